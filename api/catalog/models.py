@@ -1,0 +1,88 @@
+"""Tables of what is described (products) and what is sold (variants)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel.columns import CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
+from api.kernel.db import Base
+
+
+class Category(Base):
+    __tablename__ = "categories"
+
+    category_id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(255))
+    parent_category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
+    path: Mapped[str] = mapped_column(String(1000), unique=True)
+    level: Mapped[int]
+    created_at: Mapped[CreatedAt]
+
+
+class Product(Base):
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'active', 'inactive')", name="status"),
+        CheckConstraint("base_price > 0", name="base_price"),
+        CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
+        CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
+        Index("ix_products_browse", "category_id", "status", "product_id"),
+        Index("ix_products_newest", "created_at", "product_id"),
+        Index("ix_products_price", "base_price", "product_id"),
+    )
+
+    product_id: Mapped[Id]
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"), index=True)
+    category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.category_id"))
+    title: Mapped[str] = mapped_column(String(500))
+    description: Mapped[str | None] = mapped_column(Text)
+    brand: Mapped[str | None] = mapped_column(String(255), index=True)
+    base_price: Mapped[Money]
+    list_price: Mapped[Money | None]
+    currency: Mapped[Currency]
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"))
+    prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
+    average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
+    review_count: Mapped[int] = mapped_column(server_default=text("0"))
+    view_count: Mapped[int] = mapped_column(server_default=text("0"))
+    specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+    deleted_at: Mapped[Instant | None]
+
+
+class ProductVariant(Base):
+    """`stock_quantity` = what all warehouses together can sell now, kept in the same statement as `warehouse_stock`."""
+
+    __tablename__ = "product_variants"
+    __table_args__ = (
+        CheckConstraint("stock_quantity >= 0", name="stock"),
+        CheckConstraint("price > 0", name="price"),
+    )
+
+    variant_id: Mapped[Id]
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), index=True)
+    sku: Mapped[str] = mapped_column(String(100), unique=True)
+    attributes: Mapped[Json]
+    price: Mapped[Money]
+    stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
+    warehouse_id: Mapped[UUID | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class ProductImage(Base):
+    __tablename__ = "product_images"
+    __table_args__ = (UniqueConstraint("product_id", "position"),)
+
+    image_id: Mapped[Id]
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"))
+    position: Mapped[int]
+    url: Mapped[str] = mapped_column(String(1000))
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,1 @@
+"""Behaviour events, to Redis Streams."""

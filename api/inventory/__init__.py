@@ -1,0 +1,1 @@
+"""Stock: where it lies, what is held, every change."""

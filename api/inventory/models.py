@@ -1,0 +1,88 @@
+"""Tables of stock: where it lies, what is held, and the append-only record of every change."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel.columns import CreatedAt, Id, Instant, UpdatedAt
+from api.kernel.db import Base
+
+
+class Warehouse(Base):
+    __tablename__ = "warehouses"
+
+    warehouse_id: Mapped[Id]
+    code: Mapped[str] = mapped_column(String(20), unique=True)
+    name: Mapped[str] = mapped_column(String(255))
+    city: Mapped[str] = mapped_column(String(100))
+    country: Mapped[str] = mapped_column(String(100))
+    latitude: Mapped[float] = mapped_column(Double)
+    longitude: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[CreatedAt]
+
+
+class WarehouseStock(Base):
+    """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by open checkouts, `inbound` is on its way."""
+
+    __tablename__ = "warehouse_stock"
+    __table_args__ = (
+        CheckConstraint("available >= 0", name="available"),
+        CheckConstraint("reserved >= 0", name="reserved"),
+        CheckConstraint("inbound >= 0", name="inbound"),
+    )
+
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id", ondelete="CASCADE"), primary_key=True)
+    warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"), primary_key=True)
+    available: Mapped[int] = mapped_column(server_default=text("0"))
+    reserved: Mapped[int] = mapped_column(server_default=text("0"))
+    inbound: Mapped[int] = mapped_column(server_default=text("0"))
+    updated_at: Mapped[UpdatedAt]
+
+
+class InventoryReservation(Base):
+    __tablename__ = "inventory_reservations"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("status IN ('active', 'confirmed', 'released', 'expired')", name="status"),
+        Index("uq_inventory_reservations_line", "checkout_id", "variant_id", "warehouse_id", unique=True),
+        Index("ix_inventory_reservations_due", "expires_at", postgresql_where=text("status = 'active'")),
+    )
+
+    reservation_id: Mapped[Id]
+    checkout_id: Mapped[UUID]
+    order_id: Mapped[UUID | None] = mapped_column(index=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"), index=True)
+    warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"))
+    quantity: Mapped[int]
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"))
+    expires_at: Mapped[Instant]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class InventoryTransaction(Base):
+    """Append-only. `transaction_no` is drawn under the variant's row lock, so it orders one variant's rows exactly."""
+
+    __tablename__ = "inventory_transactions"
+    __table_args__ = (
+        CheckConstraint("new_quantity = previous_quantity + quantity_change", name="arithmetic"),
+        CheckConstraint("new_quantity >= 0", name="new_quantity"),
+        CheckConstraint(
+            "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale')", name="transaction_type"
+        ),
+        Index("ix_inventory_transactions_variant", "variant_id", "transaction_no"),
+    )
+
+    transaction_id: Mapped[Id]
+    transaction_no: Mapped[int] = mapped_column(BigInteger, Identity(always=False), unique=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
+    warehouse_id: Mapped[UUID | None] = mapped_column(ForeignKey("warehouses.warehouse_id"))
+    quantity_change: Mapped[int]
+    transaction_type: Mapped[str] = mapped_column(String(50))
+    reference_id: Mapped[UUID | None] = mapped_column(index=True)
+    previous_quantity: Mapped[int]
+    new_quantity: Mapped[int]
+    created_at: Mapped[CreatedAt]

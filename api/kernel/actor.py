@@ -1,0 +1,33 @@
+"""Who asks. Every query on an owned table takes one: there is no way to load an order without saying for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+ActorKind = Literal["anonymous", "customer", "seller", "admin", "service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`user_id` is set for people who signed in; `session_id` names a guest's cart and orders; `service` is Souk's own workers."""
+
+    kind: ActorKind
+    user_id: UUID | None = None
+    session_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """A stable name for idempotency, rate limits and audit."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"session:{self.session_id}" if self.session_id else self.kind
+
+    @property
+    def signed_in(self) -> bool:
+        return self.user_id is not None
+
+
+SERVICE = Actor(kind="service")
+ANONYMOUS = Actor(kind="anonymous")

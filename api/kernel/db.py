@@ -1,0 +1,139 @@
+"""Where a transaction begins and ends. Nothing else commits.
+
+Two engines: one for writes, and one whose sessions are read-only and autocommit, so that a single read costs a single round trip.
+Statements are SQLAlchemy Core or text on a connection; there is no identity map and no lazy loading, hence no hidden query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import MetaData, Row
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql import Executable
+
+from api.kernel.settings import Settings
+
+T = TypeVar("T")
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # Any: bind values of every SQL type
+
+# 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, running it again is always right.
+RETRYABLE = frozenset({"40001", "40P01"})
+MAX_ATTEMPTS = 5
+
+
+class Base(DeclarativeBase):
+    """Predictable constraint names, so that a violated one can be turned into a problem by name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class ReadTx:
+    """A session that can only read; the type says so and the database enforces it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:  # Any: row shape varies
+        return await self._connection.execute(statement, parameters)
+
+    async def all(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:  # Any: row shape varies
+        return (await self._connection.execute(statement, parameters)).all()
+
+    async def first(self, statement: Executable, parameters: Parameters | None = None) -> Row[Any] | None:  # Any: row shape varies
+        return (await self._connection.execute(statement, parameters)).first()
+
+    async def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any:  # Any: column type varies
+        return (await self._connection.execute(statement, parameters)).scalar()
+
+
+class Tx(ReadTx):
+    """A transaction that writes. It is open only inside `Database.transaction`; no network call belongs there."""
+
+
+class Database:
+    """The pools of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        options = (
+            f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms} "
+            f"-c idle_in_transaction_session_timeout={settings.idle_in_transaction_timeout_ms} -c timezone=UTC"
+        )
+        self._writer = _engine(settings, options)
+        self._reader = _engine(settings, options + " -c default_transaction_read_only=on", isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def transaction(self, isolation: Isolation = "READ COMMITTED") -> AsyncIterator[Tx]:
+        """One transaction, committed when the block ends and before anything is answered; rolled back when it raises."""
+        async with self._writer.connect() as connection:
+            if isolation != "READ COMMITTED":
+                connection = await connection.execution_options(isolation_level=isolation)
+            async with connection.begin():
+                yield Tx(connection)
+
+    async def run(self, work: Callable[[Tx], Awaitable[T]], isolation: Isolation = "READ COMMITTED") -> T:
+        """Run `work` in a transaction, the whole of it again after a serialization failure or deadlock, at most MAX_ATTEMPTS times.
+
+        `work` must do nothing but database statements: it may run more than once.
+        """
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with self.transaction(isolation) as tx:
+                    return await work(tx)
+            except DBAPIError as error:
+                if sqlstate(error) not in RETRYABLE or attempt == MAX_ATTEMPTS:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def read(self, *, consistent: bool = False) -> AsyncIterator[ReadTx]:
+        """A read-only session. With `consistent`, all statements see one snapshot (two more round trips)."""
+        async with self._reader.connect() as connection:
+            if not consistent:
+                yield ReadTx(connection)
+                return
+            connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield ReadTx(connection)
+
+    async def close(self) -> None:
+        await self._writer.dispose()
+        await self._reader.dispose()
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """The five-character SQLSTATE of a database error, None when the connection broke before the server answered."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def constraint_name(error: DBAPIError) -> str | None:
+    """The violated constraint of an integrity error."""
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+
+
+def _engine(settings: Settings, options: str, isolation_level: Literal["READ COMMITTED", "AUTOCOMMIT"] = "READ COMMITTED") -> AsyncEngine:
+    return create_async_engine(
+        settings.sqlalchemy_url,
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=3,
+        isolation_level=isolation_level,
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "souk-api"},
+    )

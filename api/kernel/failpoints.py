@@ -1,0 +1,58 @@
+"""Named places where a test may kill, fail or delay a process. In production a lookup in an empty dictionary."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+KNOWN = frozenset(
+    {
+        "checkout.before_reserve",
+        "checkout.after_reserve",
+        "checkout.after_create",
+        "checkout.before_authorise",
+        "checkout.after_authorise",
+        "checkout.after_authorised_commit",
+        "checkout.after_confirm",
+        "checkout.before_capture",
+        "checkout.after_capture",
+        "checkout.after_captured_commit",
+        "checkout.before_compensate",
+        "checkout.after_void",
+        "outbox.before_publish",
+        "outbox.after_publish",
+    }
+)
+
+
+class FailpointError(RuntimeError):
+    """Raised by an armed point with action `error`."""
+
+
+class UnknownFailpoint(ValueError):
+    """A name or action in SOUK_FAILPOINTS that does not exist: a typo must not make a chaos test pass."""
+
+
+_armed: dict[str, str] = {}
+
+
+def arm(spec: str) -> None:
+    """Arm `name=action[,name=action]`; actions are `kill`, `error` and `sleep:SECONDS`. Each fires once."""
+    for part in filter(None, (piece.strip() for piece in spec.split(","))):
+        name, _, action = part.partition("=")
+        if name not in KNOWN or not (action in {"kill", "error"} or action.startswith("sleep:")):
+            raise UnknownFailpoint(f"SOUK_FAILPOINTS: unknown point or action in {part!r}; points are {', '.join(sorted(KNOWN))}")
+        _armed[name] = action
+
+
+def hit(name: str) -> None:
+    """Pass the point `name`: does nothing unless it is armed. `sleep` blocks the whole process on purpose, as a paused process would."""
+    action = _armed.pop(name, None) if _armed else None
+    if action is None:
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if action == "error":
+        raise FailpointError(name)
+    time.sleep(float(action.removeprefix("sleep:")))

@@ -1,0 +1,39 @@
+"""Money: Decimal with two places, currency beside it, no float in arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated
+
+from pydantic import Field, PlainSerializer
+
+CENT = Decimal("0.01")
+ZERO = Decimal("0.00")
+MAX_AMOUNT = Decimal("9999999999.99")
+
+# On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to 10^10 survive the double exactly when printed.
+Amount = Annotated[Decimal, Field(max_digits=12, decimal_places=2), PlainSerializer(float, return_type=float, when_used="json")]
+Price = Annotated[Amount, Field(gt=0)]
+
+
+def to_cents(value: Decimal) -> Decimal:
+    """`value` rounded half up to two places, the rule for tax and percentages."""
+    return value.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def allocate(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
+    """Split `total` in proportion to `weights` (same length out, non-negative, not all zero) without losing a cent: largest remainder.
+
+    Raises: ValueError when weights are empty, negative or all zero.
+    """
+    weight_sum = sum(weights, Decimal(0))
+    if not weights or weight_sum <= 0 or any(weight < 0 for weight in weights):
+        raise ValueError("weights must be non-negative and not all zero")
+    cents_total = int(total / CENT)
+    exact = [cents_total * weight / weight_sum for weight in weights]
+    cents = [int(share) for share in exact]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (cents[i] - exact[i], i))
+    for i in by_remainder[: cents_total - sum(cents)]:
+        cents[i] += 1
+    return [cent * CENT for cent in cents]

@@ -1,0 +1,76 @@
+"""The configuration of every `api` process: one frozen object, read once at start and passed down."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment names are shared with the other packages; defaults suit a single machine.
+
+    Times are seconds unless the name says otherwise. Money is in `default_currency`.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr = Field(alias="DATABASE_URL")
+    redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), alias="REDIS_URL")
+    home: Path = Field(default=Path(".souk"), alias="SOUK_HOME")
+    marts_path: Path | None = Field(default=None, alias="SOUK_MARTS_PATH")
+    api_url: str = Field(default="http://127.0.0.1:8000", alias="SOUK_API_URL")
+    sandbox_url: str = Field(default="http://127.0.0.1:8010", alias="SOUK_SANDBOX_URL")
+    serving_url: str = Field(default="http://127.0.0.1:8020", alias="SOUK_SERVING_URL")
+    sandbox_key: SecretStr = Field(default=SecretStr(""), alias="SOUK_SANDBOX_KEY")
+    secret_key: SecretStr = Field(default=SecretStr(""), alias="SOUK_SECRET_KEY")
+    jwt_key_file: Path | None = Field(default=None, alias="SOUK_JWT_KEY_FILE")
+    profile: Literal["demo", "production", "test"] = Field(default="production", alias="SOUK_PROFILE")
+    failpoints: str = Field(default="", alias="SOUK_FAILPOINTS")
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="SOUK_API_WORKERS", ge=1)
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias="SOUK_LOG_LEVEL")
+
+    pool_size: int = Field(default=10, alias="SOUK_DB_POOL_SIZE", ge=1)
+    statement_timeout_ms: int = 5_000
+    lock_timeout_ms: int = 2_000
+    idle_in_transaction_timeout_ms: int = 10_000
+
+    default_currency: Literal["GBP", "USD", "EUR"] = Field(default="USD", alias="SOUK_CURRENCY")
+    tax_rate: Decimal = Field(default=Decimal("0.08"), alias="SOUK_TAX_RATE", ge=0, lt=1)
+    shipping_fee: Decimal = Decimal("4.99")
+    free_shipping_from: Decimal = Decimal("35.00")
+
+    reservation_seconds: int = 600
+    checkout_lease_seconds: int = Field(default=30, alias="SOUK_CHECKOUT_LEASE_SECONDS", ge=1)
+    checkout_deadline_seconds: int = 60
+    cart_ttl_seconds: int = 30 * 24 * 3600
+    guest_cart_ttl_seconds: int = 7 * 24 * 3600
+    access_token_seconds: int = 600
+    refresh_token_seconds: int = 30 * 24 * 3600
+    idempotency_retention_seconds: int = 72 * 3600
+    gateway_timeout_seconds: float = Field(default=3.0, alias="SOUK_GATEWAY_TIMEOUT_SECONDS", gt=0)
+    serving_timeout_seconds: float = Field(default=0.25, alias="SOUK_SERVING_TIMEOUT_SECONDS", gt=0)
+    max_body_bytes: int = 1_048_576
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The libpq URL with SQLAlchemy's psycopg 3 driver named."""
+        url = self.database_url.get_secret_value()
+        for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        raise ValueError("DATABASE_URL must start with postgresql://")
+
+    @property
+    def marts_file(self) -> Path:
+        """Where the published, read-only DuckDB marts lie."""
+        return self.marts_path or self.home / "marts" / "souk.duckdb"
+
+
+def load_settings() -> Settings:
+    """Read the environment once. Raises pydantic.ValidationError naming each missing or wrong variable."""
+    return Settings()

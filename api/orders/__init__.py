@@ -1,0 +1,1 @@
+"""The result of a checkout, and what happens to it afterwards."""

@@ -1,0 +1,112 @@
+"""Tables of orders, their lines, every step they took, and returns."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel.columns import PII, CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
+from api.kernel.db import Base
+from api.orders.states import ORDER_STATES
+
+_STATES = ", ".join(f"'{state}'" for state in ORDER_STATES)
+
+
+class Order(Base):
+    """`user_id` is null for guests, who are found by `guest_session` instead."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATES})", name="status"),
+        CheckConstraint("total = subtotal + tax + shipping_fee - discount", name="total"),
+        CheckConstraint("subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0", name="amounts"),
+        CheckConstraint("payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')", name="payment_status"),
+        Index("ix_orders_user", "user_id", "created_at"),
+        Index("ix_orders_created", "created_at", "order_id"),
+    )
+
+    order_id: Mapped[Id]
+    order_number: Mapped[str] = mapped_column(String(50), unique=True)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id"))
+    guest_session: Mapped[str | None] = mapped_column(String(255), info=PII, index=True)
+    guest_email: Mapped[str | None] = mapped_column(String(255), info=PII)
+    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    currency: Mapped[Currency]
+    subtotal: Mapped[Money]
+    tax: Mapped[Money]
+    shipping_fee: Mapped[Money]
+    discount: Mapped[Money] = mapped_column(server_default=text("0"))
+    total: Mapped[Money]
+    payment_method: Mapped[str | None] = mapped_column(String(50))
+    payment_status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    shipping_address: Mapped[Json] = mapped_column(info=PII)
+    country: Mapped[str] = mapped_column(String(100))
+    delivery_speed: Mapped[str] = mapped_column(String(50), server_default=text("'standard'"))
+    estimated_delivery: Mapped[date | None]
+    actual_delivery: Mapped[Instant | None]
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class OrderItem(Base):
+    __tablename__ = "order_items"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("subtotal = quantity * price_at_purchase", name="subtotal"),
+        Index("ix_order_items_seller", "seller_id", "created_at"),
+    )
+
+    order_item_id: Mapped[Id]
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"), index=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id"), index=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
+    warehouse_id: Mapped[UUID | None] = mapped_column(ForeignKey("warehouses.warehouse_id"))
+    quantity: Mapped[int]
+    price_at_purchase: Mapped[Money]
+    subtotal: Mapped[Money]
+    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    created_at: Mapped[CreatedAt]
+
+
+class OrderEvent(Base):
+    """One row per step of an order's state machine; the sequence is dense, 1..n per order."""
+
+    __tablename__ = "order_events"
+    __table_args__ = (UniqueConstraint("order_id", "sequence"),)
+
+    order_event_id: Mapped[Id]
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"))
+    sequence: Mapped[int]
+    from_status: Mapped[str | None] = mapped_column(String(50))
+    to_status: Mapped[str] = mapped_column(String(50))
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[CreatedAt]
+
+
+class Return(Base):
+    __tablename__ = "returns"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
+        Index("ix_returns_seller", "seller_id", "created_at"),
+    )
+
+    return_id: Mapped[Id]
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    order_item_id: Mapped[UUID] = mapped_column(ForeignKey("order_items.order_item_id"), index=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id"))
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id"))
+    quantity: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(500))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'requested'"))
+    refund_amount: Mapped[Money]
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]

@@ -1,0 +1,30 @@
+"""The order state machine, once: the database check, the code and the tests all read this table.
+
+Source: the design's section 7.5, plus pending -> cancelled, processing -> cancelled, return_requested -> delivered (a refused return).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+TRANSITIONS: MappingProxyType[str, frozenset[str]] = MappingProxyType(
+    {
+        "pending": frozenset({"confirmed", "cancelled"}),
+        "confirmed": frozenset({"processing", "cancelled"}),
+        "processing": frozenset({"shipped", "cancelled"}),
+        "shipped": frozenset({"delivered"}),
+        "delivered": frozenset({"return_requested"}),
+        "return_requested": frozenset({"return_approved", "delivered"}),
+        "return_approved": frozenset({"refunded"}),
+        "refunded": frozenset(),
+        "cancelled": frozenset(),
+    }
+)
+ORDER_STATES = tuple(TRANSITIONS)
+CANCELLABLE = frozenset(state for state, following in TRANSITIONS.items() if "cancelled" in following)
+SOLD_STATES = frozenset(ORDER_STATES) - {"pending", "cancelled"}
+
+
+def may_follow(current: str, following: str) -> bool:
+    """Whether an order in state `current` may enter state `following`."""
+    return following in TRANSITIONS[current]

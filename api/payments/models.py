@@ -1,0 +1,56 @@
+"""Tables of money that moved, or was held, at the gateway."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from api.kernel.columns import CreatedAt, Currency, Id, Money, Origin, UpdatedAt
+from api.kernel.db import Base
+
+
+class Payment(Base):
+    """`gateway_key` derives from the checkout, never from an attempt: repeating a call to the gateway cannot charge twice."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("status IN ('pending', 'authorised', 'captured', 'voided', 'declined', 'failed')", name="status"),
+        CheckConstraint("amount > 0 AND captured_amount >= 0 AND refunded_amount >= 0", name="amounts"),
+        CheckConstraint("captured_amount <= amount AND refunded_amount <= captured_amount", name="bounds"),
+    )
+
+    payment_id: Mapped[Id]
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    checkout_id: Mapped[UUID] = mapped_column(unique=True)
+    gateway: Mapped[str] = mapped_column(String(20))
+    gateway_key: Mapped[str] = mapped_column(String(100), unique=True)
+    gateway_reference: Mapped[str | None] = mapped_column(String(100))
+    method_type: Mapped[str] = mapped_column(String(50))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"))
+    amount: Mapped[Money]
+    captured_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    refunded_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    currency: Mapped[Currency]
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class Refund(Base):
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("status IN ('pending', 'refunded', 'failed')", name="status"),
+    )
+
+    refund_id: Mapped[Id]
+    payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.payment_id"), index=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    gateway_key: Mapped[str] = mapped_column(String(100), unique=True)
+    gateway_reference: Mapped[str | None] = mapped_column(String(100))
+    amount: Mapped[Money]
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"))
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,1 @@
+"""What serving answers, with a ladder of fallbacks."""
