@@ -18,7 +18,7 @@ from api.tables import metadata, unpublished_tables
 
 PUBLICATION = "souk_cdc"
 PATH = Path(__file__).parent.parent / "warehouse" / "contracts" / "oltp.json"
-# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot reach that never has an unchanged TOAST column.
+# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged TOAST column.
 TOAST_THRESHOLD_BYTES = 1_900
 
 

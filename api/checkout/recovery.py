@@ -1,6 +1,6 @@
 """The recovery points of the checkout saga, in order; each is committed before the next step begins.
 
-started -> reserved (stock held) -> created (order pending) -> authorised (money held) -> confirmed (order and stock) -> captured -> completed.
+started -> reserved (stock held) -> created (order pending) -> authorised (money held) -> confirmed (order, stock) -> captured -> completed.
 compensating (void, release, cancel) -> failed, from any point before the order is confirmed.
 """
 

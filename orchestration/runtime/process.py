@@ -1,0 +1,97 @@
+"""Start one process the way all of ours are started: own group, log file, tied to its parent's life, optionally not root."""
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from orchestration.runtime.errors import RuntimeProblem
+
+_CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
+_NOBODY = 65534
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def _enter_user_namespace() -> None:
+    """Become uid 65534 of a fresh user namespace that maps to the caller outside. Postgres refuses root; files stay the caller's."""
+    uid, gid = os.geteuid(), os.getegid()
+    if _LIBC.unshare(_CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER) refused")
+    for name, text in (("setgroups", "deny"), ("gid_map", f"{_NOBODY} {gid} 1"), ("uid_map", f"{_NOBODY} {uid} 1")):
+        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+
+
+def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        if drop_root and os.geteuid() == 0:
+            _enter_user_namespace()
+        if death_signal is not None:
+            # After the namespace: a change of credentials clears it. It follows the parent *thread*, so spawn from a thread that lives.
+            _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+            if os.getppid() != parent:  # the parent died between fork and prctl
+                os._exit(1)
+
+    return prepare
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    cwd: Path | None = None,
+    drop_root: bool = False,
+    death_signal: signal.Signals | None = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start `argv` in a process group of its own (its pid is the group id), stdin closed, both outputs appended to `log`.
+
+    `death_signal` reaches the child when the calling thread ends, so a killed parent leaves nothing behind; None unties it.
+    `drop_root` runs it in a user namespace when we are root, and does nothing otherwise.
+    Raises: RuntimeProblem when user namespaces are forbidden.
+    """
+    output = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            list(argv),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            preexec_fn=_before_exec(drop_root=drop_root, death_signal=death_signal, parent=os.getpid()),  # noqa: PLW1509 - one thread forks
+        )
+    except subprocess.SubprocessError as error:
+        raise namespace_problem(argv[0]) from error
+    finally:
+        if output != subprocess.DEVNULL:
+            os.close(output)
+
+
+def run_to_end(argv: Sequence[str], *, drop_root: bool, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run a short command as `spawn` would and return its output; the caller reads the exit status."""
+    try:
+        return subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            preexec_fn=_before_exec(drop_root=drop_root, death_signal=None, parent=os.getpid()),
+        )
+    except subprocess.SubprocessError as error:
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise RuntimeProblem(f"{argv[0]} did not finish within {timeout:.0f} s") from error
+        raise namespace_problem(argv[0]) from error
+
+
+def namespace_problem(program: str) -> RuntimeProblem:
+    """The sentence for machines that forbid user namespaces to root (containers with a strict seccomp profile)."""
+    return RuntimeProblem(
+        f"cannot start {Path(program).name} as root: Postgres refuses root and this machine forbids user namespaces. "
+        "Run as an ordinary user, allow unshare (docker: --security-opt seccomp=unconfined), or set DATABASE_URL to a server of yours."
+    )

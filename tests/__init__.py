@@ -1,0 +1,1 @@
+"""Everything that proves Souk; may import every package, nothing imports it."""

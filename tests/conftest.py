@@ -1,0 +1,49 @@
+"""Fixtures every test may use: one Postgres and one Redis a session, a fresh migrated database and an empty Redis per module."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.postgres import PostgresHarness, running_postgres
+from tests.harness.redis import RedisHarness, running_redis
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresHarness]:
+    """The session's cluster. A test that kills a server starts its own with `running_postgres`."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def database_name(postgres_server: PostgresHarness) -> Iterator[str]:
+    """Name of this module's database: a clone of the migrated template."""
+    name = postgres_server.fresh_database()
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_server: PostgresHarness, database_name: str) -> str:
+    """libpq URL of this module's database as its owner."""
+    return postgres_server.url(database_name)
+
+
+@pytest.fixture(scope="module")
+def replication_url(postgres_server: PostgresHarness, database_name: str) -> str:
+    """The same database as the role that may replicate and read everything."""
+    return postgres_server.url(database_name, role="souk_cdc")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisHarness]:
+    """The session's Redis."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def redis_url(redis_server: RedisHarness) -> str:
+    """redis:// URL, emptied for this module."""
+    redis_server.flush()
+    return redis_server.url

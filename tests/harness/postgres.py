@@ -1,0 +1,131 @@
+"""A real Postgres for tests, from the product's launcher: one cluster a session, a database cloned from a migrated template per module."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from orchestration.runtime.bootstrap import OWNER, REPLICATOR, RolePasswords, prepare_server
+from orchestration.runtime.ports import choose_port
+from orchestration.runtime.postgres import PostgresCluster
+
+ROOT = Path(__file__).resolve().parents[2]
+Migrate = Callable[[str], None]
+_PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tests")
+
+
+def migrate_with_alembic(database_url: str) -> None:
+    """Bring a database to the newest schema as the product does: `python -m api.migrate` with DATABASE_URL."""
+    done = subprocess.run(
+        [sys.executable, "-m", "api.migrate"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"python -m api.migrate failed:\n{done.stdout}{done.stderr}")
+
+
+class PostgresHarness:
+    """One cluster. `fsync=True` for tests that kill it and count what survived."""
+
+    def __init__(self, folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> None:
+        small = (("shared_buffers", "128MB"),)
+        self.cluster = PostgresCluster(folder / "data", choose_port(), "superuser-of-tests", fsync=fsync, settings=small + settings)
+        self.log = folder / "postgres.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._templates: dict[Migrate, str] = {}
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        if self._process is None:
+            raise RuntimeError("the server is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start (again): same port, same data. Recovers by itself after `kill9` or `immediate_stop`."""
+        if self._process is None:
+            self._process = self.cluster.start(self.log)
+            prepare_server(self.cluster.url(), _PASSWORDS, databases=())
+
+    def kill9(self) -> None:
+        """kill -9 the postmaster and every backend, as a power cut would."""
+        self._end(signal.SIGKILL, group=True)
+
+    def immediate_stop(self) -> None:
+        """Stop without a checkpoint (pg_ctl -m immediate); the next start replays the log."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """Stop cleanly (pg_ctl -m fast). Harmless when it is not running."""
+        self._end(signal.SIGINT)
+
+    def _end(self, how: signal.Signals, *, group: bool = False) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if group:
+                os.killpg(process.pid, how)
+            process.send_signal(how)
+        process.wait(60)
+
+    def url(self, database: str, *, role: str = OWNER) -> str:
+        """libpq URL: role `souk` (owner), `souk_cdc` (replication and read) or `postgres` (superuser)."""
+        passwords = {OWNER: _PASSWORDS.owner, REPLICATOR: _PASSWORDS.replicator, "postgres": self.cluster.password}
+        return self.cluster.url(database, role, passwords[role])
+
+    def fresh_database(self, migrate: Migrate | None = migrate_with_alembic) -> str:
+        """Name of a new database owned by `souk`; schema from `migrate`, which runs once a session on a template. None: empty."""
+        template = "template1" if migrate is None else self._template(migrate)
+        name = f"test_{uuid4().hex[:12]}"
+        self._admin(
+            sql.SQL("create database {} template {} owner {}").format(sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER))
+        )
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database with its connections and the slots that read it. Harmless when the server is down."""
+        if self._process is None:
+            return
+        with psycopg.connect(self.cluster.url(), autocommit=True) as admin:
+            admin.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where database = %s and active", (name,))
+            for _ in range(100):
+                if not admin.execute("select 1 from pg_replication_slots where database = %s and active", (name,)).fetchone():
+                    break
+                admin.execute("select pg_sleep(0.02)")
+            admin.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s", (name,))
+        self._admin(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+    def _template(self, migrate: Migrate) -> str:
+        if migrate not in self._templates:
+            name = f"template_{uuid4().hex[:8]}"
+            self._admin(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
+            migrate(self.url(name))
+            self._templates[migrate] = name
+        return self._templates[migrate]
+
+    def _admin(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.cluster.url(), autocommit=True) as admin:
+            admin.execute(statement)
+
+
+@contextlib.contextmanager
+def running_postgres(folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> Iterator[PostgresHarness]:
+    """A started cluster, stopped at the end."""
+    server = PostgresHarness(folder, fsync=fsync, settings=settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.immediate_stop()
