@@ -114,7 +114,7 @@ def _is_wide(column: Column[object]) -> bool:
 def _type_name(kind: TypeEngine[object]) -> str:
     if kind.__class__.__name__ == "JSONB":
         return "jsonb"
-    names: list[tuple[type[TypeEngine[object]], str]] = [
+    names: list[tuple[type[object], str]] = [
         (Uuid, "uuid"),
         (Double, "float8"),
         (BigInteger, "int8"),

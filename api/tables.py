@@ -26,7 +26,5 @@ def metadata() -> MetaData:
 def unpublished_tables() -> frozenset[str]:
     """Tables that never leave Postgres: secrets, saga state and addresses."""
     return frozenset(
-        str(mapper.local_table.name)
-        for mapper in Base.registry.mappers
-        if getattr(mapper.class_, "__unpublished__", False)  # type: ignore[attr-defined]  # FromClause has a name when it is a Table, and here it always is
+        str(mapper.class_.__tablename__) for mapper in Base.registry.mappers if getattr(mapper.class_, "__unpublished__", False)
     )

@@ -13,7 +13,9 @@ ZERO = Decimal("0.00")
 MAX_AMOUNT = Decimal("9999999999.99")
 
 # On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to 10^10 survive the double exactly when printed.
-Amount = Annotated[Decimal, Field(max_digits=12, decimal_places=2), PlainSerializer(float, return_type=float, when_used="json")]
+Amount = Annotated[
+    Decimal, Field(strict=False, max_digits=12, decimal_places=2), PlainSerializer(float, return_type=float, when_used="json")
+]
 Price = Annotated[Amount, Field(gt=0)]
 
 

@@ -1,0 +1,57 @@
+"""The API process: every noun's routes under /api/v1, errors as problem documents, health and metrics beside them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.middleware.gzip import GZipMiddleware
+
+from api.kernel import failpoints, health, logs, metrics, problems
+from api.kernel.context import Ctx, open_context
+from api.kernel.middleware import RequestMiddleware
+from api.kernel.settings import Settings, load_settings
+
+ROUTERS: tuple[APIRouter, ...] = ()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; without settings, from the environment (the form uvicorn's workers use)."""
+    configured = settings or load_settings()
+    logs.configure(configured.log_level)
+    failpoints.arm(configured.failpoints)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_context(configured) as context:
+            app.state.context = context
+            yield
+
+    app = FastAPI(
+        title="Souk",
+        version="1",
+        summary="A marketplace whose core is its data platform.",
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def prometheus() -> Response:
+        body, media_type = metrics.render()
+        return Response(body, media_type=media_type)
+
+    @app.get("/.well-known/jwks.json", tags=["identity"], summary="The public keys that sign access tokens")
+    async def jwks(ctx: Ctx) -> dict[str, list[dict[str, str]]]:
+        return ctx.keys.jwks()
+
+    return app

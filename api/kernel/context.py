@@ -1,0 +1,53 @@
+"""What a process of `api` holds open: settings, pools and clients. Made once at start, passed down, closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import httpx
+from fastapi import Depends, Request
+from redis.asyncio import Redis
+
+from api.kernel.db import Database
+from api.kernel.security import Keys
+from api.kernel.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Shared by every request of a process; holds no request state."""
+
+    settings: Settings
+    db: Database
+    redis: Redis
+    http: httpx.AsyncClient
+    keys: Keys
+
+
+@asynccontextmanager
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
+    """Open the pools and clients of one process. Raises UnsafeConfiguration when a key is missing outside tests."""
+    keys = Keys.load(settings)
+    database = Database(settings)
+    # Redis holds only what may be lost: a short timeout keeps a hung one from hanging requests.
+    redis: Redis = Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
+    )
+    http = httpx.AsyncClient(timeout=httpx.Timeout(5.0), follow_redirects=False, limits=httpx.Limits(max_connections=100), trust_env=False)
+    try:
+        yield Context(settings=settings, db=database, redis=redis, http=http, keys=keys)
+    finally:
+        await http.aclose()
+        await redis.aclose()
+        await database.close()
+
+
+def context_of(request: Request) -> Context:
+    """The context that the application's lifespan opened."""
+    return cast(Context, request.app.state.context)
+
+
+Ctx = Annotated[Context, Depends(context_of)]

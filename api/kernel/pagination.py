@@ -1,0 +1,72 @@
+"""Pages: `page`/`limit` for people, a signed keyset cursor for depth."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from api.kernel.errors import FieldError, ValidationFailed
+from api.kernel.schemas import Wire
+from api.kernel.security import Keys
+
+MAX_LIMIT = 100
+# Offsets cost the database what they skip; past this, the cursor is the way.
+MAX_PAGE = 1_000
+
+
+class Pagination(Wire):
+    """`total` is null where counting would cost more than the page; `nextCursor` continues exactly after the last row."""
+
+    page: int
+    limit: int
+    total: int | None
+    has_more: bool
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageParams:
+    page: int
+    limit: int
+    cursor: str | None
+
+    @property
+    def offset(self) -> int:
+        return (self.page - 1) * self.limit
+
+
+def page_params(
+    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before; wins over `page`")] = None,
+) -> PageParams:
+    return PageParams(page=page, limit=limit, cursor=cursor)
+
+
+Page = Annotated[PageParams, Depends(page_params)]
+
+
+def encode_cursor(keys: Keys, listing: str, position: list[str]) -> str:
+    """Sign the last row's sort values; `listing` names the sort so that a cursor cannot be used with another."""
+    data = json.dumps([listing, *position], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(keys.sign("cursor", data) + data).decode().rstrip("=")
+
+
+def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
+    """The sort values inside. Raises: ValidationFailed when it was altered, or belongs to another list or sort."""
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        signature, data = raw[:16], raw[16:]
+        if keys.verify("cursor", data, signature):
+            name, *position = json.loads(data)
+            if name == listing:
+                return [str(value) for value in position]
+    except (binascii.Error, ValueError):
+        pass
+    message = "use the nextCursor of the same list and sort, unchanged"
+    raise ValidationFailed("The cursor is not usable here.", errors=[FieldError(pointer="/query/cursor", message=message)])

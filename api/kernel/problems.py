@@ -1,0 +1,113 @@
+"""From exceptions to RFC 9457 documents: the one place where an error becomes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from api.kernel import errors
+from api.kernel.db import sqlstate
+from api.kernel.errors import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemDocument
+from api.kernel.logs import get_logger, trace_id
+
+log = get_logger(__name__)
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: errors.MalformedRequest,
+    401: errors.NotAuthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.BodyTooLarge,
+}
+_PARTS = {"query": "/query", "path": "/path", "header": "/header", "cookie": "/cookie", "body": ""}
+# SQLSTATE classes that mean "the server is not there or out of room", not "the statement is wrong":
+# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03 an idle timeout.
+_UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25P03")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers. What nobody foresaw becomes a 500 without detail, and a log line with everything."""
+    app.add_exception_handler(Problem, _handle(_from_problem))
+    app.add_exception_handler(RequestValidationError, _handle(_from_validation))
+    app.add_exception_handler(HTTPException, _handle(_from_http))
+    app.add_exception_handler(DBAPIError, _handle(_from_database))
+    app.add_exception_handler(PoolTimeout, _handle(_from_database))
+    app.add_exception_handler(Exception, _handle(_from_anything))
+
+
+def responses(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type for OpenAPI fragments
+    """The OpenAPI `responses` of a route that can raise these; problems that share a status are listed together."""
+    documented: dict[int | str, dict[str, Any]] = {}  # Any: as above
+    for kind in kinds:
+        entry = documented.setdefault(kind.status, {"model": ProblemDocument, "content": {PROBLEM_MEDIA_TYPE: {}}, "description": ""})
+        entry["description"] = " / ".join(filter(None, [entry["description"], f"{kind.title} (`{kind.code}`)"]))
+    return documented
+
+
+def render(problem: Problem, instance: str) -> Response:
+    """The problem as a response; members that are None are left out."""
+    document: dict[str, Any] = {  # Any: JSON
+        "type": problem.type_uri(),
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+        "traceId": trace_id.get(),
+    }
+    if problem.errors:
+        document["errors"] = [error.model_dump() for error in problem.errors]
+    document.update(problem.extra)
+    return Response(orjson.dumps(document, default=str), problem.status, dict(problem.headers), PROBLEM_MEDIA_TYPE)
+
+
+def _handle(convert: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:  # Any: each takes its own kind
+    async def handler(request: Request, error: Exception) -> Response:
+        return render(convert(error), request.url.path)
+
+    return handler
+
+
+def _from_problem(error: Problem) -> Problem:
+    return error
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return errors.MalformedRequest("The body is not valid JSON.")
+    fields = [FieldError(pointer=_pointer(item["loc"]), message=item["msg"]) for item in found]
+    return errors.ValidationFailed("Correct the fields named in `errors` and send it again.", errors=fields)
+
+
+def _from_http(error: HTTPException) -> Problem:
+    kind = _BY_STATUS.get(error.status_code, errors.MalformedRequest if error.status_code < 500 else errors.Unavailable)
+    problem = kind(error.detail if error.status_code != 404 else "There is nothing at this address.")
+    problem.headers.update(error.headers or {})
+    return problem
+
+
+def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
+    state = sqlstate(error) if isinstance(error, DBAPIError) else "53300"
+    if state is None or state.startswith(_UNAVAILABLE):
+        log.warning("database unavailable", sqlstate=state)
+        return errors.Unavailable("The database does not answer just now; nothing was changed.")
+    return _from_anything(error)
+
+
+def _from_anything(error: Exception) -> Problem:
+    log.error("unhandled error", exc_info=error)
+    return Problem("Something went wrong on our side. Quote the traceId when you report it.")
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    part, *rest = location
+    escaped = [str(step).replace("~", "~0").replace("/", "~1") for step in rest]
+    return "/".join([_PARTS.get(str(part), f"/{part}"), *escaped]) or "/"

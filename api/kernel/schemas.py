@@ -1,0 +1,27 @@
+"""The base of everything that crosses the wire: camelCase, unknown fields refused, no silent coercion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Wire(BaseModel):
+    """A request or response body. Strict: "3" is not 3. Types that JSON lacks (ids, amounts, dates) are read from their text or number."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        str_strip_whitespace=True,
+        allow_inf_nan=False,
+    )
+
+
+WireId = Annotated[UUID, Field(strict=False)]
+Quantity = Annotated[int, Field(ge=1, le=999)]
