@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.harness.api import Server, running_api
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.redis import RedisHarness, running_redis
 
@@ -47,3 +48,10 @@ def redis_url(redis_server: RedisHarness) -> str:
     """redis:// URL, emptied for this module."""
     redis_server.flush()
     return redis_server.url
+
+
+@pytest.fixture(scope="module")
+def api_server(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The API process on this module's database and Redis, without gateway or serving."""
+    with running_api(tmp_path_factory.mktemp("api"), database_url, redis_url) as server:
+        yield server

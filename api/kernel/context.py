@@ -47,7 +47,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
 
 def context_of(request: Request) -> Context:
     """The context that the application's lifespan opened."""
-    return cast(Context, request.app.state.context)
+    return cast("Context", request.app.state.context)
 
 
 Ctx = Annotated[Context, Depends(context_of)]

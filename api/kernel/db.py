@@ -99,7 +99,7 @@ class Database:
             except DBAPIError as error:
                 if sqlstate(error) not in RETRYABLE or attempt == MAX_ATTEMPTS:
                     raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
     @asynccontextmanager

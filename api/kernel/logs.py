@@ -39,7 +39,7 @@ def configure(level: str) -> None:
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger that carries the module's name; configured at its first use, so importing a module never fixes the format."""
-    lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return lazy
 
 

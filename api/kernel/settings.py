@@ -73,4 +73,4 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the environment once. Raises pydantic.ValidationError naming each missing or wrong variable."""
-    return Settings()  # type: ignore[call-arg]  # required values come from the environment, which mypy cannot see
+    return Settings()
