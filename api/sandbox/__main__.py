@@ -1,0 +1,28 @@
+"""`python -m api.sandbox`: serve the gateway on the host and port of SOUK_SANDBOX_URL until SIGTERM."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from api.sandbox.app import create_sandbox
+from api.sandbox.settings import SandboxSettings
+
+
+def main() -> None:
+    settings = SandboxSettings()
+    address = urlsplit(settings.url)
+    # Callers that a stall left hanging must not keep the process alive after SIGTERM.
+    uvicorn.run(
+        create_sandbox(settings),
+        host=address.hostname or "127.0.0.1",
+        port=address.port or 8010,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+if __name__ == "__main__":
+    main()
