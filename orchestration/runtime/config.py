@@ -1,0 +1,80 @@
+"""What is generated once per state directory and kept: passwords, secrets, signing key, ports."""
+
+import json
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.ports import choose_port, is_free
+
+PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dagster-code", "mlflow")
+
+
+def _secret() -> str:
+    return secrets.token_hex(32)
+
+
+class Config(BaseModel):
+    """The content of config.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = 1
+    ports: dict[str, int] = Field(default_factory=dict)
+    postgres_password: str = Field(default_factory=_secret, repr=False)
+    owner_password: str = Field(default_factory=_secret, repr=False)
+    replicator_password: str = Field(default_factory=_secret, repr=False)
+    redis_password: str = Field(default_factory=_secret, repr=False)
+    secret_key: str = Field(default_factory=_secret, repr=False)
+    sandbox_key: str = Field(default_factory=_secret, repr=False)
+
+    @classmethod
+    def load(cls, layout: Layout) -> Self | None:
+        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged."""
+        try:
+            text = layout.config.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            # Never made anew by itself: the passwords in it open the data that lies beside it.
+            raise RuntimeProblem(
+                f"{layout.config} is damaged ({error.errors()[0]['msg']}). Restore a copy, or move {layout.home} away to begin anew."
+            ) from error
+
+    def save(self, layout: Layout) -> None:
+        """Write config.json, 0600."""
+        write_atomically(layout.config, json.dumps(self.model_dump(), indent=2) + "\n")
+
+    def with_free_ports(self, running: Collection[str] = ()) -> tuple[Self, list[str]]:
+        """Every port set and free; ports of services in `running` are kept. Returns the config and the names that had to move."""
+        ports = {name: port for name, port in self.ports.items() if name in PORT_NAMES}
+        moved = []
+        for name in PORT_NAMES:
+            if name in running and name in ports:
+                continue
+            if name in ports and is_free(ports[name]):
+                continue
+            if name in ports:
+                moved.append(name)
+            ports[name] = choose_port(taken=set(ports.values()))
+        return self.model_copy(update={"ports": ports}), moved
+
+
+def ensure_signing_key(layout: Layout) -> Path:
+    """The Ed25519 key (PEM, PKCS8) that signs access tokens; made on first use."""
+    path = layout.keys / "jwt.pem"
+    if not path.exists():
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_atomically(path, pem.decode("ascii"))
+    return path

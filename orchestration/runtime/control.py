@@ -1,0 +1,229 @@
+"""`up` and `down`: start the supervisor and wait for health; stop everything that is ours and nothing else."""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from orchestration.runtime.config import Config
+from orchestration.runtime.doctor import examine
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.machine import Machine, load_machine
+from orchestration.runtime.services import Service, service_table
+from orchestration.runtime.state import Record, process_of, read_record, supervised_processes
+from orchestration.runtime.supervisor import SUPERVISOR, supervisor_lives
+from orchestration.settings import ROOT, Settings
+
+_UP_SECONDS = 600.0
+_DOWN_SECONDS = 150.0
+_COMMAND_WAIT_SECONDS = 120.0
+_SWEEP_SECONDS = 20.0
+_CRASHES_TO_GIVE_UP = 3
+_LOG_LINES = 15
+_BIG_LOG_BYTES = 20 * 1024**2
+Progress = Callable[[Mapping[str, Record]], None]
+
+
+def _quiet(_: Mapping[str, Record]) -> None:
+    """Report nothing."""
+
+
+def up(settings: Settings, progress: Progress = _quiet) -> Machine:
+    """Start what does not run yet and return when all of it is healthy. A second call while it runs changes nothing.
+
+    Raises: RuntimeProblem naming the cause and the fix; then nothing that this call started is left running.
+    """
+    layout = Layout(settings.home.expanduser().resolve())
+    if not supervisor_lives(layout):
+        _refuse_unless_ready(settings, layout)
+    try:
+        layout.create()
+    except OSError as error:
+        raise RuntimeProblem(
+            f"cannot create {layout.home}: {error.strerror}. Change its owner, free some space, or set SOUK_HOME."
+        ) from error
+    with _one_command(layout):
+        started = not supervisor_lives(layout)
+        try:
+            machine = _launch(settings, layout) if started else _running_machine(settings)
+            _wait_until_healthy(machine, progress)
+        except BaseException:  # also Ctrl-C: nothing is left half started
+            if started:
+                _stop(layout, _quiet)
+            raise
+        return machine
+
+
+def _refuse_unless_ready(settings: Settings, layout: Layout) -> None:
+    machine = load_machine(settings)
+    problems = [
+        f for f in examine(settings, machine, lambda name: process_of(read_record(layout, name)) is not None) if f.essential and not f.ok
+    ]
+    if problems:
+        raise RuntimeProblem("\n".join(f"{problem.name}: {problem.detail}" for problem in problems))
+
+
+def _running_machine(settings: Settings) -> Machine:
+    machine = load_machine(settings)
+    if machine is None:
+        raise RuntimeProblem(f"a supervisor runs but {settings.home}/config.json is gone: run `souk down`, then `souk up`")
+    return machine
+
+
+def _launch(settings: Settings, layout: Layout) -> Machine:
+    """Clean what a killed supervisor left, fix ports, start the supervisor detached."""
+    sweep(layout)
+    _forget_records(layout)
+    try:
+        config, moved = (Config.load(layout) or Config()).with_free_ports()
+        config.save(layout)
+    except OSError as error:
+        raise RuntimeProblem(f"cannot write {layout.config}: {error.strerror}. Free some space, or set SOUK_HOME elsewhere.") from error
+    machine = Machine(settings, layout, config)
+    if moved:
+        sys.stderr.write(f"ports taken by others, moved: {', '.join(moved)}\n")
+    _trim_logs(layout)
+    with layout.log(SUPERVISOR).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestration.runtime"],
+            cwd=ROOT,
+            env={**os.environ, "SOUK_HOME": str(layout.home)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 60
+    while read_record(layout, SUPERVISOR) is None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeProblem(f"the supervisor did not start:\n{tail(layout.log(SUPERVISOR))}")
+        time.sleep(0.05)
+    return machine
+
+
+def _trim_logs(layout: Layout) -> None:
+    for log in layout.logs.glob("*.log"):
+        if log.stat().st_size > _BIG_LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+
+
+def records_of(layout: Layout, services: Sequence[Service]) -> dict[str, Record]:
+    """The latest record of every service in the table; `waiting` where there is none yet."""
+    return {service.name: read_record(layout, service.name) or Record(service.name, "waiting") for service in services}
+
+
+def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
+    services = service_table(machine)
+    before = {name: record.restarts for name, record in records_of(machine.layout, services).items()}
+    deadline = time.monotonic() + _UP_SECONDS
+    while True:
+        records = records_of(machine.layout, services)
+        progress(records)
+        if all(record.state in {"healthy", "done"} for record in records.values()):
+            return
+        for name, record in records.items():
+            crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
+            if record.state in {"failed", "unhealthy"} or crashed:
+                raise RuntimeProblem(_not_healthy(machine.layout, record))
+        if not supervisor_lives(machine.layout):
+            raise RuntimeProblem(f"the supervisor ended:\n{tail(machine.layout.log(SUPERVISOR))}")
+        if time.monotonic() > deadline:
+            late = next(record for record in records.values() if record.state not in {"healthy", "done"})
+            raise RuntimeProblem(_not_healthy(machine.layout, late))
+        time.sleep(0.1)
+
+
+def _not_healthy(layout: Layout, record: Record) -> str:
+    log = layout.log(record.service)
+    return f"{record.service} is not healthy ({record.message or record.state}). The end of {log}:\n{tail(log)}"
+
+
+def tail(log: Path, lines: int = _LOG_LINES) -> str:
+    """The last lines of a log."""
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return "(no log)"
+
+
+def down(settings: Settings, progress: Progress = _quiet) -> None:
+    """Stop everything that `up` started, in reverse order, gracefully then by force. Harmless when nothing runs."""
+    layout = Layout(settings.home.expanduser().resolve())
+    if not layout.run.exists():
+        return
+    with _one_command(layout):
+        _stop(layout, progress)
+
+
+def _stop(layout: Layout, progress: Progress) -> None:
+    supervisor = process_of(read_record(layout, SUPERVISOR))
+    if supervisor is not None and supervisor_lives(layout):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            supervisor.terminate()
+        deadline = time.monotonic() + _DOWN_SECONDS
+        while supervisor_lives(layout) and time.monotonic() < deadline:
+            progress(_all_records(layout))
+            time.sleep(0.1)
+        with contextlib.suppress(psutil.Error):
+            if supervisor_lives(layout):
+                supervisor.kill()
+            supervisor.wait(10)
+    sweep(layout)
+    _forget_records(layout)
+
+
+def _all_records(layout: Layout) -> dict[str, Record]:
+    found = (read_record(layout, path.stem) for path in sorted(layout.run.glob("*.json")))
+    return {record.service: record for record in found if record is not None and record.service != SUPERVISOR}
+
+
+def sweep(layout: Layout) -> None:
+    """End what a killed supervisor left: recorded processes whose start time still matches, and all that carry our mark."""
+    leftovers = {process.pid: process for process in supervised_processes(layout.home)}
+    for record in _all_records(layout).values():
+        process = process_of(record)
+        if process is not None:
+            leftovers[process.pid] = process
+    processes = list(leftovers.values())
+    _signal(processes, postgres=signal.SIGINT, others=signal.SIGTERM)
+    _, stubborn = psutil.wait_procs(processes, timeout=_SWEEP_SECONDS)
+    _signal(stubborn, postgres=signal.SIGQUIT, others=signal.SIGKILL)
+    psutil.wait_procs(stubborn, timeout=_SWEEP_SECONDS)
+
+
+def _signal(processes: Sequence[psutil.Process], *, postgres: signal.Signals, others: signal.Signals) -> None:
+    """Postgres has signals of its own: SIGINT ends it fast and cleanly, SIGQUIT at once; SIGTERM would wait for its clients."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(postgres if process.name() == "postgres" else others)
+
+
+def _forget_records(layout: Layout) -> None:
+    """Remove run/<service>.json; the heartbeats of cdc and worker stay, their last position is worth knowing."""
+    for path in layout.run.glob("*.json"):
+        if not path.stem.endswith("-status"):
+            path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _one_command(layout: Layout) -> Iterator[None]:
+    """Only one `up` or `down` of a state directory works at a time; the second waits for the first."""
+    with layout.command_lock.open("a") as file:
+        deadline = time.monotonic() + _COMMAND_WAIT_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise RuntimeProblem(f"another souk command is at work on {layout.home}; wait for it to end") from None
+                time.sleep(0.1)
+        yield

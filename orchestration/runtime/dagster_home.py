@@ -1,0 +1,39 @@
+"""Dagster's own configuration files, written before it starts."""
+
+from pathlib import Path
+
+from orchestration.runtime.layout import write_atomically
+
+_INSTANCE = """\
+# Written at every start.
+storage:
+  postgres:
+    postgres_url:
+      env: DAGSTER_DATABASE_URL
+telemetry:
+  enabled: false
+# One run at a time: a run already uses what cores there are, and two would build the marts at once.
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+# A run whose process was killed is failed by the daemon, not left hanging.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+"""
+
+_WORKSPACE = """\
+# Written at every start.
+load_from:
+  - grpc_server:
+      host: 127.0.0.1
+      port: {port}
+      location_name: souk
+"""
+
+
+def write_dagster_home(folder: Path, code_port: int) -> None:
+    """dagster.yaml (storage in Postgres, telemetry off) and workspace.yaml (the one code server)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "dagster.yaml", _INSTANCE)
+    write_atomically(folder / "workspace.yaml", _WORKSPACE.format(port=code_port))

@@ -1,0 +1,152 @@
+"""What this machine must have before anything is started, each with the way to mend it."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from orchestration.runtime.databases import check_outside_server
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.health import redis_ok
+from orchestration.runtime.machine import Machine
+from orchestration.runtime.ports import is_free
+from orchestration.runtime.postgres import postgres_bin
+from orchestration.runtime.process import run_to_end
+from orchestration.runtime.redis_server import redis_binary
+from orchestration.settings import Settings
+from transforms.java import JavaMissingError, find_java
+
+NEEDED_BYTES = 2 * 1024**3  # a demo's data, logs and the write-ahead log held back for change capture
+NEEDED_MEMORY_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. `essential`: `souk up` refuses to start without it."""
+
+    name: str
+    ok: bool
+    detail: str
+    essential: bool = True
+
+
+def check_python() -> Finding:
+    """3.11, the version the lock was resolved and tried for."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info[:2] == (3, 11)
+    return Finding("python", ok, version if ok else f"{version}; Souk runs on Python 3.11: install it and run `make install`")
+
+
+def check_disk(home: Path, needed: int = NEEDED_BYTES) -> Finding:
+    """Room for the state directory, and the right to write there."""
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        detail = f"{free >> 20:,} MiB free on the disk of {home}, {needed >> 20:,} MiB needed: free some, or set SOUK_HOME elsewhere"
+        return Finding("disk", False, detail)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        return Finding("disk", False, f"cannot write in {existing} ({error.strerror}): change its owner, or set SOUK_HOME elsewhere")
+    return Finding("disk", True, f"{free / 1024**3:,.1f} GiB free for {home}")
+
+
+def check_memory() -> Finding:
+    """A warning only: a machine with little memory is slow, not wrong."""
+    available = psutil.virtual_memory().available
+    ok = available >= NEEDED_MEMORY_BYTES
+    advice = "" if ok else "; everything together takes up to 6 GiB, SOUK_SERVICES can name fewer services"
+    return Finding("memory", ok, f"{available / 1024**3:.1f} GiB available{advice}", essential=False)
+
+
+def check_postgres(settings: Settings) -> Finding:
+    """The embedded binaries start here, or the operator's server can be read by change capture."""
+    try:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+            check_outside_server(url, settings.replication_url.get_secret_value() if settings.replication_url else url)
+            return Finding("postgres", True, f"DATABASE_URL on {urlsplit(url).hostname}, wal_level logical, replication allowed")
+        done = run_to_end([str(postgres_bin() / "postgres"), "--version"], drop_root=True, timeout=30)
+    except (RuntimeProblem, OSError) as problem:
+        return Finding("postgres", False, str(problem))
+    return Finding("postgres", done.returncode == 0, (done.stdout or done.stderr).strip())
+
+
+def check_redis(settings: Settings) -> Finding:
+    """The embedded binary is there, or the operator's server answers."""
+    if settings.redis_url is not None:
+        health = redis_ok(settings.redis_url.get_secret_value())(0)
+        return Finding(
+            "redis",
+            health.ok,
+            "REDIS_URL answers" if health.ok else f"REDIS_URL does not answer: {health.detail}. Check host, port and password.",
+        )
+    try:
+        done = run_to_end([str(redis_binary()), "--version"], drop_root=False, timeout=30)
+    except (RuntimeProblem, OSError) as problem:
+        return Finding("redis", False, str(problem))
+    return Finding("redis", done.returncode == 0, done.stdout.strip().split(" sha=")[0])
+
+
+def check_java(home: Path) -> Finding:
+    """A Java for Spark."""
+    try:
+        java = find_java(os.environ, home / "java")
+    except JavaMissingError as error:
+        return Finding("java", False, str(error))
+    return Finding("java", True, f"Java {java.version} from {java.source}: {java.home}")
+
+
+def check_addresses(settings: Settings, running: Callable[[str], bool]) -> Iterator[Finding]:
+    """Addresses the environment fixes must be free (ports that we choose move by themselves)."""
+    for name, variable, url in (
+        ("api", "SOUK_API_URL", settings.api_url),
+        ("sandbox", "SOUK_SANDBOX_URL", settings.sandbox_url),
+        ("serving", "SOUK_SERVING_URL", settings.serving_url),
+        ("dagster", "SOUK_DAGSTER_URL", settings.dagster_url),
+    ):
+        if url is None:
+            continue
+        port = urlsplit(url).port
+        if port is None:
+            yield Finding(f"port of {name}", False, f"{variable}={url} has no port: write it as http://127.0.0.1:PORT")
+        elif running(name) or is_free(port):
+            yield Finding(f"port of {name}", True, f"{port}")
+        else:
+            yield Finding(
+                f"port of {name}",
+                False,
+                f"port {port} of {variable} is taken by {listener_on(port)}: stop that, or set {variable} to another port",
+            )
+
+
+def listener_on(port: int) -> str:
+    """Who listens on a port, in words."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def examine(settings: Settings, machine: Machine | None, running: Callable[[str], bool]) -> list[Finding]:
+    """Every check, in the order an operator would mend them."""
+    home = settings.home.expanduser().resolve()
+    found = [check_python(), check_disk(home), check_memory(), check_postgres(settings), check_redis(settings), check_java(home)]
+    found += check_addresses(settings, running)
+    if machine is not None:
+        for name, port in machine.config.ports.items():
+            if not running(name) and not is_free(port):
+                found.append(
+                    Finding(f"port of {name}", True, f"{port} is taken by {listener_on(port)}; the next `souk up` chooses another")
+                )
+    return found

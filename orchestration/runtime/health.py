@@ -1,0 +1,111 @@
+"""Is it well? Each check answers within a few seconds and never raises."""
+
+import http.client
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+
+_SECONDS = 4.0
+# A process that writes its heartbeat every second or two may miss several on a loaded machine.
+HEARTBEAT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """The answer and, when it is no, why."""
+
+    ok: bool
+    detail: str = ""
+
+
+# Given the pid of the process in question (0 when unknown).
+Check = Callable[[int], Health]
+
+
+def http_ok(url: str) -> Check:
+    """GET answers 2xx."""
+
+    def check(_: int) -> Health:
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=_SECONDS)
+        try:
+            connection.request("GET", parts.path or "/")
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return Health(False, f"GET {url}: {type(error).__name__}")
+        finally:
+            connection.close()
+        return Health(200 <= status < 300, f"GET {url}: {status}")
+
+    return check
+
+
+def postgres_ok(url: str) -> Check:
+    """A query answers."""
+
+    def check(_: int) -> Health:
+        try:
+            with psycopg.connect(url, connect_timeout=int(_SECONDS)) as connection:
+                connection.execute("select 1")
+        except psycopg.Error as error:
+            return Health(False, str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+        return Health(True)
+
+    return check
+
+
+def redis_ok(url: str) -> Check:
+    """PING answers."""
+
+    def check(_: int) -> Health:
+        try:
+            with redis.Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS) as client:
+                client.ping()
+        except redis.RedisError as error:
+            return Health(False, str(error))
+        return Health(True)
+
+    return check
+
+
+def port_open(port: int) -> Check:
+    """Something accepts connections on 127.0.0.1:port."""
+
+    def check(_: int) -> Health:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=_SECONDS).close()
+        except OSError as error:
+            return Health(False, f"port {port}: {error}")
+        return Health(True)
+
+    return check
+
+
+def alive(pid: int) -> Health:
+    """The process runs; for those that answer nobody."""
+    return Health(pid > 0, "not running")
+
+
+def heartbeat(path: Path) -> Check:
+    """The file was written by this process within HEARTBEAT_SECONDS: {"pid": int, "updatedAt": RFC 3339}."""
+
+    def check(pid: int) -> Health:
+        try:
+            written = json.loads(path.read_text(encoding="utf-8"))
+            age = (datetime.now(UTC) - datetime.fromisoformat(written["updatedAt"])).total_seconds()
+        except FileNotFoundError:
+            return Health(False, "no heartbeat yet")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return Health(False, f"unreadable heartbeat {path.name}: {error}")
+        if pid and written.get("pid") != pid:
+            return Health(False, "the heartbeat is an earlier process's")
+        return Health(age <= HEARTBEAT_SECONDS, f"last heartbeat {age:.0f} s ago")
+
+    return check

@@ -1,0 +1,87 @@
+"""Where everything lies inside one state directory."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths under SOUK_HOME. Nothing outside it is ever written."""
+
+    home: Path
+
+    @property
+    def config(self) -> Path:
+        """Generated passwords, secrets and ports (0600)."""
+        return self.home / "config.json"
+
+    @property
+    def accounts(self) -> Path:
+        """Passwords of the demo shopper, seller and admin (0600)."""
+        return self.home / "demo-accounts.json"
+
+    @property
+    def run(self) -> Path:
+        """One JSON file per running service."""
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log per service."""
+        return self.home / "logs"
+
+    @property
+    def keys(self) -> Path:
+        """Signing keys (0700)."""
+        return self.home / "keys"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Locked by the supervisor for as long as it lives."""
+        return self.run / "supervisor.lock"
+
+    @property
+    def command_lock(self) -> Path:
+        """Locked by the one `up` or `down` that is at work."""
+        return self.run / "command.lock"
+
+    def log(self, service: str) -> Path:
+        """The log of one service."""
+        return self.logs / f"{service}.log"
+
+    def create(self) -> None:
+        """Make the folders, readable by their owner only."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name in (
+            "run",
+            "logs",
+            "keys",
+            "lake",
+            "marts/build",
+            "dbt",
+            "features",
+            "feast",
+            "search",
+            "models",
+            "mlflow",
+            "dagster",
+            "sandbox",
+            "spool",
+        ):
+            (self.home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` in one step, mode 0600: a reader sees the old text or the new one, also after a crash or on a full disk."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,177 @@
+"""The table of everything `souk up` runs, in the order of their dependencies. A new process is one entry here."""
+
+import importlib.util
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestration.runtime.dagster_home import write_dagster_home
+from orchestration.runtime.health import Check, alive, heartbeat, http_ok, port_open, postgres_ok, redis_ok
+from orchestration.runtime.machine import Machine
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process. `once`: runs to its end and must exit 0; the others are kept running."""
+
+    name: str
+    argv: tuple[str, ...]
+    check: Check
+    after: tuple[str, ...] = ()
+    url: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prepare: Callable[[], None] | None = None
+    once: bool = False
+    drop_root: bool = False
+    stop_signal: signal.Signals = signal.SIGTERM
+    grace_seconds: float = 15.0
+    start_seconds: float = 180.0
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _installed(module: str) -> bool:
+    """Whether `python -m module` can start. Looks for the file: asking the import system would import the parents, seconds for some."""
+    first, *rest = module.split(".")
+    found = importlib.util.find_spec(first)
+    if found is None or found.submodule_search_locations is None:
+        return found is not None
+    stems = [Path(folder, *rest) for folder in found.submodule_search_locations]
+    return any((stem / "__main__.py").exists() or (rest and stem.with_suffix(".py").exists()) for stem in stems)
+
+
+def service_table(machine: Machine) -> tuple[Service, ...]:
+    """Everything this machine runs: embedded servers that no setting replaces, then ours, as far as they are installed and chosen."""
+    chosen = machine.settings.chosen_services
+    table = [*_stores(machine), *_shop(machine), *_platform(machine)]
+    modules = {service.name: service.argv[2] for service in table if service.argv[:2] == (sys.executable, "-m")}
+    kept = [s for s in table if (not chosen or s.name in chosen) and (s.name not in modules or _installed(modules[s.name]))]
+    names = {service.name for service in kept}
+    return tuple(_without_missing(service, names) for service in kept)
+
+
+def _without_missing(service: Service, names: set[str]) -> Service:
+    after = tuple(name for name in service.after if name in names)
+    return service if after == service.after else Service(**{**service.__dict__, "after": after})
+
+
+def _stores(machine: Machine) -> list[Service]:
+    stores = []
+    given = machine.settings.database_url
+    outside = given.get_secret_value() if given else ""
+    if given is None:
+        cluster = machine.cluster
+
+        def prepare_postgres() -> None:
+            cluster.initialise()
+            cluster.clear_stale_pid()
+
+        stores.append(
+            Service(
+                "postgres",
+                tuple(cluster.argv()),
+                postgres_ok(cluster.url()),
+                url=f"postgresql://127.0.0.1:{cluster.port}",
+                prepare=prepare_postgres,
+                drop_root=True,
+                stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM would wait for clients
+                grace_seconds=60.0,
+            )
+        )
+    if machine.settings.redis_url is None:
+        server = machine.redis_server
+        stores.append(
+            Service(
+                "redis",
+                tuple(server.argv()),
+                redis_ok(server.url),
+                url=f"redis://127.0.0.1:{server.port}",
+                prepare=server.initialise,
+            )
+        )
+    return [
+        *stores,
+        Service(
+            "databases", _python("orchestration.runtime.databases"), alive, after=("postgres",), env={"DATABASE_URL": outside}, once=True
+        ),
+        Service("migrate", _python("api.migrate"), alive, after=("databases",), once=True),
+    ]
+
+
+def _shop(machine: Machine) -> list[Service]:
+    api, sandbox, serving = machine.address("api"), machine.address("sandbox"), machine.address("serving")
+    run = machine.layout.run
+    return [
+        Service("sandbox", _python("api.sandbox"), http_ok(f"{sandbox}/health/ready"), url=sandbox),
+        Service("api", _python("api"), http_ok(f"{api}/health/ready"), after=("migrate", "redis", "sandbox"), url=api, grace_seconds=30.0),
+        Service("worker", _python("api.worker"), heartbeat(run / "worker-status.json"), after=("migrate", "redis", "sandbox")),
+        Service("cdc", _python("warehouse.cdc"), heartbeat(run / "cdc-status.json"), after=("migrate",), grace_seconds=30.0),
+        Service("serving", _python("serving"), http_ok(f"{serving}/health/live"), after=("redis",), url=serving),
+    ]
+
+
+def _platform(machine: Machine) -> list[Service]:
+    dagster, mlflow, code_port = machine.address("dagster"), machine.address("mlflow"), machine.config.ports["dagster-code"]
+    services = []
+    if machine.settings.mlflow_tracking_uri is None:
+        services.append(
+            Service(
+                "mlflow",
+                _python("mlflow", "server"),
+                http_ok(f"{mlflow}/health"),
+                after=("databases",),
+                url=mlflow,
+                env={
+                    # By environment and not by argument: arguments, and so the password, show in every process list.
+                    "MLFLOW_BACKEND_STORE_URI": machine.sibling_database("mlflow"),
+                    "MLFLOW_ARTIFACTS_DESTINATION": str(machine.layout.home / "mlflow"),
+                    "MLFLOW_HOST": "127.0.0.1",
+                    "MLFLOW_PORT": str(machine.config.ports["mlflow"]),
+                    "MLFLOW_WORKERS": "1",
+                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                },
+            )
+        )
+    if not _installed("orchestration.definitions"):
+        return services
+    # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not per process.
+    return [
+        *services,
+        Service(
+            "dagster-code",
+            # The entry point option: runs start with this interpreter, whatever PATH says.
+            _python(
+                *("dagster", "api", "grpc", "-m", "orchestration.definitions", "--use-python-environment-entry-point"),
+                *("-h", "127.0.0.1", "-p", str(code_port)),
+            ),
+            port_open(code_port),
+            after=("databases",),
+            prepare=lambda: write_dagster_home(machine.layout.home / "dagster", code_port),
+        ),
+        Service(
+            "dagster",
+            _python(
+                "dagster_webserver",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                dagster.rsplit(":", 1)[1],
+                "-w",
+                str(machine.layout.home / "dagster/workspace.yaml"),
+            ),
+            http_ok(f"{dagster}/server_info"),
+            after=("dagster-code",),
+            url=dagster,
+        ),
+        # After the pages: whichever comes first creates the tables in Dagster's database, and two at once collide.
+        Service(
+            "dagster-daemon",
+            _python("dagster._daemon", "run", "-w", str(machine.layout.home / "dagster/workspace.yaml")),
+            alive,
+            after=("dagster",),
+        ),
+    ]

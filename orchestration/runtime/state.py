@@ -1,0 +1,71 @@
+"""run/<service>.json: which process is which, safe against recycled pids, and finding every process that is ours."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.machine import SUPERVISED
+
+# psutil computes start times from the boot time, which moves a little when the clock is corrected.
+_START_TOLERANCE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One service as the supervisor last saw it. `state`: waiting, starting, healthy, unhealthy, restarting, done, failed or stopped."""
+
+    service: str
+    state: str
+    pid: int | None = None
+    start_time: float | None = None
+    url: str | None = None
+    restarts: int = 0
+    message: str = ""
+
+
+def write_record(layout: Layout, record: Record) -> None:
+    """Store atomically."""
+    write_atomically(layout.run / f"{record.service}.json", json.dumps(asdict(record)) + "\n")
+
+
+def read_record(layout: Layout, service: str) -> Record | None:
+    """The stored record; None when there is none or it is damaged."""
+    try:
+        return Record(**json.loads((layout.run / f"{service}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def start_time_of(pid: int) -> float | None:
+    """When the process began, seconds since the epoch; None when it is gone."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def process_of(record: Record | None) -> psutil.Process | None:
+    """The live process of a record, or None when it ended or its pid now belongs to somebody else."""
+    if record is None or record.pid is None or record.start_time is None:
+        return None
+    try:
+        process = psutil.Process(record.pid)
+        same = abs(process.create_time() - record.start_time) <= _START_TOLERANCE_SECONDS
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def supervised_processes(home: Path) -> Iterator[psutil.Process]:
+    """Every live process that carries the mark of this state directory, grandchildren included; never this process or its ancestors."""
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid not in own and process.environ().get(SUPERVISED) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                yield process

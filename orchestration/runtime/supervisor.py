@@ -1,0 +1,112 @@
+"""Keeps every process of one state directory running. Its main thread starts and reaps, a small pool prepares and checks."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from orchestration.runtime.child import Child, now
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.services import Service
+from orchestration.runtime.state import Record, start_time_of, write_record
+
+_TICK_SECONDS = 0.1
+_LOCK_SECONDS = 2.0
+SUPERVISOR = "supervisor"
+log = logging.getLogger("souk.supervisor")
+
+
+@contextlib.contextmanager
+def supervisor_lock(layout: Layout) -> Iterator[bool]:
+    """Hold the lock that says "a supervisor lives"; yields False when another one does. The kernel releases it with the process."""
+    with layout.supervisor_lock.open("a") as file:
+        deadline = now() + _LOCK_SECONDS  # somebody asking `supervisor_lives` holds it for an instant
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if now() > deadline:
+                    yield False
+                    return
+                time.sleep(_TICK_SECONDS)
+        yield True
+
+
+def supervisor_lives(layout: Layout) -> bool:
+    """Whether some process holds the lock."""
+    if not layout.supervisor_lock.exists():
+        return False
+    with layout.supervisor_lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+class Supervisor:
+    """Runs until SIGTERM, then stops everything in reverse order of dependency."""
+
+    def __init__(self, layout: Layout, services: Sequence[Service], environment: dict[str, str], cwd: Path) -> None:
+        self._layout = layout
+        self._pool = ThreadPoolExecutor(max_workers=6, thread_name_prefix="check")
+        self._children = {service.name: Child(service, layout, environment, cwd, self._pool) for service in services}
+        self._states: dict[str, str] = {}
+        self._stopping = False
+
+    def run(self) -> None:
+        """Supervise until asked to end. Call from the main thread; children are tied to it."""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, self._on_signal)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        own = os.getpid()
+        write_record(self._layout, Record(SUPERVISOR, "healthy", own, start_time_of(own)))
+        while not self._stopping:
+            self._tick()
+            time.sleep(_TICK_SECONDS)
+        self._stop_all()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _on_signal(self, number: int, _: object) -> None:
+        log.info("asked to stop by %s", signal.Signals(number).name)
+        self._stopping = True
+
+    def _tick(self) -> None:
+        for child in self._children.values():
+            child.tick(now(), may_start=all(self._children[name].satisfied for name in child.service.after))
+            self._note(child)
+
+    def _note(self, child: Child) -> None:
+        name = child.service.name
+        if self._states.get(name) != child.state:
+            self._states[name] = child.state
+            log.info("%s is %s%s", name, child.state, f": {child.message}" if child.message else "")
+
+    def _stop_all(self) -> None:
+        """Those nobody depends on first; a service is asked once all that depend on it are gone."""
+        while any(child.running for child in self._children.values()):
+            needed = {name for child in self._children.values() if child.running for name in child.service.after}
+            for name, child in self._children.items():
+                if child.running and name not in self._transitively(needed):
+                    child.ask_to_stop(now())
+                child.enforce_stop(now())
+                self._note(child)
+            time.sleep(_TICK_SECONDS / 2)
+        for child in self._children.values():
+            child.ask_to_stop(now())
+
+    def _transitively(self, names: set[str]) -> set[str]:
+        """The names and everything they need: a store is needed by what needs a finished step after it."""
+        found, queue = set(names), list(names)
+        while queue:
+            for name in self._children[queue.pop()].service.after:
+                if name not in found:
+                    found.add(name)
+                    queue.append(name)
+        return found
