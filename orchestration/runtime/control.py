@@ -64,9 +64,7 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
 
 def _refuse_unless_ready(settings: Settings, layout: Layout) -> None:
     machine = load_machine(settings)
-    problems = [
-        f for f in examine(settings, machine, lambda name: process_of(read_record(layout, name)) is not None) if f.essential and not f.ok
-    ]
+    problems = [f for f in examine(settings, machine) if f.essential and not f.ok]
     if problems:
         raise RuntimeProblem("\n".join(f"{problem.name}: {problem.detail}" for problem in problems))
 

@@ -14,11 +14,13 @@ import psutil
 from orchestration.runtime.databases import check_outside_server
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.health import redis_ok
+from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.ports import is_free
 from orchestration.runtime.postgres import postgres_bin
 from orchestration.runtime.process import run_to_end
 from orchestration.runtime.redis_server import redis_binary
+from orchestration.runtime.state import process_of, read_record
 from orchestration.settings import Settings
 from transforms.java import JavaMissingError, find_java
 
@@ -138,9 +140,13 @@ def listener_on(port: int) -> str:
     return "another process"
 
 
-def examine(settings: Settings, machine: Machine | None, running: Callable[[str], bool]) -> list[Finding]:
+def examine(settings: Settings, machine: Machine | None) -> list[Finding]:
     """Every check, in the order an operator would mend them."""
     home = settings.home.expanduser().resolve()
+
+    def running(service: str) -> bool:
+        return process_of(read_record(Layout(home), service)) is not None
+
     found = [check_python(), check_disk(home), check_memory(), check_postgres(settings), check_redis(settings), check_java(home)]
     found += check_addresses(settings, running)
     if machine is not None:

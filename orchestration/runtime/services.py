@@ -34,7 +34,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _installed(module: str) -> bool:
+def can_run(module: str) -> bool:
     """Whether `python -m module` can start. Looks for the file: asking the import system would import the parents, seconds for some."""
     first, *rest = module.split(".")
     found = importlib.util.find_spec(first)
@@ -49,7 +49,7 @@ def service_table(machine: Machine) -> tuple[Service, ...]:
     chosen = machine.settings.chosen_services
     table = [*_stores(machine), *_shop(machine), *_platform(machine)]
     modules = {service.name: service.argv[2] for service in table if service.argv[:2] == (sys.executable, "-m")}
-    kept = [s for s in table if (not chosen or s.name in chosen) and (s.name not in modules or _installed(modules[s.name]))]
+    kept = [s for s in table if (not chosen or s.name in chosen) and (s.name not in modules or can_run(modules[s.name]))]
     names = {service.name for service in kept}
     return tuple(_without_missing(service, names) for service in kept)
 
@@ -136,7 +136,7 @@ def _platform(machine: Machine) -> list[Service]:
                 },
             )
         )
-    if not _installed("orchestration.definitions"):
+    if not can_run("orchestration.definitions"):
         return services
     # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not per process.
     return [

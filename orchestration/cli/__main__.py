@@ -1,0 +1,5 @@
+"""`python -m orchestration.cli` is `souk`."""
+
+from orchestration.cli.app import app
+
+app()

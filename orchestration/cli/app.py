@@ -1,0 +1,30 @@
+"""The command tree. Help texts are the operator's documentation."""
+
+import typer
+
+from orchestration.cli import data, demo, lifecycle, models
+
+app = typer.Typer(
+    name="souk",
+    help=(
+        "Run Souk, a marketplace with its analytics, features and recommenders, on this machine.\n\n"
+        "Everything it makes lies in one state directory: SOUK_HOME, or .souk beside the code. "
+        "[bold]souk up[/] starts it, [bold]souk status[/] shows it, [bold]souk down[/] stops it; [bold]souk demo[/] does it all with data."
+    ),
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command(rich_help_panel="Processes")(lifecycle.up)
+app.command(rich_help_panel="Processes")(lifecycle.down)
+app.command(rich_help_panel="Processes")(lifecycle.status)
+app.command(rich_help_panel="Processes")(lifecycle.logs)
+app.command(rich_help_panel="Processes")(lifecycle.doctor)
+app.command(rich_help_panel="Data")(demo.demo)
+app.command(rich_help_panel="Data")(data.load)
+app.command(rich_help_panel="Data")(data.pipeline)
+app.command(rich_help_panel="Data")(data.verify)
+app.command(rich_help_panel="Data", name="sql")(data.sql_on_marts)
+app.command(rich_help_panel="Measurements")(models.evaluate)
+app.command(rich_help_panel="Measurements")(models.bench)

@@ -1,0 +1,108 @@
+"""Progress goes to stderr, results to stdout; a problem is one red sentence and exit status 1."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.machine import Machine, load_machine
+from orchestration.runtime.services import can_run
+from orchestration.runtime.state import Record
+from orchestration.settings import ROOT, Settings, load_settings
+
+err = Console(stderr=True)
+out = Console()
+_COLOURS = {"healthy": "green", "done": "green", "waiting": "dim", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
+
+
+@contextlib.contextmanager
+def problems_as_sentences() -> Iterator[None]:
+    """Turn what the operator can mend into words and exit status 1."""
+    try:
+        yield
+    except RuntimeProblem as problem:
+        err.print("[red]✗[/]", end=" ")
+        err.print(str(problem), markup=False, highlight=False)
+        raise typer.Exit(1) from problem
+    except ValidationError as error:
+        for wrong in error.errors():
+            err.print(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", markup=False)
+        raise typer.Exit(1) from error
+
+
+def settings() -> Settings:
+    """The environment, or a sentence about what is wrong in it."""
+    with problems_as_sentences():
+        return load_settings()
+
+
+def machine_or_exit() -> Machine:
+    """This state directory, or a sentence that it was never started."""
+    with problems_as_sentences():
+        machine = load_machine(load_settings())
+        if machine is None:
+            raise RuntimeProblem("nothing was started here yet: run `souk up`, or set SOUK_HOME to where it was")
+        return machine
+
+
+def run_module(module: str, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run `python -m module` with the environment of this machine. Its stderr is ours; its stdout is ours too unless captured."""
+    if not can_run(module):
+        with problems_as_sentences():
+            raise RuntimeProblem(f"`python -m {module}` is not installed here: run `make install`")
+    with problems_as_sentences():
+        machine = load_machine(load_settings())
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=None if machine is None else machine.environment(),
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
+        check=False,
+    )
+
+
+def service_rows(records: Mapping[str, Record]) -> Table:
+    """Name, state, restarts and what is known about each service."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("service", "state", "restarts", "where"):
+        table.add_column(title)
+    for name, record in records.items():
+        colour = _COLOURS.get(record.state, "red")
+        table.add_row(name, f"[{colour}]{record.state}[/]", str(record.restarts or ""), record.message or record.url or "")
+    return table
+
+
+class ServiceProgress:
+    """A table that lives while services start; one line per change where there is no terminal."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal else None
+        self._states: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, records: Mapping[str, Record]) -> None:
+        """Show the latest records."""
+        if self._live:
+            self._live.update(service_rows(records))
+            return
+        for name, record in records.items():
+            if self._states.get(name) != record.state:
+                self._states[name] = record.state
+                err.print(f"  {name} is {record.state}", highlight=False)

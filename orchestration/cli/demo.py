@@ -1,0 +1,152 @@
+"""demo: from nothing to a running marketplace with data, marts, features and a trained model."""
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.panel import Panel
+
+from orchestration.cli.console import ServiceProgress, err, out, problems_as_sentences, run_module, settings
+from orchestration.cli.data import Dataset
+from orchestration.runtime import control
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.machine import Machine
+from orchestration.runtime.sampler import MemorySampler
+from orchestration.runtime.status import status_of
+from orchestration.settings import ROOT
+
+
+@dataclass
+class Story:
+    """What happened, for the summary: seconds per step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step and time it."""
+        err.print(f"[bold cyan]▸[/] {title}", highlight=False)
+        began = time.monotonic()
+        yield
+        self.seconds[title] = round(time.monotonic() - began, 1)
+        err.print(f"[green]✓[/] {title} [dim]{self.seconds[title]:.1f} s[/]", highlight=False)
+
+
+def demo(
+    data: Annotated[Path | None, typer.Option("--data", help="A real set (Online Retail) instead of the built-in marketplace.")] = None,
+    record: Annotated[bool, typer.Option("--record", help="Append time and peak memory to docs/results/demo.jsonl.")] = False,
+) -> None:
+    """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running."""
+    chosen = settings()
+    layout = Layout(chosen.home.expanduser().resolve())
+    story, began = Story(), time.monotonic()
+    with problems_as_sentences(), MemorySampler(layout.home) as memory:
+        if data is not None and not data.exists():
+            raise RuntimeProblem(f"no data at {data}: give the folder or file of the set")
+        _refuse_another_set(layout, data)
+        with story.step("Start every process"), ServiceProgress() as progress:
+            machine = control.up(chosen, progress)
+        _load_once(layout, data, story)
+        _make_accounts_once(layout, story)
+        with story.step("Run the data platform: lake, marts, features, models"):
+            _must("orchestration.pipeline")
+    seconds = round(time.monotonic() - began, 1)
+    _summary(machine, story, seconds, memory.peak_bytes)
+    if record:
+        _record(data, story, seconds, memory.peak_bytes)
+
+
+def _must(module: str, *arguments: str, capture: bool = False) -> str:
+    done = run_module(module, *arguments, capture=capture)
+    if done.returncode != 0:
+        raise RuntimeProblem(
+            f"`python -m {module}` failed (exit status {done.returncode}); its words are above; `souk down` stops what runs"
+        )
+    return done.stdout or ""
+
+
+def _marker(layout: Layout) -> Path:
+    return layout.home / "loaded.json"
+
+
+def _wanted(data: Path | None) -> dict[str, str]:
+    return {"dataset": Dataset.marketplace.value} if data is None else {"dataset": Dataset.online_retail.value, "path": str(data.resolve())}
+
+
+def _refuse_another_set(layout: Layout, data: Path | None) -> None:
+    """One state directory holds one set: mixing a made-up and a real one would make every figure meaningless."""
+    marker = _marker(layout)
+    if not marker.exists():
+        return
+    loaded = json.loads(marker.read_text(encoding="utf-8"))
+    if loaded["dataset"] != _wanted(data)["dataset"]:
+        raise RuntimeProblem(
+            f"{layout.home} already holds the set {loaded['dataset']}. For another one set SOUK_HOME to a new folder "
+            f"(SOUK_HOME={layout.home}-2 make demo ...), or `make down` and remove {layout.home}."
+        )
+
+
+def _load_once(layout: Layout, data: Path | None, story: Story) -> None:
+    if _marker(layout).exists():
+        err.print("[green]✓[/] A marketplace is loaded already")
+        return
+    wanted = _wanted(data)
+    with story.step(f"Load {wanted['dataset']}"):
+        _must("api.load", *wanted.values())
+    write_atomically(_marker(layout), json.dumps({**wanted, "at": datetime.now(UTC).isoformat()}) + "\n")
+
+
+def _make_accounts_once(layout: Layout, story: Story) -> None:
+    """Passwords are generated, printed once, and kept in demo-accounts.json (0600)."""
+    if layout.accounts.exists():
+        return
+    with story.step("Create the demo shopper, seller and admin"):
+        accounts = _must("api.accounts", capture=True)
+        json.loads(accounts)
+        if not layout.accounts.exists():
+            write_atomically(layout.accounts, accounts)
+    out.print(Panel(accounts.strip(), title=f"demo accounts, shown once, kept in {layout.accounts}", highlight=False))
+
+
+def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
+    document = status_of(machine)
+    lines = [
+        f"[bold]shop[/]        {machine.address('api')}/docs",
+        f"[bold]dashboard[/]   {document['dashboard']['url']}  (sign in as the seller of {machine.layout.accounts})",
+        f"[bold]dagster[/]     {machine.address('dagster')}",
+        f"[bold]mlflow[/]      {machine.address('mlflow')}",
+        f"[bold]lake[/]        {machine.lake_uri}  at {document['lake']['lsn']}",
+        f"[bold]marts[/]       {machine.marts_path}  as of {document['marts']['asOf']}   (`souk sql`)",
+        "",
+        *(f"[dim]{title:<58}{taken:>8.1f} s[/]" for title, taken in story.seconds.items()),
+        f"[dim]{'Together':<58}{seconds:>8.1f} s[/]",
+        f"[dim]{'Peak memory of all processes together':<58}{peak / 1024**3:>8.2f} GiB[/]",
+    ]
+    out.print(Panel("\n".join(lines), title="Souk is running  ·  `make down` stops it", highlight=False))
+
+
+def _record(data: Path | None, story: Story, seconds: float, peak: int) -> None:
+    row = {
+        "name": "demo",
+        **_wanted(data),
+        "seconds": seconds,
+        "steps": story.seconds,
+        "peakBytes": peak,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "at": datetime.now(UTC).isoformat(),
+    }
+    row.pop("path", None)  # a path of this machine says nothing elsewhere
+    target = ROOT / "docs" / "results" / "demo.jsonl"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")

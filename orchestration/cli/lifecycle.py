@@ -1,0 +1,121 @@
+"""up, down, status, logs, doctor."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from orchestration.cli.console import ServiceProgress, err, machine_or_exit, out, problems_as_sentences, settings
+from orchestration.runtime import control
+from orchestration.runtime.doctor import examine
+from orchestration.runtime.machine import load_machine
+from orchestration.runtime.status import status_of
+
+
+def up() -> None:
+    """Start everything and return when all of it is healthy.
+
+    Safe to repeat: what runs stays, what died comes back. When something does not become healthy, it is named with the end of its log,
+    whatever this call started is stopped again, and the exit status is 1. SOUK_SERVICES=postgres,redis,... starts a part.
+    """
+    with problems_as_sentences(), ServiceProgress() as progress:
+        machine = control.up(settings(), progress)
+    err.print(f"[green]up[/]  shop {machine.address('api')}  ·  `souk status` shows the rest", highlight=False)
+
+
+def down() -> None:
+    """Stop everything that `souk up` started, and nothing else. Data stays. Safe to repeat."""
+    with problems_as_sentences(), ServiceProgress() as progress:
+        control.down(settings(), progress)
+    err.print("[green]down[/]")
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False) -> None:
+    """Show what runs, where, and how far the lake and the marts have come.
+
+    Exits 0 also when things are down. The addresses contain passwords and work as they are in a client.
+    """
+    with problems_as_sentences():
+        document = status_of(load_machine(settings()))
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("service", "health", "pid", "where"):
+        table.add_column(title, overflow="fold")
+    for name, section in document.items():
+        if "healthy" in section:
+            health = "[green]healthy[/]" if section["healthy"] else "[red]down[/]"
+            table.add_row(
+                name,
+                health,
+                str(section["pid"] or ""),
+                _without_password(str(section.get("url") or section.get("dsn") or section["detail"])),
+            )
+    out.print(table)
+    lake, marts = document["lake"], document["marts"]
+    out.print(f"\nlake   {lake['uri']}  at {lake['lsn']}, {lake['lagBytes']} bytes and {lake['lagSeconds']} s behind", highlight=False)
+    out.print(f"marts  {marts['path']}  as of {marts['asOf']}", highlight=False)
+
+
+def _without_password(address: str) -> str:
+    """For eyes; the JSON has it whole."""
+    return re.sub(r"//([^:/@]*):[^@]+@", r"//\1:***@", address)
+
+
+def logs(
+    service: Annotated[str, typer.Argument(help="One service; all of them when left out.")] = "",
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing what is written.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines to begin with.")] = 40,
+) -> None:
+    """Print the end of the logs."""
+    folder = machine_or_exit().layout.logs
+    files = [folder / f"{service}.log"] if service else sorted(folder.glob("*.log"))
+    if service and not files[0].exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
+        err.print(f"no log of {service}; there are: {known}", highlight=False)
+        raise typer.Exit(1)
+    offsets = {}
+    for file in files:
+        offsets[file] = file.stat().st_size
+        for line in control.tail(file, lines).splitlines() if lines else ():
+            _print_line(file, line, alone=bool(service))
+    while follow:
+        time.sleep(0.3)
+        for file, offset in offsets.items():
+            offsets[file] = _print_new(file, offset, alone=bool(service))
+
+
+def _print_new(file: Path, offset: int, *, alone: bool) -> int:
+    """Print whole lines after `offset` bytes; returns the new offset, 0 when the file was replaced."""
+    if not file.exists() or file.stat().st_size < offset:
+        return 0
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        fresh = stream.read()
+    whole = fresh[: fresh.rfind(b"\n") + 1]
+    for line in whole.decode("utf-8", errors="replace").splitlines():
+        _print_line(file, line, alone=alone)
+    return offset + len(whole)
+
+
+def _print_line(file: Path, line: str, *, alone: bool) -> None:
+    typer.echo(line if alone else f"{file.stem:>14} | {line}")
+
+
+def doctor() -> None:
+    """Look at this machine: Python, disk, memory, Postgres, Redis, Java, ports. Says how to mend what is wrong, and exits 1 then."""
+    chosen = settings()
+    with problems_as_sentences():
+        machine = load_machine(chosen)
+    findings = examine(chosen, machine)
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.ok else "[red]mend[/]" if finding.essential else "[yellow]note[/]"
+        out.print(f"{mark} [bold]{finding.name:<16}[/] ", end="")
+        out.print(finding.detail, markup=False, highlight=False)
+    if any(finding.essential and not finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,147 @@
+"""What runs and how far the data has come, as one JSON document. Works, and answers quickly, when nothing runs."""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from orchestration.runtime.health import HEARTBEAT_SECONDS, Check, Health, heartbeat, http_ok, postgres_ok, redis_ok
+from orchestration.runtime.machine import Machine
+from orchestration.runtime.state import process_of, read_record
+
+# The page of `api` that sellers open; it reads the published marts.
+DASHBOARD_PATH = "/seller"
+Section = dict[str, object]
+
+
+def status_of(machine: Machine | None) -> dict[str, Section]:
+    """One section per service, plus `lake` and `marts`. Before the first start every service is unhealthy and every value null."""
+    if machine is None:
+        return {
+            **{name: _section(name, None, None, Health(False, "never started")) for name in _SERVICES},
+            "lake": _NO_LAKE,
+            "marts": _NO_MARTS,
+        }
+    addresses, checks = _addresses(machine), _checks(machine)
+    pids = {name: _pid(machine, name) for name in _SERVICES}
+    with ThreadPoolExecutor(max_workers=len(_SERVICES) + 2) as pool:
+        answers = {name: pool.submit(checks[name], pids[name] or 0) for name in _SERVICES}
+        lake, marts = pool.submit(lake_status, machine), pool.submit(marts_status, machine)
+        services = {name: _section(name, addresses[name], pids[name], answers[name].result()) for name in _SERVICES}
+        for name, section in services.items():
+            record = read_record(machine.layout, "api" if name == "dashboard" else name)
+            section["restarts"] = record.restarts if record else 0
+        return {**services, "lake": lake.result(), "marts": marts.result()}
+
+
+_SERVICES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
+_NO_LAKE: Section = {"uri": None, "lsn": None, "lagBytes": None, "lagSeconds": None}
+_NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
+
+
+def _section(name: str, address: str | None, pid: int | None, health: Health) -> Section:
+    return {"dsn" if name == "postgres" else "url": address, "healthy": health.ok, "pid": pid, "detail": "" if health.ok else health.detail}
+
+
+def _pid(machine: Machine, name: str) -> int | None:
+    process = process_of(read_record(machine.layout, "api" if name == "dashboard" else name))
+    return None if process is None else process.pid
+
+
+def _addresses(machine: Machine) -> Mapping[str, str | None]:
+    web = {name: machine.address(name) for name in ("sandbox", "api", "serving", "dagster", "mlflow")}
+    # worker and cdc listen nowhere.
+    return {
+        **web,
+        "postgres": machine.database_url,
+        "redis": machine.redis_url,
+        "worker": None,
+        "cdc": None,
+        "dashboard": web["api"] + DASHBOARD_PATH,
+    }
+
+
+def _checks(machine: Machine) -> Mapping[str, Check]:
+    run = machine.layout.run
+    api = http_ok(f"{machine.address('api')}/health/ready")
+    return {
+        "postgres": postgres_ok(machine.database_url),
+        "redis": redis_ok(machine.redis_url),
+        "sandbox": http_ok(f"{machine.address('sandbox')}/health/ready"),
+        "api": api,
+        "worker": _only_alive(heartbeat(run / "worker-status.json")),
+        "cdc": _only_alive(heartbeat(run / "cdc-status.json")),
+        "serving": http_ok(f"{machine.address('serving')}/health/live"),
+        "dagster": http_ok(f"{machine.address('dagster')}/server_info"),
+        "mlflow": http_ok(f"{machine.address('mlflow')}/health"),
+        "dashboard": api,
+    }
+
+
+def _only_alive(check: Callable[[int], Health]) -> Check:
+    """A recent heartbeat of a process that is gone says nothing."""
+    return lambda pid: check(pid) if pid else Health(False, "not running")
+
+
+def lake_status(machine: Machine) -> Section:
+    """How far the lake is behind Postgres: what cdc last reported, and measured here when it reports no more."""
+    reported = _json(machine.layout.run / "cdc-status.json")
+    lsn = reported.get("lsn")
+    age = _age_seconds(reported.get("updatedAt"))
+    lag_bytes, lag_seconds = reported.get("lagBytes"), reported.get("lagSeconds")
+    if age is not None and age > HEARTBEAT_SECONDS:
+        lag_bytes, lag_seconds = _bytes_after(machine.database_url, lsn), round(age, 1)
+    return {"uri": machine.lake_uri, "lsn": lsn, "lagBytes": lag_bytes, "lagSeconds": lag_seconds}
+
+
+def _bytes_after(database_url: str, lsn: object) -> int | None:
+    try:
+        with psycopg.connect(database_url, connect_timeout=3) as connection:
+            row = connection.execute("select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), %s::text::pg_lsn)::bigint", (lsn,)).fetchone()
+    except psycopg.Error:
+        return None
+    return None if row is None else row[0]
+
+
+def marts_status(machine: Machine) -> Section:
+    """The published marts file, the dbt manifest, and the moment of the orders the marts were built from."""
+    manifest = machine.dbt_target / "manifest.json"
+    return {
+        "path": str(machine.marts_path),
+        "manifest": str(manifest),
+        "asOf": _as_of(machine.marts_path),
+    }
+
+
+def _as_of(path: Path) -> str | None:
+    if not path.exists():
+        return None
+    import duckdb  # half a second that most commands need not pay
+
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            row = connection.execute("select max(as_of) from main.mart_watermark").fetchone()
+    except duckdb.Error:
+        return None
+    moment = row[0] if row else None
+    if not isinstance(moment, datetime):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _age_seconds(moment: object) -> float | None:
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(str(moment))).total_seconds()
+    except (ValueError, TypeError):
+        return None
