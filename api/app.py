@@ -8,12 +8,20 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.middleware.gzip import GZipMiddleware
 
+from api.carts import routes as carts
+from api.catalog import routes as catalog
+from api.identity import routes as identity
+from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, logs, metrics, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    identity.router,
+    catalog.router,
+    carts.router,
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -26,6 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_context(configured) as context:
             app.state.context = context
+            app.state.session_guard = SessionGuard(context.db)
             yield
 
     app = FastAPI(

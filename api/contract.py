@@ -68,12 +68,19 @@ def publication_statements() -> list[str]:
     """SQL that makes the publication and the replica identities equal to the contract; safe to run again."""
     tables = contract()["tables"]
     identities = [f"ALTER TABLE {table['name']} REPLICA IDENTITY {table['replicaIdentity'].upper()}" for table in tables]
-    listed = ", ".join(f"{table['name']} ({', '.join(column['name'] for column in table['columns'])})" for table in tables)
+    listed = ", ".join(_listed(table) for table in tables)
     create = (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}') "
         f"THEN CREATE PUBLICATION {PUBLICATION}; END IF; END $$"
     )
     return [*identities, create, f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}"]
+
+
+def _listed(table: TableContract) -> str:
+    """Postgres refuses updates of a table with full identity and a column list, even one that names every column."""
+    if table["replicaIdentity"] == "full":
+        return table["name"]
+    return f"{table['name']} ({', '.join(column['name'] for column in table['columns'])})"
 
 
 def _table(table: Table) -> TableContract:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
 from api.kernel.actor import Actor
 from api.kernel.context import Ctx
 from api.kernel.errors import FieldError, Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.security import AccessClaims
 
 SESSION_COOKIE = "souk_session"
 SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
-def current_actor(
+class SessionGuard(Protocol):
+    """Decides whether a valid token's session is still on; identity supplies it, the application holds it."""
+
+    async def require_live(self, claims: AccessClaims) -> None: ...
+
+
+async def current_actor(
     request: Request,
     ctx: Ctx,
     authorization: Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")] = None,
@@ -29,13 +36,15 @@ def current_actor(
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("Send `Authorization: Bearer ACCESS_TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     claims = ctx.keys.read_access_token(token.strip())
+    guard: SessionGuard = request.app.state.session_guard
+    await guard.require_live(claims)
     return Actor(kind=claims.user_type, user_id=claims.user_id, session_id=session_id)
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]
 
 
-def signed_in(actor: CurrentActor) -> Actor:
+async def signed_in(actor: CurrentActor) -> Actor:
     if not actor.signed_in:
         raise NotAuthenticated("Sign in and send the access token as `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
     return actor
@@ -44,13 +53,13 @@ def signed_in(actor: CurrentActor) -> Actor:
 SignedIn = Annotated[Actor, Depends(signed_in)]
 
 
-def seller(actor: SignedIn) -> Actor:
+async def seller(actor: SignedIn) -> Actor:
     if actor.kind != "seller":
         raise Forbidden("Only sellers may do this.")
     return actor
 
 
-def admin(actor: SignedIn) -> Actor:
+async def admin(actor: SignedIn) -> Actor:
     if actor.kind != "admin":
         raise Forbidden("Only administrators may do this.")
     return actor

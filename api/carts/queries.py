@@ -1,0 +1,103 @@
+"""Reads of the actor's own cart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, false, func, select
+
+from api.carts.models import Cart, CartItem
+from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
+from api.catalog.queries.offers import Offer, offers_of
+from api.checkout.pricing import PricedLine, Tariff, totals
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx
+from api.kernel.money import ZERO
+from api.kernel.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class CartItemRef:
+    """What checkout needs of one line; it takes prices from the catalogue, not from here."""
+
+    product_id: UUID
+    variant_id: UUID
+    quantity: int
+
+
+def owned_by(actor: Actor) -> ColumnElement[bool]:
+    """The cart of a member is found by user, a guest's by session; an actor with neither has none."""
+    if actor.user_id is not None:
+        return Cart.user_id == actor.user_id
+    return Cart.session_id == actor.session_id if actor.session_id else false()
+
+
+async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, CartBody]:
+    """Version (0 for none) and body of the actor's cart: two statements."""
+    rows = await _lines(tx, actor)
+    version = rows[0].version if rows else 0
+    items = [row for row in rows if row.cart_item_id is not None]
+    offers = await offers_of(tx, [row.variant_id for row in items]) if items else {}
+    lines = [_line(row, offers[row.variant_id]) for row in items]
+    buyable = [line for line in lines if line.available]
+    sums = totals((PricedLine(line.quantity, line.price) for line in buyable), Tariff.of(settings))
+    by_variant = {line.variant.variant_id: line.quantity for line in buyable}
+    return version, CartBody(
+        cart_id=rows[0].cart_id if rows else None,
+        items=lines,
+        item_count=sum(line.quantity for line in lines),
+        currency=next((offer.currency for offer in offers.values()), settings.default_currency),
+        subtotal=sums.subtotal,
+        tax=sums.tax,
+        shipping=sums.shipping,
+        total=sums.total,
+        savings=sum((_saving(offers[variant], quantity) for variant, quantity in by_variant.items()), ZERO),
+    )
+
+
+async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
+    """The lines of the actor's unexpired cart, in variant id order; empty without a cart."""
+    statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(Cart, Cart.cart_id == CartItem.cart_id)
+    rows = await tx.all(statement.where(owned_by(actor), Cart.expires_at > func.now()).order_by(CartItem.variant_id))
+    return [CartItemRef(row.product_id, row.variant_id, row.quantity) for row in rows]
+
+
+async def _lines(tx: ReadTx, actor: Actor) -> list[Row[Any]]:  # Any: cart columns and, when there are lines, item columns
+    columns = (
+        Cart.cart_id,
+        Cart.version,
+        CartItem.cart_item_id,
+        CartItem.variant_id,
+        CartItem.quantity,
+        CartItem.price_at_addition,
+    )
+    statement = select(*columns).outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
+    live = (owned_by(actor), Cart.expires_at > func.now())
+    return list(await tx.all(statement.where(*live).order_by(CartItem.created_at, CartItem.cart_item_id)))
+
+
+def _line(row: Row[Any], offer: Offer) -> CartLine:  # Any: a row of _lines with an item
+    return CartLine(
+        cart_item_id=row.cart_item_id,
+        product=CartProduct(
+            product_id=offer.product_id,
+            title=offer.title,
+            brand=offer.brand,
+            thumbnail=offer.thumbnail,
+            prime_eligible=offer.prime_eligible,
+        ),
+        variant=CartVariant(variant_id=offer.variant_id, sku=offer.sku, attributes=offer.attributes, stock=offer.stock),
+        quantity=row.quantity,
+        price=offer.price,
+        price_when_added=row.price_at_addition,
+        price_changed=offer.price != row.price_at_addition,
+        subtotal=offer.price * row.quantity,
+        available=offer.on_sale and offer.stock >= row.quantity,
+    )
+
+
+def _saving(offer: Offer, quantity: int) -> Decimal:
+    return (offer.list_price - offer.price) * quantity if offer.list_price is not None and offer.list_price > offer.price else ZERO

@@ -1,0 +1,108 @@
+"""HTTP of the cart."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Response
+
+from api.carts import commands, queries
+from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
+from api.carts.schemas import AddItem, CartBody, SetQuantity
+from api.catalog import etags
+from api.catalog.errors import VariantNotFound
+from api.kernel.actor import Actor
+from api.kernel.auth import SESSION_COOKIE, CurrentActor
+from api.kernel.context import Context, Ctx
+from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
+from api.kernel.ids import parse_id
+from api.kernel.problems import responses
+
+router = APIRouter(prefix="/cart", tags=["cart"])
+
+IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the cart this change is based on")]
+ItemId = Annotated[str, Path(alias="itemId", max_length=100)]
+_BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
+
+
+@router.get("", operation_id="getCart", response_model=CartBody, responses={304: {"description": "Not modified"}, **responses(*_BODY)})
+async def get_cart(ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None) -> Response:
+    """The caller's cart at today's prices; lines that cannot be bought or changed price say so."""
+    return await _cart(ctx, actor, if_none_match=if_none_match)
+
+
+@router.post(
+    "/items",
+    status_code=201,
+    operation_id="addCartItem",
+    response_model=CartBody,
+    responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
+)
+async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
+    """Put something in. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
+    owner, is_new = _with_session(actor)
+    item_id = await commands.add_item(ctx, owner, body)
+    response = await _cart(ctx, owner, status=201)
+    response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
+    if is_new and owner.session_id:
+        _remember(ctx, response, owner.session_id)
+    return response
+
+
+@router.put(
+    "/items/{itemId}",
+    operation_id="setCartItem",
+    response_model=CartBody,
+    responses=responses(CartItemNotFound, CartChanged, *_BODY),
+)
+async def set_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None) -> Response:
+    """Change how many."""
+    await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, etags.expected_version(if_match))
+    return await _cart(ctx, actor)
+
+
+@router.delete(
+    "/items/{itemId}",
+    operation_id="removeCartItem",
+    response_model=CartBody,
+    responses=responses(CartItemNotFound, CartChanged, *_BODY),
+)
+async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
+    """Take a line out; answers what is left."""
+    await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
+    return await _cart(ctx, actor)
+
+
+def _with_session(actor: Actor) -> tuple[Actor, bool]:
+    """The owner of a cart to be; True when a guest session had to be made."""
+    if actor.signed_in or actor.session_id:
+        return actor, False
+    return dataclasses.replace(actor, session_id=secrets.token_urlsafe(24)), True
+
+
+def _remember(ctx: Context, response: Response, session_id: str) -> None:
+    secure = ctx.settings.api_url.startswith("https://")
+    lifetime = ctx.settings.guest_cart_ttl_seconds
+    response.set_cookie(SESSION_COOKIE, session_id, max_age=lifetime, httponly=True, samesite="lax", secure=secure, path="/")
+    response.headers["X-Session-Id"] = session_id
+
+
+def _known(item_id: str) -> UUID:
+    known = parse_id(item_id)
+    if known is None:
+        raise CartItemNotFound("Your cart has no such line.")
+    return known
+
+
+async def _cart(ctx: Context, actor: Actor, *, status: int = 200, if_none_match: str | None = None) -> Response:
+    async with ctx.db.read() as tx:
+        version, body = await queries.cart_of(tx, actor, ctx.settings)
+    content = body.model_dump_json(by_alias=True).encode()
+    etag = etags.etag_of(version, content)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etags.matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, status, headers, "application/json")

@@ -1,0 +1,65 @@
+"""What crosses the wire about carts: the seed's body, with a flag where a line is not what it was."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from api.kernel.money import Amount
+from api.kernel.schemas import Quantity, Wire, WireId
+
+MAX_QUANTITY = 999
+
+
+class AddItem(Wire):
+    product_id: WireId
+    variant_id: WireId
+    quantity: Quantity = 1
+
+
+class SetQuantity(Wire):
+    quantity: Quantity
+
+
+class CartProduct(Wire):
+    product_id: UUID
+    title: str
+    brand: str | None
+    thumbnail: str
+    prime_eligible: bool
+
+
+class CartVariant(Wire):
+    """`stock` = units that can be sold now."""
+
+    variant_id: UUID
+    sku: str
+    attributes: dict[str, object]
+    stock: int
+
+
+class CartLine(Wire):
+    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the totals."""
+
+    cart_item_id: UUID
+    product: CartProduct
+    variant: CartVariant
+    quantity: int
+    price: Amount
+    price_when_added: Amount
+    price_changed: bool
+    subtotal: Amount
+    available: bool
+
+
+class CartBody(Wire):
+    """`cartId` is null until something was put in. `savings` is against list prices and is already in the subtotal."""
+
+    cart_id: UUID | None
+    items: list[CartLine]
+    item_count: int
+    currency: str
+    subtotal: Amount
+    tax: Amount
+    shipping: Amount
+    total: Amount
+    savings: Amount

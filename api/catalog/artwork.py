@@ -1,0 +1,34 @@
+"""Pictures for products that have none: a drawn tile with the title's initials, the same for the same product every time."""
+
+from __future__ import annotations
+
+import hashlib
+from html import escape
+from uuid import UUID
+
+_SIZE = 480
+
+
+def artwork_path(product_id: UUID) -> str:
+    """Where the tile is served."""
+    return f"/api/v1/products/{product_id}/image.svg"
+
+
+def draw(title: str, category: str) -> str:
+    """An SVG tile: hue from the department, pattern from the title. Generated, and says so in its description."""
+    digest = hashlib.sha256(title.encode()).digest()
+    hue = int.from_bytes(hashlib.sha256(category.split("/")[1 if category.startswith("/") else 0].encode()).digest()[:2]) % 360
+    words = [word for word in title.split() if word[:1].isalnum()]
+    initials = escape("".join(word[0] for word in words[:2]).upper() or "?")
+    circles = "".join(
+        f'<circle cx="{digest[i] * _SIZE // 255}" cy="{digest[i + 1] * _SIZE // 255}" r="{30 + digest[i + 2] // 3}" '
+        f'fill="hsl({(hue + digest[i] // 8) % 360} 60% {60 + digest[i + 1] // 16}%)" opacity=".55"/>'
+        for i in range(0, 15, 3)
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE} {_SIZE}" width="{_SIZE}" height="{_SIZE}" role="img">'
+        f"<title>{escape(title)}</title><desc>Generated artwork, not a photograph</desc>"
+        f'<rect width="{_SIZE}" height="{_SIZE}" fill="hsl({hue} 45% 88%)"/>{circles}'
+        f'<text x="50%" y="50%" dy=".35em" text-anchor="middle" font-family="system-ui,sans-serif" font-weight="700" '
+        f'font-size="160" fill="hsl({hue} 50% 25%)">{initials}</text></svg>'
+    )

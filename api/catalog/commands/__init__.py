@@ -1,0 +1,6 @@
+"""Verbs of a seller's catalogue: create, replace, change, delete a product."""
+
+from api.catalog.commands.change import change_product, delete_product, replace_product
+from api.catalog.commands.create import create_product
+
+__all__ = ["change_product", "create_product", "delete_product", "replace_product"]

@@ -1,0 +1,99 @@
+"""Change or withdraw a product. Every save raises its version; If-Match makes a lost update impossible."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+
+from api.catalog.commands.parts import following, require_category, save_images, save_variants
+from api.catalog.errors import ProductChanged, ProductNotFound
+from api.catalog.models import Product, ProductVariant
+from api.catalog.schemas import ProductIn, ProductPatch
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.errors import FieldError, ValidationFailed
+
+_COLUMNS = {
+    "title": "title",
+    "description": "description",
+    "brand": "brand",
+    "price": "base_price",
+    "list_price": "list_price",
+    "status": "status",
+    "prime_eligible": "prime_eligible",
+    "specifications": "specifications",
+}
+# Fields that a product cannot be without; null for them is a mistake, not a removal.
+_REQUIRED = frozenset({"price"})
+
+
+async def replace_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: int | None) -> None:
+    """Set every field to what was sent or its default. Raises: as change_product."""
+    await _save(ctx, actor, product_id, body, fields=frozenset(ProductIn.model_fields), expected=expected)
+
+
+async def change_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch, expected: int | None) -> None:
+    """Set the fields that were sent.
+
+    Raises: ProductNotFound, also for another seller's; ProductChanged (412) when `expected` is not the current version;
+    CategoryNotFound; SkuTaken; ValidationFailed when the list price ends below the price.
+    """
+    missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
+    if missing:
+        fields = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
+        raise ValidationFailed("A product cannot be without this.", errors=fields)
+    await _save(ctx, actor, product_id, body, fields=frozenset(body.model_fields_set), expected=expected)
+
+
+async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: int | None) -> None:
+    """Take the product off sale for good; orders, carts and statistics keep their rows. Raises: ProductNotFound; ProductChanged."""
+
+    async def work(tx: Tx) -> None:
+        current = await _own(tx, actor, product_id, expected)
+        values = {"status": "inactive", "deleted_at": func.now(), "updated_at": func.now(), "version": current.version + 1}
+        await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+
+    await ctx.db.run(work)
+
+
+async def _save(
+    ctx: Context, actor: Actor, product_id: UUID, body: ProductIn | ProductPatch, *, fields: frozenset[str], expected: int | None
+) -> None:
+    async def work(tx: Tx) -> None:
+        current = await _own(tx, actor, product_id, expected)
+        values: dict[str, Any] = {_COLUMNS[name]: getattr(body, name) for name in fields & _COLUMNS.keys()}  # Any: column values
+        if "category" in fields:
+            values["category_id"] = await require_category(tx, body.category)
+        price: Decimal = values.get("base_price", current.base_price)
+        _require_list_price(price, values.get("list_price", current.list_price))
+        values |= {"version": current.version + 1, "updated_at": func.now()}
+        await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+        if price != current.base_price:
+            variants = update(ProductVariant).where(ProductVariant.product_id == product_id)
+            await tx.execute(variants.values(following(current.base_price, price)))
+        await save_variants(tx, product_id, body.variants, price)
+        if "images" in fields:
+            await save_images(tx, product_id, body.images, replace=True)
+
+    await ctx.db.run(work)
+
+
+async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> Row[Any]:  # Any: version, base_price, list_price
+    """Lock the actor's own product."""
+    own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
+    row = await tx.first(select(Product.version, Product.base_price, Product.list_price).where(*own).with_for_update())
+    if row is None:
+        raise ProductNotFound("You sell no product with this id.")
+    if expected is not None and expected != row.version:
+        raise ProductChanged("Read the product again and repeat the change on its newest version.")
+    return row
+
+
+def _require_list_price(price: Decimal, list_price: Decimal | None) -> None:
+    if list_price is not None and list_price < price:
+        message = "must not be lower than price"
+        raise ValidationFailed("The list price is too low.", errors=[FieldError(pointer="/listPrice", message=message)])

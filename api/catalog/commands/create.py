@@ -1,0 +1,45 @@
+"""Put a product on sale."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from api.catalog.commands.parts import require_category, save_images, save_variants
+from api.catalog.models import Product
+from api.catalog.schemas import ProductIn, VariantIn
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.ids import new_id
+
+
+async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
+    """The new product's id. Its variants (one, when none is named) start without stock.
+
+    Raises: CategoryNotFound (404); SkuTaken (409).
+    """
+
+    async def work(tx: Tx) -> UUID:
+        product_id = new_id()
+        values = {
+            "product_id": product_id,
+            "seller_id": actor.user_id,
+            "category_id": await require_category(tx, body.category),
+            "title": body.title,
+            "description": body.description,
+            "brand": body.brand,
+            "base_price": body.price,
+            "list_price": body.list_price,
+            "currency": ctx.settings.default_currency,
+            "status": body.status,
+            "prime_eligible": body.prime_eligible,
+            "specifications": body.specifications,
+        }
+        await tx.execute(insert(Product).values(values))
+        await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
+        await save_images(tx, product_id, body.images)
+        return product_id
+
+    return await ctx.db.run(work)

@@ -1,0 +1,27 @@
+"""What can go wrong with products."""
+
+from __future__ import annotations
+
+from api.kernel.errors import Conflict, NotFound, PreconditionFailed
+
+
+class ProductNotFound(NotFound):
+    title, code = "No such product", "product-not-found"
+
+
+class VariantNotFound(NotFound):
+    title, code = "No such variant", "variant-not-found"
+
+
+class CategoryNotFound(NotFound):
+    title, code = "No such category", "category-not-found"
+
+
+class SkuTaken(Conflict):
+    title, code = "The SKU is in use", "sku-taken"
+
+
+class ProductChanged(PreconditionFailed):
+    """Someone saved the product after the version named in If-Match."""
+
+    title, code = "The product changed in the meantime", "product-changed"

@@ -1,0 +1,54 @@
+"""The category tree, and which categories a shopper means by an id, a path or a name."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import aliased
+
+from api.catalog.models import Category
+from api.catalog.schemas import CategoryNode
+from api.kernel.db import ReadTx
+from api.kernel.ids import parse_id
+
+
+async def category_tree(tx: ReadTx) -> list[CategoryNode]:
+    """All departments with what is below them, by name."""
+    columns = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
+    nodes: dict[UUID, CategoryNode] = {}
+    roots: list[CategoryNode] = []
+    for row in await tx.all(select(*columns).order_by(Category.level, Category.name)):
+        node = CategoryNode(category_id=row.category_id, name=row.name, path=row.path, level=row.level, children=[])
+        nodes[row.category_id] = node
+        parent = nodes.get(row.parent_category_id)
+        (parent.children if parent else roots).append(node)
+    return roots
+
+
+def within(reference: str) -> Select[Any]:  # Any: one column, category_id
+    """Ids of the categories that `reference` names, with all their descendants; none when it names nothing."""
+    root, below = aliased(Category), aliased(Category)
+    beneath = below.path.startswith(root.path + "/", autoescape=False)
+    return select(below.category_id).join(root, or_(below.category_id == root.category_id, beneath)).where(_named(root, reference))
+
+
+async def find_category(tx: ReadTx, reference: str) -> UUID | None:
+    """One category by id, path or name; of several with the same name the one nearest the root."""
+    ordered = select(Category.category_id).where(_named(Category, reference)).order_by(Category.level, Category.path).limit(1)
+    category_id: UUID | None = await tx.scalar(ordered)
+    return category_id
+
+
+def readable_path(path: str) -> str:
+    """`/Electronics/Phones` as shoppers read it: `Electronics > Phones`."""
+    return path.strip("/").replace("/", " > ")
+
+
+def _named(category: type[Category], reference: str) -> ColumnElement[bool]:
+    known = parse_id(reference)
+    if known is not None:
+        return category.category_id == known
+    path = "/" + reference.strip("/").replace(" > ", "/")
+    return or_(func.lower(category.path) == path.lower(), func.lower(category.name) == reference.lower())

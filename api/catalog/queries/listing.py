@@ -1,0 +1,190 @@
+"""A page of products with what can be filtered: two statements, whatever the size of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Numeric,
+    Row,
+    Select,
+    String,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+
+from api.catalog.artwork import artwork_path
+from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
+from api.catalog.models import Product, ProductImage, ProductVariant
+from api.catalog.queries.categories import within
+from api.catalog.schemas import PriceRange, ProductCard, ProductFilters, RatingStep, Sort
+from api.kernel.db import ReadTx
+
+MAX_BRANDS = 50
+
+IN_STOCK = exists().where(ProductVariant.product_id == Product.product_id, ProductVariant.stock_quantity > 0)
+THUMBNAIL = (
+    select(ProductImage.url).where(ProductImage.product_id == Product.product_id).order_by(ProductImage.position).limit(1).scalar_subquery()
+)
+LIVE = and_(Product.status == "active", Product.deleted_at.is_(None))
+CARD = (
+    Product.product_id,
+    Product.title,
+    Product.brand,
+    Product.base_price,
+    Product.currency,
+    Product.average_rating,
+    Product.review_count,
+    Product.prime_eligible,
+    IN_STOCK.label("in_stock"),
+    THUMBNAIL.label("thumbnail"),
+)
+# Each sort is one index read in one direction; the id makes the order total, so that a cursor never skips or repeats.
+_SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several types
+    "relevance": ((Product.view_count, Product.review_count, Product.product_id), True),
+    "popularity": ((Product.view_count, Product.review_count, Product.product_id), True),
+    "rating": ((Product.average_rating, Product.review_count, Product.product_id), True),
+    "newest": ((Product.created_at, Product.product_id), True),
+    "price_asc": ((Product.base_price, Product.product_id), False),
+    "price_desc": ((Product.base_price, Product.product_id), True),
+}
+_FROM_TEXT: dict[type, Any] = {int: int, Decimal: Decimal, UUID: UUID, datetime: datetime.fromisoformat}  # Any: one parser per type
+
+
+@dataclass(frozen=True, slots=True)
+class ProductQuery:
+    """What the shopper asked for; money in the shop's currency, `min_rating` 0 to 5."""
+
+    category: str | None = None
+    seller_id: UUID | None = None
+    brands: tuple[str, ...] = ()
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    min_rating: float | None = None
+    prime: bool | None = None
+    in_stock: bool | None = None
+    sort: Sort = "relevance"
+
+    def scope(self) -> list[ColumnElement[bool]]:
+        """Conditions that the offered filters are counted within."""
+        conditions: list[ColumnElement[bool]] = [LIVE]
+        if self.category is not None:
+            conditions.append(Product.category_id.in_(within(self.category)))
+        if self.seller_id is not None:
+            conditions.append(Product.seller_id == self.seller_id)
+        if self.prime is not None:
+            conditions.append(Product.prime_eligible == self.prime)
+        if self.in_stock is not None:
+            conditions.append(IN_STOCK if self.in_stock else ~IN_STOCK)
+        return conditions
+
+    def choices(self, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or the scope CTE's columns
+        """Conditions on brand, price and rating: the ones that `filters` offers to change."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.brands:
+            conditions.append(source.brand.in_(self.brands))
+        if self.min_price is not None:
+            conditions.append(source.base_price >= self.min_price)
+        if self.max_price is not None:
+            conditions.append(source.base_price <= self.max_price)
+        if self.min_rating is not None:
+            conditions.append(source.average_rating >= self.min_rating)
+        return conditions
+
+
+async def product_page(
+    tx: ReadTx, query: ProductQuery, *, limit: int, offset: int, after: Sequence[str] | None
+) -> tuple[list[ProductCard], list[str] | None]:
+    """At most `limit` cards, and the position of the last one when more follow.
+
+    `after` is such a position and replaces `offset`. Raises: ValueError when it does not fit the sort.
+    """
+    columns, descending = _SORTS[query.sort]
+    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(*query.scope(), *query.choices(Product))
+    if after is not None:
+        position = _parse_position(columns, after)
+        statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
+        offset = 0
+    statement = statement.order_by(*(part.desc() if descending else part.asc() for part in columns)).limit(limit + 1).offset(offset)
+    rows = await tx.all(statement)
+    if len(rows) <= limit:
+        return [card(row) for row in rows], None
+    last = rows[limit - 1]
+    values = [getattr(last, f"key_{i}") for i in range(len(columns))]
+    return [card(row) for row in rows[:limit]], [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+
+
+async def product_filters(tx: ReadTx, query: ProductQuery) -> tuple[int, ProductFilters]:
+    """How many products match, and what brands, prices and ratings there are within the category."""
+    row = await tx.first(_filters_statement(query))
+    assert row is not None
+    counts = {int(bucket): count for bucket, count in (row.prices or {}).items()}
+    return row.total, ProductFilters(
+        brands=row.brands or [],
+        price_ranges=[PriceRange(range=price_range_label(bucket), count=counts[bucket]) for bucket in sorted(counts)],
+        ratings=[RatingStep(rating=step, count=getattr(row, f"rating_{step}")) for step in RATING_STEPS],
+    )
+
+
+def card(row: Row[Any]) -> ProductCard:  # Any: a row with CARD's columns
+    """A list entry from a row of CARD."""
+    return ProductCard(
+        product_id=row.product_id,
+        title=row.title,
+        brand=row.brand,
+        price=row.base_price,
+        currency=row.currency,
+        rating=float(row.average_rating),
+        review_count=row.review_count,
+        thumbnail=row.thumbnail or artwork_path(row.product_id),
+        prime_eligible=row.prime_eligible,
+        in_stock=row.in_stock,
+    )
+
+
+def _filters_statement(query: ProductQuery) -> Select[Any]:  # Any: row of total, brands, prices and rating steps
+    scope = select(Product.brand, Product.base_price, Product.average_rating).where(*query.scope()).cte("scope")
+    by_brand = (
+        select(scope.c.brand, func.count().label("n"))
+        .where(scope.c.brand.is_not(None))
+        .group_by(scope.c.brand)
+        .order_by(func.count().desc(), scope.c.brand)
+        .limit(MAX_BRANDS)
+        .subquery()
+    )
+    edges = cast(literal(list(PRICE_EDGES), ARRAY(Numeric)), ARRAY(Numeric))
+    bucket = func.width_bucket(scope.c.base_price, edges)
+    by_price = select(bucket.label("bucket"), func.count().label("n")).select_from(scope).group_by(bucket).subquery()
+    matching = select(func.count()).select_from(scope).where(*query.choices(scope.c))
+    brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
+    prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
+    ratings = [
+        select(func.count()).select_from(scope).where(scope.c.average_rating >= step).scalar_subquery().label(f"rating_{step}")
+        for step in RATING_STEPS
+    ]
+    return select(
+        matching.scalar_subquery().label("total"),
+        brands.scalar_subquery().label("brands"),
+        prices.scalar_subquery().label("prices"),
+        *ratings,
+    )
+
+
+def _parse_position(columns: Sequence[Any], after: Sequence[str]) -> Any:  # Any: columns of several types, and SQLAlchemy's tuple
+    if len(after) != len(columns):
+        raise ValueError("the position has another length than the sort")
+    parsed = [_FROM_TEXT[part.type.python_type](text) for part, text in zip(columns, after, strict=True)]
+    return tuple_(*(literal(value, part.type) for part, value in zip(columns, parsed, strict=True)))

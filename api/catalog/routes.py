@@ -1,0 +1,171 @@
+"""HTTP of the catalogue."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from api.catalog import artwork, commands, etags
+from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
+from api.catalog.queries import categories, listing, products
+from api.catalog.schemas import CategoryTree, ProductDetail, ProductIn, ProductList, ProductPatch, Sort, VariantList
+from api.kernel.actor import Actor
+from api.kernel.auth import CurrentActor, SellerActor
+from api.kernel.context import Context, Ctx
+from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
+from api.kernel.ids import parse_id
+from api.kernel.money import MAX_AMOUNT
+from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
+from api.kernel.problems import responses
+
+router = APIRouter(tags=["catalog"])
+
+_SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken)
+IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
+
+
+def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_length=100)]) -> UUID:
+    """A malformed id names nothing: 404, not 422."""
+    known = parse_id(product_id)
+    if known is None:
+        raise ProductNotFound("There is no product with this id.")
+    return known
+
+
+ProductId = Annotated[UUID, Depends(product_id_in_path)]
+
+
+@router.get("/categories", operation_id="listCategories")
+async def list_categories(ctx: Ctx) -> CategoryTree:
+    """All departments as a tree."""
+    async with ctx.db.read() as tx:
+        return CategoryTree(categories=await categories.category_tree(tx))
+
+
+@router.get("/products", operation_id="listProducts", responses=responses(ValidationFailed))
+async def list_products(
+    *,
+    ctx: Ctx,
+    page: Page,
+    category: Annotated[str | None, Query(min_length=1, max_length=1000, description="Id, path or name; includes what is below")] = None,
+    brand: Annotated[list[str] | None, Query(max_length=50, description="Repeat for several")] = None,
+    seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
+    min_price: Annotated[Decimal | None, Query(alias="minPrice", ge=0, le=MAX_AMOUNT)] = None,
+    max_price: Annotated[Decimal | None, Query(alias="maxPrice", ge=0, le=MAX_AMOUNT)] = None,
+    min_rating: Annotated[float | None, Query(alias="minRating", ge=0, le=5, allow_inf_nan=False)] = None,
+    prime: bool | None = None,
+    in_stock: Annotated[bool | None, Query(alias="inStock")] = None,
+    sort: Sort = "relevance",
+) -> ProductList:
+    """Browse. Without a query, relevance means popularity."""
+    query = listing.ProductQuery(
+        category, seller_id, tuple(brand or ()), min_price, max_price, min_rating, prime=prime, in_stock=in_stock, sort=sort
+    )
+    name = f"products:{sort}"
+    after = decode_cursor(ctx.keys, name, page.cursor) if page.cursor else None
+    async with ctx.db.read() as tx:
+        cards, position = await listing.product_page(tx, query, limit=page.limit, offset=page.offset, after=after)
+        total, filters = await listing.product_filters(tx, query)
+    pagination = Pagination(
+        page=page.page,
+        limit=page.limit,
+        total=total,
+        has_more=position is not None,
+        next_cursor=encode_cursor(ctx.keys, name, position) if position else None,
+    )
+    return ProductList(products=cards, pagination=pagination, filters=filters)
+
+
+@router.get(
+    "/products/{productId}",
+    operation_id="getProduct",
+    response_model=ProductDetail,
+    responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
+)
+async def get_product(
+    ctx: Ctx, actor: CurrentActor, product_id: ProductId, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
+) -> Response:
+    """One product with variants, seller and delivery promise."""
+    return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
+
+
+@router.get("/products/{productId}/variants", operation_id="listVariants", responses=responses(ProductNotFound))
+async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> VariantList:
+    """The variants with what can be sold of each now."""
+    async with ctx.db.read() as tx:
+        currency, variants = await products.variants_on_sale(tx, actor, product_id)
+    return VariantList(product_id=product_id, currency=currency, variants=variants)
+
+
+@router.get(
+    "/products/{productId}/image.svg",
+    operation_id="getGeneratedImage",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}}, **responses(ProductNotFound)},
+)
+async def get_generated_image(ctx: Ctx, product_id: ProductId) -> Response:
+    """Generated artwork for products without a photograph: initials on the department's colour."""
+    async with ctx.db.read() as tx:
+        row = await products.picture_of(tx, product_id)
+    # The tile runs no script and loads nothing, also when someone opens it as a page.
+    headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(artwork.draw(row.title, row.path), media_type="image/svg+xml", headers=headers)
+
+
+@router.post("/products", status_code=201, operation_id="createProduct", response_model=ProductDetail, responses=responses(*_SELLING))
+async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
+    """Offer a product (sellers). Stock arrives through the warehouse."""
+    product_id = await commands.create_product(ctx, actor, body)
+    response = await _detail(ctx, actor, product_id, status=201)
+    response.headers["Location"] = f"/api/v1/products/{product_id}"
+    return response
+
+
+@router.put(
+    "/products/{productId}",
+    operation_id="replaceProduct",
+    response_model=ProductDetail,
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged),
+)
+async def replace_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None) -> Response:
+    """Replace one's own product; fields not sent get their defaults."""
+    await commands.replace_product(ctx, actor, product_id, body, etags.expected_version(if_match))
+    return await _detail(ctx, actor, product_id)
+
+
+@router.patch(
+    "/products/{productId}",
+    operation_id="changeProduct",
+    response_model=ProductDetail,
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged),
+)
+async def change_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None) -> Response:
+    """Change fields of one's own product."""
+    await commands.change_product(ctx, actor, product_id, body, etags.expected_version(if_match))
+    return await _detail(ctx, actor, product_id)
+
+
+@router.delete(
+    "/products/{productId}",
+    status_code=204,
+    operation_id="deleteProduct",
+    responses=responses(NotAuthenticated, Forbidden, ProductNotFound, ProductChanged),
+)
+async def delete_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, if_match: IfMatch = None) -> Response:
+    """Withdraw one's own product for good."""
+    await commands.delete_product(ctx, actor, product_id, etags.expected_version(if_match))
+    return Response(status_code=204)
+
+
+async def _detail(ctx: Context, actor: Actor, product_id: UUID, *, status: int = 200, if_none_match: str | None = None) -> Response:
+    async with ctx.db.read() as tx:
+        version, detail = await products.product_of(tx, actor, product_id, ctx.settings)
+    body = detail.model_dump_json(by_alias=True).encode()
+    etag = etags.etag_of(version, body)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etags.matches(if_none_match, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, status, headers, "application/json")

@@ -1,0 +1,184 @@
+"""What crosses the wire about products. List and detail are the seed's bodies; `currency` stands beside every amount."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from api.kernel.money import Amount, Price
+from api.kernel.pagination import Pagination
+from api.kernel.schemas import Wire
+
+Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"]
+Status = Literal["draft", "active", "inactive"]
+
+NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
+Label = Annotated[str, Field(min_length=1, max_length=255, pattern=NO_CONTROL)]
+SpecValue = str | int | float | bool | list[str]
+Specifications = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=100)], SpecValue],
+    Field(max_length=100, examples=[{"weight": "1.2 kg", "ports": 3}]),
+]
+Attributes = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=50, pattern=NO_CONTROL)], Annotated[str, Field(max_length=200, pattern=NO_CONTROL)]],
+    Field(max_length=20, examples=[{"color": "Natural Titanium", "storage": "256GB"}]),
+]
+ImageUrl = Annotated[str, Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"])]
+
+
+class ProductCard(Wire):
+    """One product of a list."""
+
+    product_id: UUID
+    title: str
+    brand: str | None
+    price: Amount
+    currency: str
+    rating: Annotated[float, Field(ge=0, le=5)]
+    review_count: int
+    thumbnail: str
+    prime_eligible: bool
+    in_stock: bool
+
+
+class PriceRange(Wire):
+    """`range` is `LOWER-UPPER`, upper exclusive; the last one is open."""
+
+    range: str = Field(examples=["500-1000"])
+    count: int
+
+
+class RatingStep(Wire):
+    """Products rated `rating` or better."""
+
+    rating: int
+    count: int
+
+
+class ProductFilters(Wire):
+    """What can be chosen within the category, most frequent brand first."""
+
+    brands: list[str]
+    price_ranges: list[PriceRange]
+    ratings: list[RatingStep]
+
+
+class ProductList(Wire):
+    products: list[ProductCard]
+    pagination: Pagination
+    filters: ProductFilters
+
+
+class Variant(Wire):
+    """`stock` = units that can be sold now, over all warehouses."""
+
+    variant_id: UUID
+    attributes: dict[str, str | int | float | bool | list[str] | None]
+    price: Amount
+    sku: str
+    stock: int
+
+
+class VariantList(Wire):
+    product_id: UUID
+    currency: str
+    variants: list[Variant]
+
+
+class SellerCard(Wire):
+    seller_id: UUID
+    name: str
+    rating: Annotated[float, Field(ge=0, le=5)]
+
+
+class Shipping(Wire):
+    """Promises in words; `primeDelivery` is null for what Prime does not carry."""
+
+    prime_delivery: str | None
+    standard_delivery: str
+    free_shipping: bool
+
+
+class ProductDetail(Wire):
+    """`discount` is in whole per cent of `listPrice`."""
+
+    product_id: UUID
+    title: str
+    description: str | None
+    brand: str | None
+    category: str = Field(examples=["Electronics > Phones"])
+    category_id: UUID
+    price: Amount
+    list_price: Amount | None
+    currency: str
+    discount: int
+    variants: list[Variant]
+    images: list[str]
+    specifications: dict[str, object]
+    seller: SellerCard
+    shipping: Shipping
+    rating: float
+    review_count: int
+    prime_eligible: bool
+    in_stock: bool
+    status: Status
+
+
+class VariantIn(Wire):
+    """Without `price` the variant costs what the product costs; without `sku` one is made. Stock arrives through the warehouse."""
+
+    sku: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
+    attributes: Attributes = Field(default_factory=dict)
+    price: Price | None = None
+
+
+class ProductIn(Wire):
+    """A whole product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
+
+    title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])]
+    description: Annotated[str, Field(max_length=20_000)] | None = None
+    category: Annotated[str, Field(min_length=1, max_length=1_000)]
+    brand: Label | None = None
+    price: Price
+    list_price: Price | None = None
+    variants: Annotated[list[VariantIn], Field(max_length=100)] = Field(default_factory=list)
+    images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
+    specifications: Specifications = Field(default_factory=dict)
+    prime_eligible: bool = False
+    status: Status = "active"
+
+    @model_validator(mode="after")
+    def _list_price_is_higher(self) -> ProductIn:
+        if self.list_price is not None and self.list_price < self.price:
+            raise ValueError("listPrice must not be lower than price")
+        return self
+
+
+class ProductPatch(Wire):
+    """What is not sent stays. Variants are matched by `sku`: known ones change, new ones are added, none disappears."""
+
+    title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL)] = ""
+    description: Annotated[str, Field(max_length=20_000)] | None = None
+    category: Annotated[str, Field(min_length=1, max_length=1_000)] = ""
+    brand: Label | None = None
+    price: Price | None = None
+    list_price: Price | None = None
+    variants: Annotated[list[VariantIn], Field(max_length=100)] = Field(default_factory=list)
+    images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
+    specifications: Specifications = Field(default_factory=dict)
+    prime_eligible: bool = False
+    status: Status = "active"
+
+
+class CategoryNode(Wire):
+    category_id: UUID
+    name: str
+    path: str
+    level: int
+    children: list[CategoryNode]
+
+
+class CategoryTree(Wire):
+    categories: list[CategoryNode]

@@ -1,0 +1,107 @@
+"""Accounts: register, sign in, change the profile."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from api.carts import commands as carts
+from api.identity import passwords, queries, tokens
+from api.identity.errors import AccountSuspended, EmailTaken, InvalidCredentials
+from api.identity.models import User
+from api.identity.schemas import Login, ProfileChange, Register, SignedInUser, UserBrief
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.ids import new_id
+from api.kernel.security import check_password, hash_password, needs_rehash
+from api.sellers import commands as sellers
+
+_BRIEF = (User.user_id, User.email, User.name, User.user_type, User.session_version)
+
+
+async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
+    """Create the account, its store when it sells, and its first session; the guest's cart comes along.
+
+    Raises: ValidationFailed for a password that guessers try first; EmailTaken (409).
+    """
+    passwords.require_acceptable(body.password, email=body.email, name=body.name)
+    password_hash = await hash_password(passwords.normalised(body.password))
+
+    async def work(tx: Tx) -> SignedInUser:
+        values = {
+            "user_id": new_id(),
+            "email": body.email,
+            "password_hash": password_hash,
+            "name": body.name.strip(),
+            "phone": body.phone,
+            "user_type": body.user_type,
+        }
+        added = insert(User).values(values).on_conflict_do_nothing(index_elements=["email"]).returning(*_BRIEF)
+        row = await tx.first(added)
+        if row is None:
+            raise EmailTaken("Sign in with this e-mail address, or register another one.")
+        if row.user_type == "seller":
+            await sellers.open_store(tx, row.user_id, row.name)
+        return await _signed_in(ctx, tx, actor, row)
+
+    return await ctx.db.run(work)
+
+
+async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
+    """Start a session. Costs the same for an unknown address as for a wrong password.
+
+    Raises: InvalidCredentials (401); AccountSuspended (403) only after the right password.
+    """
+    password = passwords.normalised(body.password)
+    async with ctx.db.read() as read:
+        user = await queries.credentials_of(read, body.email)
+    right = await check_password(user.password_hash if user else None, password)
+    if user is None or not right:
+        raise InvalidCredentials("Check the e-mail address and the password.")
+    if user.status != "active":
+        raise AccountSuspended("Write to support to have the account reviewed.")
+    renewed = await hash_password(password) if needs_rehash(user.password_hash) else None
+
+    async def work(tx: Tx) -> SignedInUser:
+        if renewed is not None:
+            # Only over the hash that was checked: a password changed in between wins.
+            same = (User.user_id == user.user_id, User.password_hash == user.password_hash)
+            await tx.execute(update(User).where(*same).values(password_hash=renewed))
+        return await _signed_in(ctx, tx, actor, user)
+
+    return await ctx.db.run(work)
+
+
+async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Row[Any]:  # Any: the profile row
+    """Set the fields that were sent; `name` cannot be emptied."""
+    sent = {field: getattr(change, field) for field in change.model_fields_set if field != "name" or change.name is not None}
+
+    async def work(tx: Tx) -> Row[Any]:  # Any: the profile row
+        if sent:
+            await tx.execute(update(User).where(User.user_id == actor.user_id).values(**sent, updated_at=func.now()))
+        return await queries.profile_of(tx, actor)
+
+    return await ctx.db.run(work)
+
+
+async def set_status(ctx: Context, user_id: UUID, status: str) -> None:
+    """Suspend or reinstate an account (`suspended` | `active`); a suspension ends its sessions and access tokens within seconds."""
+
+    async def work(tx: Tx) -> None:
+        values = {"status": status, "session_version": User.session_version + 1, "updated_at": func.now()}
+        await tx.execute(update(User).where(User.user_id == user_id).values(values))
+        if status == "suspended":
+            await tokens.revoke_all(tx, user_id)
+
+    await ctx.db.run(work)
+
+
+async def _signed_in(ctx: Context, tx: Tx, actor: Actor, user: Row[Any]) -> SignedInUser:  # Any: a row with _BRIEF's columns
+    await carts.merge_guest_cart(ctx.settings, tx, actor.session_id, user.user_id)
+    pair = await tokens.start_session(ctx, tx, user)
+    brief = UserBrief(user_id=user.user_id, email=user.email, name=user.name, user_type=user.user_type)
+    return SignedInUser(user=brief, **pair.model_dump())

@@ -1,0 +1,44 @@
+"""Whether an access token's session is still on: suspension, logout and password changes end it before the token expires."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from uuid import UUID
+
+from api.identity import queries
+from api.identity.errors import SessionEnded
+from api.kernel import clock
+from api.kernel.db import Database
+from api.kernel.security import AccessClaims
+
+# A revoked token may still pass for this long in a process that has just looked; the promise is 60 seconds.
+CACHE_SECONDS = 5.0
+MAX_CACHED = 50_000
+
+
+class SessionGuard:
+    """One per process. Costs one primary-key read per user and five seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
+
+    async def require_live(self, claims: AccessClaims) -> None:
+        """Raises: SessionEnded (401) when the account is gone or suspended, or its session version has moved on."""
+        version, until = self._seen.get(claims.user_id, (0, 0.0))
+        # A token newer than what we remember was issued after we looked: look again instead of refusing it.
+        if until < clock.monotonic() or version < claims.session_version:
+            version = await self._look_up(claims.user_id)
+        if version != claims.session_version:
+            raise SessionEnded("Sign in again.", headers={"WWW-Authenticate": "Bearer"})
+
+    async def _look_up(self, user_id: UUID) -> int:
+        async with self._database.read() as tx:
+            version = await queries.session_version_of(tx, user_id)
+        if version is None:
+            raise SessionEnded("Sign in again.", headers={"WWW-Authenticate": "Bearer"})
+        self._seen[user_id] = (version, clock.monotonic() + CACHE_SECONDS)
+        self._seen.move_to_end(user_id)
+        if len(self._seen) > MAX_CACHED:
+            self._seen.popitem(last=False)
+        return version

@@ -1,0 +1,109 @@
+"""HTTP of accounts and address books."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from api.identity import addresses, commands, queries, tokens
+from api.identity.errors import (
+    AccountSuspended,
+    AddressNotFound,
+    EmailTaken,
+    InvalidCredentials,
+    InvalidRefreshToken,
+    TooManyAddresses,
+)
+from api.identity.schemas import (
+    Address,
+    AddressIn,
+    AddressList,
+    Login,
+    Profile,
+    ProfileChange,
+    RefreshRequest,
+    Register,
+    Session,
+    SignedInUser,
+)
+from api.kernel.auth import CurrentActor, SignedIn
+from api.kernel.context import Ctx
+from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
+from api.kernel.ids import parse_id
+from api.kernel.problems import responses
+
+router = APIRouter(tags=["identity"])
+_BODY = (MalformedRequest, ValidationFailed)
+
+
+@router.post("/auth/register", status_code=201, operation_id="register", responses=responses(EmailTaken, *_BODY))
+async def register(ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUser:
+    """Create an account and sign in. A guest's cart (`X-Session-Id` or cookie) becomes the account's."""
+    return await commands.register(ctx, actor, body)
+
+
+@router.post("/auth/login", operation_id="login", responses=responses(InvalidCredentials, AccountSuspended, *_BODY))
+async def login(ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
+    """Sign in. A guest's cart is merged into the account's."""
+    return await commands.login(ctx, actor, body)
+
+
+@router.post("/auth/refresh", operation_id="refresh", responses=responses(InvalidRefreshToken, *_BODY))
+async def refresh(ctx: Ctx, body: RefreshRequest) -> Session:
+    """Exchange a refresh token for a new pair. Each is used once: a second use ends the whole session."""
+    return await tokens.refresh(ctx, body.refresh_token)
+
+
+@router.post("/auth/logout", status_code=204, operation_id="logout", responses=responses(*_BODY))
+async def logout(ctx: Ctx, body: RefreshRequest) -> Response:
+    """End the session of this refresh token. Always 204."""
+    await tokens.logout(ctx, body.refresh_token)
+    return Response(status_code=204)
+
+
+@router.get("/users/me", operation_id="getProfile", responses=responses(NotAuthenticated))
+async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
+    """The caller's own account."""
+    async with ctx.db.read() as tx:
+        row = await queries.profile_of(tx, actor)
+    return Profile.model_validate(row, from_attributes=True)
+
+
+@router.patch("/users/me", operation_id="changeProfile", responses=responses(NotAuthenticated, *_BODY))
+async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Profile:
+    """Change name or phone; what is not sent stays."""
+    row = await commands.change_profile(ctx, actor, body)
+    return Profile.model_validate(row, from_attributes=True)
+
+
+@router.get("/users/me/addresses", operation_id="listAddresses", responses=responses(NotAuthenticated))
+async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
+    """The caller's address book, default first."""
+    async with ctx.db.read() as tx:
+        rows = await queries.addresses_of(tx, actor)
+    return AddressList(addresses=[Address.model_validate(row, from_attributes=True) for row in rows])
+
+
+@router.post(
+    "/users/me/addresses", status_code=201, operation_id="addAddress", responses=responses(NotAuthenticated, TooManyAddresses, *_BODY)
+)
+async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
+    """Add an address. The first one, and one sent with `isDefault`, becomes the default."""
+    row = await addresses.add_address(ctx, actor, body)
+    return Address.model_validate(row, from_attributes=True)
+
+
+@router.delete(
+    "/users/me/addresses/{addressId}",
+    status_code=204,
+    operation_id="deleteAddress",
+    responses=responses(NotAuthenticated, AddressNotFound),
+)
+async def delete_address(ctx: Ctx, actor: SignedIn, address_id: Annotated[str, Path(alias="addressId", max_length=100)]) -> Response:
+    """Delete an address; orders keep their own copy. The newest remaining one becomes the default if this was it."""
+    known = parse_id(address_id)
+    if known is None:
+        raise AddressNotFound("Your address book has no such address.")
+    await addresses.delete_address(ctx, actor, known)
+    return Response(status_code=204)

@@ -1,0 +1,114 @@
+"""What crosses the wire about accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from api.kernel.schemas import Wire
+
+UserType = Literal["customer", "seller"]
+
+
+def _email(value: str) -> str:
+    """Lower case throughout: no mail system in use tells Anna@ from anna@, people do not either."""
+    return value.lower()
+
+
+Email = Annotated[
+    str,
+    Field(
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+$",
+        examples=["anna@example.com"],
+    ),
+    AfterValidator(_email),
+]
+# Length is judged by the password rules, which say why; this only bounds the work.
+PasswordText = Annotated[str, Field(min_length=1, max_length=1_000, examples=["correct horse battery"])]
+PersonName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Anna Shopper"])]
+Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{4,18}$", examples=["+44 20 7946 0000"])]
+OpaqueToken = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Secretive(Wire):
+    """Passwords keep their blanks: only this body type does not strip."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+
+class Register(_Secretive):
+    email: Email
+    password: PasswordText
+    name: PersonName
+    phone: Phone | None = None
+    user_type: UserType = "customer"
+
+
+class Login(_Secretive):
+    email: Email
+    password: PasswordText
+
+
+class RefreshRequest(Wire):
+    refresh_token: OpaqueToken
+
+
+class UserBrief(Wire):
+    user_id: UUID
+    email: str
+    name: str
+    user_type: str
+
+
+class Session(Wire):
+    """`expiresIn` is the access token's life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the scheme of RFC 6750
+    expires_in: int
+
+
+class SignedInUser(Session):
+    user: UserBrief
+
+
+class Profile(UserBrief):
+    phone: str | None
+    prime_member: bool
+    prime_expiry: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ProfileChange(Wire):
+    """Absent fields stay; `phone: null` removes the number."""
+
+    name: PersonName | None = None
+    phone: Phone | None = None
+
+
+AddressText = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class AddressIn(Wire):
+    address_type: Literal["home", "work", "other"] | None = None
+    street: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$", examples=["1 Market Street"])]
+    city: AddressText
+    state: AddressText
+    zip_code: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["94105"])]
+    country: Annotated[str, Field(min_length=2, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["US"])]
+    is_default: bool = False
+
+
+class Address(AddressIn):
+    address_id: UUID
+    created_at: datetime
+
+
+class AddressList(Wire):
+    addresses: list[Address]

@@ -1,0 +1,104 @@
+"""Sessions: a short signed access token and an opaque refresh token that is used once.
+
+Every refresh replaces the token; presenting a replaced one means that two parties hold the family, so the whole family ends
+(RFC 9700, section 4.14.2), with no grace window. Families end 30 days after they began, however often they were refreshed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, update
+
+from api.identity.errors import InvalidRefreshToken
+from api.identity.models import RefreshToken, User
+from api.identity.schemas import Session
+from api.kernel import clock
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.ids import new_id
+from api.kernel.security import AccessClaims, hash_opaque_token, new_opaque_token
+
+_REFUSED = "Sign in again."
+
+
+async def start_session(ctx: Context, tx: Tx, user: Row[Any]) -> Session:  # Any: a row with user_id, user_type, session_version
+    """A new family for a user who has just proved who they are."""
+    ends = clock.now() + timedelta(seconds=ctx.settings.refresh_token_seconds)
+    return await _issue(ctx, tx, user, new_id(), ends)
+
+
+async def refresh(ctx: Context, token: str) -> Session:
+    """Exchange a refresh token for a new pair.
+
+    Raises: InvalidRefreshToken (401) when it is unknown, expired, revoked or already used; a used one ends its family.
+    """
+    token_hash = hash_opaque_token(token)
+
+    async def work(tx: Tx) -> Session | None:
+        usable = (
+            RefreshToken.token_hash == token_hash,
+            RefreshToken.used_at.is_(None),
+            RefreshToken.revoked_at.is_(None),
+            RefreshToken.expires_at > func.now(),
+            User.user_id == RefreshToken.user_id,
+            User.status == "active",
+        )
+        # One conditional UPDATE decides: of two simultaneous refreshes exactly one sees used_at null.
+        taken = await tx.first(
+            update(RefreshToken)
+            .where(*usable)
+            .values(used_at=func.now())
+            .returning(RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version)
+        )
+        if taken is None:
+            await _end_family_of(tx, token_hash)
+            return None
+        return await _issue(ctx, tx, taken, taken.family_id, taken.expires_at)
+
+    # The family's end must be committed, so the refusal is raised only afterwards.
+    session = await ctx.db.run(work)
+    if session is None:
+        raise InvalidRefreshToken(_REFUSED)
+    return session
+
+
+async def logout(ctx: Context, token: str) -> None:
+    """End the token's family, and the account's access tokens with it. Says nothing about whether the token was any good.
+
+    Access tokens carry no family, so raising the session version ends those of every device; the others renew theirs with their
+    own refresh tokens and notice nothing else.
+    """
+    token_hash = hash_opaque_token(token)
+
+    async def work(tx: Tx) -> None:
+        user_id = await _end_family_of(tx, token_hash)
+        if user_id is not None:
+            await tx.execute(update(User).where(User.user_id == user_id).values(session_version=User.session_version + 1))
+
+    await ctx.db.run(work)
+
+
+async def revoke_all(tx: Tx, user_id: UUID) -> None:
+    """End every family of the account."""
+    live = (RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
+    await tx.execute(update(RefreshToken).where(*live).values(revoked_at=func.now()))
+
+
+async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:
+    """Revoke the family of a known token, used or not; its user when something was still live."""
+    family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
+    live = (RefreshToken.family_id == family, RefreshToken.revoked_at.is_(None))
+    ended = await tx.first(update(RefreshToken).where(*live).values(revoked_at=func.now()).returning(RefreshToken.user_id))
+    return ended.user_id if ended else None
+
+
+async def _issue(ctx: Context, tx: Tx, user: Row[Any], family_id: UUID, ends: datetime) -> Session:  # Any: as start_session
+    token, token_hash = new_opaque_token()
+    values = {"token_hash": token_hash, "family_id": family_id, "user_id": user.user_id, "expires_at": ends}
+    await tx.execute(insert(RefreshToken).values(values))
+    seconds = ctx.settings.access_token_seconds
+    access = ctx.keys.issue_access_token(AccessClaims(user.user_id, user.user_type, user.session_version), seconds)
+    return Session(access_token=access, refresh_token=token, expires_in=seconds)

@@ -1,0 +1,131 @@
+"""A small shop for tests: people over HTTP, stock straight into the tables as the warehouse would book it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+
+from tests.harness.api import Server
+
+PASSWORD = "a long enough passphrase"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A registered account and what its requests carry."""
+
+    user_id: str
+    email: str
+    access_token: str
+    refresh_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+
+class Shop:
+    """Speaks to one API and the database behind it."""
+
+    def __init__(self, server: Server, database_url: str) -> None:
+        self.client = server.client()
+        self.sql = psycopg.connect(database_url, autocommit=True)
+        self._counter = itertools.count(1)
+
+    def close(self) -> None:
+        self.client.close()
+        self.sql.close()
+
+    def person(self, user_type: str = "customer", **headers: str) -> Person:
+        """Register someone new."""
+        email = f"{user_type}{next(self._counter)}-{uuid4().hex[:8]}@example.com"
+        body = {"email": email, "password": PASSWORD, "name": f"Some {user_type.title()}", "userType": user_type}
+        answer = self.client.post("/api/v1/auth/register", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        data = answer.json()
+        return Person(data["user"]["userId"], email, data["accessToken"], data["refreshToken"])
+
+    def category(self, path: str) -> UUID:
+        """The category of a path such as `/Electronics/Phones`, made with its parents when missing."""
+        parent: UUID | None = None
+        parts = path.strip("/").split("/")
+        for level in range(len(parts)):
+            here = "/" + "/".join(parts[: level + 1])
+            self.sql.execute(
+                "insert into categories (category_id, name, parent_category_id, path, level) values (%s, %s, %s, %s, %s) "
+                "on conflict (path) do nothing",
+                (uuid4(), parts[level], parent, here, level),
+            )
+            row = self.sql.execute("select category_id from categories where path = %s", (here,)).fetchone()
+            assert row is not None
+            parent = row[0]
+        assert parent is not None
+        return parent
+
+    def product(self, seller: Person, *, stock: int = 10, category: str = "/Electronics/Phones", **fields: Any) -> dict[str, Any]:
+        """A product over HTTP with `stock` units of each variant in one warehouse; its detail body after stocking."""
+        body = {"title": f"Thing {next(self._counter)}", "category": str(self.category(category)), "price": 10.0, **fields}
+        answer = self.client.post("/api/v1/products", json=body, headers=seller.headers)
+        assert answer.status_code == 201, answer.text
+        for variant in answer.json()["variants"]:
+            self.stock(variant["variantId"], stock)
+        return self.detail(answer.json()["productId"])
+
+    def detail(self, product_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"/api/v1/products/{product_id}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def stock(self, variant_id: str, units: int) -> None:
+        """Set what can be sold of a variant, in one warehouse."""
+        warehouse = self._warehouse()
+        with self.sql.transaction():
+            before = self.sql.execute(
+                "select stock_quantity from product_variants where variant_id = %s for update", (variant_id,)
+            ).fetchone()
+            assert before is not None
+            self.sql.execute(
+                "insert into warehouse_stock (variant_id, warehouse_id, available) values (%(v)s, %(w)s, %(n)s) "
+                "on conflict (variant_id, warehouse_id) do update set available = %(n)s",
+                {"v": variant_id, "w": warehouse, "n": units},
+            )
+            self.sql.execute(
+                "update product_variants set stock_quantity = %s, updated_at = now() where variant_id = %s", (units, variant_id)
+            )
+            if units != before[0]:
+                self.sql.execute(
+                    "insert into inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, "
+                    "previous_quantity, new_quantity) values (%s, %s, %s, %s, 'adjustment', %s, %s)",
+                    (uuid4(), variant_id, warehouse, units - before[0], before[0], units),
+                )
+
+    def scalar(self, query: str, parameters: Mapping[str, Any] | tuple[Any, ...] = ()) -> Any:
+        row = self.sql.execute(query, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def _warehouse(self) -> UUID:
+        self.sql.execute(
+            "insert into warehouses (warehouse_id, code, name, city, country, latitude, longitude) "
+            "values (%s, 'T1', 'Test', 'London', 'GB', 51.5, -0.1) on conflict (code) do nothing",
+            (uuid4(),),
+        )
+        warehouse: UUID = self.scalar("select warehouse_id from warehouses where code = 'T1'")
+        return warehouse
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Assert that `answer` is this problem document; its body."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"/problems/{code}"
+    assert body["status"] == status
+    assert body["traceId"] == answer.headers["x-trace-id"]
+    return body
