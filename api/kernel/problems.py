@@ -88,6 +88,9 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Problem:
+    # FastAPI wraps whatever reading the body raised into a 400; ours says more.
+    if isinstance(error.__cause__, Problem):
+        return error.__cause__
     kind = _BY_STATUS.get(error.status_code, errors.MalformedRequest if error.status_code < 500 else errors.Unavailable)
     problem = kind(error.detail if error.status_code != 404 else "There is nothing at this address.")
     problem.headers.update(error.headers or {})

@@ -1,0 +1,73 @@
+"""House rules that a linter does not know, as functions from source text to complaints. Each has a passing and a failing fixture."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+MONEY_NAME = re.compile(r"(^|_)(price|amount|total|fee|tax|subtotal|discount)(_|$)")
+CLOCK_CALLS = {
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+    ("time", "time"),
+    ("time", "monotonic"),
+}
+NETWORK_NAMES = {"http", "httpx", "redis", "gateway", "outbound", "serving"}
+OWNED_NOUNS = ("carts", "orders", "payments")
+
+
+def commits_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
+    """`commit()` belongs to kernel/db.py: a transaction ends where it began."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
+            yield f"line {node.lineno}: commit() outside kernel/db.py"
+
+
+def clocks_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
+    """Only kernel/clock.py reads the time."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if (owner, name) in CLOCK_CALLS:
+                yield f"line {node.lineno}: {owner}.{name}() outside kernel/clock.py"
+
+
+def float_money(tree: ast.AST) -> Iterator[str]:
+    """No float annotation on a name that says money."""
+    for node in ast.walk(tree):
+        name, annotation = "", None
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name, annotation = node.target.id, node.annotation
+        elif isinstance(node, ast.arg):
+            name, annotation = node.arg, node.annotation
+        if annotation is not None and MONEY_NAME.search(name) and re.search(r"\bfloat\b", ast.unparse(annotation)):
+            yield f"line {annotation.lineno}: {name} is annotated as float"
+
+
+def network_inside_a_transaction(tree: ast.AST) -> Iterator[str]:
+    """Between BEGIN and COMMIT nothing may wait for another machine."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncWith) and any(".transaction(" in ast.unparse(item.context_expr) for item in node.items):
+            for inner in ast.walk(ast.Module(body=node.body, type_ignores=[])):
+                if isinstance(inner, ast.Await) and isinstance(inner.value, ast.Call) and isinstance(inner.value.func, ast.Attribute):
+                    path = ast.unparse(inner.value.func).split(".")
+                    if NETWORK_NAMES & set(path[:-1]):
+                        yield f"line {inner.lineno}: {'.'.join(path)} awaited inside a transaction"
+
+
+def queries_without_an_actor(tree: ast.Module) -> Iterator[str]:
+    """In a noun whose rows belong to somebody, every public query says for whom it asks."""
+    for node in tree.body:
+        if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            names = {argument.arg for argument in [*node.args.args, *node.args.kwonlyargs]}
+            if not names & {"actor", "cart", "order"}:
+                yield f"line {node.lineno}: {node.name}() takes no actor"
+
+
+def sql_in_routes(tree: ast.AST) -> Iterator[str]:
+    """Routes parse, call and shape; statements live in commands and queries."""
+    for node in ast.walk(tree):
+        module = node.module if isinstance(node, ast.ImportFrom) else None
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module or ""]
+        if any(name.split(".")[0] == "sqlalchemy" for name in names if isinstance(node, ast.Import | ast.ImportFrom)):
+            yield f"line {getattr(node, 'lineno', 0)}: sqlalchemy imported"

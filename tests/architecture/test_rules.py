@@ -1,0 +1,120 @@
+"""The house rules hold in the tree, and each rule sees its own violation."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.architecture import rules
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("api", "warehouse", "transforms", "features", "training", "serving", "orchestration", "tests")
+TOP_LEVEL = {*PACKAGES, "docs", ".ci", "pyproject.toml", "README.md", "Makefile", "requirements.lock"}
+HEAVY = {"torch", "pyspark", "dagster", "mlflow", "feast", "polars", "deltalake"}
+Rule = Callable[[ast.Module], Iterator[str]]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in folders]
+
+
+def complaints(rule: Rule, paths: list[Path]) -> list[str]:
+    return [f"{path.relative_to(ROOT)} {line}" for path in paths for line in rule(ast.parse(path.read_text()))]
+
+
+def api_files(*, besides: tuple[str, ...] = (), name: str = "*.py") -> list[Path]:
+    return [path for path in sources("api") if path.match(name) and not str(path.relative_to(ROOT)).startswith(besides)]
+
+
+def test_only_the_kernel_commits() -> None:
+    # Migrations, the loaders and the sandbox's own ledger run their own single-writer transactions outside the request path.
+    assert (
+        complaints(rules.commits_outside_the_kernel, api_files(besides=("api/kernel/db.py", "api/migrate.py", "api/load/", "api/sandbox/")))
+        == []
+    )
+
+
+def test_only_the_kernel_reads_the_time() -> None:
+    assert complaints(rules.clocks_outside_the_kernel, api_files(besides=("api/kernel/clock.py",))) == []
+
+
+def test_money_is_never_a_float() -> None:
+    assert complaints(rules.float_money, api_files()) == []
+
+
+def test_no_network_inside_a_transaction() -> None:
+    assert complaints(rules.network_inside_a_transaction, api_files()) == []
+
+
+def test_owned_rows_are_asked_for_by_an_actor() -> None:
+    paths = [path for path in sources("api") if path.parent.name in rules.OWNED_NOUNS and path.name == "queries.py"]
+    assert paths
+    assert complaints(rules.queries_without_an_actor, paths) == []
+
+
+def test_routes_hold_no_sql() -> None:
+    assert complaints(rules.sql_in_routes, api_files(name="*/routes.py")) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "clean", "dirty"),
+    [
+        (rules.commits_outside_the_kernel, "await tx.execute(s)", "await session.commit()"),
+        (rules.clocks_outside_the_kernel, "clock.now()", "x = datetime.now(UTC)"),
+        (rules.float_money, "def f(total: Decimal): ...", "def f(unit_price: float | None): ..."),
+        (
+            rules.network_inside_a_transaction,
+            "async def f():\n async with db.transaction() as tx:\n  await tx.execute(s)\n await ctx.http.post(u)",
+            "async def f():\n async with db.transaction() as tx:\n  await ctx.http.post(u)",
+        ),
+        (rules.queries_without_an_actor, "async def order_of(tx, actor, order_id): ...", "async def order_by_id(tx, order_id): ..."),
+        (rules.sql_in_routes, "from api.orders import queries", "from sqlalchemy import select"),
+    ],
+)
+def test_each_rule_sees_its_violation(rule: Rule, clean: str, dirty: str) -> None:
+    assert list(rule(ast.parse(clean))) == []
+    assert len(list(rule(ast.parse(dirty)))) == 1
+
+
+def test_no_file_is_over_500_lines() -> None:
+    long = {str(path.relative_to(ROOT)): lines for path in sources(*PACKAGES) if (lines := len(path.read_text().splitlines())) > 500}
+    assert long == {}
+
+
+def test_the_top_level_is_the_architecture() -> None:
+    names = {path.relative_to(ROOT).parts[0] for path in tracked()}
+    assert {name for name in names - TOP_LEVEL if not name.startswith(".")} == set()
+
+
+def test_no_unfinished_marks_and_no_machine_paths() -> None:
+    marks = re.compile(
+        r"\b(TO" r"DO|FIX" r"ME|XX" r"X|NotImplemented" r"Error)\b|/(?:ro" r"ot|ho" r"me|wo" r"rk)/\w|file://" r"/|://[\w.]*pypi[\w.]*/"
+    )
+    text = [
+        path
+        for path in tracked()
+        if path.suffix in {".py", ".sql", ".md", ".toml", ".yml", ".yaml", ".lock", ".txt", ".sh"} or path.name == "Makefile"
+    ]
+    found = [f"{path.relative_to(ROOT)}: {match.group()}" for path in text for match in marks.finditer(path.read_text(errors="replace"))]
+    assert found == []
+
+
+def test_heavy_wheels_never_enter_the_api_process() -> None:
+    probe = f"import sys, api.app, api.worker; print(sorted({HEAVY} & set(sys.modules)))"
+    env = {"DATABASE_URL": "postgresql://u@127.0.0.1/none", "PATH": "", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_import_contracts_hold() -> None:
+    done = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
