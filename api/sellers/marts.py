@@ -1,0 +1,114 @@
+"""The published DuckDB marts, read-only.
+
+The file is replaced by an atomic rename, so an open reader keeps its own version until it reopens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from api.kernel.actor import Actor
+
+_SALES = """
+    SELECT order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
+    FROM mart_seller__sales_day WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
+"""
+_PRODUCTS = """
+    SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)
+    FROM fct_order_items i JOIN dim_product p USING (product_id)
+    WHERE i.seller_id = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
+    GROUP BY 1 ORDER BY 4 DESC LIMIT 500
+"""
+_LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
+_COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
+
+
+@dataclass(frozen=True, slots=True)
+class SalesDay:
+    """One UTC day of one seller in one currency. Amounts as in `mart_seller__sales_day`; returns are positive numbers here."""
+
+    day: date
+    orders: int
+    units: int
+    gross_sales: Decimal
+    returned_units: int
+    returned_amount: Decimal
+    net_sales: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProductSales:
+    product_id: str
+    title: str
+    units: int
+    revenue: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """`lsn` as Postgres prints it; `as_of` the commit time of the last transaction inside."""
+
+    lsn: str
+    as_of: datetime
+
+
+class MartReader:
+    """One warm connection per process, reopened when the published file changes. Queries run in a thread, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    async def watermark(self) -> Watermark | None:
+        """The cut the marts were built at; None when nothing is published yet."""
+        rows = await self._rows("SELECT lsn_text, as_of FROM mart_watermark", ())
+        return Watermark(lsn=rows[0][0], as_of=rows[0][1]) if rows else None
+
+    async def last_day(self, actor: Actor, before: date) -> tuple[date | None, str | None]:
+        """The newest day before `before` on which the seller has anything, and the currency most of its days are in."""
+        rows = await self._rows(_LAST, (str(actor.user_id), before))
+        return (rows[0][0], rows[0][1]) if rows else (None, None)
+
+    async def sales(self, actor: Actor, currency: str, first: date, last: date) -> list[SalesDay]:
+        """Days with anything on them, oldest first."""
+        return [SalesDay(*row) for row in await self._rows(_SALES, (str(actor.user_id), currency, first, last))]
+
+    async def products(self, actor: Actor, first: date, last: date) -> list[ProductSales]:
+        """The best-selling products of the period by revenue, at most 500."""
+        return [ProductSales(*row) for row in await self._rows(_PRODUCTS, (str(actor.user_id), first, last))]
+
+    async def units_in_30_days(self, actor: Actor) -> dict[str, int]:
+        """Units each variant sold in the seller's newest 30 days with data."""
+        return dict(await self._rows(_COVER, (str(actor.user_id),)))
+
+    async def _rows(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
+        return await asyncio.to_thread(self._run, query, parameters)
+
+    def _run(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
+        with self._lock:
+            connection = self._open()
+            return connection.execute(query, parameters).fetchall() if connection else []
+
+    def _open(self) -> duckdb.DuckDBPyConnection | None:
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return None
+        identity = (stat.st_ino, stat.st_mtime_ns)
+        if self._connection is None or identity != self._identity:
+            if self._connection is not None:
+                self._connection.close()
+            # UTC, so that timestamps come back the same on every machine; one thread, because the page is small and the shop is busy.
+            self._connection = duckdb.connect(str(self._path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False})
+            self._connection.execute("SET TimeZone = 'UTC'")
+            self._identity = identity
+        return self._connection

@@ -1,0 +1,30 @@
+// Draws the sales chart from the JSON in the page; without it (or without scripts) the table of days says the same.
+const data = JSON.parse(document.getElementById("sales-data").textContent);
+const mean = (values, i, n) => {
+  const window = values.slice(Math.max(0, i - n + 1), i + 1);
+  return window.reduce((a, b) => a + b, 0) / window.length;
+};
+const ink = "#1f2a2e", grid = "#e8e5dd";
+Plotly.newPlot(
+  "sales-chart",
+  [
+    { type: "bar", name: "Net sales", x: data.days, y: data.net, marker: { color: "#1b7f6b" },
+      hovertemplate: `%{x|%a %e %b %Y}<br>${data.currency}%{y:,.2f} net<extra></extra>` },
+    { type: "bar", name: "Returns", x: data.days, y: data.returned, marker: { color: "#d9825b" },
+      hovertemplate: `%{x|%a %e %b %Y}<br>${data.currency}%{y:,.2f} refunded<extra></extra>` },
+    { type: "scatter", mode: "lines", name: "7-day average", x: data.days, y: data.net.map((_, i) => mean(data.net, i, 7)),
+      line: { color: "#c99a2e", width: 2.5, shape: "spline" }, hoverinfo: "skip" },
+    { type: "scatter", mode: "lines", name: "Orders", x: data.days, y: data.orders, yaxis: "y2",
+      line: { color: "#5b6b73", width: 1.5, dash: "dot" }, hovertemplate: "%{y} orders<extra></extra>" },
+  ],
+  {
+    barmode: "overlay", bargap: 0.25, height: 320, margin: { l: 64, r: 48, t: 8, b: 40 },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified",
+    font: { family: "system-ui, sans-serif", size: 12, color: ink },
+    legend: { orientation: "h", y: 1.12, x: 0 },
+    xaxis: { type: "date", showgrid: false, tickformat: "%e %b" },
+    yaxis: { tickprefix: data.currency, gridcolor: grid, zerolinecolor: "#b9b4a6", separatethousands: true },
+    yaxis2: { overlaying: "y", side: "right", showgrid: false, rangemode: "tozero", title: { text: "orders" } },
+  },
+  { displayModeBar: false, responsive: true },
+).then(() => document.getElementById("sales-chart").classList.add("drawn"));
