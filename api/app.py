@@ -16,6 +16,7 @@ from api.kernel import failpoints, health, logs, metrics, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
+from api.sellers import routes as sellers
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity.router,
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
     app.include_router(health.router)
+    app.include_router(sellers.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
 

@@ -1,0 +1,57 @@
+"""The one form of a measured figure, and where it is kept."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results"
+
+
+def record(
+    benchmark: str, name: str, *, ours: float, limit: float | None, unit: str, lower_is_better: bool = False, **extra: object
+) -> dict[str, object]:
+    """Print one JSON line and append it to docs/results/BENCHMARK.jsonl.
+
+    `ours` and `limit` share `unit`; `limit` is what it is measured against in the same run (None when there is nothing to compare with).
+    `ratio` is ours / limit, for costs (`lower_is_better`) limit / ours: 1.0 is as good as the limit, more is better.
+    """
+    ratio = None
+    if limit and ours:
+        ratio = round(limit / ours if lower_is_better else ours / limit, 3)
+    line: dict[str, object] = {
+        "name": name,
+        "ours": round(ours, 4),
+        "limit": None if limit is None else round(limit, 4),
+        "unit": unit,
+        "ratio": ratio,
+    }
+    line |= extra | {"at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit(), "machine": _machine()}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / f"{benchmark}.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    return line
+
+
+def latest(benchmark: str) -> dict[str, dict[str, object]]:
+    """The newest line per name, oldest name first; empty when it never ran."""
+    path = RESULTS / f"{benchmark}.jsonl"
+    if not path.exists():
+        return {}
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return {str(line["name"]): line for line in lines}
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}"
