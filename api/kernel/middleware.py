@@ -66,9 +66,12 @@ class RequestMiddleware:
             trace_id.reset(token)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the body as it arrives, for callers that state no length."""
+        """Count the body as it arrives, for callers that state no length.
+
+        FastAPI turns whatever reading a body raises into a 400, so the refusal replaces the answer on its way out.
+        """
         received = 0
-        answered = False
+        answered = refused = False
 
         async def counting_receive() -> Message:
             nonlocal received
@@ -79,14 +82,19 @@ class RequestMiddleware:
             return message
 
         async def watching_send(message: Message) -> None:
-            nonlocal answered
+            nonlocal answered, refused
+            if received > self.max_body_bytes and not answered:
+                if not refused:
+                    refused = True
+                    await render(_too_large(self.max_body_bytes), scope["path"])(scope, receive, send)
+                return
             answered = True
             await send(message)
 
         try:
             await self.app(scope, counting_receive, watching_send)
         except BodyTooLarge as problem:
-            if not answered:
+            if not (answered or refused):
                 await render(problem, scope["path"])(scope, receive, send)
 
 
