@@ -32,10 +32,9 @@ def table(benchmark: str) -> str:
         line = json.loads(text)
         newest[str(line["name"])] = line
     rows = ["| measured | ours | measured against, same run | unit | ratio | note |", "| --- | ---: | ---: | --- | ---: | --- |"]
-    rows += [
-        f"| {line['name']} | {number(line['ours'])} | {number(line.get('limit'))} | {line['unit']} | {number(line.get('ratio'))} | {line.get('note', '')} |"
-        for line in newest.values()
-    ]
+    for line in newest.values():
+        figures = (number(line["ours"]), number(line.get("limit")), line["unit"], number(line.get("ratio")))
+        rows.append(f"| {line['name']} | {' | '.join(map(str, figures))} | {line.get('note', '')} |")
     last = max(str(line.get("at", "")) for line in newest.values())
     return (
         "\n".join(rows) + f"\n\n`docs/results/{benchmark}.jsonl`, last run {last[:10]}, {next(iter(newest.values())).get('machine', '')}.\n"
