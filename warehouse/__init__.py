@@ -1,4 +1,5 @@
-"""Postgres to lake: snapshot, logical replication, Delta tables, reconciliation.
+"""Postgres -> change data capture -> an exact Delta lake.
 
-Comes in: the replication stream and the contract file. Goes out: change log and current state per source table. Imports none of ours.
+What goes in: the business tables, through one logical replication slot. What comes out: per table a change log and a current state,
+and a watermark table that says which versions of them belong together at which LSN. Start with ``README.md`` in this folder.
 """

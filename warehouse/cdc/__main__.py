@@ -1,0 +1,31 @@
+"""``python -m warehouse.cdc``: replicate until told to stop. Configuration comes from the environment only."""
+
+import logging
+import sys
+
+from pydantic import ValidationError
+
+from warehouse import failpoints
+from warehouse.cdc.main import AnotherConsumer, serve
+from warehouse.settings import WarehouseSettings
+
+
+def main() -> int:
+    """0 clean stop, 2 wrong configuration, 3 a person must act."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = WarehouseSettings()
+        failpoints.arm(settings.souk_failpoints)
+        settings.source_url  # noqa: B018 - says at once what is not set
+    except (ValidationError, ValueError) as error:
+        print(f"warehouse.cdc: {error}", file=sys.stderr)
+        return 2
+    try:
+        return serve(settings)
+    except AnotherConsumer as error:
+        print(f"warehouse.cdc: {error}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""Batches and snapshots into the lake: every table's commit carries its LSN, then one watermark row makes the batch visible.
+
+Exactness rests on three facts. A table's rows and its LSN are one Delta commit, so after any crash the table says itself what it has and
+rows at or below that LSN are skipped. Readers see nothing before the watermark row. The slot is told only what a watermark holds.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from warehouse.cdc.batch import Batch, Group, Transactions
+from warehouse.cdc.columns import ValueRefused
+from warehouse.contract import CHANGE_COLUMNS, Table
+from warehouse.failpoints import hit
+from warehouse.lake.catalog import ensure_changes, ensure_current
+from warehouse.lake.commit import commit_rows, durable_lsn, sync_commits
+from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
+
+log = logging.getLogger(__name__)
+SNAPSHOT_COMMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class TableState:
+    """One table's open handles and where it stands.
+
+    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again after a renewed
+    snapshot. ``shown``: the versions of the last watermark, None before the table's first one.
+    """
+
+    table: Table
+    changes: DeltaTable
+    current: DeltaTable
+    lsn: int
+    live_from: int
+    current_version: int
+    folded_lsn: int
+    shown: TableVersion | None
+    tail_rows: int = 0
+    tail_files: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        return self.shown is not None and self.shown.error is not None
+
+
+class LakeWriter:
+    """The single writer of one lake. Not thread-safe; one process per lake (``main`` holds the lock)."""
+
+    def __init__(self, lake: str, tables: Mapping[str, Table], source: Source) -> None:
+        self.lake = lake
+        self.source = source
+        self.mark = latest_watermark(lake)
+        self.watermark_table = open_watermarks(lake)
+        self.states = {name: self._open(table) for name, table in sorted(tables.items())}
+        self._unsynced: list[tuple[DeltaTable, int]] = []
+
+    @property
+    def lsn(self) -> int:
+        """The durable LSN: everything up to it is in the lake and visible. 0 before the first snapshot."""
+        return self.mark.lsn if self.mark else 0
+
+    def _open(self, table: Table) -> TableState:
+        changes, current = ensure_changes(self.lake, table), ensure_current(self.lake, table)
+        shown = self.mark.versions.get(table.name) if self.mark else None
+        state = TableState(
+            table=table,
+            changes=changes,
+            current=current,
+            lsn=max(durable_lsn(changes), self.lsn),
+            live_from=0,
+            current_version=shown.current if shown else current.version(),
+            folded_lsn=shown.folded_lsn if shown else 0,
+            shown=shown,
+        )
+        self.count_tail(state)
+        return state
+
+    def count_tail(self, state: TableState) -> None:
+        """Measure the part of the change log above the base anew from file statistics."""
+        actions = pa.table(state.changes.get_add_actions(flatten=True))
+        if "max._commit_lsn" not in actions.column_names:
+            state.tail_files = state.tail_rows = 0
+            return
+        pairs = zip(actions["num_records"].to_pylist(), actions["max._commit_lsn"].to_pylist(), strict=True)
+        tail = [rows or 0 for rows, high in pairs if high is None or high > state.folded_lsn]
+        state.tail_files, state.tail_rows = len(tail), sum(tail)
+
+    def missing(self) -> list[str]:
+        """Tables that no watermark shows exactly yet: new in the contract, or stopped."""
+        return [name for name, state in self.states.items() if state.shown is None or state.stopped]
+
+    # --- streaming ---------------------------------------------------------------------------------------------------------------
+
+    def apply(self, batch: Batch) -> Watermark:
+        """Make a batch durable and visible; returns the new watermark. Tables with refused values stop, the others go on."""
+        if batch.lsn is None:
+            raise ValueError("a batch without a whole transaction has no place in the lake")
+        stopped = dict(batch.stopped)
+        hit("cdc.before_tables")
+        for name, groups in batch.by_table().items():
+            state = self.states[name]
+            if state.stopped and state.live_from == 0:
+                continue
+            try:
+                self._append(state, batch, groups)
+            except ValueRefused as error:
+                log.exception("table %s stopped", name)
+                stopped.setdefault(name, (self.lsn, str(error)))
+            hit("cdc.mid_tables")
+        hit("cdc.before_watermark")
+        mark = self._publish(batch.lsn, batch.last_commit_ts, stopped, self.source)
+        hit("cdc.after_watermark")
+        return mark
+
+    def _append(self, state: TableState, batch: Batch, groups: list[Group]) -> None:
+        rows = self.new_rows(state, groups, batch.transactions)
+        if any(group.spilled for group in groups):
+            counted = _Counted(rows)
+            batches = (part for chunk in counted for part in chunk.to_batches())
+            data: pa.Table | pa.RecordBatchReader = pa.RecordBatchReader.from_batches(state.table.changes_schema, batches)
+            version = commit_rows(state.changes, data, batch.lsn)
+            count = counted.count
+        else:
+            chunks = list(rows)
+            if not chunks:
+                return
+            data = pa.concat_tables(chunks)
+            version = commit_rows(state.changes, data, batch.lsn)
+            count = data.num_rows
+        state.lsn = max(state.lsn, batch.lsn or 0)
+        state.tail_rows += count
+        state.tail_files += 1
+        self._unsynced.append((state.changes, version))
+
+    def new_rows(self, state: TableState, groups: list[Group], transactions: Transactions) -> Iterator[pa.Table]:
+        """The rows of these groups that the table does not have yet."""
+        for group in groups:
+            yield from group.rows(transactions, above_lsn=state.lsn)
+
+    # --- snapshots ---------------------------------------------------------------------------------------------------------------
+
+    def snapshot_table(self, name: str, cut_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
+        """Write one table as it was at ``cut_lsn``; returns its row count. Nothing is visible before ``publish_snapshot``.
+
+        ``first``: no watermark exists, so the log starts over and the base is written too. Otherwise a ``t`` row empties the table at
+        ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below ``cut_lsn``.
+        """
+        state = self.states[name]
+        now = datetime.now(UTC)
+        if first:
+            commit_rows(state.changes, state.table.changes_schema.empty_table(), None, mode="overwrite")
+            commit_rows(state.current, state.table.current_schema.empty_table(), None, mode="overwrite")
+        count = 0
+        held = [] if first else [_reset_row(state.table, cut_lsn, now)]
+        for chunk in chunks:
+            held.append(_snapshot_rows(state.table, chunk, cut_lsn, count, now))
+            count += chunk.num_rows
+            if sum(part.nbytes for part in held) >= SNAPSHOT_COMMIT_BYTES:
+                self._write_snapshot(state, pa.concat_tables(held), None, first=first)
+                held = []
+            hit("cdc.snapshot_mid")
+        last = pa.concat_tables(held) if held else state.table.changes_schema.empty_table()
+        self._write_snapshot(state, last, cut_lsn, first=first)
+        state.lsn = state.live_from = cut_lsn
+        if first:
+            state.current_version, state.folded_lsn = state.current.version(), cut_lsn
+        self.count_tail(state)
+        return count
+
+    def _write_snapshot(self, state: TableState, rows: pa.Table, lsn: int | None, *, first: bool) -> None:
+        self._unsynced.append((state.changes, commit_rows(state.changes, rows, lsn)))
+        if first:
+            base = rows.select(state.table.current_schema.names)
+            self._unsynced.append((state.current, commit_rows(state.current, base, lsn)))
+
+    def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str]) -> Watermark:
+        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason."""
+        hit("cdc.snapshot_before_watermark")
+        source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
+        reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
+        mark = self._publish(cut_lsn, datetime.now(UTC), reasons, source)
+        hit("cdc.snapshot_after_watermark")
+        return mark
+
+    # --- watermarks --------------------------------------------------------------------------------------------------------------
+
+    def _publish(self, lsn: int, commit_ts: datetime, stopped: Mapping[str, tuple[int, str]], source: Source) -> Watermark:
+        versions: dict[str, TableVersion] = {}
+        for name, state in self.states.items():
+            shown = self._version(state, lsn, stopped.get(name))
+            if shown is not None:
+                versions[name] = state.shown = shown
+        mark = Watermark(lsn, commit_ts, datetime.now(UTC), versions, source)
+        sync_commits(self._unsynced)
+        self._unsynced = []
+        version = write_watermark(self.watermark_table, mark)
+        sync_commits([(self.watermark_table, version)])
+        self.mark = mark
+        return mark
+
+    def _version(self, state: TableState, lsn: int, stop: tuple[int, str] | None) -> TableVersion | None:
+        if stop is not None and not state.stopped:
+            state.live_from = 0
+            if state.shown is None:
+                return None  # never exact so far: no view is better than an empty one
+            return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
+        never_exact = state.shown is None or state.stopped
+        if never_exact and (state.live_from == 0 or lsn < state.live_from):
+            return state.shown
+        return TableVersion(state.changes.version(), state.current_version, state.folded_lsn)
+
+
+class _Counted:
+    """Passes tables through and remembers how many rows went by."""
+
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self._tables = tables
+        self.count = 0
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for table in self._tables:
+            self.count += table.num_rows
+            yield table
+
+
+def _snapshot_rows(table: Table, chunk: pa.Table, lsn: int, before: int, now: datetime) -> pa.Table:
+    count = chunk.num_rows
+    added = {
+        "_op": pa.repeat("r", count),
+        "_commit_lsn": pa.repeat(pa.scalar(lsn, pa.int64()), count),
+        "_ordinal": pa.array(range(before + 1, before + count + 1), pa.int64()),
+        "_commit_ts": pa.repeat(pa.scalar(now, CHANGE_COLUMNS[3].type), count),
+    }
+    return pa.Table.from_arrays([*chunk.columns, *added.values()], schema=table.changes_schema)
+
+
+def _reset_row(table: Table, lsn: int, now: datetime) -> pa.Table:
+    return pa.Table.from_pylist([{"_op": "t", "_commit_lsn": lsn, "_ordinal": 0, "_commit_ts": now}], schema=table.changes_schema)

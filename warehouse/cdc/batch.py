@@ -1,0 +1,141 @@
+"""A batch: whole source transactions on their way to the lake, bounded in memory.
+
+Row messages stay raw bytes per relation until the batch is written; above ``spill_bytes`` they become Arrow files in the spool folder.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from warehouse.cdc.columns import Layout, ValueRefused, decode_rows, truncate_row
+
+
+@dataclass
+class Transactions:
+    """The transactions of a batch in commit order: number of the first message, LSN after the commit, time of the commit."""
+
+    first_seq: list[int] = field(default_factory=list)
+    end_lsn: list[int] = field(default_factory=list)
+    commit_ts: list[datetime] = field(default_factory=list)
+
+    def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
+        """Turn ``_seq`` into ``_commit_lsn``, ``_ordinal`` and ``_commit_ts``; result in ``schema`` (the change log's)."""
+        seqs = rows["_seq"].to_numpy()
+        firsts = np.asarray(self.first_seq, dtype=np.int64)
+        index = np.searchsorted(firsts, seqs // 2, side="right") - 1
+        placed = {
+            "_commit_lsn": pa.array(np.asarray(self.end_lsn, dtype=np.int64)[index]),
+            "_ordinal": pa.array(seqs - 2 * firsts[index]),
+            "_commit_ts": pa.array(self.commit_ts, pa.timestamp("us", tz="UTC")).take(pa.array(index)),
+        }
+        return pa.Table.from_arrays([placed[name] if name in placed else rows[name] for name in schema.names], schema=schema)
+
+
+class Group:
+    """Row messages of one relation layout within one batch."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.payloads: list[bytes] = []
+        self.seqs = array("q")
+        self.error: ValueRefused | None = None
+        self._chunks: list[pa.Table] = []
+        self._spilled: Path | None = None
+        self._writer: pa.RecordBatchFileWriter | None = None
+
+    @property
+    def spilled(self) -> bool:
+        return self._spilled is not None
+
+    def seal(self) -> None:
+        """Decode what is raw. A refused value is kept as ``error`` and stops this table only."""
+        if not self.payloads or self.error:
+            return
+        try:
+            self._chunks.append(decode_rows(self.layout, self.payloads, np.frombuffer(self.seqs, dtype=np.int64)))
+        except ValueRefused as error:
+            self.error = error
+        self.payloads, self.seqs = [], array("q")
+
+    def truncate(self, seq: int) -> None:
+        self.seal()
+        self._chunks.append(truncate_row(self.layout, seq))
+
+    def spill(self, folder: Path, name: str) -> None:
+        """Move everything held so far to a file under ``folder``."""
+        self.seal()
+        if self.error or not self._chunks:
+            return
+        if self._writer is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._spilled = folder / f"{self.layout.table.name}-{self.layout.relation.oid}-{name}.arrow"
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            self._writer = pa.ipc.new_stream(str(self._spilled), self.layout.schema, options=options)
+        for chunk in self._chunks:
+            self._writer.write_table(chunk)
+        self._chunks = []
+
+    def rows(self, transactions: Transactions, above_lsn: int) -> Iterator[pa.Table]:
+        """The change rows of transactions that ended after ``above_lsn``, in the change log's schema; raises ValueRefused."""
+        self.seal()
+        if self.error:
+            raise self.error
+        for chunk in self._held():
+            rows = transactions.place(chunk, self.layout.table.changes_schema)
+            if transactions.end_lsn[0] <= above_lsn:
+                rows = rows.filter(pc.greater(rows["_commit_lsn"], above_lsn))
+            if rows.num_rows:
+                yield rows
+
+    def _held(self) -> Iterator[pa.Table]:
+        if self._writer is not None and self._spilled is not None:
+            self._writer.close()
+            with pa.ipc.open_stream(str(self._spilled)) as reader:
+                for batch in reader:
+                    yield pa.Table.from_batches([batch])
+        yield from self._chunks
+
+    def discard(self) -> None:
+        """Remove the spill file."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._spilled is not None:
+            self._spilled.unlink(missing_ok=True)
+
+
+class Batch:
+    """Everything received since the last hand-over. ``lsn`` is the end of its last whole transaction, None before the first."""
+
+    def __init__(self) -> None:
+        self.transactions = Transactions()
+        self.groups: dict[bytes, Group] = {}
+        self.retired: list[Group] = []
+        self.stopped: dict[str, tuple[int, str]] = {}
+        self.seq = 0
+        self.bytes = 0
+        self.lsn: int | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.seq
+
+    @property
+    def last_commit_ts(self) -> datetime:
+        return self.transactions.commit_ts[-1]
+
+    def by_table(self) -> dict[str, list[Group]]:
+        """Groups with rows, per table name in alphabetical order."""
+        found: dict[str, list[Group]] = {}
+        for group in [*self.retired, *self.groups.values()]:
+            found.setdefault(group.layout.table.name, []).append(group)
+        return dict(sorted(found.items()))
+
+    def discard(self) -> None:
+        for group in [*self.retired, *self.groups.values()]:
+            group.discard()

@@ -1,0 +1,146 @@
+"""Stream messages into batches. Knows transactions and relations, nothing of sockets or the lake."""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from warehouse.cdc.batch import Batch, Group
+from warehouse.cdc.columns import Layout, SchemaMismatch, match_layout
+from warehouse.cdc.pgoutput import ROW_KINDS, Begin, Commit, ProtocolError, Relation, Truncate, parse
+from warehouse.contract import Table
+from warehouse.failpoints import hit
+
+log = logging.getLogger(__name__)
+_BEGIN, _COMMIT = ord("B"), ord("C")
+
+
+class Collector:
+    """Fed one message at a time; ``take`` hands over the batch at a transaction boundary.
+
+    ``position`` is the end LSN of the last whole transaction seen. ``on_mismatch`` is asked for a newer table definition when a relation
+    does not fit; None means there is none and the table stops.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        position: int,
+        spool: Path,
+        spill_bytes: int,
+        on_mismatch: Callable[[Relation], Table | None] = lambda _: None,
+    ) -> None:
+        self.position = position
+        self.open = False
+        self.batch = Batch()
+        self._tables = dict(tables)
+        self._layouts: dict[int, Layout | None] = {}
+        self._spool, self._spill_bytes = spool, spill_bytes
+        self._on_mismatch = on_mismatch
+        self._spills = 0
+        shutil.rmtree(spool, ignore_errors=True)  # what a killed process left is received again
+
+    def feed(self, payload: bytes) -> bool:
+        """Take in one message; True when it ended a transaction. Raises ProtocolError."""
+        kind = payload[0]
+        batch = self.batch
+        if kind in ROW_KINDS:
+            group = batch.groups.get(payload[1:5])
+            if group is None:
+                group = self._group(payload[1:5])
+            if group is not None:
+                group.payloads.append(payload)
+                group.seqs.append(batch.seq)
+                batch.bytes += len(payload)
+                if batch.bytes > self._spill_bytes:
+                    self._spill()
+            batch.seq += 1
+            return False
+        message = parse(payload)
+        if isinstance(message, Commit):
+            self._commit(message)
+            return True
+        self._control(message, payload)
+        return False
+
+    def take(self) -> Batch:
+        """The collected whole transactions; a new batch begins. Only between transactions."""
+        if self.open:
+            raise ProtocolError("a batch was taken inside a transaction")
+        done, self.batch = self.batch, Batch()
+        return done
+
+    def stop(self, table: str, error: str) -> None:
+        """Take no more rows of this table; it stays exact at the transaction before this one."""
+        log.error("table %s stopped after %d: %s", table, self.position, error)
+        self.batch.stopped[table] = (self.position, error)
+        for oid, layout in self._layouts.items():
+            if layout is not None and layout.table.name == table:
+                self._layouts[oid] = None
+
+    def _control(self, message: object, payload: bytes) -> None:
+        if isinstance(message, Begin):
+            if self.open:
+                raise ProtocolError("a transaction began inside a transaction")
+            self.open = True
+            self.batch.transactions.first_seq.append(self.batch.seq)
+            self.batch.transactions.commit_ts.append(message.commit_ts)
+        elif isinstance(message, Relation):
+            self._relation(message, payload[1:5])
+        elif isinstance(message, Truncate):
+            for oid in message.oids:
+                group = self._group(oid.to_bytes(4, "big"))
+                if group is not None:
+                    group.truncate(self.batch.seq)
+            self.batch.seq += 1
+
+    def _commit(self, message: Commit) -> None:
+        if not self.open:
+            raise ProtocolError("a commit without a transaction")
+        self.open = False
+        self.batch.transactions.end_lsn.append(message.end_lsn)
+        self.batch.lsn = self.position = message.end_lsn
+
+    def _group(self, key: bytes) -> Group | None:
+        known = self.batch.groups.get(key)
+        if known is not None:
+            return known
+        oid = int.from_bytes(key, "big")
+        if oid not in self._layouts:
+            raise ProtocolError(f"rows of relation {oid} before its description")
+        layout = self._layouts[oid]
+        if layout is None:
+            return None
+        return self.batch.groups.setdefault(key, Group(layout))
+
+    def _relation(self, relation: Relation, key: bytes) -> None:
+        known = self._layouts.get(relation.oid)
+        if known is not None and known.relation == relation:
+            return
+        group = self.batch.groups.pop(key, None)
+        if group is not None:
+            group.seal()
+            self.batch.retired.append(group)
+        self._layouts[relation.oid] = self._match(relation)
+
+    def _match(self, relation: Relation) -> Layout | None:
+        table = self._tables.get(relation.name)
+        problem = f"table {relation.name}: published by Postgres but not in the contract"
+        if table is not None:
+            try:
+                return match_layout(table, relation)
+            except SchemaMismatch as error:
+                problem = str(error)
+        newer = self._on_mismatch(relation)
+        if newer is not None:
+            self._tables[newer.name] = newer
+            return match_layout(newer, relation)
+        self.stop(relation.name, problem)
+        return None
+
+    def _spill(self) -> None:
+        for group in self.batch.groups.values():
+            group.spill(self._spool, str(self._spills))
+            self._spills += 1
+        self.batch.bytes = 0
+        hit("cdc.spill_mid")

@@ -1,0 +1,215 @@
+"""Rows of one relation to Arrow, a column at a time.
+
+All messages of a batch are joined into one byte buffer and cut with vectorised arithmetic: for column j the position of every row's
+value is known once column j-1 is cut, so the Python interpreter runs per column, never per value. Casting is Arrow's.
+Shape suffixes: _N rows of the batch, _C columns of the relation.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from warehouse.cdc.pgoutput import Relation
+from warehouse.contract import Column, Table
+
+Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+_UNCHANGED, _TEXT = ord("u"), ord("t")
+_KEY, _OLD = ord("K"), ord("O")
+_DELETE, _UPDATE = ord("D"), ord("U")
+ROW_FIELDS = (pa.field("_op", pa.string()), pa.field("_seq", pa.int64()))
+
+
+class SchemaMismatch(ValueError):
+    """A relation that the contract does not describe. The message names table and column."""
+
+
+class ValueRefused(ValueError):
+    """A value that has no exact place in the lake, or that the server did not send. The message names table and column."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a relation's tuples fill a contract table. ``places`` gives per contract column its index in the tuple, None = not there."""
+
+    table: Table
+    relation: Relation
+    places: tuple[int | None, ...]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pa.schema([*self.table.data_schema, *ROW_FIELDS])
+
+    @cached_property
+    def key_places(self) -> tuple[int, ...]:
+        names = [column.name for column in self.relation.columns]
+        return tuple(names.index(name) for name in self.table.primary_key)
+
+
+def match_layout(table: Table, relation: Relation) -> Layout:
+    """Raises SchemaMismatch when Postgres has a column that the contract lacks, another type, or no longer has a needed one."""
+    places = {column.name: index for index, column in enumerate(relation.columns)}
+    for column in relation.columns:
+        if column.name not in table.names:
+            raise SchemaMismatch(f"table {table.name}, column {column.name}: published by Postgres but not in the contract")
+    for wanted in table.columns:
+        index = places.get(wanted.name)
+        if index is None:
+            if wanted.nullable and wanted.name not in table.primary_key:
+                continue
+            raise SchemaMismatch(f"table {table.name}, column {wanted.name}: in the contract but not published by Postgres")
+        problem = wanted.mismatch(relation.columns[index].oid, relation.columns[index].typmod)
+        if problem:
+            raise SchemaMismatch(f"table {table.name}, column {wanted.name}: {problem}")
+    return Layout(table, relation, tuple(places.get(column.name) for column in table.columns))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where the values of some tuples lie: ``kinds_CN``, ``starts_CN``, ``lengths_CN`` and the position after each tuple, ``ends_N``."""
+
+    kinds_CN: Bytes
+    starts_CN: Ints
+    lengths_CN: Ints
+    ends_N: Ints
+
+    def rows(self, index: Ints) -> "Cut":
+        return Cut(self.kinds_CN[:, index], self.starts_CN[:, index], self.lengths_CN[:, index], self.ends_N[index])
+
+
+class RowBuffer:
+    """The joined messages of one relation and its cutter."""
+
+    def __init__(self, payloads: list[bytes]) -> None:
+        self.raw = b"".join([*payloads, b"\0" * 8])
+        self.bytes = np.frombuffer(self.raw, dtype=np.uint8)
+        # Unaligned big-endian windows over every byte position, so that one gather reads a whole length.
+        self._u4 = np.ndarray((len(self.raw) - 3,), dtype=">u4", buffer=self.raw, strides=(1,))
+        lengths = np.fromiter(map(len, payloads), dtype=np.int64, count=len(payloads))
+        self.starts_N: Ints = np.cumsum(lengths) - lengths
+
+    def cut(self, at_N: Ints, columns: int) -> Cut:
+        """Cut the tuples that begin (column count first) at these positions."""
+        count = len(at_N)
+        kinds = np.empty((columns, count), dtype=np.uint8)
+        starts = np.empty((columns, count), dtype=np.int64)
+        lengths = np.zeros((columns, count), dtype=np.int64)
+        position = at_N + 2
+        for j in range(columns):
+            kind = self.bytes[position]
+            kinds[j] = kind
+            filled = kind == _TEXT
+            size = self._u4[position + 1].astype(np.int64)
+            size[~filled] = 0
+            starts[j] = position + 5
+            lengths[j] = size
+            position = position + 1 + size + 4 * filled
+        return Cut(kinds, starts, lengths, position)
+
+    def strings(self, cut: Cut, place: int) -> pa.Array:
+        """Column ``place`` of these tuples as Arrow strings, null where the server sent NULL."""
+        lengths, count = cut.lengths_CN[place], cut.kinds_CN.shape[1]
+        offsets = np.zeros(count + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        total = int(offsets[-1])
+        if total >= 2**31:
+            raise ValueRefused("more than 2 GiB of one column in one batch")
+        source = np.repeat(cut.starts_CN[place] - offsets[:-1], lengths)
+        source += np.arange(total, dtype=np.int64)
+        data = self.bytes[source]
+        valid = cut.kinds_CN[place] == _TEXT
+        nulls = count - int(np.count_nonzero(valid))
+        bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes()) if nulls else None
+        return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data), bitmap, nulls)
+
+
+def decode_rows(layout: Layout, payloads: list[bytes], seqs: Ints) -> pa.Table:
+    """Insert, Update and Delete messages of one relation to change rows in stream order.
+
+    ``seqs`` are the messages' numbers; a row's ``_seq`` is 2n + 1, a delete's 2n, so that a changed key becomes a delete and an insert in
+    that order. Columns: the contract's, then ``_op`` (i, u, d) and ``_seq``. Raises ValueRefused.
+    """
+    buffer, width = RowBuffer(payloads), len(layout.relation.columns)
+    ops, marks = buffer.bytes[buffer.starts_N], buffer.bytes[buffer.starts_N + 5]
+    old_rows = np.flatnonzero((marks == _KEY) | (marks == _OLD))
+    old = buffer.cut(buffer.starts_N[old_rows] + 6, width)
+    new_at = buffer.starts_N + 6
+    new_at[old_rows] = old.ends_N + 1
+    new_rows = np.flatnonzero(ops != _DELETE)
+    new = buffer.cut(new_at[new_rows], width)
+
+    old_of = np.full(len(payloads), -1, dtype=np.int64)
+    old_of[old_rows] = np.arange(len(old_rows))
+    _fill_unchanged(layout, new, old, old_of[new_rows], marks[new_rows])
+    moved = _moved_keys(layout, buffer, new, old, old_of[new_rows])
+    new_ops = np.where((ops[new_rows] == _UPDATE) & ~moved, "u", "i")
+    upserts = _rows(layout, buffer, new, new_ops, 2 * seqs[new_rows] + 1)
+
+    gone = np.concatenate([np.flatnonzero(ops == _DELETE), new_rows[moved]])
+    if not len(gone):
+        return upserts
+    deletes = _rows(layout, buffer, old.rows(old_of[gone]), np.full(len(gone), "d"), 2 * seqs[gone])
+    rows = pa.concat_tables([upserts, deletes])
+    return rows.take(pc.sort_indices(rows["_seq"]))
+
+
+def truncate_row(layout: Layout, seq: int) -> pa.Table:
+    """The one row (``_op`` t, no key) that empties the table at its position."""
+    return pa.Table.from_pylist([{"_op": "t", "_seq": 2 * seq}], schema=layout.schema)
+
+
+def _fill_unchanged(layout: Layout, new: Cut, old: Cut, old_of: Ints, marks: Bytes) -> None:
+    """Put the old tuple's slice where an UPDATE left a TOASTed value out (in place)."""
+    unchanged = new.kinds_CN == _UNCHANGED
+    if not unchanged.any():
+        return
+    for j in np.flatnonzero(unchanged.any(axis=1)):
+        rows = np.flatnonzero(unchanged[j])
+        if (marks[rows] != _OLD).any():
+            raise ValueRefused(
+                f"table {layout.table.name}, column {layout.relation.columns[j].name}: an update left its large value out; "
+                f"ALTER TABLE {layout.table.name} REPLICA IDENTITY FULL sends it"
+            )
+        new.kinds_CN[j, rows] = old.kinds_CN[j, old_of[rows]]
+        new.starts_CN[j, rows] = old.starts_CN[j, old_of[rows]]
+        new.lengths_CN[j, rows] = old.lengths_CN[j, old_of[rows]]
+
+
+def _moved_keys(layout: Layout, buffer: RowBuffer, new: Cut, old: Cut, old_of: Ints) -> Mask:
+    """Which updates changed the primary key."""
+    moved = np.zeros(len(old_of), dtype=np.bool_)
+    rows = np.flatnonzero(old_of >= 0)
+    if len(rows):
+        before, after = old.rows(old_of[rows]), new.rows(rows)
+        for place in layout.key_places:
+            differ = pc.not_equal(buffer.strings(before, place), buffer.strings(after, place))
+            moved[rows] |= np.asarray(pc.coalesce(differ, pa.scalar(value=False)))
+    return moved
+
+
+def _rows(layout: Layout, buffer: RowBuffer, cut: Cut, ops: npt.NDArray[np.str_], seqs: Ints) -> pa.Table:
+    arrays = []
+    for column, place in zip(layout.table.columns, layout.places, strict=True):
+        if place is None:
+            arrays.append(pa.nulls(len(seqs), column.arrow))
+        else:
+            arrays.append(cast(layout.table, column, buffer.strings(cut, place)))
+    return pa.Table.from_arrays([*arrays, pa.array(ops, pa.string()), pa.array(seqs, pa.int64())], schema=layout.schema)
+
+
+def cast(table: Table, column: Column, values: pa.Array) -> pa.Array:
+    """Postgres text output to the contract's Arrow type, exactly; raises ValueRefused for what does not fit (NaN, infinity, BC)."""
+    if column.arrow == pa.string():
+        return values
+    try:
+        if column.type == "bool":
+            return pc.equal(values, "t")
+        return pc.cast(values, column.arrow)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueRefused(f"table {table.name}, column {column.name}: {error}") from error

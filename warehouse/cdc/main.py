@@ -1,0 +1,215 @@
+"""The process: one lock, sessions one after another until told to stop, an honest status file all the time."""
+
+import fcntl
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import psycopg
+import psycopg2
+
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.collect import Collector
+from warehouse.cdc.pgoutput import Relation
+from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
+from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, identify, published, slot_state
+from warehouse.cdc.status import write_status
+from warehouse.cdc.stream import Pace, Stream
+from warehouse.cdc.upkeep import Cadence, Upkeep
+from warehouse.contract import Contract, ContractError, Table, load_contract
+from warehouse.lake.watermark import Source
+from warehouse.settings import WarehouseSettings
+
+log = logging.getLogger(__name__)
+Connection = psycopg.Connection[tuple[object, ...]]
+_RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_TICK_SECONDS = 1.0
+
+
+class ContractChanged(Exception):
+    """The contract file is newer than this session: begin another one with it."""
+
+
+class AnotherConsumer(RuntimeError):
+    """The lake is being written by another process."""
+
+
+def serve(settings: WarehouseSettings) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a clean stop, 3 when only a person can go on (the status file says why)."""
+    stop = _Stop()
+    lsn = 0
+    attempt = 0
+    with lake_lock(settings):
+        while not stop.asked:
+            session = Session(settings, stop)
+            try:
+                session.run()
+            except ContractChanged as change:
+                log.info("%s", change)
+                attempt = 0
+            except (SourceError, ContractError) as error:
+                log.exception("replication cannot go on")
+                session.report("failed", error=str(error))
+                return 3
+            except (psycopg.Error, psycopg2.Error, OSError) as error:
+                attempt = 0 if session.streamed else min(attempt + 1, len(_RETRY_SECONDS) - 1)
+                log.warning("connection lost, trying again in %.1f s: %s", _RETRY_SECONDS[attempt], str(error).strip())
+                session.report("waiting", error=str(error).strip())
+                stop.wait(_RETRY_SECONDS[attempt])
+            lsn = session.lsn
+    write_status(settings.status_path, state="stopped", lsn=lsn, lag_bytes=None, lag_seconds=None, stopped={})
+    return 0
+
+
+class _Stop:
+    """Set by SIGTERM and SIGINT."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        with suppress(ValueError):  # a test may run this outside the main thread
+            for kind in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(kind, self._ask)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.asked and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+class Session:
+    """One contract, one pair of connections. Ends by ``stop``, a newer contract or an error."""
+
+    def __init__(self, settings: WarehouseSettings, stop: _Stop) -> None:
+        self.lsn = 0
+        self.streamed = False
+        self._settings, self._stop = settings, stop
+        self._stopped: dict[str, str] = {}
+        self._ticked_at = self._asked_at = 0.0
+        self._lag_bytes: int | None = None
+        self._sql: Connection | None = None
+
+    def run(self) -> None:
+        """Recover, heal and stream."""
+        settings = self._settings
+        self.report("starting")
+        written = settings.souk_contract_path.stat().st_mtime_ns if settings.souk_contract_path.exists() else 0
+        contract = load_contract(settings.souk_contract_path)
+        url = settings.source_url
+        with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+            self._sql = sql
+            identity = identify(sql)
+            server = Server(url, sql, published(sql, contract.publication), identity.version)
+            writer = LakeWriter(settings.lake_uri, contract.by_name, Source(identity.system_id, identity.timeline, settings.souk_cdc_slot))
+            self.lsn = writer.lsn
+            decision = decide(writer.mark, identity, slot_state(sql, settings.souk_cdc_slot))
+            if decision.snapshot:
+                log.warning("snapshot of all tables: %s", decision.snapshot)
+                self.report("snapshot")
+                snapshot_all(server, replication, writer, contract)
+            else:
+                self._heal(server, writer, contract)
+            self._note(writer)
+            self._stream(sql, replication, writer, contract, written)
+
+    def _heal(self, server: Server, writer: LakeWriter, contract: Contract) -> None:
+        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own."""
+        broken = mismatches(contract, server.relations)
+        names = [name for name in writer.missing() if name not in broken]
+        if names:
+            self.report("snapshot")
+            with closing(connect_replication(server.url)) as replication:
+                broken |= snapshot_some(server, replication, writer, names)
+        self._stopped = broken
+
+    def _stream(
+        self,
+        sql: Connection,
+        replication: "psycopg2.extras.LogicalReplicationConnection",
+        writer: LakeWriter,
+        contract: Contract,
+        written: int,
+    ) -> None:
+        settings = self._settings
+        collector = Collector(
+            contract.by_name, writer.lsn, settings.spool_path, settings.souk_cdc_spill_bytes, self._newer_contract(contract, sql)
+        )
+        cadence = Cadence(
+            settings.souk_cdc_fold_rows, settings.souk_cdc_fold_seconds, settings.souk_cdc_fold_files, settings.souk_lake_retention_hours
+        )
+        pace = Pace(settings.souk_cdc_flush_seconds, settings.souk_cdc_flush_rows, settings.souk_cdc_heartbeat_seconds)
+
+        def tick(oldest: datetime | None) -> None:
+            self.streamed = True
+            now = time.monotonic()
+            if now - self._ticked_at < _TICK_SECONDS:
+                return
+            self._ticked_at = now
+            self._note(writer)
+            self._measure(sql, writer)
+            self.report("streaming", lag_seconds=max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else 0.0)
+            if _mtime(settings.souk_contract_path) not in (written, 0):
+                raise ContractChanged(f"{settings.souk_contract_path} changed")
+
+        stream = Stream(replication, sql=sql, writer=writer, collector=collector, upkeep=Upkeep(writer, cadence), pace=pace, tick=tick)
+        stream.run(contract.publication, lambda: self._stop.asked)
+        self._note(writer)
+
+    def _newer_contract(self, contract: Contract, sql: Connection) -> Callable[[Relation], Table | None]:
+        """A relation that does not fit may mean that the contract file was renewed a moment ago."""
+
+        def ask(relation: Relation) -> Table | None:
+            newest = load_contract(self._settings.souk_contract_path)
+            if newest != contract and newest.by_name.get(relation.name) != contract.by_name.get(relation.name):
+                raise ContractChanged(f"{self._settings.souk_contract_path} describes {relation.name} anew")
+            return None
+
+        return ask
+
+    def _note(self, writer: LakeWriter) -> None:
+        self.lsn = writer.lsn
+        if writer.mark is not None:
+            self._stopped |= {name: version.error for name, version in writer.mark.versions.items() if version.error}
+
+    def _measure(self, sql: Connection, writer: LakeWriter) -> None:
+        row = sql.execute("select (pg_current_wal_flush_lsn() - '0/0')::int8").fetchone()
+        self._lag_bytes = max(int(str(row[0])) - writer.lsn, 0) if row else None
+
+    def report(self, state: str, *, lag_seconds: float | None = None, error: str | None = None) -> None:
+        """Write the status file."""
+        write_status(
+            self._settings.status_path,
+            state=state,
+            lsn=self.lsn,
+            lag_bytes=self._lag_bytes if state == "streaming" else None,
+            lag_seconds=lag_seconds,
+            stopped=self._stopped,
+            error=error,
+        )
+
+
+@contextmanager
+def lake_lock(settings: WarehouseSettings) -> Iterator[None]:
+    """Held for the life of the process and freed by its death; raises AnotherConsumer."""
+    path = settings.souk_home / "run" / "cdc.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AnotherConsumer(f"another process holds {path}: only one may write a lake") from error
+        yield
+
+
+def _mtime(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

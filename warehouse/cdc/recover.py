@@ -1,0 +1,139 @@
+"""What to do at start: go on, snapshot (anew), or stop with a clear word. The lake's LSN decides, never the slot's."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg2.extras import LogicalReplicationConnection
+
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.columns import SchemaMismatch, ValueRefused, match_layout
+from warehouse.cdc.pgoutput import Relation
+from warehouse.cdc.slot import ExportedSnapshot, Identity, SlotState, SourceError, connect_sql, create_slot, drop_slot
+from warehouse.cdc.snapshot import import_snapshot, read_table
+from warehouse.contract import Contract
+from warehouse.failpoints import hit
+from warehouse.lake.lsn import format_lsn
+from warehouse.lake.watermark import Watermark
+
+log = logging.getLogger(__name__)
+_SLOT_WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``snapshot``: why everything is read anew, None when the stream goes on where the lake is."""
+
+    snapshot: str | None
+
+
+@dataclass(frozen=True)
+class Server:
+    """The source as this session found it. ``relations``: what is published; ``version``: the server's number."""
+
+    url: str
+    sql: psycopg.Connection[tuple[object, ...]]
+    relations: dict[str, Relation]
+    version: int
+
+
+def decide(mark: Watermark | None, identity: Identity, slot: SlotState | None) -> Decision:
+    """The rules S3, S10 and S12; raises SourceError where going on by itself could hide lost data."""
+    if mark is None:
+        return Decision("the lake is empty")
+    source = mark.source
+    if source is not None and source.system_id != identity.system_id:
+        raise SourceError(
+            f"the lake belongs to Postgres system {source.system_id}, this is {identity.system_id}: "
+            "set SOUK_LAKE_URI to a new folder, or move the old lake away"
+        )
+    if identity.flush_lsn < mark.lsn:
+        raise SourceError(
+            f"Postgres is at {format_lsn(identity.flush_lsn)}, behind the lake at {mark.lsn_text}: it was restored from an older copy; "
+            "move the lake away and start again"
+        )
+    if source is not None and source.timeline != identity.timeline:
+        return Decision(f"the timeline changed from {source.timeline} to {identity.timeline}")
+    if slot is None:
+        return Decision("the replication slot is gone")
+    if slot.lost:
+        return Decision(f"the replication slot was invalidated ({slot.lost})")
+    if slot.confirmed_lsn > mark.lsn:
+        return Decision(f"the slot is at {format_lsn(slot.confirmed_lsn)}, ahead of the lake at {mark.lsn_text}")
+    return Decision(None)
+
+
+def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, str]:
+    """Contract tables that cannot be replicated now, with the reason."""
+    found: dict[str, str] = {}
+    for table in contract.tables:
+        relation = relations.get(table.name)
+        if relation is None:
+            found[table.name] = f"table {table.name}: in the contract but not in publication {contract.publication}"
+            continue
+        try:
+            match_layout(table, relation)
+        except SchemaMismatch as error:
+            found[table.name] = str(error)
+    return found
+
+
+def snapshot_all(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract) -> Watermark:
+    """A new slot, every table in its snapshot, one watermark. Killed anywhere inside, the next start does it again from the beginning."""
+    _release(server.sql, writer.source.slot)
+    stopped = mismatches(contract, server.relations)
+    names = [name for name in contract.by_name if name not in stopped]
+    with replication.cursor() as cursor:
+        exported = create_slot(cursor, writer.source.slot, server.version)
+        hit("cdc.after_slot")
+        _copy(server, writer, names, exported, stopped)
+    return writer.publish_snapshot(exported.lsn, stopped)
+
+
+def snapshot_some(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]) -> dict[str, str]:
+    """Single tables under a temporary slot's snapshot, while the stream stays where it is; returns those that failed, with the reason.
+
+    Their rows carry the later cut LSN; the stream skips them up to there and the first watermark at or after it shows them.
+    """
+    stopped: dict[str, str] = {}
+    slot = f"{writer.source.slot}_table"
+    with replication.cursor() as cursor:
+        exported = create_slot(cursor, slot, server.version, temporary=True)
+        _copy(server, writer, names, exported, stopped)
+        cursor.execute(f'DROP_REPLICATION_SLOT "{slot}"')
+    return stopped
+
+
+def _copy(server: Server, writer: LakeWriter, names: list[str], exported: ExportedSnapshot, stopped: dict[str, str]) -> None:
+    """Read the tables one after another; the reasons of those that cannot be read go into ``stopped``."""
+    first = writer.mark is None
+    with connect_sql(server.url) as reader:
+        import_snapshot(reader, exported.name)
+        for name in names:
+            began = time.monotonic()
+            chunks = read_table(reader, writer.states[name].table, server.relations[name])
+            try:
+                rows = writer.snapshot_table(name, exported.lsn, chunks, first=first)
+            except ValueRefused as error:
+                stopped[name] = str(error)
+                log.exception("table %s cannot be read", name)
+                reader.execute("ROLLBACK")
+                import_snapshot(reader, exported.name)
+                continue
+            log.info("snapshot of %s at %s: %d rows in %.2f s", name, format_lsn(exported.lsn), rows, time.monotonic() - began)
+        reader.execute("COMMIT")
+
+
+def _release(sql: psycopg.Connection[tuple[object, ...]], slot: str) -> None:
+    """Drop the slot; a consumer that was killed a moment ago may still hold it."""
+    deadline = time.monotonic() + _SLOT_WAIT_SECONDS
+    while True:
+        try:
+            drop_slot(sql, slot)
+        except psycopg.errors.ObjectInUse as error:
+            if time.monotonic() > deadline:
+                raise SourceError(f"replication slot {slot} is in use by another consumer: {error}") from error
+            time.sleep(0.2)
+        else:
+            return

@@ -1,0 +1,140 @@
+"""The source: connections, its identity, its publication and its replication slot."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+import psycopg2
+from psycopg import sql
+from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
+
+from warehouse.cdc.pgoutput import Relation, RelationColumn
+from warehouse.lake.lsn import parse_lsn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OLDEST_SERVER = 150000  # column lists in publications
+_FAILOVER_SERVER = 170000
+_SESSION = "-c TimeZone=UTC -c DateStyle=ISO,YMD -c client_encoding=UTF8 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+
+
+class SourceError(RuntimeError):
+    """The source cannot be replicated as it is; the message says what to change. Never retried."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which server this is, and how far its log is durably written."""
+
+    system_id: str
+    timeline: int
+    version: int
+    flush_lsn: int
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """``lost`` holds the reason when its log is gone."""
+
+    confirmed_lsn: int
+    active_pid: int | None
+    lost: str | None
+
+
+@dataclass(frozen=True)
+class ExportedSnapshot:
+    """A snapshot that holds exactly the transactions that ended at or before ``lsn``. Valid while the exporting connection idles."""
+
+    lsn: int
+    name: str
+
+
+def connect_sql(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """An autocommit connection whose text output is what the decoder expects."""
+    return psycopg.connect(url, autocommit=True, options=_SESSION, application_name="souk cdc", connect_timeout=10)
+
+
+def connect_replication(url: str) -> LogicalReplicationConnection:
+    """A walsender connection."""
+    return psycopg2.connect(
+        url, connection_factory=LogicalReplicationConnection, options=_SESSION, application_name="souk cdc stream", connect_timeout=10
+    )
+
+
+def identify(connection: psycopg.Connection[tuple[object, ...]]) -> Identity:
+    """Read the server's identity; raises SourceError when it cannot be replicated from."""
+    version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise SourceError(f"Postgres {version // 10000} is too old: column lists in publications need 15")
+    row = connection.execute(
+        "select (select system_identifier from pg_control_system())::text, (select timeline_id from pg_control_checkpoint()),"
+        " pg_current_wal_flush_lsn()::text, current_setting('wal_level')"
+    ).fetchone()
+    if row is None:
+        raise SourceError("the server gave no identity")
+    system_id, timeline, flush, level = row
+    if level != "logical":
+        raise SourceError(f"wal_level is {level}: set wal_level = logical and restart Postgres")
+    return Identity(str(system_id), int(str(timeline)), version, parse_lsn(str(flush)))
+
+
+def published(connection: psycopg.Connection[tuple[object, ...]], publication: str) -> dict[str, Relation]:
+    """The publication's tables of schema public as the stream will describe them; raises SourceError when it does not exist."""
+    if connection.execute("select 1 from pg_publication where pubname = %s", (publication,)).fetchone() is None:
+        raise SourceError(f"publication {publication} does not exist: migrate the database first")
+    rows = connection.execute(
+        "select c.oid::int8, c.relname, c.relreplident, a.attname, a.atttypid::int8, a.atttypmod, a.attnum = any(i.indkey::int2[])"
+        " from pg_publication_tables p join pg_class c on c.oid = format('%%I.%%I', p.schemaname, p.tablename)::regclass"
+        " join pg_attribute a on a.attrelid = c.oid and a.attname = any(p.attnames) and not a.attisdropped"
+        " left join pg_index i on i.indrelid = c.oid and i.indisprimary"
+        " where p.pubname = %s and p.schemaname = 'public' order by c.relname, a.attnum",
+        (publication,),
+    )
+    found: dict[str, Relation] = {}
+    for oid, table, identity, name, kind, typmod, key in rows:
+        known = found.get(str(table), Relation(int(str(oid)), "public", str(table), str(identity), ()))
+        column = RelationColumn(str(name), bool(key), int(str(kind)), int(str(typmod)))
+        found[known.name] = Relation(known.oid, known.namespace, known.name, known.identity, (*known.columns, column))
+    return found
+
+
+def has_stored_default(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: "Iterator[str] | list[str]") -> bool:
+    """Whether one of these columns was added with a default: its value in old rows never passes through the log."""
+    found = connection.execute(
+        "select bool_or(atthasmissing) from pg_attribute where attrelid = format('public.%%I', %s::text)::regclass and attname = any(%s)",
+        (table, list(columns)),
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> SlotState | None:
+    """The slot as the server knows it, None when it does not exist. Raises SourceError when it is somebody else's."""
+    row = connection.execute(
+        "select confirmed_flush_lsn::text, active_pid, wal_status, plugin, database = current_database(),"
+        " to_jsonb(s) ->> 'invalidation_reason'"
+        " from pg_replication_slots s where slot_name = %s",
+        (slot,),
+    ).fetchone()
+    if row is None:
+        return None
+    confirmed, pid, wal_status, plugin, ours, reason = row
+    if plugin != "pgoutput" or not ours:
+        raise SourceError(f"replication slot {slot} belongs to another database or plugin: set SOUK_CDC_SLOT to a free name")
+    lost = str(reason or wal_status) if reason or wal_status == "lost" or confirmed is None else None
+    return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, int(str(pid)) if pid else None, lost)
+
+
+def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary: bool = False) -> ExportedSnapshot:
+    """Create the slot and export the snapshot of its consistent point; from 17 on a lasting slot is a failover slot."""
+    name = sql.Identifier(slot).as_string()
+    kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
+    options = "(SNAPSHOT 'export', FAILOVER true)" if version >= _FAILOVER_SERVER and not temporary else "EXPORT_SNAPSHOT"
+    cursor.execute(f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}")
+    _, point, snapshot, _ = cursor.fetchone()
+    return ExportedSnapshot(parse_lsn(point), snapshot)
+
+
+def drop_slot(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> None:
+    """Remove the slot; harmless when there is none. Raises psycopg.errors.ObjectInUse while another consumer reads it."""
+    connection.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (slot,))

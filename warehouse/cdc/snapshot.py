@@ -1,0 +1,61 @@
+"""Tables as they were at one LSN: COPY inside an exported snapshot, to Arrow with exact decimals."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+from pyarrow import csv
+
+from warehouse.cdc.columns import ValueRefused
+from warehouse.cdc.pgoutput import Relation
+from warehouse.contract import Table
+
+CHUNK_BYTES = 8 * 1024 * 1024
+
+
+def import_snapshot(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Begin a read-only transaction in an exported snapshot. The connection must be in autocommit mode."""
+    connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
+
+
+def read_table(connection: psycopg.Connection[tuple[object, ...]], table: Table, published: Relation) -> Iterator[pa.Table]:
+    """The table's published columns in this transaction's snapshot, some megabytes at a time; raises ValueRefused.
+
+    A nullable column of the contract that Postgres does not have yet reads as NULL.
+    """
+    there = {column.name for column in published.columns}
+    columns = sql.SQL(", ").join(sql.Identifier(name) if name in there else sql.NULL for name in table.names)
+    query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(columns, sql.Identifier("public", table.name))
+    held: list[bytes] = []
+    size = 0
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        for row in copy:  # the server sends one row a message, so a cut between messages is a cut between rows
+            held.append(bytes(row))
+            size += len(row)
+            if size >= CHUNK_BYTES:
+                yield parse_csv(table, b"".join(held))
+                held, size = [], 0
+    if held:
+        yield parse_csv(table, b"".join(held))
+
+
+def parse_csv(table: Table, data: bytes) -> pa.Table:
+    """COPY's CSV to the contract's types: an empty unquoted field is NULL, a quoted one the empty string."""
+    try:
+        return csv.read_csv(
+            pa.BufferReader(data),
+            read_options=csv.ReadOptions(column_names=list(table.names), block_size=len(data) + 1, use_threads=False),
+            parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options=csv.ConvertOptions(
+                column_types=table.data_schema,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise ValueRefused(f"table {table.name}: {error}") from error

@@ -1,0 +1,182 @@
+"""The streaming loop: receive, collect, hand whole transactions to the writer's thread, tell the slot what is durable."""
+
+import contextlib
+import logging
+import select
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg2.extras import REPLICATION_LOGICAL, LogicalReplicationConnection
+
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.batch import Batch
+from warehouse.cdc.collect import Collector
+from warehouse.cdc.upkeep import Upkeep
+from warehouse.failpoints import hit
+from warehouse.lake.watermark import Watermark
+
+log = logging.getLogger(__name__)
+_READ_AT_ONCE = 10_000
+_FEEDBACK_SECONDS = 5.0
+_UPKEEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A batch is handed over at ``rows`` or after ``seconds``, whichever is first, always at the end of a transaction."""
+
+    seconds: float
+    rows: int
+    heartbeat_seconds: float
+
+
+class Stream:
+    """One replication connection from the lake's LSN on. ``tick`` is called about once a second with the oldest undurable commit time."""
+
+    def __init__(
+        self,
+        replication: LogicalReplicationConnection,
+        *,
+        sql: psycopg.Connection[tuple[object, ...]],
+        writer: LakeWriter,
+        collector: Collector,
+        upkeep: Upkeep,
+        pace: Pace,
+        tick: Callable[[datetime | None], None],
+    ) -> None:
+        self._sql, self._writer, self._collector, self._upkeep, self._pace, self._tick = sql, writer, collector, upkeep, pace, tick
+        self._cursor = replication.cursor()
+        self._writing: Future[Watermark] | None = None
+        self._written: Batch | None = None
+        self._keeping: Future[str | None] | None = None
+        self._durable = writer.lsn
+        self._opened_at: float | None = None
+        self._committed_at = self._fed_back_at = self._kept_at = time.monotonic()
+
+    def run(self, publication: str, stopping: Callable[[], bool]) -> None:
+        """Stream until ``stopping``; what is complete is then made durable. Raises what the server or the lake raises."""
+        self._cursor.start_replication(
+            slot_name=self._writer.source.slot,
+            slot_type=REPLICATION_LOGICAL,
+            start_lsn=self._writer.lsn,
+            options={"proto_version": "1", "publication_names": publication, "messages": "true"},
+            decode=False,
+            status_interval=10,
+        )
+        with ThreadPoolExecutor(1, thread_name_prefix="lake") as lake, contextlib.ExitStack() as leaving:
+            leaving.callback(self._discard)
+            while not stopping():
+                self._receive()
+                self._settle(block=False)
+                self._hand_over(lake)
+                self._keep_house(lake)
+                self._heartbeat()
+                self._tick(self._oldest())
+            self._finish(lake)
+
+    def _receive(self) -> None:
+        """Read what is there, at most until a batch is full; wait a little when there is nothing."""
+        read, feed, collector = self._cursor.read_message, self._collector.feed, self._collector
+        limit = self._pace.rows
+        for count in range(_READ_AT_ONCE):
+            message = read()
+            if message is None:
+                if count == 0:
+                    self._wait()
+                return
+            if feed(message.payload):
+                self._committed_at = time.monotonic()
+                if self._opened_at is None:
+                    self._opened_at = self._committed_at
+                if collector.batch.rows >= limit:
+                    hit("cdc.after_receive")
+                    return
+        if collector.batch.rows:
+            hit("cdc.after_receive")
+
+    def _wait(self) -> None:
+        due = self._pace.seconds / 4 if self._opened_at is not None or self._writing is not None else 0.25
+        with contextlib.suppress(InterruptedError):
+            select.select([self._cursor], [], [], min(due, 0.25))
+
+    def _hand_over(self, lake: ThreadPoolExecutor) -> None:
+        batch = self._collector.batch
+        if self._opened_at is None or self._collector.open or batch.lsn is None:
+            return
+        full = batch.rows >= self._pace.rows
+        if not full and time.monotonic() - self._opened_at < self._pace.seconds:
+            return
+        if self._writing is not None:
+            if not full:
+                return
+            self._settle(block=True)
+        self._submit(lake)
+
+    def _submit(self, lake: ThreadPoolExecutor) -> None:
+        batch = self._collector.take()
+        self._opened_at = None
+        hit("cdc.after_receive")
+        self._written = batch
+        self._writing = lake.submit(self._write, batch)
+
+    def _write(self, batch: Batch) -> Watermark:
+        """In the lake's thread."""
+        mark = self._writer.apply(batch)
+        batch.discard()
+        return mark
+
+    def _keep_house(self, lake: ThreadPoolExecutor) -> None:
+        """At most one piece of upkeep a second, in the same thread as the batches, so that a table has one writer."""
+        if self._keeping is not None:
+            if not self._keeping.done():
+                return
+            self._keeping.result()
+            self._keeping = None
+        if time.monotonic() - self._kept_at >= _UPKEEP_SECONDS:
+            self._kept_at = time.monotonic()
+            self._keeping = lake.submit(self._upkeep.step)
+
+    def _settle(self, *, block: bool) -> None:
+        """When the batch being written is durable, tell the slot; while waiting keep the connection alive."""
+        while self._writing is not None and (block or self._writing.done()):
+            with contextlib.suppress(TimeoutError):
+                self._durable = self._writing.result(timeout=_FEEDBACK_SECONDS).lsn
+                self._writing = self._written = None
+                hit("cdc.before_feedback")
+            self._feedback()
+        if time.monotonic() - self._fed_back_at > _FEEDBACK_SECONDS:
+            self._feedback()
+
+    def _feedback(self) -> None:
+        lsn = self._durable
+        self._cursor.send_feedback(write_lsn=lsn, flush_lsn=lsn, apply_lsn=lsn, force=True)
+        self._fed_back_at = time.monotonic()
+        hit("cdc.after_feedback")
+
+    def _heartbeat(self) -> None:
+        """A message through the log itself, so that a quiet publication in a busy server lets go of old log files."""
+        now = time.monotonic()
+        if now - self._committed_at >= self._pace.heartbeat_seconds:
+            self._committed_at = now
+            self._sql.execute("select pg_logical_emit_message(true, 'souk.heartbeat', '')")
+
+    def _oldest(self) -> datetime | None:
+        for batch in (self._written, self._collector.batch):
+            if batch is not None and batch.transactions.commit_ts:
+                return min(batch.transactions.commit_ts[0], datetime.now(UTC))
+        return None
+
+    def _finish(self, lake: ThreadPoolExecutor) -> None:
+        self._settle(block=True)
+        if not self._collector.open and self._collector.batch.lsn is not None:
+            self._submit(lake)
+            self._settle(block=True)
+
+    def _discard(self) -> None:
+        for batch in (self._written, self._collector.batch):
+            if batch is not None:
+                batch.discard()

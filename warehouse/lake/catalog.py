@@ -1,0 +1,91 @@
+"""Where each lake table lies, how it is created and how it grows a column. The only module that knows the folder layout."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import TableNotFoundError
+from deltalake.schema import Field
+
+from warehouse.contract import Table
+
+WATERMARKS = "_watermarks"
+_CONFIGURATION: Mapping[str, str] = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 30 days"}
+
+
+def table_uri(lake: str | os.PathLike[str], *parts: str) -> str:
+    """``lake`` joined with ``changes``/``current``/``derived`` and a name; works for folders and object-store URIs."""
+    root = str(lake)
+    if "://" not in root:
+        root = str(Path(root).absolute())
+    return "/".join([root.rstrip("/"), *parts])
+
+
+def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
+    """The table at a version (latest when None), or None when nothing was ever committed there."""
+    try:
+        return DeltaTable(uri, version=version)
+    except TableNotFoundError:
+        return None
+
+
+def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> DeltaTable:
+    """Open or create the table, adding columns that ``schema`` has and the table lacks.
+
+    The key travels in the table's description, so that readers need no contract. Raises TypeError when a column changed its type:
+    that needs a new table, never a silent cast.
+    """
+    table = open_table(uri)
+    if table is None:
+        if "://" not in uri:
+            Path(uri).mkdir(parents=True, exist_ok=True)
+        description = json.dumps({"primaryKey": list(key)})
+        return DeltaTable.create(uri, schema=Schema.from_arrow(schema), description=description, configuration=dict(_CONFIGURATION))
+    have = arrow_schema(table)
+    missing: list[pa.Field] = []
+    for field in schema:
+        if field.name not in have.names:
+            missing.append(field)
+        elif have.field(field.name).type != field.type:
+            raise TypeError(f"{uri}, column {field.name}: the lake has {have.field(field.name).type}, the contract says {field.type}")
+    if missing:
+        table.alter.add_columns([Field.from_arrow(field) for field in missing])
+    return table
+
+
+def ensure_changes(lake: str, table: Table) -> DeltaTable:
+    return ensure_table(table_uri(lake, "changes", table.name), table.changes_schema, table.primary_key)
+
+
+def ensure_current(lake: str, table: Table) -> DeltaTable:
+    return ensure_table(table_uri(lake, "current", table.name), table.current_schema, table.primary_key)
+
+
+def primary_key(table: DeltaTable) -> tuple[str, ...]:
+    """The key columns stored when the table was created."""
+    description = table.metadata().description
+    return tuple(json.loads(description)["primaryKey"]) if description else ()
+
+
+def arrow_schema(table: DeltaTable) -> pa.Schema:
+    """The table's columns with plain Arrow types (delta-rs may answer with view types)."""
+    schema = pa.schema(table.schema().to_arrow())
+    plain = {pa.string_view(): pa.string(), pa.large_string(): pa.string(), pa.binary_view(): pa.binary(), pa.large_binary(): pa.binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
+def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
+    """Absolute URIs of the live files; with ``above_lsn`` only those that can hold a row with a greater ``_commit_lsn``."""
+    if above_lsn is None:
+        return sorted(table.file_uris())
+    actions = pa.table(table.get_add_actions(flatten=True))
+    if "max._commit_lsn" not in actions.column_names:
+        return sorted(table.file_uris())
+    root = table.table_uri.rstrip("/")
+    if root.startswith("file://"):
+        root = root.removeprefix("file://")
+    pairs = zip(actions["path"].to_pylist(), actions["max._commit_lsn"].to_pylist(), strict=True)
+    return sorted(f"{root}/{path}" for path, high in pairs if high is None or high > above_lsn)

@@ -1,0 +1,58 @@
+"""The fold: the change log's tail merged into ``current``, and the housekeeping that keeps files few and space bounded.
+
+A fold writes the very query readers use (``state_sql``) at one watermark, so it cannot disagree with them. It rewrites the whole base;
+folding only when the tail is a fixed share of the base keeps that at a constant number of writes per changed row.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from deltalake import DeltaTable
+
+from warehouse.failpoints import hit
+from warehouse.lake.commit import commit_rows, sync_commits
+from warehouse.lake.read import connect, quote, state_sql, table_files
+from warehouse.lake.watermark import TableVersion, Watermark
+
+FOLD_BATCH_ROWS = 64 * 1024
+COMPACT_TARGET_BYTES = 64 * 1024 * 1024
+
+
+def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) -> TableVersion:
+    """Write the table's state at the watermark as the new base; returns versions whose ``folded_lsn`` is the watermark.
+
+    Until a later watermark names the new version nobody reads it: a process killed here has only wasted its work.
+    """
+    shown = watermark.versions[name]
+    files = table_files(lake, name, shown, watermark.lsn)
+    order = ", ".join(quote(column) for column in files.key)
+    with connect() as con:
+        con.execute("SET memory_limit = '1GB'")
+        con.execute("SET threads = 2")
+        rows = con.execute(f"SELECT * FROM ({state_sql(files)}) ORDER BY {order}").to_arrow_reader(FOLD_BATCH_ROWS)
+        hit("cdc.fold_mid")
+        version = commit_rows(current, rows, None, {"foldedLsn": str(watermark.lsn)}, mode="overwrite")
+    sync_commits([(current, version)])
+    hit("cdc.fold_after")
+    return TableVersion(shown.changes, version, watermark.lsn)
+
+
+def compact(table: DeltaTable) -> int:
+    """Join small files of a table; no row changes. Returns the version after it."""
+    hit("cdc.compact_mid")
+    table.optimize.compact(target_size=COMPACT_TARGET_BYTES)
+    return table.version()
+
+
+def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: int) -> datetime:
+    """Delete files no watermark of the last ``retention_hours`` needs, and older watermarks; returns the oldest time still readable."""
+    horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
+    stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    watermarks.delete(f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn < {_newest_lsn(watermarks)}")
+    for table in [*tables, watermarks]:
+        table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+    return horizon
+
+
+def _newest_lsn(watermarks: DeltaTable) -> int:
+    found = watermarks.get_add_actions(flatten=True)
+    return max(found["max.lsn"].to_pylist(), default=0)

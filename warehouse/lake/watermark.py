@@ -1,0 +1,172 @@
+"""Watermarks: one row says at which LSN which versions of all tables belong together. Readers read nowhere else."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+from warehouse.lake.catalog import WATERMARKS, ensure_table, open_table, table_uri
+from warehouse.lake.commit import commit_rows
+from warehouse.lake.lsn import format_lsn
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("lsn", pa.int64()),
+        pa.field("commit_ts", pa.timestamp("us", tz="UTC")),
+        pa.field("created_at", pa.timestamp("us", tz="UTC")),
+        pa.field("versions", pa.string()),
+        pa.field("source", pa.string()),
+    ]
+)
+
+
+class LakeStateError(RuntimeError):
+    """The lake has no exact state to offer for what was asked; the message says why and what to do."""
+
+
+class SnapshottedAnew(LakeStateError):
+    """The LSN asked for lies in a gap that a new snapshot closed; a later one has an exact state."""
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """Delta versions of one table. ``current`` holds every change up to ``folded_lsn``, the change log the rest.
+
+    ``stopped_lsn`` and ``error`` are set when replication of this table stopped: its state is then that of ``stopped_lsn``.
+    """
+
+    changes: int
+    current: int
+    folded_lsn: int
+    stopped_lsn: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which Postgres history the LSNs belong to. ``kind`` is ``snapshot`` for the first watermark after a (re-)snapshot."""
+
+    system_id: str
+    timeline: int
+    slot: str
+    kind: str = "stream"
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """All transactions that ended at or before ``lsn``, and no other."""
+
+    lsn: int
+    commit_ts: datetime
+    created_at: datetime
+    versions: Mapping[str, TableVersion] = field(default_factory=dict)
+    source: Source | None = None
+
+    @property
+    def lsn_text(self) -> str:
+        return format_lsn(self.lsn)
+
+
+def open_watermarks(lake: str) -> DeltaTable:
+    """The watermark table for its single writer, created when absent."""
+    return ensure_table(table_uri(lake, WATERMARKS), _SCHEMA, ("lsn",))
+
+
+def write_watermark(table: DeltaTable, mark: Watermark) -> int:
+    """Append one row; returns the version of the watermark table."""
+    versions = {
+        name: {
+            "changes": v.changes,
+            "current": v.current,
+            "foldedLsn": v.folded_lsn,
+            **({"stoppedLsn": v.stopped_lsn, "error": v.error} if v.error else {}),
+        }
+        for name, v in sorted(mark.versions.items())
+    }
+    source = mark.source
+    row = {
+        "lsn": mark.lsn,
+        "commit_ts": mark.commit_ts,
+        "created_at": mark.created_at,
+        "versions": json.dumps(versions, separators=(",", ":")),
+        "source": json.dumps(source.__dict__) if source else None,
+    }
+    return commit_rows(table, pa.Table.from_pylist([row], schema=_SCHEMA), mark.lsn)
+
+
+def latest_watermark(lake: str | os.PathLike[str]) -> Watermark | None:
+    """The newest watermark, or None while the first snapshot has not finished."""
+    found = _rows(lake, None, newest=True)
+    return _parse(max(found, key=_order)) if found else None
+
+
+def watermarks(lake: str | os.PathLike[str]) -> list[Watermark]:
+    """Every watermark kept, oldest first."""
+    return [_parse(row) for row in sorted(_rows(lake, None, newest=False), key=_order)]
+
+
+def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
+    """The lake exactly at ``lsn``, which may lie between two stored watermarks.
+
+    The base comes from the last watermark at or before it (a later fold already contains later rows), the change log from the first
+    one at or after it. Raises LakeStateError when the lake has not reached ``lsn``, begins after it, or was snapshotted anew across it.
+    """
+    marks = watermarks(lake)
+    before = [mark for mark in marks if mark.lsn <= lsn]
+    after = [mark for mark in marks if mark.lsn >= lsn]
+    if not after:
+        reached = marks[-1].lsn_text if marks else "nothing"
+        raise LakeStateError(f"the lake has reached {reached}, not yet {format_lsn(lsn)}")
+    if not before:
+        raise LakeStateError(f"the lake begins at {after[0].lsn_text}, after {format_lsn(lsn)}")
+    first, last = before[-1], after[0]
+    if first.lsn == lsn:
+        return first
+    if last.source is not None and last.source.kind == "snapshot":
+        raise SnapshottedAnew(f"no exact state at {format_lsn(lsn)}: the lake was snapshotted anew at {last.lsn_text}")
+    versions = {
+        name: TableVersion(last.versions[name].changes, base.current, base.folded_lsn, base.stopped_lsn, base.error)
+        for name, base in first.versions.items()
+        if name in last.versions
+    }
+    return Watermark(lsn, first.commit_ts, last.created_at, versions, first.source)
+
+
+def _order(row: Mapping[str, object]) -> tuple[object, object]:
+    return row["lsn"], row["created_at"]
+
+
+def _rows(lake: str | os.PathLike[str], version: int | None, *, newest: bool) -> list[dict[str, object]]:
+    table = open_table(table_uri(lake, WATERMARKS), version)
+    if table is None:
+        return []
+    actions = pa.table(table.get_add_actions(flatten=True))
+    paths = list(actions["path"].to_pylist())
+    if not paths:
+        return []
+    if newest:
+        highs = actions["max.lsn"].to_pylist()
+        top = max(highs)
+        paths = [path for path, high in zip(paths, highs, strict=True) if high == top]
+    dataset = table.to_pyarrow_table if "://" in table_uri(lake) else None
+    if dataset is not None:
+        return [dict(row) for row in dataset().to_pylist()]
+    root = table_uri(lake, WATERMARKS)
+    return [dict(row) for path in paths for row in pq.read_table(f"{root}/{path}", schema=_SCHEMA).to_pylist()]
+
+
+def _parse(row: Mapping[str, object]) -> Watermark:
+    commit_ts, created_at, lsn = row["commit_ts"], row["created_at"], row["lsn"]
+    if not (isinstance(commit_ts, datetime) and isinstance(created_at, datetime) and isinstance(lsn, int)):
+        raise LakeStateError(f"watermark row is damaged: {row!r:.200}")
+    versions = {
+        name: TableVersion(v["changes"], v["current"], v["foldedLsn"], v.get("stoppedLsn"), v.get("error"))
+        for name, v in json.loads(str(row["versions"])).items()
+    }
+    source = Source(**json.loads(str(row["source"]))) if row["source"] else None
+    return Watermark(lsn, commit_ts.astimezone(UTC), created_at.astimezone(UTC), versions, source)
