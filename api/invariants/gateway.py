@@ -34,7 +34,7 @@ def copy_ledger(connection: psycopg.Connection[tuple[object, ...]], url: str, ke
 
 def _entries(url: str, key: str) -> Iterator[tuple[str | None, ...]]:
     after: int | None = 0
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False) as client:
         while after is not None:
             try:
                 page = client.get("/v1/ledger", params={"after": after, "limit": PAGE_ROWS}).raise_for_status().json()

@@ -17,9 +17,14 @@ from api.load.errors import LoadError
 from api.load.marketplace.build import Prices, Size, build_marketplace
 from api.load.run import Outcome, run_load
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards.")
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 NoGateway = Annotated[bool, typer.Option("--no-gateway", help="Leave the sandbox gateway's ledger alone.")]
+
+
+@app.callback()
+def sets() -> None:
+    """Fill the shop with history; every invariant holds afterwards."""
 
 
 @app.command()

@@ -40,7 +40,7 @@ ORDER BY step
 def require_gateway(settings: Settings) -> None:
     """Raises GatewayUnavailable when the sandbox does not answer; asked before anything is written."""
     try:
-        httpx.get(f"{settings.sandbox_url}/health/live", timeout=settings.gateway_timeout_seconds).raise_for_status()
+        httpx.get(f"{settings.sandbox_url}/health/live", timeout=settings.gateway_timeout_seconds, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         raise GatewayUnavailable(
             f"the sandbox gateway does not answer at {settings.sandbox_url} ({error}); start it, or load with --no-gateway and accept that "
@@ -52,7 +52,7 @@ def import_ledger(settings: Settings, database_url: str, advance: Advance) -> in
     """Send every loaded movement of money to the gateway, in batches; returns how many. Raises: GatewayUnavailable."""
     sent = 0
     headers = {"Authorization": f"Bearer {settings.sandbox_key.get_secret_value()}", "Content-Type": "application/x-ndjson"}
-    with httpx.Client(base_url=settings.sandbox_url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=settings.sandbox_url, headers=headers, timeout=60, trust_env=False) as client:
         for batch in _batches(database_url):
             try:
                 client.post("/v1/import", content="\n".join(batch).encode() + b"\n").raise_for_status()

@@ -68,7 +68,7 @@ def _categories() -> tuple[pl.DataFrame, dict[str, int]]:
         for name, parent in ((kind.department, None), (kind.category, kind.department)):
             if name not in keys:
                 keys[name] = len(rows)
-                path = f"{parent} > {name}" if parent else name
+                path = f"/{parent}/{name}" if parent else f"/{name}"
                 rows.append(
                     {
                         "category_key": keys[name],
