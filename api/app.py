@@ -16,12 +16,14 @@ from api.kernel import failpoints, health, logs, metrics, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
+from api.orders import routes as orders
 from api.sellers import routes as sellers
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity.router,
     catalog.router,
     carts.router,
+    orders.router,
 )
 
 

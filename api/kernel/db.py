@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import MetaData, Row
@@ -92,15 +92,21 @@ class Database:
 
         `work` must do nothing but database statements: it may run more than once.
         """
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            try:
-                async with self.transaction(isolation) as tx:
-                    return await work(tx)
-            except DBAPIError as error:
-                if sqlstate(error) not in RETRYABLE or attempt == MAX_ATTEMPTS:
-                    raise
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        raise AssertionError("unreachable")
+        return await _again(lambda: self.transaction(isolation), work)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Tx]:
+        """A session where every statement is its own transaction: one round trip for a change that is one statement."""
+        async with self._writer.connect() as connection:
+            yield Tx(await connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    async def run_alone(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """As `run`, for work that is one statement: it is its own transaction, without the round trips of BEGIN and COMMIT."""
+        return await _again(self.autocommit, work)
+
+    async def once(self, statement: Executable, parameters: Parameters) -> Row[Any] | None:  # Any: row shape varies
+        """Run one statement as one transaction; its first row."""
+        return await self.run_alone(lambda tx: tx.first(statement, parameters))
 
     @asynccontextmanager
     async def read(self, *, consistent: bool = False) -> AsyncIterator[ReadTx]:
@@ -116,6 +122,18 @@ class Database:
     async def close(self) -> None:
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+async def _again(begin: Callable[[], AbstractAsyncContextManager[Tx]], work: Callable[[Tx], Awaitable[T]]) -> T:
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            async with begin() as tx:
+                return await work(tx)
+        except DBAPIError as error:
+            if sqlstate(error) not in RETRYABLE or attempt == MAX_ATTEMPTS:
+                raise
+            await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+    raise AssertionError("unreachable")
 
 
 def sqlstate(error: DBAPIError) -> str | None:

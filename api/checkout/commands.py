@@ -1,0 +1,74 @@
+"""Place an order; finish the checkouts that nobody drives."""
+
+from __future__ import annotations
+
+from fastapi import Response
+
+from api.checkout.driver import LostLease, drive
+from api.checkout.errors import OrderPending, PaymentUnavailable
+from api.checkout.record import begin, take_over
+from api.checkout.schemas import PlaceOrder
+from api.kernel import idempotency
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.errors import FieldError, Problem, ValidationFailed
+from api.kernel.idempotency import RequestKey, Stored
+from api.kernel.logs import get_logger, trace_id
+
+log = get_logger(__name__)
+
+
+class GuestDetailsMissing(ValidationFailed):
+    title, code = "A guest needs an e-mail address and a session", "guest-details-missing"
+
+
+async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
+    """Reserve, create, authorise, confirm, capture; the answer is final or says that the order is still being completed.
+
+    Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
+    """
+    _require_contact(actor, request)
+    running = await begin(ctx, actor, key, request)
+    if running is None:
+        async with ctx.db.read() as tx:
+            stored = await idempotency.find(tx, key)
+        if stored is None:
+            raise idempotency.RequestInFlight
+        return stored.response(replayed=True)
+    try:
+        running, answer = await drive(ctx, running, inline=True)
+    except LostLease:
+        raise OrderPending("The order is being completed elsewhere; ask again with the same Idempotency-Key.") from None
+    if isinstance(answer, Stored):
+        return answer.response()
+    if isinstance(answer, Problem):
+        raise answer
+    if running.point == "confirmed":
+        raise OrderPending("The payment is being taken; ask again with the same Idempotency-Key.", retry_after=2)
+    raise PaymentUnavailable("The order could not be completed; nothing was charged.")
+
+
+async def complete_abandoned(ctx: Context) -> int:
+    """Drive every checkout whose lease ran out, one after the other, as far as it goes now. Returns how many were taken over."""
+    taken = 0
+    while (running := await take_over(ctx)) is not None:
+        taken += 1
+        trace_id.set(running.checkout_id.hex)
+        try:
+            running, _ = await drive(ctx, running, inline=False)
+        except LostLease:
+            continue
+        log.info("took over a checkout", checkout=str(running.checkout_id), point=running.point, attempts=running.attempts)
+    return taken
+
+
+def _require_contact(actor: Actor, request: PlaceOrder) -> None:
+    if actor.signed_in:
+        return
+    errors = []
+    if actor.session_id is None:
+        errors.append(FieldError(pointer="/header/X-Session-Id", message="a guest's order is found by its session"))
+    if request.email is None:
+        errors.append(FieldError(pointer="/email", message="needed without an account"))
+    if errors:
+        raise GuestDetailsMissing("Sign in, or send the fields named in `errors`.", errors=errors)

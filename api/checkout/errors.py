@@ -1,0 +1,41 @@
+"""Why an order was not placed."""
+
+from __future__ import annotations
+
+from api.kernel.errors import Conflict, Problem, Unavailable, ValidationFailed
+
+
+class OutOfStock(Conflict):
+    """`items` in the document: variantId, requested, available."""
+
+    title, code = "Not enough stock", "out-of-stock"
+
+
+class TotalChanged(Conflict):
+    title, code = "The total has changed", "total-changed"
+
+
+class PaymentDeclined(Problem):
+    status, title, code = 402, "The payment was declined", "payment-declined"
+
+
+class NotOrderable(ValidationFailed):
+    title, code = "These items cannot be ordered", "not-orderable"
+
+
+class CartEmpty(ValidationFailed):
+    title, code = "There is nothing to order", "cart-empty"
+
+
+class AddressUnknown(ValidationFailed):
+    title, code = "The address is not yours or does not exist", "address-unknown"
+
+
+class PaymentUnavailable(Unavailable):
+    title, code = "The payment provider does not answer", "payment-unavailable"
+
+
+class OrderPending(Unavailable):
+    """The order is safe and being completed; the same key fetches the answer."""
+
+    title, code = "Your order is being completed", "order-pending"

@@ -1,0 +1,94 @@
+"""The order request on the wire, and the plan that a checkout keeps in its row."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.checkout.cards import CardFree
+from api.kernel.money import Amount
+from api.kernel.schemas import Quantity, Wire, WireId
+
+Line = Annotated[CardFree, Field(min_length=1, max_length=255)]
+DeliverySpeed = Literal["standard", "prime_2day", "prime_next_day"]
+
+
+class OrderLine(Wire):
+    product_id: WireId
+    variant_id: WireId
+    quantity: Quantity
+
+
+class SavedAddress(Wire):
+    address_id: WireId
+
+
+class FullAddress(Wire):
+    street: Line
+    city: Line
+    state: Line
+    zip_code: Annotated[CardFree, Field(min_length=1, max_length=20)]
+    country: Annotated[CardFree, Field(min_length=2, max_length=100)]
+    name: Line | None = None
+
+
+class PaymentMethod(Wire):
+    """`token` comes from the payment provider; a card number is refused."""
+
+    type: Annotated[CardFree, Field(min_length=1, max_length=50)]
+    token: Annotated[CardFree, Field(min_length=1, max_length=200)]
+
+
+class PlaceOrder(Wire):
+    """Without `items` the cart is ordered. `expectedTotal`: refuse with 409 when the sum differs from what the buyer saw."""
+
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
+    shipping_address: SavedAddress | FullAddress
+    payment_method: PaymentMethod
+    delivery_speed: DeliverySpeed = "standard"
+    email: Annotated[CardFree, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    expected_total: Amount | None = None
+
+
+class PlacedOrder(Wire):
+    order_id: WireId
+    order_number: str
+    status: str
+    estimated_delivery: date
+    total: Amount
+
+
+class PlanLine(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    order_item_id: UUID
+    product_id: UUID
+    variant_id: UUID
+    seller_id: UUID
+    warehouse_id: UUID
+    quantity: int
+    unit_price: Decimal
+
+
+class Plan(BaseModel):
+    """Everything decided before stock is held: prices, warehouses, amounts, the ids of what will be written."""
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: UUID
+    order_number: str
+    payment_id: UUID
+    currency: str
+    subtotal: Decimal
+    tax: Decimal
+    shipping: Decimal
+    discount: Decimal
+    total: Decimal
+    address: dict[str, str]
+    estimated_delivery: date
+    from_cart: bool
+    lines: list[PlanLine]

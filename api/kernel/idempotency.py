@@ -1,0 +1,182 @@
+"""The same request twice has one effect and one answer: the key, its effect and the exact response bytes share a commit.
+
+Rules: key and body as before -> the stored bytes; key with another body -> 422; still running -> 409 with Retry-After; missing -> 400.
+Refusals before anything was done (validation, not found) and 5xx are not stored, so they may be tried again with the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+from fastapi import Depends, Header, Request, Response
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from api.kernel.auth import CurrentActor
+from api.kernel.context import Context
+from api.kernel.db import ReadTx, Tx, sqlstate
+from api.kernel.errors import Conflict, MalformedRequest, Problem
+from api.kernel.statement import Part
+
+MAX_KEY = 255
+LOCK_TIMEOUT = "55P03"
+
+
+class IdempotencyKeyMissing(MalformedRequest):
+    title, code = "Idempotency-Key is required", "idempotency-key-missing"
+
+
+class IdempotencyKeyReused(Problem):
+    status, title, code = 422, "This Idempotency-Key was used for another request", "idempotency-key-reused"
+
+
+class RequestInFlight(Conflict):
+    title, code = "The first request with this Idempotency-Key is still running", "request-in-flight"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Ask again with the same key and body; the answer will be that of the first request.", headers={"Retry-After": "1"}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A key belongs to its actor; `request_hash` is SHA-256 over method, path and the body's canonical JSON."""
+
+    actor_key: str
+    key: str
+    route: str
+    request_hash: bytes
+
+    @property
+    def values(self) -> dict[str, object]:
+        return {"key_actor": self.actor_key, "key_key": self.key, "key_route": self.route, "key_hash": self.request_hash}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An answer as it goes over the wire, and as it is replayed."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+    def response(self, *, replayed: bool = False) -> Response:
+        headers = {**self.headers, "Idempotent-Replayed": "true"} if replayed else dict(self.headers)
+        return Response(self.body, self.status, headers)
+
+
+async def request_key(
+    request: Request,
+    actor: CurrentActor,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=MAX_KEY, description="Yours, unique per intention; repeat it to repeat the request safely")
+    ] = None,
+) -> RequestKey:
+    """The key of this request. Raises: IdempotencyKeyMissing."""
+    key = (idempotency_key or "").strip()
+    if not key or not key.isprintable():
+        raise IdempotencyKeyMissing("Send an Idempotency-Key header: 1 to 255 printable characters, a new one per intention.")
+    route = f"{request.method} {request.url.path}"
+    digest = hashlib.sha256(route.encode() + b"\n" + _canonical(await request.body())).digest()
+    return RequestKey(actor.key, key, route[:200], digest)
+
+
+RequiredKey = Annotated[RequestKey, Depends(request_key)]
+
+# `claim` yields a row for the first request only; a concurrent one waits here until the first commits, then finds the row.
+_CLAIM = """claim AS (
+    INSERT INTO idempotency_keys (actor_key, key, route, request_hash, status, locked_until)
+    VALUES (:key_actor, :key_key, :key_route, :key_hash, 'in_progress', now() + make_interval(secs => :key_lease))
+    ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key)"""
+_FINISH = """finished AS (
+    UPDATE idempotency_keys SET status = 'done', response_status = :answer_status, response_headers = CAST(:answer_headers AS jsonb),
+           response_body = :answer_body, locked_until = now()
+    FROM gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
+_FORGET = """forgotten AS (
+    DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
+_FIND = text(
+    "SELECT request_hash, status, response_status, response_headers, response_body FROM idempotency_keys "
+    "WHERE actor_key = :key_actor AND key = :key_key"
+)
+_REAP = text(
+    "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_keys "
+    "WHERE created_at < now() - make_interval(secs => :age) AND (status = 'done' OR locked_until < now()) LIMIT 1000))"
+)
+
+
+def claim_part(key: RequestKey, lease_seconds: float) -> Part:
+    """Insert the key, running; CTE `claim` has a row when this request is the first."""
+    return Part(_CLAIM, {**key.values, "key_lease": lease_seconds})
+
+
+def finish_part(actor_key: str, key: str, answer: Stored) -> Part:
+    """Store the answer, in the same commit as the last effect."""
+    values = {"key_actor": actor_key, "key_key": key, **_answer_values(answer)}
+    return Part(_FINISH, values)
+
+
+def forget_part(actor_key: str, key: str) -> Part:
+    """Free the key: nothing was done, the same key may try again."""
+    return Part(_FORGET, {"key_actor": actor_key, "key_key": key})
+
+
+async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
+    """The stored answer, None when the key is free. Raises: IdempotencyKeyReused, RequestInFlight."""
+    row = await tx.first(_FIND, {"key_actor": key.actor_key, "key_key": key.key})
+    if row is None:
+        return None
+    if row.request_hash != key.request_hash:
+        raise IdempotencyKeyReused("Use a new key for a new request; this one belongs to a request with another body or address.")
+    if row.status != "done":
+        raise RequestInFlight
+    return Stored(row.response_status, row.response_body, row.response_headers)
+
+
+async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable[Stored]]) -> Response:
+    """Run `work` in one transaction with its key and answer; a repeat gets the stored bytes. `work` does database statements only.
+
+    Raises: whatever `work` raises (then nothing is stored), IdempotencyKeyReused, RequestInFlight.
+    """
+
+    async def attempt(tx: Tx) -> tuple[Stored, bool]:
+        claimed = await tx.first(text(f"WITH {_CLAIM} SELECT 1 FROM claim"), {**key.values, "key_lease": 0})  # noqa: S608 - a constant
+        if claimed is None:
+            known = await find(tx, key)
+            if known is None:
+                raise RequestInFlight
+            return known, True
+        answer = await work(tx)
+        finish = f"WITH gate AS (SELECT 1), {_FINISH} SELECT 1"
+        await tx.execute(text(finish), {"key_actor": key.actor_key, "key_key": key.key, **_answer_values(answer)})
+        return answer, False
+
+    try:
+        answer, replayed = await ctx.db.run(attempt)
+    except DBAPIError as error:
+        if sqlstate(error) == LOCK_TIMEOUT:
+            raise RequestInFlight from error
+        raise
+    return answer.response(replayed=replayed)
+
+
+async def reap(ctx: Context) -> int:
+    """Forget keys older than the retention time. Returns how many."""
+    async with ctx.db.autocommit() as tx:
+        return (await tx.execute(_REAP, {"age": ctx.settings.idempotency_retention_seconds})).rowcount
+
+
+def _answer_values(answer: Stored) -> dict[str, object]:
+    return {"answer_status": answer.status, "answer_headers": orjson.dumps(dict(answer.headers)).decode(), "answer_body": answer.body}
+
+
+def _canonical(body: bytes) -> bytes:
+    """The same JSON in other spacing or member order is the same request."""
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONDecodeError:
+        return body

@@ -1,0 +1,134 @@
+"""Orders on the wire."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.checkout.cards import CardFree
+from api.kernel.money import Amount
+from api.kernel.pagination import Pagination
+from api.kernel.schemas import Quantity, Wire, WireId
+
+OrderStatus = Literal[
+    "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "return_requested", "return_approved", "refunded"
+]
+Reason = Annotated[CardFree, Field(min_length=1, max_length=500)]
+
+
+class OrderItemBody(Wire):
+    """`price` per unit when it was bought; `returnedQuantity` counts requested, approved and refunded returns."""
+
+    order_item_id: WireId
+    product_id: WireId
+    variant_id: WireId
+    seller_id: WireId
+    title: str
+    sku: str
+    quantity: int
+    price: Amount
+    subtotal: Amount
+    status: str
+    returned_quantity: int
+
+
+class OrderStepBody(Wire):
+    from_status: str | None
+    to_status: str
+    by: str
+    reason: str | None
+    at: datetime
+
+
+class PaymentBody(Wire):
+    """`status` as of the gateway's last word; amounts in the order's currency."""
+
+    method: str | None
+    status: str
+    captured: Amount
+    refunded: Amount
+
+
+class ReturnBody(Wire):
+    return_id: WireId
+    order_item_id: WireId
+    quantity: int
+    reason: str
+    status: str
+    refund_amount: Amount
+    created_at: datetime
+
+
+class OrderBody(Wire):
+    """`shippingAddress` and `email` only for the buyer."""
+
+    order_id: WireId
+    order_number: str
+    status: str
+    currency: str
+    items: list[OrderItemBody]
+    subtotal: Amount
+    tax: Amount
+    shipping: Amount
+    discount: Amount
+    total: Amount
+    payment: PaymentBody
+    shipping_address: dict[str, str] | None
+    email: str | None
+    delivery_speed: str
+    estimated_delivery: date | None
+    delivered_at: datetime | None
+    history: list[OrderStepBody]
+    returns: list[ReturnBody]
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrderSummary(Wire):
+    order_id: WireId
+    order_number: str
+    status: str
+    currency: str
+    total: Amount
+    item_count: int
+    estimated_delivery: date | None
+    created_at: datetime
+
+
+class OrderList(Wire):
+    orders: list[OrderSummary]
+    pagination: Pagination
+
+
+class CancelOrder(Wire):
+    reason: Reason | None = None
+
+
+class ReturnLine(Wire):
+    order_item_id: WireId
+    quantity: Quantity
+
+
+class ReturnOrder(Wire):
+    items: Annotated[list[ReturnLine], Field(min_length=1, max_length=100)]
+    reason: Reason
+
+
+class AdvanceOrder(Wire):
+    status: Literal["processing", "shipped", "delivered"]
+
+
+class DecideReturn(Wire):
+    approve: bool
+    reason: Reason | None = None
+
+
+class OrderState(Wire):
+    """The answer of every change: where the order is now, and what the buyer gets back (null when nothing)."""
+
+    order_id: WireId
+    status: str
+    payment_status: str
+    refund_amount: Amount | None = None

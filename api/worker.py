@@ -1,0 +1,85 @@
+"""`python -m api.worker`: everything the shop does when nobody asks. Several may run; every job claims its work in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from api.checkout import jobs as checkout
+from api.inventory import jobs as inventory
+from api.kernel import clock, failpoints, idempotency, logs, outbox
+from api.kernel.context import Context, open_context
+from api.kernel.jobs import Job
+from api.kernel.settings import load_settings
+
+log = logs.get_logger(__name__)
+
+JOBS: tuple[Job, ...] = (
+    Job("outbox relay", 0.5, outbox.relay),
+    Job("idempotency reaper", 600.0, idempotency.reap),
+    *checkout.JOBS,
+    *inventory.JOBS,
+)
+STATUS_SECONDS = 1.0
+
+
+async def work(ctx: Context, jobs: Iterable[Job], stop: asyncio.Event) -> None:
+    """Run every job in its own loop until `stop` is set; a run that has begun is finished."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(_loop(ctx, job, stop), name=job.name)
+        group.create_task(_report(ctx.settings.home / "run" / "worker-status.json", stop))
+
+
+async def _loop(ctx: Context, job: Job, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            done = await job.run(ctx)
+            if done:
+                log.debug("job done", job=job.name, count=done)
+        except Exception:  # whatever one job meets must not end the others
+            log.exception("job failed, it will be tried again", job=job.name)
+        await _pause(stop, job.every_seconds)
+
+
+async def _report(path: Path, stop: asyncio.Event) -> None:
+    """A heartbeat for `souk status`, replaced atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while not stop.is_set():
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            temporary.write_bytes(orjson.dumps({"pid": os.getpid(), "updatedAt": clock.now()}))
+            temporary.replace(path)
+        except OSError as error:
+            log.warning("the worker's status cannot be written", error=str(error))
+        await _pause(stop, STATUS_SECONDS)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def main() -> None:
+    """Open the context, run until SIGTERM or SIGINT."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    failpoints.arm(settings.failpoints)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with open_context(settings) as ctx:
+        await work(ctx, JOBS, stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.exit(0)
