@@ -46,14 +46,16 @@ placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
     SELECT :step_id, :order_id, 1, NULL, 'pending', :step_actor FROM gate RETURNING 1)"""
 _MOVE = """moved_order AS (
-    UPDATE orders SET status = :step_to, payment_status = coalesce(:step_payment, payment_status), updated_at = now(),
-           actual_delivery = CASE WHEN :step_to = 'delivered' AND actual_delivery IS NULL THEN now() ELSE actual_delivery END
-    FROM gate WHERE order_id = :order_id AND status = :step_from RETURNING order_id),
-moved_items AS (UPDATE order_items i SET status = :step_to FROM moved_order o WHERE i.order_id = o.order_id RETURNING 1),
+    UPDATE orders SET status = CAST(:step_to AS text), payment_status = coalesce(CAST(:step_payment AS text), payment_status),
+           updated_at = now(),
+           actual_delivery = CASE WHEN CAST(:step_to AS text) = 'delivered' AND actual_delivery IS NULL THEN now() ELSE actual_delivery END
+    FROM gate WHERE order_id = :order_id AND status = CAST(:step_from AS text) RETURNING order_id),
+moved_items AS (UPDATE order_items i SET status = CAST(:step_to AS text) FROM moved_order o WHERE i.order_id = o.order_id RETURNING 1),
 moved_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind, reason)
     SELECT :step_id, o.order_id, (SELECT max(e.sequence) + 1 FROM order_events e WHERE e.order_id = o.order_id),
-           :step_from, :step_to, :step_actor, :step_reason FROM moved_order o RETURNING 1)"""
+           CAST(:step_from AS text), CAST(:step_to AS text), CAST(:step_actor AS text),
+           CAST(:step_reason AS text) FROM moved_order o RETURNING 1)"""
 _PAID = """paid_order AS (
     UPDATE orders SET payment_status = :paid_status, updated_at = now() FROM gate WHERE order_id = :order_id RETURNING 1)"""
 

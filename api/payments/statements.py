@@ -17,8 +17,9 @@ _OPEN = """opened AS (
            :payment_currency
     FROM gate RETURNING 1)"""
 _MOVE = """moved_payment AS (
-    UPDATE payments SET status = :payment_to, gateway_reference = coalesce(:payment_reference, gateway_reference),
-           captured_amount = CASE WHEN :payment_to = 'captured' THEN amount ELSE captured_amount END, updated_at = now()
+    UPDATE payments SET status = CAST(:payment_to AS text),
+           gateway_reference = coalesce(CAST(:payment_reference AS text), gateway_reference),
+           captured_amount = CASE WHEN CAST(:payment_to AS text) = 'captured' THEN amount ELSE captured_amount END, updated_at = now()
     FROM gate WHERE payment_id = :payment_id AND status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
 _REQUEST_REFUND = """asked_refund AS (
     INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount)

@@ -1,0 +1,124 @@
+"""A shop that can be bought from: API, payment sandbox, optionally a worker, and what the gateway says happened."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.harness.api import ROOT, Server
+from tests.harness.shop import Person, Shop
+
+SANDBOX_KEY = "sandbox-key-of-tests"
+ADDRESS = {"street": "1 High Street", "city": "London", "state": "London", "zipCode": "N1 9GU", "country": "GB"}
+
+
+class Sandbox(Server):
+    """The payment gateway and its own ledger."""
+
+    def __init__(self, folder: Path, stall_seconds: float = 5.0) -> None:
+        env = {"SOUK_SANDBOX_KEY": SANDBOX_KEY, "SOUK_SANDBOX_STALL_SECONDS": str(stall_seconds)}
+        super().__init__("api.sandbox", "SOUK_SANDBOX_URL", folder, env)
+
+    def faults(self, **faults: Any) -> None:
+        """Set what goes wrong from now on; nothing with no arguments."""
+        with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
+            assert client.put("/v1/faults", json=faults).status_code == 200
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every row the gateway ever recorded."""
+        with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
+            entries: list[dict[str, Any]] = []
+            after: int | None = 0
+            while after is not None:
+                page = client.get("/v1/ledger", params={"after": after, "limit": 50_000}).json()
+                entries += page["entries"]
+                after = page["next"]
+            return entries
+
+
+class Worker:
+    """`python -m api.worker`, to be killed and started again."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.log = folder / "worker.log"
+        self.env = {**os.environ, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test", **env}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **extra: str) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "api.worker"], cwd=ROOT, env={**self.env, **extra}, stdout=log, stderr=log
+            )
+
+    def kill9(self) -> None:
+        self._end("kill")
+
+    def stop(self) -> None:
+        self._end("terminate")
+
+    def _end(self, how: str) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            getattr(process, how)()
+            process.wait(30)
+
+
+class Market(Shop):
+    """A shop with a gateway; `buy` is one buyer's request."""
+
+    def __init__(self, server: Server, database_url: str, sandbox: Sandbox) -> None:
+        super().__init__(server, database_url)
+        self.sandbox = sandbox
+        self.keys = (f"key-{uuid4().hex[:6]}-{n}" for n in itertools.count(1))
+
+    def order_body(self, *lines: tuple[dict[str, Any], int], token: str = "pm_sandbox_ok", **fields: Any) -> dict[str, Any]:
+        """The seed's request for `lines` of (product detail, units), first variant each."""
+        return {
+            "items": [
+                {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": units}
+                for product, units in lines
+            ],
+            "shippingAddress": ADDRESS,
+            "paymentMethod": {"type": "credit_card", "token": token},
+            "deliverySpeed": "standard",
+            **fields,
+        }
+
+    def buy(self, buyer: Person | Mapping[str, str], body: dict[str, Any], key: str | None = None) -> httpx.Response:
+        """POST /orders; `buyer` is a person, or a guest's headers."""
+        headers = buyer.headers if isinstance(buyer, Person) else dict(buyer)
+        return self.client.post("/api/v1/orders", json=body, headers={**headers, "Idempotency-Key": key or next(self.keys)})
+
+    def wait_until_settled(self, seconds: float = 60) -> None:
+        """Until no checkout is open. Raises AssertionError naming what is."""
+        deadline = time.monotonic() + seconds
+        query = "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed', 'failed')"
+        while self.sql.execute(query).fetchone() is not None:
+            assert time.monotonic() < deadline, self.sql.execute(query).fetchall()
+            time.sleep(0.1)
+
+
+@contextmanager
+def running_sandbox(folder: Path, stall_seconds: float = 5.0) -> Iterator[Sandbox]:
+    """A started gateway, stopped at the end."""
+    sandbox = Sandbox(folder, stall_seconds)
+    sandbox.start()
+    try:
+        yield sandbox
+    finally:
+        sandbox.stop()
+
+
+def buying_env(sandbox: Sandbox, **env: str) -> dict[str, str]:
+    """What the API and the worker need to reach the gateway."""
+    return {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": SANDBOX_KEY, **env}
