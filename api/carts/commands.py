@@ -103,17 +103,28 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     guest = await tx.scalar(select(Cart.cart_id).where(Cart.session_id == session_id, Cart.expires_at > func.now()).with_for_update())
     if guest is None:
         return
+    columns = (CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition)
+    lines = await tx.all(select(*columns).where(CartItem.cart_id == guest))
+    await tx.execute(delete(Cart).where(Cart.cart_id == guest))
+    if not lines:
+        return
     member = await _open_cart(settings, tx, Actor(kind="customer", user_id=user_id))
-    lines = select(
-        func.gen_random_uuid(), member.cart_id, CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition
-    ).where(CartItem.cart_id == guest)
-    columns = ["cart_item_id", "cart_id", "product_id", "variant_id", "quantity", "price_at_addition"]
-    merged = insert(CartItem).from_select(columns, lines)
+    rows = [
+        {
+            "cart_item_id": new_id(),
+            "cart_id": member.cart_id,
+            "product_id": line.product_id,
+            "variant_id": line.variant_id,
+            "quantity": line.quantity,
+            "price_at_addition": line.price_at_addition,
+        }
+        for line in lines
+    ]
+    merged = insert(CartItem).values(rows)
     both = func.least(CartItem.quantity + merged.excluded.quantity, MAX_QUANTITY)
     await tx.execute(
         merged.on_conflict_do_update(index_elements=["cart_id", "variant_id"], set_={"quantity": both, "updated_at": func.now()})
     )
-    await tx.execute(delete(Cart).where(Cart.cart_id == guest))
 
 
 async def expire_carts(tx: Tx, limit: int) -> int:

@@ -19,7 +19,7 @@ MIN_LENGTH = 8
 MAX_LENGTH = 128
 CONTEXT_WORDS = frozenset({"souk", "password", "marketplace"})
 # A context word with fewer characters than this around it is a guess, not a secret: "souk2026", "anna1234".
-FREE_CHARACTERS = 6
+FREE_CHARACTERS = 7
 
 
 def require_acceptable(password: str, *, email: str, name: str) -> None:

@@ -1,0 +1,249 @@
+"""Carts over HTTP: members and guests, merging, and lines that are not what they were."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from api.carts.jobs import expire_carts
+from api.kernel.context import open_context
+from api.kernel.settings import Settings
+from tests.harness.api import Server
+from tests.harness.shop import PASSWORD, Person, Shop, problem
+
+LINE = {
+    "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "available",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
+    shop = Shop(api_server, database_url)
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def seller(shop: Shop) -> Person:
+    return shop.person("seller")
+
+
+def _item(product: dict[str, Any], quantity: int = 1) -> dict[str, Any]:
+    return {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": quantity}
+
+
+def _session() -> dict[str, str]:
+    return {"X-Session-Id": f"guest-{uuid4().hex}"}
+
+
+def _add(shop: Shop, headers: dict[str, str], product: dict[str, Any], quantity: int = 1) -> httpx.Response:
+    # A client without a cookie jar: who asks is decided by the headers alone.
+    return httpx.post(f"{shop.client.base_url}/api/v1/cart/items", json=_item(product, quantity), headers=headers, trust_env=False)
+
+
+def _cart(shop: Shop, headers: dict[str, str]) -> dict[str, Any]:
+    body: dict[str, Any] = httpx.get(f"{shop.client.base_url}/api/v1/cart", headers=headers, trust_env=False).json()
+    return body
+
+
+def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) -> None:
+    person = shop.person()
+    product = shop.product(seller, price=999.99, listPrice=1049.99, brand="Apple")
+
+    answer = _add(shop, person.headers, product, 2)
+
+    assert answer.status_code == 201
+    cart = answer.json()
+    assert cart == _cart(shop, person.headers)
+    assert cart.keys() == {"cartId", "items", "itemCount", "currency", "subtotal", "tax", "shipping", "total", "savings"}
+    (line,) = cart["items"]
+    assert line.keys() == LINE
+    assert line["product"] == {
+        "productId": product["productId"], "title": product["title"], "brand": "Apple", "thumbnail": product["images"][0],
+        "primeEligible": False,
+    }  # fmt: skip
+    assert line["variant"]["variantId"] == product["variants"][0]["variantId"]
+    assert (line["quantity"], line["price"], line["subtotal"], line["available"]) == (2, 999.99, 1999.98, True)
+    assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"], cart["savings"]) == (1999.98, 160.0, 0.0, 2159.98, 100.0)
+    assert shop.sql.execute(
+        "select i.quantity, i.price_at_addition::text from cart_items i join carts using (cart_id) where user_id = %s", (person.user_id,)
+    ).fetchall() == [(2, "999.99")]
+
+
+def test_adding_again_adds_up_and_put_sets(shop: Shop, seller: Person) -> None:
+    person, product = shop.person(), shop.product(seller)
+    _add(shop, person.headers, product, 2)
+
+    line = _add(shop, person.headers, product, 3).json()["items"][0]
+    assert line["quantity"] == 5
+
+    url = f"/api/v1/cart/items/{line['cartItemId']}"
+    changed = shop.client.put(url, json={"quantity": 4}, headers=person.headers)
+    assert (changed.status_code, changed.json()["items"][0]["quantity"]) == (200, 4)
+
+    emptied = shop.client.delete(url, headers=person.headers)
+    assert (emptied.status_code, emptied.json()["items"], emptied.json()["total"]) == (200, [], 0.0)
+    problem(shop.client.delete(url, headers=person.headers), 404, "cart-item-not-found")
+
+
+def test_a_guest_without_a_session_gets_one_as_cookie_and_header(shop: Shop, seller: Person) -> None:
+    product = shop.product(seller)
+    with httpx.Client(base_url=shop.client.base_url, trust_env=False) as browser:
+        empty = browser.get("/api/v1/cart").json()
+        assert (empty["cartId"], empty["items"], empty["total"]) == (None, [], 0.0)
+
+        added = browser.post("/api/v1/cart/items", json=_item(product))
+
+        cookie = added.headers["set-cookie"]
+        session = added.headers["x-session-id"]
+        assert cookie.startswith(f"souk_session={session};")
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert len(browser.get("/api/v1/cart").json()["items"]) == 1
+    assert len(_cart(shop, {"X-Session-Id": session})["items"]) == 1
+
+
+def test_carts_of_others_are_out_of_reach(shop: Shop, seller: Person) -> None:
+    product = shop.product(seller)
+    owner, other = shop.person(), shop.person()
+    line = _add(shop, owner.headers, product).json()["items"][0]
+    url = f"{shop.client.base_url}/api/v1/cart/items/{line['cartItemId']}"
+
+    for headers in (other.headers, _session(), {}):
+        problem(httpx.put(url, json={"quantity": 9}, headers=headers, trust_env=False), 404, "cart-item-not-found")
+        problem(httpx.delete(url, headers=headers, trust_env=False), 404, "cart-item-not-found")
+
+    assert _cart(shop, owner.headers)["items"][0]["quantity"] == 1
+    assert _cart(shop, other.headers)["items"] == []
+
+
+@pytest.mark.parametrize("how", ["login", "register"])
+def test_a_guests_cart_is_merged_when_they_sign_in(shop: Shop, seller: Person, how: str) -> None:
+    both, only_guest = shop.product(seller), shop.product(seller)
+    person, session = shop.person(), _session()
+    _add(shop, session, both, 998)
+    _add(shop, session, only_guest, 1)
+    if how == "login":
+        _add(shop, person.headers, both, 3)
+        body = {"email": person.email, "password": PASSWORD}
+    else:
+        body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "New"}
+
+    token = shop.client.post(f"/api/v1/auth/{how}", json=body, headers=session).json()["accessToken"]
+
+    cart = _cart(shop, {"Authorization": f"Bearer {token}"})
+    quantities = {line["product"]["productId"]: line["quantity"] for line in cart["items"]}
+    assert quantities == {both["productId"]: 999 if how == "login" else 998, only_guest["productId"]: 1}
+    assert _cart(shop, session)["items"] == []
+    assert shop.scalar("select count(*) from carts where session_id = %s", (session["X-Session-Id"],)) == 0
+
+
+def test_lines_say_when_price_or_stock_changed_and_only_available_ones_are_charged(shop: Shop, seller: Person) -> None:
+    person = shop.person()
+    dearer, sold_out, withdrawn, same = (shop.product(seller, stock=5, price=40.0) for _ in range(4))
+    for product in (dearer, sold_out, withdrawn, same):
+        _add(shop, person.headers, product, 2)
+    shop.client.patch(f"/api/v1/products/{dearer['productId']}", json={"price": 50.0}, headers=seller.headers)
+    shop.stock(sold_out["variants"][0]["variantId"], 1)
+    shop.client.delete(f"/api/v1/products/{withdrawn['productId']}", headers=seller.headers)
+
+    cart = _cart(shop, person.headers)
+
+    flags = {line["product"]["productId"]: (line["available"], line["priceChanged"], line["price"]) for line in cart["items"]}
+    assert flags == {
+        dearer["productId"]: (True, True, 50.0),
+        sold_out["productId"]: (False, False, 40.0),
+        withdrawn["productId"]: (False, False, 40.0),
+        same["productId"]: (True, False, 40.0),
+    }
+    assert cart["items"][0]["priceWhenAdded"] == 40.0
+    assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"]) == (180.0, 14.4, 0.0, 194.4)
+
+
+def test_shipping_is_charged_below_the_threshold(shop: Shop, seller: Person) -> None:
+    person = shop.person()
+
+    cart = _add(shop, person.headers, shop.product(seller, price=10.0)).json()
+
+    assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"]) == (10.0, 0.8, 4.99, 15.79)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1000, 10**30, 1.5, "1", None, True])
+def test_quantities_are_whole_numbers_from_1_to_999(shop: Shop, seller: Person, quantity: Any) -> None:
+    person, product = shop.person(), shop.product(seller)
+
+    answer = shop.client.post("/api/v1/cart/items", json={**_item(product), "quantity": quantity}, headers=person.headers)
+
+    assert problem(answer, 422, "validation-failed")["errors"][0]["pointer"] == "/quantity"
+    assert _cart(shop, person.headers)["items"] == []
+
+
+def test_a_line_never_passes_999(shop: Shop, seller: Person) -> None:
+    person, product = shop.person(), shop.product(seller)
+    _add(shop, person.headers, product, 999)
+
+    problem(_add(shop, person.headers, product, 1), 422, "quantity-too-large")
+
+    assert _cart(shop, person.headers)["items"][0]["quantity"] == 999
+
+
+def test_what_is_not_on_sale_or_does_not_belong_together_is_not_found(shop: Shop, seller: Person) -> None:
+    person = shop.person()
+    one, two = shop.product(seller), shop.product(seller)
+    mixed = {**_item(one), "variantId": two["variants"][0]["variantId"]}
+    shop.client.delete(f"/api/v1/products/{two['productId']}", headers=seller.headers)
+
+    for body in (mixed, _item(two), {**_item(one), "variantId": str(uuid4())}):
+        problem(shop.client.post("/api/v1/cart/items", json=body, headers=person.headers), 404, "variant-not-found")
+    assert shop.scalar("select count(*) from carts where user_id = %s", (person.user_id,)) == 0
+
+
+def test_the_tag_guards_against_another_devices_change(shop: Shop, seller: Person) -> None:
+    person, product = shop.person(), shop.product(seller)
+    added = _add(shop, person.headers, product)
+    url = f"/api/v1/cart/items/{added.json()['items'][0]['cartItemId']}"
+    seen = added.headers["etag"]
+    assert shop.client.get("/api/v1/cart", headers={**person.headers, "If-None-Match": seen}).status_code == 304
+
+    first = shop.client.put(url, json={"quantity": 2}, headers={**person.headers, "If-Match": seen})
+    late = shop.client.put(url, json={"quantity": 3}, headers={**person.headers, "If-Match": seen})
+
+    assert first.status_code == 200
+    problem(late, 412, "cart-changed")
+    assert _cart(shop, person.headers)["items"][0]["quantity"] == 2
+
+
+def test_concurrent_adds_all_count(shop: Shop, seller: Person) -> None:
+    session, product = _session(), shop.product(seller)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: _add(shop, session, product).status_code, range(24)))
+
+    assert statuses == [201] * 24
+    assert _cart(shop, session)["items"][0]["quantity"] == 24
+
+
+@pytest.mark.parametrize("session", ["short", "has space in it", "x" * 129, "semi;colon;"])
+def test_an_unusable_session_id_is_refused(shop: Shop, session: str) -> None:
+    answer = shop.client.get("/api/v1/cart", headers={"X-Session-Id": session})
+
+    assert problem(answer, 422, "validation-failed")["errors"][0]["pointer"] == "/header/X-Session-Id"
+
+
+async def test_expired_carts_are_swept_and_others_stay(shop: Shop, seller: Person, database_url: str, redis_url: str) -> None:
+    product = shop.product(seller)
+    old, fresh = _session(), _session()
+    _add(shop, old, product)
+    _add(shop, fresh, product)
+    shop.sql.execute("update carts set expires_at = now() - interval '1 second' where session_id = %s", (old["X-Session-Id"],))
+    assert _cart(shop, old)["items"] == []
+
+    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
+    async with open_context(settings) as context:
+        assert await expire_carts(context) == 1
+
+    assert shop.scalar("select count(*) from carts where session_id = %s", (old["X-Session-Id"],)) == 0
+    assert len(_cart(shop, fresh)["items"]) == 1
