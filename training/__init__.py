@@ -1,4 +1,6 @@
-"""Features to model bundle: datasets at one lake watermark, models, losses, evaluation, the bundle.
+"""Features and lake tables in, a recommender bundle out.
 
-Comes in: feature files and lake tables. Goes out: a model bundle. Never imports `serving`.
+In: a lake cut (`interaction_sequences`, `co_purchase`), marts (`fct_order_items`, `dim_product`), feature parquet; or a real set on disk.
+Out: a bundle directory (README.md gives its format), an MLflow run, the registry alias `champion`, `$SOUK_HOME/models/champion.json`.
+Imported by `orchestration` only. It imports `features` and `warehouse` for reading, never `serving`: the bundle is the link.
 """

@@ -1,0 +1,102 @@
+"""One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.train` is the same by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from training.bundle import write_bundle
+from training.datasets import BadTrainingData, TrainingData
+from training.fit import fit
+from training.forms import read_set
+from training.promotion import judge_promotion
+from training.readers import read_inputs
+from training.recipes import RECIPES, Recipe
+from training.register import Registered, champion_of, client_of, prune, register
+from training.settings import TrainingSettings
+
+KEPT_BUNDLES = 5
+HEADLINES = ("test/popularity/ndcg@10", "test/item_to_item/ndcg@10", "test/shipped/ndcg@10", "test/shipped/recall@10", "test/shipped/coverage@10")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted and reason: what became of the champion."""
+
+    bundle: Path
+    version: str
+    shipped: str
+    promoted: bool
+    reason: str
+    champion: str | None
+    run_id: str
+    model_version: str
+    watermark_lsn: int
+    events: int
+    products: int
+    users: int
+    cpu_seconds: float
+    peak_mb: float
+    headline: dict[str, float]
+
+
+def run(data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None) -> TrainResult:
+    """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
+
+    Raises ValueError when the data leave nothing to validate on; nothing is written then.
+    """
+    recipe = recipe or RECIPES[settings.recipe_name]()
+    models = settings.models
+    models.mkdir(parents=True, exist_ok=True)
+    workspace = models / ".work"
+    workspace.mkdir(exist_ok=True)
+    fitted = fit(data, recipe, workspace)
+    current = champion_of(models)
+    decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
+    bundle = write_bundle(fitted, models, now or datetime.now(UTC))
+    registered: Registered = register(client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts")
+    prune(models, KEPT_BUNDLES)
+    return TrainResult(
+        bundle=bundle,
+        version=bundle.name,
+        shipped=fitted.choices.shipped,
+        promoted=registered.promoted,
+        reason=registered.reason,
+        champion=registered.champion,
+        run_id=registered.run_id,
+        model_version=registered.model_version,
+        watermark_lsn=data.watermark_lsn,
+        events=len(data.events),
+        products=len(data.catalogue),
+        users=len(data.user_ids),
+        cpu_seconds=round(fitted.metrics["cpu_seconds"], 2),
+        peak_mb=round(fitted.metrics["peak_mb"], 1),
+        headline={name: fitted.metrics[name] for name in HEADLINES if name in fitted.metrics},
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train on the current lake, or on a set in real-set form. stdout is one JSON document; progress goes to stderr."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=main.__doc__)
+    parser.add_argument("--data", type=Path, help="a real set instead of the lake")
+    parser.add_argument("--recipe", choices=sorted(RECIPES), help="default: by SOUK_PROFILE")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = TrainingSettings()
+    try:
+        data = read_set(options.data) if options.data else read_inputs(settings)
+        result = run(data, settings, RECIPES[options.recipe]() if options.recipe else None)
+    except (BadTrainingData, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps({**asdict(result), "bundle": str(result.bundle)}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
