@@ -161,9 +161,7 @@ def _write_neighbours(table: sparse.csr_matrix, support: sparse.csr_matrix, keep
 
 def _write_ranker(ranker: Ranker, path: Path) -> None:
     """Plain arrays; the names of the inputs are in bundle.json."""
-    np.savez(
-        path, mean_F=ranker.mean_F, std_F=ranker.std_F, w1_FH=ranker.w1_FH, b1_H=ranker.b1_H, w2_H=ranker.w2_H, skip_F=ranker.skip_F
-    )
+    np.savez(path, mean_F=ranker.mean_F, std_F=ranker.std_F, w1_FH=ranker.w1_FH, b1_H=ranker.b1_H, w2_H=ranker.w2_H, skip_F=ranker.skip_F)
 
 
 def _digest(path: Path) -> str:

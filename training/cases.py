@@ -47,7 +47,7 @@ def ragged(lists: list[Ints]) -> Ragged:
 class Cases:
     """One row per question "what comes next".
 
-    users: user index or GUEST. history: distinct known items, oldest first; ages: orders ago of each (0 = newest order), aligned with history.
+    users: user index or GUEST. history: distinct known items, oldest first; ages: orders ago of each (0 = newest order), aligned with it.
     targets: what came. exclude_history: known items are removed from the ranking. moment: days, when features must be read.
     """
 
@@ -64,7 +64,12 @@ class Cases:
     def take(self, chosen: Rows) -> Cases:
         """Some cases, in that order."""
         return Cases(
-            self.users[chosen], self.history.take(chosen), self.ages.take(chosen), self.targets.take(chosen), self.moment, self.exclude_history
+            self.users[chosen],
+            self.history.take(chosen),
+            self.ages.take(chosen),
+            self.targets.take(chosen),
+            self.moment,
+            self.exclude_history,
         )
 
     def weights(self, decay: float, items: int) -> sparse.csr_matrix:

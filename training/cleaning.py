@@ -6,18 +6,19 @@ import re
 
 _WHOLE = re.compile(
     r"""^\W*(
-        post(age)? | dotcom(\s*postage)? | (next\s+day\s+)?carriage | manual | discount | adjust(ment)?s? | bank\s+charges? | packing\s+charges?
-        | cruk\s+commission | (amazon|ebay)(\s+(fee|sales|adjust(ment)?|sold\s+sets))? | samples? | show\s+samples | checks? | display | found
-        | lost | missing | damage[sd]? | dagamed | crushed | broken | breakages | test | manual\s+adjustment | shipping(\s+fee)? | delivery
-        | handling(\s+fee)? | gift\s*wrap(ping)?\s+fee | high\s+resolution\s+image | john\s+lewis | wet | smashed | cracked | faulty | mailout
-        | returned | showroom | mouldy | counted
+        post(age)? | dotcom(\s*postage)? | (next\s+day\s+)?carriage | shipping(\s+fee)? | delivery | handling(\s+fee)?
+        | gift\s*wrap(ping)?\s+fee | manual(\s+adjustment)? | discount | adjust(ment)?s? | bank\s+charges? | packing\s+charges?
+        | cruk\s+commission | (amazon|ebay)(\s+(fee|sales|adjust(ment)?|sold\s+sets))? | (show\s+)?samples?
+        | checks? | display | found | lost | missing | damage[sd]? | dagamed | crushed | broken | breakages | test
+        | high\s+resolution\s+image | john\s+lewis | wet | smashed | cracked | faulty | mailout | returned | showroom | mouldy | counted
     )\W*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 _PART = re.compile(
-    r"""( adjust\s+bad\s+debt | bank\s+charges | \badjustment\b | gift\s+voucher | gift\s+card\s+top | thrown\s+away | wrongly\s+(coded|marked|sold|mrked)
-        | sold\s+as\s+(sets?|\d) | stock\s+(entry|check|credit) | \bbarcode\b | \?{2,} | damages?/ | water\s+damage | wrong\s+code | put\s+aside
-        | incorrect(ly)?\s+(stock|credit|made|put) | dotcom\s+(sales|set|sold|adjust) | credit\s+error | label\s+mix )""",
+    r"""( adjust\s+bad\s+debt | bank\s+charges | \badjustment\b | gift\s+voucher | gift\s+card\s+top | thrown\s+away
+        | wrongly\s+(coded|marked|sold|mrked) | sold\s+as\s+(sets?|\d) | stock\s+(entry|check|credit) | \bbarcode\b | \?{2,}
+        | damages?/ | water\s+damage | wrong\s+code | put\s+aside | incorrect(ly)?\s+(stock|credit|made|put)
+        | dotcom\s+(sales|set|sold|adjust) | credit\s+error | label\s+mix )""",
     re.IGNORECASE | re.VERBOSE,
 )
 

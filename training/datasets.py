@@ -101,7 +101,9 @@ class FeatureTable:
         if not wanted:
             return np.zeros((len(ids), 0), dtype=np.float32)
         key = f"{entity}_id"
-        found = pl.DataFrame({key: list(ids)}, schema={key: pl.String}).join(self._known(entity, cut), on=key, how="left", maintain_order="left")
+        found = pl.DataFrame({key: list(ids)}, schema={key: pl.String}).join(
+            self._known(entity, cut), on=key, how="left", maintain_order="left"
+        )
         shop = self._known("shop", cut)
         values = []
         for name, fill in wanted:
@@ -114,7 +116,8 @@ class FeatureTable:
     def shuffled(self, name: str, seed: int) -> FeatureTable:
         """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
         frames = {
-            entity: frame.with_columns(pl.col(name).shuffle(seed=seed)) if name in frame.columns else frame for entity, frame in self.frames.items()
+            entity: frame.with_columns(pl.col(name).shuffle(seed=seed)) if name in frame.columns else frame
+            for entity, frame in self.frames.items()
         }
         return replace(self, frames=frames)
 
@@ -189,7 +192,11 @@ def catalogue_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> C
     lists = frame["attributes"].to_list() if "attributes" in frame.columns else [[]] * count
     flags = frame["recommendable"].fill_null(True).to_numpy() if "recommendable" in frame.columns else np.ones(count, dtype=bool)
     attributes = tuple(
-        (*(f"c:{part.strip()}" for part in path.split(">") if part.strip()), *((f"b:{brand}",) if brand else ()), *(f"a:{a}" for a in extra or []))
+        (
+            *(f"c:{part.strip()}" for part in path.split(">") if part.strip()),
+            *((f"b:{brand}",) if brand else ()),
+            *(f"a:{a}" for a in extra or []),
+        )
         for path, brand, extra in zip(paths, brands, lists, strict=True)
     )
     sellable = np.array([not clean_titles or is_product_title(title) for title in titles], dtype=bool) & flags.astype(bool)

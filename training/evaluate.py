@@ -75,13 +75,18 @@ def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
     content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
     recipes = (fitted.choices.for_you, fitted.choices.related, fitted.choices.basket)
     early = tables_of(split.train, content, *recipes)
-    for label, tables, events in (("fitted before validation", early, split.train), ("fitted before test", fitted.tested.tables, split.before_test)):
+    for label, tables, events in (
+        ("fitted before validation", early, split.train),
+        ("fitted before test", fitted.tested.tables, split.before_test),
+    ):
         popularity = fit_popularity(events, len(data.catalogue), recipe.popularity_half_lives[0])
         for name, cases, table in _basket_questions(data, split, recipe, tables):
             rows.append(_row(data, f"{name}; {label}", "popularity", judge(popularity.score, cases, data.catalogue).summary(recipe.seed)))
             found = judge(table.score, cases, data.catalogue)
             slices = cold_slices(found, cases, np.bincount(events.item, minlength=len(data.catalogue)))
-            rows.append(_row(data, f"{name}; {label}", "basket" if table is tables.basket else "related", found.summary(recipe.seed) | slices))
+            rows.append(
+                _row(data, f"{name}; {label}", "basket" if table is tables.basket else "related", found.summary(recipe.seed) | slices)
+            )
     return rows
 
 
@@ -101,7 +106,11 @@ def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str
         prefix = f"test/{name}/"
         metrics = {key.removeprefix(prefix): value for key, value in fitted.metrics.items() if key.startswith(prefix)}
         if metrics:
-            label = f"shipped: {fitted.choices.shipped}{' with sequential' if fitted.choices.with_sequential else ''}" if name == "shipped" else name
+            label = (
+                f"shipped: {fitted.choices.shipped}{' with sequential' if fitted.choices.with_sequential else ''}"
+                if name == "shipped"
+                else name
+            )
             rows.append(_row(data, protocol, label, metrics))
     for name in ("popularity", "item_to_item", "sequential", "ranker_without_sequential", "ranker_with_sequential"):
         prefix = f"validation/{name}/"
@@ -111,11 +120,15 @@ def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str
     judged = fitted.tested.judged
     if judged:
         over = gain(judged["shipped"], judged["item_to_item"], fitted.recipe.seed)
-        gains |= {"test/gain_over_item_to_item": over.mean, "test/gain_over_item_to_item_low": over.low, "test/gain_over_item_to_item_high": over.high}
+        gains |= {
+            "test/gain_over_item_to_item": over.mean,
+            "test/gain_over_item_to_item_low": over.low,
+            "test/gain_over_item_to_item_high": over.high,
+        }
     cost = {"cpu_seconds": fitted.metrics["cpu_seconds"], "peak_mb": fitted.metrics["peak_mb"]}
     phases = {f"cpu_seconds/{name}": value for name, value in fitted.seconds.items()}
     rows.append(_row(data, f"{protocol} (paired gains and cost)", fitted.choices.shipped, gains | cost | phases))
-    log.info("%s / %s: %s", data.name, protocol, {row["model"]: row["metrics"]["ndcg@10"] for row in rows[:3] if "ndcg@10" in row["metrics"]})  # type: ignore[index, operator]  # metrics is the dict made above
+    log.info("%s / %s: %s", data.name, protocol, headline(rows))
     return rows
 
 

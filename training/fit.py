@@ -83,7 +83,9 @@ def natural_split(data: TrainingData) -> Split:
     return leave_one_out(data.events) if data.form == "sequences" else time_split(data)
 
 
-def choose(counts: Counts, start: ItemToItemRecipe, grid: Choice, rounds: int, cases: Cases, data: TrainingData, removed: Cases | None = None) -> ItemToItemRecipe:
+def choose(
+    counts: Counts, start: ItemToItemRecipe, grid: Choice, *, rounds: int, cases: Cases, data: TrainingData, removed: Cases | None = None
+) -> ItemToItemRecipe:
     """Coordinate search on validation NDCG@10; the start stays wherever nothing is better."""
     if not len(cases):
         return start
@@ -95,7 +97,7 @@ def choose(counts: Counts, start: ItemToItemRecipe, grid: Choice, rounds: int, c
     for _ in range(rounds):
         for name, values in grid:
             for number in values:
-                tried = replace(best, **{name: number})
+                tried = replace(best, **{name: number})  # type: ignore[arg-type]  # grid names are float fields
                 found = value(tried)
                 if found > reached:
                     best, reached = tried, found
@@ -107,21 +109,23 @@ def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, 
     search, start = recipe.search, recipe.item_to_item
     counts = count(split.train, content, len(data.catalogue), start)
     history = sample(split.validation, search.cases, recipe.seed)
-    for_you = choose(counts, start, search.for_you, search.rounds, history, data)
+    for_you = choose(counts, start, search.for_you, rounds=search.rounds, cases=history, data=data)
     if data.form == "sequences":
-        related = choose(counts, start, search.one_seed, search.rounds, last_item_only(history), data, history)
+        related = choose(counts, start, search.one_seed, rounds=search.rounds, cases=last_item_only(history), data=data, removed=history)
         basket = related
     else:
         inside = (data.events.time >= split.validation.moment) & (data.events.time < split.test.moment)
         alone = replace(start, transition_weight=0.3)
         seeds = basket_cases(data.events, inside, recipe.seed, search.cases, seeds_only=True)
-        related = choose(counts, alone, search.one_seed, search.rounds, seeds, data)
+        related = choose(counts, alone, search.one_seed, rounds=search.rounds, cases=seeds, data=data)
         baskets = basket_cases(data.events, inside, recipe.seed, search.cases)
-        basket = choose(counts, replace(alone, decay=1.0), search.one_seed, search.rounds, baskets, data)
+        basket = choose(counts, replace(alone, decay=1.0), search.one_seed, rounds=search.rounds, cases=baskets, data=data)
     return Tables(mix(counts, for_you), mix(counts, related), mix(counts, basket), for_you, related, basket)
 
 
-def tables_of(events: Events, content: sparse.csr_matrix, for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe) -> Tables:
+def tables_of(
+    events: Events, content: sparse.csr_matrix, for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe
+) -> Tables:
     """Given recipes on given events."""
     counts = count(events, content, content.shape[0], for_you)
     return Tables(mix(counts, for_you), mix(counts, related), mix(counts, basket), for_you, related, basket)
@@ -192,16 +196,23 @@ def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split
     metrics = _validation_metrics(verdict, recipe.seed)
     metrics |= {"sequential/epochs": float(sequential.epochs), "sequential/stopped_by_clock": float(sequential.stopped_by_clock)}
     ranker = verdict.ranker if verdict.shipped == "ranker" else None
-    tested = report(data, split, content, tables, kept, ranker, recipe)
+    tested = report(data, split, content, tables=tables, sequential=kept, ranker=ranker, recipe=recipe)
     clock.lap("test")
-    tables, retrieval = _again(data, data.events, content, tables, tested.retrieval.sequential, recipe)
+    tables, retrieval = _again(data, data.events, content, tables=tables, sequential=tested.retrieval.sequential, recipe=recipe)
     clock.lap("refit")
     metrics |= tested.metrics | {"cpu_seconds": clock.cpu(), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
     return Fitted(data, recipe, retrieval, tables, ranker, choices, metrics, tested, split.name, clock.laps)
 
 
 def report(
-    data: TrainingData, split: Split, content: sparse.csr_matrix, tables: Tables, sequential: SequentialFit | None, ranker: Ranker | None, recipe: Recipe
+    data: TrainingData,
+    split: Split,
+    content: sparse.csr_matrix,
+    *,
+    tables: Tables,
+    sequential: SequentialFit | None,
+    ranker: Ranker | None,
+    recipe: Recipe,
 ) -> Tested:
     """Popularity, item-to-item and what ships on the test cases.
 
@@ -209,25 +220,35 @@ def report(
     """
     before = split.before_test
     if before is not split.train:
-        tables, retrieval = _again(data, before, content, tables, sequential, recipe)
+        tables, retrieval = _again(data, before, content, tables=tables, sequential=sequential, recipe=recipe)
     else:
         retrieval = retrieval_of(data, before, tables, sequential, recipe)
     cases = sample(split.test, recipe.judged_cases, recipe.seed)
     if not len(cases):
         return Tested(retrieval, tables, {}, {})
     catalogue = data.catalogue
-    judged = {"popularity": judge(retrieval.popularity[0].score, cases, catalogue), "item_to_item": judge(tables.for_you.score, cases, catalogue)}
+    judged = {
+        "popularity": judge(retrieval.popularity[0].score, cases, catalogue),
+        "item_to_item": judge(tables.for_you.score, cases, catalogue),
+    }
     judged["shipped"] = judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalogue) if ranker else judged["item_to_item"]
     metrics = {f"test/{name}/{key}": value for name, found in judged.items() for key, value in found.summary(recipe.seed).items()}
     bought = np.bincount(before.item, minlength=len(catalogue))
     metrics |= {f"test/shipped/{key}": value for key, value in cold_slices(judged["shipped"], cases, bought).items()}
     over = gain(judged["shipped"], judged["popularity"], recipe.seed)
-    metrics |= {"test/gain_over_popularity": over.mean, "test/gain_over_popularity_low": over.low, "test/gain_over_popularity_high": over.high}
+    metrics |= {
+        "test/gain_over_popularity": over.mean,
+        "test/gain_over_popularity_low": over.low,
+        "test/gain_over_popularity_high": over.high,
+    }
     return Tested(retrieval, tables, judged, metrics)
 
 
 def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | None:
-    """The test judgement of an earlier method on these data: same split, its recipes and verdict, nothing chosen anew. None without test cases."""
+    """The test judgement of an earlier method on these data: same split, its recipes and verdict, nothing chosen anew.
+
+    None without test cases.
+    """
     torch.set_num_threads(recipe.threads)
     split = natural_split(data)
     content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
@@ -238,11 +259,11 @@ def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | Non
         retrieval = retrieval_of(data, split.train, tables, sequential, recipe)
         cases = sample(split.validation, recipe.ranker.cases, recipe.seed)
         ranker = fit_ranker(propose_all(retrieval, cases, recipe.ranker), retrieval.inputs, recipe.ranker, recipe.seed)
-    return report(data, split, content, tables, sequential, ranker, recipe).judged.get("shipped")
+    return report(data, split, content, tables=tables, sequential=sequential, ranker=ranker, recipe=recipe).judged.get("shipped")
 
 
 def _again(
-    data: TrainingData, events: Events, content: sparse.csr_matrix, tables: Tables, sequential: SequentialFit | None, recipe: Recipe
+    data: TrainingData, events: Events, content: sparse.csr_matrix, *, tables: Tables, sequential: SequentialFit | None, recipe: Recipe
 ) -> tuple[Tables, Retrieval]:
     """Everything on other events with the choices kept: counts anew, the sequential model continues from its weights."""
     again = tables_of(events, content, tables.for_you_recipe, tables.related_recipe, tables.basket_recipe)
@@ -255,7 +276,9 @@ def _again(
 def _sequential(events: Events, tables: Tables, recipe: Recipe, workspace: Path | None) -> SequentialFit:
     """The sequential model of the training events, started from the neighbour table."""
     checkpoint = workspace / "sequential.checkpoint.pt" if workspace else None
-    fitted = fit_sequential(events, tables.for_you.table.shape[0], recipe.sequential, recipe.seed, tables.for_you.table, checkpoint)
+    fitted = fit_sequential(
+        events, tables.for_you.table.shape[0], recipe.sequential, recipe.seed, start=tables.for_you.table, checkpoint=checkpoint
+    )
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return fitted

@@ -55,7 +55,9 @@ def read_orders(folder: Path) -> TrainingData:
 def read_sequences(folder: Path) -> TrainingData:
     """The sequences form: every event its own step. Days come from interactions.csv when present, else `timed` is False."""
     file = _required(folder, "sequences.txt")
-    users, items, positions = [], [], []
+    users: list[str] = []
+    items: list[str] = []
+    positions: list[int] = []
     for number, line in enumerate(_text(file).splitlines(), start=1):
         parts = line.split()
         if len(parts) < 2:
@@ -125,9 +127,7 @@ def _text(file: Path) -> str:
 def _csv(file: Path, separator: str) -> pl.DataFrame:
     """All columns as text; a ragged or unreadable file is an error with its name. Tab files are unquoted."""
     try:
-        return pl.read_csv(
-            _text(file).encode(), separator=separator, infer_schema=False, quote_char='"' if separator == "," else None
-        )
+        return pl.read_csv(_text(file).encode(), separator=separator, infer_schema=False, quote_char='"' if separator == "," else None)
     except pl.exceptions.PolarsError as error:
         raise BadTrainingData(f"{file}: {error}") from error
 
@@ -149,7 +149,10 @@ def _number(frame: pl.DataFrame, file: Path, name: str) -> pl.Expr:
 def _time(frame: pl.DataFrame, file: Path) -> pl.Expr:
     """Column ts as datetime; minutes or seconds, `T` or blank."""
     parsed = pl.coalesce(
-        *(pl.col("ts").str.replace("T", " ").str.to_datetime(form, strict=False) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"))
+        *(
+            pl.col("ts").str.replace("T", " ").str.to_datetime(form, strict=False)
+            for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+        )
     )
     bad = frame.with_row_index("line", offset=2).filter(parsed.is_null())
     if bad.height:

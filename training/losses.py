@@ -10,7 +10,8 @@ from torch.nn import functional
 def sampled_softmax(hidden_TD: Tensor, target_T: Tensor, negative_M: Tensor, items_ND: Tensor) -> Tensor:
     """Mean cross entropy of the next item against negatives shared by the whole batch.
 
-    Shapes: hidden_TD float [T, D]; target_T int64 [T]; negative_M int64 [M]; items_ND float [N, D]. A negative equal to the target is masked.
+    Shapes: hidden_TD float [T, D]; target_T int64 [T]; negative_M int64 [M]; items_ND float [N, D].
+    A negative equal to the target is masked.
     """
     positive_T1 = (hidden_TD * items_ND[target_T]).sum(-1, keepdim=True)
     negative_TM = hidden_TD @ items_ND[negative_M].T

@@ -57,7 +57,9 @@ def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block:
     def widened(part: Candidates) -> Candidates:
         extra = width - part.items.shape[1]
         pad = ((0, 0), (0, extra))
-        return Candidates(np.pad(part.items, pad), np.pad(part.present, pad), np.pad(part.inputs, (*pad, (0, 0))), np.pad(part.relevant, pad))
+        return Candidates(
+            np.pad(part.items, pad), np.pad(part.present, pad), np.pad(part.inputs, (*pad, (0, 0))), np.pad(part.relevant, pad)
+        )
 
     wide = [widened(part) for part in parts]
     return Candidates(*(np.concatenate([getattr(part, name) for part in wide]) for name in ("items", "present", "inputs", "relevant")))

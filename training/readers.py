@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from features.columns import columns_hash, numeric_columns
 from training.datasets import BadTrainingData, FeatureTable, TrainingData, catalogue_from_frame, events_from_frame
 from training.settings import TrainingSettings
 
@@ -55,13 +54,17 @@ def read_sequences(frame: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise BadTrainingData(f"interaction_sequences: columns {missing} are missing")
-    return frame.select(needed).explode("product_ids", "timestamps", "order_ids").rename(
-        {"product_ids": "product_id", "timestamps": "ordered_at", "order_ids": "order_id"}
+    return (
+        frame.select(needed)
+        .explode("product_ids", "timestamps", "order_ids")
+        .rename({"product_ids": "product_id", "timestamps": "ordered_at", "order_ids": "order_id"})
     )
 
 
 def read_features(folder: Path) -> FeatureTable | None:
     """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before the first build."""
+    from features.columns import columns_hash, numeric_columns
+
     files = {path.stem.removeprefix("features_"): path for path in sorted(folder.glob("features_*.parquet"))}
     if not {"product", "user"} <= set(files):
         log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)

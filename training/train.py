@@ -21,12 +21,18 @@ from training.register import Registered, champion_of, client_of, prune, registe
 from training.settings import TrainingSettings
 
 KEPT_BUNDLES = 5
-HEADLINES = ("test/popularity/ndcg@10", "test/item_to_item/ndcg@10", "test/shipped/ndcg@10", "test/shipped/recall@10", "test/shipped/coverage@10")
+HEADLINES = (
+    "test/popularity/ndcg@10",
+    "test/item_to_item/ndcg@10",
+    "test/shipped/ndcg@10",
+    "test/shipped/recall@10",
+    "test/shipped/coverage@10",
+)
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted and reason: what became of the champion."""
+    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted, reason: the champion's fate."""
 
     bundle: Path
     version: str

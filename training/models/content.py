@@ -19,9 +19,14 @@ def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2
     Tokens of more than `common_share` of the items or of a single one are dropped: they cost time and say nothing.
     """
     size = len(catalogue)
-    tokens = [sorted({*_WORD.findall(title.lower()), *attributes}) for title, attributes in zip(catalogue.titles, catalogue.attributes, strict=True)]
+    tokens = [
+        sorted({*_WORD.findall(title.lower()), *attributes})
+        for title, attributes in zip(catalogue.titles, catalogue.attributes, strict=True)
+    ]
     frequency = Counter(token for row in tokens for token in row)
-    vocabulary = {token: column for column, token in enumerate(sorted(t for t, n in frequency.items() if 1 < n <= max(common_share * size, 2)))}
+    vocabulary = {
+        token: column for column, token in enumerate(sorted(t for t, n in frequency.items() if 1 < n <= max(common_share * size, 2)))
+    }
     if not vocabulary:
         return sparse.csr_matrix((size, size), dtype=np.float32)
     rows = [row for row, words in enumerate(tokens) for word in words if word in vocabulary]

@@ -55,7 +55,7 @@ def count(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemTo
     weight = np.zeros(orders_total, dtype=np.float32)
     weight[events.order] = recency(events, recipe.half_life_days)
     size = np.maximum(np.diff(baskets.indptr), 1)
-    together = baskets.T @ sparse.diags_array(weight * (size ** -recipe.basket_size_power).astype(np.float32)) @ baskets
+    together = baskets.T @ sparse.diags_array(weight * (size**-recipe.basket_size_power).astype(np.float32)) @ baskets
     forward = sparse.csr_matrix((items, items), dtype=np.float32)
     for gap in range(1, recipe.window + 1):
         earlier, later = _order_pairs(events, gap)
@@ -132,4 +132,3 @@ def _hollow(table: sparse.csr_matrix) -> sparse.csr_matrix:
     table.setdiag(0)
     table.eliminate_zeros()
     return table
-

@@ -61,13 +61,17 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
     useful = torch.nonzero(relevant.sum(1) > 0).ravel()
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    first, second, skip = nn.Linear(z.shape[2], recipe.hidden), nn.Linear(recipe.hidden, 1, bias=False), nn.Linear(z.shape[2], 1, bias=False)
+    first, second, skip = (
+        nn.Linear(z.shape[2], recipe.hidden),
+        nn.Linear(recipe.hidden, 1, bias=False),
+        nn.Linear(z.shape[2], 1, bias=False),
+    )
     nn.init.zeros_(second.weight)
     nn.init.zeros_(skip.weight)
     parameters = [*first.parameters(), *second.parameters(), *skip.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     for _ in range(recipe.epochs):
-        for rows in useful[torch.randperm(useful.numel(), generator=generator)].split(recipe.batch):
+        for rows in torch.split(useful[torch.randperm(useful.numel(), generator=generator)], recipe.batch):
             scores = (second(first(z[rows]).relu()) + skip(z[rows])).squeeze(-1)
             loss = listwise_softmax(scores, relevant[rows], present[rows])
             optimiser.zero_grad()

@@ -72,7 +72,7 @@ def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candida
     present = np.take_along_axis(chosen, order, axis=1)
     relevant = np.zeros(table.shape, dtype=np.float32)
     relevant[cases.targets.owner(), cases.targets.values] = 1.0
-    scores = _score_inputs(retrieval, cases, order, present, table, sequence)
+    scores = _score_inputs(retrieval, cases, order, present, table=table, sequence=sequence)
     columns = _feature_inputs(retrieval, cases, order)
     inputs = np.concatenate([scores, columns], axis=2)
     return Candidates(order, present, inputs, np.take_along_axis(relevant, order, axis=1) * present)
@@ -85,7 +85,9 @@ def _mark(chosen_BN: Mask, scores_BN: Scores, keep: int) -> None:
     chosen_BN[rows, best] |= np.isfinite(scores_BN[rows, best])
 
 
-def _score_inputs(retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.int64], present: Mask, table: Scores, sequence: Scores | None) -> Scores:
+def _score_inputs(
+    retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.int64], present: Mask, *, table: Scores, sequence: Scores | None
+) -> Scores:
     """[B, C, len(SCORE_INPUTS)] float32, in the order of SCORE_INPUTS."""
     rows = np.arange(items.shape[0])[:, None]
     own = np.where(present, np.maximum(table[rows, items], 0), 0)

@@ -104,6 +104,7 @@ def fit_sequential(
     items: int,
     recipe: SequentialRecipe,
     seed: int,
+    *,
     start: sparse.csr_matrix | None = None,
     checkpoint: Path | None = None,
     weights: SequentialModel | None = None,
@@ -111,7 +112,8 @@ def fit_sequential(
     """Fit on the events' buyers (guests have no sequence). Deterministic for a seed unless the clock strikes.
 
     start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued from when it is there
-    (same shapes and seed); the caller deletes it after success. weights: continue from this model instead of starting anew (it is not changed).
+    (same shapes and seed); the caller deletes it after success.
+    weights: continue from this model instead of starting anew (it is not changed).
     """
     torch.manual_seed(seed)
     model = SequentialModel(items, recipe)
@@ -130,7 +132,9 @@ def fit_sequential(
     stopped = False
     for epoch in range(len(losses), recipe.epochs):
         torch.manual_seed(seed * 1000 + epoch)
-        loss = _epoch(model, optimiser, events, recipe, np.random.default_rng((seed, epoch)), began + recipe.max_seconds)
+        loss = _epoch(
+            model, optimiser, events, recipe=recipe, generator=np.random.default_rng((seed, epoch)), deadline=began + recipe.max_seconds
+        )
         losses.append(loss)
         if checkpoint is not None:
             _save(checkpoint, model, optimiser, losses)
@@ -152,7 +156,13 @@ def padded(history: Ragged, length: int, pad: int) -> np.ndarray[tuple[int, int]
 
 
 def _epoch(
-    model: SequentialModel, optimiser: torch.optim.Optimizer, events: Events, recipe: SequentialRecipe, generator: np.random.Generator, deadline: float
+    model: SequentialModel,
+    optimiser: torch.optim.Optimizer,
+    events: Events,
+    *,
+    recipe: SequentialRecipe,
+    generator: np.random.Generator,
+    deadline: float,
 ) -> float:
     """One pass in batches of like length; returns the mean loss. Past the deadline the rest of the pass is skipped."""
     model.train()
@@ -182,12 +192,13 @@ def _windows(events: Events, length: int, generator: np.random.Generator) -> Rag
     lists = []
     for own in user_rows(mixed).values():
         items = mixed.item[own]
-        for end in range(items.size, 1, -(length - 1)):
-            lists.append(items[max(end - length, 0) : end])
+        lists += [items[max(end - length, 0) : end] for end in range(items.size, 1, -(length - 1))]
     return ragged([part for part in lists if part.size > 1])
 
 
-def _batches(windows: Ragged, tokens: int, pad: int, generator: np.random.Generator) -> list[np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
+def _batches(
+    windows: Ragged, tokens: int, pad: int, generator: np.random.Generator
+) -> list[np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
     """Windows of like length together, at most `tokens` positions a batch, batches in random order."""
     lengths = np.diff(windows.starts)
     order = np.lexsort((generator.random(lengths.size), lengths))

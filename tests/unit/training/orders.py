@@ -1,0 +1,74 @@
+"""A small shop with a taste that can be learnt: three departments, shoppers stay in theirs, products follow one another."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from training.datasets import FeatureTable, TrainingData
+from training.readers import training_data
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAYS = 60
+COLUMNS = ("product__orders_7d", "product__price", "user__orders_365d")
+
+
+def products(count: int = 60) -> pl.DataFrame:
+    """`count` products in three departments, the last one a fee that must never be recommended."""
+    rows = [
+        {
+            "product_id": f"p{number:03d}",
+            "title": f"{('red', 'green', 'blue')[number % 3]} thing {number}",
+            "brand": f"brand {number % 6}",
+            "category_path": f"shop > department {number % 3}",
+            "recommendable": True,
+        }
+        for number in range(count)
+    ]
+    return pl.DataFrame([*rows, {**rows[0], "product_id": "postage", "title": "POSTAGE"}])
+
+
+def lines(users: int = 80, count: int = 60, seed: int = 3) -> pl.DataFrame:
+    """Order lines over DAYS days: a shopper keeps to one department and buys neighbours of what he bought last; each order pays postage."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        department, place = user % 3, int(generator.integers(0, count // 3))
+        days = np.sort(generator.choice(DAYS, 8, replace=False))
+        for number, day in enumerate(days):
+            place = (place + int(generator.integers(1, 4))) % (count // 3)
+            when = START + timedelta(days=int(day), hours=int(generator.integers(0, 24)))
+            order = {
+                "order_id": f"o{user:03d}-{number}",
+                "user_id": f"u{user:03d}" if user % 10 else None,
+                "ordered_at": when,
+                "quantity": 1,
+            }
+            chosen = [f"p{place * 3 + department:03d}", f"p{(place + 1) % (count // 3) * 3 + department:03d}", "postage"]
+            rows += [{**order, "product_id": product, "is_cancelled": False} for product in chosen]
+    return pl.DataFrame(rows)
+
+
+def features(seed: int = 5) -> FeatureTable:
+    """Daily product rows and user rows; product__orders_7d follows the department, so that it carries something."""
+    generator = np.random.default_rng(seed)
+    ids = products()["product_id"].to_list()
+    stamps = [START + timedelta(days=day) for day in range(0, DAYS, 10)]
+    product = [
+        {"product_id": item, "event_timestamp": stamp, "product__orders_7d": int(generator.integers(0, 50)), "product__price": float(place)}
+        for place, item in enumerate(ids)
+        for stamp in stamps
+    ]
+    user = [
+        {"user_id": f"u{number:03d}", "event_timestamp": stamp, "user__orders_365d": number % 7} for number in range(80) for stamp in stamps
+    ]
+    frames = {"product": pl.DataFrame(product), "user": pl.DataFrame(user)}
+    return FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
+
+
+def shop(*, with_features: bool = True, extra: pl.DataFrame | None = None, lsn: int = 1000) -> TrainingData:
+    """The shop as TrainingData; `extra` appends order lines."""
+    frame = lines() if extra is None else pl.concat([lines(), extra], how="diagonal_relaxed")
+    return training_data("small shop", frame, products(), lsn, features() if with_features else None)
