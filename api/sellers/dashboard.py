@@ -101,7 +101,8 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         watermark=watermark,
         read_at=clock.now(),
         now=_figures(days),
-        before=_figures(day for day in known if day.day < first),
+        # Without marts the earlier period is not known, and a comparison with half of it would mislead.
+        before=_figures(day for day in known if day.day < first and watermark),
         days=days,
         products=await _top_products(ctx, marts, actor, (first, last), live_from),
         stock=_with_cover(scarce, await marts.units_in_30_days(actor)),

@@ -1,0 +1,181 @@
+"""The seller's pages over real HTTP and in a real browser: who gets in, and that every number is the database's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import httpx
+import psycopg
+import pytest
+
+from tests.harness.api import Server, running_api
+from tests.harness.browser import page_in_chromium
+from tests.harness.history import tiny_marketplace
+from tests.harness.postgres import PostgresHarness
+from tests.harness.shop import PASSWORD, Shop
+
+SYMBOL = "$"
+
+
+@pytest.fixture(scope="module")
+def loaded_url(postgres_server: PostgresHarness) -> Iterator[str]:
+    name = postgres_server.fresh_database(tiny_marketplace)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def server(loaded_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_api(tmp_path_factory.mktemp("pages"), loaded_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(server: Server, loaded_url: str) -> Iterator[Shop]:
+    shop = Shop(server, loaded_url)
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def seller_email(shop: Shop, loaded_url: str) -> str:
+    """The best-selling store's owner, with a password of ours and the whole history moved to end now, so that it is live."""
+    person = shop.person("seller")
+    with psycopg.connect(loaded_url, autocommit=True) as sql:
+        best = sql.execute("SELECT seller_id FROM order_items GROUP BY 1 ORDER BY sum(subtotal) DESC LIMIT 1").fetchone()
+        assert best is not None
+        sql.execute("UPDATE products SET title = '<script>alert(1)</script> & ' || title WHERE seller_id = %s", best)
+        shift = "now() - (SELECT max(created_at) FROM orders) - interval '1 minute'"
+        sql.execute(f"CREATE TEMP TABLE shift AS SELECT {shift} AS by")
+        for table, column in (
+            ("orders", "created_at"),
+            ("order_items", "created_at"),
+            ("returns", "created_at"),
+            ("returns", "updated_at"),
+        ):
+            sql.execute(f"UPDATE {table} SET {column} = {column} + (SELECT by FROM shift)")
+        sql.execute(
+            "UPDATE users u SET password_hash = n.password_hash FROM users n WHERE n.user_id = %s AND u.user_id = %s",
+            (person.user_id, *best),
+        )
+        email = sql.execute("SELECT email FROM users WHERE user_id = %s", best).fetchone()
+    assert email is not None
+    return str(email[0])
+
+
+@contextmanager
+def signed_in(server: Server, email: str, password: str = PASSWORD) -> Iterator[tuple[httpx.Client, httpx.Response]]:
+    """A browser-like client after it sent the sign-in form, and the form's answer."""
+    with server.client() as client:
+        token = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/seller/sign-in").text)
+        assert token is not None
+        yield client, client.post("/seller/sign-in", data={"email": email, "password": password, "csrf": token[1]})
+
+
+def test_without_a_session_every_page_leads_to_sign_in(server: Server) -> None:
+    with server.client() as client:
+        answer = client.get("/seller")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/seller/sign-in")
+
+
+@pytest.mark.parametrize("cookie", ["", "AAAA", "not base64 ☃".encode().hex(), "A" * 400])
+def test_a_made_up_session_cookie_is_nobody(server: Server, cookie: str) -> None:
+    with server.client(cookie=f"souk_seller={cookie}") as client:
+        assert client.get("/seller").status_code == 303
+
+
+def test_a_wrong_password_is_refused_in_words_and_sets_no_session(server: Server, seller_email: str) -> None:
+    with signed_in(server, seller_email, "not the password at all") as (client, answer):
+        assert answer.status_code == 422
+        assert "E-mail address or password is not right." in answer.text
+        assert f'value="{seller_email}"' in answer.text
+        assert "souk_seller" not in client.cookies
+
+
+def test_a_shopper_is_told_that_this_is_for_sellers(server: Server, shop: Shop) -> None:
+    with signed_in(server, shop.person("customer").email) as (_, answer):
+        assert answer.status_code == 422
+        assert "This account is not a seller" in answer.text
+
+
+def test_a_form_from_elsewhere_is_refused(server: Server, seller_email: str) -> None:
+    with server.client() as client:
+        answer = client.post("/seller/sign-in", data={"email": seller_email, "password": PASSWORD, "csrf": "00" * 16})
+
+        assert answer.status_code == 422
+        assert "souk_seller" not in client.cookies
+
+
+def test_a_new_password_ends_the_browser_session(server: Server, shop: Shop, loaded_url: str) -> None:
+    person = shop.person("seller")
+    with signed_in(server, person.email) as (client, _), psycopg.connect(loaded_url, autocommit=True) as sql:
+        assert client.get("/seller").status_code == 200
+
+        sql.execute("UPDATE users SET session_version = session_version + 1 WHERE user_id = %s", (person.user_id,))
+
+        assert client.get("/seller").status_code == 303
+
+
+def test_a_period_that_is_not_offered_is_a_problem(server: Server) -> None:
+    with server.client() as client:
+        answer = client.get("/seller", params={"days": "31"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/query/days"
+
+
+def test_a_new_store_sees_an_empty_page_not_an_error(server: Server, shop: Shop) -> None:
+    with signed_in(server, shop.person("seller").email) as (client, _):
+        answer = client.get("/seller")
+
+    assert answer.status_code == 200
+    assert "No orders yet." in answer.text
+    assert "Nothing sold in this period yet." in answer.text
+
+
+@pytest.mark.browser
+def test_in_the_browser_every_figure_is_the_databases(server: Server, seller_email: str, loaded_url: str) -> None:
+    with psycopg.connect(loaded_url) as sql:
+        expected = sql.execute(
+            """
+            WITH mine AS (
+              SELECT i.*, o.status AS state FROM order_items i JOIN orders o USING (order_id) JOIN users u ON u.user_id = i.seller_id
+              WHERE u.email = %(email)s AND o.created_at >= (SELECT max(created_at)::date - 29 FROM orders)
+            )
+            SELECT count(DISTINCT order_id), sum(quantity), sum(subtotal) FILTER (WHERE state <> 'cancelled') FROM mine
+            """,
+            {"email": seller_email},
+        ).fetchone()
+        refunded = sql.execute(
+            "SELECT coalesce(sum(refund_amount), 0) FROM returns r JOIN users u ON u.user_id = r.seller_id WHERE u.email = %s "
+            "AND r.status = 'refunded' AND r.updated_at >= (SELECT max(created_at)::date - 29 FROM orders)",
+            (seller_email,),
+        ).fetchone()
+    assert expected is not None
+    assert refunded is not None
+    orders, units, sold = expected
+
+    with page_in_chromium() as (page, complaints):
+        page.goto(f"{server.url}/seller")
+        page.fill("#email", seller_email)
+        page.fill("#password", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_selector("#sales-chart.drawn")
+
+        assert page.inner_text("#orders") == f"{orders:,}"
+        assert page.inner_text("#units") == f"{units:,}"
+        assert page.inner_text("#net-sales") == f"{SYMBOL}{Decimal(sold) - Decimal(refunded[0]):,.2f}"
+        assert page.locator("#sales-chart .bars path").count() > 0
+        assert page.locator("#top-products tbody tr").count() > 0
+        assert "<script>alert(1)</script> &" in page.inner_text("#top-products")
+        assert page.locator("#days tbody tr").count() == 30
+        page.click("text=7 days")
+        page.wait_for_selector("#sales-chart.drawn")
+        assert page.locator("#days tbody tr").count() == 7
+        page.click("text=Sign out")
+        assert page.url == f"{server.url}/seller/sign-in"
+        assert complaints == []
