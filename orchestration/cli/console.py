@@ -30,11 +30,11 @@ def problems_as_sentences() -> Iterator[None]:
         yield
     except RuntimeProblem as problem:
         err.print("[red]✗[/]", end=" ")
-        err.print(str(problem), markup=False, highlight=False)
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from problem
     except ValidationError as error:
         for wrong in error.errors():
-            err.print(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", markup=False)
+            err.print(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", markup=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

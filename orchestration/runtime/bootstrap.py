@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psycopg
-from psycopg import sql
-
 OWNER, REPLICATOR = "souk", "souk_cdc"
 DATABASES = ("souk", "dagster", "mlflow", "feast")
 
@@ -20,6 +17,9 @@ class RolePasswords:
 
 def prepare_server(admin_url: str, passwords: RolePasswords, databases: Sequence[str] = DATABASES) -> None:
     """Create the roles and databases that are missing, and set the passwords to the given ones. Safe to repeat."""
+    import psycopg  # half a second that commands without a database need not pay
+    from psycopg import sql
+
     with psycopg.connect(admin_url, autocommit=True) as admin:
         roles = {row[0] for row in admin.execute("select rolname from pg_roles")}
         for role, password, rights in (

@@ -14,7 +14,7 @@ from orchestration.runtime.process import spawn
 from orchestration.runtime.services import Service
 from orchestration.runtime.state import Record, start_time_of, write_record
 
-_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.25, 3.0
+_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.25, 5.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _CALM_SECONDS = 60.0  # after this long in health an earlier crash no longer counts
 _ONCE_ATTEMPTS = 3  # a migration may lose a lock once; it is not broken until it fails again

@@ -6,8 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.runtime.errors import RuntimeProblem
@@ -15,6 +13,10 @@ from orchestration.runtime.layout import Layout, write_atomically
 from orchestration.runtime.ports import choose_port, is_free
 
 PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dagster-code", "mlflow")
+
+
+def _password() -> str:
+    return secrets.token_hex(16)  # hex: needs no quoting in a URL
 
 
 def _secret() -> str:
@@ -28,10 +30,10 @@ class Config(BaseModel):
 
     version: int = 1
     ports: dict[str, int] = Field(default_factory=dict)
-    postgres_password: str = Field(default_factory=_secret, repr=False)
-    owner_password: str = Field(default_factory=_secret, repr=False)
-    replicator_password: str = Field(default_factory=_secret, repr=False)
-    redis_password: str = Field(default_factory=_secret, repr=False)
+    postgres_password: str = Field(default_factory=_password, repr=False)
+    owner_password: str = Field(default_factory=_password, repr=False)
+    replicator_password: str = Field(default_factory=_password, repr=False)
+    redis_password: str = Field(default_factory=_password, repr=False)
     secret_key: str = Field(default_factory=_secret, repr=False)
     sandbox_key: str = Field(default_factory=_secret, repr=False)
 
@@ -73,6 +75,9 @@ def ensure_signing_key(layout: Layout) -> Path:
     """The Ed25519 key (PEM, PKCS8) that signs access tokens; made on first use."""
     path = layout.keys / "jwt.pem"
     if not path.exists():
+        from cryptography.hazmat.primitives import serialization  # once per state directory, so not on every command's bill
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

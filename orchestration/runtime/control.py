@@ -192,9 +192,26 @@ def sweep(layout: Layout) -> None:
             leftovers[process.pid] = process
     processes = list(leftovers.values())
     _signal(processes, postgres=signal.SIGINT, others=signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(processes, timeout=_SWEEP_SECONDS)
+    stubborn = _still_there(processes, _SWEEP_SECONDS)
     _signal(stubborn, postgres=signal.SIGQUIT, others=signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=_SWEEP_SECONDS)
+    _still_there(stubborn, _SWEEP_SECONDS)
+
+
+def _still_there(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait until they ended, at most `seconds`; who has not. A zombie has ended: reaping it is its parent's business, not ours."""
+    deadline = time.monotonic() + seconds
+    left = list(processes)
+    while left and time.monotonic() < deadline:
+        left = [process for process in left if _runs(process)]
+        time.sleep(0.05 if left else 0)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(processes: Sequence[psutil.Process], *, postgres: signal.Signals, others: signal.Signals) -> None:

@@ -4,9 +4,6 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import psycopg
-from psycopg import sql
-
 from orchestration.runtime.bootstrap import DATABASES, RolePasswords, prepare_server
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.machine import Machine, load_machine
@@ -42,17 +39,22 @@ def check_outside_server(database_url: str, replication_url: str) -> None:
 
 
 def _one(url: str, name: str, query: str) -> object:
+    import psycopg  # half a second that commands without a database need not pay
+
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             row = connection.execute(query).fetchone()
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise RuntimeProblem(f"cannot connect to the server of {name}: {reason}. Check host, port, user and password in {name}.") from error
     return row[0] if row else None
 
 
 def create_siblings(database_url: str, names: Sequence[str]) -> None:
     """Create missing databases on the server of `database_url`. Raises RuntimeProblem with the statements when the role may not."""
+    import psycopg
+    from psycopg import sql
+
     with psycopg.connect(database_url, autocommit=True) as connection:
         existing = {row[0] for row in connection.execute("select datname from pg_database")}
         missing = [name for name in names if name not in existing]

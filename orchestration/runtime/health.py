@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
-import redis
-
 _SECONDS = 4.0
 # A process that writes its heartbeat every second or two may miss several on a loaded machine.
 HEARTBEAT_SECONDS = 30.0
@@ -49,6 +46,7 @@ def http_ok(url: str) -> Check:
 
 def postgres_ok(url: str) -> Check:
     """A query answers."""
+    import psycopg  # half a second that commands without a database need not pay
 
     def check(_: int) -> Health:
         try:
@@ -63,6 +61,7 @@ def postgres_ok(url: str) -> Check:
 
 def redis_ok(url: str) -> Check:
     """PING answers."""
+    import redis  # a third of a second that commands without Redis need not pay
 
     def check(_: int) -> Health:
         try:

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-import psycopg
 
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.process import run_to_end, spawn
@@ -129,6 +128,8 @@ class PostgresCluster:
 
     def ready(self) -> bool:
         """Whether the server answers a query now."""
+        import psycopg  # half a second that commands without a database need not pay
+
         try:
             with psycopg.connect(self.url(), connect_timeout=2) as connection:
                 connection.execute("select 1")

@@ -63,9 +63,18 @@ def process_of(record: Record | None) -> psutil.Process | None:
 
 
 def supervised_processes(home: Path) -> Iterator[psutil.Process]:
-    """Every live process that carries the mark of this state directory, grandchildren included; never this process or its ancestors."""
+    """Every live process of this state directory, grandchildren included; never this process or its ancestors.
+
+    Ours carry a mark in their environment. Postgres and Redis write their titles over theirs, so they are known by where they work.
+    """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid not in own and process.environ().get(SUPERVISED) == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+            if process.pid not in own and _belongs(process, home) and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
+
+
+def _belongs(process: psutil.Process, home: Path) -> bool:
+    if process.name() in {"postgres", "redis-server"}:
+        return Path(process.cwd()).is_relative_to(home)
+    return bool(process.environ().get(SUPERVISED) == str(home))

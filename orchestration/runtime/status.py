@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
-
 from orchestration.runtime.health import HEARTBEAT_SECONDS, Check, Health, heartbeat, http_ok, postgres_ok, redis_ok
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.state import process_of, read_record
@@ -98,6 +96,8 @@ def lake_status(machine: Machine) -> Section:
 
 
 def _bytes_after(database_url: str, lsn: object) -> int | None:
+    import psycopg  # half a second that commands without a database need not pay
+
     try:
         with psycopg.connect(database_url, connect_timeout=3) as connection:
             row = connection.execute("select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), %s::text::pg_lsn)::bigint", (lsn,)).fetchone()

@@ -1,0 +1,87 @@
+"""The `souk` command as an operator uses it, on a state directory of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import psutil
+
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.state import supervised_processes
+
+ROOT = Path(__file__).resolve().parents[2]
+# Would point the command at servers of the developer's.
+_OUTSIDE = ("DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "SOUK_API_URL", "SOUK_SANDBOX_URL", "SOUK_SERVING_URL")
+
+
+class SoukHarness:
+    """`services` limits what `up` starts (SOUK_SERVICES); empty means everything."""
+
+    def __init__(self, home: Path, services: str = "", **environment: str) -> None:
+        self.home = home
+        self.layout = Layout(home)
+        kept = {name: value for name, value in os.environ.items() if name not in _OUTSIDE}
+        self.environment = {**kept, "SOUK_HOME": str(home), "SOUK_SERVICES": services, **environment}
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """One command to its end; outputs captured."""
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration.cli", *arguments],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def up(self, **environment: str) -> None:
+        """`souk up`, which must succeed."""
+        done = self.run("up", **environment)
+        assert done.returncode == 0, done.stderr
+
+    def down(self) -> None:
+        """`souk down`, which must succeed."""
+        done = self.run("down")
+        assert done.returncode == 0, done.stderr
+
+    def status(self) -> dict[str, dict[str, object]]:
+        """`souk status --json`."""
+        done = self.run("status", "--json")
+        assert done.returncode == 0, done.stderr
+        return cast("dict[str, dict[str, object]]", json.loads(done.stdout))
+
+    def pid(self, service: str) -> int:
+        """Of a service that runs, or of the `supervisor`."""
+        return int(json.loads((self.layout.run / f"{service}.json").read_text(encoding="utf-8"))["pid"])
+
+    def kill9(self, service: str) -> int:
+        """kill -9; returns the pid that was."""
+        pid = self.pid(service)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def living(self) -> list[psutil.Process]:
+        """Every process of this state directory that is alive, the supervisor included."""
+        found = {process.pid: process for process in supervised_processes(self.home)}
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get("SOUK_HOME") == str(self.home):
+                    found[process.pid] = process
+            except (psutil.Error, OSError):
+                continue
+        return list(found.values())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Poll until true; AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.05)

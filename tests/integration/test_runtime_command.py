@@ -1,0 +1,68 @@
+"""The `souk` command from outside: help, JSON on stdout only, exit statuses, the marts prompt."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.harness.souk import SoukHarness
+
+
+@pytest.fixture(scope="module")
+def souk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoukHarness]:
+    harness = SoukHarness(tmp_path_factory.mktemp("command") / "souk", "redis")
+    yield harness
+    harness.down()
+
+
+def test_help_names_every_command(souk: SoukHarness) -> None:
+    done = souk.run("--help")
+    assert done.returncode == 0
+    for command in ("up", "down", "status", "logs", "doctor", "demo", "load", "pipeline", "verify", "sql", "evaluate", "bench"):
+        assert f" {command} " in done.stdout
+
+
+def test_commands_that_need_a_started_machine_say_so(souk: SoukHarness) -> None:
+    done = souk.run("sql", "select 1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nothing was started here yet: run `souk up`" in done.stderr
+
+
+def test_up_status_logs_and_sql_of_one_machine(souk: SoukHarness) -> None:
+    up = souk.run("up")
+    assert (up.returncode, up.stdout) == (0, "")
+    assert "redis is healthy" in up.stderr
+
+    status = json.loads(souk.run("status", "--json").stdout)
+    assert status["redis"]["healthy"] is True
+    assert "***" in souk.run("status").stdout
+
+    assert "Ready to accept connections" in souk.run("logs", "redis").stdout
+    unknown = souk.run("logs", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert "there are: redis, supervisor" in unknown.stderr
+
+    missing = souk.run("sql", "select 1")
+    assert missing.returncode == 1
+    assert "no marts yet" in missing.stderr
+
+    _publish_marts(souk.home / "marts" / "souk.duckdb")
+    rows = souk.run("sql", "--json", "select order_id, total from fct_orders order by 1")
+    assert (rows.returncode, json.loads(rows.stdout)) == (0, [{"order_id": "a", "total": "12.50"}, {"order_id": "b", "total": "0.10"}])
+    refused = souk.run("sql", "delete from fct_orders")
+    assert refused.returncode == 1
+    assert "read-only" in refused.stderr
+    assert json.loads(souk.run("status", "--json").stdout)["marts"]["asOf"] == "2026-03-01T12:00:00+00:00"
+
+
+def _publish_marts(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create table fct_orders as select * from (values ('a', 12.50::decimal(12,2)), ('b', 0.10)) t(order_id, total)")
+        connection.execute("create table mart_watermark as select timestamptz '2026-03-01 12:00:00+00' as as_of")
+
+
+def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarness) -> None:
+    done = souk.run("bench", "nothing-of-this-name")
+    assert (done.returncode, done.stdout) == (1, "")

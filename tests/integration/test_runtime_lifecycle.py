@@ -1,0 +1,229 @@
+"""`souk up` and `souk down`: once, twice, after kill -9, on leftovers. Redis stands for any service; Postgres where its start differs."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from tests.harness.souk import SoukHarness, wait_for
+
+
+@pytest.fixture
+def souk(tmp_path: Path) -> Iterator[SoukHarness]:
+    harness = SoukHarness(tmp_path / "souk", "redis")
+    yield harness
+    harness.down()
+
+
+def _client(souk: SoukHarness) -> redis.Redis:
+    return redis.Redis.from_url(str(souk.status()["redis"]["url"]))
+
+
+def test_up_twice_keeps_what_runs_and_down_twice_leaves_no_process(souk: SoukHarness) -> None:
+    souk.up()
+    pids = {name: souk.pid(name) for name in ("redis", "supervisor")}
+    souk.up()
+    assert {name: souk.pid(name) for name in ("redis", "supervisor")} == pids
+    assert len(souk.living()) == 2
+
+    souk.down()
+    souk.down()
+
+    assert souk.living() == []
+    assert not any(psutil.pid_exists(pid) for pid in pids.values())
+    assert souk.status()["redis"]["healthy"] is False
+
+
+def test_a_killed_child_is_restarted_and_the_restart_is_reported(souk: SoukHarness) -> None:
+    souk.up()
+    killed = souk.kill9("redis")
+
+    wait_for(lambda: souk.status()["redis"]["healthy"] is True and souk.pid("redis") != killed)
+
+    assert souk.status()["redis"]["restarts"] == 1
+
+
+def test_a_killed_supervisor_takes_its_children_along_and_up_continues_with_the_data(souk: SoukHarness) -> None:
+    souk.up()
+    with _client(souk) as client:
+        client.set("kept", "yes")
+    redis_pid = souk.pid("redis")
+    souk.kill9("supervisor")
+    wait_for(lambda: not psutil.pid_exists(redis_pid))
+
+    souk.up()
+
+    with _client(souk) as client:
+        assert client.get("kept") == b"yes"
+    assert len(souk.living()) == 2
+
+
+def test_down_after_a_killed_supervisor_leaves_no_process(souk: SoukHarness) -> None:
+    souk.up()
+    souk.kill9("supervisor")
+    souk.down()
+    assert souk.living() == []
+
+
+def test_postgres_killed_with_everything_else_comes_back_with_committed_rows(tmp_path: Path) -> None:
+    souk = SoukHarness(tmp_path / "souk", "postgres,databases")
+    souk.up()
+    try:
+        dsn = str(souk.status()["postgres"]["dsn"])
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("create table kept(x int)")
+            connection.execute("insert into kept values (7)")
+        os.killpg(souk.pid("postgres"), 9)
+        souk.kill9("supervisor")
+
+        souk.up()
+
+        with psycopg.connect(str(souk.status()["postgres"]["dsn"])) as connection:
+            assert connection.execute("select x from kept").fetchall() == [(7,)]
+    finally:
+        souk.down()
+    assert souk.living() == []
+
+
+def test_a_stale_record_of_a_recycled_pid_harms_nobody(souk: SoukHarness) -> None:
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        for folder in (souk.layout.run, souk.layout.logs):
+            folder.mkdir(parents=True)
+        record = {"service": "redis", "state": "healthy", "pid": stranger.pid, "start_time": 1.0, "url": None, "restarts": 0, "message": ""}
+        (souk.layout.run / "redis.json").write_text(json.dumps(record), encoding="utf-8")
+        (souk.layout.run / "supervisor.json").write_text(json.dumps({**record, "service": "supervisor"}), encoding="utf-8")
+        (souk.layout.run / "api.json").write_text("{half a rec", encoding="utf-8")
+
+        souk.up()
+        assert souk.pid("redis") != stranger.pid
+        souk.down()
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_leftovers_that_carry_our_mark_are_ended_and_those_of_another_checkout_are_not(souk: SoukHarness) -> None:
+    def sleeper(home: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "60"], env={**os.environ, "SOUK_SUPERVISED": str(home)}, start_new_session=True)
+
+    souk.layout.run.mkdir(parents=True)
+    with sleeper(souk.home) as ours, sleeper(souk.home.with_name("other")) as theirs:
+        souk.down()
+        wait_for(lambda: ours.poll() is not None)
+        assert theirs.poll() is None
+        theirs.kill()
+
+
+def test_a_port_taken_by_somebody_else_is_chosen_anew(souk: SoukHarness) -> None:
+    souk.up()
+    souk.down()
+    port = json.loads(souk.layout.config.read_text(encoding="utf-8"))["ports"]["redis"]
+    with socket.create_server(("127.0.0.1", port)):
+        done = souk.run("up")
+
+        assert done.returncode == 0, done.stderr
+        assert "redis" in done.stderr.splitlines()[0]
+        assert json.loads(souk.layout.config.read_text(encoding="utf-8"))["ports"]["redis"] != port
+        assert souk.status()["redis"]["healthy"] is True
+
+
+def test_a_taken_port_that_the_environment_fixes_is_refused_by_name_and_nothing_starts(souk: SoukHarness) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = souk.run("up", SOUK_API_URL=f"http://127.0.0.1:{port}")
+
+    assert done.returncode == 1
+    assert f"port {port} of SOUK_API_URL is taken by" in done.stderr
+    assert f"(pid {os.getpid()})" in done.stderr
+    assert souk.living() == []
+    assert not souk.home.exists()
+
+
+def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left_running(souk: SoukHarness) -> None:
+    (souk.home / "redis").mkdir(parents=True)
+    (souk.home / "redis" / "appendonly.aof").write_text("this is no append-only file\n", encoding="utf-8")
+
+    done = souk.run("up")
+
+    assert done.returncode == 1
+    assert "redis is not healthy (exited with status 1)" in done.stderr
+    assert "Bad file format reading the append only file" in done.stderr
+    assert souk.living() == []
+
+
+def test_a_damaged_config_is_refused_and_kept(souk: SoukHarness) -> None:
+    souk.home.mkdir()
+    souk.layout.config.write_text('{"version": 1, "ports": ', encoding="utf-8")
+
+    done = souk.run("up")
+
+    assert done.returncode == 1
+    assert "config.json is damaged" in done.stderr
+    assert "Restore a copy" in done.stderr
+    assert souk.layout.config.read_text(encoding="utf-8") == '{"version": 1, "ports": '
+    souk.layout.config.unlink()
+
+
+def test_secrets_are_readable_by_their_owner_only(souk: SoukHarness) -> None:
+    souk.up()
+    for path in (souk.layout.config, souk.layout.keys / "jwt.pem", souk.home / "redis" / "redis.conf", souk.layout.log("redis")):
+        assert path.stat().st_mode & 0o777 == 0o600, path
+    password = json.loads(souk.layout.config.read_text(encoding="utf-8"))["redis_password"]
+    shown = [" ".join(process.cmdline()) for process in souk.living()]
+    assert shown
+    assert not any(password in line for line in shown)
+
+
+def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> None:
+    souk = SoukHarness(tmp_path / "never")
+    status = souk.status()
+    services = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
+    assert [name for name in status if name not in {"lake", "marts"}] == list(services)
+    assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
+    assert set(status["lake"]) == {"uri", "lsn", "lagBytes", "lagSeconds"}
+    assert set(status["marts"]) == {"path", "manifest", "asOf"}
+    assert not (tmp_path / "never").exists()
+
+
+def test_two_state_directories_run_side_by_side(souk: SoukHarness, tmp_path: Path) -> None:
+    second = SoukHarness(tmp_path / "second", "redis")
+    souk.up()
+    second.up()
+    try:
+        assert souk.status()["redis"]["url"] != second.status()["redis"]["url"]
+        second.down()
+        assert souk.status()["redis"]["healthy"] is True
+    finally:
+        second.down()
+
+
+def test_a_child_that_outlives_its_leader_in_the_same_group_is_killed_with_it(tmp_path: Path) -> None:
+    program = (
+        "import os, subprocess, sys, time; from pathlib import Path;"
+        "p = subprocess.Popen(['sleep', '60']); Path(sys.argv[1]).write_text(str(p.pid)); time.sleep(60)"
+    )
+    supervised = (
+        "import sys; from pathlib import Path; from orchestration.runtime.health import alive;"
+        "from orchestration.runtime.layout import Layout; from orchestration.runtime.services import Service;"
+        "from orchestration.runtime.supervisor import Supervisor; home = Path(sys.argv[1]); layout = Layout(home); layout.create();"
+        "service = Service('leader', (sys.executable, '-c', sys.argv[2], str(home / 'grandchild')), alive);"
+        "Supervisor(layout, (service,), {}, home).run()"
+    )
+    grandchild = tmp_path / "grandchild"
+    with subprocess.Popen([sys.executable, "-c", supervised, str(tmp_path), program], env={**os.environ, "PYTHONPATH": "."}) as supervisor:
+        wait_for(lambda: grandchild.exists() and grandchild.read_text(encoding="ascii") != "")
+        first = int(grandchild.read_text(encoding="ascii"))
+        os.kill(json.loads((tmp_path / "run" / "leader.json").read_text(encoding="utf-8"))["pid"], 9)
+
+        wait_for(lambda: not psutil.pid_exists(first))
+
+        supervisor.terminate()
+        supervisor.wait(20)

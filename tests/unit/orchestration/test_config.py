@@ -1,0 +1,61 @@
+"""Generated once, kept, ports moved only when somebody else holds them."""
+
+import socket
+from pathlib import Path
+
+from orchestration.runtime.config import PORT_NAMES, Config, ensure_signing_key
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.machine import Machine
+from orchestration.settings import Settings
+
+
+def _layout(tmp_path: Path) -> Layout:
+    layout = Layout(tmp_path)
+    layout.create()
+    return layout
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    config, moved = Config().with_free_ports()
+    config.save(layout)
+    assert Config.load(layout) == config
+    assert (moved, sorted(config.ports)) == ([], sorted(PORT_NAMES))
+    assert len(set(config.ports.values())) == len(PORT_NAMES)
+
+
+def test_free_ports_stay_and_a_taken_one_moves() -> None:
+    config, _ = Config().with_free_ports()
+    assert config.with_free_ports() == (config, [])
+    with socket.create_server(("127.0.0.1", config.ports["api"])):
+        other, moved = config.with_free_ports()
+    assert moved == ["api"]
+    assert other.ports["api"] != config.ports["api"]
+    assert {n: p for n, p in other.ports.items() if n != "api"} == {n: p for n, p in config.ports.items() if n != "api"}
+
+
+def test_the_signing_key_is_made_once(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    first = ensure_signing_key(layout).read_text(encoding="ascii")
+    assert first.startswith("-----BEGIN PRIVATE KEY-----")
+    assert ensure_signing_key(layout).read_text(encoding="ascii") == first
+
+
+def test_the_environment_names_every_place_and_outside_values_win(tmp_path: Path) -> None:
+    config, _ = Config().with_free_ports()
+    layout = _layout(tmp_path)
+    inside = Machine(Settings.model_validate({}), layout, config).environment()
+    assert inside["DATABASE_URL"] == f"postgresql://souk:{config.owner_password}@127.0.0.1:{config.ports['postgres']}/souk"
+    assert inside["REPLICATION_URL"] == f"postgresql://souk_cdc:{config.replicator_password}@127.0.0.1:{config.ports['postgres']}/souk"
+    assert inside["FEAST_REGISTRY_URL"].endswith("/feast")
+    assert inside["SOUK_MARTS_PATH"] == str(tmp_path / "marts" / "souk.duckdb")
+
+    given = {
+        "DATABASE_URL": "postgresql://me:pw@db.example:5432/shop?sslmode=require",
+        "SOUK_LAKE_URI": "s3://lake",
+        "SOUK_API_URL": "http://127.0.0.1:8000",
+    }
+    outside = Machine(Settings.model_validate(given), layout, config).environment()
+    assert outside["DATABASE_URL"] == outside["REPLICATION_URL"] == given["DATABASE_URL"]
+    assert outside["DAGSTER_DATABASE_URL"] == "postgresql://me:pw@db.example:5432/dagster?sslmode=require"
+    assert (outside["SOUK_LAKE_URI"], outside["SOUK_API_URL"]) == ("s3://lake", "http://127.0.0.1:8000")

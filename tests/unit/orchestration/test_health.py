@@ -1,0 +1,35 @@
+"""Heartbeats: fresh, old, somebody else's, unreadable."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestration.runtime.health import heartbeat
+
+
+def _write(path: Path, pid: int, seconds_ago: float) -> None:
+    moment = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    path.write_text(json.dumps({"pid": pid, "updatedAt": moment.isoformat()}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("pid", "seconds_ago", "ok"), [(7, 1, True), (7, 29, True), (7, 60, False), (8, 1, False)])
+def test_a_heartbeat_counts_when_it_is_fresh_and_of_this_process(tmp_path: Path, pid: int, seconds_ago: float, ok: bool) -> None:
+    path = tmp_path / "status.json"
+    _write(path, 7, seconds_ago)
+    assert heartbeat(path)(pid).ok is ok
+
+
+_NAIVE = '{"pid": 7, "updatedAt": "2026-01-01T00:00:00"}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 7}', '{"pid": 7, "updatedAt": "yesterday"}', _NAIVE])
+def test_an_unreadable_heartbeat_is_no_heartbeat(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "status.json"
+    path.write_text(text, encoding="utf-8")
+    assert heartbeat(path)(7).ok is False
+
+
+def test_no_heartbeat_yet(tmp_path: Path) -> None:
+    assert heartbeat(tmp_path / "none.json")(7).detail == "no heartbeat yet"

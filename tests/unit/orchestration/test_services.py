@@ -1,0 +1,66 @@
+"""The service table: what is in it for which settings."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.runtime import services
+from orchestration.runtime.config import Config
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.machine import Machine
+from orchestration.runtime.services import can_run, service_table
+from orchestration.settings import Settings
+
+
+def _machine(tmp_path: Path, **given: str) -> Machine:
+    layout = Layout(tmp_path)
+    layout.create()
+    config, _ = Config().with_free_ports()
+    return Machine(Settings.model_validate(given), layout, config)
+
+
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "can_run", lambda module: True)
+
+
+@pytest.mark.usefixtures("everything")
+def test_every_service_of_one_machine_comes_after_what_it_needs(tmp_path: Path) -> None:
+    table = service_table(_machine(tmp_path))
+    names = [service.name for service in table]
+    assert names == [
+        *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
+        *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
+    ]
+    for position, service in enumerate(table):
+        assert set(service.after) <= set(names[:position])
+
+
+@pytest.mark.usefixtures("everything")
+def test_outside_servers_are_not_started(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": "postgresql://h/x", "REDIS_URL": "redis://h", "MLFLOW_TRACKING_URI": "http://h"}
+    names = {service.name for service in service_table(_machine(tmp_path, **given))}
+    assert not names & {"postgres", "redis", "mlflow"}
+    assert {"databases", "migrate", "api"} <= names
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_chosen_part_depends_only_on_what_is_in_it(tmp_path: Path) -> None:
+    table = service_table(_machine(tmp_path, SOUK_SERVICES="redis, api"))
+    assert [(service.name, service.after) for service in table] == [("redis", ()), ("api", ("redis",))]
+
+
+@pytest.mark.usefixtures("everything")
+def test_no_password_is_an_argument(tmp_path: Path) -> None:
+    machine = _machine(tmp_path)
+    arguments = " ".join(" ".join(service.argv) for service in service_table(machine))
+    secrets = machine.config.model_dump(exclude={"version", "ports"}).values()
+    assert not [secret for secret in secrets if secret in arguments]
+
+
+def test_a_module_is_found_by_its_file_without_importing_it() -> None:
+    assert can_run("orchestration.runtime")
+    assert can_run("orchestration.runtime.databases")
+    assert not can_run("orchestration.runtime.nothing")
+    assert not can_run("no_such_package")
+    assert not can_run("transforms")
