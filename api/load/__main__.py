@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -15,16 +16,13 @@ from api.kernel.clock import now
 from api.kernel.settings import Settings, load_settings
 from api.load.errors import LoadError
 from api.load.marketplace.build import Prices, Size, build_marketplace
+from api.load.online_retail.build import build_online_retail
+from api.load.online_retail.files import find_files
 from api.load.run import Outcome, run_load
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards.")
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 NoGateway = Annotated[bool, typer.Option("--no-gateway", help="Leave the sandbox gateway's ledger alone.")]
-
-
-@app.callback()
-def sets() -> None:
-    """Fill the shop with history; every invariant holds afterwards."""
 
 
 @app.command()
@@ -45,6 +43,25 @@ def marketplace(
     end = until.replace(tzinfo=UTC) if until else now()
     build = partial(build_marketplace, size, prices, end)
     _report(partial(run_load, settings, "marketplace", size.fingerprint, build, gateway=not no_gateway), as_json)
+
+
+@app.command("online-retail")
+def online_retail(
+    path: Annotated[Path, typer.Argument(help="Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns.")],
+    *,
+    as_json: Json = False,
+    no_gateway: NoGateway = False,
+) -> None:
+    """A real retail set: its customers, items, prices, orders and returns at their real times. What cannot be loaded goes to a report."""
+    settings = _settings()
+
+    def load() -> Outcome:
+        files = find_files(path)
+        fingerprint = files.fingerprint()
+        build = partial(build_online_retail, files, fingerprint)
+        return run_load(settings, "online-retail", fingerprint, build, gateway=not no_gateway)
+
+    _report(load, as_json)
 
 
 def _settings() -> Settings:
@@ -72,6 +89,8 @@ def _report(load: Callable[[], Outcome], as_json: bool) -> None:
         typer.echo(f"{rows:>10,}  {table}")
     rate = f"{outcome.rowsPerSecond:,} rows/s, peak {outcome.peakMemoryMiB} MiB"
     typer.echo(f"{outcome.totalRows:>10,}  rows in {outcome.writeSeconds} s ({rate})")
+    for name, value in outcome.facts.items():
+        typer.echo(f"{name}: {value}")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ def copy_frame(cursor: psycopg.Cursor[tuple[object, ...]], table: str, frame: pl
             for rows in frame.iter_slices(SLICE_ROWS):
                 copy.write(csv_bytes(rows))
                 advance(rows.height)
-    except psycopg.errors.IntegrityError as error:
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
         raise LoadError(f"table {table} refused a row: {error.diag.message_primary}{detail}; nothing was loaded") from error
+    except psycopg.OperationalError as error:
+        raise LoadError(f"the database stopped the load at table {table}: {str(error).strip()}; nothing was loaded") from error
     return frame.height

@@ -40,6 +40,7 @@ class History:
                 shipping_cents, tax_cents, and `<state>_at`? for every state, `pending_at` being when it was placed
     lines:      line_key, order_key, variant_key, quantity, price_cents (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, requested_at, refunded_at (units of delivered orders only)
+    report:     what of the source was not loaded, and why; written beside the load
     """
 
     kind: str
@@ -57,6 +58,7 @@ class History:
     lines: pl.DataFrame
     returns: pl.DataFrame
     facts: dict[str, object] = field(default_factory=dict)
+    report: pl.DataFrame | None = None
 
 
 def delivered_timeline(ids: Ids, orders: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from api.kernel.settings import Settings
 from api.load.copy import Advance
 from api.load.gateway import import_ledger, require_gateway
 from api.load.history import History
+from api.load.report import write_report
 from api.load.write import Loaded, already_loaded, write_history
 
 
@@ -59,6 +60,9 @@ def run_load(settings: Settings, kind: str, fingerprint: str, build: Callable[[]
             built = monotonic()
             progress.update(task, total=1, completed=1)
             loaded = write_history(url, history, _announcer(progress))
+            if history.report is not None:
+                report = write_report(settings.home, history.kind, history.report)
+                facts = {**facts, "report": str(report)}
         written = monotonic()
         entries = import_ledger(settings, url, _announcer(progress)("gateway ledger", 0)) if gateway else None
     total = sum(loaded.rows.values())

@@ -1,0 +1,17 @@
+"""What a load left out, as a file for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+
+def write_report(home: Path, kind: str, rows: pl.DataFrame) -> Path:
+    """`HOME/reports/KIND-unmatched.csv`, replaced in one step; only after the load has been committed."""
+    target = home / "reports" / f"{kind}-unmatched.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(".new")
+    rows.write_csv(fresh, datetime_format="%Y-%m-%d %H:%M")
+    fresh.replace(target)
+    return target
