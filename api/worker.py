@@ -12,12 +12,14 @@ from pathlib import Path
 
 import orjson
 
+from api.carts import jobs as carts
 from api.checkout import jobs as checkout
 from api.inventory import jobs as inventory
 from api.kernel import clock, failpoints, idempotency, logs, outbox
 from api.kernel.context import Context, open_context
 from api.kernel.jobs import Job
 from api.kernel.settings import load_settings
+from api.orders import jobs as orders
 
 log = logs.get_logger(__name__)
 
@@ -26,6 +28,8 @@ JOBS: tuple[Job, ...] = (
     Job("idempotency reaper", 600.0, idempotency.reap),
     *checkout.JOBS,
     *inventory.JOBS,
+    *orders.JOBS,
+    Job("cart expiry", carts.EVERY_SECONDS, carts.expire_carts),
 )
 STATUS_SECONDS = 1.0
 

@@ -106,7 +106,8 @@ def _stock(ctx: Context, batch: Batch, running: Running, write: Write, facts: Fa
         batch.parts.append(stock.release(running.checkout_id))
         batch.events.append(Event("checkout", running.checkout_id, "StockReleased", change))
     else:
-        batch.parts.append(stock.restock(plan.order_id, [(line.variant_id, line.warehouse_id, line.quantity) for line in plan.lines]))
+        sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in plan.lines]
+        batch.parts.append(stock.restock(plan.order_id, sold, cancels_order=True))
         batch.events.append(Event("checkout", running.checkout_id, "StockReturned", change))
 
 

@@ -110,6 +110,10 @@ restock_journal AS (
     FROM back b JOIN regained r USING (variant_id), gate
     WINDOW line AS (PARTITION BY b.variant_id ORDER BY b.transaction_id) ORDER BY b.variant_id, b.transaction_id RETURNING 1)"""
 
+_CLOSE_ORDER = """closed_order AS (
+    UPDATE inventory_reservations r SET status = 'released', updated_at = now() FROM gate
+    WHERE r.order_id = :restock_reference AND r.status = 'confirmed' RETURNING 1)"""
+
 
 def hold_check(lines: Sequence[Allocation]) -> Part:
     """Lock and look; CTE `feasible(ok)`. One line per (variant, warehouse)."""
@@ -151,10 +155,10 @@ def release_due(batch: int) -> Part:
     return Part(f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}", {"sweep_batch": batch, "release_status": "expired"})
 
 
-def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]]) -> Part:
-    """Sold units come back: (variant, warehouse or None for any, units). `reference` is the order or return."""
+def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]], *, cancels_order: bool) -> Part:
+    """Sold units come back: (variant, warehouse or None for any, units). `reference` is the return, or the order that ends with it."""
     return Part(
-        _RESTOCK,
+        f"{_RESTOCK}, {_CLOSE_ORDER}" if cancels_order else _RESTOCK,
         {
             "restock_transactions": [new_id() for _ in lines],
             "restock_variants": [line[0] for line in lines],

@@ -15,7 +15,7 @@ class OrderNotFound(NotFound):
 
 
 class ImpossibleMove(Conflict):
-    """`status` in the document: where the order is."""
+    """`orderStatus` in the document: where the order is."""
 
     title, code = "The order cannot do that now", "order-state"
 

@@ -40,7 +40,8 @@ _ORDER = text(
     WHERE o.order_id = :order_id AND {MAY_SEE}"""  # noqa: S608 - constants of this module
 )
 _LOCK = text(
-    f"SELECT o.order_id, o.status, o.total, o.payment_status FROM orders o "  # noqa: S608 - constants of this module
+    f"SELECT o.order_id, o.status, o.total, o.payment_status, {BUYER} AS is_buyer, {SELLER} AS is_seller "  # noqa: S608 - constants of this module
+    f"FROM orders o "
     f"WHERE o.order_id = :order_id AND {MAY_SEE} FOR UPDATE"
 )
 _LIST = text(
@@ -72,7 +73,7 @@ async def order_of(tx: ReadTx, actor: Actor, order_id: UUID) -> OrderBody:
     return _body(row)
 
 
-async def lock_order(tx: ReadTx, actor: Actor, order_id: UUID) -> Row[Any]:  # Any: order_id, status, total, payment_status
+async def lock_order(tx: ReadTx, actor: Actor, order_id: UUID) -> Row[Any]:  # Any: a row of _LOCK
     """The order's row, locked until the transaction ends. Raises: OrderNotFound."""
     row = await tx.first(_LOCK, {"order_id": order_id, **actor_values(actor)})
     if row is None:
@@ -81,9 +82,14 @@ async def lock_order(tx: ReadTx, actor: Actor, order_id: UUID) -> Row[Any]:  # A
 
 
 async def orders_of(
-    tx: ReadTx, user_id: UUID, status: str | None, page: PageParams, before: tuple[str, str] | None
+    tx: ReadTx, actor: Actor, user_id: UUID, *, status: str | None, page: PageParams, before: tuple[str, str] | None
 ) -> tuple[list[OrderSummary], int | None, bool]:
-    """A page of a member's orders, newest first; (orders, total or None behind a cursor, whether there are more)."""
+    """A page of a member's orders, newest first: (orders, total or None behind a cursor, whether there are more).
+
+    Raises: OrderNotFound when the actor is neither that member nor an administrator.
+    """
+    if user_id != actor.user_id and actor.kind != "admin":
+        raise OrderNotFound
     values: dict[str, object] = {"user_id": user_id, "status": status}
     window = {
         "before_at": before[0] if before else None,

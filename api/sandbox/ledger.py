@@ -6,10 +6,10 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from api.kernel import clock
 from api.sandbox.schemas import AuthorisationRequest, Entry, LedgerEntry, MoneyRequest, VoidRequest
 
 SCHEMA = """
@@ -36,6 +36,7 @@ INSERT = (
 )
 PAGE = f"SELECT {COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608 - constant columns
 FIND = f"SELECT {COLUMNS} FROM entries WHERE key = ?"  # noqa: S608 - constant columns
+NO_CURRENCY = "XTS"  # ISO 4217: reserved for testing
 PREFIX = {"authorisation": "auth", "capture": "cap", "void": "void", "refund": "re"}
 TOKENS = {"pm_sandbox_ok": "authorised", "pm_sandbox_timeout": "authorised", "pm_sandbox_declined": "declined"}
 
@@ -110,7 +111,7 @@ class Ledger:
                 status="voided",
                 parent_key=request.authorisation_key,
                 amount=held.amount if held else Decimal(0),
-                currency=held.currency if held else "XXX",
+                currency=held.currency if held else NO_CURRENCY,
                 reference=held.reference if held else "",
             )
             return self._record(entry), True
@@ -127,7 +128,7 @@ class Ledger:
 
     def load(self, entries: Iterable[Entry]) -> int:
         """Record what happened elsewhere, in one commit; keys that are known are skipped. Returns how many rows are new."""
-        now = datetime.now(UTC).isoformat()
+        now = clock.now().isoformat()
         rows = [_row(entry, now) for entry in entries]
         with self._lock, _Commit(self._db):
             before = self._db.total_changes
@@ -158,7 +159,7 @@ class Ledger:
         return Decimal(row[0]) / 100
 
     def _record(self, entry: Entry) -> LedgerEntry:
-        self._db.execute(INSERT, _row(entry, datetime.now(UTC).isoformat()))
+        self._db.execute(INSERT, _row(entry, clock.now().isoformat()))
         found = self._find(entry.key)
         if found is None:
             raise AssertionError("the row that was just written is gone")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ class Market(Shop):
 
     def __init__(self, server: Server, database_url: str, sandbox: Sandbox) -> None:
         super().__init__(server, database_url)
+        self.server = server
         self.sandbox = sandbox
         self.keys = (f"key-{uuid4().hex[:6]}-{n}" for n in itertools.count(1))
 
@@ -101,11 +102,16 @@ class Market(Shop):
 
     def wait_until_settled(self, seconds: float = 60) -> None:
         """Until no checkout is open. Raises AssertionError naming what is."""
-        deadline = time.monotonic() + seconds
         query = "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed', 'failed')"
-        while self.sql.execute(query).fetchone() is not None:
-            assert time.monotonic() < deadline, self.sql.execute(query).fetchall()
-            time.sleep(0.1)
+        wait_until(lambda: self.sql.execute(query).fetchall() == [], seconds, lambda: self.sql.execute(query).fetchall())
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60, why: Callable[[], object] = lambda: "") -> None:
+    """Ask every 100 ms. Raises AssertionError with what `why` says when it takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -1,0 +1,191 @@
+"""After an order is placed: who may see and move it, cancelling, returning; and every invariant at the end."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.invariants.run import Gateway, violations
+from tests.harness.api import running_api
+from tests.harness.buying import SANDBOX_KEY, Market, Worker, buying_env, running_sandbox, wait_until
+from tests.harness.shop import Person, problem
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str) -> Iterator[Market]:
+    folder = tmp_path_factory.mktemp("life")
+    with running_sandbox(folder) as sandbox, running_api(folder, database_url, redis_url, **buying_env(sandbox)) as server:
+        shop = Market(server, database_url, sandbox)
+        yield shop
+        found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
+        shop.close()
+        assert found == []
+
+
+@pytest.fixture(scope="module")
+def seller(market: Market) -> Person:
+    return market.person("seller")
+
+
+@pytest.fixture(scope="module")
+def buyer(market: Market) -> Person:
+    return market.person()
+
+
+def placed(market: Market, buyer: Person, seller: Person, units: int = 2, price: float = 10.0) -> tuple[str, dict[str, Any]]:
+    """(order id, product) of a new order of `units`."""
+    product = market.product(seller, stock=9, price=price)
+    answer = market.buy(buyer, market.order_body((product, units)))
+    assert answer.status_code == 201, answer.text
+    return answer.json()["orderId"], product
+
+
+def post(market: Market, who: Person, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    headers = {**who.headers, "Idempotency-Key": next(market.keys)}
+    return market.client.post(f"/api/v1/orders/{path}", json=body or {}, headers=headers)
+
+
+def deliver(market: Market, seller: Person, order_id: str) -> None:
+    for status in ("processing", "shipped", "delivered"):
+        answer = post(market, seller, f"{order_id}/advance", {"status": status})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] == status
+
+
+def stock_of(market: Market, product: dict[str, Any]) -> int:
+    return int(market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)))
+
+
+def money_of(market: Market, order_id: str) -> tuple[Decimal, Decimal]:
+    row = market.sql.execute("select captured_amount, refunded_amount from payments where order_id = %s", (order_id,)).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def test_cancelling_gives_money_and_units_back(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, product = placed(market, buyer, seller)
+    assert stock_of(market, product) == 7
+    answer = post(market, buyer, f"{order_id}/cancel", {"reason": "changed my mind"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"orderId": order_id, "status": "cancelled", "paymentStatus": "refunded", "refundAmount": 26.59}
+    assert stock_of(market, product) == 9
+    assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+    assert (seen["history"][-1]["toStatus"], seen["history"][-1]["by"], seen["history"][-1]["reason"]) == (
+        "cancelled",
+        "customer",
+        "changed my mind",
+    )
+    assert problem(post(market, buyer, f"{order_id}/cancel"), 409, "order-state")["orderStatus"] == "cancelled"
+
+
+def test_a_shipped_order_cannot_be_cancelled(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = placed(market, buyer, seller)
+    problem(post(market, seller, f"{order_id}/advance", {"status": "shipped"}), 409, "order-state")
+    for status in ("processing", "shipped"):
+        assert post(market, seller, f"{order_id}/advance", {"status": status}).status_code == 200
+    problem(post(market, buyer, f"{order_id}/cancel"), 409, "order-state")
+
+
+def test_everything_comes_back_and_the_order_is_refunded(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, product = placed(market, buyer, seller, units=3, price=33.33)
+    deliver(market, seller, order_id)
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]
+    body = {"items": [{"orderItemId": item["orderItemId"], "quantity": 3}], "reason": "too loud"}
+    answer = post(market, buyer, f"{order_id}/return", body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "return_requested"
+    problem(post(market, buyer, f"{order_id}/return", body), 409, "order-state")
+    answer = post(market, seller, f"{order_id}/return/decision", {"approve": True})
+    assert answer.status_code == 200, answer.text
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+    assert [step["toStatus"] for step in seen["history"]][-4:] == ["delivered", "return_requested", "return_approved", "refunded"]
+    assert (seen["status"], seen["payment"]["refunded"], seen["returns"][0]["status"]) == ("refunded", seen["total"], "refunded")
+    assert stock_of(market, product) == 9
+
+
+def test_a_part_comes_back_and_the_order_stays_delivered(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, product = placed(market, buyer, seller, units=3, price=33.33)
+    deliver(market, seller, order_id)
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    total, given = Decimal("107.99"), Decimal(0)
+    for n in range(3):
+        body = {"items": [{"orderItemId": item, "quantity": 1}], "reason": "one at a time"}
+        assert post(market, buyer, f"{order_id}/return", body).status_code == 200
+        answer = post(market, seller, f"{order_id}/return/decision", {"approve": True})
+        given += Decimal(str(answer.json()["refundAmount"]))
+        assert money_of(market, order_id) == (total, given)
+        seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+        assert seen["status"] == ("delivered" if n < 2 else "refunded")
+    assert given == total
+    assert stock_of(market, product) == 9
+
+
+def test_a_refused_return_leaves_the_order_delivered(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, product = placed(market, buyer, seller)
+    deliver(market, seller, order_id)
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    document = problem(
+        post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 3}], "reason": "x"}), 422, "not-returnable"
+    )
+    assert document["errors"] == [{"pointer": "/items/0/quantity", "message": "2 of this line can still be returned"}]
+    assert post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 2}], "reason": "x"}).status_code == 200
+    answer = post(market, seller, f"{order_id}/return/decision", {"approve": False, "reason": "used"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "delivered")
+    assert stock_of(market, product) == 7
+    assert money_of(market, order_id)[1] == 0
+
+
+def test_other_people_see_nothing_and_change_nothing(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = placed(market, buyer, seller)
+    stranger, other_seller = market.person(), market.person("seller")
+    for who in (stranger, other_seller):
+        problem(market.client.get(f"/api/v1/orders/{order_id}", headers=who.headers), 404, "order-not-found")
+        problem(post(market, who, f"{order_id}/cancel"), 404, "order-not-found")
+        problem(post(market, who, f"{order_id}/advance", {"status": "processing"}), 404, "order-not-found")
+    problem(post(market, buyer, f"{order_id}/advance", {"status": "processing"}), 403, "forbidden")
+    problem(post(market, seller, f"{order_id}/cancel"), 403, "forbidden")
+    problem(market.client.get(f"/api/v1/users/{buyer.user_id}/orders", headers=stranger.headers), 404, "order-not-found")
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=seller.headers).json()
+    assert (seen["shippingAddress"], seen["email"]) == (None, None)
+    assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "confirmed"
+
+
+def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Person) -> None:
+    person = market.person()
+    product = market.product(seller, stock=9)
+    made = [market.buy(person, market.order_body((product, 1))).json()["orderId"] for _ in range(5)]
+    path, seen, cursor = f"/api/v1/users/{person.user_id}/orders", [], None
+    while True:
+        params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = market.client.get(path, params=params, headers=person.headers).json()
+        seen += [order["orderId"] for order in page["orders"]]
+        cursor = page["pagination"]["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == made[::-1]
+    by_page = market.client.get(path, params={"limit": 2, "page": 3}, headers=person.headers).json()
+    assert [order["orderId"] for order in by_page["orders"]] == [made[0]]
+    assert by_page["pagination"]["total"] == 5
+    assert market.client.get(path, params={"status": "shipped"}, headers=person.headers).json()["orders"] == []
+    problem(market.client.get(path, params={"status": "lost"}, headers=person.headers), 422, "validation-failed")
+
+
+def test_a_refund_waits_for_a_dead_gateway(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = placed(market, buyer, seller)
+    market.sandbox.faults(unavailable=True)
+    try:
+        assert post(market, buyer, f"{order_id}/cancel").status_code == 200
+        assert money_of(market, order_id)[1] == 0
+    finally:
+        market.sandbox.faults()
+    worker = Worker(Path(market.server.env["SOUK_HOME"]), market.server.env)
+    worker.start()
+    try:
+        wait_until(lambda: market.scalar("select status from refunds where order_id = %s", (order_id,)) == "refunded")
+    finally:
+        worker.stop()
+    assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))

@@ -1,0 +1,274 @@
+"""The checkout saga has no bad reachable state: every interleaving of three drivers, lost answers, pauses and a swept reservation.
+
+A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and `TERMINAL`; the database's
+gate (lease token and point) and the gateway (same key, same answer; a void without an authorisation forbids a later one) are modelled.
+R-P3 at the size that one checkout can have. The twins at the end take one guard away each and must find a bad state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from api.checkout import saga
+from api.checkout.recovery import RECOVERY_POINTS, TERMINAL
+from api.checkout.saga import TASK, Event, Task, Transition, Write
+
+FAULTS = 4
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Per checkout: at most one authorisation under the derived key. `keys` counts captures under different keys, for the twin."""
+
+    authorised: bool = False
+    declined: bool = False
+    voided: bool = False
+    captures: int = 0
+
+
+@dataclass(frozen=True)
+class Driver:
+    """`lease`: none, the current one, or one that another driver's has replaced without its knowing; `point` where it believes the checkout
+    is; `answer` what the gateway told it, not yet committed."""
+
+    lease: str = "none"
+    point: str = ""
+    answer: Event | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    point: str = "started"
+    order: str = "none"
+    payment: str = "none"
+    stock: str = "free"
+    replied: str = "none"
+    gateway: Gateway = field(default_factory=Gateway)
+    drivers: tuple[Driver, ...] = (Driver("current", "started"), Driver(), Driver())
+    faults: int = FAULTS
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the twins take away."""
+
+    fenced: bool = True
+    tombstone: bool = True
+    derived_key: bool = True
+    step: Callable[[str, Event], Transition] = saga.step
+
+
+def bad(world: World) -> str | None:
+    """The sentence that is broken in this state, if any."""
+    gateway = world.gateway
+    if gateway.captures > 1:
+        return "charged twice"
+    if gateway.captures and world.order == "cancelled":
+        return "charged for a cancelled order"
+    if world.order == "confirmed" and world.stock != "sold":
+        return "confirmed without its stock"
+    if world.order == "cancelled" and world.stock in {"held", "sold"}:
+        return "cancelled but stock is not free"
+    if world.point not in TERMINAL:
+        return None
+    if world.point == "completed" and not (gateway.captures == 1 and world.order == "confirmed" and world.payment == "captured"):
+        return "completed without exactly one capture of a confirmed order"
+    if world.point == "failed" and (gateway.captures or world.order == "confirmed" or world.stock in {"held", "sold"}):
+        return "failed but something is kept"
+    if world.point == "failed" and gateway.authorised and not gateway.voided:
+        return "failed but money is held"
+    if world.replied == "none":
+        return "finished without an answer"
+    return None
+
+
+def apply(world: World, writes: tuple[Write, ...], point: str) -> World:
+    """The commit's effects on the tables."""
+    changes: dict[str, str] = {"point": point}
+    for write in writes:
+        match write:
+            case Write.HOLD_STOCK:
+                changes["stock"] = "held"
+            case Write.CONFIRM_STOCK:
+                changes["stock"] = "sold"
+            case Write.RELEASE_STOCK | Write.RESTOCK:
+                changes["stock"] = "free"
+            case Write.CREATE_ORDER:
+                changes["order"] = "pending"
+            case Write.CONFIRM_ORDER:
+                changes["order"] = "confirmed"
+            case Write.CANCEL_ORDER | Write.CANCEL_CONFIRMED_ORDER:
+                changes["order"] = "cancelled"
+            case Write.OPEN_PAYMENT:
+                changes["payment"] = "pending"
+            case Write.RECORD_AUTHORISATION:
+                changes["payment"] = "authorised"
+            case Write.RECORD_CAPTURE:
+                changes["payment"] = "captured"
+            case Write.RECORD_DECLINE:
+                changes["payment"] = "declined"
+            case Write.RECORD_VOID:
+                changes["payment"] = "voided"
+            case Write.ANSWER_SUCCESS:
+                changes["replied"] = "success"
+            case Write.ANSWER_FAILURE:
+                changes["replied"] = "failure"
+    return replace(world, **changes)  # type: ignore[arg-type]  # every value is the str that its field holds
+
+
+def ask(gateway: Gateway, task: Task, rules: Rules) -> Iterator[tuple[Gateway, Event]]:
+    """What the gateway may have done, and what it then answers."""
+    if task is Task.AUTHORISE:
+        if gateway.authorised:
+            yield gateway, Event.AUTHORISED
+        elif gateway.declined or (gateway.voided and rules.tombstone):
+            yield replace(gateway, declined=True), Event.DECLINED
+        else:
+            yield replace(gateway, authorised=True, voided=False), Event.AUTHORISED
+            yield replace(gateway, declined=True), Event.DECLINED
+    elif task is Task.CAPTURE:
+        if gateway.voided or not gateway.authorised:
+            yield gateway, Event.REFUSED
+        elif gateway.captures and rules.derived_key:
+            yield gateway, Event.CAPTURED
+        else:
+            yield replace(gateway, captures=gateway.captures + 1), Event.CAPTURED
+    elif not gateway.captures:
+        yield replace(gateway, voided=True), Event.VOIDED
+
+
+def moves(world: World, rules: Rules) -> Iterator[World]:
+    """Every state that one more thing happening leads to."""
+    if world.stock == "held" and world.point not in {"confirmed", "captured", "completed"}:
+        yield replace(world, stock="swept")
+    for index, driver in enumerate(world.drivers):
+
+        def with_driver(changed: Driver, state: World = world, index: int = index) -> World:
+            return replace(state, drivers=tuple(changed if n == index else d for n, d in enumerate(state.drivers)))
+
+        if driver.lease == "none":
+            # The lease ran out, because the other one is slow or dead: take over from the committed point.
+            if world.point not in TERMINAL:
+                others = tuple(replace(d, lease="stale") if d.lease == "current" else d for d in world.drivers)
+                yield with_driver(Driver("current", world.point), replace(world, drivers=others))
+            continue
+        if world.faults:
+            yield replace(with_driver(Driver()), faults=world.faults - 1)
+        if driver.point in TERMINAL:
+            continue
+        task = TASK[driver.point]
+        if driver.answer is None and driver.point in {"reserved", "created"}:
+            yield from commit(world, driver, Event.LATE, with_driver, rules)
+        if driver.answer is None and task in {Task.AUTHORISE, Task.CAPTURE, Task.VOID}:
+            for gateway, event in ask(world.gateway, task, rules):
+                yield with_driver(replace(driver, answer=event), replace(world, gateway=gateway))
+                if world.faults:
+                    # Done, but the answer is lost; or it never arrived.
+                    yield with_driver(replace(driver, answer=Event.UNREACHABLE), replace(world, gateway=gateway, faults=world.faults - 1))
+            if world.faults:
+                yield with_driver(replace(driver, answer=Event.UNREACHABLE), replace(world, faults=world.faults - 1))
+            continue
+        for event in outcomes(world, driver):
+            yield from commit(world, driver, event, with_driver, rules)
+
+
+def commit(world: World, driver: Driver, event: Event, with_driver: Callable[[Driver, World], World], rules: Rules) -> Iterator[World]:
+    """The driver commits this outcome; the gate refuses it when the lease is another's or the point has moved."""
+    transition = rules.step(driver.point, event)
+    if rules.fenced and (driver.lease != "current" or world.point != driver.point):
+        yield with_driver(Driver(), world)
+        return
+    yield with_driver(Driver(driver.lease, transition.point), apply(world, transition.writes, transition.point))
+
+
+def outcomes(world: World, driver: Driver) -> Iterator[Event]:
+    """How the task may have gone, the gateway's answer included."""
+    task = TASK[driver.point]
+    if driver.answer is not None:
+        yield driver.answer
+    elif task is Task.PLAN:
+        yield from (Event.PLANNED, Event.REFUSED, Event.LATE)
+    elif task is Task.CONFIRM:
+        yield Event.READY if world.stock == "held" else Event.STOCK_LOST
+    else:
+        yield Event.READY
+
+
+@dataclass
+class Explored:
+    """`stuck`: states from which no finished checkout can be reached any more."""
+
+    states: int
+    points: set[str]
+    broken: list[str]
+    stuck: int
+
+
+def explore(rules: Rules) -> Explored:
+    """Every reachable state, breadth first; a broken one is not followed further."""
+    start = World()
+    before: dict[World, list[World]] = {start: []}
+    queue, broken = deque([start]), []
+    while queue:
+        world = queue.popleft()
+        sentence = bad(world)
+        if sentence is not None:
+            broken.append(f"{sentence}: {world}")
+            continue
+        for state in moves(world, rules):
+            if state not in before:
+                before[state] = []
+                queue.append(state)
+            before[state].append(world)
+    ends = [world for world in before if world.point in TERMINAL]
+    alive, queue = set(ends), deque(ends)
+    while queue:
+        for world in before[queue.popleft()]:
+            if world not in alive:
+                alive.add(world)
+                queue.append(world)
+    return Explored(len(before), {world.point for world in before}, broken, len(before) - len(alive))
+
+
+def test_no_bad_state_is_reachable() -> None:
+    began = time.monotonic()
+    found = explore(Rules())
+    print(f"R-P3: {found.states} states, {len(found.broken)} violations, {found.stuck} stuck, {time.monotonic() - began:.1f} s")
+    assert found.broken == []
+    assert found.points == set(RECOVERY_POINTS)
+    assert found.stuck == 0
+    assert found.states > 1_000
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (Rules(fenced=False), ""),
+        (Rules(tombstone=False), "failed but money is held"),
+        (Rules(derived_key=False), "charged twice"),
+        (Rules(step=lambda p, e: replace(saga.step(p, e), writes=()) if e is Event.LATE else saga.step(p, e)), ""),
+    ],
+    ids=["no fencing", "no tombstone", "a key per attempt", "late checkouts write nothing"],
+)
+def test_each_guard_taken_away_is_missed(rules: Rules, sentence: str) -> None:
+    broken = explore(rules).broken
+    assert any(line.startswith(sentence) for line in broken)
+
+
+def test_every_point_that_is_not_the_end_has_a_task() -> None:
+    assert set(TASK) == set(RECOVERY_POINTS) - TERMINAL
+
+
+@pytest.mark.parametrize("point", sorted(RECOVERY_POINTS))
+@pytest.mark.parametrize("event", list(Event))
+def test_what_cannot_happen_is_refused(point: str, event: Event) -> None:
+    if point in TERMINAL or (point, event) not in saga.TRANSITIONS:
+        with pytest.raises(saga.ImpossibleStep):
+            saga.step(point, event)
+    else:
+        assert saga.step(point, event).point in RECOVERY_POINTS
