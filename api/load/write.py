@@ -17,7 +17,7 @@ from api.load.errors import LoadError, OtherSetLoaded
 from api.load.history import History
 
 # Two loads at once would each find the database empty; the number only has to be the same everywhere.
-ADVISORY_LOCK = 7_305_826
+ADVISORY_LOCK = 7_305_829
 _ANALYSED = ("users", "products", "product_variants", "warehouse_stock", "inventory_transactions", "orders", "order_items", "payments")
 Table = tuple[str, pl.DataFrame]
 Started = Callable[[str, int], Advance]

@@ -6,29 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.harness.api import ROOT, Server
+from tests.harness.api import ROOT
+from tests.harness.buying import SANDBOX_KEY
 from tests.harness.postgres import migrate_with_alembic
 
-SANDBOX_KEY = "sandbox-key-of-tests"
 UNTIL = "2026-06-30T12:00:00"
 TINY = ("--products", "150", "--shoppers", "80", "--orders", "300", "--until", UNTIL)
-
-
-@contextmanager
-def running_sandbox(folder: Path) -> Iterator[Server]:
-    """A started gateway with an empty ledger under `folder`, stopped at the end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    server = Server("api.sandbox", "SOUK_SANDBOX_URL", folder, {"SOUK_SANDBOX_KEY": SANDBOX_KEY})
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,8 @@ from api.invariants import violations
 from api.invariants.checks import CHECKS
 from api.invariants.run import Gateway
 from tests.harness.api import ROOT, Server
-from tests.harness.history import SANDBOX_KEY, TINY, load, loaded, running_sandbox, tiny_marketplace
+from tests.harness.buying import SANDBOX_KEY, running_sandbox
+from tests.harness.history import TINY, load, loaded, tiny_marketplace
 from tests.harness.postgres import PostgresHarness
 
 VARIANT = "(select variant_id from product_variants order by variant_id limit 1)"

@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from tests.harness.api import Server
-from tests.harness.history import SANDBOX_KEY, load, loaded, running_sandbox
+from tests.harness.buying import SANDBOX_KEY, running_sandbox
+from tests.harness.history import load, loaded
 from tests.harness.invariants import assert_invariants
 from tests.harness.postgres import PostgresHarness
 from tests.harness.retail import BAD, REAL, SMALL, damaged
