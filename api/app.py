@@ -17,12 +17,16 @@ from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.orders import routes as orders
+from api.search import routes as search
+from api.search.store import IndexStore
+from api.search.tantivy_index import TantivyIndex
 from api.sellers import routes as sellers
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity.router,
     catalog.router,
     carts.router,
+    search.router,
     orders.router,
 )
 
@@ -38,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with open_context(configured) as context:
             app.state.context = context
             app.state.session_guard = SessionGuard(context.db)
+            app.state.search_index = TantivyIndex(IndexStore(configured.home / "search"))
             yield
 
     app = FastAPI(

@@ -20,6 +20,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.jobs import Job
 from api.kernel.settings import load_settings
 from api.orders import jobs as orders
+from api.search import jobs as search
 
 log = logs.get_logger(__name__)
 
@@ -29,7 +30,8 @@ JOBS: tuple[Job, ...] = (
     *checkout.JOBS,
     *inventory.JOBS,
     *orders.JOBS,
-    Job("cart expiry", carts.EVERY_SECONDS, carts.expire_carts),
+    *carts.JOBS,
+    *search.JOBS,
 )
 STATUS_SECONDS = 1.0
 

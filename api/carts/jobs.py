@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from api.carts import commands
 from api.kernel.context import Context
+from api.kernel.jobs import Job
 
 BATCH = 500
-EVERY_SECONDS = 60.0
 
 
 async def expire_carts(ctx: Context) -> int:
@@ -17,3 +17,6 @@ async def expire_carts(ctx: Context) -> int:
         total += gone
         if gone < BATCH:
             return total
+
+
+JOBS = (Job("cart expiry", 60.0, expire_carts),)

@@ -1,0 +1,113 @@
+"""What the search index is made of: one row per product, whole, by change time or by id range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, select
+
+from api.catalog.artwork import artwork_path
+from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.queries.listing import IN_STOCK, LIVE, THUMBNAIL
+from api.kernel.db import ReadTx
+
+_NOWHERE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedProduct:
+    """A product as search sees it; `live` False means that it must not be found."""
+
+    product_id: UUID
+    live: bool
+    title: str
+    brand: str | None
+    category_id: UUID
+    category_path: str
+    description: str | None
+    specifications: dict[str, object]
+    variants: list[dict[str, object]]
+    price: Decimal
+    currency: str
+    rating: Decimal
+    review_count: int
+    view_count: int
+    prime_eligible: bool
+    in_stock: bool
+    thumbnail: str
+
+
+async def changed_since(tx: ReadTx, since: datetime, overlap: timedelta, limit: int) -> tuple[datetime, list[IndexedProduct]]:
+    """The database's time now, and products of which a row changed after `since` - `overlap`, at most `limit`.
+
+    A row's change time is when its transaction began, so one that commits late is older than what was read before it:
+    the overlap must be longer than any transaction of the shop (statement and idle timeouts bound those).
+    """
+    now: datetime = await tx.scalar(select(func.now()))
+    after = since - overlap
+    ids = select(Product.product_id).where(Product.updated_at > after)
+    ids = ids.union(select(ProductVariant.product_id).where(ProductVariant.updated_at > after)).limit(limit)  # type: ignore[assignment]  # a union is selected from like a select
+    rows = await tx.all(_feed().where(Product.product_id.in_(ids)))
+    return now, [_indexed(row) for row in rows]
+
+
+async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedProduct]:
+    """The next `limit` products on sale in id order, for a rebuild."""
+    rows = await tx.all(_feed().where(LIVE, Product.product_id > (after or _NOWHERE)).order_by(Product.product_id).limit(limit))
+    return [_indexed(row) for row in rows]
+
+
+async def live_count(tx: ReadTx) -> tuple[datetime, int]:
+    """The database's time, and how many products are on sale: what an index built before then must hold."""
+    row = await tx.first(select(func.now().label("now"), func.count().label("n")).select_from(Product).where(LIVE))
+    assert row is not None
+    return row.now, row.n
+
+
+def _feed() -> Select[Any]:  # Any: row of the named columns
+    variants = select(func.jsonb_agg(ProductVariant.attributes)).where(ProductVariant.product_id == Product.product_id).scalar_subquery()
+    return select(
+        Product.product_id,
+        LIVE.label("live"),
+        Product.title,
+        Product.brand,
+        Product.category_id,
+        Category.path,
+        Product.description,
+        Product.specifications,
+        variants.label("variants"),
+        Product.base_price,
+        Product.currency,
+        Product.average_rating,
+        Product.review_count,
+        Product.view_count,
+        Product.prime_eligible,
+        IN_STOCK.label("in_stock"),
+        THUMBNAIL.label("thumbnail"),
+    ).join(Category, Category.category_id == Product.category_id)
+
+
+def _indexed(row: Row[Any]) -> IndexedProduct:  # Any: a row of _feed
+    return IndexedProduct(
+        product_id=row.product_id,
+        live=row.live,
+        title=row.title,
+        brand=row.brand,
+        category_id=row.category_id,
+        category_path=row.path,
+        description=row.description,
+        specifications=row.specifications,
+        variants=row.variants or [],
+        price=row.base_price,
+        currency=row.currency,
+        rating=row.average_rating,
+        review_count=row.review_count,
+        view_count=row.view_count,
+        prime_eligible=row.prime_eligible,
+        in_stock=row.in_stock,
+        thumbnail=row.thumbnail or artwork_path(row.product_id),
+    )

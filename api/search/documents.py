@@ -1,0 +1,147 @@
+"""The shape of an indexed product: fields, analyser, and how a product becomes a document. Changing it needs a new SCHEMA_VERSION."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
+from uuid import UUID
+
+import tantivy
+
+from api.catalog.queries.index_feed import IndexedProduct
+from api.search.index import Hit
+
+SCHEMA_VERSION = "1"
+ANALYSER = "souk_en"
+# Boosts: a word in the title says three times as much as one in the description.
+TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
+
+
+@cache
+def schema() -> tantivy.Schema:
+    """Text fields are for matching, raw ones for filters and facets, fast ones for sorting and counting."""
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
+    for name in TEXT_FIELDS:
+        builder.add_text_field(name, tokenizer_name=ANALYSER)
+    for name in ("brand", "brand_key", "categories", "attributes"):
+        builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
+    for name in ("price_cents", "rating_hundredths", "review_count"):
+        builder.add_unsigned_field(name, indexed=True, fast=True)
+    builder.add_unsigned_field("age", fast=True)
+    builder.add_float_field("popularity", fast=True)
+    for name in ("prime", "in_stock"):
+        builder.add_boolean_field(name, indexed=True)
+    builder.add_text_field("card", stored=True, tokenizer_name="raw", index_option="basic")
+    return builder.build()
+
+
+def analyser() -> tantivy.TextAnalyzer:
+    """Words, without accents and case, in their English stem. Tokens over 40 characters are noise."""
+    steps = (tantivy.Filter.remove_long(40), tantivy.Filter.lowercase(), tantivy.Filter.ascii_fold(), tantivy.Filter.stemmer("english"))
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in steps:
+        builder = builder.filter(step)
+    return builder.build()
+
+
+def popularity(product: IndexedProduct, units_sold: int) -> float:
+    """A factor from 1 upwards on the text score: sales count most, views least. Coarse steps, so that a view is not a new document."""
+    signal = units_sold + product.review_count + product.view_count / 20
+    return round(1 + math.log1p(signal) / 5, 1)
+
+
+def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
+    """Field values of a live product."""
+    attributes = sorted({(key, str(value)) for key, value in _attributes(product)})
+    card = {
+        "title": product.title,
+        "brand": product.brand,
+        "price": str(product.price),
+        "currency": product.currency,
+        "rating": str(product.rating),
+        "reviews": product.review_count,
+        "thumbnail": product.thumbnail,
+        "prime": product.prime_eligible,
+        "stock": product.in_stock,
+    }
+    return {
+        "product_id": str(product.product_id),
+        "title": product.title,
+        "brand_text": product.brand or "",
+        "category_text": product.category_path.replace("/", " "),
+        "description": product.description or "",
+        "attribute_text": " ".join(f"{key} {value}" for key, value in attributes),
+        "brand": [product.brand] if product.brand else [],
+        "brand_key": [product.brand.casefold()] if product.brand else [],
+        "categories": category_keys(product.category_id, product.category_path),
+        "attributes": [attribute_key(key, value) for key, value in attributes],
+        "price_cents": int(product.price * 100),
+        "rating_hundredths": int(product.rating * 100),
+        "review_count": product.review_count,
+        # The first 48 bits of a UUIDv7 are its milliseconds; loaded ids sort by their own, which is as good as any order for them.
+        "age": product.product_id.int >> 80,
+        "popularity": popularity(product, units_sold),
+        "prime": product.prime_eligible,
+        "in_stock": product.in_stock,
+        "card": json.dumps(card, ensure_ascii=False),
+    }
+
+
+def document(fields: dict[str, object]) -> tantivy.Document:
+    """The engine's document; the schema decides the number types."""
+    return tantivy.Document.from_dict(fields, schema())
+
+
+def digest(fields: dict[str, object]) -> bytes:
+    """Equal for equal documents: a stock change that leaves a product in stock needs no write."""
+    return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def hit(document: tantivy.Document, score: float) -> Hit:
+    """A result from its stored fields."""
+    stored = json.loads(str(document.get_first("card")))
+    return Hit(
+        product_id=UUID(str(document.get_first("product_id"))),
+        title=stored["title"],
+        brand=stored["brand"],
+        price=Decimal(stored["price"]),
+        currency=stored["currency"],
+        rating=float(stored["rating"]),
+        review_count=stored["reviews"],
+        thumbnail=stored["thumbnail"],
+        prime_eligible=stored["prime"],
+        in_stock=stored["stock"],
+        score=score,
+    )
+
+
+def category_keys(category_id: UUID, path: str) -> list[str]:
+    """What a category filter may name: the id, the path or name of the category or of any above it, in lower case."""
+    parts = path.strip("/").casefold().split("/")
+    paths = ["/" + "/".join(parts[: i + 1]) for i in range(len(parts))]
+    return [str(category_id), *paths, *parts]
+
+
+def category_key(value: str) -> str:
+    """The key that a filter value asks for; `Home > Garden` is a path too."""
+    folded = value.casefold().replace(" > ", "/")
+    return "/" + folded.strip("/") if "/" in folded else folded
+
+
+def attribute_key(name: str, value: str) -> str:
+    """One attribute as a single term."""
+    return f"{name.casefold()}={value.casefold()}"
+
+
+def _attributes(product: IndexedProduct) -> Iterable[tuple[str, object]]:
+    for source in (product.specifications, *product.variants):
+        for key, value in source.items():
+            if isinstance(value, list):
+                yield from ((key, item) for item in value)
+            elif value is not None:
+                yield key, value

@@ -1,0 +1,23 @@
+"""What can go wrong with a search."""
+
+from __future__ import annotations
+
+from api.kernel.errors import FieldError, Unavailable, ValidationFailed
+
+
+class BadFilter(ValidationFailed):
+    """A part of `filters` that means nothing; the message names it."""
+
+    title, code = "A filter cannot be understood", "bad-filter"
+
+    def __init__(self, part: str, expected: str) -> None:
+        super().__init__(
+            "Correct `filters`; the parts are NAME:VALUE, separated by commas, values with commas in double quotes.",
+            errors=[FieldError(pointer="/query/filters", message=f"{part!r}: {expected}")],
+        )
+
+
+class IndexNotReady(Unavailable):
+    """The index is being built for the first time."""
+
+    title, code = "Search is being prepared", "search-not-ready"

@@ -1,0 +1,98 @@
+"""The `filters` parameter: `brand:Dell,price:500-1000,rating:4-,prime:true,inStock:true,category:Laptops,attr.color:Red`.
+
+The same name twice means either (`brand:Dell,brand:HP`); different names mean both. A value with a comma goes in double quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from api.kernel.money import MAX_AMOUNT
+from api.search.errors import BadFilter
+
+MAX_PARTS = 50
+_PART = re.compile(r'\s*(?P<name>[A-Za-z]+(?:\.[^:,"]+)?)\s*:\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^,"]*))\s*(?:,|$)')
+_RANGE = re.compile(r"(\d+(?:\.\d{1,2})?)?\s*-\s*(\d+(?:\.\d{1,2})?)?")
+_BOOLEANS = {"true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `lower` inclusive to `upper` exclusive for prices, inclusive for ratings; None is open."""
+
+    lower: Decimal | None
+    upper: Decimal | None
+
+
+@dataclass(slots=True)
+class Filters:
+    """Parsed filters; empty ones filter nothing."""
+
+    brands: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
+    prices: list[Span] = field(default_factory=list)
+    ratings: list[Span] = field(default_factory=list)
+    attributes: dict[str, list[str]] = field(default_factory=dict)
+    prime: bool | None = None
+    in_stock: bool | None = None
+
+
+def parse_filters(text: str | None) -> Filters:
+    """Raises: BadFilter (422) naming the first part that cannot be understood."""
+    filters = Filters()
+    position = parts = 0
+    while text and position < len(text):
+        match = _PART.match(text, position)
+        if match is None:
+            raise BadFilter(text[position : position + 60], "expected NAME:VALUE")
+        position = match.end()
+        parts += 1
+        if parts > MAX_PARTS:
+            raise BadFilter(match.group().strip(), f"at most {MAX_PARTS} filters")
+        value = (match["quoted"] if match["quoted"] is not None else match["plain"]).strip()
+        _apply(filters, match["name"], value, match.group().strip().rstrip(","))
+    return filters
+
+
+def _apply(filters: Filters, name: str, value: str, part: str) -> None:
+    if not value:
+        raise BadFilter(part, "the value is missing")
+    if name == "brand":
+        filters.brands.append(value)
+    elif name == "category":
+        filters.categories.append(value)
+    elif name == "price":
+        filters.prices.append(_span(value, part, MAX_AMOUNT))
+    elif name == "rating":
+        filters.ratings.append(_span(value, part, Decimal(5)))
+    elif name == "prime":
+        filters.prime = _boolean(value, part)
+    elif name == "inStock":
+        filters.in_stock = _boolean(value, part)
+    elif name.startswith("attr."):
+        filters.attributes.setdefault(name.removeprefix("attr."), []).append(value)
+    else:
+        raise BadFilter(part, "known filters are brand, category, price, rating, prime, inStock and attr.NAME")
+
+
+def _span(value: str, part: str, largest: Decimal) -> Span:
+    """`500-1000`, `500-`, `-1000`; a single number is the lower end, as in `rating:4`."""
+    match = _RANGE.fullmatch(value)
+    try:
+        lower, upper = (None if end is None else Decimal(end) for end in match.groups()) if match else (Decimal(value), None)
+    except InvalidOperation:
+        raise BadFilter(part, "expected FROM-TO, FROM- or -TO") from None
+    ends = [end for end in (lower, upper) if end is not None]
+    if not ends or not all(end.is_finite() and 0 <= end <= largest for end in ends):
+        raise BadFilter(part, f"expected FROM-TO between 0 and {largest}")
+    if lower is not None and upper is not None and lower > upper:
+        raise BadFilter(part, "the range ends before it begins")
+    return Span(lower, upper)
+
+
+def _boolean(value: str, part: str) -> bool:
+    if value.lower() not in _BOOLEANS:
+        raise BadFilter(part, "expected true or false")
+    return _BOOLEANS[value.lower()]

@@ -1,0 +1,67 @@
+"""The interface that search stands behind: the embedded engine here, a cluster's engine there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, Protocol
+from uuid import UUID
+
+from api.search.filters import Filters
+
+Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest", "popularity"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """`limit` results from `offset` on. Blank `text` matches everything that the filters let through."""
+
+    text: str
+    filters: Filters
+    sort: Sort
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A product as the index stored it, at most two seconds old."""
+
+    product_id: UUID
+    title: str
+    brand: str | None
+    price: Decimal
+    currency: str
+    rating: float
+    review_count: int
+    thumbnail: str
+    prime_eligible: bool
+    in_stock: bool
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Counts are disjunctive: each group is counted under all filters but its own, so that a shopper sees what choosing more would bring.
+
+    `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was searched for instead
+    when the one asked for matches nothing.
+    """
+
+    hits: Sequence[Hit]
+    total: int
+    brands: Sequence[tuple[str, int]]
+    price_ranges: Sequence[tuple[int, int]]
+    ratings: Sequence[tuple[int, int]]
+    corrected: str | None
+
+
+class SearchIndex(Protocol):
+    """What the routes need."""
+
+    async def search(self, query: SearchQuery) -> Found:
+        """Raises: IndexNotReady (503) before the first build."""
+
+    async def complete(self, text: str, limit: int) -> list[str]:
+        """Phrases that continue `text`, the most popular first; one typing error is forgiven when nothing continues it exactly."""

@@ -1,0 +1,20 @@
+"""Background work of search: a change of a product is searchable within two seconds."""
+
+from __future__ import annotations
+
+from api.kernel.context import Context
+from api.kernel.jobs import Job
+from api.search.store import IndexStore
+from api.search.sync import Indexer
+
+_indexers: dict[str, Indexer] = {}
+
+
+async def refresh(ctx: Context) -> int:
+    """Write what changed since the last run."""
+    root = ctx.settings.home / "search"
+    indexer = _indexers.setdefault(str(root), Indexer(IndexStore(root)))
+    return await indexer.refresh(ctx)
+
+
+JOBS = (Job("search index", 0.5, refresh),)

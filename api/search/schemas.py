@@ -1,0 +1,52 @@
+"""What crosses the wire about search: the seed's bodies."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from api.catalog.schemas import PriceRange, RatingStep
+from api.kernel.money import Amount
+from api.kernel.schemas import Wire
+
+
+class SearchResultItem(Wire):
+    product_id: UUID
+    title: str
+    brand: str | None
+    price: Amount
+    currency: str
+    rating: float
+    review_count: int
+    thumbnail: str
+    prime_eligible: bool
+    in_stock: bool
+    sponsored: bool
+
+
+class BrandCount(Wire):
+    name: str
+    count: int
+
+
+class Facets(Wire):
+    """Each group is counted under all filters but its own."""
+
+    brands: list[BrandCount]
+    price_ranges: list[PriceRange]
+    ratings: list[RatingStep]
+
+
+class SearchBody(Wire):
+    """`correctedQuery` is what was searched for instead when nothing matched exactly."""
+
+    query: str
+    results: list[SearchResultItem]
+    facets: Facets
+    suggestions: list[str]
+    total_results: int
+    page: int
+    corrected_query: str | None
+
+
+class Autocomplete(Wire):
+    suggestions: list[str]

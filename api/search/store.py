@@ -1,0 +1,76 @@
+"""Where the index lies: one folder per generation and a pointer to the current one, exchanged atomically; readers never stop.
+
+search/current            the name of the generation that counts
+search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalogue
+search/lock               held by whoever writes
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from api.kernel.ids import new_id
+from api.search.documents import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStore:
+    root: Path
+
+    def current(self) -> Path | None:
+        """The generation in use; None before the first, and when it was made for another schema."""
+        try:
+            name = (self.root / "current").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        folder = self.root / name
+        return folder if name.startswith(f"{SCHEMA_VERSION}-") and (folder / "state.json").is_file() else None
+
+    def new_generation(self) -> Path:
+        """An empty folder for a build."""
+        folder = self.root / f"{SCHEMA_VERSION}-{new_id()}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def publish(self, folder: Path) -> None:
+        """Make a finished generation the current one and remove those before. Open readers keep their files until they move on."""
+        before = [other for other in self.root.iterdir() if other.is_dir() and other != folder]
+        _replace(self.root / "current", folder.name)
+        for other in before:
+            shutil.rmtree(other, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def writing(self, *, wait: bool) -> Iterator[bool]:
+        """Hold the right to write; yields False when another process has it and `wait` is False."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def read_watermark(folder: Path) -> datetime:
+    """The database's time up to which the generation has read the catalogue."""
+    return datetime.fromisoformat(json.loads((folder / "state.json").read_text(encoding="utf-8"))["watermark"])
+
+
+def write_watermark(folder: Path, watermark: datetime) -> None:
+    """Written after the index's commit: a crash between the two reads some changes again, and never misses one."""
+    _replace(folder / "state.json", json.dumps({"watermark": watermark.isoformat()}))
+
+
+def _replace(path: Path, content: str) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(content, encoding="utf-8")
+    temporary.replace(path)

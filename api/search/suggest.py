@@ -1,0 +1,96 @@
+"""Completions from memory: phrases of the catalogue in a sorted list, popular ones first, one typing error forgiven."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+MAX_PHRASES = 200_000
+MAX_TEXT = 60
+# A phrase is also found from its second, third and fourth word on.
+MAX_STARTS = 4
+# Below this many letters one typing error could be anything.
+MIN_CORRECTED = 4
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 "
+_END = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    text: str
+    weight: float
+
+
+class Completions:
+    """Immutable once built; a new catalogue makes a new one. About 120 bytes per phrase and start."""
+
+    def __init__(self, phrases: Iterable[tuple[str, float]]) -> None:
+        best: dict[str, float] = {}
+        for text, weight in phrases:
+            folded = normalise(text)
+            if folded:
+                best[folded] = max(weight, best.get(folded, 0.0))
+        kept = heapq.nlargest(MAX_PHRASES, best.items(), key=lambda item: (item[1], item[0]))
+        self._phrases = [Phrase(text, weight) for text, weight in kept]
+        starts = sorted((start, i) for i, phrase in enumerate(self._phrases) for start in _starts(phrase.text))
+        self._keys = [key for key, _ in starts]
+        self._owners = [owner for _, owner in starts]
+        self._short = self._most_popular_by_short_prefix()
+
+    def complete(self, text: str, limit: int) -> list[str]:
+        """At most `limit` phrases that `text` begins, the most popular first; none for blank text."""
+        folded = normalise(text)[:MAX_TEXT]
+        if not folded:
+            return []
+        found = self._short.get(folded) or self._best(folded, limit)
+        if not found and len(folded) >= MIN_CORRECTED:
+            found = self._corrected(folded, limit)
+        return [self._phrases[owner].text for owner in found[:limit]]
+
+    def _best(self, prefix: str, limit: int) -> list[int]:
+        low, high = bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + _END)
+        # Owners are numbered by popularity, so the smallest numbers are the best; a phrase may own several starts in the range.
+        return heapq.nsmallest(limit, set(self._owners[low:high]))
+
+    def _corrected(self, text: str, limit: int) -> list[int]:
+        owners: set[int] = set()
+        for candidate in _one_edit_away(text):
+            position = bisect_left(self._keys, candidate)
+            if position < len(self._keys) and self._keys[position].startswith(candidate):
+                owners.update(self._best(candidate, limit))
+        return heapq.nsmallest(limit, owners)
+
+    def _most_popular_by_short_prefix(self, limit: int = 20) -> dict[str, list[int]]:
+        """One and two letters match a large part of the catalogue, so their answers are kept ready."""
+        short: dict[str, list[int]] = {}
+        for owner, phrase in enumerate(self._phrases):
+            for prefix in {start[:n] for start in _starts(phrase.text) for n in (1, 2)}:
+                owners = short.setdefault(prefix, [])
+                if len(owners) < limit:
+                    owners.append(owner)
+        return short
+
+
+def normalise(text: str) -> str:
+    """Lower case, single blanks, at most MAX_TEXT characters of the phrase."""
+    return " ".join(text.casefold().split())[:MAX_TEXT].strip()
+
+
+def _starts(text: str) -> Iterator[str]:
+    words = text.split(" ")
+    for i in range(min(len(words), MAX_STARTS)):
+        yield " ".join(words[i:])
+
+
+def _one_edit_away(text: str) -> Iterator[str]:
+    """Every string one deletion, swap, replacement or insertion from `text`; the first letter is taken as meant."""
+    for i in range(1, len(text)):
+        head, tail = text[:i], text[i:]
+        yield head + tail[1:]
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+        for letter in _ALPHABET:
+            yield head + letter + tail[1:]
+            yield head + letter + tail

