@@ -1,0 +1,258 @@
+"""A small lake written straight to Delta, for tests of what reads it: random but seeded shops, or rows by hand."""
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+
+from warehouse.contract import Contract, load_contract
+from warehouse.lake.catalog import ensure_changes, ensure_current
+from warehouse.lake.commit import commit_rows
+from warehouse.lake.watermark import TableVersion, Watermark, open_watermarks, write_watermark
+
+Row = dict[str, object]
+Rows = dict[str, list[Row]]
+CONTRACT = Path(__file__).resolve().parents[2] / "warehouse" / "contracts" / "oltp.json"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class SyntheticShop:
+    """Rows by table, in the contract's columns. Missing columns of a row become null."""
+
+    rows: Rows = field(default_factory=dict)
+    ids: int = 0
+
+    def new_id(self) -> str:
+        """A UUID that sorts by age, as the shop's own do."""
+        self.ids += 1
+        return str(UUID(int=(0x0190 << 112) | self.ids))
+
+    def add(self, table: str, **row: object) -> Row:
+        self.rows.setdefault(table, []).append(row)
+        return row
+
+    def add_seller(self, name: str = "Seller", country: str = "GB", at: datetime = START) -> str:
+        seller = self.new_id()
+        self.add(
+            "sellers",
+            seller_id=seller,
+            name=name,
+            country=country,
+            rating=Decimal("4.50"),
+            verified=True,
+            origin="native",
+            created_at=at,
+            updated_at=at,
+        )
+        return seller
+
+    def add_category(self, name: str = "Things", at: datetime = START) -> str:
+        category = self.new_id()
+        self.add("categories", category_id=category, name=name, path=name, level=0, created_at=at)
+        return category
+
+    def add_product(
+        self, seller: str, category: str, title: str, *, price: str = "5.00", stock: int = 10, at: datetime = START
+    ) -> tuple[str, str]:
+        """Returns (product id, variant id); the variant's first stock is booked as `initial`."""
+        product, variant = self.new_id(), self.new_id()
+        amount = Decimal(price)
+        self.add(
+            "products",
+            product_id=product,
+            seller_id=seller,
+            category_id=category,
+            title=title,
+            base_price=amount,
+            currency="GBP",
+            status="active",
+            prime_eligible=False,
+            average_rating=Decimal("0.00"),
+            review_count=0,
+            view_count=0,
+            specifications="{}",
+            version=1,
+            origin="native",
+            created_at=at,
+            updated_at=at,
+        )
+        self.add(
+            "product_variants",
+            variant_id=variant,
+            product_id=product,
+            sku=title,
+            attributes="{}",
+            price=amount,
+            stock_quantity=stock,
+            created_at=at,
+            updated_at=at,
+        )
+        self.move_stock(variant, stock, "initial", at)
+        return product, variant
+
+    def move_stock(self, variant: str, change: int, kind: str, at: datetime) -> None:
+        number = len(self.rows.get("inventory_transactions", [])) + 1
+        self.add(
+            "inventory_transactions",
+            transaction_id=self.new_id(),
+            transaction_no=number,
+            variant_id=variant,
+            quantity_change=change,
+            transaction_type=kind,
+            previous_quantity=0,
+            new_quantity=0,
+            created_at=at,
+        )
+
+    def add_order(
+        self,
+        lines: Iterable[tuple[str, str, str, int, str]],
+        at: datetime,
+        user: str | None = None,
+        status: str = "delivered",
+        cancelled_at: datetime | None = None,
+    ) -> tuple[str, list[str]]:
+        """`lines`: (product, variant, seller, quantity, price). Returns (order id, line ids)."""
+        order = self.new_id()
+        items: list[str] = []
+        subtotal = Decimal(0)
+        for product, variant, seller, quantity, price in lines:
+            amount = Decimal(price)
+            items.append(self.new_id())
+            subtotal += amount * quantity
+            self.add(
+                "order_items",
+                order_item_id=items[-1],
+                order_id=order,
+                product_id=product,
+                variant_id=variant,
+                seller_id=seller,
+                quantity=quantity,
+                price_at_purchase=amount,
+                subtotal=amount * quantity,
+                status=status,
+                created_at=at,
+            )
+        if cancelled_at is not None:
+            status = "cancelled"
+            self.add(
+                "order_events",
+                order_event_id=self.new_id(),
+                order_id=order,
+                sequence=2,
+                to_status="cancelled",
+                actor_kind="user",
+                created_at=cancelled_at,
+            )
+        tax = (subtotal * Decimal("0.08")).quantize(Decimal("0.01"))
+        self.add(
+            "orders",
+            order_id=order,
+            order_number=f"N{order[-8:]}",
+            user_id=user,
+            status=status,
+            currency="GBP",
+            subtotal=subtotal,
+            tax=tax,
+            shipping_fee=Decimal("4.99"),
+            discount=Decimal("0.00"),
+            total=subtotal + tax + Decimal("4.99"),
+            payment_status="paid",
+            country="GB",
+            delivery_speed="standard",
+            origin="native",
+            created_at=at,
+            updated_at=cancelled_at or at,
+        )
+        return order, items
+
+    def add_return(self, item: str, quantity: int, asked: datetime, refunded: datetime | None = None) -> str:
+        line = next(row for row in self.rows["order_items"] if row["order_item_id"] == item)
+        order = next(row for row in self.rows["orders"] if row["order_id"] == line["order_id"])
+        returned = self.new_id()
+        price = line["price_at_purchase"]
+        if not isinstance(price, Decimal):
+            raise TypeError("price_at_purchase must be a Decimal")
+        self.add(
+            "returns",
+            return_id=returned,
+            order_id=line["order_id"],
+            order_item_id=item,
+            product_id=line["product_id"],
+            seller_id=line["seller_id"],
+            user_id=order["user_id"],
+            quantity=quantity,
+            reason="broken",
+            status="refunded" if refunded else "requested",
+            refund_amount=price * quantity,
+            origin="native",
+            created_at=asked,
+            updated_at=refunded or asked,
+        )
+        return returned
+
+
+def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 120, days: int = 60) -> SyntheticShop:
+    """A shop with sellers, guests, repeats, returns, cancellations (same day and later), and days without an order."""
+    rng = random.Random(seed)
+    shop = SyntheticShop()
+    sellers = [shop.add_seller(f"Seller {number}") for number in range(3)]
+    categories = [shop.add_category(f"Category {number}") for number in range(4)]
+    listed = []
+    for number in range(products):
+        seller = rng.choice(sellers)
+        price = f"{rng.randint(100, 9999) / 100:.2f}"
+        product, variant = shop.add_product(seller, rng.choice(categories), f"Product {number}", price=price, stock=rng.randint(0, 30))
+        listed.append((product, variant, seller, price))
+    people = [shop.new_id() for _ in range(users)]
+    # every third day is quiet, so that trading days and calendar days differ
+    open_days = [day for day in range(days) if day % 3 != 2]
+    moments = sorted(START + timedelta(days=rng.choice(open_days), seconds=rng.randrange(86_400)) for _ in range(orders))
+    for moment in moments:
+        _random_order(shop, rng, listed, people, moment)
+    return shop
+
+
+def _random_order(
+    shop: SyntheticShop, rng: random.Random, listed: list[tuple[str, str, str, str]], people: list[str], moment: datetime
+) -> None:
+    chosen = rng.sample(listed, rng.randint(1, 4))
+    lines = [(product, variant, seller, rng.randint(1, 5), price) for product, variant, seller, price in chosen]
+    user = rng.choice(people) if rng.random() < 0.8 else None
+    fate = rng.random()
+    cancelled = moment + timedelta(hours=rng.choice([0, 60])) if fate < 0.15 else None
+    _, items = shop.add_order(lines, moment, user, cancelled_at=cancelled)
+    for _, variant, _, quantity, _ in lines:
+        shop.move_stock(variant, -quantity, "sale", moment)
+    if fate > 0.85:
+        asked = moment + timedelta(days=rng.randint(1, 6))
+        shop.add_return(items[0], 1, asked, asked + timedelta(days=2) if rng.random() < 0.7 else None)
+
+
+def write_lake(lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None) -> Watermark:
+    """Write the rows as every table's whole state at `lsn` and append a watermark. Again on the same lake: the state is replaced."""
+    contract = contract or load_contract(CONTRACT)
+    unknown = set(rows) - set(contract.by_name)
+    if unknown:
+        raise KeyError(f"not in the contract: {sorted(unknown)}")
+    versions: dict[str, TableVersion] = {}
+    for table in contract.tables:
+        changes, current = ensure_changes(str(lake), table), ensure_current(str(lake), table)
+        full = [{name: row.get(name) for name in table.names} | {"_commit_lsn": lsn} for row in rows.get(table.name, [])]
+        version = commit_rows(current, pa.Table.from_pylist(full, schema=table.current_schema), lsn, mode="overwrite")
+        versions[table.name] = TableVersion(changes.version(), version, folded_lsn=lsn)
+    mark = Watermark(lsn, as_of, as_of, versions)
+    write_watermark(open_watermarks(str(lake)), mark)
+    return mark
+
+
+def dump(rows: Rows) -> str:
+    """The rows as text, to see what a failing seed made."""
+    return json.dumps(rows, default=str, indent=1)

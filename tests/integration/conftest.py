@@ -1,0 +1,39 @@
+"""What several integration tests share because it is dear: one built set of marts and features."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.harness.synthetic_lake import START, SyntheticShop, random_shop, write_lake
+from transforms.build import BuildResult, build
+from transforms.settings import TransformSettings
+from warehouse.lake.read import Watermark
+
+
+@dataclass(frozen=True)
+class BuiltMarts:
+    """A random shop, the lake it was written to and what one build made of it."""
+
+    shop: SyntheticShop
+    watermark: Watermark
+    settings: TransformSettings
+    result: BuildResult
+
+
+def transform_settings(home: Path) -> TransformSettings:
+    """Settings of a state directory of its own, whatever the environment says."""
+    return TransformSettings(souk_home=home, souk_lake_uri=str(home / "lake"), souk_marts_path=None, souk_dbt_target=None)
+
+
+@pytest.fixture(scope="session")
+def built_marts(tmp_path_factory: pytest.TempPathFactory) -> BuiltMarts:
+    """Built once a session; tests read it and change nothing. A test that publishes again copies the home first."""
+    home = tmp_path_factory.mktemp("marts")
+    settings = transform_settings(home)
+    shop = random_shop(7)
+    # mid-day, so that the newest day is unfinished
+    as_of = START + timedelta(days=58, hours=13, minutes=30)
+    mark = write_lake(home / "lake", shop.rows, lsn=1_000, as_of=as_of)
+    return BuiltMarts(shop, mark, settings, build(settings))

@@ -1,0 +1,221 @@
+"""Lake -> marts: figures against plain Python, publication against a reader and a failing test, the graph's own rules."""
+
+import stat
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.harness.synthetic_lake import START, Row, SyntheticShop, write_lake
+from tests.integration.conftest import BuiltMarts, transform_settings
+from transforms.build import build
+from transforms.dbt_project import load_manifest, run_dbt
+from transforms.errors import BuildFailed, LakeNotReady
+from transforms.publish import connect
+from transforms.settings import TransformSettings
+
+SELLER_DAY = (
+    "SELECT seller_id, order_date, orders, units, gross_sales, cancelled_orders, cancelled_sales,"
+    " returned_units, returned_amount, net_sales"
+)
+MARTS = {
+    "dim_product", "dim_seller", "fct_order_items", "fct_orders", "mart_seller__returns", "mart_seller__sales_day", "mart_seller__stock",
+    "mart_seller__top_products", "mart_watermark",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def marts(built_marts: BuiltMarts) -> Iterator[duckdb.DuckDBPyConnection]:
+    with connect(built_marts.result.marts, read_only=True) as con:
+        yield con
+
+
+def test_the_published_file_holds_the_marts_in_main_and_nothing_else(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    found = marts.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+
+    assert {name for _, name in found} == MARTS
+    assert {schema for schema, _ in found} == {"main"}
+    assert stat.S_IMODE(built_marts.result.marts.stat().st_mode) == 0o444
+    assert marts.execute("SELECT lsn, lsn_text, as_of FROM mart_watermark").fetchall() == [
+        (1_000, built_marts.watermark.lsn_text, built_marts.watermark.commit_ts)
+    ]
+    assert set(built_marts.result.rows) == MARTS
+    assert not list(built_marts.settings.build_folder.glob("*.duckdb"))
+
+
+def test_sellers_days_are_what_plain_python_counts(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    found = {row[:2]: row[2:] for row in marts.execute(f"{SELLER_DAY} FROM mart_seller__sales_day").fetchall()}
+
+    assert found == _seller_days(built_marts.shop)
+
+
+def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    orders = built_marts.shop.rows["orders"]
+    lines = built_marts.shop.rows["order_items"]
+
+    assert marts.execute("SELECT count(*), sum(total), sum(units), sum(item_count) FROM fct_orders").fetchall() == [
+        (len(orders), sum(_money(row["total"]) for row in orders), sum(_whole(row["quantity"]) for row in lines), len(lines))
+    ]
+    assert marts.execute("SELECT count(*), sum(subtotal) FROM fct_order_items").fetchall() == [
+        (len(lines), sum(_money(row["subtotal"]) for row in lines))
+    ]
+    assert (
+        marts.execute("SELECT sum(revenue) FROM dim_product").fetchall() == marts.execute("SELECT sum(revenue) FROM dim_seller").fetchall()
+    )
+    assert marts.execute("SELECT count(*) FROM mart_seller__stock").fetchall() == [(len(built_marts.shop.rows["product_variants"]),)]
+    assert marts.execute("SELECT count(*) FROM mart_seller__returns").fetchall() == [(len(built_marts.shop.rows["returns"]),)]
+
+
+def test_every_mart_and_column_is_described_for_any_client(marts: duckdb.DuckDBPyConnection) -> None:
+    tables = marts.execute("SELECT table_name FROM duckdb_tables() WHERE comment IS NULL OR comment = ''").fetchall()
+    columns = marts.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL").fetchall()
+
+    assert (tables, columns) == ([], [])
+
+
+def test_the_graph_keeps_its_layers_contracts_and_descriptions(built_marts: BuiltMarts) -> None:
+    manifest = load_manifest(built_marts.result.manifest)
+    models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    layer = {key: node["fqn"][1] for key, node in models.items()}
+    allowed = {
+        "staging": {"source"},
+        "intermediate": {"staging", "intermediate"},
+        "marts": {"intermediate", "marts"},
+        "features": {"intermediate", "marts"},
+    }
+
+    wrong = [
+        (key, parent)
+        for key, node in models.items()
+        for parent in node["depends_on"]["nodes"]
+        if layer.get(parent, "source") not in allowed[layer[key]]
+    ]
+    public = [node for key, node in models.items() if layer[key] in {"marts", "features"}]
+
+    assert wrong == []
+    assert {node["name"] for node in public if node["schema"] == "main"} == MARTS
+    assert [node["name"] for node in models.values() if not node["description"]] == []
+    assert [node["name"] for node in public if not node["config"]["contract"]["enforced"] or not node["config"]["meta"].get("owner")] == []
+    assert [(node["name"], column) for node in public for column, facts in node["columns"].items() if not facts["description"]] == []
+    assert {exposure["name"] for exposure in manifest["exposures"].values()} == {"seller_dashboard", "analysts"}
+
+
+def test_the_unit_tests_of_the_models_pass(built_marts: BuiltMarts, tmp_path: Path) -> None:
+    private = tmp_path / "souk.duckdb"
+    settings = transform_settings(tmp_path)
+    _empty_build(private, built_marts)
+
+    run_dbt(settings, private, ("run", "--empty"))
+    run = run_dbt(settings, private, ("test", "--select", "test_type:unit"))
+
+    assert run.unit_tests == 7
+
+
+@pytest.mark.timeout(600)
+def test_a_failing_test_blocks_publication_and_a_reader_is_never_disturbed(tmp_path: Path) -> None:
+    """The second build must fail (lines that do not add up to their order), the third one is good again."""
+    settings = transform_settings(tmp_path)
+    shop = _one_order_shop()
+    write_lake(tmp_path / "lake", shop.rows, lsn=10, as_of=START + timedelta(days=2))
+    first = build(settings)
+    before = first.marts.read_bytes()
+    reader = connect(first.marts, read_only=True)
+    current = first.features.resolve()
+
+    shop.rows["order_items"][0]["quantity"] = 3
+    write_lake(tmp_path / "lake", shop.rows, lsn=20, as_of=START + timedelta(days=3))
+    (settings.build_folder / "souk.duckdb").write_bytes(b"left by a killed build")
+    with pytest.raises(BuildFailed, match="subtotal"):
+        build(settings)
+
+    assert first.marts.read_bytes() == before
+    assert first.features.resolve() == current
+
+    shop.rows["order_items"][0] |= {"quantity": 2}
+    shop.add_order([(*_sold(shop), 5, "2.00")], START + timedelta(days=3))
+    write_lake(tmp_path / "lake", shop.rows, lsn=30, as_of=START + timedelta(days=4))
+    third = build(settings)
+
+    assert reader.execute("SELECT lsn FROM mart_watermark").fetchall() == [(10,)]
+    assert reader.execute("SELECT count(*) FROM fct_orders").fetchall() == [(1,)]
+    reader.close()
+    with connect(third.marts, read_only=True) as con:
+        assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(30,)]
+        assert con.execute("SELECT sum(gross_sales) FROM mart_seller__sales_day").fetchall() == [(Decimal("20.00"),)]
+    assert third.features.resolve() != current
+
+
+def test_without_a_watermark_the_build_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LakeNotReady, match=r"warehouse\.cdc"):
+        build(transform_settings(tmp_path))
+
+    assert not (tmp_path / "marts" / "souk.duckdb").exists()
+
+
+def test_settings_follow_the_state_directory() -> None:
+    settings = TransformSettings(souk_home=Path("/state"), souk_lake_uri="", souk_marts_path=None, souk_dbt_target=None)
+
+    assert settings.lake_uri == "/state/lake"
+    assert settings.marts_path == Path("/state/marts/souk.duckdb")
+    assert settings.dbt_target == Path("/state/dbt/target")
+    assert settings.features_folder == Path("/state/features")
+
+
+def _seller_days(shop: SyntheticShop) -> dict[tuple[object, object], tuple[object, ...]]:
+    """The booking rules of mart_seller__sales_day, said a second time."""
+    orders = {row["order_id"]: row for row in shop.rows["orders"]}
+    days: dict[tuple[object, object], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for line in shop.rows["order_items"]:
+        days[line["seller_id"], _day(orders[line["order_id"]]["created_at"])]["placed"].append(line)
+    for row in shop.rows["returns"]:
+        if row["status"] == "refunded":
+            days[row["seller_id"], _day(row["updated_at"])]["returned"].append(row)
+    answer: dict[tuple[object, object], tuple[object, ...]] = {}
+    for key, booked in days.items():
+        placed, returned = booked["placed"], booked["returned"]
+        cancelled = [line for line in placed if orders[line["order_id"]]["status"] == "cancelled"]
+        gross = sum((_money(line["subtotal"]) for line in placed), Decimal(0))
+        off = -sum((_money(line["subtotal"]) for line in cancelled), Decimal(0))
+        refunds = -sum((_money(row["refund_amount"]) for row in returned), Decimal(0))
+        counts = (len({line["order_id"] for line in placed}), sum(_whole(line["quantity"]) for line in placed))
+        back = -sum(_whole(row["quantity"]) for row in returned)
+        answer[key] = (*counts, gross, len({line["order_id"] for line in cancelled}), off, back, refunds, gross + off + refunds)
+    return answer
+
+
+def _one_order_shop() -> SyntheticShop:
+    shop = SyntheticShop()
+    seller = shop.add_seller()
+    product, variant = shop.add_product(seller, shop.add_category(), "Lamp")
+    shop.add_order([(product, variant, seller, 2, "5.00")], START + timedelta(days=1), shop.new_id())
+    return shop
+
+
+def _sold(shop: SyntheticShop) -> tuple[str, str, str]:
+    line = shop.rows["order_items"][0]
+    return str(line["product_id"]), str(line["variant_id"]), str(line["seller_id"])
+
+
+def _empty_build(private: Path, built: BuiltMarts) -> None:
+    from transforms.build import prepare
+
+    prepare(private, built.settings.lake_uri, built.watermark, datetime.now(UTC))
+
+
+def _day(value: object) -> object:
+    assert isinstance(value, datetime)
+    return value.date()
+
+
+def _money(value: object) -> Decimal:
+    assert isinstance(value, Decimal)
+    return value
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value

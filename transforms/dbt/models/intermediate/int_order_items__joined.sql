@@ -1,0 +1,32 @@
+with returned as (
+
+    select
+        order_item_id,
+        sum(quantity) as returned_quantity,
+        sum(refund_amount) as returned_amount
+    from {{ ref('int_returns__booked') }}
+    where is_booked
+    group by order_item_id
+
+)
+
+select
+    line.order_item_id,
+    line.order_id,
+    placed.user_id,
+    line.product_id,
+    line.variant_id,
+    line.seller_id,
+    placed.currency,
+    line.quantity,
+    line.price_at_purchase,
+    line.subtotal,
+    placed.status as order_status,
+    placed.status = 'cancelled' as is_cancelled,
+    coalesce(returned.returned_quantity, 0) as returned_quantity,
+    coalesce(returned.returned_amount, 0) as returned_amount,
+    {{ utc_day('placed.created_at') }} as order_date,
+    placed.created_at as ordered_at
+from {{ ref('stg_shop__order_items') }} as line
+inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
+left join returned using (order_item_id)

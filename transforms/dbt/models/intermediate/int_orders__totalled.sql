@@ -1,0 +1,29 @@
+with lines as (
+
+    select order_id, sum(quantity) as units, count(*) as item_count
+    from {{ ref('stg_shop__order_items') }}
+    group by order_id
+
+)
+
+select
+    placed.order_id,
+    placed.order_number,
+    placed.user_id,
+    placed.status,
+    placed.status = 'cancelled' as is_cancelled,
+    placed.country,
+    placed.currency,
+    placed.subtotal,
+    placed.tax,
+    placed.shipping_fee,
+    placed.discount,
+    placed.total,
+    coalesce(lines.units, 0) as units,
+    coalesce(lines.item_count, 0) as item_count,
+    placed.origin,
+    {{ utc_day('placed.created_at') }} as order_date,
+    placed.created_at,
+    placed.updated_at
+from {{ ref('stg_shop__orders') }} as placed
+left join lines using (order_id)

@@ -1,0 +1,23 @@
+with stock as (
+
+    select product_id, sum(stock_quantity) as stock_quantity
+    from {{ ref('stg_shop__product_variants') }}
+    group by product_id
+
+)
+
+select
+    product.product_id,
+    product.seller_id,
+    product.category_id,
+    category.path as category_path,
+    product.title,
+    product.brand,
+    product.base_price,
+    product.currency,
+    case when product.is_deleted then 'deleted' else product.status end as status,
+    coalesce(stock.stock_quantity, 0) as stock_quantity,
+    product.created_at
+from {{ ref('stg_shop__products') }} as product
+left join {{ ref('stg_shop__categories') }} as category using (category_id)
+left join stock using (product_id)

@@ -1,0 +1,2 @@
+select seller_id, name, country, rating, created_at
+from {{ ref('stg_shop__sellers') }}

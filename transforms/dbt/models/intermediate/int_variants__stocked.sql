@@ -1,0 +1,19 @@
+with stock as (
+
+    select variant_id, sum(reserved) as reserved, sum(inbound) as inbound
+    from {{ ref('stg_shop__warehouse_stock') }}
+    group by variant_id
+
+)
+
+select
+    variant.variant_id,
+    variant.product_id,
+    variant.sku,
+    variant.attributes,
+    variant.price,
+    variant.stock_quantity,
+    coalesce(stock.reserved, 0) as reserved,
+    coalesce(stock.inbound, 0) as inbound
+from {{ ref('stg_shop__product_variants') }} as variant
+left join stock using (variant_id)

@@ -1,0 +1,10 @@
+select
+    -- ids
+    variant_id,
+    warehouse_id,
+
+    -- numerics
+    available,
+    reserved,
+    inbound
+from {{ source('lake', 'warehouse_stock') }}

@@ -1,0 +1,134 @@
+"""Make a finished build visible: marts as one read-only DuckDB file, features as one folder of Parquet. Both appear in one rename."""
+
+import json
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from transforms.dbt_project import load_manifest
+
+MARTS = "main"
+FEATURES = "features"
+_KEEP_SNAPSHOTS = 3
+_CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """One DuckDB file in UTC, nothing loaded from outside."""
+    con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, int]:
+    """Copy the tables of schema `main` into a new file and rename it onto `published`; returns rows by table.
+
+    A reader that has the old file open keeps reading the old file. Descriptions become comments, so that any client shows them.
+    """
+    fresh = private.with_name("publish.duckdb")
+    fresh.unlink(missing_ok=True)
+    with connect(fresh) as con:
+        con.execute(f"ATTACH {_literal(str(private))} AS built (READ_ONLY)")
+        rows = {name: _copy(con, name) for name in _tables(con, "built", MARTS)}
+        _comment(con, load_manifest(manifest), rows)
+        con.execute("DETACH built")
+        con.execute("CHECKPOINT")
+    fresh.chmod(0o444)
+    _sync(fresh)
+    published.parent.mkdir(parents=True, exist_ok=True)
+    fresh.replace(published)
+    _sync(published.parent)
+    return rows
+
+
+def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datetime) -> dict[str, int]:
+    """Export every feature table to Parquet and move `folder/current` to the new set; returns rows by table.
+
+    `current` is a link, so the files of one set always belong to one watermark; `watermark.json` beside them names it. The two sets
+    before stay for readers that are still at work.
+    """
+    snapshots = folder / "snapshots"
+    name = f"{built_at:%Y%m%dT%H%M%S%f}-{lsn_text.replace('/', '-')}"
+    unfinished = folder / f".{name}"
+    unfinished.mkdir(parents=True)
+    rows: dict[str, int] = {}
+    with connect(private, read_only=True) as con:
+        for table in _tables(con, private.stem, FEATURES):
+            rows[table] = _export(con, table, unfinished / f"{table}.parquet")
+        as_of = _one(con, "SELECT as_of FROM main.mart_watermark")
+    if not isinstance(as_of, datetime):
+        raise TypeError(f"mart_watermark.as_of is {as_of!r}, not a time")
+    watermark = {"lsn": lsn_text, "asOf": as_of.isoformat(), "builtAt": built_at.isoformat(), "rows": rows}
+    (unfinished / "watermark.json").write_text(json.dumps(watermark, indent=1), encoding="utf-8")
+    snapshots.mkdir(exist_ok=True)
+    unfinished.rename(snapshots / name)
+    link = folder / ".current"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("snapshots") / name)
+    link.replace(folder / "current")
+    for old in sorted(path for path in snapshots.iterdir() if path.is_dir())[:-_KEEP_SNAPSHOTS]:
+        shutil.rmtree(old)
+    return rows
+
+
+def clean_features(folder: Path) -> None:
+    """Remove what a killed build left half-written."""
+    for path in folder.glob(".[0-9]*"):
+        shutil.rmtree(path)
+
+
+def _tables(con: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[str]:
+    found = con.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY table_name", [database, schema]
+    ).fetchall()
+    return [str(name) for (name,) in found]
+
+
+def _copy(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    con.execute(f"CREATE TABLE {table} AS SELECT * FROM built.{MARTS}.{table}")  # noqa: S608 - names of our own models
+    return _count(con, table)
+
+
+def _export(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
+    key = str(_one(con, f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index LIMIT 1"))  # noqa: S608 - names of our own models
+    con.execute(
+        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {_literal(str(path))}"  # noqa: S608 - as above
+        " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+    )
+    return _count(con, f"{FEATURES}.{table}")
+
+
+def _comment(con: duckdb.DuckDBPyConnection, manifest: dict[str, object], rows: dict[str, int]) -> None:
+    nodes = manifest["nodes"]
+    if not isinstance(nodes, dict):
+        raise TypeError("dbt's manifest has no nodes")
+    for node in nodes.values():
+        if node["resource_type"] != "model" or node["name"] not in rows:
+            continue
+        con.execute(f"COMMENT ON TABLE {node['name']} IS {_literal(node['description'].strip())}")
+        for column in node["columns"].values():
+            con.execute(f"COMMENT ON COLUMN {node['name']}.{column['name']} IS {_literal(column['description'])}")
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(str(_one(con, f"SELECT count(*) FROM {table}")))  # noqa: S608 - names of our own models
+
+
+def _one(con: duckdb.DuckDBPyConnection, query: str) -> object:
+    row = con.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,67 @@
+"""Which products are ordered together: support, confidence and lift of product pairs."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as sf
+
+MAX_BASKET = 100
+"""Orders with more distinct products make no pairs. They are wholesale lists, not a taste, and n products cost n(n-1)/2 pairs."""
+MIN_ORDERS = 2
+"""Pairs seen in fewer orders are chance."""
+MAX_PARTNERS = 100
+"""Partners kept per product, those with most orders in common: the result grows with the catalogue, not with its square."""
+
+COLUMNS = ("product_a", "product_b", "orders_together", "orders_a", "orders_b", "support", "confidence", "lift")
+
+
+def co_purchase(
+    lines: DataFrame, *, max_basket: int = MAX_BASKET, min_orders: int = MIN_ORDERS, max_partners: int = MAX_PARTNERS
+) -> DataFrame:
+    """Ordered pairs (a, b), a != b, of products that share orders.
+
+    lines: order_id, product_id; repeats inside an order count once. orders_a and orders_b count every order, wholesale lists too.
+    support = together / all orders; confidence = together / orders_a = P(b | a); lift = together * all orders / (orders_a * orders_b).
+    Both directions of a pair are rows, because confidence differs. Ties at `max_partners` go to the smaller product_b.
+    """
+    bought = lines.select("order_id", "product_id").distinct()
+    products = _numbered(bought)
+    coded = bought.join(sf.broadcast(products.select("product_id", "number")), "product_id").select("order_id", "number")
+    baskets = coded.groupBy("order_id").agg(sf.array_sort(sf.collect_list("number")).alias("basket"))
+    counted = baskets.where(sf.size("basket").between(2, max_basket)).select(sf.explode(_pairs("basket")).alias("pair"))
+    counted = counted.groupBy("pair").agg(sf.count("*").alias("orders_together")).where(sf.col("orders_together") >= min_orders)
+    low, high = sf.shiftright("pair", 32).cast("int"), sf.col("pair").bitwiseAND(0xFFFFFFFF).cast("int")
+    sides = sf.array(sf.struct(low.alias("a"), high.alias("b")), sf.struct(high.alias("a"), low.alias("b")))
+    named = counted.select(sf.explode(sides).alias("side"), "orders_together").select("side.a", "side.b", "orders_together")
+    for side in ("a", "b"):
+        names = products.select(
+            sf.col("number").alias(side), sf.col("product_id").alias(f"product_{side}"), sf.col("orders").alias(f"orders_{side}")
+        )
+        named = named.join(sf.broadcast(names), side)
+    best_first = Window.partitionBy("product_a").orderBy(sf.col("orders_together").desc(), "product_b")
+    kept = named.withColumn("_rank", sf.row_number().over(best_first)).where(sf.col("_rank") <= max_partners)
+    return _with_measures(kept, bought).select(*COLUMNS)
+
+
+def _with_measures(pairs: DataFrame, bought: DataFrame) -> DataFrame:
+    total = bought.agg(sf.count_distinct("order_id").cast("double").alias("total_orders"))
+    together = sf.col("orders_together").cast("double")
+    orders_a, orders_b = sf.col("orders_a").cast("double"), sf.col("orders_b").cast("double")
+    return (
+        pairs.crossJoin(sf.broadcast(total))
+        .withColumn("support", together / sf.col("total_orders"))
+        .withColumn("confidence", together / orders_a)
+        .withColumn("lift", together * sf.col("total_orders") / (orders_a * orders_b))
+    )
+
+
+def _numbered(bought: DataFrame) -> DataFrame:
+    """product_id, number (int, by product_id), orders. Pairs of numbers fit one long: counting them moves 8 bytes, not two UUIDs."""
+    counts = bought.groupBy("product_id").agg(sf.count("*").alias("orders"))
+    return counts.withColumn("number", sf.row_number().over(Window.orderBy("product_id")))
+
+
+def _pairs(basket: str) -> Column:
+    """All pairs low < high of an ascending array of ints, each as low * 2^32 + high."""
+    return sf.expr(
+        f"flatten(transform({basket}, (low, at) -> transform(slice({basket}, at + 2, size({basket})),"
+        " high -> shiftleft(cast(low as bigint), 32) + cast(high as bigint))))"
+    )

@@ -1,0 +1,46 @@
+"""Lake tables in Spark, without jars: Parquet file lists from the Delta log, the exact state at one watermark."""
+
+import os
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as sf
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from transforms.errors import LakeNotReady
+from warehouse.lake.read import TableFiles, Watermark, table_files
+
+_TAIL_COLUMNS = ("_op", "_commit_lsn", "_ordinal")
+
+
+def lake_table(spark: SparkSession, lake: str | os.PathLike[str], name: str, watermark: Watermark, columns: list[str]) -> DataFrame:
+    """These columns of one table as they were at the watermark. Raises LakeNotReady when the watermark lacks the table."""
+    version = watermark.versions.get(name)
+    if version is None:
+        raise LakeNotReady(f"table {name} is not in the lake's watermark {watermark.lsn_text}")
+    return current_state(spark, table_files(lake, name, version, watermark.lsn), columns)
+
+
+def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) -> DataFrame:
+    """Base plus tail, the last change of a key wins, deletes and truncations applied: `warehouse.lake.read.state_sql`."""
+    needed = list(dict.fromkeys([*files.key, *columns]))
+    base = _read(spark, files.base, files.schema, needed)
+    if not files.tail:
+        return base.select(*columns)
+    tail = _read(spark, files.tail, files.schema, [*needed, *_TAIL_COLUMNS])
+    tail = tail.where((sf.col("_commit_lsn") > files.folded_lsn) & (sf.col("_commit_lsn") <= files.lsn))
+    position = sf.struct("_commit_lsn", "_ordinal")
+    reset = sf.broadcast(tail.where(sf.col("_op") == "t").agg(sf.max(position).alias("reset")))
+    after = tail.where(sf.col("_op") != "t").crossJoin(reset).where(sf.col("reset").isNull() | (position > sf.col("reset")))
+    newest_first = Window.partitionBy(*files.key).orderBy(sf.col("_commit_lsn").desc(), sf.col("_ordinal").desc())
+    last = after.withColumn("_rank", sf.row_number().over(newest_first)).where(sf.col("_rank") == 1)
+    untouched = base.join(last.select(*files.key), list(files.key), "left_anti").crossJoin(reset).where(sf.col("reset").isNull())
+    return untouched.select(*columns).unionByName(last.where(sf.col("_op") != "d").select(*columns))
+
+
+def _read(spark: SparkSession, files: tuple[str, ...], schema: pa.Schema, columns: list[str]) -> DataFrame:
+    """The named columns with exactly the lake's types; a file older than a column gives null there."""
+    wanted = from_arrow_schema(pa.schema([schema.field(name) for name in columns]))
+    if not files:
+        return spark.createDataFrame([], wanted)
+    return spark.read.schema(wanted).parquet(*files)

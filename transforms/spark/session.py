@@ -1,0 +1,54 @@
+"""One Spark session, on this machine by default and on a cluster by SPARK_MASTER."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.sql import SparkSession
+
+from transforms.errors import SparkFailed
+from transforms.java import JavaMissingError, find_java
+from transforms.settings import TransformSettings
+
+
+@contextmanager
+def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
+    """A session in UTC without web UI; stopped on exit, and the JVM with the process. Raises SparkFailed without a Java."""
+    try:
+        java = find_java(os.environ, settings.souk_home.absolute() / "java")
+    except JavaMissingError as error:
+        raise SparkFailed(str(error)) from error
+    # pyspark's launcher takes these from the environment only. Without PYSPARK_PYTHON workers start whatever `python3` is first on PATH.
+    os.environ.update(JAVA_HOME=str(java.home), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    builder = (
+        SparkSession.builder.master(settings.spark_master)
+        .appName("souk")
+        .config("spark.driver.memory", settings.spark_driver_memory)
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.driver.extraJavaOptions", "-Duser.timezone=UTC -XX:+UseSerialGC")
+        .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+        .config("spark.log.level", "ERROR")
+    )
+    if settings.spark_master.startswith("local"):
+        # A cluster brings its own addresses and parallelism; on one machine 200 shuffle tasks would be all overhead.
+        builder = (
+            builder.config("spark.driver.bindAddress", "127.0.0.1")
+            .config("spark.driver.host", "127.0.0.1")
+            .config("spark.sql.shuffle.partitions", "8")
+            .config("spark.default.parallelism", "4")
+            .config("spark.local.dir", _scratch(settings))
+        )
+    session = builder.getOrCreate()
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _scratch(settings: TransformSettings) -> str:
+    folder = settings.souk_home.absolute() / "spark"
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
