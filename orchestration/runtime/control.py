@@ -29,7 +29,13 @@ _SWEEP_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
 _LOG_LINES = 15
 _BIG_LOG_BYTES = 20 * 1024**2
+# Supervisors started by this process. Without a reference Python warns that a running child is forgotten, which is what we want here.
+_DETACHED: list[subprocess.Popen[bytes]] = []
 Progress = Callable[[Mapping[str, Record]], None]
+
+
+class _SupervisorEnded(RuntimeProblem):
+    """It ended while we waited for health."""
 
 
 def _quiet(_: Mapping[str, Record]) -> None:
@@ -51,13 +57,16 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
             f"cannot create {layout.home}: {error.strerror}. Change its owner, free some space, or set SOUK_HOME."
         ) from error
     with _one_command(layout):
-        started = not supervisor_lives(layout)
+        if supervisor_lives(layout):
+            machine = _running_machine(settings)
+            with contextlib.suppress(_SupervisorEnded):  # killed a moment ago; then as if it had not been there
+                _wait_until_healthy(machine, progress)
+                return machine
         try:
-            machine = _launch(settings, layout) if started else _running_machine(settings)
+            machine = _launch(settings, layout)
             _wait_until_healthy(machine, progress)
         except BaseException:  # also Ctrl-C: nothing is left half started
-            if started:
-                _stop(layout, _quiet)
+            _stop(layout, _quiet)
             raise
         return machine
 
@@ -90,7 +99,7 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
         sys.stderr.write(f"ports taken by others, moved: {', '.join(moved)}\n")
     _trim_logs(layout)
     with layout.log(SUPERVISOR).open("ab") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # kept below: it outlives this command, nobody waits for it
             [sys.executable, "-m", "orchestration.runtime"],
             cwd=ROOT,
             env={**os.environ, "SOUK_HOME": str(layout.home)},
@@ -99,6 +108,7 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _DETACHED.append(process)
     deadline = time.monotonic() + 60
     while read_record(layout, SUPERVISOR) is None:
         if process.poll() is not None or time.monotonic() > deadline:
@@ -125,18 +135,23 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
     while True:
         records = records_of(machine.layout, services)
         progress(records)
-        if all(record.state in {"healthy", "done"} for record in records.values()):
+        if not supervisor_lives(machine.layout):
+            raise _SupervisorEnded(f"the supervisor ended:\n{tail(machine.layout.log(SUPERVISOR))}")
+        if all(_well(record) for record in records.values()):
             return
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
             if record.state in {"failed", "unhealthy"} or crashed:
                 raise RuntimeProblem(_not_healthy(machine.layout, record))
-        if not supervisor_lives(machine.layout):
-            raise RuntimeProblem(f"the supervisor ended:\n{tail(machine.layout.log(SUPERVISOR))}")
         if time.monotonic() > deadline:
-            late = next(record for record in records.values() if record.state not in {"healthy", "done"})
+            late = next(record for record in records.values() if not _well(record))
             raise RuntimeProblem(_not_healthy(machine.layout, late))
         time.sleep(0.1)
+
+
+def _well(record: Record) -> bool:
+    """Done, or healthy and not killed since the supervisor last looked."""
+    return record.state == "done" or (record.state == "healthy" and process_of(record) is not None)
 
 
 def _not_healthy(layout: Layout, record: Record) -> str:
@@ -176,6 +191,7 @@ def _stop(layout: Layout, progress: Progress) -> None:
             supervisor.wait(10)
     sweep(layout)
     _forget_records(layout)
+    _DETACHED[:] = [process for process in _DETACHED if process.poll() is None]
 
 
 def _all_records(layout: Layout) -> dict[str, Record]:

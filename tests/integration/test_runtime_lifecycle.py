@@ -46,7 +46,7 @@ def test_a_killed_child_is_restarted_and_the_restart_is_reported(souk: SoukHarne
     souk.up()
     killed = souk.kill9("redis")
 
-    wait_for(lambda: souk.status()["redis"]["healthy"] is True and souk.pid("redis") != killed)
+    wait_for(lambda: souk.healthy("redis") and souk.pid("redis") != killed)
 
     assert souk.status()["redis"]["restarts"] == 1
 
@@ -184,7 +184,9 @@ def test_secrets_are_readable_by_their_owner_only(souk: SoukHarness) -> None:
 
 def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> None:
     souk = SoukHarness(tmp_path / "never")
-    status = souk.status()
+    done = souk.run("status", "--json")
+    assert done.returncode == 0, done.stderr
+    status = json.loads(done.stdout)
     services = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
     assert [name for name in status if name not in {"lake", "marts"}] == list(services)
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
