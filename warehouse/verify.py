@@ -147,7 +147,8 @@ def _await(lake: str, lsn: int, seconds: float) -> None:
 def _postgres_text(column: Column) -> pgsql.Composable:
     name = pgsql.Identifier(column.name)
     if column.type == "timestamptz":
-        return pgsql.SQL("(extract(epoch from {}) * 1000000)::int8::text").format(name)
+        finite = "case when isfinite({0}) then (extract(epoch from {0}) * 1000000)::int8::text else {0}::text end"
+        return pgsql.SQL(finite).format(name)
     if column.type == "bool":
         return pgsql.SQL("{}::int4::text").format(name)
     return pgsql.SQL("{}::text").format(name)

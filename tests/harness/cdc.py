@@ -1,20 +1,24 @@
 """A small source database with every contract type, a lake beside it, and the CDC process between them."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 import psycopg
 
-from tests.harness.postgres import ROOT, PostgresHarness
+from tests.harness.postgres import ROOT, Migrate, PostgresHarness
+from warehouse.cdc.main import Stop, serve
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.read import Watermark, latest_watermark, read_changes
+from warehouse.settings import WarehouseSettings
 from warehouse.verify import Verdict, verify_against_itself, verify_against_postgres
 
 PUBLICATION = "souk_cdc"
@@ -70,23 +74,28 @@ def lab_contract() -> dict[str, object]:
 
 
 class CdcLab:
-    """One database and one lake. ``start`` runs the process; its log lies in ``folder/cdc.log``."""
+    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log lies in ``folder/cdc.log``."""
 
-    def __init__(self, server: PostgresHarness, folder: Path, *, ddl: str = DDL, contract: Mapping[str, object] | None = None) -> None:
+    def __init__(self, server: PostgresHarness, folder: Path, *, migrate: Migrate | None = None, contract_path: Path | None = None) -> None:
         self.server = server
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         self.lake = str(self.home / "lake")
-        self.contract_path = folder / "contract.json"
-        self.write_contract(contract or lab_contract())
-        self.database = server.fresh_database(None)
+        self.contract_path = contract_path or folder / "contract.json"
+        if contract_path is None:
+            self.write_contract(lab_contract())
+        self.database = server.fresh_database(migrate)
         self.url = server.url(self.database)
         self.replication_url = server.url(self.database, role="souk_cdc")
         self.slot = f"cdc_{self.database}"
         self.log = folder / "cdc.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.exit_status: int | None = None
+        self._thread: threading.Thread | None = None
+        self._asked: Stop | None = None
         self._log_file: IO[bytes] = self.log.open("ab")
-        self.execute(ddl)
+        if migrate is None:
+            self.execute(DDL)
 
     def write_contract(self, document: Mapping[str, object]) -> None:
         """Replace the contract file atomically."""
@@ -122,6 +131,31 @@ class CdcLab:
         )
         return self.process
 
+    def start_thread(self, **more: str) -> None:
+        """Run the same code in a thread of the test: cheap where no process must die."""
+        self.stop()
+        fields = {
+            name.lower(): value for name, value in self.env(**more).items() if name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))
+        }
+        settings = WarehouseSettings.model_validate(fields)
+        self._asked = Stop()
+        handler = logging.FileHandler(self.log)
+        logger = logging.getLogger("warehouse")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+        def run(stop: Stop) -> None:
+            try:
+                self.exit_status = serve(settings, stop)
+            except Exception:
+                logger.exception("the thread ended")
+            finally:
+                logger.removeHandler(handler)
+                handler.close()
+
+        self._thread = threading.Thread(target=run, args=(self._asked,), name=f"cdc {self.database}")
+        self._thread.start()
+
     def kill(self) -> None:
         """kill -9."""
         if self.process is not None:
@@ -130,6 +164,10 @@ class CdcLab:
 
     def stop(self) -> int | None:
         """SIGTERM and wait; the exit status, None when nothing ran."""
+        if self._thread is not None and self._asked is not None:
+            self._asked.asked = True
+            self._thread.join(60)
+            self._thread = None
         process, self.process = self.process, None
         if process is None:
             return None
@@ -148,6 +186,7 @@ class CdcLab:
         """End everything this lab started."""
         if self.process is not None:
             self.kill()
+        self.stop()
         self._log_file.close()
         self.server.drop_database(self.database)
 
@@ -162,17 +201,56 @@ class CdcLab:
         found: dict[str, object] = json.loads((self.home / "run" / "cdc-status.json").read_text(encoding="utf-8"))
         return found
 
+    def state(self) -> str | None:
+        """What the running process says it does; None before it says anything."""
+        if not (self.home / "run" / "cdc-status.json").exists():
+            return None
+        found = self.status()
+        pid = os.getpid() if self.process is None else self.process.pid
+        return str(found["state"]) if found["pid"] == pid else None
+
+    def streaming(self) -> bool:
+        """Whether the running process has finished its start."""
+        return self.state() == "streaming"
+
     def wait_state(self, *states: str, seconds: float = 30) -> None:
         """Wait until the running process reports one of these states."""
         deadline = time.monotonic() + seconds
-        while True:
-            if (self.home / "run" / "cdc-status.json").exists():
-                found = self.status()
-                if found["state"] in states and (self.process is None or found["pid"] == self.process.pid):
-                    return
+        while self.state() not in states:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not {states} after {seconds} s:\n{self.tail()}")
             time.sleep(0.05)
+
+    def wait_stopped(self, table: str, seconds: float = 10) -> bool:
+        """Wait until the status file names the table as stopped."""
+        return self._wait(lambda: table in str(self.status()["stoppedTables"]), seconds, f"{table} to be stopped")
+
+    def wait_healed(self, table: str, seconds: float = 30) -> bool:
+        """Wait until a watermark shows the table without an error."""
+
+        def healed() -> bool:
+            mark = latest_watermark(self.lake)
+            return mark is not None and table in mark.versions and mark.versions[table].error is None
+
+        return self._wait(healed, seconds, f"{table} to be exact again")
+
+    def wait_retained(self, below: int, seconds: float = 30) -> bool:
+        """Wait until the slot holds back less log than this many bytes."""
+        query = "select pg_current_wal_lsn() - confirmed_flush_lsn < %s from pg_replication_slots where slot_name = %s"
+
+        def small() -> bool:
+            with psycopg.connect(self.url) as connection:
+                return connection.execute(query, (below, self.slot)).fetchone() == (True,)
+
+        return self._wait(small, seconds, "the slot to let go of the log")
+
+    def _wait(self, done: Callable[[], bool], seconds: float, what: str) -> bool:
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {seconds} s for {what}:\n{self.tail()}")
+            time.sleep(0.1)
+        return True
 
     def watermark(self) -> Watermark:
         """The newest one; fails when there is none."""

@@ -23,7 +23,7 @@ def lab(postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFacto
         " '2024-02-29 23:59:59.123456+02', '1999-12-31', '{\"k\": [1, null]}', ''),"
         f" ('{A}2', '', null, null, null, null, null, null, null, null, null)"
     )
-    lab.start()
+    lab.start_thread()
     lab.wait_watermark()
     yield lab
     lab.close()
@@ -102,6 +102,6 @@ def test_a_slot_ahead_of_the_lake_ends_in_a_new_snapshot(lab: CdcLab) -> None:
     lab.execute("update lines set quantity = quantity + 100 where line_id = (select max(line_id) from lines)")
     slot = f"select pg_replication_slot_advance('{lab.slot}', pg_current_wal_lsn())"
     lab.execute(slot, superuser=True)
-    lab.start(SOUK_CDC_HEARTBEAT_SECONDS="1")
+    lab.start_thread()
     lab.assert_exact()
     assert "ahead of the lake" in lab.tail()

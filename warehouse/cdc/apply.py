@@ -6,7 +6,7 @@ rows at or below that LSN are skipped. Readers see nothing before the watermark 
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -16,8 +16,8 @@ from warehouse.cdc.batch import Batch, Group, Transactions
 from warehouse.cdc.columns import ValueRefused
 from warehouse.contract import CHANGE_COLUMNS, Table
 from warehouse.failpoints import hit
-from warehouse.lake.catalog import ensure_changes, ensure_current
-from warehouse.lake.commit import commit_rows, durable_lsn, sync_commits
+from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
+from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits
 from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ SNAPSHOT_COMMIT_BYTES = 64 * 1024 * 1024
 class TableState:
     """One table's open handles and where it stands.
 
-    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again after a renewed
-    snapshot. ``shown``: the versions of the last watermark, None before the table's first one.
+    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again after a snapshot of
+    its own. ``added``: columns of the contract that the lake gets with the next commit. ``shown``: the versions of the last watermark,
+    None before the table's first one.
     """
 
     table: Table
@@ -40,6 +41,7 @@ class TableState:
     current_version: int
     folded_lsn: int
     shown: TableVersion | None
+    added: list[str] = field(default_factory=list)
     tail_rows: int = 0
     tail_files: int = 0
 
@@ -56,7 +58,13 @@ class LakeWriter:
         self.source = source
         self.mark = latest_watermark(lake)
         self.watermark_table = open_watermarks(lake)
-        self.states = {name: self._open(table) for name, table in sorted(tables.items())}
+        self.refused: dict[str, str] = {}
+        self.states: dict[str, TableState] = {}
+        for name, table in sorted(tables.items()):
+            try:
+                self.states[name] = self._open(table)
+            except TypeChanged as error:
+                self.refused[name] = str(error)
         self._unsynced: list[tuple[DeltaTable, int]] = []
 
     @property
@@ -76,6 +84,7 @@ class LakeWriter:
             current_version=shown.current if shown else current.version(),
             folded_lsn=shown.folded_lsn if shown else 0,
             shown=shown,
+            added=added_columns(changes, table.changes_schema),
         )
         self.count_tail(state)
         return state
@@ -94,6 +103,13 @@ class LakeWriter:
         """Tables that no watermark shows exactly yet: new in the contract, or stopped."""
         return [name for name, state in self.states.items() if state.shown is None or state.stopped]
 
+    def stop(self, name: str, reason: str) -> None:
+        """Show this table as of the durable LSN from the next watermark on, until a snapshot of its own."""
+        state = self.states[name]
+        state.live_from = 0
+        if state.shown is not None and not state.stopped:
+            state.shown = replace(state.shown, stopped_lsn=self.lsn, error=reason)
+
     # --- streaming ---------------------------------------------------------------------------------------------------------------
 
     def apply(self, batch: Batch) -> Watermark:
@@ -103,8 +119,8 @@ class LakeWriter:
         stopped = dict(batch.stopped)
         hit("cdc.before_tables")
         for name, groups in batch.by_table().items():
-            state = self.states[name]
-            if state.stopped and state.live_from == 0:
+            state = self.states.get(name)
+            if state is None or (state.stopped and state.live_from == 0):
                 continue
             try:
                 self._append(state, batch, groups)
@@ -122,20 +138,25 @@ class LakeWriter:
         if any(group.spilled for group in groups):
             counted = _Counted(rows)
             batches = (part for chunk in counted for part in chunk.to_batches())
-            data: pa.Table | pa.RecordBatchReader = pa.RecordBatchReader.from_batches(state.table.changes_schema, batches)
-            version = commit_rows(state.changes, data, batch.lsn)
+            data: ArrowData = pa.RecordBatchReader.from_batches(state.table.changes_schema, batches)
+            version = self._commit(state, data, batch.lsn)
             count = counted.count
         else:
             chunks = list(rows)
             if not chunks:
                 return
             data = pa.concat_tables(chunks)
-            version = commit_rows(state.changes, data, batch.lsn)
+            version = self._commit(state, data, batch.lsn)
             count = data.num_rows
         state.lsn = max(state.lsn, batch.lsn or 0)
         state.tail_rows += count
         state.tail_files += 1
         self._unsynced.append((state.changes, version))
+
+    def _commit(self, state: TableState, data: ArrowData, lsn: int | None) -> int:
+        version = commit_rows(state.changes, data, lsn, evolve=bool(state.added))
+        state.added = []
+        return version
 
     def new_rows(self, state: TableState, groups: list[Group], transactions: Transactions) -> Iterator[pa.Table]:
         """The rows of these groups that the table does not have yet."""
@@ -173,7 +194,7 @@ class LakeWriter:
         return count
 
     def _write_snapshot(self, state: TableState, rows: pa.Table, lsn: int | None, *, first: bool) -> None:
-        self._unsynced.append((state.changes, commit_rows(state.changes, rows, lsn)))
+        self._unsynced.append((state.changes, self._commit(state, rows, lsn)))
         if first:
             base = rows.select(state.table.current_schema.names)
             self._unsynced.append((state.current, commit_rows(state.current, base, lsn)))
@@ -195,6 +216,10 @@ class LakeWriter:
             shown = self._version(state, lsn, stopped.get(name))
             if shown is not None:
                 versions[name] = state.shown = shown
+        for name, reason in self.refused.items():
+            shown = self.mark.versions.get(name) if self.mark else None
+            if shown is not None:
+                versions[name] = shown if shown.error else replace(shown, stopped_lsn=self.lsn, error=reason)
         mark = Watermark(lsn, commit_ts, datetime.now(UTC), versions, source)
         sync_commits(self._unsynced)
         self._unsynced = []

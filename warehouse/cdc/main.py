@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import duckdb
 import psycopg
 import psycopg2
+from deltalake.exceptions import DeltaError
 
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
 from warehouse.cdc.pgoutput import Relation
 from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
-from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, identify, published, slot_state
+from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, has_stored_default, identify, published, slot_state
 from warehouse.cdc.status import write_status
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.upkeep import Cadence, Upkeep
@@ -39,9 +41,9 @@ class AnotherConsumer(RuntimeError):
     """The lake is being written by another process."""
 
 
-def serve(settings: WarehouseSettings) -> int:
-    """Run until SIGTERM or SIGINT; 0 after a clean stop, 3 when only a person can go on (the status file says why)."""
-    stop = _Stop()
+def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
+    """Run until ``stop`` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status file says why)."""
+    stop = stop or Stop()
     lsn = 0
     attempt = 0
     with lake_lock(settings):
@@ -56,9 +58,9 @@ def serve(settings: WarehouseSettings) -> int:
                 log.exception("replication cannot go on")
                 session.report("failed", error=str(error))
                 return 3
-            except (psycopg.Error, psycopg2.Error, OSError) as error:
+            except (psycopg.Error, psycopg2.Error, OSError, DeltaError, duckdb.Error) as error:
                 attempt = 0 if session.streamed else min(attempt + 1, len(_RETRY_SECONDS) - 1)
-                log.warning("connection lost, trying again in %.1f s: %s", _RETRY_SECONDS[attempt], str(error).strip())
+                log.warning("interrupted, trying again in %.1f s: %s", _RETRY_SECONDS[attempt], str(error).strip())
                 session.report("waiting", error=str(error).strip())
                 stop.wait(_RETRY_SECONDS[attempt])
             lsn = session.lsn
@@ -66,8 +68,8 @@ def serve(settings: WarehouseSettings) -> int:
     return 0
 
 
-class _Stop:
-    """Set by SIGTERM and SIGINT."""
+class Stop:
+    """Set by SIGTERM and SIGINT, or by hand where ``serve`` runs in a thread."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -87,7 +89,7 @@ class _Stop:
 class Session:
     """One contract, one pair of connections. Ends by ``stop``, a newer contract or an error."""
 
-    def __init__(self, settings: WarehouseSettings, stop: _Stop) -> None:
+    def __init__(self, settings: WarehouseSettings, stop: Stop) -> None:
         self.lsn = 0
         self.streamed = False
         self._settings, self._stop = settings, stop
@@ -120,13 +122,19 @@ class Session:
             self._stream(sql, replication, writer, contract, written)
 
     def _heal(self, server: Server, writer: LakeWriter, contract: Contract) -> None:
-        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own."""
-        broken = mismatches(contract, server.relations)
-        names = [name for name in writer.missing() if name not in broken]
+        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own; so do tables with a new
+        column whose default filled old rows, which no log message tells."""
+        broken = mismatches(contract, server.relations) | writer.refused
+        refilled = [name for name, state in writer.states.items() if state.added and has_stored_default(server.sql, name, state.added)]
+        for name in refilled:
+            writer.stop(
+                name, f"table {name}: waiting for a snapshot with {', '.join(writer.states[name].added)}, whose default fills old rows"
+            )
+        names = [name for name in {*writer.missing(), *refilled} if name not in broken]
         if names:
             self.report("snapshot")
             with closing(connect_replication(server.url)) as replication:
-                broken |= snapshot_some(server, replication, writer, names)
+                broken |= snapshot_some(server, replication, writer, sorted(names))
         self._stopped = broken
 
     def _stream(

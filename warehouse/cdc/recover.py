@@ -82,7 +82,7 @@ def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, 
 def snapshot_all(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract) -> Watermark:
     """A new slot, every table in its snapshot, one watermark. Killed anywhere inside, the next start does it again from the beginning."""
     _release(server.sql, writer.source.slot)
-    stopped = mismatches(contract, server.relations)
+    stopped = mismatches(contract, server.relations) | writer.refused
     names = [name for name in contract.by_name if name not in stopped]
     with replication.cursor() as cursor:
         exported = create_slot(cursor, writer.source.slot, server.version)

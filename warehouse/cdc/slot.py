@@ -1,7 +1,6 @@
 """The source: connections, its identity, its publication and its replication slot."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import psycopg
 import psycopg2
@@ -10,9 +9,6 @@ from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 
 from warehouse.cdc.pgoutput import Relation, RelationColumn
 from warehouse.lake.lsn import parse_lsn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OLDEST_SERVER = 150000  # column lists in publications
 _FAILOVER_SERVER = 170000
@@ -99,11 +95,11 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
     return found
 
 
-def has_stored_default(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: "Iterator[str] | list[str]") -> bool:
+def has_stored_default(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
     """Whether one of these columns was added with a default: its value in old rows never passes through the log."""
     found = connection.execute(
         "select bool_or(atthasmissing) from pg_attribute where attrelid = format('public.%%I', %s::text)::regclass and attname = any(%s)",
-        (table, list(columns)),
+        (table, columns),
     ).fetchone()
     return bool(found and found[0])
 

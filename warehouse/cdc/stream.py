@@ -67,8 +67,9 @@ class Stream:
             decode=False,
             status_interval=10,
         )
-        with ThreadPoolExecutor(1, thread_name_prefix="lake") as lake, contextlib.ExitStack() as leaving:
-            leaving.callback(self._discard)
+        with contextlib.ExitStack() as leaving:
+            leaving.callback(self._discard)  # last: the lake's thread may still read the spill files
+            lake = leaving.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lake"))
             while not stopping():
                 self._receive()
                 self._settle(block=False)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
-from deltalake.schema import Field
 
 from warehouse.contract import Table
 
@@ -32,28 +31,29 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
         return None
 
 
-def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> DeltaTable:
-    """Open or create the table, adding columns that ``schema`` has and the table lacks.
+class TypeChanged(ValueError):
+    """A column of the lake has another type than the contract says now: it needs a new table, never a silent cast."""
 
-    The key travels in the table's description, so that readers need no contract. Raises TypeError when a column changed its type:
-    that needs a new table, never a silent cast.
-    """
+
+def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> DeltaTable:
+    """Open or create the table. The key travels in the table's description, so that readers need no contract."""
     table = open_table(uri)
-    if table is None:
-        if "://" not in uri:
-            Path(uri).mkdir(parents=True, exist_ok=True)
-        description = json.dumps({"primaryKey": list(key)})
-        return DeltaTable.create(uri, schema=Schema.from_arrow(schema), description=description, configuration=dict(_CONFIGURATION))
+    if table is not None:
+        return table
+    if "://" not in uri:
+        Path(uri).mkdir(parents=True, exist_ok=True)
+    description = json.dumps({"primaryKey": list(key)})
+    return DeltaTable.create(uri, schema=Schema.from_arrow(schema), description=description, configuration=dict(_CONFIGURATION))
+
+
+def added_columns(table: DeltaTable, schema: pa.Schema) -> list[str]:
+    """Columns of ``schema`` that the table does not have yet; raises TypeChanged."""
     have = arrow_schema(table)
-    missing: list[pa.Field] = []
     for field in schema:
-        if field.name not in have.names:
-            missing.append(field)
-        elif have.field(field.name).type != field.type:
-            raise TypeError(f"{uri}, column {field.name}: the lake has {have.field(field.name).type}, the contract says {field.type}")
-    if missing:
-        table.alter.add_columns([Field.from_arrow(field) for field in missing])
-    return table
+        if field.name in have.names and have.field(field.name).type != field.type:
+            name = table.table_uri.rstrip("/").rpartition("/")[2]
+            raise TypeChanged(f"table {name}, column {field.name}: the lake has {have.field(field.name).type}, the contract {field.type}")
+    return [name for name in schema.names if name not in have.names]
 
 
 def ensure_changes(lake: str, table: Table) -> DeltaTable:

@@ -20,9 +20,13 @@ def commit_rows(
     data: ArrowData,
     lsn: int | None,
     metadata: Mapping[str, str] | None = None,
+    *,
     mode: Literal["append", "overwrite"] = "append",
+    evolve: bool = False,
 ) -> int:
     """Write ``data`` and, when given, the table's new LSN in one commit; returns the new version.
+
+    With ``evolve`` columns of ``data`` that the table lacks are added by the same commit.
 
     ``lsn`` becomes the Delta application transaction ``souk_cdc``: ``durable_lsn`` reads it back after any crash.
     """
@@ -31,7 +35,8 @@ def commit_rows(
         custom_metadata=noted | dict(metadata or {}),
         app_transactions=[Transaction(APP_ID, lsn)] if lsn is not None else None,
     )
-    write_deltalake(table, data, mode=mode, commit_properties=properties, writer_properties=_WRITER)
+    schema_mode: Literal["merge"] | None = "merge" if evolve else None
+    write_deltalake(table, data, mode=mode, schema_mode=schema_mode, commit_properties=properties, writer_properties=_WRITER)
     return table.version()
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from warehouse.lake.catalog import WATERMARKS, ensure_table, open_table, table_uri
@@ -101,32 +101,33 @@ def write_watermark(table: DeltaTable, mark: Watermark) -> int:
 
 def latest_watermark(lake: str | os.PathLike[str]) -> Watermark | None:
     """The newest watermark, or None while the first snapshot has not finished."""
-    found = _rows(lake, None, newest=True)
-    return _parse(max(found, key=_order)) if found else None
+    files = _files(lake)
+    if not files:
+        return None
+    top = max(high for _, high in files)
+    return _first([path for path, high in files if high == top], "true", "DESC")
 
 
 def watermarks(lake: str | os.PathLike[str]) -> list[Watermark]:
     """Every watermark kept, oldest first."""
-    return [_parse(row) for row in sorted(_rows(lake, None, newest=False), key=_order)]
+    return _query([path for path, _ in _files(lake)], "true ORDER BY lsn, created_at")
 
 
 def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
     """The lake exactly at ``lsn``, which may lie between two stored watermarks.
 
     The base comes from the last watermark at or before it (a later fold already contains later rows), the change log from the first
-    one at or after it. Raises LakeStateError when the lake has not reached ``lsn``, begins after it, or was snapshotted anew across it.
+    one at or after it. Raises LakeStateError when the lake has not reached ``lsn``, SnapshottedAnew when a snapshot jumped over it.
     """
-    marks = watermarks(lake)
-    before = [mark for mark in marks if mark.lsn <= lsn]
-    after = [mark for mark in marks if mark.lsn >= lsn]
-    if not after:
-        reached = marks[-1].lsn_text if marks else "nothing"
-        raise LakeStateError(f"the lake has reached {reached}, not yet {format_lsn(lsn)}")
-    if not before:
-        raise LakeStateError(f"the lake begins at {after[0].lsn_text}, after {format_lsn(lsn)}")
-    first, last = before[-1], after[0]
-    if first.lsn == lsn:
+    files = [path for path, _ in _files(lake)]
+    first = _first(files, f"lsn <= {lsn}", "DESC")
+    if first is not None and first.lsn == lsn:
         return first
+    last = _first(files, f"lsn >= {lsn}", "ASC")
+    if last is None:
+        raise LakeStateError(f"the lake has reached {first.lsn_text if first else 'nothing'}, not yet {format_lsn(lsn)}")
+    if first is None:
+        raise SnapshottedAnew(f"the lake begins at {last.lsn_text}, after {format_lsn(lsn)}")
     if last.source is not None and last.source.kind == "snapshot":
         raise SnapshottedAnew(f"no exact state at {format_lsn(lsn)}: the lake was snapshotted anew at {last.lsn_text}")
     versions = {
@@ -137,27 +138,31 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
     return Watermark(lsn, first.commit_ts, last.created_at, versions, first.source)
 
 
-def _order(row: Mapping[str, object]) -> tuple[object, object]:
-    return row["lsn"], row["created_at"]
-
-
-def _rows(lake: str | os.PathLike[str], version: int | None, *, newest: bool) -> list[dict[str, object]]:
-    table = open_table(table_uri(lake, WATERMARKS), version)
+def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:
+    """The live files of the watermark table, each with its highest LSN."""
+    root = table_uri(lake, WATERMARKS)
+    table = open_table(root)
     if table is None:
         return []
-    actions = pa.table(table.get_add_actions(flatten=True))
-    paths = list(actions["path"].to_pylist())
-    if not paths:
+    actions = table.get_add_actions(flatten=True)
+    if "max.lsn" not in actions.column_names:
         return []
-    if newest:
-        highs = actions["max.lsn"].to_pylist()
-        top = max(highs)
-        paths = [path for path, high in zip(paths, highs, strict=True) if high == top]
-    dataset = table.to_pyarrow_table if "://" in table_uri(lake) else None
-    if dataset is not None:
-        return [dict(row) for row in dataset().to_pylist()]
-    root = table_uri(lake, WATERMARKS)
-    return [dict(row) for path in paths for row in pq.read_table(f"{root}/{path}", schema=_SCHEMA).to_pylist()]
+    return [(f"{root}/{path}", int(high)) for path, high in zip(actions["path"].to_pylist(), actions["max.lsn"].to_pylist(), strict=True)]
+
+
+def _first(files: list[str], condition: str, order: str) -> Watermark | None:
+    found = _query(files, f"{condition} ORDER BY lsn {order}, created_at DESC LIMIT 1")
+    return found[0] if found else None
+
+
+def _query(files: list[str], condition: str) -> list[Watermark]:
+    if not files:
+        return []
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        rows = con.execute(f"SELECT * FROM read_parquet([{listed}]) WHERE {condition}").to_arrow_table()
+    return [_parse(row) for row in rows.to_pylist()]
 
 
 def _parse(row: Mapping[str, object]) -> Watermark:

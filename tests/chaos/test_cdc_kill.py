@@ -1,0 +1,170 @@
+"""kill -9 the CDC process at every point, Postgres by an immediate stop: afterwards the lake is Postgres, and no change is in it twice."""
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.harness.cdc import CdcLab
+from tests.harness.cdc_workload import Workload
+from tests.harness.postgres import PostgresHarness, running_postgres
+from warehouse.failpoints import POINTS
+from warehouse.lake.read import latest_watermark
+
+# The first of each go with every run, the others with the long one.
+SNAPSHOT_POINTS = ("cdc.snapshot_mid", "cdc.snapshot_before_watermark", "cdc.after_slot", "cdc.snapshot_after_watermark")
+STREAM_POINTS = (
+    "cdc.mid_tables",
+    "cdc.before_watermark",
+    "cdc.before_feedback",
+    "cdc.spill_mid",
+    "cdc.fold_after",
+    "cdc.after_receive",
+    "cdc.before_tables",
+    "cdc.after_watermark",
+    "cdc.after_feedback",
+    "cdc.fold_mid",
+    "cdc.compact_mid",
+)
+QUICK = {"SOUK_CDC_SPILL_BYTES": "30000", "SOUK_CDC_FOLD_FILES": "4", "SOUK_CDC_FOLD_SECONDS": "1"}
+# The process with its guard removed: it forgets what each table's own commit says about its LSN.
+UNGUARDED = (
+    "-c",
+    (
+        "import sys, warehouse.cdc.apply as apply; apply.durable_lsn = lambda table: 0;"
+        " from warehouse.cdc.__main__ import main; sys.exit(main())"
+    ),
+)
+
+
+def quick(points: tuple[str, ...], count: int) -> list[object]:
+    """Parameters of which only the first ``count`` belong to the quick run."""
+    return [pytest.param(point, marks=() if number < count else pytest.mark.slow) for number, point in enumerate(points)]
+
+
+@pytest.fixture(scope="module")
+def lab(postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CdcLab]:
+    """One database and lake that live through all the kills of this module."""
+    lab = CdcLab(postgres_server, tmp_path_factory.mktemp("chaos"))
+    lab.start(**QUICK)
+    lab.wait_watermark()
+    yield lab
+    lab.close()
+
+
+def work_until_killed(lab: CdcLab, seed: int, seconds: float = 40) -> int:
+    """Random transactions until the process has died; returns how many were committed."""
+    process = lab.process
+    assert process is not None
+    workload = Workload(lab.url, seed)
+    deadline = time.monotonic() + seconds
+    try:
+        while process.poll() is None and not lab.streaming():
+            time.sleep(0.05)
+        while process.poll() is None:
+            assert time.monotonic() < deadline, f"the failpoint was never reached:\n{lab.tail()}"
+            workload.run(3)
+            time.sleep(0.03)
+        workload.run(5)
+    finally:
+        workload.close()
+    assert lab.wait_exit() == -9
+    return workload.committed
+
+
+def test_every_registered_point_is_killed_at() -> None:
+    assert set(SNAPSHOT_POINTS) | set(STREAM_POINTS) == POINTS
+
+
+@pytest.mark.parametrize("point", quick(STREAM_POINTS, 5))
+def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
+    lab.start(f"{point}@2=kill", **QUICK)
+    assert work_until_killed(lab, seed=STREAM_POINTS.index(point)) > 0
+    lab.start(**QUICK)
+    lab.assert_exact()
+
+
+@pytest.mark.parametrize("point", quick(SNAPSHOT_POINTS, 2))
+def test_killed_in_the_first_snapshot(postgres_server: PostgresHarness, tmp_path: Path, point: str) -> None:
+    lab = CdcLab(postgres_server, tmp_path)
+    try:
+        workload = Workload(lab.url, 7)
+        workload.run(40)
+        lab.start(f"{point}=kill")
+        assert lab.wait_exit() == -9
+        seen = latest_watermark(lab.lake)
+        assert (seen is None) == (point != "cdc.snapshot_after_watermark"), "readers may see a finished snapshot only"
+        workload.run(40)
+        workload.close()
+        lab.start()
+        lab.assert_exact()
+    finally:
+        lab.close()
+
+
+def test_without_the_lsn_in_the_commit_duplicates_appear(postgres_server: PostgresHarness, tmp_path: Path) -> None:
+    """The negative control: the same kill, the guard removed, and the same oracle must object."""
+    lab = CdcLab(postgres_server, tmp_path)
+    try:
+        lab.start("cdc.before_watermark@2=kill", **QUICK)
+        lab.wait_watermark()
+        work_until_killed(lab, seed=3)
+        lab.start(program=UNGUARDED, **QUICK)
+        assert lab.verify().clean
+        assert lab.duplicates() > 0
+    finally:
+        lab.close()
+
+
+def _through_server_death(lab: CdcLab, server: PostgresHarness, seed: int) -> None:
+    """Load, then an immediate stop of Postgres under it; the process waits and goes on by itself."""
+    stop = threading.Event()
+    workload = Workload(lab.url, seed)
+
+    def load() -> None:
+        with contextlib.suppress(psycopg.Error):
+            while not stop.is_set():
+                workload.one()
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    time.sleep(random.Random(seed).uniform(0.5, 1.5))
+    server.immediate_stop()
+    stop.set()
+    thread.join(30)
+    server.start()
+
+
+def test_postgres_stopped_immediately_under_load(tmp_path: Path) -> None:
+    with running_postgres(tmp_path / "postgres", fsync=True, settings=(("synchronous_commit", "off"),)) as server:
+        lab = CdcLab(server, tmp_path / "lab")
+        try:
+            process = lab.start(**QUICK)
+            lab.wait_watermark()
+            _through_server_death(lab, server, seed=1)
+            lab.assert_exact()
+            assert process.poll() is None, "losing the server must not end the process"
+        finally:
+            lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(20))
+def test_many_random_kills(postgres_server: PostgresHarness, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    lab = CdcLab(postgres_server, tmp_path)
+    try:
+        for number in range(6):
+            point = rng.choice(STREAM_POINTS)
+            lab.start(f"{point}@{rng.randint(1, 6)}=kill", **QUICK)
+            work_until_killed(lab, seed=seed * 100 + number, seconds=90)
+        lab.start(**QUICK)
+        lab.assert_exact()
+    finally:
+        lab.close()

@@ -1,0 +1,154 @@
+"""The column-wise decoder against a value-by-value one written from the protocol's description, on generated messages."""
+
+import struct
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.harness.cdc import lab_contract
+from warehouse.cdc.columns import Layout, SchemaMismatch, ValueRefused, decode_rows, match_layout
+from warehouse.cdc.pgoutput import Begin, Commit, Message, ProtocolError, Relation, RelationColumn, Truncate, parse
+from warehouse.contract import parse_contract
+
+TABLE = parse_contract(lab_contract()).by_name["pairs"]
+# The stream's column order differs from the contract's, as it does after a migration.
+RELATION = Relation(
+    42,
+    "public",
+    "pairs",
+    "f",
+    (
+        RelationColumn("amount", key=False, oid=1700, typmod=((14 << 16) | 4) + 4),
+        RelationColumn("a", key=True, oid=2950, typmod=-1),
+        RelationColumn("note", key=False, oid=25, typmod=-1),
+        RelationColumn("b", key=True, oid=23, typmod=-1),
+    ),
+)
+LAYOUT: Layout = match_layout(TABLE, RELATION)
+Values = tuple[str | None, ...]
+UNCHANGED = "\0unchanged"
+
+amounts = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**9), max_value=10**9).map(str)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+rows = st.tuples(st.none() | amounts, st.uuids().map(str), st.none() | texts, st.integers(-(2**31), 2**31 - 1).map(str))
+changes = st.one_of(
+    st.tuples(st.just("I"), st.just(""), st.none(), rows),
+    st.tuples(st.just("U"), st.just(""), st.none(), rows),
+    st.tuples(st.just("U"), st.just("O"), rows, rows),
+    st.tuples(st.just("D"), st.just("O"), rows, st.none()),
+    st.tuples(st.just("D"), st.just("K"), rows.map(lambda row: (None, row[1], None, row[3])), st.none()),
+)
+
+
+def tuple_bytes(values: Values) -> bytes:
+    """TupleData of the protocol."""
+    out = [struct.pack(">H", len(values))]
+    for value in values:
+        if value is None:
+            out.append(b"n")
+        elif value == UNCHANGED:
+            out.append(b"u")
+        else:
+            data = value.encode()
+            out.append(b"t" + struct.pack(">I", len(data)) + data)
+    return b"".join(out)
+
+
+def message(kind: str, mark: str, old: Values | None, new: Values | None) -> bytes:
+    """One Insert, Update or Delete message."""
+    parts = [kind.encode(), struct.pack(">I", 42)]
+    if old is not None:
+        parts += [mark.encode(), tuple_bytes(old)]
+    if new is not None:
+        parts += [b"N", tuple_bytes(new)]
+    return b"".join(parts)
+
+
+def typed(values: Values) -> dict[str, object]:
+    """One tuple as the contract types it."""
+    amount, a, note, b = values
+    return {"a": a, "b": None if b is None else int(b), "note": note, "amount": None if amount is None else Decimal(amount)}
+
+
+def expected(seq: int, kind: str, old: Values | None, new: Values | None) -> list[dict[str, object]]:
+    """What one message means."""
+    if new is None:
+        assert old is not None
+        return [typed(old) | {"_op": "d", "_seq": 2 * seq}]
+    if old is not None and (old[1], old[3]) != (new[1], new[3]):
+        return [typed(old) | {"_op": "d", "_seq": 2 * seq}, typed(new) | {"_op": "i", "_seq": 2 * seq + 1}]
+    return [typed(new) | {"_op": "i" if kind == "I" else "u", "_seq": 2 * seq + 1}]
+
+
+@given(st.lists(changes, min_size=1, max_size=25))
+def test_the_same_rows_as_value_by_value(history: list[tuple[str, str, Values | None, Values | None]]) -> None:
+    payloads = [message(*change) for change in history]
+    found = decode_rows(LAYOUT, payloads, np.arange(5, 5 + len(payloads))).to_pylist()
+    wanted = [row for seq, (kind, _, old, new) in enumerate(history, start=5) for row in expected(seq, kind, old, new)]
+    assert found == wanted
+
+
+@given(rows, texts)
+def test_an_unchanged_large_value_comes_from_the_old_row(row: Values, note: str) -> None:
+    old = (row[0], row[1], note, row[3])
+    new = ("1.0000", row[1], UNCHANGED, row[3])
+    decoded = decode_rows(LAYOUT, [message("U", "O", old, new)], np.array([0]))
+    assert decoded.to_pylist() == [typed(("1.0000", row[1], note, row[3])) | {"_op": "u", "_seq": 1}]
+
+
+def test_an_unchanged_value_without_the_old_row_is_refused() -> None:
+    payload = message("U", "", None, ("1", "x", UNCHANGED, "1"))
+    with pytest.raises(ValueRefused, match=r"table pairs, column note: .* REPLICA IDENTITY FULL"):
+        decode_rows(LAYOUT, [payload], np.array([0]))
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1.00001", "99999999999.0"])
+def test_a_number_without_exact_place_is_refused(amount: str) -> None:
+    with pytest.raises(ValueRefused, match="table pairs, column amount"):
+        decode_rows(LAYOUT, [message("I", "", None, (amount, "x", None, "1"))], np.array([0]))
+
+
+def test_relations_that_do_not_fit_are_named() -> None:
+    def relation(*columns: RelationColumn) -> Relation:
+        return Relation(42, "public", "pairs", "d", columns)
+
+    a, b = RELATION.columns[1], RELATION.columns[3]
+    extra = RelationColumn("colour", key=False, oid=25, typmod=-1)
+    with pytest.raises(SchemaMismatch, match="table pairs, column colour: published by Postgres but not in the contract"):
+        match_layout(TABLE, relation(a, b, extra))
+    with pytest.raises(SchemaMismatch, match="table pairs, column b: in the contract but not published"):
+        match_layout(TABLE, relation(a))
+    with pytest.raises(SchemaMismatch, match="table pairs, column b: Postgres type oid 25 is not int4"):
+        match_layout(TABLE, relation(a, RelationColumn("b", key=True, oid=25, typmod=-1)))
+
+
+def test_control_messages() -> None:
+    moment = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
+    micros = int((moment - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    assert parse(b"B" + struct.pack(">QqI", 7, micros, 99)) == Begin(7, moment, 99)
+    assert parse(b"C\0" + struct.pack(">QQq", 7, 9, micros)) == Commit(7, 9, moment)
+    assert parse(b"T" + struct.pack(">IB", 2, 0) + struct.pack(">2I", 5, 6)) == Truncate((5, 6))
+    assert parse(b"M\1" + struct.pack(">Q", 3) + b"souk\0" + struct.pack(">I", 2) + b"hi") == Message(True, 3, "souk", b"hi")
+    described = b"R" + struct.pack(">I", 42) + b"public\0pairs\0f" + struct.pack(">H", 1) + b"\1a\0" + struct.pack(">Ii", 2950, -1)
+    assert parse(described) == Relation(42, "public", "pairs", "f", (RelationColumn("a", key=True, oid=2950, typmod=-1),))
+    assert moment.date() == date(2024, 2, 29)
+
+
+@given(st.binary(max_size=60))
+def test_arbitrary_bytes_are_a_message_or_a_protocol_error(data: bytes) -> None:
+    try:
+        parse(data)
+    except ProtocolError:
+        return
+
+
+@given(st.integers(0, 60))
+def test_truncated_descriptions_are_protocol_errors(length: int) -> None:
+    whole = b"R" + struct.pack(">I", 42) + b"public\0pairs\0f" + struct.pack(">H", 1) + b"\1a\0" + struct.pack(">Ii", 2950, -1)
+    if length < len(whole):
+        with pytest.raises(ProtocolError):
+            parse(whole[:length])
