@@ -74,7 +74,7 @@ def lab_contract() -> dict[str, object]:
 
 
 class CdcLab:
-    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log lies in ``folder/cdc.log``."""
+    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log is ``cdc.log``."""
 
     def __init__(self, server: PostgresHarness, folder: Path, *, migrate: Migrate | None = None, contract_path: Path | None = None) -> None:
         self.server = server
