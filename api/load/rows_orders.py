@@ -6,7 +6,7 @@ import polars as pl
 
 from api.load.history import STATES, History
 from api.load.rows_catalogue import id_map, money, with_ids
-from api.orders.statements import EVENT_OF
+from api.orders.states import EVENT_OF
 
 PAYMENT_STATUS = {"cancelled": "voided", "refunded": "refunded"}
 
@@ -131,7 +131,7 @@ def outbox_events(history: History, steps: pl.DataFrame) -> pl.DataFrame:
         pl.lit("order").alias("aggregate_type"),
         pl.col("order_id").alias("aggregate_id"),
         "sequence",
-        pl.col("to_status").replace_strict(EVENT_OF, return_dtype=pl.String).alias("event_type"),
+        pl.col("to_status").replace_strict(dict(EVENT_OF), return_dtype=pl.String).alias("event_type"),
         payload.alias("payload"),
         pl.lit("import").alias("origin"),
         pl.col("at").alias("created_at"),

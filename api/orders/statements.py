@@ -14,20 +14,7 @@ from api.kernel.actor import ActorKind
 from api.kernel.ids import new_id
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
-from api.orders.states import may_follow
-
-# Every step of the state machine leaves exactly one event.
-EVENT_OF = {
-    "pending": "OrderCreated",
-    "confirmed": "OrderPlaced",
-    "processing": "OrderProcessing",
-    "shipped": "OrderShipped",
-    "delivered": "OrderDelivered",
-    "cancelled": "OrderCancelled",
-    "return_requested": "ReturnRequested",
-    "return_approved": "ReturnApproved",
-    "refunded": "OrderRefunded",
-}
+from api.orders.states import EVENT_OF, may_follow
 
 _CREATE = """placed AS (
     INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency, subtotal, tax, shipping_fee,

@@ -20,6 +20,20 @@ TRANSITIONS: MappingProxyType[str, frozenset[str]] = MappingProxyType(
         "cancelled": frozenset(),
     }
 )
+# Every step of the state machine leaves exactly one event.
+EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "pending": "OrderCreated",
+        "confirmed": "OrderPlaced",
+        "processing": "OrderProcessing",
+        "shipped": "OrderShipped",
+        "delivered": "OrderDelivered",
+        "cancelled": "OrderCancelled",
+        "return_requested": "ReturnRequested",
+        "return_approved": "ReturnApproved",
+        "refunded": "OrderRefunded",
+    }
+)
 ORDER_STATES = tuple(TRANSITIONS)
 CANCELLABLE = frozenset(state for state, following in TRANSITIONS.items() if "cancelled" in following)
 SOLD_STATES = frozenset(ORDER_STATES) - {"pending", "cancelled"}

@@ -1,4 +1,4 @@
-"""Tiny loaded sets for tests: the real loader as its own process, on real servers."""
+"""Tiny loaded sets for tests: the real loader on real servers."""
 
 from __future__ import annotations
 
@@ -7,27 +7,47 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from typer.testing import CliRunner
+
+from api.load.__main__ import app
 from tests.harness.api import ROOT
 from tests.harness.buying import SANDBOX_KEY
 from tests.harness.postgres import migrate_with_alembic
 
+Done: TypeAlias = "subprocess.CompletedProcess[str]"
 UNTIL = "2026-06-30T12:00:00"
 TINY = ("--products", "150", "--shoppers", "80", "--orders", "300", "--until", UNTIL)
 
 
-def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """`python -m api.load ARGUMENTS --json`; without a sandbox URL also `--no-gateway`."""
-    env = {**os.environ, "DATABASE_URL": database_url, "SOUK_SANDBOX_KEY": SANDBOX_KEY}
-    env |= {"SOUK_SANDBOX_URL": sandbox_url} if sandbox_url else {}
-    env |= {"SOUK_HOME": str(home)} if home else {}
-    extra = () if sandbox_url else ("--no-gateway",)
-    command = [sys.executable, "-m", "api.load", *arguments, *extra, "--json"]
+def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
+    """`python -m api.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox URL also `--no-gateway`."""
+    env = _environment(database_url, sandbox_url, home)
+    result = CliRunner().invoke(app, _complete(arguments, sandbox_url), env=env)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
+def load_process(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
+    """The same as its own process, as an operator starts it."""
+    env = {**os.environ, **_environment(database_url, sandbox_url, home)}
+    command = [sys.executable, "-m", "api.load", *_complete(arguments, sandbox_url)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
 
 
-def loaded(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def _environment(database_url: str, sandbox_url: str | None, home: Path | None) -> dict[str, str]:
+    env = {"DATABASE_URL": database_url, "SOUK_SANDBOX_KEY": SANDBOX_KEY}
+    env |= {"SOUK_SANDBOX_URL": sandbox_url} if sandbox_url else {}
+    return env | ({"SOUK_HOME": str(home)} if home else {})
+
+
+def _complete(arguments: tuple[str, ...], sandbox_url: str | None) -> list[str]:
+    return [*arguments, *(() if sandbox_url else ("--no-gateway",)), "--json"]
+
+
+def loaded(done: Done) -> dict[str, Any]:
     """The summary of a load that must have succeeded."""
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout)

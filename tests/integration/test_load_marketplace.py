@@ -11,7 +11,7 @@ import pytest
 
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
-from tests.harness.history import TINY, load, loaded
+from tests.harness.history import TINY, load, load_process, loaded
 from tests.harness.invariants import assert_invariants
 from tests.harness.postgres import PostgresHarness
 
@@ -29,7 +29,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def summary(database_url: str, sandbox: Server) -> dict[str, Any]:
-    return loaded(load(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
+    return loaded(load_process(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
 
 
 def rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
