@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, Schema
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from warehouse.lake.catalog import arrow_schema, open_table, table_uri
 from warehouse.lake.commit import sync_commits
@@ -40,7 +40,7 @@ def commit_files(
     """
     uri = derived_uri(lake, name)
     root = Path(uri)
-    actions = [_add(root, Path(file).absolute(), schema) for file in parquet_files]
+    actions: list[AddAction | RemoveAction] = [_add(root, Path(file).absolute(), schema) for file in parquet_files]
     properties = CommitProperties(custom_metadata=dict(metadata or {}))
     table = open_table(uri)
     if table is None:
