@@ -59,6 +59,7 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
     z = torch.from_numpy(standardise(candidates.inputs, mean, std))
     relevant, present = torch.from_numpy(candidates.relevant), torch.from_numpy(candidates.present)
     useful = torch.nonzero(relevant.sum(1) > 0).ravel()
+    torch.set_num_threads(1)  # the steps are small: a second thread spends more time waiting than computing
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     first, second, skip = (

@@ -72,3 +72,37 @@ def shop(*, with_features: bool = True, extra: pl.DataFrame | None = None, lsn: 
     """The shop as TrainingData; `extra` appends order lines."""
     frame = lines() if extra is None else pl.concat([lines(), extra], how="diagonal_relaxed")
     return training_data("small shop", frame, products(), lsn, features() if with_features else None)
+
+
+def hot_shop() -> TrainingData:
+    """Shoppers also buy what is hot in these weeks, and only `product__orders_7d` says what is hot: a ranker without features cannot know.
+
+    The hot set of the validation weeks is stamped before day 48, that of the test weeks before day 54.
+    """
+    generator = np.random.default_rng(11)
+    ids = [product for product in products()["product_id"].to_list() if product != "postage"]
+    hot = {day: set(generator.choice(ids, 6, replace=False).tolist()) for day in range(0, DAYS, 2)}
+    hot |= dict.fromkeys((48, 50, 52), hot[46]) | dict.fromkeys((54, 56, 58), hot[52])
+    rows = []
+    for user in range(120):
+        for number, day in enumerate(np.sort(generator.choice(DAYS, 10, replace=False)).tolist()):
+            chosen = [*generator.choice(sorted(hot[day // 2 * 2]), 2, replace=False).tolist(), str(generator.choice(ids))]
+            when = START + timedelta(days=day, hours=12)
+            rows += [
+                {"order_id": f"h{user}-{number}", "user_id": f"u{user:03d}", "product_id": product, "ordered_at": when}
+                for product in chosen
+            ]
+    stamps = [
+        {
+            "product_id": item,
+            "event_timestamp": START + timedelta(days=day),
+            "product__orders_7d": 40 * (item in hot[day]),
+            "product__price": 1.0,
+        }
+        for day in (0, 24, 48, 54)
+        for item in ids
+    ]
+    user_rows = [{"user_id": f"u{number:03d}", "event_timestamp": START, "user__orders_365d": number % 7} for number in range(120)]
+    frames = {"product": pl.DataFrame(stamps), "user": pl.DataFrame(user_rows)}
+    table = FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
+    return training_data("hot shop", pl.DataFrame(rows).unique(["order_id", "product_id"]), products(), 1000, table)

@@ -1,0 +1,68 @@
+"""`python -m tests.benchmarks.recommenders [--data ROOT] [--recipe NAME]`: recommender quality on the real sets.
+
+Evaluates ROOT and every set below it (default: `../shared/data/recsys` beside the checkout) by all protocols of its form. One line per
+protocol and model: `ours` = NDCG@10 on test, `limit` = popularity in the same run on the same cases; all metrics ride along.
+Without the sets it says so and exits 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from tests.benchmarks.results import record
+from training.datasets import BadTrainingData
+from training.evaluate import Row, evaluate
+from training.forms import read_set
+from training.recipes import RECIPES
+
+
+def main() -> int:
+    """Evaluate and record."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/recsys"))
+    parser.add_argument("--recipe", choices=sorted(RECIPES), default="steady")
+    options = parser.parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if not options.data.is_dir():
+        sys.stderr.write(f"{options.data}: not there, nothing to measure\n")
+        return 0
+    for folder in (options.data, *sorted(path for path in options.data.iterdir() if path.is_dir())):
+        try:
+            data = read_set(folder)
+        except BadTrainingData as error:
+            sys.stderr.write(f"skipped: {error}\n")
+            continue
+        recipe = RECIPES[options.recipe]()
+        record_rows(evaluate(data, recipe), recipe=options.recipe, seed=recipe.seed, data_hash=data.data_hash()[:16])
+    return 0
+
+
+def record_rows(rows: list[Row], **stamp: object) -> None:
+    """One line per row that has NDCG@10; the paired gains and costs of a protocol ride on the line of what ships."""
+    scored = {(str(row["protocol"]), str(row["model"])): _metrics(row) for row in rows}
+    for (protocol, model), metrics in scored.items():
+        if "ndcg@10" not in metrics:
+            continue
+        popularity = scored.get((protocol, "popularity"), {}).get("ndcg@10")
+        extra: dict[str, object] = {"metrics": metrics}
+        if model.startswith("shipped"):
+            extra["gains_and_cost"] = next((m for (p, _), m in scored.items() if p.startswith(f"{protocol} (paired")), {})
+        low, high, found = (metrics[name] for name in ("ndcg@10_low", "ndcg@10_high", "recall@10"))
+        note = (
+            f"95 % {low:.4f} to {high:.4f}; Recall@10 {found:.4f}; coverage@10 {metrics['coverage@10']:.2f}; {metrics['cases']:.0f} cases"
+        )
+        name = f"{rows[0]['set']}: {protocol}: {model}"
+        record("recommenders", name, ours=metrics["ndcg@10"], limit=popularity, unit="NDCG@10", note=note, **extra, **stamp)
+
+
+def _metrics(row: Row) -> dict[str, float]:
+    metrics = row["metrics"]
+    assert isinstance(metrics, dict)
+    return metrics
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
