@@ -85,7 +85,8 @@ class FeatureTable:
     """Feature values as data: `columns` is the order the ranker sees, `defaults` fills what is missing.
 
     frames: entity (product, user, shop) -> its id, `event_timestamp` (UTC) and stored columns. A value is visible from its timestamp on, so
-    a fit at a cut never reads a later one. minus: column -> (minuend, subtrahend) for columns computed when they are read.
+    a fit at a cut never reads a later one. minus: column -> (minuend, subtrahend) for columns computed when they
+    are read, from stored ones whose defaults are `stored_defaults`.
     """
 
     columns: tuple[str, ...]
@@ -94,6 +95,7 @@ class FeatureTable:
     defaults: tuple[float, ...]
     frames: dict[str, pl.DataFrame]
     minus: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stored_defaults: dict[str, float] = field(default_factory=dict)
 
     def as_of(self, entity: str, ids: Sequence[str], cut: float) -> Scores:
         """Values [len(ids), columns of `entity`] float32: the newest at or before `cut` (days since 1970-01-01), else the default."""
@@ -108,9 +110,10 @@ class FeatureTable:
         values = []
         for name, fill in wanted:
             if name in self.minus:
-                values.append(_difference(found, shop, *self.minus[name], fill))
+                first, second = (self._stored(part, found, shop) for part in self.minus[name])
+                values.append(first - second)
             else:
-                values.append(found[name].cast(pl.Float64).fill_null(fill).fill_nan(fill).to_numpy())
+                values.append(_numbers(found, name, fill))
         return np.ascontiguousarray(np.stack(values, axis=1), dtype=np.float32)
 
     def shuffled(self, name: str, seed: int) -> FeatureTable:
@@ -120,6 +123,14 @@ class FeatureTable:
             for entity, frame in self.frames.items()
         }
         return replace(self, frames=frames)
+
+    def _stored(self, name: str, found: pl.DataFrame, shop: pl.DataFrame) -> Floats:
+        """One side of a difference: the entity's own column, or the shop's newest value for all of them; defaults filled."""
+        fill = self.stored_defaults.get(name, 0.0)
+        if name in found.columns:
+            return _numbers(found, name, fill)
+        value = float(_numbers(shop, name, fill)[-1]) if shop.height and name in shop.columns else fill
+        return np.full(found.height, value)
 
     def _known(self, entity: str, cut: float) -> pl.DataFrame:
         """The newest row of every entity at or before the cut."""
@@ -131,15 +142,9 @@ class FeatureTable:
         return known.with_columns(pl.col(f"{entity}_id").cast(pl.String))
 
 
-def _difference(found: pl.DataFrame, shop: pl.DataFrame, minuend: str, subtrahend: str, fill: float) -> Floats:
-    """minuend (of the shop's newest row or the entity's) - subtrahend; `fill` where either is unknown or the day number is 0 (never)."""
-    if minuend in shop.columns:
-        first = np.full(found.height, float(shop[minuend][-1]) if shop.height else np.nan)
-    else:
-        first = found[minuend].cast(pl.Float64).to_numpy()
-    second = found[subtrahend].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    known = np.isfinite(first) & np.isfinite(second) & (second != 0)
-    return np.where(known, first - second, fill)
+def _numbers(frame: pl.DataFrame, name: str, fill: float) -> Floats:
+    """A column as float64 with `fill` where it is null or not a number."""
+    return np.asarray(frame[name].cast(pl.Float64).fill_null(fill).fill_nan(fill).to_numpy(), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from features.columns import columns_hash, numeric_columns
 from training.datasets import BadTrainingData, FeatureTable, TrainingData, catalogue_from_frame, events_from_frame
 from training.settings import TrainingSettings
 
@@ -63,8 +64,6 @@ def read_sequences(frame: pl.DataFrame) -> pl.DataFrame:
 
 def read_features(folder: Path) -> FeatureTable | None:
     """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before the first build."""
-    from features.columns import columns_hash, numeric_columns
-
     files = {path.stem.removeprefix("features_"): path for path in sorted(folder.glob("features_*.parquet"))}
     if not {"product", "user"} <= set(files):
         log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)
@@ -78,8 +77,9 @@ def read_features(folder: Path) -> FeatureTable | None:
         columns=tuple(column.name for column in columns),
         columns_hash=columns_hash(),
         entities=tuple(column.entity for column in columns),
-        defaults=tuple(float(column.default) for column in columns if not isinstance(column.default, tuple)),
+        defaults=tuple(float(column.default) for column in columns),
         frames=frames,
+        stored_defaults={column.name: float(column.default) for column in numeric_columns("product", "user", "shop")},
         minus={column.name: column.minus for column in columns if column.minus is not None},
     )
 
