@@ -1,4 +1,5 @@
-"""Model bundle to ranked items over HTTP: retrieve, rank, fall back.
+"""A model bundle in, ranked products over HTTP out.
 
-Comes in: a model bundle and online features. Goes out: ranked products with reasons. Never imports `training`.
+In: `$SOUK_HOME/models/champion.json` and the bundle it points at (training/README.md gives the format), product features in Parquet,
+the shopper's row in the online store. Out: POST /v1/for-you and /v1/related. Imports `features`, never `training`: the bundle is the link.
 """

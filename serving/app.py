@@ -1,0 +1,127 @@
+"""HTTP only: parse, call, shape. Unknown ids, an absent model and an absent online store are answers, not errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from serving.catalogue import CatalogueReader
+from serving.metrics import ANSWERS, REQUEST_SECONDS
+from serving.recommend import Guards, for_you, open_guards, related
+from serving.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer
+from serving.settings import ServingSettings
+from serving.shoppers import Shoppers
+from serving.state import State
+from serving.vector import load_vector
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a request needs."""
+
+    settings: ServingSettings
+    state: State
+    shoppers: Shoppers
+    guards: Guards
+
+
+def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(_context)]
+router = APIRouter()
+
+
+def create_app(settings: ServingSettings) -> FastAPI:
+    """The server. It listens before a model exists; readiness says whether one serves."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_context(settings) as context:
+            app.state.context = context
+            yield
+
+    app = FastAPI(title="Souk recommender", version="1", lifespan=lifespan, redoc_url=None)
+    app.include_router(router)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
+    """Read what there is, then watch for changes until closed."""
+    vector = load_vector()
+    state = State(settings, vector, CatalogueReader(settings.features_dir, vector))
+    shoppers, guards = Shoppers(settings, vector), open_guards(settings)
+    await state.refresh()
+    watching = asyncio.create_task(state.watch())
+    try:
+        yield Context(settings, state, shoppers, guards)
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        guards.close()
+        await shoppers.close()
+
+
+@router.post("/v1/for-you")
+async def for_you_route(request: ForYouRequest, ctx: Ctx) -> Ranking:
+    """Products for one shopper, best first."""
+    started = time.perf_counter()
+    ranking = await for_you(request, ctx.state.shelf, ctx.shoppers, ctx.guards, ctx.settings)
+    return _counted("for-you", ranking, started)
+
+
+@router.post("/v1/related")
+async def related_route(request: RelatedRequest, ctx: Ctx) -> Ranking:
+    """Products that go with one product, best first."""
+    started = time.perf_counter()
+    return _counted("related", related(request, ctx.state.shelf), started)
+
+
+@router.post("/v1/reload")
+async def reload_route(ctx: Ctx) -> ReloadAnswer:
+    """Look at the pointer now, also when it did not change."""
+    loaded = await ctx.state.refresh(force=True)
+    return ReloadAnswer(loaded=loaded, model_version=ctx.state.shelf.version, reason=ctx.state.refused)
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready")
+async def ready(ctx: Ctx) -> JSONResponse:
+    """200 while a bundle serves, whatever became of a newer one; 503 before the first."""
+    shelf = ctx.state.shelf
+    document = {
+        "status": "ok" if shelf.bundle else "no model",
+        "modelVersion": shelf.version,
+        "products": shelf.size,
+        "refused": ctx.state.refused,
+    }
+    return JSONResponse(document, status_code=200 if shelf.bundle else 503)
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    """Prometheus text."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _counted(route: str, ranking: Ranking, started: float) -> Ranking:
+    ANSWERS.labels(route, ranking.rung).inc()
+    REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+    return ranking

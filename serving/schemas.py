@@ -1,0 +1,52 @@
+"""What crosses the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Rung = Literal["personal", "session", "item_to_item", "content", "popular_in_category", "popular", "empty"]
+ProductKey = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class ForYouRequest(_Wire):
+    """`recent`: what the shopper just looked at, oldest first; it counts as newer than anything in the online store."""
+
+    user_id: Annotated[str, Field(max_length=64)] | None = None
+    recent: Annotated[list[ProductKey], Field(max_length=100)] = Field(default_factory=list)
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 20
+
+
+class RelatedRequest(_Wire):
+    """Products that go with one product."""
+
+    product_id: ProductKey
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 20
+
+
+class RankedItem(_Wire):
+    """`score` falls along the list before diversity; comparable only within one answer. `reason` is a sentence for the shopper."""
+
+    product_id: str
+    score: float
+    reason: str
+
+
+class Ranking(_Wire):
+    """`rung` says which step of the ladder answered; `modelVersion` is "none" when no bundle is loaded."""
+
+    items: list[RankedItem]
+    rung: Rung
+    model_version: str
+
+
+class ReloadAnswer(_Wire):
+    """`reason` is why the pointer's bundle was refused, null when it serves."""
+
+    loaded: bool
+    model_version: str
+    reason: str | None = None

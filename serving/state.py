@@ -1,0 +1,108 @@
+"""What this process serves from right now, and the loop that notices when it should be something else.
+
+A request takes `state.shelf` once and keeps it: a swap is one assignment, so no request sees half of two models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from serving.bundle import Bundle, BundleRefused, load_bundle, read_pointer
+from serving.catalogue import CatalogueReader
+from serving.metrics import BUNDLE_LOAD_SECONDS, BUNDLE_LOADED, BUNDLES_REFUSED, CATALOGUE_AGE_SECONDS, CATALOGUE_PRODUCTS
+from serving.settings import ServingSettings
+from serving.shelf import Catalogue, Shelf, build_shelf
+from serving.vector import Vector
+
+_log = structlog.get_logger("serving")
+Stamp = tuple[int, int, int]
+
+
+@dataclass
+class State:
+    """The current shelf. `refresh` is called by one thread at a time; readers only take `shelf`."""
+
+    settings: ServingSettings
+    vector: Vector
+    reader: CatalogueReader
+    shelf: Shelf = field(init=False)
+    refused: str | None = field(default=None, init=False)
+    _bundle: Bundle | None = field(default=None, init=False)
+    _catalogue: Catalogue = field(init=False)
+    _tried: tuple[object, ...] = field(default=(), init=False)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self._catalogue = Catalogue.empty(self.vector.product_columns)
+        self.shelf = build_shelf(None, self._catalogue, self.vector.defaults)
+
+    async def refresh(self, *, force: bool = False) -> bool:
+        """Look at the pointer and the product features; load what changed in a thread. True when the bundle was swapped."""
+        async with self._lock:
+            return await asyncio.to_thread(self._refresh, force)
+
+    async def watch(self) -> None:
+        """Refresh for ever. Whatever goes wrong is logged and tried again: this loop must not end."""
+        while True:
+            await asyncio.sleep(self.settings.souk_serving_watch_seconds)
+            try:
+                await self.refresh()
+            except Exception as error:  # noqa: BLE001 - a full disk or a half-written file passes; the last good state serves meanwhile
+                _log.error("refresh failed", error=f"{type(error).__name__}: {error}")
+
+    def _refresh(self, force: bool) -> bool:
+        catalogue = self.reader.read_if_changed()
+        if self.reader.read_at:
+            CATALOGUE_AGE_SECONDS.set(time.time() - self.reader.read_at)
+        bundle = self._load_if_changed(force)
+        if catalogue is None and bundle is None:
+            return False
+        self._catalogue = catalogue or self._catalogue
+        previous, self._bundle = self._bundle, bundle or self._bundle
+        self.shelf = build_shelf(self._bundle, self._catalogue, self.vector.defaults)
+        CATALOGUE_PRODUCTS.set(len(self._catalogue.product_ids))
+        if bundle is not None:
+            if previous is not None:
+                BUNDLE_LOADED.remove(previous.meta.version)
+            BUNDLE_LOADED.labels(bundle.meta.version).set(1)
+        return bundle is not None
+
+    def _load_if_changed(self, force: bool) -> Bundle | None:
+        """The pointer's bundle when it is another than the one in use; None when there is nothing new or it was refused."""
+        started = time.perf_counter()
+        try:
+            folder = read_pointer(self.settings.pointer)
+            tried = (folder, *_stamps(self.settings.pointer, folder))
+            if folder is None or (tried == self._tried and not force):
+                return None
+            self._tried = tried
+            bundle = load_bundle(folder, self.vector.columns_hash, self.vector.known)
+        except BundleRefused as error:
+            if str(error) != self.refused or force:
+                BUNDLES_REFUSED.inc()
+                _log.error("bundle refused", reason=str(error), serving=self.shelf.version)
+            self.refused = str(error)
+            return None
+        self.refused = None
+        seconds = time.perf_counter() - started
+        BUNDLE_LOAD_SECONDS.set(seconds)
+        _log.info("bundle loaded", version=bundle.meta.version, items=bundle.size, seconds=round(seconds, 3), lsn=bundle.meta.watermark_lsn)
+        return bundle
+
+
+def _stamps(pointer: Path, folder: Path | None) -> tuple[Stamp | None, Stamp | None]:
+    """What changes when the pointer or the bundle behind it is written anew."""
+    return _stamp(pointer), _stamp(folder / "bundle.json") if folder else None
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,162 @@
+"""A recommender's world of six products, small enough to compute by hand; in memory and as files.
+
+Products p0..p5, categories: p0 p1 p2 "Tea", p3 p4 "Cups", p5 without one. Neighbours: p0 -> p1 .9, p2 .6; p1 -> p0 .9, p2 .5, p3 .2 (words
+alone); p2 -> p0 .6, p1 .5; p3 -> p4 .8; p4 -> p3 .8; p5 has none. Popularity falls from p0 to p5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.columns import EVENT_TIMESTAMP, STORED
+from serving.bundle import Bundle, BundleMeta, Histories
+from serving.models import Ranker, Sequential
+from serving.neighbours import Neighbours
+from serving.shelf import Catalogue, Shelf, build_shelf
+
+PRODUCTS = ("p0", "p1", "p2", "p3", "p4", "p5")
+TITLES = ("Green tea", "Black tea", "White tea", "Blue cup", "Red cup", "Gift card")
+CATEGORIES = ("Tea", "Tea", "Tea", "Cups", "Cups", "")
+POPULARITY = (6.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+ROWS: tuple[tuple[tuple[int, float, bool], ...], ...] = (
+    ((1, 0.9, True), (2, 0.6, True)),
+    ((0, 0.9, True), (2, 0.5, True), (3, 0.2, False)),
+    ((0, 0.6, True), (1, 0.5, True)),
+    ((4, 0.8, True),),
+    ((3, 0.8, True),),
+    (),
+)
+
+
+def neighbours() -> Neighbours:
+    """The table above, padded to three."""
+    padded = [[*row, *((-1, 0.0, False),) * (3 - len(row))] for row in ROWS]
+    return Neighbours(
+        np.array([[cell[0] for cell in row] for row in padded], dtype=np.int32),
+        np.array([[cell[1] for cell in row] for row in padded], dtype=np.float32),
+        np.array([[cell[2] for cell in row] for row in padded], dtype=bool),
+    )
+
+
+def make_bundle(
+    *,
+    decay: float = 0.5,
+    candidates: Mapping[str, int] | None = None,
+    histories: Mapping[str, list[int]] | None = None,
+    sequential: Sequential | None = None,
+    ranker: Ranker | None = None,
+) -> Bundle:
+    """The world as a loaded bundle; histories: one item an order, oldest first."""
+    known = histories or {}
+    meta = BundleMeta.model_validate(
+        {"formatVersion": 1, "version": "test", "columnsHash": "x", "decay": decay, "candidates": dict(candidates or {}), "files": {}}
+    )
+    lists = list(known.values())
+    return Bundle(
+        meta=meta,
+        item_ids=PRODUCTS,
+        titles=TITLES,
+        categories=CATEGORIES,
+        popularity_3N=np.array([POPULARITY] * 3, dtype=np.float32),
+        recommendable_N=np.ones(6, dtype=bool),
+        for_you=neighbours(),
+        related=neighbours(),
+        content=None,
+        histories=Histories(
+            {user: row for row, user in enumerate(known)},
+            np.cumsum([0, *map(len, lists)]).astype(np.int64),
+            np.array([item for items in lists for item in items], dtype=np.int32),
+            np.array([age for items in lists for age in range(len(items) - 1, -1, -1)], dtype=np.int32),
+        ),
+        sequential=sequential,
+        ranker=ranker,
+        index={product: row for row, product in enumerate(PRODUCTS)},
+    )
+
+
+def make_catalogue(
+    *,
+    products: tuple[str, ...] = PRODUCTS,
+    categories: tuple[str, ...] = CATEGORIES,
+    out_of_stock: tuple[str, ...] = (),
+    orders: tuple[float, ...] | None = None,
+) -> Catalogue:
+    """Product facts with one column, product__orders_30d, falling from 60 unless told."""
+    values = orders or tuple(float(10 * (len(products) - row)) for row in range(len(products)))
+    return Catalogue(
+        product_ids=products,
+        columns=("product__orders_30d",),
+        values_PF=np.array(values, dtype=np.float32)[:, None],
+        in_stock_P=np.array([product not in out_of_stock for product in products]),
+        popularity_P=np.array(values, dtype=np.float32),
+        categories=categories,
+        place={product: row for row, product in enumerate(products)},
+    )
+
+
+def make_shelf(bundle: Bundle | None, catalogue: Catalogue | None = None) -> Shelf:
+    """The two joined; all six products in stock unless a catalogue says otherwise."""
+    return build_shelf(bundle, catalogue or make_catalogue(), {"product__orders_30d": 0.0})
+
+
+def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None, scores: float = 1.0) -> Path:
+    """The world as a bundle directory with item-to-item only. `scores` scales the neighbours' scores (nan makes a broken bundle)."""
+    folder.mkdir(parents=True)
+    items = {
+        "product_id": list(PRODUCTS),
+        "title": list(TITLES),
+        "category": [f"Everything/{name}" if name else None for name in CATEGORIES],
+        **{f"popularity_{span}": pa.array(POPULARITY, pa.float32()) for span in ("recent", "month", "all")},
+        "recommendable": [True] * 6,
+    }
+    pq.write_table(pa.table(items), folder / "items.parquet")
+    table = neighbours()
+    for name in ("for_you", "related"):
+        np.savez(folder / f"{name}.npz", indices=table.index_NK, scores=table.score_NK * np.float32(scores), support=table.bought_NK)
+    lists = pa.list_(pa.int32())
+    people = pa.table({"user_id": ["ann", "cara"], "items": pa.array([[0, 1], [3]], lists), "ages": pa.array([[1, 0], [0]], lists)})
+    pq.write_table(people, folder / "sequences.parquet")
+    write_meta(folder, columns_hash=columns_hash, version=version or folder.name)
+    return folder
+
+
+def write_meta(folder: Path, **fields: object) -> None:
+    """bundle.json with the digests of the files as they are now; extra fields in snake case."""
+    camel = {"columns_hash": "columnsHash", "ranker_inputs": "rankerInputs", "sequence_length": "sequenceLength"}
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.name != "bundle.json"}
+    document = {"formatVersion": 1, "decay": 0.5, "files": files, **{camel.get(name, name): value for name, value in fields.items()}}
+    (folder / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def point_at(models: Path, folder: Path) -> None:
+    """champion.json -> folder, by atomic rename."""
+    fresh = models / "champion.json.new"
+    fresh.write_text(json.dumps({"version": folder.name, "path": folder.name}), encoding="utf-8")
+    fresh.replace(models / "champion.json")
+
+
+def write_features(home: Path, *, out_of_stock: tuple[str, ...] = (), products: tuple[str, ...] = PRODUCTS, **columns: list[float]) -> None:
+    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one event time."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    folder = home / "features" / "snapshots" / f"set-{uuid4()}"
+    folder.mkdir(parents=True)
+    stored = [column for column in STORED if column.model == "features_product"]
+    table: dict[str, object] = {"product_id": list(products), EVENT_TIMESTAMP: [moment] * len(products)}
+    table |= {column.name: columns.get(column.name, [column.default] * len(products)) for column in stored}
+    table["product__in_stock"] = [product not in out_of_stock for product in products]
+    table["product__category_id"] = [name.lower() for name in (*CATEGORIES, *("Tea",) * (len(products) - 6))]
+    pq.write_table(pa.table(table), folder / "features_product.parquet")
+    shop = {"shop_id": ["souk"], EVENT_TIMESTAMP: [moment], "shop__trading_day": [100]}
+    pq.write_table(pa.table(shop), folder / "features_shop.parquet")
+    link = home / "features" / ".new"
+    link.symlink_to(folder)
+    link.replace(home / "features" / "current")
