@@ -10,6 +10,8 @@ from fastapi.middleware.gzip import GZipMiddleware
 
 from api.carts import routes as carts
 from api.catalog import routes as catalog
+from api.events import routes as events
+from api.events.commands import EventSink
 from api.identity import routes as identity
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, logs, metrics, problems
@@ -17,6 +19,8 @@ from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.orders import routes as orders
+from api.recommendations import routes as recommendations
+from api.recommendations.ladder import Recommender
 from api.search import routes as search
 from api.search.store import IndexStore
 from api.search.tantivy_index import TantivyIndex
@@ -27,6 +31,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
     carts.router,
     search.router,
+    events.router,
+    recommendations.router,
     orders.router,
 )
 
@@ -42,6 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with open_context(configured) as context:
             app.state.context = context
             app.state.session_guard = SessionGuard(context.db)
+            app.state.event_sink = EventSink(context)
+            app.state.recommender = Recommender(context)
             app.state.search_index = TantivyIndex(IndexStore(configured.home / "search"))
             yield
 

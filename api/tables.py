@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 from api.carts import models as _carts
 from api.catalog import models as _catalog
 from api.checkout import models as _checkout
+from api.events import models as _events
 from api.identity import models as _identity
 from api.inventory import models as _inventory
 from api.kernel import models as _kernel
@@ -15,7 +16,7 @@ from api.orders import models as _orders
 from api.payments import models as _payments
 from api.sellers import models as _sellers
 
-_NOUNS = (_carts, _catalog, _checkout, _identity, _inventory, _kernel, _orders, _payments, _sellers)
+_NOUNS = (_carts, _catalog, _checkout, _events, _identity, _inventory, _kernel, _orders, _payments, _sellers)
 
 
 def metadata() -> MetaData:

@@ -14,6 +14,7 @@ import orjson
 
 from api.carts import jobs as carts
 from api.checkout import jobs as checkout
+from api.events import jobs as events
 from api.inventory import jobs as inventory
 from api.kernel import clock, failpoints, idempotency, logs, outbox
 from api.kernel.context import Context, open_context
@@ -32,6 +33,7 @@ JOBS: tuple[Job, ...] = (
     *orders.JOBS,
     *carts.JOBS,
     *search.JOBS,
+    *events.JOBS,
 )
 STATUS_SECONDS = 1.0
 

@@ -33,6 +33,10 @@ class Product(Base):
         Index("ix_products_browse", "category_id", "status", "product_id"),
         Index("ix_products_newest", "created_at", "product_id"),
         Index("ix_products_price", "base_price", "product_id"),
+        Index("ix_products_popular", "view_count", "review_count", "product_id"),
+        Index("ix_products_rating", "average_rating", "review_count", "product_id"),
+        # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
+        Index("ix_products_changed", "updated_at", postgresql_using="brin"),
     )
 
     product_id: Mapped[Id]
@@ -64,6 +68,7 @@ class ProductVariant(Base):
     __table_args__ = (
         CheckConstraint("stock_quantity >= 0", name="stock"),
         CheckConstraint("price > 0", name="price"),
+        Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
     )
 
     variant_id: Mapped[Id]

@@ -78,6 +78,12 @@ async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[
     return product.currency, await variants_of(tx, product_id)
 
 
+async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> None:
+    """Raises: ProductNotFound when the actor may not see the product."""
+    if await tx.scalar(select(Product.product_id).where(Product.product_id == product_id, visible_to(actor))) is None:
+        raise ProductNotFound(_UNKNOWN)
+
+
 async def picture_of(tx: ReadTx, product_id: UUID) -> Row[Any]:  # Any: title and category path
     """What a generated picture is drawn from. Raises: ProductNotFound."""
     statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)

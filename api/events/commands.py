@@ -1,0 +1,59 @@
+"""Take behaviour events in: into the stream, or into the spool while the stream is away. The shopper never waits for either."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from api.events import spool, stream
+from api.events.schemas import BehaviourEvent
+from api.kernel import clock
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.logs import get_logger
+
+log = get_logger(__name__)
+
+# After a failure the stream is left alone this long, so that an outage costs one time-out a second and not one a request.
+REST_SECONDS = 1.0
+
+
+class EventSink:
+    """One per process."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._folder: Path = ctx.settings.home / "spool"
+        self._resting_until = 0.0
+
+    async def record(self, actor: Actor, events: Sequence[BehaviourEvent]) -> int:
+        """How many events are kept: all of them, unless the stream is away and the spool is full or unwritable."""
+        received = clock.now()
+        entries = [stream.entry_of(event, actor, self._ctx.keys, received) for event in events]
+        if clock.monotonic() >= self._resting_until:
+            try:
+                await stream.publish(self._ctx.redis, entries, self._recent(actor, events))
+                return len(entries)
+            except RedisError as error:
+                self._resting_until = clock.monotonic() + REST_SECONDS
+                log.warning("the behaviour stream does not answer, events are spooled", error=type(error).__name__)
+        try:
+            return await asyncio.to_thread(spool.append, self._folder, entries)
+        except OSError:
+            log.exception("behaviour events are lost: the spool cannot be written", count=len(entries))
+            return 0
+
+    @staticmethod
+    def _recent(actor: Actor, events: Sequence[BehaviourEvent]) -> dict[str, list[str]]:
+        """Interest by owner: the account or guest session that asked, else the session named in the events."""
+        if actor.signed_in or actor.session_id:
+            products = stream.interest_of(events)
+            return {actor.key: products} if products else {}
+        by_session: dict[str, list[str]] = {}
+        for event in events:
+            if event.session_id is not None:
+                by_session.setdefault(f"session:{event.session_id}", []).extend(stream.interest_of([event]))
+        return {owner: products for owner, products in by_session.items() if products}

@@ -1,0 +1,31 @@
+"""HTTP of behaviour events."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request
+
+from api.events.commands import EventSink
+from api.events.schemas import Accepted, EventBatch
+from api.kernel.auth import CurrentActor
+from api.kernel.errors import BodyTooLarge, MalformedRequest, NotAuthenticated, ValidationFailed
+from api.kernel.problems import responses
+
+router = APIRouter(prefix="/events", tags=["events"])
+
+
+def sink_of(request: Request) -> EventSink:
+    """The sink that the application opened."""
+    return cast("EventSink", request.app.state.event_sink)
+
+
+@router.post(
+    "",
+    status_code=202,
+    operation_id="recordEvents",
+    responses=responses(MalformedRequest, NotAuthenticated, ValidationFailed, BodyTooLarge),
+)
+async def record_events(sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch) -> Accepted:
+    """Views, clicks, impressions, cart additions, searches and purchases, at most 500 at a time."""
+    return Accepted(accepted=await sink.record(actor, body.events))

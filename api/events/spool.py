@@ -1,0 +1,92 @@
+"""Where behaviour events wait while Redis is away: bounded files of JSON lines, drained into the stream exactly once.
+
+A writer appends under a file lock and checks that the file still has its name; a drainer renames the file first and then takes the
+lock. So nothing is appended to a file that is being drained, and no line is drained that is half written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from redis.asyncio import Redis
+from redis.typing import EncodableT
+
+from api.events.stream import STREAM, STREAM_MAXLEN, Entry
+
+MAX_BYTES = 64 * 1024 * 1024
+BATCH = 500
+_OFFSET_SECONDS = 24 * 3600
+
+
+def append(folder: Path, entries: Sequence[Entry]) -> int:
+    """Write what fits under the bound; how many entries were kept. Raises: OSError when the disk refuses."""
+    folder.mkdir(parents=True, exist_ok=True)
+    room = MAX_BYTES - sum(path.stat().st_size for path in folder.glob("behaviour*"))
+    lines: list[bytes] = []
+    for entry in entries:
+        line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+        room -= len(line)
+        if room < 0:
+            break
+        lines.append(line)
+    if lines:
+        _append(folder / "behaviour.jsonl", b"".join(lines))
+    return len(lines)
+
+
+def waiting(folder: Path) -> list[Path]:
+    """Files to drain, oldest first; renames the one that is being written, if there is one."""
+    active = folder / "behaviour.jsonl"
+    if active.exists():
+        active.rename(folder / f"behaviour-{active.stat().st_mtime_ns:020d}.draining")
+    return sorted(folder.glob("behaviour-*.draining"))
+
+
+async def drain(redis: Redis, path: Path) -> int:
+    """Send a renamed file's lines and delete it; how many were sent.
+
+    The position moves in the same Redis transaction as the entries: a drainer that dies leaves neither gap nor repeat.
+    """
+    offset_key = f"souk:spool:{path.name}"
+    offset, sent = int(await redis.get(offset_key) or 0), 0
+    for batch in await asyncio.to_thread(_batches, path, offset):
+        pipeline = redis.pipeline(transaction=True)
+        for line in batch:
+            fields: dict[EncodableT, EncodableT] = orjson.loads(line)
+            pipeline.xadd(STREAM, fields, maxlen=STREAM_MAXLEN, approximate=True)
+            offset += len(line)
+        pipeline.set(offset_key, offset, ex=_OFFSET_SECONDS)
+        await pipeline.execute()
+        sent += len(batch)
+    await asyncio.to_thread(path.unlink)
+    await redis.delete(offset_key)
+    return sent
+
+
+def _append(path: Path, data: bytes) -> None:
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                same = os.fstat(descriptor).st_ino == path.stat().st_ino
+            except FileNotFoundError:
+                same = False
+            if same:
+                os.write(descriptor, data)
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _batches(path: Path, offset: int) -> list[list[bytes]]:
+    with path.open("rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.seek(offset)
+        lines = [line for line in handle if line.endswith(b"\n")]
+    return [lines[i : i + BATCH] for i in range(0, len(lines), BATCH)]

@@ -1,0 +1,50 @@
+"""HTTP of recommendations."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from api.catalog.errors import ProductNotFound
+from api.catalog.queries import products
+from api.catalog.routes import ProductId
+from api.kernel.auth import CurrentActor
+from api.kernel.context import Ctx
+from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.problems import responses
+from api.recommendations.ladder import Recommender
+from api.recommendations.schemas import Recommendations
+
+router = APIRouter(tags=["recommendations"])
+
+Limit = Annotated[int, Query(ge=1, le=50)]
+
+
+def recommender_of(request: Request) -> Recommender:
+    """The recommender client that the application opened."""
+    return cast("Recommender", request.app.state.recommender)
+
+
+Ranked = Annotated[Recommender, Depends(recommender_of)]
+
+
+@router.get("/recommendations/for-you", operation_id="recommendForYou", responses=responses(NotAuthenticated, Forbidden, ValidationFailed))
+async def for_you(
+    recommender: Ranked, actor: CurrentActor, user_id: Annotated[UUID | None, Query(alias="userId")] = None, limit: Limit = 20
+) -> Recommendations:
+    """For the caller: an account, a guest session, or nobody in particular. Always answers, from the best rung that can."""
+    if user_id is not None and user_id != actor.user_id:
+        if not actor.signed_in:
+            raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")
+        raise Forbidden("Recommendations are for the account itself.")
+    return await recommender.for_you(actor, limit)
+
+
+@router.get("/products/{productId}/related", operation_id="recommendRelated", responses=responses(ProductNotFound, ValidationFailed))
+async def related(ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12) -> Recommendations:
+    """Products that go with this one, frequently bought together first."""
+    async with ctx.db.read() as tx:
+        await products.require_visible(tx, actor, product_id)
+    return await recommender.related(product_id, limit)

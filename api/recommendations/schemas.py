@@ -1,0 +1,53 @@
+"""What crosses the wire about recommendations: the seed's body, what is needed to show it, and which rung answered."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.kernel.money import Amount
+from api.kernel.schemas import Wire
+
+
+class Recommendation(Wire):
+    """`score` falls along the list and is comparable only within it; `reason` is a sentence for the shopper."""
+
+    product_id: UUID
+    title: str
+    reason: str
+    score: float
+    price: Amount
+    currency: str
+    rating: float
+    thumbnail: str
+    in_stock: bool
+
+
+class Recommendations(Wire):
+    """`rung`: which step of the ladder answered, from the recommender's own (`personal`, ...) over `cached`, `popular_in_category` and
+    `popular` to `empty`. `modelVersion` is null when no model was asked."""
+
+    recommendations: list[Recommendation]
+    rung: str
+    model_version: str | None
+
+
+class RankedItem(BaseModel):
+    """One item of the recommender's answer, as far as we need it."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    product_id: UUID = Field(alias="productId")
+    score: float
+    reason: str = Field(max_length=500)
+
+
+class Ranking(BaseModel):
+    """The recommender's answer. It is another process: what does not fit this is treated as no answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    items: list[RankedItem] = Field(max_length=1_000)
+    rung: str = Field(max_length=50)
+    model_version: str = Field(alias="modelVersion", max_length=200)
