@@ -51,7 +51,7 @@ def quick(points: tuple[str, ...], count: int) -> list[object]:
 def lab(postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CdcLab]:
     """One database and lake that live through all the kills of this module."""
     lab = CdcLab(postgres_server, tmp_path_factory.mktemp("chaos"))
-    lab.start(**QUICK)
+    lab.start(settings=QUICK)
     lab.wait_watermark()
     yield lab
     lab.close()
@@ -83,9 +83,9 @@ def test_every_registered_point_is_killed_at() -> None:
 
 @pytest.mark.parametrize("point", quick(STREAM_POINTS, 5))
 def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
-    lab.start(f"{point}@2=kill", **QUICK)
+    lab.start(f"{point}@2=kill", settings=QUICK)
     assert work_until_killed(lab, seed=STREAM_POINTS.index(point)) > 0
-    lab.start(**QUICK)
+    lab.start(settings=QUICK)
     lab.assert_exact()
 
 
@@ -111,10 +111,10 @@ def test_without_the_lsn_in_the_commit_duplicates_appear(postgres_server: Postgr
     """The negative control: the same kill, the guard removed, and the same oracle must object."""
     lab = CdcLab(postgres_server, tmp_path)
     try:
-        lab.start("cdc.before_watermark@2=kill", **QUICK)
+        lab.start("cdc.before_watermark@2=kill", settings=QUICK)
         lab.wait_watermark()
         work_until_killed(lab, seed=3)
-        lab.start(program=UNGUARDED, **QUICK)
+        lab.start(program=UNGUARDED, settings=QUICK)
         assert lab.verify().clean
         assert lab.duplicates() > 0
     finally:
@@ -144,7 +144,7 @@ def test_postgres_stopped_immediately_under_load(tmp_path: Path) -> None:
     with running_postgres(tmp_path / "postgres", fsync=True, settings=(("synchronous_commit", "off"),)) as server:
         lab = CdcLab(server, tmp_path / "lab")
         try:
-            process = lab.start(**QUICK)
+            process = lab.start(settings=QUICK)
             lab.wait_watermark()
             _through_server_death(lab, server, seed=1)
             lab.assert_exact()
@@ -162,9 +162,9 @@ def test_many_random_kills(postgres_server: PostgresHarness, tmp_path: Path, see
     try:
         for number in range(6):
             point = rng.choice(STREAM_POINTS)
-            lab.start(f"{point}@{rng.randint(1, 6)}=kill", **QUICK)
+            lab.start(f"{point}@{rng.randint(1, 6)}=kill", settings=QUICK)
             work_until_killed(lab, seed=seed * 100 + number, seconds=90)
-        lab.start(**QUICK)
+        lab.start(settings=QUICK)
         lab.assert_exact()
     finally:
         lab.close()

@@ -123,11 +123,13 @@ class CdcLab:
             **more,
         }
 
-    def start(self, failpoints: str = "", *, program: tuple[str, ...] = ("-m", "warehouse.cdc"), **more: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, failpoints: str = "", *, program: tuple[str, ...] = ("-m", "warehouse.cdc"), settings: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start the process (it must not be running)."""
         self.stop()
         self.process = subprocess.Popen(
-            [sys.executable, *program], cwd=ROOT, env=self.env(failpoints, **more), stdout=self._log_file, stderr=self._log_file
+            [sys.executable, *program], cwd=ROOT, env=self.env(failpoints, **(settings or {})), stdout=self._log_file, stderr=self._log_file
         )
         return self.process
 

@@ -52,6 +52,7 @@ class Stream:
         self._cursor = replication.cursor()
         self._writing: Future[Watermark] | None = None
         self._written: Batch | None = None
+        self._busy = False
         self._keeping: Future[str | None] | None = None
         self._durable = writer.lsn
         self._opened_at: float | None = None
@@ -119,6 +120,7 @@ class Stream:
 
     def _submit(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.take()
+        self._busy = batch.rows >= self._pace.rows
         self._opened_at = None
         hit("cdc.after_receive")
         self._written = batch
@@ -139,7 +141,7 @@ class Stream:
             self._keeping = None
         if time.monotonic() - self._kept_at >= _UPKEEP_SECONDS:
             self._kept_at = time.monotonic()
-            self._keeping = lake.submit(self._upkeep.step)
+            self._keeping = lake.submit(self._upkeep.step, busy=self._busy)
 
     def _settle(self, *, block: bool) -> None:
         """When the batch being written is durable, tell the slot; while waiting keep the connection alive."""

@@ -9,7 +9,8 @@ from warehouse.lake.fold import compact, expire, fold_table
 
 log = logging.getLogger(__name__)
 _SMALL_BASE_ROWS = 200_000
-_TAIL_SHARE = 0.2
+_TAIL_SHARE = 0.25
+_BUSY_TAIL_ROWS = 1_000_000
 _EXPIRE_SECONDS = 3600.0
 _WATERMARK_FILES = 200
 
@@ -33,15 +34,22 @@ class Upkeep:
         self._expired_at = time.monotonic() - _EXPIRE_SECONDS + 60
         self._base_rows: dict[str, int] = {}
 
-    def step(self) -> str | None:
-        """Do at most one piece of work; returns what was done. Needs a watermark that shows everything written."""
-        mark = self._writer.mark
-        if mark is None:
+    def step(self, *, busy: bool = False) -> str | None:
+        """Do at most one piece of work; returns what was done.
+
+        ``busy``: the stream is behind. Then only a tail that has grown past a million rows and its base is folded: one fold after the
+        rush costs less than many during it, and freshness comes first.
+        """
+        if self._writer.mark is None:
             return None
         due = [state for state in self._writer.states.values() if self._due(state)]
+        if busy:
+            due = [state for state in due if state.tail_rows > max(_BUSY_TAIL_ROWS, self._rows_of_base(state))]
         if due:
             self._fold(max(due, key=lambda state: state.tail_rows))
             return "fold"
+        if busy:
+            return None
         if len(self._writer.watermark_table.file_uris()) > _WATERMARK_FILES:
             compact(self._writer.watermark_table)
             return "compact"

@@ -1,0 +1,198 @@
+"""`python -m tests.benchmarks.cdc [changes]`: change data capture beside the server's own client, on a throw-away cluster with fsync on.
+
+`limit` is pg_recvlogical (same Postgres, same slot position, same publication) writing pgoutput to /dev/null, for the snapshot `psql` with
+COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one counts.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+from psycopg2.extras import REPLICATION_LOGICAL
+
+from orchestration.runtime.postgres import postgres_bin
+from tests.benchmarks.results import record
+from tests.harness.cdc import column
+from tests.harness.postgres import running_postgres
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.collect import Collector
+from warehouse.cdc.recover import Server, snapshot_all
+from warehouse.cdc.slot import connect_replication, connect_sql, identify, published
+from warehouse.cdc.stream import Pace, Stream
+from warehouse.cdc.upkeep import Cadence, Upkeep
+from warehouse.contract import Contract, parse_contract
+from warehouse.lake.lsn import format_lsn, parse_lsn
+from warehouse.lake.watermark import Source
+
+BASE_ROWS = 200_000
+CHANGES = 400_000
+DDL = """
+create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total numeric(12,2), status text,
+                    paid bool, ordered_at timestamptz, shipped_at timestamptz, note text);
+create publication souk_cdc for table sales;
+"""
+ROWS = """
+insert into sales select i, gen_random_uuid(), gen_random_uuid(), i % 9, i % 1000 + 0.99, (i % 9) * (i % 1000 + 0.99), 'pending', i % 2 = 0,
+       now() - i * interval '1 second', null, 'note ' || i from generate_series({low}::int8, {high}::int8) i
+"""
+# Two inserts and two updates a transaction, as the notes on physical limits measured.
+TRANSACTIONS = """
+do $$ begin for i in 1..{count} loop
+  insert into sales values
+    ({base} + 2 * i, gen_random_uuid(), gen_random_uuid(), 1, 10.99, 10.99, 'pending', true, now(), null, 'note ' || i),
+    ({base} + 2 * i + 1, gen_random_uuid(), gen_random_uuid(), 2, 5.49, 10.98, 'pending', false, now(), null, null);
+  update sales set status = 'shipped', shipped_at = now() where sale_id = i % {base} + 1;
+  update sales set units = units + 1 where sale_id = (i * 7) % {base} + 1;
+  commit;
+end loop; end $$
+"""
+
+
+def contract() -> Contract:
+    """The one table."""
+    kinds = {
+        "sale_id": "int8",
+        "buyer": "uuid",
+        "seller": "uuid",
+        "units": "int4",
+        "price": "numeric",
+        "total": "numeric",
+        "status": "text",
+    }
+    kinds |= {"paid": "bool", "ordered_at": "timestamptz", "shipped_at": "timestamptz", "note": "text"}
+    columns = [
+        column(name, kind, key=name == "sale_id", **({"precision": 12, "scale": 2} if kind == "numeric" else {}))
+        for name, kind in kinds.items()
+    ]
+    table = {"name": "sales", "primaryKey": ["sale_id"], "replicaIdentity": "default", "columns": columns}
+    return parse_contract({"version": 1, "publication": "souk_cdc", "tables": [table]})
+
+
+def timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Wall and CPU seconds, children included."""
+
+    def cpu() -> float:
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+    began, spent = time.perf_counter(), cpu()
+    work()
+    return time.perf_counter() - began, cpu() - spent
+
+
+def receive_with_postgres(url: str, slot: str, end: int) -> None:
+    """The server's own client."""
+    subprocess.run(
+        [str(postgres_bin() / "pg_recvlogical"), "-d", url, "--slot", slot, "--start", "--endpos", format_lsn(end), "-f", "/dev/null",
+         "-o", "proto_version=1", "-o", "publication_names=souk_cdc", "--no-loop"],
+        check=True,
+    )  # fmt: skip
+
+
+def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) -> int:
+    """To typed Arrow columns in memory and away; returns the rows."""
+    tables = contract().by_name
+    rows = 0
+    with closing(connect_replication(url)) as replication, replication.cursor() as cursor:
+        options = {"proto_version": "1", "publication_names": "souk_cdc"}
+        cursor.start_replication(slot, REPLICATION_LOGICAL, start, options=options, decode=False, status_interval=10)
+        collector = Collector(tables, start, folder / "spool", 2**30)
+        while collector.position < end:
+            message = cursor.read_message()
+            if message is None or not collector.feed(message.payload):
+                continue
+            if collector.batch.rows >= 50_000 or collector.position >= end:
+                batch = collector.take()
+                for groups in batch.by_table().values():
+                    rows += sum(part.num_rows for group in groups for part in group.rows(batch.transactions, 0))
+    return rows
+
+
+def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None:
+    """As the process does, until the watermark has reached ``end``."""
+    pace = Pace(seconds=0.5, rows=100_000, heartbeat_seconds=10)
+    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+        collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
+        upkeep = Upkeep(writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24))
+        stream = Stream(replication, sql=sql, writer=writer, collector=collector, upkeep=upkeep, pace=pace, tick=lambda _: None)
+        stream.run("souk_cdc", lambda: writer.lsn >= end)
+
+
+def measure_snapshot(url: str, lake: Path) -> tuple[LakeWriter, int]:
+    """Snapshot to the lake beside COPY to /dev/null; returns the writer and the snapshot's LSN."""
+
+    def copy() -> None:
+        command = [str(postgres_bin() / "psql"), url, "-qc", "copy sales to stdout"]
+        with Path("/dev/null").open("wb") as nowhere:
+            subprocess.run(command, stdout=nowhere, check=True)
+
+    before = timed(copy)
+    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+        identity = identify(sql)
+        writer = LakeWriter(str(lake), contract().by_name, Source(identity.system_id, identity.timeline, "bench_lake"))
+        server = Server(url, sql, published(sql, "souk_cdc"), identity.version)
+        ours = timed(lambda: _ignore(snapshot_all(server, replication, writer, contract())))
+    limit = min(before, timed(copy))
+    record(
+        "cdc", "snapshot to the lake / COPY to /dev/null", ours=BASE_ROWS / ours[0], limit=BASE_ROWS / limit[0], unit="rows/s",
+        rows=BASE_ROWS, cpuMicrosPerRow=round(ours[1] / BASE_ROWS * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / BASE_ROWS * 1e6, 2),
+    )  # fmt: skip
+    return writer, writer.lsn
+
+
+def _ignore(_: object) -> None:
+    """Drop a result."""
+
+
+def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, changes: int, folder: Path) -> None:
+    """Receive and decode, and to the durable lake, beside pg_recvlogical."""
+    limits = [timed(lambda: receive_with_postgres(url, "bench_limit_1", end))]
+    decoded = timed(lambda: _ignore(receive_and_decode(url, "bench_decode", start, end, folder)))
+    lake = timed(lambda: stream_to_lake(url, writer, end, folder))
+    limits.append(timed(lambda: receive_with_postgres(url, "bench_limit_2", end)))
+    limit = min(limits)
+    measured = {
+        "receive + decode to Arrow / pg_recvlogical": decoded,
+        "to the durable lake, folds included / pg_recvlogical": lake,
+    }
+    for name, ours in measured.items():
+        record(
+            "cdc", name, ours=changes / ours[0], limit=changes / limit[0], unit="changes/s", rows=changes,
+            cpuMicrosPerRow=round(ours[1] / changes * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / changes * 1e6, 2),
+        )  # fmt: skip
+
+
+def main(changes: int = CHANGES) -> None:
+    """The whole run; JSON lines on stdout."""
+    with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres", fsync=True) as server:
+        name = server.fresh_database(None)
+        url = server.url(name, role="postgres")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(DDL)
+            connection.execute(ROWS.format(low=1, high=BASE_ROWS).encode())
+            connection.execute("checkpoint")
+            writer, start = measure_snapshot(url, Path(folder) / "lake")
+            for slot in ("bench_limit_1", "bench_limit_2", "bench_decode"):
+                connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
+            sys.stderr.write(f"writing {changes} changes\n")
+            connection.execute("set synchronous_commit = off")
+            connection.execute(TRANSACTIONS.format(count=changes // 4, base=BASE_ROWS).encode())
+            connection.execute("set synchronous_commit = on")
+            connection.execute("select pg_logical_emit_message(true, 'souk.end', '')")
+            row = connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()
+            assert row is not None
+            end = parse_lsn(row[0])
+            # One more message, so that a reader that stops at or after `end` has something to see.
+            connection.execute("checkpoint")
+            connection.execute("insert into sales (sale_id) values (0)")
+        measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else CHANGES)
