@@ -18,7 +18,7 @@ from orchestration.cli.console import ServiceProgress, err, out, problems_as_sen
 from orchestration.cli.data import Dataset
 from orchestration.runtime import control
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.sampler import MemorySampler
 from orchestration.runtime.status import status_of
@@ -43,6 +43,9 @@ class Story:
 
 def demo(
     data: Annotated[Path | None, typer.Option("--data", help="A real set (Online Retail) instead of the built-in marketplace.")] = None,
+    size: Annotated[
+        str, typer.Option(help="Options of `souk load marketplace`, such as '--products 200 --shoppers 300 --orders 2000'.")
+    ] = "",
     record: Annotated[bool, typer.Option("--record", help="Append time and peak memory to docs/results/demo.jsonl.")] = False,
 ) -> None:
     """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running."""
@@ -52,11 +55,11 @@ def demo(
     with problems_as_sentences(), MemorySampler(layout.home) as memory:
         if data is not None and not data.exists():
             raise RuntimeProblem(f"no data at {data}: give the folder or file of the set")
-        _refuse_another_set(layout, data)
         with story.step("Start every process"), ServiceProgress() as progress:
             machine = control.up(chosen, progress)
-        _load_once(layout, data, story)
-        _make_accounts_once(layout, story)
+        with story.step(f"Load {_wanted(data)[0]}"):  # says so itself, and changes nothing, when it is loaded already
+            _must("api.load", *_wanted(data), *(size.split() if data is None else ()))
+        _show_accounts_once(layout, story)
         with story.step("Run the data platform: lake, marts, features, models"):
             _must("orchestration.pipeline")
     seconds = round(time.monotonic() - began, 1)
@@ -74,54 +77,25 @@ def _must(module: str, *arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
-def _marker(layout: Layout) -> Path:
-    return layout.home / "loaded.json"
+def _wanted(data: Path | None) -> tuple[str, ...]:
+    return (Dataset.marketplace.value,) if data is None else (Dataset.online_retail.value, str(data.resolve()))
 
 
-def _wanted(data: Path | None) -> dict[str, str]:
-    return {"dataset": Dataset.marketplace.value} if data is None else {"dataset": Dataset.online_retail.value, "path": str(data.resolve())}
-
-
-def _refuse_another_set(layout: Layout, data: Path | None) -> None:
-    """One state directory holds one set: mixing a made-up and a real one would make every figure meaningless."""
-    marker = _marker(layout)
-    if not marker.exists():
-        return
-    loaded = json.loads(marker.read_text(encoding="utf-8"))
-    if loaded["dataset"] != _wanted(data)["dataset"]:
-        raise RuntimeProblem(
-            f"{layout.home} already holds the set {loaded['dataset']}. For another one set SOUK_HOME to a new folder "
-            f"(SOUK_HOME={layout.home}-2 make demo ...), or `make down` and remove {layout.home}."
-        )
-
-
-def _load_once(layout: Layout, data: Path | None, story: Story) -> None:
-    if _marker(layout).exists():
-        err.print("[green]✓[/] A marketplace is loaded already")
-        return
-    wanted = _wanted(data)
-    with story.step(f"Load {wanted['dataset']}"):
-        _must("api.load", *wanted.values())
-    write_atomically(_marker(layout), json.dumps({**wanted, "at": datetime.now(UTC).isoformat()}) + "\n")
-
-
-def _make_accounts_once(layout: Layout, story: Story) -> None:
-    """Passwords are generated, printed once, and kept in demo-accounts.json (0600)."""
-    if layout.accounts.exists():
-        return
-    with story.step("Create the demo shopper, seller and admin"):
-        accounts = _must("api.accounts", capture=True)
-        json.loads(accounts)
-        if not layout.accounts.exists():
-            write_atomically(layout.accounts, accounts)
-    out.print(Panel(accounts.strip(), title=f"demo accounts, shown once, kept in {layout.accounts}", highlight=False))
+def _show_accounts_once(layout: Layout, story: Story) -> None:
+    """Passwords are generated, kept in demo-accounts.json (0600) and shown only when they are new."""
+    known = layout.accounts.exists()
+    with story.step("Accounts of the demo"):
+        accounts = json.loads(_must("api.accounts", capture=True))
+    if not known:
+        rows = "\n".join(f"{role:<20} {account['email']:<28} {account['password']}" for role, account in accounts.items())
+        out.print(Panel(rows, title=f"accounts, shown once, kept in {layout.accounts}", highlight=False))
 
 
 def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
     document = status_of(machine)
     lines = [
         f"[bold]shop[/]        {machine.address('api')}/docs",
-        f"[bold]dashboard[/]   {document['dashboard']['url']}  (sign in as the seller of {machine.layout.accounts})",
+        f"[bold]dashboard[/]   {document['dashboard']['url']}   (sign in as the seller in {machine.layout.accounts})",
         f"[bold]dagster[/]     {machine.address('dagster')}",
         f"[bold]mlflow[/]      {machine.address('mlflow')}",
         f"[bold]lake[/]        {machine.lake_uri}  at {document['lake']['lsn']}",
@@ -137,7 +111,7 @@ def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
 def _record(data: Path | None, story: Story, seconds: float, peak: int) -> None:
     row = {
         "name": "demo",
-        **_wanted(data),
+        "dataset": _wanted(data)[0],
         "seconds": seconds,
         "steps": story.seconds,
         "peakBytes": peak,
@@ -145,7 +119,6 @@ def _record(data: Path | None, story: Story, seconds: float, peak: int) -> None:
         "python": platform.python_version(),
         "at": datetime.now(UTC).isoformat(),
     }
-    row.pop("path", None)  # a path of this machine says nothing elsewhere
     target = ROOT / "docs" / "results" / "demo.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("a", encoding="utf-8") as file:

@@ -22,7 +22,7 @@ from orchestration.runtime.state import Record, process_of, read_record, supervi
 from orchestration.runtime.supervisor import SUPERVISOR, supervisor_lives
 from orchestration.settings import ROOT, Settings
 
-_UP_SECONDS = 600.0
+_UP_SECONDS = 900.0
 _DOWN_SECONDS = 150.0
 _COMMAND_WAIT_SECONDS = 120.0
 _SWEEP_SECONDS = 20.0
@@ -58,7 +58,7 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
         ) from error
     with _one_command(layout):
         if supervisor_lives(layout):
-            machine = _running_machine(settings)
+            machine = _running_machine(settings, layout)
             with contextlib.suppress(_SupervisorEnded):  # killed a moment ago; then as if it had not been there
                 _wait_until_healthy(machine, progress)
                 return machine
@@ -78,10 +78,14 @@ def _refuse_unless_ready(settings: Settings, layout: Layout) -> None:
         raise RuntimeProblem("\n".join(f"{problem.name}: {problem.detail}" for problem in problems))
 
 
-def _running_machine(settings: Settings) -> Machine:
+def _running_machine(settings: Settings, layout: Layout) -> Machine:
+    """The machine whose supervisor runs. Raises: RuntimeProblem when that one was started for fewer services or by older code."""
     machine = load_machine(settings)
     if machine is None:
         raise RuntimeProblem(f"a supervisor runs but {settings.home}/config.json is gone: run `souk down`, then `souk up`")
+    unknown = [service.name for service in service_table(machine) if read_record(layout, service.name) is None]
+    if unknown:
+        raise RuntimeProblem(f"what runs here was started without {', '.join(unknown)}: run `souk down`, then `souk up`")
     return machine
 
 

@@ -27,7 +27,7 @@ class Service:
     drop_root: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 15.0
-    start_seconds: float = 180.0
+    start_seconds: float = 400.0  # a cold, busy machine takes minutes to import MLflow and Dagster
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -42,6 +42,14 @@ def test_up_twice_keeps_what_runs_and_down_twice_leaves_no_process(souk: SoukHar
     assert souk.status()["redis"]["healthy"] is False
 
 
+def test_up_for_more_than_what_runs_says_to_go_down_first_and_leaves_it_running(souk: SoukHarness) -> None:
+    souk.up()
+    done = souk.run("up", SOUK_SERVICES="redis,sandbox")
+    assert done.returncode == 1
+    assert "started without sandbox: run `souk down`, then `souk up`" in done.stderr
+    assert souk.status()["redis"]["healthy"] is True
+
+
 def test_a_killed_child_is_restarted_and_the_restart_is_reported(souk: SoukHarness) -> None:
     souk.up()
     killed = souk.kill9("redis")
