@@ -24,6 +24,7 @@ from training.judging import cold_slices, gain, judge
 from training.models.content import fit_content
 from training.models.item_to_item import ItemToItem
 from training.models.popularity import fit_popularity
+from training.models.retrieval import half_lives
 from training.readers import read_inputs
 from training.recipes import RECIPES, Recipe
 from training.settings import TrainingSettings
@@ -79,7 +80,8 @@ def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
         ("fitted before validation", early, split.train),
         ("fitted before test", fitted.tested.tables, split.before_test),
     ):
-        popularity = fit_popularity(events, len(data.catalogue), recipe.popularity_half_lives[0])
+        life = half_lives(recipe.popularity_half_lives)[fitted.choices.popularity]
+        popularity = fit_popularity(events, len(data.catalogue), life)
         for name, cases, table in _basket_questions(data, split, recipe, tables):
             rows.append(_row(data, f"{name}; {label}", "popularity", judge(popularity.score, cases, data.catalogue).summary(recipe.seed)))
             found = judge(table.score, cases, data.catalogue)

@@ -43,13 +43,16 @@ class Tables:
 
 @dataclass(frozen=True)
 class Choices:
-    """What validation decided, enough to repeat the method on other data. shipped: ranker | item_to_item."""
+    """What validation decided, enough to repeat the method on other data.
+
+    shipped: ranker | item_to_item. popularity: 0 recent, 1 month, 2 all time."""
 
     for_you: ItemToItemRecipe
     related: ItemToItemRecipe
     basket: ItemToItemRecipe
     shipped: str
     with_sequential: bool
+    popularity: int
 
 
 @dataclass(frozen=True)
@@ -146,13 +149,15 @@ class Verdict:
     gains: dict[str, Interval]
     judged: dict[str, Judged]
     ranker: Ranker
+    popularity: int
 
 
 def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recipe) -> Verdict:
     """Judge every contender on the same validation cases and keep the simplest that nothing beats with an interval above zero."""
     catalogue, seed = plain.catalogue, recipe.seed
+    baseline = strongest_popularity(plain, cases)
     judged = {
-        "popularity": judge(plain.popularity[0].score, cases, catalogue),
+        "popularity": judge(plain.popularity[baseline].score, cases, catalogue),
         "item_to_item": judge(plain.item_to_item.score, cases, catalogue),
     }
     candidates = propose_all(plain, cases, recipe.ranker)
@@ -170,7 +175,12 @@ def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recip
             best, with_sequential, kept = "ranker_with_sequential", True, (full, more)
     shipped = "ranker" if gains[best].low > 0 else "item_to_item"
     ranker = fit_ranker(kept[1], kept[0].inputs, recipe.ranker, seed)
-    return Verdict(shipped, with_sequential and shipped == "ranker", gains, judged, ranker)
+    return Verdict(shipped, with_sequential and shipped == "ranker", gains, judged, ranker, baseline)
+
+
+def strongest_popularity(retrieval: Retrieval, cases: Cases) -> int:
+    """Which of the three popularities is the baseline: the best on validation, so that nothing is beaten only because it was weak."""
+    return int(np.argmax([judge(one.score, cases, retrieval.catalogue).values["ndcg@10"].mean() for one in retrieval.popularity]))
 
 
 def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split: Split | None = None) -> Fitted:
@@ -192,11 +202,13 @@ def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split
     verdict = decide(plain, replace(plain, sequential=sequential), sample(split.validation, recipe.ranker.cases, recipe.seed), recipe)
     clock.lap("ranker")
     kept = sequential if verdict.with_sequential else None
-    choices = Choices(tables.for_you_recipe, tables.related_recipe, tables.basket_recipe, verdict.shipped, verdict.with_sequential)
+    choices = Choices(
+        tables.for_you_recipe, tables.related_recipe, tables.basket_recipe, verdict.shipped, verdict.with_sequential, verdict.popularity
+    )
     metrics = _validation_metrics(verdict, recipe.seed)
     metrics |= {"sequential/epochs": float(sequential.epochs), "sequential/stopped_by_clock": float(sequential.stopped_by_clock)}
     ranker = verdict.ranker if verdict.shipped == "ranker" else None
-    tested = report(data, split, content, tables=tables, sequential=kept, ranker=ranker, recipe=recipe)
+    tested = report(data, split, content, tables=tables, sequential=kept, ranker=ranker, recipe=recipe, baseline=choices.popularity)
     clock.lap("test")
     tables, retrieval = _again(data, data.events, content, tables=tables, sequential=tested.retrieval.sequential, recipe=recipe)
     clock.lap("refit")
@@ -213,6 +225,7 @@ def report(
     sequential: SequentialFit | None,
     ranker: Ranker | None,
     recipe: Recipe,
+    baseline: int,
 ) -> Tested:
     """Popularity, item-to-item and what ships on the test cases.
 
@@ -228,7 +241,7 @@ def report(
         return Tested(retrieval, tables, {}, {})
     catalogue = data.catalogue
     judged = {
-        "popularity": judge(retrieval.popularity[0].score, cases, catalogue),
+        "popularity": judge(retrieval.popularity[baseline].score, cases, catalogue),
         "item_to_item": judge(tables.for_you.score, cases, catalogue),
     }
     judged["shipped"] = judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalogue) if ranker else judged["item_to_item"]
@@ -259,7 +272,9 @@ def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | Non
         retrieval = retrieval_of(data, split.train, tables, sequential, recipe)
         cases = sample(split.validation, recipe.ranker.cases, recipe.seed)
         ranker = fit_ranker(propose_all(retrieval, cases, recipe.ranker), retrieval.inputs, recipe.ranker, recipe.seed)
-    return report(data, split, content, tables=tables, sequential=sequential, ranker=ranker, recipe=recipe).judged.get("shipped")
+    return report(
+        data, split, content, tables=tables, sequential=sequential, ranker=ranker, recipe=recipe, baseline=choices.popularity
+    ).judged.get("shipped")
 
 
 def _again(

@@ -70,4 +70,9 @@ def _choices(document: dict[str, object]) -> Choices:
         values = document[name]
         assert isinstance(values, dict)
         recipes[name] = ItemToItemRecipe(**values)
-    return Choices(**recipes, shipped=str(document["shipped"]), with_sequential=bool(document["with_sequential"]))
+    return Choices(
+        **recipes,
+        shipped=str(document["shipped"]),
+        with_sequential=bool(document["with_sequential"]),
+        popularity=int(str(document["popularity"])),
+    )

@@ -77,9 +77,9 @@ def read_features(folder: Path) -> FeatureTable | None:
         columns=tuple(column.name for column in columns),
         columns_hash=columns_hash(),
         entities=tuple(column.entity for column in columns),
-        defaults=tuple(float(column.default) for column in columns),
+        defaults=tuple(_number(column.default) for column in columns),
         frames=frames,
-        stored_defaults={column.name: float(column.default) for column in numeric_columns("product", "user", "shop")},
+        stored_defaults={column.name: _number(column.default) for column in numeric_columns("product", "user", "shop")},
         minus={column.name: column.minus for column in columns if column.minus is not None},
     )
 
@@ -90,3 +90,10 @@ def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
     stamp = pl.col("event_timestamp")
     aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
     return frame.with_columns(stamp.dt.convert_time_zone("UTC") if aware else stamp.dt.replace_time_zone("UTC"))
+
+
+def _number(default: object) -> float:
+    """A numeric column's default; `numeric_columns` gives no others."""
+    if not isinstance(default, int | float):
+        raise TypeError(f"a numeric feature has the default {default!r}")
+    return float(default)

@@ -55,7 +55,17 @@ def record_rows(rows: list[Row], **stamp: object) -> None:
             f"95 % {low:.4f} to {high:.4f}; Recall@10 {found:.4f}; coverage@10 {metrics['coverage@10']:.2f}; {metrics['cases']:.0f} cases"
         )
         name = f"{rows[0]['set']}: {protocol}: {model}"
-        record("recommenders", name, ours=metrics["ndcg@10"], limit=popularity, unit="NDCG@10", note=note, **extra, **stamp)
+        record(
+            "recommenders",
+            name,
+            ours=metrics["ndcg@10"],
+            limit=popularity,
+            unit="NDCG@10",
+            note=note,
+            lower_is_better=False,
+            **extra,
+            **stamp,
+        )
 
 
 def _metrics(row: Row) -> dict[str, float]:

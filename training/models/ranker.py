@@ -54,6 +54,7 @@ def scaled(inputs_BCF: Scores) -> Scores:
 
 def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRecipe, seed: int) -> Ranker:
     """Fit on cases with at least one relevant candidate."""
+    candidates = _shown(candidates, recipe.shown, seed)
     flat = scaled(candidates.inputs)[candidates.present]
     mean, std = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3)
     z = torch.from_numpy(standardise(candidates.inputs, mean, std))
@@ -80,3 +81,17 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
             optimiser.step()
     arrays = [tensor.detach().numpy().copy() for tensor in (first.weight.T, first.bias, second.weight[0], skip.weight[0])]
     return Ranker(inputs, mean.astype(np.float32), std.astype(np.float32), *(np.ascontiguousarray(a, dtype=np.float32) for a in arrays))
+
+
+def _shown(candidates: Candidates, keep: int, seed: int) -> Candidates:
+    """At most `keep` candidates of every case: the relevant ones, then others at random: a fraction of the work."""
+    if candidates.items.shape[1] <= keep:
+        return candidates
+    draw = np.random.default_rng(seed).random(candidates.items.shape)
+    order = np.argsort(draw - 2 * candidates.relevant - candidates.present, axis=1)[:, :keep]
+    return Candidates(
+        items=np.take_along_axis(candidates.items, order, axis=1),
+        present=np.take_along_axis(candidates.present, order, axis=1),
+        inputs=np.take_along_axis(candidates.inputs, order[..., None], axis=1),
+        relevant=np.take_along_axis(candidates.relevant, order, axis=1),
+    )
