@@ -151,7 +151,7 @@ KINDS: tuple[Kind, ...] = _kinds(
     Earbuds | running music travel | 25 | 210 | colour
     == Electronics / Computing
     Mechanical Keyboard | homeoffice gaming | 45 | 190 | colour
-    Wireless Mouse | homeoffice gaming | 15 | 95 | colour
+    Optical Mouse | homeoffice gaming | 15 | 95 | colour
     27-Inch Monitor | homeoffice gaming | 140 | 520 | colour
     Laptop Stand | homeoffice | 18 | 80 | colour
     Webcam | homeoffice | 28 | 160 | colour
