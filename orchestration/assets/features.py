@@ -1,0 +1,3 @@
+import dagster as dg
+
+feature_assets: list[dg.AssetsDefinition] = []

@@ -1,0 +1,15 @@
+"""Group `serving`: the champion, the bundle that answers shoppers."""
+
+import dagster as dg
+
+from orchestration.champion import confirm_champion
+from orchestration.metadata import Made, Metadata
+from orchestration.resources import Platform
+
+
+@dg.asset(group_name="serving", deps=["recommender"], owners=["team:ml"], kinds={"fastapi"}, tags={"layer": "serving"})
+def champion(platform: Platform) -> Made:
+    """The bundle models/champion.json names, confirmed in use by the recommender's own process."""
+    found = confirm_champion(platform.training.models, platform.serving_url)
+    metadata: Metadata = {"version": found.version, "serving": found.serving or "not running", "seconds": found.seconds}
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,0 +1,32 @@
+"""Group `training`: the recommender. One run fits, judges, writes the bundle, registers it, and moves the champion if it deserves it."""
+
+import dagster as dg
+
+from orchestration.metadata import Made, Metadata
+from orchestration.resources import Platform
+
+
+@dg.asset(
+    group_name="training",
+    deps=["fct_order_items", "dim_product", "features_product", "features_user", "features_shop", "interaction_sequences", "co_purchase"],
+    owners=["team:ml"],
+    kinds={"pytorch", "mlflow"},
+    tags={"layer": "model"},
+)
+def recommender(platform: Platform) -> Made:
+    """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
+    from training.readers import read_inputs  # torch and mlflow: only the process that runs this step pays for them
+    from training.train import run
+
+    settings = platform.training
+    done = run(read_inputs(settings), settings)
+    metadata: Metadata = {name.replace("/", "_").replace("@", "_at_"): value for name, value in done.headline.items()}
+    metadata |= {
+        "bundle": done.version,
+        "shipped": done.shipped,
+        "promoted": done.promoted,
+        "reason": done.reason,
+        "lsn": done.watermark_lsn,
+    }
+    metadata |= {"events": done.events, "products": done.products, "shoppers": done.users, "cpu_seconds": done.cpu_seconds}
+    return dg.MaterializeResult(metadata={**metadata, "mlflow_run": done.run_id, "mlflow_version": done.model_version})

@@ -1,0 +1,39 @@
+"""What assets, checks and sensors need to know about the machine: each package's own settings, read when a step runs, never at import."""
+
+from dagster import ConfigurableResource
+
+from orchestration.settings import load_settings
+from training.settings import TrainingSettings
+from transforms.settings import TransformSettings
+from warehouse.contract import Contract, load_contract
+from warehouse.lake.watermark import Watermark, latest_watermark
+from warehouse.settings import WarehouseSettings
+
+
+class Platform(ConfigurableResource[None]):
+    """The environment is the only configuration; this resource has none of its own."""
+
+    @property
+    def warehouse(self) -> WarehouseSettings:
+        return WarehouseSettings()
+
+    @property
+    def transforms(self) -> TransformSettings:
+        return TransformSettings()
+
+    @property
+    def training(self) -> TrainingSettings:
+        return TrainingSettings()
+
+    @property
+    def serving_url(self) -> str | None:
+        """Where the recommender answers, None when nobody said."""
+        return load_settings().serving_url
+
+    def contract(self) -> Contract:
+        """The published tables."""
+        return load_contract(self.warehouse.souk_contract_path)
+
+    def watermark(self) -> Watermark | None:
+        """The lake's newest watermark, None before the first snapshot is whole."""
+        return latest_watermark(self.warehouse.lake_uri)

@@ -1,0 +1,42 @@
+"""What runs because something happened: the lake moved."""
+
+import dagster as dg
+
+from orchestration.dbt_graph import read_project
+from orchestration.resources import Platform
+from orchestration.schedules import refresh
+from warehouse.lake.watermark import Watermark
+
+_SECONDS = 30
+_BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refresh marts and features when a table they read has changed in the lake.",
+)
+def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start nothing."""
+    mark, settings = platform.watermark(), platform.transforms
+    if mark is None or not settings.marts_path.is_file():
+        return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
+    position = position_of(mark, marts_sources(platform))
+    if position == context.cursor:
+        return dg.SkipReason("no table that the marts read has changed")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
+        return dg.SkipReason("a run is at work; the change waits for it")
+    context.update_cursor(position)
+    return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
+
+
+def marts_sources(platform: Platform) -> set[str]:
+    """Lake tables that some dbt model reads."""
+    models = read_project(platform.transforms.souk_dbt_project)
+    return {parent for model in models for parent in model.parents} - {model.name for model in models}
+
+
+def position_of(mark: Watermark, tables: set[str]) -> str:
+    """Versions of these tables' change logs: the same text means the same rows."""
+    return ",".join(f"{name}:{version.changes}" for name, version in sorted(mark.versions.items()) if name in tables)
