@@ -114,26 +114,35 @@ def _shop(machine: Machine) -> list[Service]:
     ]
 
 
+def mlflow_environment(database_url: str, artifacts: str) -> dict[str, str]:
+    """What `mlflow server` tells its application, names of the pinned version (a test compares them with the wheel)."""
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": database_url,
+        "_MLFLOW_SERVER_REGISTRY_STORE": database_url,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": artifacts,
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+
+
 def _platform(machine: Machine) -> list[Service]:
     dagster, mlflow, code_port = machine.address("dagster"), machine.address("mlflow"), machine.config.ports["dagster-code"]
     services = []
-    if machine.settings.mlflow_tracking_uri is None:
+    if machine.settings.mlflow_tracking_uri is None and can_run("mlflow"):
         services.append(
             Service(
                 "mlflow",
-                _python("mlflow", "server"),
+                # What `mlflow server` ends up starting. Without that program in front of it, which stays, half the memory and imports.
+                _python(
+                    *("uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--no-access-log"),
+                    *("--port", str(machine.config.ports["mlflow"])),
+                ),
                 http_ok(f"{mlflow}/health"),
                 after=("databases",),
                 url=mlflow,
-                env={
-                    # By environment and not by argument: arguments, and so the password, show in every process list.
-                    "MLFLOW_BACKEND_STORE_URI": machine.sibling_database("mlflow"),
-                    "MLFLOW_ARTIFACTS_DESTINATION": str(machine.layout.home / "mlflow"),
-                    "MLFLOW_HOST": "127.0.0.1",
-                    "MLFLOW_PORT": str(machine.config.ports["mlflow"]),
-                    "MLFLOW_WORKERS": "1",
-                    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                },
+                env=mlflow_environment(machine.sibling_database("mlflow"), str(machine.layout.home / "mlflow")),
             )
         )
     if not can_run("orchestration.definitions"):

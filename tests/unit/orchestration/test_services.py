@@ -1,5 +1,7 @@
 """The service table: what is in it for which settings."""
 
+import importlib.util
+import runpy
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from orchestration.runtime import services
 from orchestration.runtime.config import Config
 from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import Machine
-from orchestration.runtime.services import can_run, service_table
+from orchestration.runtime.services import can_run, mlflow_environment, service_table
 from orchestration.settings import Settings
 
 
@@ -64,3 +66,17 @@ def test_a_module_is_found_by_its_file_without_importing_it() -> None:
     assert not can_run("orchestration.runtime.nothing")
     assert not can_run("no_such_package")
     assert not can_run("transforms")
+
+
+def test_the_names_given_to_mlflow_are_those_of_the_installed_version() -> None:
+    """Read from the wheel's file: importing MLflow costs ten seconds."""
+    found = importlib.util.find_spec("mlflow")
+    assert found is not None
+    assert found.origin is not None
+    package = Path(found.origin).parent
+    constants = runpy.run_path(str(package / "server" / "constants.py"))
+    names = ("BACKEND_STORE_URI", "REGISTRY_STORE_URI", "ARTIFACT_ROOT", "ARTIFACTS_DESTINATION", "SERVE_ARTIFACTS")
+    given = set(mlflow_environment("postgresql://h/mlflow", "/artifacts"))
+    assert {constants[f"{name}_ENV_VAR"] for name in names} <= given
+    declared = (package / "environment_variables.py").read_text(encoding="utf-8")
+    assert all(f'"{name}"' in declared for name in ("_MLFLOW_SGI_NAME", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"))
