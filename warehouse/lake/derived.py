@@ -10,7 +10,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, Schema
-from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from warehouse.lake.catalog import arrow_schema, open_table, table_uri
 from warehouse.lake.commit import sync_commits
@@ -40,7 +40,7 @@ def commit_files(
     """
     uri = derived_uri(lake, name)
     root = Path(uri)
-    actions: list[AddAction | RemoveAction] = [_add(root, Path(file).absolute(), schema) for file in parquet_files]
+    actions = [_add(root, Path(file).absolute(), schema) for file in parquet_files]
     properties = CommitProperties(custom_metadata=dict(metadata or {}))
     table = open_table(uri)
     if table is None:
@@ -48,7 +48,7 @@ def commit_files(
         added = [action for action in actions if isinstance(action, AddAction)]
         create_table_with_add_actions(uri, Schema.from_arrow(schema), added, mode="error", commit_properties=properties)
     else:
-        table.create_write_transaction(actions, mode, Schema.from_arrow(schema), commit_properties=properties)
+        table.create_write_transaction([*actions], mode, Schema.from_arrow(schema), commit_properties=properties)
     table = open_table(uri)
     if table is None:
         raise LakeStateError(f"{uri}: the commit left no table")
