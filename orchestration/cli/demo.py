@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 from rich.panel import Panel
 
@@ -57,8 +58,11 @@ def demo(
             raise RuntimeProblem(f"no data at {data}: give the folder or file of the set")
         with story.step("Start every process"), ServiceProgress() as progress:
             machine = control.up(chosen, progress)
-        with story.step(f"Load {_wanted(data)[0]}"):  # says so itself, and changes nothing, when it is loaded already
-            _must("api.load", *_wanted(data), *(size.split() if data is None else ()))
+        if data is None and _holds_orders(machine):
+            err.print("[green]✓[/] A shop with orders is here already: it stays as it is", highlight=False)
+        else:
+            with story.step(f"Load {_wanted(data)[0]}"):  # says so itself, and changes nothing, when it is loaded already
+                _must("api.load", *_wanted(data), *(size.split() if data is None else ()))
         _show_accounts_once(layout, story)
         with story.step("Run the data platform: lake, marts, features, models"):
             _must("orchestration.pipeline")
@@ -75,6 +79,12 @@ def _must(module: str, *arguments: str, capture: bool = False) -> str:
             f"`python -m {module}` failed (exit status {done.returncode}); its words are above; `souk down` stops what runs"
         )
     return done.stdout or ""
+
+
+def _holds_orders(machine: Machine) -> bool:
+    """Whether anything was loaded or sold here before; a plain second run must not pour a made-up marketplace over a real set."""
+    with psycopg.connect(machine.database_url) as connection:
+        return connection.execute("SELECT FROM orders LIMIT 1").fetchone() is not None
 
 
 def _wanted(data: Path | None) -> tuple[str, ...]:
