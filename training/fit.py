@@ -87,16 +87,25 @@ def natural_split(data: TrainingData) -> Split:
 
 
 def choose(
-    counts: Counts, start: ItemToItemRecipe, grid: Choice, *, rounds: int, cases: Cases, data: TrainingData, removed: Cases | None = None
+    counts: dict[float | None, Counts],
+    start: ItemToItemRecipe,
+    grid: Choice,
+    *,
+    rounds: int,
+    cases: Cases,
+    data: TrainingData,
+    removed: Cases | None = None,
 ) -> ItemToItemRecipe:
-    """Coordinate search on validation NDCG@10; the start stays wherever nothing is better."""
+    """Coordinate search on validation NDCG@10, first over the half lives in `counts`; the start stays wherever nothing is better."""
     if not len(cases):
         return start
 
     def value(recipe: ItemToItemRecipe) -> float:
-        return float(judge(mix(counts, recipe).score, cases, data.catalogue, removed).values["ndcg@10"].mean())
+        table = mix(counts[recipe.half_life_days], recipe)
+        return float(judge(table.score, cases, data.catalogue, removed).values["ndcg@10"].mean())
 
-    best, reached = start, value(start)
+    lives = [replace(start, half_life_days=life) for life in counts]
+    reached, best = max(((value(recipe), recipe) for recipe in lives), key=lambda pair: pair[0])
     for _ in range(rounds):
         for name, values in grid:
             for number in values:
@@ -110,11 +119,13 @@ def choose(
 def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, recipe: Recipe) -> Tables:
     """Search the recipe of each table on validation: history -> next, one seed -> next or same basket, basket -> hidden line."""
     search, start = recipe.search, recipe.item_to_item
-    counts = count(split.train, content, len(data.catalogue), start)
+    lives = search.half_lives if data.timed else (None,)
+    counts = {life: count(split.train, content, len(data.catalogue), replace(start, half_life_days=life)) for life in lives}
     history = sample(split.validation, search.cases, recipe.seed)
     for_you = choose(counts, start, search.for_you, rounds=search.rounds, cases=history, data=data)
     if data.form == "sequences":
-        related = choose(counts, start, search.one_seed, rounds=search.rounds, cases=last_item_only(history), data=data, removed=history)
+        seeds = last_item_only(history)
+        related = choose(counts, start, search.one_seed, rounds=search.rounds, cases=seeds, data=data, removed=history)
         basket = related
     else:
         inside = (data.events.time >= split.validation.moment) & (data.events.time < split.test.moment)
@@ -123,15 +134,22 @@ def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, 
         related = choose(counts, alone, search.one_seed, rounds=search.rounds, cases=seeds, data=data)
         baskets = basket_cases(data.events, inside, recipe.seed, search.cases)
         basket = choose(counts, replace(alone, decay=1.0), search.one_seed, rounds=search.rounds, cases=baskets, data=data)
-    return Tables(mix(counts, for_you), mix(counts, related), mix(counts, basket), for_you, related, basket)
+    return _mixed(counts, for_you, related, basket)
 
 
 def tables_of(
     events: Events, content: sparse.csr_matrix, for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe
 ) -> Tables:
     """Given recipes on given events."""
-    counts = count(events, content, content.shape[0], for_you)
-    return Tables(mix(counts, for_you), mix(counts, related), mix(counts, basket), for_you, related, basket)
+    recipes = (for_you, related, basket)
+    counts = {recipe.half_life_days: count(events, content, content.shape[0], recipe) for recipe in recipes}
+    return _mixed(counts, *recipes)
+
+
+def _mixed(counts: dict[float | None, Counts], for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe) -> Tables:
+    """The three tables of three recipes."""
+    first, second, third = (mix(counts[recipe.half_life_days], recipe) for recipe in (for_you, related, basket))
+    return Tables(first, second, third, for_you, related, basket)
 
 
 def retrieval_of(data: TrainingData, events: Events, tables: Tables, sequential: SequentialFit | None, recipe: Recipe) -> Retrieval:

@@ -34,6 +34,7 @@ class ItemToItemSearch:
 
     cases: int = 600
     rounds: int = 1
+    half_lives: tuple[float | None, ...] = (None, 120.0)
     for_you: Choice = (
         ("content_weight", (0.0, 0.05, 0.2)),
         ("seed_power", (0.3, 0.7)),
@@ -132,7 +133,9 @@ def tiny() -> Recipe:
     """Seconds on a few hundred lines: what the tests and the demo's test run use."""
     return Recipe(
         "tiny",
-        search=ItemToItemSearch(cases=200, for_you=(("content_weight", (0.0,)),), one_seed=(("content_weight", (0.0,)),)),
+        search=ItemToItemSearch(
+            cases=200, half_lives=(None,), for_you=(("content_weight", (0.0,)),), one_seed=(("content_weight", (0.0,)),)
+        ),
         sequential=SequentialRecipe(width=16, length=10, negatives=32, epochs=3, max_seconds=30.0),
         ranker=RankerRecipe(from_item_to_item=20, from_sequential=10, from_popularity=10, hidden=8, epochs=15),
         judged_cases=500,
@@ -152,6 +155,7 @@ def recipe_from(document: dict[str, object]) -> Recipe:
         return dict(value)
 
     search = part("search")
+    search["half_lives"] = tuple(search["half_lives"])  # type: ignore[arg-type]  # JSON list of numbers
     for name in ("for_you", "one_seed"):
         search[name] = tuple((key, tuple(values)) for key, values in search[name])  # type: ignore[attr-defined]  # JSON lists of pairs
     plain = {key: value for key, value in document.items() if not isinstance(value, dict)}
