@@ -7,11 +7,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import StringConstraints
 
 from api.catalog import artwork, commands, etags
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.queries import categories, listing, products
-from api.catalog.schemas import CategoryTree, ProductDetail, ProductIn, ProductList, ProductPatch, Sort, VariantList
+from api.catalog.schemas import NO_CONTROL, CategoryTree, ProductDetail, ProductIn, ProductList, ProductPatch, Sort, VariantList
 from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor, SellerActor
 from api.kernel.context import Context, Ctx
@@ -24,6 +25,7 @@ from api.kernel.problems import responses
 router = APIRouter(tags=["catalog"])
 
 _SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken)
+BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
 
@@ -50,8 +52,10 @@ async def list_products(
     *,
     ctx: Ctx,
     page: Page,
-    category: Annotated[str | None, Query(min_length=1, max_length=1000, description="Id, path or name; includes what is below")] = None,
-    brand: Annotated[list[str] | None, Query(max_length=50, description="Repeat for several")] = None,
+    category: Annotated[
+        str | None, Query(min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below")
+    ] = None,
+    brand: Annotated[list[BrandName] | None, Query(max_length=50, description="Repeat for several")] = None,
     seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
     min_price: Annotated[Decimal | None, Query(alias="minPrice", ge=0, le=MAX_AMOUNT)] = None,
     max_price: Annotated[Decimal | None, Query(alias="maxPrice", ge=0, le=MAX_AMOUNT)] = None,

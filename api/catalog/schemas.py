@@ -15,10 +15,12 @@ Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "
 Status = Literal["draft", "active", "inactive"]
 
 NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
+NO_NUL = r"^[^\x00]*$"
 Label = Annotated[str, Field(min_length=1, max_length=255, pattern=NO_CONTROL)]
-SpecValue = str | int | float | bool | list[str]
+SpecText = Annotated[str, Field(max_length=2_000, pattern=NO_NUL)]
+SpecValue = SpecText | int | float | bool | list[SpecText]
 Specifications = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=100)], SpecValue],
+    dict[Annotated[str, Field(min_length=1, max_length=100, pattern=NO_CONTROL)], SpecValue],
     Field(max_length=100, examples=[{"weight": "1.2 kg", "ports": 3}]),
 ]
 Attributes = Annotated[
@@ -138,8 +140,8 @@ class ProductIn(Wire):
     """A whole product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
 
     title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])]
-    description: Annotated[str, Field(max_length=20_000)] | None = None
-    category: Annotated[str, Field(min_length=1, max_length=1_000)]
+    description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None
+    category: Annotated[str, Field(min_length=1, max_length=1_000, pattern=NO_CONTROL)]
     brand: Label | None = None
     price: Price
     list_price: Price | None = None
@@ -160,8 +162,8 @@ class ProductPatch(Wire):
     """What is not sent stays. Variants are matched by `sku`: known ones change, new ones are added, none disappears."""
 
     title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL)] = ""
-    description: Annotated[str, Field(max_length=20_000)] | None = None
-    category: Annotated[str, Field(min_length=1, max_length=1_000)] = ""
+    description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None
+    category: Annotated[str, Field(min_length=1, max_length=1_000, pattern=NO_CONTROL)] = ""
     brand: Label | None = None
     price: Price | None = None
     list_price: Price | None = None

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -98,6 +98,10 @@ def _from_http(error: HTTPException) -> Problem:
 
 
 def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
+    if isinstance(error, DataError):
+        # A text with a NUL, a number past its column: what a schema let through and Postgres cannot hold is the sender's to correct.
+        log.warning("a value cannot be stored", sqlstate=sqlstate(error))
+        return errors.ValidationFailed("A value cannot be stored as it is: look for NUL characters and numbers out of range.")
     state = sqlstate(error) if isinstance(error, DBAPIError) else "53300"
     if state is None or state.startswith(_UNAVAILABLE):
         log.warning("database unavailable", sqlstate=state)
