@@ -28,7 +28,7 @@ def load(
     dataset: Annotated[
         Dataset, typer.Argument(help="marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop.")
     ],
-    path: Annotated[Path | None, typer.Argument(help="Folder or file of a real set.", show_default=False)] = None,
+    path: Annotated[str, typer.Argument(help="Folder or file of a real set.", show_default=False)] = "",
 ) -> None:
     """Load a set of products, customers and orders into the shop's database, under the constraints every order obeys.
 
@@ -36,7 +36,14 @@ def load(
     Further options go to the loader as they are: --products 200 --shoppers 300 --orders 2000 make a small marketplace.
     """
     machine_or_exit()
-    raise typer.Exit(run_module("api.load", dataset.value, *(() if path is None else (str(path.resolve()),)), *context.args).returncode)
+    raise typer.Exit(run_module("api.load", dataset.value, *_paths_made_absolute(path), *context.args).returncode)
+
+
+def _paths_made_absolute(path: str) -> tuple[str, ...]:
+    """The loader runs in another folder. What begins with a dash is an option that landed here."""
+    if not path:
+        return ()
+    return (path,) if path.startswith("-") else (str(Path(path).resolve()),)
 
 
 def pipeline() -> None:

@@ -14,7 +14,7 @@ from orchestration.runtime.process import spawn
 from orchestration.runtime.services import Service
 from orchestration.runtime.state import Record, start_time_of, write_record
 
-_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.25, 5.0
+_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.4, 5.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _CALM_SECONDS = 60.0  # after this long in health an earlier crash no longer counts
 _ONCE_ATTEMPTS = 3  # a migration may lose a lock once; it is not broken until it fails again
@@ -121,10 +121,11 @@ class Child:
         health, self._checking = self._checking.result(), None
         if health.ok:
             self.state, self.message, self.was_healthy = "healthy", "", True
-        elif self.state != "starting" or now - self._since > self.service.start_seconds:
+        elif self.was_healthy and self.state != "starting":
             self.state, self.message = "unhealthy", health.detail
         else:
-            self.message = health.detail
+            late = now - self._since > self.service.start_seconds
+            self.state, self.message = "failed" if late else "starting", health.detail
         self._next_check = now + (_LATER_CHECKS_SECONDS if health.ok else _FIRST_CHECKS_SECONDS)
 
     def ask_to_stop(self, now: float) -> None:

@@ -23,6 +23,7 @@ from orchestration.runtime.supervisor import SUPERVISOR, supervisor_lives
 from orchestration.settings import ROOT, Settings
 
 _UP_SECONDS = 900.0
+_POLL_SECONDS = 0.3
 _DOWN_SECONDS = 150.0
 _COMMAND_WAIT_SECONDS = 120.0
 _SWEEP_SECONDS = 20.0
@@ -145,12 +146,13 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
             return
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
-            if record.state in {"failed", "unhealthy"} or crashed:
+            # `unhealthy` was healthy before and may only be slow for a moment: the deadline decides about it.
+            if record.state == "failed" or crashed:
                 raise RuntimeProblem(_not_healthy(machine.layout, record))
         if time.monotonic() > deadline:
             late = next(record for record in records.values() if not _well(record))
             raise RuntimeProblem(_not_healthy(machine.layout, late))
-        time.sleep(0.1)
+        time.sleep(_POLL_SECONDS)
 
 
 def _well(record: Record) -> bool:

@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 
 _SECONDS = 4.0
 # A process that writes its heartbeat every second or two may miss several on a loaded machine.
-HEARTBEAT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 60.0
+
+
+# What a heartbeat may say of its process, if it says anything.
+_WORKING = {"streaming", "snapshot"}
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ def heartbeat(path: Path) -> Check:
             return Health(False, f"unreadable heartbeat {path.name}: {error}")
         if pid and written.get("pid") != pid:
             return Health(False, "the heartbeat is an earlier process's")
+        if written.get("state", "streaming") not in _WORKING:
+            return Health(False, f"{written['state']}: {written.get('error') or 'not at work yet'}")
         return Health(age <= HEARTBEAT_SECONDS, f"last heartbeat {age:.0f} s ago")
 
     return check

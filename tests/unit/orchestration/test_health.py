@@ -14,7 +14,7 @@ def _write(path: Path, pid: int, seconds_ago: float) -> None:
     path.write_text(json.dumps({"pid": pid, "updatedAt": moment.isoformat()}), encoding="utf-8")
 
 
-@pytest.mark.parametrize(("pid", "seconds_ago", "ok"), [(7, 1, True), (7, 29, True), (7, 60, False), (8, 1, False)])
+@pytest.mark.parametrize(("pid", "seconds_ago", "ok"), [(7, 1, True), (7, 50, True), (7, 90, False), (8, 1, False)])
 def test_a_heartbeat_counts_when_it_is_fresh_and_of_this_process(tmp_path: Path, pid: int, seconds_ago: float, ok: bool) -> None:
     path = tmp_path / "status.json"
     _write(path, 7, seconds_ago)
@@ -29,6 +29,17 @@ def test_an_unreadable_heartbeat_is_no_heartbeat(tmp_path: Path, text: str) -> N
     path = tmp_path / "status.json"
     path.write_text(text, encoding="utf-8")
     assert heartbeat(path)(7).ok is False
+
+
+@pytest.mark.parametrize(
+    ("state", "ok"), [("streaming", True), ("snapshot", True), ("starting", False), ("waiting", False), ("failed", False)]
+)
+def test_a_heartbeat_that_says_it_does_not_work_is_not_health(tmp_path: Path, state: str, ok: bool) -> None:
+    path = tmp_path / "status.json"
+    path.write_text(json.dumps({"pid": 7, "state": state, "error": "gone", "updatedAt": datetime.now(UTC).isoformat()}), encoding="utf-8")
+    health = heartbeat(path)(7)
+    assert health.ok is ok
+    assert ok or health.detail == f"{state}: gone"
 
 
 def test_no_heartbeat_yet(tmp_path: Path) -> None:
