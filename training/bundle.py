@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from scipy import sparse
 
+from features.columns import columns_hash
 from training.cases import history_of, user_rows
 from training.fit import Fitted
 from training.models.content import fit_content
@@ -24,8 +25,6 @@ from training.models.retrieval import Retrieval
 from training.models.sequential import SequentialFit
 
 FORMAT = 1
-NO_COLUMNS = hashlib.sha256(b"").hexdigest()
-"""The columns hash of a fit without feature columns."""
 
 
 def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
@@ -70,7 +69,7 @@ def describe(fitted: Fitted, version: str, created_at: datetime, files: dict[str
         "watermarkLsn": fitted.data.watermark_lsn,
         "dataHash": fitted.data.data_hash(),
         "columns": list(features.columns) if features else [],
-        "columnsHash": features.columns_hash if features else NO_COLUMNS,
+        "columnsHash": features.columns_hash if features else columns_hash(),
         "shipped": fitted.choices.shipped,
         "rankerInputs": list(fitted.ranker.inputs) if fitted.ranker else [],
         "decay": fitted.tables.for_you.decay,
