@@ -121,7 +121,7 @@ async def get_generated_image(ctx: Ctx, product_id: ProductId) -> Response:
 
 @router.post("/products", status_code=201, operation_id="createProduct", response_model=ProductDetail, responses=responses(*_SELLING))
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
-    """Offer a product (sellers). Stock arrives through the warehouse."""
+    """Offer a product (sellers); `variants[].stock` puts units on the shelf."""
     product_id = await commands.create_product(ctx, actor, body)
     response = await _detail(ctx, actor, product_id, status=201)
     response.headers["Location"] = f"/api/v1/products/{product_id}"

@@ -129,11 +129,13 @@ class ProductDetail(Wire):
 
 
 class VariantIn(Wire):
-    """Without `price` the variant costs what the product costs; without `sku` one is made. Stock arrives through the warehouse."""
+    """Without `price` the variant costs what the product costs; without `sku` one is made. `stock` sets the units that can be sold now;
+    a new variant without it has none."""
 
     sku: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
     attributes: Attributes = Field(default_factory=dict)
     price: Price | None = None
+    stock: Annotated[int, Field(ge=0, le=1_000_000, examples=[50])] | None = None
 
 
 class ProductIn(Wire):

@@ -13,6 +13,7 @@ from api.identity import passwords, queries, tokens
 from api.identity.errors import AccountSuspended, EmailTaken, InvalidCredentials
 from api.identity.models import User
 from api.identity.schemas import Login, ProfileChange, Register, SignedInUser, UserBrief
+from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -46,6 +47,7 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
             raise EmailTaken("Sign in with this e-mail address, or register another one.")
         if row.user_type == "seller":
             await sellers.open_store(tx, row.user_id, row.name)
+        await outbox.emit(tx, "user", row.user_id, "UserRegistered", {"userType": row.user_type})
         return await _signed_in(ctx, tx, actor, row)
 
     return await ctx.db.run(work)

@@ -242,7 +242,9 @@ def test_a_new_product_answers_201_with_its_place_and_starts_without_stock(shop:
         ({"title": "a\u0000b"}, "/title"),
         ({"listPrice": 0.5}, "/"),
         ({"stock": 5}, "/stock"),
-        ({"variants": [{"stock": 5}]}, "/variants/0/stock"),
+        ({"variants": [{"stock": -1}]}, "/variants/0/stock"),
+        ({"variants": [{"stock": 10**9}]}, "/variants/0/stock"),
+        ({"variants": [{"variantId": "x"}]}, "/variants/0/variantId"),
         ({"images": ["javascript:alert(1)"]}, "/images/0"),
         ({"status": "sold"}, "/status"),
     ],
@@ -361,3 +363,65 @@ def test_a_draft_is_seen_by_its_seller_only(shop: Shop, seller: Person) -> None:
     problem(shop.client.get(url), 404, "product-not-found")
     problem(shop.client.get(url, headers=shop.person("seller").headers), 404, "product-not-found")
     assert "Draft" not in _titles(shop, limit=100, sort="newest")
+
+
+def test_a_seller_stocks_variants_and_every_change_is_journalled(shop: Shop, seller: Person) -> None:
+    body = {
+        "title": "Stocked",
+        "category": str(shop.category("/Home")),
+        "price": 1.0,
+        "variants": [{"sku": "ST-1", "stock": 50}, {"sku": "ST-2"}],
+    }
+    product = shop.client.post("/api/v1/products", json=body, headers=seller.headers).json()
+    url = f"/api/v1/products/{product['productId']}"
+    assert [(variant["sku"], variant["stock"]) for variant in product["variants"]] == [("ST-1", 50), ("ST-2", 0)]
+
+    for change in ([{"sku": "ST-1", "stock": 60}], [{"sku": "ST-1", "stock": 7}, {"sku": "ST-2", "stock": 3}], [{"sku": "ST-1"}]):
+        answer = shop.client.patch(url, json={"variants": change}, headers=seller.headers)
+        assert answer.status_code == 200, answer.text
+
+    assert [(variant["sku"], variant["stock"]) for variant in shop.detail(product["productId"])["variants"]] == [("ST-1", 7), ("ST-2", 3)]
+    journal = (
+        "select t.quantity_change, t.transaction_type, t.previous_quantity, t.new_quantity from inventory_transactions t "
+        "join product_variants v using (variant_id) where v.sku = %s order by transaction_no"
+    )
+    assert shop.sql.execute(journal, ("ST-1",)).fetchall() == [
+        (50, "initial", 0, 50),
+        (10, "adjustment", 50, 60),
+        (-53, "adjustment", 60, 7),
+    ]
+    assert shop.sql.execute(journal, ("ST-2",)).fetchall() == [(3, "initial", 0, 3)]
+    unequal = (
+        "select count(*) from product_variants v where stock_quantity <> "
+        "(select coalesce(sum(available), 0) from warehouse_stock s where s.variant_id = v.variant_id)"
+    )
+    assert shop.scalar(unequal) == 0
+
+
+def test_taking_stock_down_empties_the_fullest_shelves_first(shop: Shop, seller: Person) -> None:
+    product = shop.product(seller, stock=4)
+    variant = product["variants"][0]
+    other = uuid4()
+    with shop.sql.transaction():
+        shop.sql.execute("insert into warehouses values (%s, %s, 'Other', 'Leeds', 'GB', 53.8, -1.5)", (other, uuid4().hex[:10]))
+        shop.sql.execute(
+            "insert into warehouse_stock (variant_id, warehouse_id, available) values (%s, %s, 9)", (variant["variantId"], other)
+        )
+        shop.sql.execute("update product_variants set stock_quantity = 13 where variant_id = %s", (variant["variantId"],))
+
+    change = {"variants": [{"sku": variant["sku"], "stock": 2}]}
+    assert shop.client.patch(f"/api/v1/products/{product['productId']}", json=change, headers=seller.headers).status_code == 200
+
+    shelves = shop.sql.execute("select available from warehouse_stock where variant_id = %s order by 1", (variant["variantId"],)).fetchall()
+    assert shelves == [(0,), (2,)]
+
+
+def test_what_sellers_do_leaves_through_the_outbox(shop: Shop, seller: Person) -> None:
+    product = shop.product(seller)["productId"]
+    shop.client.patch(f"/api/v1/products/{product}", json={"title": "Renamed"}, headers=seller.headers)
+    shop.client.delete(f"/api/v1/products/{product}", headers=seller.headers)
+
+    events = shop.sql.execute(
+        "select sequence, event_type from outbox_events where aggregate_id = %s order by sequence", (product,)
+    ).fetchall()
+    assert events == [(1, "ProductCreated"), (2, "ProductChanged"), (3, "ProductWithdrawn")]

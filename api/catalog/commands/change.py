@@ -12,6 +12,7 @@ from api.catalog.commands.parts import following, require_category, save_images,
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.models import Product, ProductVariant
 from api.catalog.schemas import ProductIn, ProductPatch
+from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -56,6 +57,8 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
         current = await _own(tx, actor, product_id, expected)
         values = {"status": "inactive", "deleted_at": func.now(), "updated_at": func.now(), "version": current.version + 1}
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+        payload = {"sellerId": actor.user_id, "version": current.version + 1}
+        await outbox.emit(tx, "product", product_id, "ProductWithdrawn", payload)
 
     await ctx.db.run(work)
 
@@ -78,6 +81,8 @@ async def _save(
         await save_variants(tx, product_id, body.variants, price)
         if "images" in fields:
             await save_images(tx, product_id, body.images, replace=True)
+        payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
+        await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
 
     await ctx.db.run(work)
 

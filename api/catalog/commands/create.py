@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from api.catalog.commands.parts import require_category, save_images, save_variants
 from api.catalog.models import Product
 from api.catalog.schemas import ProductIn, VariantIn
+from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -16,7 +17,7 @@ from api.kernel.ids import new_id
 
 
 async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
-    """The new product's id. Its variants (one, when none is named) start without stock.
+    """The new product's id. Its variants (one, when none is named) start with the stock they name, or none.
 
     Raises: CategoryNotFound (404); SkuTaken (409).
     """
@@ -40,6 +41,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
         await tx.execute(insert(Product).values(values))
         await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
         await save_images(tx, product_id, body.images)
+        await outbox.emit(tx, "product", product_id, "ProductCreated", {"sellerId": actor.user_id, "status": body.status, "version": 1})
         return product_id
 
     return await ctx.db.run(work)

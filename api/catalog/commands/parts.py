@@ -14,6 +14,7 @@ from api.catalog.errors import CategoryNotFound, SkuTaken
 from api.catalog.models import ProductImage, ProductVariant
 from api.catalog.queries.categories import find_category
 from api.catalog.schemas import VariantIn
+from api.inventory.stocktake import set_stock
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import new_id
@@ -28,7 +29,7 @@ async def require_category(tx: Tx, reference: str) -> UUID:
 
 
 async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn], price: Decimal) -> None:
-    """Insert the variants, or change those of this product that have the same SKU; stock is not touched.
+    """Insert the variants, or change those of this product that have the same SKU; stock is set where it was given.
 
     Raises: ValidationFailed when a SKU is named twice; SkuTaken when another product has it.
     """
@@ -54,9 +55,12 @@ async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn],
         set_={"attributes": incoming.attributes, "price": incoming.price, "updated_at": func.now()},
         where=ProductVariant.product_id == incoming.product_id,
     )
-    saved = await tx.execute(statement.returning(ProductVariant.variant_id))
-    if len(saved.all()) != len(rows):
+    saved = await tx.all(statement.returning(ProductVariant.variant_id, ProductVariant.sku))
+    if len(saved) != len(rows):
         raise SkuTaken("Another product uses one of these SKUs; choose others.")
+    by_sku = {row.sku: row.variant_id for row in saved}
+    counted = {by_sku[str(row["sku"])]: variant.stock for row, variant in zip(rows, variants, strict=True) if variant.stock is not None}
+    await set_stock(tx, counted)
 
 
 async def save_images(tx: Tx, product_id: UUID, urls: Sequence[str], *, replace: bool = False) -> None:
