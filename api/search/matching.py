@@ -120,11 +120,11 @@ def _corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
 
 def _nearest(searcher: tantivy.Searcher, word: str) -> str:
     neighbours = searcher.terms_with_prefix("title", word[:1], limit=100_000)
-    near = [(count, term) for term, count in neighbours if _one_edit(word, term)]
+    near = [(count, term) for term, count in neighbours if one_edit(word, term)]
     return max(near, default=(0, word))[1]
 
 
-def _one_edit(one: str, other: str) -> bool:
+def one_edit(one: str, other: str) -> bool:
     """Whether one insertion, deletion, replacement or swap turns `one` into `other`."""
     if abs(len(one) - len(other)) > 1 or one == other:
         return one == other

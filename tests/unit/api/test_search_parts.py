@@ -1,0 +1,106 @@
+"""Filters, completions, corrections and tags as plain functions."""
+
+from decimal import Decimal
+
+import pytest
+
+from api.catalog.etags import etag_of, expected_version, matches
+from api.catalog.facets import PRICE_EDGES, price_range_label
+from api.search.errors import BadFilter
+from api.search.filters import Span, parse_filters
+from api.search.matching import one_edit
+from api.search.suggest import Completions
+
+
+def test_filters_are_read_whole() -> None:
+    filters = parse_filters(
+        'brand:Dell, brand:"Bolt, Inc.",price:500-1000,rating:4-,prime:true,inStock:FALSE,category:A > B,attr.color:Red'
+    )
+
+    assert filters.brands == ["Dell", "Bolt, Inc."]
+    assert filters.categories == ["A > B"]
+    assert filters.prices == [Span(Decimal(500), Decimal(1000))]
+    assert filters.ratings == [Span(Decimal(4), None)]
+    assert filters.attributes == {"color": ["Red"]}
+    assert (filters.prime, filters.in_stock) == (True, False)
+
+
+@pytest.mark.parametrize("text", [None, "", "brand:Dell,"])
+def test_nothing_and_a_trailing_comma_are_fine(text: str | None) -> None:
+    assert parse_filters(text).prices == []
+
+
+@pytest.mark.parametrize("text", [",", "a", ":", "price:1-2-3", "price:Infinity", 'brand:"a"b', "attr.:x", "price:1,,price:2"])
+def test_what_means_nothing_is_named(text: str) -> None:
+    with pytest.raises(BadFilter) as refused:
+        parse_filters(text)
+
+    assert refused.value.errors is not None
+    assert refused.value.errors[0].pointer == "/query/filters"
+
+
+def test_price_ranges_touch_without_gaps() -> None:
+    labels = [price_range_label(bucket) for bucket in range(len(PRICE_EDGES) + 1)]
+
+    assert labels == ["0-10", "10-25", "25-50", "50-100", "100-250", "250-500", "500-1000", "1000-"]
+
+
+PHRASES = [
+    ("iPhone 15", 9.0),
+    ("iPhone 15 Pro", 8.0),
+    ("iPhone 15 case", 3.0),
+    ("Apple watch", 5.0),
+    ("Pineapple", 1.0),
+    ("iPhone  15", 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("iph", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
+        ("IPHONE 15 P", ["iphone 15 pro"]),
+        ("i", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
+        ("15", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
+        ("watch", ["apple watch"]),
+        ("appel w", ["apple watch"]),
+        ("iphne", ["iphone 15", "iphone 15 pro", "iphone 15 case"]),
+        ("iphonee 15 c", ["iphone 15 case"]),
+        ("ipx", []),
+        ("zzzz", []),
+        ("   ", []),
+    ],
+)
+def test_completions_are_ordered_by_popularity_and_forgive_one_error(typed: str, expected: list[str]) -> None:
+    assert Completions(PHRASES).complete(typed, 10) == expected
+
+
+def test_completions_of_nothing() -> None:
+    assert Completions(()).complete("a", 10) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("laptop", "laptop", True), ("laptop", "latpop", True), ("laptop", "lapto", True), ("laptop", "laptops", True),
+        ("laptop", "lxptop", True), ("laptop", "lxptox", False), ("laptop", "lap", False), ("ab", "ba", True), ("abc", "cba", False),
+        ("", "a", True), ("", "", True),
+    ],
+)  # fmt: skip
+def test_one_edit(one: str, other: str, expected: bool) -> None:
+    assert one_edit(one, other) is expected
+    assert one_edit(other, one) is expected
+
+
+def test_tags_compare_whole_for_reads_and_by_version_for_writes() -> None:
+    tag = etag_of(7, b"body")
+
+    assert matches(tag, tag)
+    assert matches(f'"x", W/{tag}', tag)
+    assert matches("*", tag)
+    assert not matches(etag_of(7, b"other"), tag)
+    assert not matches(None, tag)
+    assert expected_version(tag) == 7
+    assert expected_version(None) is None
+    assert expected_version("*") is None
+    assert expected_version('"7"') == -1
