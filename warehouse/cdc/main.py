@@ -20,7 +20,7 @@ from warehouse.cdc.collect import Collector
 from warehouse.cdc.pgoutput import Relation
 from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
 from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, has_stored_default, identify, published, slot_state
-from warehouse.cdc.status import write_status
+from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.upkeep import Cadence, Upkeep
 from warehouse.contract import Contract, ContractError, Table, load_contract
@@ -46,9 +46,10 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
     stop = stop or Stop()
     lsn = 0
     attempt = 0
-    with lake_lock(settings):
+    status = StatusFile(settings.status_path)
+    with lake_lock(settings), status.beating():
         while not stop.asked:
-            session = Session(settings, stop)
+            session = Session(settings, stop, status)
             try:
                 session.run()
             except ContractChanged as change:
@@ -64,7 +65,7 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
                 session.report("waiting", error=str(error).strip())
                 stop.wait(_RETRY_SECONDS[attempt])
             lsn = session.lsn
-    write_status(settings.status_path, state="stopped", lsn=lsn, lag_bytes=None, lag_seconds=None, stopped={})
+    status.report(state="stopped", lsn=lsn, lag_bytes=None, lag_seconds=None, stopped={})
     return 0
 
 
@@ -89,10 +90,10 @@ class Stop:
 class Session:
     """One contract, one pair of connections. Ends by ``stop``, a newer contract or an error."""
 
-    def __init__(self, settings: WarehouseSettings, stop: Stop) -> None:
+    def __init__(self, settings: WarehouseSettings, stop: Stop, status: StatusFile) -> None:
         self.lsn = 0
         self.streamed = False
-        self._settings, self._stop = settings, stop
+        self._settings, self._stop, self._status = settings, stop, status
         self._stopped: dict[str, str] = {}
         self._ticked_at = self._asked_at = 0.0
         self._lag_bytes: int | None = None
@@ -192,8 +193,7 @@ class Session:
 
     def report(self, state: str, *, lag_seconds: float | None = None, error: str | None = None) -> None:
         """Write the status file."""
-        write_status(
-            self._settings.status_path,
+        self._status.report(
             state=state,
             lsn=self.lsn,
             lag_bytes=self._lag_bytes if state == "streaming" else None,

@@ -2,27 +2,66 @@
 
 import json
 import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from warehouse.lake.lsn import format_lsn
 
+_BEAT_SECONDS = 1.0
+# A snapshot, a large batch or a fold may keep the process from reporting; one that says nothing for this long is stuck.
+_SILENCE_SECONDS = 900.0
 
-def write_status(
-    path: Path, *, state: str, lsn: int, lag_bytes: int | None, lag_seconds: float | None, stopped: dict[str, str], error: str | None = None
-) -> None:
-    """``state`` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server cannot be asked."""
-    document = {
-        "pid": os.getpid(),
-        "state": state,
-        "lsn": format_lsn(lsn),
-        "lagBytes": lag_bytes,
-        "lagSeconds": None if lag_seconds is None else round(lag_seconds, 3),
-        "stoppedTables": stopped,
-        "error": error,
-        "updatedAt": datetime.now(UTC).isoformat(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(document), encoding="utf-8")
-    partial.replace(path)
+
+class StatusFile:
+    """The file of one process. Between reports a thread renews the time in it, so that long work does not look like death."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._document: dict[str, object] = {}
+        self._reported_at = 0.0
+
+    def report(
+        self, *, state: str, lsn: int, lag_bytes: int | None, lag_seconds: float | None, stopped: dict[str, str], error: str | None = None
+    ) -> None:
+        """``state`` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server cannot be asked."""
+        with self._lock:
+            self._document = {
+                "pid": os.getpid(),
+                "state": state,
+                "lsn": format_lsn(lsn),
+                "lagBytes": lag_bytes,
+                "lagSeconds": None if lag_seconds is None else round(lag_seconds, 3),
+                "stoppedTables": dict(stopped),
+                "error": error,
+            }
+            self._reported_at = time.monotonic()
+            self._write()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Renew the time every second while the block runs."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._beat, args=(ended,), name="cdc-heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(_BEAT_SECONDS):
+            with self._lock:
+                if self._document and time.monotonic() - self._reported_at < _SILENCE_SECONDS:
+                    self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        partial.write_text(json.dumps(self._document | {"updatedAt": datetime.now(UTC).isoformat()}), encoding="utf-8")
+        partial.replace(self._path)

@@ -1,0 +1,42 @@
+"""The status file stays young while the process works, and only while it does."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from warehouse.cdc import status
+from warehouse.cdc.status import StatusFile
+
+
+def report(file: StatusFile) -> None:
+    file.report(state="snapshot", lsn=16, lag_bytes=None, lag_seconds=None, stopped={})
+
+
+def test_long_work_between_two_reports_does_not_look_like_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "_BEAT_SECONDS", 0.02)
+    file = StatusFile(tmp_path / "cdc-status.json")
+
+    with file.beating():
+        report(file)
+        first = json.loads((tmp_path / "cdc-status.json").read_text())
+        time.sleep(0.2)
+        later = json.loads((tmp_path / "cdc-status.json").read_text())
+
+    assert later["updatedAt"] > first["updatedAt"]
+    assert {**later, "updatedAt": None} == {**first, "updatedAt": None}
+
+
+def test_a_stuck_process_grows_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "_BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(status, "_SILENCE_SECONDS", 0.05)
+    file = StatusFile(tmp_path / "cdc-status.json")
+
+    with file.beating():
+        report(file)
+        time.sleep(0.15)
+        first = json.loads((tmp_path / "cdc-status.json").read_text())
+        time.sleep(0.15)
+
+    assert json.loads((tmp_path / "cdc-status.json").read_text()) == first
