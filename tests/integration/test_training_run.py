@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
-from tests.unit.training.orders import START, hot_shop, shop
+from serving.bundle import BundleRefused, load_bundle
+from tests.unit.training.orders import COLUMNS, START, hot_shop, shop
+from training.bundle import write_bundle
 from training.fit import fit
 from training.judging import judge
-from training.models.retrieval import SCORE_INPUTS
+from training.models.retrieval import SCORE_INPUTS, propose
+from training.models.sequential import fit_sequential
 from training.ranking import RankedScorer
 from training.recipes import tiny
 from training.register import ALIAS, MODEL, champion_of, client_of, rollback
@@ -128,19 +130,29 @@ def test_a_purchase_of_the_future_never_enters_the_models_of_the_cut() -> None:
     assert fitted.tables.for_you.support[row, column] > 0
 
 
-def test_the_exported_sequence_model_runs_without_this_package(tmp_path: Path) -> None:
-    from training.bundle import export_sequential
-    from training.models.sequential import fit_sequential
+def test_serving_loads_a_bundle_with_both_networks_and_gives_the_same_numbers(tmp_path: Path) -> None:
+    data = hot_shop()
+    fitted = fit(data, tiny())
+    sequence = fit_sequential(data.events, len(data.catalogue), tiny().sequential, 1)
+    both = replace(fitted, retrieval=replace(fitted.retrieval, sequential=sequence))
 
-    data = shop()
-    fitted = fit_sequential(data.events, len(data.catalogue), tiny().sequential, 1)
-    export_sequential(fitted, tmp_path / "sequential.pt2")
+    folder = write_bundle(both, tmp_path, datetime(2026, 3, 1, tzinfo=UTC))
 
-    items = torch.full((1, fitted.recipe.length), fitted.model.items, dtype=torch.int64)
-    items[0, -3:] = torch.tensor([3, 1, 2])
-    with torch.inference_mode():
-        found = torch.export.load(tmp_path / "sequential.pt2").module()(items)
-        assert torch.allclose(found, fitted.model(items), atol=1e-5)
+    loaded = load_bundle(folder, "hash-of-three-columns", frozenset(COLUMNS))
+    cases = time_split(data).test.take(np.arange(3))
+    assert loaded.sequential is not None
+    assert loaded.ranker is not None
+    assert fitted.ranker is not None
+    for case, ours in enumerate(sequence.score(cases)):
+        assert loaded.sequential.score(cases.history.of(case)) == pytest.approx(ours, abs=1e-4)
+    candidates = propose(fitted.retrieval, cases, tiny().ranker)
+    assert loaded.ranker.score(candidates.inputs[0]) == pytest.approx(fitted.ranker.score(candidates.inputs)[0], abs=1e-5)
+    # the negative control: one changed byte and the bundle is refused
+    changed = bytearray((folder / "ranker.npz").read_bytes())
+    changed[-1] ^= 1
+    (folder / "ranker.npz").write_bytes(changed)
+    with pytest.raises(BundleRefused, match=r"ranker\.npz is not what was written"):
+        load_bundle(folder, "hash-of-three-columns", frozenset(COLUMNS))
 
 
 def test_nothing_to_validate_on_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
