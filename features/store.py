@@ -54,7 +54,9 @@ def apply(store: FeatureStore, folder: Path) -> None:
 def _registry(settings: FeatureSettings) -> RegistryConfig:
     where = settings.feast_registry_url.get_secret_value()
     if re.match(r"postgres(ql)?(\+\w+)?://", where):
-        return RegistryConfig(registry_type="sql", path=re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", where))
+        from feast.infra.registry.sql import SqlRegistryConfig  # the general class is refused for a SQL registry
+
+        return SqlRegistryConfig(registry_type="sql", path=re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", where))
     path = Path(where) if where else settings.feast_folder / "registry.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     return RegistryConfig(path=str(path))

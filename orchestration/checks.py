@@ -75,6 +75,16 @@ def totals_equal_lake(platform: Platform) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(asset="online_features", blocking=True, description="A sample of products and shoppers, Redis against Parquet")
+def online_equals_offline(platform: Platform) -> dg.AssetCheckResult:
+    """What a request reads is what training reads, value for value."""
+    from orchestration.feature_parity import compare_online  # feast
+
+    found = compare_online(platform.features)
+    metadata: Metadata = {"values": found.compared, "differing": "\n".join(found.differing) or "none"}
+    return dg.AssetCheckResult(passed=found.compared > 0 and not found.differing, metadata=metadata)
+
+
 @dg.asset_check(asset="recommender", blocking=True, description="NDCG@10 of what ships against popularity on the test weeks")
 def beats_popularity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """A model that popularity beats must not reach shoppers; the promotion gate asks for a confident gain, this check for any."""

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration import checks
-from orchestration.assets.features import feature_assets
+from orchestration.assets.features import online_features
 from orchestration.assets.lake import lake
 from orchestration.assets.serving import champion
 from orchestration.assets.training import recommender
@@ -13,7 +13,7 @@ from orchestration.schedules import everything, nightly, refresh
 from orchestration.sensors import lake_moved
 
 defs = dg.Definitions(
-    assets=[lake, spark_tables, dbt_build, *feature_assets, recommender, champion],
+    assets=[lake, spark_tables, dbt_build, online_features, recommender, champion],
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[everything, refresh],
     schedules=[nightly],

@@ -2,6 +2,7 @@
 
 from dagster import ConfigurableResource
 
+from features.settings import FeatureSettings
 from orchestration.settings import load_settings
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
@@ -20,6 +21,10 @@ class Platform(ConfigurableResource[None]):
     @property
     def transforms(self) -> TransformSettings:
         return TransformSettings()
+
+    @property
+    def features(self) -> FeatureSettings:
+        return FeatureSettings()
 
     @property
     def training(self) -> TrainingSettings:

@@ -21,8 +21,6 @@ from serving.models import Ranker, Sequential, load_ranker, load_sequential
 from serving.neighbours import Floats, Ints, Neighbours
 
 FORMAT = 1
-NO_COLUMNS = hashlib.sha256(b"").hexdigest()
-"""The columns hash of a bundle that uses no feature column."""
 SCORE_INPUTS = ("item_to_item", "item_to_item_log", "sequential", "popularity_recent", "popularity_month", "popularity_all", "history_size")
 """Ranker inputs that retrieval computes, in the order every bundle lists them first; retrieve.py defines each."""
 
@@ -117,7 +115,7 @@ def load_bundle(folder: Path, columns_hash: str, known_columns: frozenset[str]) 
 
 def _load(folder: Path, columns_hash: str, known_columns: frozenset[str]) -> Bundle:
     meta = _read_meta(folder)
-    if meta.columns_hash != columns_hash and not (meta.columns_hash == NO_COLUMNS and set(meta.ranker_inputs) <= set(SCORE_INPUTS)):
+    if meta.columns_hash != columns_hash:
         raise BundleRefused(f"{folder.name}: fitted on feature columns {meta.columns_hash}, this process has {columns_hash}")
     unknown = set(meta.ranker_inputs) - known_columns - set(SCORE_INPUTS)
     if unknown:

@@ -1,42 +1,27 @@
-"""What serving asks of the online store: one shopper's row."""
+"""The shopper's row as serving asks for it: features.online, with the seconds while Feast is imported counted and not failed on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
-
+from features.errors import NotWarm
+from features.online import OnlineStore, UserRow
+from serving.metrics import DEGRADED
 from serving.settings import ServingSettings
 
-
-@dataclass(frozen=True)
-class UserRow:
-    """values: numeric user features by name. sequence: product of each of the last order lines, oldest first. bought: distinct products."""
-
-    values: Mapping[str, float]
-    sequence: tuple[str, ...]
-    bought: tuple[str, ...]
-    stale: bool
+__all__ = ["ShopperRows", "UserRow"]
 
 
-class UserStore(Protocol):
-    """Reads one row; may block up to the deadline it was opened with."""
+class ShopperRows:
+    """Reads one row; blocks at most the deadline it was opened with."""
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self._store = OnlineStore(settings.redis_url, timeout_seconds=settings.souk_serving_online_ms / 1000)
 
     def read_user(self, user_id: str) -> UserRow | None:
-        """The newest row, None for a shopper without one. Raises what its client raises when the store is away."""
+        """The newest row; None for a shopper without one and while Feast is still being imported. Raises redis.RedisError."""
+        try:
+            return self._store.read_user(user_id)
+        except NotWarm:
+            DEGRADED.labels("online_store", "warming").inc()
+            return None
 
     def close(self) -> None:
         """Drop connections."""
-
-
-class NoStore:
-    """The online store before any feature was materialised: nobody has a row, the bundle's own histories answer."""
-
-    def read_user(self, user_id: str) -> UserRow | None:
-        return None
-
-    def close(self) -> None:
-        return None
-
-
-def open_store(settings: ServingSettings) -> UserStore:
-    """The store behind REDIS_URL."""
-    return NoStore()
+        self._store.close()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serving.bundle import Bundle
 from serving.guard import Guard
 from serving.metrics import DEGRADED
-from serving.online import UserRow, open_store
+from serving.online import ShopperRows, UserRow
 from serving.settings import ServingSettings
 from serving.vector import Vector
 
@@ -27,7 +27,7 @@ class Shoppers:
     """Reads shoppers under a deadline. One connection pool for the process."""
 
     def __init__(self, settings: ServingSettings, vector: Vector) -> None:
-        self._store = open_store(settings)
+        self._store = ShopperRows(settings)
         self._guard = Guard("online_store", settings.souk_serving_online_ms / 1000, threads=4)
         self._vector = vector
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.columns import EVENT_TIMESTAMP, STORED
+from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, columns_of, entity_of
 from serving.bundle import Bundle, BundleMeta, Histories
 from serving.models import Ranker, Sequential
 from serving.neighbours import Neighbours
@@ -144,19 +144,45 @@ def point_at(models: Path, folder: Path) -> None:
     fresh.replace(models / "champion.json")
 
 
-def write_features(home: Path, *, out_of_stock: tuple[str, ...] = (), products: tuple[str, ...] = PRODUCTS, **columns: list[float]) -> None:
-    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one event time."""
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
+def write_features(
+    home: Path,
+    *,
+    out_of_stock: tuple[str, ...] = (),
+    products: tuple[str, ...] = PRODUCTS,
+    shoppers: Mapping[str, list[str]] | None = None,
+    **columns: list[float],
+) -> None:
+    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one event time.
+
+    shoppers: who bought what, oldest first.
+    """
+    moment = datetime.now(UTC)
     folder = home / "features" / "snapshots" / f"set-{uuid4()}"
     folder.mkdir(parents=True)
-    stored = [column for column in STORED if column.model == "features_product"]
-    table: dict[str, object] = {"product_id": list(products), EVENT_TIMESTAMP: [moment] * len(products)}
-    table |= {column.name: columns.get(column.name, [column.default] * len(products)) for column in stored}
-    table["product__in_stock"] = [product not in out_of_stock for product in products]
-    table["product__category_id"] = [name.lower() for name in (*CATEGORIES, *("Tea",) * (len(products) - 6))]
-    pq.write_table(pa.table(table), folder / "features_product.parquet")
-    shop = {"shop_id": ["souk"], EVENT_TIMESTAMP: [moment], "shop__trading_day": [100]}
-    pq.write_table(pa.table(shop), folder / "features_shop.parquet")
+    known = shoppers or {}
+    categories = [name.lower() for name in (*CATEGORIES, *("Tea",) * (len(products) - 6))]
+    tables: dict[str, tuple[list[str], dict[str, object]]] = {
+        "features_product": (
+            list(products),
+            {"product__in_stock": [p not in out_of_stock for p in products], "product__category_id": categories, **columns},
+        ),
+        "features_user": (list(known), {"user__orders_total": [len(bought) for bought in known.values()]}),
+        "features_user_history": (list(known), {"user__sequence": list(known.values()), "user__bought": list(known.values())}),
+        "features_shop": (["souk"], {"shop__trading_day": [100]}),
+    }
+    for model, (ids, values) in tables.items():
+        fields = [
+            pa.field(KEYS[entity_of(model)], pa.string()),
+            *(pa.field(name, pa.timestamp("us", "UTC")) for name in (EVENT_TIMESTAMP, CREATED_TIMESTAMP)),
+            *(pa.field(column.name, _ARROW[column.dtype]) for column in columns_of(model)),
+        ]
+        stamps = [[moment] * len(ids)] * 2
+        own = [values.get(column.name, [column.default] * len(ids)) for column in columns_of(model)]
+        pq.write_table(pa.table([ids, *stamps, *own], schema=pa.schema(fields)), folder / f"{model}.parquet")
+    (folder / "watermark.json").write_text(json.dumps({"lsn": "0/1", "asOf": moment.isoformat()}), encoding="utf-8")
     link = home / "features" / ".new"
     link.symlink_to(folder)
     link.replace(home / "features" / "current")
+
+
+_ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "string": pa.string(), "strings": pa.list_(pa.string())}

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.bundle import Bundle, load_bundle
+from features.columns import columns_hash
+from serving.bundle import Bundle, BundleRefused, load_bundle
 from serving.neighbours import Floats
 from serving.rank import ranker_matrix
 from serving.retrieve import Candidates, best_of, make_seeds, propose
@@ -134,9 +135,7 @@ def test_shuffling_one_product_feature_changes_the_ranked_answers(world: World) 
     assert all(top(world, case, world.shelf) == top(world, case, again) for case in some(world.cases))
 
 
-def test_a_bundle_of_other_columns_is_refused_and_one_that_uses_none_is_not(world: World, tmp_path: Path) -> None:
-    from serving.bundle import BundleRefused
-
+def test_a_bundle_of_other_columns_is_refused_and_one_without_a_ranker_needs_none(world: World, tmp_path: Path) -> None:
     neighbours_alone = replace(
         world.fitted,
         data=replace(world.fitted.data, features=None),
@@ -145,7 +144,7 @@ def test_a_bundle_of_other_columns_is_refused_and_one_that_uses_none_is_not(worl
     )
     folder = write_bundle(neighbours_alone, tmp_path, datetime.now(UTC))
 
-    assert load_bundle(folder, "hash-of-three-columns", frozenset(COLUMNS)).ranker is None
+    assert load_bundle(folder, columns_hash(), frozenset(COLUMNS)).ranker is None
     other = write_bundle(world.fitted, tmp_path, datetime.now(UTC))
     with pytest.raises(BundleRefused, match="fitted on feature columns hash-of-three-columns, this process has other"):
         load_bundle(other, "other", frozenset(COLUMNS))

@@ -1,0 +1,77 @@
+"""The whole product, tiny: what `souk demo` makes of a small marketplace, every process running, models trained."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import psycopg
+from psycopg import sql
+
+from orchestration.runtime.machine import Machine, load_machine
+from orchestration.settings import load_settings
+from tests.harness.souk import ROOT, SoukHarness, wait_for
+
+SIZE = "--products 240 --shoppers 150 --orders 1500"
+_SECONDS = 900.0
+
+
+class Platform(SoukHarness):
+    """A state directory of its own with a marketplace of 240 products, 150 shoppers and 1,500 orders; training takes the tiny recipe."""
+
+    def __init__(self, home: Path) -> None:
+        # a busy machine is no finding: the deadlines have tests of their own
+        patient = {f"SOUK_SERVING_{part}_MS": "3000" for part in ("ONLINE", "SEQUENTIAL", "RANK")}
+        super().__init__(home, SOUK_PROFILE="test", **patient)
+
+    def demo(self) -> str:
+        """`souk demo`, the code path of `make demo`; must succeed. Returns what it told."""
+        return _must("orchestration.cli", "demo", f"--size={SIZE}", env=self.environment)
+
+    def module(self, name: str, *arguments: str) -> str:
+        """`python -m name` as the command line starts it; must succeed. Returns what it told."""
+        return _must(name, *arguments, env=self.machine_environment())
+
+    @property
+    def machine(self) -> Machine:
+        """Addresses and passwords."""
+        with patch.dict(os.environ, self.environment, clear=True):
+            machine = load_machine(load_settings())
+        assert machine is not None
+        return machine
+
+    def machine_environment(self) -> dict[str, str]:
+        """What every process of this state directory sees."""
+        machine = self.machine
+        with patch.dict(os.environ, self.environment, clear=True):
+            return machine.environment()
+
+    def url(self, service: str) -> str:
+        """Base URL of api, sandbox, serving, dagster or mlflow."""
+        return self.machine.address(service)
+
+    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The shop's database as its owner: what psql would be."""
+        return psycopg.connect(self.machine.database_url)
+
+    def count(self, table: str) -> int:
+        """Rows of a table of the shop."""
+        with self.connect() as connection:
+            row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
+    def wait_healthy(self, service: str, other_than: int | None = None, seconds: float = 120.0) -> None:
+        """Until the supervisor calls it healthy, as a process other than `other_than`."""
+        wait_for(lambda: self.healthy(service) and self.pid(service) != other_than, seconds)
+
+
+def _must(module: str, *arguments: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
