@@ -14,6 +14,7 @@ from api.events import routes as events
 from api.events.commands import EventSink
 from api.identity import routes as identity
 from api.identity.guard import SessionGuard
+from api.inventory import routes as inventory
 from api.kernel import failpoints, health, logs, metrics, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.middleware import RequestMiddleware
@@ -34,6 +35,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     events.router,
     recommendations.router,
     orders.router,
+    inventory.router,
 )
 
 

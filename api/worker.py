@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -88,6 +87,10 @@ async def main() -> None:
         await work(ctx, JOBS, stop)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The process."""
     asyncio.run(main())
-    sys.exit(0)
+
+
+if __name__ == "__main__":
+    run()

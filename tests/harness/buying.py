@@ -14,9 +14,10 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 
 from tests.harness.api import ROOT, Server
-from tests.harness.shop import Person, Shop
+from tests.harness.shop import Address, Person, Shop
 
 SANDBOX_KEY = "sandbox-key-of-tests"
 ADDRESS = {"street": "1 High Street", "city": "London", "state": "London", "zipCode": "N1 9GU", "country": "GB"}
@@ -76,11 +77,16 @@ class Worker:
 class Market(Shop):
     """A shop with a gateway; `buy` is one buyer's request."""
 
-    def __init__(self, server: Server, database_url: str, sandbox: Sandbox) -> None:
+    def __init__(self, server: Address, database_url: str, sandbox: Sandbox) -> None:
         super().__init__(server, database_url)
-        self.server = server
+        self.database_url = database_url
         self.sandbox = sandbox
         self.keys = (f"key-{uuid4().hex[:6]}-{n}" for n in itertools.count(1))
+
+    def reconnect(self) -> None:
+        """A new connection, after the server was away."""
+        self.sql.close()
+        self.sql = psycopg.connect(self.database_url, autocommit=True)
 
     def order_body(self, *lines: tuple[dict[str, Any], int], token: str = "pm_sandbox_ok", **fields: Any) -> dict[str, Any]:
         """The seed's request for `lines` of (product detail, units), first variant each."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
-
-from tests.harness.api import Server
 
 PASSWORD = "a long enough passphrase"
 
@@ -30,10 +28,16 @@ class Person:
         return {"Authorization": f"Bearer {self.access_token}"}
 
 
+class Address(Protocol):
+    """A running API that can be spoken to."""
+
+    def client(self, **headers: str) -> httpx.Client: ...
+
+
 class Shop:
     """Speaks to one API and the database behind it."""
 
-    def __init__(self, server: Server, database_url: str) -> None:
+    def __init__(self, server: Address, database_url: str) -> None:
         self.client = server.client()
         self.sql = psycopg.connect(database_url, autocommit=True)
         self._counter = itertools.count(1)

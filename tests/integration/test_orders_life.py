@@ -2,27 +2,36 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from api.invariants.run import Gateway, violations
-from tests.harness.api import running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Worker, buying_env, running_sandbox, wait_until
+from tests.harness.api import Server, running_api
+from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env, running_sandbox, wait_until
 from tests.harness.shop import Person, problem
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str) -> Iterator[Market]:
-    folder = tmp_path_factory.mktemp("life")
-    with running_sandbox(folder) as sandbox, running_api(folder, database_url, redis_url, **buying_env(sandbox)) as server:
-        shop = Market(server, database_url, sandbox)
-        yield shop
-        found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
-        shop.close()
-        assert found == []
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
+    with running_api(tmp_path_factory.mktemp("life"), database_url, redis_url, **buying_env(sandbox)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
+    shop = Market(server, database_url, sandbox)
+    yield shop
+    found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
+    shop.close()
+    assert found == []
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +183,7 @@ def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Perso
     problem(market.client.get(path, params={"status": "lost"}, headers=person.headers), 422, "validation-failed")
 
 
-def test_a_refund_waits_for_a_dead_gateway(market: Market, buyer: Person, seller: Person) -> None:
+def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer: Person, seller: Person) -> None:
     order_id, _ = placed(market, buyer, seller)
     market.sandbox.faults(unavailable=True)
     try:
@@ -182,7 +191,7 @@ def test_a_refund_waits_for_a_dead_gateway(market: Market, buyer: Person, seller
         assert money_of(market, order_id)[1] == 0
     finally:
         market.sandbox.faults()
-    worker = Worker(Path(market.server.env["SOUK_HOME"]), market.server.env)
+    worker = Worker(server.log.parent, server.env)
     worker.start()
     try:
         wait_until(lambda: market.scalar("select status from refunds where order_id = %s", (order_id,)) == "refunded")

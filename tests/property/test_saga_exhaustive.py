@@ -1,4 +1,4 @@
-"""The checkout saga has no bad reachable state: every interleaving of three drivers, lost answers, pauses and a swept reservation.
+"""The checkout saga has no bad reachable state: every interleaving of two drivers, lost answers, pauses and a swept reservation.
 
 A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and `TERMINAL`; the database's
 gate (lease token and point) and the gateway (same key, same answer; a void without an authorisation forbids a later one) are modelled.
@@ -49,7 +49,7 @@ class World:
     stock: str = "free"
     replied: str = "none"
     gateway: Gateway = field(default_factory=Gateway)
-    drivers: tuple[Driver, ...] = (Driver("current", "started"), Driver(), Driver())
+    drivers: tuple[Driver, ...] = (Driver("current", "started"), Driver())
     faults: int = FAULTS
 
 

@@ -1,0 +1,43 @@
+"""Negative controls: the product with one guard taken away. A proof that does not fail on its twin proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from uuid import uuid4
+
+from api.inventory import statements
+from api.payments.gateway import Authorised, Declined, GatewayRefused, SandboxGateway
+
+UNGUARDED_CONSTRAINTS = (
+    "alter table product_variants drop constraint ck_product_variants_stock",
+    "alter table warehouse_stock drop constraint ck_warehouse_stock_available",
+    "alter table inventory_transactions drop constraint ck_inventory_transactions_new_quantity",
+)
+
+
+def read_then_write() -> None:
+    """Stock as most shops take it: believe what was read before, subtract, look at nothing. The database's CHECKs must be dropped too."""
+    check = statements.HOLD_CHECK
+    start = check.index("feasible AS")
+    unlocked = check[:start].replace(" FOR NO KEY UPDATE OF s", "").replace(" FOR NO KEY UPDATE", "")
+    statements.HOLD_CHECK = unlocked + "feasible AS (SELECT true AS ok)"
+    statements.HOLD = statements.HOLD.replace(" AND v.stock_quantity >= w.quantity", "").replace(" AND s.available >= d.quantity", "")
+
+
+def a_key_per_attempt() -> None:
+    """Payment as a naive client makes it: every attempt to take the money is a purchase of its own at the gateway."""
+
+    async def capture(self: SandboxGateway, key: str, amount: Decimal) -> str:
+        attempt = f"attempt-{uuid4()}"
+        outcome = await self.authorise(attempt, amount, "USD", "pm_sandbox_ok", reference=key.removeprefix("checkout-"))
+        if isinstance(outcome, Declined):
+            raise GatewayRefused(outcome.reason)
+        answer = await self.client.post("/v1/captures", {"key": f"{attempt}:capture", "authorisationKey": attempt, "amount": str(amount)})
+        assert isinstance(outcome, Authorised)
+        return str(answer.body["gatewayReference"])
+
+    SandboxGateway.capture = capture  # type: ignore[method-assign]  # that is the point of a twin
+
+
+TWINS: dict[str, Callable[[], None]] = {"read then write": read_then_write, "a key per attempt": a_key_per_attempt}

@@ -1,0 +1,58 @@
+"""Seeded shoppers: what they order, with which card, under which key. The same seed gives the same orders."""
+
+from __future__ import annotations
+
+import random
+import ssl
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.harness.buying import ADDRESS
+
+# Loading the certificate store costs more than an order; these clients only speak http.
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One intention: it may be sent any number of times under its key."""
+
+    key: str
+    body: dict[str, Any]
+
+    def send(self, url: str, timeout: float = 30) -> httpx.Response | None:
+        """The answer, or None when the process died under it."""
+        headers = {"X-Session-Id": f"session-{self.key.replace('.', '-')}", "Idempotency-Key": self.key}
+        try:
+            with httpx.Client(base_url=url, timeout=timeout, trust_env=False, verify=PLAIN) as client:
+                return client.post("/api/v1/orders", json=self.body, headers=headers)
+        except httpx.TransportError:
+            return None
+
+
+def purchases(seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS) -> Iterator[Purchase]:
+    """Endless orders of one to three lines over `products`."""
+    rng = random.Random(f"{seed}-{name}")
+    number = 0
+    while True:
+        number += 1
+        chosen = rng.sample(list(products), rng.randint(1, min(3, len(products))))
+        lines = [{"productId": p["productId"], "variantId": p["variants"][0]["variantId"], "quantity": rng.randint(1, 3)} for p in chosen]
+        body = {
+            "items": lines,
+            "shippingAddress": ADDRESS,
+            "paymentMethod": {"type": "credit_card", "token": rng.choice(list(tokens))},
+            "email": "guest@example.com",
+        }
+        yield Purchase(f"{name}-{seed}-{number}", body)
+
+
+def send_all(pairs: Sequence[tuple[Purchase, str]]) -> list[httpx.Response | None]:
+    """Every (purchase, API url) at the same time; answers in the same order."""
+    with ThreadPoolExecutor(max(1, len(pairs))) as pool:
+        return list(pool.map(lambda pair: pair[0].send(pair[1]), pairs))

@@ -1,0 +1,180 @@
+"""R-P4: the same request again has one effect and one answer, byte for byte, on every route that moves money, stock or orders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from api.app import ROUTERS
+from api.invariants.run import Gateway, violations
+from api.kernel.idempotency import request_key
+from tests.harness.api import Server, running_api
+from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox
+from tests.harness.shop import Person, problem
+from tests.harness.workload import PLAIN
+
+PARALLEL = 50
+# What may be repeated without a key, and why. A route that is neither here nor keyed fails the test below.
+NATURALLY_SAFE = {
+    "/auth": "tokens: a repeat makes another session or is refused",
+    "/users/me": "the last write wins, on one's own record",
+    "/cart": "lines are set by product; the version guards lost updates",
+    "/products": "If-Match guards edits, the sku is unique",
+    "/events": "behaviour events carry their own id",
+    "/seller": "signing in and out of the pages",
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
+    with running_api(tmp_path_factory.mktemp("idempotency"), database_url, redis_url, **buying_env(sandbox)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
+    shop = Market(server, database_url, sandbox)
+    yield shop
+    found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
+    shop.close()
+    assert found == []
+
+
+@pytest.fixture(scope="module")
+def seller(market: Market) -> Person:
+    return market.person("seller")
+
+
+@pytest.fixture(scope="module")
+def buyer(market: Market) -> Person:
+    return market.person()
+
+
+def all_at_once(server: Server, path: str, body: dict[str, Any], headers: dict[str, str]) -> list[httpx.Response]:
+    """PARALLEL times the same request, each on a connection of its own."""
+
+    def one(_: int) -> httpx.Response:
+        with httpx.Client(base_url=server.url, timeout=60, trust_env=False, verify=PLAIN) as client:
+            return client.post(path, json=body, headers=headers)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        return list(pool.map(one, range(PARALLEL)))
+
+
+def test_fifty_orders_with_one_key_are_one_order(server: Server, market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=9)
+    body = market.order_body((product, 1))
+    answers = all_at_once(server, "/api/v1/orders", body, {**buyer.headers, "Idempotency-Key": "fifty-orders"})
+    counted = Counter(answer.status_code for answer in answers)
+    print(f"R-P4: {PARALLEL} orders with one key: {dict(counted)}")
+    assert set(counted) <= {201, 409}
+    for answer in answers:
+        if answer.status_code == 409:
+            problem(answer, 409, "request-in-flight")
+            assert answer.headers["retry-after"] == "1"
+    replays = [market.buy(buyer, body, key="fifty-orders") for _ in range(3)]
+    bodies = {answer.content for answer in [*answers, *replays] if answer.status_code == 201}
+    assert len(bodies) == 1
+    assert all(replay.status_code == 201 and replay.headers["idempotent-replayed"] == "true" for replay in replays)
+    assert all(replay.headers["location"] == f"/api/v1/orders/{replay.json()['orderId']}" for replay in replays)
+    assert market.scalar("select count(*) from order_items where product_id = %s", (product["productId"],)) == 1
+    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 8
+
+
+def test_fifty_cancellations_with_one_key_are_one_refund(server: Server, market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=9)
+    order_id = market.buy(buyer, market.order_body((product, 2))).json()["orderId"]
+    path = f"/api/v1/orders/{order_id}/cancel"
+    answers = all_at_once(server, path, {}, {**buyer.headers, "Idempotency-Key": "fifty-cancels"})
+    done = [answer for answer in answers if answer.status_code == 200]
+    assert len({answer.content for answer in done}) == 1
+    for answer in answers:
+        if answer.status_code != 200:
+            problem(answer, 409, "request-in-flight")
+    assert market.scalar("select count(*) from refunds where order_id = %s", (order_id,)) == 1
+    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 9
+
+
+def test_a_key_belongs_to_one_request(market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=9)
+    body = market.order_body((product, 1))
+    first = market.buy(buyer, body, key="one-request")
+    assert first.status_code == 201
+    problem(market.buy(buyer, market.order_body((product, 2)), key="one-request"), 422, "idempotency-key-reused")
+    reordered = dict(reversed(body.items()))
+    assert market.buy(buyer, reordered, key="one-request").content == first.content
+    cancel = market.client.post(
+        f"/api/v1/orders/{first.json()['orderId']}/cancel", json={}, headers={**buyer.headers, "Idempotency-Key": "one-request"}
+    )
+    problem(cancel, 422, "idempotency-key-reused")
+
+
+def test_a_key_belongs_to_one_actor(market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=9)
+    body = market.order_body((product, 1))
+    mine, theirs = market.buy(buyer, body, key="shared-word"), market.buy(market.person(), body, key="shared-word")
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.json()["orderId"] != theirs.json()["orderId"]
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 256])
+def test_a_request_without_a_usable_key_is_refused(market: Market, seller: Person, buyer: Person, key: str | None) -> None:
+    product = market.product(seller, stock=1)
+    headers = buyer.headers if key is None else {**buyer.headers, "Idempotency-Key": key}
+    answer = market.client.post("/api/v1/orders", json=market.order_body((product, 1)), headers=headers)
+    if key is not None and len(key) > 255:
+        problem(answer, 422, "validation-failed")
+    else:
+        problem(answer, 400, "idempotency-key-missing")
+
+
+def test_refusals_before_the_order_leave_the_key_free(market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=1)
+    body = market.order_body((product, 1))
+    wrong = {**body, "shippingAddress": {"addressId": "01890000-0000-7000-8000-000000000000"}}
+    problem(market.buy(buyer, {**body, "items": []}, key="try-again"), 422, "validation-failed")
+    problem(market.buy(buyer, wrong, key="try-again"), 422, "address-unknown")
+    assert market.buy(buyer, body, key="try-again").status_code == 201
+
+
+def test_a_refusal_that_was_decided_is_repeated_even_when_the_world_has_changed(market: Market, seller: Person, buyer: Person) -> None:
+    product = market.product(seller, stock=1)
+    body = market.order_body((product, 2))
+    first = market.buy(buyer, body, key="too-many")
+    problem(first, 409, "out-of-stock")
+    market.stock(product["variants"][0]["variantId"], 5)
+    assert market.buy(buyer, body, key="too-many").content == first.content
+    assert market.buy(buyer, body).status_code == 201
+
+
+def test_every_route_that_writes_is_keyed_or_safe_by_nature() -> None:
+    unclassified, keyed = [], []
+    for route in [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]:
+        methods = (route.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+        if not methods:
+            continue
+        if any(dependency.call is request_key for dependency in route.dependant.dependencies):
+            keyed.append(route.path)
+        elif not any(route.path.startswith(prefix) for prefix in NATURALLY_SAFE):
+            unclassified.append((sorted(methods), route.path))
+    print(f"R-P4: {len(keyed)} keyed routes, {len(unclassified)} unclassified")
+    assert unclassified == []
+    assert {path for path in keyed if path.startswith("/orders")} == {
+        "/orders",
+        "/orders/{order_id}/cancel",
+        "/orders/{order_id}/return",
+        "/orders/{order_id}/advance",
+        "/orders/{order_id}/return/decision",
+    }
