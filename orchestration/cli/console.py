@@ -14,6 +14,7 @@ from rich.table import Table
 
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.machine import Machine, load_machine
+from orchestration.runtime.process import tied_to_us
 from orchestration.runtime.services import can_run
 from orchestration.runtime.state import Record
 from orchestration.settings import ROOT, Settings, load_settings
@@ -67,6 +68,7 @@ def run_module(module: str, *arguments: str, capture: bool = False) -> subproces
         stdout=subprocess.PIPE if capture else None,
         text=True,
         check=False,
+        preexec_fn=tied_to_us(),  # a killed `souk pipeline` must not leave its program running
     )
 
 

@@ -37,6 +37,11 @@ def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent
     return prepare
 
 
+def tied_to_us() -> Callable[[], None]:
+    """For `preexec_fn` of a command we wait for: it gets SIGTERM when we die, however that happens."""
+    return _before_exec(drop_root=False, death_signal=signal.SIGTERM, parent=os.getpid())
+
+
 def spawn(
     argv: Sequence[str],
     *,

@@ -87,7 +87,7 @@ class SoukHarness:
         return list(found.values())
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Poll until true; AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

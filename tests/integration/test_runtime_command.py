@@ -1,13 +1,17 @@
 """The `souk` command from outside: help, JSON on stdout only, exit statuses, the marts prompt."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 
-from tests.harness.souk import SoukHarness
+from tests.harness.souk import ROOT, SoukHarness, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +70,16 @@ def _publish_marts(path: Path) -> None:
 def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarness) -> None:
     done = souk.run("bench", "nothing-of-this-name")
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_killed_command_takes_its_program_along(tmp_path: Path) -> None:
+    program = "import os, sys; from orchestration.cli.console import run_module; run_module('timeit', '-n', '1', '-r', '1', sys.argv[1])"
+    pid_file = tmp_path / "pid"
+    statement = f"import os, time, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, statement], env={**os.environ, "SOUK_HOME": str(tmp_path / "home")}, cwd=ROOT
+    ) as command:
+        wait_for(lambda: pid_file.exists() and pid_file.read_text(encoding="ascii") != "", seconds=60)
+        running = int(pid_file.read_text(encoding="ascii"))
+        command.kill()
+        wait_for(lambda: not psutil.pid_exists(running))
