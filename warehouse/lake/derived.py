@@ -45,8 +45,7 @@ def commit_files(
     table = open_table(uri)
     if table is None:
         root.mkdir(parents=True, exist_ok=True)
-        added = [action for action in actions if isinstance(action, AddAction)]
-        create_table_with_add_actions(uri, Schema.from_arrow(schema), added, mode="error", commit_properties=properties)
+        create_table_with_add_actions(uri, Schema.from_arrow(schema), actions, mode="error", commit_properties=properties)
     else:
         table.create_write_transaction([*actions], mode, Schema.from_arrow(schema), commit_properties=properties)
     table = open_table(uri)
