@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.benchmarks.results import RESULTS, ROOT
 
-MARKER = re.compile(r"(<!-- results:(\w+) -->\n).*?(<!-- /results -->)", re.DOTALL)
+# `brief` leaves out what was measured on the validation part.
+MARKER = re.compile(r"(<!-- results:(\w+)( brief)? -->\n).*?(<!-- /results -->)", re.DOTALL)
 PAGES = ("README.md", "training/README.md", "warehouse/README.md")
 
 
@@ -22,7 +23,7 @@ def number(value: object) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.4g}"
 
 
-def table(benchmark: str) -> str:
+def table(benchmark: str, *, brief: bool) -> str:
     """A Markdown table of the newest line per name; says so when the benchmark has not been run."""
     path = RESULTS / f"{benchmark}.jsonl"
     if not path.exists():
@@ -30,7 +31,8 @@ def table(benchmark: str) -> str:
     newest: dict[str, dict[str, object]] = {}
     for text in path.read_text().splitlines():
         line = json.loads(text)
-        newest[str(line["name"])] = line
+        if not (brief and "validation" in line["name"]):
+            newest[str(line["name"])] = line
     rows = ["| measured | ours | measured against, same run | unit | ratio | note |", "| --- | ---: | ---: | --- | ---: | --- |"]
     for line in newest.values():
         figures = (number(line["ours"]), number(line.get("limit")), line["unit"], number(line.get("ratio")))
@@ -43,7 +45,7 @@ def table(benchmark: str) -> str:
 
 def render(page: Path) -> str:
     """The page with every marked table made anew."""
-    return MARKER.sub(lambda match: f"{match[1]}{table(match[2])}{match[3]}", page.read_text())
+    return MARKER.sub(lambda match: f"{match[1]}{table(match[2], brief=bool(match[3]))}{match[4]}", page.read_text())
 
 
 def main() -> int:
