@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, false, func, select
+from sqlalchemy import ColumnElement, Row, Select, String, Uuid, bindparam, false, func, select
 
 from api.carts.models import Cart, CartItem
 from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
@@ -37,7 +37,7 @@ def owned_by(actor: Actor) -> ColumnElement[bool]:
 
 async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, CartBody]:
     """Version (0 for none) and body of the actor's cart: two statements."""
-    rows = await _lines(tx, actor)
+    rows = await _lines(tx, actor) if actor.signed_in or actor.session_id else []
     version = rows[0].version if rows else 0
     items = [row for row in rows if row.cart_item_id is not None]
     offers = await offers_of(tx, [row.variant_id for row in items]) if items else {}
@@ -66,6 +66,11 @@ async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
 
 
 async def _lines(tx: ReadTx, actor: Actor) -> list[Row[Any]]:  # Any: cart columns and, when there are lines, item columns
+    statement = _LINES["member" if actor.user_id is not None else "guest"]
+    return list(await tx.all(statement, {"owner": actor.user_id or actor.session_id}))
+
+
+def _lines_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: as _lines
     columns = (
         Cart.cart_id,
         Cart.version,
@@ -75,8 +80,13 @@ async def _lines(tx: ReadTx, actor: Actor) -> list[Row[Any]]:  # Any: cart colum
         CartItem.price_at_addition,
     )
     statement = select(*columns).outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
-    live = (owned_by(actor), Cart.expires_at > func.now())
-    return list(await tx.all(statement.where(*live).order_by(CartItem.created_at, CartItem.cart_item_id)))
+    return statement.where(owner, Cart.expires_at > func.now()).order_by(CartItem.created_at, CartItem.cart_item_id)
+
+
+_LINES = {
+    "member": _lines_of(Cart.user_id == bindparam("owner", type_=Uuid)),
+    "guest": _lines_of(Cart.session_id == bindparam("owner", type_=String)),
+}
 
 
 def _line(row: Row[Any], offer: Offer) -> CartLine:  # Any: a row of _lines with an item

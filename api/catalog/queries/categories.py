@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
 from api.catalog.models import Category
@@ -27,17 +27,27 @@ async def category_tree(tx: ReadTx) -> list[CategoryNode]:
     return roots
 
 
-def within(reference: str) -> Select[Any]:  # Any: one column, category_id
-    """Ids of the categories that `reference` names, with all their descendants; none when it names nothing."""
+def within(*, by_id: bool) -> Select[Any]:  # Any: one column, category_id
+    """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name nothing."""
     root, below = aliased(Category), aliased(Category)
     beneath = below.path.startswith(root.path + "/", autoescape=False)
-    return select(below.category_id).join(root, or_(below.category_id == root.category_id, beneath)).where(_named(root, reference))
+    return select(below.category_id).join(root, or_(below.category_id == root.category_id, beneath)).where(_named(root, by_id=by_id))
+
+
+def reference_binds(reference: str) -> dict[str, object]:
+    """Binds for a category named by id, path or name: `category_id`, or `category_path` and `category_name`."""
+    known = parse_id(reference)
+    if known is not None:
+        return {"category_id": known}
+    path = "/" + reference.strip("/").replace(" > ", "/")
+    return {"category_path": path.lower(), "category_name": reference.lower()}
 
 
 async def find_category(tx: ReadTx, reference: str) -> UUID | None:
     """One category by id, path or name; of several with the same name the one nearest the root."""
-    ordered = select(Category.category_id).where(_named(Category, reference)).order_by(Category.level, Category.path).limit(1)
-    category_id: UUID | None = await tx.scalar(ordered)
+    binds = reference_binds(reference)
+    named = select(Category.category_id).where(_named(Category, by_id="category_id" in binds))
+    category_id: UUID | None = await tx.scalar(named.order_by(Category.level, Category.path).limit(1), binds)
     return category_id
 
 
@@ -46,9 +56,7 @@ def readable_path(path: str) -> str:
     return path.strip("/").replace("/", " > ")
 
 
-def _named(category: type[Category], reference: str) -> ColumnElement[bool]:
-    known = parse_id(reference)
-    if known is not None:
-        return category.category_id == known
-    path = "/" + reference.strip("/").replace(" > ", "/")
-    return or_(func.lower(category.path) == path.lower(), func.lower(category.name) == reference.lower())
+def _named(category: type[Category], *, by_id: bool) -> ColumnElement[bool]:
+    if by_id:
+        return category.category_id == bindparam("category_id")
+    return or_(func.lower(category.path) == bindparam("category_path"), func.lower(category.name) == bindparam("category_name"))

@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
+    Double,
+    Integer,
     Numeric,
     Row,
     Select,
     String,
     and_,
+    bindparam,
     cast,
     exists,
     func,
@@ -29,7 +34,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from api.catalog.artwork import artwork_path
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
 from api.catalog.models import Product, ProductImage, ProductVariant
-from api.catalog.queries.categories import within
+from api.catalog.queries.categories import reference_binds, within
 from api.catalog.schemas import PriceRange, ProductCard, ProductFilters, RatingStep, Sort
 from api.kernel.db import ReadTx
 
@@ -78,31 +83,24 @@ class ProductQuery:
     in_stock: bool | None = None
     sort: Sort = "relevance"
 
-    def scope(self) -> list[ColumnElement[bool]]:
-        """Conditions that the offered filters are counted within."""
-        conditions: list[ColumnElement[bool]] = [LIVE]
-        if self.category is not None:
-            conditions.append(Product.category_id.in_(within(self.category)))
-        if self.seller_id is not None:
-            conditions.append(Product.seller_id == self.seller_id)
-        if self.prime is not None:
-            conditions.append(Product.prime_eligible == self.prime)
-        if self.in_stock is not None:
-            conditions.append(IN_STOCK if self.in_stock else ~IN_STOCK)
-        return conditions
+    def binds(self) -> dict[str, Any]:  # Any: values of several types
+        """Values of the binds that this query's statements have, by name; the names are the query's shape."""
+        given = {
+            "seller_id": self.seller_id,
+            "brands": self.brands or None,
+            "min_price": self.min_price,
+            "max_price": self.max_price,
+            "min_rating": self.min_rating,
+            "prime": self.prime,
+            "in_stock": self.in_stock,
+        }
+        named = reference_binds(self.category) if self.category is not None else {}
+        return {**named, **{name: value for name, value in given.items() if value is not None}}
 
-    def choices(self, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or the scope CTE's columns
-        """Conditions on brand, price and rating: the ones that `filters` offers to change."""
-        conditions: list[ColumnElement[bool]] = []
-        if self.brands:
-            conditions.append(source.brand.in_(self.brands))
-        if self.min_price is not None:
-            conditions.append(source.base_price >= self.min_price)
-        if self.max_price is not None:
-            conditions.append(source.base_price <= self.max_price)
-        if self.min_rating is not None:
-            conditions.append(source.average_rating >= self.min_rating)
-        return conditions
+
+Shape = frozenset[str]
+# Statements are built once per shape: building and hashing one costs several times what Postgres needs to answer it.
+_SHAPES = 512
 
 
 async def product_page(
@@ -112,14 +110,12 @@ async def product_page(
 
     `after` is such a position and replaces `offset`. Raises: ValueError when it does not fit the sort.
     """
-    columns, descending = _SORTS[query.sort]
-    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(*query.scope(), *query.choices(Product))
+    binds = query.binds()
+    columns = _SORTS[query.sort][0]
+    statement = _page_statement(frozenset(binds), query.sort, keyset=after is not None)
     if after is not None:
-        position = _parse_position(columns, after)
-        statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
-        offset = 0
-    statement = statement.order_by(*(part.desc() if descending else part.asc() for part in columns)).limit(limit + 1).offset(offset)
-    rows = await tx.all(statement)
+        binds |= _parse_position(columns, after)
+    rows = await tx.all(statement, {**binds, "take": limit + 1, "skip": 0 if after is not None else offset})
     if len(rows) <= limit:
         return [card(row) for row in rows], None
     last = rows[limit - 1]
@@ -129,7 +125,8 @@ async def product_page(
 
 async def product_filters(tx: ReadTx, query: ProductQuery) -> tuple[int, ProductFilters]:
     """How many products match, and what brands, prices and ratings there are within the category."""
-    row = await tx.first(_filters_statement(query))
+    binds = query.binds()
+    row = await tx.first(_filters_statement(frozenset(binds)), binds)
     assert row is not None
     counts = {int(bucket): count for bucket, count in (row.prices or {}).items()}
     return row.total, ProductFilters(
@@ -155,8 +152,45 @@ def card(row: Row[Any]) -> ProductCard:  # Any: a row with CARD's columns
     )
 
 
-def _filters_statement(query: ProductQuery) -> Select[Any]:  # Any: row of total, brands, prices and rating steps
-    scope = select(Product.brand, Product.base_price, Product.average_rating).where(*query.scope()).cte("scope")
+def _scope(shape: Shape) -> list[ColumnElement[bool]]:
+    """Conditions that the offered filters are counted within."""
+    conditions: list[ColumnElement[bool]] = [LIVE]
+    if "category_id" in shape or "category_name" in shape:
+        conditions.append(Product.category_id.in_(within(by_id="category_id" in shape)))
+    if "seller_id" in shape:
+        conditions.append(Product.seller_id == bindparam("seller_id"))
+    if "prime" in shape:
+        conditions.append(Product.prime_eligible == bindparam("prime"))
+    if "in_stock" in shape:
+        conditions.append(bindparam("in_stock", type_=Boolean) == IN_STOCK)
+    return conditions
+
+
+def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or the scope CTE's columns
+    """Conditions on brand, price and rating: the ones that `filters` offers to change."""
+    conditions: dict[str, ColumnElement[bool]] = {
+        "brands": source.brand.in_(bindparam("brands", expanding=True)),
+        "min_price": source.base_price >= bindparam("min_price"),
+        "max_price": source.base_price <= bindparam("max_price"),
+        "min_rating": source.average_rating >= bindparam("min_rating", type_=Double),
+    }
+    return [condition for name, condition in conditions.items() if name in shape]
+
+
+@lru_cache(maxsize=_SHAPES)
+def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: CARD's columns and the sort's
+    columns, descending = _SORTS[sort]
+    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(*_scope(shape), *_choices(shape, Product))
+    if keyset:
+        position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
+        statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
+    ordered = statement.order_by(*(part.desc() if descending else part.asc() for part in columns))
+    return ordered.limit(bindparam("take", type_=Integer)).offset(bindparam("skip", type_=Integer))
+
+
+@lru_cache(maxsize=_SHAPES)
+def _filters_statement(shape: Shape) -> Select[Any]:  # Any: row of total, brands, prices and rating steps
+    scope = select(Product.brand, Product.base_price, Product.average_rating).where(*_scope(shape)).cte("scope")
     by_brand = (
         select(scope.c.brand, func.count().label("n"))
         .where(scope.c.brand.is_not(None))
@@ -168,7 +202,7 @@ def _filters_statement(query: ProductQuery) -> Select[Any]:  # Any: row of total
     edges = cast(literal(list(PRICE_EDGES), ARRAY(Numeric)), ARRAY(Numeric))
     bucket = func.width_bucket(scope.c.base_price, edges)
     by_price = select(bucket.label("bucket"), func.count().label("n")).select_from(scope).group_by(bucket).subquery()
-    matching = select(func.count()).select_from(scope).where(*query.choices(scope.c))
+    matching = select(func.count()).select_from(scope).where(*_choices(shape, scope.c))
     brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
     prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
     ratings = [
@@ -183,8 +217,8 @@ def _filters_statement(query: ProductQuery) -> Select[Any]:  # Any: row of total
     )
 
 
-def _parse_position(columns: Sequence[Any], after: Sequence[str]) -> Any:  # Any: columns of several types, and SQLAlchemy's tuple
+def _parse_position(columns: Sequence[Any], after: Sequence[str]) -> dict[str, Any]:  # Any: columns and values of several types
+    """Binds of a cursor's position. Raises: ValueError when it has another length than the sort."""
     if len(after) != len(columns):
         raise ValueError("the position has another length than the sort")
-    parsed = [_FROM_TEXT[part.type.python_type](text) for part, text in zip(columns, after, strict=True)]
-    return tuple_(*(literal(value, part.type) for part, value in zip(columns, parsed, strict=True)))
+    return {f"after_{i}": _FROM_TEXT[part.type.python_type](text) for i, (part, text) in enumerate(zip(columns, after, strict=True))}

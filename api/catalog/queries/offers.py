@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from api.catalog.artwork import artwork_path
 from api.catalog.models import Product, ProductVariant
@@ -36,9 +36,8 @@ class Offer:
     thumbnail: str
 
 
-async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer]:
-    """Offers by variant id; unknown ids are absent, withdrawn products come with `on_sale` False."""
-    columns = (
+_OFFERS = (
+    select(
         Product.product_id,
         ProductVariant.variant_id,
         Product.seller_id,
@@ -55,8 +54,15 @@ async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer
         Product.prime_eligible,
         THUMBNAIL.label("thumbnail"),
     )
-    statement = select(*columns).join(Product, Product.product_id == ProductVariant.product_id)
-    rows = await tx.all(statement.where(ProductVariant.variant_id.in_(list(variant_ids))))
+    .join(Product, Product.product_id == ProductVariant.product_id)
+    .where(ProductVariant.variant_id.in_(bindparam("variant_ids", expanding=True)))
+)
+_CARDS = select(*CARD).where(Product.product_id.in_(bindparam("product_ids", expanding=True)), LIVE, IN_STOCK)
+
+
+async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer]:
+    """Offers by variant id; unknown ids are absent, withdrawn products come with `on_sale` False."""
+    rows = await tx.all(_OFFERS, {"variant_ids": list(variant_ids)})
     return {
         row.variant_id: Offer(
             product_id=row.product_id,
@@ -80,5 +86,5 @@ async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer
 
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:
     """Cards by product id of those that are on sale and in stock; the others are absent."""
-    rows = await tx.all(select(*CARD).where(Product.product_id.in_(list(product_ids)), LIVE, IN_STOCK))
+    rows = await tx.all(_CARDS, {"product_ids": list(product_ids)})
     return {row.product_id: card(row) for row in rows}

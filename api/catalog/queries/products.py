@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import Row, Uuid, and_, bindparam, func, or_, select
 
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
@@ -22,12 +21,45 @@ from api.sellers import queries as sellers
 _IMAGES = func.array(
     select(ProductImage.url).where(ProductImage.product_id == Product.product_id).order_by(ProductImage.position).scalar_subquery()
 )
+# On sale, or the viewer's own and not deleted; a null viewer owns nothing.
+_VISIBLE = and_(Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid)))
+_DETAIL = (
+    select(
+        Product.product_id,
+        Product.seller_id,
+        Product.category_id,
+        Product.title,
+        Product.description,
+        Product.brand,
+        Product.base_price,
+        Product.list_price,
+        Product.currency,
+        Product.status,
+        Product.prime_eligible,
+        Product.average_rating,
+        Product.review_count,
+        Product.specifications,
+        Product.version,
+        Category.path,
+        _IMAGES.label("images"),
+    )
+    .join(Category, Category.category_id == Product.category_id)
+    .where(Product.product_id == bindparam("product_id"), _VISIBLE)
+)
+_CURRENCY = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
+_VARIANTS = (
+    select(ProductVariant.variant_id, ProductVariant.attributes, ProductVariant.price, ProductVariant.sku, ProductVariant.stock_quantity)
+    .where(ProductVariant.product_id == bindparam("product_id"))
+    .order_by(ProductVariant.variant_id)
+)
 _UNKNOWN = "There is no product with this id."
 
 
 async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Settings) -> tuple[int, ProductDetail]:
     """The version and the seed's detail body. Raises: ProductNotFound, also for what is not on sale unless it is the actor's own."""
-    row = await _visible(tx, actor, product_id)
+    row = await tx.first(_DETAIL, {"product_id": product_id, "viewer": actor.user_id})
+    if row is None:
+        raise ProductNotFound(_UNKNOWN)
     variants = await variants_of(tx, product_id)
     store = await sellers.store_card(tx, row.seller_id)
     detail = ProductDetail(
@@ -59,29 +91,22 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
 
 async def variants_of(tx: ReadTx, product_id: UUID) -> list[Variant]:
     """The product's variants, oldest first, with what can be sold of each now."""
-    columns = (
-        ProductVariant.variant_id,
-        ProductVariant.attributes,
-        ProductVariant.price,
-        ProductVariant.sku,
-        ProductVariant.stock_quantity,
-    )
-    rows = await tx.all(select(*columns).where(ProductVariant.product_id == product_id).order_by(ProductVariant.variant_id))
+    rows = await tx.all(_VARIANTS, {"product_id": product_id})
     return [Variant(variant_id=r.variant_id, attributes=r.attributes, price=r.price, sku=r.sku, stock=r.stock_quantity) for r in rows]
 
 
 async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[str, list[Variant]]:
     """Currency and variants of a product that the actor may see. Raises: ProductNotFound."""
-    product = await tx.first(select(Product.currency).where(Product.product_id == product_id, visible_to(actor)))
-    if product is None:
-        raise ProductNotFound(_UNKNOWN)
-    return product.currency, await variants_of(tx, product_id)
+    currency = await require_visible(tx, actor, product_id)
+    return currency, await variants_of(tx, product_id)
 
 
-async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> None:
-    """Raises: ProductNotFound when the actor may not see the product."""
-    if await tx.scalar(select(Product.product_id).where(Product.product_id == product_id, visible_to(actor))) is None:
+async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
+    """The product's currency. Raises: ProductNotFound when the actor may not see it."""
+    currency: str | None = await tx.scalar(_CURRENCY, {"product_id": product_id, "viewer": actor.user_id})
+    if currency is None:
         raise ProductNotFound(_UNKNOWN)
+    return currency
 
 
 async def picture_of(tx: ReadTx, product_id: UUID) -> Row[Any]:  # Any: title and category path
@@ -91,12 +116,6 @@ async def picture_of(tx: ReadTx, product_id: UUID) -> Row[Any]:  # Any: title an
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     return row
-
-
-def visible_to(actor: Actor) -> Any:  # Any: SQLAlchemy's boolean expression
-    """On sale, or the actor's own and not deleted."""
-    live: Sequence[Any] = (Product.status == "active",)  # Any: as above
-    return and_(Product.deleted_at.is_(None), or_(*live, Product.seller_id == actor.user_id) if actor.signed_in else live[0])
 
 
 def discount_percent(price: Decimal, list_price: Decimal | None) -> int:
@@ -110,30 +129,3 @@ def shipping(settings: Settings, price: Decimal, *, prime: bool) -> Shipping:
     """The promise before an address is known; the order's own promise comes from the warehouse."""
     free = prime or price >= settings.free_shipping_from
     return Shipping(prime_delivery="Tomorrow" if prime else None, standard_delivery="3-5 days", free_shipping=free)
-
-
-async def _visible(tx: ReadTx, actor: Actor, product_id: UUID) -> Row[Any]:  # Any: the product's columns, category path, images
-    columns = (
-        Product.product_id,
-        Product.seller_id,
-        Product.category_id,
-        Product.title,
-        Product.description,
-        Product.brand,
-        Product.base_price,
-        Product.list_price,
-        Product.currency,
-        Product.status,
-        Product.prime_eligible,
-        Product.average_rating,
-        Product.review_count,
-        Product.specifications,
-        Product.version,
-        Category.path,
-        _IMAGES.label("images"),
-    )
-    statement = select(*columns).join(Category, Category.category_id == Product.category_id)
-    row = await tx.first(statement.where(Product.product_id == product_id, visible_to(actor)))
-    if row is None:
-        raise ProductNotFound(_UNKNOWN)
-    return row
