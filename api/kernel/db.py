@@ -151,7 +151,7 @@ def _engine(settings: Settings, options: str, isolation_level: Literal["READ COM
         settings.sqlalchemy_url,
         pool_size=settings.pool_size,
         max_overflow=0,
-        pool_timeout=3,
+        pool_timeout=settings.pool_timeout_seconds,
         isolation_level=isolation_level,
         connect_args={"options": options, "connect_timeout": 5, "application_name": "souk-api"},
     )

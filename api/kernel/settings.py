@@ -35,8 +35,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias="SOUK_LOG_LEVEL")
 
     pool_size: int = Field(default=10, alias="SOUK_DB_POOL_SIZE", ge=1)
+    # How long a request waits for a connection before it is answered 503: shed load rather than queue without end.
+    pool_timeout_seconds: float = Field(default=5.0, alias="SOUK_DB_POOL_TIMEOUT_SECONDS", gt=0)
     statement_timeout_ms: int = 5_000
-    lock_timeout_ms: int = 2_000
+    lock_timeout_ms: int = Field(default=2_000, alias="SOUK_DB_LOCK_TIMEOUT_MS", ge=1)
     idle_in_transaction_timeout_ms: int = 10_000
 
     default_currency: Literal["GBP", "USD", "EUR"] = Field(default="USD", alias="SOUK_CURRENCY")

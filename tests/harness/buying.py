@@ -132,5 +132,6 @@ def running_sandbox(folder: Path, stall_seconds: float = 5.0) -> Iterator[Sandbo
 
 
 def buying_env(sandbox: Sandbox, **env: str) -> dict[str, str]:
-    """What the API and the worker need to reach the gateway."""
-    return {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": SANDBOX_KEY, **env}
+    """What the API and the worker need to reach the gateway; patient, because a busy test machine must not look like a shedding shop."""
+    patience = {"SOUK_DB_POOL_TIMEOUT_SECONDS": "30", "SOUK_DB_LOCK_TIMEOUT_MS": "4500"}
+    return {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": SANDBOX_KEY, **patience, **env}
