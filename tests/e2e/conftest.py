@@ -1,6 +1,8 @@
 """One tiny platform for all end-to-end tests of a run: bringing it up costs more than the tests."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,16 @@ from tests.harness.platform import Platform
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Everything `souk demo` starts and makes, stopped at the end. Tests leave it healthy."""
+    """Everything `souk demo` starts and makes, stopped at the end. Tests leave it healthy.
+
+    SOUK_TEST_HOME names a state directory that a demo made already: minutes less while a test is written. It is left running.
+    """
+    made = os.environ.get("SOUK_TEST_HOME")
+    if made:
+        existing = Platform(Path(made), os.environ.get("SOUK_SERVICES", ""))
+        existing.up()
+        yield existing
+        return
     running = Platform(tmp_path_factory.mktemp("souk") / "home")
     try:
         running.demo()
@@ -22,4 +33,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The first test that asks for the platform waits for the whole demo."""
     for item in items:
         if "platform" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(1200))
+            item.add_marker(pytest.mark.timeout(2400))
