@@ -1,6 +1,6 @@
 """Which products are ordered together: support, confidence and lift of product pairs."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
 MAX_BASKET = 100
@@ -25,9 +25,8 @@ def co_purchase(
     bought = lines.select("order_id", "product_id").distinct()
     products = _numbered(bought)
     coded = bought.join(sf.broadcast(products.select("product_id", "number")), "product_id").select("order_id", "number")
-    baskets = coded.groupBy("order_id").agg(sf.array_sort(sf.collect_list("number")).alias("basket"))
-    counted = baskets.where(sf.size("basket").between(2, max_basket)).select(sf.explode(_pairs("basket")).alias("pair"))
-    counted = counted.groupBy("pair").agg(sf.count("*").alias("orders_together")).where(sf.col("orders_together") >= min_orders)
+    counted = _pairs(coded, max_basket).groupBy("pair").agg(sf.count("*").alias("orders_together"))
+    counted = counted.where(sf.col("orders_together") >= min_orders)
     low, high = sf.shiftright("pair", 32).cast("int"), sf.col("pair").bitwiseAND(0xFFFFFFFF).cast("int")
     sides = sf.array(sf.struct(low.alias("a"), high.alias("b")), sf.struct(high.alias("a"), low.alias("b")))
     named = counted.select(sf.explode(sides).alias("side"), "orders_together").select("side.a", "side.b", "orders_together")
@@ -59,9 +58,11 @@ def _numbered(bought: DataFrame) -> DataFrame:
     return counts.withColumn("number", sf.row_number().over(Window.orderBy("product_id")))
 
 
-def _pairs(basket: str) -> Column:
-    """All pairs low < high of an ascending array of ints, each as low * 2^32 + high."""
-    return sf.expr(
-        f"flatten(transform({basket}, (low, at) -> transform(slice({basket}, at + 2, size({basket})),"
-        " high -> shiftleft(cast(low as bigint), 32) + cast(high as bigint))))"
-    )
+def _pairs(coded: DataFrame, max_basket: int) -> DataFrame:
+    """pair: every low < high of one order, as low * 2^32 + high. A join, because Spark compiles joins and interprets array lambdas."""
+    sizes = coded.groupBy("order_id").agg(sf.count("*").alias("products")).where(sf.col("products").between(2, max_basket))
+    kept = coded.join(sizes.select("order_id"), "order_id", "left_semi")
+    lower = kept.select("order_id", sf.col("number").alias("low"))
+    higher = kept.select("order_id", sf.col("number").alias("high"))
+    pair = sf.shiftleft(sf.col("low").cast("bigint"), 32) + sf.col("high").cast("bigint")
+    return lower.join(higher, "order_id").where(sf.col("low") < sf.col("high")).select(pair.alias("pair"))
