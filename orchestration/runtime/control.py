@@ -142,7 +142,7 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
         progress(records)
         if not supervisor_lives(machine.layout):
             raise _SupervisorEnded(f"the supervisor ended:\n{tail(machine.layout.log(SUPERVISOR))}")
-        if all(_well(record) for record in records.values()):
+        if all(_well(record) for record in records.values()) and _answer_now(services, records) and supervisor_lives(machine.layout):
             return
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
@@ -158,6 +158,11 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
 def _well(record: Record) -> bool:
     """Done, or healthy and not killed since the supervisor last looked."""
     return record.state == "done" or (record.state == "healthy" and process_of(record) is not None)
+
+
+def _answer_now(services: Sequence[Service], records: Mapping[str, Record]) -> bool:
+    """Ask each service itself: what was killed a moment ago still looks healthy in its record."""
+    return all(service.once or service.check(records[service.name].pid or 0).ok for service in services)
 
 
 def _not_healthy(layout: Layout, record: Record) -> str:

@@ -66,12 +66,13 @@ class SoukHarness:
         return record is not None and record.state == "healthy"
 
     def pid(self, service: str) -> int:
-        """Of a service that runs, or of the `supervisor`."""
-        return int(json.loads((self.layout.run / f"{service}.json").read_text(encoding="utf-8"))["pid"])
+        """Of a service, or of the `supervisor`; 0 while it does not run."""
+        return int(json.loads((self.layout.run / f"{service}.json").read_text(encoding="utf-8"))["pid"] or 0)
 
     def kill9(self, service: str) -> int:
         """kill -9; returns the pid that was."""
         pid = self.pid(service)
+        assert pid > 0, f"{service} does not run"
         os.kill(pid, signal.SIGKILL)
         return pid
 
