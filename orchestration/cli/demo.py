@@ -19,7 +19,7 @@ from orchestration.cli.console import ServiceProgress, err, out, problems_as_sen
 from orchestration.cli.data import Dataset
 from orchestration.runtime import control
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout
+from orchestration.runtime.layout import Layout, write_atomically
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.sampler import MemorySampler
 from orchestration.runtime.status import status_of
@@ -95,8 +95,10 @@ def _show_accounts_once(layout: Layout, story: Story) -> None:
     """Passwords are generated, kept in demo-accounts.json (0600) and shown only when they are new."""
     known = layout.accounts.exists()
     with story.step("Accounts of the demo"):
-        accounts = json.loads(_must("api.accounts", capture=True))
+        told = _must("api.accounts", capture=True)
+        accounts = json.loads(told)
     if not known:
+        write_atomically(layout.accounts, told)
         rows = "\n".join(f"{role:<20} {account['email']:<28} {account['password']}" for role, account in accounts.items())
         out.print(Panel(rows, title=f"accounts, shown once, kept in {layout.accounts}", highlight=False))
 
