@@ -75,3 +75,10 @@ def test_an_order_reaches_the_lake_and_the_sellers_page(platform: Platform) -> N
         assert time.monotonic() - ordered_at < 60, "not on the page within 60 seconds"
         assert "Analytics as of" in page.inner_text("#as-of")
         assert complaints == []
+
+
+def test_the_accounts_are_kept_for_their_owner_only(platform: Platform) -> None:
+    accounts = platform.home / "demo-accounts.json"
+
+    assert accounts.stat().st_mode & 0o777 == 0o600
+    assert {"shopper", "seller", "admin"} <= set(json.loads(accounts.read_text()))
