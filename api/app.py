@@ -17,6 +17,7 @@ from api.identity.guard import SessionGuard
 from api.inventory import routes as inventory
 from api.kernel import failpoints, health, logs, metrics, problems
 from api.kernel.context import Ctx, open_context
+from api.kernel.errors import ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.orders import routes as orders
@@ -64,8 +65,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         separate_input_output_schemas=False,
+        responses=problems.responses(ValidationFailed),
     )
     problems.install(app)
+    app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
     app.include_router(health.router)

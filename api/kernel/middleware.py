@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.kernel import clock, metrics
 from api.kernel.errors import BodyTooLarge, MalformedRequest
 from api.kernel.logs import get_logger, trace_id
-from api.kernel.problems import render
+from api.kernel.problems import render, unexpected
 
 log = get_logger(__name__)
 
@@ -96,6 +96,12 @@ class RequestMiddleware:
         except BodyTooLarge as problem:
             if not (answered or refused):
                 await render(problem, scope["path"])(scope, receive, send)
+        except Exception as error:
+            # Starlette would answer outside this frame, without trace id and headers.
+            failure = unexpected(error)
+            if answered or refused:
+                raise
+            await render(failure, scope["path"])(scope, receive, send)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -68,6 +68,28 @@ def render(problem: Problem, instance: str) -> Response:
     return Response(orjson.dumps(document, default=str), problem.status, dict(problem.headers), PROBLEM_MEDIA_TYPE)
 
 
+def unexpected(error: Exception) -> Problem:
+    """A 500 without detail, and a log line with everything."""
+    return _from_anything(error)
+
+
+def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:  # Any: OpenAPI
+    """The document with error bodies under their real media type: FastAPI files every model under application/json."""
+    build = app.openapi
+
+    def document() -> dict[str, Any]:  # Any: as above
+        if app.openapi_schema is None:
+            for methods in build()["paths"].values():
+                for operation in methods.values():
+                    for answer in operation["responses"].values():
+                        content = answer.get("content", {})
+                        if PROBLEM_MEDIA_TYPE in content and "application/json" in content:
+                            content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+        return build()
+
+    return document
+
+
 def _handle(convert: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:  # Any: each takes its own kind
     async def handler(request: Request, error: Exception) -> Response:
         return render(convert(error), request.url.path)

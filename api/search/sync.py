@@ -47,6 +47,7 @@ class Indexer:
     sales_read: float = float("-inf")
     counted: float = float("-inf")
     drifted: bool = False
+    built: float = float("-inf")
     generation: Path | None = None
 
     async def refresh(self, ctx: Context) -> int:
@@ -65,7 +66,11 @@ class Indexer:
             async with ctx.db.read() as tx:
                 now, changed = await index_feed.changed_since(tx, since, OVERLAP, BATCH + 1)
             if len(changed) > BATCH:
-                return await self._rebuild(ctx)
+                if clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
+                    return await self._rebuild(ctx)
+                # The overlap still shows what the rebuild has just read; only what differs from that is written.
+                async with ctx.db.read() as tx:
+                    now, changed = await index_feed.changed_since(tx, since, OVERLAP, MAX_REMEMBERED)
             count = await asyncio.to_thread(self._write, folder, changed)
             if count or now - since > timedelta(seconds=WATERMARK_SECONDS):
                 write_watermark(folder, now)
@@ -96,12 +101,12 @@ class Indexer:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         self.store.publish(folder)
-        self.written.clear()
-        self.generation, self.drifted = folder, False
+        self.generation, self.drifted, self.built = folder, False, clock.monotonic()
         log.info("search index rebuilt", products=total)
         return total
 
     async def _copy_catalogue(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
+        self.written.clear()
         total, last = 0, None
         while True:
             async with ctx.db.read() as tx:
@@ -113,7 +118,10 @@ class Indexer:
 
     def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
         for product in batch:
-            writer.add_document(documents.document(documents.fields_of(product, self.sales.get(product.product_id, 0))))
+            fields = documents.fields_of(product, self.sales.get(product.product_id, 0))
+            writer.add_document(documents.document(fields))
+            if len(self.written) < MAX_REMEMBERED:
+                self.written[product.product_id] = documents.digest(fields)
 
     def _write(self, folder: Path, changed: Iterable[IndexedProduct]) -> int:
         """Replace or remove what differs from what was written last, in one commit."""

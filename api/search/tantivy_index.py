@@ -151,7 +151,7 @@ def _ratings(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[int
 
 
 def _completions(reader: _Reader) -> Completions:
-    """Titles by popularity, brands and categories above the titles they stand for."""
+    """Titles by popularity, brands above the titles they stand for."""
     searcher = reader.index.searcher()
     result = searcher.search(tantivy.Query.all_query(), MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False)
     phrases: list[tuple[str, float]] = []

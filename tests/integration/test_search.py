@@ -309,3 +309,19 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
     await asyncio.sleep(0.3)
     assert search("laptop")["totalResults"] == expected
     await search.until("laptop bag", search.titles("laptop bag"))
+
+
+async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.search.sync.BATCH", 3)
+    search.indexer.built = float("-inf")
+    search.shop.sql.execute("update products set updated_at = now()")
+    before = IndexStore(search.home / "search").current()
+
+    assert await search.indexer.refresh(search.context) >= len(CATALOGUE)
+    rebuilt = IndexStore(search.home / "search").current()
+    assert rebuilt != before
+
+    # What was withdrawn before the rebuild is not in it; it is removed once more, which changes nothing.
+    assert await search.indexer.refresh(search.context) == search.shop.scalar("select count(*) from products where deleted_at is not null")
+    assert await search.indexer.refresh(search.context) == 0
+    assert IndexStore(search.home / "search").current() == rebuilt

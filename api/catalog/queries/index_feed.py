@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Integer, Row, Select, bindparam, func, select
 
 from api.catalog.artwork import artwork_path
 from api.catalog.models import Category, Product, ProductVariant
@@ -47,23 +47,20 @@ async def changed_since(tx: ReadTx, since: datetime, overlap: timedelta, limit: 
     A row's change time is when its transaction began, so one that commits late is older than what was read before it:
     the overlap must be longer than any transaction of the shop (statement and idle timeouts bound those).
     """
-    now: datetime = await tx.scalar(select(func.now()))
-    after = since - overlap
-    ids = select(Product.product_id).where(Product.updated_at > after)
-    ids = ids.union(select(ProductVariant.product_id).where(ProductVariant.updated_at > after)).limit(limit)  # type: ignore[assignment]  # a union is selected from like a select
-    rows = await tx.all(_feed().where(Product.product_id.in_(ids)))
+    now: datetime = await tx.scalar(_NOW)
+    rows = await tx.all(_CHANGED, {"after": since - overlap, "take": limit})
     return now, [_indexed(row) for row in rows]
 
 
 async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedProduct]:
     """The next `limit` products on sale in id order, for a rebuild."""
-    rows = await tx.all(_feed().where(LIVE, Product.product_id > (after or _NOWHERE)).order_by(Product.product_id).limit(limit))
+    rows = await tx.all(_LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
     return [_indexed(row) for row in rows]
 
 
 async def live_count(tx: ReadTx) -> tuple[datetime, int]:
     """The database's time, and how many products are on sale: what an index built before then must hold."""
-    row = await tx.first(select(func.now().label("now"), func.count().label("n")).select_from(Product).where(LIVE))
+    row = await tx.first(_LIVE_COUNT)
     assert row is not None
     return row.now, row.n
 
@@ -89,6 +86,21 @@ def _feed() -> Select[Any]:  # Any: row of the named columns
         IN_STOCK.label("in_stock"),
         THUMBNAIL.label("thumbnail"),
     ).join(Category, Category.category_id == Product.category_id)
+
+
+def _changed() -> Select[Any]:  # Any: a row of _feed
+    """Built once: the worker asks twice a second."""
+    products = select(Product.product_id).where(Product.updated_at > bindparam("after"))
+    variants = select(ProductVariant.product_id).where(ProductVariant.updated_at > bindparam("after"))
+    return _feed().where(Product.product_id.in_(products.union(variants).limit(bindparam("take", type_=Integer))))
+
+
+_NOW = select(func.now())
+_CHANGED = _changed()
+_LIVE_AFTER = (
+    _feed().where(LIVE, Product.product_id > bindparam("after")).order_by(Product.product_id).limit(bindparam("take", type_=Integer))
+)
+_LIVE_COUNT = select(func.now().label("now"), func.count().label("n")).select_from(Product).where(LIVE)
 
 
 def _indexed(row: Row[Any]) -> IndexedProduct:  # Any: a row of _feed
