@@ -174,8 +174,8 @@ class SyntheticShop:
         return order, items
 
     def add_return(self, item: str, quantity: int, asked: datetime, refunded: datetime | None = None) -> str:
-        line = next(row for row in self.rows["order_items"] if row["order_item_id"] == item)
-        order = next(row for row in self.rows["orders"] if row["order_id"] == line["order_id"])
+        line = next(row for row in reversed(self.rows["order_items"]) if row["order_item_id"] == item)
+        order = next(row for row in reversed(self.rows["orders"]) if row["order_id"] == line["order_id"])
         returned = self.new_id()
         price = line["price_at_purchase"]
         if not isinstance(price, Decimal):
