@@ -40,16 +40,14 @@ class PipelineResult:
     seconds: float
 
 
-def run_pipeline(job_name: str = "everything", *, from_start: bool = False) -> PipelineResult:
+def run_pipeline(job_name: str = "everything", *, from_start: bool = False, definitions: "dg.Definitions | None" = None) -> PipelineResult:
     """Run a job in process on the instance of DAGSTER_HOME (a throw-away one without it) and report each step on stderr.
 
     The job's own failures are in the result, not raised.
     """
-    from orchestration.definitions import defs
-
     began = time.monotonic()
-    job = defs.resolve_job_def(job_name)
-    with _instance() as instance:
+    job = (definitions or _product()).resolve_job_def(job_name)
+    with open_instance() as instance:
         earlier = None if from_start else _unfinished(instance, job_name)
         left = _left_over(instance, earlier, job) if earlier else None
         run_id = str(uuid4())
@@ -64,7 +62,14 @@ def run_pipeline(job_name: str = "everything", *, from_start: bool = False) -> P
     return PipelineResult(run_id, job_name, result.success, earlier is not None, steps, failed, round(time.monotonic() - began, 1))
 
 
-def _instance() -> "dg.DagsterInstance":
+def _product() -> "dg.Definitions":
+    """The product's own graph: seconds to import, so not before the arguments are read."""
+    from orchestration.definitions import defs
+
+    return defs
+
+
+def open_instance() -> "dg.DagsterInstance":
     """Dagster's own instance when DAGSTER_HOME is set up, so that the run shows in its pages."""
     import dagster as dg
 

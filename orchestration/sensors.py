@@ -2,10 +2,13 @@
 
 import dagster as dg
 
+from features.errors import FeaturesMissing
+from features.published import published, watermark
 from orchestration.dbt_graph import read_project
 from orchestration.resources import Platform
 from orchestration.schedules import refresh
-from warehouse.lake.watermark import Watermark
+from warehouse.lake.lsn import parse_lsn
+from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _SECONDS = 30
 _BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
@@ -19,16 +22,33 @@ _BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.Dagster
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start nothing."""
-    mark, settings = platform.watermark(), platform.transforms
-    if mark is None or not settings.marts_path.is_file():
+    mark, built = platform.watermark(), built_at(platform)
+    if mark is None or built is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
-    position = position_of(mark, marts_sources(platform))
-    if position == context.cursor:
+    tables = marts_sources(platform)
+    position = position_of(mark, tables)
+    if position in {context.cursor, position_of(built, tables)}:
         return dg.SkipReason("no table that the marts read has changed")
     if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
         return dg.SkipReason("a run is at work; the change waits for it")
     context.update_cursor(position)
     return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
+
+
+def built_at(platform: Platform) -> Watermark | None:
+    """The watermark of the published features, whoever built them; None before the first build.
+
+    A watermark the lake has folded away comes back without tables, which no position equals.
+    """
+    try:
+        text = watermark(published(platform.features)).lsn_text
+    except FeaturesMissing:
+        return None
+    try:
+        return watermark_at(platform.warehouse.lake_uri, parse_lsn(text))
+    except LakeStateError:
+        newest = platform.watermark()
+        return None if newest is None else Watermark(parse_lsn(text), newest.commit_ts, newest.created_at)
 
 
 def marts_sources(platform: Platform) -> set[str]:
