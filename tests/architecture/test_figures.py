@@ -1,6 +1,7 @@
 """No figure in a README is typed: the tables are what the result files say."""
 
-from tests.benchmarks.render import PAGES, ROOT, render
+from tests.benchmarks.render import PAGES, render
+from tests.benchmarks.results import ROOT
 
 
 def test_the_tables_are_rendered_from_the_result_files() -> None:
