@@ -27,6 +27,8 @@ from tests.harness.killer import KILLED, Child, Zygote, paused
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.workload import Purchase, purchases, send_all
 
+# A quiet machine needs a tenth of it; a test that kills dozens of processes on a busy one must not be judged by its clock.
+pytestmark = pytest.mark.timeout(900)
 LEASE_SECONDS = 2
 SETTLED_WITHIN = 90
 API_POINTS = (
@@ -122,7 +124,7 @@ def test_the_api_is_killed_at_every_point(world: World, seed: int) -> None:
         sent += [(purchase, child.url) for purchase in itertools.islice(shoppers, 2)]
     answers = send_all(sent)
     for point, child in doomed.items():
-        assert child.wait(20) == KILLED, point
+        assert child.wait(60) == KILLED, point
     assert None in answers
     took = world.settle()
     print(f"R-P2 seed {seed}: API killed at {len(doomed)} points with {len(sent)} orders in flight, all finished {took:.1f} s later")
@@ -136,15 +138,18 @@ def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
     abandoned = abandon(world, f"worker-{seed}", len(API_POINTS) + 4, seed)
     for point in API_POINTS:
         worker = world.zygote.worker(SOUK_FAILPOINTS=f"{point}=kill")
-        assert worker.wait(40) == KILLED, point
+        assert worker.wait(90) == KILLED, point
     world.sandbox.faults(unavailable=True)
     undone = list(itertools.islice(purchases(seed, f"undo-{seed}", world.products, ("pm_sandbox_ok",)), 3))
-    refused = send_all([(purchase, world.api.url) for purchase in undone])
+    # An API of its own: its breaker may open and stay open, which the others' must not.
+    lonely = world.zygote.api()
+    refused = send_all([(purchase, lonely.url) for purchase in undone])
+    lonely.end()
     world.sandbox.faults()
     assert [answer.status_code if answer else None for answer in refused] == [503] * 3
     for point in [*COMPENSATION_POINTS, *OUTBOX_POINTS]:
         worker = world.zygote.worker(SOUK_FAILPOINTS=f"{point}=kill")
-        assert worker.wait(40) == KILLED, point
+        assert worker.wait(90) == KILLED, point
     took = world.settle()
     print(f"R-P2 seed {seed}: worker killed at {len(points)} points, all finished {took:.1f} s after the last")
     events = world.market.scalar("select count(*) from outbox_events")
@@ -205,7 +210,7 @@ def test_twin_a_key_per_attempt_charges_twice(world: World) -> None:
 
 def ask_until_final(purchase: Purchase, url: str) -> httpx.Response:
     """The same request again, as a client should after 503, 409 in flight or nothing at all."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SETTLED_WITHIN
     while True:
         answer = purchase.send(url)
         if answer is not None and answer.status_code in {201, 402, 409} and "request-in-flight" not in answer.text:
@@ -221,7 +226,8 @@ def abandon(world: World, name: str, count: int, seed: int) -> list[Purchase]:
     while left:
         child = world.zygote.api(SOUK_FAILPOINTS="checkout.before_reserve=kill")
         send_all([(purchase, child.url) for purchase in left])
-        assert child.wait(20) == KILLED
+        # It may still live: what looked lost was committed by the database after its client's death, and is in flight.
+        child.end()
         known = {row[0] for row in world.market.sql.execute("select idempotency_key from checkouts").fetchall()}
         left = [purchase for purchase in left if purchase.key not in known]
     return wanted
