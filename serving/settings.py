@@ -21,7 +21,7 @@ class ServingSettings(BaseSettings):
 
     souk_serving_watch_seconds: float = Field(default=1.0, gt=0)
     """How often the pointer and the product features are looked at: the upper bound of a rollback's delay, less the load."""
-    souk_serving_online_ms: float = Field(default=20.0, gt=0)
+    souk_serving_online_ms: float = Field(default=40.0, gt=0)
     """Deadline of the online store's answer; after it the bundle's own history of the shopper is used."""
     souk_serving_sequential_ms: float = Field(default=25.0, gt=0)
     """Deadline of the sequential model; after it the neighbours answer alone."""
