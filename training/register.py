@@ -36,12 +36,11 @@ class Registered:
 
 def client_of(tracking_uri: str) -> MlflowClient:
     """A client of the store at `tracking_uri`; a SQLite file's folder is made first."""
-    import mlflow
     from mlflow.tracking import MlflowClient
 
     if tracking_uri.startswith("sqlite:///"):
         Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(tracking_uri)
+    # Both stores by name: mlflow.set_tracking_uri would write the address into this process's environment, for everybody.
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
 

@@ -17,7 +17,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """
     made = os.environ.get("SOUK_TEST_HOME")
     if made:
-        existing = Platform(Path(made), os.environ.get("SOUK_SERVICES", ""))
+        existing = Platform(Path(made))
         existing.up()
         yield existing
         return

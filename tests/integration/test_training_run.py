@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,10 @@ def test_the_first_good_model_becomes_champion(settings: TrainingSettings, first
     assert logged.tags["data_hash"] == shop().data_hash()
     assert logged.metrics["test/shipped/ndcg_at_10"] == pytest.approx(first.headline["test/shipped/ndcg@10"])
     assert first.headline["test/shipped/ndcg@10"] > first.headline["test/popularity/ndcg@10"]
+
+
+def test_the_store_of_one_run_is_not_the_whole_process_s(first: TrainResult) -> None:
+    assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
 def test_the_bundle_is_what_the_readme_says(first: TrainResult) -> None:

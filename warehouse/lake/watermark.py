@@ -117,7 +117,8 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
     """The lake exactly at ``lsn``, which may lie between two stored watermarks.
 
     The base comes from the last watermark at or before it (a later fold already contains later rows), the change log from the first
-    one at or after it. Raises LakeStateError when the lake has not reached ``lsn``, SnapshottedAnew when a snapshot jumped over it.
+    one at or after it. A table that stopped between the two is shown as stopped. Raises LakeStateError when the lake has not reached
+    ``lsn``, SnapshottedAnew when a snapshot jumped over it.
     """
     files = [path for path, _ in _files(lake)]
     first = _first(files, f"lsn <= {lsn}", "DESC")
@@ -130,12 +131,14 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
         raise SnapshottedAnew(f"the lake begins at {last.lsn_text}, after {format_lsn(lsn)}")
     if last.source is not None and last.source.kind == "snapshot":
         raise SnapshottedAnew(f"no exact state at {format_lsn(lsn)}: the lake was snapshotted anew at {last.lsn_text}")
-    versions = {
-        name: TableVersion(last.versions[name].changes, base.current, base.folded_lsn, base.stopped_lsn, base.error)
-        for name, base in first.versions.items()
-        if name in last.versions
-    }
+    versions = {name: _between(base, last.versions[name]) for name, base in first.versions.items() if name in last.versions}
     return Watermark(lsn, first.commit_ts, last.created_at, versions, first.source)
+
+
+def _between(base: TableVersion, later: TableVersion) -> TableVersion:
+    """One table between two watermarks: the earlier base, the later log, and the stop of whichever has one."""
+    stop = base if base.error else later
+    return TableVersion(later.changes, base.current, base.folded_lsn, stop.stopped_lsn, stop.error)
 
 
 def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:
