@@ -5,8 +5,9 @@ Suffixes: B users of a batch, L positions (oldest first, right aligned), D width
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,8 @@ def fit_sequential(
 ) -> SequentialFit:
     """Fit on the events' buyers (guests have no sequence). Deterministic for a seed unless the clock strikes.
 
-    start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued from when it is there
-    (same shapes and seed); the caller deletes it after success.
+    start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued from when it is of the
+    same fit (events, items, recipe, seed); one of another fit is overwritten. The caller deletes it after success.
     weights: continue from this model instead of starting anew (it is not changed).
     """
     torch.manual_seed(seed)
@@ -123,11 +124,9 @@ def fit_sequential(
         _start_from(model, start, recipe.width, seed)
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     losses: list[float] = []
+    identity = _identity(events, items, recipe, seed)
     if checkpoint is not None and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        losses = list(state["losses"])
+        losses = _continue_from(checkpoint, identity, model, optimiser)
     began = time.monotonic()
     stopped = False
     for epoch in range(len(losses), recipe.epochs):
@@ -137,7 +136,7 @@ def fit_sequential(
         )
         losses.append(loss)
         if checkpoint is not None:
-            _save(checkpoint, model, optimiser, losses)
+            _save(checkpoint, identity, model, optimiser, losses)
         if time.monotonic() - began > recipe.max_seconds:
             stopped = epoch + 1 < recipe.epochs
             break
@@ -222,8 +221,29 @@ def _start_from(model: SequentialModel, affinity: sparse.csr_matrix, width: int,
         model.item.weight[: model.items] = torch.from_numpy(np.ascontiguousarray(start, dtype=np.float32))
 
 
-def _save(path: Path, model: SequentialModel, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
+def _identity(events: Events, items: int, recipe: SequentialRecipe, seed: int) -> str:
+    """sha256 of everything that decides a fit's epochs one by one; how many they are and how long they may take does not."""
+    digest = hashlib.sha256(f"{replace(recipe, epochs=0, max_seconds=0.0)} {items} {seed}".encode())
+    for array in (events.user, events.item, events.order):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _save(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
     """Atomic: a kill leaves the previous checkpoint."""
     part = path.with_suffix(".part")
-    torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part)
+    torch.save({"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part)
     part.replace(path)
+
+
+def _continue_from(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer) -> list[float]:
+    """Load weights and optimiser of the same fit and return its losses so far; none when the checkpoint is of another one.
+
+    A run that was killed leaves its checkpoint, and the next one may know more orders and products.
+    """
+    state = torch.load(path, weights_only=True)
+    if state["identity"] != identity:
+        return []
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return list(state["losses"])

@@ -1,5 +1,6 @@
 """Each model on data small enough to check by eye."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,19 @@ def test_the_sequential_model_learns_a_cycle_repeats_itself_and_resumes(tmp_path
     assert best == 4
     assert fit_sequential(events, 6, recipe, 1).losses == whole.losses
     checkpoint = tmp_path / "part.pt"
-    from dataclasses import replace
-
     fit_sequential(events, 6, replace(recipe, epochs=5), 1, checkpoint=checkpoint)
     resumed = fit_sequential(events, 6, recipe, 1, checkpoint=checkpoint)
     assert resumed.losses == pytest.approx(whole.losses, rel=1e-5)
+
+
+def test_the_checkpoint_of_another_fit_is_not_continued(tmp_path: Path) -> None:
+    recipe = SequentialRecipe(width=8, length=10, epochs=2, negatives=4, svd_start=False)
+    checkpoint = tmp_path / "part.pt"
+    fit_sequential(_sequence(0, 1, 2, 3), 4, recipe, 1, checkpoint=checkpoint)
+
+    grown = fit_sequential(_sequence(0, 1, 2, 3, 4), 5, recipe, 1, checkpoint=checkpoint)
+
+    assert grown.losses == fit_sequential(_sequence(0, 1, 2, 3, 4), 5, recipe, 1).losses
 
 
 def test_the_future_of_a_sequence_does_not_change_its_past() -> None:
