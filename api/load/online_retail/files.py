@@ -2,7 +2,8 @@
 
 Two forms. A folder with `order_lines.csv[.gz]` (order_id, ts, customer_id, country, item_id, quantity, unit_price) and
 `items.tsv[.gz]` (item_id, title). Or one CSV with the original UCI columns (InvoiceNo, StockCode, Description, Quantity, InvoiceDate,
-UnitPrice, CustomerID, Country). Times have no zone and are taken as UTC.
+UnitPrice, CustomerID, Country), or as the second edition of the set spells them (Invoice, Price, Customer ID).
+Times have no zone and are taken as UTC.
 """
 
 from __future__ import annotations
@@ -21,16 +22,11 @@ from api.load.errors import DataFileError
 
 LINE_COLUMNS = ("order_id", "ts", "customer_id", "country", "item_id", "quantity", "unit_price")
 ITEM_COLUMNS = ("item_id", "title")
-UCI_COLUMNS = {
-    "InvoiceNo": "order_id",
-    "StockCode": "item_id",
-    "Description": "title",
-    "Quantity": "quantity",
-    "InvoiceDate": "ts",
-    "UnitPrice": "unit_price",
-    "CustomerID": "customer_id",
-    "Country": "country",
-}
+UCI_COLUMNS = ("order_id", "item_id", "title", "quantity", "ts", "unit_price", "customer_id", "country")
+UCI_SPELLINGS = (
+    ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"),
+    ("Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"),
+)
 TIME_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%y %H:%M", "%d-%m-%Y %H:%M")
 MAX_QUANTITY = 10_000_000
 MAX_PRICE = 10_000_000
@@ -76,14 +72,12 @@ def read_lines(files: Files) -> pl.DataFrame:
 
     One row per line of the file, in its order. Raises: DataFileError.
     """
-    raw = _table(files.lines, tuple(UCI_COLUMNS) if files.items is None else LINE_COLUMNS, ",")
     if files.items is None:
-        raw = raw.rename(UCI_COLUMNS)
-    names = {new: old for old, new in UCI_COLUMNS.items()} if files.items is None else {}
-    typed = _typed(files.lines, raw, names)
-    if files.items is None:
-        return typed
-    items = _table(files.items, ITEM_COLUMNS, "\t").select("item_id", "title").with_row_index("line", 2)
+        raw = _table(files.lines, ",", *UCI_SPELLINGS, fallback="cp1252")
+        spelled = dict(zip(UCI_COLUMNS, raw.columns, strict=True))
+        return _typed(files.lines, raw.rename({theirs: ours for ours, theirs in spelled.items()}), spelled)
+    typed = _typed(files.lines, _table(files.lines, ",", LINE_COLUMNS), {})
+    items = _table(files.items, "\t", ITEM_COLUMNS).select("item_id", "title").with_row_index("line", 2)
     _refuse(files.items, items, pl.col("item_id").is_null(), "item_id", "is missing")
     _refuse(files.items, items, pl.col("item_id").is_duplicated(), "item_id", "comes twice")
     joined = typed.join(items.drop("line"), on="item_id", how="left", maintain_order="left")
@@ -117,13 +111,16 @@ def _text(path: Path, fallback: str | None) -> str:
         raise DataFileError(path, line, None, "is not UTF-8 text") from None
 
 
-def _table(path: Path, columns: tuple[str, ...], separator: str) -> pl.DataFrame:
-    """All columns as text, empty as null. Raises: DataFileError for an empty file, other columns, or a row of another width."""
-    uci = columns[0] in UCI_COLUMNS
-    text = _text(path, "cp1252" if uci else None)
+def _table(path: Path, separator: str, *spellings: tuple[str, ...], fallback: str | None = None) -> pl.DataFrame:
+    """The columns of the first of `spellings` that the header has, all as text, empty as null. `fallback`: encoding of what is not UTF-8.
+
+    Raises: DataFileError for an empty file, other columns, or a row of another width.
+    """
+    text = _text(path, fallback)
     header = next(csv.reader(io.StringIO(text[: text.find("\n") + 1 or None]), delimiter=separator), [])
     if not header:
         raise DataFileError(path, None, None, "the file is empty")
+    columns = min(spellings, key=lambda names: len(set(names) - set(header)))
     missing = [name for name in columns if name not in header]
     if missing:
         raise DataFileError(path, 1, missing[0], f"column is missing; the header has {', '.join(header)}; needed are {', '.join(columns)}")

@@ -42,3 +42,18 @@ def test_the_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
 
     assert find_files(SMALL).fingerprint() == before
     assert find_files(folder).fingerprint() != before
+
+
+UCI = '{},StockCode,Description,Quantity,InvoiceDate,{},{},Country\n489434,85048,"BALL, LARGE",12,2009-12-01 07:45:00,{},13085.0,France\n'
+
+
+@pytest.mark.parametrize("header", [("InvoiceNo", "UnitPrice", "CustomerID"), ("Invoice", "Price", "Customer ID")])
+def test_both_editions_of_the_original_columns_are_read(header: tuple[str, str, str], tmp_path: Path) -> None:
+    file = tmp_path / "retail.csv"
+    file.write_text(UCI.format(*header, "6.95"))
+    row = read_lines(find_files(file)).row(0, named=True)
+    assert (row["order_id"], row["title"], row["cents"], row["customer_id"]) == ("489434", "BALL, LARGE", 695, "13085")
+
+    file.write_text(UCI.format(*header, "six"))
+    with pytest.raises(DataFileError, match=rf"line 2, column {header[1]}: 'six' is not a price"):
+        read_lines(find_files(file))
