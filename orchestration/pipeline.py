@@ -1,6 +1,6 @@
 """`python -m orchestration.pipeline`: every arrow once, in this process, as one Dagster run that its pages show.
 
-The next call continues a run that failed from the step that failed, within an hour; `--from-start` begins anew.
+The next call continues a run that failed or was killed from the step that failed, within an hour; `--from-start` begins anew.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
+from orchestration.dead_runs import fail_dead_runs
 from orchestration.run_progress import RunProgress, failed_steps, step_seconds
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _TAG = "souk/pipeline"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # RunProgress tells the same in a line per step
 _RESUME_WITHIN = timedelta(hours=1)
+_POLL_SECONDS = 1.0
 err = Console(stderr=True)
 
 
@@ -48,6 +50,7 @@ def run_pipeline(job_name: str = "everything", *, from_start: bool = False, defi
     began = time.monotonic()
     job = (definitions or _product()).resolve_job_def(job_name)
     with open_instance() as instance:
+        _wait_for_others(instance)
         earlier = None if from_start else _unfinished(instance, job_name)
         left = _left_over(instance, earlier, job) if earlier else None
         run_id = str(uuid4())
@@ -77,12 +80,29 @@ def open_instance() -> "dg.DagsterInstance":
     return dg.DagsterInstance.get() if home and (Path(home) / "dagster.yaml").is_file() else dg.DagsterInstance.ephemeral()
 
 
+def _wait_for_others(instance: "dg.DagsterInstance") -> None:
+    """One run at a time, here as in Dagster's queue: two would build the marts and train at once."""
+    import dagster as dg
+
+    busy = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    told = False
+    while True:
+        fail_dead_runs(instance)
+        runs = instance.get_runs(busy, limit=1)
+        if not runs:
+            return
+        if not told:
+            err.print(f"  waiting for run {runs[0].run_id[:8]} of {runs[0].job_name} to end", highlight=False)
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
 def _unfinished(instance: "dg.DagsterInstance", job_name: str) -> "dg.DagsterRun | None":
-    """The newest run of this command when it failed lately."""
+    """The newest run of this command when it failed or was interrupted lately."""
     import dagster as dg
 
     records = instance.get_run_records(dg.RunsFilter(job_name=job_name, tags={_TAG: job_name}), limit=1)
-    if not records or not records[0].dagster_run.is_failure:
+    if not records or not records[0].dagster_run.is_failure_or_canceled:
         return None
     return records[0].dagster_run if datetime.now(UTC) - records[0].create_timestamp < _RESUME_WITHIN else None
 

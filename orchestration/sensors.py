@@ -5,6 +5,7 @@ import dagster as dg
 from features.errors import FeaturesMissing
 from features.published import published, watermark
 from orchestration.dbt_graph import read_project
+from orchestration.dead_runs import fail_dead_runs
 from orchestration.resources import Platform
 from orchestration.schedules import refresh
 from warehouse.lake.lsn import parse_lsn
@@ -22,6 +23,7 @@ _BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.Dagster
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start nothing."""
+    fail_dead_runs(context.instance)
     mark, built = platform.watermark(), built_at(platform)
     if mark is None or built is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,9 +21,11 @@ from orchestration import pipeline
 from orchestration.checks import compare_totals
 from orchestration.dbt_graph import read_project
 from orchestration.dbt_results import read_outcomes
+from orchestration.dead_runs import fail_dead_runs
 from orchestration.lake_position import LakeBehind, reach_source
 from orchestration.resources import Platform
 from orchestration.sensors import lake_moved
+from tests.harness.souk import ROOT
 from tests.integration.conftest import BuiltMarts, transform_settings
 from warehouse.lake.watermark import open_watermarks, write_watermark
 from warehouse.settings import WarehouseSettings
@@ -160,6 +167,70 @@ def test_a_failed_run_is_continued_where_it_failed(monkeypatch: pytest.MonkeyPat
     assert (third.success, third.resumed) == (True, True)
     assert (fourth.success, fourth.resumed) == (True, False)
     assert made == ["a", "pair", "pair", "d", "d", "a", "pair", "d"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from orchestration import pipeline
+from tests.integration.test_orchestration_runs import Deadly, toy
+
+pipeline.run_pipeline(definitions=toy(broken=[], made=Deadly()))
+"""
+
+
+class Deadly(list[str]):
+    """Kills the process as soon as the last asset begins."""
+
+    def append(self, name: str) -> None:
+        if name == "d":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_run_whose_process_was_killed_is_failed_and_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    made: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        [left] = instance.get_runs()
+        assert left.status == dg.DagsterRunStatus.STARTED
+
+        result = pipeline.run_pipeline(definitions=toy(broken=[], made=made))
+
+        again = instance.get_run_by_id(left.run_id)
+        assert again is not None
+        assert again.status == dg.DagsterRunStatus.FAILURE
+    assert (result.success, result.resumed) == (True, True)
+    assert made == ["d"]
+
+
+def test_a_run_at_work_is_left_alone_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_POLL_SECONDS", 0.05)
+    begun, told = threading.Event(), threading.Event()
+    monkeypatch.setattr(pipeline.err, "print", lambda *words, **_: told.set() if "waiting for run" in str(words[0]) else None)
+    order: list[str] = []
+
+    @dg.op
+    def work() -> None:
+        begun.set()
+        assert told.wait(60)
+        order.append("first")
+
+    @dg.job
+    def busy() -> None:
+        work()
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        monkeypatch.setattr(pipeline, "open_instance", lambda: nullcontext(instance))
+        first = threading.Thread(target=lambda: busy.execute_in_process(instance=instance))
+        first.start()
+        assert begun.wait(60)
+        assert fail_dead_runs(instance) == []
+        assert pipeline.run_pipeline(definitions=toy(broken=[], made=order)).success
+        first.join()
+    assert order == ["first", "a", "pair", "d"]
 
 
 def test_a_run_from_the_start_does_not_look_back(monkeypatch: pytest.MonkeyPatch) -> None:
