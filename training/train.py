@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import logging
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +32,10 @@ HEADLINES = (
     "test/shipped/recall@10",
     "test/shipped/coverage@10",
 )
+
+
+class AlreadyTraining(RuntimeError):
+    """Another process trains into the same folder."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +62,34 @@ class TrainResult:
 def run(data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None) -> TrainResult:
     """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
 
-    Raises ValueError when the data leave nothing to validate on; nothing is written then.
+    Raises ValueError when the data leave nothing to validate on, AlreadyTraining while another run works there; nothing is written then.
     """
-    recipe = recipe or RECIPES[settings.recipe_name]()
+    settings.models.mkdir(parents=True, exist_ok=True)
+    with _alone(settings.models):
+        return _run(data, settings, recipe or RECIPES[settings.recipe_name](), now or datetime.now(UTC))
+
+
+@contextmanager
+def _alone(models: Path) -> Iterator[None]:
+    """The lock of one training run per folder, freed by the process's death; then what a killed run left is removed."""
+    with (models / ".lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyTraining(f"{models}: another training run is at work; wait for it to end") from error
+        for left in models.glob(".*.part"):
+            shutil.rmtree(left)
+        yield
+
+
+def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: datetime) -> TrainResult:
     models = settings.models
-    models.mkdir(parents=True, exist_ok=True)
     workspace = models / ".work"
     workspace.mkdir(exist_ok=True)
     fitted = fit(data, recipe, workspace)
     current = champion_of(models)
     decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
-    bundle = write_bundle(fitted, models, now or datetime.now(UTC))
+    bundle = write_bundle(fitted, models, now)
     registered: Registered = register(client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts")
     prune(models, KEPT_BUNDLES)
     return TrainResult(
@@ -97,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         data = read_set(options.data) if options.data else read_inputs(settings)
         result = run(data, settings, RECIPES[options.recipe]() if options.recipe else None)
-    except (BadTrainingData, ValueError) as error:
+    except (AlreadyTraining, BadTrainingData, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(json.dumps({**asdict(result), "bundle": str(result.bundle)}, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import replace
@@ -24,7 +25,7 @@ from training.recipes import tiny
 from training.register import ALIAS, MODEL, champion_of, client_of, rollback
 from training.settings import TrainingSettings
 from training.splits import time_split
-from training.train import TrainResult, run
+from training.train import AlreadyTraining, TrainResult, run
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
 
@@ -56,6 +57,13 @@ def test_the_first_good_model_becomes_champion(settings: TrainingSettings, first
 
 def test_the_store_of_one_run_is_not_the_whole_process_s(first: TrainResult) -> None:
     assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_two_runs_never_write_one_folder(settings: TrainingSettings, first: TrainResult) -> None:
+    with (settings.models / ".lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(AlreadyTraining, match="another training run is at work"):
+            run(shop(), settings)
 
 
 def test_the_bundle_is_what_the_readme_says(first: TrainResult) -> None:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from training.datasets import Catalogue
 
-_WORD = re.compile(r"[a-z]+|[0-9]+")
+_WORD = re.compile(r"[^\W\d_]+|\d+")  # letters of any alphabet, or digits
 
 
 def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2) -> sparse.csr_matrix:

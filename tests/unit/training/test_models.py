@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from scipy import sparse
 
 from tests.unit.training.orders import shop
 from training.cases import Cases, ragged
-from training.datasets import Events
+from training.datasets import Events, catalogue_from_frame
 from training.losses import listwise_softmax, sampled_softmax
 from training.models.content import fit_content
 from training.models.item_to_item import fit_item_to_item, keep_best
@@ -63,6 +64,12 @@ def test_an_item_nobody_bought_is_found_by_its_words() -> None:
     assert model.table[:, [cold]].nnz > 0
     assert model.support[:, [cold]].nnz == 0
     assert content[:, [data.catalogue.index["postage"]]].nnz == 0
+
+
+def test_words_of_any_alphabet_are_words() -> None:
+    titles = ("кружка синяя", "кружка красная", "Käse Müller", "Müller Brot")
+    frame = pl.DataFrame({"product_id": ["0", "1", "2", "3"], "title": titles})
+    assert fit_content(catalogue_from_frame(frame), 2).nonzero()[1].tolist() == [1, 0, 3, 2]
 
 
 def test_the_newest_order_counts_most() -> None:
