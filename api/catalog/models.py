@@ -33,7 +33,7 @@ class Product(Base):
         Index("ix_products_browse", "category_id", "status", "product_id"),
         Index("ix_products_newest", "created_at", "product_id"),
         Index("ix_products_price", "base_price", "product_id"),
-        Index("ix_products_popular", "view_count", "review_count", "product_id"),
+        Index("ix_products_popular", "units_sold_90d", "view_count", "product_id"),
         Index("ix_products_rating", "average_rating", "review_count", "product_id"),
         # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
         Index("ix_products_changed", "updated_at", postgresql_using="brin"),
@@ -59,6 +59,7 @@ class Product(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[Instant | None]
+    units_sold_90d: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class ProductVariant(Base):

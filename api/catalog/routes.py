@@ -64,7 +64,7 @@ async def list_products(
     in_stock: Annotated[bool | None, Query(alias="inStock")] = None,
     sort: Sort = "relevance",
 ) -> ProductList:
-    """Browse. Without a query, relevance means popularity."""
+    """Browse. Popularity is units sold lately, then views; without a query, relevance means the same."""
     query = listing.ProductQuery(
         category, seller_id, tuple(brand or ()), min_price, max_price, min_rating, prime=prime, in_stock=in_stock, sort=sort
     )

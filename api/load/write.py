@@ -15,6 +15,7 @@ from api.load import rows_catalogue, rows_money, rows_orders, rows_stock
 from api.load.copy import Advance, copy_frame
 from api.load.errors import LoadError, OtherSetLoaded
 from api.load.history import History
+from api.orders.popularity import RANK_LOADED_PRODUCTS
 
 # Two loads at once would each find the database empty; the number only has to be the same everywhere.
 ADVISORY_LOCK = 7_305_829
@@ -74,6 +75,8 @@ def write_history(database_url: str, history: History, started: Started) -> Load
             counts[table] = copy_frame(cursor, table, frame, started(table, frame.height))
             del frame
             gc.collect(0)
+        # Best sellers come first in the shop from the first minute, and the first snapshot already has them.
+        cursor.execute(RANK_LOADED_PRODUCTS)
         _record(cursor, history, counts)
         for table in _ANALYSED:
             cursor.execute(psycopg.sql.SQL("ANALYZE {}").format(psycopg.sql.Identifier(table)))

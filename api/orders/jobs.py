@@ -1,8 +1,27 @@
-"""Background work on orders: refunds that the gateway has not answered yet."""
+"""Background work on orders: refunds that the gateway has not answered yet, and what sells."""
 
 from __future__ import annotations
 
+from api.catalog.commands.sales import set_units_sold
+from api.kernel.context import Context
+from api.kernel.db import Tx
 from api.kernel.jobs import Job
+from api.orders.popularity import units_sold
 from api.orders.refunds import settle_refunds
 
-JOBS = (Job("refund settler", 2.0, settle_refunds),)
+# Products beyond these have sold next to nothing and count as unsold.
+MAX_RANKED = 100_000
+
+
+async def rank_products(ctx: Context) -> int:
+    """Bring `products.units_sold_90d` up to date; how many products changed."""
+    async with ctx.db.read() as read:
+        units = dict(await units_sold(read, MAX_RANKED))
+
+    async def work(tx: Tx) -> int:
+        return await set_units_sold(tx, units)
+
+    return await ctx.db.run(work)
+
+
+JOBS = (Job("refund settler", 2.0, settle_refunds), Job("best sellers", 60.0, rank_products))

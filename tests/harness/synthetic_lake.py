@@ -82,6 +82,7 @@ class SyntheticShop:
             origin="native",
             created_at=at,
             updated_at=at,
+            units_sold_90d=0,
         )
         self.add(
             "product_variants",

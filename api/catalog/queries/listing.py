@@ -57,10 +57,11 @@ CARD = (
     IN_STOCK.label("in_stock"),
     THUMBNAIL.label("thumbnail"),
 )
+_POPULAR = (Product.units_sold_90d, Product.view_count, Product.product_id)
 # Each sort is one index read in one direction; the id makes the order total, so that a cursor never skips or repeats.
 _SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several types
-    "relevance": ((Product.view_count, Product.review_count, Product.product_id), True),
-    "popularity": ((Product.view_count, Product.review_count, Product.product_id), True),
+    "relevance": (_POPULAR, True),
+    "popularity": (_POPULAR, True),
     "rating": ((Product.average_rating, Product.review_count, Product.product_id), True),
     "newest": ((Product.created_at, Product.product_id), True),
     "price_asc": ((Product.base_price, Product.product_id), False),
