@@ -1,4 +1,4 @@
-"""The lake, the marts and the feature files -> TrainingData, all at rest and all of one watermark."""
+"""Spark's sequences, the marts and the feature files -> TrainingData, all at rest."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ import polars as pl
 from features.columns import columns_hash, numeric_columns
 from training.datasets import BadTrainingData, FeatureTable, TrainingData, catalogue_from_frame, events_from_frame
 from training.settings import TrainingSettings
+from warehouse.lake.derived import read_derived, read_metadata
+from warehouse.lake.lsn import format_lsn
+from warehouse.lake.read import LakeStateError
 
 log = logging.getLogger(__name__)
 
-_LINES = "SELECT order_id, user_id, product_id, quantity, ordered_at, is_cancelled FROM fct_order_items"
+_SEQUENCES = "interaction_sequences"
+_GUESTS = "SELECT order_id, user_id, product_id, ordered_at, is_cancelled FROM fct_order_items WHERE user_id IS NULL"
 _PRODUCTS = "SELECT product_id, title, brand, category_path, status = 'active' AS recommendable FROM dim_product"
+_UTC = pl.Datetime("us", "UTC")
 
 
 def read_inputs(settings: TrainingSettings) -> TrainingData:
-    """The current marts and features. Raises BadTrainingData naming the file that is missing or empty."""
-    lines, products, lsn = read_marts(settings.marts)
-    return training_data("lake", lines, products, lsn, read_features(settings.features))
+    """The current sequences, marts and features. Raises BadTrainingData naming what is missing or empty.
+
+    A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the older one counts.
+    """
+    guests, products, marts_lsn = read_marts(settings.marts)
+    shoppers, sequences_lsn = read_sequences(settings.lake)
+    if marts_lsn != sequences_lsn:
+        log.info("shoppers' orders are as of %s, guests' and products as of %s", format_lsn(sequences_lsn), format_lsn(marts_lsn))
+    lines = pl.concat([shoppers, guests], how="diagonal")
+    return training_data("lake", lines, products, min(marts_lsn, sequences_lsn), read_features(settings.features))
 
 
 def training_data(name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: int, features: FeatureTable | None) -> TrainingData:
@@ -34,32 +46,37 @@ def training_data(name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: i
 
 
 def read_marts(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    """(order lines, products, watermark LSN) of the published DuckDB file."""
+    """(order lines of guests, products, watermark LSN) of the published DuckDB file."""
     if not path.is_file():
         raise BadTrainingData(f"{path}: the published marts are missing; run the pipeline first")
     with duckdb.connect(str(path), read_only=True) as con:
         try:
-            lines, products = con.execute(_LINES).pl(), con.execute(_PRODUCTS).pl()
+            con.execute("SET TimeZone = 'UTC'")
+            lines, products = con.execute(_GUESTS).pl(), con.execute(_PRODUCTS).pl()
             row = con.execute("SELECT max(lsn) FROM mart_watermark").fetchone()
         except duckdb.Error as error:
             raise BadTrainingData(f"{path}: {error}") from error
+    lines = lines.with_columns(pl.col("order_id", "user_id", "product_id").cast(pl.String), pl.col("ordered_at").cast(_UTC))
     return lines, products, int(row[0]) if row and row[0] is not None else 0
 
 
-def read_sequences(frame: pl.DataFrame) -> pl.DataFrame:
-    """Order lines of the lake's derived table `interaction_sequences` (user_id, product_ids, timestamps, order_ids; lists, oldest first).
+def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
+    """(order lines of signed-in shoppers: order_id, user_id, product_id, ordered_at; watermark LSN) of the lake's `interaction_sequences`.
 
-    For a lake without marts: the same purchases of signed-in buyers, without quantities and guests.
+    Lines of cancelled orders are not in it. A basket's lines keep their order.
     """
-    needed = ("user_id", "product_ids", "timestamps", "order_ids")
-    missing = [name for name in needed if name not in frame.columns]
-    if missing:
-        raise BadTrainingData(f"interaction_sequences: columns {missing} are missing")
-    return (
-        frame.select(needed)
-        .explode("product_ids", "timestamps", "order_ids")
-        .rename({"product_ids": "product_id", "timestamps": "ordered_at", "order_ids": "order_id"})
+    try:
+        table, (_, metadata) = read_derived(lake, _SEQUENCES), read_metadata(lake, _SEQUENCES)
+    except LakeStateError as error:
+        raise BadTrainingData(f"{error}; run the whole pipeline first") from error
+    frame = pl.DataFrame(table).select(
+        pl.col("user_id"),
+        pl.col("product_ids").alias("product_id"),
+        pl.col("order_ids").alias("order_id"),
+        pl.col("timestamps").alias("ordered_at"),
     )
+    lines = frame.explode("product_id", "order_id", "ordered_at").with_columns(pl.col("ordered_at").cast(_UTC))
+    return lines, int(metadata["watermarkLsn"])
 
 
 def read_features(folder: Path) -> FeatureTable | None:

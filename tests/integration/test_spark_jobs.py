@@ -1,6 +1,7 @@
 """The Spark jobs against plain SQL in DuckDB, on random data, and their commits to the lake."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from tests.harness.synthetic_lake import CONTRACT, START, random_shop, write_lake
+from tests.integration.conftest import BuiltMarts
+from training.readers import read_inputs, read_marts, training_data
+from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
 from transforms.spark.co_purchase import COLUMNS, co_purchase
 from transforms.spark.interactions import interaction_sequences
@@ -143,6 +147,23 @@ def test_a_run_commits_both_tables_with_the_watermark_and_leaves_cancelled_order
     assert {order for row in sequences["order_ids"].to_pylist() for order in row} == {row["order_id"] for row in kept}
     assert pairs.num_rows > 0
     assert sequences.schema.field("timestamps").type.value_type == pa.timestamp("us", tz="UTC")
+
+
+def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
+    spark: SparkSession, built_marts: BuiltMarts, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(built_marts.settings.souk_home, home, symlinks=True)
+    training = TrainingSettings(home=home, lake_uri=str(home / "lake"), marts_path=None)
+    run(TransformSettings(souk_home=home, souk_lake_uri=""), built_marts.watermark, spark)
+    with duckdb.connect(str(training.marts), read_only=True) as con:
+        con.execute("SET TimeZone = 'UTC'")
+        every = con.execute("SELECT order_id, user_id, product_id, ordered_at FROM fct_order_items WHERE NOT is_cancelled").pl()
+    whole = training_data("lake", every, read_marts(training.marts)[1], built_marts.watermark.lsn, None)
+
+    read = read_inputs(training)
+
+    assert (read.data_hash(), read.watermark_lsn) == (whole.data_hash(), built_marts.watermark.lsn)
 
 
 def _random_lines(seed: int) -> list[Line]:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from features.columns import columns_hash, numeric_columns
 from tests.unit.training.orders import START, lines, products
-from training.datasets import BadTrainingData
+from training.datasets import GUEST, BadTrainingData
 from training.forms import read_set
-from training.readers import read_inputs, read_sequences
+from training.readers import read_inputs, training_data
 from training.settings import TrainingSettings
+from transforms.spark.run import INTERACTION_SEQUENCES
+from warehouse.lake.derived import commit_files, derived_uri
 
 CUT = START.timestamp() / 86_400 + 10
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> TrainingSettings:
-    """Published marts and one set of feature files with two products known."""
+    """Published marts, Spark's sequences and one set of feature files with two products known."""
     settings = TrainingSettings(home=tmp_path, marts_path=None, profile="test")
     settings.marts.parent.mkdir()
     catalogue = products().with_columns(status=pl.lit("active")).drop("recommendable")
@@ -33,6 +37,7 @@ def home(tmp_path: Path) -> TrainingSettings:
         con.execute("CREATE TABLE fct_order_items AS SELECT * FROM order_lines")
         con.execute("CREATE TABLE dim_product AS SELECT * FROM catalogue")
         con.execute("CREATE TABLE mart_watermark AS SELECT 4711::BIGINT AS lsn")
+    write_sequences(settings.lake, order_lines, lsn=4711)
     folder = tmp_path / "features" / "snapshots" / "one"
     folder.mkdir(parents=True)
     settings.features.symlink_to(folder)
@@ -69,13 +74,38 @@ def test_missing_marts_are_named(tmp_path: Path) -> None:
         read_inputs(TrainingSettings(home=tmp_path, marts_path=None))
 
 
-def test_sequences_of_the_lake_become_order_lines() -> None:
-    stamps = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)]
-    frame = pl.DataFrame({"user_id": ["u"], "product_ids": [["a", "b"]], "timestamps": [stamps], "order_ids": [["x", "y"]]})
+def test_shoppers_come_from_the_sequences_and_guests_from_the_marts(home: TrainingSettings) -> None:
+    whole = training_data("lake", lines(), products(), 4711, None)
 
-    assert read_sequences(frame).rows() == [("u", "a", stamps[0], "x"), ("u", "b", stamps[1], "y")]
-    with pytest.raises(BadTrainingData, match="order_ids"):
-        read_sequences(frame.drop("order_ids"))
+    read = read_inputs(home)
+
+    assert replace(read, features=None).data_hash() == whole.data_hash()
+    assert (read.events.user == GUEST).any()
+
+
+def test_after_a_quick_refresh_the_older_watermark_counts(home: TrainingSettings) -> None:
+    write_sequences(home.lake, lines(), lsn=4000)
+
+    assert read_inputs(home).watermark_lsn == 4000
+
+
+def test_missing_sequences_are_named(home: TrainingSettings) -> None:
+    with pytest.raises(BadTrainingData, match=r"interaction_sequences was never written .*; run the whole pipeline first"):
+        read_inputs(home.model_copy(update={"lake_uri": str(home.home / "other")}))
+
+
+def write_sequences(lake: str, order_lines: pl.DataFrame, lsn: int) -> None:
+    """Commit what the Spark job would make of these lines."""
+    rows = (
+        order_lines.drop_nulls("user_id").sort("user_id", "ordered_at", "order_id", "product_id").group_by("user_id", maintain_order=True)
+    )
+    table = rows.agg(
+        pl.col("product_id").alias("product_ids"), pl.col("order_id").alias("order_ids"), pl.col("ordered_at").alias("timestamps")
+    )
+    file = Path(derived_uri(lake, "interaction_sequences")) / f"{lsn}.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.to_arrow().cast(INTERACTION_SEQUENCES), file)
+    commit_files(lake, "interaction_sequences", [file], INTERACTION_SEQUENCES, metadata={"watermarkLsn": str(lsn)})
 
 
 def _orders(folder: Path, text: str) -> Path:
