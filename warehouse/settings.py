@@ -29,10 +29,11 @@ class WarehouseSettings(BaseSettings):
     souk_cdc_flush_rows: int = Field(default=100_000, gt=0)
     souk_cdc_spill_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     souk_cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
+    souk_cdc_heal_seconds: float = Field(default=30.0, gt=0)
     souk_cdc_fold_rows: int = Field(default=20_000, gt=0)
     souk_cdc_fold_seconds: float = Field(default=300.0, ge=0)
     souk_cdc_fold_files: int = Field(default=64, gt=0)
-    souk_lake_retention_hours: int = Field(default=24, ge=0)
+    souk_lake_retention_hours: int = Field(default=24, ge=1)
 
     @cached_property
     def source_url(self) -> str:

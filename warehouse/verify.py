@@ -24,7 +24,7 @@ from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, cr
 from warehouse.cdc.snapshot import import_snapshot
 from warehouse.contract import Column, Contract, ContractError, Table, load_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
-from warehouse.lake.read import connect, literal, quote, replay_sql, state_sql, table_files, whole_log
+from warehouse.lake.read import TableFiles, connect, literal, quote, replay_sql, state_sql, table_files, whole_log
 from warehouse.lake.watermark import LakeStateError, SnapshottedAnew, Watermark, latest_watermark, watermark_at
 from warehouse.settings import WarehouseSettings
 
@@ -117,7 +117,7 @@ def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
                 results.append(TableResult(table.name, 0, 0, error="not in the lake at this LSN"))
                 continue
             files = table_files(lake, table.name, version, mark.lsn)
-            log = f"SELECT {_lake_columns(table)} FROM ({replay_sql(whole_log(lake, table.name, version, files))})"
+            log = f"SELECT {_lake_columns(table, files)} FROM ({replay_sql(whole_log(lake, table.name, version, files))})"
             results.append(_compare(con, lake, table, mark, log))
     return Verdict(mark.lsn_text, time.monotonic() - began, 0.0, results)
 
@@ -197,11 +197,12 @@ def _csv(path: Path, table: Table) -> str:
     return f"SELECT * FROM read_csv({literal(str(path))}, columns = {{{columns}}}, {options})"
 
 
-def _lake_columns(table: Table) -> str:
-    columns = {column.name: column for column in table.columns}
-    key = " || '|' || ".join(_lake_text(columns[name]) for name in table.primary_key)
-    parts = " || ".join(f"coalesce(strlen({text}) || ':' || {text}, '-')" for text in map(_lake_text, _hashed(table)))
-    floats = "".join(f", {quote(column.name)}::DOUBLE::VARCHAR AS float{index}" for index, column in enumerate(_floats(table)))
+def _lake_columns(table: Table, files: TableFiles) -> str:
+    """Key text, row hash and floats, as ``_copy_hashes`` writes them. A column that the lake does not have yet is NULL in all its rows."""
+    text = {column.name: _lake_text(column) if column.name in files.columns else "NULL::VARCHAR" for column in table.columns}
+    key = " || '|' || ".join(text[name] for name in table.primary_key)
+    parts = " || ".join(f"coalesce(strlen({text[column.name]}) || ':' || {text[column.name]}, '-')" for column in _hashed(table))
+    floats = "".join(f", {text[column.name]}::DOUBLE::VARCHAR AS float{index}" for index, column in enumerate(_floats(table)))
     return f"{key} AS key, md5({parts}) AS hash{floats}"
 
 
@@ -212,7 +213,7 @@ def _compare(con: duckdb.DuckDBPyConnection, lake: str, table: Table, mark: Wate
     if version is None:
         return TableResult(table.name, source_rows, 0, missing=source_rows, error="not in the lake at this LSN")
     files = table_files(lake, table.name, version, mark.lsn)
-    ours = f"SELECT {_lake_columns(table)} FROM ({state_sql(files)})"
+    ours = f"SELECT {_lake_columns(table, files)} FROM ({state_sql(files)})"
     floats = "".join(f" OR s.float{i}::DOUBLE IS DISTINCT FROM l.float{i}::DOUBLE" for i in range(len(_floats(table))))
     con.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {ours}")
     con.execute(

@@ -227,6 +227,10 @@ class CdcLab:
         """Wait until the status file names the table as stopped."""
         return self._wait(lambda: table in str(self.status()["stoppedTables"]), seconds, f"{table} to be stopped")
 
+    def wait_none_stopped(self, seconds: float = 10) -> bool:
+        """Wait until the status file names no stopped table."""
+        return self._wait(lambda: self.status()["stoppedTables"] == {}, seconds, "no table to be stopped")
+
     def wait_healed(self, table: str, seconds: float = 30) -> bool:
         """Wait until a watermark shows the table without an error."""
 

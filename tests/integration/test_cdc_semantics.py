@@ -63,6 +63,7 @@ def test_a_contract_ahead_of_postgres_reads_null_and_then_the_column(lab: CdcLab
         "alter table pairs add column weight int4; alter publication souk_cdc set table things, pairs (a, b, note, amount, weight), lines"
     )
     lab.start_thread()
+    lab.wait_state("streaming")
     lab.execute(f"update pairs set weight = 5; insert into pairs values ('{ONE}', 2, 'b', 1, 's', 6)")
     lab.assert_exact()
     assert sorted(row["weight"] for row in read_current(lab.lake, "pairs", lab.watermark()).to_pylist()) == [5, 6]
@@ -97,6 +98,29 @@ def test_a_value_or_type_without_an_exact_place_stops_its_table_only(lab: CdcLab
     assert results["lines"].clean
     assert (results["things"].error or "").startswith(message)
     assert read_current(lab.lake, "things", lab.watermark()).column("name").to_pylist() == ["a"], "exact as of the LSN where it stopped"
+
+
+def test_a_repaired_value_brings_its_table_back_by_itself(lab: CdcLab) -> None:
+    lab.start_thread(SOUK_CDC_HEAL_SECONDS="0.5", SOUK_CDC_HEARTBEAT_SECONDS="0.3")
+    lab.wait_state("streaming")
+    lab.execute("insert into things (thing_id, name, price) values (gen_random_uuid(), 'a', 'NaN')")
+    lab.wait_stopped("things")
+    lab.execute("update things set price = 2 where price = 'NaN'")
+    lab.wait_healed("things")
+    lab.assert_exact()
+    assert read_current(lab.lake, "things", lab.watermark()).num_rows == 2
+    lab.wait_none_stopped()
+
+
+def test_a_default_that_rewrote_the_table_reaches_old_rows(lab: CdcLab) -> None:
+    lab.stop()
+    lab.execute("alter table things add column token text default md5(random()::text)")
+    lab.write_contract(with_column("things", column("token", "text")))
+    lab.start_thread()
+    lab.wait_state("streaming")
+    lab.wait_none_stopped()
+    lab.assert_exact()
+    assert read_current(lab.lake, "things", lab.watermark()).column("token").null_count == 0
 
 
 def test_a_large_value_left_out_without_full_identity_is_refused_by_name(lab: CdcLab) -> None:

@@ -122,6 +122,8 @@ def test_relations_that_do_not_fit_are_named() -> None:
         match_layout(TABLE, relation(a, b, extra))
     with pytest.raises(SchemaMismatch, match="table pairs, column b: in the contract but not published"):
         match_layout(TABLE, relation(a))
+    with pytest.raises(SchemaMismatch, match="table pairs, column b: in the contract's primary key but not in Postgres' replica identity"):
+        match_layout(TABLE, relation(a, RelationColumn("b", key=False, oid=23, typmod=-1)))
     with pytest.raises(SchemaMismatch, match="table pairs, column b: Postgres type oid 25 is not int4"):
         match_layout(TABLE, relation(a, RelationColumn("b", key=True, oid=25, typmod=-1)))
 

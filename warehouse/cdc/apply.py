@@ -17,7 +17,7 @@ from warehouse.cdc.columns import ValueRefused
 from warehouse.contract import CHANGE_COLUMNS, Table
 from warehouse.failpoints import hit
 from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
-from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits
+from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits, sync_since
 from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class LakeWriter:
         self.source = source
         self.mark = latest_watermark(lake)
         self.watermark_table = open_watermarks(lake)
+        sync_since(self.watermark_table, self.watermark_table.version() - 1)
         self.refused: dict[str, str] = {}
         self.states: dict[str, TableState] = {}
         for name, table in sorted(tables.items()):
@@ -86,6 +87,8 @@ class LakeWriter:
             shown=shown,
             added=added_columns(changes, table.changes_schema),
         )
+        sync_since(changes, shown.changes if shown else -1)  # what a killed process wrote last may not be on the disk yet
+        sync_since(current, shown.current if shown else -1)
         self.count_tail(state)
         return state
 
@@ -103,12 +106,20 @@ class LakeWriter:
         """Tables that no watermark shows exactly yet: new in the contract, or stopped."""
         return [name for name, state in self.states.items() if state.shown is None or state.stopped]
 
-    def stop(self, name: str, reason: str) -> None:
-        """Show this table as of the durable LSN from the next watermark on, until a snapshot of its own."""
-        state = self.states[name]
-        state.live_from = 0
-        if state.shown is not None and not state.stopped:
-            state.shown = replace(state.shown, stopped_lsn=self.lsn, error=reason)
+    def stop(self, reasons: Mapping[str, str]) -> None:
+        """Show these tables as of the durable LSN until a snapshot of their own. Durable on return: a process that dies between that
+        snapshot and the next watermark would otherwise find the column there, and not know that the rows before the cut are missing.
+        """
+        if self.mark is None or not reasons:
+            return
+        stopped = {name: (self.lsn, reason) for name, reason in reasons.items()}
+        self._publish(self.mark.lsn, self.mark.commit_ts, stopped, self.mark.source or self.source)
+
+    def widen(self) -> None:
+        """Give the exact tables their new columns now, so that readers who know the newer contract need not wait for a change."""
+        for state in self.states.values():
+            if state.added and state.shown is not None and not state.stopped:
+                self._unsynced.append((state.changes, self._commit(state, state.table.changes_schema.empty_table(), None)))
 
     # --- streaming ---------------------------------------------------------------------------------------------------------------
 
@@ -126,7 +137,7 @@ class LakeWriter:
                 self._append(state, batch, groups)
             except ValueRefused as error:
                 log.exception("table %s stopped", name)
-                stopped.setdefault(name, (self.lsn, str(error)))
+                stopped[name] = (self.lsn, str(error))  # none of this batch is in the lake, so an earlier stop within it does not hold
             hit("cdc.mid_tables")
         hit("cdc.before_watermark")
         mark = self._publish(batch.lsn, batch.last_commit_ts, stopped, self.source)
@@ -134,6 +145,8 @@ class LakeWriter:
         return mark
 
     def _append(self, state: TableState, batch: Batch, groups: list[Group]) -> None:
+        for group in groups:
+            group.check()
         rows = self.new_rows(state, groups, batch.transactions)
         if any(group.spilled for group in groups):
             counted = _Counted(rows)
@@ -229,10 +242,10 @@ class LakeWriter:
         return mark
 
     def _version(self, state: TableState, lsn: int, stop: tuple[int, str] | None) -> TableVersion | None:
-        if stop is not None and not state.stopped:
+        if stop is not None:
             state.live_from = 0
-            if state.shown is None:
-                return None  # never exact so far: no view is better than an empty one
+            if state.shown is None or state.stopped:
+                return state.shown  # never exact so far: no view is better than an empty one. Stopped before: still as of then
             return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):

@@ -63,6 +63,12 @@ class Group:
             self.error = error
         self.payloads, self.seqs = [], array("q")
 
+    def check(self) -> None:
+        """Raise the ValueRefused of any row held. Before the rows are handed on: an exception inside an Arrow stream loses its type."""
+        self.seal()
+        if self.error:
+            raise self.error
+
     def truncate(self, seq: int) -> None:
         self.seal()
         self._chunks.append(truncate_row(self.layout, seq))
@@ -83,9 +89,7 @@ class Group:
 
     def rows(self, transactions: Transactions, above_lsn: int) -> Iterator[pa.Table]:
         """The change rows of transactions that ended after ``above_lsn``, in the change log's schema; raises ValueRefused."""
-        self.seal()
-        if self.error:
-            raise self.error
+        self.check()
         for chunk in self._held():
             rows = transactions.place(chunk, self.layout.table.changes_schema)
             if transactions.end_lsn[0] <= above_lsn:

@@ -77,6 +77,7 @@ class Collector:
         for oid, layout in self._layouts.items():
             if layout is not None and layout.table.name == table:
                 self._layouts[oid] = None
+                self._retire(oid.to_bytes(4, "big"))
 
     def _control(self, message: object, payload: bytes) -> None:
         if isinstance(message, Begin):
@@ -117,11 +118,15 @@ class Collector:
         known = self._layouts.get(relation.oid)
         if known is not None and known.relation == relation:
             return
+        self._retire(key)
+        self._layouts[relation.oid] = self._match(relation)
+
+    def _retire(self, key: bytes) -> None:
+        """No more rows go into this relation's group; those it has stay in the batch."""
         group = self.batch.groups.pop(key, None)
         if group is not None:
             group.seal()
             self.batch.retired.append(group)
-        self._layouts[relation.oid] = self._match(relation)
 
     def _match(self, relation: Relation) -> Layout | None:
         table = self._tables.get(relation.name)

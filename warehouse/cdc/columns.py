@@ -48,8 +48,7 @@ class Layout:
 
     @cached_property
     def key_places(self) -> tuple[int, ...]:
-        names = [column.name for column in self.relation.columns]
-        return tuple(names.index(name) for name in self.table.primary_key)
+        return tuple(self.relation.names.index(name) for name in self.table.primary_key)
 
 
 def match_layout(table: Table, relation: Relation) -> Layout:
@@ -67,6 +66,11 @@ def match_layout(table: Table, relation: Relation) -> Layout:
         problem = wanted.mismatch(relation.columns[index].oid, relation.columns[index].typmod)
         if problem:
             raise SchemaMismatch(f"table {table.name}, column {wanted.name}: {problem}")
+    unkeyed = [column.name for column in relation.columns if column.name in table.primary_key and not column.key]
+    if unkeyed:
+        raise SchemaMismatch(
+            f"table {table.name}, column {unkeyed[0]}: in the contract's primary key but not in Postgres' replica identity"
+        )
     return Layout(table, relation, tuple(places.get(column.name) for column in table.columns))
 
 

@@ -17,14 +17,15 @@ from deltalake.exceptions import DeltaError
 
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
-from warehouse.cdc.pgoutput import Relation
+from warehouse.cdc.healing import HealingDue, Patience
+from warehouse.cdc.pgoutput import ProtocolError, Relation
 from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
-from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, has_stored_default, identify, published, slot_state
+from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, has_values, identify, published, slot_state
 from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.upkeep import Cadence, Upkeep
 from warehouse.contract import Contract, ContractError, Table, load_contract
-from warehouse.lake.watermark import Source
+from warehouse.lake.watermark import LakeStateError, Source
 from warehouse.settings import WarehouseSettings
 
 log = logging.getLogger(__name__)
@@ -47,15 +48,16 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
     lsn = 0
     attempt = 0
     status = StatusFile(settings.status_path)
+    patience = Patience(settings.souk_cdc_heal_seconds)
     with lake_lock(settings), status.beating():
         while not stop.asked:
-            session = Session(settings, stop, status)
+            session = Session(settings, stop, status, patience)
             try:
                 session.run()
-            except ContractChanged as change:
+            except (ContractChanged, HealingDue) as change:
                 log.info("%s", change)
                 attempt = 0
-            except (SourceError, ContractError) as error:
+            except (SourceError, ContractError, LakeStateError, ProtocolError) as error:
                 log.exception("replication cannot go on")
                 session.report("failed", error=str(error))
                 return 3
@@ -90,14 +92,14 @@ class Stop:
 class Session:
     """One contract, one pair of connections. Ends by ``stop``, a newer contract or an error."""
 
-    def __init__(self, settings: WarehouseSettings, stop: Stop, status: StatusFile) -> None:
+    def __init__(self, settings: WarehouseSettings, stop: Stop, status: StatusFile, patience: Patience) -> None:
         self.lsn = 0
         self.streamed = False
-        self._settings, self._stop, self._status = settings, stop, status
+        self._settings, self._stop, self._status, self._patience = settings, stop, status, patience
+        self._broken: dict[str, str] = {}  # what the start found, among it tables that no watermark has ever shown
         self._stopped: dict[str, str] = {}
-        self._ticked_at = self._asked_at = 0.0
+        self._ticked_at = 0.0
         self._lag_bytes: int | None = None
-        self._sql: Connection | None = None
 
     def run(self) -> None:
         """Recover, heal and stream."""
@@ -107,7 +109,6 @@ class Session:
         contract = load_contract(settings.souk_contract_path)
         url = settings.source_url
         with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
-            self._sql = sql
             identity = identify(sql)
             server = Server(url, sql, published(sql, contract.publication), identity.version)
             writer = LakeWriter(settings.lake_uri, contract.by_name, Source(identity.system_id, identity.timeline, settings.souk_cdc_slot))
@@ -116,7 +117,7 @@ class Session:
             if decision.snapshot:
                 log.warning("snapshot of all tables: %s", decision.snapshot)
                 self.report("snapshot")
-                snapshot_all(server, replication, writer, contract)
+                self._broken = snapshot_all(server, replication, writer, contract)
             else:
                 self._heal(server, writer, contract)
             self._note(writer)
@@ -124,19 +125,21 @@ class Session:
 
     def _heal(self, server: Server, writer: LakeWriter, contract: Contract) -> None:
         """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own; so do tables with a new
-        column whose default filled old rows, which no log message tells."""
-        broken = mismatches(contract, server.relations) | writer.refused
-        refilled = [name for name, state in writer.states.items() if state.added and has_stored_default(server.sql, name, state.added)]
-        for name in refilled:
-            writer.stop(
-                name, f"table {name}: waiting for a snapshot with {', '.join(writer.states[name].added)}, whose default fills old rows"
-            )
-        names = [name for name in {*writer.missing(), *refilled} if name not in broken]
+        column that already has values, which may have come without a log message."""
+        self._broken = mismatches(contract, server.relations) | writer.refused
+        waiting: dict[str, str] = {}
+        for name, state in writer.states.items():
+            if name not in self._broken and has_values(
+                server.sql, name, [column for column in state.added if column in server.relations[name].names]
+            ):
+                waiting[name] = f"table {name}: waiting for a snapshot with {', '.join(state.added)}, which old rows have values in"
+        writer.stop(waiting)
+        names = [name for name in writer.missing() if name not in self._broken]
         if names:
             self.report("snapshot")
             with closing(connect_replication(server.url)) as replication:
-                broken |= snapshot_some(server, replication, writer, sorted(names))
-        self._stopped = broken
+                self._broken |= snapshot_some(server, replication, writer, names)
+        writer.widen()
 
     def _stream(
         self,
@@ -166,6 +169,8 @@ class Session:
             self.report("streaming", lag_seconds=max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else 0.0)
             if _mtime(settings.souk_contract_path) not in (written, 0):
                 raise ContractChanged(f"{settings.souk_contract_path} changed")
+            if self._patience.due(stopped=bool(self._stopped)):
+                raise HealingDue(f"trying again with {', '.join(sorted(self._stopped))}")
 
         stream = Stream(replication, sql=sql, writer=writer, collector=collector, upkeep=Upkeep(writer, cadence), pace=pace, tick=tick)
         stream.run(contract.publication, lambda: self._stop.asked)
@@ -184,8 +189,8 @@ class Session:
 
     def _note(self, writer: LakeWriter) -> None:
         self.lsn = writer.lsn
-        if writer.mark is not None:
-            self._stopped |= {name: version.error for name, version in writer.mark.versions.items() if version.error}
+        shown = {name: version.error for name, version in writer.mark.versions.items() if version.error} if writer.mark else {}
+        self._stopped = self._broken | shown
 
     def _measure(self, sql: Connection, writer: LakeWriter) -> None:
         row = sql.execute("select (pg_current_wal_flush_lsn() - '0/0')::int8").fetchone()

@@ -79,8 +79,11 @@ def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, 
     return found
 
 
-def snapshot_all(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract) -> Watermark:
-    """A new slot, every table in its snapshot, one watermark. Killed anywhere inside, the next start does it again from the beginning."""
+def snapshot_all(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract) -> dict[str, str]:
+    """A new slot, every table in its snapshot, one watermark; returns the tables that could not be read, with the reason.
+
+    Killed anywhere inside, the next start does it again from the beginning.
+    """
     _release(server.sql, writer.source.slot)
     stopped = mismatches(contract, server.relations) | writer.refused
     names = [name for name in contract.by_name if name not in stopped]
@@ -88,7 +91,8 @@ def snapshot_all(server: Server, replication: LogicalReplicationConnection, writ
         exported = create_slot(cursor, writer.source.slot, server.version)
         hit("cdc.after_slot")
         _copy(server, writer, names, exported, stopped)
-    return writer.publish_snapshot(exported.lsn, stopped)
+    writer.publish_snapshot(exported.lsn, stopped)
+    return stopped
 
 
 def snapshot_some(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]) -> dict[str, str]:

@@ -95,12 +95,13 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
     return found
 
 
-def has_stored_default(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
-    """Whether one of these columns was added with a default: its value in old rows never passes through the log."""
-    found = connection.execute(
-        "select bool_or(atthasmissing) from pg_attribute where attrelid = format('public.%%I', %s::text)::regclass and attname = any(%s)",
-        (table, columns),
-    ).fetchone()
+def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
+    """Whether any row has a value in one of these columns. A default, stored or written by a rewrite of the table, passes no log."""
+    if not columns:
+        return False
+    filled = sql.SQL(" or ").join(sql.SQL("{} is not null").format(sql.Identifier(name)) for name in columns)
+    query = sql.SQL("select exists (select from {} where {})").format(sql.Identifier("public", table), filled)
+    found = connection.execute(query).fetchone()
     return bool(found and found[0])
 
 

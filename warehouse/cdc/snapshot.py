@@ -26,8 +26,7 @@ def read_table(connection: psycopg.Connection[tuple[object, ...]], table: Table,
 
     A nullable column of the contract that Postgres does not have yet reads as NULL.
     """
-    there = {column.name for column in published.columns}
-    columns = sql.SQL(", ").join(sql.Identifier(name) if name in there else sql.NULL for name in table.names)
+    columns = sql.SQL(", ").join(sql.Identifier(name) if name in published.names else sql.NULL for name in table.names)
     query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(columns, sql.Identifier("public", table.name))
     held: list[bytes | memoryview] = []
     size = 0

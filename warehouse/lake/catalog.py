@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
@@ -51,7 +52,7 @@ def added_columns(table: DeltaTable, schema: pa.Schema) -> list[str]:
     have = arrow_schema(table)
     for field in schema:
         if field.name in have.names and have.field(field.name).type != field.type:
-            name = table.table_uri.rstrip("/").rpartition("/")[2]
+            name = root_of(table).rpartition("/")[2]
             raise TypeChanged(f"table {name}, column {field.name}: the lake has {have.field(field.name).type}, the contract {field.type}")
     return [name for name in schema.names if name not in have.names]
 
@@ -77,15 +78,17 @@ def arrow_schema(table: DeltaTable) -> pa.Schema:
     return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
 
 
+def root_of(table: DeltaTable) -> str:
+    """Where the table lies: a plain path on a local lake (delta-rs answers with an escaped URL), its URI on an object store."""
+    uri = table.table_uri.rstrip("/")
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
+
+
 def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
-    """Absolute URIs of the live files; with ``above_lsn`` only those that can hold a row with a greater ``_commit_lsn``."""
-    if above_lsn is None:
-        return sorted(table.file_uris())
-    actions = pa.table(table.get_add_actions(flatten=True))
-    if "max._commit_lsn" not in actions.column_names:
-        return sorted(table.file_uris())
-    root = table.table_uri.rstrip("/")
-    if root.startswith("file://"):
-        root = root.removeprefix("file://")
-    pairs = zip(actions["path"].to_pylist(), actions["max._commit_lsn"].to_pylist(), strict=True)
-    return sorted(f"{root}/{path}" for path, high in pairs if high is None or high > above_lsn)
+    """Paths (URIs on an object store) of the live files; with ``above_lsn`` only those that can hold a greater ``_commit_lsn``."""
+    actions, root = pa.table(table.get_add_actions(flatten=True)), root_of(table)
+    paths = actions["path"].to_pylist()
+    if above_lsn is not None and "max._commit_lsn" in actions.column_names:
+        highs = actions["max._commit_lsn"].to_pylist()
+        paths = [path for path, high in zip(paths, highs, strict=True) if high is None or high > above_lsn]
+    return sorted(f"{root}/{path}" for path in paths)

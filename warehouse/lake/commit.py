@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
+from warehouse.lake.catalog import root_of
+
 APP_ID = "souk_cdc"
 _WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=256 * 1024)
 
@@ -46,20 +48,34 @@ def durable_lsn(table: DeltaTable) -> int:
 
 
 def sync_commits(commits: Iterable[tuple[DeltaTable, int]]) -> None:
-    """fsync the files and log entry of each (table, version) on a local lake. Object stores are durable when they answer."""
+    """fsync the files and log entry of each (table, version) on a local lake, with the checkpoint that delta-rs wrote after it.
+
+    Object stores are durable when they answer.
+    """
     for table, version in commits:
-        uri = table.table_uri.removeprefix("file://")
-        if "://" in uri:
-            continue
-        root = Path(uri)
-        entry = root / "_delta_log" / f"{version:020d}.json"
-        for line in entry.read_text(encoding="utf-8").splitlines():
-            add = json.loads(line).get("add")
-            if add:
-                _fsync(root / add["path"])
-        _fsync(entry)
-        _fsync(entry.parent)
-        _fsync(root)
+        root = root_of(table)
+        if "://" not in root:
+            _sync_commit(Path(root), version)
+
+
+def sync_since(table: DeltaTable, version: int) -> None:
+    """fsync every commit after ``version``: a later, durable one rests on all of them."""
+    sync_commits((table, number) for number in range(version + 1, table.version() + 1))
+
+
+def _sync_commit(root: Path, version: int) -> None:
+    entry = root / "_delta_log" / f"{version:020d}.json"
+    for line in entry.read_text(encoding="utf-8").splitlines():
+        add = json.loads(line).get("add")
+        if add and (root / add["path"]).exists():  # an old commit's file may have been compacted and vacuumed since
+            _fsync(root / add["path"])
+    _fsync(entry)
+    checkpoint = entry.with_suffix(".checkpoint.parquet")
+    if checkpoint.exists():
+        _fsync(checkpoint)
+        _fsync(entry.with_name("_last_checkpoint"))
+    _fsync(entry.parent)
+    _fsync(root)
 
 
 def _fsync(path: Path) -> None:

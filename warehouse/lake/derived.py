@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, Schema
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from warehouse.lake.catalog import arrow_schema, open_table, table_uri
+from warehouse.lake.catalog import arrow_schema, data_files, open_table, table_uri
 from warehouse.lake.commit import sync_commits
 from warehouse.lake.watermark import LakeStateError
 
@@ -70,7 +70,7 @@ def derived_files(lake: str | os.PathLike[str], name: str, version: int | None =
     table = open_table(derived_uri(lake, name), version)
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
-    return sorted(table.file_uris())
+    return data_files(table)
 
 
 def read_metadata(lake: str | os.PathLike[str], name: str) -> tuple[int, dict[str, str]]:

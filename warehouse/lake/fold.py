@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable
 
 from warehouse.failpoints import hit
-from warehouse.lake.commit import commit_rows, sync_commits
+from warehouse.lake.commit import commit_rows, sync_commits, sync_since
 from warehouse.lake.read import connect, quote, state_sql, table_files
 from warehouse.lake.watermark import TableVersion, Watermark
 
@@ -37,9 +37,11 @@ def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) 
 
 
 def compact(table: DeltaTable) -> int:
-    """Join small files of a table; no row changes. Returns the version after it."""
+    """Join small files of a table; no row changes. Durable on return, since the next commit rests on it. Returns the version after it."""
     hit("cdc.compact_mid")
+    before = table.version()
     table.optimize.compact(target_size=COMPACT_TARGET_BYTES)
+    sync_since(table, before)
     return table.version()
 
 
@@ -47,7 +49,9 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
     """Delete files no watermark of the last ``retention_hours`` needs, and older watermarks; returns the oldest time still readable."""
     horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
     stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    before = watermarks.version()
     watermarks.delete(f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn < {_newest_lsn(watermarks)}")
+    sync_since(watermarks, before)
     for table in [*tables, watermarks]:
         table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
     return horizon

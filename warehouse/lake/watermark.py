@@ -136,9 +136,11 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
 
 
 def _between(base: TableVersion, later: TableVersion) -> TableVersion:
-    """One table between two watermarks: the earlier base, the later log, and the stop of whichever has one."""
-    stop = base if base.error else later
-    return TableVersion(later.changes, base.current, base.folded_lsn, stop.stopped_lsn, stop.error)
+    """One table between two watermarks: the earlier base, the later log, and the later one's stop. A table that was stopped at the
+    earlier one stays as it was there: what heals it afterwards begins a new log, and may give a column another type."""
+    if base.error:
+        return base
+    return TableVersion(later.changes, base.current, base.folded_lsn, later.stopped_lsn, later.error)
 
 
 def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:

@@ -1,0 +1,127 @@
+"""The lake's single writer: stopped tables, refused values and what a dying process leaves, without a Postgres."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.harness.cdc import lab_contract
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.batch import Batch, Group
+from warehouse.cdc.columns import Layout, ValueRefused
+from warehouse.cdc.pgoutput import Relation
+from warehouse.contract import Table, parse_contract
+from warehouse.lake import commit
+from warehouse.lake.fold import compact
+from warehouse.lake.read import latest_watermark, read_current
+from warehouse.lake.watermark import Source
+
+TABLES = parse_contract(lab_contract()).by_name
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def rows(table: Table, *ids: int) -> pa.Table:
+    """Rows of ``lines``."""
+    return pa.Table.from_pylist([{"line_id": number, "quantity": number, "created_at": NOW} for number in ids], schema=table.data_schema)
+
+
+def open_writer(lake: Path) -> LakeWriter:
+    return LakeWriter(str(lake), TABLES, Source("1", 1, "slot"))
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> LakeWriter:
+    """A lake at LSN 10 with two lines and nothing else."""
+    writer = open_writer(tmp_path)
+    for name, table in TABLES.items():
+        writer.snapshot_table(name, 10, [rows(table, 1, 2)] if name == "lines" else [], first=True)
+    writer.publish_snapshot(10, {})
+    return writer
+
+
+def batch(lsn: int, *, stopped: dict[str, tuple[int, str]] | None = None, refused: str | None = None) -> Batch:
+    """One transaction that ends at ``lsn``; ``refused``: rows of ``lines`` that no column can hold."""
+    made = Batch()
+    made.lsn = lsn
+    made.transactions.first_seq, made.transactions.end_lsn, made.transactions.commit_ts = [0], [lsn], [NOW]
+    made.stopped = stopped or {}
+    if refused:
+        group = Group(Layout(TABLES["lines"], Relation(1, "public", "lines", "d", ()), ()))
+        group.error = ValueRefused(refused)
+        made.groups[b"x"] = group
+    return made
+
+
+def shown(writer: LakeWriter, name: str = "lines") -> tuple[int | None, str | None]:
+    mark = latest_watermark(writer.lake)
+    assert mark is not None
+    return mark.versions[name].stopped_lsn, mark.versions[name].error
+
+
+def test_a_table_that_stops_again_while_it_heals_is_not_shown_as_exact(writer: LakeWriter) -> None:
+    writer.apply(batch(20, stopped={"lines": (10, "column note: refused")}))
+    writer.snapshot_table("lines", 30, [rows(TABLES["lines"], 1)], first=False)
+    writer.apply(batch(40, stopped={"lines": (35, "column note: refused again")}))
+    assert shown(writer) == (10, "column note: refused")
+    assert writer.missing() == ["lines"]
+    writer.apply(batch(50))
+    assert shown(writer) == (10, "column note: refused")
+
+
+def test_a_refused_value_takes_the_whole_batch_from_its_table(writer: LakeWriter) -> None:
+    """The relation also changed further on in the batch: but what came before that is not in the lake either."""
+    writer.apply(batch(20, stopped={"lines": (15, "another type")}, refused="column quantity: NaN"))
+    assert shown(writer) == (10, "column quantity: NaN")
+
+
+def test_a_refused_value_in_a_spilled_batch_stops_its_table_only(writer: LakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Group, "spilled", True)  # as after the first part of a large transaction
+    writer.apply(batch(20, refused="column quantity: NaN"))
+    assert shown(writer) == (10, "column quantity: NaN")
+    assert shown(writer, "things") == (None, None)
+
+
+def test_a_table_waiting_for_a_snapshot_is_stopped_before_it_begins(writer: LakeWriter) -> None:
+    writer.stop({"lines": "waiting for a snapshot with colour"})
+    writer.snapshot_table("lines", 30, [rows(TABLES["lines"], 1, 2, 3)], first=False)
+    found = open_writer(Path(writer.lake))  # the process died before the next watermark
+    assert found.missing() == ["lines"]
+    found.apply(batch(20))
+    mark = latest_watermark(writer.lake)
+    assert mark is not None
+    assert (mark.lsn, mark.versions["lines"].stopped_lsn) == (20, 10)
+    assert read_current(writer.lake, "lines", mark).num_rows == 2
+
+
+def test_a_stop_after_a_snapshot_keeps_the_gap_before_it(writer: LakeWriter) -> None:
+    writer.stop({"lines": "waiting"})
+    mark = latest_watermark(writer.lake)
+    assert mark is not None
+    assert mark.source is not None
+    assert (mark.lsn, mark.source.kind) == (10, "snapshot")
+
+
+def test_a_lake_in_a_folder_with_a_space_and_an_umlaut(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path / "my läke")
+    for name in TABLES:
+        writer.snapshot_table(name, 10, [rows(TABLES[name], 1, 2)] if name == "lines" else [], first=True)
+    mark = writer.publish_snapshot(10, {})
+    compact(writer.states["lines"].changes)
+    assert sorted(read_current(writer.lake, "lines", mark)["line_id"].to_pylist()) == [1, 2]
+
+
+def test_everything_a_watermark_rests_on_is_synced(writer: LakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compaction's commit lies below the next batch's: it must be on the disk before a watermark names that one."""
+    synced: set[str] = set()
+    monkeypatch.setattr(commit, "_fsync", lambda path: synced.add(f"{path.parent.name}/{path.name}"))
+    changes = writer.states["lines"].changes
+    for _ in range(60):
+        before = changes.version()
+        commit.commit_rows(changes, TABLES["lines"].changes_schema.empty_table(), None)
+        commit.sync_since(changes, before)
+    compact(changes)
+    folder = Path(writer.lake) / "changes" / "lines"
+    checkpoints = [f"_delta_log/{path.name}" for path in (folder / "_delta_log").glob("*checkpoint*")]
+    assert len(checkpoints) == 2
+    assert {f"_delta_log/{changes.version():020d}.json", *checkpoints} <= synced
