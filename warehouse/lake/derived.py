@@ -74,11 +74,15 @@ def derived_files(lake: str | os.PathLike[str], name: str, version: int | None =
 
 
 def read_metadata(lake: str | os.PathLike[str], name: str) -> tuple[int, dict[str, str]]:
-    """Latest version and the metadata of its commit; raises LakeStateError when there is none."""
+    """Version and metadata of the newest commit that wrote rows; raises LakeStateError when there is none.
+
+    A vacuum that removes files commits too, without our metadata: from the second day on it is often the newest commit.
+    """
     table = open_table(derived_uri(lake, name))
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
-    return table.version(), {key: str(value) for key, value in table.history(1)[0].items()}
+    written = next(entry for entry in table.history() if not entry["operation"].startswith("VACUUM"))
+    return int(written["version"]), {key: str(value) for key, value in written.items()}
 
 
 def _add(root: Path, file: Path, schema: pa.Schema) -> AddAction:

@@ -51,6 +51,19 @@ def test_the_metadata_of_the_commit_is_kept(tmp_path: Path) -> None:
     assert (version, metadata["lsn"]) == (0, "12")
 
 
+def test_a_vacuum_in_between_does_not_hide_the_metadata(tmp_path: Path) -> None:
+    commit_files(tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"})
+    commit_files(tmp_path, "co_purchase", [_write(tmp_path, "b.parquet", [_row("b", 2)])], SCHEMA, metadata={"lsn": "34"})
+    table = DeltaTable(derived_uri(tmp_path, "co_purchase"))
+    assert table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False) == ["a.parquet"]
+    assert DeltaTable(derived_uri(tmp_path, "co_purchase")).history(1)[0]["operation"] == "VACUUM END"
+
+    version, metadata = read_metadata(tmp_path, "co_purchase")
+
+    assert (version, metadata["lsn"]) == (1, "34")
+    assert read_derived(tmp_path, "co_purchase", version).to_pylist() == [_row("b", 2)]
+
+
 def test_wrong_columns_and_foreign_files_commit_nothing(tmp_path: Path) -> None:
     file = _write(tmp_path, "a.parquet", [_row("a", 1)])
     wrong = pa.schema([pa.field("product", pa.int64())])
