@@ -9,6 +9,7 @@ from tests.harness.api import Server, running_api
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.redis import RedisHarness, running_redis
 
+pytest_plugins = ("tests.harness.fixtures",)
 _OURS = ("SOUK_", "DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_")
 _FOR_TESTS = ("SOUK_TEST_HOME", "SOUK_UPDATE_SNAPSHOTS")
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +13,8 @@ from uuid import uuid4
 import httpx
 import psycopg
 
-from tests.harness.api import ROOT, Server
+from tests.harness.api import Server
+from tests.harness.processes import Module
 from tests.harness.shop import Address, Person, Shop
 
 SANDBOX_KEY = "sandbox-key-of-tests"
@@ -47,31 +45,11 @@ class Sandbox(Server):
             return entries
 
 
-class Worker:
+class Worker(Module):
     """`python -m api.worker`, to be killed and started again."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
-        self.log = folder / "worker.log"
-        self.env = {**os.environ, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test", **env}
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, **extra: str) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "api.worker"], cwd=ROOT, env={**self.env, **extra}, stdout=log, stderr=log
-            )
-
-    def kill9(self) -> None:
-        self._end("kill")
-
-    def stop(self) -> None:
-        self._end("terminate")
-
-    def _end(self, how: str) -> None:
-        process, self.process = self.process, None
-        if process is not None:
-            getattr(process, how)()
-            process.wait(30)
+        super().__init__("api.worker", folder, env)
 
 
 class Market(Shop):

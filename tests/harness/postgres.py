@@ -15,8 +15,8 @@ from psycopg import sql
 from orchestration.runtime.bootstrap import OWNER, REPLICATOR, RolePasswords, prepare_server
 from orchestration.runtime.ports import choose_port
 from orchestration.runtime.postgres import PostgresCluster
+from tests.harness.processes import ROOT, Stoppable
 
-ROOT = Path(__file__).resolve().parents[2]
 Migrate = Callable[[str], None]
 _PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tests")
 
@@ -35,27 +35,19 @@ def migrate_with_alembic(database_url: str) -> None:
         raise RuntimeError(f"python -m api.migrate failed:\n{done.stdout}{done.stderr}")
 
 
-class PostgresHarness:
+class PostgresHarness(Stoppable):
     """One cluster. `fsync=True` for tests that kill it and count what survived."""
 
     def __init__(self, folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> None:
         small = (("shared_buffers", "128MB"),)
         self.cluster = PostgresCluster(folder / "data", choose_port(), "superuser-of-tests", fsync=fsync, settings=small + settings)
-        self.log = folder / "postgres.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder / "postgres.log")
         self._templates: dict[Migrate, str] = {}
-
-    @property
-    def pid(self) -> int:
-        """Of the postmaster."""
-        if self._process is None:
-            raise RuntimeError("the server is not running")
-        return self._process.pid
 
     def start(self) -> None:
         """Start (again): same port, same data. Recovers by itself after `kill9` or `immediate_stop`."""
-        if self._process is None:
-            self._process = self.cluster.start(self.log)
+        if self.process is None:
+            self.process = self.cluster.start(self.log)
             prepare_server(self.cluster.url(), _PASSWORDS, databases=())
 
     def kill9(self) -> None:
@@ -69,16 +61,6 @@ class PostgresHarness:
     def stop(self) -> None:
         """Stop cleanly (pg_ctl -m fast). Harmless when it is not running."""
         self._end(signal.SIGINT)
-
-    def _end(self, how: signal.Signals, *, group: bool = False) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            if group:
-                os.killpg(process.pid, how)
-            process.send_signal(how)
-        process.wait(60)
 
     def url(self, database: str, *, role: str = OWNER) -> str:
         """libpq URL: role `souk` (owner), `souk_cdc` (replication and read) or `postgres` (superuser)."""
@@ -96,7 +78,7 @@ class PostgresHarness:
 
     def drop_database(self, name: str) -> None:
         """Remove a database with its connections and the slots that read it. Harmless when the server is down."""
-        if self._process is None:
+        if self.process is None:
             return
         with psycopg.connect(self.cluster.url(), autocommit=True) as admin:
             admin.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where database = %s and active", (name,))

@@ -1,6 +1,5 @@
 """Carts over HTTP: members and guests, merging, and lines that are not what they were."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -11,19 +10,11 @@ import pytest
 from api.carts.jobs import expire_carts
 from api.kernel.context import open_context
 from api.kernel.settings import Settings
-from tests.harness.api import Server
 from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
     "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "available",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
-    shop = Shop(api_server, database_url)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture(scope="module")

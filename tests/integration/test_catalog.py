@@ -1,12 +1,10 @@
 """The catalogue over HTTP: browsing, one product, and what sellers may do to it."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.harness.api import Server
 from tests.harness.shop import Person, Shop, problem
 
 CARD = {"productId", "title", "brand", "price", "currency", "rating", "reviewCount", "thumbnail", "primeEligible", "inStock"}
@@ -21,13 +19,6 @@ WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Delta", "Bolt", 300.0, 4.0, 20, False, 1, "/Home/Garden"),
     ("Epsilon", "Core", 1200.0, 0.0, 10, False, 2, "/Home/Gardening"),
 )
-
-
-@pytest.fixture(scope="module")
-def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
-    shop = Shop(api_server, database_url)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture(scope="module")

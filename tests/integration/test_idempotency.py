@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,10 +11,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
-from api.invariants.run import Gateway, violations
 from api.kernel.idempotency import request_key
-from tests.harness.api import Server, running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox
+from tests.harness.api import Server
+from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 from tests.harness.workload import PLAIN
 
@@ -29,37 +27,6 @@ NATURALLY_SAFE = {
     "/events": "behaviour events carry their own id",
     "/seller": "signing in and out of the pages",
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
-    with running_api(tmp_path_factory.mktemp("idempotency"), database_url, redis_url, **buying_env(sandbox)) as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
-def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
-    shop = Market(server, database_url, sandbox)
-    yield shop
-    found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
-    shop.close()
-    assert found == []
-
-
-@pytest.fixture(scope="module")
-def seller(market: Market) -> Person:
-    return market.person("seller")
-
-
-@pytest.fixture(scope="module")
-def buyer(market: Market) -> Person:
-    return market.person()
 
 
 def all_at_once(server: Server, path: str, body: dict[str, Any], headers: dict[str, str]) -> list[httpx.Response]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -11,44 +10,17 @@ from sqlalchemy import event
 
 from api.checkout.commands import place_order
 from api.checkout.schemas import PlaceOrder
-from api.invariants.run import Gateway, violations
 from api.inventory.commands import release_expired
 from api.kernel.actor import Actor
 from api.kernel.context import open_context
 from api.kernel.idempotency import RequestKey
 from api.kernel.settings import Settings
-from tests.harness.api import Server, running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox
+from tests.harness.api import Server
+from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 
 # claim key and begin; quote; hold stock; create order; record authorisation; confirm; record capture; complete and answer
 STATEMENTS_PER_ORDER = 8
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
-    with running_api(tmp_path_factory.mktemp("inventory"), database_url, redis_url, **buying_env(sandbox)) as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
-def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
-    shop = Market(server, database_url, sandbox)
-    yield shop
-    found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
-    shop.close()
-    assert found == []
-
-
-@pytest.fixture(scope="module")
-def seller(market: Market) -> Person:
-    return market.person("seller")
 
 
 def adjust(market: Market, who: Person, **body: Any) -> Any:

@@ -1,47 +1,13 @@
 """After an order is placed: who may see and move it, cancelling, returning; and every invariant at the end."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import httpx
-import pytest
 
-from api.invariants.run import Gateway, violations
-from tests.harness.api import Server, running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env, running_sandbox, wait_until
+from tests.harness.api import Server
+from tests.harness.buying import Market, Worker, wait_until
 from tests.harness.shop import Person, problem
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
-    with running_api(tmp_path_factory.mktemp("life"), database_url, redis_url, **buying_env(sandbox)) as api:
-        yield api
-
-
-@pytest.fixture(scope="module")
-def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
-    shop = Market(server, database_url, sandbox)
-    yield shop
-    found = violations(database_url, Gateway(sandbox.url, SANDBOX_KEY))
-    shop.close()
-    assert found == []
-
-
-@pytest.fixture(scope="module")
-def seller(market: Market) -> Person:
-    return market.person("seller")
-
-
-@pytest.fixture(scope="module")
-def buyer(market: Market) -> Person:
-    return market.person()
 
 
 def placed(market: Market, buyer: Person, seller: Person, units: int = 2, price: float = 10.0) -> tuple[str, dict[str, Any]]:

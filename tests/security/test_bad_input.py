@@ -15,7 +15,6 @@ import pytest
 
 from api.app import create_app
 from api.kernel.settings import Settings
-from tests.harness.api import Server
 from tests.harness.shop import PASSWORD, Shop, problem
 
 # The document is the same whatever the database, so it can be read without one while tests are collected.
@@ -123,13 +122,6 @@ WITH_QUERY = [operation for operation in OPERATIONS if operation.named("query")]
 
 def _named(operations: list[Operation]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("operation", operations, ids=[operation.name for operation in operations])
-
-
-@pytest.fixture(scope="module")
-def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
-    shop = Shop(api_server, database_url)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture(scope="module")
