@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.api import running_api
-from tests.harness.buying import Market, Worker, buying_env, running_sandbox
+from tests.harness.buying import SANDBOX_KEY, Market, Worker, buying_env, running_sandbox
+from tests.harness.invariants import assert_invariants
 from tests.harness.shop import Person, problem
 
 
@@ -22,18 +23,10 @@ def market(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_ur
             worker.start()
             shop = Market(server, database_url, sandbox)
             yield shop
+            shop.wait_until_settled()
             shop.close()
             worker.stop()
-
-
-@pytest.fixture(scope="module")
-def seller(market: Market) -> Person:
-    return market.person("seller")
-
-
-@pytest.fixture(scope="module")
-def buyer(market: Market) -> Person:
-    return market.person()
+            assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
 
 
 def stock_of(market: Market, variant_id: str) -> tuple[int, int, int]:
