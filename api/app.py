@@ -15,9 +15,9 @@ from api.events.commands import EventSink
 from api.identity import routes as identity
 from api.identity.guard import SessionGuard
 from api.inventory import routes as inventory
-from api.kernel import failpoints, health, logs, metrics, problems
+from api.kernel import failpoints, health, logs, metrics, problem_types, problems
 from api.kernel.context import Ctx, open_context
-from api.kernel.errors import ValidationFailed
+from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.orders import routes as orders
@@ -60,18 +60,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Souk",
         version="1",
         summary="A marketplace whose core is its data platform.",
+        description=f"Errors are RFC 9457 problem documents. Their types:\n\n{problem_types.table()}",
         lifespan=lifespan,
         openapi_url="/openapi.json",
         docs_url="/docs",
         redoc_url=None,
         separate_input_output_schemas=False,
-        responses=problems.responses(ValidationFailed),
+        responses=problems.responses(ValidationFailed, Problem, Unavailable),
     )
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
     app.include_router(health.router)
+    app.include_router(problem_types.router)
     app.include_router(sellers.router)
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
@@ -81,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body, media_type = metrics.render()
         return Response(body, media_type=media_type)
 
-    @app.get("/.well-known/jwks.json", tags=["identity"], summary="The public keys that sign access tokens")
+    @app.get("/.well-known/jwks.json", operation_id="getSigningKeys", tags=["identity"], summary="The public keys that sign access tokens")
     async def jwks(ctx: Ctx) -> dict[str, list[dict[str, str]]]:
         return ctx.keys.jwks()
 

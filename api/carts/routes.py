@@ -28,7 +28,13 @@ ItemId = Annotated[str, Path(alias="itemId", max_length=100)]
 _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
 
 
-@router.get("", operation_id="getCart", response_model=CartBody, responses={304: {"description": "Not modified"}, **responses(*_BODY)})
+@router.get(
+    "",
+    operation_id="getCart",
+    summary="The caller's cart at today's prices",
+    response_model=CartBody,
+    responses={304: {"description": "Not modified"}, **responses(*_BODY)},
+)
 async def get_cart(ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None) -> Response:
     """The caller's cart at today's prices; lines that cannot be bought or changed price say so."""
     return await _cart(ctx, actor, if_none_match=if_none_match)
@@ -38,6 +44,7 @@ async def get_cart(ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str |
     "/items",
     status_code=201,
     operation_id="addCartItem",
+    summary="Put something into the cart",
     response_model=CartBody,
     responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
 )
@@ -55,6 +62,7 @@ async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Respons
 @router.put(
     "/items/{itemId}",
     operation_id="setCartItem",
+    summary="Change how many of a line",
     response_model=CartBody,
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
 )
@@ -67,6 +75,7 @@ async def set_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: Se
 @router.delete(
     "/items/{itemId}",
     operation_id="removeCartItem",
+    summary="Take a line out of the cart",
     response_model=CartBody,
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
 )

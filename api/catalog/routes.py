@@ -40,14 +40,14 @@ def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_le
 ProductId = Annotated[UUID, Depends(product_id_in_path)]
 
 
-@router.get("/categories", operation_id="listCategories")
+@router.get("/categories", operation_id="listCategories", summary="All departments as a tree")
 async def list_categories(ctx: Ctx) -> CategoryTree:
     """All departments as a tree."""
     async with ctx.db.read() as tx:
         return CategoryTree(categories=await categories.category_tree(tx))
 
 
-@router.get("/products", operation_id="listProducts", responses=responses(ValidationFailed))
+@router.get("/products", operation_id="listProducts", summary="Browse, filter and sort products", responses=responses(ValidationFailed))
 async def list_products(
     *,
     ctx: Ctx,
@@ -86,6 +86,7 @@ async def list_products(
 @router.get(
     "/products/{productId}",
     operation_id="getProduct",
+    summary="One product with variants, seller and delivery promise",
     response_model=ProductDetail,
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
@@ -96,7 +97,12 @@ async def get_product(
     return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
 
 
-@router.get("/products/{productId}/variants", operation_id="listVariants", responses=responses(ProductNotFound))
+@router.get(
+    "/products/{productId}/variants",
+    operation_id="listVariants",
+    summary="A product's variants with what can be sold of each",
+    responses=responses(ProductNotFound),
+)
 async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> VariantList:
     """The variants with what can be sold of each now."""
     async with ctx.db.read() as tx:
@@ -107,6 +113,7 @@ async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) ->
 @router.get(
     "/products/{productId}/image.svg",
     operation_id="getGeneratedImage",
+    summary="Generated artwork for a product without a photograph",
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}}, **responses(ProductNotFound)},
 )
@@ -119,7 +126,14 @@ async def get_generated_image(ctx: Ctx, product_id: ProductId) -> Response:
     return Response(artwork.draw(row.title, row.path), media_type="image/svg+xml", headers=headers)
 
 
-@router.post("/products", status_code=201, operation_id="createProduct", response_model=ProductDetail, responses=responses(*_SELLING))
+@router.post(
+    "/products",
+    status_code=201,
+    operation_id="createProduct",
+    summary="Offer a product",
+    response_model=ProductDetail,
+    responses=responses(*_SELLING),
+)
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
     """Offer a product (sellers); `variants[].stock` puts units on the shelf."""
     product_id = await commands.create_product(ctx, actor, body)
@@ -131,6 +145,7 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
 @router.put(
     "/products/{productId}",
     operation_id="replaceProduct",
+    summary="Replace one's own product",
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged),
 )
@@ -143,6 +158,7 @@ async def replace_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, b
 @router.patch(
     "/products/{productId}",
     operation_id="changeProduct",
+    summary="Change fields of one's own product",
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged),
 )
@@ -156,6 +172,7 @@ async def change_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, bo
     "/products/{productId}",
     status_code=204,
     operation_id="deleteProduct",
+    summary="Withdraw one's own product for good",
     responses=responses(NotAuthenticated, Forbidden, ProductNotFound, ProductChanged),
 )
 async def delete_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, if_match: IfMatch = None) -> Response:

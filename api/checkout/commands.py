@@ -5,21 +5,17 @@ from __future__ import annotations
 from fastapi import Response
 
 from api.checkout.driver import LostLease, drive
-from api.checkout.errors import OrderPending, PaymentUnavailable
+from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
 from api.checkout.record import begin, take_over
 from api.checkout.schemas import PlaceOrder
 from api.kernel import idempotency
 from api.kernel.actor import Actor
 from api.kernel.context import Context
-from api.kernel.errors import FieldError, Problem, ValidationFailed
+from api.kernel.errors import FieldError, Problem
 from api.kernel.idempotency import RequestKey, Stored
 from api.kernel.logs import get_logger, trace_id
 
 log = get_logger(__name__)
-
-
-class GuestDetailsMissing(ValidationFailed):
-    title, code = "A guest needs an e-mail address and a session", "guest-details-missing"
 
 
 async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:

@@ -23,6 +23,10 @@ class NotOrderable(ValidationFailed):
     title, code = "These items cannot be ordered", "not-orderable"
 
 
+class GuestDetailsMissing(ValidationFailed):
+    title, code = "A guest needs an e-mail address and a session", "guest-details-missing"
+
+
 class CartEmpty(ValidationFailed):
     title, code = "There is nothing to order", "cart-empty"
 

@@ -24,6 +24,7 @@ def sink_of(request: Request) -> EventSink:
     "",
     status_code=202,
     operation_id="recordEvents",
+    summary="Record what shoppers look at and do",
     responses=responses(MalformedRequest, NotAuthenticated, ValidationFailed, BodyTooLarge),
 )
 async def record_events(sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch) -> Accepted:

@@ -13,6 +13,7 @@ from api.identity.errors import (
     EmailTaken,
     InvalidCredentials,
     InvalidRefreshToken,
+    SessionEnded,
     TooManyAddresses,
 )
 from api.identity.schemas import (
@@ -37,32 +38,45 @@ router = APIRouter(tags=["identity"])
 _BODY = (MalformedRequest, ValidationFailed)
 
 
-@router.post("/auth/register", status_code=201, operation_id="register", responses=responses(EmailTaken, *_BODY))
+@router.post(
+    "/auth/register",
+    status_code=201,
+    operation_id="register",
+    summary="Create an account and sign in",
+    responses=responses(EmailTaken, *_BODY),
+)
 async def register(ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUser:
     """Create an account and sign in. A guest's cart (`X-Session-Id` or cookie) becomes the account's."""
     return await commands.register(ctx, actor, body)
 
 
-@router.post("/auth/login", operation_id="login", responses=responses(InvalidCredentials, AccountSuspended, *_BODY))
+@router.post("/auth/login", operation_id="login", summary="Sign in", responses=responses(InvalidCredentials, AccountSuspended, *_BODY))
 async def login(ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
     """Sign in. A guest's cart is merged into the account's."""
     return await commands.login(ctx, actor, body)
 
 
-@router.post("/auth/refresh", operation_id="refresh", responses=responses(InvalidRefreshToken, *_BODY))
+@router.post(
+    "/auth/refresh",
+    operation_id="refresh",
+    summary="Exchange a refresh token for a new pair",
+    responses=responses(InvalidRefreshToken, *_BODY),
+)
 async def refresh(ctx: Ctx, body: RefreshRequest) -> Session:
     """Exchange a refresh token for a new pair. Each is used once: a second use ends the whole session."""
     return await tokens.refresh(ctx, body.refresh_token)
 
 
-@router.post("/auth/logout", status_code=204, operation_id="logout", responses=responses(*_BODY))
+@router.post(
+    "/auth/logout", status_code=204, operation_id="logout", summary="End the session of a refresh token", responses=responses(*_BODY)
+)
 async def logout(ctx: Ctx, body: RefreshRequest) -> Response:
     """End the session of this refresh token. Always 204."""
     await tokens.logout(ctx, body.refresh_token)
     return Response(status_code=204)
 
 
-@router.get("/users/me", operation_id="getProfile", responses=responses(NotAuthenticated))
+@router.get("/users/me", operation_id="getProfile", summary="The caller's own account", responses=responses(NotAuthenticated, SessionEnded))
 async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     """The caller's own account."""
     async with ctx.db.read() as tx:
@@ -70,14 +84,19 @@ async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     return Profile.model_validate(row, from_attributes=True)
 
 
-@router.patch("/users/me", operation_id="changeProfile", responses=responses(NotAuthenticated, *_BODY))
+@router.patch("/users/me", operation_id="changeProfile", summary="Change name or phone", responses=responses(NotAuthenticated, *_BODY))
 async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Profile:
     """Change name or phone; what is not sent stays."""
     row = await commands.change_profile(ctx, actor, body)
     return Profile.model_validate(row, from_attributes=True)
 
 
-@router.get("/users/me/addresses", operation_id="listAddresses", responses=responses(NotAuthenticated))
+@router.get(
+    "/users/me/addresses",
+    operation_id="listAddresses",
+    summary="The caller's address book, default first",
+    responses=responses(NotAuthenticated),
+)
 async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
     """The caller's address book, default first."""
     async with ctx.db.read() as tx:
@@ -86,7 +105,11 @@ async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
 
 
 @router.post(
-    "/users/me/addresses", status_code=201, operation_id="addAddress", responses=responses(NotAuthenticated, TooManyAddresses, *_BODY)
+    "/users/me/addresses",
+    status_code=201,
+    operation_id="addAddress",
+    summary="Add an address",
+    responses=responses(NotAuthenticated, TooManyAddresses, *_BODY),
 )
 async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
     """Add an address. The first one, and one sent with `isDefault`, becomes the default."""
@@ -98,6 +121,7 @@ async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
     "/users/me/addresses/{addressId}",
     status_code=204,
     operation_id="deleteAddress",
+    summary="Delete an address",
     responses=responses(NotAuthenticated, AddressNotFound),
 )
 async def delete_address(ctx: Ctx, actor: SignedIn, address_id: Annotated[str, Path(alias="addressId", max_length=100)]) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from api.inventory import commands, queries
 from api.inventory.errors import BelowZero, VariantNotFound, WarehouseNotFound
@@ -18,11 +20,12 @@ router = APIRouter(prefix="/inventory", tags=["inventory"])
 
 
 @router.get(
-    "/variants/{variant_id}",
+    "/variants/{variantId}",
+    operation_id="getVariantStock",
     summary="Where a variant's units are, and what changed last",
     responses=responses(VariantNotFound, NotAuthenticated),
 )
-async def variant_stock(ctx: Ctx, actor: SignedIn, variant_id: str) -> VariantStock:
+async def variant_stock(ctx: Ctx, actor: SignedIn, variant_id: Annotated[str, Path(alias="variantId", max_length=100)]) -> VariantStock:
     found = parse_id(variant_id)
     if found is None:
         raise VariantNotFound
@@ -34,6 +37,7 @@ async def variant_stock(ctx: Ctx, actor: SignedIn, variant_id: str) -> VariantSt
     "/adjustments",
     status_code=201,
     response_model=AdjustedStock,
+    operation_id="adjustStock",
     summary="Book units in or out of a warehouse by hand",
     responses=responses(
         VariantNotFound,

@@ -27,12 +27,12 @@ class Ready(Wire):
     redis: Literal["up", "down"]
 
 
-@router.get("/live", summary="The process answers")
+@router.get("/live", operation_id="getLiveness", summary="The process answers")
 async def live() -> Live:
     return Live()
 
 
-@router.get("/ready", summary="The process can serve", responses=responses(Unavailable))
+@router.get("/ready", operation_id="getReadiness", summary="The process can serve", responses=responses(Unavailable))
 async def ready(ctx: Ctx) -> Ready:
     try:
         async with ctx.db.read() as tx:

@@ -74,20 +74,32 @@ def unexpected(error: Exception) -> Problem:
 
 
 def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:  # Any: OpenAPI
-    """The document with error bodies under their real media type: FastAPI files every model under application/json."""
+    """The document with error bodies under their real media type (FastAPI files every model under application/json), and with what the
+    frame around every operation may answer: 413 where there is a body, 401 where a token is judged."""
     build = app.openapi
 
     def document() -> dict[str, Any]:  # Any: as above
         if app.openapi_schema is None:
             for methods in build()["paths"].values():
                 for operation in methods.values():
-                    for answer in operation["responses"].values():
-                        content = answer.get("content", {})
-                        if PROBLEM_MEDIA_TYPE in content and "application/json" in content:
-                            content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+                    _complete(operation)
         return build()
 
     return document
+
+
+def _complete(operation: dict[str, Any]) -> None:  # Any: OpenAPI
+    answers = operation["responses"]
+    for answer in answers.values():
+        content = answer.get("content", {})
+        if PROBLEM_MEDIA_TYPE in content and "application/json" in content:
+            content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+    kinds: list[type[Problem]] = [errors.BodyTooLarge] if "requestBody" in operation else []
+    if any(parameter["name"] == "authorization" for parameter in operation.get("parameters", [])):
+        kinds.append(errors.NotAuthenticated)
+    document = {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}
+    for kind in kinds:
+        answers.setdefault(str(kind.status), {"description": f"{kind.title} (`{kind.code}`)", "content": {PROBLEM_MEDIA_TYPE: document}})
 
 
 def _handle(convert: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:  # Any: each takes its own kind

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.checkout import commands as checkout
-from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable, TotalChanged
+from api.checkout.errors import (
+    AddressUnknown,
+    CartEmpty,
+    GuestDetailsMissing,
+    NotOrderable,
+    OrderPending,
+    OutOfStock,
+    PaymentDeclined,
+    PaymentUnavailable,
+    TotalChanged,
+)
 from api.checkout.schemas import PlacedOrder, PlaceOrder
 from api.kernel.auth import CurrentActor, SignedIn
 from api.kernel.context import Ctx
@@ -21,36 +32,59 @@ from api.orders.errors import ImpossibleMove, NotReturnable, OrderNotFound, Stil
 from api.orders.schemas import AdvanceOrder, CancelOrder, DecideReturn, OrderBody, OrderList, OrderState, OrderStatus, ReturnOrder
 
 router = APIRouter(tags=["orders"])
-KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
+_PLACING = (
+    *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
+    *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
+)
+_KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
+
+
+def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
+    """A malformed id names nothing: 404, not 422."""
+    known = parse_id(order_id)
+    if known is None:
+        raise OrderNotFound
+    return known
+
+
+OrderId = Annotated[UUID, Depends(order_id_in_path)]
 
 
 @router.post(
     "/orders",
     status_code=201,
     response_model=PlacedOrder,
+    operation_id="placeOrder",
     summary="Buy: the lines of the body, or the cart",
-    responses=responses(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, ValidationFailed, *KEYED),
+    responses=responses(*_PLACING, *_KEYED),
 )
 async def place_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
     return await checkout.place_order(ctx, actor, key, body)
 
 
-@router.get("/orders/{order_id}", summary="One order with its lines, history and payment", responses=responses(OrderNotFound))
-async def get_order(ctx: Ctx, actor: CurrentActor, order_id: str) -> OrderBody:
-    found = parse_id(order_id)
-    if found is None:
-        raise OrderNotFound
+@router.get(
+    "/orders/{orderId}",
+    operation_id="getOrder",
+    summary="One order with its lines, history and payment",
+    responses=responses(OrderNotFound),
+)
+async def get_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId) -> OrderBody:
     async with ctx.db.read() as tx:
-        return await queries.order_of(tx, actor, found)
+        return await queries.order_of(tx, actor, order_id)
 
 
 @router.get(
-    "/users/{user_id}/orders",
+    "/users/{userId}/orders",
+    operation_id="listOrders",
     summary="A member's orders, newest first",
     responses=responses(NotAuthenticated, OrderNotFound, ValidationFailed),
 )
 async def list_orders(
-    ctx: Ctx, actor: SignedIn, user_id: str, page: Page, status: Annotated[OrderStatus | None, Query()] = None
+    ctx: Ctx,
+    actor: SignedIn,
+    user_id: Annotated[str, Path(alias="userId", max_length=100)],
+    page: Page,
+    status: Annotated[OrderStatus | None, Query()] = None,
 ) -> OrderList:
     owner = parse_id(user_id)
     if owner is None:
@@ -67,40 +101,44 @@ async def list_orders(
 
 
 @router.post(
-    "/orders/{order_id}/cancel",
+    "/orders/{orderId}/cancel",
     response_model=OrderState,
+    operation_id="cancelOrder",
     summary="Cancel before it is shipped: money and units go back",
-    responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, *KEYED),
+    responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, *_KEYED),
 )
-async def cancel_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: str, body: CancelOrder | None = None) -> Response:
+async def cancel_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: CancelOrder | None = None) -> Response:
     return await commands.cancel_order(ctx, actor, key, order_id, body or CancelOrder())
 
 
 @router.post(
-    "/orders/{order_id}/return",
+    "/orders/{orderId}/return",
     response_model=OrderState,
+    operation_id="returnOrder",
     summary="Ask to return some or all of a delivered order",
-    responses=responses(OrderNotFound, ImpossibleMove, NotReturnable, Forbidden, *KEYED),
+    responses=responses(OrderNotFound, ImpossibleMove, NotReturnable, Forbidden, *_KEYED),
 )
-async def return_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: str, body: ReturnOrder) -> Response:
+async def return_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: ReturnOrder) -> Response:
     return await commands.return_order(ctx, actor, key, order_id, body)
 
 
 @router.post(
-    "/orders/{order_id}/advance",
+    "/orders/{orderId}/advance",
     response_model=OrderState,
+    operation_id="advanceOrder",
     summary="One step of fulfilment, by the seller of every line or an administrator",
-    responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, NotAuthenticated, *KEYED),
+    responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED),
 )
-async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: str, body: AdvanceOrder) -> Response:
+async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: AdvanceOrder) -> Response:
     return await commands.advance_order(ctx, actor, key, order_id, body)
 
 
 @router.post(
-    "/orders/{order_id}/return/decision",
+    "/orders/{orderId}/return/decision",
     response_model=OrderState,
+    operation_id="decideReturn",
     summary="Approve or refuse what the buyer asked to return",
-    responses=responses(OrderNotFound, ImpossibleMove, Forbidden, ValidationFailed, NotAuthenticated, *KEYED),
+    responses=responses(OrderNotFound, ImpossibleMove, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED),
 )
-async def decide_return(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: str, body: DecideReturn) -> Response:
+async def decide_return(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: DecideReturn) -> Response:
     return await commands.decide_return(ctx, actor, key, order_id, body)

@@ -30,7 +30,12 @@ def recommender_of(request: Request) -> Recommender:
 Ranked = Annotated[Recommender, Depends(recommender_of)]
 
 
-@router.get("/recommendations/for-you", operation_id="recommendForYou", responses=responses(NotAuthenticated, Forbidden, ValidationFailed))
+@router.get(
+    "/recommendations/for-you",
+    operation_id="recommendForYou",
+    summary="Recommendations for the caller",
+    responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
+)
 async def for_you(
     recommender: Ranked, actor: CurrentActor, user_id: Annotated[UUID | None, Query(alias="userId")] = None, limit: Limit = 20
 ) -> Recommendations:
@@ -42,7 +47,12 @@ async def for_you(
     return await recommender.for_you(actor, limit)
 
 
-@router.get("/products/{productId}/related", operation_id="recommendRelated", responses=responses(ProductNotFound, ValidationFailed))
+@router.get(
+    "/products/{productId}/related",
+    operation_id="recommendRelated",
+    summary="Products that go with this one",
+    responses=responses(ProductNotFound, ValidationFailed),
+)
 async def related(ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12) -> Recommendations:
     """Products that go with this one, frequently bought together first."""
     async with ctx.db.read() as tx:

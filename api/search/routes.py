@@ -28,7 +28,9 @@ def index_of(request: Request) -> SearchIndex:
 Index = Annotated[SearchIndex, Depends(index_of)]
 
 
-@router.get("", operation_id="search", responses=responses(ValidationFailed, BadFilter, IndexNotReady))
+@router.get(
+    "", operation_id="search", summary="Full text with filters and counts", responses=responses(ValidationFailed, BadFilter, IndexNotReady)
+)
 async def search(
     *,
     index: Index,
@@ -56,7 +58,12 @@ async def search(
     )
 
 
-@router.get("/autocomplete", operation_id="autocomplete", responses=responses(ValidationFailed, IndexNotReady))
+@router.get(
+    "/autocomplete",
+    operation_id="autocomplete",
+    summary="Phrases that continue what was typed",
+    responses=responses(ValidationFailed, IndexNotReady),
+)
 async def autocomplete(
     index: Index,
     q: Annotated[str, Query(max_length=200, examples=["ipho"])],

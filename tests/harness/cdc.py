@@ -14,7 +14,8 @@ from typing import IO
 
 import psycopg
 
-from tests.harness.postgres import ROOT, Migrate, PostgresHarness
+from tests.harness.postgres import Migrate, PostgresHarness
+from tests.harness.processes import ROOT
 from warehouse.cdc.main import Stop, serve
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.read import Watermark, latest_watermark, read_changes

@@ -45,6 +45,21 @@ def test_wrong_method_is_405_and_names_the_allowed_one(client: httpx.Client) -> 
     assert answer.json()["type"] == "/problems/method-not-allowed"
 
 
+def test_the_type_of_a_problem_leads_to_its_explanation(client: httpx.Client) -> None:
+    refused = client.get("/api/v1/orders/none-of-yours").json()
+
+    answer = client.get(refused["type"])
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "type": "/problems/order-not-found",
+        "title": "No such order",
+        "status": 404,
+        "explanation": "Also for other people's orders: whether they exist is nobody's business.",
+    }
+    assert client.get("/problems/no-such-thing").json()["type"] == "/problems/not-found"
+
+
 def test_a_callers_trace_id_is_kept(client: httpx.Client) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
 

@@ -15,7 +15,7 @@ import dagster as dg
 
 from orchestration.dbt_graph import read_project
 from orchestration.definitions import defs
-from tests.harness.postgres import ROOT
+from tests.harness.processes import ROOT
 from transforms.dbt_project import parse_manifest
 from transforms.settings import TransformSettings
 
