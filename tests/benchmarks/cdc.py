@@ -30,6 +30,7 @@ from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.watermark import Source
 
+SNAPSHOT_ROWS = 1_000_000
 BASE_ROWS = 200_000
 CHANGES = 400_000
 DDL = """
@@ -124,8 +125,24 @@ def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None
         stream.run("souk_cdc", lambda: writer.lsn >= end)
 
 
-def measure_snapshot(url: str, lake: Path) -> tuple[LakeWriter, int]:
-    """Snapshot to the lake beside COPY to /dev/null; returns the writer and the snapshot's LSN."""
+def fill(connection: psycopg.Connection[tuple[object, ...]], rows: int) -> None:
+    """The table with this many rows and nothing else, on the disk."""
+    connection.execute("truncate sales")
+    connection.execute(ROWS.format(low=1, high=rows).encode())
+    connection.execute("checkpoint")
+
+
+def snapshot(url: str, lake: Path) -> LakeWriter:
+    """The table as the process first reads it."""
+    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+        identity = identify(sql)
+        writer = LakeWriter(str(lake), contract().by_name, Source(identity.system_id, identity.timeline, "bench_lake"))
+        snapshot_all(Server(url, sql, published(sql, "souk_cdc"), identity.version), replication, writer, contract())
+    return writer
+
+
+def measure_snapshot(url: str, lake: Path, rows: int) -> None:
+    """Snapshot to the lake beside COPY to /dev/null."""
 
     def copy() -> None:
         command = [str(postgres_bin() / "psql"), url, "-qc", "copy sales to stdout"]
@@ -133,17 +150,12 @@ def measure_snapshot(url: str, lake: Path) -> tuple[LakeWriter, int]:
             subprocess.run(command, stdout=nowhere, check=True)
 
     before = timed(copy)
-    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
-        identity = identify(sql)
-        writer = LakeWriter(str(lake), contract().by_name, Source(identity.system_id, identity.timeline, "bench_lake"))
-        server = Server(url, sql, published(sql, "souk_cdc"), identity.version)
-        ours = timed(lambda: _ignore(snapshot_all(server, replication, writer, contract())))
+    ours = timed(lambda: _ignore(snapshot(url, lake)))
     limit = min(before, timed(copy))
     record(
-        "cdc", "snapshot to the lake / COPY to /dev/null", ours=BASE_ROWS / ours[0], limit=BASE_ROWS / limit[0], unit="rows/s",
-        rows=BASE_ROWS, cpuMicrosPerRow=round(ours[1] / BASE_ROWS * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / BASE_ROWS * 1e6, 2),
+        "cdc", "snapshot to the lake / COPY to /dev/null", ours=rows / ours[0], limit=rows / limit[0], unit="rows/s",
+        rows=rows, cpuMicrosPerRow=round(ours[1] / rows * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / rows * 1e6, 2),
     )  # fmt: skip
-    return writer, writer.lsn
 
 
 def _ignore(_: object) -> None:
@@ -175,9 +187,11 @@ def main(changes: int = CHANGES) -> None:
         url = server.url(name, role="postgres")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(DDL)
-            connection.execute(ROWS.format(low=1, high=BASE_ROWS).encode())
-            connection.execute("checkpoint")
-            writer, start = measure_snapshot(url, Path(folder) / "lake")
+            fill(connection, SNAPSHOT_ROWS)
+            measure_snapshot(url, Path(folder) / "large", SNAPSHOT_ROWS)
+            fill(connection, BASE_ROWS)
+            writer = snapshot(url, Path(folder) / "lake")
+            start = writer.lsn
             for slot in ("bench_limit_1", "bench_limit_2", "bench_decode"):
                 connection.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (slot,))
             sys.stderr.write(f"writing {changes} changes\n")

@@ -5,15 +5,18 @@ rows at or below that LSN are skipped. Readers see nothing before the watermark 
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from warehouse.cdc.batch import Batch, Group, Transactions
 from warehouse.cdc.columns import ValueRefused
+from warehouse.cdc.tee import Sink, write_all
 from warehouse.contract import CHANGE_COLUMNS, Table
 from warehouse.failpoints import hit
 from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
@@ -21,7 +24,6 @@ from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_comm
 from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
 
 log = logging.getLogger(__name__)
-SNAPSHOT_COMMIT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
@@ -182,35 +184,27 @@ class LakeWriter:
         """Write one table as it was at ``cut_lsn``; returns its row count. Nothing is visible before ``publish_snapshot``.
 
         ``first``: no watermark exists, so the log starts over and the base is written too. Otherwise a ``t`` row empties the table at
-        ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below ``cut_lsn``.
+        ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below ``cut_lsn``. One commit a table, written while
+        the next rows are read; none when reading fails.
         """
         state = self.states[name]
-        now = datetime.now(UTC)
+        rows = _SnapshotRows(state.table, cut_lsn, chunks, reset=not first)
+
+        def commit(table: DeltaTable) -> Callable[[ArrowData], int]:
+            mode: Literal["append", "overwrite"] = "overwrite" if first else "append"
+            return lambda reader: commit_rows(table, reader, cut_lsn, mode=mode, evolve=True)
+
+        sinks = [Sink(state.table.changes_schema, commit(state.changes))]
         if first:
-            commit_rows(state.changes, state.table.changes_schema.empty_table(), None, mode="overwrite")
-            commit_rows(state.current, state.table.current_schema.empty_table(), None, mode="overwrite")
-        count = 0
-        held = [] if first else [_reset_row(state.table, cut_lsn, now)]
-        for chunk in chunks:
-            held.append(_snapshot_rows(state.table, chunk, cut_lsn, count, now))
-            count += chunk.num_rows
-            if sum(part.nbytes for part in held) >= SNAPSHOT_COMMIT_BYTES:
-                self._write_snapshot(state, pa.concat_tables(held), None, first=first)
-                held = []
-            hit("cdc.snapshot_mid")
-        last = pa.concat_tables(held) if held else state.table.changes_schema.empty_table()
-        self._write_snapshot(state, last, cut_lsn, first=first)
+            sinks.append(Sink(state.table.current_schema, commit(state.current)))
+        versions = write_all(rows, sinks)
+        self._unsynced += zip([state.changes, state.current], versions, strict=False)
+        state.added = []
         state.lsn = state.live_from = cut_lsn
         if first:
             state.current_version, state.folded_lsn = state.current.version(), cut_lsn
         self.count_tail(state)
-        return count
-
-    def _write_snapshot(self, state: TableState, rows: pa.Table, lsn: int | None, *, first: bool) -> None:
-        self._unsynced.append((state.changes, self._commit(state, rows, lsn)))
-        if first:
-            base = rows.select(state.table.current_schema.names)
-            self._unsynced.append((state.current, commit_rows(state.current, base, lsn)))
+        return rows.count
 
     def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str]) -> Watermark:
         """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason."""
@@ -266,16 +260,29 @@ class _Counted:
             yield table
 
 
-def _snapshot_rows(table: Table, chunk: pa.Table, lsn: int, before: int, now: datetime) -> pa.Table:
-    count = chunk.num_rows
-    added = {
-        "_op": pa.repeat("r", count),
-        "_commit_lsn": pa.repeat(pa.scalar(lsn, pa.int64()), count),
-        "_ordinal": pa.array(range(before + 1, before + count + 1), pa.int64()),
-        "_commit_ts": pa.repeat(pa.scalar(now, CHANGE_COLUMNS[3].type), count),
-    }
-    return pa.Table.from_arrays([*chunk.columns, *added.values()], schema=table.changes_schema)
+class _SnapshotRows:
+    """Chunks of a table as rows of the change log: ``r`` at the snapshot's LSN, numbered from 1, after a ``t`` row where ``reset``."""
 
+    def __init__(self, table: Table, lsn: int, chunks: Iterable[pa.Table], *, reset: bool) -> None:
+        self.count = 0
+        self._table, self._lsn, self._chunks, self._reset = table, lsn, chunks, reset
+        self._now = datetime.now(UTC)
 
-def _reset_row(table: Table, lsn: int, now: datetime) -> pa.Table:
-    return pa.Table.from_pylist([{"_op": "t", "_commit_lsn": lsn, "_ordinal": 0, "_commit_ts": now}], schema=table.changes_schema)
+    def __iter__(self) -> Iterator[pa.Table]:
+        schema = self._table.changes_schema
+        if self._reset:
+            yield pa.Table.from_pylist([{"_op": "t", "_commit_lsn": self._lsn, "_ordinal": 0, "_commit_ts": self._now}], schema=schema)
+        op, lsn, ts = self._same(0)
+        for chunk in self._chunks:
+            count = chunk.num_rows
+            if count > len(op):
+                op, lsn, ts = self._same(count)
+            ordinal = pa.array(np.arange(self.count + 1, self.count + count + 1))
+            yield pa.Table.from_arrays([*chunk.columns, op[:count], lsn[:count], ordinal, ts[:count]], schema=schema)
+            self.count += count
+            hit("cdc.snapshot_mid")
+
+    def _same(self, count: int) -> list[pa.Array]:
+        """The columns that are the same in every row; made once and sliced, since making them costs as much as parsing the row."""
+        values = {"_op": "r", "_commit_lsn": self._lsn, "_commit_ts": self._now}
+        return [pa.repeat(pa.scalar(values[field.name], field.type), count) for field in CHANGE_COLUMNS if field.name in values]
