@@ -1,16 +1,20 @@
 """`python -m tests.benchmarks.cdc [changes]`: change data capture beside the server's own client, on a throw-away cluster with fsync on.
 
 `limit` is pg_recvlogical (same Postgres, same slot position, same publication) writing pgoutput to /dev/null, for the snapshot `psql` with
-COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one counts.
+COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one counts. The time from a commit to its row in
+the lake is the real process's, at 200 commits a second; its settings hand a batch over every half second.
 """
 
+import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -28,11 +32,14 @@ from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.upkeep import Cadence, Upkeep
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
+from warehouse.lake.read import latest_watermark, read_changes
 from warehouse.lake.watermark import Source
 
 SNAPSHOT_ROWS = 1_000_000
 BASE_ROWS = 200_000
 CHANGES = 400_000
+COMMITS_PER_SECOND = 200
+LATENCY_SECONDS = 20.0
 DDL = """
 create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total numeric(12,2), status text,
                     paid bool, ordered_at timestamptz, shipped_at timestamptz, note text);
@@ -55,8 +62,8 @@ end loop; end $$
 """
 
 
-def contract() -> Contract:
-    """The one table."""
+def document() -> dict[str, object]:
+    """The contract of the one table."""
     kinds = {
         "sale_id": "int8",
         "buyer": "uuid",
@@ -72,7 +79,12 @@ def contract() -> Contract:
         for name, kind in kinds.items()
     ]
     table = {"name": "sales", "primaryKey": ["sale_id"], "replicaIdentity": "default", "columns": columns}
-    return parse_contract({"version": 1, "publication": "souk_cdc", "tables": [table]})
+    return {"version": 1, "publication": "souk_cdc", "tables": [table]}
+
+
+def contract() -> Contract:
+    """The same, parsed."""
+    return parse_contract(document())
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
@@ -158,6 +170,75 @@ def measure_snapshot(url: str, lake: Path, rows: int) -> None:
     )  # fmt: skip
 
 
+@contextmanager
+def replicating(url: str, home: Path) -> Iterator[Path]:
+    """The real process at stock settings; yields its lake once it streams."""
+    home.mkdir()
+    (home / "contract.json").write_text(json.dumps(document()))
+    settings = {
+        "DATABASE_URL": url,
+        "SOUK_HOME": str(home),
+        "SOUK_CONTRACT_PATH": str(home / "contract.json"),
+        "SOUK_CDC_SLOT": "bench_live",
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "REPLICATION_"))} | settings
+    process = subprocess.Popen([sys.executable, "-m", "warehouse.cdc"], env=environment, cwd=Path(__file__).parents[2])
+    status = home / "run" / "cdc-status.json"
+    try:
+        while not (status.exists() and json.loads(status.read_text())["state"] == "streaming"):
+            if process.poll() is not None:
+                raise RuntimeError(f"warehouse.cdc ended with {process.returncode}")
+            time.sleep(0.1)
+        yield home / "lake"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def watch(lake: Path, seen: list[tuple[int, float]], ended: threading.Event) -> None:
+    """Note when each watermark is first there for a reader, to about 10 ms."""
+    while not ended.wait(0.01):
+        mark = latest_watermark(lake)
+        if mark is not None and (not seen or mark.lsn > seen[-1][0]):
+            seen.append((mark.lsn, time.perf_counter()))
+
+
+def commit_steadily(url: str, seconds: float) -> dict[int, float]:
+    """One row a transaction, ``COMMITS_PER_SECOND`` of them; the moment at which the client had its answer, per row."""
+    committed: dict[int, float] = {}
+    began = time.perf_counter()
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.perf_counter() - began < seconds:
+            number = -1 - len(committed)
+            connection.execute("insert into sales (sale_id, ordered_at) values (%s, now())", (number,))
+            committed[number] = time.perf_counter()
+            time.sleep(max(began + len(committed) / COMMITS_PER_SECOND - time.perf_counter(), 0))
+    return committed
+
+
+def measure_latency(url: str, folder: Path) -> None:
+    """From the answer to a COMMIT until a watermark shows the transaction to a reader of the lake."""
+    seen: list[tuple[int, float]] = []
+    ended = threading.Event()
+    with replicating(url, folder / "live") as lake:
+        watcher = threading.Thread(target=watch, args=(lake, seen, ended))
+        watcher.start()
+        committed = commit_steadily(url, LATENCY_SECONDS)
+        time.sleep(5)
+        ended.set()
+        watcher.join()
+        mark = latest_watermark(lake)
+        assert mark is not None
+        log = read_changes(lake, "sales", mark).select(["sale_id", "_commit_lsn", "_op"]).to_pylist()
+    lsn_of = {row["sale_id"]: row["_commit_lsn"] for row in log if row["_op"] == "i"}
+    waits = sorted(next(at for lsn, at in seen if lsn >= lsn_of[number]) - moment for number, moment in committed.items())
+    for percent in (50, 99):
+        record(
+            "cdc", f"commit to the lake, p{percent}", ours=waits[len(waits) * percent // 100], limit=None, unit="s", lower_is_better=True,
+            commits=len(waits), commitsPerSecond=round(len(waits) / LATENCY_SECONDS), watermarks=len(seen),
+        )  # fmt: skip
+
+
 def _ignore(_: object) -> None:
     """Drop a result."""
 
@@ -206,6 +287,7 @@ def main(changes: int = CHANGES) -> None:
             connection.execute("checkpoint")
             connection.execute("insert into sales (sale_id) values (0)")
         measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))
+        measure_latency(url, Path(folder))
 
 
 if __name__ == "__main__":
