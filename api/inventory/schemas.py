@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.kernel.schemas import Wire, WireId
 
@@ -45,12 +45,18 @@ class VariantStock(Wire):
     recent: list[StockChangeBody]
 
 
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("nothing would change")
+    return value
+
+
 class AdjustStock(Wire):
     """`change` units more (a delivery, a find) or fewer (a loss, a count) in one warehouse."""
 
     variant_id: WireId
     warehouse_id: WireId
-    change: Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+    change: Annotated[int, Field(ge=-1_000_000, le=1_000_000, examples=[12]), AfterValidator(_not_zero)]
 
 
 class AdjustedStock(Wire):

@@ -175,8 +175,8 @@ def _answer_values(answer: Stored) -> dict[str, object]:
 
 
 def _canonical(body: bytes) -> bytes:
-    """The same JSON in other spacing or member order is the same request."""
+    """The same JSON in other spacing or member order is the same request; what is no JSON, or nested too deep, is its own bytes."""
     try:
         return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return body

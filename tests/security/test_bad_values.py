@@ -1,0 +1,267 @@
+"""Bad values deep inside requests that are right otherwise, and ids that belong to somebody else.
+
+`test_bad_input.py` refuses what does not look like a request at all; here every leaf of a full, valid body is replaced in turn, so that
+the value gets as far as it can. Ends with every invariant and the gateway's ledger.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.harness.buying import ADDRESS, Market
+from tests.harness.shop import PASSWORD, Person, problem
+
+
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+TOO_LARGE = "TOO LARGE"  # becomes 1e400, which json.dumps cannot write
+VALUES: list[Any] = [
+    *(None, True, -1, 0, 1.5, 10**12, 10**30, TOO_LARGE, float("nan"), float("-inf")),
+    *("", " ", "a\u0000b", "\ud800", "\u202e", "x" * 5_000, "9" * 400, "4111 1111 1111 1111"),
+    *([], [[]], {}, {"a": {}}, [None], _nested(300), str(uuid4())),
+]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that would be accepted."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+@dataclass
+class Scene:
+    """One order in each state that a request needs, and everybody's things."""
+
+    market: Market
+    seller: Person
+    buyer: Person
+    product: dict[str, Any]
+    item: str
+    order: str
+    delivered: str
+    line: str
+
+    def requests(self) -> dict[str, Request]:
+        variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
+        warehouse = str(self.market.scalar("select warehouse_id from warehouses limit 1"))
+        listing = {
+            "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5, "listPrice": 20,
+            "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
+            "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]}, "primeEligible": True,
+            "status": "active",
+        }  # fmt: skip
+        line = {"productId": product, "variantId": variant, "quantity": 1}
+        event = {
+            "type": "view", "eventId": str(uuid4()), "productId": product, "query": "q", "occurredAt": "2026-01-02T03:04:05Z",
+            "sessionId": "session-of-tests", "source": "s", "campaign": "c", "position": 1, "quantity": 1, "orderId": str(uuid4()),
+        }  # fmt: skip
+        account = {"email": "x@example.com", "password": "short", "name": "N", "phone": "+44 20 7946 0000", "userType": "customer"}
+        address = {**ADDRESS, "addressType": "home", "isDefault": False}
+        guest = {"X-Session-Id": "session-of-tests"}
+        order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
+        order["shippingAddress"] = {**ADDRESS, "name": "N"}
+        sells, buys = self.seller.headers, self.buyer.headers
+        api = "/api/v1"
+        return {
+            # A password that is refused: hundreds of hashes would measure patience.
+            "register": Request("POST", f"{api}/auth/register", account, {}),
+            "login": Request("POST", f"{api}/auth/login", {"email": "nobody@example.com", "password": "x"}, {}),
+            "refresh": Request("POST", f"{api}/auth/refresh", {"refreshToken": "x"}, {}),
+            "logout": Request("POST", f"{api}/auth/logout", {"refreshToken": "x"}, {}),
+            "changeProfile": Request("PATCH", f"{api}/users/me", {"name": "N", "phone": "12345"}, buys),
+            "addAddress": Request("POST", f"{api}/users/me/addresses", address, buys),
+            "createProduct": Request("POST", f"{api}/products", listing, sells),
+            "replaceProduct": Request("PUT", f"{api}/products/{product}", listing, sells),
+            "changeProduct": Request("PATCH", f"{api}/products/{product}", listing, sells),
+            "addCartItem": Request("POST", f"{api}/cart/items", line, buys),
+            "setCartItem": Request("PUT", f"{api}/cart/items/{self.item}", {"quantity": 1}, buys),
+            "recordEvents": Request("POST", f"{api}/events", {"events": [event]}, buys),
+            "placeOrder": Request("POST", f"{api}/orders", order, guest),
+            "cancelOrder": Request("POST", f"{api}/orders/{self.order}/cancel", {"reason": "r"}, guest),
+            "returnOrder": Request(
+                "POST", f"{api}/orders/{self.delivered}/return",
+                {"items": [{"orderItemId": self.line, "quantity": 1}], "reason": "r"}, buys,
+            ),
+            "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
+            "decideReturn": Request("POST", f"{api}/orders/{self.order}/return/decision", {"approve": True, "reason": "r"}, sells),
+            "adjustStock": Request(
+                "POST", f"{api}/inventory/adjustments", {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
+            ),
+        }  # fmt: skip
+
+
+NAMES = [
+    *("register", "login", "refresh", "logout", "changeProfile", "addAddress", "createProduct", "replaceProduct", "changeProduct"),
+    *(
+        "addCartItem",
+        "setCartItem",
+        "recordEvents",
+        "placeOrder",
+        "cancelOrder",
+        "returnOrder",
+        "advanceOrder",
+        "decideReturn",
+        "adjustStock",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def scene(market: Market, seller: Person, buyer: Person) -> Scene:
+    product = market.product(seller, stock=50_000, price=10.0)
+    orders = []
+    for _ in range(2):
+        answer = market.buy(buyer, market.order_body((product, 2)))
+        assert answer.status_code == 201, answer.text
+        orders.append(answer.json()["orderId"])
+    for status in ("processing", "shipped", "delivered"):
+        headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
+        assert market.client.post(f"/api/v1/orders/{orders[1]}/advance", json={"status": status}, headers=headers).status_code == 200
+    line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
+    item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
+    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line)
+
+
+def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Paths of everything inside a JSON value, containers included."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _leaves(member, (*path, name))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _leaves(member, (*path, index))
+
+
+def _replaced(body: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    changed: Any = copy.deepcopy(body)
+    inner = changed
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    assert isinstance(changed, dict)
+    return changed
+
+
+def _send(market: Market, request: Request, content: str) -> httpx.Response:
+    market.client.cookies.clear()
+    headers = {"Idempotency-Key": next(market.keys), "Content-Type": "application/json", **request.headers}
+    return market.client.request(request.method, request.path, content=content.replace(f'"{TOO_LARGE}"', "1e400"), headers=headers)
+
+
+def _assert_sound(answer: httpx.Response, what: str) -> None:
+    """Accepted, or refused with a problem document that says whose fault it is."""
+    assert answer.status_code < 500, f"{what}: {answer.status_code} {answer.text[:500]}"
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json", what
+        assert answer.json()["status"] == answer.status_code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_anywhere_in_a_body_breaks_anything(scene: Scene, name: str) -> None:
+    request = scene.requests()[name]
+    for path in _leaves(request.body):
+        for value in VALUES:
+            content = json.dumps(_replaced(request.body, path, value))
+            _assert_sound(_send(scene.market, request, content), f"{name} {path} = {str(value)[:40]!r}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_member_twice_counts_once(scene: Scene, name: str) -> None:
+    """The last one counts, for the checks as for what is done: a second value cannot slip past the first."""
+    request = scene.requests()[name]
+    for member in request.body:
+        twice = json.dumps(request.body)[:-1] + f', "{member}": {{"not": {{"this": 1}}}}}}'
+        answer = _send(scene.market, request, twice)
+        assert answer.status_code in {401, 422}, f"{name} {member}: {answer.status_code} {answer.text[:300]}"
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1000", "1000000000000", "1e400", "NaN", "Infinity", "1.0", "true", '"1"', "null", "[1]"])
+@pytest.mark.parametrize("name", ["addCartItem", "setCartItem", "placeOrder", "returnOrder"])
+def test_a_quantity_that_is_none_is_refused(scene: Scene, name: str, quantity: str) -> None:
+    request = scene.requests()[name]
+    content = json.dumps(request.body).replace('"quantity": 1', f'"quantity": {quantity}')
+
+    answer = _send(scene.market, request, content)
+
+    problem(answer, 422, "validation-failed")
+    assert any(error["pointer"].endswith("/quantity") for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize("change", ["0", "1000001", "-1000001", "1e3", "null"])
+def test_a_change_of_stock_that_is_none_is_refused(scene: Scene, change: str) -> None:
+    request = scene.requests()["adjustStock"]
+
+    problem(_send(scene.market, request, json.dumps(request.body).replace('"change": 1', f'"change": {change}')), 422, "validation-failed")
+
+
+def test_what_belongs_to_somebody_else_is_not_there(scene: Scene) -> None:
+    """Real ids of other people's things, asked for by everyone who may ask for their own; nothing changes."""
+    market = scene.market
+    stranger, rival = market.person(), market.person("seller")
+    session = {"X-Session-Id": f"guest-{uuid4().hex}"}
+    address = market.client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=scene.buyer.headers).json()["addressId"]
+    requests = scene.requests()
+    before = _state(scene, address)
+
+    for headers in (stranger.headers, rival.headers, session):
+        for name in ("setCartItem", "cancelOrder", "returnOrder"):
+            request = requests[name]
+            answer = _send(market, Request(request.method, request.path, request.body, headers), json.dumps(request.body))
+            assert answer.status_code == 404, f"{name}: {answer.text}"
+        order = f"/api/v1/orders/{scene.order}"
+        assert market.client.get(order, headers=headers).status_code == 404
+        assert market.client.delete(f"/api/v1/cart/items/{scene.item}", headers=headers).status_code == 404
+        assert market.client.get(f"/api/v1/users/{scene.buyer.user_id}/orders", headers=headers).status_code in {401, 404}
+        assert market.client.delete(f"/api/v1/users/me/addresses/{address}", headers=headers).status_code in {401, 404}
+        body = market.order_body((scene.product, 1), shippingAddress={"addressId": address}, email="g@example.com")
+        problem(market.buy(headers, body), 422, "address-unknown")
+        for name in ("advanceOrder", "decideReturn", "replaceProduct", "changeProduct", "adjustStock"):
+            request = requests[name]
+            answer = _send(market, Request(request.method, request.path, request.body, headers), json.dumps(request.body))
+            assert answer.status_code in {401, 403, 404}, f"{name}: {answer.status_code} {answer.text}"
+        assert market.client.delete(f"/api/v1/products/{scene.product['productId']}", headers=headers).status_code in {401, 403, 404}
+        variant = scene.product["variants"][0]["variantId"]
+        assert market.client.get(f"/api/v1/inventory/variants/{variant}", headers=headers).status_code in {401, 404}
+
+    assert _state(scene, address) == before
+
+
+def test_a_password_of_somebody_else_opens_nothing(scene: Scene) -> None:
+    market = scene.market
+    other = market.person()
+
+    answer = market.client.post("/api/v1/auth/login", json={"email": scene.buyer.email, "password": PASSWORD + "x"})
+    problem(answer, 401, "invalid-credentials")
+    problem(market.client.get(f"/api/v1/recommendations/for-you?userId={scene.buyer.user_id}", headers=other.headers), 403, "forbidden")
+
+
+def _state(scene: Scene, address: str) -> list[tuple[Any, ...]]:
+    queries = (
+        ("select status, version, deleted_at, title from products where product_id = %s", scene.product["productId"]),
+        ("select stock_quantity, price from product_variants where product_id = %s", scene.product["productId"]),
+        ("select status, payment_status from orders where order_id = %s", scene.order),
+        ("select status, payment_status from orders where order_id = %s", scene.delivered),
+        ("select quantity from cart_items where cart_item_id = %s", scene.item),
+        ("select street from addresses where address_id = %s", address),
+    )
+    return [row for query, value in queries for row in scene.market.sql.execute(query, (value,)).fetchall()]
