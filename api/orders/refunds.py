@@ -35,6 +35,12 @@ _RECORD = """gate AS (
 given_back AS (
     UPDATE payments SET refunded_amount = refunded_amount + :refund_amount, updated_at = now() FROM gate
     WHERE payment_id = :payment_id RETURNING 1)"""
+# Which refund belongs to which return is not recorded; the returns are refunded when the last of the order's refunds is.
+_RETURNED = """given_returns AS (
+    UPDATE returns SET status = 'refunded', updated_at = now() FROM gate
+    WHERE order_id = :order_id AND status = 'approved'
+      AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = :order_id AND r.status = 'pending' AND r.refund_id <> :refund_id)
+    RETURNING 1)"""
 _PARTLY = """kept_rest AS (
     UPDATE orders SET payment_status = CASE WHEN status = 'cancelled' THEN 'refunded' ELSE payment_status END, updated_at = now()
     FROM gate WHERE order_id = :order_id RETURNING 1)"""
@@ -60,7 +66,7 @@ async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
 
 
 async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a row of _PENDING
-    """The gateway's answer, once: the refund, the payment's sum, and the last step of an approved return."""
+    """The gateway's answer, once: the refund, the payment's sum, the returns it pays for, and the last step of an order that came back."""
     order = await tx.first(_LOCK, {"order_id": refund.order_id, "payment_id": refund.payment_id})
     if order is None:
         raise AssertionError(f"refund {refund.refund_id} has no order")
@@ -77,5 +83,5 @@ async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a r
         parts += [decide_part(refund.order_id, "approved", "refunded"), move_part(move)]
         events.append(move.event())
     else:
-        parts.append(Part(_PARTLY, {"order_id": refund.order_id}))
+        parts.append(Part(f"{_RETURNED}, {_PARTLY}", {"order_id": refund.order_id}))
     await tx.execute(*compose([*parts, events_part(events)], "1"))

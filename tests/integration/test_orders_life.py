@@ -95,6 +95,8 @@ def test_a_part_comes_back_and_the_order_stays_delivered(market: Market, buyer: 
         assert money_of(market, order_id) == (total, given)
         seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
         assert seen["status"] == ("delivered" if n < 2 else "refunded")
+        # Sales figures take a return off when it is refunded, not when it is approved.
+        assert [(back["status"], back["quantity"]) for back in seen["returns"]] == [("refunded", 1)] * (n + 1)
     assert given == total
     assert stock_of(market, product) == 9
 
@@ -164,3 +166,29 @@ def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer
     finally:
         worker.stop()
     assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
+
+
+def test_returns_are_refunded_when_the_last_of_their_money_is(server: Server, market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = placed(market, buyer, seller, units=3)
+    deliver(market, seller, order_id)
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    states = "select array_agg(status order by return_id) from returns where order_id = %s"
+    market.sandbox.faults(unavailable=True)
+    try:
+        for _ in range(2):
+            body = {"items": [{"orderItemId": item, "quantity": 1}], "reason": "too loud"}
+            assert post(market, buyer, f"{order_id}/return", body).status_code == 200
+            assert post(market, seller, f"{order_id}/return/decision", {"approve": True}).status_code == 200
+        assert market.scalar(states, (order_id,)) == ["approved", "approved"]
+    finally:
+        market.sandbox.faults()
+
+    worker = Worker(server.log.parent, server.env)
+    worker.start()
+    try:
+        wait_until(lambda: market.scalar(states, (order_id,)) == ["refunded", "refunded"])
+    finally:
+        worker.stop()
+    given = market.scalar("select sum(refund_amount) from returns where order_id = %s", (order_id,))
+    assert money_of(market, order_id)[1] == given
+    assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "delivered"
