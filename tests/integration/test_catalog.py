@@ -90,6 +90,14 @@ def test_lists_filter_and_sort(shop: Shop, query: dict[str, Any], expected: list
     assert _titles(shop, **query) == expected
 
 
+def test_a_categorys_name_is_no_pattern(shop: Shop, seller: Person) -> None:
+    for title, path in (("Inside", "/Odd_Name/Inside"), ("Beside", "/OddXName/Inside"), ("Per cent", "/%/Inside")):
+        shop.product(seller, title=title, category=path)
+
+    assert _titles(shop, category="/Odd_Name") == ["Inside"]
+    assert _titles(shop, category="/%") == ["Per cent"]
+
+
 @pytest.mark.parametrize("sort", ["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"])
 @pytest.mark.usefixtures("stocked")
 def test_the_cursor_walks_every_sort_without_skipping_or_repeating(shop: Shop, sort: str) -> None:

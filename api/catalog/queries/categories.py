@@ -30,7 +30,8 @@ async def category_tree(tx: ReadTx) -> list[CategoryNode]:
 def within(*, by_id: bool) -> Select[Any]:  # Any: one column, category_id
     """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name nothing."""
     root, below = aliased(Category), aliased(Category)
-    beneath = below.path.startswith(root.path + "/", autoescape=False)
+    # Not LIKE: an underscore or per cent sign in a name is no wildcard.
+    beneath = func.starts_with(below.path, root.path + "/")
     return select(below.category_id).join(root, or_(below.category_id == root.category_id, beneath)).where(_named(root, by_id=by_id))
 
 
