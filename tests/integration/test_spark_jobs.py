@@ -149,6 +149,21 @@ def test_a_run_commits_both_tables_with_the_watermark_and_leaves_cancelled_order
     assert sequences.schema.field("timestamps").type.value_type == pa.timestamp("us", tz="UTC")
 
 
+def test_a_shop_without_orders_and_one_with_a_single_shopper(spark: SparkSession, tmp_path: Path) -> None:
+    shop = random_shop(5)
+    empty = {name: [] if name in {"orders", "order_items"} else rows for name, rows in shop.rows.items()}
+    order = next(row for row in shop.rows["orders"] if row["status"] != "cancelled" and row["user_id"] is not None)
+    lines = [row for row in shop.rows["order_items"] if row["order_id"] == order["order_id"]]
+    single = empty | {"orders": [order], "order_items": lines}
+    for name, rows, shoppers in (("empty", empty, 0), ("single", single, 1)):
+        write_lake(tmp_path / name / "lake", rows, lsn=77, as_of=START + timedelta(days=70))
+        settings = TransformSettings(souk_home=tmp_path / name, souk_lake_uri="")
+        assert run(settings, spark=spark).rows == {"co_purchase": 0, "interaction_sequences": shoppers}
+        assert read_derived(settings.lake_uri, "co_purchase").num_rows == 0
+        products = read_derived(settings.lake_uri, "interaction_sequences")["product_ids"].to_pylist()
+        assert [len(row) for row in products] == [len(lines)] * shoppers
+
+
 def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
     spark: SparkSession, built_marts: BuiltMarts, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from transforms.spark.lake import lake_table
 from transforms.spark.session import spark_session
 from warehouse.lake.catalog import open_table
 from warehouse.lake.derived import commit_files, derived_uri
+from warehouse.lake.fold import forget
 from warehouse.lake.read import Watermark, latest_watermark
 
 _RETENTION_HOURS = 24
@@ -132,7 +133,7 @@ def _forget_old(lake: str, name: str) -> None:
     """Drop files that no version of the last day needs, what killed runs left included."""
     table = open_table(derived_uri(lake, name))
     if table is not None:
-        table.vacuum(retention_hours=_RETENTION_HOURS, dry_run=False, enforce_retention_duration=False)
+        forget(table, _RETENTION_HOURS)
 
 
 def main(arguments: list[str] | None = None) -> int:

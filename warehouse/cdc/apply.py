@@ -206,12 +206,13 @@ class LakeWriter:
         self.count_tail(state)
         return rows.count
 
-    def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str]) -> Watermark:
-        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason."""
+    def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
+        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason. ``at``: the server's time at the
+        cut, not now: reading may take long, and what was ordered meanwhile is not in it."""
         hit("cdc.snapshot_before_watermark")
         source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
         reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
-        mark = self._publish(cut_lsn, datetime.now(UTC), reasons, source)
+        mark = self._publish(cut_lsn, at, reasons, source)
         hit("cdc.snapshot_after_watermark")
         return mark
 

@@ -10,7 +10,7 @@ from psycopg2.extras import LogicalReplicationConnection
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.columns import SchemaMismatch, ValueRefused, match_layout
 from warehouse.cdc.pgoutput import Relation
-from warehouse.cdc.slot import ExportedSnapshot, Identity, SlotState, SourceError, connect_sql, create_slot, drop_slot
+from warehouse.cdc.slot import ExportedSnapshot, Identity, SlotState, SourceError, clock, connect_sql, create_slot, drop_slot
 from warehouse.cdc.snapshot import import_snapshot, read_table
 from warehouse.contract import Contract
 from warehouse.failpoints import hit
@@ -89,9 +89,10 @@ def snapshot_all(server: Server, replication: LogicalReplicationConnection, writ
     names = [name for name in contract.by_name if name not in stopped]
     with replication.cursor() as cursor:
         exported = create_slot(cursor, writer.source.slot, server.version)
+        at = clock(server.sql)
         hit("cdc.after_slot")
         _copy(server, writer, names, exported, stopped)
-    writer.publish_snapshot(exported.lsn, stopped)
+    writer.publish_snapshot(exported.lsn, stopped, at)
     return stopped
 
 

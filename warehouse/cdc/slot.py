@@ -1,6 +1,7 @@
 """The source: connections, its identity, its publication and its replication slot."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
 import psycopg2
@@ -73,6 +74,14 @@ def identify(connection: psycopg.Connection[tuple[object, ...]]) -> Identity:
     if level != "logical":
         raise SourceError(f"wal_level is {level}: set wal_level = logical and restart Postgres")
     return Identity(str(system_id), int(str(timeline)), version, parse_lsn(str(flush)))
+
+
+def clock(connection: psycopg.Connection[tuple[object, ...]]) -> datetime:
+    """The server's time, which commit times are in."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    if row is None or not isinstance(row[0], datetime):
+        raise SourceError("the server gave no time")
+    return row[0].astimezone(UTC)
 
 
 def published(connection: psycopg.Connection[tuple[object, ...]], publication: str) -> dict[str, Relation]:

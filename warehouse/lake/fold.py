@@ -53,8 +53,16 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
     watermarks.delete(f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn < {_newest_lsn(watermarks)}")
     sync_since(watermarks, before)
     for table in [*tables, watermarks]:
-        table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+        forget(table, retention_hours)
     return horizon
+
+
+def forget(table: DeltaTable, retention_hours: int) -> None:
+    """Delete the files of a table that no version of the last ``retention_hours`` needs, and as old ones that no version ever named:
+    what a killed writer left."""
+    before = table.version()
+    table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
+    sync_since(table, before)
 
 
 def _newest_lsn(watermarks: DeltaTable) -> int:

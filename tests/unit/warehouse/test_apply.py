@@ -36,7 +36,7 @@ def writer(tmp_path: Path) -> LakeWriter:
     writer = open_writer(tmp_path)
     for name, table in TABLES.items():
         writer.snapshot_table(name, 10, [rows(table, 1, 2)] if name == "lines" else [], first=True)
-    writer.publish_snapshot(10, {})
+    writer.publish_snapshot(10, {}, NOW)
     return writer
 
 
@@ -106,7 +106,7 @@ def test_a_lake_in_a_folder_with_a_space_and_an_umlaut(tmp_path: Path) -> None:
     writer = open_writer(tmp_path / "my läke")
     for name in TABLES:
         writer.snapshot_table(name, 10, [rows(TABLES[name], 1, 2)] if name == "lines" else [], first=True)
-    mark = writer.publish_snapshot(10, {})
+    mark = writer.publish_snapshot(10, {}, NOW)
     compact(writer.states["lines"].changes)
     assert sorted(read_current(writer.lake, "lines", mark)["line_id"].to_pylist()) == [1, 2]
 

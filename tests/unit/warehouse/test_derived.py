@@ -1,5 +1,7 @@
 """Parquet of another engine as a Delta table, and back."""
 
+import os
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from warehouse.lake.derived import commit_files, derived_files, derived_uri, read_derived, read_metadata
+from warehouse.lake.fold import forget
 from warehouse.lake.watermark import LakeStateError
 
 SCHEMA = pa.schema(
@@ -62,6 +65,17 @@ def test_a_vacuum_in_between_does_not_hide_the_metadata(tmp_path: Path) -> None:
 
     assert (version, metadata["lsn"]) == (1, "34")
     assert read_derived(tmp_path, "co_purchase", version).to_pylist() == [_row("b", 2)]
+
+
+def test_what_a_killed_run_left_goes_once_it_is_old(tmp_path: Path) -> None:
+    kept = _write(tmp_path, "a.parquet", [_row("a", 1)])
+    commit_files(tmp_path, "co_purchase", [kept], SCHEMA)
+    old, young = (_write(tmp_path, f"run-{name}/part.parquet", [_row("b", 2)]) for name in ("old", "young"))
+    os.utime(old, (time.time() - 25 * 3600,) * 2)
+
+    forget(DeltaTable(derived_uri(tmp_path, "co_purchase")), retention_hours=24)
+
+    assert (kept.exists(), old.exists(), young.exists()) == (True, False, True)
 
 
 def test_wrong_columns_and_foreign_files_commit_nothing(tmp_path: Path) -> None:
