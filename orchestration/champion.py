@@ -14,21 +14,42 @@ class NotServed(RuntimeError):
 
 @dataclass(frozen=True)
 class Champion:
-    """version: what the pointer names. serving: the version that answers requests, None when the process is not up."""
+    """version: what the pointer names, None before the first promotion. serving: the version that answers, None when it is not up."""
 
-    version: str
+    version: str | None
     serving: str | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """NDCG@10 of `for you` on the weeks held back: of what ships (ranker or item_to_item) and of popularity on the same cases."""
+
+    shipped: str
+    ndcg: float
+    popularity: float
+
+
+def judged_champion(models: Path) -> Judged | None:
+    """The figures in the champion's bundle; None before the first promotion."""
+    pointer = models / "champion.json"
+    if not pointer.is_file():
+        return None
+    bundle = json.loads((models / json.loads(pointer.read_bytes())["path"] / "bundle.json").read_bytes())
+    return Judged(bundle["shipped"], bundle["metrics"]["test/shipped/ndcg@10"], bundle["metrics"]["test/popularity/ndcg@10"])
 
 
 def confirm_champion(models: Path, serving_url: str | None, *, wait_seconds: float = 30.0) -> Champion:
     """Ask serving to look at the pointer and wait until it answers with that version.
 
     A serving process that is down is no failure: it reads the same pointer when it starts. Raises NotServed when it is up and refuses the
-    bundle, FileNotFoundError before the first promotion.
+    bundle. Before the first promotion there is nothing to confirm: the shop answers with what sells.
     """
     began = time.monotonic()
-    version = str(json.loads((models / "champion.json").read_bytes())["version"])
+    pointer = models / "champion.json"
+    if not pointer.is_file():
+        return Champion(None, None, 0.0)
+    version = str(json.loads(pointer.read_bytes())["version"])
     answer: dict[str, object] = {}
     while serving_url and time.monotonic() - began < wait_seconds:
         try:

@@ -32,6 +32,10 @@ class BadTrainingData(ValueError):
     """The inputs cannot be trained on; the message names the table and the column."""
 
 
+class TooFewPurchases(BadTrainingData):
+    """The inputs are sound, and too small to learn from and to judge what was learnt."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), maybe empty."""

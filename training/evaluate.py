@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         data = read_set(options.data) if options.data else read_inputs(TrainingSettings())
         rows = evaluate(data, RECIPES[options.recipe]())
-    except (BadTrainingData, ValueError) as error:
+    except BadTrainingData as error:
         sys.stderr.write(f"{error}\n")
         return 1
     document = {

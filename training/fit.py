@@ -13,7 +13,7 @@ import torch
 from scipy import sparse
 
 from training.cases import Cases
-from training.datasets import Events, TrainingData
+from training.datasets import Events, TooFewPurchases, TrainingData
 from training.judging import Judged, cold_slices, gain, judge
 from training.metrics import Interval
 from training.models.content import fit_content
@@ -204,14 +204,14 @@ def strongest_popularity(retrieval: Retrieval, cases: Cases) -> int:
 def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split: Split | None = None) -> Fitted:
     """Choose on validation, report on test, refit on everything. workspace keeps the sequential checkpoint of a killed run.
 
-    Raises ValueError when the split leaves no validation case.
+    Raises TooFewPurchases when the split leaves no validation case.
     """
     torch.set_num_threads(recipe.threads)
     split = split or natural_split(data)
     clock = _Clock()
     content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
     if not len(split.validation):
-        raise ValueError(f"{data.name}: no validation case in the split {split.name}; nothing can be chosen honestly")
+        raise TooFewPurchases(f"{data.name}: no validation case in the split {split.name}; nothing can be chosen honestly")
     tables = choose_tables(data, split, content, recipe)
     clock.lap("item_to_item")
     sequential = _sequential(split.train, tables, recipe, workspace)

@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 
 from features.columns import columns_hash, numeric_columns
-from training.datasets import BadTrainingData, FeatureTable, TrainingData, catalogue_from_frame, events_from_frame
+from training.datasets import BadTrainingData, FeatureTable, TooFewPurchases, TrainingData, catalogue_from_frame, events_from_frame
 from training.settings import TrainingSettings
 from warehouse.lake.derived import read_derived, read_metadata
 from warehouse.lake.lsn import format_lsn
@@ -41,7 +41,7 @@ def training_data(name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: i
     catalogue = catalogue_from_frame(products)
     events, users, dropped = events_from_frame(lines, catalogue)
     if not len(events):
-        raise BadTrainingData(f"{name}: no purchase line is left after cleaning ({dropped})")
+        raise TooFewPurchases(f"{name}: no purchase line is left after cleaning ({dropped})")
     return TrainingData(name, "orders", catalogue, events, users, lsn, features, dropped=dropped)
 
 

@@ -118,7 +118,7 @@ def _register_version(client: MlflowClient, run_id: str, bundle: Path) -> str:
     if not client.search_registered_models(filter_string=f"name = '{MODEL}'"):
         client.create_registered_model(MODEL, description="Souk's recommender bundles; training/README.md gives the format.")
     source = f"{client.get_run(run_id).info.artifact_uri}/bundle"
-    version = client.create_model_version(MODEL, source, run_id, tags={"bundle": bundle.name})
+    version = client.create_model_version(MODEL, source, run_id, tags={"bundle": bundle.name}, await_creation_for=0)
     return str(version.version)
 
 

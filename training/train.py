@@ -62,7 +62,8 @@ class TrainResult:
 def run(data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None) -> TrainResult:
     """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
 
-    Raises ValueError when the data leave nothing to validate on, AlreadyTraining while another run works there; nothing is written then.
+    Raises TooFewPurchases when the data leave nothing to validate on, AlreadyTraining while another run works there; nothing is
+    written then.
     """
     settings.models.mkdir(parents=True, exist_ok=True)
     with _alone(settings.models):
@@ -122,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         data = read_set(options.data) if options.data else read_inputs(settings)
         result = run(data, settings, RECIPES[options.recipe]() if options.recipe else None)
-    except (AlreadyTraining, BadTrainingData, ValueError) as error:
+    except (AlreadyTraining, BadTrainingData) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(json.dumps({**asdict(result), "bundle": str(result.bundle)}, indent=1) + "\n")

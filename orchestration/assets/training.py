@@ -15,11 +15,15 @@ from orchestration.resources import Platform
 )
 def recommender(platform: Platform) -> Made:
     """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
+    from training.datasets import TooFewPurchases
     from training.readers import read_inputs  # torch and mlflow: only the process that runs this step pays for them
     from training.train import run
 
     settings = platform.training
-    done = run(read_inputs(settings), settings)
+    try:
+        done = run(read_inputs(settings), settings)
+    except TooFewPurchases as few:  # a young shop: it goes on without a model, and the next run tries again
+        return dg.MaterializeResult(metadata={"promoted": False, "reason": str(few)})
     metadata: Metadata = {name.replace("/", "_").replace("@", "_at_"): value for name, value in done.headline.items()}
     metadata |= {
         "bundle": done.version,

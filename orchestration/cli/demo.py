@@ -15,6 +15,7 @@ import psycopg
 import typer
 from rich.panel import Panel
 
+from orchestration.champion import Judged, judged_champion
 from orchestration.cli.console import ServiceProgress, err, out, problems_as_sentences, run_module, settings
 from orchestration.cli.data import Dataset
 from orchestration.runtime import control
@@ -103,6 +104,12 @@ def _show_accounts_once(layout: Layout, story: Story) -> None:
         out.print(Panel(rows, title=f"accounts, shown once, kept in {layout.accounts}", highlight=False))
 
 
+def _model(judged: Judged | None) -> str:
+    if judged is None:
+        return "none beats popularity yet: recommendations are what sells"
+    return f"{judged.shipped}: NDCG@10 {judged.ndcg:.4f} for you on the last weeks, popularity {judged.popularity:.4f}   (`souk evaluate`)"
+
+
 def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
     document = status_of(machine)
     lines = [
@@ -112,6 +119,7 @@ def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
         f"[bold]mlflow[/]      {machine.address('mlflow')}",
         f"[bold]lake[/]        {machine.lake_uri}  at {document['lake']['lsn']}",
         f"[bold]marts[/]       {machine.marts_path}  as of {document['marts']['asOf']}   (`souk sql`)",
+        f"[bold]model[/]       {_model(judged_champion(machine.layout.home / 'models'))}",
         "",
         *(f"[dim]{title:<58}{taken:>8.1f} s[/]" for title, taken in story.seconds.items()),
         f"[dim]{'Together':<58}{seconds:>8.1f} s[/]",

@@ -15,12 +15,13 @@ from orchestration.runtime.machine import Machine, load_machine
 from orchestration.settings import load_settings
 from tests.harness.souk import ROOT, SoukHarness, wait_for
 
-SIZE = "--products 240 --shoppers 150 --orders 1500"
+SIZE = "--products 240 --shoppers 400 --orders 5000"
+"""Enough test cases that a model beats popularity whatever the hour: with a third of the orders it is a coin's toss."""
 _SECONDS = 1800.0
 
 
 class Platform(SoukHarness):
-    """A state directory of its own with a marketplace of 240 products, 150 shoppers and 1,500 orders; training takes the tiny recipe."""
+    """A state directory of its own with a marketplace of 240 products, 400 shoppers and 5,000 orders; training takes the tiny recipe."""
 
     def __init__(self, home: Path, services: str = "") -> None:
         # a busy machine is no finding: the deadlines have tests of their own

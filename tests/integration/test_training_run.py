@@ -16,6 +16,7 @@ import pytest
 from serving.bundle import BundleRefused, load_bundle
 from tests.unit.training.orders import COLUMNS, START, hot_shop, shop
 from training.bundle import write_bundle
+from training.datasets import TooFewPurchases
 from training.fit import fit
 from training.judging import judge
 from training.models.retrieval import SCORE_INPUTS, propose
@@ -173,7 +174,7 @@ def test_nothing_to_validate_on_is_refused_and_leaves_nothing(tmp_path: Path) ->
     one_day = replace(data, events=data.events.where(data.events.time < data.events.time.min() + 0.5))
     settings = TrainingSettings(home=tmp_path, profile="test")
 
-    with pytest.raises(ValueError, match="no validation case"):
+    with pytest.raises(TooFewPurchases, match="no validation case"):
         run(one_day, settings, now=datetime(2026, 3, 1, tzinfo=UTC))
 
     assert champion_of(settings.models) is None

@@ -56,6 +56,8 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
     """Fit on cases with at least one relevant candidate."""
     candidates = _shown(candidates, recipe.shown, seed)
     flat = scaled(candidates.inputs)[candidates.present]
+    if not len(flat):  # nothing was proposed to anybody: a ranker of zeros, which beats nothing
+        flat = np.zeros((1, candidates.inputs.shape[2]), dtype=np.float32)
     mean, std = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3)
     z = torch.from_numpy(standardise(candidates.inputs, mean, std))
     relevant, present = torch.from_numpy(candidates.relevant), torch.from_numpy(candidates.present)
