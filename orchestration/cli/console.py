@@ -16,7 +16,7 @@ from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.machine import Machine, load_machine
 from orchestration.runtime.process import tied_to_us
 from orchestration.runtime.services import can_run
-from orchestration.runtime.state import Record
+from orchestration.runtime.state import Record, process_of, read_record
 from orchestration.settings import ROOT, Settings, load_settings
 
 err = Console(stderr=True)
@@ -30,13 +30,21 @@ def problems_as_sentences() -> Iterator[None]:
     try:
         yield
     except RuntimeProblem as problem:
-        err.print("[red]✗[/]", end=" ")
-        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        _say(str(problem))
         raise typer.Exit(1) from problem
     except ValidationError as error:
         for wrong in error.errors():
-            err.print(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}", markup=False, soft_wrap=True)
+            _say(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}")
         raise typer.Exit(1) from error
+    except OSError as error:  # a disk that fills or a folder that is closed while we work
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}; `souk doctor` looks at disk, rights and ports")
+        raise typer.Exit(1) from error
+
+
+def _say(problem: str) -> None:
+    err.print("[red]✗[/]", end=" ")
+    err.print(problem, markup=False, highlight=False, soft_wrap=True)
 
 
 def settings() -> Settings:
@@ -52,6 +60,15 @@ def machine_or_exit() -> Machine:
         if machine is None:
             raise RuntimeProblem("nothing was started here yet: run `souk up`, or set SOUK_HOME to where it was")
         return machine
+
+
+def running_or_exit() -> Machine:
+    """The same, for what needs the database, or a sentence that it does not run."""
+    machine = machine_or_exit()
+    with problems_as_sentences():
+        if machine.settings.database_url is None and process_of(read_record(machine.layout, "postgres")) is None:
+            raise RuntimeProblem(f"Postgres does not run in {machine.layout.home}: run `souk up`, then this again")
+    return machine
 
 
 def run_module(module: str, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:

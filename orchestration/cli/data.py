@@ -1,6 +1,7 @@
 """load, pipeline, verify, sql."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,8 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from orchestration.cli.console import err, machine_or_exit, out, problems_as_sentences, run_module
+from orchestration.cli.console import err, machine_or_exit, out, problems_as_sentences, run_module, running_or_exit
 from orchestration.runtime.errors import RuntimeProblem
 
 _SHOWN_ROWS = 200
@@ -28,14 +30,21 @@ def load(
     dataset: Annotated[
         Dataset, typer.Argument(help="marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop.")
     ],
-    path: Annotated[str, typer.Argument(help="Folder or file of a real set.", show_default=False)] = "",
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns; nothing for marketplace.",
+            show_default=False,
+        ),
+    ] = "",
 ) -> None:
     """Load a set of products, customers and orders into the shop's database, under the constraints every order obeys.
 
     A bad file is refused with file, line and column, and nothing of it stays. Loading the same set again changes nothing.
     Further options go to the loader as they are: --products 200 --shoppers 300 --orders 2000 make a small marketplace.
+    Needs what `souk up` starts. Exit status 0 when the set is in the database, else 1 or 2 with the reason.
     """
-    machine_or_exit()
+    running_or_exit()
     raise typer.Exit(run_module("api.load", dataset.value, *_paths_made_absolute(path), *context.args).returncode)
 
 
@@ -46,10 +55,18 @@ def _paths_made_absolute(path: str) -> tuple[str, ...]:
     return (path,) if path.startswith("-") else (str(Path(path).resolve()),)
 
 
-def pipeline() -> None:
-    """Bring everything up to date once: lake, marts, features, models, serving bundle."""
-    machine_or_exit()
-    raise typer.Exit(run_module("orchestration.pipeline").returncode)
+def pipeline(
+    quick: Annotated[bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Do not continue a run that failed within the last hour.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document and nothing else.")] = False,
+) -> None:
+    """Bring everything up to date once: lake, marts, features, models, serving bundle.
+
+    Needs what `souk up` starts. A step that fails is named and the exit status is 1; the same command then continues with what is left.
+    """
+    running_or_exit()
+    flags = {"--quick": quick, "--from-start": from_start, "--json": as_json}
+    raise typer.Exit(run_module("orchestration.pipeline", *(flag for flag, given in flags.items() if given)).returncode)
 
 
 def verify(
@@ -59,8 +76,18 @@ def verify(
     invariants: Annotated[bool, typer.Option("--invariants", help="Also check the books: stock, money, orders, payments.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
-    """Compare the lake with Postgres row by row, at one log position. Exit status 1 on any difference."""
-    machine_or_exit()
+    """Compare the lake with Postgres row by row, at one log position.
+
+    Waits up to a minute for the lake to reach the position of the comparison. Exit status 0 when both are equal, 1 on any difference
+    or when one of them cannot be read.
+    """
+    with problems_as_sentences():
+        if at and not re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", at):
+            raise RuntimeProblem(f"--at {at} is no log position: write it as Postgres does, such as 0/1A2B3C")
+    if as_json or at:  # the lake checks itself without Postgres; a program that reads JSON gets the reason there
+        machine_or_exit()
+    else:
+        running_or_exit()
     programs = {"lake": ("warehouse.verify", *(("--at", at) if at else ()))}
     if invariants:
         programs["invariants"] = ("api.invariants",)
@@ -78,16 +105,18 @@ def sql_on_marts(
     """Query the published marts with DuckDB, read-only, also while they are rebuilt.
 
     Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_watermark.
+    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts yet.
     """
     path = machine_or_exit().marts_path
     with problems_as_sentences():
         if not path.exists():
             raise RuntimeProblem(f"no marts yet at {path}: run `souk pipeline`")
-    if query:
+    if query.strip():
         raise typer.Exit(_run_query(path, query, as_json=as_json))
     err.print(f"[dim]{path}, read-only. End a query with ;  ·  leave with ctrl-d[/]", highlight=False)
-    for typed in _queries_from_prompt():
-        _run_query(path, typed, as_json=as_json)
+    statuses = [_run_query(path, typed, as_json=as_json) for typed in _queries_from_prompt()]
+    if not sys.stdin.isatty():  # a script wants to know; a person has read it
+        raise typer.Exit(max(statuses, default=0))
 
 
 def _queries_from_prompt() -> Iterator[str]:
@@ -95,7 +124,11 @@ def _queries_from_prompt() -> Iterator[str]:
     while True:
         try:
             lines.append(input("souk> " if not lines else "  ... ") if sys.stdin.isatty() else input())
-        except (EOFError, KeyboardInterrupt):
+        except KeyboardInterrupt:
+            return
+        except EOFError:
+            if any(line.strip() for line in lines):  # a last query without its semicolon
+                yield "\n".join(lines)
             return
         if lines[-1].rstrip().endswith(";"):
             yield "\n".join(lines)
@@ -112,16 +145,16 @@ def _run_query(path: Path, query: str, *, as_json: bool) -> int:
             names = [column[0] for column in answer.description or []]
             rows = answer.fetchall()
     except duckdb.Error as error:
-        err.print(str(error), markup=False, highlight=False)
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     if as_json:
         typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
         return 0
     table = Table(header_style="bold")
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(Text(name), overflow="fold")
     for row in rows[:_SHOWN_ROWS]:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
     out.print(table)
     if len(rows) > _SHOWN_ROWS:
         err.print(f"[dim]{_SHOWN_ROWS} of {len(rows)} rows shown; --json prints all[/]")

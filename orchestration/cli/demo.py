@@ -20,7 +20,7 @@ from orchestration.cli.console import ServiceProgress, err, out, problems_as_sen
 from orchestration.cli.data import Dataset
 from orchestration.runtime import control
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.layout import Layout, open_layout, write_atomically
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.sampler import MemorySampler
 from orchestration.runtime.status import status_of
@@ -52,7 +52,8 @@ def demo(
 ) -> None:
     """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running."""
     chosen = settings()
-    layout = Layout(chosen.home.expanduser().resolve())
+    with problems_as_sentences():
+        layout = open_layout(chosen.home)
     story, began = Story(), time.monotonic()
     with problems_as_sentences(), MemorySampler(layout.home) as memory:
         if data is not None and not data.exists():

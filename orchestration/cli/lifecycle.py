@@ -8,27 +8,37 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from orchestration.cli.console import ServiceProgress, err, machine_or_exit, out, problems_as_sentences, settings
 from orchestration.runtime import control
+from orchestration.runtime.disk import FULL_BYTES, lack_of_room
 from orchestration.runtime.doctor import examine
+from orchestration.runtime.layout import open_layout
 from orchestration.runtime.machine import load_machine
-from orchestration.runtime.status import status_of
+from orchestration.runtime.status import Section, status_of
 
 
 def up() -> None:
     """Start everything and return when all of it is healthy.
 
     Safe to repeat: what runs stays, what died comes back. When something does not become healthy, it is named with the end of its log,
-    whatever this call started is stopped again, and the exit status is 1. SOUK_SERVICES=postgres,redis,... starts a part.
+    whatever this call started is stopped again, and the exit status is 1. ctrl-c does the same.
+
+    SOUK_SERVICES=postgres,redis,... starts a part. DATABASE_URL, REDIS_URL and MLFLOW_TRACKING_URI replace a server of ours.
     """
     with problems_as_sentences(), ServiceProgress() as progress:
         machine = control.up(settings(), progress)
-    err.print(f"[green]up[/]  shop {machine.address('api')}  ·  `souk status` shows the rest", highlight=False)
+    chosen = machine.settings.chosen_services
+    shop = f"  shop {machine.address('api')}  ·" if not chosen or "api" in chosen else ""
+    err.print(f"[green]up[/]{shop}  `souk status` shows {'the rest' if shop else 'what runs'}", highlight=False)
 
 
 def down() -> None:
-    """Stop everything that `souk up` started, and nothing else. Data stays. Safe to repeat."""
+    """Stop everything that `souk up` started, and nothing else. Data stays. Safe to repeat.
+
+    Also ends a `souk up` that is still starting, and what a killed supervisor left. The exit status is 0 when nothing runs any more.
+    """
     with problems_as_sentences(), ServiceProgress() as progress:
         control.down(settings(), progress)
     err.print("[green]down[/]")
@@ -37,29 +47,37 @@ def down() -> None:
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False) -> None:
     """Show what runs, where, and how far the lake and the marts have come.
 
-    Exits 0 also when things are down. The addresses contain passwords and work as they are in a client.
+    Exits 0 also when things are down. The addresses in the JSON contain passwords and work as they are in a client.
+    lagBytes and lagSeconds say how far the lake is behind Postgres; asOf is the moment of the orders the marts were built from.
     """
     with problems_as_sentences():
-        document = status_of(load_machine(settings()))
+        chosen = settings()
+        document = status_of(load_machine(chosen))
     if as_json:
         typer.echo(json.dumps(document, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("service", "health", "pid", "where"):
+    for title in ("service", "health", "pid", "where, or why not"):
         table.add_column(title, overflow="fold")
     for name, section in document.items():
         if "healthy" in section:
             health = "[green]healthy[/]" if section["healthy"] else "[red]down[/]"
-            table.add_row(
-                name,
-                health,
-                str(section["pid"] or ""),
-                _without_password(str(section.get("url") or section.get("dsn") or section["detail"])),
-            )
+            where = section.get("url") or section.get("dsn") or "" if section["healthy"] else section["detail"]
+            table.add_row(name, health, str(section["pid"] or ""), Text(_without_password(str(where))))
     out.print(table)
+    for line in (*_data_lines(document), *filter(None, [lack_of_room(open_layout(chosen.home).home, FULL_BYTES)])):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _data_lines(document: dict[str, Section]) -> list[str]:
     lake, marts = document["lake"], document["marts"]
-    out.print(f"\nlake   {lake['uri']}  at {lake['lsn']}, {lake['lagBytes']} bytes and {lake['lagSeconds']} s behind", highlight=False)
-    out.print(f"marts  {marts['path']}  as of {marts['asOf']}", highlight=False)
+    if lake["uri"] is None:
+        return ["", "nothing was started here yet: run `souk up`, or set SOUK_HOME to where it was"]
+    behind = "unknown" if lake["lagBytes"] is None else f"{lake['lagBytes']:,} bytes, {lake['lagSeconds']} s"
+    return [
+        *("", f"lake   {lake['uri']}  " + (f"at {lake['lsn']}, behind: {behind}" if lake["lsn"] else "empty: cdc has not run yet")),
+        f"marts  {marts['path']}  " + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
+    ]
 
 
 def _without_password(address: str) -> str:
@@ -68,16 +86,16 @@ def _without_password(address: str) -> str:
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="One service; all of them when left out.")] = "",
+    service: Annotated[str, typer.Argument(help="One service, such as api, cdc or supervisor; all of them when left out.")] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing what is written.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines to begin with.")] = 40,
 ) -> None:
-    """Print the end of the logs."""
+    """Print the end of the logs. Exit status 1 when there is no log of that name; ctrl-c ends --follow."""
     folder = machine_or_exit().layout.logs
     files = [folder / f"{service}.log"] if service else sorted(folder.glob("*.log"))
     if service and not files[0].exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
-        err.print(f"no log of {service}; there are: {known}", highlight=False)
+        err.print(f"no log of {service}; there are: {known or 'none yet'}", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(1)
     offsets = {}
     for file in files:
@@ -112,10 +130,10 @@ def doctor() -> None:
     chosen = settings()
     with problems_as_sentences():
         machine = load_machine(chosen)
-    findings = examine(chosen, machine)
+        findings = examine(chosen, machine)
     for finding in findings:
         mark = "[green]ok[/]  " if finding.ok else "[red]mend[/]" if finding.essential else "[yellow]note[/]"
         out.print(f"{mark} [bold]{finding.name:<16}[/] ", end="")
-        out.print(finding.detail, markup=False, highlight=False)
+        out.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
     if any(finding.essential and not finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -12,7 +12,27 @@ from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.layout import Layout, write_atomically
 from orchestration.runtime.ports import choose_port, is_free
 
+_VERSION = 1  # of config.json; goes up when an older Souk could no longer work with the file
 PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dagster-code", "mlflow")
+
+
+def _damaged(layout: Layout, how: str) -> RuntimeProblem:
+    # Never made anew by itself: the passwords in it open the data that lies beside it.
+    return RuntimeProblem(f"{layout.config} is damaged ({how}). Restore a copy, or move {layout.home} away to begin anew.")
+
+
+def _readable(layout: Layout, text: bytes) -> object:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise _damaged(layout, f"no JSON: {error}") from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > _VERSION:
+        raise RuntimeProblem(
+            f"{layout.home} was made by a newer Souk (its config.json has version {version}, this one knows up to {_VERSION}): "
+            "take the newer Souk, or set SOUK_HOME to another folder. Nothing was changed."
+        )
+    return content
 
 
 def _password() -> str:
@@ -28,7 +48,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: int = 1
+    version: int = _VERSION
     ports: dict[str, int] = Field(default_factory=dict)
     postgres_password: str = Field(default_factory=_password, repr=False)
     owner_password: str = Field(default_factory=_password, repr=False)
@@ -39,18 +59,16 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, layout: Layout) -> Self | None:
-        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged."""
+        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged or newer than we are."""
         try:
-            text = layout.config.read_text(encoding="utf-8")
+            text = layout.config.read_bytes()
         except FileNotFoundError:
             return None
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate(_readable(layout, text))
         except ValidationError as error:
-            # Never made anew by itself: the passwords in it open the data that lies beside it.
-            raise RuntimeProblem(
-                f"{layout.config} is damaged ({error.errors()[0]['msg']}). Restore a copy, or move {layout.home} away to begin anew."
-            ) from error
+            wrong = error.errors()[0]
+            raise _damaged(layout, f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from error
 
     def save(self, layout: Layout) -> None:
         """Write config.json, 0600."""

@@ -1,21 +1,22 @@
 """`up` and `down`: start the supervisor and wait for health; stop everything that is ours and nothing else."""
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from orchestration.runtime.command_lock import one_command
 from orchestration.runtime.config import Config
+from orchestration.runtime.disk import FULL_BYTES, lack_of_room
 from orchestration.runtime.doctor import examine
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout
+from orchestration.runtime.layout import Layout, open_layout
 from orchestration.runtime.machine import Machine, load_machine
 from orchestration.runtime.services import Service, service_table
 from orchestration.runtime.state import Record, process_of, read_record, supervised_processes
@@ -25,7 +26,6 @@ from orchestration.settings import ROOT, Settings
 _UP_SECONDS = 900.0
 _POLL_SECONDS = 0.3
 _DOWN_SECONDS = 150.0
-_COMMAND_WAIT_SECONDS = 120.0
 _SWEEP_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
 _LOG_LINES = 15
@@ -48,7 +48,7 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
 
     Raises: RuntimeProblem naming the cause and the fix; then nothing that this call started is left running.
     """
-    layout = Layout(settings.home.expanduser().resolve())
+    layout = open_layout(settings.home)
     if not supervisor_lives(layout):
         _refuse_unless_ready(settings, layout)
     try:
@@ -57,7 +57,7 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
         raise RuntimeProblem(
             f"cannot create {layout.home}: {error.strerror}. Change its owner, free some space, or set SOUK_HOME."
         ) from error
-    with _one_command(layout):
+    with one_command(layout):
         if supervisor_lives(layout):
             machine = _running_machine(settings, layout)
             with contextlib.suppress(_SupervisorEnded):  # killed a moment ago; then as if it had not been there
@@ -141,9 +141,11 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
         records = records_of(machine.layout, services)
         progress(records)
         if not supervisor_lives(machine.layout):
-            raise _SupervisorEnded(f"the supervisor ended:\n{tail(machine.layout.log(SUPERVISOR))}")
+            raise _SupervisorEnded(_how_it_ended(machine.layout))
         if all(_well(record) for record in records.values()) and _answer_now(services, records) and supervisor_lives(machine.layout):
             return
+        if full := lack_of_room(machine.layout.home, FULL_BYTES):  # then the records may be old, and waiting for them is in vain
+            raise RuntimeProblem(f"disk: {full}. What was acknowledged is kept; `souk up` continues with it once there is room.")
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
             # `unhealthy` was healthy before and may only be slow for a moment: the deadline decides about it.
@@ -153,6 +155,13 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
             late = next(record for record in records.values() if not _well(record))
             raise RuntimeProblem(_not_healthy(machine.layout, late))
         time.sleep(_POLL_SECONDS)
+
+
+def _how_it_ended(layout: Layout) -> str:
+    last = read_record(layout, SUPERVISOR)
+    if last is not None and last.state == "stopping":
+        return "stopped while it was starting: somebody ran `souk down`, or ended the supervisor"
+    return f"the supervisor ended:\n{tail(layout.log(SUPERVISOR))}"
 
 
 def _well(record: Record) -> bool:
@@ -179,19 +188,30 @@ def tail(log: Path, lines: int = _LOG_LINES) -> str:
 
 
 def down(settings: Settings, progress: Progress = _quiet) -> None:
-    """Stop everything that `up` started, in reverse order, gracefully then by force. Harmless when nothing runs."""
-    layout = Layout(settings.home.expanduser().resolve())
+    """Stop everything that `up` started, in reverse order, gracefully then by force. Harmless when nothing runs.
+
+    An `up` that is still at work does not have to come to its end first: it sees its supervisor go, and gives up.
+    """
+    layout = open_layout(settings.home)
     if not layout.run.exists():
         return
-    with _one_command(layout):
+    with one_command(layout, meanwhile=lambda: _ask_to_end(layout)):
         _stop(layout, progress)
 
 
-def _stop(layout: Layout, progress: Progress) -> None:
+def _ask_to_end(layout: Layout) -> psutil.Process | None:
+    """SIGTERM to the supervisor; None when none lives."""
     supervisor = process_of(read_record(layout, SUPERVISOR))
-    if supervisor is not None and supervisor_lives(layout):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            supervisor.terminate()
+    if supervisor is None or not supervisor_lives(layout):
+        return None
+    with contextlib.suppress(psutil.NoSuchProcess):
+        supervisor.terminate()
+    return supervisor
+
+
+def _stop(layout: Layout, progress: Progress) -> None:
+    supervisor = _ask_to_end(layout)
+    if supervisor is not None:
         deadline = time.monotonic() + _DOWN_SECONDS
         while supervisor_lives(layout) and time.monotonic() < deadline:
             progress(_all_records(layout))
@@ -253,19 +273,3 @@ def _forget_records(layout: Layout) -> None:
     for path in layout.run.glob("*.json"):
         if not path.stem.endswith("-status"):
             path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _one_command(layout: Layout) -> Iterator[None]:
-    """Only one `up` or `down` of a state directory works at a time; the second waits for the first."""
-    with layout.command_lock.open("a") as file:
-        deadline = time.monotonic() + _COMMAND_WAIT_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise RuntimeProblem(f"another souk command is at work on {layout.home}; wait for it to end") from None
-                time.sleep(0.1)
-        yield

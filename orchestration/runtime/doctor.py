@@ -1,9 +1,7 @@
 """What this machine must have before anything is started, each with the way to mend it."""
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from orchestration.runtime.databases import check_outside_server
+from orchestration.runtime.disk import NEEDED_BYTES, free_bytes, lack_of_room, refusal_to_write
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.health import redis_ok
-from orchestration.runtime.layout import Layout
+from orchestration.runtime.layout import open_layout
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.ports import is_free
 from orchestration.runtime.postgres import postgres_bin
@@ -24,7 +23,6 @@ from orchestration.runtime.state import process_of, read_record
 from orchestration.settings import Settings
 from transforms.java import JavaMissingError, find_java
 
-NEEDED_BYTES = 2 * 1024**3  # a demo's data, logs and the write-ahead log held back for change capture
 NEEDED_MEMORY_BYTES = 4 * 1024**3
 
 
@@ -45,19 +43,10 @@ def check_python() -> Finding:
     return Finding("python", ok, version if ok else f"{version}; Souk runs on Python 3.11: install it and run `make install`")
 
 
-def check_disk(home: Path, needed: int = NEEDED_BYTES) -> Finding:
+def check_disk(home: Path, needed: int) -> Finding:
     """Room for the state directory, and the right to write there."""
-    existing = next(folder for folder in (home, *home.parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        detail = f"{free >> 20:,} MiB free on the disk of {home}, {needed >> 20:,} MiB needed: free some, or set SOUK_HOME elsewhere"
-        return Finding("disk", False, detail)
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        return Finding("disk", False, f"cannot write in {existing} ({error.strerror}): change its owner, or set SOUK_HOME elsewhere")
-    return Finding("disk", True, f"{free / 1024**3:,.1f} GiB free for {home}")
+    problem = refusal_to_write(home) or lack_of_room(home, needed)
+    return Finding("disk", problem is None, problem or f"{free_bytes(home) / 1024**3:,.1f} GiB free for {home}")
 
 
 def check_memory() -> Finding:
@@ -101,7 +90,7 @@ def check_java(home: Path) -> Finding:
     """A Java for Spark."""
     try:
         java = find_java(os.environ, home / "java")
-    except JavaMissingError as error:
+    except (JavaMissingError, OSError) as error:  # OSError: the shim cannot be written
         return Finding("java", False, str(error))
     return Finding("java", True, f"Java {java.version} from {java.source}: {java.home}")
 
@@ -142,12 +131,20 @@ def listener_on(port: int) -> str:
 
 def examine(settings: Settings, machine: Machine | None) -> list[Finding]:
     """Every check, in the order an operator would mend them."""
-    home = settings.home.expanduser().resolve()
+    layout = open_layout(settings.home)
+    home = layout.home
 
     def running(service: str) -> bool:
-        return process_of(read_record(Layout(home), service)) is not None
+        return process_of(read_record(layout, service)) is not None
 
-    found = [check_python(), check_disk(home), check_memory(), check_postgres(settings), check_redis(settings), check_java(home)]
+    found = [
+        check_python(),
+        check_disk(home, NEEDED_BYTES),
+        check_memory(),
+        check_postgres(settings),
+        check_redis(settings),
+        check_java(home),
+    ]
     found += check_addresses(settings, running)
     if machine is not None:
         for name, port in machine.config.ports.items():

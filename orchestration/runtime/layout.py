@@ -1,9 +1,13 @@
 """Where everything lies inside one state directory."""
 
+import contextlib
+import getpass
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestration.runtime.errors import RuntimeProblem
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,23 @@ class Layout:
             "spool",
         ):
             (self.home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def open_layout(home: Path) -> Layout:
+    """The layout of a state directory that may not exist yet. Raises: RuntimeProblem when there is no way in."""
+    try:
+        resolved = home.expanduser().resolve()
+        with contextlib.suppress(FileNotFoundError), os.scandir(resolved):
+            pass
+    except NotADirectoryError:
+        raise RuntimeProblem(f"SOUK_HOME={home} is not a folder: set it to one, which may be new") from None
+    except PermissionError as error:
+        raise RuntimeProblem(
+            f"SOUK_HOME={home} is closed to {getpass.getuser()}: work as the user who started it, or set SOUK_HOME to a folder of yours"
+        ) from error
+    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, ~somebody unknown
+        raise RuntimeProblem(f"SOUK_HOME={home} cannot be used ({error}): set it to another folder") from error
+    return Layout(resolved)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from orchestration.runtime.bootstrap import OWNER, REPLICATOR
 from orchestration.runtime.config import Config, ensure_signing_key
-from orchestration.runtime.layout import Layout
+from orchestration.runtime.layout import Layout, open_layout
 from orchestration.runtime.postgres import PostgresCluster
 from orchestration.runtime.redis_server import RedisServer
 from orchestration.settings import Settings
@@ -131,7 +131,7 @@ _QUIET = {
 
 
 def load_machine(settings: Settings) -> Machine | None:
-    """The machine of this state directory, or None before its first start."""
-    layout = Layout(settings.home.expanduser().resolve())
+    """The machine of this state directory, or None before its first start. Raises: RuntimeProblem when it cannot be read."""
+    layout = open_layout(settings.home)
     config = Config.load(layout)
     return None if config is None else Machine(settings, layout, config)

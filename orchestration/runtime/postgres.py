@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from urllib.parse import quote
 import psutil
 
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.process import run_to_end, spawn
+from orchestration.runtime.process import run_to_end, spawn_until_ready
 
 SUPERUSER = "postgres"
 _INITDB_SECONDS = 180.0
@@ -115,16 +114,7 @@ class PostgresCluster:
         """Initialise if needed, start, and return once it answers queries."""
         self.initialise()
         self.clear_stale_pid()
-        process = spawn(self.argv(), log=log, drop_root=True, death_signal=signal.SIGINT)
-        deadline = time.monotonic() + timeout
-        while not self.ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                process.wait()
-                raise RuntimeProblem(f"Postgres on port {self.port} did not start; its log is {log}")
-            time.sleep(0.05)
-        return process
+        return spawn_until_ready(self.argv(), self.ready, timeout=timeout, log=log, drop_root=True, death_signal=signal.SIGINT)
 
     def ready(self) -> bool:
         """Whether the server answers a query now."""

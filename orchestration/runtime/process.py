@@ -1,9 +1,11 @@
 """Start one process the way all of ours are started: own group, log file, tied to its parent's life, optionally not root."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from orchestration.runtime.errors import RuntimeProblem
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 _NOBODY = 65534
+_POLL_SECONDS = 0.02
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,6 +77,31 @@ def spawn(
     finally:
         if output != subprocess.DEVNULL:
             os.close(output)
+
+
+def spawn_until_ready(
+    argv: Sequence[str],
+    ready: Callable[[], bool],
+    *,
+    timeout: float,
+    log: Path | None,
+    drop_root: bool = False,
+    death_signal: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """`spawn`, and return once `ready` says yes.
+
+    Raises: RuntimeProblem when it ends before or takes longer than `timeout` seconds; then it is killed.
+    """
+    process = spawn(argv, log=log, drop_root=drop_root, death_signal=death_signal)
+    deadline = time.monotonic() + timeout
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+            raise RuntimeProblem(f"{Path(argv[0]).name} did not start; its log is {log}")
+        time.sleep(_POLL_SECONDS)
+    return process
 
 
 def run_to_end(argv: Sequence[str], *, drop_root: bool, timeout: float) -> subprocess.CompletedProcess[str]:

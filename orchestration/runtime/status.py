@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestration.runtime.health import HEARTBEAT_SECONDS, Check, Health, heartbeat, http_ok, postgres_ok, redis_ok
 from orchestration.runtime.machine import Machine
-from orchestration.runtime.state import process_of, read_record
+from orchestration.runtime.state import Record, process_of, read_record
 
 # The page of `api` that sellers open; it reads the published marts.
 DASHBOARD_PATH = "/seller"
@@ -32,12 +32,33 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
         for name, section in services.items():
             record = read_record(machine.layout, "api" if name == "dashboard" else name)
             section["restarts"] = record.restarts if record else 0
+            if not section["healthy"] and name not in _outside(machine):
+                section["detail"] = _why(record, str(section["detail"]))
         return {**services, "lake": lake.result(), "marts": marts.result()}
 
 
 _SERVICES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
 _NO_LAKE: Section = {"uri": None, "lsn": None, "lagBytes": None, "lagSeconds": None}
 _NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
+
+
+def _outside(machine: Machine) -> set[str]:
+    """Servers of the operator's: the supervisor knows nothing of them."""
+    given = {
+        "postgres": machine.settings.database_url,
+        "redis": machine.settings.redis_url,
+        "mlflow": machine.settings.mlflow_tracking_uri,
+    }
+    return {name for name, address in given.items() if address is not None}
+
+
+def _why(record: Record | None, answer: str) -> str:
+    """What the supervisor knows of a service that is not well, and what the service itself answered."""
+    if record is None:
+        return "not started"
+    if process_of(record) is None:
+        return f"{record.state}: {record.message}" if record.message else "its process is gone" if record.pid else record.state
+    return answer
 
 
 def _section(name: str, address: str | None, pid: int | None, health: Health) -> Section:

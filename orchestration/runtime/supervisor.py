@@ -40,13 +40,13 @@ def supervisor_lock(layout: Layout) -> Iterator[bool]:
 
 def supervisor_lives(layout: Layout) -> bool:
     """Whether some process holds the lock."""
-    if not layout.supervisor_lock.exists():
-        return False
-    with layout.supervisor_lock.open("a") as file:
-        try:
+    try:
+        with layout.supervisor_lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 
@@ -65,13 +65,18 @@ class Supervisor:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        own = os.getpid()
-        write_record(self._layout, Record(SUPERVISOR, "healthy", own, start_time_of(own)))
+        self._record_own("healthy")
         while not self._stopping:
             self._tick()
             time.sleep(_TICK_SECONDS)
+        with contextlib.suppress(OSError):  # a full disk must not keep it from stopping the others
+            self._record_own("stopping")
         self._stop_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _record_own(self, state: str) -> None:
+        own = os.getpid()
+        write_record(self._layout, Record(SUPERVISOR, state, own, start_time_of(own)))
 
     def _on_signal(self, number: int, _: object) -> None:
         log.info("asked to stop by %s", signal.Signals(number).name)

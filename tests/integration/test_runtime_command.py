@@ -11,6 +11,7 @@ import duckdb
 import psutil
 import pytest
 
+from orchestration.cli.models import NAMES
 from tests.harness.souk import ROOT, SoukHarness, wait_for
 
 
@@ -70,6 +71,47 @@ def _publish_marts(path: Path) -> None:
 def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarness) -> None:
     done = souk.run("bench", "nothing-of-this-name")
     assert (done.returncode, done.stdout) == (1, "")
+    assert "there are: cdc, dbt, latency, load, recommenders" in done.stderr
+
+
+def test_every_benchmark_can_be_named() -> None:
+    programs = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "record(" in path.read_text(encoding="utf-8")}
+    assert set(NAMES) == programs - {"results"}
+
+
+def test_queries_come_from_stdin_too_and_a_wrong_one_is_the_exit_status(souk: SoukHarness) -> None:
+    marts = souk.home / "marts" / "souk.duckdb"
+    marts.parent.mkdir(parents=True, exist_ok=True)
+    if not marts.exists():
+        _publish_marts(marts)
+    souk.run("up")
+
+    def ask(queries: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "orchestration.cli", "sql"]
+        return subprocess.run(command, input=queries, cwd=ROOT, env=souk.environment, capture_output=True, text=True, check=False)
+
+    good = ask("select '[red]a[/]' as markup;\nselect 41 +\n 1")
+    assert good.returncode == 0, good.stderr
+    assert "[red]a[/]" in good.stdout
+    assert "42" in good.stdout
+    wrong = ask("select nothing from nowhere;\nselect 43;\n")
+    assert wrong.returncode == 1
+    assert "nowhere does not exist" in wrong.stderr
+    assert "43" in wrong.stdout
+
+
+@pytest.mark.parametrize("command", [("load", "marketplace"), ("pipeline",), ("verify",), ("verify", "--invariants")])
+def test_commands_that_need_postgres_say_that_it_does_not_run(souk: SoukHarness, command: tuple[str, ...]) -> None:
+    souk.run("up")
+    done = souk.run(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Postgres does not run in" in done.stderr
+
+
+def test_a_log_position_that_is_none_is_refused(souk: SoukHarness) -> None:
+    done = souk.run("verify", "--at", "yesterday")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--at yesterday is no log position" in done.stderr
 
 
 def test_a_killed_command_takes_its_program_along(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.harness.souk import SoukHarness, wait_for
+from tests.harness.souk import ROOT, SoukHarness, wait_for
 
 
 @pytest.fixture
@@ -180,6 +181,17 @@ def test_a_damaged_config_is_refused_and_kept(souk: SoukHarness) -> None:
     souk.layout.config.unlink()
 
 
+def test_down_works_without_a_readable_config(souk: SoukHarness) -> None:
+    souk.up()
+    souk.layout.config.write_bytes(b"\xff\xfe")
+    assert "config.json is damaged" in souk.run("status").stderr
+
+    done = souk.run("down")
+
+    assert done.returncode == 0, done.stderr
+    assert souk.living() == []
+
+
 def test_secrets_are_readable_by_their_owner_only(souk: SoukHarness) -> None:
     souk.up()
     for path in (souk.layout.config, souk.layout.keys / "jwt.pem", souk.home / "redis" / "redis.conf", souk.layout.log("redis")):
@@ -237,3 +249,39 @@ def test_a_child_that_outlives_its_leader_in_the_same_group_is_killed_with_it(tm
 
         supervisor.terminate()
         supervisor.wait(20)
+
+
+def _starting(souk: SoukHarness) -> subprocess.Popen[str]:
+    """`souk up` that is still at it: the API waits for a Postgres that is not among its services."""
+    souk.environment["SOUK_SERVICES"] = "redis,api"
+    command = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "up"], cwd=ROOT, env=souk.environment, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: souk.healthy("redis"))
+    return command
+
+
+def test_down_ends_an_up_that_is_still_starting(souk: SoukHarness) -> None:
+    with _starting(souk) as starting:
+        souk.down()
+        assert starting.wait(20) == 1
+        assert souk.living() == []
+        assert starting.stderr is not None
+        assert "stopped while it was starting: somebody ran `souk down`" in starting.stderr.read()
+
+
+def test_ctrl_c_in_up_leaves_nothing_running(souk: SoukHarness) -> None:
+    with _starting(souk) as starting:
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(30) != 0
+        assert starting.stderr is not None
+        assert "Traceback" not in starting.stderr.read()
+    assert souk.living() == []
+
+
+def test_two_ups_at_the_same_moment_start_one_set_of_processes(souk: SoukHarness) -> None:
+    command = [sys.executable, "-m", "orchestration.cli", "up"]
+    with subprocess.Popen(command, cwd=ROOT, env=souk.environment) as one, subprocess.Popen(command, cwd=ROOT, env=souk.environment) as two:
+        assert (one.wait(60), two.wait(60)) == (0, 0)
+    assert len(souk.living()) == 2
+    assert souk.status()["redis"]["healthy"] is True

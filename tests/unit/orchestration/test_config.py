@@ -1,10 +1,14 @@
 """Generated once, kept, ports moved only when somebody else holds them."""
 
+import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from orchestration.runtime.config import PORT_NAMES, Config, ensure_signing_key
-from orchestration.runtime.layout import Layout
+from orchestration.runtime.errors import RuntimeProblem
+from orchestration.runtime.layout import Layout, open_layout
 from orchestration.runtime.machine import Machine
 from orchestration.settings import Settings
 
@@ -22,6 +26,40 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     assert Config.load(layout) == config
     assert (moved, sorted(config.ports)) == ([], sorted(PORT_NAMES))
     assert len(set(config.ports.values())) == len(PORT_NAMES)
+
+
+def test_a_config_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None:
+    layout = _layout(tmp_path)
+    text = '{"version": 2, "something_new": true}'
+    layout.config.write_text(text, encoding="utf-8")
+    with pytest.raises(RuntimeProblem, match=r"made by a newer Souk .* has version 2, this one knows up to 1"):
+        Config.load(layout)
+    assert layout.config.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"7", b'{"ports": ', b'{"ports": {"api": "x"}}', b'{"version": null}'])
+def test_a_damaged_config_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    layout = _layout(tmp_path)
+    layout.config.write_bytes(content)
+    with pytest.raises(RuntimeProblem, match=r"config.json is damaged \(.+\). Restore a copy"):
+        Config.load(layout)
+    assert layout.config.read_bytes() == content
+
+
+def test_a_state_directory_that_is_no_folder_or_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert open_layout(tmp_path / "new" / "deep").home == tmp_path / "new" / "deep"
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
+    for odd in (circle, tmp_path / ("x" * 300), Path("~nobody-of-this-name/x")):
+        with pytest.raises(RuntimeProblem, match="cannot be used"):
+            open_layout(odd)
+
+    def closed(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(RuntimeProblem, match=r"is closed to .*: work as the user who started it"):
+        open_layout(tmp_path)
 
 
 def test_free_ports_stay_and_a_taken_one_moves() -> None:

@@ -20,7 +20,7 @@ def test_a_full_disk_is_refused_with_the_way_out(tmp_path: Path) -> None:
     finding = check_disk(tmp_path / "state", needed=2**62)
     assert not finding.ok
     assert finding.essential
-    assert "MiB needed: free some, or set SOUK_HOME elsewhere" in finding.detail
+    assert f"MiB needed for {tmp_path / 'state'}: free some, or set SOUK_HOME" in finding.detail
     assert check_disk(tmp_path / "state", needed=1).ok
 
 
