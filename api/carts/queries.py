@@ -41,7 +41,9 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
     version = rows[0].version if rows else 0
     items = [row for row in rows if row.cart_item_id is not None]
     offers = await offers_of(tx, [row.variant_id for row in items]) if items else {}
-    lines = [_line(row, offers[row.variant_id]) for row in items]
+    # The oldest line's; what costs another currency cannot be in the same order, nor in the same sum.
+    currency = offers[items[0].variant_id].currency if items else settings.default_currency
+    lines = [_line(row, offers[row.variant_id], currency) for row in items]
     buyable = [line for line in lines if line.available]
     sums = totals((PricedLine(line.quantity, line.price) for line in buyable), Tariff.of(settings))
     by_variant = {line.variant.variant_id: line.quantity for line in buyable}
@@ -49,7 +51,7 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
         cart_id=rows[0].cart_id if rows else None,
         items=lines,
         item_count=sum(line.quantity for line in lines),
-        currency=next((offer.currency for offer in offers.values()), settings.default_currency),
+        currency=currency,
         subtotal=sums.subtotal,
         tax=sums.tax,
         shipping=sums.shipping,
@@ -89,7 +91,7 @@ _LINES = {
 }
 
 
-def _line(row: Row[Any], offer: Offer) -> CartLine:  # Any: a row of _lines with an item
+def _line(row: Row[Any], offer: Offer, currency: str) -> CartLine:  # Any: a row of _lines with an item
     return CartLine(
         cart_item_id=row.cart_item_id,
         product=CartProduct(
@@ -105,7 +107,8 @@ def _line(row: Row[Any], offer: Offer) -> CartLine:  # Any: a row of _lines with
         price_when_added=row.price_at_addition,
         price_changed=offer.price != row.price_at_addition,
         subtotal=offer.price * row.quantity,
-        available=offer.on_sale and offer.stock >= row.quantity,
+        currency=offer.currency,
+        available=offer.on_sale and offer.stock >= row.quantity and offer.currency == currency,
     )
 
 

@@ -38,7 +38,8 @@ class CartVariant(Wire):
 
 
 class CartLine(Wire):
-    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the totals."""
+    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the totals; one in
+    another currency than the cart's is not, it needs an order of its own."""
 
     cart_item_id: UUID
     product: CartProduct
@@ -48,6 +49,7 @@ class CartLine(Wire):
     price_when_added: Amount
     price_changed: bool
     subtotal: Amount
+    currency: str
     available: bool
 
 

@@ -13,7 +13,8 @@ from api.kernel.settings import Settings
 from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
-    "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "available",
+    "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "currency",
+    "available",
 }  # fmt: skip
 
 
@@ -238,3 +239,16 @@ async def test_expired_carts_are_swept_and_others_stay(shop: Shop, seller: Perso
 
     assert shop.scalar("select count(*) from carts where session_id = %s", (old["X-Session-Id"],)) == 0
     assert len(_cart(shop, fresh)["items"]) == 1
+
+
+def test_amounts_in_different_currencies_are_never_added(shop: Shop, seller: Person) -> None:
+    who = _session()
+    first, other = shop.product(seller, price=40.0), shop.product(seller, price=7.0)
+    shop.sql.execute("update products set currency = 'EUR' where product_id = %s", (other["productId"],))
+    for product in (first, other):
+        assert shop.client.post("/api/v1/cart/items", json=_item(product), headers=who).status_code == 201
+
+    cart = shop.client.get("/api/v1/cart", headers=who).json()
+
+    assert [(line["currency"], line["price"], line["available"]) for line in cart["items"]] == [("USD", 40.0, True), ("EUR", 7.0, False)]
+    assert (cart["currency"], cart["subtotal"], cart["itemCount"]) == ("USD", 40.0, 2)
