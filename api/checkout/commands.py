@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fastapi import Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.checkout.driver import LostLease, drive
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
@@ -11,6 +13,7 @@ from api.checkout.schemas import PlaceOrder
 from api.kernel import idempotency
 from api.kernel.actor import Actor
 from api.kernel.context import Context
+from api.kernel.db import is_unavailable
 from api.kernel.errors import FieldError, Problem
 from api.kernel.idempotency import RequestKey, Stored
 from api.kernel.logs import get_logger, trace_id
@@ -35,6 +38,12 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
         running, answer = await drive(ctx, running, inline=True)
     except LostLease:
         raise OrderPending("The order is being completed elsewhere; ask again with the same Idempotency-Key.") from None
+    except (DBAPIError, PoolTimeout) as error:
+        if not is_unavailable(error):
+            raise
+        # What is committed stays: whoever takes the lease over goes on from there.
+        log.warning("the database does not answer in the middle of a checkout", checkout=str(running.checkout_id), point=running.point)
+        raise OrderPending("The order is being completed; ask again with the same Idempotency-Key.", retry_after=5) from error
     if isinstance(answer, Stored):
         return answer.response()
     if isinstance(answer, Problem):

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import MetaData, Row
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
@@ -28,6 +29,9 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # Any: bind values
 # 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, running it again is always right.
 RETRYABLE = frozenset({"40001", "40P01"})
 MAX_ATTEMPTS = 5
+# SQLSTATE classes that mean "the server is not there or out of room", not "the statement is wrong":
+# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03 an idle timeout.
+_UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25P03")
 
 
 class Base(DeclarativeBase):
@@ -139,6 +143,12 @@ async def _again(begin: Callable[[], AbstractAsyncContextManager[Tx]], work: Cal
 def sqlstate(error: DBAPIError) -> str | None:
     """The five-character SQLSTATE of a database error, None when the connection broke before the server answered."""
     return getattr(error.orig, "sqlstate", None)
+
+
+def is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
+    """Whether the database could not do it just now, so that trying again is worth it; False for what is wrong with the statement."""
+    state = sqlstate(error) if isinstance(error, DBAPIError) else None
+    return state is None or state.startswith(_UNAVAILABLE)
 
 
 def constraint_name(error: DBAPIError) -> str | None:

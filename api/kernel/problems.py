@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.kernel import errors
-from api.kernel.db import sqlstate
+from api.kernel.db import is_unavailable, sqlstate
 from api.kernel.errors import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemDocument
 from api.kernel.logs import get_logger, trace_id
 
@@ -28,9 +28,6 @@ _BY_STATUS: dict[int, type[Problem]] = {
     413: errors.BodyTooLarge,
 }
 _PARTS = {"query": "/query", "path": "/path", "header": "/header", "cookie": "/cookie", "body": ""}
-# SQLSTATE classes that mean "the server is not there or out of room", not "the statement is wrong":
-# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03 an idle timeout.
-_UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25P03")
 
 
 def install(app: FastAPI) -> None:
@@ -136,9 +133,8 @@ def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
         # A text with a NUL, a number past its column: what a schema let through and Postgres cannot hold is the sender's to correct.
         log.warning("a value cannot be stored", sqlstate=sqlstate(error))
         return errors.ValidationFailed("A value cannot be stored as it is: look for NUL characters and numbers out of range.")
-    state = sqlstate(error) if isinstance(error, DBAPIError) else "53300"
-    if state is None or state.startswith(_UNAVAILABLE):
-        log.warning("database unavailable", sqlstate=state)
+    if is_unavailable(error):
+        log.warning("database unavailable", sqlstate=sqlstate(error) if isinstance(error, DBAPIError) else "no free connection")
         return errors.Unavailable("The database does not answer just now; nothing was changed.")
     return _from_anything(error)
 
