@@ -1,12 +1,13 @@
 """The column-wise decoder against a value-by-value one written from the protocol's description, on generated messages."""
 
 import struct
+import tracemalloc
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness.cdc import lab_contract
@@ -33,7 +34,8 @@ Values = tuple[str | None, ...]
 UNCHANGED = "\0unchanged"
 
 amounts = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**9), max_value=10**9).map(str)
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+short_texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+texts = short_texts | st.builds(lambda text: 30 * text, short_texts)
 rows = st.tuples(st.none() | amounts, st.uuids().map(str), st.none() | texts, st.integers(-(2**31), 2**31 - 1).map(str))
 changes = st.one_of(
     st.tuples(st.just("I"), st.just(""), st.none(), rows),
@@ -84,12 +86,24 @@ def expected(seq: int, kind: str, old: Values | None, new: Values | None) -> lis
     return [typed(new) | {"_op": "i" if kind == "I" else "u", "_seq": 2 * seq + 1}]
 
 
+@settings(deadline=None)  # the first example loads Arrow's kernels
 @given(st.lists(changes, min_size=1, max_size=25))
 def test_the_same_rows_as_value_by_value(history: list[tuple[str, str, Values | None, Values | None]]) -> None:
     payloads = [message(*change) for change in history]
     found = decode_rows(LAYOUT, payloads, np.arange(5, 5 + len(payloads))).to_pylist()
     wanted = [row for seq, (kind, _, old, new) in enumerate(history, start=5) for row in expected(seq, kind, old, new)]
     assert found == wanted
+
+
+def test_long_values_take_little_more_memory_than_their_bytes() -> None:
+    note = "ü" * 4500
+    payloads = [message("I", "", None, ("1.0000", "x", note, str(number))) for number in range(500)]
+    tracemalloc.start()
+    decoded = decode_rows(LAYOUT, payloads, np.arange(500))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert set(decoded["note"].to_pylist()) == {note}
+    assert peak < 4 * sum(map(len, payloads))
 
 
 @given(rows, texts)
