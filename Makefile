@@ -24,7 +24,8 @@ install: .venv/bin/python ## create .venv (Python 3.11) from requirements.lock; 
 # The interpreter must answer and be 3.11; pyenv's shims exist for versions that are not there.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
-	  echo "Souk needs Python 3.11 and found none as \`$(PYTHON)\`. Install it (Debian: apt-get install python3.11 python3.11-venv)"; \
+	  echo "Souk needs Python 3.11; \`$(PYTHON)\` is $$($(PYTHON) -V 2>/dev/null || echo not there)."; \
+	  echo "Install it (Debian: apt-get install python3.11 python3.11-venv)"; \
 	  echo "or name it: make install PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "python3.11 cannot make a virtual environment (Debian: apt-get install python3.11-venv)"; rm -rf .venv; exit 1; }
 

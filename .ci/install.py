@@ -5,6 +5,7 @@ a stamp in .venv holds a digest of what was installed.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,13 +22,15 @@ def digest() -> str:
 
 
 def pip_configuration() -> dict[str, list[str]]:
-    """Where pip is told to look: find-links, index-url, extra-index-url, cert. Files and PIP_* variables; empty on an ordinary machine.
+    """Where pip is told to look: find-links, index-url, cert and the like. Files and PIP_* variables; empty on an ordinary machine.
 
     `pip config list` prints lines like global.find-links='/a /b'; later ones (the environment) win.
     """
-    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True).stdout
+    asked = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        sys.exit(f"pip does not work in {sys.prefix}: {asked.stderr.strip()}. Mend that, or remove .venv, then run `make install` again.")
     found: dict[str, list[str]] = {}
-    for line in listed.splitlines():
+    for line in asked.stdout.splitlines():
         name, _, value = line.partition("=")
         option = name.rsplit(".", 1)[-1].replace("_", "-")
         section = name.rsplit(".", 1)[0]
@@ -48,13 +51,33 @@ def uv_options(configured: dict[str, list[str]]) -> list[str]:
     if "extra-index-url" in configured:
         # As pip does: all indexes count alike. Every version is pinned, so a second index cannot smuggle in a newer one.
         options += ["--index-strategy", "unsafe-best-match"]
+    for host in configured.get("trusted-host", []):
+        options += ["--allow-insecure-host", host]
+    if configured.get("no-index", ["false"])[-1].lower() in {"1", "true", "yes", "on"}:
+        options += ["--no-index"]
     return options
 
 
-def run(*argv: str) -> None:
+def uv_environment(configured: dict[str, list[str]]) -> dict[str, str]:
+    """pip's own certificates for uv, unless uv was told of others."""
+    given = configured.get("cert", [])[-1:]
+    return {**({"SSL_CERT_FILE": given[0]} if given else {}), **os.environ}
+
+
+def run(*argv: str, configured: dict[str, list[str]]) -> None:
     """Run, output visible; a failure ends the installation with the command's own words above ours."""
-    if subprocess.run(argv, cwd=ROOT, check=False).returncode != 0:
-        sys.exit(f"installation failed at: {' '.join(argv[:6])} ... Mend what the lines above say and run `make install` again.")
+    if subprocess.run(argv, cwd=ROOT, env=uv_environment(configured), check=False).returncode != 0:
+        advice = f"Mend what the lines above say and run `make install` again.\n{places(configured)}"
+        sys.exit(f"installation failed at: {' '.join(argv[:6])} ... {advice}")
+
+
+def places(configured: dict[str, list[str]]) -> str:
+    """Where packages were looked for, and how to name another place."""
+    named = [
+        f"{option} {' '.join(configured[option])}" for option in ("find-links", "index-url", "extra-index-url") if configured.get(option)
+    ]
+    looked = ", ".join(named) or "https://pypi.org, because pip's configuration names no other place"
+    return f"Packages were looked for in: {looked}. PIP_FIND_LINKS=folder or PIP_INDEX_URL=url name a place of yours."
 
 
 def main() -> None:
@@ -67,12 +90,14 @@ def main() -> None:
     if stamp.exists() and stamp.read_text(encoding="ascii") == digest():
         return
     uv = str(Path(sys.prefix) / "bin" / "uv")
-    options = uv_options(pip_configuration())
+    configured = pip_configuration()
+    options = uv_options(configured)
     print(f"installing into {sys.prefix} from requirements.lock", flush=True)  # noqa: T201 - this is a program
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV)
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV, configured=configured)
     # install, not sync: sync would drop the libraries that an index's torch brings beyond the lock.
-    run(uv, "pip", "install", "--python", sys.executable, "-r", "requirements.lock", "--override", ".ci/overrides.txt", *options)
-    run(uv, "pip", "install", "--python", sys.executable, "--no-deps", "--no-build-isolation", "-e", ".", *options)
+    install = (uv, "pip", "install", "--python", sys.executable)
+    run(*install, "-r", "requirements.lock", "--override", ".ci/overrides.txt", *options, configured=configured)
+    run(*install, "--no-deps", "--no-build-isolation", "-e", ".", *options, configured=configured)
     stamp.write_text(digest(), encoding="ascii")
 
 
