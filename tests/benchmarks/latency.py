@@ -1,8 +1,10 @@
 """`python -m tests.benchmarks.latency`: what one shopper waits for, request by request, over HTTP on a throw-away shop with fsync on.
 
+With `--platform`: what recommendations take on the running platform of SOUK_HOME (a `make demo` before), whose models they need.
 `limit` is the same process answering `/health/live` in the same run: the floor that HTTP and the framework set.
 """
 
+import argparse
 import itertools
 import os
 import random
@@ -15,7 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psycopg
 
+from orchestration.runtime.machine import Machine, load_machine
+from orchestration.settings import load_settings
 from tests.benchmarks.results import ROOT, record
 from tests.harness.api import Server, running_api
 from tests.harness.postgres import running_postgres
@@ -38,15 +43,48 @@ def percentiles(call: Callable[[int], httpx.Response], times: int) -> tuple[floa
     return cuts[49], cuts[94], cuts[98]
 
 
-def measure(api: httpx.Client) -> None:
-    """Every request kind against the floor."""
-    floor = percentiles(lambda _: api.get("/health/live"), REQUESTS)[0]
+def reporter(client: httpx.Client) -> Callable[[str, int, Callable[[int], httpx.Response]], None]:
+    """Measures one request kind and records it against the client's own floor."""
+    floor = percentiles(lambda _: client.get("/health/live"), REQUESTS)[0]
 
     def report(name: str, times: int, call: Callable[[int], httpx.Response]) -> None:
         p50, p95, p99 = percentiles(call, times)
         spread = f"p95 {p95:.1f}, p99 {p99:.1f}"
         record("latency", name, ours=p50, limit=floor, unit="ms p50", lower_is_better=True, note=spread, p95=p95, p99=p99, requests=times)
 
+    return report
+
+
+def measure_recommendations(machine: Machine) -> None:
+    """The running platform: shoppers with a history at the recommender itself, then through the shop as a shopper meets it."""
+    with psycopg.connect(machine.database_url) as connection:
+        known = "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY md5(user_id::text)"
+        shoppers = [str(user) for (user,) in connection.execute(f"{known} LIMIT {REQUESTS}")]
+        sold = "SELECT product_id::text FROM order_items GROUP BY 1 ORDER BY count(*) DESC"
+        products = [str(product) for (product,) in connection.execute(f"{sold} LIMIT {REQUESTS}")]
+    with httpx.Client(base_url=machine.address("serving"), timeout=10) as serving:
+
+        def for_you(i: int) -> httpx.Response:
+            return serving.post("/v1/for-you", json={"userId": shoppers[i % len(shoppers)], "recent": [], "limit": 20})
+
+        reporter(serving)("for you, at the recommender", REQUESTS, for_you)
+    with httpx.Client(base_url=machine.address("api"), timeout=10) as api:
+        report = reporter(api)
+        report("related products", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}/related"))
+        guests = [{"X-Session-Id": f"latency-guest-{number}"} for number in range(20)]
+        for number, guest in enumerate(guests):
+            views = [{"type": "view", "productId": product} for product in products[number : number + 5]]
+            api.post("/api/v1/events", json={"events": views}, headers=guest).raise_for_status()
+        report(
+            "for you, a guest who looked at five products",
+            REQUESTS,
+            lambda i: api.get("/api/v1/recommendations/for-you", headers=guests[i % len(guests)]),
+        )
+
+
+def measure(api: httpx.Client) -> None:
+    """Every request kind of the shop against the floor."""
+    report = reporter(api)
     listed = api.get("/api/v1/products", params={"limit": 100}).json()["products"]
     products = [row["productId"] for row in listed if row["inStock"]]
     random.Random(7).shuffle(products)
@@ -58,6 +96,7 @@ def measure(api: httpx.Client) -> None:
     report("product list, 24", REQUESTS, lambda i: api.get("/api/v1/products", params={"limit": 24, "page": 1 + i % 5}))
     report("product detail", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}"))
     report("search with facets", REQUESTS, lambda i: api.get("/api/v1/search", params={"q": words[i % len(words)]}))
+    report("autocomplete", REQUESTS, lambda i: api.get("/api/v1/search/autocomplete", params={"q": words[i % len(words)][:3]}))
     session = {"X-Session-Id": "benchmark-session"}
 
     def add_to_cart(_: int) -> httpx.Response:
@@ -81,6 +120,19 @@ def measure(api: httpx.Client) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--platform", action="store_true", help="recommendations on the running platform of SOUK_HOME")
+    if not parser.parse_args().platform:
+        measure_shop()
+        return
+    machine = load_machine(load_settings())
+    if machine is None:
+        sys.exit("nothing runs here: `make demo` first")
+    measure_recommendations(machine)
+
+
+def measure_shop() -> None:
+    """A throw-away shop of 1,000 products."""
     with tempfile.TemporaryDirectory(prefix="souk-latency-") as name:
         folder = Path(name)
         with running_postgres(folder / "postgres", fsync=True) as postgres, running_redis(folder / "redis") as redis:
