@@ -13,7 +13,7 @@ from api.kernel.db import Base
 
 
 class OutboxEvent(Base):
-    """An event in the same commit as its cause. Relays claim unpublished rows with SKIP LOCKED and mark them; never `id > last seen`."""
+    """An event in the same commit as its cause. One relay at a time takes unmarked rows and marks them."""
 
     __tablename__ = "outbox_events"
     __table_args__ = (
