@@ -36,7 +36,7 @@ def training_frame(entity_rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
         store = offline_store(folder, Path(scratch))
         for entity in (*asked, "shop"):
             found = _stored(store, entity, complete.select(KEYS[entity], EVENT_TIMESTAMP))
-            complete = complete.join(found, on=[KEYS[entity], EVENT_TIMESTAMP], how="left", maintain_order="left")
+            complete = complete.join(found, on=[KEYS[entity], EVENT_TIMESTAMP], how="left", nulls_equal=True, maintain_order="left")
     complete = request_time(complete, {*asked, "shop"})
     names = [column.name for column in COLUMNS if column.entity in {*asked, "shop"}]
     return complete.select(*entity_rows.columns, *names)

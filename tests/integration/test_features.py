@@ -60,6 +60,13 @@ def test_every_value_is_what_brute_force_over_the_past_gives(built_marts: BuiltM
     assert max(frame["product__orders_30d"].to_list()) > max(frame["product__orders_7d"].to_list()) > 0
 
 
+def test_a_guest_is_a_shopper_of_whom_nothing_is_known(questions: pl.DataFrame, folder: Path) -> None:
+    asked = questions.head(20)
+    guests = training_frame(asked.with_columns(pl.lit(None, pl.String).alias("user_id")), folder)
+    nobody = training_frame(asked.with_columns(pl.lit("unknown").alias("user_id")), folder)
+    assert guests.drop("user_id").equals(nobody.drop("user_id"))
+
+
 def test_a_planted_future_leak_is_caught(built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path, tmp_path: Path) -> None:
     """The negative control of the test above: rows that become visible one day too early must be noticed."""
     for file in folder.glob("*.parquet"):
