@@ -117,12 +117,15 @@ async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) ->
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}}, **responses(ProductNotFound)},
 )
-async def get_generated_image(ctx: Ctx, product_id: ProductId) -> Response:
+async def get_generated_image(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> Response:
     """Generated artwork for products without a photograph: initials on the department's colour."""
     async with ctx.db.read() as tx:
-        row = await products.picture_of(tx, product_id)
+        row = await products.picture_of(tx, actor, product_id)
     # The tile runs no script and loads nothing, also when someone opens it as a page.
-    headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    headers = {
+        "Cache-Control": "public, max-age=86400" if actor.user_id is None else "private, max-age=86400",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    }
     return Response(artwork.draw(row.title, row.path), media_type="image/svg+xml", headers=headers)
 
 

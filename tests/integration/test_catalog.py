@@ -359,6 +359,9 @@ def test_a_draft_is_seen_by_its_seller_only(shop: Shop, seller: Person) -> None:
     url = shop.client.post("/api/v1/products", json=body, headers=seller.headers).headers["location"]
 
     assert shop.client.get(url, headers=seller.headers).json()["status"] == "draft"
+    # The drawn picture says the title.
+    problem(shop.client.get(f"{url}/image.svg"), 404, "product-not-found")
+    assert "<title>Draft</title>" in shop.client.get(f"{url}/image.svg", headers=seller.headers).text
     problem(shop.client.get(url), 404, "product-not-found")
     problem(shop.client.get(url, headers=shop.person("seller").headers), 404, "product-not-found")
     assert "Draft" not in _titles(shop, limit=100, sort="newest")

@@ -109,10 +109,12 @@ async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
     return currency
 
 
-async def picture_of(tx: ReadTx, product_id: UUID) -> Row[Any]:  # Any: title and category path
-    """What a generated picture is drawn from. Raises: ProductNotFound."""
+async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Row[Any]:  # Any: title and category path
+    """What a generated picture is drawn from, also after the product left the shop: orders still show it. The picture says the title, so
+    somebody else's draft has none. Raises: ProductNotFound."""
     statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)
-    row = await tx.first(statement.where(Product.product_id == product_id))
+    shown = or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid))
+    row = await tx.first(statement.where(Product.product_id == product_id, shown), {"viewer": actor.user_id})
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     return row
