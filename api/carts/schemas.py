@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from api.kernel.money import Amount
+from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 
 MAX_QUANTITY = 999
@@ -48,7 +48,7 @@ class CartLine(Wire):
     price: Amount
     price_when_added: Amount
     price_changed: bool
-    subtotal: Amount
+    subtotal: Sum
     currency: str
     available: bool
 
@@ -60,8 +60,8 @@ class CartBody(Wire):
     items: list[CartLine]
     item_count: int
     currency: str
-    subtotal: Amount
-    tax: Amount
+    subtotal: Sum
+    tax: Sum
     shipping: Amount
-    total: Amount
-    savings: Amount
+    total: Sum
+    savings: Sum

@@ -17,6 +17,8 @@ Amount = Annotated[
     Decimal, Field(strict=False, max_digits=12, decimal_places=2), PlainSerializer(float, return_type=float, when_used="json")
 ]
 Price = Annotated[Amount, Field(gt=0)]
+# What amounts add up to before anybody checked that it can be paid: a cart may be worth more than an order can be.
+Sum = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
 def to_cents(value: Decimal) -> Decimal:

@@ -252,3 +252,14 @@ def test_amounts_in_different_currencies_are_never_added(shop: Shop, seller: Per
 
     assert [(line["currency"], line["price"], line["available"]) for line in cart["items"]] == [("USD", 40.0, True), ("EUR", 7.0, False)]
     assert (cart["currency"], cart["subtotal"], cart["itemCount"]) == ("USD", 40.0, 2)
+
+
+def test_a_cart_worth_more_than_an_order_can_be_is_still_shown(shop: Shop, seller: Person) -> None:
+    who = _session()
+    product = shop.product(seller, stock=999, price=9_999_999_999.99)
+
+    assert shop.client.post("/api/v1/cart/items", json=_item(product, 999), headers=who).status_code == 201
+
+    cart = shop.client.get("/api/v1/cart", headers=who).json()
+    assert cart["subtotal"] == cart["items"][0]["subtotal"] == 9_989_999_999_990.01
+    assert cart["total"] == 10_789_199_999_989.21
