@@ -24,6 +24,7 @@ from orchestration.runtime.layout import Layout, open_layout, write_atomically
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.sampler import MemorySampler
 from orchestration.runtime.status import status_of
+from orchestration.runtime.supervisor import supervisor_lives
 from orchestration.settings import ROOT
 
 
@@ -50,12 +51,15 @@ def demo(
     ] = "",
     record: Annotated[bool, typer.Option("--record", help="Append time and peak memory to docs/results/demo.jsonl.")] = False,
 ) -> None:
-    """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running."""
+    """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running.
+
+    Safe to repeat, also after ctrl-c: what is done is not done again. With exit status 1 the step that failed is named.
+    """
     chosen = settings()
     with problems_as_sentences():
         layout = open_layout(chosen.home)
     story, began = Story(), time.monotonic()
-    with problems_as_sentences(), MemorySampler(layout.home) as memory:
+    with problems_as_sentences(), _interruption_in_words(layout), MemorySampler(layout.home) as memory:
         if data is not None and not data.exists():
             raise RuntimeProblem(f"no data at {data}: give the folder or file of the set")
         with story.step("Start every process"), ServiceProgress() as progress:
@@ -72,6 +76,17 @@ def demo(
     _summary(machine, story, seconds, memory.peak_bytes)
     if record:
         _record(data, story, seconds, memory.peak_bytes)
+
+
+@contextlib.contextmanager
+def _interruption_in_words(layout: Layout) -> Iterator[None]:
+    """After ctrl-c a person wants to know what is left."""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        left = "what runs keeps running, `souk down` stops it" if supervisor_lives(layout) else "nothing was left running"
+        err.print(f"interrupted: {left}; the same command again continues with what is left to do", highlight=False)
+        raise typer.Exit(130) from interruption
 
 
 def _must(module: str, *arguments: str, capture: bool = False) -> str:
