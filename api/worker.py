@@ -14,6 +14,7 @@ import orjson
 from api.carts import jobs as carts
 from api.checkout import jobs as checkout
 from api.events import jobs as events
+from api.identity import jobs as identity
 from api.inventory import jobs as inventory
 from api.kernel import clock, failpoints, idempotency, logs, outbox
 from api.kernel.context import Context, open_context
@@ -27,6 +28,7 @@ log = logs.get_logger(__name__)
 JOBS: tuple[Job, ...] = (
     Job("outbox relay", 0.5, outbox.relay),
     Job("idempotency reaper", 600.0, idempotency.reap),
+    *identity.JOBS,
     *checkout.JOBS,
     *inventory.JOBS,
     *orders.JOBS,

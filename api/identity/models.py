@@ -60,7 +60,7 @@ class RefreshToken(Base):
     token_hash: Mapped[bytes] = mapped_column(primary_key=True, info=SECRET)
     family_id: Mapped[UUID] = mapped_column(index=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), index=True)
-    expires_at: Mapped[Instant]
+    expires_at: Mapped[Instant] = mapped_column(index=True)
     used_at: Mapped[Instant | None]
     revoked_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]

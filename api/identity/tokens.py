@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from api.identity.errors import InvalidRefreshToken
 from api.identity.models import RefreshToken, User
@@ -85,6 +85,13 @@ async def revoke_all(tx: Tx, user_id: UUID) -> None:
     """End every family of the account."""
     live = (RefreshToken.user_id == user_id, RefreshToken.revoked_at.is_(None))
     await tx.execute(update(RefreshToken).where(*live).values(revoked_at=func.now()))
+
+
+async def forget_expired(tx: Tx, limit: int) -> int:
+    """Delete at most `limit` tokens past their end; how many. They are refused whether they are known or not."""
+    over = select(RefreshToken.token_hash).where(RefreshToken.expires_at <= func.now()).order_by(RefreshToken.expires_at).limit(limit)
+    gone = await tx.execute(delete(RefreshToken).where(RefreshToken.token_hash.in_(over.with_for_update(skip_locked=True))))
+    return gone.rowcount
 
 
 async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:

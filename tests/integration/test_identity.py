@@ -1,21 +1,15 @@
 """Accounts over HTTP, read back from the tables."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
-from tests.harness.api import Server
+from api.identity.jobs import forget_expired_tokens
+from api.kernel.context import open_context
+from api.kernel.settings import Settings
 from tests.harness.shop import PASSWORD, Shop, problem
 
 ADDRESS = {"street": "1 Market Street", "city": "San Francisco", "state": "CA", "zipCode": "94105", "country": "US"}
-
-
-@pytest.fixture(scope="module")
-def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
-    shop = Shop(api_server, database_url)
-    yield shop
-    shop.close()
 
 
 def test_register_answers_the_user_and_a_token_pair_and_stores_a_hash(shop: Shop) -> None:
@@ -191,3 +185,23 @@ def test_the_keys_are_published_without_the_private_half(shop: Shop) -> None:
     keys = shop.client.get("/.well-known/jwks.json").json()["keys"]
 
     assert [key.keys() for key in keys] == [{"kty", "crv", "use", "alg", "kid", "x"}]
+
+
+async def test_expired_refresh_tokens_are_forgotten_and_others_stay(
+    shop: Shop, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.identity.jobs.BATCH", 2)
+    gone, kept = shop.person(), shop.person()
+    for _ in range(4):
+        shop.client.post("/api/v1/auth/login", json={"email": gone.email, "password": PASSWORD})
+    expired = shop.sql.execute("update refresh_tokens set expires_at = now() where user_id = %s", (gone.user_id,)).rowcount
+    problem(shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}), 401, "invalid-refresh-token")
+
+    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
+    async with open_context(settings) as context:
+        assert await forget_expired_tokens(context) == expired == 5
+        assert await forget_expired_tokens(context) == 0
+
+    assert shop.scalar("select count(*) from refresh_tokens where user_id = %s", (gone.user_id,)) == 0
+    problem(shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}), 401, "invalid-refresh-token")
+    assert shop.client.post("/api/v1/auth/refresh", json={"refreshToken": kept.refresh_token}).status_code == 200
