@@ -58,6 +58,14 @@ class PostgresHarness(Stoppable):
         """Stop without a checkpoint (pg_ctl -m immediate); the next start replays the log."""
         self._end(signal.SIGQUIT)
 
+    def promote(self) -> None:
+        """Stop, start as a standby of nobody and promote: the same data on a new timeline."""
+        self.stop()
+        (self.cluster.data_dir / "standby.signal").touch()
+        self.process = self.cluster.start(self.log)
+        with psycopg.connect(self.cluster.url(), autocommit=True) as admin:
+            admin.execute("select pg_promote()")
+
     def stop(self) -> None:
         """Stop cleanly (pg_ctl -m fast). Harmless when it is not running."""
         self._end(signal.SIGINT)

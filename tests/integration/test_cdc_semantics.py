@@ -202,6 +202,23 @@ def test_another_server_is_refused_in_words(lab: CdcLab, tmp_path: Path) -> None
             second.close()
 
 
+def test_a_promoted_server_is_snapshotted_anew(tmp_path: Path) -> None:
+    with running_postgres(tmp_path / "postgres") as server:
+        lab = CdcLab(server, tmp_path / "lab")
+        try:
+            lab.execute("insert into lines (quantity) values (1), (2)")
+            lab.start_thread()
+            lab.wait_watermark()
+            lab.stop()
+            server.promote()
+            lab.execute("delete from lines where quantity = 1")
+            lab.start_thread()
+            lab.assert_exact()
+            assert "the timeline changed from 1 to 2" in lab.tail()
+        finally:
+            lab.close()
+
+
 def test_a_quiet_publication_does_not_hold_the_log(lab: CdcLab) -> None:
     lab.execute("create table unpublished (i int8)")
     lab.execute("insert into unpublished select generate_series(1, 200000)")

@@ -65,7 +65,9 @@ def identify(connection: psycopg.Connection[tuple[object, ...]]) -> Identity:
     if version < OLDEST_SERVER:
         raise SourceError(f"Postgres {version // 10000} is too old: column lists in publications need 15")
     row = connection.execute(
-        "select (select system_identifier from pg_control_system())::text, (select timeline_id from pg_control_checkpoint()),"
+        # The timeline from the log's own file name: the control file tells a promotion only after the next checkpoint.
+        "select (select system_identifier from pg_control_system())::text,"
+        " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int4,"
         " pg_current_wal_flush_lsn()::text, current_setting('wal_level')"
     ).fetchone()
     if row is None:
