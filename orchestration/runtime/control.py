@@ -18,7 +18,7 @@ from orchestration.runtime.doctor import examine
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.layout import Layout, open_layout
 from orchestration.runtime.machine import Machine, load_machine
-from orchestration.runtime.services import Service, service_table
+from orchestration.runtime.services import NAMES, Service, service_table
 from orchestration.runtime.state import Record, process_of, read_record, supervised_processes
 from orchestration.runtime.supervisor import SUPERVISOR, supervisor_lives
 from orchestration.settings import ROOT, Settings
@@ -49,6 +49,8 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
     Raises: RuntimeProblem naming the cause and the fix; then nothing that this call started is left running.
     """
     layout = open_layout(settings.home)
+    if unknown := settings.chosen_services - set(NAMES):
+        raise RuntimeProblem(f"SOUK_SERVICES: there is no service {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
     if not supervisor_lives(layout):
         _refuse_unless_ready(settings, layout)
     try:

@@ -11,6 +11,12 @@ from orchestration.runtime.dagster_home import write_dagster_home
 from orchestration.runtime.health import Check, alive, heartbeat, http_ok, port_open, postgres_ok, redis_ok
 from orchestration.runtime.machine import Machine
 
+# Every name the table below can have, in its order; which of them it has depends on the settings and on what is installed.
+NAMES = (
+    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
+    *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
+)
+
 
 @dataclass(frozen=True)
 class Service:

@@ -51,6 +51,13 @@ def test_up_for_more_than_what_runs_says_to_go_down_first_and_leaves_it_running(
     assert souk.status()["redis"]["healthy"] is True
 
 
+def test_an_unknown_service_is_refused_by_name_and_nothing_starts(souk: SoukHarness) -> None:
+    done = souk.run("up", SOUK_SERVICES="redis,postgers")
+    assert done.returncode == 1
+    assert "SOUK_SERVICES: there is no service postgers; there are: postgres, redis, " in done.stderr
+    assert not souk.home.exists()
+
+
 def test_a_killed_child_is_restarted_and_the_restart_is_reported(souk: SoukHarness) -> None:
     souk.up()
     killed = souk.kill9("redis")

@@ -10,7 +10,7 @@ from orchestration.runtime import services
 from orchestration.runtime.config import Config
 from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import Machine
-from orchestration.runtime.services import can_run, mlflow_environment, service_table
+from orchestration.runtime.services import NAMES, can_run, mlflow_environment, service_table
 from orchestration.settings import Settings
 
 
@@ -34,6 +34,7 @@ def test_every_service_of_one_machine_comes_after_what_it_needs(tmp_path: Path) 
         *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
         *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
     ]
+    assert tuple(names) == NAMES
     for position, service in enumerate(table):
         assert set(service.after) <= set(names[:position])
 
