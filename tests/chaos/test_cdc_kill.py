@@ -163,7 +163,7 @@ def test_many_random_kills(postgres_server: PostgresHarness, tmp_path: Path, see
         for number in range(6):
             point = rng.choice(STREAM_POINTS)
             lab.start(f"{point}@{rng.randint(1, 6)}=kill", settings=QUICK)
-            work_until_killed(lab, seed=seed * 100 + number, seconds=90)
+            work_until_killed(lab, seed=seed * 100 + number, seconds=300)
         lab.start_thread(**QUICK)
         lab.assert_exact()
     finally:
