@@ -15,12 +15,14 @@ import yaml  # type: ignore[import-untyped]  # the wheel has no types
 _REF = re.compile(r"ref\(\s*'(\w+)'\s*\)")
 _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\(.*?endmacro", re.DOTALL)
 _SOURCE = re.compile(r"source\(\s*'(\w+)'\s*,\s*'(\w+)'\s*\)")
+# dbt's sources whose tables are assets of the same name; `build`, what the build itself knows, is none.
+_ASSETS = {"lake", "derived"}
 GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "transforms", "features": "features"}
 
 
 @dataclass(frozen=True)
 class DbtModel:
-    """One model. layer: its folder. parents: models and lake tables it reads. tested: dbt has data tests on it."""
+    """One model. layer: its folder. parents: models, lake tables and Spark's derived tables it reads. tested: dbt has data tests on it."""
 
     name: str
     layer: str
@@ -41,7 +43,7 @@ def read_project(project: Path) -> tuple[DbtModel, ...]:
     found = []
     for path in sorted((project / "models").rglob("*.sql"), key=lambda path: path.stem):
         text = path.read_text(encoding="utf-8")
-        tables = [table for source, table in _SOURCE.findall(text) if source == "lake"]
+        tables = [table for source, table in _SOURCE.findall(text) if source in _ASSETS]
         entry = described.get(path.stem, {})
         found.append(
             DbtModel(

@@ -4,6 +4,7 @@ import dagster as dg
 
 from features.errors import FeaturesMissing
 from features.published import published, watermark
+from orchestration.assets.lake import lake_tables
 from orchestration.dbt_graph import read_project
 from orchestration.dead_runs import fail_dead_runs
 from orchestration.resources import Platform
@@ -54,9 +55,9 @@ def built_at(platform: Platform) -> Watermark | None:
 
 
 def marts_sources(platform: Platform) -> set[str]:
-    """Lake tables that some dbt model reads."""
+    """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the shop did."""
     models = read_project(platform.transforms.souk_dbt_project)
-    return {parent for model in models for parent in model.parents} - {model.name for model in models}
+    return {parent for model in models for parent in model.parents}.intersection(lake_tables())
 
 
 def position_of(mark: Watermark, tables: set[str]) -> str:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from transforms.dbt_project import run_dbt
+from transforms.derived import attach_co_purchase
 from transforms.errors import LakeNotReady, TransformError
 from transforms.publish import clean_features, connect, publish_features, publish_marts
 from transforms.settings import TransformSettings
@@ -86,9 +87,10 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """A fresh DuckDB file with the lake's views in schema `lake` and the watermark's row in schema `build`."""
+    """A fresh DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark's row in `build`."""
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
+        attach_co_purchase(con, lake_uri)
         con.execute("CREATE SCHEMA build")
         con.execute("CREATE TABLE build.watermark (lsn BIGINT, lsn_text VARCHAR, as_of TIMESTAMPTZ, built_at TIMESTAMPTZ)")
         con.execute("INSERT INTO build.watermark VALUES (?, ?, ?, ?)", [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at])

@@ -17,11 +17,12 @@ from api.kernel.context import Context
 from api.kernel.errors import NotAuthenticated
 from api.kernel.money import ZERO
 from api.orders import sales
-from api.sellers.marts import MartReader, ProductSales, SalesDay, Watermark
+from api.sellers.marts import MartReader, ProductPair, ProductSales, SalesDay, Watermark
 
 PERIODS = (7, 30, 90, 365)
 TOP_PRODUCTS = 10
 LIST_ROWS = 12
+PAIRS = 8
 # Without marts the page still shows the live side, this far back.
 LIVE_ONLY_DAYS = 30
 
@@ -67,6 +68,7 @@ class Dashboard:
     before: Figures
     days: list[SalesDay]
     products: list[ProductSales]
+    pairs: list[ProductPair]
     stock: list[StockLine]
     stock_totals: Row[Any] | None  # Any: variants, units, sold_out, low, value
     orders: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_orders
@@ -105,6 +107,7 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         before=_figures(day for day in known if day.day < first and watermark),
         days=days,
         products=await _top_products(ctx, marts, actor, (first, last), live_from),
+        pairs=await marts.bought_together(actor, PAIRS),
         stock=_with_cover(scarce, await marts.units_in_30_days(actor)),
         stock_totals=stock_totals,
         orders=latest_orders,

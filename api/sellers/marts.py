@@ -28,6 +28,15 @@ _PRODUCTS = """
 """
 _LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
 _COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
+# When both products are the seller's, both directions are in the mart; the one that predicts better is shown.
+_PAIRS = """
+    SELECT title, with_title, orders_together, lift, pairs_lsn_text
+    FROM mart_product__bought_together WHERE seller_id = ?
+    QUALIFY row_number() OVER (
+        PARTITION BY least(product_id, with_product_id), greatest(product_id, with_product_id) ORDER BY confidence DESC, product_id
+    ) = 1
+    ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,17 @@ class ProductSales:
     title: str
     units: int
     revenue: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPair:
+    """Two products that share `orders` orders, `lift` times as many as chance would give, counted at log position `lsn`."""
+
+    title: str
+    with_title: str
+    orders: int
+    lift: float
+    lsn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,13 @@ class MartReader:
     async def units_in_30_days(self, actor: Actor) -> dict[str, int]:
         """Units each variant sold in the seller's newest 30 days with data."""
         return dict(await self._rows(_COVER, (str(actor.user_id),)))
+
+    async def bought_together(self, actor: Actor, limit: int) -> list[ProductPair]:
+        """The seller's products with their strongest partners, of any seller, strongest first; each pair once."""
+        try:
+            return [ProductPair(*row) for row in await self._rows(_PAIRS, (str(actor.user_id), limit))]
+        except duckdb.CatalogException:  # a file that an earlier release published, until the next build
+            return []
 
     async def _rows(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
         return await asyncio.to_thread(self._run, query, parameters)

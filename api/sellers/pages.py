@@ -40,6 +40,13 @@ def change(now: Decimal | int, before: Decimal | int) -> dict[str, str]:
     return {"text": f"{arrow} {abs(percent):.0f} % against the {'' if percent else 'same '}period before", "tone": tone}
 
 
+def against_chance(lift: float) -> str:
+    """Lift in words: how many times more often than if the two were bought independently."""
+    if lift < 1.05:
+        return "about as often as by chance" if lift >= 0.95 else "less often than by chance"
+    return f"{lift:,.1f} times more than chance" if lift < 9.95 else f"{lift:,.0f} times more than chance"
+
+
 def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
     """The sign-in form."""
     return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
@@ -79,5 +86,5 @@ def _minute(value: datetime) -> str:
     return f"{value.day} {value:%b %Y, %H:%M}"
 
 
-_environment.filters.update(money=money, day=_day, minute=_minute)
+_environment.filters.update(money=money, against_chance=against_chance, day=_day, minute=_minute)
 _environment.globals.update(change=change)

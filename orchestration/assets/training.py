@@ -8,7 +8,7 @@ from orchestration.resources import Platform
 
 @dg.asset(
     group_name="training",
-    deps=["fct_order_items", "dim_product", "features_product", "features_user", "features_shop", "interaction_sequences", "co_purchase"],
+    deps=["fct_order_items", "dim_product", "features_product", "features_user", "features_shop", "interaction_sequences"],
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
     tags={"layer": "model"},

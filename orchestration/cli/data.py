@@ -104,7 +104,8 @@ def sql_on_marts(
 ) -> None:
     """Query the published marts with DuckDB, read-only, also while they are rebuilt.
 
-    Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_watermark.
+    Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_seller__top_products, mart_seller__stock,
+    mart_seller__returns, mart_product__bought_together, mart_watermark.
     Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts yet.
     """
     path = machine_or_exit().marts_path

@@ -2,18 +2,24 @@
 
 import json
 import random
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 from pathlib import Path
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from transforms.derived import CO_PURCHASE
 from warehouse.contract import Contract, load_contract
 from warehouse.lake.catalog import ensure_changes, ensure_current
 from warehouse.lake.commit import commit_rows
+from warehouse.lake.derived import commit_files, derived_uri
+from warehouse.lake.lsn import format_lsn
 from warehouse.lake.watermark import TableVersion, Watermark, open_watermarks, write_watermark
 
 Row = dict[str, object]
@@ -252,6 +258,40 @@ def write_lake(lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: da
     mark = Watermark(lsn, as_of, as_of, versions)
     write_watermark(open_watermarks(str(lake)), mark)
     return mark
+
+
+def write_pairs(lake: Path, rows: Rows, *, lsn: int) -> list[Row]:
+    """Commit `derived/co_purchase` as a Spark run at `lsn` would, counted in plain Python; returns the rows of co_purchase.
+
+    The job's limits (orders of at most 100 products, 100 partners) are out of reach of these shops.
+    """
+    cancelled = {row["order_id"] for row in rows["orders"] if row["status"] == "cancelled"}
+    baskets: dict[object, set[str]] = defaultdict(set)
+    for line in rows["order_items"]:
+        if line["order_id"] not in cancelled:
+            baskets[line["order_id"]].add(str(line["product_id"]))
+    orders = Counter(product for basket in baskets.values() for product in basket)
+    together = Counter(pair for basket in baskets.values() for pair in permutations(sorted(basket), 2))
+    pairs: list[Row] = [
+        {
+            "product_a": a,
+            "product_b": b,
+            "orders_together": count,
+            "orders_a": orders[a],
+            "orders_b": orders[b],
+            "support": count / len(baskets),
+            "confidence": count / orders[a],
+            "lift": count * len(baskets) / (orders[a] * orders[b]),
+        }
+        for (a, b), count in together.items()
+        if count >= 2
+    ]
+    file = Path(derived_uri(lake, "co_purchase")) / f"run-{lsn}" / "part-0.parquet"
+    file.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(pairs, schema=CO_PURCHASE), file)
+    metadata = {"watermarkLsn": str(lsn), "watermarkLsnText": format_lsn(lsn)}
+    commit_files(lake, "co_purchase", [file], CO_PURCHASE, metadata=metadata)
+    return pairs
 
 
 def dump(rows: Rows) -> str:

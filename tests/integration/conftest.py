@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.synthetic_lake import START, SyntheticShop, random_shop, write_lake
+from tests.harness.synthetic_lake import START, Row, SyntheticShop, random_shop, write_lake, write_pairs
 from transforms.build import BuildResult, build
 from transforms.settings import TransformSettings
 from warehouse.lake.read import Watermark
@@ -14,10 +14,11 @@ from warehouse.lake.read import Watermark
 
 @dataclass(frozen=True)
 class BuiltMarts:
-    """A random shop, the lake it was written to and what one build made of it."""
+    """A random shop, the lake it was written to, the pairs of an earlier Spark run (LSN 900) and what one build made of it all."""
 
     shop: SyntheticShop
     watermark: Watermark
+    pairs: list[Row]
     settings: TransformSettings
     result: BuildResult
 
@@ -36,4 +37,5 @@ def built_marts(tmp_path_factory: pytest.TempPathFactory) -> BuiltMarts:
     # mid-day, so that the newest day is unfinished
     as_of = START + timedelta(days=58, hours=13, minutes=30)
     mark = write_lake(home / "lake", shop.rows, lsn=1_000, as_of=as_of)
-    return BuiltMarts(shop, mark, settings, build(settings))
+    pairs = write_pairs(home / "lake", shop.rows, lsn=900)
+    return BuiltMarts(shop, mark, pairs, settings, build(settings))

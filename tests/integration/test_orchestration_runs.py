@@ -24,7 +24,7 @@ from orchestration.dbt_results import read_outcomes
 from orchestration.dead_runs import fail_dead_runs
 from orchestration.lake_position import LakeBehind, reach_source
 from orchestration.resources import Platform
-from orchestration.sensors import lake_moved
+from orchestration.sensors import lake_moved, marts_sources
 from tests.harness.souk import ROOT
 from tests.integration.conftest import BuiltMarts, transform_settings
 from warehouse.lake.watermark import open_watermarks, write_watermark
@@ -80,6 +80,17 @@ def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(home: Path
 
     assert isinstance(asked, dg.RunRequest)
     assert isinstance(ask(asked.run_key), dg.SkipReason)
+
+
+def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:
+    """A Spark run must not look like a change of the shop, although a model reads what it wrote."""
+    parents = {parent for model in read_project(transform_settings(home).souk_dbt_project) for parent in model.parents}
+
+    tables = marts_sources(Platform())
+
+    assert "co_purchase" in parents
+    assert {"orders", "products"} < tables
+    assert "co_purchase" not in tables
 
 
 def test_the_marts_totals_are_the_lakes_at_the_marts_own_watermark(home: Path) -> None:

@@ -6,18 +6,27 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import httpx
 import psycopg
 import pytest
 
+from api.sellers.pages import against_chance
 from tests.harness.api import Server, running_api
 from tests.harness.browser import page_in_chromium
 from tests.harness.history import tiny_marketplace
 from tests.harness.postgres import PostgresHarness
-from tests.harness.shop import PASSWORD, Shop
+from tests.harness.shop import PASSWORD, Person, Shop
+from tests.integration.conftest import BuiltMarts
 
 SYMBOL = "$"
+PAIR = re.compile(
+    r'<tr><td><span class="title">(.*?)</span><span class="title">\+ (.*?)</span><span class="sku">(.*?)</span></td><td>(.*?)</td></tr>'
+)
+NO_PAIRS = "No products bought together yet."
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +144,93 @@ def test_a_new_store_sees_an_empty_page_not_an_error(server: Server, shop: Shop)
     assert answer.status_code == 200
     assert "No orders yet." in answer.text
     assert "Nothing sold in this period yet." in answer.text
+    assert NO_PAIRS in answer.text
+
+
+@pytest.fixture
+def marts(built_marts: BuiltMarts, tmp_path: Path) -> Path:
+    """A copy of the marts that dbt built, with markup in the titles of the pairs."""
+    path = tmp_path / "souk.duckdb"
+    path.write_bytes(built_marts.result.marts.read_bytes())
+    with duckdb.connect(str(path)) as con:
+        con.execute("UPDATE mart_product__bought_together SET title = '<b>' || title, with_title = '<i>' || with_title")
+    return path
+
+
+@pytest.fixture
+def marts_server(loaded_url: str, redis_url: str, marts: Path, tmp_path: Path) -> Iterator[Server]:
+    with running_api(tmp_path, loaded_url, redis_url, SOUK_MARTS_PATH=str(marts)) as running:
+        yield running
+
+
+@pytest.mark.timeout(600)
+def test_products_bought_together_are_the_marts_each_pair_once(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, loaded_url: str
+) -> None:
+    seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
+    email = _known_to_the_shop(loaded_url, shop.person("seller"), seller)
+
+    with signed_in(marts_server, email) as (client, _):
+        shown = PAIR.findall(client.get("/seller").text)
+
+    assert shown == _strongest_pairs(built_marts, seller)
+    assert len(shown) == 8
+
+
+@pytest.mark.timeout(600)
+def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_release(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, loaded_url: str, marts: Path
+) -> None:
+    other = _known_to_the_shop(loaded_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"]))
+    older = marts.with_name("older.duckdb")
+    older.write_bytes(marts.read_bytes())
+    with duckdb.connect(str(older)) as con:
+        con.execute("DROP TABLE mart_product__bought_together")
+
+    with signed_in(marts_server, shop.person("seller").email) as (client, _):
+        new_store = client.get("/seller")
+    with signed_in(marts_server, other) as (client, _):
+        before = client.get("/seller")
+        older.replace(marts)
+        after = client.get("/seller")
+
+    assert [page.status_code for page in (new_store, before, after)] == [200, 200, 200]
+    assert [NO_PAIRS in page.text for page in (new_store, before, after)] == [True, False, True]
+    assert "Products bought together: all orders up to position 0/384." in before.text
+    assert "up to position" not in after.text
+
+
+def _known_to_the_shop(url: str, person: Person, seller_id: str) -> str:
+    """A copy of the person under the id that the marts have; returns its address."""
+    email = f"copy-of-{person.email}"
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(
+            "INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object('user_id', %s::text, 'email', %s::text))).* "
+            "FROM users u WHERE user_id = %s ON CONFLICT (user_id) DO UPDATE SET email = excluded.email",
+            (seller_id, email, person.user_id),
+        )
+    return email
+
+
+def _strongest_pairs(built: BuiltMarts, seller: str) -> list[tuple[str, str, str, str]]:
+    """The panel's rows in plain Python, from the pairs that were committed to the lake."""
+    titles = {row["product_id"]: row["title"] for row in built.shop.rows["products"]}
+    mine = {row["product_id"] for row in built.shop.rows["products"] if row["seller_id"] == seller}
+    kept: dict[frozenset[object], dict[str, Any]] = {}  # Any: ids, counts and ratios
+    better_last = sorted(built.pairs, key=lambda row: (row["confidence"], -int(str(row["product_a"]).replace("-", ""), 16)))
+    for pair in better_last:
+        if pair["product_a"] in mine:
+            kept[frozenset((pair["product_a"], pair["product_b"]))] = pair
+    best = sorted(kept.values(), key=lambda row: (-row["orders_together"], -row["lift"], row["product_a"], row["product_b"]))
+    return [
+        (
+            f"&lt;b&gt;{titles[row['product_a']]}",
+            f"&lt;i&gt;{titles[row['product_b']]}",
+            against_chance(row["lift"]),
+            str(row["orders_together"]),
+        )
+        for row in best[:8]
+    ]
 
 
 @pytest.mark.browser

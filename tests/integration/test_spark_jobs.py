@@ -4,15 +4,19 @@ import random
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from orchestration.assets.transforms import dbt_build, spark_tables
+from orchestration.resources import Platform
 from tests.harness.synthetic_lake import CONTRACT, START, random_shop, write_lake
-from tests.integration.conftest import BuiltMarts
+from tests.integration.conftest import BuiltMarts, transform_settings
 from training.readers import read_inputs, read_marts, training_data
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
@@ -179,6 +183,34 @@ def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
     read = read_inputs(training)
 
     assert (read.data_hash(), read.watermark_lsn) == (whole.data_hash(), built_marts.watermark.lsn)
+
+
+def test_spark_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lake has moved on since: nothing of the newer state may be in the pairs or beside them."""
+    settings = transform_settings(tmp_path)
+    shop = random_shop(5)
+    write_lake(tmp_path / "lake", shop.rows, lsn=77, as_of=START + timedelta(days=70))
+    then = {str(row["product_id"]) for row in shop.rows["products"]}
+    newer = random_shop(6, products=40)
+    write_lake(tmp_path / "lake", newer.rows, lsn=99, as_of=START + timedelta(days=71))
+    for name in ("SOUK_LAKE_URI", "SOUK_MARTS_PATH", "SOUK_DBT_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SOUK_HOME", str(tmp_path))
+    monkeypatch.setattr("transforms.spark.run.run", partial(run, spark=spark))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.report_runless_asset_event(dg.AssetMaterialization("orders", metadata={"lsn": 77}))
+        dg.materialize([spark_tables, dbt_build], instance=instance, resources={"platform": Platform()})
+
+    with duckdb.connect(str(settings.marts_path), read_only=True) as con:
+        assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(77,)]
+        assert con.execute("SELECT DISTINCT pairs_lsn, pairs_lsn_text FROM mart_product__bought_together").fetchall() == [(77, "0/4D")]
+        found = con.execute("SELECT product_id, with_product_id, orders_together, lift FROM mart_product__bought_together").fetchall()
+    pairs = read_derived(settings.lake_uri, "co_purchase").to_pylist()
+    assert sorted(found) == sorted((row["product_a"], row["product_b"], row["orders_together"], row["lift"]) for row in pairs)
+    assert {row[0] for row in found} <= then
 
 
 def _random_lines(seed: int) -> list[Line]:

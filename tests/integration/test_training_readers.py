@@ -18,7 +18,7 @@ from training.datasets import GUEST, BadTrainingData
 from training.forms import read_set
 from training.readers import read_inputs, training_data
 from training.settings import TrainingSettings
-from transforms.spark.run import INTERACTION_SEQUENCES
+from transforms.derived import INTERACTION_SEQUENCES
 from warehouse.lake.derived import commit_files, derived_uri
 
 CUT = START.timestamp() / 86_400 + 10

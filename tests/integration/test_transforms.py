@@ -1,7 +1,8 @@
 """Lake -> marts: figures against plain Python, publication against a reader and a failing test, the graph's own rules."""
 
+import re
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,22 +10,25 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
 
-from tests.harness.synthetic_lake import START, Row, SyntheticShop, write_lake
+from orchestration.cli.data import sql_on_marts
+from tests.harness.synthetic_lake import START, Row, SyntheticShop, write_lake, write_pairs
 from tests.integration.conftest import BuiltMarts, transform_settings
-from transforms.build import build
+from transforms.build import build, prepare
 from transforms.dbt_project import load_manifest, run_dbt
 from transforms.errors import BuildFailed, LakeNotReady
 from transforms.publish import connect
 from transforms.settings import TransformSettings
+from warehouse.lake.derived import derived_uri
 
 SELLER_DAY = (
     "SELECT seller_id, order_date, orders, units, gross_sales, cancelled_orders, cancelled_sales,"
     " returned_units, returned_amount, net_sales"
 )
 MARTS = {
-    "dim_product", "dim_seller", "fct_order_items", "fct_orders", "mart_seller__returns", "mart_seller__sales_day", "mart_seller__stock",
-    "mart_seller__top_products", "mart_watermark",
+    "dim_product", "dim_seller", "fct_order_items", "fct_orders", "mart_product__bought_together", "mart_seller__returns",
+    "mart_seller__sales_day", "mart_seller__stock", "mart_seller__top_products", "mart_watermark",
 }  # fmt: skip
 
 
@@ -70,6 +74,42 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
     assert marts.execute("SELECT count(*) FROM mart_seller__returns").fetchall() == [(len(built_marts.shop.rows["returns"]),)]
 
 
+def test_products_bought_together_are_sparks_pairs_with_titles_and_ranks(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    listed = {row["product_id"]: row for row in built_marts.shop.rows["products"]}
+    best_first = sorted(built_marts.pairs, key=lambda row: (-_whole(row["orders_together"]), -_real(row["lift"]), str(row["product_b"])))
+    seen: Counter[object] = Counter()
+    expected = set()
+    for pair in best_first:
+        a, b = pair["product_a"], pair["product_b"]
+        seen[a] += 1
+        title, partner = listed[a]["title"], listed[b]["title"]
+        figures = (pair["orders_together"], pair["confidence"], pair["lift"])
+        expected.add((a, b, title, partner, listed[a]["seller_id"], *figures, seen[a], 900, "0/384"))
+
+    found = marts.execute("SELECT * FROM mart_product__bought_together").fetchall()
+
+    assert len(found) == len(expected) == len(built_marts.pairs) > 50
+    assert set(found) == expected
+    assert max(seen.values()) > 5
+
+
+def test_a_spark_run_in_the_middle_of_a_build_changes_no_pair(built_marts: BuiltMarts, tmp_path: Path) -> None:
+    """dbt reads the files that the build attached, also after Spark replaced them and cleaned up."""
+    lake, private = tmp_path / "lake", tmp_path / "souk.duckdb"
+    mark = write_lake(lake, built_marts.shop.rows, lsn=20, as_of=START)
+    before = write_pairs(lake, built_marts.shop.rows, lsn=10)
+    prepare(private, str(lake), mark, datetime.now(UTC))
+
+    fewer = {**built_marts.shop.rows, "order_items": built_marts.shop.rows["order_items"][:90]}
+    after = write_pairs(lake, fewer, lsn=20)
+    DeltaTable(derived_uri(lake, "co_purchase")).vacuum(retention_hours=24, dry_run=False, enforce_retention_duration=False)
+
+    assert len(after) < len(before)
+    assert _pairs_attached(private) == (len(before), 10, "0/A")
+    prepare(tmp_path / "next.duckdb", str(lake), mark, datetime.now(UTC))
+    assert _pairs_attached(tmp_path / "next.duckdb") == (len(after), 20, "0/14")
+
+
 def test_every_mart_and_column_is_described_for_any_client(marts: duckdb.DuckDBPyConnection) -> None:
     tables = marts.execute("SELECT table_name FROM duckdb_tables() WHERE comment IS NULL OR comment = ''").fetchall()
     columns = marts.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL").fetchall()
@@ -104,6 +144,10 @@ def test_the_graph_keeps_its_layers_contracts_and_descriptions(built_marts: Buil
     assert {exposure["name"] for exposure in manifest["exposures"].values()} == {"seller_dashboard", "analysts"}
 
 
+def test_the_help_of_souk_sql_names_every_mart() -> None:
+    assert set(re.findall(r"\b(?:dim|fct|mart)_\w+", sql_on_marts.__doc__ or "")) == MARTS
+
+
 def test_the_unit_tests_of_the_models_pass(built_marts: BuiltMarts, tmp_path: Path) -> None:
     private = tmp_path / "souk.duckdb"
     settings = transform_settings(tmp_path)
@@ -112,7 +156,7 @@ def test_the_unit_tests_of_the_models_pass(built_marts: BuiltMarts, tmp_path: Pa
     run_dbt(settings, private, ("run", "--empty"))
     run = run_dbt(settings, private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 7
+    assert run.unit_tests == 9
 
 
 @pytest.mark.timeout(600)
@@ -146,6 +190,7 @@ def test_a_failing_test_blocks_publication_and_a_reader_is_never_disturbed(tmp_p
     with connect(third.marts, read_only=True) as con:
         assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(30,)]
         assert con.execute("SELECT sum(gross_sales) FROM mart_seller__sales_day").fetchall() == [(Decimal("20.00"),)]
+        assert con.execute("SELECT count(*) FROM mart_product__bought_together").fetchall() == [(0,)], "Spark never ran here"
     assert third.features.resolve() != current
 
 
@@ -200,9 +245,12 @@ def _sold(shop: SyntheticShop) -> tuple[str, str, str]:
     return str(line["product_id"]), str(line["variant_id"]), str(line["seller_id"])
 
 
-def _empty_build(private: Path, built: BuiltMarts) -> None:
-    from transforms.build import prepare
+def _pairs_attached(private: Path) -> object:
+    with connect(private) as con:
+        return con.execute("SELECT count(*), min(watermark_lsn), max(watermark_lsn_text) FROM derived.co_purchase").fetchone()
 
+
+def _empty_build(private: Path, built: BuiltMarts) -> None:
     prepare(private, built.settings.lake_uri, built.watermark, datetime.now(UTC))
 
 
@@ -213,6 +261,11 @@ def _day(value: object) -> object:
 
 def _money(value: object) -> Decimal:
     assert isinstance(value, Decimal)
+    return value
+
+
+def _real(value: object) -> float:
+    assert isinstance(value, float)
     return value
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
+from transforms.derived import CO_PURCHASE, INTERACTION_SEQUENCES
 from transforms.errors import LakeNotReady, TransformError
 from transforms.settings import TransformSettings
 from transforms.spark.co_purchase import co_purchase
@@ -26,27 +27,6 @@ from warehouse.lake.read import Watermark, latest_watermark
 
 _RETENTION_HOURS = 24
 _FILES = 4
-
-CO_PURCHASE = pa.schema(
-    [
-        pa.field("product_a", pa.string()),
-        pa.field("product_b", pa.string()),
-        pa.field("orders_together", pa.int64()),
-        pa.field("orders_a", pa.int64()),
-        pa.field("orders_b", pa.int64()),
-        pa.field("support", pa.float64()),
-        pa.field("confidence", pa.float64()),
-        pa.field("lift", pa.float64()),
-    ]
-)
-INTERACTION_SEQUENCES = pa.schema(
-    [
-        pa.field("user_id", pa.string()),
-        pa.field("product_ids", pa.list_(pa.string())),
-        pa.field("order_ids", pa.list_(pa.string())),
-        pa.field("timestamps", pa.list_(pa.timestamp("us", tz="UTC"))),
-    ]
-)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -78,10 +78,13 @@ def read_metadata(lake: str | os.PathLike[str], name: str) -> tuple[int, dict[st
 
     A vacuum that removes files commits too, without our metadata: from the second day on it is often the newest commit.
     """
-    table = open_table(derived_uri(lake, name))
+    version, history = -1, list[dict[str, Any]]()
+    while (table := open_table(derived_uri(lake, name))) is not None and table.version() != version:
+        # delta-rs lists the newest commits whatever the table's version and numbers them from it: only a table at rest is numbered right.
+        version, history = table.version(), table.history()
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
-    written = next(entry for entry in table.history() if not entry["operation"].startswith("VACUUM"))
+    written = next(entry for entry in history if not entry["operation"].startswith("VACUUM"))
     return int(written["version"]), {key: str(value) for key, value in written.items()}
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "read_changes",
     "read_current",
     "replay_sql",
+    "scan_sql",
     "state_sql",
     "table_files",
     "watermark_at",
@@ -72,12 +73,12 @@ def state_sql(files: TableFiles) -> str:
     """A SELECT of the published columns and ``_commit_lsn``: one row per key that exists at ``files.lsn``."""
     columns = ", ".join(quote(name) for name in [*files.columns, "_commit_lsn"])
     wanted = pa.schema([files.schema.field(name) for name in [*files.columns, "_commit_lsn"]])
-    base = f"SELECT {columns} FROM ({_scan(files.base, wanted)}) AS base"
+    base = f"SELECT {columns} FROM ({scan_sql(files.base, wanted)}) AS base"
     if not files.tail:
         return base
     keys = ", ".join(quote(name) for name in files.key)
     same_key = " AND ".join(f"tail.{quote(name)} = base.{quote(name)}" for name in files.key)
-    tail = f"SELECT * FROM ({_scan(files.tail, files.schema)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
+    tail = f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
     return f"""
 WITH tail AS MATERIALIZED ({tail}),
 reset AS (SELECT max({_POSITION}) AS position FROM tail WHERE _op = 't'),
@@ -112,7 +113,7 @@ WHERE op <> 'd' AND position > coalesce((SELECT max(position) FROM log WHERE _op
 
 def changes_sql(files: TableFiles) -> str:
     """A SELECT of the change log up to ``files.lsn`` (with ``_op``, ``_commit_lsn``, ``_ordinal``, ``_commit_ts``)."""
-    return f"SELECT * FROM ({_scan(files.tail, files.schema)}) WHERE _commit_lsn <= {files.lsn}"
+    return f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn <= {files.lsn}"
 
 
 def attach(
@@ -178,7 +179,7 @@ def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, fi
     return TableFiles(files.schema, files.key, (), tail, -1, files.lsn)
 
 
-def _scan(files: tuple[str, ...], schema: pa.Schema) -> str:
+def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:
     """All rows of ``files`` with exactly the columns and types of ``schema``; files older than a column give NULL there."""
     empty = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {quote(field.name)}" for field in schema)
     if not files:

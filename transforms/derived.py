@@ -1,0 +1,45 @@
+"""The lake's derived tables that Spark writes: their columns, and the view dbt reads them through. Needs no Spark."""
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.lake.derived import derived_files, read_metadata
+from warehouse.lake.read import LakeStateError, literal, scan_sql
+
+CO_PURCHASE = pa.schema(
+    [
+        pa.field("product_a", pa.string()),
+        pa.field("product_b", pa.string()),
+        pa.field("orders_together", pa.int64()),
+        pa.field("orders_a", pa.int64()),
+        pa.field("orders_b", pa.int64()),
+        pa.field("support", pa.float64()),
+        pa.field("confidence", pa.float64()),
+        pa.field("lift", pa.float64()),
+    ]
+)
+INTERACTION_SEQUENCES = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("product_ids", pa.list_(pa.string())),
+        pa.field("order_ids", pa.list_(pa.string())),
+        pa.field("timestamps", pa.list_(pa.timestamp("us", tz="UTC"))),
+    ]
+)
+
+
+def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
+    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at; no rows before Spark's first run.
+
+    The view names files, not the table: a Spark run that commits meanwhile changes nothing, and its vacuum keeps the files for a day.
+    """
+    try:
+        version, metadata = read_metadata(lake, "co_purchase")
+        files, lsn, text = derived_files(lake, "co_purchase", version), metadata["watermarkLsn"], literal(metadata["watermarkLsnText"])
+    except LakeStateError:
+        files, lsn, text = [], "NULL", "NULL"
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    con.execute(
+        f"CREATE OR REPLACE VIEW {schema}.co_purchase AS SELECT *, {lsn}::BIGINT AS watermark_lsn, {text}::VARCHAR AS watermark_lsn_text"  # noqa: S608 - our own names, a number and a quoted literal
+        f" FROM ({scan_sql(tuple(files), CO_PURCHASE)})"
+    )
