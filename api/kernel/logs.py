@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -15,6 +18,19 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
 REDACTED = frozenset(
     {"password", "token", "authorization", "email", "phone", "name", "address", "street", "secret", "cookie", "refresh_token"}
 )
+
+
+class Forgiving(io.TextIOBase):
+    """stderr that never raises: a log on a full disk loses lines, and no request fails for it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure(level: str) -> None:
@@ -29,7 +45,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Forgiving())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
