@@ -87,7 +87,7 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
     run = machine.layout.run
     api = http_ok(f"{machine.address('api')}/health/ready")
     return {
-        "postgres": postgres_ok(machine.database_url),
+        "postgres": postgres_ok(machine.database_url if machine.settings.database_url else machine.cluster.url()),
         "redis": redis_ok(machine.redis_url),
         "sandbox": http_ok(f"{machine.address('sandbox')}/health/ready"),
         "api": api,

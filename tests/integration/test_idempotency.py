@@ -140,8 +140,8 @@ def test_every_route_that_writes_is_keyed_or_safe_by_nature() -> None:
     assert unclassified == []
     assert {path for path in keyed if path.startswith("/orders")} == {
         "/orders",
-        "/orders/{order_id}/cancel",
-        "/orders/{order_id}/return",
-        "/orders/{order_id}/advance",
-        "/orders/{order_id}/return/decision",
+        "/orders/{orderId}/cancel",
+        "/orders/{orderId}/return",
+        "/orders/{orderId}/advance",
+        "/orders/{orderId}/return/decision",
     }
