@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.middleware.gzip import GZipMiddleware
+from fastapi_swagger import patch_fastapi
 
 from api.carts import routes as carts
 from api.catalog import routes as catalog
@@ -63,11 +64,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=f"Errors are RFC 9457 problem documents. Their types:\n\n{problem_types.table()}",
         lifespan=lifespan,
         openapi_url="/openapi.json",
-        docs_url="/docs",
+        docs_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
         responses=problems.responses(ValidationFailed, Problem, Unavailable),
     )
+    patch_fastapi(app, title="Souk's API", swagger_ui_parameters={"filter": True, "docExpansion": "none", "persistAuthorization": True})
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.add_middleware(GZipMiddleware, minimum_size=1_000)

@@ -1,5 +1,6 @@
 """The table of everything `souk up` runs, in the order of their dependencies. A new process is one entry here."""
 
+import importlib.machinery
 import importlib.util
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from orchestration.runtime.dagster_home import write_dagster_home
 from orchestration.runtime.health import Check, alive, heartbeat, http_ok, port_open, postgres_ok, redis_ok
 from orchestration.runtime.machine import Machine
+from orchestration.settings import ROOT
 
 # Every name the table below can have, in its order; which of them it has depends on the settings and on what is installed.
 NAMES = (
@@ -41,9 +43,12 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def can_run(module: str) -> bool:
-    """Whether `python -m module` can start. Looks for the file: asking the import system would import the parents, seconds for some."""
+    """Whether `python -m module` can start in the repository's folder, wherever we were started.
+
+    Looks for the file: asking the import system would import the parents, seconds for some.
+    """
     first, *rest = module.split(".")
-    found = importlib.util.find_spec(first)
+    found = importlib.machinery.PathFinder.find_spec(first, [str(ROOT), *sys.path]) or importlib.util.find_spec(first)
     if found is None or found.submodule_search_locations is None:
         return found is not None
     stems = [Path(folder, *rest) for folder in found.submodule_search_locations]

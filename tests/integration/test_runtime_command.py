@@ -74,6 +74,13 @@ def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarnes
     assert "there are: cdc, dbt, latency, load, recommenders" in done.stderr
 
 
+def test_a_benchmark_runs_from_the_installed_command_in_any_folder(tmp_path: Path) -> None:
+    installed = Path(sys.executable).with_name("souk")
+    done = subprocess.run([installed, "bench", "latency", "--no-such-option"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "unrecognized arguments: --no-such-option" in done.stderr
+
+
 def test_every_benchmark_can_be_named() -> None:
     programs = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "record(" in path.read_text(encoding="utf-8")}
     assert set(NAMES) == programs - {"results"}
