@@ -61,7 +61,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Souk",
         version="1",
         summary="A marketplace whose core is its data platform.",
-        description=f"Errors are RFC 9457 problem documents. Their types:\n\n{problem_types.table()}",
+        description=(
+            f"<details><summary>Errors are RFC 9457 problem documents; their types</summary>\n\n{problem_types.table()}\n\n</details>"
+        ),
         lifespan=lifespan,
         openapi_url="/openapi.json",
         docs_url=None,
