@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from api.carts import commands
 from api.kernel.context import Context
-from api.kernel.jobs import Job
+from api.kernel.jobs import Job, in_batches
 
 BATCH = 500
 
 
 async def expire_carts(ctx: Context) -> int:
     """Delete carts nobody came back to, a batch at a time; how many."""
-    total = 0
-    while True:
-        gone = await ctx.db.run(lambda tx: commands.expire_carts(tx, BATCH))
-        total += gone
-        if gone < BATCH:
-            return total
+    return await in_batches(ctx, BATCH, commands.expire_carts)
 
 
 JOBS = (Job("cart expiry", 60.0, expire_carts),)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.kernel.context import Context
+from api.kernel.db import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,13 @@ class Job:
     name: str
     every_seconds: float
     run: Callable[[Context], Awaitable[int]]
+
+
+async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaitable[int]]) -> int:
+    """Call `delete(tx, size)`, each time in a transaction of its own, until it finds less than a batch; how many it deleted in all."""
+    total = 0
+    while True:
+        gone = await ctx.db.run(lambda tx: delete(tx, size))
+        total += gone
+        if gone < size:
+            return total

@@ -120,8 +120,6 @@ _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # Feast's and Dagster's dependencies on each other's versions: nobody who runs Souk can act on it.
-    "PYTHONWARNINGS": "ignore::DeprecationWarning:sqlglotrs,ignore::UserWarning:sqlglot.tokens",
     "DO_NOT_TRACK": "1",
     "FEAST_USAGE": "False",
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",

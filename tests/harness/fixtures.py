@@ -6,8 +6,18 @@ import pytest
 
 from tests.harness.api import Server, running_api
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox
+from tests.harness.history import tiny_marketplace
 from tests.harness.invariants import assert_invariants
+from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Person, Shop
+
+
+@pytest.fixture(scope="module")
+def marketplace_url(postgres_server: PostgresHarness) -> Iterator[str]:
+    """A tiny loaded marketplace of the module's own. Returned as the module's `database_url`, `api_server` and `shop` run on it."""
+    name = postgres_server.fresh_database(tiny_marketplace)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
 
 
 @pytest.fixture(scope="module")

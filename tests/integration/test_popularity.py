@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,6 @@ import pytest_asyncio
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.orders.jobs import rank_products
-from tests.harness.api import running_api
-from tests.harness.history import tiny_marketplace
-from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Shop
 
 # Written apart from the product's own statement: the 90 newest days that have orders, whatever lies between them.
@@ -32,19 +29,8 @@ ORACLE = """
 
 
 @pytest.fixture(scope="module")
-def database_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    """A loaded marketplace of this module's own."""
-    name = postgres_server.fresh_database(tiny_marketplace)
-    yield postgres_server.url(name)
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(scope="module")
-def shop(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with running_api(tmp_path_factory.mktemp("popularity"), database_url, redis_url) as server:
-        shop = Shop(server, database_url)
-        yield shop
-        shop.close()
+def database_url(marketplace_url: str) -> str:
+    return marketplace_url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,8 +17,6 @@ import pytest
 from api.sellers.pages import against_chance
 from tests.harness.api import Server, running_api
 from tests.harness.browser import page_in_chromium
-from tests.harness.history import tiny_marketplace
-from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import PASSWORD, Person, Shop
 from tests.integration.conftest import BuiltMarts
 
@@ -30,30 +28,15 @@ NO_PAIRS = "No products bought together yet."
 
 
 @pytest.fixture(scope="module")
-def loaded_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    name = postgres_server.fresh_database(tiny_marketplace)
-    yield postgres_server.url(name)
-    postgres_server.drop_database(name)
+def database_url(marketplace_url: str) -> str:
+    return marketplace_url
 
 
 @pytest.fixture(scope="module")
-def server(loaded_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_api(tmp_path_factory.mktemp("pages"), loaded_url, redis_url) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shop(server: Server, loaded_url: str) -> Iterator[Shop]:
-    shop = Shop(server, loaded_url)
-    yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def seller_email(shop: Shop, loaded_url: str) -> str:
+def seller_email(shop: Shop, database_url: str) -> str:
     """The best-selling store's owner, with a password of ours and the whole history moved to end now, so that it is live."""
     person = shop.person("seller")
-    with psycopg.connect(loaded_url, autocommit=True) as sql:
+    with psycopg.connect(database_url, autocommit=True) as sql:
         best = sql.execute("SELECT seller_id FROM order_items GROUP BY 1 ORDER BY sum(subtotal) DESC LIMIT 1").fetchone()
         assert best is not None
         sql.execute("UPDATE products SET title = '<script>alert(1)</script> & ' || title WHERE seller_id = %s", best)
@@ -76,52 +59,52 @@ def seller_email(shop: Shop, loaded_url: str) -> str:
 
 
 @contextmanager
-def signed_in(server: Server, email: str, password: str = PASSWORD) -> Iterator[tuple[httpx.Client, httpx.Response]]:
+def signed_in(api_server: Server, email: str, password: str = PASSWORD) -> Iterator[tuple[httpx.Client, httpx.Response]]:
     """A browser-like client after it sent the sign-in form, and the form's answer."""
-    with server.client() as client:
+    with api_server.client() as client:
         token = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/seller/sign-in").text)
         assert token is not None
         yield client, client.post("/seller/sign-in", data={"email": email, "password": password, "csrf": token[1]})
 
 
-def test_without_a_session_every_page_leads_to_sign_in(server: Server) -> None:
-    with server.client() as client:
+def test_without_a_session_every_page_leads_to_sign_in(api_server: Server) -> None:
+    with api_server.client() as client:
         answer = client.get("/seller")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/seller/sign-in")
 
 
 @pytest.mark.parametrize("cookie", ["", "AAAA", "not base64 ☃".encode().hex(), "A" * 400])
-def test_a_made_up_session_cookie_is_nobody(server: Server, cookie: str) -> None:
-    with server.client(cookie=f"souk_seller={cookie}") as client:
+def test_a_made_up_session_cookie_is_nobody(api_server: Server, cookie: str) -> None:
+    with api_server.client(cookie=f"souk_seller={cookie}") as client:
         assert client.get("/seller").status_code == 303
 
 
-def test_a_wrong_password_is_refused_in_words_and_sets_no_session(server: Server, seller_email: str) -> None:
-    with signed_in(server, seller_email, "not the password at all") as (client, answer):
+def test_a_wrong_password_is_refused_in_words_and_sets_no_session(api_server: Server, seller_email: str) -> None:
+    with signed_in(api_server, seller_email, "not the password at all") as (client, answer):
         assert answer.status_code == 422
         assert "E-mail address or password is not right." in answer.text
         assert f'value="{seller_email}"' in answer.text
         assert "souk_seller" not in client.cookies
 
 
-def test_a_shopper_is_told_that_this_is_for_sellers(server: Server, shop: Shop) -> None:
-    with signed_in(server, shop.person("customer").email) as (_, answer):
+def test_a_shopper_is_told_that_this_is_for_sellers(api_server: Server, shop: Shop) -> None:
+    with signed_in(api_server, shop.person("customer").email) as (_, answer):
         assert answer.status_code == 422
         assert "This account is not a seller" in answer.text
 
 
-def test_a_form_from_elsewhere_is_refused(server: Server, seller_email: str) -> None:
-    with server.client() as client:
+def test_a_form_from_elsewhere_is_refused(api_server: Server, seller_email: str) -> None:
+    with api_server.client() as client:
         answer = client.post("/seller/sign-in", data={"email": seller_email, "password": PASSWORD, "csrf": "00" * 16})
 
         assert answer.status_code == 422
         assert "souk_seller" not in client.cookies
 
 
-def test_a_new_password_ends_the_browser_session(server: Server, shop: Shop, loaded_url: str) -> None:
+def test_a_new_password_ends_the_browser_session(api_server: Server, shop: Shop, database_url: str) -> None:
     person = shop.person("seller")
-    with signed_in(server, person.email) as (client, _), psycopg.connect(loaded_url, autocommit=True) as sql:
+    with signed_in(api_server, person.email) as (client, _), psycopg.connect(database_url, autocommit=True) as sql:
         assert client.get("/seller").status_code == 200
 
         sql.execute("UPDATE users SET session_version = session_version + 1 WHERE user_id = %s", (person.user_id,))
@@ -129,16 +112,16 @@ def test_a_new_password_ends_the_browser_session(server: Server, shop: Shop, loa
         assert client.get("/seller").status_code == 303
 
 
-def test_a_period_that_is_not_offered_is_a_problem(server: Server) -> None:
-    with server.client() as client:
+def test_a_period_that_is_not_offered_is_a_problem(api_server: Server) -> None:
+    with api_server.client() as client:
         answer = client.get("/seller", params={"days": "31"})
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/query/days"
 
 
-def test_a_new_store_sees_an_empty_page_not_an_error(server: Server, shop: Shop) -> None:
-    with signed_in(server, shop.person("seller").email) as (client, _):
+def test_a_new_store_sees_an_empty_page_not_an_error(api_server: Server, shop: Shop) -> None:
+    with signed_in(api_server, shop.person("seller").email) as (client, _):
         answer = client.get("/seller")
 
     assert answer.status_code == 200
@@ -158,17 +141,17 @@ def marts(built_marts: BuiltMarts, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def marts_server(loaded_url: str, redis_url: str, marts: Path, tmp_path: Path) -> Iterator[Server]:
-    with running_api(tmp_path, loaded_url, redis_url, SOUK_MARTS_PATH=str(marts)) as running:
+def marts_server(database_url: str, redis_url: str, marts: Path, tmp_path: Path) -> Iterator[Server]:
+    with running_api(tmp_path, database_url, redis_url, SOUK_MARTS_PATH=str(marts)) as running:
         yield running
 
 
 @pytest.mark.timeout(600)
 def test_products_bought_together_are_the_marts_each_pair_once(
-    marts_server: Server, shop: Shop, built_marts: BuiltMarts, loaded_url: str
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str
 ) -> None:
     seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
-    email = _known_to_the_shop(loaded_url, shop.person("seller"), seller)
+    email = _known_to_the_shop(database_url, shop.person("seller"), seller)
 
     with signed_in(marts_server, email) as (client, _):
         shown = PAIR.findall(client.get("/seller").text)
@@ -179,9 +162,9 @@ def test_products_bought_together_are_the_marts_each_pair_once(
 
 @pytest.mark.timeout(600)
 def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_release(
-    marts_server: Server, shop: Shop, built_marts: BuiltMarts, loaded_url: str, marts: Path
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str, marts: Path
 ) -> None:
-    other = _known_to_the_shop(loaded_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"]))
+    other = _known_to_the_shop(database_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"]))
     older = marts.with_name("older.duckdb")
     older.write_bytes(marts.read_bytes())
     with duckdb.connect(str(older)) as con:
@@ -234,8 +217,8 @@ def _strongest_pairs(built: BuiltMarts, seller: str) -> list[tuple[str, str, str
 
 
 @pytest.mark.browser
-def test_in_the_browser_every_figure_is_the_databases(server: Server, seller_email: str, loaded_url: str) -> None:
-    with psycopg.connect(loaded_url) as sql:
+def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller_email: str, database_url: str) -> None:
+    with psycopg.connect(database_url) as sql:
         expected = sql.execute(
             """
             WITH mine AS (
@@ -256,7 +239,7 @@ def test_in_the_browser_every_figure_is_the_databases(server: Server, seller_ema
     orders, units, sold = expected
 
     with page_in_chromium() as (page, complaints):
-        page.goto(f"{server.url}/seller")
+        page.goto(f"{api_server.url}/seller")
         page.fill("#email", seller_email)
         page.fill("#password", PASSWORD)
         page.click("button[type=submit]")
@@ -273,5 +256,5 @@ def test_in_the_browser_every_figure_is_the_databases(server: Server, seller_ema
         page.wait_for_selector("#sales-chart.drawn")
         assert page.locator("#days tbody tr").count() == 7
         page.click("text=Sign out")
-        assert page.url == f"{server.url}/seller/sign-in"
+        assert page.url == f"{api_server.url}/seller/sign-in"
         assert complaints == []
