@@ -1,7 +1,8 @@
-"""Fill .venv from requirements.lock: the one way to install, on an ordinary machine and on one whose wheels come from pip's configuration.
+"""Fill .venv from requirements.lock: the one way to install, on an ordinary machine and on one whose wheels come from
+pip's configuration.
 
-Run by `make install` with .venv/bin/python. Uses the standard library only: nothing else is there yet. Repeating it is cheap:
-a stamp in .venv holds a digest of what was installed.
+Run by `make install` with .venv/bin/python. Uses the standard library only: nothing else is there yet. Repeating it is
+cheap: a stamp in .venv holds a digest of what was installed.
 """
 
 import hashlib
@@ -22,13 +23,17 @@ def digest() -> str:
 
 
 def pip_configuration() -> dict[str, list[str]]:
-    """Where pip is told to look: find-links, index-url, cert and the like. Files and PIP_* variables; empty on an ordinary machine.
+    """Where pip is told to look: find-links, index-url, cert and the like. Files and PIP_* variables; empty on an
+    ordinary machine.
 
     `pip config list` prints lines like global.find-links='/a /b'; later ones (the environment) win.
     """
     asked = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        sys.exit(f"pip does not work in {sys.prefix}: {asked.stderr.strip()}. Mend that, or remove .venv, then run `make install` again.")
+        sys.exit(
+            f"pip does not work in {sys.prefix}: {asked.stderr.strip()}. Mend that, or remove .venv, then run `make"
+            " install` again."
+        )
     found: dict[str, list[str]] = {}
     for line in asked.stdout.splitlines():
         name, _, value = line.partition("=")
@@ -49,7 +54,8 @@ def uv_options(configured: dict[str, list[str]]) -> list[str]:
     for url in configured.get("extra-index-url", []):
         options += ["--index", url]
     if "extra-index-url" in configured:
-        # As pip does: all indexes count alike. Every version is pinned, so a second index cannot smuggle in a newer one.
+        # As pip does: all indexes count alike. Every version is pinned, so a second index cannot smuggle in a newer
+        # one.
         options += ["--index-strategy", "unsafe-best-match"]
     for host in configured.get("trusted-host", []):
         options += ["--allow-insecure-host", host]
@@ -74,7 +80,9 @@ def run(*argv: str, configured: dict[str, list[str]]) -> None:
 def places(configured: dict[str, list[str]]) -> str:
     """Where packages were looked for, and how to name another place."""
     named = [
-        f"{option} {' '.join(configured[option])}" for option in ("find-links", "index-url", "extra-index-url") if configured.get(option)
+        f"{option} {' '.join(configured[option])}"
+        for option in ("find-links", "index-url", "extra-index-url")
+        if configured.get(option)
     ]
     looked = ", ".join(named) or "https://pypi.org, because pip's configuration names no other place"
     return f"Packages were looked for in: {looked}. PIP_FIND_LINKS=folder or PIP_INDEX_URL=url name a place of yours."
@@ -83,7 +91,10 @@ def places(configured: dict[str, list[str]]) -> str:
 def main() -> None:
     """Install unless the stamp says that nothing changed."""
     if sys.version_info[:2] != (3, 11):
-        sys.exit(f".venv has Python {sys.version.split()[0]}, Souk runs on 3.11: remove .venv, install 3.11, run `make install` again.")
+        sys.exit(
+            f".venv has Python {sys.version.split()[0]}, Souk runs on 3.11: remove .venv, install 3.11, run `make"
+            " install` again."
+        )
     if (ROOT / ".venv").is_symlink():
         return  # shared with another checkout, which fills it
     stamp = Path(sys.prefix) / "souk-installed"

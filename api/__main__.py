@@ -1,7 +1,5 @@
 """`python -m api`: uvicorn on SOUK_API_URL with one worker per core."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import uvicorn

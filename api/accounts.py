@@ -1,11 +1,10 @@
 """`python -m api.accounts`: people to try the shop as, with generated passwords, as JSON on stdout.
 
-{"shopper", "shopperWithHistory" (when history is loaded), "seller", "admin"} -> {"userId", "email", "password", "name"}. The seller is the
-one who sold most, the shopper with history a customer with many orders; both are people of the loaded set who get an address and a
-password. While SOUK_HOME/demo-accounts.json exists it is the answer; without it everyone gets a new password.
+{"shopper", "shopperWithHistory" (when history is loaded), "seller", "admin"} -> {"userId", "email", "password",
+"name"}. The seller is the one who sold most, the shopper with history a customer with many orders; both are people of
+the loaded set who get an address and a password. While SOUK_HOME/demo-accounts.json exists it is the answer; without it
+everyone gets a new password.
 """
-
-from __future__ import annotations
 
 import asyncio
 import json
@@ -27,20 +26,23 @@ from api.kernel.settings import Settings, load_settings
 FILE = "demo-accounts.json"
 DOMAIN = "souk.example"
 _BEST_SELLER = text(
-    "SELECT s.seller_id AS user_id, s.name FROM sellers s JOIN order_items i ON i.seller_id = s.seller_id JOIN orders o USING (order_id) "
-    "WHERE o.status <> 'cancelled' GROUP BY s.seller_id ORDER BY sum(i.subtotal) DESC, s.seller_id LIMIT 1"
+    "SELECT s.seller_id AS user_id, s.name FROM sellers s JOIN order_items i ON i.seller_id = s.seller_id JOIN orders o"
+    " USING (order_id) WHERE o.status <> 'cancelled' GROUP BY s.seller_id ORDER BY sum(i.subtotal) DESC, s.seller_id"
+    " LIMIT 1"
 )
 # Many orders, but a person's and not a wholesaler's.
 _REGULAR = text(
-    "SELECT u.user_id, u.name FROM users u JOIN orders o USING (user_id) WHERE u.user_type = 'customer' AND o.status <> 'cancelled' "
-    "GROUP BY u.user_id HAVING count(*) <= 25 ORDER BY count(*) DESC, max(o.created_at) DESC, u.user_id LIMIT 1"
+    "SELECT u.user_id, u.name FROM users u JOIN orders o USING (user_id) WHERE u.user_type = 'customer' AND o.status <>"
+    " 'cancelled' GROUP BY u.user_id HAVING count(*) <= 25 ORDER BY count(*) DESC, max(o.created_at) DESC, u.user_id"
+    " LIMIT 1"
 )
 _TAKEN = text("SELECT u.user_id, u.name FROM users u WHERE u.email = :email")
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One account of the demo; `history` finds the loaded person who plays it, and it is left out when `optional` and nobody is found."""
+    """One account of the demo; `history` finds the loaded person who plays it, and it is left out when `optional` and
+    nobody is found."""
 
     key: str
     local_part: str
@@ -88,7 +90,9 @@ def main() -> int:
     try:
         settings = load_settings()
         kept = Path(settings.home) / FILE
-        accounts = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else asyncio.run(demo_accounts(settings))
+        accounts = (
+            json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else asyncio.run(demo_accounts(settings))
+        )
     except (ValidationError, DBAPIError, ValueError) as error:
         sys.stderr.write(f"accounts: {str(error).splitlines()[0]}\n")
         return 2

@@ -1,7 +1,5 @@
 """The API process: every noun's routes under /api/v1, errors as problem documents, health and metrics beside them."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -62,7 +60,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version="1",
         summary="A marketplace whose core is its data platform.",
         description=(
-            f"<details><summary>Errors are RFC 9457 problem documents; their types</summary>\n\n{problem_types.table()}\n\n</details>"
+            "<details><summary>Errors are RFC 9457 problem documents; their"
+            f" types</summary>\n\n{problem_types.table()}\n\n</details>"
         ),
         lifespan=lifespan,
         openapi_url="/openapi.json",
@@ -72,7 +71,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         separate_input_output_schemas=False,
         responses=problems.responses(ValidationFailed, Problem, Unavailable),
     )
-    patch_fastapi(app, title="Souk's API", swagger_ui_parameters={"filter": True, "docExpansion": "none", "persistAuthorization": True})
+    patch_fastapi(
+        app,
+        title="Souk's API",
+        swagger_ui_parameters={"filter": True, "docExpansion": "none", "persistAuthorization": True},
+    )
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
@@ -88,7 +91,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body, media_type = metrics.render()
         return Response(body, media_type=media_type)
 
-    @app.get("/.well-known/jwks.json", operation_id="getSigningKeys", tags=["identity"], summary="The public keys that sign access tokens")
+    @app.get(
+        "/.well-known/jwks.json",
+        operation_id="getSigningKeys",
+        tags=["identity"],
+        summary="The public keys that sign access tokens",
+    )
     async def jwks(ctx: Ctx) -> dict[str, list[dict[str, str]]]:
         return ctx.keys.jwks()
 

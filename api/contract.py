@@ -1,10 +1,9 @@
-"""The schema as data: which tables and columns leave Postgres, with types and keys. The only file of `api` that knows there is a lake.
+"""The schema as data: which tables and columns leave Postgres, with types and keys. The only file of `api` that knows
+there is a lake.
 
 `python -m api.contract` renders it to warehouse/contracts/oltp.json; a test renders it again and fails on a difference.
 The publication and the replica identities are made from the same list, so the three cannot disagree.
 """
-
-from __future__ import annotations
 
 import json
 import sys
@@ -12,13 +11,26 @@ from pathlib import Path
 from typing import TypedDict
 
 from sqlalchemy import Column, Table
-from sqlalchemy.types import BigInteger, Boolean, Date, DateTime, Double, Integer, LargeBinary, Numeric, String, TypeEngine, Uuid
+from sqlalchemy.types import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    TypeEngine,
+    Uuid,
+)
 
 from api.tables import metadata, unpublished_tables
 
 PUBLICATION = "souk_cdc"
 PATH = Path(__file__).parent.parent / "warehouse" / "contracts" / "oltp.json"
-# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged TOAST column.
+# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged
+# TOAST column.
 TOAST_THRESHOLD_BYTES = 1_900
 
 
@@ -67,7 +79,9 @@ def render() -> str:
 def publication_statements() -> list[str]:
     """SQL that makes the publication and the replica identities equal to the contract; safe to run again."""
     tables = contract()["tables"]
-    identities = [f"ALTER TABLE {table['name']} REPLICA IDENTITY {table['replicaIdentity'].upper()}" for table in tables]
+    identities = [
+        f"ALTER TABLE {table['name']} REPLICA IDENTITY {table['replicaIdentity'].upper()}" for table in tables
+    ]
     listed = ", ".join(_listed(table) for table in tables)
     create = (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}') "
@@ -109,7 +123,9 @@ def _column(column: Column[object]) -> ColumnContract:
 
 def _may_toast(columns: list[Column[object]]) -> bool:
     widths = [
-        4 * column.type.length if isinstance(column.type, String) and column.type.length else None for column in columns if _is_wide(column)
+        4 * column.type.length if isinstance(column.type, String) and column.type.length else None
+        for column in columns
+        if _is_wide(column)
     ]
     return None in widths or sum(filter(None, widths)) > TOAST_THRESHOLD_BYTES
 

@@ -1,7 +1,5 @@
 """All tables of the shop in one metadata: what migrations, the contract and the tests read."""
 
-from __future__ import annotations
-
 from sqlalchemy import MetaData
 
 from api.carts import models as _carts
@@ -27,5 +25,7 @@ def metadata() -> MetaData:
 def unpublished_tables() -> frozenset[str]:
     """Tables that never leave Postgres: secrets, saga state and addresses."""
     return frozenset(
-        str(mapper.class_.__tablename__) for mapper in Base.registry.mappers if getattr(mapper.class_, "__unpublished__", False)
+        str(mapper.class_.__tablename__)
+        for mapper in Base.registry.mappers
+        if getattr(mapper.class_, "__unpublished__", False)
     )

@@ -1,6 +1,5 @@
-"""`python -m api.worker`: everything the shop does when nobody asks. Several may run; every job claims its work in the database."""
-
-from __future__ import annotations
+"""`python -m api.worker`: everything the shop does when nobody asks. Several may run; every job claims its work in the
+database."""
 
 import asyncio
 import contextlib

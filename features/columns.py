@@ -1,7 +1,9 @@
-"""THE list of features: one definition for dbt's contracts, Feast's views, the training frame, the serving vector and the bundle's hash.
+"""THE list of features: one definition for dbt's contracts, Feast's views, the training frame, the serving vector and
+the bundle's hash.
 
-Windows count trading days (UTC days on which the shop took an order; `transforms/README.md`). A stored value at instant t uses only what
-had happened by the last UTC midnight at or before t, or by the build's watermark when t is not before it.
+Windows count trading days (UTC days on which the shop took an order; `transforms/README.md`). A stored value at instant
+t uses only what had happened by the last UTC midnight at or before t, or by the build's watermark when t is not before
+it.
 """
 
 import hashlib
@@ -30,9 +32,9 @@ _DAY = timedelta(days=1)
 class FeatureColumn:
     """One feature.
 
-    name: `<entity>__<what>_<window>`. unit: what one is. default: the value of an entity without a row. max_age: how old the online row
-    may be before the vector is reported stale. model: the dbt model that computes it, or `request`. minus: for `request`, (minuend,
-    subtrahend).
+    name: `<entity>__<what>_<window>`. unit: what one is. default: the value of an entity without a row. max_age: how
+    old the online row may be before the vector is reported stale. model: the dbt model that computes it, or `request`.
+    minus: for `request`, (minuend, subtrahend).
     """
 
     name: str
@@ -55,37 +57,78 @@ def _user(name: str, dtype: Dtype, unit: str, default: Value, description: str) 
 
 
 def _history(name: str, description: str) -> FeatureColumn:
-    return FeatureColumn(f"user__{name}", "user", "strings", "product ids", (), _DAY, "features_user_history", description)
+    return FeatureColumn(
+        f"user__{name}", "user", "strings", "product ids", (), _DAY, "features_user_history", description
+    )
 
 
 def _since(name: str, entity: Entity, day: str, description: str) -> FeatureColumn:
-    return FeatureColumn(f"{entity}__{name}", entity, "int64", "trading days", 0, _DAY, REQUEST, description, ("shop__trading_day", day))
+    return FeatureColumn(
+        f"{entity}__{name}", entity, "int64", "trading days", 0, _DAY, REQUEST, description, ("shop__trading_day", day)
+    )
 
 
 COLUMNS: tuple[FeatureColumn, ...] = (
     _product("orders_7d", "int64", "orders", 0, "Orders that held the product in the last 7 trading days"),
     _product("orders_30d", "int64", "orders", 0, "Orders that held the product in the last 30 trading days"),
     _product("units_30d", "int64", "pieces", 0, "Pieces ordered in the last 30 trading days"),
-    _product("buyers_90d", "int64", "shoppers", 0, "Distinct signed-in shoppers who ordered it in the last 90 trading days"),
+    _product(
+        "buyers_90d", "int64", "shoppers", 0, "Distinct signed-in shoppers who ordered it in the last 90 trading days"
+    ),
     _product("orders_total", "int64", "orders", 0, "Orders that ever held the product"),
     _product("units_total", "int64", "pieces", 0, "Pieces ever ordered"),
     _product("price", "float64", "currency", 0.0, "Price of one piece in its newest order; 0 when never ordered"),
-    _product("price_ratio_180d", "float64", "ratio", 1.0, "product__price over the mean price paid in the last 180 trading days"),
-    _product("return_rate_180d", "float64", "ratio", 0.0, "Pieces asked back over pieces ordered, last 180 trading days, at most 1"),
+    _product(
+        "price_ratio_180d",
+        "float64",
+        "ratio",
+        1.0,
+        "product__price over the mean price paid in the last 180 trading days",
+    ),
+    _product(
+        "return_rate_180d",
+        "float64",
+        "ratio",
+        0.0,
+        "Pieces asked back over pieces ordered, last 180 trading days, at most 1",
+    ),
     _product("in_stock", "bool", "flag", False, "Whether anything was sellable, from the stock movements"),
-    _product("first_order_day", "int64", "trading day number", 0, "Trading day of its first order; 0 when never ordered"),
-    _product("last_order_day", "int64", "trading day number", 0, "Trading day of its newest order; 0 when never ordered"),
-    _product("category_id", "string", "category id", "", "Category it is filed under; a refiling restates the past, no history is kept"),
+    _product(
+        "first_order_day", "int64", "trading day number", 0, "Trading day of its first order; 0 when never ordered"
+    ),
+    _product(
+        "last_order_day", "int64", "trading day number", 0, "Trading day of its newest order; 0 when never ordered"
+    ),
+    _product(
+        "category_id",
+        "string",
+        "category id",
+        "",
+        "Category it is filed under; a refiling restates the past, no history is kept",
+    ),
     _user("orders_365d", "int64", "orders", 0, "Orders placed in the last 365 trading days"),
     _user("distinct_products_365d", "int64", "products", 0, "Distinct products ordered in the last 365 trading days"),
     _user("orders_total", "int64", "orders", 0, "Orders ever placed"),
     _user("mean_price_365d", "float64", "currency", 0.0, "Mean price of a piece over the last 365 trading days"),
-    _user("mean_order_value_365d", "float64", "currency", 0.0, "Mean of the order subtotals over the last 365 trading days"),
+    _user(
+        "mean_order_value_365d",
+        "float64",
+        "currency",
+        0.0,
+        "Mean of the order subtotals over the last 365 trading days",
+    ),
     _user("last_order_day", "int64", "trading day number", 0, "Trading day of the newest order; 0 when none"),
     _history("sequence", "Product of each of the last 50 order lines, oldest first, repeats kept"),
     _history("bought", "Distinct products bought, in order of first purchase, the newest 500"),
     FeatureColumn(
-        "shop__trading_day", "shop", "int64", "trading day number", 0, _DAY, "features_shop", "How many trading days the shop has had"
+        "shop__trading_day",
+        "shop",
+        "int64",
+        "trading day number",
+        0,
+        _DAY,
+        "features_shop",
+        "How many trading days the shop has had",
     ),
     _since("days_since_first_order", "product", "product__first_order_day", "Trading days since its first order"),
     _since("days_since_last_order", "product", "product__last_order_day", "Trading days since its newest order"),
@@ -113,14 +156,22 @@ def entity_columns(entity: Entity) -> tuple[FeatureColumn, ...]:
 
 
 def numeric_columns(*entities: Entity) -> tuple[FeatureColumn, ...]:
-    """Columns of these entities that a model can take as a number (bool counts as 0 or 1), in order: the serving vector."""
-    return tuple(column for column in COLUMNS if column.entity in entities and column.dtype in {"int64", "float64", "bool"})
+    """Columns of these entities that a model can take as a number (bool counts as 0 or 1), in order: the serving
+    vector."""
+    return tuple(
+        column for column in COLUMNS if column.entity in entities and column.dtype in {"int64", "float64", "bool"}
+    )
 
 
 def columns_hash(columns: Iterable[FeatureColumn] = COLUMNS) -> str:
-    """sha256 over what changes a number's meaning: order, names, types, units, defaults, formulas. Descriptions do not count."""
+    """sha256 over what changes a number's meaning: order, names, types, units, defaults, formulas. Descriptions do not
+    count."""
     meaning = [
-        {key: str(value) if key == "max_age" else value for key, value in asdict(column).items() if key != "description"}
+        {
+            key: str(value) if key == "max_age" else value
+            for key, value in asdict(column).items()
+            if key != "description"
+        }
         for column in columns
     ]
     return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

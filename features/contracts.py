@@ -1,9 +1,19 @@
-"""dbt's enforced contract of `models/features`, rendered from the list of columns. `python -m features.contracts` rewrites the file."""
+"""dbt's enforced contract of `models/features`, rendered from the list of columns. `python -m features.contracts`
+rewrites the file."""
 
 import json
 from pathlib import Path
 
-from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, MODELS, Dtype, FeatureColumn, columns_of, entity_of
+from features.columns import (
+    CREATED_TIMESTAMP,
+    EVENT_TIMESTAMP,
+    KEYS,
+    MODELS,
+    Dtype,
+    FeatureColumn,
+    columns_of,
+    entity_of,
+)
 
 PATH = Path(__file__).resolve().parents[1] / "transforms" / "dbt" / "models" / "features" / "_features.yml"
 DUCKDB_TYPES: dict[Dtype, str] = {
@@ -25,14 +35,19 @@ def _model(model: str) -> str:
     key = KEYS[entity_of(model)]
     lines = [
         f"  - name: {model}",
-        f"    description: One row per {key} and instant at which a feature changed. A reader at time t takes the newest row up to t.",
+        (
+            f"    description: One row per {key} and instant at which a feature changed. A reader at time t takes the"
+            " newest row up to t."
+        ),
         "    data_tests:",
         "      - unique_together:",
         f"          arguments: {{columns: [{key}, {EVENT_TIMESTAMP}]}}",
         "    columns:",
         *_column(key, "varchar", f"Join key of entity {entity_of(model)}"),
         *_column(EVENT_TIMESTAMP, "timestamp with time zone", "From when on the values hold"),
-        *_column(CREATED_TIMESTAMP, "timestamp with time zone", "Watermark the row was computed at; the newer wins a tie"),
+        *_column(
+            CREATED_TIMESTAMP, "timestamp with time zone", "Watermark the row was computed at; the newer wins a tie"
+        ),
     ]
     for column in columns_of(model):
         lines += _column(column.name, DUCKDB_TYPES[column.dtype], _description(column))

@@ -6,5 +6,6 @@ from features.columns import KEYS
 from features.columns import Entity as EntityName
 
 ENTITIES: dict[EntityName, Entity] = {
-    name: Entity(name=name, join_keys=[key], value_type=ValueType.STRING, description=f"One row per {key}") for name, key in KEYS.items()
+    name: Entity(name=name, join_keys=[key], value_type=ValueType.STRING, description=f"One row per {key}")
+    for name, key in KEYS.items()
 }

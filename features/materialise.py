@@ -31,7 +31,8 @@ class MaterialiseResult:
 
 
 def materialise(settings: FeatureSettings) -> MaterialiseResult:
-    """Write the newest row of every entity of the published set to Redis. Safe to repeat: an older row never replaces a newer one.
+    """Write the newest row of every entity of the published set to Redis. Safe to repeat: an older row never replaces a
+    newer one.
 
     Raises FeaturesMissing before the first build.
     """
@@ -60,21 +61,30 @@ def newest(file: Path, key: str) -> "pd.DataFrame":
     with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
         con.execute("SET TimeZone = 'UTC'")
         return con.execute(
-            f"SELECT * FROM read_parquet(?) QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1",  # noqa: S608 - a key of the list
+            f"SELECT * FROM read_parquet(?)"  # noqa: S608 - a key of the list
+            f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1",
             [str(file)],
         ).df()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m features.materialise", description="Write the newest feature values to Redis.")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object and nothing else on stdout")
+    parser = argparse.ArgumentParser(
+        prog="python -m features.materialise", description="Write the newest feature values to Redis."
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
+    )
     options = parser.parse_args(arguments)
     try:
         result = materialise(FeatureSettings())
     except FeatureError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    text = json.dumps(asdict(result)) if options.json else f"{sum(result.rows.values()):,} rows in Redis as of {result.as_of}"
+    text = (
+        json.dumps(asdict(result))
+        if options.json
+        else f"{sum(result.rows.values()):,} rows in Redis as of {result.as_of}"
+    )
     sys.stdout.write(text + "\n")
     return 0
 

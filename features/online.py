@@ -11,7 +11,18 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from features.columns import BY_NAME, COLUMNS, KEYS, MODELS, SHOP_ID, Entity, Value, columns_of, entity_of, numeric_columns
+from features.columns import (
+    BY_NAME,
+    COLUMNS,
+    KEYS,
+    MODELS,
+    SHOP_ID,
+    Entity,
+    Value,
+    columns_of,
+    entity_of,
+    numeric_columns,
+)
 from features.errors import NotWarm
 from features.settings import FeatureSettings
 
@@ -21,7 +32,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One entity's values, stored and request-time ones, defaults where nothing is stored. known: whether anything is stored.
+    """One entity's values, stored and request-time ones, defaults where nothing is stored. known: whether anything is
+    stored.
 
     as_of: when the newest of its rows was computed. stale: one of them is older than its column allows.
     """
@@ -34,7 +46,8 @@ class Row:
 
 @dataclass(frozen=True)
 class UserRow:
-    """One shopper for one request. values: every numeric user feature by name; sequence: last 50 products, oldest first."""
+    """One shopper for one request. values: every numeric user feature by name; sequence: last 50 products, oldest
+    first."""
 
     values: Mapping[str, float]
     sequence: tuple[str, ...]
@@ -44,7 +57,8 @@ class UserRow:
 
 @dataclass(frozen=True)
 class Vectors:
-    """values_NF float64 [N products, F columns]: product columns, then the shopper's, in the list's order. stale: any row is too old."""
+    """values_NF float64 [N products, F columns]: product columns, then the shopper's, in the list's order. stale: any
+    row is too old."""
 
     columns: tuple[str, ...]
     values_NF: npt.NDArray[np.float64]
@@ -52,10 +66,12 @@ class Vectors:
 
 
 class OnlineStore:
-    """Reads Feast's rows in Redis through Feast's own store, by the views of the list: no registry on the path of a request.
+    """Reads Feast's rows in Redis through Feast's own store, by the views of the list: no registry on the path of a
+    request.
 
-    Importing Feast takes seconds, so it happens in a thread from construction on; `warm` waits for it. Reads before raise NotWarm.
-    Thread-safe after that. Raises redis.RedisError when Redis is away or slower than `timeout_seconds` per call.
+    Importing Feast takes seconds, so it happens in a thread from construction on; `warm` waits for it. Reads before
+    raise NotWarm. Thread-safe after that. Raises redis.RedisError when Redis is away or slower than `timeout_seconds`
+    per call.
     """
 
     def __init__(self, redis_url: str, timeout_seconds: float | None = None) -> None:
@@ -173,7 +189,9 @@ def _row(entity: Entity, stored: _Stored, shop: _Stored) -> Row:
         if column.entity == entity and column.minus is not None:
             values[column.name] = int(_number(values[column.minus[0]]) - _number(values[column.minus[1]]))
     now = datetime.now(UTC)
-    oldest = {model: min((column.max_age for column in columns_of(model)), default=timedelta(0)) for model in stored.computed}
+    oldest = {
+        model: min((column.max_age for column in columns_of(model)), default=timedelta(0)) for model in stored.computed
+    }
     stale = any(now - when > oldest[model] for model, when in stored.computed.items())
     return Row(values, bool(stored.computed), max(stored.computed.values(), default=None), stale)
 

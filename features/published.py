@@ -10,14 +10,16 @@ from features.settings import FeatureSettings
 
 @dataclass(frozen=True)
 class Watermark:
-    """What a set of feature files was computed at: the lake's LSN as Postgres prints it, and its newest commit's time (RFC 3339)."""
+    """What a set of feature files was computed at: the lake's LSN as Postgres prints it, and its newest commit's time
+    (RFC 3339)."""
 
     lsn_text: str
     as_of: str
 
 
 def published(settings: FeatureSettings) -> Path:
-    """The folder that `current` names now. Resolve once and read everything from it: a publication in between cannot mix two watermarks."""
+    """The folder that `current` names now. Resolve once and read everything from it: a publication in between cannot
+    mix two watermarks."""
     if not settings.current.is_dir():
         raise FeaturesMissing(f"no feature files at {settings.current}: run `python -m transforms.build` first")
     return settings.current.resolve()

@@ -11,7 +11,8 @@ PROJECT = "souk"
 
 
 class FeatureSettings(BaseSettings):
-    """Where feature files, the registry and the online store are. Every field is the environment variable of the same name in capitals."""
+    """Where feature files, the registry and the online store are. Every field is the environment variable of the same
+    name in capitals."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 

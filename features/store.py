@@ -25,13 +25,16 @@ def online_config(settings: FeatureSettings, socket_timeout: float | None = None
         provider="local",
         registry=_registry(settings),
         offline_store=DuckDBOfflineStoreConfig(),
-        online_store=RedisOnlineStoreConfig(connection_string=redis_connection(settings.redis_url.get_secret_value(), socket_timeout)),
+        online_store=RedisOnlineStoreConfig(
+            connection_string=redis_connection(settings.redis_url.get_secret_value(), socket_timeout)
+        ),
         entity_key_serialization_version=_KEYS_VERSION,
     )
 
 
 def offline_store(folder: Path, scratch: Path) -> FeatureStore:
-    """A store over one set of feature files with a registry of its own in `scratch`: reading the past needs no server."""
+    """A store over one set of feature files with a registry of its own in `scratch`: reading the past needs no
+    server."""
     config = RepoConfig(
         project=PROJECT,
         provider="local",
@@ -56,7 +59,9 @@ def _registry(settings: FeatureSettings) -> RegistryConfig:
     if re.match(r"postgres(ql)?(\+\w+)?://", where):
         from feast.infra.registry.sql import SqlRegistryConfig  # the general class is refused for a SQL registry
 
-        return SqlRegistryConfig(registry_type="sql", path=re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", where))
+        return SqlRegistryConfig(
+            registry_type="sql", path=re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", where)
+        )
     path = Path(where) if where else settings.feast_folder / "registry.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     return RegistryConfig(path=str(path))

@@ -9,7 +9,13 @@ from feast.types import Array, Bool, FeastType, Float64, Int64, String
 from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, MODELS, Dtype, columns_of, entity_of
 from features.entities import ENTITIES
 
-TYPES: dict[Dtype, FeastType] = {"int64": Int64, "float64": Float64, "bool": Bool, "string": String, "strings": Array(String)}
+TYPES: dict[Dtype, FeastType] = {
+    "int64": Int64,
+    "float64": Float64,
+    "bool": Bool,
+    "string": String,
+    "strings": Array(String),
+}
 _OWNER = "ml@souk.example"
 
 

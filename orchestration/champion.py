@@ -14,7 +14,8 @@ class NotServed(RuntimeError):
 
 @dataclass(frozen=True)
 class Champion:
-    """version: what the pointer names, None before the first promotion. serving: the version that answers, None when it is not up."""
+    """version: what the pointer names, None before the first promotion. serving: the version that answers, None when it
+    is not up."""
 
     version: str | None
     serving: str | None
@@ -23,7 +24,8 @@ class Champion:
 
 @dataclass(frozen=True)
 class Judged:
-    """NDCG@10 of `for you` on the weeks held back: of what ships (ranker or item_to_item) and of popularity on the same cases."""
+    """NDCG@10 of `for you` on the weeks held back: of what ships (ranker or item_to_item) and of popularity on the same
+    cases."""
 
     shipped: str
     ndcg: float
@@ -36,14 +38,16 @@ def judged_champion(models: Path) -> Judged | None:
     if not pointer.is_file():
         return None
     bundle = json.loads((models / json.loads(pointer.read_bytes())["path"] / "bundle.json").read_bytes())
-    return Judged(bundle["shipped"], bundle["metrics"]["test/shipped/ndcg@10"], bundle["metrics"]["test/popularity/ndcg@10"])
+    return Judged(
+        bundle["shipped"], bundle["metrics"]["test/shipped/ndcg@10"], bundle["metrics"]["test/popularity/ndcg@10"]
+    )
 
 
 def confirm_champion(models: Path, serving_url: str | None, *, wait_seconds: float = 30.0) -> Champion:
     """Ask serving to look at the pointer and wait until it answers with that version.
 
-    A serving process that is down is no failure: it reads the same pointer when it starts. Raises NotServed when it is up and refuses the
-    bundle. Before the first promotion there is nothing to confirm: the shop answers with what sells.
+    A serving process that is down is no failure: it reads the same pointer when it starts. Raises NotServed when it is
+    up and refuses the bundle. Before the first promotion there is nothing to confirm: the shop answers with what sells.
     """
     began = time.monotonic()
     pointer = models / "champion.json"

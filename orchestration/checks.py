@@ -25,7 +25,10 @@ _FILLED = ("orders", "order_items", "products", "product_variants", "categories"
 
 @dg.multi_asset_check(
     name="lake_equals_postgres",
-    specs=[dg.AssetCheckSpec(EQUALS, asset=name, blocking=True, description="Row for row at one LSN") for name in lake_tables()],
+    specs=[
+        dg.AssetCheckSpec(EQUALS, asset=name, blocking=True, description="Row for row at one LSN")
+        for name in lake_tables()
+    ],
 )
 def lake_equals_postgres(platform: Platform) -> Iterator[dg.AssetCheckResult]:
     """Every published table, hashed on both sides inside one exported snapshot."""
@@ -44,7 +47,8 @@ def lake_equals_postgres(platform: Platform) -> Iterator[dg.AssetCheckResult]:
 @dg.multi_asset_check(
     name="lake_has_rows",
     specs=[
-        dg.AssetCheckSpec("has_rows", asset=name, blocking=True, description="Nothing downstream makes sense without") for name in _FILLED
+        dg.AssetCheckSpec("has_rows", asset=name, blocking=True, description="Nothing downstream makes sense without")
+        for name in _FILLED
     ],
 )
 def lake_has_rows(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -60,11 +64,15 @@ def is_fresh(platform: Platform) -> dg.AssetCheckResult:
     mark = platform.watermark()
     age = (datetime.now(UTC) - mark.created_at).total_seconds() if mark else float("inf")
     severity = dg.AssetCheckSeverity.WARN
-    return dg.AssetCheckResult(passed=age <= _LAG_SECONDS, severity=severity, metadata={"age_seconds": round(min(age, 1e9), 1)})
+    return dg.AssetCheckResult(
+        passed=age <= _LAG_SECONDS, severity=severity, metadata={"age_seconds": round(min(age, 1e9), 1)}
+    )
 
 
 @dg.asset_check(
-    asset="fct_orders", blocking=True, description="Orders and money by currency, mart against lake, at the mart's own watermark"
+    asset="fct_orders",
+    blocking=True,
+    description="Orders and money by currency, mart against lake, at the mart's own watermark",
 )
 def totals_equal_lake(platform: Platform) -> dg.AssetCheckResult:
     """Nothing was lost or doubled between the lake and the published file."""
@@ -75,7 +83,9 @@ def totals_equal_lake(platform: Platform) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset="online_features", blocking=True, description="A sample of products and shoppers, Redis against Parquet")
+@dg.asset_check(
+    asset="online_features", blocking=True, description="A sample of products and shoppers, Redis against Parquet"
+)
 def online_equals_offline(platform: Platform) -> dg.AssetCheckResult:
     """What a request reads is what training reads, value for value."""
     from orchestration.feature_parity import compare_online  # feast
@@ -89,7 +99,8 @@ def online_equals_offline(platform: Platform) -> dg.AssetCheckResult:
 def beats_popularity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Warns only: the promotion gate, which asks for a confident gain, keeps a weaker model from the shoppers."""
     shipped, popularity = (
-        recorded_number(context.instance, "recommender", f"test_{name}_ndcg_at_10") for name in ("shipped", "popularity")
+        recorded_number(context.instance, "recommender", f"test_{name}_ndcg_at_10")
+        for name in ("shipped", "popularity")
     )
     figures: Metadata = {"shipped": shipped, "popularity": popularity}
     return dg.AssetCheckResult(passed=shipped > popularity, severity=dg.AssetCheckSeverity.WARN, metadata=figures)

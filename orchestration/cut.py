@@ -1,4 +1,5 @@
-"""Which watermark the steps of a run read: the one its lake step recorded, so that Spark, dbt and the checks see one state of the shop."""
+"""Which watermark the steps of a run read: the one its lake step recorded, so that Spark, dbt and the checks see one
+state of the shop."""
 
 import dagster as dg
 
@@ -10,10 +11,13 @@ _RECORDED_ON = dg.AssetKey("orders")
 
 
 def recorded_cut(instance: dg.DagsterInstance, platform: Platform) -> Watermark:
-    """The last recorded watermark while the lake still has it, else the newest. Raises LakeNotReady for an empty lake."""
+    """The last recorded watermark while the lake still has it, else the newest. Raises LakeNotReady for an empty
+    lake."""
     newest = platform.watermark()
     if newest is None:
-        raise LakeNotReady(f"the lake at {platform.warehouse.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?")
+        raise LakeNotReady(
+            f"the lake at {platform.warehouse.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
+        )
     event = instance.get_latest_materialization_event(_RECORDED_ON)
     if event is None or event.asset_materialization is None:
         return newest

@@ -1,4 +1,5 @@
-"""dbt's graph read from the project's own files: no manifest and no dbt needed, so Dagster loads on a machine where nothing ran yet.
+"""dbt's graph read from the project's own files: no manifest and no dbt needed, so Dagster loads on a machine where
+nothing ran yet.
 
 A test compares it with the manifest that dbt writes.
 """
@@ -22,7 +23,8 @@ GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "trans
 
 @dataclass(frozen=True)
 class DbtModel:
-    """One model. layer: its folder. parents: models, lake tables and Spark's derived tables it reads. tested: dbt has data tests on it."""
+    """One model. layer: its folder. parents: models, lake tables and Spark's derived tables it reads. tested: dbt has
+    data tests on it."""
 
     name: str
     layer: str
@@ -55,13 +57,17 @@ def read_project(project: Path) -> tuple[DbtModel, ...]:
             )
         )
     by_name = {model.name: model for model in found}
-    order = TopologicalSorter({model.name: [p for p in model.parents if p in by_name] for model in found}).static_order()
+    order = TopologicalSorter(
+        {model.name: [p for p in model.parents if p in by_name] for model in found}
+    ).static_order()
     return tuple(by_name[name] for name in order)
 
 
 def _macro_reads(folder: Path) -> dict[str, set[str]]:
     """Macro -> models its body reads."""
-    bodies = [found for path in sorted(folder.rglob("*.sql")) for found in _MACRO.finditer(path.read_text(encoding="utf-8"))]
+    bodies = [
+        found for path in sorted(folder.rglob("*.sql")) for found in _MACRO.finditer(path.read_text(encoding="utf-8"))
+    ]
     return {found.group(1): set(_REF.findall(found.group(0))) for found in bodies}
 
 

@@ -17,7 +17,8 @@ CHECK = "dbt_tests"
 
 @dataclass
 class ModelOutcome:
-    """seconds: time of the model itself. tests: how many ran on it. failed: names and messages of those that did not pass."""
+    """seconds: time of the model itself. tests: how many ran on it. failed: names and messages of those that did not
+    pass."""
 
     seconds: float = 0.0
     tests: int = 0

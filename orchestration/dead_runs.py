@@ -1,5 +1,5 @@
-"""Runs whose process is gone. Dagster's own monitoring cannot ask the launcher used on one machine, so such a run would stay "started"
-for ever, and with one run at a time nothing would ever be built again."""
+"""Runs whose process is gone. Dagster's own monitoring cannot ask the launcher used on one machine, so such a run would
+stay "started" for ever, and with one run at a time nothing would ever be built again."""
 
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,8 @@ def fail_dead_runs(instance: "dg.DagsterInstance") -> list[str]:
 
 
 def _alive(instance: "dg.DagsterInstance", run_id: str) -> bool:
-    """Whether the process that told the run's start still lives. A process that is younger than the event only has the same number."""
+    """Whether the process that told the run's start still lives. A process that is younger than the event only has the
+    same number."""
     import dagster as dg
 
     starts = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)

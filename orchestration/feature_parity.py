@@ -42,7 +42,8 @@ def _newest(path: str, key: str, names: list[str]) -> dict[str, tuple[object, ..
     """Entity -> its newest values in the file."""
     columns = ", ".join(names)
     query = (
-        f"SELECT {key}, {columns} FROM read_parquet(?) QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1"  # noqa: S608 - names of the list
+        f"SELECT {key}, {columns} FROM read_parquet(?)"  # noqa: S608 - names of the list
+        f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1"
     )
     with duckdb.connect() as con:
         return {str(row[0]): row[1:] for row in con.execute(query, [path]).fetchall()}

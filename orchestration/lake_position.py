@@ -33,7 +33,8 @@ class LakePosition:
 def reach_source(settings: WarehouseSettings, *, start_seconds: float = 60.0) -> LakePosition:
     """Wait until the lake's watermark is at or past what Postgres has committed now.
 
-    Waits as long as the lake advances or CDC's heartbeat is fresh and says why it does not; `start_seconds` for a CDC that just starts.
+    Waits as long as the lake advances or CDC's heartbeat is fresh and says why it does not; `start_seconds` for a CDC
+    that just starts.
     Raises: LakeBehind when CDC is down or failed, or nothing moved for three minutes.
     """
     began = time.monotonic()
@@ -46,10 +47,16 @@ def reach_source(settings: WarehouseSettings, *, start_seconds: float = 60.0) ->
         progress = max(mark.lsn if mark else 0, _written_lsn(settings.status_path))
         if progress > reached:
             moved, reached = time.monotonic(), progress
-        problem = _problem(settings.status_path) if time.monotonic() - began > start_seconds else _failure(settings.status_path)
+        problem = (
+            _problem(settings.status_path)
+            if time.monotonic() - began > start_seconds
+            else _failure(settings.status_path)
+        )
         if problem or time.monotonic() - moved > max(_STUCK_SECONDS, start_seconds):
             at = mark.lsn_text if mark else "nothing"
-            raise LakeBehind(f"the lake is at {at}, the shop at {format_lsn(target)}: {problem or 'CDC runs but does not advance'}")
+            raise LakeBehind(
+                f"the lake is at {at}, the shop at {format_lsn(target)}: {problem or 'CDC runs but does not advance'}"
+            )
         time.sleep(0.1)
 
 

@@ -1,6 +1,7 @@
 """`python -m orchestration.pipeline`: every arrow once, in this process, as one Dagster run that its pages show.
 
-The next call continues a run that failed or was killed from the step that failed, within an hour; `--from-start` begins anew.
+The next call continues a run that failed or was killed from the step that failed, within an hour; `--from-start` begins
+anew.
 """
 
 import argparse
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     import dagster as dg
 
 _TAG = "souk/pipeline"
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # RunProgress tells the same in a line per step
+_QUIET = {
+    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}
+}  # RunProgress tells the same in a line per step
 _RESUME_WITHIN = timedelta(hours=1)
 _POLL_SECONDS = 1.0
 err = Console(stderr=True)
@@ -31,7 +34,8 @@ err = Console(stderr=True)
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What one call did. seconds by step, in order; failed: step -> what it said; resumed: whether it continued an earlier run."""
+    """What one call did. seconds by step, in order; failed: step -> what it said; resumed: whether it continued an
+    earlier run."""
 
     run_id: str
     job: str
@@ -42,8 +46,11 @@ class PipelineResult:
     seconds: float
 
 
-def run_pipeline(job_name: str = "everything", *, from_start: bool = False, definitions: "dg.Definitions | None" = None) -> PipelineResult:
-    """Run a job in process on the instance of DAGSTER_HOME (a throw-away one without it) and report each step on stderr.
+def run_pipeline(
+    job_name: str = "everything", *, from_start: bool = False, definitions: "dg.Definitions | None" = None
+) -> PipelineResult:
+    """Run a job in process on the instance of DAGSTER_HOME (a throw-away one without it) and report each step on
+    stderr.
 
     The job's own failures are in the result, not raised.
     """
@@ -59,10 +66,17 @@ def run_pipeline(job_name: str = "everything", *, from_start: bool = False, defi
             err.print(f"  continuing run {earlier.run_id[:8]}: {len(left or [])} assets are left", highlight=False)
         with RunProgress(instance, run_id, err):
             result = job.execute_in_process(
-                instance=instance, run_id=run_id, run_config=_QUIET, tags=tags, asset_selection=left, raise_on_error=False
+                instance=instance,
+                run_id=run_id,
+                run_config=_QUIET,
+                tags=tags,
+                asset_selection=left,
+                raise_on_error=False,
             )
         steps, failed = step_seconds(instance, run_id), failed_steps(instance, run_id)
-    return PipelineResult(run_id, job_name, result.success, earlier is not None, steps, failed, round(time.monotonic() - began, 1))
+    return PipelineResult(
+        run_id, job_name, result.success, earlier is not None, steps, failed, round(time.monotonic() - began, 1)
+    )
 
 
 def _product() -> "dg.Definitions":
@@ -77,14 +91,18 @@ def open_instance() -> "dg.DagsterInstance":
     import dagster as dg
 
     home = os.environ.get("DAGSTER_HOME", "")  # Dagster's own variable, read the way Dagster reads it
-    return dg.DagsterInstance.get() if home and (Path(home) / "dagster.yaml").is_file() else dg.DagsterInstance.ephemeral()
+    return (
+        dg.DagsterInstance.get() if home and (Path(home) / "dagster.yaml").is_file() else dg.DagsterInstance.ephemeral()
+    )
 
 
 def _wait_for_others(instance: "dg.DagsterInstance") -> None:
     """One run at a time, here as in Dagster's queue: two would build the marts and train at once."""
     import dagster as dg
 
-    busy = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    busy = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    )
     told = False
     while True:
         fail_dead_runs(instance)
@@ -144,8 +162,12 @@ def made_in(instance: "dg.DagsterInstance", run_id: str) -> "set[dg.AssetKey]":
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when everything was made, 1 when a step failed (named, with how to go on)."""
-    parser = argparse.ArgumentParser(prog="python -m orchestration.pipeline", description="Bring the whole data platform up to date once.")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON document on stdout and nothing else")
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestration.pipeline", description="Bring the whole data platform up to date once."
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON document on stdout and nothing else"
+    )
     parser.add_argument("--quick", action="store_true", help="lake, marts and features only: no Spark, no training")
     parser.add_argument("--from-start", action="store_true", help="do not continue a failed run")
     options = parser.parse_args(arguments)
@@ -156,7 +178,9 @@ def main(arguments: list[str] | None = None) -> int:
         err.print(f"[red]✗[/] {step} failed: {message}", highlight=False)
     if not result.success:
         err.print(
-            "  mend the cause and run the same command again: it continues with what is left (--from-start begins anew)", highlight=False
+            "  mend the cause and run the same command again: it continues with what is left (--from-start begins"
+            " anew)",
+            highlight=False,
         )
         return 1
     err.print(f"[green]✓[/] {len(result.steps)} steps in {result.seconds:.0f} s", highlight=False)

@@ -1,4 +1,5 @@
-"""What assets, checks and sensors need to know about the machine: each package's own settings, read when a step runs, never at import."""
+"""What assets, checks and sensors need to know about the machine: each package's own settings, read when a step runs,
+never at import."""
 
 from dagster import ConfigurableResource
 

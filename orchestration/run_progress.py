@@ -58,7 +58,9 @@ class RunProgress:
 def step_seconds(instance: "dg.DagsterInstance", run_id: str) -> dict[str, float]:
     """Step -> seconds, in the order they began; steps that did not end are left out."""
     stats = instance.get_run_step_stats(run_id)
-    timed = [(s.start_time, s.end_time, s.step_key) for s in stats if s.start_time is not None and s.end_time is not None]
+    timed = [
+        (s.start_time, s.end_time, s.step_key) for s in stats if s.start_time is not None and s.end_time is not None
+    ]
     return {step: round(end - start, 2) for start, end, step in sorted(timed)}
 
 

@@ -6,7 +6,9 @@ from orchestration.assets.lake import lake_tables
 from orchestration.checks import EQUALS
 
 _LAKE = dg.AssetSelection.groups("warehouse")
-_FRESH = _LAKE | dg.AssetSelection.groups("transforms", "features") - dg.AssetSelection.assets("co_purchase", "interaction_sequences")
+_FRESH = _LAKE | dg.AssetSelection.groups("transforms", "features") - dg.AssetSelection.assets(
+    "co_purchase", "interaction_sequences"
+)
 
 everything = dg.define_asset_job(
     "everything",
@@ -17,7 +19,8 @@ everything = dg.define_asset_job(
 )
 refresh = dg.define_asset_job(
     "refresh",
-    selection=_FRESH - dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(name), EQUALS) for name in lake_tables())),
+    selection=_FRESH
+    - dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey(name), EQUALS) for name in lake_tables())),
     description="What changes with every order: marts and features at the newest watermark. No Spark, no training.",
     tags={"souk/scope": "refresh"},
     executor_def=dg.in_process_executor,

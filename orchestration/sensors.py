@@ -13,7 +13,12 @@ from warehouse.lake.lsn import parse_lsn
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _SECONDS = 30
-_BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+_BUSY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 
 @dg.sensor(
@@ -23,7 +28,8 @@ _BUSY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.Dagster
     description="Refresh marts and features when a table they read has changed in the lake.",
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start nothing."""
+    """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start
+    nothing."""
     fail_dead_runs(context.instance)
     mark, built = platform.watermark(), built_at(platform)
     if mark is None or built is None:
@@ -55,7 +61,8 @@ def built_at(platform: Platform) -> Watermark | None:
 
 
 def marts_sources(platform: Platform) -> set[str]:
-    """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the shop did."""
+    """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the
+    shop did."""
     models = read_project(platform.transforms.souk_dbt_project)
     return {parent for model in models for parent in model.parents}.intersection(lake_tables())
 

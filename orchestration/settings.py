@@ -1,4 +1,5 @@
-"""What the environment may say to `orchestration`; read once, passed down. Everything has a default: nothing set means one machine."""
+"""What the environment may say to `orchestration`; read once, passed down. Everything has a default: nothing set means
+one machine."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Settings(BaseSettings):
-    """The names are the same in every package. A URL that is set replaces the embedded server of that name, or says where ours binds."""
+    """The names are the same in every package. A URL that is set replaces the embedded server of that name, or says
+    where ours binds."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 

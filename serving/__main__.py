@@ -12,7 +12,9 @@ def main() -> None:
     configure("info")
     settings = ServingSettings()
     host, port = settings.bind
-    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.run(
+        create_app(settings), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=10
+    )
 
 
 if __name__ == "__main__":

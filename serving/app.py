@@ -1,7 +1,5 @@
 """HTTP only: parse, call, shape. Unknown ids, an absent model and an absent online store are answers, not errors."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -1,6 +1,5 @@
-"""Reading a model bundle: everything is checked here, so that a bundle that loads can serve. The only module that knows the files."""
-
-from __future__ import annotations
+"""Reading a model bundle: everything is checked here, so that a bundle that loads can serve. The only module that knows
+the files."""
 
 import hashlib
 import json
@@ -21,7 +20,15 @@ from serving.models import Ranker, Sequential, load_ranker, load_sequential
 from serving.neighbours import Floats, Ints, Neighbours
 
 FORMAT = 1
-SCORE_INPUTS = ("item_to_item", "item_to_item_log", "sequential", "popularity_recent", "popularity_month", "popularity_all", "history_size")
+SCORE_INPUTS = (
+    "item_to_item",
+    "item_to_item_log",
+    "sequential",
+    "popularity_recent",
+    "popularity_month",
+    "popularity_all",
+    "history_size",
+)
 """Ranker inputs that retrieval computes, in the order every bundle lists them first; retrieve.py defines each."""
 
 
@@ -56,7 +63,8 @@ class BundleMeta(BaseModel):
 
 @dataclass(frozen=True)
 class Histories:
-    """What every known shopper bought, as the training data saw it: item indices oldest first, and how many orders ago."""
+    """What every known shopper bought, as the training data saw it: item indices oldest first, and how many orders
+    ago."""
 
     place: Mapping[str, int]
     starts: npt.NDArray[np.int64]
@@ -109,14 +117,18 @@ def load_bundle(folder: Path, columns_hash: str, known_columns: frozenset[str]) 
         return _load(folder, columns_hash, known_columns)
     except BundleRefused:
         raise
-    except Exception as error:  # files come from disk: whatever a reader makes of a broken one is a reason to refuse, not to die
+    except (
+        Exception
+    ) as error:  # files come from disk: whatever a reader makes of a broken one is a reason to refuse, not to die
         raise BundleRefused(f"{folder.name}: {type(error).__name__}: {error}") from error
 
 
 def _load(folder: Path, columns_hash: str, known_columns: frozenset[str]) -> Bundle:
     meta = _read_meta(folder)
     if meta.columns_hash != columns_hash:
-        raise BundleRefused(f"{folder.name}: fitted on feature columns {meta.columns_hash}, this process has {columns_hash}")
+        raise BundleRefused(
+            f"{folder.name}: fitted on feature columns {meta.columns_hash}, this process has {columns_hash}"
+        )
     unknown = set(meta.ranker_inputs) - known_columns - set(SCORE_INPUTS)
     if unknown:
         raise BundleRefused(f"{folder.name}: the ranker wants unknown columns {sorted(unknown)}")
@@ -127,7 +139,9 @@ def _load(folder: Path, columns_hash: str, known_columns: frozenset[str]) -> Bun
     size = len(item_ids)
     if not size or len(set(item_ids)) != size:
         raise BundleRefused(f"{folder.name}: items.parquet is empty or lists a product twice")
-    popularity_3N = np.stack([items[f"popularity_{span}"].to_numpy().astype(np.float32) for span in ("recent", "month", "all")])
+    popularity_3N = np.stack(
+        [items[f"popularity_{span}"].to_numpy().astype(np.float32) for span in ("recent", "month", "all")]
+    )
     bundle = Bundle(
         meta=meta,
         item_ids=item_ids,
@@ -140,7 +154,9 @@ def _load(folder: Path, columns_hash: str, known_columns: frozenset[str]) -> Bun
         content=_read_neighbours(folder, "content.npz", size) if "content.npz" in meta.files else None,
         histories=_read_histories(folder, size),
         sequential=_sequential(folder, meta, size),
-        ranker=load_ranker(folder / "ranker.npz", meta.ranker_inputs, len(SCORE_INPUTS)) if meta.shipped == "ranker" else None,
+        ranker=load_ranker(folder / "ranker.npz", meta.ranker_inputs, len(SCORE_INPUTS))
+        if meta.shipped == "ranker"
+        else None,
         index={product: row for row, product in enumerate(item_ids)},
     )
     _try_models(bundle, folder)
@@ -155,10 +171,17 @@ def _read_meta(folder: Path) -> BundleMeta:
         raise BundleRefused(f"{folder.name}: bundle.json: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise BundleRefused(f"{folder.name}: bundle.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise BundleRefused(
+            f"{folder.name}: bundle.json: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from error
     if meta.format_version != FORMAT:
         raise BundleRefused(f"{folder.name}: bundle format {meta.format_version}, this process reads {FORMAT}")
-    missing = {"items.parquet", "for_you.npz", "related.npz", *(("ranker.npz",) if meta.shipped == "ranker" else ())} - set(meta.files)
+    missing = {
+        "items.parquet",
+        "for_you.npz",
+        "related.npz",
+        *(("ranker.npz",) if meta.shipped == "ranker" else ()),
+    } - set(meta.files)
     if missing:
         raise BundleRefused(f"{folder.name}: bundle.json lists no {', '.join(sorted(missing))}")
     return meta
@@ -172,7 +195,9 @@ def _check_file(folder: Path, name: str, digest: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != digest:
-        raise BundleRefused(f"{folder.name}: {name} is not what was written (sha256 {found[:12]}, expected {digest[:12]})")
+        raise BundleRefused(
+            f"{folder.name}: {name} is not what was written (sha256 {found[:12]}, expected {digest[:12]})"
+        )
 
 
 def _read_neighbours(folder: Path, name: str, size: int) -> Neighbours:
@@ -184,7 +209,9 @@ def _read_neighbours(folder: Path, name: str, size: int) -> Neighbours:
         raise BundleRefused(f"{folder.name}: {name} has shapes {index_NK.shape} and {score_NK.shape} for {size} items")
     if index_NK.size and (index_NK.min() < -1 or index_NK.max() >= size):
         raise BundleRefused(f"{folder.name}: {name} points outside the {size} items")
-    return Neighbours(index_NK, np.where(index_NK < 0, np.float32(0), _finite(score_NK, folder, name)), bought_NK & (index_NK >= 0))
+    return Neighbours(
+        index_NK, np.where(index_NK < 0, np.float32(0), _finite(score_NK, folder, name)), bought_NK & (index_NK >= 0)
+    )
 
 
 def _read_histories(folder: Path, size: int) -> Histories:
@@ -219,7 +246,9 @@ def _try_models(bundle: Bundle, folder: Path) -> None:
         for length in (1, 2, bundle.meta.sequence_length):
             scores_N = bundle.sequential.score(np.arange(length, dtype=np.int32) % bundle.size)
             if scores_N.shape != (bundle.size,):
-                raise BundleRefused(f"{folder.name}: sequential.pt2 gives {scores_N.shape} scores for {bundle.size} items")
+                raise BundleRefused(
+                    f"{folder.name}: sequential.pt2 gives {scores_N.shape} scores for {bundle.size} items"
+                )
             _finite(scores_N, folder, "sequential.pt2 scores")
     if bundle.ranker is not None:
         inputs_CF = np.zeros((2, len(bundle.ranker.inputs)), dtype=np.float32)

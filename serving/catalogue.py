@@ -1,6 +1,5 @@
-"""Reading the product features: the newest row of every product from the Parquet files that the features job publishes."""
-
-from __future__ import annotations
+"""Reading the product features: the newest row of every product from the Parquet files that the features job
+publishes."""
 
 import time
 from pathlib import Path
@@ -30,7 +29,8 @@ class CatalogueReader:
         self.read_at = 0.0
 
     def read_if_changed(self) -> Catalogue | None:
-        """The catalogue when another set is current than at the last reading; None when not, when absent, or when unreadable (logged)."""
+        """The catalogue when another set is current than at the last reading; None when not, when absent, or when
+        unreadable (logged)."""
         folder = self._link.resolve()  # once: all files come from one set, whatever is published meanwhile
         if folder == self._seen or not folder.is_dir():
             return None
@@ -47,7 +47,11 @@ class CatalogueReader:
         products, shop = _newest(folder / _PRODUCTS), _newest(folder / _SHOP)
         columns = self._vector.product_columns
         ids = tuple(products["product_id"].to_pylist())
-        stored = {name: _numbers(products, name) for name in products.column_names if name in BY_NAME and BY_NAME[name].dtype in _NUMERIC}
+        stored = {
+            name: _numbers(products, name)
+            for name in products.column_names
+            if name in BY_NAME and BY_NAME[name].dtype in _NUMERIC
+        }
         stored |= {name: np.full(len(ids), _numbers(shop, name)[0]) for name in shop.column_names if name in BY_NAME}
         values = [stored[name] if BY_NAME[name].minus is None else _difference(stored, name) for name in columns]
         return Catalogue(
@@ -72,7 +76,11 @@ def _newest(path: Path) -> pa.Table:
 
 def _numbers(table: pa.Table, name: str) -> Floats:
     """Column as float64, nulls by the list's default."""
-    column = table[name].cast(pa.float64()) if BY_NAME[name].dtype != "bool" else table[name].cast(pa.int8()).cast(pa.float64())
+    column = (
+        table[name].cast(pa.float64())
+        if BY_NAME[name].dtype != "bool"
+        else table[name].cast(pa.int8()).cast(pa.float64())
+    )
     return column.fill_null(float(BY_NAME[name].default)).to_numpy()  # type: ignore[no-any-return,arg-type]  # pyarrow has no types
 
 

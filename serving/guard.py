@@ -1,7 +1,5 @@
 """One part of a request under its own deadline, so that a slow or broken part costs quality and never the answer."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable
@@ -23,8 +21,8 @@ _WAITING = 16
 class Guard:
     """Runs calls in `threads` threads of its own and gives up on each after `seconds`.
 
-    An abandoned call still ends in its thread, so the part rests for 2 s after 3 failures in a row: requests then skip it at once
-    instead of queueing behind it. More than 16 calls in flight are skipped too.
+    An abandoned call still ends in its thread, so the part rests for 2 s after 3 failures in a row: requests then skip
+    it at once instead of queueing behind it. More than 16 calls in flight are skipped too.
     """
 
     def __init__(self, part: str, seconds: float, threads: int = 1) -> None:

@@ -1,7 +1,5 @@
 """The lower rungs: answers that need no model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,7 +9,9 @@ from serving.schemas import RankedItem, Ranking, Rung
 from serving.shelf import Mask, Shelf
 
 
-def popular(shelf: Shelf, allowed_N: Mask, limit: int, category: int | None = None, skip: Iterable[int] = ()) -> list[int]:
+def popular(
+    shelf: Shelf, allowed_N: Mask, limit: int, category: int | None = None, skip: Iterable[int] = ()
+) -> list[int]:
     """At most `limit` allowed items by popularity, of one category when given, without `skip`."""
     order = shelf.popular_order_N
     keep = allowed_N[order]
@@ -23,14 +23,19 @@ def popular(shelf: Shelf, allowed_N: Mask, limit: int, category: int | None = No
 
 
 def popular_ranking(shelf: Shelf, allowed_N: Mask, limit: int, near: Iterable[int] = ()) -> Ranking:
-    """Popular in the category of the newest of `near` that has one, then popular anywhere; `empty` when nothing may be shown."""
+    """Popular in the category of the newest of `near` that has one, then popular anywhere; `empty` when nothing may be
+    shown."""
     codes = [int(shelf.category_code_N[item]) for item in near]
     first = popular(shelf, allowed_N, limit, category=codes[-1]) if codes else []
     rung: Rung = "popular_in_category" if first else "popular"
     items = first + popular(shelf, allowed_N, limit - len(first), skip=first)
     if not items:
         return Ranking(items=[], rung="empty", model_version=shelf.version)
-    return Ranking(items=scored(shelf, items, [popular_reason(shelf, item) for item in items]), rung=rung, model_version=shelf.version)
+    return Ranking(
+        items=scored(shelf, items, [popular_reason(shelf, item) for item in items]),
+        rung=rung,
+        model_version=shelf.version,
+    )
 
 
 def scored(shelf: Shelf, items: list[int], reasons: list[str], scores: list[float] | None = None) -> list[RankedItem]:

@@ -1,7 +1,5 @@
 """A table of nearest products: one padded row per product."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,4 +1,5 @@
-"""The shopper's row as serving asks for it: features.online, with the seconds while Feast is imported counted and not failed on."""
+"""The shopper's row as serving asks for it: features.online, with the seconds while Feast is imported counted and not
+failed on."""
 
 from features.errors import NotWarm
 from features.online import OnlineStore, UserRow
@@ -15,7 +16,8 @@ class ShopperRows:
         self._store = OnlineStore(settings.redis_url, timeout_seconds=settings.souk_serving_online_ms / 1000)
 
     def read_user(self, user_id: str) -> UserRow | None:
-        """The newest row; None for a shopper without one and while Feast is still being imported. Raises redis.RedisError."""
+        """The newest row; None for a shopper without one and while Feast is still being imported. Raises
+        redis.RedisError."""
         try:
             return self._store.read_user(user_id)
         except NotWarm:

@@ -1,7 +1,5 @@
 """The learned ranker's input: one row per candidate, columns in the bundle's order."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +9,11 @@ from serving.retrieve import Candidates
 from serving.shelf import Shelf
 
 
-def ranker_matrix(inputs: tuple[str, ...], shelf: Shelf, shopper: Mapping[str, float], candidates: Candidates) -> Floats:
-    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the shelf, all others from the shopper's row.
+def ranker_matrix(
+    inputs: tuple[str, ...], shelf: Shelf, shopper: Mapping[str, float], candidates: Candidates
+) -> Floats:
+    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the shelf, all others from the
+    shopper's row.
 
     Raises: KeyError for an input nobody has; the loader has checked the names, so this is a defect.
     """

@@ -1,6 +1,5 @@
-"""Why a product is shown, in words for the shopper. A reason names a product only if that product's neighbours brought the item."""
-
-from __future__ import annotations
+"""Why a product is shown, in words for the shopper. A reason names a product only if that product's neighbours brought
+the item."""
 
 import numpy as np
 
@@ -11,7 +10,8 @@ _LONGEST_TITLE = 60
 
 
 def reasons_for_you(shelf: Shelf, seeds: Seeds, items: list[int], by_sequence: set[int]) -> list[str]:
-    """One sentence per item. by_sequence: items the sequence model proposed; it looks at the history as a whole, so no product is named."""
+    """One sentence per item. by_sequence: items the sequence model proposed; it looks at the history as a whole, so no
+    product is named."""
     bundle = shelf.bundle
     causes = np.full(len(items), -1, dtype=np.int32)
     if bundle is not None:

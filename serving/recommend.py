@@ -1,6 +1,5 @@
-"""One request: retrieve, rank, drop what must not be shown, spread categories, say why. Never raises for what a caller can send."""
-
-from __future__ import annotations
+"""One request: retrieve, rank, drop what must not be shown, spread categories, say why. Never raises for what a caller
+can send."""
 
 import time
 from collections.abc import Iterator
@@ -44,8 +43,11 @@ def open_guards(settings: ServingSettings) -> Guards:
     )
 
 
-async def for_you(request: ForYouRequest, shelf: Shelf, shoppers: Shoppers, guards: Guards, settings: ServingSettings) -> Ranking:
-    """Products for one shopper. Ladder: personal (known history), session (only `recent`), popular_in_category, popular, empty."""
+async def for_you(
+    request: ForYouRequest, shelf: Shelf, shoppers: Shoppers, guards: Guards, settings: ServingSettings
+) -> Ranking:
+    """Products for one shopper. Ladder: personal (known history), session (only `recent`), popular_in_category,
+    popular, empty."""
     shopper = await shoppers.read(request.user_id, shelf.bundle)
     with _stage("retrieve"):
         bought = [shelf.index[product] for product in shopper.bought if product in shelf.index]
@@ -85,7 +87,9 @@ def related(request: RelatedRequest, shelf: Shelf) -> Ranking:
     chosen = list(found)[: request.limit]
     answer = scored(shelf, chosen, [found[other][1] for other in chosen], [found[other][0] for other in chosen])
     if len(chosen) < request.limit and shelf.categories[item]:
-        more = popular(shelf, allowed_N, request.limit - len(chosen), category=int(shelf.category_code_N[item]), skip=chosen)
+        more = popular(
+            shelf, allowed_N, request.limit - len(chosen), category=int(shelf.category_code_N[item]), skip=chosen
+        )
         answer += scored(shelf, more, [popular_reason(shelf, other) for other in more], [0.0] * len(more))
     return Ranking(items=answer, rung=rung, model_version=shelf.version)
 
@@ -122,15 +126,22 @@ async def _rank(bundle: Bundle, shelf: Shelf, shopper: Shopper, candidates: Cand
     """score_C float32; the neighbours' own when there is no ranker or it did not answer."""
     ranker = bundle.ranker
     if ranker is not None:
-        score_C = await guards.rank.call(lambda: ranker.score(ranker_matrix(ranker.inputs, shelf, shopper.values, candidates)))
+        score_C = await guards.rank.call(
+            lambda: ranker.score(ranker_matrix(ranker.inputs, shelf, shopper.values, candidates))
+        )
         if score_C is not None and np.isfinite(score_C).all():
             return score_C
     # Popular items follow what the neighbours know, in their own order: their shift is below every share.
-    return candidates.inputs["item_to_item"] + np.float32(1e-4) * (candidates.inputs["popularity_recent"] / np.float32(100))
+    return candidates.inputs["item_to_item"] + np.float32(1e-4) * (
+        candidates.inputs["popularity_recent"] / np.float32(100)
+    )
 
 
-def _choose(shelf: Shelf, candidates: Candidates, score_C: Floats, allowed_N: Mask, limit: int, share: float) -> dict[int, float]:  # noqa: PLR0917 - one caller
-    """Item -> score in the order of the answer: best first, categories spread, filled up with popular products no retriever proposed."""
+def _choose(  # noqa: PLR0917 - one caller
+    shelf: Shelf, candidates: Candidates, score_C: Floats, allowed_N: Mask, limit: int, share: float
+) -> dict[int, float]:
+    """Item -> score in the order of the answer: best first, categories spread, filled up with popular products no
+    retriever proposed."""
     order = best_of(score_C, score_C.size)
     score_of = dict(zip(candidates.items_C[order].tolist(), score_C[order].tolist(), strict=True))
     chosen = {item: score_of[item] for item in spread_categories(score_of, shelf.category_code_N, limit, share)}
@@ -144,7 +155,9 @@ def _explained(shelf: Shelf, seeds: Seeds, candidates: Candidates, chosen: dict[
     """The answer with a reason each."""
     by_sequence = set(candidates.items_C[candidates.sequential_C].tolist())
     reasons = reasons_for_you(shelf, seeds, list(chosen), by_sequence)
-    return Ranking(items=scored(shelf, list(chosen), reasons, list(chosen.values())), rung=rung, model_version=shelf.version)
+    return Ranking(
+        items=scored(shelf, list(chosen), reasons, list(chosen.values())), rung=rung, model_version=shelf.version
+    )
 
 
 @contextmanager

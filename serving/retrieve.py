@@ -1,9 +1,9 @@
-"""From what a shopper did to a few hundred candidates: the best of the neighbours, of the sequence model and of popularity.
+"""From what a shopper did to a few hundred candidates: the best of the neighbours, of the sequence model and of
+popularity.
 
-The definitions repeat training/models/retrieval.py; a test compares the two number by number, so a change there shows up here.
+The definitions repeat training/models/retrieval.py; a test compares the two number by number, so a change there shows
+up here.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from serving.shelf import Mask, Shelf
 
 @dataclass(frozen=True)
 class Seeds:
-    """Distinct items the answer starts from, oldest first. ages_L: orders ago, 0 = newest. recent_L: seen in this session, not bought."""
+    """Distinct items the answer starts from, oldest first. ages_L: orders ago, 0 = newest. recent_L: seen in this
+    session, not bought."""
 
     items_L: Ints
     ages_L: Ints
@@ -30,7 +31,8 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Candidates:
-    """items_C in index order. sequential_C: the sequence model put it among its best. inputs: bundle.SCORE_INPUTS -> float32 [C]."""
+    """items_C in index order. sequential_C: the sequence model put it among its best. inputs: bundle.SCORE_INPUTS ->
+    float32 [C]."""
 
     items_C: Ints
     sequential_C: Mask
@@ -42,7 +44,9 @@ def make_seeds(shelf: Shelf, items: Sequence[int], ages: Sequence[int], recent: 
 
     Products the models do not know are left out; a product seen again moves to the end.
     """
-    session = list(dict.fromkeys(reversed([shelf.index[p] for p in recent if shelf.index.get(p, shelf.modelled) < shelf.modelled])))[::-1]
+    session = list(
+        dict.fromkeys(reversed([shelf.index[p] for p in recent if shelf.index.get(p, shelf.modelled) < shelf.modelled]))
+    )[::-1]
     seen, shift = set(session), 1 if session else 0
     history = [(item, age + shift) for item, age in zip(items, ages, strict=True) if item not in seen]
     rows = [*((item, age, False) for item, age in history), *((item, 0, True) for item in session)]
@@ -86,7 +90,9 @@ def propose(bundle: Bundle, allowed_N: Mask, seeds: Seeds, sequential_N: Floats 
         "popularity_all": popularity[2],
         "history_size": np.full(items_C.size, np.log1p(seeds.items_L.size)),
     }
-    return Candidates(items_C, sequence_N[items_C], {name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()})
+    return Candidates(
+        items_C, sequence_N[items_C], {name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
+    )
 
 
 def best_of(score_N: Floats, count: int) -> Ints:

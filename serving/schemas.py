@@ -29,7 +29,8 @@ class RelatedRequest(_Wire):
 
 
 class RankedItem(_Wire):
-    """`score` falls along the list before diversity; comparable only within one answer. `reason` is a sentence for the shopper."""
+    """`score` falls along the list before diversity; comparable only within one answer. `reason` is a sentence for the
+    shopper."""
 
     product_id: str
     score: float

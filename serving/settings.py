@@ -11,7 +11,8 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 class ServingSettings(BaseSettings):
-    """Every field is the environment variable of the same name in capitals. Times are milliseconds or seconds, as the name says."""
+    """Every field is the environment variable of the same name in capitals. Times are milliseconds or seconds, as the
+    name says."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -20,7 +21,8 @@ class ServingSettings(BaseSettings):
     redis_url: str = "redis://127.0.0.1:6379/0"
 
     souk_serving_watch_seconds: float = Field(default=1.0, gt=0)
-    """How often the pointer and the product features are looked at: the upper bound of a rollback's delay, less the load."""
+    """How often the pointer and the product features are looked at: the upper bound of a rollback's delay, less the
+    load."""
     souk_serving_online_ms: float = Field(default=40.0, gt=0)
     """Deadline of the online store's answer; after it the bundle's own history of the shopper is used."""
     souk_serving_sequential_ms: float = Field(default=25.0, gt=0)

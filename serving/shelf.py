@@ -1,7 +1,5 @@
 """Current facts about products in the order of a bundle's items, and the products the bundle has never seen."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +16,8 @@ Mask = npt.NDArray[np.bool_]
 class Catalogue:
     """One reading of the product features. Row p of every array is product_ids[p].
 
-    values_PF float32: the numeric product columns named by `columns`, defaults filled in. popularity_P: recent orders, for the lower rungs.
+    values_PF float32: the numeric product columns named by `columns`, defaults filled in. popularity_P: recent orders,
+    for the lower rungs.
     categories: category ids; a bundle knows their names.
     """
 
@@ -31,9 +30,11 @@ class Catalogue:
     place: Mapping[str, int] = field(repr=False)
 
     @staticmethod
-    def empty(columns: tuple[str, ...] = ()) -> Catalogue:
+    def empty(columns: tuple[str, ...] = ()) -> "Catalogue":
         """What is known before the first features job: nothing."""
-        return Catalogue((), columns, np.zeros((0, len(columns)), np.float32), np.zeros(0, bool), np.zeros(0, np.float32), (), {})
+        return Catalogue(
+            (), columns, np.zeros((0, len(columns)), np.float32), np.zeros(0, bool), np.zeros(0, np.float32), (), {}
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Shelf:
     """A bundle and a catalogue joined: rows 0..N-1 are the bundle's items, then the products only the catalogue knows.
 
     The models score the first `modelled` rows; the rest can be reached by popularity alone.
-    sellable_N: may be shown: recommendable and in stock. With no catalogue at all stock is unknown and no reason to hide.
+    sellable_N: may be shown: recommendable and in stock. With no catalogue at all stock is unknown and no reason to
+    hide.
     categories: names for reasons, "" where none is known; category_code_N: equal for products of one category id.
     """
 
@@ -91,7 +93,10 @@ def build_shelf(bundle: Bundle | None, catalogue: Catalogue, defaults: Mapping[s
         popularity_N[found_N] = catalogue.popularity_P[row_N[found_N]]
     filed = [catalogue.categories[row] if row >= 0 else "" for row in row_N.tolist()]
     names = dict(zip(filed, bundle.categories, strict=False)) if bundle else {}
-    categories = (*(bundle.categories if bundle else ()), *(names.get(category, "") for category in filed[len(modelled) :]))
+    categories = (
+        *(bundle.categories if bundle else ()),
+        *(names.get(category, "") for category in filed[len(modelled) :]),
+    )
     keys = [category or name for category, name in zip(filed, categories, strict=True)]
     codes: dict[str, int] = {}
     return Shelf(

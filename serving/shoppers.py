@@ -1,6 +1,5 @@
-"""What is known about one shopper: the online store's row, joined with what the bundle saw; the bundle alone when the store is away."""
-
-from __future__ import annotations
+"""What is known about one shopper: the online store's row, joined with what the bundle saw; the bundle alone when the
+store is away."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from serving.vector import Vector
 
 @dataclass(frozen=True)
 class Shopper:
-    """values: every user feature by name. bought: never shown again. sequence: distinct products oldest first; ages: orders ago of each."""
+    """values: every user feature by name. bought: never shown again. sequence: distinct products oldest first; ages:
+    orders ago of each."""
 
     values: Mapping[str, float]
     bought: tuple[str, ...]
@@ -32,7 +32,8 @@ class Shoppers:
         self._vector = vector
 
     async def read(self, user_id: str | None, bundle: Bundle | None) -> Shopper:
-        """The shopper, with defaults for everybody unknown. Never raises: an absent store is counted and the bundle's history used."""
+        """The shopper, with defaults for everybody unknown. Never raises: an absent store is counted and the bundle's
+        history used."""
         row = await self._guard.call(lambda: self._store.read_user(user_id)) if user_id else None
         if row is not None and row.stale:
             DEGRADED.labels("online_store", "stale").inc()
@@ -55,19 +56,24 @@ class Shoppers:
 
 def join(vector: Vector, row: UserRow | None, known: tuple[Sequence[str], Sequence[int]]) -> Shopper:
     """Put the online row on top of the bundle's history."""
-    values = {name: row.values.get(name, vector.defaults[name]) if row else vector.defaults[name] for name in vector.user_columns}
+    values = {
+        name: row.values.get(name, vector.defaults[name]) if row else vector.defaults[name]
+        for name in vector.user_columns
+    }
     online = row.sequence if row else ()
     sequence, ages = newer_on_top(known, online, int(values.get("user__orders_total", 0)))
     bought = tuple(dict.fromkeys([*known[0], *(row.bought if row else ()), *online]))
     return Shopper(values, bought, sequence, ages)
 
 
-def newer_on_top(known: tuple[Sequence[str], Sequence[int]], online: Sequence[str], orders: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def newer_on_top(
+    known: tuple[Sequence[str], Sequence[int]], online: Sequence[str], orders: int
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Distinct products oldest first with their age in orders.
 
-    The bundle knows which order each product came in; the online list (last 50 lines, newest last) does not, but is newer. Products only
-    the list has came after the bundle was fitted: they count as the newest order and everything else as one older. A shopper the bundle
-    never met has the lines spread evenly over `orders`.
+    The bundle knows which order each product came in; the online list (last 50 lines, newest last) does not, but is
+    newer. Products only the list has came after the bundle was fitted: they count as the newest order and everything
+    else as one older. A shopper the bundle never met has the lines spread evenly over `orders`.
     """
     products, ages = list(known[0]), list(known[1])
     if products:

@@ -3,8 +3,6 @@
 A request takes `state.shelf` once and keeps it: a swap is one assignment, so no request sees half of two models.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import dataclass, field
@@ -14,7 +12,13 @@ import structlog
 
 from serving.bundle import Bundle, BundleRefused, load_bundle, read_pointer
 from serving.catalogue import CatalogueReader
-from serving.metrics import BUNDLE_LOAD_SECONDS, BUNDLE_LOADED, BUNDLES_REFUSED, CATALOGUE_AGE_SECONDS, CATALOGUE_PRODUCTS
+from serving.metrics import (
+    BUNDLE_LOAD_SECONDS,
+    BUNDLE_LOADED,
+    BUNDLES_REFUSED,
+    CATALOGUE_AGE_SECONDS,
+    CATALOGUE_PRODUCTS,
+)
 from serving.settings import ServingSettings
 from serving.shelf import Catalogue, Shelf, build_shelf
 from serving.vector import Vector
@@ -42,7 +46,8 @@ class State:
         self.shelf = build_shelf(None, self._catalogue, self.vector.defaults)
 
     async def refresh(self, *, force: bool = False) -> bool:
-        """Look at the pointer and the product features; load what changed in a thread. True when the bundle was swapped."""
+        """Look at the pointer and the product features; load what changed in a thread. True when the bundle was
+        swapped."""
         async with self._lock:
             return await asyncio.to_thread(self._refresh, force)
 
@@ -73,7 +78,8 @@ class State:
         return bundle is not None
 
     def _load_if_changed(self, force: bool) -> Bundle | None:
-        """The pointer's bundle when it is another than the one in use; None when there is nothing new or it was refused."""
+        """The pointer's bundle when it is another than the one in use; None when there is nothing new or it was
+        refused."""
         started = time.perf_counter()
         try:
             folder = read_pointer(self.settings.pointer)
@@ -91,7 +97,13 @@ class State:
         self.refused = None
         seconds = time.perf_counter() - started
         BUNDLE_LOAD_SECONDS.set(seconds)
-        _log.info("bundle loaded", version=bundle.meta.version, items=bundle.size, seconds=round(seconds, 3), lsn=bundle.meta.watermark_lsn)
+        _log.info(
+            "bundle loaded",
+            version=bundle.meta.version,
+            items=bundle.size,
+            seconds=round(seconds, 3),
+            lsn=bundle.meta.watermark_lsn,
+        )
         return bundle
 
 

@@ -1,7 +1,5 @@
 """Which features this process can fill, by the one list that dbt, Feast and training use too."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +8,8 @@ from features.columns import columns_hash, numeric_columns
 
 @dataclass(frozen=True)
 class Vector:
-    """Names in the list's order. defaults: name -> the value of an entity without a row. known: every name a ranker may ask for."""
+    """Names in the list's order. defaults: name -> the value of an entity without a row. known: every name a ranker may
+    ask for."""
 
     columns_hash: str
     product_columns: tuple[str, ...]
@@ -25,5 +24,7 @@ class Vector:
 def load_vector() -> Vector:
     """The list of this installation."""
     product, user = numeric_columns("product"), numeric_columns("user")
-    defaults = {column.name: float(column.default) for column in (*product, *user) if not isinstance(column.default, tuple)}
+    defaults = {
+        column.name: float(column.default) for column in (*product, *user) if not isinstance(column.default, tuple)
+    }
     return Vector(columns_hash(), tuple(c.name for c in product), tuple(c.name for c in user), defaults)

@@ -1,4 +1,5 @@
-"""Fixtures every test may use: one Postgres and one Redis a session, a fresh migrated database and an empty Redis per module."""
+"""Fixtures every test may use: one Postgres and one Redis a session, a fresh migrated database and an empty Redis per
+module."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ _FOR_TESTS = ("SOUK_TEST_HOME", "SOUK_UPDATE_SNAPSHOTS")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment() -> Iterator[None]:
-    """No setting of the shell that started the run reaches a test: addresses in there would be somebody's real servers."""
+    """No setting of the shell that started the run reaches a test: addresses in there would be somebody's real
+    servers."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(_OURS) and name not in _FOR_TESTS]:
             patch.delenv(name)

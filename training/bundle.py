@@ -1,6 +1,5 @@
-"""Writing a model bundle: a directory that serves without any code of this package. README.md is its format, `serving` its reader."""
-
-from __future__ import annotations
+"""Writing a model bundle: a directory that serves without any code of this package. README.md is its format, `serving`
+its reader."""
 
 import hashlib
 import json
@@ -28,7 +27,8 @@ FORMAT = 1
 
 
 def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
-    """Write `folder`/<version> and return it. Appears complete or not at all: everything is written aside, synced and renamed.
+    """Write `folder`/<version> and return it. Appears complete or not at all: everything is written aside, synced and
+    renamed.
 
     version = UTC time and the first 8 characters of the data hash.
     """
@@ -40,7 +40,11 @@ def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
     _write_histories(fitted, aside / "sequences.parquet")
     content = fit_content(fitted.data.catalogue, 50)
     keep = fitted.recipe.item_to_item.neighbours
-    for name, model in (("for_you", fitted.tables.for_you), ("related", fitted.tables.related), ("basket", fitted.tables.basket)):
+    for name, model in (
+        ("for_you", fitted.tables.for_you),
+        ("related", fitted.tables.related),
+        ("basket", fitted.tables.basket),
+    ):
         _write_neighbours(model.table, model.support, keep, aside / f"{name}.npz")
     _write_neighbours(content, sparse.csr_matrix(content.shape, dtype=np.float32), 50, aside / "content.npz")
     if fitted.retrieval.sequential is not None:
@@ -48,7 +52,9 @@ def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
     if fitted.ranker is not None:
         _write_ranker(fitted.ranker, aside / "ranker.npz")
     files = {path.name: _digest(path) for path in sorted(aside.iterdir())}
-    (aside / "bundle.json").write_text(json.dumps(describe(fitted, version, created_at, files), indent=1, allow_nan=False))
+    (aside / "bundle.json").write_text(
+        json.dumps(describe(fitted, version, created_at, files), indent=1, allow_nan=False)
+    )
     for path in aside.iterdir():
         _sync(path)
     final = folder / version
@@ -99,7 +105,9 @@ def promote(pointer: Path, bundle: Path) -> None:
 
 def git_commit() -> str:
     """The commit of the code that trains, "unknown" outside a checkout."""
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or "unknown"
 
 
@@ -129,7 +137,8 @@ def _write_items(retrieval: Retrieval, path: Path) -> None:
 
 
 def _write_histories(fitted: Fitted, path: Path) -> None:
-    """user_id, items (indices, oldest first, the newest 500 distinct), ages (orders ago): the state a shopper had at the watermark."""
+    """user_id, items (indices, oldest first, the newest 500 distinct), ages (orders ago): the state a shopper had at
+    the watermark."""
     events = fitted.data.events
     users, items, ages = [], [], []
     for user, rows in user_rows(events).items():
@@ -138,11 +147,14 @@ def _write_histories(fitted: Fitted, path: Path) -> None:
         items.append(known[-500:].tolist())
         ages.append(age[-500:].tolist())
     lists = {"items": pl.List(pl.Int32), "ages": pl.List(pl.Int32)}
-    pl.DataFrame({"user_id": users, "items": items, "ages": ages}, schema={"user_id": pl.String, **lists}).write_parquet(path)
+    pl.DataFrame(
+        {"user_id": users, "items": items, "ages": ages}, schema={"user_id": pl.String, **lists}
+    ).write_parquet(path)
 
 
 def _write_neighbours(table: sparse.csr_matrix, support: sparse.csr_matrix, keep: int, path: Path) -> None:
-    """indices int32 [N, K] (-1 = none), scores float32 [N, K] best first, support bool [N, K]: really bought with or after the seed."""
+    """indices int32 [N, K] (-1 = none), scores float32 [N, K] best first, support bool [N, K]: really bought with or
+    after the seed."""
     size = table.shape[0]
     indices = np.full((size, keep), -1, dtype=np.int32)
     scores = np.zeros((size, keep), dtype=np.float32)
@@ -160,7 +172,15 @@ def _write_neighbours(table: sparse.csr_matrix, support: sparse.csr_matrix, keep
 
 def _write_ranker(ranker: Ranker, path: Path) -> None:
     """Plain arrays; the names of the inputs are in bundle.json."""
-    np.savez(path, mean_F=ranker.mean_F, std_F=ranker.std_F, w1_FH=ranker.w1_FH, b1_H=ranker.b1_H, w2_H=ranker.w2_H, skip_F=ranker.skip_F)
+    np.savez(
+        path,
+        mean_F=ranker.mean_F,
+        std_F=ranker.std_F,
+        w1_FH=ranker.w1_FH,
+        b1_H=ranker.b1_H,
+        w2_H=ranker.w2_H,
+        skip_F=ranker.skip_F,
+    )
 
 
 def _digest(path: Path) -> str:

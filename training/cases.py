@@ -1,7 +1,5 @@
 """Evaluation and ranker-fitting cases: what was known, what came next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +29,7 @@ class Ragged:
         """Case number of every value."""
         return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
-    def take(self, chosen: Rows) -> Ragged:
+    def take(self, chosen: Rows) -> "Ragged":
         """The lists of some cases, in that order."""
         return ragged([self.of(int(case)) for case in chosen])
 
@@ -47,8 +45,10 @@ def ragged(lists: list[Ints]) -> Ragged:
 class Cases:
     """One row per question "what comes next".
 
-    users: user index or GUEST. history: distinct known items, oldest first; ages: orders ago of each (0 = newest order), aligned with it.
-    targets: what came. exclude_history: known items are removed from the ranking. moment: days, when features must be read.
+    users: user index or GUEST. history: distinct known items, oldest first; ages: orders ago of each (0 = newest
+    order), aligned with it.
+    targets: what came. exclude_history: known items are removed from the ranking. moment: days, when features must be
+    read.
     """
 
     users: Ints
@@ -61,7 +61,7 @@ class Cases:
     def __len__(self) -> int:
         return len(self.history)
 
-    def take(self, chosen: Rows) -> Cases:
+    def take(self, chosen: Rows) -> "Cases":
         """Some cases, in that order."""
         return Cases(
             self.users[chosen],
@@ -89,16 +89,23 @@ def user_rows(events: Events) -> dict[int, Rows]:
 def history_of(events: Events, rows: Rows) -> tuple[Ints, Ints]:
     """Distinct items of some rows (oldest first, placed at their last purchase) and their age in orders."""
     items, orders = events.item[rows][::-1], events.order[rows][::-1]
-    ages = np.cumsum(np.concatenate([[0], (orders[1:] != orders[:-1]).astype(np.int32)])) if rows.size else np.empty(0, np.int64)
+    ages = (
+        np.cumsum(np.concatenate([[0], (orders[1:] != orders[:-1]).astype(np.int32)]))
+        if rows.size
+        else np.empty(0, np.int64)
+    )
     _, first = np.unique(items, return_index=True)
     first.sort()
     return items[first][::-1].astype(np.int32), ages[first][::-1].astype(np.int32)
 
 
-def build_cases(events: Events, known: Mask, wanted: Mask, moment: float, *, new_only: bool = True, first_only: bool = False) -> Cases:
+def build_cases(
+    events: Events, known: Mask, wanted: Mask, moment: float, *, new_only: bool = True, first_only: bool = False
+) -> Cases:
     """Cases of every known user that has both known and wanted lines.
 
-    new_only: targets bought before are dropped (they are removed from the ranking too). first_only: only the first wanted line.
+    new_only: targets bought before are dropped (they are removed from the ranking too). first_only: only the first
+    wanted line.
     """
     users: list[int] = []
     histories: list[Ints] = []
@@ -119,4 +126,11 @@ def build_cases(events: Events, known: Mask, wanted: Mask, moment: float, *, new
             histories.append(items)
             ages.append(age)
             targets.append(target.astype(np.int32))
-    return Cases(np.array(users, dtype=np.int32), ragged(histories), ragged(ages), ragged(targets), moment, exclude_history=new_only)
+    return Cases(
+        np.array(users, dtype=np.int32),
+        ragged(histories),
+        ragged(ages),
+        ragged(targets),
+        moment,
+        exclude_history=new_only,
+    )

@@ -1,9 +1,8 @@
 """The one shape all models train on: a catalogue and its purchase lines, as arrays.
 
-Array suffixes used in this package: E events (order lines), N items, U users, B cases of a batch, K neighbours, F feature columns.
+Array suffixes used in this package: E events (order lines), N items, U users, B cases of a batch, K neighbours, F
+feature columns.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
@@ -38,7 +37,8 @@ class TooFewPurchases(BadTrainingData):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), maybe empty."""
+    """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), maybe
+    empty."""
 
     product_ids: tuple[str, ...]
     titles: tuple[str, ...]
@@ -71,15 +71,15 @@ class Events:
     def __len__(self) -> int:
         return int(self.item.size)
 
-    def where(self, mask: Mask) -> Events:
+    def where(self, mask: Mask) -> "Events":
         """The lines of a mask, order numbers unchanged."""
         return Events(self.user[mask], self.item[mask], self.order[mask], self.time[mask], self.quantity[mask])
 
-    def before(self, cut: float) -> Events:
+    def before(self, cut: float) -> "Events":
         """Lines strictly before `cut` (days): what a model fitted at that moment may see."""
         return self.where(self.time < cut)
 
-    def between(self, start: float, end: float) -> Events:
+    def between(self, start: float, end: float) -> "Events":
         """Lines in [start, end)."""
         return self.where((self.time >= start) & (self.time < end))
 
@@ -88,9 +88,9 @@ class Events:
 class FeatureTable:
     """Feature values as data: `columns` is the order the ranker sees, `defaults` fills what is missing.
 
-    frames: entity (product, user, shop) -> its id, `event_timestamp` (UTC) and stored columns. A value is visible from its timestamp on, so
-    a fit at a cut never reads a later one. minus: column -> (minuend, subtrahend) for columns computed when they
-    are read, from stored ones whose defaults are `stored_defaults`.
+    frames: entity (product, user, shop) -> its id, `event_timestamp` (UTC) and stored columns. A value is visible from
+    its timestamp on, so a fit at a cut never reads a later one. minus: column -> (minuend, subtrahend) for columns
+    computed when they are read, from stored ones whose defaults are `stored_defaults`.
     """
 
     columns: tuple[str, ...]
@@ -102,8 +102,13 @@ class FeatureTable:
     stored_defaults: dict[str, float] = field(default_factory=dict)
 
     def as_of(self, entity: str, ids: Sequence[str], cut: float) -> Scores:
-        """Values [len(ids), columns of `entity`] float32: the newest at or before `cut` (days since 1970-01-01), else the default."""
-        wanted = [(name, fill) for name, owner, fill in zip(self.columns, self.entities, self.defaults, strict=True) if owner == entity]
+        """Values [len(ids), columns of `entity`] float32: the newest at or before `cut` (days since 1970-01-01), else
+        the default."""
+        wanted = [
+            (name, fill)
+            for name, owner, fill in zip(self.columns, self.entities, self.defaults, strict=True)
+            if owner == entity
+        ]
         if not wanted:
             return np.zeros((len(ids), 0), dtype=np.float32)
         key = f"{entity}_id"
@@ -120,7 +125,7 @@ class FeatureTable:
                 values.append(_numbers(found, name, fill))
         return np.ascontiguousarray(np.stack(values, axis=1), dtype=np.float32)
 
-    def shuffled(self, name: str, seed: int) -> FeatureTable:
+    def shuffled(self, name: str, seed: int) -> "FeatureTable":
         """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
         frames = {
             entity: frame.with_columns(pl.col(name).shuffle(seed=seed)) if name in frame.columns else frame
@@ -129,7 +134,8 @@ class FeatureTable:
         return replace(self, frames=frames)
 
     def _stored(self, name: str, found: pl.DataFrame, shop: pl.DataFrame) -> Floats:
-        """One side of a difference: the entity's own column, or the shop's newest value for all of them; defaults filled."""
+        """One side of a difference: the entity's own column, or the shop's newest value for all of them; defaults
+        filled."""
         fill = self.stored_defaults.get(name, 0.0)
         if name in found.columns:
             return _numbers(found, name, fill)
@@ -142,7 +148,11 @@ class FeatureTable:
         if frame is None:
             return pl.DataFrame(schema={f"{entity}_id": pl.String})
         moment = datetime.fromtimestamp(cut * 86_400, tz=UTC)
-        known = frame.filter(pl.col("event_timestamp") <= moment).sort("event_timestamp").unique(f"{entity}_id", keep="last")
+        known = (
+            frame.filter(pl.col("event_timestamp") <= moment)
+            .sort("event_timestamp")
+            .unique(f"{entity}_id", keep="last")
+        )
         return known.with_columns(pl.col(f"{entity}_id").cast(pl.String))
 
 
@@ -172,7 +182,7 @@ class TrainingData:
     timed: bool = True
     dropped: dict[str, int] = field(default_factory=dict)
 
-    def with_events(self, events: Events) -> TrainingData:
+    def with_events(self, events: Events) -> "TrainingData":
         """The same data with other events (a past cut, a permutation)."""
         return replace(self, events=events)
 
@@ -187,19 +197,27 @@ class TrainingData:
 
 
 def catalogue_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> Catalogue:
-    """Catalogue of a frame with product_id and, when present, title, category_path, brand, attributes (list of text), recommendable.
+    """Catalogue of a frame with product_id and, when present, title, category_path, brand, attributes (list of text),
+    recommendable.
 
-    With clean_titles a title that names a fee, postage or a stock note is never recommendable, whatever the frame says (`cleaning`).
+    With clean_titles a title that names a fee, postage or a stock note is never recommendable, whatever the frame says
+    (`cleaning`).
     """
     if "product_id" not in items.columns:
         raise BadTrainingData("items: column product_id is missing")
-    frame = items.with_columns(pl.col("product_id").cast(pl.String)).unique("product_id", keep="first").sort("product_id")
+    frame = (
+        items.with_columns(pl.col("product_id").cast(pl.String)).unique("product_id", keep="first").sort("product_id")
+    )
     count = frame.height
     titles = _texts(frame, "title")
     paths = _texts(frame, "category_path")
     brands = _texts(frame, "brand")
     lists = frame["attributes"].to_list() if "attributes" in frame.columns else [[]] * count
-    flags = frame["recommendable"].fill_null(True).to_numpy() if "recommendable" in frame.columns else np.ones(count, dtype=bool)
+    flags = (
+        frame["recommendable"].fill_null(True).to_numpy()
+        if "recommendable" in frame.columns
+        else np.ones(count, dtype=bool)
+    )
     attributes = tuple(
         (
             *(f"c:{part.strip()}" for part in path.split(">") if part.strip()),
@@ -208,15 +226,19 @@ def catalogue_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> C
         )
         for path, brand, extra in zip(paths, brands, lists, strict=True)
     )
-    sellable = np.array([not clean_titles or is_product_title(title) for title in titles], dtype=bool) & flags.astype(bool)
+    sellable = np.array([not clean_titles or is_product_title(title) for title in titles], dtype=bool) & flags.astype(
+        bool
+    )
     return Catalogue(tuple(frame["product_id"].to_list()), tuple(titles), attributes, tuple(paths), sellable)
 
 
 def events_from_frame(lines: pl.DataFrame, catalogue: Catalogue) -> tuple[Events, tuple[str, ...], dict[str, int]]:
     """Events, user ids in index order and what was dropped, from order lines.
 
-    Needs order_id, user_id (null = guest), product_id, ordered_at (datetime) or time (days); optional quantity, position, is_cancelled.
-    Dropped: cancelled lines, quantity <= 0, products that are unknown or not recommendable. Lines of one product in one order are merged.
+    Needs order_id, user_id (null = guest), product_id, ordered_at (datetime) or time (days); optional quantity,
+    position, is_cancelled.
+    Dropped: cancelled lines, quantity <= 0, products that are unknown or not recommendable. Lines of one product in one
+    order are merged.
     """
     for name in ("order_id", "user_id", "product_id"):
         if name not in lines.columns:
@@ -264,5 +286,7 @@ def _normalised(lines: pl.DataFrame) -> pl.DataFrame:
     ids = [pl.col(name).cast(pl.String) for name in ("order_id", "user_id", "product_id")]
     frame = lines.with_columns(*missing, *ids, time.alias("time"))
     return frame.with_columns(
-        pl.col("time").min().over("order_id"), pl.col("quantity").cast(pl.Float64), pl.col("is_cancelled").fill_null(False)
+        pl.col("time").min().over("order_id"),
+        pl.col("quantity").cast(pl.Float64),
+        pl.col("is_cancelled").fill_null(False),
     )

@@ -1,10 +1,8 @@
 """`python -m training.evaluate [--data PATH] [--json]`: every protocol of a set's form, or of the current lake.
 
-Rules everywhere: full ranking over all recommendable items, known items removed, ties at their expected rank, settings chosen on validation
-only, 95 % bootstrap intervals over cases. Rows say which protocol, which model, how many cases.
+Rules everywhere: full ranking over all recommendable items, known items removed, ties at their expected rank, settings
+chosen on validation only, 95 % bootstrap intervals over cases. Rows say which protocol, which model, how many cases.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
@@ -28,7 +26,16 @@ from training.models.retrieval import half_lives
 from training.readers import read_inputs
 from training.recipes import RECIPES, Recipe
 from training.settings import TrainingSettings
-from training.splits import Split, basket_cases, last_item_only, leave_one_out, sample, shuffled_ties, time_cuts, time_split
+from training.splits import (
+    Split,
+    basket_cases,
+    last_item_only,
+    leave_one_out,
+    sample,
+    shuffled_ties,
+    time_cuts,
+    time_split,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +61,9 @@ def _sequences(data: TrainingData, recipe: Recipe) -> list[Row]:
         return rows
     mixed = data.with_events(shuffled_ties(data.events, recipe.seed))
     rows += _next_item(mixed, leave_one_out(mixed.events), recipe, "leave one out, ties shuffled")
-    return rows + _next_item(data, time_split(data, first_only=True), recipe, "time split, first purchase after the cut, known users")
+    return rows + _next_item(
+        data, time_split(data, first_only=True), recipe, "time split, first purchase after the cut, known users"
+    )
 
 
 def _next_item(data: TrainingData, split: Split, recipe: Recipe, protocol: str) -> list[Row]:
@@ -83,21 +92,39 @@ def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
         life = half_lives(recipe.popularity_half_lives)[fitted.choices.popularity]
         popularity = fit_popularity(events, len(data.catalogue), life)
         for name, cases, table in _basket_questions(data, split, recipe, tables):
-            rows.append(_row(data, f"{name}; {label}", "popularity", judge(popularity.score, cases, data.catalogue).summary(recipe.seed)))
+            rows.append(
+                _row(
+                    data,
+                    f"{name}; {label}",
+                    "popularity",
+                    judge(popularity.score, cases, data.catalogue).summary(recipe.seed),
+                )
+            )
             found = judge(table.score, cases, data.catalogue)
             slices = cold_slices(found, cases, np.bincount(events.item, minlength=len(data.catalogue)))
             rows.append(
-                _row(data, f"{name}; {label}", "basket" if table is tables.basket else "related", found.summary(recipe.seed) | slices)
+                _row(
+                    data,
+                    f"{name}; {label}",
+                    "basket" if table is tables.basket else "related",
+                    found.summary(recipe.seed) | slices,
+                )
             )
     return rows
 
 
-def _basket_questions(data: TrainingData, split: Split, recipe: Recipe, tables: Tables) -> list[tuple[str, Cases, ItemToItem]]:
+def _basket_questions(
+    data: TrainingData, split: Split, recipe: Recipe, tables: Tables
+) -> list[tuple[str, Cases, ItemToItem]]:
     """(protocol, cases, table) of the two basket protocols over the test weeks."""
     later = data.events.time >= split.test.moment
     return [
         ("hidden basket line", basket_cases(data.events, later, recipe.seed, BASKETS), tables.basket),
-        ("bought together, one seed", basket_cases(data.events, later, recipe.seed, BASKETS, seeds_only=True), tables.related),
+        (
+            "bought together, one seed",
+            basket_cases(data.events, later, recipe.seed, BASKETS, seeds_only=True),
+            tables.related,
+        ),
     ]
 
 
@@ -150,7 +177,8 @@ def _with_cuts(data: TrainingData) -> TrainingData:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Evaluate a real set or the current lake. With --json stdout holds one JSON document and nothing else; progress goes to stderr."""
+    """Evaluate a real set or the current lake. With --json stdout holds one JSON document and nothing else; progress
+    goes to stderr."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=main.__doc__)
     parser.add_argument("--data", type=Path, help="a directory in one of the real-set forms; default: the current lake")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
@@ -194,13 +222,19 @@ def headline(rows: list[Row]) -> dict[str, float]:
 
 def _table(head: object, rows: list[Row]) -> str:
     """Plain text for people."""
-    lines = [f"{head}", f"{'R@5':>7} {'N@5':>7} {'R@10':>7} {'N@10':>7}  {'N@10 95 %':<19} {'cover':>6} {'cases':>6}  protocol / model"]
+    lines = [
+        f"{head}",
+        f"{'R@5':>7} {'N@5':>7} {'R@10':>7} {'N@10':>7}  {'N@10 95 %':<19} {'cover':>6} {'cases':>6}  protocol / model",
+    ]
     for row in rows:
         m = row["metrics"]
         if isinstance(m, dict) and "ndcg@10" in m:
             span = f"[{m['ndcg@10_low']:.4f}, {m['ndcg@10_high']:.4f}]"
             numbers = " ".join(f"{m[name]:7.4f}" for name in ("recall@5", "ndcg@5", "recall@10", "ndcg@10"))
-            lines.append(f"{numbers}  {span:<19} {m['coverage@10']:6.3f} {int(m['cases']):6d}  {row['protocol']} / {row['model']}")
+            lines.append(
+                f"{numbers}  {span:<19} {m['coverage@10']:6.3f} {int(m['cases']):6d}  {row['protocol']} /"
+                f" {row['model']}"
+            )
     return "\n".join(lines) + "\n"
 
 

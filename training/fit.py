@@ -1,6 +1,5 @@
-"""Fit every model on a split, choose what ships by paired intervals on validation, report on test, refit on everything."""
-
-from __future__ import annotations
+"""Fit every model on a split, choose what ships by paired intervals on validation, report on test, refit on
+everything."""
 
 import logging
 import resource
@@ -67,7 +66,8 @@ class Tested:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a bundle is made of. metrics: flat, prefixed validation/, gain/ and test/. retrieval and tables are of all events."""
+    """What a bundle is made of. metrics: flat, prefixed validation/, gain/ and test/. retrieval and tables are of all
+    events."""
 
     data: TrainingData
     recipe: Recipe
@@ -96,7 +96,8 @@ def choose(
     data: TrainingData,
     removed: Cases | None = None,
 ) -> ItemToItemRecipe:
-    """Coordinate search on validation NDCG@10, first over the half lives in `counts`; the start stays wherever nothing is better."""
+    """Coordinate search on validation NDCG@10, first over the half lives in `counts`; the start stays wherever nothing
+    is better."""
     if not len(cases):
         return start
 
@@ -117,10 +118,13 @@ def choose(
 
 
 def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, recipe: Recipe) -> Tables:
-    """Search the recipe of each table on validation: history -> next, one seed -> next or same basket, basket -> hidden line."""
+    """Search the recipe of each table on validation: history -> next, one seed -> next or same basket, basket -> hidden
+    line."""
     search, start = recipe.search, recipe.item_to_item
     lives = search.half_lives if data.timed else (None,)
-    counts = {life: count(split.train, content, len(data.catalogue), replace(start, half_life_days=life)) for life in lives}
+    counts = {
+        life: count(split.train, content, len(data.catalogue), replace(start, half_life_days=life)) for life in lives
+    }
     history = sample(split.validation, search.cases, recipe.seed)
     for_you = choose(counts, start, search.for_you, rounds=search.rounds, cases=history, data=data)
     if data.form == "sequences":
@@ -133,12 +137,18 @@ def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, 
         seeds = basket_cases(data.events, inside, recipe.seed, search.cases, seeds_only=True)
         related = choose(counts, alone, search.one_seed, rounds=search.rounds, cases=seeds, data=data)
         baskets = basket_cases(data.events, inside, recipe.seed, search.cases)
-        basket = choose(counts, replace(alone, decay=1.0), search.one_seed, rounds=search.rounds, cases=baskets, data=data)
+        basket = choose(
+            counts, replace(alone, decay=1.0), search.one_seed, rounds=search.rounds, cases=baskets, data=data
+        )
     return _mixed(counts, for_you, related, basket)
 
 
 def tables_of(
-    events: Events, content: sparse.csr_matrix, for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe
+    events: Events,
+    content: sparse.csr_matrix,
+    for_you: ItemToItemRecipe,
+    related: ItemToItemRecipe,
+    basket: ItemToItemRecipe,
 ) -> Tables:
     """Given recipes on given events."""
     recipes = (for_you, related, basket)
@@ -146,21 +156,28 @@ def tables_of(
     return _mixed(counts, *recipes)
 
 
-def _mixed(counts: dict[float | None, Counts], for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe) -> Tables:
+def _mixed(
+    counts: dict[float | None, Counts], for_you: ItemToItemRecipe, related: ItemToItemRecipe, basket: ItemToItemRecipe
+) -> Tables:
     """The three tables of three recipes."""
     first, second, third = (mix(counts[recipe.half_life_days], recipe) for recipe in (for_you, related, basket))
     return Tables(first, second, third, for_you, related, basket)
 
 
-def retrieval_of(data: TrainingData, events: Events, tables: Tables, sequential: SequentialFit | None, recipe: Recipe) -> Retrieval:
+def retrieval_of(
+    data: TrainingData, events: Events, tables: Tables, sequential: SequentialFit | None, recipe: Recipe
+) -> Retrieval:
     """Tables, sequential model and the three popularities of the same events."""
-    recent, month, ever = (fit_popularity(events, len(data.catalogue), life) for life in half_lives(recipe.popularity_half_lives))
+    recent, month, ever = (
+        fit_popularity(events, len(data.catalogue), life) for life in half_lives(recipe.popularity_half_lives)
+    )
     return Retrieval(data.catalogue, tables.for_you, sequential, (recent, month, ever), data.features, data.user_ids)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What validation says. gains: paired NDCG@10 intervals over item-to-item (sequential: of the ranker with it over without it)."""
+    """What validation says. gains: paired NDCG@10 intervals over item-to-item (sequential: of the ranker with it over
+    without it)."""
 
     shipped: str
     with_sequential: bool
@@ -171,7 +188,8 @@ class Verdict:
 
 
 def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recipe) -> Verdict:
-    """Judge every contender on the same validation cases and keep the simplest that nothing beats with an interval above zero."""
+    """Judge every contender on the same validation cases and keep the simplest that nothing beats with an interval
+    above zero."""
     catalogue, seed = plain.catalogue, recipe.seed
     baseline = strongest_popularity(plain, cases)
     judged = {
@@ -197,12 +215,18 @@ def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recip
 
 
 def strongest_popularity(retrieval: Retrieval, cases: Cases) -> int:
-    """Which of the three popularities is the baseline: the best on validation, so that nothing is beaten only because it was weak."""
-    return int(np.argmax([judge(one.score, cases, retrieval.catalogue).values["ndcg@10"].mean() for one in retrieval.popularity]))
+    """Which of the three popularities is the baseline: the best on validation, so that nothing is beaten only because
+    it was weak."""
+    return int(
+        np.argmax(
+            [judge(one.score, cases, retrieval.catalogue).values["ndcg@10"].mean() for one in retrieval.popularity]
+        )
+    )
 
 
 def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split: Split | None = None) -> Fitted:
-    """Choose on validation, report on test, refit on everything. workspace keeps the sequential checkpoint of a killed run.
+    """Choose on validation, report on test, refit on everything. workspace keeps the sequential checkpoint of a killed
+    run.
 
     Raises TooFewPurchases when the split leaves no validation case.
     """
@@ -211,26 +235,45 @@ def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split
     clock = _Clock()
     content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
     if not len(split.validation):
-        raise TooFewPurchases(f"{data.name}: no validation case in the split {split.name}; nothing can be chosen honestly")
+        raise TooFewPurchases(
+            f"{data.name}: no validation case in the split {split.name}; nothing can be chosen honestly"
+        )
     tables = choose_tables(data, split, content, recipe)
     clock.lap("item_to_item")
     sequential = _sequential(split.train, tables, recipe, workspace)
     clock.lap("sequential")
     plain = retrieval_of(data, split.train, tables, None, recipe)
-    verdict = decide(plain, replace(plain, sequential=sequential), sample(split.validation, recipe.ranker.cases, recipe.seed), recipe)
+    verdict = decide(
+        plain, replace(plain, sequential=sequential), sample(split.validation, recipe.ranker.cases, recipe.seed), recipe
+    )
     clock.lap("ranker")
     kept = sequential if verdict.with_sequential else None
     choices = Choices(
-        tables.for_you_recipe, tables.related_recipe, tables.basket_recipe, verdict.shipped, verdict.with_sequential, verdict.popularity
+        tables.for_you_recipe,
+        tables.related_recipe,
+        tables.basket_recipe,
+        verdict.shipped,
+        verdict.with_sequential,
+        verdict.popularity,
     )
     metrics = _validation_metrics(verdict, recipe.seed)
-    metrics |= {"sequential/epochs": float(sequential.epochs), "sequential/stopped_by_clock": float(sequential.stopped_by_clock)}
+    metrics |= {
+        "sequential/epochs": float(sequential.epochs),
+        "sequential/stopped_by_clock": float(sequential.stopped_by_clock),
+    }
     ranker = verdict.ranker if verdict.shipped == "ranker" else None
-    tested = report(data, split, content, tables=tables, sequential=kept, ranker=ranker, recipe=recipe, baseline=choices.popularity)
+    tested = report(
+        data, split, content, tables=tables, sequential=kept, ranker=ranker, recipe=recipe, baseline=choices.popularity
+    )
     clock.lap("test")
-    tables, retrieval = _again(data, data.events, content, tables=tables, sequential=tested.retrieval.sequential, recipe=recipe)
+    tables, retrieval = _again(
+        data, data.events, content, tables=tables, sequential=tested.retrieval.sequential, recipe=recipe
+    )
     clock.lap("refit")
-    metrics |= tested.metrics | {"cpu_seconds": clock.cpu(), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    metrics |= tested.metrics | {
+        "cpu_seconds": clock.cpu(),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
     return Fitted(data, recipe, retrieval, tables, ranker, choices, metrics, tested, split.name, clock.laps)
 
 
@@ -262,8 +305,14 @@ def report(
         "popularity": judge(retrieval.popularity[baseline].score, cases, catalogue),
         "item_to_item": judge(tables.for_you.score, cases, catalogue),
     }
-    judged["shipped"] = judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalogue) if ranker else judged["item_to_item"]
-    metrics = {f"test/{name}/{key}": value for name, found in judged.items() for key, value in found.summary(recipe.seed).items()}
+    judged["shipped"] = (
+        judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalogue) if ranker else judged["item_to_item"]
+    )
+    metrics = {
+        f"test/{name}/{key}": value
+        for name, found in judged.items()
+        for key, value in found.summary(recipe.seed).items()
+    }
     bought = np.bincount(before.item, minlength=len(catalogue))
     metrics |= {f"test/shipped/{key}": value for key, value in cold_slices(judged["shipped"], cases, bought).items()}
     over = gain(judged["shipped"], judged["popularity"], recipe.seed)
@@ -291,17 +340,35 @@ def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | Non
         cases = sample(split.validation, recipe.ranker.cases, recipe.seed)
         ranker = fit_ranker(propose_all(retrieval, cases, recipe.ranker), retrieval.inputs, recipe.ranker, recipe.seed)
     return report(
-        data, split, content, tables=tables, sequential=sequential, ranker=ranker, recipe=recipe, baseline=choices.popularity
+        data,
+        split,
+        content,
+        tables=tables,
+        sequential=sequential,
+        ranker=ranker,
+        recipe=recipe,
+        baseline=choices.popularity,
     ).judged.get("shipped")
 
 
 def _again(
-    data: TrainingData, events: Events, content: sparse.csr_matrix, *, tables: Tables, sequential: SequentialFit | None, recipe: Recipe
+    data: TrainingData,
+    events: Events,
+    content: sparse.csr_matrix,
+    *,
+    tables: Tables,
+    sequential: SequentialFit | None,
+    recipe: Recipe,
 ) -> tuple[Tables, Retrieval]:
-    """Everything on other events with the choices kept: counts anew, the sequential model continues from its weights."""
+    """Everything on other events with the choices kept: counts anew, the sequential model continues from its
+    weights."""
     again = tables_of(events, content, tables.for_you_recipe, tables.related_recipe, tables.basket_recipe)
     if sequential is not None:
-        shorter = replace(recipe.sequential, epochs=max(recipe.sequential.epochs // 4, 1), max_seconds=recipe.sequential.max_seconds / 3)
+        shorter = replace(
+            recipe.sequential,
+            epochs=max(recipe.sequential.epochs // 4, 1),
+            max_seconds=recipe.sequential.max_seconds / 3,
+        )
         sequential = fit_sequential(events, len(data.catalogue), shorter, recipe.seed, weights=sequential.model)
     return again, retrieval_of(data, events, again, sequential, recipe)
 
@@ -310,7 +377,12 @@ def _sequential(events: Events, tables: Tables, recipe: Recipe, workspace: Path 
     """The sequential model of the training events, started from the neighbour table."""
     checkpoint = workspace / "sequential.checkpoint.pt" if workspace else None
     fitted = fit_sequential(
-        events, tables.for_you.table.shape[0], recipe.sequential, recipe.seed, start=tables.for_you.table, checkpoint=checkpoint
+        events,
+        tables.for_you.table.shape[0],
+        recipe.sequential,
+        recipe.seed,
+        start=tables.for_you.table,
+        checkpoint=checkpoint,
     )
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
@@ -319,7 +391,11 @@ def _sequential(events: Events, tables: Tables, recipe: Recipe, workspace: Path 
 
 def _validation_metrics(verdict: Verdict, seed: int) -> dict[str, float]:
     """Flat metrics of every contender and every paired gain."""
-    metrics = {f"validation/{name}/{key}": value for name, judged in verdict.judged.items() for key, value in judged.summary(seed).items()}
+    metrics = {
+        f"validation/{name}/{key}": value
+        for name, judged in verdict.judged.items()
+        for key, value in judged.summary(seed).items()
+    }
     for name, found in verdict.gains.items():
         metrics |= {f"gain/{name}": found.mean, f"gain/{name}_low": found.low, f"gain/{name}_high": found.high}
     return metrics

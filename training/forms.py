@@ -1,11 +1,10 @@
 """Real sets on disk -> TrainingData. Two forms, recognised by their files, never by their name.
 
-orders:    order_lines.csv[.gz] (order_id, ts, customer_id, item_id, quantity, unit_price), optional items.tsv[.gz] (item_id, title)
+orders:    order_lines.csv[.gz] (order_id, ts, customer_id, item_id, quantity, unit_price), optional items.tsv[.gz]
+(item_id, title)
 sequences: sequences.txt[.gz] (user item item ...), optional interactions.csv[.gz] (user_id, position, item_id, day),
            items.tsv[.gz] (item_id, title), item_attributes.json[.gz] ({item: [attribute]})
 """
-
-from __future__ import annotations
 
 import gzip
 import json
@@ -17,7 +16,8 @@ from training.datasets import BadTrainingData, TrainingData, catalogue_from_fram
 
 
 def read_set(path: Path) -> TrainingData:
-    """Read the set at `path` (a directory or its main file). Raises BadTrainingData naming the file and what is wrong with it."""
+    """Read the set at `path` (a directory or its main file). Raises BadTrainingData naming the file and what is wrong
+    with it."""
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise BadTrainingData(f"{path}: no such directory")
@@ -29,7 +29,8 @@ def read_set(path: Path) -> TrainingData:
 
 
 def read_orders(folder: Path) -> TrainingData:
-    """The orders form. Lines with quantity <= 0 (cancellations) or price <= 0 (adjustments) are not purchases; no customer = guest.
+    """The orders form. Lines with quantity <= 0 (cancellations) or price <= 0 (adjustments) are not purchases; no
+    customer = guest.
 
     An item none of whose lines has a price is a stock note, not a product.
     """
@@ -53,7 +54,8 @@ def read_orders(folder: Path) -> TrainingData:
 
 
 def read_sequences(folder: Path) -> TrainingData:
-    """The sequences form: every event its own step. Days come from interactions.csv when present, else `timed` is False."""
+    """The sequences form: every event its own step. Days come from interactions.csv when present, else `timed` is
+    False."""
     file = _required(folder, "sequences.txt")
     users: list[str] = []
     items: list[str] = []
@@ -65,14 +67,18 @@ def read_sequences(folder: Path) -> TrainingData:
         users += [parts[0]] * (len(parts) - 1)
         items += parts[1:]
         positions += range(len(parts) - 1)
-    lines = pl.DataFrame({"user_id": users, "product_id": items, "position": positions}, schema_overrides={"position": pl.Int64})
+    lines = pl.DataFrame(
+        {"user_id": users, "product_id": items, "position": positions}, schema_overrides={"position": pl.Int64}
+    )
     days = _days(folder)
     lines = lines.with_columns(pl.col("position").cast(pl.Float64).alias("time"))
     if days is not None:
         lines = lines.drop("time").join(days, on=["user_id", "position"], how="left", maintain_order="left")
         lines = lines.with_columns(pl.col("time").forward_fill().backward_fill().over("user_id").fill_null(0.0))
         lines = lines.with_columns(pl.col("time").cum_max().over("user_id"))
-    lines = lines.with_columns((pl.col("user_id").str.zfill(9) + "-" + pl.col("position").cast(pl.String).str.zfill(6)).alias("order_id"))
+    lines = lines.with_columns(
+        (pl.col("user_id").str.zfill(9) + "-" + pl.col("position").cast(pl.String).str.zfill(6)).alias("order_id")
+    )
     catalogue = catalogue_from_frame(_items(folder, lines["product_id"]), clean_titles=False)
     events, user_ids, dropped = events_from_frame(lines, catalogue)
     return TrainingData(folder.name, "sequences", catalogue, events, user_ids, timed=days is not None, dropped=dropped)
@@ -85,7 +91,9 @@ def _days(folder: Path) -> pl.DataFrame | None:
         return None
     raw = _csv(file, ",")
     _columns(raw, file, ("user_id", "position", "day"))
-    return raw.select("user_id", pl.col("position").cast(pl.Int64), pl.col("day").replace("", None).cast(pl.Float64).alias("time"))
+    return raw.select(
+        "user_id", pl.col("position").cast(pl.Int64), pl.col("day").replace("", None).cast(pl.Float64).alias("time")
+    )
 
 
 def _items(folder: Path, seen: pl.Series) -> pl.DataFrame:
@@ -100,7 +108,9 @@ def _items(folder: Path, seen: pl.Series) -> pl.DataFrame:
     attributes = _find(folder, "item_attributes.json")
     if attributes is not None:
         table = json.loads(_text(attributes))
-        extra = pl.DataFrame({"product_id": list(table), "attributes": [[str(a) for a in values] for values in table.values()]})
+        extra = pl.DataFrame(
+            {"product_id": list(table), "attributes": [[str(a) for a in values] for values in table.values()]}
+        )
         frame = frame.join(extra, on="product_id", how="left")
     return frame
 
@@ -127,7 +137,9 @@ def _text(file: Path) -> str:
 def _csv(file: Path, separator: str) -> pl.DataFrame:
     """All columns as text; a ragged or unreadable file is an error with its name. Tab files are unquoted."""
     try:
-        return pl.read_csv(_text(file).encode(), separator=separator, infer_schema=False, quote_char='"' if separator == "," else None)
+        return pl.read_csv(
+            _text(file).encode(), separator=separator, infer_schema=False, quote_char='"' if separator == "," else None
+        )
     except pl.exceptions.PolarsError as error:
         raise BadTrainingData(f"{file}: {error}") from error
 

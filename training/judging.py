@@ -1,7 +1,5 @@
 """Scores of a model over cases -> per-case metrics, coverage, slices and paired comparisons."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +17,8 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Judged:
-    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalogue in any top 10."""
+    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalogue in any top
+    10."""
 
     values: dict[str, Floats]
     ranks: Floats
@@ -35,7 +34,8 @@ class Judged:
 
 
 def judge(score: Scorer, cases: Cases, catalogue: Catalogue, removed: Cases | None = None) -> Judged:
-    """Full ranking over all recommendable items. `removed`: cases whose history is taken out instead of the cases' own."""
+    """Full ranking over all recommendable items. `removed`: cases whose history is taken out instead of the cases'
+    own."""
     ranks: list[Floats] = []
     shown = np.zeros(len(catalogue), dtype=bool)
     for start in range(0, len(cases), BLOCK):
@@ -56,7 +56,8 @@ def gain(candidate: Judged, baseline: Judged, seed: int) -> Interval:
 
 
 def cold_slices(judged: Judged, cases: Cases, bought_N: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Recall@10 of targets by how often they were bought in training: 0, 1-3, 4-7, 8-20, 21 and more; with the number of targets."""
+    """Recall@10 of targets by how often they were bought in training: 0, 1-3, 4-7, 8-20, 21 and more; with the number
+    of targets."""
     seen = bought_N[cases.targets.values]
     result: dict[str, float] = {}
     for name, low, high in (("0", 0, 0), ("1-3", 1, 3), ("4-7", 4, 7), ("8-20", 8, 20), ("21+", 21, 2**31)):

@@ -1,7 +1,5 @@
 """Full-ranking metrics with expected ranks for ties, and bootstrap intervals over cases (users or baskets)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +20,8 @@ class Interval:
 
 
 def expected_ranks(scores_BN: Scores, rows: npt.NDArray[np.int64], targets: npt.NDArray[np.int64]) -> Floats:
-    """Zero-based rank of each (row, target) among all items of its row; a tie counts greater + half of the other equals.
+    """Zero-based rank of each (row, target) among all items of its row; a tie counts greater + half of the other
+    equals.
 
     Scores of items that may not be shown are -inf; a target at -inf gets rank inf.
     """

@@ -1,6 +1,5 @@
-"""Does a candidate replace the champion? Pure decision over judged cases, and the champion's method repeated on today's data."""
-
-from __future__ import annotations
+"""Does a candidate replace the champion? Pure decision over judged cases, and the champion's method repeated on today's
+data."""
 
 import json
 from pathlib import Path
@@ -12,13 +11,20 @@ from training.recipes import ItemToItemRecipe, Recipe, recipe_from
 
 
 def decide_promotion(
-    candidate: Judged | None, popularity: Judged | None, champion: Judged | None, *, same_columns: bool, newer_data: bool, seed: int
+    candidate: Judged | None,
+    popularity: Judged | None,
+    champion: Judged | None,
+    *,
+    same_columns: bool,
+    newer_data: bool,
+    seed: int,
 ) -> tuple[bool, str]:
     """(promote, why).
 
-    The candidate must beat popularity: paired 95 % interval above zero. Against a champion it must be better (interval above zero), or not
-    worse (interval reaches zero) with newer data, because a model that knows this week's products at equal quality is worth more.
-    A champion fitted on other feature columns cannot serve any more and is not compared.
+    The candidate must beat popularity: paired 95 % interval above zero. Against a champion it must be better (interval
+    above zero), or not worse (interval reaches zero) with newer data, because a model that knows this week's products
+    at equal quality is worth more. A champion fitted on other feature columns cannot serve any more and is not
+    compared.
     """
     if candidate is None or popularity is None:
         return False, "no test case: nothing proves the candidate"
@@ -42,12 +48,14 @@ def decide_promotion(
 def judge_promotion(fitted: Fitted, champion: Path | None) -> tuple[bool, str]:
     """The decision for a fresh fit against the champion's bundle directory (None = there is none).
 
-    The champion's method (recipe and choices) is fitted anew before today's test cut and judged on today's test cases: its own weights may
-    have seen those weeks, and would win unfairly.
+    The champion's method (recipe and choices) is fitted anew before today's test cut and judged on today's test cases:
+    its own weights may have seen those weeks, and would win unfairly.
     """
     candidate, popularity = fitted.tested.judged.get("shipped"), fitted.tested.judged.get("popularity")
     if champion is None:
-        return decide_promotion(candidate, popularity, None, same_columns=True, newer_data=True, seed=fitted.recipe.seed)
+        return decide_promotion(
+            candidate, popularity, None, same_columns=True, newer_data=True, seed=fitted.recipe.seed
+        )
     document = json.loads((champion / "bundle.json").read_text())
     features = fitted.data.features
     same_columns = not features or document["columnsHash"] == features.columns_hash
@@ -55,8 +63,14 @@ def judge_promotion(fitted: Fitted, champion: Path | None) -> tuple[bool, str]:
         fitted.data.watermark_lsn == document["watermarkLsn"] and fitted.data.data_hash() != document["dataHash"]
     )
     recipe, choices = recipe_from(document["recipe"]), _choices(document["choices"])
-    again = candidate if (recipe, choices) == (fitted.recipe, fitted.choices) else _repeat(fitted.data, recipe, choices, same_columns)
-    return decide_promotion(candidate, popularity, again or candidate, same_columns=same_columns, newer_data=newer, seed=fitted.recipe.seed)
+    again = (
+        candidate
+        if (recipe, choices) == (fitted.recipe, fitted.choices)
+        else _repeat(fitted.data, recipe, choices, same_columns)
+    )
+    return decide_promotion(
+        candidate, popularity, again or candidate, same_columns=same_columns, newer_data=newer, seed=fitted.recipe.seed
+    )
 
 
 def _repeat(data: TrainingData, recipe: Recipe, choices: Choices, same_columns: bool) -> Judged | None:

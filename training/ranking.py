@@ -1,7 +1,5 @@
 """The shipped path as a scorer, and its honest judgement by cross-fitting."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from training.cases import Cases
@@ -29,7 +27,12 @@ def cross_fitted(retrieval: Retrieval, cases: Cases, candidates: Candidates, rec
     scores = np.zeros(candidates.present.shape, dtype=np.float32)
     for number in range(recipe.folds):
         inside, outside = fold == number, fold != number
-        part = Candidates(candidates.items[outside], candidates.present[outside], candidates.inputs[outside], candidates.relevant[outside])
+        part = Candidates(
+            candidates.items[outside],
+            candidates.present[outside],
+            candidates.inputs[outside],
+            candidates.relevant[outside],
+        )
         ranker = fit_ranker(part, retrieval.inputs, recipe, seed)
         scores[inside] = ranker.score(candidates.inputs[inside])
     return judge_candidates(retrieval, cases, candidates, scores)
@@ -43,7 +46,9 @@ def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates,
         nonlocal position
         rows = slice(position, position + len(part))
         position += len(part)
-        own = Candidates(candidates.items[rows], candidates.present[rows], candidates.inputs[rows], candidates.relevant[rows])
+        own = Candidates(
+            candidates.items[rows], candidates.present[rows], candidates.inputs[rows], candidates.relevant[rows]
+        )
         return scatter(retrieval, part, own, scores_BC[rows])
 
     return judge(score, cases, retrieval.catalogue)
@@ -51,15 +56,23 @@ def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates,
 
 def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block: int = 512) -> Candidates:
     """`propose` in blocks, padded to one width."""
-    parts = [propose(retrieval, cases.take(np.arange(s, min(s + block, len(cases)))), recipe) for s in range(0, len(cases), block)]
+    parts = [
+        propose(retrieval, cases.take(np.arange(s, min(s + block, len(cases)))), recipe)
+        for s in range(0, len(cases), block)
+    ]
     width = max(part.items.shape[1] for part in parts)
 
     def widened(part: Candidates) -> Candidates:
         extra = width - part.items.shape[1]
         pad = ((0, 0), (0, extra))
         return Candidates(
-            np.pad(part.items, pad), np.pad(part.present, pad), np.pad(part.inputs, (*pad, (0, 0))), np.pad(part.relevant, pad)
+            np.pad(part.items, pad),
+            np.pad(part.present, pad),
+            np.pad(part.inputs, (*pad, (0, 0))),
+            np.pad(part.relevant, pad),
         )
 
     wide = [widened(part) for part in parts]
-    return Candidates(*(np.concatenate([getattr(part, name) for part in wide]) for name in ("items", "present", "inputs", "relevant")))
+    return Candidates(
+        *(np.concatenate([getattr(part, name) for part in wide]) for name in ("items", "present", "inputs", "relevant"))
+    )

@@ -1,7 +1,5 @@
 """Spark's sequences, the marts and the feature files -> TrainingData, all at rest."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -9,7 +7,14 @@ import duckdb
 import polars as pl
 
 from features.columns import columns_hash, numeric_columns
-from training.datasets import BadTrainingData, FeatureTable, TooFewPurchases, TrainingData, catalogue_from_frame, events_from_frame
+from training.datasets import (
+    BadTrainingData,
+    FeatureTable,
+    TooFewPurchases,
+    TrainingData,
+    catalogue_from_frame,
+    events_from_frame,
+)
 from training.settings import TrainingSettings
 from warehouse.lake.derived import read_derived, read_metadata
 from warehouse.lake.lsn import format_lsn
@@ -26,17 +31,24 @@ _UTC = pl.Datetime("us", "UTC")
 def read_inputs(settings: TrainingSettings) -> TrainingData:
     """The current sequences, marts and features. Raises BadTrainingData naming what is missing or empty.
 
-    A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the older one counts.
+    A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the
+    older one counts.
     """
     guests, products, marts_lsn = read_marts(settings.marts)
     shoppers, sequences_lsn = read_sequences(settings.lake)
     if marts_lsn != sequences_lsn:
-        log.info("shoppers' orders are as of %s, guests' and products as of %s", format_lsn(sequences_lsn), format_lsn(marts_lsn))
+        log.info(
+            "shoppers' orders are as of %s, guests' and products as of %s",
+            format_lsn(sequences_lsn),
+            format_lsn(marts_lsn),
+        )
     lines = pl.concat([shoppers, guests], how="diagonal")
     return training_data("lake", lines, products, min(marts_lsn, sequences_lsn), read_features(settings.features))
 
 
-def training_data(name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: int, features: FeatureTable | None) -> TrainingData:
+def training_data(
+    name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: int, features: FeatureTable | None
+) -> TrainingData:
     """Pure frames -> TrainingData, form "orders"."""
     catalogue = catalogue_from_frame(products)
     events, users, dropped = events_from_frame(lines, catalogue)
@@ -56,12 +68,15 @@ def read_marts(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, int]:
             row = con.execute("SELECT max(lsn) FROM mart_watermark").fetchone()
         except duckdb.Error as error:
             raise BadTrainingData(f"{path}: {error}") from error
-    lines = lines.with_columns(pl.col("order_id", "user_id", "product_id").cast(pl.String), pl.col("ordered_at").cast(_UTC))
+    lines = lines.with_columns(
+        pl.col("order_id", "user_id", "product_id").cast(pl.String), pl.col("ordered_at").cast(_UTC)
+    )
     return lines, products, int(row[0]) if row and row[0] is not None else 0
 
 
 def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
-    """(order lines of signed-in shoppers: order_id, user_id, product_id, ordered_at; watermark LSN) of the lake's `interaction_sequences`.
+    """(order lines of signed-in shoppers: order_id, user_id, product_id, ordered_at; watermark LSN) of the lake's
+    `interaction_sequences`.
 
     Lines of cancelled orders are not in it. A basket's lines keep their order.
     """
@@ -80,7 +95,8 @@ def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
 
 
 def read_features(folder: Path) -> FeatureTable | None:
-    """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before the first build."""
+    """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before
+    the first build."""
     files = {path.stem.removeprefix("features_"): path for path in sorted(folder.glob("features_*.parquet"))}
     if not {"product", "user"} <= set(files):
         log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)

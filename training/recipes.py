@@ -1,7 +1,5 @@
 """Complete frozen configurations. A run is a function here; there are no flags."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 
 
@@ -55,7 +53,8 @@ class ItemToItemSearch:
 class SequentialRecipe:
     """A causal transformer over the last `length` purchases; sampled softmax with `negatives` shared by a batch.
 
-    epochs is the promise (and what makes a run repeatable); max_seconds only guards a slow machine and is reported when it struck.
+    epochs is the promise (and what makes a run repeatable); max_seconds only guards a slow machine and is reported when
+    it struck.
     """
 
     width: int = 64
@@ -123,7 +122,8 @@ def full() -> Recipe:
 
 
 def steady() -> Recipe:
-    """What published figures use: a few minutes, and no clock, so that they do not depend on how busy the machine was."""
+    """What published figures use: a few minutes, and no clock, so that they do not depend on how busy the machine
+    was."""
     return replace(
         demo(),
         name="steady",

@@ -3,19 +3,15 @@
 mlflow takes 12 s to import, so it is imported inside the functions.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from mlflow.tracking import MlflowClient
 
 from training.bundle import promote
 from training.fit import Fitted
-
-if TYPE_CHECKING:
-    from mlflow.tracking import MlflowClient
 
 MODEL = "souk-recommender"
 ALIAS = "champion"
@@ -25,7 +21,8 @@ POINTER = "champion.json"
 
 @dataclass(frozen=True)
 class Registered:
-    """What happened to a candidate. champion: the bundle version that serves now, None when nothing was ever good enough."""
+    """What happened to a candidate. champion: the bundle version that serves now, None when nothing was ever good
+    enough."""
 
     run_id: str
     model_version: str
@@ -40,11 +37,14 @@ def client_of(tracking_uri: str) -> MlflowClient:
 
     if tracking_uri.startswith("sqlite:///"):
         Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    # Both stores by name: mlflow.set_tracking_uri would write the address into this process's environment, for everybody.
+    # Both stores by name: mlflow.set_tracking_uri would write the address into this process's environment, for
+    # everybody.
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
 
-def register(client: MlflowClient, fitted: Fitted, bundle: Path, decision: tuple[bool, str], artifacts: Path) -> Registered:
+def register(
+    client: MlflowClient, fitted: Fitted, bundle: Path, decision: tuple[bool, str], artifacts: Path
+) -> Registered:
     """Log the run, register the bundle as a model version, move the alias and the pointer when `decision` says so.
 
     decision: (promote, why). The pointer moves last: serving never sees a bundle that the registry does not know.
@@ -83,7 +83,11 @@ def _log_run(client: MlflowClient, fitted: Fitted, bundle: Path, reason: str, ar
     from mlflow.entities import Metric, Param, RunTag
 
     found = client.get_experiment_by_name(EXPERIMENT)
-    experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=artifacts.resolve().as_uri())
+    experiment = (
+        found.experiment_id
+        if found
+        else client.create_experiment(EXPERIMENT, artifact_location=artifacts.resolve().as_uri())
+    )
     document = json.loads((bundle / "bundle.json").read_text())
     tags = {
         "bundle": bundle.name,
@@ -116,7 +120,9 @@ def _log_run(client: MlflowClient, fitted: Fitted, bundle: Path, reason: str, ar
 def _register_version(client: MlflowClient, run_id: str, bundle: Path) -> str:
     """A new version of the registry model whose source is the run's bundle."""
     if not client.search_registered_models(filter_string=f"name = '{MODEL}'"):
-        client.create_registered_model(MODEL, description="Souk's recommender bundles; training/README.md gives the format.")
+        client.create_registered_model(
+            MODEL, description="Souk's recommender bundles; training/README.md gives the format."
+        )
     source = f"{client.get_run(run_id).info.artifact_uri}/bundle"
     version = client.create_model_version(MODEL, source, run_id, tags={"bundle": bundle.name}, await_creation_for=0)
     return str(version.version)

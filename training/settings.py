@@ -1,7 +1,5 @@
 """The only place of this package that reads the environment."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Time splits, leave-one-out splits and the permutations used as controls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +12,8 @@ from training.datasets import GUEST, Events, Mask, TrainingData
 class Split:
     """What a model may fit on (`train`), choose on (`validation`) and is reported on (`test`).
 
-    before_test: what the reported model is fitted on, with the choices kept: all events before the test cut in a time split (as production
-    would), `train` itself in leave-one-out (the published protocol).
+    before_test: what the reported model is fitted on, with the choices kept: all events before the test cut in a time
+    split (as production would), `train` itself in leave-one-out (the published protocol).
     """
 
     name: str
@@ -26,13 +24,15 @@ class Split:
 
 
 def time_cuts(events: Events, validation_share: float = 0.2, test_share: float = 0.1) -> tuple[float, float]:
-    """(validation start, test start): day borders at the quantiles of the events' times, distinct whenever two days exist."""
+    """(validation start, test start): day borders at the quantiles of the events' times, distinct whenever two days
+    exist."""
     start, end = np.quantile(np.floor(events.time), [1 - validation_share, 1 - test_share])
     return float(start), float(end if end > start else start + 1)
 
 
 def time_split(data: TrainingData, *, new_only: bool = True, first_only: bool = False) -> Split:
-    """Train before the validation cut; validation = what its users bought up to the test cut; test = after, knowing all before.
+    """Train before the validation cut; validation = what its users bought up to the test cut; test = after, knowing all
+    before.
 
     Users without a line before the cut are no case here (they are the cold-start slice, answered by popularity).
     A test case's history holds the validation weeks too, as in production.
@@ -51,7 +51,8 @@ def time_split(data: TrainingData, *, new_only: bool = True, first_only: bool = 
 
 
 def leave_one_out(events: Events) -> Split:
-    """Last line of every user = test, the one before = validation, the rest = train; users with fewer than 3 lines only train."""
+    """Last line of every user = test, the one before = validation, the rest = train; users with fewer than 3 lines only
+    train."""
     place = np.full(len(events), 2, dtype=np.int64)
     for rows in user_rows(events).values():
         if rows.size >= 3:
@@ -69,10 +70,17 @@ def leave_one_out(events: Events) -> Split:
 
 
 def shuffled_ties(events: Events, seed: int) -> Events:
-    """Every user's lines of one day in random order, one order each: the file's order inside a day is an artefact of sorting."""
+    """Every user's lines of one day in random order, one order each: the file's order inside a day is an artefact of
+    sorting."""
     generator = np.random.default_rng(seed)
     rows = np.lexsort((generator.random(len(events)), np.floor(events.time), events.user))
-    return Events(events.user[rows], events.item[rows], np.arange(len(events), dtype=np.int32), events.time[rows], events.quantity[rows])
+    return Events(
+        events.user[rows],
+        events.item[rows],
+        np.arange(len(events), dtype=np.int32),
+        events.time[rows],
+        events.quantity[rows],
+    )
 
 
 def sample(cases: Cases, limit: int, seed: int) -> Cases:
@@ -84,13 +92,18 @@ def sample(cases: Cases, limit: int, seed: int) -> Cases:
 
 
 def basket_cases(events: Events, wanted: Mask, seed: int, limit: int, seeds_only: bool = False) -> Cases:
-    """Baskets of two or more products with one random line hidden; the rest is the history (seeds_only: one random other line).
+    """Baskets of two or more products with one random line hidden; the rest is the history (seeds_only: one random
+    other line).
 
     Guests' baskets count too. The hidden line is ranked among everything except the shown lines.
     """
     generator = np.random.default_rng(seed)
     chosen = events.where(wanted)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(chosen.order)) + 1, [len(chosen)]]) if len(chosen) else np.zeros(1, np.int64)
+    starts = (
+        np.concatenate([[0], np.flatnonzero(np.diff(chosen.order)) + 1, [len(chosen)]])
+        if len(chosen)
+        else np.zeros(1, np.int64)
+    )
     sizes = np.diff(starts)
     large = np.flatnonzero(sizes >= 2)
     if large.size > limit:
@@ -108,6 +121,7 @@ def basket_cases(events: Events, wanted: Mask, seed: int, limit: int, seeds_only
 
 
 def last_item_only(cases: Cases) -> Cases:
-    """The same questions with the newest known item as the only seed; the whole history stays known to be removed by the caller."""
+    """The same questions with the newest known item as the only seed; the whole history stays known to be removed by
+    the caller."""
     lists = [cases.history.of(case)[-1:] for case in range(len(cases))]
     return replace(cases, history=ragged(lists), ages=ragged([np.zeros(part.size, dtype=np.int32) for part in lists]))

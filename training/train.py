@@ -1,6 +1,5 @@
-"""One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.train` is the same by hand."""
-
-from __future__ import annotations
+"""One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.train` is the same
+by hand."""
 
 import argparse
 import fcntl
@@ -40,7 +39,8 @@ class AlreadyTraining(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted, reason: the champion's fate."""
+    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted, reason: the
+    champion's fate."""
 
     bundle: Path
     version: str
@@ -59,11 +59,13 @@ class TrainResult:
     headline: dict[str, float]
 
 
-def run(data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None) -> TrainResult:
+def run(
+    data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None
+) -> TrainResult:
     """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
 
-    Raises TooFewPurchases when the data leave nothing to validate on, AlreadyTraining while another run works there; nothing is
-    written then.
+    Raises TooFewPurchases when the data leave nothing to validate on, AlreadyTraining while another run works there;
+    nothing is written then.
     """
     settings.models.mkdir(parents=True, exist_ok=True)
     with _alone(settings.models):
@@ -91,7 +93,9 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
     current = champion_of(models)
     decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
     bundle = write_bundle(fitted, models, now)
-    registered: Registered = register(client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts")
+    registered: Registered = register(
+        client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts"
+    )
     prune(models, KEPT_BUNDLES)
     return TrainResult(
         bundle=bundle,

@@ -54,7 +54,9 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
     """
     watermark = watermark or latest_watermark(settings.lake_uri)
     if watermark is None:
-        raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?")
+        raise LakeNotReady(
+            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
+        )
     built_at = datetime.now(UTC)
     clock = _Stopwatch()
     with _only_build(settings.build_folder):
@@ -87,18 +89,25 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """A fresh DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark's row in `build`."""
+    """A fresh DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark's row in
+    `build`."""
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
         attach_co_purchase(con, lake_uri)
         con.execute("CREATE SCHEMA build")
-        con.execute("CREATE TABLE build.watermark (lsn BIGINT, lsn_text VARCHAR, as_of TIMESTAMPTZ, built_at TIMESTAMPTZ)")
-        con.execute("INSERT INTO build.watermark VALUES (?, ?, ?, ?)", [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at])
+        con.execute(
+            "CREATE TABLE build.watermark (lsn BIGINT, lsn_text VARCHAR, as_of TIMESTAMPTZ, built_at TIMESTAMPTZ)"
+        )
+        con.execute(
+            "INSERT INTO build.watermark VALUES (?, ?, ?, ?)",
+            [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at],
+        )
 
 
 @contextmanager
 def _only_build(folder: Path) -> Iterator[None]:
-    """Hold the build folder alone and empty. The lock dies with the process, so a killed build never blocks the next."""
+    """Hold the build folder alone and empty. The lock dies with the process, so a killed build never blocks the
+    next."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -126,8 +135,12 @@ def _plain(value: object) -> object:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m transforms.build", description="Build and publish marts and features from the lake.")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object and nothing else on stdout")
+    parser = argparse.ArgumentParser(
+        prog="python -m transforms.build", description="Build and publish marts and features from the lake."
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
+    )
     options = parser.parse_args(arguments)
     try:
         result = build(TransformSettings())

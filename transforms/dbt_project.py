@@ -55,7 +55,11 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
     if not isinstance(answer.result, RunExecutionResult):
         raise BuildFailed([f"dbt {command[0]} gave {type(answer.result).__name__}, not results"])
     results = list(answer.result)
-    failures = [f"{result.node.unique_id}: {result.status}: {result.message or ''}" for result in results if str(result.status) in _BAD]
+    failures = [
+        f"{result.node.unique_id}: {result.status}: {result.message or ''}"
+        for result in results
+        if str(result.status) in _BAD
+    ]
     if failures or not answer.success:
         raise BuildFailed(failures or ["dbt reported failure without naming a node"])
     kinds = [str(result.node.resource_type) for result in results]
@@ -68,7 +72,9 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
     )
 
 
-def parse_manifest(settings: TransformSettings) -> dict[str, Any]:  # Any: dbt's manifest is a JSON document of its own schema
+def parse_manifest(
+    settings: TransformSettings,
+) -> dict[str, Any]:  # Any: dbt's manifest is a JSON document of its own schema
     """Write the manifest without running anything and return it: for graph tests and for Dagster's first load."""
     from dbt.cli.main import dbtRunner
 

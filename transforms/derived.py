@@ -29,17 +29,24 @@ INTERACTION_SEQUENCES = pa.schema(
 
 
 def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
-    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at; no rows before Spark's first run.
+    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at; no rows before
+    Spark's first run.
 
-    The view names files, not the table: a Spark run that commits meanwhile changes nothing, and its vacuum keeps the files for a day.
+    The view names files, not the table: a Spark run that commits meanwhile changes nothing, and its vacuum keeps the
+    files for a day.
     """
     try:
         version, metadata = read_metadata(lake, "co_purchase")
-        files, lsn, text = derived_files(lake, "co_purchase", version), metadata["watermarkLsn"], literal(metadata["watermarkLsnText"])
+        files, lsn, text = (
+            derived_files(lake, "co_purchase", version),
+            metadata["watermarkLsn"],
+            literal(metadata["watermarkLsnText"]),
+        )
     except LakeStateError:
         files, lsn, text = [], "NULL", "NULL"
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     con.execute(
-        f"CREATE OR REPLACE VIEW {schema}.co_purchase AS SELECT *, {lsn}::BIGINT AS watermark_lsn, {text}::VARCHAR AS watermark_lsn_text"  # noqa: S608 - our own names, a number and a quoted literal
+        f"CREATE OR REPLACE VIEW {schema}.co_purchase AS"  # noqa: S608 - our own names, a number and a quoted literal
+        f" SELECT *, {lsn}::BIGINT AS watermark_lsn, {text}::VARCHAR AS watermark_lsn_text"
         f" FROM ({scan_sql(tuple(files), CO_PURCHASE)})"
     )

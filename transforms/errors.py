@@ -15,7 +15,9 @@ class BuildFailed(TransformError):
     def __init__(self, failures: list[str]) -> None:
         self.failures = failures
         listed = "\n".join(f"  {failure}" for failure in failures[:20])
-        super().__init__(f"{len(failures)} of dbt's models or tests failed; the published marts are unchanged:\n{listed}")
+        super().__init__(
+            f"{len(failures)} of dbt's models or tests failed; the published marts are unchanged:\n{listed}"
+        )
 
 
 class SparkFailed(TransformError):

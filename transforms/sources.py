@@ -1,4 +1,5 @@
-"""dbt's sources, rendered from the contract of the published tables. `python -m transforms.sources` rewrites the file."""
+"""dbt's sources, rendered from the contract of the published tables. `python -m transforms.sources` rewrites the
+file."""
 
 import json
 from pathlib import Path
@@ -33,11 +34,17 @@ def render(contract: Contract) -> str:
     lines: list[str] = []
     for table in contract.tables:
         lines.append(f"      - name: {table.name}")
-        lines.append(f"        description: {json.dumps('The shop table ' + table.name + '; key ' + ', '.join(table.primary_key))}")
+        lines.append(
+            "        description:"
+            f" {json.dumps('The shop table ' + table.name + '; key ' + ', '.join(table.primary_key))}"
+        )
         lines.append("        columns:")
         for column in table.columns:
             unit = f" [{column.unit}]" if column.unit else ""
-            fields = f"name: {column.name}, data_type: {json.dumps(column.duckdb)}, description: {json.dumps(column.type + unit)}"
+            fields = (
+                f"name: {column.name}, data_type: {json.dumps(column.duckdb)}, description:"
+                f" {json.dumps(column.type + unit)}"
+            )
             lines.append(f"          - {{{fields}}}")
     return _HEAD + "\n".join(lines) + "\n"
 

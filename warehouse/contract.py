@@ -195,8 +195,12 @@ def _column(table: str, raw: object) -> Column:
     if kind not in _OIDS:
         raise ContractError(f"{where}: type {kind!r} is not one of {', '.join(sorted(_OIDS))}")
     precision, scale = raw.get("precision"), raw.get("scale")
-    if kind == "numeric" and not (isinstance(precision, int) and isinstance(scale, int) and 0 <= scale <= precision <= 38):
+    if kind == "numeric" and not (
+        isinstance(precision, int) and isinstance(scale, int) and 0 <= scale <= precision <= 38
+    ):
         raise ContractError(f"{where}: numeric needs precision <= 38 and scale, got {precision!r}, {scale!r}")
     if kind != "numeric":
         precision = scale = None
-    return Column(name, str(kind), bool(raw.get("nullable", True)), bool(raw.get("key", False)), precision, scale, raw.get("unit"))
+    return Column(
+        name, str(kind), bool(raw.get("nullable", True)), bool(raw.get("key", False)), precision, scale, raw.get("unit")
+    )

@@ -1,8 +1,8 @@
 """``python -m warehouse.verify``: is the lake Postgres, row by row, at one LSN?
 
-Both sides turn every row into the same canonical text and hash it: Postgres in SQL inside an exported snapshot, the lake in DuckDB from
-its Parquet files. Nothing of the decoder is used, so its mistakes show. ``--at LSN`` needs no Postgres: it replays the change log and
-compares with the current state.
+Both sides turn every row into the same canonical text and hash it: Postgres in SQL inside an exported snapshot, the
+lake in DuckDB from its Parquet files. Nothing of the decoder is used, so its mistakes show. ``--at LSN`` needs no
+Postgres: it replays the change log and compares with the current state.
 """
 
 import argparse
@@ -34,7 +34,8 @@ _SHOWN_KEYS = 20
 
 @dataclass(frozen=True)
 class TableResult:
-    """``missing``: rows only in the source, ``extra``: only in the lake, ``different``: same key, other values. Keys: up to 20 each."""
+    """``missing``: rows only in the source, ``extra``: only in the lake, ``different``: same key, other values. Keys:
+    up to 20 each."""
 
     table: str
     source_rows: int
@@ -77,7 +78,8 @@ class Verdict:
 
 
 def verify_against_postgres(url: str, lake: str, contract: Contract, *, wait_seconds: float = WAIT_SECONDS) -> Verdict:
-    """Compare every published table at the consistent point of a temporary slot; raises LakeStateError when the lake does not reach it.
+    """Compare every published table at the consistent point of a temporary slot; raises LakeStateError when the lake
+    does not reach it.
 
     A lake that is snapshotted anew meanwhile jumps over that point: then the comparison begins again, at most twice.
     """
@@ -106,7 +108,8 @@ def _compare_once(url: str, lake: str, contract: Contract, wait_seconds: float) 
 
 
 def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
-    """Compare the replayed change log with the current state at ``lsn``; raises LakeStateError when the lake has no such state."""
+    """Compare the replayed change log with the current state at ``lsn``; raises LakeStateError when the lake has no
+    such state."""
     began = time.monotonic()
     mark = watermark_at(lake, lsn)
     results = []
@@ -117,7 +120,9 @@ def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
                 results.append(TableResult(table.name, 0, 0, error="not in the lake at this LSN"))
                 continue
             files = table_files(lake, table.name, version, mark.lsn)
-            log = f"SELECT {_lake_columns(table, files)} FROM ({replay_sql(whole_log(lake, table.name, version, files))})"
+            log = (
+                f"SELECT {_lake_columns(table, files)} FROM ({replay_sql(whole_log(lake, table.name, version, files))})"
+            )
             results.append(_compare(con, lake, table, mark, log))
     return Verdict(mark.lsn_text, time.monotonic() - began, 0.0, results)
 
@@ -139,7 +144,8 @@ def _await(lake: str, lsn: int, seconds: float) -> None:
         if time.monotonic() > deadline:
             reached = mark.lsn_text if mark else "nothing"
             raise LakeStateError(
-                f"after {seconds:.0f} s the lake is at {reached}, not at {format_lsn(lsn)}: is `python -m warehouse.cdc` running?"
+                f"after {seconds:.0f} s the lake is at {reached}, not at {format_lsn(lsn)}: is `python -m"
+                " warehouse.cdc` running?"
             )
         time.sleep(0.05)
 
@@ -173,11 +179,17 @@ def _hashed(table: Table) -> list[Column]:
 
 
 def _copy_hashes(connection: psycopg.Connection[tuple[object, ...]], table: Table, folder: Path) -> Path:
-    """Key text, row hash and floats of every row to a CSV file. Lengths go into the hash, so that no two rows share a text."""
-    parts = [pgsql.SQL("coalesce(octet_length({0}) || ':' || {0}, '-')").format(_postgres_text(column)) for column in _hashed(table)]
+    """Key text, row hash and floats of every row to a CSV file. Lengths go into the hash, so that no two rows share a
+    text."""
+    parts = [
+        pgsql.SQL("coalesce(octet_length({0}) || ':' || {0}, '-')").format(_postgres_text(column))
+        for column in _hashed(table)
+    ]
     columns = {column.name: column for column in table.columns}
     key = pgsql.SQL(" || '|' || ").join(_postgres_text(columns[name]) for name in table.primary_key)
-    floats = pgsql.SQL("").join(pgsql.SQL(", {}::text").format(pgsql.Identifier(column.name)) for column in _floats(table))
+    floats = pgsql.SQL("").join(
+        pgsql.SQL(", {}::text").format(pgsql.Identifier(column.name)) for column in _floats(table)
+    )
     query = pgsql.SQL("COPY (SELECT {}, md5({}){} FROM {}) TO STDOUT (FORMAT csv)").format(
         key, pgsql.SQL(" || ").join(parts), floats, pgsql.Identifier("public", table.name)
     )
@@ -193,16 +205,26 @@ def _csv(path: Path, table: Table) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     if path.stat().st_size == 0:
         return "SELECT " + ", ".join(f"NULL::VARCHAR AS {name}" for name in names) + " WHERE false"
-    options = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = 67108864"
+    options = (
+        "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size"
+        " = 67108864"
+    )
     return f"SELECT * FROM read_csv({literal(str(path))}, columns = {{{columns}}}, {options})"
 
 
 def _lake_columns(table: Table, files: TableFiles) -> str:
-    """Key text, row hash and floats, as ``_copy_hashes`` writes them. A column that the lake does not have yet is NULL in all its rows."""
-    text = {column.name: _lake_text(column) if column.name in files.columns else "NULL::VARCHAR" for column in table.columns}
+    """Key text, row hash and floats, as ``_copy_hashes`` writes them. A column that the lake does not have yet is NULL
+    in all its rows."""
+    text = {
+        column.name: _lake_text(column) if column.name in files.columns else "NULL::VARCHAR" for column in table.columns
+    }
     key = " || '|' || ".join(text[name] for name in table.primary_key)
-    parts = " || ".join(f"coalesce(strlen({text[column.name]}) || ':' || {text[column.name]}, '-')" for column in _hashed(table))
-    floats = "".join(f", {text[column.name]}::DOUBLE::VARCHAR AS float{index}" for index, column in enumerate(_floats(table)))
+    parts = " || ".join(
+        f"coalesce(strlen({text[column.name]}) || ':' || {text[column.name]}, '-')" for column in _hashed(table)
+    )
+    floats = "".join(
+        f", {text[column.name]}::DOUBLE::VARCHAR AS float{index}" for index, column in enumerate(_floats(table))
+    )
     return f"{key} AS key, md5({parts}) AS hash{floats}"
 
 
@@ -217,13 +239,16 @@ def _compare(con: duckdb.DuckDBPyConnection, lake: str, table: Table, mark: Wate
     floats = "".join(f" OR s.float{i}::DOUBLE IS DISTINCT FROM l.float{i}::DOUBLE" for i in range(len(_floats(table))))
     con.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {ours}")
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE differing AS SELECT coalesce(s.key, l.key) AS key, CASE WHEN l.key IS NULL THEN 'missing'"
-        f" WHEN s.key IS NULL THEN 'extra' ELSE 'different' END AS kind FROM ({source}) s FULL JOIN ours l ON s.key = l.key"
-        f" WHERE s.hash IS DISTINCT FROM l.hash{floats}"
+        "CREATE OR REPLACE TEMP TABLE differing AS SELECT coalesce(s.key, l.key) AS key, CASE WHEN l.key IS NULL THEN"
+        f" 'missing' WHEN s.key IS NULL THEN 'extra' ELSE 'different' END AS kind FROM ({source}) s FULL JOIN ours l ON"
+        f" s.key = l.key WHERE s.hash IS DISTINCT FROM l.hash{floats}"
     )
     counts = dict(con.execute("SELECT kind, count(*) FROM differing GROUP BY kind").fetchall())
     keys = [
-        f"{kind}: {key}" for key, kind in con.execute(f"SELECT key, kind FROM differing ORDER BY kind, key LIMIT {_SHOWN_KEYS}").fetchall()
+        f"{kind}: {key}"
+        for key, kind in con.execute(
+            f"SELECT key, kind FROM differing ORDER BY kind, key LIMIT {_SHOWN_KEYS}"
+        ).fetchall()
     ]
     lake_count = con.execute("SELECT count(*) FROM ours").fetchone()
     return TableResult(
@@ -241,9 +266,8 @@ def _compare(con: duckdb.DuckDBPyConnection, lake: str, table: Table, mark: Wate
 def render(verdict: Verdict) -> str:
     """The verdict for a person."""
     rows = sum(result.source_rows for result in verdict.tables)
-    lines = [
-        f"{'clean' if verdict.clean else 'DIFFERENT'} at {verdict.lsn}: {len(verdict.tables)} tables, {rows} rows, {verdict.seconds:.1f} s"
-    ]
+    word, tables = "clean" if verdict.clean else "DIFFERENT", len(verdict.tables)
+    lines = [f"{word} at {verdict.lsn}: {tables} tables, {rows} rows, {verdict.seconds:.1f} s"]
     for result in verdict.tables:
         if result.clean:
             continue
@@ -258,9 +282,13 @@ def render(verdict: Verdict) -> str:
 def main(argv: list[str] | None = None) -> int:
     """0 clean, 1 different, 2 could not be compared."""
     parser = argparse.ArgumentParser(prog="python -m warehouse.verify", description=__doc__)
-    parser.add_argument("--at", metavar="LSN", help="compare the lake's change log with its current state at this LSN; no Postgres")
+    parser.add_argument(
+        "--at", metavar="LSN", help="compare the lake's change log with its current state at this LSN; no Postgres"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
-    parser.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="how long the lake may take (default 60)")
+    parser.add_argument(
+        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="how long the lake may take (default 60)"
+    )
     args = parser.parse_args(argv)
     settings = WarehouseSettings()
     try:
@@ -270,7 +298,11 @@ def main(argv: list[str] | None = None) -> int:
         else:
             verdict = verify_against_postgres(settings.source_url, settings.lake_uri, contract, wait_seconds=args.wait)
     except (LakeStateError, ContractError, SourceError, ValueError, psycopg.Error, psycopg2.Error) as error:
-        sys.stdout.write(json.dumps({"clean": False, "error": str(error).strip()}) + "\n" if args.json else f"cannot verify: {error}\n")
+        sys.stdout.write(
+            json.dumps({"clean": False, "error": str(error).strip()}) + "\n"
+            if args.json
+            else f"cannot verify: {error}\n"
+        )
         return 2
     sys.stdout.write(json.dumps(verdict.as_json()) + "\n" if args.json else render(verdict) + "\n")
     return 0 if verdict.clean else 1

@@ -1,7 +1,5 @@
 """Fill, change, merge and empty carts. Every change raises the cart's version under its row lock."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -55,7 +53,9 @@ async def add_item(ctx: Context, actor: Actor, body: AddItem) -> UUID:
         )
         item_id: UUID | None = await tx.scalar(statement.returning(CartItem.cart_item_id))
         if item_id is None:
-            fields = [FieldError(pointer="/quantity", message=f"at most {MAX_QUANTITY} with what the cart already holds")]
+            fields = [
+                FieldError(pointer="/quantity", message=f"at most {MAX_QUANTITY} with what the cart already holds")
+            ]
             raise QuantityTooLarge("The cart cannot hold that many.", errors=fields)
         if cart.lines >= MAX_LINES:
             await _require_room(tx, cart.cart_id)
@@ -97,10 +97,13 @@ async def empty_cart(tx: Tx, actor: Actor) -> None:
 
 
 async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, user_id: UUID) -> None:
-    """Move what a guest collected into the member's cart: quantities add up to at most 999, the guest's cart disappears."""
+    """Move what a guest collected into the member's cart: quantities add up to at most 999, the guest's cart
+    disappears."""
     if session_id is None:
         return
-    guest = await tx.scalar(select(Cart.cart_id).where(Cart.session_id == session_id, Cart.expires_at > func.now()).with_for_update())
+    guest = await tx.scalar(
+        select(Cart.cart_id).where(Cart.session_id == session_id, Cart.expires_at > func.now()).with_for_update()
+    )
     if guest is None:
         return
     columns = (CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition)
@@ -123,19 +126,28 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     merged = insert(CartItem).values(rows)
     both = func.least(CartItem.quantity + merged.excluded.quantity, MAX_QUANTITY)
     await tx.execute(
-        merged.on_conflict_do_update(index_elements=["cart_id", "variant_id"], set_={"quantity": both, "updated_at": func.now()})
+        merged.on_conflict_do_update(
+            index_elements=["cart_id", "variant_id"], set_={"quantity": both, "updated_at": func.now()}
+        )
     )
 
 
 async def expire_carts(tx: Tx, limit: int) -> int:
     """Delete at most `limit` carts whose time is over; how many."""
-    due = select(Cart.cart_id).where(Cart.expires_at <= func.now()).order_by(Cart.expires_at).limit(limit).with_for_update(skip_locked=True)
+    due = (
+        select(Cart.cart_id)
+        .where(Cart.expires_at <= func.now())
+        .order_by(Cart.expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
     gone = await tx.execute(delete(Cart).where(Cart.cart_id.in_(due)))
     return gone.rowcount
 
 
 async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> Row[Any]:  # Any: cart_id and the number of lines
-    """The actor's cart, locked, made when there is none; one statement. One that expired and was not swept yet comes back."""
+    """The actor's cart, locked, made when there is none; one statement. One that expired and was not swept yet comes
+    back."""
     member = actor.user_id is not None
     lifetime = timedelta(seconds=settings.cart_ttl_seconds if member else settings.guest_cart_ttl_seconds)
     owner: dict[str, UUID | str | None] = {"user_id": actor.user_id} if member else {"session_id": actor.session_id}
@@ -143,7 +155,9 @@ async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> Row[Any]:  # A
     column = Cart.user_id if member else Cart.session_id
     lines = select(func.count()).where(CartItem.cart_id == Cart.cart_id).scalar_subquery()
     statement = statement.on_conflict_do_update(
-        index_elements=[column], index_where=column.is_not(None), set_={**_changed(), "expires_at": statement.excluded.expires_at}
+        index_elements=[column],
+        index_where=column.is_not(None),
+        set_={**_changed(), "expires_at": statement.excluded.expires_at},
     )
     row = await tx.first(statement.returning(Cart.cart_id, lines.label("lines")))
     assert row is not None

@@ -1,7 +1,5 @@
 """Background work of carts."""
 
-from __future__ import annotations
-
 from api.carts import commands
 from api.kernel.context import Context
 from api.kernel.jobs import Job, in_batches

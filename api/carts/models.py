@@ -1,7 +1,5 @@
 """Tables of the cart; a guest's cart is found by session, a member's by user."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text

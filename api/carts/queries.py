@@ -1,7 +1,5 @@
 """Reads of the actor's own cart."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -62,12 +60,16 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
 
 async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
     """The lines of the actor's unexpired cart, in variant id order; empty without a cart."""
-    statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(Cart, Cart.cart_id == CartItem.cart_id)
+    statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(
+        Cart, Cart.cart_id == CartItem.cart_id
+    )
     rows = await tx.all(statement.where(owned_by(actor), Cart.expires_at > func.now()).order_by(CartItem.variant_id))
     return [CartItemRef(row.product_id, row.variant_id, row.quantity) for row in rows]
 
 
-async def _lines(tx: ReadTx, actor: Actor) -> list[Row[Any]]:  # Any: cart columns and, when there are lines, item columns
+async def _lines(
+    tx: ReadTx, actor: Actor
+) -> list[Row[Any]]:  # Any: cart columns and, when there are lines, item columns
     statement = _LINES["member" if actor.user_id is not None else "guest"]
     return list(await tx.all(statement, {"owner": actor.user_id or actor.session_id}))
 
@@ -113,4 +115,8 @@ def _line(row: Row[Any], offer: Offer, currency: str) -> CartLine:  # Any: a row
 
 
 def _saving(offer: Offer, quantity: int) -> Decimal:
-    return (offer.list_price - offer.price) * quantity if offer.list_price is not None and offer.list_price > offer.price else ZERO
+    return (
+        (offer.list_price - offer.price) * quantity
+        if offer.list_price is not None and offer.list_price > offer.price
+        else ZERO
+    )

@@ -1,7 +1,5 @@
 """HTTP of the cart."""
 
-from __future__ import annotations
-
 import dataclasses
 import secrets
 from typing import Annotated
@@ -35,7 +33,9 @@ _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
     response_model=CartBody,
     responses={304: {"description": "Not modified"}, **responses(*_BODY)},
 )
-async def get_cart(ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None) -> Response:
+async def get_cart(
+    ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
+) -> Response:
     """The caller's cart at today's prices; lines that cannot be bought or changed price say so."""
     return await _cart(ctx, actor, if_none_match=if_none_match)
 
@@ -66,7 +66,9 @@ async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Respons
     response_model=CartBody,
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
 )
-async def set_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None) -> Response:
+async def set_cart_item(
+    ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None
+) -> Response:
     """Change how many."""
     await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, etags.expected_version(if_match))
     return await _cart(ctx, actor)
@@ -95,7 +97,9 @@ def _with_session(actor: Actor) -> tuple[Actor, bool]:
 def _remember(ctx: Context, response: Response, session_id: str) -> None:
     secure = ctx.settings.api_url.startswith("https://")
     lifetime = ctx.settings.guest_cart_ttl_seconds
-    response.set_cookie(SESSION_COOKIE, session_id, max_age=lifetime, httponly=True, samesite="lax", secure=secure, path="/")
+    response.set_cookie(
+        SESSION_COOKIE, session_id, max_age=lifetime, httponly=True, samesite="lax", secure=secure, path="/"
+    )
     response.headers["X-Session-Id"] = session_id
 
 

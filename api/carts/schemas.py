@@ -1,7 +1,5 @@
 """What crosses the wire about carts: the seed's body, with a flag where a line is not what it was."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from api.kernel.money import Amount, Sum
@@ -38,8 +36,8 @@ class CartVariant(Wire):
 
 
 class CartLine(Wire):
-    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the totals; one in
-    another currency than the cart's is not, it needs an order of its own."""
+    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the
+    totals; one in another currency than the cart's is not, it needs an order of its own."""
 
     cart_item_id: UUID
     product: CartProduct

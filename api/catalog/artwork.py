@@ -1,6 +1,5 @@
-"""Pictures for products that have none: a drawn tile with the title's initials, the same for the same product every time."""
-
-from __future__ import annotations
+"""Pictures for products that have none: a drawn tile with the title's initials, the same for the same product every
+time."""
 
 import hashlib
 from html import escape
@@ -17,7 +16,10 @@ def artwork_path(product_id: UUID) -> str:
 def draw(title: str, category: str) -> str:
     """An SVG tile: hue from the department, pattern from the title. Generated, and says so in its description."""
     digest = hashlib.sha256(title.encode()).digest()
-    hue = int.from_bytes(hashlib.sha256(category.split("/")[1 if category.startswith("/") else 0].encode()).digest()[:2]) % 360
+    hue = (
+        int.from_bytes(hashlib.sha256(category.split("/")[1 if category.startswith("/") else 0].encode()).digest()[:2])
+        % 360
+    )
     words = [word for word in title.split() if word[:1].isalnum()]
     initials = escape("".join(word[0] for word in words[:2]).upper() or "?")
     circles = "".join(
@@ -26,9 +28,9 @@ def draw(title: str, category: str) -> str:
         for i in range(0, 15, 3)
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE} {_SIZE}" width="{_SIZE}" height="{_SIZE}" role="img">'
-        f"<title>{escape(title)}</title><desc>Generated artwork, not a photograph</desc>"
-        f'<rect width="{_SIZE}" height="{_SIZE}" fill="hsl({hue} 45% 88%)"/>{circles}'
-        f'<text x="50%" y="50%" dy=".35em" text-anchor="middle" font-family="system-ui,sans-serif" font-weight="700" '
-        f'font-size="160" fill="hsl({hue} 50% 25%)">{initials}</text></svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SIZE} {_SIZE}" width="{_SIZE}" height="{_SIZE}"'
+        f' role="img"><title>{escape(title)}</title><desc>Generated artwork, not a photograph</desc><rect'
+        f' width="{_SIZE}" height="{_SIZE}" fill="hsl({hue} 45% 88%)"/>{circles}<text x="50%" y="50%" dy=".35em"'
+        f' text-anchor="middle" font-family="system-ui,sans-serif" font-weight="700" font-size="160" fill="hsl({hue}'
+        f' 50% 25%)">{initials}</text></svg>'
     )

@@ -1,7 +1,5 @@
 """What can go wrong with products."""
 
-from __future__ import annotations
-
 from api.kernel.errors import Conflict, NotFound, PreconditionFailed
 
 

@@ -1,10 +1,8 @@
 """Entity tags of products: `"VERSION-DIGEST"`.
 
-The whole tag decides If-None-Match, so that a cached page never hides a change of stock; If-Match looks at the version alone, so
-that a sale between a seller's read and save is no conflict.
+The whole tag decides If-None-Match, so that a cached page never hides a change of stock; If-Match looks at the version
+alone, so that a sale between a seller's read and save is no conflict.
 """
-
-from __future__ import annotations
 
 import hashlib
 import re
@@ -25,7 +23,8 @@ def matches(header: str | None, etag: str) -> bool:
 
 
 def expected_version(header: str | None) -> int | None:
-    """The version that an If-Match header asks for; None without one or with `*`; -1, which never matches, for anything else."""
+    """The version that an If-Match header asks for; None without one or with `*`; -1, which never matches, for anything
+    else."""
     if header is None or header.strip() == "*":
         return None
     found = _TAG.fullmatch(header.strip())

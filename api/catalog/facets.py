@@ -1,7 +1,5 @@
 """The price and rating steps that shoppers filter by; the product list and search show the same ones."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 # Upper edges, exclusive, in the shop's currency; what costs more falls into the open last range.

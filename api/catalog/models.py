@@ -1,7 +1,5 @@
 """Tables of what is described (products) and what is sold (variants)."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """HTTP of the catalogue."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -12,7 +10,16 @@ from pydantic import StringConstraints
 from api.catalog import artwork, commands, etags
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.queries import categories, listing, products
-from api.catalog.schemas import NO_CONTROL, CategoryTree, ProductDetail, ProductIn, ProductList, ProductPatch, Sort, VariantList
+from api.catalog.schemas import (
+    NO_CONTROL,
+    CategoryTree,
+    ProductDetail,
+    ProductIn,
+    ProductList,
+    ProductPatch,
+    Sort,
+    VariantList,
+)
 from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor, SellerActor
 from api.kernel.context import Context, Ctx
@@ -47,13 +54,21 @@ async def list_categories(ctx: Ctx) -> CategoryTree:
         return CategoryTree(categories=await categories.category_tree(tx))
 
 
-@router.get("/products", operation_id="listProducts", summary="Browse, filter and sort products", responses=responses(ValidationFailed))
+@router.get(
+    "/products",
+    operation_id="listProducts",
+    summary="Browse, filter and sort products",
+    responses=responses(ValidationFailed),
+)
 async def list_products(
     *,
     ctx: Ctx,
     page: Page,
     category: Annotated[
-        str | None, Query(min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below")
+        str | None,
+        Query(
+            min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below"
+        ),
     ] = None,
     brand: Annotated[list[BrandName] | None, Query(max_length=50, description="Repeat for several")] = None,
     seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
@@ -66,7 +81,15 @@ async def list_products(
 ) -> ProductList:
     """Browse. Popularity is units sold lately, then views; without a query, relevance means the same."""
     query = listing.ProductQuery(
-        category, seller_id, tuple(brand or ()), min_price, max_price, min_rating, prime=prime, in_stock=in_stock, sort=sort
+        category,
+        seller_id,
+        tuple(brand or ()),
+        min_price,
+        max_price,
+        min_rating,
+        prime=prime,
+        in_stock=in_stock,
+        sort=sort,
     )
     name = f"products:{sort}"
     after = decode_cursor(ctx.keys, name, page.cursor) if page.cursor else None
@@ -91,7 +114,10 @@ async def list_products(
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
 async def get_product(
-    ctx: Ctx, actor: CurrentActor, product_id: ProductId, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
+    ctx: Ctx,
+    actor: CurrentActor,
+    product_id: ProductId,
+    if_none_match: Annotated[str | None, Header(max_length=2000)] = None,
 ) -> Response:
     """One product with variants, seller and delivery promise."""
     return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
@@ -152,7 +178,9 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged),
 )
-async def replace_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None) -> Response:
+async def replace_product(
+    ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None
+) -> Response:
     """Replace one's own product; fields not sent get their defaults."""
     await commands.replace_product(ctx, actor, product_id, body, etags.expected_version(if_match))
     return await _detail(ctx, actor, product_id)
@@ -165,7 +193,9 @@ async def replace_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, b
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged),
 )
-async def change_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None) -> Response:
+async def change_product(
+    ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None
+) -> Response:
     """Change fields of one's own product."""
     await commands.change_product(ctx, actor, product_id, body, etags.expected_version(if_match))
     return await _detail(ctx, actor, product_id)
@@ -184,7 +214,9 @@ async def delete_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, if
     return Response(status_code=204)
 
 
-async def _detail(ctx: Context, actor: Actor, product_id: UUID, *, status: int = 200, if_none_match: str | None = None) -> Response:
+async def _detail(
+    ctx: Context, actor: Actor, product_id: UUID, *, status: int = 200, if_none_match: str | None = None
+) -> Response:
     async with ctx.db.read() as tx:
         version, detail = await products.product_of(tx, actor, product_id, ctx.settings)
     body = detail.model_dump_json(by_alias=True).encode()

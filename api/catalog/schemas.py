@@ -1,6 +1,5 @@
-"""What crosses the wire about products. List and detail are the seed's bodies; `currency` stands beside every amount."""
-
-from __future__ import annotations
+"""What crosses the wire about products. List and detail are the seed's bodies; `currency` stands beside every
+amount."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -24,10 +23,15 @@ Specifications = Annotated[
     Field(max_length=100, examples=[{"weight": "1.2 kg", "ports": 3}]),
 ]
 Attributes = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=50, pattern=NO_CONTROL)], Annotated[str, Field(max_length=200, pattern=NO_CONTROL)]],
+    dict[
+        Annotated[str, Field(min_length=1, max_length=50, pattern=NO_CONTROL)],
+        Annotated[str, Field(max_length=200, pattern=NO_CONTROL)],
+    ],
     Field(max_length=20, examples=[{"color": "Natural Titanium", "storage": "256GB"}]),
 ]
-ImageUrl = Annotated[str, Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"])]
+ImageUrl = Annotated[
+    str, Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"])
+]
 
 
 class ProductCard(Wire):
@@ -129,8 +133,8 @@ class ProductDetail(Wire):
 
 
 class VariantIn(Wire):
-    """Without `price` the variant costs what the product costs; without `sku` one is made. `stock` sets the units that can be sold now;
-    a new variant without it has none."""
+    """Without `price` the variant costs what the product costs; without `sku` one is made. `stock` sets the units that
+    can be sold now; a new variant without it has none."""
 
     sku: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
     attributes: Attributes = Field(default_factory=dict)
@@ -141,7 +145,9 @@ class VariantIn(Wire):
 class ProductIn(Wire):
     """A whole product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
 
-    title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])]
+    title: Annotated[
+        str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])
+    ]
     description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None
     category: Annotated[str, Field(min_length=1, max_length=1_000, pattern=NO_CONTROL)]
     brand: Label | None = None
@@ -154,7 +160,7 @@ class ProductIn(Wire):
     status: Status = "active"
 
     @model_validator(mode="after")
-    def _list_price_is_higher(self) -> ProductIn:
+    def _list_price_is_higher(self) -> "ProductIn":
         if self.list_price is not None and self.list_price < self.price:
             raise ValueError("listPrice must not be lower than price")
         return self
@@ -181,7 +187,7 @@ class CategoryNode(Wire):
     name: str
     path: str
     level: int
-    children: list[CategoryNode]
+    children: list["CategoryNode"]
 
 
 class CategoryTree(Wire):

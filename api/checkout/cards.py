@@ -1,7 +1,5 @@
 """Card numbers never get in: free text that could be one is refused before it is stored or logged."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 

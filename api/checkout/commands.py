@@ -1,7 +1,5 @@
 """Place an order; finish the checkouts that nobody drives."""
 
-from __future__ import annotations
-
 from fastapi import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,7 +20,8 @@ log = get_logger(__name__)
 
 
 async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
-    """Reserve, create, authorise, confirm, capture; the answer is final or says that the order is still being completed.
+    """Reserve, create, authorise, confirm, capture; the answer is final or says that the order is still being
+    completed.
 
     Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
     """
@@ -42,8 +41,14 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
         if not is_unavailable(error):
             raise
         # What is committed stays: whoever takes the lease over goes on from there.
-        log.warning("the database does not answer in the middle of a checkout", checkout=str(running.checkout_id), point=running.point)
-        raise OrderPending("The order is being completed; ask again with the same Idempotency-Key.", retry_after=5) from error
+        log.warning(
+            "the database does not answer in the middle of a checkout",
+            checkout=str(running.checkout_id),
+            point=running.point,
+        )
+        raise OrderPending(
+            "The order is being completed; ask again with the same Idempotency-Key.", retry_after=5
+        ) from error
     if isinstance(answer, Stored):
         return answer.response()
     if isinstance(answer, Problem):
@@ -54,7 +59,8 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
 
 
 async def complete_abandoned(ctx: Context) -> int:
-    """Drive every checkout whose lease ran out, one after the other, as far as it goes now. Returns how many were taken over."""
+    """Drive every checkout whose lease ran out, one after the other, as far as it goes now. Returns how many were taken
+    over."""
     taken = 0
     while (running := await take_over(ctx)) is not None:
         taken += 1
@@ -63,7 +69,9 @@ async def complete_abandoned(ctx: Context) -> int:
             running, _ = await drive(ctx, running, inline=False)
         except LostLease:
             continue
-        log.info("took over a checkout", checkout=str(running.checkout_id), point=running.point, attempts=running.attempts)
+        log.info(
+            "took over a checkout", checkout=str(running.checkout_id), point=running.point, attempts=running.attempts
+        )
     return taken
 
 

@@ -1,10 +1,8 @@
 """Drives one checkout from point to point: do the task, commit its outcome with the next point, go on.
 
-No transaction is open while the gateway is asked. Every commit is one statement whose gate names the lease and the current point, so a
-driver that slept past its lease, or was replaced, changes nothing and stops.
+No transaction is open while the gateway is asked. Every commit is one statement whose gate names the lease and the
+current point, so a driver that slept past its lease, or was replaced, changes nothing and stops.
 """
-
-from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -63,8 +61,8 @@ class _Stale(Exception):
 async def drive(ctx: Context, running: Running, *, inline: bool) -> tuple[Running, Stored | Problem | None]:
     """Go on until the checkout is finished or cannot go on now.
 
-    Returns where it stands and, once decided, the answer: stored bytes, or a problem that is not stored. With `inline`, the compensation's
-    gateway call is left to the worker, so that the buyer does not wait for it. Raises: LostLease.
+    Returns where it stands and, once decided, the answer: stored bytes, or a problem that is not stored. With `inline`,
+    the compensation's gateway call is left to the worker, so that the buyer does not wait for it. Raises: LostLease.
     """
     answer: Stored | Problem | None = None
     late = running.age > ctx.settings.checkout_deadline_seconds
@@ -90,7 +88,9 @@ async def _do(ctx: Context, running: Running, *, late: bool) -> tuple[Event, Fac
     """The task of the current point. `late`: too old to begin anything that would have to be undone."""
     task = TASK[running.point]
     if late and running.point in {"started", "reserved", "created"}:
-        return Event.LATE, Facts(failure=PaymentUnavailable("The order could not be completed in time; nothing was charged."))
+        return Event.LATE, Facts(
+            failure=PaymentUnavailable("The order could not be completed in time; nothing was charged.")
+        )
     if task is Task.PLAN:
         try:
             return Event.PLANNED, Facts(plan=await make_plan(ctx, running))
@@ -101,7 +101,9 @@ async def _do(ctx: Context, running: Running, *, late: bool) -> tuple[Event, Fac
     try:
         return await _ask_gateway(ctx, running, task)
     except Unreachable as error:
-        log.warning("the gateway does not answer", checkout=str(running.checkout_id), point=running.point, reason=str(error))
+        log.warning(
+            "the gateway does not answer", checkout=str(running.checkout_id), point=running.point, reason=str(error)
+        )
         gone = PaymentUnavailable("The payment provider does not answer just now; nothing was charged.", retry_after=5)
         return Event.UNREACHABLE, Facts(failure=gone if task is Task.AUTHORISE else None)
 
@@ -120,13 +122,17 @@ async def _ask_gateway(ctx: Context, running: Running, task: Task) -> tuple[Even
         if isinstance(outcome, Authorised):
             return Event.AUTHORISED, Facts(reference=outcome.reference)
         reason = {"reason": outcome.reason}
-        return Event.DECLINED, Facts(failure=PaymentDeclined("Use another payment method; nothing was charged.", extra=reason))
+        return Event.DECLINED, Facts(
+            failure=PaymentDeclined("Use another payment method; nothing was charged.", extra=reason)
+        )
     if task is Task.CAPTURE:
         failpoints.hit("checkout.before_capture")
         try:
             reference = await gateway.capture(key, plan.total)
         except GatewayRefused as error:
-            declined = PaymentDeclined("The authorised payment could not be taken; nothing was charged.", extra={"reason": error.code})
+            declined = PaymentDeclined(
+                "The authorised payment could not be taken; nothing was charged.", extra={"reason": error.code}
+            )
             return Event.REFUSED, Facts(failure=declined)
         failpoints.hit("checkout.after_capture")
         return Event.CAPTURED, Facts(reference=reference)
@@ -140,7 +146,9 @@ async def _ask_gateway(ctx: Context, running: Running, task: Task) -> tuple[Even
     return Event.VOIDED, Facts(reference=reference)
 
 
-async def _commit(ctx: Context, running: Running, event: Event, facts: Facts, *, inline: bool) -> tuple[Transition, Batch, Facts]:
+async def _commit(
+    ctx: Context, running: Running, event: Event, facts: Facts, *, inline: bool
+) -> tuple[Transition, Batch, Facts]:
     """Commit the outcome; stock that is gone meanwhile turns it into another one. Raises: LostLease."""
     for _ in range(PLAN_ATTEMPTS):
         move = step(running.point, event)
@@ -167,7 +175,9 @@ async def _write(ctx: Context, running: Running, change: Change) -> None:
     """The one statement. Raises: LostLease; _Stale when a check before the gate failed."""
     batch, facts = change.batch, change.facts
     feasible = "(SELECT ok FROM feasible)" if batch.checks else "true"
-    gate = gate_part(running, change.move.point, change.lease_seconds, plan=facts.plan, failure=facts.failure, condition=feasible)
+    gate = gate_part(
+        running, change.move.point, change.lease_seconds, plan=facts.plan, failure=facts.failure, condition=feasible
+    )
     select = f"(SELECT count(*) FROM gate) AS moved, {feasible} AS ok"  # noqa: S608 - two constants
     statement, values = compose([*batch.checks, gate, *batch.all_parts()], select)
     empties_cart = change.move.point == "completed" and settled_plan(running).from_cart
@@ -190,7 +200,8 @@ async def _write(ctx: Context, running: Running, change: Change) -> None:
 
 
 async def _belted(ctx: Context, work: Callable[[Tx], Awaitable[None]]) -> None:
-    """SERIALIZABLE, as the design asks of placing an order; under contention the guards in the statement hold by themselves."""
+    """SERIALIZABLE, as the design asks of placing an order; under contention the guards in the statement hold by
+    themselves."""
     try:
         await ctx.db.run(work, "SERIALIZABLE")
     except DBAPIError as error:
@@ -200,7 +211,8 @@ async def _belted(ctx: Context, work: Callable[[Tx], Awaitable[None]]) -> None:
 
 
 def _lease(ctx: Context, running: Running, move: Transition, *, inline: bool) -> float:
-    """Seconds the lease lasts from this commit: none when the worker is to go on, a growing pause when the gateway is away."""
+    """Seconds the lease lasts from this commit: none when the worker is to go on, a growing pause when the gateway is
+    away."""
     if move.point == running.point:
         return min(MAX_BACKOFF_SECONDS, 0.5 * (1 << min(running.attempts, 6)))
     if inline and move.point == "compensating":

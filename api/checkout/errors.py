@@ -1,7 +1,5 @@
 """Why an order was not placed."""
 
-from __future__ import annotations
-
 from api.kernel.errors import Conflict, Problem, Unavailable, ValidationFailed
 
 

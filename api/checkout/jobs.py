@@ -1,7 +1,5 @@
 """Background work on checkouts: finish what a dead process began."""
 
-from __future__ import annotations
-
 from api.checkout.commands import complete_abandoned
 from api.kernel.jobs import Job
 

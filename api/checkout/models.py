@@ -1,7 +1,5 @@
 """The saga's memory: one row per checkout with its recovery point and the lease of the process that drives it."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, String, text
@@ -21,7 +19,11 @@ class Checkout(Base):
     __tablename__ = "checkouts"
     __table_args__ = (
         CheckConstraint(f"recovery_point IN ({_POINTS})", name="recovery_point"),
-        Index("ix_checkouts_open", "lease_expires_at", postgresql_where=text("recovery_point NOT IN ('completed', 'failed')")),
+        Index(
+            "ix_checkouts_open",
+            "lease_expires_at",
+            postgresql_where=text("recovery_point NOT IN ('completed', 'failed')"),
+        ),
     )
     __unpublished__ = True
 

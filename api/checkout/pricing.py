@@ -1,7 +1,5 @@
 """What an order costs, as a pure function: carts show it, the checkout charges it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +29,7 @@ class Tariff:
     free_shipping_from: Decimal
 
     @classmethod
-    def of(cls, settings: Settings) -> Tariff:
+    def of(cls, settings: Settings) -> "Tariff":
         return cls(settings.tax_rate, settings.shipping_fee, settings.free_shipping_from)
 
 

@@ -1,6 +1,5 @@
-"""From a request to a plan: what is sold, from where, for how much. One read joins the nouns' tables, so that a quote is one round trip."""
-
-from __future__ import annotations
+"""From a request to a plan: what is sold, from where, for how much. One read joins the nouns' tables, so that a quote
+is one round trip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,19 +24,23 @@ from api.kernel.money import MAX_AMOUNT
 DELIVERY_DAYS = {"standard": 5, "prime_2day": 2, "prime_next_day": 1}
 
 _OFFERS = text(
-    """SELECT v.variant_id, v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
+    """SELECT v.variant_id, v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL
+    AS for_sale,
        coalesce((SELECT json_agg(json_build_array(s.warehouse_id, w.country, s.available))
                  FROM warehouse_stock s JOIN warehouses w USING (warehouse_id)
                  WHERE s.variant_id = v.variant_id AND s.available > 0), '[]') AS shelves,
-       (SELECT json_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code, 'country', a.country)
-        FROM addresses a WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) AS address
+       (SELECT json_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code, 'country',
+       a.country)
+        FROM addresses a WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) AS
+        address
     FROM product_variants v JOIN products p USING (product_id) WHERE v.variant_id = ANY(CAST(:variants AS uuid[]))"""
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """`demand`: variant -> units, over all lines of the request, so that two lines of one variant are checked together."""
+    """`demand`: variant -> units, over all lines of the request, so that two lines of one variant are checked
+    together."""
 
     lines: Sequence[OrderLine | CartItemRef]
     demand: dict[UUID, int]
@@ -50,7 +53,9 @@ async def make_plan(ctx: Context, running: Running) -> Plan:
     wanted = await _wanted(ctx, running)
     saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
     async with ctx.db.read() as tx:
-        rows = await tx.all(_OFFERS, {"variants": list(wanted.demand), "address_id": saved, "user_id": running.actor.user_id})
+        rows = await tx.all(
+            _OFFERS, {"variants": list(wanted.demand), "address_id": saved, "user_id": running.actor.user_id}
+        )
     offers = {row.variant_id: row for row in rows}
     _require_offers(wanted, offers)
     address = _address(request.shipping_address, rows[0].address)
@@ -95,7 +100,9 @@ def _require_offers(wanted: _Wanted, offers: dict[UUID, Row[Any]]) -> None:  # A
     for index, line in enumerate(wanted.lines):
         offer = offers.get(line.variant_id)
         if offer is None or offer.product_id != line.product_id:
-            errors.append(FieldError(pointer=f"/items/{index}/variantId", message="there is no such variant of this product"))
+            errors.append(
+                FieldError(pointer=f"/items/{index}/variantId", message="there is no such variant of this product")
+            )
         elif not offer.for_sale:
             errors.append(FieldError(pointer=f"/items/{index}/productId", message="this product is not for sale"))
     if errors:
@@ -113,7 +120,9 @@ def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) ->
     return saved
 
 
-def _allocate(demand: dict[UUID, int], offers: dict[UUID, Row[Any]], country: str) -> list[Allocation]:  # Any: rows of _OFFERS
+def _allocate(
+    demand: dict[UUID, int], offers: dict[UUID, Row[Any]], country: str
+) -> list[Allocation]:  # Any: rows of _OFFERS
     shelves = [
         Shelf(variant, UUID(warehouse), place, available)
         for variant, offer in offers.items()
@@ -123,13 +132,20 @@ def _allocate(demand: dict[UUID, int], offers: dict[UUID, Row[Any]], country: st
         return allocate(demand, shelves, country)
     except NotEnough as error:
         items = [
-            {"variantId": str(variant), "productId": str(offers[variant].product_id), "requested": demand[variant], "available": there}
+            {
+                "variantId": str(variant),
+                "productId": str(offers[variant].product_id),
+                "requested": demand[variant],
+                "available": there,
+            }
             for variant, there in sorted(error.short.items())
         ]
         raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
 
 
-def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, Row[Any]]) -> list[PlanLine]:  # Any: rows of _OFFERS
+def _plan_lines(
+    allocations: Sequence[Allocation], offers: dict[UUID, Row[Any]]
+) -> list[PlanLine]:  # Any: rows of _OFFERS
     return [
         PlanLine(
             order_item_id=new_id(),

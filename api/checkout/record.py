@@ -1,7 +1,5 @@
 """A checkout's row while somebody drives it: begin, take over, and the gate that lets only the lease's holder write."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
@@ -19,19 +17,25 @@ from api.kernel.statement import Part, compose
 
 _BEGIN = """begun AS (
     INSERT INTO checkouts
-        (checkout_id, actor_key, user_id, session_id, idempotency_key, recovery_point, request, lease_token, lease_expires_at)
-    SELECT :checkout_id, :key_actor, :checkout_user, :checkout_session, :key_key, 'started', CAST(:checkout_request AS jsonb),
+        (checkout_id, actor_key, user_id, session_id, idempotency_key, recovery_point, request, lease_token,
+        lease_expires_at)
+    SELECT :checkout_id, :key_actor, :checkout_user, :checkout_session, :key_key, 'started', CAST(:checkout_request AS
+    jsonb),
            :lease_token, now() + make_interval(secs => :lease_seconds) FROM claim RETURNING 1)"""
 _GATE = """gate AS (
     UPDATE checkouts SET recovery_point = :gate_next, plan = coalesce(CAST(:gate_plan AS jsonb), plan),
-           order_id = coalesce(CAST(:gate_order AS uuid), order_id), failure = coalesce(CAST(:gate_failure AS jsonb), failure),
+           order_id = coalesce(CAST(:gate_order AS uuid), order_id), failure = coalesce(CAST(:gate_failure AS jsonb),
+           failure),
            lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
-    WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now AND {condition} RETURNING checkout_id)"""
+    WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now AND {condition}
+    RETURNING checkout_id)"""
 _TAKE_OVER = text(
-    """UPDATE checkouts SET lease_token = :lease_token, lease_expires_at = now() + make_interval(secs => :lease_seconds),
+    """UPDATE checkouts SET lease_token = :lease_token, lease_expires_at = now() + make_interval(secs =>
+    :lease_seconds),
            attempts = attempts + 1, updated_at = now()
     WHERE checkout_id = (
-        SELECT checkout_id FROM checkouts WHERE recovery_point NOT IN ('completed', 'failed') AND lease_expires_at < now()
+        SELECT checkout_id FROM checkouts WHERE recovery_point NOT IN ('completed', 'failed') AND lease_expires_at <
+        now()
         ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING *, extract(epoch FROM now() - created_at) AS age"""
 )
@@ -55,7 +59,7 @@ class Running:
     def actor_key(self) -> str:
         return self.actor.key
 
-    def at(self, point: str, plan: Plan | None = None) -> Running:
+    def at(self, point: str, plan: Plan | None = None) -> "Running":
         return replace(self, point=point, plan=plan or self.plan)
 
 
@@ -80,7 +84,9 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
         "lease_seconds": settings.checkout_lease_seconds,
     }
     lease = settings.checkout_deadline_seconds + settings.checkout_lease_seconds
-    row = await ctx.db.once(*compose([claim_part(key, lease), Part(_BEGIN, values)], "(SELECT count(*) FROM claim) AS claimed"))
+    row = await ctx.db.once(
+        *compose([claim_part(key, lease), Part(_BEGIN, values)], "(SELECT count(*) FROM claim) AS claimed")
+    )
     if row is None or not row.claimed:
         return None
     return Running(checkout_id, token, "started", actor, key.key, request, None, age=0.0, attempts=1)
@@ -92,8 +98,11 @@ async def take_over(ctx: Context) -> Running | None:
     return None if row is None else _running(row)
 
 
-def gate_part(running: Running, point: str, lease_seconds: float, *, plan: Plan | None, failure: Problem | None, condition: str) -> Part:
-    """Move the checkout to `point` if this driver still holds the lease and nobody moved it; everything else in the statement follows."""
+def gate_part(
+    running: Running, point: str, lease_seconds: float, *, plan: Plan | None, failure: Problem | None, condition: str
+) -> Part:
+    """Move the checkout to `point` if this driver still holds the lease and nobody moved it; everything else in the
+    statement follows."""
     return Part(
         _GATE.format(condition=condition),
         {
@@ -104,7 +113,9 @@ def gate_part(running: Running, point: str, lease_seconds: float, *, plan: Plan 
             "gate_next": point,
             "gate_plan": None if plan is None else plan.model_dump_json(),
             "gate_order": None if plan is None else plan.order_id,
-            "gate_failure": None if failure is None else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode(),
+            "gate_failure": None
+            if failure is None
+            else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode(),
         },
     )
 

@@ -1,10 +1,9 @@
 """The checkout as a pure function: where it is, what happened, where it goes and what is written on the way. No I/O.
 
-At each recovery point there is exactly one thing to do next (`TASK`); its outcome is an event; `step` says the next point and the writes
-that are committed together with it. Whoever holds the lease does this; a process that died is replaced by another that reads the point.
+At each recovery point there is exactly one thing to do next (`TASK`); its outcome is an event; `step` says the next
+point and the writes that are committed together with it. Whoever holds the lease does this; a process that died is
+replaced by another that reads the point.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -99,7 +98,9 @@ TRANSITIONS = MappingProxyType(
         ("confirmed", Event.CAPTURED): Transition("captured", (Write.RECORD_CAPTURE,)),
         # Money is held and the goods are the buyer's: nothing to undo, only to try again.
         ("confirmed", Event.UNREACHABLE): Transition("confirmed", ()),
-        ("confirmed", Event.REFUSED): Transition("compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)),
+        ("confirmed", Event.REFUSED): Transition(
+            "compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)
+        ),
         ("captured", Event.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
         ("compensating", Event.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
         ("compensating", Event.UNREACHABLE): Transition("compensating", ()),

@@ -1,7 +1,5 @@
 """The order request on the wire, and the plan that a checkout keeps in its row."""
 
-from __future__ import annotations
-
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -44,7 +42,8 @@ class PaymentMethod(Wire):
 
 
 class PlaceOrder(Wire):
-    """Without `items` the cart is ordered. `expectedTotal`: refuse with 409 when the sum differs from what the buyer saw."""
+    """Without `items` the cart is ordered. `expectedTotal`: refuse with 409 when the sum differs from what the buyer
+    saw."""
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
     shipping_address: SavedAddress | FullAddress

@@ -1,7 +1,5 @@
 """The saga's writes as parts of the one statement that also moves the recovery point."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import orjson

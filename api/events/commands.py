@@ -1,6 +1,5 @@
-"""Take behaviour events in: into the stream, or into the spool while the stream is away. The shopper never waits for either."""
-
-from __future__ import annotations
+"""Take behaviour events in: into the stream, or into the spool while the stream is away. The shopper never waits for
+either."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +16,8 @@ from api.kernel.logs import get_logger
 
 log = get_logger(__name__)
 
-# After a failure the stream is left alone this long, so that an outage costs one time-out a second and not one a request.
+# After a failure the stream is left alone this long, so that an outage costs one time-out a second and not one a
+# request.
 REST_SECONDS = 1.0
 
 

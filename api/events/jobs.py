@@ -1,7 +1,5 @@
 """Background work on behaviour events: the spool back into the stream, views into the products."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 from uuid import UUID
@@ -45,7 +43,10 @@ async def count_views(ctx: Context) -> int:
     total = 0
     while True:
         async with ctx.db.read() as read:
-            position = await read.scalar(select(StreamPosition.last_id).where(StreamPosition.consumer == CONSUMER)) or BEGINNING
+            position = (
+                await read.scalar(select(StreamPosition.last_id).where(StreamPosition.consumer == CONSUMER))
+                or BEGINNING
+            )
         try:
             entries: list[tuple[str, dict[str, str]]] = await ctx.redis.xrange(STREAM, min=f"({position}", count=BATCH)
         except RedisError:
@@ -75,7 +76,11 @@ async def _advance(tx: Tx, position: str, last_id: str) -> bool:
     values: dict[str, Any] = {"last_id": last_id, "updated_at": func.now()}  # Any: text and an SQL expression
     if position == BEGINNING:
         await tx.execute(insert(StreamPosition).values(consumer=CONSUMER, last_id=BEGINNING).on_conflict_do_nothing())
-    moved = update(StreamPosition).where(StreamPosition.consumer == CONSUMER, StreamPosition.last_id == position).values(values)
+    moved = (
+        update(StreamPosition)
+        .where(StreamPosition.consumer == CONSUMER, StreamPosition.last_id == position)
+        .values(values)
+    )
     return (await tx.execute(moved)).rowcount == 1
 
 

@@ -1,6 +1,5 @@
-"""The one table of behaviour events: how far each consumer of the stream has got. The events themselves go to the lake, not here."""
-
-from __future__ import annotations
+"""The one table of behaviour events: how far each consumer of the stream has got. The events themselves go to the lake,
+not here."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column

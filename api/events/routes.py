@@ -1,7 +1,5 @@
 """HTTP of behaviour events."""
 
-from __future__ import annotations
-
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -27,6 +25,8 @@ def sink_of(request: Request) -> EventSink:
     summary="Record what shoppers look at and do",
     responses=responses(MalformedRequest, NotAuthenticated, ValidationFailed, BodyTooLarge),
 )
-async def record_events(sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch) -> Accepted:
+async def record_events(
+    sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch
+) -> Accepted:
     """Views, clicks, impressions, cart additions, searches and purchases, at most 500 at a time."""
     return Accepted(accepted=await sink.record(actor, body.events))

@@ -1,7 +1,5 @@
 """What crosses the wire about behaviour events."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -15,7 +13,8 @@ MAX_EVENTS = 500
 
 
 class BehaviourEvent(Wire):
-    """All but `search` are about a product; `search` is about a query. `eventId` lets a client repeat a batch it is unsure of."""
+    """All but `search` are about a product; `search` is about a query. `eventId` lets a client repeat a batch it is
+    unsure of."""
 
     type: EventType
     event_id: WireId | None = None
@@ -30,7 +29,7 @@ class BehaviourEvent(Wire):
     order_id: WireId | None = None
 
     @model_validator(mode="after")
-    def _has_its_subject(self) -> BehaviourEvent:
+    def _has_its_subject(self) -> "BehaviourEvent":
         if self.type == "search" and self.query is None:
             raise ValueError("a search needs its query")
         if self.type != "search" and self.product_id is None:
@@ -41,7 +40,11 @@ class BehaviourEvent(Wire):
 class EventBatch(Wire):
     events: Annotated[
         list[BehaviourEvent],
-        Field(min_length=1, max_length=MAX_EVENTS, examples=[[{"type": "view", "productId": str(UUID(int=7)), "source": "search"}]]),
+        Field(
+            min_length=1,
+            max_length=MAX_EVENTS,
+            examples=[[{"type": "view", "productId": str(UUID(int=7)), "source": "search"}]],
+        ),
     ]
 
 

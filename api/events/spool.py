@@ -1,10 +1,9 @@
 """Where behaviour events wait while Redis is away: bounded files of JSON lines, drained into the stream exactly once.
 
-A writer appends under a file lock and checks that the file still has its name; a drainer renames the file first and then takes the
-lock. So nothing is appended to a file that is being drained, and no line is drained that is half written.
+A writer appends under a file lock and checks that the file still has its name; a drainer renames the file first and
+then takes the lock. So nothing is appended to a file that is being drained, and no line is drained that is half
+written.
 """
-
-from __future__ import annotations
 
 import asyncio
 import fcntl

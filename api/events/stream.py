@@ -1,6 +1,5 @@
-"""The stream of behaviour events: flat text fields, one entry an event, and each shopper's latest products beside it."""
-
-from __future__ import annotations
+"""The stream of behaviour events: flat text fields, one entry an event, and each shopper's latest products beside
+it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,7 +26,8 @@ Entry = dict[str, str]
 def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime) -> Entry:
     """The stream's fields; absent ones are left out. An event from the future happened when it was received.
 
-    A session id opens a guest's cart, so what leaves is `sessionKey`, a keyed hash that is the same for the same session.
+    A session id opens a guest's cart, so what leaves is `sessionKey`, a keyed hash that is the same for the same
+    session.
     """
     occurred = min(event.occurred_at or received, received)
     session = actor.session_id or event.session_id

@@ -1,7 +1,5 @@
 """The address book's verbs. At most one default a person; the first address becomes it, and the newest inherits it."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +27,9 @@ async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> Row[Any]: 
             raise TooManyAddresses(f"Delete one first: at most {MAX_ADDRESSES} are kept.")
         default = body.is_default or count == 0
         if default:
-            await tx.execute(update(Address).where(Address.user_id == actor.user_id, Address.is_default).values(is_default=False))
+            await tx.execute(
+                update(Address).where(Address.user_id == actor.user_id, Address.is_default).values(is_default=False)
+            )
         address_id = new_id()
         values = {**body.model_dump(), "is_default": default, "address_id": address_id, "user_id": actor.user_id}
         await tx.execute(insert(Address).values(values))
@@ -48,13 +48,23 @@ async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
         if gone is None:
             raise AddressNotFound("Your address book has no such address.")
         if gone.is_default:
-            newest = select(Address.address_id).where(Address.user_id == actor.user_id).order_by(Address.address_id.desc()).limit(1)
-            await tx.execute(update(Address).where(Address.address_id == newest.scalar_subquery()).values(is_default=True))
+            newest = (
+                select(Address.address_id)
+                .where(Address.user_id == actor.user_id)
+                .order_by(Address.address_id.desc())
+                .limit(1)
+            )
+            await tx.execute(
+                update(Address).where(Address.address_id == newest.scalar_subquery()).values(is_default=True)
+            )
 
     await ctx.db.run(work)
 
 
 async def _lock_book(tx: Tx, actor: Actor) -> None:
     """Changes of one book happen one after the other; otherwise two firsts could both claim the default."""
-    if await tx.scalar(select(User.user_id).where(User.user_id == actor.user_id).with_for_update(key_share=True)) is None:
+    if (
+        await tx.scalar(select(User.user_id).where(User.user_id == actor.user_id).with_for_update(key_share=True))
+        is None
+    ):
         raise SessionEnded("The account no longer exists.")

@@ -1,7 +1,5 @@
 """Accounts: register, sign in, change the profile."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 
@@ -80,7 +78,9 @@ async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
 
 async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Row[Any]:  # Any: the profile row
     """Set the fields that were sent; `name` cannot be emptied."""
-    sent = {field: getattr(change, field) for field in change.model_fields_set if field != "name" or change.name is not None}
+    sent = {
+        field: getattr(change, field) for field in change.model_fields_set if field != "name" or change.name is not None
+    }
 
     async def work(tx: Tx) -> Row[Any]:  # Any: the profile row
         if sent:
@@ -91,7 +91,8 @@ async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> R
 
 
 async def set_status(ctx: Context, user_id: UUID, status: str) -> None:
-    """Suspend or reinstate an account (`suspended` | `active`); a suspension ends its sessions and access tokens within seconds."""
+    """Suspend or reinstate an account (`suspended` | `active`); a suspension ends its sessions and access tokens within
+    seconds."""
 
     async def work(tx: Tx) -> None:
         values = {"status": status, "session_version": User.session_version + 1, "updated_at": func.now()}
@@ -102,7 +103,9 @@ async def set_status(ctx: Context, user_id: UUID, status: str) -> None:
     await ctx.db.run(work)
 
 
-async def _signed_in(ctx: Context, tx: Tx, actor: Actor, user: Row[Any]) -> SignedInUser:  # Any: a row with _BRIEF's columns
+async def _signed_in(
+    ctx: Context, tx: Tx, actor: Actor, user: Row[Any]
+) -> SignedInUser:  # Any: a row with _BRIEF's columns
     await carts.merge_guest_cart(ctx.settings, tx, actor.session_id, user.user_id)
     pair = await tokens.start_session(ctx, tx, user)
     brief = UserBrief(user_id=user.user_id, email=user.email, name=user.name, user_type=user.user_type)

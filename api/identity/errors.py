@@ -1,7 +1,5 @@
 """What can go wrong with accounts."""
 
-from __future__ import annotations
-
 from api.kernel.errors import Conflict, Forbidden, NotAuthenticated, NotFound, Problem
 
 

@@ -1,6 +1,5 @@
-"""Whether an access token's session is still on: suspension, logout and password changes end it before the token expires."""
-
-from __future__ import annotations
+"""Whether an access token's session is still on: suspension, logout and password changes end it before the token
+expires."""
 
 from collections import OrderedDict
 from uuid import UUID

@@ -1,7 +1,5 @@
 """Background work of accounts."""
 
-from __future__ import annotations
-
 from api.identity import tokens
 from api.kernel.context import Context
 from api.kernel.jobs import Job, in_batches

@@ -1,7 +1,5 @@
 """Tables of the people: users, addresses, refresh tokens."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text

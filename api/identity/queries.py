@@ -1,7 +1,5 @@
 """Reads about accounts; everything personal is scoped by the actor."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -47,13 +45,23 @@ async def profile_of(tx: ReadTx, actor: Actor) -> Row[Any]:  # Any: a row of _PR
 
 async def credentials_of(tx: ReadTx, email: str) -> Row[Any] | None:  # Any: row of the named columns
     """user_id, password_hash, status, session_version, email, name, user_type of a normalised address."""
-    columns = (User.user_id, User.password_hash, User.status, User.session_version, User.email, User.name, User.user_type)
+    columns = (
+        User.user_id,
+        User.password_hash,
+        User.status,
+        User.session_version,
+        User.email,
+        User.name,
+        User.user_type,
+    )
     return await tx.first(select(*columns).where(User.email == email))
 
 
 async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
     """The version that access tokens must carry to count; None for suspended and missing accounts."""
-    version: int | None = await tx.scalar(select(User.session_version).where(User.user_id == user_id, User.status == "active"))
+    version: int | None = await tx.scalar(
+        select(User.session_version).where(User.user_id == user_id, User.status == "active")
+    )
     return version
 
 

@@ -1,7 +1,5 @@
 """HTTP of accounts and address books."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -50,7 +48,12 @@ async def register(ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUse
     return await commands.register(ctx, actor, body)
 
 
-@router.post("/auth/login", operation_id="login", summary="Sign in", responses=responses(InvalidCredentials, AccountSuspended, *_BODY))
+@router.post(
+    "/auth/login",
+    operation_id="login",
+    summary="Sign in",
+    responses=responses(InvalidCredentials, AccountSuspended, *_BODY),
+)
 async def login(ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
     """Sign in. A guest's cart is merged into the account's."""
     return await commands.login(ctx, actor, body)
@@ -68,7 +71,11 @@ async def refresh(ctx: Ctx, body: RefreshRequest) -> Session:
 
 
 @router.post(
-    "/auth/logout", status_code=204, operation_id="logout", summary="End the session of a refresh token", responses=responses(*_BODY)
+    "/auth/logout",
+    status_code=204,
+    operation_id="logout",
+    summary="End the session of a refresh token",
+    responses=responses(*_BODY),
 )
 async def logout(ctx: Ctx, body: RefreshRequest) -> Response:
     """End the session of this refresh token. Always 204."""
@@ -76,7 +83,12 @@ async def logout(ctx: Ctx, body: RefreshRequest) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/users/me", operation_id="getProfile", summary="The caller's own account", responses=responses(NotAuthenticated, SessionEnded))
+@router.get(
+    "/users/me",
+    operation_id="getProfile",
+    summary="The caller's own account",
+    responses=responses(NotAuthenticated, SessionEnded),
+)
 async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     """The caller's own account."""
     async with ctx.db.read() as tx:
@@ -84,7 +96,12 @@ async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     return Profile.model_validate(row, from_attributes=True)
 
 
-@router.patch("/users/me", operation_id="changeProfile", summary="Change name or phone", responses=responses(NotAuthenticated, *_BODY))
+@router.patch(
+    "/users/me",
+    operation_id="changeProfile",
+    summary="Change name or phone",
+    responses=responses(NotAuthenticated, *_BODY),
+)
 async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Profile:
     """Change name or phone; what is not sent stays."""
     row = await commands.change_profile(ctx, actor, body)
@@ -124,7 +141,9 @@ async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
     summary="Delete an address",
     responses=responses(NotAuthenticated, AddressNotFound),
 )
-async def delete_address(ctx: Ctx, actor: SignedIn, address_id: Annotated[str, Path(alias="addressId", max_length=100)]) -> Response:
+async def delete_address(
+    ctx: Ctx, actor: SignedIn, address_id: Annotated[str, Path(alias="addressId", max_length=100)]
+) -> Response:
     """Delete an address; orders keep their own copy. The newest remaining one becomes the default if this was it."""
     known = parse_id(address_id)
     if known is None:

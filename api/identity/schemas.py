@@ -1,7 +1,5 @@
 """What crosses the wire about accounts."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -29,7 +27,9 @@ Email = Annotated[
 ]
 # Length is judged by the password rules, which say why; this only bounds the work.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1_000, examples=["correct horse battery"])]
-PersonName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Anna Shopper"])]
+PersonName = Annotated[
+    str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Anna Shopper"])
+]
 Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{4,18}$", examples=["+44 20 7946 0000"])]
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -97,7 +97,9 @@ AddressText = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x
 
 class AddressIn(Wire):
     address_type: Literal["home", "work", "other"] | None = None
-    street: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$", examples=["1 Market Street"])]
+    street: Annotated[
+        str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$", examples=["1 Market Street"])
+    ]
     city: AddressText
     state: AddressText
     zip_code: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["94105"])]

@@ -1,10 +1,9 @@
 """Sessions: a short signed access token and an opaque refresh token that is used once.
 
-Every refresh replaces the token; presenting a replaced one means that two parties hold the family, so the whole family ends
-(RFC 9700, section 4.14.2), with no grace window. Families end 30 days after they began, however often they were refreshed.
+Every refresh replaces the token; presenting a replaced one means that two parties hold the family, so the whole family
+ends (RFC 9700, section 4.14.2), with no grace window. Families end 30 days after they began, however often they were
+refreshed.
 """
-
-from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +23,9 @@ from api.kernel.security import AccessClaims, hash_opaque_token, new_opaque_toke
 _REFUSED = "Sign in again."
 
 
-async def start_session(ctx: Context, tx: Tx, user: Row[Any]) -> Session:  # Any: a row with user_id, user_type, session_version
+async def start_session(
+    ctx: Context, tx: Tx, user: Row[Any]
+) -> Session:  # Any: a row with user_id, user_type, session_version
     """A new family for a user who has just proved who they are."""
     ends = clock.now() + timedelta(seconds=ctx.settings.refresh_token_seconds)
     return await _issue(ctx, tx, user, new_id(), ends)
@@ -51,7 +52,9 @@ async def refresh(ctx: Context, token: str) -> Session:
             update(RefreshToken)
             .where(*usable)
             .values(used_at=func.now())
-            .returning(RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version)
+            .returning(
+                RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version
+            )
         )
         if taken is None:
             await _end_family_of(tx, token_hash)
@@ -66,17 +69,20 @@ async def refresh(ctx: Context, token: str) -> Session:
 
 
 async def logout(ctx: Context, token: str) -> None:
-    """End the token's family, and the account's access tokens with it. Says nothing about whether the token was any good.
+    """End the token's family, and the account's access tokens with it. Says nothing about whether the token was any
+    good.
 
-    Access tokens carry no family, so raising the session version ends those of every device; the others renew theirs with their
-    own refresh tokens and notice nothing else.
+    Access tokens carry no family, so raising the session version ends those of every device; the others renew theirs
+    with their own refresh tokens and notice nothing else.
     """
     token_hash = hash_opaque_token(token)
 
     async def work(tx: Tx) -> None:
         user_id = await _end_family_of(tx, token_hash)
         if user_id is not None:
-            await tx.execute(update(User).where(User.user_id == user_id).values(session_version=User.session_version + 1))
+            await tx.execute(
+                update(User).where(User.user_id == user_id).values(session_version=User.session_version + 1)
+            )
 
     await ctx.db.run(work)
 
@@ -89,8 +95,15 @@ async def revoke_all(tx: Tx, user_id: UUID) -> None:
 
 async def forget_expired(tx: Tx, limit: int) -> int:
     """Delete at most `limit` tokens past their end; how many. They are refused whether they are known or not."""
-    over = select(RefreshToken.token_hash).where(RefreshToken.expires_at <= func.now()).order_by(RefreshToken.expires_at).limit(limit)
-    gone = await tx.execute(delete(RefreshToken).where(RefreshToken.token_hash.in_(over.with_for_update(skip_locked=True))))
+    over = (
+        select(RefreshToken.token_hash)
+        .where(RefreshToken.expires_at <= func.now())
+        .order_by(RefreshToken.expires_at)
+        .limit(limit)
+    )
+    gone = await tx.execute(
+        delete(RefreshToken).where(RefreshToken.token_hash.in_(over.with_for_update(skip_locked=True)))
+    )
     return gone.rowcount
 
 
@@ -98,11 +111,15 @@ async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:
     """Revoke the family of a known token, used or not; its user when something was still live."""
     family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
     live = (RefreshToken.family_id == family, RefreshToken.revoked_at.is_(None))
-    ended = await tx.first(update(RefreshToken).where(*live).values(revoked_at=func.now()).returning(RefreshToken.user_id))
+    ended = await tx.first(
+        update(RefreshToken).where(*live).values(revoked_at=func.now()).returning(RefreshToken.user_id)
+    )
     return ended.user_id if ended else None
 
 
-async def _issue(ctx: Context, tx: Tx, user: Row[Any], family_id: UUID, ends: datetime) -> Session:  # Any: as start_session
+async def _issue(
+    ctx: Context, tx: Tx, user: Row[Any], family_id: UUID, ends: datetime
+) -> Session:  # Any: as start_session
     token, token_hash = new_opaque_token()
     values = {"token_hash": token_hash, "family_id": family_id, "user_id": user.user_id, "expires_at": ends}
     await tx.execute(insert(RefreshToken).values(values))

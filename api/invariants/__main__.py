@@ -1,6 +1,5 @@
-"""`python -m api.invariants [--json] [--no-gateway]`: exit 0 when everything holds, 1 when something does not, 2 when it cannot be told."""
-
-from __future__ import annotations
+"""`python -m api.invariants [--json] [--no-gateway]`: exit 0 when everything holds, 1 when something does not, 2 when
+it cannot be told."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -18,8 +17,12 @@ from api.kernel.settings import load_settings
 
 def main(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
-    no_gateway: Annotated[bool, typer.Option("--no-gateway", help="Skip the comparison with the sandbox gateway's ledger (R-I6).")] = False,
-    sweep_seconds: Annotated[int, typer.Option(min=0, help="How late the sweeps of expired leases may be.")] = SWEEP_SECONDS,
+    no_gateway: Annotated[
+        bool, typer.Option("--no-gateway", help="Skip the comparison with the sandbox gateway's ledger (R-I6).")
+    ] = False,
+    sweep_seconds: Annotated[
+        int, typer.Option(min=0, help="How late the sweeps of expired leases may be.")
+    ] = SWEEP_SECONDS,
 ) -> None:
     """Check every invariant of the shop."""
     try:
@@ -34,7 +37,12 @@ def main(
     broken = [result.violation for result in results if result.violation]
     if as_json:
         checks = [{"name": r.check.name, "holds": r.violation is None, "seconds": round(r.seconds, 3)} for r in results]
-        document = {"holds": not broken, "checks": checks, "skipped": skipped, "violations": [asdict(v) for v in broken]}
+        document = {
+            "holds": not broken,
+            "checks": checks,
+            "skipped": skipped,
+            "violations": [asdict(v) for v in broken],
+        }
         typer.echo(orjson.dumps(document).decode())
     else:
         _print(results, skipped)

@@ -1,16 +1,17 @@
 """The checks. Each query returns the rows that break its sentence, and no row when it holds.
 
-`:sweep` is how many seconds the sweeps may be late. Gateway checks read `gateway_entries`, a temporary copy of the sandbox's ledger.
+`:sweep` is how many seconds the sweeps may be late. Gateway checks read `gateway_entries`, a temporary copy of the
+sandbox's ledger.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
 from api.orders.states import SOLD_STATES, TRANSITIONS
 
 SOLD = ", ".join(f"'{state}'" for state in sorted(SOLD_STATES))
-STEPS = ", ".join(f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following))
+STEPS = ", ".join(
+    f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ STOCK = (
         """
         SELECT v.variant_id, v.stock_quantity, coalesce(t.total, 0) AS transactions
         FROM product_variants v
-        LEFT JOIN (SELECT variant_id, sum(quantity_change) AS total FROM inventory_transactions GROUP BY variant_id) t USING (variant_id)
+        LEFT JOIN (SELECT variant_id, sum(quantity_change) AS total FROM inventory_transactions GROUP BY variant_id) t
+        USING (variant_id)
         WHERE v.stock_quantity <> coalesce(t.total, 0)
         """,
     ),
@@ -61,7 +63,8 @@ STOCK = (
         """
         SELECT v.variant_id, v.stock_quantity, coalesce(w.available, 0) AS warehouses
         FROM product_variants v
-        LEFT JOIN (SELECT variant_id, sum(available) AS available FROM warehouse_stock GROUP BY variant_id) w USING (variant_id)
+        LEFT JOIN (SELECT variant_id, sum(available) AS available FROM warehouse_stock GROUP BY variant_id) w USING
+        (variant_id)
         WHERE v.stock_quantity <> coalesce(w.available, 0)
         """,
     ),
@@ -79,7 +82,8 @@ STOCK = (
         f"""
         SELECT r.reservation_id, r.status AS reservation, o.order_id, o.status AS order_status
         FROM inventory_reservations r JOIN orders o ON o.order_id = r.order_id
-        WHERE (o.status IN ({SOLD}) AND r.status <> 'confirmed') OR (o.status = 'cancelled' AND r.status IN ('active', 'confirmed'))
+        WHERE (o.status IN ({SOLD}) AND r.status <> 'confirmed') OR (o.status = 'cancelled' AND r.status IN ('active',
+        'confirmed'))
         """,
     ),
     Check(
@@ -89,7 +93,8 @@ STOCK = (
         SELECT variant_id, warehouse_id, s.reserved, coalesce(r.held, 0) AS held
         FROM warehouse_stock s
         FULL JOIN (
-          SELECT variant_id, warehouse_id, sum(quantity) AS held FROM inventory_reservations WHERE status = 'active' GROUP BY 1, 2
+          SELECT variant_id, warehouse_id, sum(quantity) AS held FROM inventory_reservations WHERE status = 'active'
+          GROUP BY 1, 2
         ) r USING (variant_id, warehouse_id)
         WHERE coalesce(s.reserved, 0) <> coalesce(r.held, 0)
         """,
@@ -99,7 +104,8 @@ ORDERS = (
     Check(
         "R-I4-total",
         "an order's total is subtotal + tax + shipping - discount",
-        "SELECT order_id, total, subtotal, tax, shipping_fee, discount FROM orders WHERE total <> subtotal + tax + shipping_fee - discount",
+        "SELECT order_id, total, subtotal, tax, shipping_fee, discount FROM orders WHERE total <> subtotal + tax +"
+        " shipping_fee - discount",
     ),
     Check(
         "R-I4-items",
@@ -107,7 +113,8 @@ ORDERS = (
         """
         SELECT o.order_id, o.subtotal, i.amount AS items
         FROM orders o
-        LEFT JOIN (SELECT order_id, sum(quantity * price_at_purchase) AS amount FROM order_items GROUP BY order_id) i USING (order_id)
+        LEFT JOIN (SELECT order_id, sum(quantity * price_at_purchase) AS amount FROM order_items GROUP BY order_id) i
+        USING (order_id)
         WHERE i.amount IS DISTINCT FROM o.subtotal
         """,
     ),
@@ -138,7 +145,8 @@ ORDERS = (
         "an order's status is where its history ends",
         """
         SELECT o.order_id, o.status, e.to_status FROM orders o
-        JOIN (SELECT DISTINCT ON (order_id) order_id, to_status FROM order_events ORDER BY order_id, sequence DESC) e USING (order_id)
+        JOIN (SELECT DISTINCT ON (order_id) order_id, to_status FROM order_events ORDER BY order_id, sequence DESC) e
+        USING (order_id)
         WHERE o.status <> e.to_status
         """,
     ),
@@ -164,7 +172,8 @@ MONEY = (
         f"""
         SELECT o.order_id, o.status, p.kept
         FROM orders o
-        LEFT JOIN (SELECT order_id, sum(captured_amount - refunded_amount) AS kept FROM payments GROUP BY order_id) p USING (order_id)
+        LEFT JOIN (SELECT order_id, sum(captured_amount - refunded_amount) AS kept FROM payments GROUP BY order_id) p
+        USING (order_id)
         WHERE (o.status IN ('cancelled', 'refunded') AND coalesce(p.kept, 0) <> 0)
            OR (o.status IN ({SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0)
         """,
@@ -175,7 +184,8 @@ MONEY = (
         """
         SELECT p.payment_id, p.refunded_amount, coalesce(r.amount, 0) AS refunds
         FROM payments p
-        LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM refunds WHERE status = 'refunded' GROUP BY payment_id) r USING (payment_id)
+        LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM refunds WHERE status = 'refunded' GROUP BY payment_id)
+        r USING (payment_id)
         WHERE p.refunded_amount <> coalesce(r.amount, 0)
         """,
     ),
@@ -185,7 +195,8 @@ MONEY = (
         """
         SELECT i.order_item_id, i.quantity, r.returned
         FROM order_items i
-        JOIN (SELECT order_item_id, sum(quantity) AS returned FROM returns WHERE status <> 'rejected' GROUP BY 1) r USING (order_item_id)
+        JOIN (SELECT order_item_id, sum(quantity) AS returned FROM returns WHERE status <> 'rejected' GROUP BY 1) r
+        USING (order_item_id)
         WHERE r.returned > i.quantity
         """,
     ),
@@ -206,7 +217,8 @@ EVENTS = (
         """
         SELECT order_id, e.steps, x.events
         FROM (SELECT order_id, count(*) AS steps FROM order_events GROUP BY order_id) e
-        FULL JOIN (SELECT aggregate_id AS order_id, count(*) AS events FROM outbox_events WHERE aggregate_type = 'order' GROUP BY 1) x
+        FULL JOIN (SELECT aggregate_id AS order_id, count(*) AS events FROM outbox_events WHERE aggregate_type = 'order'
+        GROUP BY 1) x
           USING (order_id)
         WHERE e.steps IS DISTINCT FROM x.events
         """,
@@ -219,7 +231,8 @@ EVENTS = (
     Check(
         "R-I9-response",
         "a finished idempotency key holds its response",
-        "SELECT actor_key, key FROM idempotency_keys WHERE status = 'done' AND (response_body IS NULL OR response_status IS NULL)",
+        "SELECT actor_key, key FROM idempotency_keys WHERE status = 'done' AND (response_body IS NULL OR"
+        " response_status IS NULL)",
     ),
     Check(
         "R-I9-lease",
@@ -248,7 +261,8 @@ _LEDGER = """
 GATEWAY = (
     Check(
         "R-I6-payments",
-        "for every payment the gateway authorised, captured, let go and gave back exactly what we recorded, each capture once",
+        "for every payment the gateway authorised, captured, let go and gave back exactly what we recorded, each"
+        " capture once",
         f"""
         SELECT p.gateway_key, p.status, p.amount, p.captured_amount, p.refunded_amount,
                g.authorised, g.captured, g.captures, g.voided, g.refunded
@@ -277,7 +291,8 @@ GATEWAY = (
         "no purchase was captured under two keys",
         """
         SELECT reference, count(*) AS captures, sum(amount) AS captured FROM gateway_entries
-        WHERE kind = 'capture' AND reference <> '' GROUP BY reference HAVING count(DISTINCT coalesce(parent_key, key)) > 1
+        WHERE kind = 'capture' AND reference <> '' GROUP BY reference HAVING count(DISTINCT coalesce(parent_key, key)) >
+        1
         """,
         gateway=True,
     ),

@@ -1,7 +1,5 @@
 """The sandbox's own ledger, copied into a temporary table so that SQL can compare it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import httpx

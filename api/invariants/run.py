@@ -1,7 +1,5 @@
 """Run the checks on one snapshot of the database."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,26 +48,37 @@ class Gateway:
 def run_checks(database_url: str, gateway: Gateway | None, *, sweep_seconds: int = SWEEP_SECONDS) -> list[Result]:
     """Every check, or all but the gateway's when `gateway` is None, on one REPEATABLE READ snapshot.
 
-    With a gateway its ledger is read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent; psycopg.Error.
+    With a gateway its ledger is read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent;
+    psycopg.Error.
     """
     with psycopg.connect(database_url, autocommit=True, application_name="souk-invariants") as connection:
         if gateway is not None:
             copy_ledger(connection, gateway.url, gateway.key)
         connection.execute("SET work_mem = '64MB'")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        results = [_run(connection, check, sweep_seconds) for check in CHECKS if gateway is not None or not check.gateway]
+        results = [
+            _run(connection, check, sweep_seconds) for check in CHECKS if gateway is not None or not check.gateway
+        ]
         connection.execute("COMMIT")
     return results
 
 
-def violations(database_url: str, gateway: Gateway | None = None, *, sweep_seconds: int = SWEEP_SECONDS) -> list[Violation]:
+def violations(
+    database_url: str, gateway: Gateway | None = None, *, sweep_seconds: int = SWEEP_SECONDS
+) -> list[Violation]:
     """What is broken; empty when every invariant holds."""
-    return [result.violation for result in run_checks(database_url, gateway, sweep_seconds=sweep_seconds) if result.violation]
+    return [
+        result.violation
+        for result in run_checks(database_url, gateway, sweep_seconds=sweep_seconds)
+        if result.violation
+    ]
 
 
 def _run(connection: psycopg.Connection[tuple[object, ...]], check: Check, sweep_seconds: int) -> Result:
     began = monotonic()
-    counted = sql.SQL("SELECT count(*) OVER (), broken.* FROM ({}) broken LIMIT {}").format(sql.SQL(check.sql), sql.Literal(SAMPLE))
+    counted = sql.SQL("SELECT count(*) OVER (), broken.* FROM ({}) broken LIMIT {}").format(
+        sql.SQL(check.sql), sql.Literal(SAMPLE)
+    )
     with connection.cursor() as cursor:
         cursor.execute(counted, {"sweep": sweep_seconds})
         rows: Sequence[tuple[object, ...]] = cursor.fetchall()

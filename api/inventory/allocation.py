@@ -1,11 +1,10 @@
-"""Which warehouse sends what. Pure: the statement that takes the stock checks again, so a stale answer costs a retry, never a unit.
+"""Which warehouse sends what. Pure: the statement that takes the stock checks again, so a stale answer costs a retry,
+never a unit.
 
-Rule, in this order: 1. fewest parcels: one warehouse that has the whole order, the one in the buyer's country first, then the one with most
-stock; 2. otherwise line by line: one warehouse that has the whole line, chosen the same way and preferring warehouses already sending a
-parcel; 3. otherwise the line is split, most stock first.
+Rule, in this order: 1. fewest parcels: one warehouse that has the whole order, the one in the buyer's country first,
+then the one with most stock; 2. otherwise line by line: one warehouse that has the whole line, chosen the same way and
+preferring warehouses already sending a parcel; 3. otherwise the line is split, most stock first.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,9 +37,14 @@ class NotEnough(Exception):
 
 
 def allocate(demand: Mapping[UUID, int], shelves: Sequence[Shelf], country: str | None) -> list[Allocation]:
-    """Choose warehouses for `demand` (variant -> units, each > 0); the result is in (variant, warehouse) order. Raises: NotEnough."""
+    """Choose warehouses for `demand` (variant -> units, each > 0); the result is in (variant, warehouse) order. Raises:
+    NotEnough."""
     by_variant = {variant: [s for s in shelves if s.variant_id == variant and s.available > 0] for variant in demand}
-    short = {v: sum(s.available for s in by_variant[v]) for v, wanted in demand.items() if sum(s.available for s in by_variant[v]) < wanted}
+    short = {
+        v: sum(s.available for s in by_variant[v])
+        for v, wanted in demand.items()
+        if sum(s.available for s in by_variant[v]) < wanted
+    }
     if short:
         raise NotEnough(short)
     single = _one_for_all(demand, by_variant, country)
@@ -56,7 +60,9 @@ def allocate(demand: Mapping[UUID, int], shelves: Sequence[Shelf], country: str 
     return sorted(chosen, key=lambda line: (line.variant_id, line.warehouse_id))
 
 
-def _one_for_all(demand: Mapping[UUID, int], by_variant: Mapping[UUID, list[Shelf]], country: str | None) -> UUID | None:
+def _one_for_all(
+    demand: Mapping[UUID, int], by_variant: Mapping[UUID, list[Shelf]], country: str | None
+) -> UUID | None:
     whole: set[UUID] | None = None
     spare: dict[UUID, int] = {}
     near: set[UUID] = set()
@@ -72,9 +78,18 @@ def _one_for_all(demand: Mapping[UUID, int], by_variant: Mapping[UUID, list[Shel
     return min(whole, key=lambda w: (w not in near, -spare[w], w))
 
 
-def _for_line(variant: UUID, wanted: int, shelves: list[Shelf], country: str | None, sending: set[UUID]) -> list[Allocation]:
+def _for_line(
+    variant: UUID, wanted: int, shelves: list[Shelf], country: str | None, sending: set[UUID]
+) -> list[Allocation]:
     ranked = sorted(
-        shelves, key=lambda s: (s.available < wanted, s.warehouse_id not in sending, s.country != country, -s.available, s.warehouse_id)
+        shelves,
+        key=lambda s: (
+            s.available < wanted,
+            s.warehouse_id not in sending,
+            s.country != country,
+            -s.available,
+            s.warehouse_id,
+        ),
     )
     if ranked[0].available >= wanted:
         return [Allocation(variant, ranked[0].warehouse_id, wanted)]

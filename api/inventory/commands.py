@@ -1,7 +1,5 @@
 """Changes of stock outside a checkout: expired reservations, and sellers' adjustments."""
 
-from __future__ import annotations
-
 import orjson
 from fastapi import Response
 from sqlalchemy import text
@@ -27,11 +25,13 @@ _LOCK = text(
 )
 _SHELF = text(
     """SELECT coalesce(s.available, 0) AS available FROM warehouses w
-    LEFT JOIN warehouse_stock s ON s.warehouse_id = w.warehouse_id AND s.variant_id = :variant_id WHERE w.warehouse_id = :warehouse_id"""
+    LEFT JOIN warehouse_stock s ON s.warehouse_id = w.warehouse_id AND s.variant_id = :variant_id WHERE w.warehouse_id =
+    :warehouse_id"""
 )
 _ADJUST = text(
     """WITH variant AS (
-        UPDATE product_variants SET stock_quantity = stock_quantity + :change, updated_at = now() WHERE variant_id = :variant_id
+        UPDATE product_variants SET stock_quantity = stock_quantity + :change, updated_at = now() WHERE variant_id =
+        :variant_id
         RETURNING stock_quantity),
     shelf AS (
         UPDATE warehouse_stock SET available = available + :change, updated_at = now()
@@ -41,8 +41,10 @@ _ADJUST = text(
         WHERE NOT EXISTS (SELECT 1 FROM shelf) RETURNING available),
     journal AS (
         INSERT INTO inventory_transactions
-            (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, previous_quantity, new_quantity)
-        SELECT :transaction_id, :variant_id, :warehouse_id, :change, 'adjustment', stock_quantity - :change, stock_quantity FROM variant
+            (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, previous_quantity,
+            new_quantity)
+        SELECT :transaction_id, :variant_id, :warehouse_id, :change, 'adjustment', stock_quantity - :change,
+        stock_quantity FROM variant
         RETURNING 1)
     SELECT (SELECT stock_quantity FROM variant) AS stock,
            (SELECT available FROM shelf UNION ALL SELECT available FROM new_shelf) AS available"""
@@ -50,10 +52,13 @@ _ADJUST = text(
 
 
 async def release_expired(ctx: Context) -> int:
-    """Give back reservations past their time, each with its record; returns how many. A checkout that still wanted one finds it gone."""
+    """Give back reservations past their time, each with its record; returns how many. A checkout that still wanted one
+    finds it gone."""
     released = 0
     while True:
-        statement, values = compose([OPEN_GATE, statements.release_due(SWEEP_BATCH)], "(SELECT count(*) FROM kept) AS released")
+        statement, values = compose(
+            [OPEN_GATE, statements.release_due(SWEEP_BATCH)], "(SELECT count(*) FROM kept) AS released"
+        )
         row = await ctx.db.once(statement, values)
         released += row.released if row else 0
         if row is None or row.released < SWEEP_BATCH:
@@ -83,7 +88,12 @@ async def _adjust(tx: Tx, actor: Actor, request: AdjustStock) -> AdjustedStock:
     row = await tx.first(_ADJUST, {**place, "change": request.change, "transaction_id": transaction_id})
     if row is None:
         raise AssertionError("the adjustment returned nothing")
-    payload = {"variantId": request.variant_id, "warehouseId": request.warehouse_id, "change": request.change, "stock": row.stock}
+    payload = {
+        "variantId": request.variant_id,
+        "warehouseId": request.warehouse_id,
+        "change": request.change,
+        "stock": row.stock,
+    }
     await outbox.emit(tx, "variant", request.variant_id, "StockAdjusted", payload)
     return AdjustedStock(
         transaction_id=transaction_id,

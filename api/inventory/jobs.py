@@ -1,7 +1,5 @@
 """Background work on stock."""
 
-from __future__ import annotations
-
 from api.inventory.commands import release_expired
 from api.kernel.jobs import Job
 

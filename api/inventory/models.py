@@ -1,7 +1,5 @@
 """Tables of stock: where it lies, what is held, and the append-only record of every change."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity, Index, String, text
@@ -25,7 +23,8 @@ class Warehouse(Base):
 
 
 class WarehouseStock(Base):
-    """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by open checkouts, `inbound` is on its way."""
+    """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by open checkouts, `inbound`
+    is on its way."""
 
     __tablename__ = "warehouse_stock"
     __table_args__ = (
@@ -34,7 +33,9 @@ class WarehouseStock(Base):
         CheckConstraint("inbound >= 0", name="inbound"),
     )
 
-    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id", ondelete="CASCADE"), primary_key=True)
+    variant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("product_variants.variant_id", ondelete="CASCADE"), primary_key=True
+    )
     warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"), primary_key=True)
     available: Mapped[int] = mapped_column(server_default=text("0"))
     reserved: Mapped[int] = mapped_column(server_default=text("0"))
@@ -71,7 +72,8 @@ class InventoryTransaction(Base):
         CheckConstraint("new_quantity = previous_quantity + quantity_change", name="arithmetic"),
         CheckConstraint("new_quantity >= 0", name="new_quantity"),
         CheckConstraint(
-            "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale')", name="transaction_type"
+            "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale')",
+            name="transaction_type",
         ),
         Index("ix_inventory_transactions_variant", "variant_id", "transaction_no"),
     )

@@ -1,7 +1,5 @@
 """Reading stock, for the seller whose product it is."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,7 +12,8 @@ from api.kernel.db import ReadTx
 RECENT = 50
 
 _VARIANT = text(
-    """SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity FROM product_variants v JOIN products p USING (product_id)
+    """SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity FROM product_variants v JOIN products p USING
+    (product_id)
     WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
       AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""
 )

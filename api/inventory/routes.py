@@ -1,7 +1,5 @@
 """HTTP of stock, for sellers."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -25,7 +23,9 @@ router = APIRouter(prefix="/inventory", tags=["inventory"])
     summary="Where a variant's units are, and what changed last",
     responses=responses(VariantNotFound, NotAuthenticated),
 )
-async def variant_stock(ctx: Ctx, actor: SignedIn, variant_id: Annotated[str, Path(alias="variantId", max_length=100)]) -> VariantStock:
+async def variant_stock(
+    ctx: Ctx, actor: SignedIn, variant_id: Annotated[str, Path(alias="variantId", max_length=100)]
+) -> VariantStock:
     found = parse_id(variant_id)
     if found is None:
         raise VariantNotFound

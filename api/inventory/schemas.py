@@ -1,7 +1,5 @@
 """Stock on the wire."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

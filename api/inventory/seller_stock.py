@@ -1,7 +1,5 @@
 """A seller's stock as it is now, scarcest first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +18,10 @@ _SCARCEST = text(
 )
 _TOTALS = text(
     """
-    SELECT count(*) AS variants, coalesce(sum(v.stock_quantity), 0) AS units, count(*) FILTER (WHERE v.stock_quantity = 0) AS sold_out,
-           count(*) FILTER (WHERE v.stock_quantity BETWEEN 1 AND :low) AS low, coalesce(sum(v.stock_quantity * v.price), 0) AS value
+    SELECT count(*) AS variants, coalesce(sum(v.stock_quantity), 0) AS units, count(*) FILTER (WHERE v.stock_quantity =
+    0) AS sold_out,
+           count(*) FILTER (WHERE v.stock_quantity BETWEEN 1 AND :low) AS low, coalesce(sum(v.stock_quantity * v.price),
+           0) AS value
     FROM product_variants v JOIN products p USING (product_id)
     WHERE p.seller_id = :seller AND p.status = 'active' AND p.deleted_at IS NULL
     """
@@ -29,7 +29,9 @@ _TOTALS = text(
 LOW_STOCK_UNITS = 15
 
 
-async def scarcest(tx: ReadTx, actor: Actor, limit: int) -> Sequence[Row[Any]]:  # Any: variant_id, product_id, sku, stock_quantity, title
+async def scarcest(
+    tx: ReadTx, actor: Actor, limit: int
+) -> Sequence[Row[Any]]:  # Any: variant_id, product_id, sku, stock_quantity, title
     """The seller's variants with the fewest sellable units."""
     return await tx.all(_SCARCEST, {"seller": actor.user_id, "limit": limit})
 

@@ -1,7 +1,5 @@
 """What a seller says is on the shelf: sets the sellable units of variants, and journals the difference."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -37,14 +35,18 @@ class _Move:
 
 
 async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
-    """Make `counts` (units, not negative) what can be sold of each variant now; units held by open checkouts are not among them.
+    """Make `counts` (units, not negative) what can be sold of each variant now; units held by open checkouts are not
+    among them.
 
-    More goes to the variant's first shelf, less is taken from the fullest ones. Locks: variants in id order, then shelves.
+    More goes to the variant's first shelf, less is taken from the fullest ones. Locks: variants in id order, then
+    shelves.
     """
     if not counts:
         return
     ids = sorted(counts)
-    variants = select(ProductVariant.variant_id, ProductVariant.stock_quantity).where(ProductVariant.variant_id.in_(ids))
+    variants = select(ProductVariant.variant_id, ProductVariant.stock_quantity).where(
+        ProductVariant.variant_id.in_(ids)
+    )
     stock = {
         row.variant_id: row.stock_quantity
         for row in await tx.all(variants.order_by(ProductVariant.variant_id).with_for_update(key_share=True))
@@ -91,7 +93,9 @@ async def _first_warehouse(tx: Tx) -> UUID:
     warehouse_id: UUID | None = await tx.scalar(first)
     if warehouse_id is None:
         await tx.execute(
-            upsert(Warehouse).values(warehouse_id=new_id(), **_FIRST_WAREHOUSE).on_conflict_do_nothing(index_elements=["code"])
+            upsert(Warehouse)
+            .values(warehouse_id=new_id(), **_FIRST_WAREHOUSE)
+            .on_conflict_do_nothing(index_elements=["code"])
         )
         warehouse_id = await tx.scalar(first)
     assert warehouse_id is not None
@@ -100,7 +104,9 @@ async def _first_warehouse(tx: Tx) -> UUID:
 
 async def _book(tx: Tx, move: _Move) -> None:
     """One shelf, the variant's sum and the journal."""
-    shelf = upsert(WarehouseStock).values(variant_id=move.variant_id, warehouse_id=move.warehouse_id, available=max(move.change, 0))
+    shelf = upsert(WarehouseStock).values(
+        variant_id=move.variant_id, warehouse_id=move.warehouse_id, available=max(move.change, 0)
+    )
     await tx.execute(
         shelf.on_conflict_do_update(
             index_elements=["variant_id", "warehouse_id"],

@@ -1,1 +1,2 @@
-"""What every noun stands on: settings, database, ids, clock, money, errors, actor, idempotency, outbox. Knows no noun."""
+"""What every noun stands on: settings, database, ids, clock, money, errors, actor, idempotency, outbox. Knows no
+noun."""

@@ -1,7 +1,5 @@
 """Who asks. Every query on an owned table takes one: there is no way to load an order without saying for whom."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -11,7 +9,8 @@ ActorKind = Literal["anonymous", "customer", "seller", "admin", "service"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`user_id` is set for people who signed in; `session_id` names a guest's cart and orders; `service` is Souk's own workers."""
+    """`user_id` is set for people who signed in; `session_id` names a guest's cart and orders; `service` is Souk's own
+    workers."""
 
     kind: ActorKind
     user_id: UUID | None = None

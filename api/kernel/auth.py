@@ -1,7 +1,5 @@
 """Who sent this request: a bearer token, or a guest's session id."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Protocol
 
@@ -26,7 +24,9 @@ async def current_actor(
     request: Request,
     ctx: Ctx,
     authorization: Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")] = None,
-    x_session_id: Annotated[str | None, Header(description="A guest's session: 8 to 128 letters, digits, `-`, `_`")] = None,
+    x_session_id: Annotated[
+        str | None, Header(description="A guest's session: 8 to 128 letters, digits, `-`, `_`")
+    ] = None,
 ) -> Actor:
     """The actor of the request. A bad token is refused, never treated as nobody."""
     session_id = _session_id(x_session_id or request.cookies.get(SESSION_COOKIE))
@@ -46,7 +46,9 @@ CurrentActor = Annotated[Actor, Depends(current_actor)]
 
 async def signed_in(actor: CurrentActor) -> Actor:
     if not actor.signed_in:
-        raise NotAuthenticated("Sign in and send the access token as `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"})
+        raise NotAuthenticated(
+            "Sign in and send the access token as `Authorization: Bearer ...`.", headers={"WWW-Authenticate": "Bearer"}
+        )
     return actor
 
 
@@ -74,5 +76,7 @@ def _session_id(value: str | None) -> str | None:
         return None
     if not SESSION_PATTERN.fullmatch(value):
         message = "8 to 128 letters, digits, '-' or '_'"
-        raise ValidationFailed("The session id is not usable.", errors=[FieldError(pointer="/header/X-Session-Id", message=message)])
+        raise ValidationFailed(
+            "The session id is not usable.", errors=[FieldError(pointer="/header/X-Session-Id", message=message)]
+        )
     return value

@@ -1,7 +1,5 @@
 """The only place that reads the time. Aware UTC always; leases and expiries in SQL use the database's clock instead."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 

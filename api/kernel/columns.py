@@ -1,7 +1,5 @@
 """The column types that every table shares, so that each is declared once."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated

@@ -1,6 +1,5 @@
-"""What a process of `api` holds open: settings, pools and clients. Made once at start, passed down, closed at the end."""
-
-from __future__ import annotations
+"""What a process of `api` holds open: settings, pools and clients. Made once at start, passed down, closed at the
+end."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +35,9 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     redis: Redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
     )
-    http = httpx.AsyncClient(timeout=httpx.Timeout(5.0), follow_redirects=False, limits=httpx.Limits(max_connections=100), trust_env=False)
+    http = httpx.AsyncClient(
+        timeout=httpx.Timeout(5.0), follow_redirects=False, limits=httpx.Limits(max_connections=100), trust_env=False
+    )
     try:
         yield Context(settings=settings, db=database, redis=redis, http=http, keys=keys)
     finally:

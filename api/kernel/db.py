@@ -1,10 +1,9 @@
 """Where a transaction begins and ends. Nothing else commits.
 
-Two engines: one for writes, and one whose sessions are read-only and autocommit, so that a single read costs a single round trip.
-Statements are SQLAlchemy Core or text on a connection; there is no identity map and no lazy loading, hence no hidden query.
+Two engines: one for writes, and one whose sessions are read-only and autocommit, so that a single read costs a single
+round trip. Statements are SQLAlchemy Core or text on a connection; there is no identity map and no lazy loading, hence
+no hidden query.
 """
-
-from __future__ import annotations
 
 import asyncio
 import random
@@ -26,11 +25,13 @@ T = TypeVar("T")
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # Any: bind values of every SQL type
 
-# 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, running it again is always right.
+# 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, running it again is always
+# right.
 RETRYABLE = frozenset({"40001", "40P01"})
 MAX_ATTEMPTS = 5
 # SQLSTATE classes that mean "the server is not there or out of room", not "the statement is wrong":
-# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03 an idle timeout.
+# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03
+# an idle timeout.
 _UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25P03")
 
 
@@ -54,16 +55,24 @@ class ReadTx:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:  # Any: row shape varies
+    async def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[Any]:  # Any: row shape varies
         return await self._connection.execute(statement, parameters)
 
-    async def all(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:  # Any: row shape varies
+    async def all(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Sequence[Row[Any]]:  # Any: row shape varies
         return (await self._connection.execute(statement, parameters)).all()
 
-    async def first(self, statement: Executable, parameters: Parameters | None = None) -> Row[Any] | None:  # Any: row shape varies
+    async def first(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Row[Any] | None:  # Any: row shape varies
         return (await self._connection.execute(statement, parameters)).first()
 
-    async def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any:  # Any: column type varies
+    async def scalar(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> Any:  # Any: column type varies
         return (await self._connection.execute(statement, parameters)).scalar()
 
 
@@ -84,7 +93,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, isolation: Isolation = "READ COMMITTED") -> AsyncIterator[Tx]:
-        """One transaction, committed when the block ends and before anything is answered; rolled back when it raises."""
+        """One transaction, committed when the block ends and before anything is answered; rolled back when it
+        raises."""
         async with self._writer.connect() as connection:
             if isolation != "READ COMMITTED":
                 connection = await connection.execution_options(isolation_level=isolation)
@@ -92,7 +102,8 @@ class Database:
                 yield Tx(connection)
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], isolation: Isolation = "READ COMMITTED") -> T:
-        """Run `work` in a transaction, the whole of it again after a serialization failure or deadlock, at most MAX_ATTEMPTS times.
+        """Run `work` in a transaction, the whole of it again after a serialization failure or deadlock, at most
+        MAX_ATTEMPTS times.
 
         `work` must do nothing but database statements: it may run more than once.
         """
@@ -105,7 +116,8 @@ class Database:
             yield Tx(await connection.execution_options(isolation_level="AUTOCOMMIT"))
 
     async def run_alone(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """As `run`, for work that is one statement: it is its own transaction, without the round trips of BEGIN and COMMIT."""
+        """As `run`, for work that is one statement: it is its own transaction, without the round trips of BEGIN and
+        COMMIT."""
         return await _again(self.autocommit, work)
 
     async def once(self, statement: Executable, parameters: Parameters) -> Row[Any] | None:  # Any: row shape varies
@@ -146,7 +158,8 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 
 def is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
-    """Whether the database could not do it just now, so that trying again is worth it; False for what is wrong with the statement."""
+    """Whether the database could not do it just now, so that trying again is worth it; False for what is wrong with the
+    statement."""
     state = sqlstate(error) if isinstance(error, DBAPIError) else None
     return state is None or state.startswith(_UNAVAILABLE)
 
@@ -156,7 +169,9 @@ def constraint_name(error: DBAPIError) -> str | None:
     return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
 
 
-def _engine(settings: Settings, options: str, isolation_level: Literal["READ COMMITTED", "AUTOCOMMIT"] = "READ COMMITTED") -> AsyncEngine:
+def _engine(
+    settings: Settings, options: str, isolation_level: Literal["READ COMMITTED", "AUTOCOMMIT"] = "READ COMMITTED"
+) -> AsyncEngine:
     return create_async_engine(
         settings.sqlalchemy_url,
         pool_size=settings.pool_size,

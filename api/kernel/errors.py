@@ -1,7 +1,5 @@
 """Errors as RFC 9457 problem documents: one base class, one shape, every subclass in OpenAPI."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -11,7 +9,8 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body, or `/query/NAME`, `/header/NAME`, `/path/NAME`."""
+    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body, or `/query/NAME`, `/header/NAME`,
+    `/path/NAME`."""
 
     pointer: str
     message: str
@@ -30,7 +29,8 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """Raise a subclass anywhere below a route. `detail` says what to do about it; it never carries a stack, query or token.
+    """Raise a subclass anywhere below a route. `detail` says what to do about it; it never carries a stack, query or
+    token.
 
     `extra` members are added to the document (camelCase keys); `headers` to the response.
     """

@@ -1,7 +1,5 @@
 """Named places where a test may kill, fail or delay a process. In production a lookup in an empty dictionary."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
@@ -42,12 +40,15 @@ def arm(spec: str) -> None:
     for part in filter(None, (piece.strip() for piece in spec.split(","))):
         name, _, action = part.partition("=")
         if name not in KNOWN or not (action in {"kill", "error"} or action.startswith("sleep:")):
-            raise UnknownFailpoint(f"SOUK_FAILPOINTS: unknown point or action in {part!r}; points are {', '.join(sorted(KNOWN))}")
+            raise UnknownFailpoint(
+                f"SOUK_FAILPOINTS: unknown point or action in {part!r}; points are {', '.join(sorted(KNOWN))}"
+            )
         _armed[name] = action
 
 
 def hit(name: str) -> None:
-    """Pass the point `name`: does nothing unless it is armed. `sleep` blocks the whole process on purpose, as a paused process would."""
+    """Pass the point `name`: does nothing unless it is armed. `sleep` blocks the whole process on purpose, as a paused
+    process would."""
     action = _armed.pop(name, None) if _armed else None
     if action is None:
         return

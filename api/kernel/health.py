@@ -1,7 +1,5 @@
 """Liveness: the process answers. Readiness: its database answers. Redis is optional and only reported."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from fastapi import APIRouter

@@ -1,10 +1,10 @@
-"""The same request twice has one effect and one answer: the key, its effect and the exact response bytes share a commit.
+"""The same request twice has one effect and one answer: the key, its effect and the exact response bytes share a
+commit.
 
-Rules: key and body as before -> the stored bytes; key with another body -> 422; still running -> 409 with Retry-After; missing -> 400.
-Refusals before anything was done (validation, not found) and 5xx are not stored, so they may be tried again with the same key.
+Rules: key and body as before -> the stored bytes; key with another body -> 422; still running -> 409 with Retry-After;
+missing -> 400. Refusals before anything was done (validation, not found) and 5xx are not stored, so they may be tried
+again with the same key.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +39,8 @@ class RequestInFlight(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "Ask again with the same key and body; the answer will be that of the first request.", headers={"Retry-After": "1"}
+            "Ask again with the same key and body; the answer will be that of the first request.",
+            headers={"Retry-After": "1"},
         )
 
 
@@ -54,7 +55,12 @@ class RequestKey:
 
     @property
     def values(self) -> dict[str, object]:
-        return {"key_actor": self.actor_key, "key_key": self.key, "key_route": self.route, "key_hash": self.request_hash}
+        return {
+            "key_actor": self.actor_key,
+            "key_key": self.key,
+            "key_route": self.route,
+            "key_hash": self.request_hash,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +80,16 @@ async def request_key(
     request: Request,
     actor: CurrentActor,
     idempotency_key: Annotated[
-        str | None, Header(max_length=MAX_KEY, description="Yours, unique per intention; repeat it to repeat the request safely")
+        str | None,
+        Header(max_length=MAX_KEY, description="Yours, unique per intention; repeat it to repeat the request safely"),
     ] = None,
 ) -> RequestKey:
     """The key of this request. Raises: IdempotencyKeyMissing."""
     key = (idempotency_key or "").strip()
     if not key or not key.isprintable():
-        raise IdempotencyKeyMissing("Send an Idempotency-Key header: 1 to 255 printable characters, a new one per intention.")
+        raise IdempotencyKeyMissing(
+            "Send an Idempotency-Key header: 1 to 255 printable characters, a new one per intention."
+        )
     route = f"{request.method} {request.url.path}"
     digest = hashlib.sha256(route.encode() + b"\n" + _canonical(await request.body())).digest()
     return RequestKey(actor.key, key, route[:200], digest)
@@ -88,17 +97,20 @@ async def request_key(
 
 RequiredKey = Annotated[RequestKey, Depends(request_key)]
 
-# `claim` yields a row for the first request only; a concurrent one waits here until the first commits, then finds the row.
+# `claim` yields a row for the first request only; a concurrent one waits here until the first commits, then finds the
+# row.
 _CLAIM = """claim AS (
     INSERT INTO idempotency_keys (actor_key, key, route, request_hash, status, locked_until)
     VALUES (:key_actor, :key_key, :key_route, :key_hash, 'in_progress', now() + make_interval(secs => :key_lease))
     ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key)"""
 _FINISH = """finished AS (
-    UPDATE idempotency_keys SET status = 'done', response_status = :answer_status, response_headers = CAST(:answer_headers AS jsonb),
+    UPDATE idempotency_keys SET status = 'done', response_status = :answer_status, response_headers =
+    CAST(:answer_headers AS jsonb),
            response_body = :answer_body, locked_until = now()
     FROM gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
 _FORGET = """forgotten AS (
-    DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
+    DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress'
+    RETURNING 1)"""
 _FIND = text(
     "SELECT request_hash, status, response_status, response_headers, response_body FROM idempotency_keys "
     "WHERE actor_key = :key_actor AND key = :key_key"
@@ -131,14 +143,17 @@ async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
     if row is None:
         return None
     if row.request_hash != key.request_hash:
-        raise IdempotencyKeyReused("Use a new key for a new request; this one belongs to a request with another body or address.")
+        raise IdempotencyKeyReused(
+            "Use a new key for a new request; this one belongs to a request with another body or address."
+        )
     if row.status != "done":
         raise RequestInFlight
     return Stored(row.response_status, row.response_body, row.response_headers)
 
 
 async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable[Stored]]) -> Response:
-    """Run `work` in one transaction with its key and answer; a repeat gets the stored bytes. `work` does database statements only.
+    """Run `work` in one transaction with its key and answer; a repeat gets the stored bytes. `work` does database
+    statements only.
 
     Raises: whatever `work` raises (then nothing is stored), IdempotencyKeyReused, RequestInFlight.
     """
@@ -171,11 +186,16 @@ async def reap(ctx: Context) -> int:
 
 
 def _answer_values(answer: Stored) -> dict[str, object]:
-    return {"answer_status": answer.status, "answer_headers": orjson.dumps(dict(answer.headers)).decode(), "answer_body": answer.body}
+    return {
+        "answer_status": answer.status,
+        "answer_headers": orjson.dumps(dict(answer.headers)).decode(),
+        "answer_body": answer.body,
+    }
 
 
 def _canonical(body: bytes) -> bytes:
-    """The same JSON in other spacing or member order is the same request; what is no JSON, or nested too deep, is its own bytes."""
+    """The same JSON in other spacing or member order is the same request; what is no JSON, or nested too deep, is its
+    own bytes."""
     try:
         return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):

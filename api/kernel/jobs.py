@@ -1,7 +1,5 @@
 """What a background job is; each noun lists its own, the worker runs them all."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -11,7 +9,8 @@ from api.kernel.db import Tx
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`run` does what is due now and returns how many things it did; it is called again `every_seconds` after it ended."""
+    """`run` does what is due now and returns how many things it did; it is called again `every_seconds` after it
+    ended."""
 
     name: str
     every_seconds: float
@@ -19,7 +18,8 @@ class Job:
 
 
 async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaitable[int]]) -> int:
-    """Call `delete(tx, size)`, each time in a transaction of its own, until it finds less than a batch; how many it deleted in all."""
+    """Call `delete(tx, size)`, each time in a transaction of its own, until it finds less than a batch; how many it
+    deleted in all."""
     total = 0
     while True:
         gone = await ctx.db.run(lambda tx: delete(tx, size))

@@ -1,7 +1,5 @@
 """Structured logs: one JSON object a line, with the trace id of the request, and never personal data."""
 
-from __future__ import annotations
-
 import io
 import logging
 import sys
@@ -16,7 +14,19 @@ trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
 
 # Values under these names never reach a log, whatever the caller meant.
 REDACTED = frozenset(
-    {"password", "token", "authorization", "email", "phone", "name", "address", "street", "secret", "cookie", "refresh_token"}
+    {
+        "password",
+        "token",
+        "authorization",
+        "email",
+        "phone",
+        "name",
+        "address",
+        "street",
+        "secret",
+        "cookie",
+        "refresh_token",
+    }
 )
 
 
@@ -49,12 +59,15 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": "%(message)s"}'
+        level=logging.WARNING,
+        stream=sys.stderr,
+        format='{"level": "%(levelname)s", "logger": "%(name)s", "event": "%(message)s"}',
     )
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger that carries the module's name; configured at its first use, so importing a module never fixes the format."""
+    """A logger that carries the module's name; configured at its first use, so importing a module never fixes the
+    format."""
     lazy: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return lazy
 

@@ -1,12 +1,14 @@
-"""Prometheus metrics of the API process. Labels are route templates, never paths, so that their number stays bounded."""
-
-from __future__ import annotations
+"""Prometheus metrics of the API process. Labels are route templates, never paths, so that their number stays
+bounded."""
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 
 REQUESTS = Counter("souk_requests_total", "Answered requests", ["method", "route", "status"])
 LATENCY = Histogram(
-    "souk_request_seconds", "Seconds to answer", ["method", "route"], buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+    "souk_request_seconds",
+    "Seconds to answer",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 
 

@@ -1,7 +1,5 @@
 """What happens around every request: trace id, size limit, security headers, metrics, one log line."""
 
-from __future__ import annotations
-
 import re
 import secrets
 
@@ -52,7 +50,9 @@ class RequestMiddleware:
         try:
             length = headers.get(b"content-length")
             if length is not None and not length.isdigit():
-                await render(MalformedRequest("Content-Length must be a number."), scope["path"])(scope, receive, send_with_headers)
+                await render(MalformedRequest("Content-Length must be a number."), scope["path"])(
+                    scope, receive, send_with_headers
+                )
             elif length is not None and int(length) > self.max_body_bytes:
                 await render(_too_large(self.max_body_bytes), scope["path"])(scope, receive, send_with_headers)
             else:

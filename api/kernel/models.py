@@ -1,7 +1,5 @@
 """Tables of the kernel: the outbox and the idempotency keys."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text

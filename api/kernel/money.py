@@ -1,7 +1,5 @@
 """Money: Decimal with two places, currency beside it, no float in arithmetic."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
@@ -12,9 +10,12 @@ CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
 MAX_AMOUNT = Decimal("9999999999.99")
 
-# On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to 10^10 survive the double exactly when printed.
+# On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to 10^10 survive the double
+# exactly when printed.
 Amount = Annotated[
-    Decimal, Field(strict=False, max_digits=12, decimal_places=2), PlainSerializer(float, return_type=float, when_used="json")
+    Decimal,
+    Field(strict=False, max_digits=12, decimal_places=2),
+    PlainSerializer(float, return_type=float, when_used="json"),
 ]
 Price = Annotated[Amount, Field(gt=0)]
 # What amounts add up to before anybody checked that it can be paid: a cart may be worth more than an order can be.
@@ -27,7 +28,8 @@ def to_cents(value: Decimal) -> Decimal:
 
 
 def allocate(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
-    """Split `total` in proportion to `weights` (same length out, non-negative, not all zero) without losing a cent: largest remainder.
+    """Split `total` in proportion to `weights` (same length out, non-negative, not all zero) without losing a cent:
+    largest remainder.
 
     Raises: ValueError when weights are empty, negative or all zero.
     """

@@ -1,7 +1,5 @@
 """Calls to other companies' systems: a deadline, few retries with jitter, a breaker, a size limit, no redirects."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections import deque
@@ -21,7 +19,8 @@ WINDOW, OPEN_AT, PROBE_SECONDS = 20, 0.5, 10.0
 
 
 class Unreachable(Exception):
-    """No usable answer: the other side may or may not have done what was asked. Repeat with the same key, or undo with it."""
+    """No usable answer: the other side may or may not have done what was asked. Repeat with the same key, or undo with
+    it."""
 
 
 class Breaker:
@@ -83,7 +82,8 @@ class OutboundClient:
         return _breakers.setdefault(self.http, {}).setdefault(self.name, Breaker())
 
     async def post(self, path: str, body: dict[str, object]) -> Answer:
-        """POST JSON, at most MAX_RETRIES repeats. Raises: Unreachable when the breaker is open or no attempt got a definite answer."""
+        """POST JSON, at most MAX_RETRIES repeats. Raises: Unreachable when the breaker is open or no attempt got a
+        definite answer."""
         failure = "the breaker is open"
         for attempt in range(MAX_RETRIES + 1):
             if not self.breaker.admit():
@@ -109,7 +109,9 @@ class OutboundClient:
         headers = {**self.headers, "Content-Type": "application/json"}
         async with (
             asyncio.timeout(self.timeout_seconds),
-            self.http.stream("POST", self.base_url + path, content=content, headers=headers, follow_redirects=False) as response,
+            self.http.stream(
+                "POST", self.base_url + path, content=content, headers=headers, follow_redirects=False
+            ) as response,
         ):
             received = bytearray()
             async for chunk in response.aiter_bytes():

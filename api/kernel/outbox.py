@@ -1,10 +1,10 @@
-"""Events leave in the same commit as their cause; the relay carries them to Redis at least once, in order per aggregate.
+"""Events leave in the same commit as their cause; the relay carries them to Redis at least once, in order per
+aggregate.
 
-The relay reads what is not yet marked, never "id above the last one seen": ids become visible out of order. One relay works at a time,
-held by a session advisory lock rather than by row locks, because no transaction may be open while Redis is asked.
+The relay reads what is not yet marked, never "id above the last one seen": ids become visible out of order. One relay
+works at a time, held by a session advisory lock rather than by row locks, because no transaction may be open while
+Redis is asked.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,8 +46,9 @@ _INSERT = """emitted AS (
          WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, position), gate
     RETURNING 1)"""
 _PENDING = text(
-    "SELECT event_id, aggregate_type, aggregate_id, sequence, event_type, payload::text AS payload, created_at FROM outbox_events "
-    "WHERE published_at IS NULL AND attempts < :max_attempts ORDER BY created_at, aggregate_id, sequence LIMIT :batch"
+    "SELECT event_id, aggregate_type, aggregate_id, sequence, event_type, payload::text AS payload, created_at FROM"
+    " outbox_events WHERE published_at IS NULL AND attempts < :max_attempts ORDER BY created_at, aggregate_id, sequence"
+    " LIMIT :batch"
 )
 _MARK = text("UPDATE outbox_events SET published_at = now() WHERE event_id = ANY(:ids) AND published_at IS NULL")
 _FAILED = text("UPDATE outbox_events SET attempts = attempts + 1, last_error = :error WHERE event_id = :event_id")
@@ -64,7 +65,8 @@ class Event:
 
 
 def events_part(events: Sequence[Event]) -> Part:
-    """The part that inserts `events`; sequences continue densely per aggregate. The caller holds the aggregate's row or lease."""
+    """The part that inserts `events`; sequences continue densely per aggregate. The caller holds the aggregate's row or
+    lease."""
     return Part(
         _INSERT,
         {
@@ -79,11 +81,14 @@ def events_part(events: Sequence[Event]) -> Part:
 
 async def emit(tx: Tx, aggregate_type: str, aggregate_id: UUID, event_type: str, payload: Mapping[str, object]) -> None:
     """Insert one event in the caller's transaction."""
-    await tx.execute(*compose([OPEN_GATE, events_part([Event(aggregate_type, aggregate_id, event_type, payload)])], "1"))
+    await tx.execute(
+        *compose([OPEN_GATE, events_part([Event(aggregate_type, aggregate_id, event_type, payload)])], "1")
+    )
 
 
 async def relay(ctx: Context) -> int:
-    """Publish what is pending, batch by batch. Returns how many events went out; 0 when another relay works or Redis is away."""
+    """Publish what is pending, batch by batch. Returns how many events went out; 0 when another relay works or Redis is
+    away."""
     async with ctx.db.autocommit() as tx:
         if not await tx.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": RELAY_LOCK}):
             return 0
@@ -121,7 +126,8 @@ async def _publish_batch(tx: Tx, redis: Redis) -> int:
             await _mark(tx, sent)
             raise
         except RedisError as error:
-            # This event is the problem, not the stream: count it, go on with its neighbours, park it after MAX_ATTEMPTS.
+            # This event is the problem, not the stream: count it, go on with its neighbours, park it after
+            # MAX_ATTEMPTS.
             await tx.execute(_FAILED, {"event_id": row.event_id, "error": str(error)[:500]})
             log.warning("event cannot be published", event_id=str(row.event_id), error=str(error))
     if rows:

@@ -1,7 +1,5 @@
 """Pages: `page`/`limit` for people, a signed keyset cursor for depth."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json
@@ -20,7 +18,8 @@ MAX_PAGE = 1_000
 
 
 class Pagination(Wire):
-    """`total` is null where counting would cost more than the page; `nextCursor` continues exactly after the last row."""
+    """`total` is null where counting would cost more than the page; `nextCursor` continues exactly after the last
+    row."""
 
     page: int
     limit: int
@@ -43,7 +42,9 @@ class PageParams:
 def page_params(
     page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
-    cursor: Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before; wins over `page`")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=500, description="`nextCursor` of the page before; wins over `page`")
+    ] = None,
 ) -> PageParams:
     return PageParams(page=page, limit=limit, cursor=cursor)
 
@@ -69,4 +70,6 @@ def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
     except (binascii.Error, ValueError):
         pass
     message = "use the nextCursor of the same list and sort, unchanged"
-    raise ValidationFailed("The cursor is not usable here.", errors=[FieldError(pointer="/query/cursor", message=message)])
+    raise ValidationFailed(
+        "The cursor is not usable here.", errors=[FieldError(pointer="/query/cursor", message=message)]
+    )

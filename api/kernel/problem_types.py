@@ -1,6 +1,5 @@
-"""What the `type` of a problem document leads to: one page per kind of problem, and the list of all for the OpenAPI document."""
-
-from __future__ import annotations
+"""What the `type` of a problem document leads to: one page per kind of problem, and the list of all for the OpenAPI
+document."""
 
 import inspect
 from typing import Annotated
@@ -23,7 +22,12 @@ class ProblemType(Wire):
     explanation: str
 
 
-@router.get("/{code}", operation_id="explainProblem", summary="What a problem document's `type` means", responses=responses(NotFound))
+@router.get(
+    "/{code}",
+    operation_id="explainProblem",
+    summary="What a problem document's `type` means",
+    responses=responses(NotFound),
+)
 async def explain_problem(code: Annotated[str, Path(max_length=100, examples=["out-of-stock"])]) -> ProblemType:
     """`type` is a reference to this address, relative to the API's own."""
     kind = next((kind for kind in problem_types() if kind.code == code), None)
@@ -36,7 +40,11 @@ def table() -> str:
     """Every kind of problem as a Markdown table, by status; the nouns must be imported before."""
     kinds = sorted({(kind.status, kind.code, kind.title) for kind in problem_types()})
     return "\n".join(
-        ["| status | type | meaning |", "|---|---|---|", *(f"| {status} | `{code}` | {title} |" for status, code, title in kinds)]
+        [
+            "| status | type | meaning |",
+            "|---|---|---|",
+            *(f"| {status} | `{code}` | {title} |" for status, code, title in kinds),
+        ]
     )
 
 

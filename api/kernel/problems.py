@@ -1,7 +1,5 @@
 """From exceptions to RFC 9457 documents: the one place where an error becomes an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -40,11 +38,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _handle(_from_anything))
 
 
-def responses(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type for OpenAPI fragments
+def responses(
+    *kinds: type[Problem],
+) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type for OpenAPI fragments
     """The OpenAPI `responses` of a route that can raise these; problems that share a status are listed together."""
     documented: dict[int | str, dict[str, Any]] = {}  # Any: as above
     for kind in kinds:
-        entry = documented.setdefault(kind.status, {"model": ProblemDocument, "content": {PROBLEM_MEDIA_TYPE: {}}, "description": ""})
+        entry = documented.setdefault(
+            kind.status, {"model": ProblemDocument, "content": {PROBLEM_MEDIA_TYPE: {}}, "description": ""}
+        )
         entry["description"] = " / ".join(filter(None, [entry["description"], f"{kind.title} (`{kind.code}`)"]))
     return documented
 
@@ -71,8 +73,9 @@ def unexpected(error: Exception) -> Problem:
 
 
 def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:  # Any: OpenAPI
-    """The document with error bodies under their real media type (FastAPI files every model under application/json), and with what the
-    frame around every operation may answer: 413 where there is a body, 401 where a token is judged."""
+    """The document with error bodies under their real media type (FastAPI files every model under application/json),
+    and with what the frame around every operation may answer: 413 where there is a body, 401 where a token is
+    judged."""
     build = app.openapi
 
     def document() -> dict[str, Any]:  # Any: as above
@@ -96,10 +99,15 @@ def _complete(operation: dict[str, Any]) -> None:  # Any: OpenAPI
         kinds.append(errors.NotAuthenticated)
     document = {"schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}}
     for kind in kinds:
-        answers.setdefault(str(kind.status), {"description": f"{kind.title} (`{kind.code}`)", "content": {PROBLEM_MEDIA_TYPE: document}})
+        answers.setdefault(
+            str(kind.status),
+            {"description": f"{kind.title} (`{kind.code}`)", "content": {PROBLEM_MEDIA_TYPE: document}},
+        )
 
 
-def _handle(convert: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[Response]]:  # Any: each takes its own kind
+def _handle(
+    convert: Callable[[Any], Problem],
+) -> Callable[[Request, Exception], Awaitable[Response]]:  # Any: each takes its own kind
     async def handler(request: Request, error: Exception) -> Response:
         return render(convert(error), request.url.path)
 
@@ -130,11 +138,16 @@ def _from_http(error: HTTPException) -> Problem:
 
 def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
     if isinstance(error, DataError):
-        # A text with a NUL, a number past its column: what a schema let through and Postgres cannot hold is the sender's to correct.
+        # A text with a NUL, a number past its column: what a schema let through and Postgres cannot hold is the
+        # sender's to correct.
         log.warning("a value cannot be stored", sqlstate=sqlstate(error))
-        return errors.ValidationFailed("A value cannot be stored as it is: look for NUL characters and numbers out of range.")
+        return errors.ValidationFailed(
+            "A value cannot be stored as it is: look for NUL characters and numbers out of range."
+        )
     if is_unavailable(error):
-        log.warning("database unavailable", sqlstate=sqlstate(error) if isinstance(error, DBAPIError) else "no free connection")
+        log.warning(
+            "database unavailable", sqlstate=sqlstate(error) if isinstance(error, DBAPIError) else "no free connection"
+        )
         return errors.Unavailable("The database does not answer just now; nothing was changed.")
     return _from_anything(error)
 

@@ -1,7 +1,5 @@
 """The base of everything that crosses the wire: camelCase, unknown fields refused, no silent coercion."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +8,8 @@ from pydantic.alias_generators import to_camel
 
 
 class Wire(BaseModel):
-    """A request or response body. Strict: "3" is not 3. Types that JSON lacks (ids, amounts, dates) are read from their text or number."""
+    """A request or response body. Strict: "3" is not 3. Types that JSON lacks (ids, amounts, dates) are read from their
+    text or number."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,

@@ -1,7 +1,5 @@
 """Security primitives: password hashes, access tokens, opaque tokens, signatures. Everything else builds on these."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import hashlib
@@ -58,8 +56,9 @@ class Keys:
     secret: bytes
 
     @classmethod
-    def load(cls, settings: Settings) -> Keys:
-        """Read the keys. In the test profile missing ones are made up; otherwise a missing or short one stops the start."""
+    def load(cls, settings: Settings) -> "Keys":
+        """Read the keys. In the test profile missing ones are made up; otherwise a missing or short one stops the
+        start."""
         if settings.jwt_key_file is not None:
             private = serialization.load_pem_private_key(settings.jwt_key_file.read_bytes(), password=None)
             if not isinstance(private, Ed25519PrivateKey):
@@ -67,11 +66,15 @@ class Keys:
         elif settings.profile == "test":
             private = Ed25519PrivateKey.generate()
         else:
-            raise UnsafeConfiguration("SOUK_JWT_KEY_FILE is not set: create an Ed25519 key (`souk up` does) and name its file")
+            raise UnsafeConfiguration(
+                "SOUK_JWT_KEY_FILE is not set: create an Ed25519 key (`souk up` does) and name its file"
+            )
         secret = settings.secret_key.get_secret_value()
         if len(secret) < 32:
             if settings.profile != "test":
-                raise UnsafeConfiguration("SOUK_SECRET_KEY must be at least 32 characters of random text (`souk up` makes one)")
+                raise UnsafeConfiguration(
+                    "SOUK_SECRET_KEY must be at least 32 characters of random text (`souk up` makes one)"
+                )
             secret = secrets.token_hex(32)
         public = _raw(private.public_key())
         return cls(private=private, kid=hashlib.sha256(public).hexdigest()[:16], secret=secret.encode())
@@ -139,7 +142,8 @@ async def hash_password(password: str) -> str:
 
 
 async def check_password(stored_hash: str | None, password: str) -> bool:
-    """True when `password` matches. With no stored hash it still does the work, so that unknown users cost the same time."""
+    """True when `password` matches. With no stored hash it still does the work, so that unknown users cost the same
+    time."""
     async with _hashing:
         return await asyncio.to_thread(_verify, stored_hash or _unknown_user_hash, password) and stored_hash is not None
 

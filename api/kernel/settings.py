@@ -1,7 +1,5 @@
 """The configuration of every `api` process: one frozen object, read once at start and passed down."""
 
-from __future__ import annotations
-
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -49,8 +47,11 @@ class Settings(BaseSettings):
     reservation_seconds: int = Field(default=600, alias="SOUK_RESERVATION_SECONDS", ge=1)
     checkout_lease_seconds: int = Field(default=30, alias="SOUK_CHECKOUT_LEASE_SECONDS", ge=1)
     checkout_deadline_seconds: int = 60
-    # For the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and gives way under contention.
-    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = Field(default="SERIALIZABLE", alias="SOUK_CHECKOUT_ISOLATION")
+    # For the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and gives way
+    # under contention.
+    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = Field(
+        default="SERIALIZABLE", alias="SOUK_CHECKOUT_ISOLATION"
+    )
     cart_ttl_seconds: int = 30 * 24 * 3600
     guest_cart_ttl_seconds: int = 7 * 24 * 3600
     access_token_seconds: int = 600

@@ -2,5 +2,6 @@
 
 In: options or data files. Out: every business table by COPY in one transaction, then the sandbox gateway's ledger.
 Rows carry `origin = 'import'`, their events count as already delivered, so nobody is mailed; real dates are kept.
-The two sources (`marketplace`, `online_retail`) only describe what happened, as a `History`; `tables` derives the rows once for both.
+The two sources (`marketplace`, `online_retail`) only describe what happened, as a `History`; `tables` derives the rows
+once for both.
 """

@@ -1,6 +1,5 @@
-"""`python -m api.load marketplace|online-retail PATH`: fill an empty shop with history. Progress on stderr, a summary on stdout."""
-
-from __future__ import annotations
+"""`python -m api.load marketplace|online-retail PATH`: fill an empty shop with history. Progress on stderr, a summary
+on stdout."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +19,9 @@ from api.load.online_retail.build import build_online_retail
 from api.load.online_retail.files import find_files
 from api.load.run import Outcome, run_load
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")]
 NoGateway = Annotated[bool, typer.Option("--no-gateway", help="Leave the sandbox gateway's ledger alone.")]
 
@@ -47,12 +48,15 @@ def marketplace(
 
 @app.command("online-retail")
 def online_retail(
-    path: Annotated[Path, typer.Argument(help="Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns.")
+    ],
     *,
     as_json: Json = False,
     no_gateway: NoGateway = False,
 ) -> None:
-    """A real retail set: its customers, items, prices, orders and returns at their real times. What cannot be loaded goes to a report."""
+    """A real retail set: its customers, items, prices, orders and returns at their real times. What cannot be loaded
+    goes to a report."""
     settings = _settings()
 
     def load() -> Outcome:

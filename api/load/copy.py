@@ -1,7 +1,5 @@
 """Frames into tables by COPY, slice by slice, under all constraints and triggers."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 
@@ -18,7 +16,13 @@ Advance = Callable[[int], None]
 def csv_bytes(frame: pl.DataFrame) -> bytes:
     """The rows as COPY's CSV: null is `\\N`, times with microseconds in UTC, no header."""
     buffer = io.BytesIO()
-    frame.write_csv(buffer, include_header=False, null_value="\\N", datetime_format="%Y-%m-%d %H:%M:%S%.6f+00", quote_style="necessary")
+    frame.write_csv(
+        buffer,
+        include_header=False,
+        null_value="\\N",
+        datetime_format="%Y-%m-%d %H:%M:%S%.6f+00",
+        quote_style="necessary",
+    )
     return buffer.getvalue()
 
 
@@ -41,7 +45,11 @@ def copy_frame(cursor: psycopg.Cursor[tuple[object, ...]], table: str, frame: pl
                 advance(rows.height)
     except (psycopg.IntegrityError, psycopg.DataError) as error:
         detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-        raise LoadError(f"table {table} refused a row: {error.diag.message_primary}{detail}; nothing was loaded") from error
+        raise LoadError(
+            f"table {table} refused a row: {error.diag.message_primary}{detail}; nothing was loaded"
+        ) from error
     except psycopg.OperationalError as error:
-        raise LoadError(f"the database stopped the load at table {table}: {str(error).strip()}; nothing was loaded") from error
+        raise LoadError(
+            f"the database stopped the load at table {table}: {str(error).strip()}; nothing was loaded"
+        ) from error
     return frame.height

@@ -1,7 +1,5 @@
 """What can go wrong in a load, in words for the person who started it. Exit code 2; the database is as it was."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 
@@ -10,10 +8,15 @@ class LoadError(Exception):
 
 
 class DataFileError(LoadError):
-    """A data file that cannot be used. `line` counts from 1 and includes the header; None when the whole file is at fault."""
+    """A data file that cannot be used. `line` counts from 1 and includes the header; None when the whole file is at
+    fault."""
 
     def __init__(self, file: Path, line: int | None, column: str | None, message: str) -> None:
-        place = f"{file}" + (f", line {line}" if line is not None else "") + (f", column {column}" if column is not None else "")
+        place = (
+            f"{file}"
+            + (f", line {line}" if line is not None else "")
+            + (f", column {column}" if column is not None else "")
+        )
         super().__init__(f"{place}: {message}")
         self.file = file
         self.line = line
@@ -26,4 +29,5 @@ class OtherSetLoaded(LoadError):
 
 
 class GatewayUnavailable(LoadError):
-    """The sandbox gateway did not take its part of the history. Loading again finishes it: its import is idempotent by key."""
+    """The sandbox gateway did not take its part of the history. Loading again finishes it: its import is idempotent by
+    key."""

@@ -1,7 +1,5 @@
 """What happened, before it becomes rows: the one form that both sources produce."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,7 +7,8 @@ import polars as pl
 
 from api.load.ids import Ids
 
-# In the order in which an order passes through them; each is a column `<state>_at` of `History.orders`, null when it never came.
+# In the order in which an order passes through them; each is a column `<state>_at` of `History.orders`, null when it
+# never came.
 STATES = (
     "pending",
     "confirmed",
@@ -33,10 +32,13 @@ class History:
     warehouses: warehouse_key, code, name, city, country, latitude, longitude
     sellers:    seller_key, name, email, country
     customers:  customer_key, name, email, joined_at
-    products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?, prime_eligible,
+    products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?,
+    prime_eligible,
                 specifications (JSON text), listed_at
-    variants:   variant_key, product_key, sku, attributes (JSON text), price_cents, remaining (units left over), warehouse_key
-    orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method, delivery_speed,
+    variants:   variant_key, product_key, sku, attributes (JSON text), price_cents, remaining (units left over),
+    warehouse_key
+    orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method,
+    delivery_speed,
                 shipping_cents, tax_cents, and `<state>_at`? for every state, `pending_at` being when it was placed
     lines:      line_key, order_key, variant_key, quantity, price_cents (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, requested_at, refunded_at (units of delivered orders only)
@@ -64,11 +66,14 @@ class History:
 def delivered_timeline(ids: Ids, orders: pl.DataFrame) -> pl.DataFrame:
     """`orders` with the times at which an untroubled order passed each state, seeded per order.
 
-    The sets hold only the time an order was placed; the rule for the rest: confirmed within a minute, processing within two hours,
-    shipped 4 to 40 hours later, delivered 1 to 5 days after that.
+    The sets hold only the time an order was placed; the rule for the rest: confirmed within a minute, processing within
+    two hours, shipped 4 to 40 hours later, delivered 1 to 5 days after that.
     """
     keys = orders["order_key"]
-    spread = {name: pl.Series(ids.fraction(f"timeline.{name}", keys)) for name in ("confirmed", "processing", "shipped", "delivered")}
+    spread = {
+        name: pl.Series(ids.fraction(f"timeline.{name}", keys))
+        for name in ("confirmed", "processing", "shipped", "delivered")
+    }
     seconds = {
         "confirmed": 2 + spread["confirmed"] * 50,
         "processing": 300 + spread["processing"] * 6_900,

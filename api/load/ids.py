@@ -3,8 +3,6 @@
 The 74 random bits of RFC 9562 come from SplitMix64 over (set, kind, key) instead of a random source.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Final
 
@@ -33,7 +31,8 @@ class Ids:
         self.name = name
 
     def noise(self, kind: str, keys: pl.Series) -> U64:
-        """64 deterministic bits per key, independent between kinds: the seed of every documented rule that fills a gap."""
+        """64 deterministic bits per key, independent between kinds: the seed of every documented rule that fills a
+        gap."""
         digest = hashlib.blake2b(f"{self.name}:{kind}".encode(), digest_size=8).digest()
         return splitmix64(keys.cast(pl.Int64).to_numpy().astype(np.uint64) ^ np.uint64(int.from_bytes(digest, "big")))
 
@@ -42,7 +41,8 @@ class Ids:
         return (self.noise(kind, keys) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
     def column(self, kind: str, keys: pl.Series, times: pl.Series) -> pl.Series:
-        """UUIDv7 texts. `keys`: integers unique within `kind`; `times`: Datetime of each row (milliseconds are kept)."""
+        """UUIDv7 texts. `keys`: integers unique within `kind`; `times`: Datetime of each row (milliseconds are
+        kept)."""
         first = self.noise(kind, keys)
         milliseconds = times.dt.epoch("ms").to_numpy().astype(np.uint64)
         high = (milliseconds << np.uint64(16)) | np.uint64(0x7000) | (first & np.uint64(0x0FFF))

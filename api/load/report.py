@@ -1,7 +1,5 @@
 """What a load left out, as a file for people."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import polars as pl

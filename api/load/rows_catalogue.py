@@ -1,7 +1,5 @@
 """Rows of people, catalogue and warehouses."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from api.load.history import UNUSABLE_PASSWORD, History
@@ -38,7 +36,11 @@ def users(history: History) -> pl.DataFrame:
         created_at=opened(history, history.sellers.height),
     )
     customers = with_ids(history, history.customers, "customer", "joined_at").select(
-        pl.col("customer_id").alias("user_id"), "email", "name", user_type=pl.lit("customer"), created_at=pl.col("joined_at")
+        pl.col("customer_id").alias("user_id"),
+        "email",
+        "name",
+        user_type=pl.lit("customer"),
+        created_at=pl.col("joined_at"),
     )
     return pl.concat([sellers, customers]).with_columns(
         password_hash=pl.lit(UNUSABLE_PASSWORD), origin=pl.lit("import"), updated_at=pl.col("created_at")
@@ -61,7 +63,9 @@ def sellers(history: History) -> pl.DataFrame:
 def categories(history: History) -> pl.DataFrame:
     """Parents before children, so that each row's parent exists."""
     keyed = with_ids(history, history.categories, "category")
-    parents = keyed.select(pl.col("category_key").alias("parent_key"), pl.col("category_id").alias("parent_category_id"))
+    parents = keyed.select(
+        pl.col("category_key").alias("parent_key"), pl.col("category_id").alias("parent_category_id")
+    )
     return (
         keyed.join(parents, on="parent_key", how="left", maintain_order="left")
         .sort("level", maintain_order=True)
@@ -72,7 +76,14 @@ def categories(history: History) -> pl.DataFrame:
 def warehouses(history: History) -> pl.DataFrame:
     """The set's warehouses."""
     return with_ids(history, history.warehouses, "warehouse").select(
-        "warehouse_id", "code", "name", "city", "country", "latitude", "longitude", created_at=opened(history, history.warehouses.height)
+        "warehouse_id",
+        "code",
+        "name",
+        "city",
+        "country",
+        "latitude",
+        "longitude",
+        created_at=opened(history, history.warehouses.height),
     )
 
 
@@ -102,10 +113,13 @@ def products(history: History) -> pl.DataFrame:
 
 
 def keyed_variants(history: History) -> pl.DataFrame:
-    """`history.variants` with variant_id, product_id, seller_id, warehouse_id, listed_at: what lines and stock refer to."""
+    """`history.variants` with variant_id, product_id, seller_id, warehouse_id, listed_at: what lines and stock refer
+    to."""
     listed = history.products.select("product_key", "seller_key", "listed_at")
     return (
-        with_ids(history, history.variants.join(listed, on="product_key", maintain_order="left"), "variant", "listed_at")
+        with_ids(
+            history, history.variants.join(listed, on="product_key", maintain_order="left"), "variant", "listed_at"
+        )
         .join(id_map(history, history.products, "product", "listed_at"), on="product_key", maintain_order="left")
         .join(id_map(history, history.sellers, "seller"), on="seller_key", maintain_order="left")
         .join(id_map(history, history.warehouses, "warehouse"), on="warehouse_key", maintain_order="left")

@@ -1,7 +1,5 @@
 """Rows of money and of goods that came back: payments, refunds, returns."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from api.load.history import History
@@ -11,7 +9,17 @@ from api.load.rows_catalogue import money, with_ids
 def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:
     """`history.returns` with ids of what they return; the refund is quantity times the price paid."""
     of_line = lines.select(
-        *("line_key", "line_id", "order_id", "order_key", "product_id", "variant_id", "seller_id", "warehouse_id", "customer_id"),
+        *(
+            "line_key",
+            "line_id",
+            "order_id",
+            "order_key",
+            "product_id",
+            "variant_id",
+            "seller_id",
+            "warehouse_id",
+            "customer_id",
+        ),
         pl.col("price_cents").alias("paid_cents"),
     )
     found = history.returns.join(of_line, on="line_key", maintain_order="left").with_columns(

@@ -1,6 +1,5 @@
-"""Rows of orders: their lines, the path each took through the state machine, money, returns, and the events already delivered."""
-
-from __future__ import annotations
+"""Rows of orders: their lines, the path each took through the state machine, money, returns, and the events already
+delivered."""
 
 import polars as pl
 
@@ -12,17 +11,33 @@ PAYMENT_STATUS = {"cancelled": "voided", "refunded": "refunded"}
 
 
 def keyed_orders(history: History) -> pl.DataFrame:
-    """`history.orders` with ids, number, amounts in cents, final status and the time of the last step; sorted by time."""
-    totals = history.lines.group_by("order_key").agg((pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal_cents"))
+    """`history.orders` with ids, number, amounts in cents, final status and the time of the last step; sorted by
+    time."""
+    totals = history.lines.group_by("order_key").agg(
+        (pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal_cents")
+    )
     last = pl.max_horizontal([f"{state}_at" for state in STATES])
     status = pl.coalesce([pl.when(pl.col(f"{state}_at") == last).then(pl.lit(state)) for state in reversed(STATES)])
     orders = (
         history.orders.join(totals, on="order_key", maintain_order="left")
-        .with_columns(total_cents=pl.col("subtotal_cents") + pl.col("tax_cents") + pl.col("shipping_cents"), status=status, updated_at=last)
-        .join(id_map(history, history.customers, "customer", "joined_at"), on="customer_key", how="left", maintain_order="left")
+        .with_columns(
+            total_cents=pl.col("subtotal_cents") + pl.col("tax_cents") + pl.col("shipping_cents"),
+            status=status,
+            updated_at=last,
+        )
+        .join(
+            id_map(history, history.customers, "customer", "joined_at"),
+            on="customer_key",
+            how="left",
+            maintain_order="left",
+        )
         .sort("pending_at", "order_key")
     )
-    digits = pl.Series("order_number", history.ids.noise("order_number", orders["order_key"]) % 10**14).cast(pl.String).str.zfill(14)
+    digits = (
+        pl.Series("order_number", history.ids.noise("order_number", orders["order_key"]) % 10**14)
+        .cast(pl.String)
+        .str.zfill(14)
+    )
     return with_ids(history, orders, "order", "pending_at").with_columns(
         order_number="112-" + digits.str.slice(0, 7) + "-" + digits.str.slice(7),
         checkout_id=history.ids.column("checkout", orders["order_key"], orders["pending_at"]),
@@ -56,9 +71,13 @@ def orders(keyed: pl.DataFrame) -> pl.DataFrame:
 
 def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
     """`history.lines` with the ids they refer to and their order's times, in order of time."""
-    of_order = orders.select("order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id")
+    of_order = orders.select(
+        "order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id"
+    )
     of_variant = variants.select("variant_key", "variant_id", "product_id", "seller_id", "warehouse_id")
-    lines = history.lines.join(of_order, on="order_key", maintain_order="left").join(of_variant, on="variant_key", maintain_order="left")
+    lines = history.lines.join(of_order, on="order_key", maintain_order="left").join(
+        of_variant, on="variant_key", maintain_order="left"
+    )
     return with_ids(history, lines.sort("pending_at", "line_key"), "line", "pending_at")
 
 
@@ -77,7 +96,16 @@ def order_items(lines: pl.DataFrame) -> pl.DataFrame:
         "status",
         pl.col("pending_at").alias("created_at"),
     ).select(
-        *("order_item_id", "order_id", "product_id", "variant_id", "seller_id", "warehouse_id", "quantity", "price_at_purchase"),
+        *(
+            "order_item_id",
+            "order_id",
+            "product_id",
+            "variant_id",
+            "seller_id",
+            "warehouse_id",
+            "quantity",
+            "price_at_purchase",
+        ),
         money("subtotal_cents").alias("subtotal"),
         "status",
         "created_at",
@@ -85,7 +113,8 @@ def order_items(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def steps(history: History, orders: pl.DataFrame) -> pl.DataFrame:
-    """The dense path of every order: step_key, order columns, sequence from 1, from_status (null first), to_status, at."""
+    """The dense path of every order: step_key, order columns, sequence from 1, from_status (null first), to_status,
+    at."""
     times = [f"{state}_at" for state in STATES]
     index = ["order_key", "order_id", "order_number", "currency", "total_cents"]
     path = (
@@ -94,7 +123,9 @@ def steps(history: History, orders: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("at")
         .with_columns(pl.col("to_status").str.strip_suffix("_at").cast(pl.Enum(STATES)))
         .sort("order_key", "to_status")
-        .with_columns(pl.col("to_status").cum_count().over("order_key").alias("sequence"), pl.col("to_status").cast(pl.String))
+        .with_columns(
+            pl.col("to_status").cum_count().over("order_key").alias("sequence"), pl.col("to_status").cast(pl.String)
+        )
         .with_columns(pl.col("to_status").shift(1).over("order_key").alias("from_status"))
         .with_columns(step_key=pl.col("order_key") * len(STATES) + pl.col("sequence"))
         .sort("at", "step_key")

@@ -1,7 +1,5 @@
 """Rows of stock: every unit that ever came or went, and what is left."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from api.load.history import History
@@ -13,8 +11,9 @@ _ORDER = ("initial", "return", "sale")
 def movements(history: History, variants: pl.DataFrame, lines: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
     """Every change in the order it happened, with running quantities per variant.
 
-    A variant starts with what it will sell plus `remaining`, so no step goes below zero. Sold lines take their units when the order is
-    confirmed; returned units come back when refunded; a cancelled order was never confirmed and moved nothing.
+    A variant starts with what it will sell plus `remaining`, so no step goes below zero. Sold lines take their units
+    when the order is confirmed; returned units come back when refunded; a cancelled order was never confirmed and moved
+    nothing.
     """
     sold = lines.filter(pl.col("confirmed_at").is_not_null())
     units = sold.group_by("variant_id").agg(pl.col("quantity").sum().alias("sold"))
@@ -59,7 +58,11 @@ def inventory_transactions(moved: pl.DataFrame) -> pl.DataFrame:
 def final_stock(variants: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
     """variant_id, stock_quantity: the sum of every change; zero for a variant that never had any."""
     left = moved.group_by("variant_id").agg(pl.col("quantity_change").sum().alias("stock_quantity"))
-    return variants.select("variant_id").join(left, on="variant_id", how="left").with_columns(pl.col("stock_quantity").fill_null(0))
+    return (
+        variants.select("variant_id")
+        .join(left, on="variant_id", how="left")
+        .with_columns(pl.col("stock_quantity").fill_null(0))
+    )
 
 
 def warehouse_stock(variants: pl.DataFrame, final: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,5 @@
 """One load from start to end: look, build, write, tell the gateway, count."""
 
-from __future__ import annotations
-
 import resource
 import sys
 from collections.abc import Callable
@@ -21,7 +19,8 @@ from api.load.write import Loaded, already_loaded, write_history
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status` is loaded or already-loaded; `rows` per table; `rowsPerSecond` counts database rows over the writing time alone."""
+    """`status` is loaded or already-loaded; `rows` per table; `rowsPerSecond` counts database rows over the writing
+    time alone."""
 
     kind: str
     status: str
@@ -40,10 +39,14 @@ class Outcome:
         return asdict(self)
 
 
-def run_load(settings: Settings, kind: str, fingerprint: str, build: Callable[[], History], *, gateway: bool) -> Outcome:
-    """Load a set that is not there yet; a set that is there only has its gateway entries sent again (they are ignored when known).
+def run_load(
+    settings: Settings, kind: str, fingerprint: str, build: Callable[[], History], *, gateway: bool
+) -> Outcome:
+    """Load a set that is not there yet; a set that is there only has its gateway entries sent again (they are ignored
+    when known).
 
-    Raises: LoadError (and its kinds); the tables are then unchanged, except after the commit, when only the gateway is behind.
+    Raises: LoadError (and its kinds); the tables are then unchanged, except after the commit, when only the gateway is
+    behind.
     """
     url = settings.database_url.get_secret_value()
     if gateway:
@@ -83,7 +86,13 @@ def run_load(settings: Settings, kind: str, fingerprint: str, build: Callable[[]
 
 
 def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=Console(file=sys.stderr))
 
 

@@ -1,7 +1,5 @@
 """One transaction from a History to rows: either all of it is there afterwards, or nothing."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +17,16 @@ from api.orders.popularity import RANK_LOADED_PRODUCTS
 
 # Two loads at once would each find the database empty; the number only has to be the same everywhere.
 ADVISORY_LOCK = 7_305_829
-_ANALYSED = ("users", "products", "product_variants", "warehouse_stock", "inventory_transactions", "orders", "order_items", "payments")
+_ANALYSED = (
+    "users",
+    "products",
+    "product_variants",
+    "warehouse_stock",
+    "inventory_transactions",
+    "orders",
+    "order_items",
+    "payments",
+)
 Table = tuple[str, pl.DataFrame]
 Started = Callable[[str, int], Advance]
 
@@ -33,7 +40,8 @@ class Loaded:
 
 
 def tables(history: History) -> Iterator[Table]:
-    """Every table's rows in an order that satisfies the foreign keys; each frame can be dropped before the next is made."""
+    """Every table's rows in an order that satisfies the foreign keys; each frame can be dropped before the next is
+    made."""
     yield "users", rows_catalogue.users(history)
     yield "sellers", rows_catalogue.sellers(history)
     yield "categories", rows_catalogue.categories(history)
@@ -63,9 +71,11 @@ def tables(history: History) -> Iterator[Table]:
 
 
 def write_history(database_url: str, history: History, started: Started) -> Loaded:
-    """Load in one transaction. `started(table, rows)` announces a table and answers with the function that is told of progress.
+    """Load in one transaction. `started(table, rows)` announces a table and answers with the function that is told of
+    progress.
 
-    Raises: OtherSetLoaded, LoadError; the database is then unchanged. The record of the load is an outbox event of its own.
+    Raises: OtherSetLoaded, LoadError; the database is then unchanged. The record of the load is an outbox event of its
+    own.
     """
     counts: dict[str, int] = {}
     with _connect(database_url) as connection, connection.cursor() as cursor:
@@ -84,7 +94,8 @@ def write_history(database_url: str, history: History, started: Started) -> Load
 
 
 def already_loaded(database_url: str, kind: str, fingerprint: str) -> bool:
-    """Whether this very set is there. Raises: OtherSetLoaded when another of its kind is; LoadError when the database does not answer."""
+    """Whether this very set is there. Raises: OtherSetLoaded when another of its kind is; LoadError when the database
+    does not answer."""
     with _connect(database_url) as connection, connection.cursor() as cursor:
         return _is_loaded(cursor, kind, fingerprint)
 
@@ -92,7 +103,10 @@ def already_loaded(database_url: str, kind: str, fingerprint: str) -> bool:
 def _connect(database_url: str) -> psycopg.Connection[tuple[object, ...]]:
     try:
         return psycopg.connect(
-            database_url, connect_timeout=5, application_name="souk-load", options="-c timezone=UTC -c synchronous_commit=on"
+            database_url,
+            connect_timeout=5,
+            application_name="souk-load",
+            options="-c timezone=UTC -c synchronous_commit=on",
         )
     except psycopg.OperationalError as error:
         raise LoadError(f"the database does not answer: {str(error).strip()}") from error
@@ -112,7 +126,9 @@ def _is_loaded(cursor: psycopg.Cursor[tuple[object, ...]], kind: str, fingerprin
     except psycopg.errors.UndefinedTable as error:
         raise LoadError("the database has no schema yet; run python -m api.migrate first") from error
     if found and fingerprint not in found:
-        raise OtherSetLoaded(f"another {kind} set is loaded already ({found[0]}, this one is {fingerprint}); use a fresh database")
+        raise OtherSetLoaded(
+            f"another {kind} set is loaded already ({found[0]}, this one is {fingerprint}); use a fresh database"
+        )
     return bool(found)
 
 
@@ -120,9 +136,15 @@ def _record(cursor: psycopg.Cursor[tuple[object, ...]], history: History, counts
     key = pl.Series("key", [0])
     at = pl.Series("at", [history.opened_at], dtype=pl.Datetime("us", "UTC"))
     load_id = UUID(history.ids.column("load", key, at)[0])
-    payload = {"kind": history.kind, "fingerprint": history.fingerprint, "currency": history.currency, "rows": counts, **history.facts}
+    payload = {
+        "kind": history.kind,
+        "fingerprint": history.fingerprint,
+        "currency": history.currency,
+        "rows": counts,
+        **history.facts,
+    }
     cursor.execute(
-        "INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload, origin, published_at) "
-        "VALUES (%s, 'load', %s, 1, 'HistoryLoaded', %s, 'import', now())",
+        "INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload, origin,"
+        " published_at) VALUES (%s, 'load', %s, 1, 'HistoryLoaded', %s, 'import', now())",
         (UUID(history.ids.column("load_event", key, at)[0]), load_id, orjson.dumps(payload).decode()),
     )

@@ -1,7 +1,5 @@
 """Alembic's entry: always online, always on the connection that `api.migrate` holds."""
 
-from __future__ import annotations
-
 from alembic import context
 
 from api.tables import metadata

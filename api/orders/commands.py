@@ -1,7 +1,5 @@
 """Changes of placed orders: each commits with its idempotency key and answer; a refund it decided is then asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -38,7 +36,12 @@ async def decide_return(ctx: Context, actor: Actor, key: RequestKey, order_id: U
 
 
 async def _change(
-    ctx: Context, key: RequestKey, order_id: UUID, change: Callable[[Tx], Awaitable[OrderState]], *, refunds: bool = False
+    ctx: Context,
+    key: RequestKey,
+    order_id: UUID,
+    change: Callable[[Tx], Awaitable[OrderState]],
+    *,
+    refunds: bool = False,
 ) -> Response:
     async def work(tx: Tx) -> Stored:
         state = await change(tx)

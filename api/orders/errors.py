@@ -1,7 +1,5 @@
 """Why an order cannot be shown or changed."""
 
-from __future__ import annotations
-
 from api.kernel.errors import Conflict, NotFound, ValidationFailed
 
 

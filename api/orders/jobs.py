@@ -1,7 +1,5 @@
 """Background work on orders: refunds that the gateway has not answered yet, and what sells."""
 
-from __future__ import annotations
-
 from api.catalog.commands.sales import set_units_sold
 from api.kernel.context import Context
 from api.kernel.db import Tx

@@ -1,12 +1,12 @@
 """What happens to an order after it was placed: cancelled, moved on by its seller, returned.
 
-Each change is one transaction: lock the order, look, write everything in one statement. Money follows: a refund is first a pending row in
-that same commit, then the gateway is asked with a key derived from the row, by whoever comes first, this process or the worker.
+Each change is one transaction: lock the order, look, write everything in one statement. Money follows: a refund is
+first a pending row in that same commit, then the gateway is asked with a key derived from the row, by whoever comes
+first, this process or the worker.
 
-The order's own state machine moves when all of it comes back; a part that comes back lives on its lines, and the order stays delivered.
+The order's own state machine moves when all of it comes back; a part that comes back lives on its lines, and the order
+stays delivered.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -32,7 +32,8 @@ from api.payments.statements import request_refund_part
 
 _ITEMS = text(
     """SELECT i.order_item_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity, i.subtotal,
-       coalesce((SELECT sum(r.quantity) FROM returns r WHERE r.order_item_id = i.order_item_id AND r.status <> 'rejected'), 0) AS returned
+       coalesce((SELECT sum(r.quantity) FROM returns r WHERE r.order_item_id = i.order_item_id AND r.status <>
+       'rejected'), 0) AS returned
     FROM order_items i WHERE i.order_id = :order_id ORDER BY i.order_item_id"""
 )
 _PAYMENT = text(
@@ -42,13 +43,17 @@ _PAYMENT = text(
     FROM payments p WHERE order_id = :order_id ORDER BY created_at DESC LIMIT 1 FOR UPDATE"""
 )
 _OPEN_RETURNS = text(
-    """SELECT r.return_id, r.order_item_id, r.variant_id_of_item AS variant_id, r.warehouse_id, r.quantity, r.refund_amount FROM (
-        SELECT r.*, i.variant_id AS variant_id_of_item, i.warehouse_id FROM returns r JOIN order_items i USING (order_item_id)) r
+    """SELECT r.return_id, r.order_item_id, r.variant_id_of_item AS variant_id, r.warehouse_id, r.quantity,
+    r.refund_amount FROM (
+        SELECT r.*, i.variant_id AS variant_id_of_item, i.warehouse_id FROM returns r JOIN order_items i USING
+        (order_item_id)) r
     WHERE r.order_id = :order_id AND r.status = :status ORDER BY r.return_id"""
 )
 _REQUEST = """asked AS (
-    INSERT INTO returns (return_id, order_id, order_item_id, product_id, seller_id, user_id, quantity, reason, refund_amount)
-    SELECT x.return_id, :order_id, x.order_item_id, x.product_id, x.seller_id, :return_user, x.quantity, :return_reason, x.amount
+    INSERT INTO returns (return_id, order_id, order_item_id, product_id, seller_id, user_id, quantity, reason,
+    refund_amount)
+    SELECT x.return_id, :order_id, x.order_item_id, x.product_id, x.seller_id, :return_user, x.quantity, :return_reason,
+    x.amount
     FROM unnest(CAST(:return_ids AS uuid[]), CAST(:return_items AS uuid[]), CAST(:return_products AS uuid[]),
                 CAST(:return_sellers AS uuid[]), CAST(:return_quantities AS int[]), CAST(:return_amounts AS numeric[]))
          AS x(return_id, order_item_id, product_id, seller_id, quantity, amount), gate RETURNING 1)"""
@@ -58,8 +63,8 @@ _DECIDE = """decided AS (
 
 
 async def cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) -> OrderState:
-    """Cancel for the buyer or an administrator: money back in full, units back on the shelf. Raises: OrderNotFound, ImpossibleMove,
-    StillBeingPlaced, Forbidden (a seller who is not the buyer)."""
+    """Cancel for the buyer or an administrator: money back in full, units back on the shelf. Raises: OrderNotFound,
+    ImpossibleMove, StillBeingPlaced, Forbidden (a seller who is not the buyer)."""
     order = await lock_order(tx, actor, order_id)
     if not order.is_buyer and actor.kind != "admin":
         raise Forbidden("Only the buyer may cancel; a seller refuses an order through support.")
@@ -74,12 +79,17 @@ async def cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) -> 
     sold = [(item.variant_id, item.warehouse_id, item.quantity) for item in items]
     move = Step(order_id, order.status, "cancelled", actor.kind, request.reason and request.reason[:200], "refunded")
     parts = [stock.restock(order_id, sold, cancels_order=True), move_part(move)]
-    await _write(tx, [*parts, *_refund(payment, order_id, payment.kept)], [move.event(), *_refund_event(payment, order_id, payment.kept)])
+    await _write(
+        tx,
+        [*parts, *_refund(payment, order_id, payment.kept)],
+        [move.event(), *_refund_event(payment, order_id, payment.kept)],
+    )
     return OrderState(order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.kept)
 
 
 async def advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) -> OrderState:
-    """One step of fulfilment by the seller of every line, or an administrator. Raises: OrderNotFound, Forbidden, ImpossibleMove."""
+    """One step of fulfilment by the seller of every line, or an administrator. Raises: OrderNotFound, Forbidden,
+    ImpossibleMove."""
     order = await lock_order(tx, actor, order_id)
     if not order.is_seller and actor.kind != "admin":
         raise Forbidden("Only the seller of every line, or an administrator, may do this.")
@@ -95,7 +105,8 @@ async def advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) -
 
 
 async def request_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> OrderState:
-    """The buyer of a delivered order asks to return some or all of it. Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable."""
+    """The buyer of a delivered order asks to return some or all of it. Raises: OrderNotFound, Forbidden,
+    ImpossibleMove, NotReturnable."""
     order = await lock_order(tx, actor, order_id)
     if not order.is_buyer:
         raise Forbidden("Only the buyer may return an order.")
@@ -124,7 +135,9 @@ async def request_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOr
         events.append(move.event())
     await _write(tx, parts, events)
     after = "return_requested" if everything else order.status
-    return OrderState(order_id=order_id, status=after, payment_status=order.payment_status, refund_amount=sum(amounts, ZERO))
+    return OrderState(
+        order_id=order_id, status=after, payment_status=order.payment_status, refund_amount=sum(amounts, ZERO)
+    )
 
 
 async def decide_return(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -> OrderState:
@@ -193,7 +206,8 @@ def _wanted(request: ReturnOrder, items: dict[UUID, Row[Any]]) -> dict[UUID, int
 def _refund_share(order: Row[Any], items: dict[UUID, Row[Any]], item_id: UUID, quantity: int) -> Decimal:  # Any: rows
     """What `quantity` units of a line cost with their share of everything on the bill, to the cent.
 
-    Lines share the total by their subtotals, units share their line; units returned one by one add up to exactly the line's share.
+    Lines share the total by their subtotals, units share their line; units returned one by one add up to exactly the
+    line's share.
     """
     ordered = list(items.values())
     shares = dict(zip(items, allocate(order.total, [item.subtotal for item in ordered]), strict=True))
@@ -221,5 +235,6 @@ async def _write(tx: Tx, parts: Sequence[Part], events: Sequence[Event]) -> None
 
 def _impossible(status: str, wanted: str) -> ImpossibleMove:
     return ImpossibleMove(
-        f"An order that is {status.replace('_', ' ')} cannot become {wanted.replace('_', ' ')}.", extra={"orderStatus": status}
+        f"An order that is {status.replace('_', ' ')} cannot become {wanted.replace('_', ' ')}.",
+        extra={"orderStatus": status},
     )

@@ -1,7 +1,5 @@
 """Tables of orders, their lines, every step they took, and returns."""
 
-from __future__ import annotations
-
 from datetime import date
 from uuid import UUID
 
@@ -22,8 +20,13 @@ class Order(Base):
     __table_args__ = (
         CheckConstraint(f"status IN ({_STATES})", name="status"),
         CheckConstraint("total = subtotal + tax + shipping_fee - discount", name="total"),
-        CheckConstraint("subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0", name="amounts"),
-        CheckConstraint("payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')", name="payment_status"),
+        CheckConstraint(
+            "subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0", name="amounts"
+        ),
+        CheckConstraint(
+            "payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')",
+            name="payment_status",
+        ),
         Index("ix_orders_user", "user_id", "created_at"),
         Index("ix_orders_created", "created_at", "order_id"),
     )

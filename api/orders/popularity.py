@@ -1,6 +1,5 @@
-"""What sells: units per product over the 90 newest days that have orders; for lists, search and the lower rungs of recommendations."""
-
-from __future__ import annotations
+"""What sells: units per product over the 90 newest days that have orders; for lists, search and the lower rungs of
+recommendations."""
 
 from uuid import UUID
 
@@ -8,8 +7,8 @@ from sqlalchemy import text
 
 from api.kernel.db import ReadTx
 
-# Days with orders, not calendar days back from the newest: loaded history keeps its real dates, and the first order that follows it years
-# later must not make all of it forgotten. Each step is one look into ix_orders_created.
+# Days with orders, not calendar days back from the newest: loaded history keeps its real dates, and the first order
+# that follows it years later must not make all of it forgotten. Each step is one look into ix_orders_created.
 _SINCE = """
     WITH RECURSIVE days AS (
       SELECT date_trunc('day', max(created_at), 'UTC') AS day, 1 AS n FROM orders
@@ -34,7 +33,8 @@ _UNITS_BESIDE = text(
     f"""
     SELECT i.product_id, least(sum(i.quantity), 2147483647)::int AS units
     FROM products p JOIN order_items i USING (product_id) JOIN orders o USING (order_id)
-    WHERE p.category_id = (SELECT category_id FROM products WHERE product_id = :product_id) AND p.product_id <> :product_id
+    WHERE p.category_id = (SELECT category_id FROM products WHERE product_id = :product_id) AND p.product_id <>
+    :product_id
       AND {_IN_WINDOW}
     GROUP BY i.product_id ORDER BY units DESC, i.product_id LIMIT :limit
     """  # noqa: S608 - constants of this module
@@ -48,4 +48,6 @@ async def units_sold(tx: ReadTx, limit: int) -> list[tuple[UUID, int]]:
 
 async def units_sold_beside(tx: ReadTx, product_id: UUID, limit: int) -> list[tuple[UUID, int]]:
     """The best sellers of the product's own category, without it."""
-    return [(row.product_id, row.units) for row in await tx.all(_UNITS_BESIDE, {"product_id": product_id, "limit": limit})]
+    return [
+        (row.product_id, row.units) for row in await tx.all(_UNITS_BESIDE, {"product_id": product_id, "limit": limit})
+    ]

@@ -1,7 +1,5 @@
 """Reading orders, always for somebody: the buyer, a guest's session, a seller of every line, an administrator."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -16,7 +14,9 @@ from api.orders.errors import OrderNotFound
 from api.orders.schemas import OrderBody, OrderItemBody, OrderStepBody, OrderSummary, PaymentBody, ReturnBody
 
 # The actor is part of every WHERE: an order that is not theirs does not exist for them.
-BUYER = "(o.user_id = CAST(:actor_user AS uuid) OR (o.user_id IS NULL AND o.guest_session = CAST(:actor_session AS text)))"
+BUYER = (
+    "(o.user_id = CAST(:actor_user AS uuid) OR (o.user_id IS NULL AND o.guest_session = CAST(:actor_session AS text)))"
+)
 SELLER = (
     "(CAST(:actor_seller AS uuid) IS NOT NULL AND NOT EXISTS "
     "(SELECT 1 FROM order_items x WHERE x.order_id = o.order_id AND x.seller_id <> CAST(:actor_seller AS uuid)))"
@@ -24,19 +24,27 @@ SELLER = (
 MAY_SEE = f"({BUYER} OR {SELLER} OR CAST(:actor_admin AS boolean))"
 
 _ORDER = text(
-    f"""SELECT o.*, {BUYER} AS is_buyer, p.status AS gateway_status, p.method_type, p.captured_amount, p.refunded_amount,
-       (SELECT json_agg(json_build_object('orderItemId', i.order_item_id, 'productId', i.product_id, 'variantId', i.variant_id,
-            'sellerId', i.seller_id, 'title', pr.title, 'sku', v.sku, 'quantity', i.quantity, 'price', i.price_at_purchase,
-            'subtotal', i.subtotal, 'status', i.status, 'returnedQuantity', coalesce((SELECT sum(r.quantity) FROM returns r
+    f"""SELECT o.*, {BUYER} AS is_buyer, p.status AS gateway_status, p.method_type, p.captured_amount,
+    p.refunded_amount,
+       (SELECT json_agg(json_build_object('orderItemId', i.order_item_id, 'productId', i.product_id, 'variantId',
+       i.variant_id,
+            'sellerId', i.seller_id, 'title', pr.title, 'sku', v.sku, 'quantity', i.quantity, 'price',
+            i.price_at_purchase,
+            'subtotal', i.subtotal, 'status', i.status, 'returnedQuantity', coalesce((SELECT sum(r.quantity) FROM
+            returns r
                 WHERE r.order_item_id = i.order_item_id AND r.status <> 'rejected'), 0)) ORDER BY i.order_item_id)
         FROM order_items i JOIN products pr USING (product_id) JOIN product_variants v USING (variant_id)
         WHERE i.order_id = o.order_id) AS items,
-       (SELECT json_agg(json_build_object('fromStatus', e.from_status, 'toStatus', e.to_status, 'by', e.actor_kind, 'reason', e.reason,
+       (SELECT json_agg(json_build_object('fromStatus', e.from_status, 'toStatus', e.to_status, 'by', e.actor_kind,
+       'reason', e.reason,
             'at', e.created_at) ORDER BY e.sequence) FROM order_events e WHERE e.order_id = o.order_id) AS history,
-       (SELECT json_agg(json_build_object('returnId', r.return_id, 'orderItemId', r.order_item_id, 'quantity', r.quantity,
-            'reason', r.reason, 'status', r.status, 'refundAmount', r.refund_amount, 'createdAt', r.created_at) ORDER BY r.return_id)
+       (SELECT json_agg(json_build_object('returnId', r.return_id, 'orderItemId', r.order_item_id, 'quantity',
+       r.quantity,
+            'reason', r.reason, 'status', r.status, 'refundAmount', r.refund_amount, 'createdAt', r.created_at) ORDER BY
+            r.return_id)
         FROM returns r WHERE r.order_id = o.order_id) AS returns
-    FROM orders o LEFT JOIN LATERAL (SELECT * FROM payments p WHERE p.order_id = o.order_id ORDER BY p.created_at DESC LIMIT 1) p ON true
+    FROM orders o LEFT JOIN LATERAL (SELECT * FROM payments p WHERE p.order_id = o.order_id ORDER BY p.created_at DESC
+    LIMIT 1) p ON true
     WHERE o.order_id = :order_id AND {MAY_SEE}"""  # noqa: S608 - constants of this module
 )
 _LOCK = text(
@@ -52,7 +60,9 @@ _LIST = text(
            OR (o.created_at, o.order_id) < (CAST(:before_at AS timestamptz), CAST(:before_id AS uuid)))
     ORDER BY o.created_at DESC, o.order_id DESC LIMIT :limit OFFSET :offset"""
 )
-_COUNT = text("SELECT count(*) FROM orders o WHERE o.user_id = :user_id AND (CAST(:status AS text) IS NULL OR o.status = :status)")
+_COUNT = text(
+    "SELECT count(*) FROM orders o WHERE o.user_id = :user_id AND (CAST(:status AS text) IS NULL OR o.status = :status)"
+)
 
 
 def actor_values(actor: Actor) -> dict[str, object]:

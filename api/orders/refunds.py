@@ -1,7 +1,5 @@
 """Refunds that were decided reach the gateway: asked with the refund's own key until it answers, recorded once."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -26,28 +24,34 @@ _PENDING = text(
     ORDER BY r.created_at LIMIT 100"""
 )
 _LOCK = text(
-    """SELECT o.status, o.total, p.captured_amount - p.refunded_amount AS kept FROM orders o JOIN payments p USING (order_id)
+    """SELECT o.status, o.total, p.captured_amount - p.refunded_amount AS kept FROM orders o JOIN payments p USING
+    (order_id)
     WHERE o.order_id = :order_id AND p.payment_id = :payment_id FOR UPDATE"""
 )
 _RECORD = """gate AS (
-    UPDATE refunds SET status = 'refunded', gateway_reference = :refund_reference WHERE refund_id = :refund_id AND status = 'pending'
+    UPDATE refunds SET status = 'refunded', gateway_reference = :refund_reference WHERE refund_id = :refund_id AND
+    status = 'pending'
     RETURNING NULL::uuid AS checkout_id),
 given_back AS (
     UPDATE payments SET refunded_amount = refunded_amount + :refund_amount, updated_at = now() FROM gate
     WHERE payment_id = :payment_id RETURNING 1)"""
-# Which refund belongs to which return is not recorded; the returns are refunded when the last of the order's refunds is.
+# Which refund belongs to which return is not recorded; the returns are refunded when the last of the order's refunds
+# is.
 _RETURNED = """given_returns AS (
     UPDATE returns SET status = 'refunded', updated_at = now() FROM gate
     WHERE order_id = :order_id AND status = 'approved'
-      AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = :order_id AND r.status = 'pending' AND r.refund_id <> :refund_id)
+      AND NOT EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = :order_id AND r.status = 'pending' AND r.refund_id <>
+      :refund_id)
     RETURNING 1)"""
 _PARTLY = """kept_rest AS (
-    UPDATE orders SET payment_status = CASE WHEN status = 'cancelled' THEN 'refunded' ELSE payment_status END, updated_at = now()
+    UPDATE orders SET payment_status = CASE WHEN status = 'cancelled' THEN 'refunded' ELSE payment_status END,
+    updated_at = now()
     FROM gate WHERE order_id = :order_id RETURNING 1)"""
 
 
 async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
-    """Ask the gateway for every pending refund (of one order, or of all); returns how many were given. A silent gateway is asked later."""
+    """Ask the gateway for every pending refund (of one order, or of all); returns how many were given. A silent gateway
+    is asked later."""
     async with ctx.db.read() as tx:
         rows = await tx.all(_PENDING, {"order_id": order_id})
     given = 0
@@ -66,7 +70,8 @@ async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
 
 
 async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a row of _PENDING
-    """The gateway's answer, once: the refund, the payment's sum, the returns it pays for, and the last step of an order that came back."""
+    """The gateway's answer, once: the refund, the payment's sum, the returns it pays for, and the last step of an order
+    that came back."""
     order = await tx.first(_LOCK, {"order_id": refund.order_id, "payment_id": refund.payment_id})
     if order is None:
         raise AssertionError(f"refund {refund.refund_id} has no order")
@@ -77,7 +82,9 @@ async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a r
         "payment_id": refund.payment_id,
     }
     parts = [Part(_RECORD, values)]
-    events = [Event("payment", refund.payment_id, "RefundIssued", {"orderId": refund.order_id, "amount": refund.amount})]
+    events = [
+        Event("payment", refund.payment_id, "RefundIssued", {"orderId": refund.order_id, "amount": refund.amount})
+    ]
     if order.status == "return_approved" and order.kept == refund.amount:
         move = Step(refund.order_id, "return_approved", "refunded", "service", payment_status="refunded")
         parts += [decide_part(refund.order_id, "approved", "refunded"), move_part(move)]

@@ -1,7 +1,5 @@
 """HTTP of orders."""
 
-from __future__ import annotations
-
 from typing import Annotated
 from uuid import UUID
 
@@ -29,7 +27,16 @@ from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
 from api.kernel.problems import responses
 from api.orders import commands, queries
 from api.orders.errors import ImpossibleMove, NotReturnable, OrderNotFound, StillBeingPlaced
-from api.orders.schemas import AdvanceOrder, CancelOrder, DecideReturn, OrderBody, OrderList, OrderState, OrderStatus, ReturnOrder
+from api.orders.schemas import (
+    AdvanceOrder,
+    CancelOrder,
+    DecideReturn,
+    OrderBody,
+    OrderList,
+    OrderState,
+    OrderStatus,
+    ReturnOrder,
+)
 
 router = APIRouter(tags=["orders"])
 _PLACING = (
@@ -96,8 +103,15 @@ async def list_orders(
         before = (at, order_id)
     async with ctx.db.read() as tx:
         orders, total, more = await queries.orders_of(tx, actor, owner, status=status, page=page, before=before)
-    last = encode_cursor(ctx.keys, listing, [orders[-1].created_at.isoformat(), str(orders[-1].order_id)]) if more else None
-    return OrderList(orders=orders, pagination=Pagination(page=page.page, limit=page.limit, total=total, has_more=more, next_cursor=last))
+    last = (
+        encode_cursor(ctx.keys, listing, [orders[-1].created_at.isoformat(), str(orders[-1].order_id)])
+        if more
+        else None
+    )
+    return OrderList(
+        orders=orders,
+        pagination=Pagination(page=page.page, limit=page.limit, total=total, has_more=more, next_cursor=last),
+    )
 
 
 @router.post(
@@ -107,7 +121,9 @@ async def list_orders(
     summary="Cancel before it is shipped: money and units go back",
     responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, *_KEYED),
 )
-async def cancel_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: CancelOrder | None = None) -> Response:
+async def cancel_order(
+    ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: CancelOrder | None = None
+) -> Response:
     return await commands.cancel_order(ctx, actor, key, order_id, body or CancelOrder())
 
 
@@ -118,7 +134,9 @@ async def cancel_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id
     summary="Ask to return some or all of a delivered order",
     responses=responses(OrderNotFound, ImpossibleMove, NotReturnable, Forbidden, *_KEYED),
 )
-async def return_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: ReturnOrder) -> Response:
+async def return_order(
+    ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: ReturnOrder
+) -> Response:
     return await commands.return_order(ctx, actor, key, order_id, body)
 
 
@@ -127,7 +145,9 @@ async def return_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id
     response_model=OrderState,
     operation_id="advanceOrder",
     summary="One step of fulfilment, by the seller of every line or an administrator",
-    responses=responses(OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED),
+    responses=responses(
+        OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED
+    ),
 )
 async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: AdvanceOrder) -> Response:
     return await commands.advance_order(ctx, actor, key, order_id, body)

@@ -1,7 +1,5 @@
 """Orders on the wire."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Annotated, Literal
 
@@ -13,7 +11,15 @@ from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId
 
 OrderStatus = Literal[
-    "pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "return_requested", "return_approved", "refunded"
+    "pending",
+    "confirmed",
+    "processing",
+    "shipped",
+    "delivered",
+    "cancelled",
+    "return_requested",
+    "return_approved",
+    "refunded",
 ]
 Reason = Annotated[CardFree, Field(min_length=1, max_length=500)]
 

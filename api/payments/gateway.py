@@ -1,6 +1,5 @@
-"""The one interface to whoever moves money. Keys derive from the checkout, so repeating a call can never charge twice."""
-
-from __future__ import annotations
+"""The one interface to whoever moves money. Keys derive from the checkout, so repeating a call can never charge
+twice."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +9,16 @@ from uuid import UUID
 from api.kernel.context import Context
 from api.kernel.outbound import Answer, OutboundClient, Unreachable
 
-__all__ = ["Authorised", "Declined", "Gateway", "GatewayRefused", "SandboxGateway", "Unreachable", "gateway_key", "gateway_of"]
+__all__ = [
+    "Authorised",
+    "Declined",
+    "Gateway",
+    "GatewayRefused",
+    "SandboxGateway",
+    "Unreachable",
+    "gateway_key",
+    "gateway_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,9 @@ class Gateway(Protocol):
         """What `payments.gateway` calls it."""
         ...
 
-    async def authorise(self, key: str, amount: Decimal, currency: str, token: str, reference: str) -> Authorised | Declined:
+    async def authorise(
+        self, key: str, amount: Decimal, currency: str, token: str, reference: str
+    ) -> Authorised | Declined:
         """Hold `amount` (two places) without taking it."""
         ...
 
@@ -70,8 +80,16 @@ class SandboxGateway:
     client: OutboundClient
     name: str = "sandbox"
 
-    async def authorise(self, key: str, amount: Decimal, currency: str, token: str, reference: str) -> Authorised | Declined:
-        body: dict[str, object] = {"key": key, "amount": str(amount), "currency": currency, "token": token, "reference": reference}
+    async def authorise(
+        self, key: str, amount: Decimal, currency: str, token: str, reference: str
+    ) -> Authorised | Declined:
+        body: dict[str, object] = {
+            "key": key,
+            "amount": str(amount),
+            "currency": currency,
+            "token": token,
+            "reference": reference,
+        }
         answer = await self.client.post("/v1/authorisations", body)
         if answer.status == 422:
             return Declined(str(answer.body.get("error", "refused")))
@@ -82,20 +100,28 @@ class SandboxGateway:
         return Declined(str(answer.body.get("reason", "declined")))
 
     async def capture(self, key: str, amount: Decimal) -> str:
-        return _reference(await self.client.post("/v1/captures", {"key": f"{key}:capture", "authorisationKey": key, "amount": str(amount)}))
+        return _reference(
+            await self.client.post(
+                "/v1/captures", {"key": f"{key}:capture", "authorisationKey": key, "amount": str(amount)}
+            )
+        )
 
     async def void(self, key: str) -> str:
         return _reference(await self.client.post("/v1/voids", {"key": f"{key}:void", "authorisationKey": key}))
 
     async def refund(self, key: str, refund_key: str, amount: Decimal) -> str:
-        return _reference(await self.client.post("/v1/refunds", {"key": refund_key, "authorisationKey": key, "amount": str(amount)}))
+        return _reference(
+            await self.client.post("/v1/refunds", {"key": refund_key, "authorisationKey": key, "amount": str(amount)})
+        )
 
 
 def gateway_of(ctx: Context) -> Gateway:
     """The configured gateway."""
     settings = ctx.settings
     headers = {"Authorization": f"Bearer {settings.sandbox_key.get_secret_value()}"}
-    return SandboxGateway(OutboundClient(ctx.http, "sandbox", settings.sandbox_url.rstrip("/"), headers, settings.gateway_timeout_seconds))
+    return SandboxGateway(
+        OutboundClient(ctx.http, "sandbox", settings.sandbox_url.rstrip("/"), headers, settings.gateway_timeout_seconds)
+    )
 
 
 def _reference(answer: Answer) -> str:

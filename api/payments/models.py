@@ -1,7 +1,5 @@
 """Tables of money that moved, or was held, at the gateway."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
@@ -12,11 +10,14 @@ from api.kernel.db import Base
 
 
 class Payment(Base):
-    """`gateway_key` derives from the checkout, never from an attempt: repeating a call to the gateway cannot charge twice."""
+    """`gateway_key` derives from the checkout, never from an attempt: repeating a call to the gateway cannot charge
+    twice."""
 
     __tablename__ = "payments"
     __table_args__ = (
-        CheckConstraint("status IN ('pending', 'authorised', 'captured', 'voided', 'declined', 'failed')", name="status"),
+        CheckConstraint(
+            "status IN ('pending', 'authorised', 'captured', 'voided', 'declined', 'failed')", name="status"
+        ),
         CheckConstraint("amount > 0 AND captured_amount >= 0 AND refunded_amount >= 0", name="amounts"),
         CheckConstraint("captured_amount <= amount AND refunded_amount <= captured_amount", name="bounds"),
     )

@@ -1,7 +1,5 @@
 """The SQL of payments as parts of one statement: open one, and move one along."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from decimal import Decimal
 from uuid import UUID
@@ -9,24 +7,33 @@ from uuid import UUID
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
 
-EVENT_OF = {"authorised": "PaymentAuthorised", "captured": "PaymentCaptured", "voided": "PaymentVoided", "declined": "PaymentDeclined"}
+EVENT_OF = {
+    "authorised": "PaymentAuthorised",
+    "captured": "PaymentCaptured",
+    "voided": "PaymentVoided",
+    "declined": "PaymentDeclined",
+}
 
 _OPEN = """opened AS (
     INSERT INTO payments (payment_id, order_id, checkout_id, gateway, gateway_key, method_type, amount, currency)
-    SELECT :payment_id, :payment_order, gate.checkout_id, :payment_gateway, :payment_key, :payment_method, :payment_amount,
+    SELECT :payment_id, :payment_order, gate.checkout_id, :payment_gateway, :payment_key, :payment_method,
+    :payment_amount,
            :payment_currency
     FROM gate RETURNING 1)"""
 _MOVE = """moved_payment AS (
     UPDATE payments SET status = CAST(:payment_to AS text),
            gateway_reference = coalesce(CAST(:payment_reference AS text), gateway_reference),
-           captured_amount = CASE WHEN CAST(:payment_to AS text) = 'captured' THEN amount ELSE captured_amount END, updated_at = now()
+           captured_amount = CASE WHEN CAST(:payment_to AS text) = 'captured' THEN amount ELSE captured_amount END,
+           updated_at = now()
     FROM gate WHERE payment_id = :payment_id AND status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
 _REQUEST_REFUND = """asked_refund AS (
     INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount)
     SELECT :refund_id, :payment_id, :payment_order, :refund_key, :refund_amount FROM gate RETURNING 1)"""
 
 
-def open_part(*, payment_id: UUID, order_id: UUID, gateway: str, key: str, method: str, amount: Decimal, currency: str) -> Part:
+def open_part(
+    *, payment_id: UUID, order_id: UUID, gateway: str, key: str, method: str, amount: Decimal, currency: str
+) -> Part:
     """Insert the payment as pending; the gate names the checkout."""
     return Part(
         _OPEN,
@@ -44,7 +51,10 @@ def open_part(*, payment_id: UUID, order_id: UUID, gateway: str, key: str, metho
 
 def move_part(payment_id: UUID, before: Sequence[str], after: str, reference: str | None = None) -> Part:
     """Move the payment if it is in one of `before`."""
-    return Part(_MOVE, {"payment_id": payment_id, "payment_from": list(before), "payment_to": after, "payment_reference": reference})
+    return Part(
+        _MOVE,
+        {"payment_id": payment_id, "payment_from": list(before), "payment_to": after, "payment_reference": reference},
+    )
 
 
 def moved_event(payment_id: UUID, order_id: UUID, after: str, amount: Decimal, currency: str) -> Event:
@@ -56,5 +66,11 @@ def request_refund_part(refund_id: UUID, payment_id: UUID, order_id: UUID, key: 
     """Insert the refund as pending: the intent is durable before the gateway is asked."""
     return Part(
         _REQUEST_REFUND,
-        {"refund_id": refund_id, "payment_id": payment_id, "payment_order": order_id, "refund_key": key, "refund_amount": amount},
+        {
+            "refund_id": refund_id,
+            "payment_id": payment_id,
+            "payment_order": order_id,
+            "refund_key": key,
+            "refund_amount": amount,
+        },
     )

@@ -1,6 +1,5 @@
-"""From a request to a list, rung by rung: the model, its last answer, what sells in the category, what sells, nothing. Never an error."""
-
-from __future__ import annotations
+"""From a request to a list, rung by rung: the model, its last answer, what sells in the category, what sells, nothing.
+Never an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +30,8 @@ POPULAR_LENGTH = 200
 MAX_POPULARITY_LISTS = 5_000
 # Items may have been withdrawn or sold out since the model saw them: ask for more than are shown.
 SPARE = 20
-# Of the deadline one attempt may take this part, so that its failure is seen and counted before the deadline cuts it off.
+# Of the deadline one attempt may take this part, so that its failure is seen and counted before the deadline cuts it
+# off.
 ATTEMPT_SHARE = 0.9
 
 Cards = dict[UUID, ProductCard]
@@ -49,7 +49,11 @@ class Recommender:
     async def for_you(self, actor: Actor, limit: int) -> Recommendations:
         """For an account or guest session; what they looked at a moment ago counts."""
         recent = await recent_products(self._ctx.redis, actor)
-        body: dict[str, object] = {"userId": str(actor.user_id) if actor.user_id else None, "recent": recent, "limit": limit + SPARE}
+        body: dict[str, object] = {
+            "userId": str(actor.user_id) if actor.user_id else None,
+            "recent": recent,
+            "limit": limit + SPARE,
+        }
         beside = parse_id(recent[-1]) if recent else None
         return await self._climb("/v1/for-you", body, f"souk:recs:{actor.key}", beside, limit)
 
@@ -58,8 +62,11 @@ class Recommender:
         body = {"productId": str(product_id), "limit": limit + SPARE}
         return await self._climb("/v1/related", body, f"souk:related:{product_id}", product_id, limit)
 
-    async def _climb(self, path: str, body: dict[str, object], key: str, beside: UUID | None, limit: int) -> Recommendations:
-        """Take the first rung with something to show. `beside`: the product whose category sells, and which is left out."""
+    async def _climb(
+        self, path: str, body: dict[str, object], key: str, beside: UUID | None, limit: int
+    ) -> Recommendations:
+        """Take the first rung with something to show. `beside`: the product whose category sells, and which is left
+        out."""
         left_out = beside if path == "/v1/related" else None
         ranking = await self._ask(path, body)
         if ranking is not None and (shown := await self._shown(ranking.items, left_out, limit)):
@@ -125,14 +132,18 @@ class Recommender:
         if kept is None or kept[0] < clock.monotonic():
             try:
                 async with self._ctx.db.read() as tx:
-                    units = await (units_sold_beside(tx, beside, POPULAR_LENGTH) if beside else units_sold(tx, POPULAR_LENGTH))
+                    units = await (
+                        units_sold_beside(tx, beside, POPULAR_LENGTH) if beside else units_sold(tx, POPULAR_LENGTH)
+                    )
             except (DBAPIError, PoolTimeout):
                 return None
             if len(self._popular) >= MAX_POPULARITY_LISTS:
                 self._popular.clear()
             reason = "Popular in this category" if beside else "Popular right now"
             most = units[0][1] if units else 1
-            items = [RankedItem(productId=product, score=round(sold / most, 4), reason=reason) for product, sold in units]
+            items = [
+                RankedItem(productId=product, score=round(sold / most, 4), reason=reason) for product, sold in units
+            ]
             kept = self._popular[beside] = (clock.monotonic() + POPULAR_SECONDS, items)
         return Ranking(items=kept[1], rung="popular", modelVersion="")
 

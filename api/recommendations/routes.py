@@ -1,7 +1,5 @@
 """HTTP of recommendations."""
 
-from __future__ import annotations
-
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -37,9 +35,13 @@ Ranked = Annotated[Recommender, Depends(recommender_of)]
     responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
 )
 async def for_you(
-    recommender: Ranked, actor: CurrentActor, user_id: Annotated[UUID | None, Query(alias="userId")] = None, limit: Limit = 20
+    recommender: Ranked,
+    actor: CurrentActor,
+    user_id: Annotated[UUID | None, Query(alias="userId")] = None,
+    limit: Limit = 20,
 ) -> Recommendations:
-    """For the caller: an account, a guest session, or nobody in particular. Always answers, from the best rung that can."""
+    """For the caller: an account, a guest session, or nobody in particular. Always answers, from the best rung that
+    can."""
     if user_id is not None and user_id != actor.user_id:
         if not actor.signed_in:
             raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")
@@ -53,7 +55,9 @@ async def for_you(
     summary="Products that go with this one",
     responses=responses(ProductNotFound, ValidationFailed),
 )
-async def related(ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12) -> Recommendations:
+async def related(
+    ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12
+) -> Recommendations:
     """Products that go with this one, frequently bought together first."""
     async with ctx.db.read() as tx:
         await products.require_visible(tx, actor, product_id)

@@ -1,7 +1,5 @@
 """What crosses the wire about recommendations: the seed's body, what is needed to show it, and which rung answered."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,8 +23,8 @@ class Recommendation(Wire):
 
 
 class Recommendations(Wire):
-    """`rung`: which step of the ladder answered, from the recommender's own (`personal`, ...) over `cached`, `popular_in_category` and
-    `popular` to `empty`. `modelVersion` is null when no model was asked."""
+    """`rung`: which step of the ladder answered, from the recommender's own (`personal`, ...) over `cached`,
+    `popular_in_category` and `popular` to `empty`. `modelVersion` is null when no model was asked."""
 
     recommendations: list[Recommendation]
     rung: str

@@ -1,7 +1,5 @@
 """`python -m api.sandbox`: serve the gateway on the host and port of SOUK_SANDBOX_URL until SIGTERM."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import uvicorn

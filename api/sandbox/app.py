@@ -1,6 +1,5 @@
-"""The gateway's HTTP API. Commit first, then answer (or stall, or lose the answer): that is where real gateways are ambiguous."""
-
-from __future__ import annotations
+"""The gateway's HTTP API. Commit first, then answer (or stall, or lose the answer): that is where real gateways are
+ambiguous."""
 
 import asyncio
 import hmac
@@ -84,7 +83,9 @@ def create_sandbox(settings: SandboxSettings) -> FastAPI:
         return await gateway.answer(lambda: gateway.ledger.refund(body))
 
     @app.get("/v1/ledger", dependencies=guarded)
-    async def ledger(after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=50_000)] = 10_000) -> LedgerPage:
+    async def ledger(
+        after: Annotated[int, Query(ge=0)] = 0, limit: Annotated[int, Query(ge=1, le=50_000)] = 10_000
+    ) -> LedgerPage:
         entries = await run_in_threadpool(gateway.ledger.page, after, limit)
         return LedgerPage(entries=entries, next=entries[-1].sequence if len(entries) == limit else None)
 
@@ -109,7 +110,9 @@ def _parse(body: bytes) -> list[Entry]:
             entries.append(Entry.model_validate_json(line).model_copy(update={"origin": "import"}))
         except ValidationError as error:
             first = error.errors()[0]
-            raise Refused("malformed_line", f"Line {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}", 422) from None
+            raise Refused(
+                "malformed_line", f"Line {number}: {'.'.join(map(str, first['loc']))}: {first['msg']}", 422
+            ) from None
     return entries
 
 

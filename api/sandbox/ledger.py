@@ -1,7 +1,5 @@
 """The gateway's durable record: SQLite, every commit flushed to disk, one row per key for ever."""
 
-from __future__ import annotations
-
 import secrets
 import sqlite3
 import threading
@@ -29,10 +27,12 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS entries_parent ON entries (parent_key);
 """
-COLUMNS = "sequence, key, kind, status, parent_key, cents, currency, reference, reason, origin, gateway_reference, created_at"
+COLUMNS = (
+    "sequence, key, kind, status, parent_key, cents, currency, reference, reason, origin, gateway_reference, created_at"
+)
 INSERT = (
-    "INSERT INTO entries (key, kind, status, parent_key, cents, currency, reference, reason, origin, gateway_reference, created_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO entries (key, kind, status, parent_key, cents, currency, reference, reason, origin, gateway_reference,"
+    " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 PAGE = f"SELECT {COLUMNS} FROM entries WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608 - constant columns
 FIND = f"SELECT {COLUMNS} FROM entries WHERE key = ?"  # noqa: S608 - constant columns
@@ -42,7 +42,8 @@ TOKENS = {"pm_sandbox_ok": "authorised", "pm_sandbox_timeout": "authorised", "pm
 
 
 class Refused(Exception):
-    """The operation cannot be done; `code` is stable, nothing was recorded. HTTP status 409, or 422 for what can never be right."""
+    """The operation cannot be done; `code` is stable, nothing was recorded. HTTP status 409, or 422 for what can never
+    be right."""
 
     def __init__(self, code: str, detail: str, status: int = 409) -> None:
         super().__init__(detail)
@@ -51,7 +52,8 @@ class Refused(Exception):
 
 
 class Ledger:
-    """Thread-safe. Every method that records answers (entry, whether it is new); the same key gets the same entry again."""
+    """Thread-safe. Every method that records answers (entry, whether it is new); the same key gets the same entry
+    again."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +129,8 @@ class Ledger:
             return self._record(_child(held, request, "refund", "refunded")), True
 
     def load(self, entries: Iterable[Entry]) -> int:
-        """Record what happened elsewhere, in one commit; keys that are known are skipped. Returns how many rows are new."""
+        """Record what happened elsewhere, in one commit; keys that are known are skipped. Returns how many rows are
+        new."""
         now = clock.now().isoformat()
         rows = [_row(entry, now) for entry in entries]
         with self._lock, _Commit(self._db):
@@ -152,10 +155,15 @@ class Ledger:
         return entry
 
     def _children(self, key: str, kind: str) -> bool:
-        return self._db.execute("SELECT 1 FROM entries WHERE parent_key = ? AND kind = ?", (key, kind)).fetchone() is not None
+        return (
+            self._db.execute("SELECT 1 FROM entries WHERE parent_key = ? AND kind = ?", (key, kind)).fetchone()
+            is not None
+        )
 
     def _sum(self, key: str, kind: str) -> Decimal:
-        row = self._db.execute("SELECT coalesce(sum(cents), 0) FROM entries WHERE parent_key = ? AND kind = ?", (key, kind)).fetchone()
+        row = self._db.execute(
+            "SELECT coalesce(sum(cents), 0) FROM entries WHERE parent_key = ? AND kind = ?", (key, kind)
+        ).fetchone()
         return Decimal(row[0]) / 100
 
     def _record(self, entry: Entry) -> LedgerEntry:
@@ -218,7 +226,19 @@ def _row(entry: Entry, now: str) -> tuple[object, ...]:
 
 
 def _entry(row: tuple[object, ...]) -> LedgerEntry:
-    names = ("sequence", "key", "kind", "status", "parent_key", "cents", "currency", "reference", "reason", "origin", "gateway_reference")
+    names = (
+        "sequence",
+        "key",
+        "kind",
+        "status",
+        "parent_key",
+        "cents",
+        "currency",
+        "reference",
+        "reason",
+        "origin",
+        "gateway_reference",
+    )
     values = dict(zip((*names, "created_at"), row, strict=True))
     cents = values.pop("cents")
     return LedgerEntry.model_validate({**values, "amount": Decimal(str(cents)) / 100})

@@ -1,7 +1,5 @@
 """Bodies of the gateway's API. Amounts are decimal strings ("12.34"), as gateways write them."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -10,7 +8,9 @@ from pydantic.alias_generators import to_camel
 
 Kind = Literal["authorisation", "capture", "void", "refund"]
 Status = Literal["authorised", "declined", "captured", "voided", "refunded"]
-GatewayAmount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2), PlainSerializer("{:.2f}".format, return_type=str)]
+GatewayAmount = Annotated[
+    Decimal, Field(gt=0, max_digits=12, decimal_places=2), PlainSerializer("{:.2f}".format, return_type=str)
+]
 Key = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -19,7 +19,8 @@ class Body(BaseModel):
 
 
 class AuthorisationRequest(Body):
-    """`reference` is the merchant's own name for the purchase; two captures with one reference would be a double charge."""
+    """`reference` is the merchant's own name for the purchase; two captures with one reference would be a double
+    charge."""
 
     key: Key
     amount: GatewayAmount
@@ -44,13 +45,16 @@ class VoidRequest(Body):
 
 
 class Entry(Body):
-    """One row of the ledger. `parentKey` is the authorisation that a capture, void or refund belongs to, null on an authorisation."""
+    """One row of the ledger. `parentKey` is the authorisation that a capture, void or refund belongs to, null on an
+    authorisation."""
 
     key: Key
     kind: Kind
     status: Status
     parent_key: Key | None = None
-    amount: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2), PlainSerializer("{:.2f}".format, return_type=str)]
+    amount: Annotated[
+        Decimal, Field(ge=0, max_digits=12, decimal_places=2), PlainSerializer("{:.2f}".format, return_type=str)
+    ]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     reference: Annotated[str, Field(max_length=200)]
     reason: str | None = None
@@ -73,7 +77,8 @@ class LedgerPage(Body):
 
 
 class Faults(Body):
-    """What goes wrong from now on, for tests: a delay before every answer; that many answers lost after the commit; or nothing works."""
+    """What goes wrong from now on, for tests: a delay before every answer; that many answers lost after the commit; or
+    nothing works."""
 
     delay_seconds: Annotated[float, Field(ge=0, le=120)] = 0.0
     resets_after_commit: Annotated[int, Field(ge=0)] = 0

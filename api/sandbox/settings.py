@@ -1,6 +1,5 @@
-"""The gateway's own configuration: it stands for another company's system, so it reads none of the shop's secrets but the shared key."""
-
-from __future__ import annotations
+"""The gateway's own configuration: it stands for another company's system, so it reads none of the shop's secrets but
+the shared key."""
 
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SandboxSettings(BaseSettings):
-    """`stall_seconds` is how long `pm_sandbox_timeout` keeps the first caller waiting after the money is already held."""
+    """`stall_seconds` is how long `pm_sandbox_timeout` keeps the first caller waiting after the money is already
+    held."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 

@@ -1,6 +1,5 @@
-"""The shape of an indexed product: fields, analyser, and how a product becomes a document. Changing it needs a new SCHEMA_VERSION."""
-
-from __future__ import annotations
+"""The shape of an indexed product: fields, analyser, and how a product becomes a document. Changing it needs a new
+SCHEMA_VERSION."""
 
 import hashlib
 import json
@@ -42,7 +41,12 @@ def schema() -> tantivy.Schema:
 
 def analyser() -> tantivy.TextAnalyzer:
     """Words, without accents and case, in their English stem. Tokens over 40 characters are noise."""
-    steps = (tantivy.Filter.remove_long(40), tantivy.Filter.lowercase(), tantivy.Filter.ascii_fold(), tantivy.Filter.stemmer("english"))
+    steps = (
+        tantivy.Filter.remove_long(40),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.stemmer("english"),
+    )
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     for step in steps:
         builder = builder.filter(step)
@@ -50,7 +54,8 @@ def analyser() -> tantivy.TextAnalyzer:
 
 
 def popularity(product: IndexedProduct, units_sold: int) -> float:
-    """A factor from 1 upwards on the text score: sales count most, views least. Coarse steps, so that a view is not a new document."""
+    """A factor from 1 upwards on the text score: sales count most, views least. Coarse steps, so that a view is not a
+    new document."""
     signal = units_sold + product.review_count + product.view_count / 20
     return round(1 + math.log1p(signal) / 5, 1)
 
@@ -83,7 +88,8 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "price_cents": int(product.price * 100),
         "rating_hundredths": int(product.rating * 100),
         "review_count": product.review_count,
-        # The first 48 bits of a UUIDv7 are its milliseconds; loaded ids sort by their own, which is as good as any order for them.
+        # The first 48 bits of a UUIDv7 are its milliseconds; loaded ids sort by their own, which is as good as any
+        # order for them.
         "age": product.product_id.int >> 80,
         "popularity": popularity(product, units_sold),
         "prime": product.prime_eligible,

@@ -1,7 +1,5 @@
 """What can go wrong with a search."""
 
-from __future__ import annotations
-
 from api.kernel.errors import FieldError, Unavailable, ValidationFailed
 
 

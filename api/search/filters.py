@@ -1,9 +1,9 @@
-"""The `filters` parameter: `brand:Dell,price:500-1000,rating:4-,prime:true,inStock:true,category:Laptops,attr.color:Red`.
+"""The `filters` parameter:
+`brand:Dell,price:500-1000,rating:4-,prime:true,inStock:true,category:Laptops,attr.color:Red`.
 
-The same name twice means either (`brand:Dell,brand:HP`); different names mean both. A value with a comma goes in double quotes.
+The same name twice means either (`brand:Dell,brand:HP`); different names mean both. A value with a comma goes in double
+quotes.
 """
-
-from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
@@ -81,7 +81,9 @@ def _span(value: str, part: str, largest: Decimal) -> Span:
     """`500-1000`, `500-`, `-1000`; a single number is the lower end, as in `rating:4`."""
     match = _RANGE.fullmatch(value)
     try:
-        lower, upper = (None if end is None else Decimal(end) for end in match.groups()) if match else (Decimal(value), None)
+        lower, upper = (
+            (None if end is None else Decimal(end) for end in match.groups()) if match else (Decimal(value), None)
+        )
     except InvalidOperation:
         raise BadFilter(part, "expected FROM-TO, FROM- or -TO") from None
     ends = [end for end in (lower, upper) if end is not None]

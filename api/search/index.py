@@ -1,7 +1,5 @@
 """The interface that search stands behind: the embedded engine here, a cluster's engine there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -43,10 +41,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Counts are disjunctive: each group is counted under all filters but its own, so that a shopper sees what choosing more would bring.
+    """Counts are disjunctive: each group is counted under all filters but its own, so that a shopper sees what choosing
+    more would bring.
 
-    `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was searched for instead
-    when the one asked for matches nothing.
+    `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
+    searched for instead when the one asked for matches nothing.
     """
 
     hits: Sequence[Hit]
@@ -64,4 +63,5 @@ class SearchIndex(Protocol):
         """Raises: IndexNotReady (503) before the first build."""
 
     async def complete(self, text: str, limit: int) -> list[str]:
-        """Phrases that continue `text`, the most popular first; one typing error is forgiven when nothing continues it exactly."""
+        """Phrases that continue `text`, the most popular first; one typing error is forgiven when nothing continues it
+        exactly."""

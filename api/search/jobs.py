@@ -1,7 +1,5 @@
 """Background work of search: a change of a product is searchable within two seconds."""
 
-from __future__ import annotations
-
 from api.kernel.context import Context
 from api.kernel.jobs import Job
 from api.search.store import IndexStore

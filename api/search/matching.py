@@ -1,6 +1,5 @@
-"""From words and filters to engine queries. Built by hand rather than parsed: a shopper's `-`, `:` or quote is a character, not syntax."""
-
-from __future__ import annotations
+"""From words and filters to engine queries. Built by hand rather than parsed: a shopper's `-`, `:` or quote is a
+character, not syntax."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -53,19 +52,27 @@ def with_filters(schema: tantivy.Schema, text: Query, filters: Filters) -> Query
             parts.append(Query.term_query(schema, field, wanted))
     if not parts:
         return text
-    return Query.boolean_query([(Occur.Must, text), *((Occur.Must, Query.const_score_query(part, 0.0)) for part in parts)])
+    return Query.boolean_query(
+        [(Occur.Must, text), *((Occur.Must, Query.const_score_query(part, 0.0)) for part in parts)]
+    )
 
 
 def _word(schema: tantivy.Schema, word: str) -> Query:
     """One word in its best field, the others as a tie-breaker."""
-    return _best_field([Query.boost_query(Query.term_query(schema, name, word), boost) for name, boost in documents.TEXT_FIELDS.items()])
+    return _best_field(
+        [
+            Query.boost_query(Query.term_query(schema, name, word), boost)
+            for name, boost in documents.TEXT_FIELDS.items()
+        ]
+    )
 
 
 def _forgiving_word(schema: tantivy.Schema, word: str) -> Query:
     if len(word) < MIN_CORRECTED:
         return _word(schema, word)
     fuzzy = [
-        Query.boost_query(Query.fuzzy_term_query(schema, name, word, distance=1), boost) for name, boost in documents.TEXT_FIELDS.items()
+        Query.boost_query(Query.fuzzy_term_query(schema, name, word, distance=1), boost)
+        for name, boost in documents.TEXT_FIELDS.items()
     ]
     return _best_field(fuzzy)
 
@@ -114,7 +121,8 @@ def _matches(searcher: tantivy.Searcher, query: Query) -> bool:
 
 
 def _corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
-    """The words with those unknown to the catalogue replaced by the most frequent title word one edit away, as stems."""
+    """The words with those unknown to the catalogue replaced by the most frequent title word one edit away, as
+    stems."""
     return " ".join(word if searcher.doc_freq("title", word) else _nearest(searcher, word) for word in words)
 
 

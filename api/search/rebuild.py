@@ -1,6 +1,5 @@
-"""`python -m api.search.rebuild`: a fresh index from Postgres, exchanged when complete. Readers and the worker go on meanwhile."""
-
-from __future__ import annotations
+"""`python -m api.search.rebuild`: a fresh index from Postgres, exchanged when complete. Readers and the worker go on
+meanwhile."""
 
 import asyncio
 import sys

@@ -1,7 +1,5 @@
 """HTTP of search."""
 
-from __future__ import annotations
-
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -29,7 +27,10 @@ Index = Annotated[SearchIndex, Depends(index_of)]
 
 
 @router.get(
-    "", operation_id="search", summary="Full text with filters and counts", responses=responses(ValidationFailed, BadFilter, IndexNotReady)
+    "",
+    operation_id="search",
+    summary="Full text with filters and counts",
+    responses=responses(ValidationFailed, BadFilter, IndexNotReady),
 )
 async def search(
     *,
@@ -48,7 +49,9 @@ async def search(
         results=[_item(hit) for hit in found.hits],
         facets=Facets(
             brands=[BrandCount(name=name, count=count) for name, count in found.brands],
-            price_ranges=[PriceRange(range=price_range_label(bucket), count=count) for bucket, count in found.price_ranges],
+            price_ranges=[
+                PriceRange(range=price_range_label(bucket), count=count) for bucket, count in found.price_ranges
+            ],
             ratings=[RatingStep(rating=step, count=count) for step, count in found.ratings],
         ),
         suggestions=[phrase for phrase in suggestions if phrase != q.casefold().strip()][:SUGGESTIONS],

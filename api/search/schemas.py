@@ -1,7 +1,5 @@
 """What crosses the wire about search: the seed's bodies."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from api.catalog.schemas import PriceRange, RatingStep

@@ -1,11 +1,10 @@
-"""Where the index lies: one folder per generation and a pointer to the current one, exchanged atomically; readers never stop.
+"""Where the index lies: one folder per generation and a pointer to the current one, exchanged atomically; readers never
+stop.
 
 search/current            the name of the generation that counts
 search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalogue
 search/lock               held by whoever writes
 """
-
-from __future__ import annotations
 
 import contextlib
 import fcntl
@@ -41,7 +40,8 @@ class IndexStore:
         return folder
 
     def publish(self, folder: Path) -> None:
-        """Make a finished generation the current one and remove those before. Open readers keep their files until they move on."""
+        """Make a finished generation the current one and remove those before. Open readers keep their files until they
+        move on."""
         before = [other for other in self.root.iterdir() if other.is_dir() and other != folder]
         _replace(self.root / "current", folder.name)
         for other in before:

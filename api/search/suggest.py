@@ -1,7 +1,5 @@
 """Completions from memory: phrases of the catalogue in a sorted list, popular ones first, one typing error forgiven."""
 
-from __future__ import annotations
-
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -51,7 +49,8 @@ class Completions:
 
     def _best(self, prefix: str, limit: int) -> list[int]:
         low, high = bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + _END)
-        # Owners are numbered by popularity, so the smallest numbers are the best; a phrase may own several starts in the range.
+        # Owners are numbered by popularity, so the smallest numbers are the best; a phrase may own several starts in
+        # the range.
         return heapq.nsmallest(limit, set(self._owners[low:high]))
 
     def _corrected(self, text: str, limit: int) -> list[int]:

@@ -1,7 +1,5 @@
 """Keeps the index equal to the catalogue: changes as they happen, everything again when the two have drifted apart."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections import OrderedDict
@@ -38,7 +36,8 @@ MAX_POPULAR = 100_000
 
 @dataclass
 class Indexer:
-    """The state of the process that writes. Everything in it may be lost: the index and its watermark are enough to go on."""
+    """The state of the process that writes. Everything in it may be lost: the index and its watermark are enough to go
+    on."""
 
     store: IndexStore
     # What was written last for a product: inside the overlap the same rows are read again and again.
@@ -125,7 +124,11 @@ class Indexer:
 
     def _write(self, folder: Path, changed: Iterable[IndexedProduct]) -> int:
         """Replace or remove what differs from what was written last, in one commit."""
-        pending = [(product, fields, mark) for product, fields, mark in map(self._rendered, changed) if self._is_news(product, mark)]
+        pending = [
+            (product, fields, mark)
+            for product, fields, mark in map(self._rendered, changed)
+            if self._is_news(product, mark)
+        ]
         if not pending:
             return 0
         writer = open_index(folder).writer(HEAP_BYTES, 1)
@@ -156,8 +159,8 @@ class Indexer:
             self.sales_read = clock.monotonic()
 
     async def _has_drifted(self, ctx: Context, folder: Path) -> bool:
-        """Whether the index holds another number of products than are on sale, twice in a row: rows deleted by hand, or a bulk load
-        that kept old change times."""
+        """Whether the index holds another number of products than are on sale, twice in a row: rows deleted by hand, or
+        a bulk load that kept old change times."""
         if clock.monotonic() < self.counted + COUNT_SECONDS:
             return False
         self.counted = clock.monotonic()

@@ -1,6 +1,5 @@
-"""Search in process with Tantivy: BM25 times popularity, exact facets, readers that follow the current generation by themselves."""
-
-from __future__ import annotations
+"""Search in process with Tantivy: BM25 times popularity, exact facets, readers that follow the current generation by
+themselves."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -62,7 +61,11 @@ class TantivyIndex:
         """As the protocol says. The phrases are at most some ten seconds old."""
         reader = self._current()
         stale = self._completions_of != (reader.folder, reader.committed)
-        if stale and not self._completing.locked() and self._completions_made + COMPLETIONS_SECONDS <= clock.monotonic():
+        if (
+            stale
+            and not self._completing.locked()
+            and self._completions_made + COMPLETIONS_SECONDS <= clock.monotonic()
+        ):
             async with self._completing:
                 self._completions = await asyncio.to_thread(_completions, reader)
                 self._completions_of, self._completions_made = (reader.folder, reader.committed), clock.monotonic()
@@ -84,7 +87,8 @@ class TantivyIndex:
                 reader.index.reload()
                 reader = replace(reader, committed=committed)
         except (OSError, ValueError) as error:
-            # The generation was replaced while we looked; what is open stays readable, and the next look finds the new one.
+            # The generation was replaced while we looked; what is open stays readable, and the next look finds the new
+            # one.
             log.warning("the search index could not be reopened", error=str(error))
             if reader is None:
                 raise IndexNotReady("The search index is being exchanged.") from error
@@ -105,7 +109,9 @@ class TantivyIndex:
             hits=[_hit(searcher, score, address) for score, address in result.hits],
             total=result.count,  # type: ignore[attr-defined]  # there, but missing in the wheel's stub
             brands=_brands(searcher, matching.with_filters(index.schema, text, replace(query.filters, brands=[]))),
-            price_ranges=_price_ranges(searcher, matching.with_filters(index.schema, text, replace(query.filters, prices=[]))),
+            price_ranges=_price_ranges(
+                searcher, matching.with_filters(index.schema, text, replace(query.filters, prices=[]))
+            ),
             ratings=_ratings(searcher, matching.with_filters(index.schema, text, replace(query.filters, ratings=[]))),
             corrected=corrected,
         )
@@ -153,7 +159,9 @@ def _ratings(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[int
 def _completions(reader: _Reader) -> Completions:
     """Titles by popularity, brands above the titles they stand for."""
     searcher = reader.index.searcher()
-    result = searcher.search(tantivy.Query.all_query(), MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False)
+    result = searcher.search(
+        tantivy.Query.all_query(), MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False
+    )
     phrases: list[tuple[str, float]] = []
     brands: dict[str, float] = {}
     for weight, address in result.hits:

@@ -1,7 +1,5 @@
 """Opening a store."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import insert

@@ -1,6 +1,5 @@
-"""What the seller's page shows: mart numbers up to the marts' day, live numbers after it, each labelled with its "as of"."""
-
-from __future__ import annotations
+"""What the seller's page shows: mart numbers up to the marts' day, live numbers after it, each labelled with its "as
+of"."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +43,9 @@ class Figures:
     @property
     def return_rate(self) -> Decimal:
         """Units returned in the period per hundred units ordered in it."""
-        return (Decimal(100 * self.returned_units) / self.units).quantize(Decimal("0.1")) if self.units else Decimal("0.0")
+        return (
+            (Decimal(100 * self.returned_units) / self.units).quantize(Decimal("0.1")) if self.units else Decimal("0.0")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Dashboard:
 
 
 async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: int) -> Dashboard:
-    """The page of the seller who asks: `period` days that end on the newest day with data (for a living shop, today)."""
+    """The page of the seller who asks: `period` days that end on the newest day with data (for a living shop,
+    today)."""
     if actor.user_id is None:
         raise NotAuthenticated("Sign in as a seller.")
     watermark = await marts.watermark()
@@ -115,12 +117,18 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
     )
 
 
-async def _top_products(ctx: Context, marts: MartReader, actor: Actor, period: tuple[date, date], live_from: date) -> list[ProductSales]:
+async def _top_products(
+    ctx: Context, marts: MartReader, actor: Actor, period: tuple[date, date], live_from: date
+) -> list[ProductSales]:
     first, last = period
-    known = {row.product_id: row for row in await marts.products(actor, first, min(last, live_from - timedelta(days=1)))}
+    known = {
+        row.product_id: row for row in await marts.products(actor, first, min(last, live_from - timedelta(days=1)))
+    }
     if last >= live_from:
         async with ctx.db.read() as tx:
-            tail = await sales.product_sales(tx, actor, _midnight(max(first, live_from)), _midnight(last + timedelta(days=1)))
+            tail = await sales.product_sales(
+                tx, actor, _midnight(max(first, live_from)), _midnight(last + timedelta(days=1))
+            )
         for row in tail:
             key = str(row.product_id)
             earlier = known.get(key, ProductSales(key, row.title, 0, ZERO))
@@ -145,16 +153,22 @@ def _figures(days: Iterable[SalesDay]) -> Figures:
     )
 
 
-def _with_cover(rows: Sequence[Row[Any]], units_in_30_days: dict[str, int]) -> list[StockLine]:  # Any: rows of seller_stock.scarcest
+def _with_cover(
+    rows: Sequence[Row[Any]], units_in_30_days: dict[str, int]
+) -> list[StockLine]:  # Any: rows of seller_stock.scarcest
     lines = []
     for row in rows:
         sold = units_in_30_days.get(str(row.variant_id), 0)
-        lines.append(StockLine(row.title, row.sku, row.stock_quantity, row.stock_quantity * 30 // sold if sold else None))
+        lines.append(
+            StockLine(row.title, row.sku, row.stock_quantity, row.stock_quantity * 30 // sold if sold else None)
+        )
     return lines
 
 
 def _sales_day(row: Row[Any]) -> SalesDay:  # Any: a row of orders.sales.sales_by_day
-    return SalesDay(row.day, row.orders, row.units, row.gross_sales, row.returned_units, row.returned_amount, row.net_sales)
+    return SalesDay(
+        row.day, row.orders, row.units, row.gross_sales, row.returned_units, row.returned_amount, row.net_sales
+    )
 
 
 def _midnight(day: date) -> datetime:

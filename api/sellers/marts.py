@@ -3,8 +3,6 @@
 The file is replaced by an atomic rename, so an open reader keeps its own version until it reopens.
 """
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from dataclasses import dataclass
@@ -33,7 +31,8 @@ _PAIRS = """
     SELECT title, with_title, orders_together, lift, pairs_lsn_text
     FROM mart_product__bought_together WHERE seller_id = ?
     QUALIFY row_number() OVER (
-        PARTITION BY least(product_id, with_product_id), greatest(product_id, with_product_id) ORDER BY confidence DESC, product_id
+        PARTITION BY least(product_id, with_product_id), greatest(product_id, with_product_id) ORDER BY confidence DESC,
+        product_id
     ) = 1
     ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
 """
@@ -41,7 +40,8 @@ _PAIRS = """
 
 @dataclass(frozen=True, slots=True)
 class SalesDay:
-    """One UTC day of one seller in one currency. Amounts as in `mart_seller__sales_day`; returns are positive numbers here."""
+    """One UTC day of one seller in one currency. Amounts as in `mart_seller__sales_day`; returns are positive numbers
+    here."""
 
     day: date
     orders: int
@@ -62,7 +62,8 @@ class ProductSales:
 
 @dataclass(frozen=True, slots=True)
 class ProductPair:
-    """Two products that share `orders` orders, `lift` times as many as chance would give, counted at log position `lsn`."""
+    """Two products that share `orders` orders, `lift` times as many as chance would give, counted at log position
+    `lsn`."""
 
     title: str
     with_title: str
@@ -80,7 +81,8 @@ class Watermark:
 
 
 class MartReader:
-    """One warm connection per process, reopened when the published file changes. Queries run in a thread, one at a time."""
+    """One warm connection per process, reopened when the published file changes. Queries run in a thread, one at a
+    time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -134,8 +136,11 @@ class MartReader:
         if self._connection is None or identity != self._identity:
             if self._connection is not None:
                 self._connection.close()
-            # UTC, so that timestamps come back the same on every machine; one thread, because the page is small and the shop is busy.
-            self._connection = duckdb.connect(str(self._path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False})
+            # UTC, so that timestamps come back the same on every machine; one thread, because the page is small and the
+            # shop is busy.
+            self._connection = duckdb.connect(
+                str(self._path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False}
+            )
             self._connection.execute("SET TimeZone = 'UTC'")
             self._identity = identity
         return self._connection

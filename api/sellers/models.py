@@ -1,7 +1,5 @@
 """The public face of a seller; the person behind it is a row of `users`."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """From figures to HTML: the Jinja environment, number formats, and the data the charts read."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +29,8 @@ def money(value: Decimal, currency: str, *, cents: bool = True) -> str:
 
 
 def change(now: Decimal | int, before: Decimal | int) -> dict[str, str]:
-    """Percent against the period before, with the class that colours it; nothing when there is nothing to compare with."""
+    """Percent against the period before, with the class that colours it; nothing when there is nothing to compare
+    with."""
     if not before:
         return {"text": "no earlier period", "tone": "flat"}
     percent = Decimal(100) * (Decimal(now) - Decimal(before)) / abs(Decimal(before))
@@ -52,7 +51,9 @@ def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
     return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
 
 
-def dashboard_page(store: Row[Any] | None, shown: Dashboard, period: int, csrf: str) -> str:  # Any: the store card's columns
+def dashboard_page(
+    store: Row[Any] | None, shown: Dashboard, period: int, csrf: str
+) -> str:  # Any: the store card's columns
     """The dashboard of one store."""
     return _environment.get_template("dashboard.html").render(
         store_name=store.name if store else "Your store",

@@ -1,7 +1,5 @@
 """Reads about stores."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 
@@ -13,4 +11,6 @@ from api.sellers.models import Seller
 
 async def store_card(tx: ReadTx, seller_id: UUID) -> Row[Any] | None:  # Any: row of the named columns
     """seller_id, name, rating, verified of a public store."""
-    return await tx.first(select(Seller.seller_id, Seller.name, Seller.rating, Seller.verified).where(Seller.seller_id == seller_id))
+    return await tx.first(
+        select(Seller.seller_id, Seller.name, Seller.rating, Seller.verified).where(Seller.seller_id == seller_id)
+    )

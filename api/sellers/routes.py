@@ -1,6 +1,5 @@
-"""The seller's pages in the browser: sign in, dashboard, sign out, and the files they load. Nothing comes from another host."""
-
-from __future__ import annotations
+"""The seller's pages in the browser: sign in, dashboard, sign out, and the files they load. Nothing comes from another
+host."""
 
 import gzip
 from functools import lru_cache
@@ -26,7 +25,11 @@ router = APIRouter(prefix="/seller", include_in_schema=False)
 
 _STATIC = Path(__file__).parent / "static"
 _PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-_FILES = {"dashboard.css": _STATIC / "dashboard.css", "dashboard.js": _STATIC / "dashboard.js", "plotly.min.js": _PLOTLY}
+_FILES = {
+    "dashboard.css": _STATIC / "dashboard.css",
+    "dashboard.js": _STATIC / "dashboard.js",
+    "plotly.min.js": _PLOTLY,
+}
 Period = Literal["7", "30", "90", "365"]
 
 
@@ -92,7 +95,8 @@ async def static_file(name: str) -> Response:
 
 @lru_cache(maxsize=8)
 def _compressed(path: Path) -> bytes:
-    """Packed once per process: the chart library is 4.5 MB, and packing it takes longer than everything else on the page."""
+    """Packed once per process: the chart library is 4.5 MB, and packing it takes longer than everything else on the
+    page."""
     return gzip.compress(path.read_bytes())
 
 
@@ -132,8 +136,8 @@ def _page(html: str, nonce: str, status: int = 200) -> Response:
     answer = HTMLResponse(html, status)
     # Plotly sets style attributes on its own elements, hence unsafe-inline for styles only.
     answer.headers["Content-Security-Policy"] = (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src"
+        " 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
     answer.headers["Cache-Control"] = "no-store"
     answer.set_cookie(session.CSRF_COOKIE, nonce, path=session.PATH, httponly=True, samesite="lax")

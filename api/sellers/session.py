@@ -1,6 +1,5 @@
-"""The dashboard's browser session: a signed cookie that names the user, dies with a password change, and lasts twelve hours."""
-
-from __future__ import annotations
+"""The dashboard's browser session: a signed cookie that names the user, dies with a password change, and lasts twelve
+hours."""
 
 import base64
 import binascii
@@ -24,7 +23,9 @@ def start(keys: Keys, response: Response, user_id: UUID, session_version: int, *
     expires = int((clock.now() + LIFETIME).timestamp())
     data = f"{user_id}.{session_version}.{expires}".encode()
     value = base64.urlsafe_b64encode(keys.sign("seller-session", data) + data).decode()
-    response.set_cookie(COOKIE, value, max_age=int(LIFETIME.total_seconds()), path=PATH, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(
+        COOKIE, value, max_age=int(LIFETIME.total_seconds()), path=PATH, httponly=True, samesite="lax", secure=secure
+    )
 
 
 def end(response: Response) -> None:

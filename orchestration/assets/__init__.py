@@ -1,1 +1,2 @@
-"""One module per package that makes tables; every function here is an adapter around a plain function that has its own test."""
+"""One module per package that makes tables; every function here is an adapter around a plain function that has its own
+test."""

@@ -1,4 +1,5 @@
-"""Group `features`: dbt's feature tables are the offline side (assets/transforms.py); this puts their newest rows into Redis."""
+"""Group `features`: dbt's feature tables are the offline side (assets/transforms.py); this puts their newest rows into
+Redis."""
 
 import dagster as dg
 
@@ -20,5 +21,9 @@ def online_features(platform: Platform) -> Made:
     done = materialise(platform.features)
     metadata: Metadata = {f"rows_{view}": rows for view, rows in done.rows.items()}
     metadata |= {f"seconds_{phase}": seconds for phase, seconds in done.seconds.items()}
-    metadata |= {"dagster/row_count": sum(done.rows.values()), "lsn_text": done.lsn_text, "columns_hash": done.columns_hash}
+    metadata |= {
+        "dagster/row_count": sum(done.rows.values()),
+        "lsn_text": done.lsn_text,
+        "columns_hash": done.columns_hash,
+    }
     return dg.MaterializeResult(metadata=metadata)

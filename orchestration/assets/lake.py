@@ -1,4 +1,5 @@
-"""Group `warehouse`: one asset per table of the lake. CDC writes them all the time; this step waits for it and records where they stand."""
+"""Group `warehouse`: one asset per table of the lake. CDC writes them all the time; this step waits for it and records
+where they stand."""
 
 from collections.abc import Iterator
 
@@ -23,7 +24,9 @@ _SPECS = [
         owners=["team:data"],
         kinds={"deltalake", "postgres"},
         tags={"layer": "lake"},
-        description=f"The shop's table {name}, exact at the lake's watermark. Written by the cdc process, never by a run.",
+        description=(
+            f"The shop's table {name}, exact at the lake's watermark. Written by the cdc process, never by a run."
+        ),
     )
     for name in lake_tables()
 ]
@@ -31,7 +34,8 @@ _SPECS = [
 
 @dg.multi_asset(name="lake", specs=_SPECS)
 def lake(platform: Platform) -> Iterator[Made]:
-    """Wait until the lake holds everything the shop has committed; report each table's rows, version and log position."""
+    """Wait until the lake holds everything the shop has committed; report each table's rows, version and log
+    position."""
     position = reach_source(platform.warehouse)
     mark = position.watermark
     for name in lake_tables():

@@ -7,7 +7,13 @@ from orchestration.metadata import Made, Metadata
 from orchestration.resources import Platform
 
 
-@dg.asset(group_name="serving", deps=["recommender", "online_features"], owners=["team:ml"], kinds={"fastapi"}, tags={"layer": "serving"})
+@dg.asset(
+    group_name="serving",
+    deps=["recommender", "online_features"],
+    owners=["team:ml"],
+    kinds={"fastapi"},
+    tags={"layer": "serving"},
+)
 def champion(platform: Platform) -> Made:
     """The bundle models/champion.json names, confirmed in use by the recommender's own process."""
     found = confirm_champion(platform.training.models, platform.serving_url)

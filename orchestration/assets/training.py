@@ -1,4 +1,5 @@
-"""Group `training`: the recommender. One run fits, judges, writes the bundle, registers it, and moves the champion if it deserves it."""
+"""Group `training`: the recommender. One run fits, judges, writes the bundle, registers it, and moves the champion if
+it deserves it."""
 
 import dagster as dg
 
@@ -8,7 +9,14 @@ from orchestration.resources import Platform
 
 @dg.asset(
     group_name="training",
-    deps=["fct_order_items", "dim_product", "features_product", "features_user", "features_shop", "interaction_sequences"],
+    deps=[
+        "fct_order_items",
+        "dim_product",
+        "features_product",
+        "features_user",
+        "features_shop",
+        "interaction_sequences",
+    ],
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
     tags={"layer": "model"},
@@ -32,5 +40,10 @@ def recommender(platform: Platform) -> Made:
         "reason": done.reason,
         "lsn": done.watermark_lsn,
     }
-    metadata |= {"events": done.events, "products": done.products, "shoppers": done.users, "cpu_seconds": done.cpu_seconds}
+    metadata |= {
+        "events": done.events,
+        "products": done.products,
+        "shoppers": done.users,
+        "cpu_seconds": done.cpu_seconds,
+    }
     return dg.MaterializeResult(metadata={**metadata, "mlflow_run": done.run_id, "mlflow_version": done.model_version})

@@ -1,4 +1,5 @@
-"""Group `transforms` (and dbt's feature tables, group `features`): Spark's derived tables and every dbt model, at one watermark."""
+"""Group `transforms` (and dbt's feature tables, group `features`): Spark's derived tables and every dbt model, at one
+watermark."""
 
 from collections.abc import Iterator
 
@@ -65,10 +66,13 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
 @dg.multi_asset(
     name="dbt_build",
     specs=[_dbt_spec(model) for model in MODELS],
-    check_specs=[dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests") for model in MODELS if model.tested],
+    check_specs=[
+        dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests") for model in MODELS if model.tested
+    ],
 )
 def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Made | dg.AssetCheckResult]:
-    """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish nothing."""
+    """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish
+    nothing."""
     settings = platform.transforms
     try:
         built = build(settings, recorded_cut(context.instance, platform))

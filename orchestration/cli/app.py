@@ -7,12 +7,12 @@ from orchestration.cli import data, demo, lifecycle, models
 app = typer.Typer(
     name="souk",
     help=(
-        "Run Souk, a marketplace with its analytics, features and recommenders, on this machine.\n\n"
-        "Everything it makes lies in one state directory: SOUK_HOME, or .souk beside the code. "
-        "[bold]souk up[/] starts it, [bold]souk status[/] shows it, [bold]souk down[/] stops it; [bold]souk demo[/] is all of it.\n\n"
-        "Results go to stdout, progress and problems to stderr. Exit status: 0 done, 1 a problem, said in words, 2 a wrong option or "
-        "value, 130 ctrl-c. The environment names what is not embedded (DATABASE_URL, REDIS_URL, MLFLOW_TRACKING_URI) and what to "
-        "start (SOUK_SERVICES); [bold]souk doctor[/] says what this machine lacks."
+        "Run Souk, a marketplace with its analytics, features and recommenders, on this machine.\n\nEverything it makes"
+        " lies in one state directory: SOUK_HOME, or .souk beside the code. [bold]souk up[/] starts it, [bold]souk"
+        " status[/] shows it, [bold]souk down[/] stops it; [bold]souk demo[/] is all of it.\n\nResults go to stdout,"
+        " progress and problems to stderr. Exit status: 0 done, 1 a problem, said in words, 2 a wrong option or value,"
+        " 130 ctrl-c. The environment names what is not embedded (DATABASE_URL, REDIS_URL, MLFLOW_TRACKING_URI) and"
+        " what to start (SOUK_SERVICES); [bold]souk doctor[/] says what this machine lacks."
     ),
     rich_markup_mode="rich",
     no_args_is_help=True,

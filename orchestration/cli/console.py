@@ -21,7 +21,14 @@ from orchestration.settings import ROOT, Settings, load_settings
 
 err = Console(stderr=True)
 out = Console()
-_COLOURS = {"healthy": "green", "done": "green", "waiting": "dim", "starting": "yellow", "stopping": "yellow", "stopped": "dim"}
+_COLOURS = {
+    "healthy": "green",
+    "done": "green",
+    "waiting": "dim",
+    "starting": "yellow",
+    "stopping": "yellow",
+    "stopped": "dim",
+}
 
 
 @contextlib.contextmanager
@@ -72,7 +79,8 @@ def running_or_exit() -> Machine:
 
 
 def run_module(module: str, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run `python -m module` with the environment of this machine. Its stderr is ours; its stdout is ours too unless captured."""
+    """Run `python -m module` with the environment of this machine. Its stderr is ours; its stdout is ours too unless
+    captured."""
     if not can_run(module):
         with problems_as_sentences():
             raise RuntimeProblem(f"`python -m {module}` is not installed here: run `make install`")
@@ -96,7 +104,9 @@ def service_rows(records: Mapping[str, Record]) -> Table:
         table.add_column(title)
     for name, record in records.items():
         colour = _COLOURS.get(record.state, "red")
-        table.add_row(name, f"[{colour}]{record.state}[/]", str(record.restarts or ""), record.message or record.url or "")
+        table.add_row(
+            name, f"[{colour}]{record.state}[/]", str(record.restarts or ""), record.message or record.url or ""
+        )
     return table
 
 

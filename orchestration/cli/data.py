@@ -28,21 +28,28 @@ class Dataset(StrEnum):
 def load(
     context: typer.Context,
     dataset: Annotated[
-        Dataset, typer.Argument(help="marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop.")
+        Dataset,
+        typer.Argument(
+            help="marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop."
+        ),
     ],
     path: Annotated[
         str,
         typer.Argument(
-            help="Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns; nothing for marketplace.",
+            help=(
+                "Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns; nothing for"
+                " marketplace."
+            ),
             show_default=False,
         ),
     ] = "",
 ) -> None:
     """Load a set of products, customers and orders into the shop's database, under the constraints every order obeys.
 
-    A bad file is refused with file, line and column, and nothing of it stays. Loading the same set again changes nothing.
-    Further options go to the loader as they are: --products 200 --shoppers 300 --orders 2000 make a small marketplace.
-    Needs what `souk up` starts. Exit status 0 when the set is in the database, else 1 or 2 with the reason.
+    A bad file is refused with file, line and column, and nothing of it stays. Loading the same set again changes
+    nothing. Further options go to the loader as they are: --products 200 --shoppers 300 --orders 2000 make a small
+    marketplace. Needs what `souk up` starts. Exit status 0 when the set is in the database, else 1 or 2 with the
+    reason.
     """
     running_or_exit()
     raise typer.Exit(run_module("api.load", dataset.value, *_paths_made_absolute(path), *context.args).returncode)
@@ -56,13 +63,20 @@ def _paths_made_absolute(path: str) -> tuple[str, ...]:
 
 
 def pipeline(
-    quick: Annotated[bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")] = False,
-    from_start: Annotated[bool, typer.Option("--from-start", help="Do not continue a run that failed within the last hour.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document and nothing else.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")
+    ] = False,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Do not continue a run that failed within the last hour.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document and nothing else.")
+    ] = False,
 ) -> None:
     """Bring everything up to date once: lake, marts, features, models, serving bundle.
 
-    Needs what `souk up` starts. A step that fails is named and the exit status is 1; the same command then continues with what is left.
+    Needs what `souk up` starts. A step that fails is named and the exit status is 1; the same command then continues
+    with what is left.
     """
     running_or_exit()
     flags = {"--quick": quick, "--from-start": from_start, "--json": as_json}
@@ -71,15 +85,20 @@ def pipeline(
 
 def verify(
     at: Annotated[
-        str, typer.Option(help="Check the lake against itself at this log position (such as 0/1A2B3C): changes replayed = state.")
+        str,
+        typer.Option(
+            help="Check the lake against itself at this log position (such as 0/1A2B3C): changes replayed = state."
+        ),
     ] = "",
-    invariants: Annotated[bool, typer.Option("--invariants", help="Also check the books: stock, money, orders, payments.")] = False,
+    invariants: Annotated[
+        bool, typer.Option("--invariants", help="Also check the books: stock, money, orders, payments.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Compare the lake with Postgres row by row, at one log position.
 
-    Waits up to a minute for the lake to reach the position of the comparison. Exit status 0 when both are equal, 1 on any difference
-    or when one of them cannot be read.
+    Waits up to a minute for the lake to reach the position of the comparison. Exit status 0 when both are equal, 1 on
+    any difference or when one of them cannot be read.
     """
     with problems_as_sentences():
         if at and not re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", at):
@@ -104,9 +123,10 @@ def sql_on_marts(
 ) -> None:
     """Query the published marts with DuckDB, read-only, also while they are rebuilt.
 
-    Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_seller__top_products, mart_seller__stock,
-    mart_seller__returns, mart_product__bought_together, mart_watermark.
-    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts yet.
+    Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_seller__top_products,
+    mart_seller__stock, mart_seller__returns, mart_product__bought_together, mart_watermark.
+    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts
+    yet.
     """
     path = machine_or_exit().marts_path
     with problems_as_sentences():

@@ -45,13 +45,19 @@ class Story:
 
 
 def demo(
-    data: Annotated[Path | None, typer.Option("--data", help="A real set (Online Retail) instead of the built-in marketplace.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A real set (Online Retail) instead of the built-in marketplace.")
+    ] = None,
     size: Annotated[
-        str, typer.Option(help="Options of `souk load marketplace`, such as '--products 200 --shoppers 300 --orders 2000'.")
+        str,
+        typer.Option(help="Options of `souk load marketplace`, such as '--products 200 --shoppers 300 --orders 2000'."),
     ] = "",
-    record: Annotated[bool, typer.Option("--record", help="Append time and peak memory to docs/results/demo.jsonl.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Append time and peak memory to docs/results/demo.jsonl.")
+    ] = False,
 ) -> None:
-    """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look. Leaves it running.
+    """Start everything, load a marketplace unless one is loaded, run the whole data platform once, say where to look.
+    Leaves it running.
 
     Safe to repeat, also after ctrl-c: what is done is not done again. With exit status 1 the step that failed is named.
     """
@@ -67,7 +73,9 @@ def demo(
         if data is None and _holds_orders(machine):
             err.print("[green]✓[/] A shop with orders is here already: it stays as it is", highlight=False)
         else:
-            with story.step(f"Load {_wanted(data)[0]}"):  # says so itself, and changes nothing, when it is loaded already
+            with story.step(
+                f"Load {_wanted(data)[0]}"
+            ):  # says so itself, and changes nothing, when it is loaded already
                 _must("api.load", *_wanted(data), *(size.split() if data is None else ()))
         _show_accounts_once(layout, story)
         with story.step("Run the data platform: lake, marts, features, models"):
@@ -84,7 +92,9 @@ def _interruption_in_words(layout: Layout) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interruption:
-        left = "what runs keeps running, `souk down` stops it" if supervisor_lives(layout) else "nothing was left running"
+        left = (
+            "what runs keeps running, `souk down` stops it" if supervisor_lives(layout) else "nothing was left running"
+        )
         err.print(f"interrupted: {left}; the same command again continues with what is left to do", highlight=False)
         raise typer.Exit(130) from interruption
 
@@ -93,13 +103,15 @@ def _must(module: str, *arguments: str, capture: bool = False) -> str:
     done = run_module(module, *arguments, capture=capture)
     if done.returncode != 0:
         raise RuntimeProblem(
-            f"`python -m {module}` failed (exit status {done.returncode}); its words are above; `souk down` stops what runs"
+            f"`python -m {module}` failed (exit status {done.returncode}); its words are above; `souk down` stops what"
+            " runs"
         )
     return done.stdout or ""
 
 
 def _holds_orders(machine: Machine) -> bool:
-    """Whether anything was loaded or sold here before; a plain second run must not pour a made-up marketplace over a real set."""
+    """Whether anything was loaded or sold here before; a plain second run must not pour a made-up marketplace over a
+    real set."""
     with psycopg.connect(machine.database_url) as connection:
         return connection.execute("SELECT FROM orders LIMIT 1").fetchone() is not None
 
@@ -116,14 +128,19 @@ def _show_accounts_once(layout: Layout, story: Story) -> None:
         accounts = json.loads(told)
     if not known:
         write_atomically(layout.accounts, told)
-        rows = "\n".join(f"{role:<20} {account['email']:<28} {account['password']}" for role, account in accounts.items())
+        rows = "\n".join(
+            f"{role:<20} {account['email']:<28} {account['password']}" for role, account in accounts.items()
+        )
         out.print(Panel(rows, title=f"accounts, shown once, kept in {layout.accounts}", highlight=False))
 
 
 def _model(judged: Judged | None) -> str:
     if judged is None:
         return "none beats popularity yet: recommendations are what sells"
-    return f"{judged.shipped}: NDCG@10 {judged.ndcg:.4f} for you on the last weeks, popularity {judged.popularity:.4f}   (`souk evaluate`)"
+    return (
+        f"{judged.shipped}: NDCG@10 {judged.ndcg:.4f} for you on the last weeks, popularity {judged.popularity:.4f}  "
+        " (`souk evaluate`)"
+    )
 
 
 def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
@@ -150,15 +167,32 @@ _GOAL_GIB = 6
 
 
 def _record(data: Path | None, story: Story, seconds: float, peak: int) -> None:
-    """Two result lines in the form of `tests.benchmarks.results`; `limit` is the goal, a ratio of 1 or more means it was met."""
+    """Two result lines in the form of `tests.benchmarks.results`; `limit` is the goal, a ratio of 1 or more means it
+    was met."""
     dataset = _wanted(data)[0]
     steps = "; ".join(f"{title} {taken:.0f} s" for title, taken in story.seconds.items())
     gib = peak / 1024**3
     goal = _GOAL_SECONDS[dataset]
-    machine = {"machine": f"{os.cpu_count()} cores, {platform.machine()}", "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    machine = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     rows = [
-        {"name": f"{dataset}: time", "ours": seconds, "limit": goal, "unit": "s", "ratio": round(goal / seconds, 2), "note": steps},
-        {"name": f"{dataset}: peak memory", "ours": round(gib, 2), "limit": _GOAL_GIB, "unit": "GiB", "ratio": round(_GOAL_GIB / gib, 2)},
+        {
+            "name": f"{dataset}: time",
+            "ours": seconds,
+            "limit": goal,
+            "unit": "s",
+            "ratio": round(goal / seconds, 2),
+            "note": steps,
+        },
+        {
+            "name": f"{dataset}: peak memory",
+            "ours": round(gib, 2),
+            "limit": _GOAL_GIB,
+            "unit": "GiB",
+            "ratio": round(_GOAL_GIB / gib, 2),
+        },
     ]
     target = ROOT / "docs" / "results" / "demo.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -22,10 +22,11 @@ from orchestration.runtime.status import Section, status_of
 def up() -> None:
     """Start everything and return when all of it is healthy.
 
-    Safe to repeat: what runs stays, what died comes back. When something does not become healthy, it is named with the end of its log,
-    whatever this call started is stopped again, and the exit status is 1. ctrl-c does the same.
+    Safe to repeat: what runs stays, what died comes back. When something does not become healthy, it is named with the
+    end of its log, whatever this call started is stopped again, and the exit status is 1. ctrl-c does the same.
 
-    SOUK_SERVICES=postgres,redis,... starts a part. DATABASE_URL, REDIS_URL and MLFLOW_TRACKING_URI replace a server of ours.
+    SOUK_SERVICES=postgres,redis,... starts a part. DATABASE_URL, REDIS_URL and MLFLOW_TRACKING_URI replace a server of
+    ours.
     """
     with problems_as_sentences(), ServiceProgress() as progress:
         machine = control.up(settings(), progress)
@@ -37,18 +38,22 @@ def up() -> None:
 def down() -> None:
     """Stop everything that `souk up` started, and nothing else. Data stays. Safe to repeat.
 
-    Also ends a `souk up` that is still starting, and what a killed supervisor left. The exit status is 0 when nothing runs any more.
+    Also ends a `souk up` that is still starting, and what a killed supervisor left. The exit status is 0 when nothing
+    runs any more.
     """
     with problems_as_sentences(), ServiceProgress() as progress:
         control.down(settings(), progress)
     err.print("[green]down[/]")
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False) -> None:
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
     """Show what runs, where, and how far the lake and the marts have come.
 
     Exits 0 also when things are down. The addresses in the JSON contain passwords and work as they are in a client.
-    lagBytes and lagSeconds say how far the lake is behind Postgres; asOf is the moment of the orders the marts were built from.
+    lagBytes and lagSeconds say how far the lake is behind Postgres; asOf is the moment of the orders the marts were
+    built from.
     """
     with problems_as_sentences():
         chosen = settings()
@@ -75,8 +80,13 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
         return ["", "nothing was started here yet: run `souk up`, or set SOUK_HOME to where it was"]
     behind = "unknown" if lake["lagBytes"] is None else f"{lake['lagBytes']:,} bytes, {lake['lagSeconds']} s"
     return [
-        *("", f"lake   {lake['uri']}  " + (f"at {lake['lsn']}, behind: {behind}" if lake["lsn"] else "empty: cdc has not run yet")),
-        f"marts  {marts['path']}  " + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
+        *(
+            "",
+            f"lake   {lake['uri']}  "
+            + (f"at {lake['lsn']}, behind: {behind}" if lake["lsn"] else "empty: cdc has not run yet"),
+        ),
+        f"marts  {marts['path']}  "
+        + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
     ]
 
 
@@ -86,7 +96,9 @@ def _without_password(address: str) -> str:
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="One service, such as api, cdc or supervisor; all of them when left out.")] = "",
+    service: Annotated[
+        str, typer.Argument(help="One service, such as api, cdc or supervisor; all of them when left out.")
+    ] = "",
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing what is written.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines to begin with.")] = 40,
 ) -> None:
@@ -95,7 +107,9 @@ def logs(
     files = [folder / f"{service}.log"] if service else sorted(folder.glob("*.log"))
     if service and not files[0].exists():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.log")))
-        err.print(f"no log of {service}; there are: {known or 'none yet'}", highlight=False, markup=False, soft_wrap=True)
+        err.print(
+            f"no log of {service}; there are: {known or 'none yet'}", highlight=False, markup=False, soft_wrap=True
+        )
         raise typer.Exit(1)
     offsets = {}
     for file in files:
@@ -126,7 +140,8 @@ def _print_line(file: Path, line: str, *, alone: bool) -> None:
 
 
 def doctor() -> None:
-    """Look at this machine: Python, disk, memory, Postgres, Redis, Java, ports. Says how to mend what is wrong, and exits 1 then."""
+    """Look at this machine: Python, disk, memory, Postgres, Redis, Java, ports. Says how to mend what is wrong, and
+    exits 1 then."""
     chosen = settings()
     with problems_as_sentences():
         machine = load_machine(chosen)

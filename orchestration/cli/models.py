@@ -8,12 +8,15 @@ import typer
 from orchestration.cli.console import problems_as_sentences, run_module
 from orchestration.runtime.errors import RuntimeProblem
 
-# The programs of tests/benchmarks that measure something (a test compares); `souk demo --record` is the one for the demo.
+# The programs of tests/benchmarks that measure something (a test compares); `souk demo --record` is the one for the
+# demo.
 NAMES = ("cdc", "dbt", "latency", "load", "recommenders")
 
 
 def evaluate(
-    data: Annotated[Path | None, typer.Option(help="Folder of a real set; the lake of this machine when left out.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of a real set; the lake of this machine when left out.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Named settings of the training: demo, full, steady or tiny.")] = "",
 ) -> None:
     """Measure the recommenders offline on the whole catalogue and print one JSON document; progress goes to stderr.
@@ -34,7 +37,8 @@ def bench(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help=f"One of: {', '.join(NAMES)}.", metavar="name")],
 ) -> None:
-    """Run one benchmark and print JSON lines {name, ours, limit, unit, ratio, ...}; the limit is measured in the same run.
+    """Run one benchmark and print JSON lines {name, ours, limit, unit, ratio, ...}; the limit is measured in the same
+    run.
 
     Further arguments go to the benchmark as they are. Exit status 0 when it was measured, whatever the figures are.
     """

@@ -1,1 +1,2 @@
-"""Processes on one machine: launchers of the embedded servers, the service table, the supervisor, ports, secrets and checks."""
+"""Processes on one machine: launchers of the embedded servers, the service table, the supervisor, ports, secrets and
+checks."""

@@ -1,4 +1,5 @@
-"""`python -m orchestration.runtime`: the supervisor process. `souk up` starts it, detached, and waits for what it reports."""
+"""`python -m orchestration.runtime`: the supervisor process. `souk up` starts it, detached, and waits for what it
+reports."""
 
 import logging
 import sys

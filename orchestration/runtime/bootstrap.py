@@ -27,9 +27,13 @@ def prepare_server(admin_url: str, passwords: RolePasswords, databases: Sequence
             (REPLICATOR, passwords.replicator, sql.SQL("login replication")),
         ):
             verb = sql.SQL("alter" if role in roles else "create")
-            admin.execute(sql.SQL("{} role {} {} password {}").format(verb, sql.Identifier(role), rights, sql.Literal(password)))
+            admin.execute(
+                sql.SQL("{} role {} {} password {}").format(verb, sql.Identifier(role), rights, sql.Literal(password))
+            )
         admin.execute(sql.SQL("grant pg_read_all_data to {}").format(sql.Identifier(REPLICATOR)))
         existing = {row[0] for row in admin.execute("select datname from pg_database")}
         for name in databases:
             if name not in existing:
-                admin.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
+                admin.execute(
+                    sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(OWNER))
+                )

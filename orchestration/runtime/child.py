@@ -23,7 +23,9 @@ _ONCE_ATTEMPTS = 3  # a migration may lose a lock once; it is not broken until i
 class Child:
     """Only the supervisor's main thread calls its methods: a child dies with the thread that started it."""
 
-    def __init__(self, service: Service, layout: Layout, environment: dict[str, str], cwd: Path, pool: Executor) -> None:
+    def __init__(
+        self, service: Service, layout: Layout, environment: dict[str, str], cwd: Path, pool: Executor
+    ) -> None:
         self.service, self._layout, self._cwd, self._pool = service, layout, cwd, pool
         self._environment = {**environment, **service.env}
         self.state, self.message = "waiting", ""
@@ -91,7 +93,8 @@ class Child:
         self.state = "failed" if self.service.once and self._failures >= _ONCE_ATTEMPTS else "restarting"
 
     def _ended(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether it exited. Its group is killed before it is reaped: until then nobody else can own that group's number."""
+        """Whether it exited. Its group is killed before it is reaped: until then nobody else can own that group's
+        number."""
         if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return False
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -107,7 +110,9 @@ class Child:
         else:
             if self.was_healthy and now - self._since > _CALM_SECONDS:
                 self._failures = 0
-            self._fail(now, f"killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}")
+            self._fail(
+                now, f"killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
+            )
 
     def _check(self, now: float) -> None:
         if self.service.once or self._process is None:
@@ -154,9 +159,12 @@ class Child:
     def publish(self) -> None:
         """Write run/<service>.json when something changed. A full disk must not stop the supervising."""
         pid = None if self._process is None else self._process.pid
-        if self._written is not None and (self._written.pid, self._written.state, self._written.message, self._written.restarts) == (
-            *(pid, self.state, self.message, self.restarts),
-        ):
+        if self._written is not None and (
+            self._written.pid,
+            self._written.state,
+            self._written.message,
+            self._written.restarts,
+        ) == (*(pid, self.state, self.message, self.restarts),):
             return
         started = None if pid is None else start_time_of(pid)
         record = Record(self.service.name, self.state, pid, started, self.service.url, self.restarts, self.message)

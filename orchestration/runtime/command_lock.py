@@ -23,7 +23,9 @@ def one_command(layout: Layout, meanwhile: Callable[[], None] = lambda: None) ->
     try:
         file = layout.command_lock.open("a")
     except OSError as error:
-        raise RuntimeProblem(f"cannot write in {layout.run} ({error.strerror}): mend that, or set SOUK_HOME to another folder") from error
+        raise RuntimeProblem(
+            f"cannot write in {layout.run} ({error.strerror}): mend that, or set SOUK_HOME to another folder"
+        ) from error
     with file:
         began, said = time.monotonic(), False
         while True:
@@ -34,7 +36,9 @@ def one_command(layout: Layout, meanwhile: Callable[[], None] = lambda: None) ->
                 meanwhile()
             waited = time.monotonic() - began
             if waited > _LONGEST_WAIT_SECONDS:
-                raise RuntimeProblem(f"another souk command is at work on {layout.home} and does not end: end that one, then try again")
+                raise RuntimeProblem(
+                    f"another souk command is at work on {layout.home} and does not end: end that one, then try again"
+                )
             if waited > _SAY_SO_AFTER_SECONDS and not said:
                 said = True
                 sys.stderr.write(f"another souk command is at work on {layout.home}, waiting for it\n")

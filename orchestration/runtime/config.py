@@ -18,7 +18,9 @@ PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dags
 
 def _damaged(layout: Layout, how: str) -> RuntimeProblem:
     # Never made anew by itself: the passwords in it open the data that lies beside it.
-    return RuntimeProblem(f"{layout.config} is damaged ({how}). Restore a copy, or move {layout.home} away to begin anew.")
+    return RuntimeProblem(
+        f"{layout.config} is damaged ({how}). Restore a copy, or move {layout.home} away to begin anew."
+    )
 
 
 def _readable(layout: Layout, text: bytes) -> object:
@@ -29,8 +31,8 @@ def _readable(layout: Layout, text: bytes) -> object:
     version = content.get("version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > _VERSION:
         raise RuntimeProblem(
-            f"{layout.home} was made by a newer Souk (its config.json has version {version}, this one knows up to {_VERSION}): "
-            "take the newer Souk, or set SOUK_HOME to another folder. Nothing was changed."
+            f"{layout.home} was made by a newer Souk (its config.json has version {version}, this one knows up to"
+            f" {_VERSION}): take the newer Souk, or set SOUK_HOME to another folder. Nothing was changed."
         )
     return content
 
@@ -59,7 +61,8 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, layout: Layout) -> Self | None:
-        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged or newer than we are."""
+        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged or newer than
+        we are."""
         try:
             text = layout.config.read_bytes()
         except FileNotFoundError:
@@ -75,7 +78,8 @@ class Config(BaseModel):
         write_atomically(layout.config, json.dumps(self.model_dump(), indent=2) + "\n")
 
     def with_free_ports(self, running: Collection[str] = ()) -> tuple[Self, list[str]]:
-        """Every port set and free; ports of services in `running` are kept. Returns the config and the names that had to move."""
+        """Every port set and free; ports of services in `running` are kept. Returns the config and the names that had
+        to move."""
         ports = {name: port for name, port in self.ports.items() if name in PORT_NAMES}
         moved = []
         for name in PORT_NAMES:
@@ -93,7 +97,9 @@ def ensure_signing_key(layout: Layout) -> Path:
     """The Ed25519 key (PEM, PKCS8) that signs access tokens; made on first use."""
     path = layout.keys / "jwt.pem"
     if not path.exists():
-        from cryptography.hazmat.primitives import serialization  # once per state directory, so not on every command's bill
+        from cryptography.hazmat.primitives import (
+            serialization,  # once per state directory, so not on every command's bill
+        )
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         pem = Ed25519PrivateKey.generate().private_bytes(

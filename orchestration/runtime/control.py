@@ -30,7 +30,8 @@ _SWEEP_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
 _LOG_LINES = 15
 _BIG_LOG_BYTES = 20 * 1024**2
-# Supervisors started by this process. Without a reference Python warns that a running child is forgotten, which is what we want here.
+# Supervisors started by this process. Without a reference Python warns that a running child is forgotten, which is what
+# we want here.
 _DETACHED: list[subprocess.Popen[bytes]] = []
 Progress = Callable[[Mapping[str, Record]], None]
 
@@ -50,7 +51,9 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
     """
     layout = open_layout(settings.home)
     if unknown := settings.chosen_services - set(NAMES):
-        raise RuntimeProblem(f"SOUK_SERVICES: there is no service {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
+        raise RuntimeProblem(
+            f"SOUK_SERVICES: there is no service {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}"
+        )
     if not supervisor_lives(layout):
         _refuse_unless_ready(settings, layout)
     try:
@@ -82,13 +85,18 @@ def _refuse_unless_ready(settings: Settings, layout: Layout) -> None:
 
 
 def _running_machine(settings: Settings, layout: Layout) -> Machine:
-    """The machine whose supervisor runs. Raises: RuntimeProblem when that one was started for fewer services or by older code."""
+    """The machine whose supervisor runs. Raises: RuntimeProblem when that one was started for fewer services or by
+    older code."""
     machine = load_machine(settings)
     if machine is None:
-        raise RuntimeProblem(f"a supervisor runs but {settings.home}/config.json is gone: run `souk down`, then `souk up`")
+        raise RuntimeProblem(
+            f"a supervisor runs but {settings.home}/config.json is gone: run `souk down`, then `souk up`"
+        )
     unknown = [service.name for service in service_table(machine) if read_record(layout, service.name) is None]
     if unknown:
-        raise RuntimeProblem(f"what runs here was started without {', '.join(unknown)}: run `souk down`, then `souk up`")
+        raise RuntimeProblem(
+            f"what runs here was started without {', '.join(unknown)}: run `souk down`, then `souk up`"
+        )
     return machine
 
 
@@ -100,7 +108,9 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
         config, moved = (Config.load(layout) or Config()).with_free_ports()
         config.save(layout)
     except OSError as error:
-        raise RuntimeProblem(f"cannot write {layout.config}: {error.strerror}. Free some space, or set SOUK_HOME elsewhere.") from error
+        raise RuntimeProblem(
+            f"cannot write {layout.config}: {error.strerror}. Free some space, or set SOUK_HOME elsewhere."
+        ) from error
     machine = Machine(settings, layout, config)
     if moved:
         sys.stderr.write(f"ports taken by others, moved: {', '.join(moved)}\n")
@@ -144,10 +154,18 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
         progress(records)
         if not supervisor_lives(machine.layout):
             raise _SupervisorEnded(_how_it_ended(machine.layout))
-        if all(_well(record) for record in records.values()) and _answer_now(services, records) and supervisor_lives(machine.layout):
+        if (
+            all(_well(record) for record in records.values())
+            and _answer_now(services, records)
+            and supervisor_lives(machine.layout)
+        ):
             return
-        if full := lack_of_room(machine.layout.home, FULL_BYTES):  # then the records may be old, and waiting for them is in vain
-            raise RuntimeProblem(f"disk: {full}. What was acknowledged is kept; `souk up` continues with it once there is room.")
+        if full := lack_of_room(
+            machine.layout.home, FULL_BYTES
+        ):  # then the records may be old, and waiting for them is in vain
+            raise RuntimeProblem(
+                f"disk: {full}. What was acknowledged is kept; `souk up` continues with it once there is room."
+            )
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
             # `unhealthy` was healthy before and may only be slow for a moment: the deadline decides about it.
@@ -233,7 +251,8 @@ def _all_records(layout: Layout) -> dict[str, Record]:
 
 
 def sweep(layout: Layout) -> None:
-    """End what a killed supervisor left: recorded processes whose start time still matches, and all that carry our mark."""
+    """End what a killed supervisor left: recorded processes whose start time still matches, and all that carry our
+    mark."""
     leftovers = {process.pid: process for process in supervised_processes(layout.home)}
     for record in _all_records(layout).values():
         process = process_of(record)
@@ -247,7 +266,8 @@ def sweep(layout: Layout) -> None:
 
 
 def _still_there(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until they ended, at most `seconds`; who has not. A zombie has ended: reaping it is its parent's business, not ours."""
+    """Wait until they ended, at most `seconds`; who has not. A zombie has ended: reaping it is its parent's business,
+    not ours."""
     deadline = time.monotonic() + seconds
     left = list(processes)
     while left and time.monotonic() < deadline:
@@ -264,7 +284,8 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _signal(processes: Sequence[psutil.Process], *, postgres: signal.Signals, others: signal.Signals) -> None:
-    """Postgres has signals of its own: SIGINT ends it fast and cleanly, SIGQUIT at once; SIGTERM would wait for its clients."""
+    """Postgres has signals of its own: SIGINT ends it fast and cleanly, SIGQUIT at once; SIGTERM would wait for its
+    clients."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(postgres if process.name() == "postgres" else others)

@@ -1,4 +1,5 @@
-"""`python -m orchestration.runtime.databases`: roles and databases of the server in use, embedded or not. Runs before the migrations."""
+"""`python -m orchestration.runtime.databases`: roles and databases of the server in use, embedded or not. Runs before
+the migrations."""
 
 import sys
 from collections.abc import Sequence
@@ -11,16 +12,20 @@ from orchestration.settings import load_settings
 
 
 def prepare_databases(machine: Machine) -> None:
-    """Embedded server: everything. A server of the operator's: only the databases of Dagster, MLflow and Feast, beside the shop's."""
+    """Embedded server: everything. A server of the operator's: only the databases of Dagster, MLflow and Feast, beside
+    the shop's."""
     if machine.settings.database_url is None:
-        prepare_server(machine.cluster.url(), RolePasswords(machine.config.owner_password, machine.config.replicator_password))
+        prepare_server(
+            machine.cluster.url(), RolePasswords(machine.config.owner_password, machine.config.replicator_password)
+        )
     else:
         check_outside_server(machine.database_url, machine.replication_url)
         create_siblings(machine.database_url, [name for name in DATABASES if name != "souk"])
 
 
 def check_outside_server(database_url: str, replication_url: str) -> None:
-    """What change capture needs of a server that is not ours. Raises RuntimeProblem saying what to set; nothing is changed."""
+    """What change capture needs of a server that is not ours. Raises RuntimeProblem saying what to set; nothing is
+    changed."""
     if urlsplit(database_url).scheme not in {"postgresql", "postgres"}:
         raise RuntimeProblem("DATABASE_URL must look like postgresql://user:password@host:port/database")
     level = _one(database_url, "DATABASE_URL", "show wal_level")
@@ -29,7 +34,11 @@ def check_outside_server(database_url: str, replication_url: str) -> None:
             f"the server of DATABASE_URL has wal_level={level}, change capture needs logical: "
             "run `alter system set wal_level = 'logical'` there, restart it, and try again."
         )
-    may = _one(replication_url, "REPLICATION_URL", "select rolreplication or rolsuper from pg_roles where rolname = current_user")
+    may = _one(
+        replication_url,
+        "REPLICATION_URL",
+        "select rolreplication or rolsuper from pg_roles where rolname = current_user",
+    )
     if not may:
         role = urlsplit(replication_url).username
         raise RuntimeProblem(
@@ -46,12 +55,15 @@ def _one(url: str, name: str, query: str) -> object:
             row = connection.execute(query).fetchone()
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise RuntimeProblem(f"cannot connect to the server of {name}: {reason}. Check host, port, user and password in {name}.") from error
+        raise RuntimeProblem(
+            f"cannot connect to the server of {name}: {reason}. Check host, port, user and password in {name}."
+        ) from error
     return row[0] if row else None
 
 
 def create_siblings(database_url: str, names: Sequence[str]) -> None:
-    """Create missing databases on the server of `database_url`. Raises RuntimeProblem with the statements when the role may not."""
+    """Create missing databases on the server of `database_url`. Raises RuntimeProblem with the statements when the role
+    may not."""
     import psycopg
     from psycopg import sql
 

@@ -27,9 +27,15 @@ def lack_of_room(folder: Path, needed: int = NEEDED_BYTES) -> str | None:
     state = os.statvfs(place)
     free = state.f_bavail * state.f_frsize
     if free < needed:
-        return f"{free >> 20:,} MiB free on the disk at {_mount_point(place)}, {needed >> 20:,} MiB needed for {folder}: {_ADVICE}"
+        return (
+            f"{free >> 20:,} MiB free on the disk at {_mount_point(place)}, {needed >> 20:,} MiB needed for {folder}:"
+            f" {_ADVICE}"
+        )
     if state.f_files and not state.f_favail:
-        return f"the disk at {_mount_point(place)} can hold no more files (its inodes are used up), needed for {folder}: {_ADVICE}"
+        return (
+            f"the disk at {_mount_point(place)} can hold no more files (its inodes are used up), needed for {folder}:"
+            f" {_ADVICE}"
+        )
     return None
 
 
@@ -41,7 +47,10 @@ def refusal_to_write(folder: Path) -> str | None:
             return None
     except OSError as error:
         advice = "change its owner, or " if isinstance(error, PermissionError) else ""
-        return f"cannot write in {place} ({error.strerror}), needed for {folder}: {advice}set SOUK_HOME to a folder of yours"
+        return (
+            f"cannot write in {place} ({error.strerror}), needed for {folder}: {advice}set SOUK_HOME to a folder of"
+            " yours"
+        )
 
 
 def _mount_point(place: Path) -> Path:

@@ -40,7 +40,9 @@ def check_python() -> Finding:
     """3.11, the version the lock was resolved and tried for."""
     version = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info[:2] == (3, 11)
-    return Finding("python", ok, version if ok else f"{version}; Souk runs on Python 3.11: install it and run `make install`")
+    return Finding(
+        "python", ok, version if ok else f"{version}; Souk runs on Python 3.11: install it and run `make install`"
+    )
 
 
 def check_disk(home: Path, needed: int) -> Finding:
@@ -63,7 +65,9 @@ def check_postgres(settings: Settings) -> Finding:
         if settings.database_url is not None:
             url = settings.database_url.get_secret_value()
             check_outside_server(url, settings.replication_url.get_secret_value() if settings.replication_url else url)
-            return Finding("postgres", True, f"DATABASE_URL on {urlsplit(url).hostname}, wal_level logical, replication allowed")
+            return Finding(
+                "postgres", True, f"DATABASE_URL on {urlsplit(url).hostname}, wal_level logical, replication allowed"
+            )
         done = run_to_end([str(postgres_bin() / "postgres"), "--version"], drop_root=True, timeout=30)
     except (RuntimeProblem, OSError) as problem:
         return Finding("postgres", False, str(problem))
@@ -77,7 +81,11 @@ def check_redis(settings: Settings) -> Finding:
         return Finding(
             "redis",
             health.ok,
-            "REDIS_URL answers" if health.ok else f"REDIS_URL does not answer: {health.detail}. Check host, port and password.",
+            (
+                "REDIS_URL answers"
+                if health.ok
+                else f"REDIS_URL does not answer: {health.detail}. Check host, port and password."
+            ),
         )
     try:
         done = run_to_end([str(redis_binary()), "--version"], drop_root=False, timeout=30)
@@ -114,7 +122,8 @@ def check_addresses(settings: Settings, running: Callable[[str], bool]) -> Itera
             yield Finding(
                 f"port of {name}",
                 False,
-                f"port {port} of {variable} is taken by {listener_on(port)}: stop that, or set {variable} to another port",
+                f"port {port} of {variable} is taken by {listener_on(port)}: stop that, or set {variable} to another"
+                " port",
             )
 
 
@@ -150,6 +159,10 @@ def examine(settings: Settings, machine: Machine | None) -> list[Finding]:
         for name, port in machine.config.ports.items():
             if not running(name) and not is_free(port):
                 found.append(
-                    Finding(f"port of {name}", True, f"{port} is taken by {listener_on(port)}; the next `souk up` chooses another")
+                    Finding(
+                        f"port of {name}",
+                        True,
+                        f"{port} is taken by {listener_on(port)}; the next `souk up` chooses another",
+                    )
                 )
     return found

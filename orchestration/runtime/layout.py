@@ -87,7 +87,8 @@ def open_layout(home: Path) -> Layout:
         raise RuntimeProblem(f"SOUK_HOME={home} is not a folder: set it to one, which may be new") from None
     except PermissionError as error:
         raise RuntimeProblem(
-            f"SOUK_HOME={home} is closed to {getpass.getuser()}: work as the user who started it, or set SOUK_HOME to a folder of yours"
+            f"SOUK_HOME={home} is closed to {getpass.getuser()}: work as the user who started it, or set SOUK_HOME to a"
+            " folder of yours"
         ) from error
     except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, ~somebody unknown
         raise RuntimeProblem(f"SOUK_HOME={home} cannot be used ({error}): set it to another folder") from error
@@ -95,7 +96,8 @@ def open_layout(home: Path) -> Layout:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` in one step, mode 0600: a reader sees the old text or the new one, also after a crash or on a full disk."""
+    """Replace `path` in one step, mode 0600: a reader sees the old text or the new one, also after a crash or on a full
+    disk."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

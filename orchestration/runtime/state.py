@@ -68,7 +68,8 @@ def process_of(record: Record | None) -> psutil.Process | None:
 def supervised_processes(home: Path) -> Iterator[psutil.Process]:
     """Every live process of this state directory, grandchildren included; never this process or its ancestors.
 
-    Ours carry a mark in their environment. Postgres and Redis write their titles over theirs, so they are known by where they work.
+    Ours carry a mark in their environment. Postgres and Redis write their titles over theirs, so they are known by
+    where they work.
     """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():

@@ -16,7 +16,8 @@ Section = dict[str, object]
 
 
 def status_of(machine: Machine | None) -> dict[str, Section]:
-    """One section per service, plus `lake` and `marts`. Before the first start every service is unhealthy and every value null."""
+    """One section per service, plus `lake` and `marts`. Before the first start every service is unhealthy and every
+    value null."""
     if machine is None:
         return {
             **{name: _section(name, None, None, Health(False, "never started")) for name in _SERVICES},
@@ -57,12 +58,23 @@ def _why(record: Record | None, answer: str) -> str:
     if record is None:
         return "not started"
     if process_of(record) is None:
-        return f"{record.state}: {record.message}" if record.message else "its process is gone" if record.pid else record.state
+        return (
+            f"{record.state}: {record.message}"
+            if record.message
+            else "its process is gone"
+            if record.pid
+            else record.state
+        )
     return answer
 
 
 def _section(name: str, address: str | None, pid: int | None, health: Health) -> Section:
-    return {"dsn" if name == "postgres" else "url": address, "healthy": health.ok, "pid": pid, "detail": "" if health.ok else health.detail}
+    return {
+        "dsn" if name == "postgres" else "url": address,
+        "healthy": health.ok,
+        "pid": pid,
+        "detail": "" if health.ok else health.detail,
+    }
 
 
 def _pid(machine: Machine, name: str) -> int | None:
@@ -121,7 +133,9 @@ def _bytes_after(database_url: str, lsn: object) -> int | None:
 
     try:
         with psycopg.connect(database_url, connect_timeout=3) as connection:
-            row = connection.execute("select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), %s::text::pg_lsn)::bigint", (lsn,)).fetchone()
+            row = connection.execute(
+                "select pg_wal_lsn_diff(pg_current_wal_flush_lsn(), %s::text::pg_lsn)::bigint", (lsn,)
+            ).fetchone()
     except psycopg.Error:
         return None
     return None if row is None else row[0]

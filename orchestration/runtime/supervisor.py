@@ -1,4 +1,5 @@
-"""Keeps every process of one state directory running. Its main thread starts and reaps, a small pool prepares and checks."""
+"""Keeps every process of one state directory running. Its main thread starts and reaps, a small pool prepares and
+checks."""
 
 import contextlib
 import fcntl
@@ -23,7 +24,8 @@ log = logging.getLogger("souk.supervisor")
 
 @contextlib.contextmanager
 def supervisor_lock(layout: Layout) -> Iterator[bool]:
-    """Hold the lock that says "a supervisor lives"; yields False when another one does. The kernel releases it with the process."""
+    """Hold the lock that says "a supervisor lives"; yields False when another one does. The kernel releases it with the
+    process."""
     with layout.supervisor_lock.open("a") as file:
         deadline = now() + _LOCK_SECONDS  # somebody asking `supervisor_lives` holds it for an instant
         while True:

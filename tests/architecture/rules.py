@@ -1,4 +1,5 @@
-"""House rules that a linter does not know, as functions from source text to complaints. Each has a passing and a failing fixture."""
+"""House rules that a linter does not know, as functions from source text to complaints. Each has a passing and a
+failing fixture."""
 
 import ast
 import re
@@ -18,7 +19,8 @@ OWNED_NOUNS = ("carts", "orders", "payments")
 
 
 def commits_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
-    """`commit()` belongs to kernel/db.py: a transaction ends where it began. A search index's `writer` is no transaction."""
+    """`commit()` belongs to kernel/db.py: a transaction ends where it began. A search index's `writer` is no
+    transaction."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=receiver, attr="commit")) if ast.unparse(receiver) != "writer":
@@ -48,9 +50,15 @@ def float_money(tree: ast.AST) -> Iterator[str]:
 def network_inside_a_transaction(tree: ast.AST) -> Iterator[str]:
     """Between BEGIN and COMMIT nothing may wait for another machine."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncWith) and any(".transaction(" in ast.unparse(item.context_expr) for item in node.items):
+        if isinstance(node, ast.AsyncWith) and any(
+            ".transaction(" in ast.unparse(item.context_expr) for item in node.items
+        ):
             for inner in ast.walk(ast.Module(body=node.body, type_ignores=[])):
-                if isinstance(inner, ast.Await) and isinstance(inner.value, ast.Call) and isinstance(inner.value.func, ast.Attribute):
+                if (
+                    isinstance(inner, ast.Await)
+                    and isinstance(inner.value, ast.Call)
+                    and isinstance(inner.value.func, ast.Attribute)
+                ):
                     path = ast.unparse(inner.value.func).split(".")
                     if NETWORK_NAMES & set(path[:-1]):
                         yield f"line {inner.lineno}: {'.'.join(path)} awaited inside a transaction"

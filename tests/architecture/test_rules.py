@@ -36,9 +36,13 @@ def api_files(*, besides: tuple[str, ...] = (), name: str = "*.py") -> list[Path
 
 
 def test_only_the_kernel_commits() -> None:
-    # Migrations, the loaders and the sandbox's own ledger run their own single-writer transactions outside the request path.
+    # Migrations, the loaders and the sandbox's own ledger run their own single-writer transactions outside the request
+    # path.
     assert (
-        complaints(rules.commits_outside_the_kernel, api_files(besides=("api/kernel/db.py", "api/migrate.py", "api/load/", "api/sandbox/")))
+        complaints(
+            rules.commits_outside_the_kernel,
+            api_files(besides=("api/kernel/db.py", "api/migrate.py", "api/load/", "api/sandbox/")),
+        )
         == []
     )
 
@@ -76,7 +80,11 @@ def test_routes_hold_no_sql() -> None:
             "async def f():\n async with db.transaction() as tx:\n  await tx.execute(s)\n await ctx.http.post(u)",
             "async def f():\n async with db.transaction() as tx:\n  await ctx.http.post(u)",
         ),
-        (rules.queries_without_an_actor, "async def order_of(tx, actor, order_id): ...", "async def order_by_id(tx, order_id): ..."),
+        (
+            rules.queries_without_an_actor,
+            "async def order_of(tx, actor, order_id): ...",
+            "async def order_by_id(tx, order_id): ...",
+        ),
         (rules.sql_in_routes, "from api.orders import queries", "from sqlalchemy import select"),
     ],
 )
@@ -86,7 +94,11 @@ def test_each_rule_sees_its_violation(rule: Rule, clean: str, dirty: str) -> Non
 
 
 def test_no_file_is_over_500_lines() -> None:
-    long = {str(path.relative_to(ROOT)): lines for path in sources(*PACKAGES) if (lines := len(path.read_text().splitlines())) > 500}
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in sources(*PACKAGES)
+        if (lines := len(path.read_text().splitlines())) > 500
+    }
     assert long == {}
 
 
@@ -97,14 +109,27 @@ def test_the_top_level_is_the_architecture() -> None:
 
 def test_no_unfinished_marks_and_no_machine_paths() -> None:
     marks = re.compile(
-        r"\b(TO" r"DO|FIX" r"ME|XX" r"X|NotImplemented" r"Error)\b|/(?:ro" r"ot|ho" r"me|wo" r"rk)/\w|file://" r"/|://[\w.]*pypi[\w.]*/"
+        r"\b(TO"
+        r"DO|FIX"
+        r"ME|XX"
+        r"X|NotImplemented"
+        r"Error)\b|/(?:ro"
+        r"ot|ho"
+        r"me|wo"
+        r"rk)/\w|file://"
+        r"/|://[\w.]*pypi[\w.]*/"
     )
     text = [
         path
         for path in tracked()
-        if path.suffix in {".py", ".sql", ".md", ".toml", ".yml", ".yaml", ".lock", ".txt", ".sh"} or path.name == "Makefile"
+        if path.suffix in {".py", ".sql", ".md", ".toml", ".yml", ".yaml", ".lock", ".txt", ".sh"}
+        or path.name == "Makefile"
     ]
-    found = [f"{path.relative_to(ROOT)}: {match.group()}" for path in text for match in marks.finditer(path.read_text(errors="replace"))]
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in text
+        for match in marks.finditer(path.read_text(errors="replace"))
+    ]
     assert found == []
 
 
@@ -116,5 +141,7 @@ def test_heavy_wheels_never_enter_the_api_process() -> None:
 
 
 def test_import_contracts_hold() -> None:
-    done = subprocess.run([str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout

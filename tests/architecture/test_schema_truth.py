@@ -22,7 +22,10 @@ def test_migrations_build_exactly_the_models(database_url: str) -> None:
 
 def test_every_check_constraint_of_the_models_is_in_the_database(database_url: str) -> None:
     declared = {
-        str(item.name) for table in metadata().tables.values() for item in table.constraints if item.__visit_name__ == "check_constraint"
+        str(item.name)
+        for table in metadata().tables.values()
+        for item in table.constraints
+        if item.__visit_name__ == "check_constraint"
     }
     with psycopg.connect(database_url) as connection:
         found = connection.execute("SELECT conname FROM pg_constraint WHERE contype = 'c'").fetchall()
@@ -41,7 +44,9 @@ def test_the_publication_is_the_contract(database_url: str) -> None:
         ).fetchall()
 
     tables = contract.contract()["tables"]
-    assert {name: sorted(columns) for name, columns in rows} == {t["name"]: sorted(c["name"] for c in t["columns"]) for t in tables}
+    assert {name: sorted(columns) for name, columns in rows} == {
+        t["name"]: sorted(c["name"] for c in t["columns"]) for t in tables
+    }
     replica_identity: dict[str, str] = dict(identities)
     assert {t["name"]: replica_identity[t["name"]] for t in tables} == {t["name"]: t["replicaIdentity"] for t in tables}
 
@@ -50,7 +55,15 @@ def test_secrets_and_personal_data_are_not_published() -> None:
     published = {(t["name"], c["name"]) for t in contract.contract()["tables"] for c in t["columns"]}
 
     assert published.isdisjoint(
-        {("users", "email"), ("users", "password_hash"), ("users", "name"), ("users", "phone"), ("orders", "shipping_address")}
+        {
+            ("users", "email"),
+            ("users", "password_hash"),
+            ("users", "name"),
+            ("users", "phone"),
+            ("orders", "shipping_address"),
+        }
         | {("orders", "guest_email"), ("orders", "guest_session"), ("carts", "session_id")}
     )
-    assert {t["name"] for t in contract.contract()["tables"]}.isdisjoint({"refresh_tokens", "idempotency_keys", "checkouts", "addresses"})
+    assert {t["name"] for t in contract.contract()["tables"]}.isdisjoint(
+        {"refresh_tokens", "idempotency_keys", "checkouts", "addresses"}
+    )

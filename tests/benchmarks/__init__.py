@@ -1,1 +1,2 @@
-"""Measurements, never assertions: each prints JSON lines and appends them to docs/results/, from which the README's tables are rendered."""
+"""Measurements, never assertions: each prints JSON lines and appends them to docs/results/, from which the README's
+tables are rendered."""

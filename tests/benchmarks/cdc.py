@@ -1,8 +1,10 @@
-"""`python -m tests.benchmarks.cdc [changes]`: change data capture beside the server's own client, on a throw-away cluster with fsync on.
+"""`python -m tests.benchmarks.cdc [changes]`: change data capture beside the server's own client, on a throw-away
+cluster with fsync on.
 
-`limit` is pg_recvlogical (same Postgres, same slot position, same publication) writing pgoutput to /dev/null, for the snapshot `psql` with
-COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one counts. The time from a commit to its row in
-the lake is the real process's, at 200 commits a second; its settings hand a batch over every half second.
+`limit` is pg_recvlogical (same Postgres, same slot position, same publication) writing pgoutput to /dev/null, for the
+snapshot `psql` with COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one
+counts. The time from a commit to its row in the lake is the real process's, at 200 commits a second; its settings hand
+a batch over every half second.
 """
 
 import json
@@ -41,12 +43,14 @@ CHANGES = 400_000
 COMMITS_PER_SECOND = 200
 LATENCY_SECONDS = 20.0
 DDL = """
-create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total numeric(12,2), status text,
+create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total
+numeric(12,2), status text,
                     paid bool, ordered_at timestamptz, shipped_at timestamptz, note text);
 create publication souk_cdc for table sales;
 """
 ROWS = """
-insert into sales select i, gen_random_uuid(), gen_random_uuid(), i % 9, i % 1000 + 0.99, (i % 9) * (i % 1000 + 0.99), 'pending', i % 2 = 0,
+insert into sales select i, gen_random_uuid(), gen_random_uuid(), i % 9, i % 1000 + 0.99, (i % 9) * (i % 1000 + 0.99),
+'pending', i % 2 = 0,
        now() - i * interval '1 second', null, 'note ' || i from generate_series({low}::int8, {high}::int8) i
 """
 # Two inserts and two updates a transaction, as the notes on physical limits measured.
@@ -102,7 +106,8 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 def receive_with_postgres(url: str, slot: str, end: int) -> None:
     """The server's own client."""
     subprocess.run(
-        [str(postgres_bin() / "pg_recvlogical"), "-d", url, "--slot", slot, "--start", "--endpos", format_lsn(end), "-f", "/dev/null",
+        [str(postgres_bin() / "pg_recvlogical"), "-d", url, "--slot", slot, "--start", "--endpos", format_lsn(end),
+        "-f", "/dev/null",
          "-o", "proto_version=1", "-o", "publication_names=souk_cdc", "--no-loop"],
         check=True,
     )  # fmt: skip
@@ -133,7 +138,9 @@ def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None
     with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
         collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
         upkeep = Upkeep(writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24))
-        stream = Stream(replication, sql=sql, writer=writer, collector=collector, upkeep=upkeep, pace=pace, tick=lambda _: None)
+        stream = Stream(
+            replication, sql=sql, writer=writer, collector=collector, upkeep=upkeep, pace=pace, tick=lambda _: None
+        )
         stream.run("souk_cdc", lambda: writer.lsn >= end)
 
 
@@ -181,7 +188,9 @@ def replicating(url: str, home: Path) -> Iterator[Path]:
         "SOUK_CONTRACT_PATH": str(home / "contract.json"),
         "SOUK_CDC_SLOT": "bench_live",
     }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "REPLICATION_"))} | settings
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "REPLICATION_"))
+    } | settings
     process = subprocess.Popen([sys.executable, "-m", "warehouse.cdc"], env=environment, cwd=Path(__file__).parents[2])
     status = home / "run" / "cdc-status.json"
     try:
@@ -231,10 +240,13 @@ def measure_latency(url: str, folder: Path) -> None:
         assert mark is not None
         log = read_changes(lake, "sales", mark).select(["sale_id", "_commit_lsn", "_op"]).to_pylist()
     lsn_of = {row["sale_id"]: row["_commit_lsn"] for row in log if row["_op"] == "i"}
-    waits = sorted(next(at for lsn, at in seen if lsn >= lsn_of[number]) - moment for number, moment in committed.items())
+    waits = sorted(
+        next(at for lsn, at in seen if lsn >= lsn_of[number]) - moment for number, moment in committed.items()
+    )
     for percent in (50, 99):
         record(
-            "cdc", f"commit to the lake, p{percent}", ours=waits[len(waits) * percent // 100], limit=None, unit="s", lower_is_better=True,
+            "cdc", f"commit to the lake, p{percent}", ours=waits[len(waits) * percent // 100], limit=None, unit="s",
+            lower_is_better=True,
             commits=len(waits), commitsPerSecond=round(len(waits) / LATENCY_SECONDS), watermarks=len(seen),
         )  # fmt: skip
 

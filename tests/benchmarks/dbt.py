@@ -1,7 +1,8 @@
 """dbt's build beside the same SQL run bare in DuckDB, on the same lake, in one run. `souk bench dbt`.
 
-The lake is the one under SOUK_HOME; without one, a seeded shop of 20,000 orders. Both sides run every model and every data test with
-two threads into a fresh file. Imports are not counted; parsing the project is: a build pays for it every time.
+The lake is the one under SOUK_HOME; without one, a seeded shop of 20,000 orders. Both sides run every model and every
+data test with two threads into a fresh file. Imports are not counted; parsing the project is: a build pays for it every
+time.
 """
 
 import tempfile
@@ -42,8 +43,24 @@ def main() -> None:
         lines = _run_bare(bare, settings.dbt_target)
         limit, limit_cpu = time.perf_counter() - started, time.process_time() - cpu
         nodes = {"models": run.models, "tests": run.tests, "order_lines": lines}
-        record("dbt", "dbt build beside the same SQL in DuckDB", ours=ours, limit=limit, unit="s", lower_is_better=True, **nodes)
-        record("dbt", "the same, processor time", ours=ours_cpu, limit=limit_cpu, unit="CPU s", lower_is_better=True, **nodes)
+        record(
+            "dbt",
+            "dbt build beside the same SQL in DuckDB",
+            ours=ours,
+            limit=limit,
+            unit="s",
+            lower_is_better=True,
+            **nodes,
+        )
+        record(
+            "dbt",
+            "the same, processor time",
+            ours=ours_cpu,
+            limit=limit_cpu,
+            unit="CPU s",
+            lower_is_better=True,
+            **nodes,
+        )
 
 
 def _lake(folder: Path) -> tuple[TransformSettings, Watermark]:
@@ -59,7 +76,8 @@ def _lake(folder: Path) -> tuple[TransformSettings, Watermark]:
 
 
 def _run_bare(database: Path, target: Path) -> int:
-    """Every compiled model in order of its parents, then every compiled data test, on one connection; returns the number of order lines."""
+    """Every compiled model in order of its parents, then every compiled data test, on one connection; returns the
+    number of order lines."""
     nodes = load_manifest(target / "manifest.json")["nodes"]
     with connect(database) as con:
         con.execute("SET threads = 2")

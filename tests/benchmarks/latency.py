@@ -1,7 +1,9 @@
-"""`python -m tests.benchmarks.latency`: what one shopper waits for, request by request, over HTTP on a throw-away shop with fsync on.
+"""`python -m tests.benchmarks.latency`: what one shopper waits for, request by request, over HTTP on a throw-away shop
+with fsync on.
 
-With `--platform`: what recommendations take on the running platform of SOUK_HOME (a `make demo` before), whose models they need.
-`limit` is the same process answering `/health/live` in the same run: the floor that HTTP and the framework set.
+With `--platform`: what recommendations take on the running platform of SOUK_HOME (a `make demo` before), whose models
+they need. `limit` is the same process answering `/health/live` in the same run: the floor that HTTP and the framework
+set.
 """
 
 import argparse
@@ -50,15 +52,30 @@ def reporter(client: httpx.Client) -> Callable[[str, int, Callable[[int], httpx.
     def report(name: str, times: int, call: Callable[[int], httpx.Response]) -> None:
         p50, p95, p99 = percentiles(call, times)
         spread = f"p95 {p95:.1f}, p99 {p99:.1f}"
-        record("latency", name, ours=p50, limit=floor, unit="ms p50", lower_is_better=True, note=spread, p95=p95, p99=p99, requests=times)
+        record(
+            "latency",
+            name,
+            ours=p50,
+            limit=floor,
+            unit="ms p50",
+            lower_is_better=True,
+            note=spread,
+            p95=p95,
+            p99=p99,
+            requests=times,
+        )
 
     return report
 
 
 def measure_recommendations(machine: Machine) -> None:
-    """The running platform: shoppers with a history at the recommender itself, then through the shop as a shopper meets it."""
+    """The running platform: shoppers with a history at the recommender itself, then through the shop as a shopper meets
+    it."""
     with psycopg.connect(machine.database_url) as connection:
-        known = "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY md5(user_id::text)"
+        known = (
+            "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY"
+            " md5(user_id::text)"
+        )
         shoppers = [str(user) for (user,) in connection.execute(f"{known} LIMIT {REQUESTS}")]
         sold = "SELECT product_id::text FROM order_items GROUP BY 1 ORDER BY count(*) DESC"
         products = [str(product) for (product,) in connection.execute(f"{sold} LIMIT {REQUESTS}")]
@@ -70,7 +87,9 @@ def measure_recommendations(machine: Machine) -> None:
         reporter(serving)("for you, at the recommender", REQUESTS, for_you)
     with httpx.Client(base_url=machine.address("api"), timeout=10) as api:
         report = reporter(api)
-        report("related products", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}/related"))
+        report(
+            "related products", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}/related")
+        )
         guests = [{"X-Session-Id": f"latency-guest-{number}"} for number in range(20)]
         for number, guest in enumerate(guests):
             views = [{"type": "view", "productId": product} for product in products[number : number + 5]]
@@ -89,19 +108,30 @@ def measure(api: httpx.Client) -> None:
     products = [row["productId"] for row in listed if row["inStock"]]
     random.Random(7).shuffle(products)
     variants = [api.get(f"/api/v1/products/{product}").json()["variants"] for product in products[:40]]
-    sellable = [(product, v["variantId"]) for product, vs in zip(products, variants, strict=False) for v in vs if v["stock"] > 20]
+    sellable = [
+        (product, v["variantId"])
+        for product, vs in zip(products, variants, strict=False)
+        for v in vs
+        if v["stock"] > 20
+    ]
     buyable = itertools.cycle(sellable)
     words = [row["title"].split()[-1] for row in listed]
 
     report("product list, 24", REQUESTS, lambda i: api.get("/api/v1/products", params={"limit": 24, "page": 1 + i % 5}))
     report("product detail", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}"))
     report("search with facets", REQUESTS, lambda i: api.get("/api/v1/search", params={"q": words[i % len(words)]}))
-    report("autocomplete", REQUESTS, lambda i: api.get("/api/v1/search/autocomplete", params={"q": words[i % len(words)][:3]}))
+    report(
+        "autocomplete",
+        REQUESTS,
+        lambda i: api.get("/api/v1/search/autocomplete", params={"q": words[i % len(words)][:3]}),
+    )
     session = {"X-Session-Id": "benchmark-session"}
 
     def add_to_cart(_: int) -> httpx.Response:
         product, variant = next(buyable)
-        return api.post("/api/v1/cart/items", json={"productId": product, "variantId": variant, "quantity": 1}, headers=session)
+        return api.post(
+            "/api/v1/cart/items", json={"productId": product, "variantId": variant, "quantity": 1}, headers=session
+        )
 
     report("add to cart", REQUESTS, add_to_cart)
     report("read the cart", REQUESTS, lambda _: api.get("/api/v1/cart", headers=session))
@@ -114,7 +144,9 @@ def measure(api: httpx.Client) -> None:
             "paymentMethod": {"type": "credit_card", "token": "pm_sandbox_ok"},
             "email": "benchmark@example.com",
         }
-        return api.post("/api/v1/orders", json=body, headers={"X-Session-Id": f"buyer-{i:06d}", "Idempotency-Key": f"latency-{i}"})
+        return api.post(
+            "/api/v1/orders", json=body, headers={"X-Session-Id": f"buyer-{i:06d}", "Idempotency-Key": f"latency-{i}"}
+        )
 
     report("place an order, paid", ORDERS, order)
 
@@ -141,11 +173,26 @@ def measure_shop() -> None:
             sandbox.start()
             gateway = {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": "benchmark-key"}
             env = (
-                os.environ | gateway | {"DATABASE_URL": database, "REDIS_URL": redis.url, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test"}
+                os.environ
+                | gateway
+                | {
+                    "DATABASE_URL": database,
+                    "REDIS_URL": redis.url,
+                    "SOUK_HOME": str(folder),
+                    "SOUK_PROFILE": "test",
+                }
             )
             sizes = ["--products", "1000", "--shoppers", "500", "--orders", "2000"]
-            subprocess.run([sys.executable, "-m", "api.load", "marketplace", *sizes], cwd=ROOT, env=env, check=True, stdout=sys.stderr)
-            subprocess.run([sys.executable, "-m", "api.search.rebuild"], cwd=ROOT, env=env, check=True, stdout=sys.stderr)
+            subprocess.run(
+                [sys.executable, "-m", "api.load", "marketplace", *sizes],
+                cwd=ROOT,
+                env=env,
+                check=True,
+                stdout=sys.stderr,
+            )
+            subprocess.run(
+                [sys.executable, "-m", "api.search.rebuild"], cwd=ROOT, env=env, check=True, stdout=sys.stderr
+            )
             try:
                 with running_api(folder, database, redis.url, **gateway) as server, server.client() as api:
                     measure(api)

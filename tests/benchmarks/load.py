@@ -1,10 +1,10 @@
-"""`python -m tests.benchmarks.load [marketplace] [online-retail PATH]`: rows a second of loaded history, fsync on, throw-away cluster.
+"""`python -m tests.benchmarks.load [marketplace] [online-retail PATH]`: rows a second of loaded history, fsync on,
+throw-away cluster.
 
-Two limits, measured in the same run with the same bytes: COPY into bare tables (no index, no key, no check), and COPY into the shop's own
-tables, which is what the constraints cost whoever writes the rows. `ours` is the whole load: reading, deriving every row, writing, commit.
+Two limits, measured in the same run with the same bytes: COPY into bare tables (no index, no key, no check), and COPY
+into the shop's own tables, which is what the constraints cost whoever writes the rows. `ours` is the whole load:
+reading, deriving every row, writing, commit.
 """
-
-from __future__ import annotations
 
 import sys
 import tempfile
@@ -20,7 +20,16 @@ from tests.harness.postgres import PostgresHarness, running_postgres
 
 # In an order that the foreign keys allow.
 TABLES = (
-    *("users", "sellers", "categories", "warehouses", "products", "product_variants", "warehouse_stock", "inventory_transactions"),
+    *(
+        "users",
+        "sellers",
+        "categories",
+        "warehouses",
+        "products",
+        "product_variants",
+        "warehouse_stock",
+        "inventory_transactions",
+    ),
     *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "refunds"),
 )
 CHUNK = 1 << 20
@@ -34,7 +43,11 @@ def export(database_url: str, folder: Path) -> dict[str, list[str]]:
             cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
             columns[table] = [column.name for column in cursor.description or ()]
             statement = f"COPY {table} TO STDOUT (FORMAT csv, NULL '\\N')"
-            with (folder / f"{table}.csv").open("wb") as file, connection.cursor() as reader, reader.copy(statement) as copy:
+            with (
+                (folder / f"{table}.csv").open("wb") as file,
+                connection.cursor() as reader,
+                reader.copy(statement) as copy,
+            ):
                 for part in copy:
                     file.write(part)
     return columns
@@ -46,7 +59,11 @@ def copy_back(database_url: str, folder: Path, columns: dict[str, list[str]]) ->
         started = time.perf_counter()
         for table in TABLES:
             statement = copy_statement(table, columns[table])
-            with (folder / f"{table}.csv").open("rb") as file, connection.cursor() as cursor, cursor.copy(statement) as copy:
+            with (
+                (folder / f"{table}.csv").open("rb") as file,
+                connection.cursor() as cursor,
+                cursor.copy(statement) as copy,
+            ):
                 while part := file.read(CHUNK):
                     copy.write(part)
         connection.commit()
@@ -59,8 +76,8 @@ def bare_tables(database_url: str, server: PostgresHarness) -> str:
     with psycopg.connect(database_url) as source, psycopg.connect(url) as target:
         for table in TABLES:
             query = (
-                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
-                "AND NOT attisdropped ORDER BY attnum"
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND"
+                " attnum > 0 AND NOT attisdropped ORDER BY attnum"
             )
             columns = ", ".join(f"{name} {kind}" for name, kind in source.execute(query, (table,)).fetchall())
             target.execute(f"CREATE TABLE {table} ({columns})".encode())
@@ -87,7 +104,15 @@ def measure(server: PostgresHarness, folder: Path, arguments: tuple[str, ...]) -
         "writeSeconds": summary["writeSeconds"],
         "peakMemoryMiB": summary["peakMemoryMiB"],
     }
-    record("load", f"{name}, against COPY into bare tables", ours=rows / seconds, limit=rows / bare, unit="rows/s", note=note, **figures)
+    record(
+        "load",
+        f"{name}, against COPY into bare tables",
+        ours=rows / seconds,
+        limit=rows / bare,
+        unit="rows/s",
+        note=note,
+        **figures,
+    )
     record(
         "load",
         f"{name}, against COPY under the same constraints",

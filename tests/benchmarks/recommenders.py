@@ -1,11 +1,9 @@
 """`python -m tests.benchmarks.recommenders [--data ROOT] [--recipe NAME]`: recommender quality on the real sets.
 
-Evaluates ROOT and every set below it (default: `../shared/data/recsys` beside the checkout) by all protocols of its form. One line per
-protocol and model: `ours` = NDCG@10 on test, `limit` = popularity in the same run on the same cases; all metrics ride along.
-Without the sets it says so and exits 0.
+Evaluates ROOT and every set below it (default: `../shared/data/recsys` beside the checkout) by all protocols of its
+form. One line per protocol and model: `ours` = NDCG@10 on test, `limit` = popularity in the same run on the same cases;
+all metrics ride along. Without the sets it says so and exits 0.
 """
-
-from __future__ import annotations
 
 import argparse
 import logging
@@ -49,10 +47,13 @@ def record_rows(rows: list[Row], **stamp: object) -> None:
         popularity = scored.get((protocol, "popularity"), {}).get("ndcg@10")
         extra: dict[str, object] = {"metrics": metrics}
         if model.startswith("shipped"):
-            extra["gains_and_cost"] = next((m for (p, _), m in scored.items() if p.startswith(f"{protocol} (paired")), {})
+            extra["gains_and_cost"] = next(
+                (m for (p, _), m in scored.items() if p.startswith(f"{protocol} (paired")), {}
+            )
         low, high, found = (metrics[name] for name in ("ndcg@10_low", "ndcg@10_high", "recall@10"))
         note = (
-            f"95 % {low:.4f} to {high:.4f}; Recall@10 {found:.4f}; coverage@10 {metrics['coverage@10']:.2f}; {metrics['cases']:.0f} cases"
+            f"95 % {low:.4f} to {high:.4f}; Recall@10 {found:.4f}; coverage@10 {metrics['coverage@10']:.2f};"
+            f" {metrics['cases']:.0f} cases"
         )
         name = f"{rows[0]['set']}: {protocol}: {model}"
         record(

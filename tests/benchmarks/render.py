@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks.render [--check]`: write the README's tables from the result files, so that no figure is typed."""
+"""`python -m tests.benchmarks.render [--check]`: write the README's tables from the result files, so that no figure is
+typed."""
 
 import json
 import re
@@ -33,13 +34,17 @@ def table(benchmark: str, *, brief: bool) -> str:
         line = json.loads(text)
         if not (brief and "validation" in line["name"]):
             newest[str(line["name"])] = line
-    rows = ["| measured | ours | measured against, same run | unit | ratio | note |", "| --- | ---: | ---: | --- | ---: | --- |"]
+    rows = [
+        "| measured | ours | measured against, same run | unit | ratio | note |",
+        "| --- | ---: | ---: | --- | ---: | --- |",
+    ]
     for line in newest.values():
         figures = (number(line["ours"]), number(line.get("limit")), line["unit"], number(line.get("ratio")))
         rows.append(f"| {line['name']} | {' | '.join(map(str, figures))} | {line.get('note', '')} |")
     last = max(str(line.get("at", "")) for line in newest.values())
     return (
-        "\n".join(rows) + f"\n\n`docs/results/{benchmark}.jsonl`, last run {last[:10]}, {next(iter(newest.values())).get('machine', '')}.\n"
+        "\n".join(rows) + f"\n\n`docs/results/{benchmark}.jsonl`, last run {last[:10]},"
+        f" {next(iter(newest.values())).get('machine', '')}.\n"
     )
 
 

@@ -13,12 +13,20 @@ RESULTS = ROOT / "docs" / "results"
 
 
 def record(
-    benchmark: str, name: str, *, ours: float, limit: float | None, unit: str, lower_is_better: bool = False, **extra: object
+    benchmark: str,
+    name: str,
+    *,
+    ours: float,
+    limit: float | None,
+    unit: str,
+    lower_is_better: bool = False,
+    **extra: object,
 ) -> dict[str, object]:
     """Print one JSON line and append it to docs/results/BENCHMARK.jsonl.
 
-    `ours` and `limit` share `unit`; `limit` is what it is measured against in the same run (None when there is nothing to compare with).
-    `ratio` is ours / limit, for costs (`lower_is_better`) limit / ours: 1.0 is as good as the limit, more is better.
+    `ours` and `limit` share `unit`; `limit` is what it is measured against in the same run (None when there is nothing
+    to compare with). `ratio` is ours / limit, for costs (`lower_is_better`) limit / ours: 1.0 is as good as the limit,
+    more is better.
     """
     ratio = None
     if limit and ours:
@@ -49,7 +57,9 @@ def latest(benchmark: str) -> dict[str, dict[str, object]]:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 

@@ -1,4 +1,5 @@
-"""kill -9 the CDC process at every point, Postgres by an immediate stop: afterwards the lake is Postgres, and no change is in it twice."""
+"""kill -9 the CDC process at every point, Postgres by an immediate stop: afterwards the lake is Postgres, and no change
+is in it twice."""
 
 import contextlib
 import random
@@ -16,8 +17,14 @@ from tests.harness.postgres import PostgresHarness, running_postgres
 from warehouse.failpoints import POINTS
 from warehouse.lake.read import latest_watermark
 
-# The first four and the first go with every run, the others with the long one. Recovery runs in a thread: only the dying need a process.
-SNAPSHOT_POINTS = ("cdc.snapshot_mid", "cdc.snapshot_before_watermark", "cdc.after_slot", "cdc.snapshot_after_watermark")
+# The first four and the first go with every run, the others with the long one. Recovery runs in a thread: only the
+# dying need a process.
+SNAPSHOT_POINTS = (
+    "cdc.snapshot_mid",
+    "cdc.snapshot_before_watermark",
+    "cdc.after_slot",
+    "cdc.snapshot_after_watermark",
+)
 STREAM_POINTS = (
     "cdc.mid_tables",
     "cdc.before_watermark",
@@ -44,7 +51,9 @@ UNGUARDED = (
 
 def quick(points: tuple[str, ...], count: int) -> list[object]:
     """Parameters of which only the first ``count`` belong to the quick run."""
-    return [pytest.param(point, marks=() if number < count else pytest.mark.slow) for number, point in enumerate(points)]
+    return [
+        pytest.param(point, marks=() if number < count else pytest.mark.slow) for number, point in enumerate(points)
+    ]
 
 
 @pytest.fixture(scope="module")

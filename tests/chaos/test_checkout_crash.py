@@ -1,11 +1,10 @@
 """R-P2: never charged but unordered, never charged twice, whoever dies and whenever.
 
-kill -9 of the API and of the worker at every failpoint of the saga and of the outbox relay, Postgres stopped without a checkpoint at
-several of them, and the owner of a checkout paused past its lease. Afterwards: every checkout is finished, every invariant holds, the
-gateway's own ledger says the same as our payments, and every buyer who asks again gets one final answer.
+kill -9 of the API and of the worker at every failpoint of the saga and of the outbox relay, Postgres stopped without a
+checkpoint at several of them, and the owner of a checkout paused past its lease. Afterwards: every checkout is
+finished, every invariant holds, the gateway's own ledger says the same as our payments, and every buyer who asks again
+gets one final answer.
 """
-
-from __future__ import annotations
 
 import itertools
 import time
@@ -27,7 +26,8 @@ from tests.harness.killer import KILLED, Child, Zygote, paused
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.workload import Purchase, purchases, send_all
 
-# A quiet machine needs a tenth of it; a test that kills dozens of processes on a busy one must not be judged by its clock.
+# A quiet machine needs a tenth of it; a test that kills dozens of processes on a busy one must not be judged by its
+# clock.
 pytestmark = pytest.mark.timeout(900)
 LEASE_SECONDS = 2
 SETTLED_WITHIN = 90
@@ -63,7 +63,9 @@ class World:
     products: list[dict[str, Any]]
 
     def open_checkouts(self) -> int:
-        return int(self.market.scalar("select count(*) from checkouts where recovery_point not in ('completed', 'failed')"))
+        return int(
+            self.market.scalar("select count(*) from checkouts where recovery_point not in ('completed', 'failed')")
+        )
 
     def settle(self) -> float:
         """A healthy worker until nothing is open; seconds it took."""
@@ -84,7 +86,9 @@ class World:
             if first is not None and first.status_code < 500:
                 assert (first.status_code, first.content) == (second.status_code, second.content), purchase.key
             if second.status_code == 201:
-                status = self.market.scalar("select status from orders where order_id = %s", (second.json()["orderId"],))
+                status = self.market.scalar(
+                    "select status from orders where order_id = %s", (second.json()["orderId"],)
+                )
                 assert status == "confirmed"
         assert violations(self.database_url, Gateway(self.sandbox.url, SANDBOX_KEY)) == []
 
@@ -92,7 +96,10 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("crash")
-    with running_postgres(folder / "postgres", fsync=True) as postgres, running_sandbox(folder, stall_seconds=3) as sandbox:
+    with (
+        running_postgres(folder / "postgres", fsync=True) as postgres,
+        running_sandbox(folder, stall_seconds=3) as sandbox,
+    ):
         url = postgres.url(postgres.fresh_database())
         env = buying_env(
             sandbox,
@@ -120,14 +127,19 @@ def test_the_api_is_killed_at_every_point(world: World, seed: int) -> None:
     doomed = {point: world.zygote.api(SOUK_FAILPOINTS=f"{point}=kill") for point in API_POINTS}
     sent: list[tuple[Purchase, str]] = []
     for point, child in doomed.items():
-        shoppers = purchases(seed, f"api-{point}", world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout"))
+        shoppers = purchases(
+            seed, f"api-{point}", world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout")
+        )
         sent += [(purchase, child.url) for purchase in itertools.islice(shoppers, 2)]
     answers = send_all(sent)
     for point, child in doomed.items():
         assert child.wait(60) == KILLED, point
     assert None in answers
     took = world.settle()
-    print(f"R-P2 seed {seed}: API killed at {len(doomed)} points with {len(sent)} orders in flight, all finished {took:.1f} s later")
+    print(
+        f"R-P2 seed {seed}: API killed at {len(doomed)} points with {len(sent)} orders in flight, all finished"
+        f" {took:.1f} s later"
+    )
     world.check([purchase for purchase, _ in sent], answers)
 
 
@@ -164,7 +176,8 @@ def test_postgres_stops_without_a_checkpoint(world: World, seed: int) -> None:
     """The process stands still at a point while the database goes away and comes back."""
     sleepers = {point: world.zygote.api(SOUK_FAILPOINTS=f"{point}=sleep:3") for point in POSTGRES_POINTS}
     sent = [
-        (next(purchases(seed, f"postgres-{point}", world.products, ("pm_sandbox_ok",))), child.url) for point, child in sleepers.items()
+        (next(purchases(seed, f"postgres-{point}", world.products, ("pm_sandbox_ok",))), child.url)
+        for point, child in sleepers.items()
     ]
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(send_all, sent)
@@ -221,7 +234,11 @@ def ask_until_final(purchase: Purchase, url: str) -> httpx.Response:
 
 def abandon(world: World, name: str, count: int, seed: int) -> list[Purchase]:
     """`count` checkouts whose API was killed before it had done much."""
-    wanted = list(itertools.islice(purchases(seed, name, world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout")), count))
+    wanted = list(
+        itertools.islice(
+            purchases(seed, name, world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout")), count
+        )
+    )
     left = list(wanted)
     while left:
         child = world.zygote.api(SOUK_FAILPOINTS="checkout.before_reserve=kill")

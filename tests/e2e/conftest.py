@@ -13,7 +13,8 @@ from tests.harness.platform import Platform
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Everything `souk demo` starts and makes, stopped at the end. Tests leave it healthy.
 
-    SOUK_TEST_HOME names a state directory that a demo made already: minutes less while a test is written. It is left running.
+    SOUK_TEST_HOME names a state directory that a demo made already: minutes less while a test is written. It is left
+    running.
     """
     made = os.environ.get("SOUK_TEST_HOME")
     if made:

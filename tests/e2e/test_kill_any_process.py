@@ -1,6 +1,5 @@
-"""kill -9 of any process, the supervisor too: `souk up` brings everything back, nothing is lost, and the lake still equals Postgres."""
-
-from __future__ import annotations
+"""kill -9 of any process, the supervisor too: `souk up` brings everything back, nothing is lost, and the lake still
+equals Postgres."""
 
 import pytest
 

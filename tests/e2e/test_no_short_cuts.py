@@ -1,6 +1,5 @@
-"""Data flows by the arrows only: a row put into Postgres by hand reaches every station, and none of them while CDC stands still."""
-
-from __future__ import annotations
+"""Data flows by the arrows only: a row put into Postgres by hand reaches every station, and none of them while CDC
+stands still."""
 
 import os
 import signal
@@ -30,7 +29,8 @@ class Sale:
 
 @dataclass(frozen=True)
 class Seen:
-    """What each station knows of a sale: change log, mart, online store, and the products recommended to the shopper."""
+    """What each station knows of a sale: change log, mart, online store, and the products recommended to the
+    shopper."""
 
     in_changes: bool
     in_mart: bool
@@ -42,7 +42,8 @@ def known_shopper(platform: Platform, place: int) -> str:
     """Somebody with at least three orders; another one for every `place`."""
     with platform.connect() as connection:
         row = connection.execute(
-            "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY 1 LIMIT 1 OFFSET %s",
+            "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY 1"
+            " LIMIT 1 OFFSET %s",
             [place],
         ).fetchone()
     assert row is not None
@@ -55,8 +56,10 @@ def sell(platform: Platform, user_id: str, product_id: str) -> Sale:
     with platform.connect() as connection:
         connection.execute(
             """
-            INSERT INTO orders (order_id, order_number, user_id, status, currency, subtotal, tax, shipping_fee, discount, total,
-                                payment_method, payment_status, shipping_address, country, delivery_speed, origin, created_at, updated_at)
+            INSERT INTO orders (order_id, order_number, user_id, status, currency, subtotal, tax, shipping_fee,
+            discount, total,
+                                payment_method, payment_status, shipping_address, country, delivery_speed, origin,
+                                created_at, updated_at)
             SELECT %(order)s, %(number)s, user_id, 'confirmed', currency, 10, 0, 0, 0, 10,
                    payment_method, payment_status, shipping_address, country, delivery_speed, origin, now(), now()
             FROM orders WHERE user_id = %(user)s ORDER BY created_at LIMIT 1
@@ -65,9 +68,11 @@ def sell(platform: Platform, user_id: str, product_id: str) -> Sale:
         )
         connection.execute(
             """
-            INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity, price_at_purchase,
+            INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
+            price_at_purchase,
                                      subtotal, status, created_at)
-            SELECT %(item)s, %(order)s, v.product_id, v.variant_id, p.seller_id, v.warehouse_id, 1, 10, 10, 'confirmed', now()
+            SELECT %(item)s, %(order)s, v.product_id, v.variant_id, p.seller_id, v.warehouse_id, 1, 10, 10, 'confirmed',
+            now()
             FROM product_variants v JOIN products p USING (product_id) WHERE v.product_id = %(product)s LIMIT 1
             """,
             {"item": str(uuid4()), "order": order_id, "product": product_id},
@@ -76,7 +81,9 @@ def sell(platform: Platform, user_id: str, product_id: str) -> Sale:
 
 
 def recommended(platform: Platform, user_id: str, limit: int = 300) -> tuple[str, ...]:
-    answer = httpx.post(f"{platform.url('serving')}/v1/for-you", json={"userId": user_id, "recent": [], "limit": limit}, timeout=10)
+    answer = httpx.post(
+        f"{platform.url('serving')}/v1/for-you", json={"userId": user_id, "recent": [], "limit": limit}, timeout=10
+    )
     assert answer.status_code == 200
     return tuple(item["productId"] for item in answer.json()["items"])
 
@@ -120,15 +127,20 @@ def store(platform: Platform) -> Iterator[OnlineStore]:
 
 @pytest.fixture
 def sales(platform: Platform) -> Iterator[list[Sale]]:
-    """What a test put in by hand is taken out again: it has no payment and no stock movement, and other tests check the books."""
+    """What a test put in by hand is taken out again: it has no payment and no stock movement, and other tests check the
+    books."""
     made: list[Sale] = []
     yield made
     with platform.connect() as connection:
-        connection.execute("DELETE FROM order_items WHERE order_id = ANY(%s::uuid[])", [[sale.order_id for sale in made]])
+        connection.execute(
+            "DELETE FROM order_items WHERE order_id = ANY(%s::uuid[])", [[sale.order_id for sale in made]]
+        )
         connection.execute("DELETE FROM orders WHERE order_id = ANY(%s::uuid[])", [[sale.order_id for sale in made]])
 
 
-def test_a_row_inserted_by_hand_reaches_every_station(platform: Platform, store: OnlineStore, sales: list[Sale]) -> None:
+def test_a_row_inserted_by_hand_reaches_every_station(
+    platform: Platform, store: OnlineStore, sales: list[Sale]
+) -> None:
     shopper = known_shopper(platform, 0)
     # what would be shown first is what the shopper buys now, so that the answer must change
     wanted = recommended(platform, shopper)[0]

@@ -1,6 +1,5 @@
-"""A shopper made through HTTP buys; the order is in the lake within 30 seconds and on the seller's page within 60, at the right amounts."""
-
-from __future__ import annotations
+"""A shopper made through HTTP buys; the order is in the lake within 30 seconds and on the seller's page within 60, at
+the right amounts."""
 
 import json
 import time
@@ -21,14 +20,19 @@ ADDRESS = {"street": "1 Market Street", "city": "Springfield", "state": "IL", "z
 
 def buy(api: httpx.Client, seller_id: str) -> dict[str, Any]:
     """Register, search nothing up, put one in the cart, order it: the order with the line's price beside it."""
-    account = {"email": f"shopper-{uuid4().hex[:8]}@example.com", "password": "a long enough passphrase", "name": "Some Shopper"}
+    account = {
+        "email": f"shopper-{uuid4().hex[:8]}@example.com",
+        "password": "a long enough passphrase",
+        "name": "Some Shopper",
+    }
     registered = api.post("/api/v1/auth/register", json=account)
     assert registered.status_code == 201, registered.text
     headers = {"Authorization": f"Bearer {registered.json()['accessToken']}"}
     product = next(
         detail
         for row in api.get("/api/v1/products", params={"limit": 100}).json()["products"]
-        if row["inStock"] and (detail := api.get(f"/api/v1/products/{row['productId']}").json())["seller"]["sellerId"] == seller_id
+        if row["inStock"]
+        and (detail := api.get(f"/api/v1/products/{row['productId']}").json())["seller"]["sellerId"] == seller_id
     )
     variant = next(row for row in product["variants"] if row["stock"] > 0)
     item = {"productId": product["productId"], "variantId": variant["variantId"], "quantity": 1}
@@ -44,7 +48,9 @@ def in_the_lake(lake: str, order_id: str) -> bool:
     assert watermark is not None
     with duckdb.connect() as connection:
         attach(connection, lake, watermark, schema="lake")
-        row = connection.execute("SELECT count(*) FROM lake.orders WHERE order_id = ? AND status <> 'pending'", [order_id]).fetchone()
+        row = connection.execute(
+            "SELECT count(*) FROM lake.orders WHERE order_id = ? AND status <> 'pending'", [order_id]
+        ).fetchone()
     return row == (1,)
 
 

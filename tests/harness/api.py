@@ -44,7 +44,12 @@ class Server(Module):
 @contextmanager
 def running_api(folder: Path, database_url: str, redis_url: str, **env: str) -> Iterator[Server]:
     """A started API with one worker, stopped at the end."""
-    server = Server("api", "SOUK_API_URL", folder, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_API_WORKERS": "1", **env})
+    server = Server(
+        "api",
+        "SOUK_API_URL",
+        folder,
+        {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_API_WORKERS": "1", **env},
+    )
     server.start()
     try:
         yield server

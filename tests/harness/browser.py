@@ -1,7 +1,5 @@
 """The system's Chromium, driven by Playwright; nothing is downloaded."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,8 @@ ARGUMENTS = [
 
 @contextmanager
 def page_in_chromium() -> Iterator[tuple[Page, list[str]]]:
-    """A fresh page and the list that collects its console errors and failed requests. Skips with the fix when there is no Chromium."""
+    """A fresh page and the list that collects its console errors and failed requests. Skips with the fix when there is
+    no Chromium."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if binary is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")

@@ -1,10 +1,8 @@
 """A recommender's world of six products, small enough to compute by hand; in memory and as files.
 
-Products p0..p5, categories: p0 p1 p2 "Tea", p3 p4 "Cups", p5 without one. Neighbours: p0 -> p1 .9, p2 .6; p1 -> p0 .9, p2 .5, p3 .2 (words
-alone); p2 -> p0 .6, p1 .5; p3 -> p4 .8; p4 -> p3 .8; p5 has none. Popularity falls from p0 to p5.
+Products p0..p5, categories: p0 p1 p2 "Tea", p3 p4 "Cups", p5 without one. Neighbours: p0 -> p1 .9, p2 .6; p1 -> p0 .9,
+p2 .5, p3 .2 (words alone); p2 -> p0 .6, p1 .5; p3 -> p4 .8; p4 -> p3 .8; p5 has none. Popularity falls from p0 to p5.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -58,7 +56,14 @@ def make_bundle(
     """The world as a loaded bundle; histories: one item an order, oldest first."""
     known = histories or {}
     meta = BundleMeta.model_validate(
-        {"formatVersion": 1, "version": "test", "columnsHash": "x", "decay": decay, "candidates": dict(candidates or {}), "files": {}}
+        {
+            "formatVersion": 1,
+            "version": "test",
+            "columnsHash": "x",
+            "decay": decay,
+            "candidates": dict(candidates or {}),
+            "files": {},
+        }
     )
     lists = list(known.values())
     return Bundle(
@@ -109,7 +114,8 @@ def make_shelf(bundle: Bundle | None, catalogue: Catalogue | None = None) -> She
 
 
 def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None, scores: float = 1.0) -> Path:
-    """The world as a bundle directory with item-to-item only. `scores` scales the neighbours' scores (nan makes a broken bundle)."""
+    """The world as a bundle directory with item-to-item only. `scores` scales the neighbours' scores (nan makes a
+    broken bundle)."""
     folder.mkdir(parents=True)
     items = {
         "product_id": list(PRODUCTS),
@@ -121,9 +127,16 @@ def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None,
     pq.write_table(pa.table(items), folder / "items.parquet")
     table = neighbours()
     for name in ("for_you", "related"):
-        np.savez(folder / f"{name}.npz", indices=table.index_NK, scores=table.score_NK * np.float32(scores), support=table.bought_NK)
+        np.savez(
+            folder / f"{name}.npz",
+            indices=table.index_NK,
+            scores=table.score_NK * np.float32(scores),
+            support=table.bought_NK,
+        )
     lists = pa.list_(pa.int32())
-    people = pa.table({"user_id": ["ann", "cara"], "items": pa.array([[0, 1], [3]], lists), "ages": pa.array([[1, 0], [0]], lists)})
+    people = pa.table(
+        {"user_id": ["ann", "cara"], "items": pa.array([[0, 1], [3]], lists), "ages": pa.array([[1, 0], [0]], lists)}
+    )
     pq.write_table(people, folder / "sequences.parquet")
     write_meta(folder, columns_hash=columns_hash, version=version or folder.name)
     return folder
@@ -132,8 +145,17 @@ def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None,
 def write_meta(folder: Path, **fields: object) -> None:
     """bundle.json with the digests of the files as they are now; extra fields in snake case."""
     camel = {"columns_hash": "columnsHash", "ranker_inputs": "rankerInputs", "sequence_length": "sequenceLength"}
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.name != "bundle.json"}
-    document = {"formatVersion": 1, "decay": 0.5, "files": files, **{camel.get(name, name): value for name, value in fields.items()}}
+    files = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.name != "bundle.json"
+    }
+    document = {
+        "formatVersion": 1,
+        "decay": 0.5,
+        "files": files,
+        **{camel.get(name, name): value for name, value in fields.items()},
+    }
     (folder / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
 
 
@@ -152,7 +174,8 @@ def write_features(
     shoppers: Mapping[str, list[str]] | None = None,
     **columns: list[float],
 ) -> None:
-    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one event time.
+    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one
+    event time.
 
     shoppers: who bought what, oldest first.
     """
@@ -164,10 +187,17 @@ def write_features(
     tables: dict[str, tuple[list[str], dict[str, object]]] = {
         "features_product": (
             list(products),
-            {"product__in_stock": [p not in out_of_stock for p in products], "product__category_id": categories, **columns},
+            {
+                "product__in_stock": [p not in out_of_stock for p in products],
+                "product__category_id": categories,
+                **columns,
+            },
         ),
         "features_user": (list(known), {"user__orders_total": [len(bought) for bought in known.values()]}),
-        "features_user_history": (list(known), {"user__sequence": list(known.values()), "user__bought": list(known.values())}),
+        "features_user_history": (
+            list(known),
+            {"user__sequence": list(known.values()), "user__bought": list(known.values())},
+        ),
         "features_shop": (["souk"], {"shop__trading_day": [100]}),
     }
     for model, (ids, values) in tables.items():
@@ -185,4 +215,10 @@ def write_features(
     link.replace(home / "features" / "current")
 
 
-_ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "string": pa.string(), "strings": pa.list_(pa.string())}
+_ARROW = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "strings": pa.list_(pa.string()),
+}

@@ -1,7 +1,5 @@
 """A shop that can be bought from: API, payment sandbox, optionally a worker, and what the gateway says happened."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +64,9 @@ class Market(Shop):
         self.sql.close()
         self.sql = psycopg.connect(self.database_url, autocommit=True)
 
-    def order_body(self, *lines: tuple[dict[str, Any], int], token: str = "pm_sandbox_ok", **fields: Any) -> dict[str, Any]:
+    def order_body(
+        self, *lines: tuple[dict[str, Any], int], token: str = "pm_sandbox_ok", **fields: Any
+    ) -> dict[str, Any]:
         """The seed's request for `lines` of (product detail, units), first variant each."""
         return {
             "items": [
@@ -82,12 +82,19 @@ class Market(Shop):
     def buy(self, buyer: Person | Mapping[str, str], body: dict[str, Any], key: str | None = None) -> httpx.Response:
         """POST /orders; `buyer` is a person, or a guest's headers."""
         headers = buyer.headers if isinstance(buyer, Person) else dict(buyer)
-        return self.client.post("/api/v1/orders", json=body, headers={**headers, "Idempotency-Key": key or next(self.keys)})
+        return self.client.post(
+            "/api/v1/orders", json=body, headers={**headers, "Idempotency-Key": key or next(self.keys)}
+        )
 
     def wait_until_settled(self, seconds: float = 60) -> None:
         """Until no checkout is open. Raises AssertionError naming what is."""
-        query = "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed', 'failed')"
-        wait_until(lambda: self.sql.execute(query).fetchall() == [], seconds, lambda: self.sql.execute(query).fetchall())
+        query = (
+            "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed',"
+            " 'failed')"
+        )
+        wait_until(
+            lambda: self.sql.execute(query).fetchall() == [], seconds, lambda: self.sql.execute(query).fetchall()
+        )
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60, why: Callable[[], object] = lambda: "") -> None:
@@ -110,6 +117,7 @@ def running_sandbox(folder: Path, stall_seconds: float = 5.0) -> Iterator[Sandbo
 
 
 def buying_env(sandbox: Sandbox, **env: str) -> dict[str, str]:
-    """What the API and the worker need to reach the gateway; patient, because a busy test machine must not look like a shedding shop."""
+    """What the API and the worker need to reach the gateway; patient, because a busy test machine must not look like a
+    shedding shop."""
     patience = {"SOUK_DB_POOL_TIMEOUT_SECONDS": "30", "SOUK_DB_LOCK_TIMEOUT_MS": "4500"}
     return {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": SANDBOX_KEY, **patience, **env}

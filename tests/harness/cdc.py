@@ -24,7 +24,8 @@ from warehouse.verify import Verdict, verify_against_itself, verify_against_post
 
 PUBLICATION = "souk_cdc"
 DDL = f"""
-create table things (thing_id uuid primary key, name text not null, qty int4, big int8, ok bool, price numeric(12,2), ratio float8,
+create table things (thing_id uuid primary key, name text not null, qty int4, big int8, ok bool, price numeric(12,2),
+ratio float8,
                      seen_at timestamptz, day date, data jsonb, body text);
 alter table things replica identity full;
 create table pairs (a uuid, b int4, note text, amount numeric(14,4), secret text, primary key (a, b));
@@ -36,7 +37,16 @@ create publication {PUBLICATION} for table things, pairs (a, b, note, amount), l
 
 def column(name: str, kind: str, **more: object) -> dict[str, object]:
     """One column of a contract document."""
-    return {"name": name, "type": kind, "precision": None, "scale": None, "nullable": True, "key": False, "unit": None, **more}
+    return {
+        "name": name,
+        "type": kind,
+        "precision": None,
+        "scale": None,
+        "nullable": True,
+        "key": False,
+        "unit": None,
+        **more,
+    }
 
 
 def lab_contract() -> dict[str, object]:
@@ -75,9 +85,17 @@ def lab_contract() -> dict[str, object]:
 
 
 class CdcLab:
-    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log is ``cdc.log``."""
+    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log
+    is ``cdc.log``."""
 
-    def __init__(self, server: PostgresHarness, folder: Path, *, migrate: Migrate | None = None, contract_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        server: PostgresHarness,
+        folder: Path,
+        *,
+        migrate: Migrate | None = None,
+        contract_path: Path | None = None,
+    ) -> None:
         self.server = server
         self.home = folder / "home"
         self.home.mkdir(parents=True)
@@ -110,7 +128,11 @@ class CdcLab:
 
     def env(self, failpoints: str = "", **more: str) -> dict[str, str]:
         """The process's whole configuration: quick cadences, so that a test meets folds and compactions."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))
+        }
         return {
             **kept,
             "DATABASE_URL": self.url,
@@ -125,12 +147,20 @@ class CdcLab:
         }
 
     def start(
-        self, failpoints: str = "", *, program: tuple[str, ...] = ("-m", "warehouse.cdc"), settings: Mapping[str, str] | None = None
+        self,
+        failpoints: str = "",
+        *,
+        program: tuple[str, ...] = ("-m", "warehouse.cdc"),
+        settings: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start the process (it must not be running)."""
         self.stop()
         self.process = subprocess.Popen(
-            [sys.executable, *program], cwd=ROOT, env=self.env(failpoints, **(settings or {})), stdout=self._log_file, stderr=self._log_file
+            [sys.executable, *program],
+            cwd=ROOT,
+            env=self.env(failpoints, **(settings or {})),
+            stdout=self._log_file,
+            stderr=self._log_file,
         )
         return self.process
 
@@ -138,7 +168,9 @@ class CdcLab:
         """Run the same code in a thread of the test: cheap where no process must die."""
         self.stop()
         fields = {
-            name.lower(): value for name, value in self.env(**more).items() if name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))
+            name.lower(): value
+            for name, value in self.env(**more).items()
+            if name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))
         }
         settings = WarehouseSettings.model_validate(fields)
         self._asked = Stop()
@@ -194,7 +226,8 @@ class CdcLab:
         self.server.drop_database(self.database)
 
     def execute(self, statement: str, *, superuser: bool = False) -> None:
-        """Run SQL, each call one connection in autocommit; on return it is in the flushed log, whatever the cluster's settings."""
+        """Run SQL, each call one connection in autocommit; on return it is in the flushed log, whatever the cluster's
+        settings."""
         url = self.server.url(self.database, role="postgres") if superuser else self.url
         with psycopg.connect(url, autocommit=True, options="-c synchronous_commit=on") as connection:
             connection.execute(statement.encode())
@@ -281,7 +314,8 @@ class CdcLab:
         return verify_against_postgres(self.replication_url, self.lake, self.contract, wait_seconds=seconds)
 
     def assert_exact(self) -> None:
-        """The lake equals Postgres at one LSN, its change log replays to the same state, and no change is in it twice."""
+        """The lake equals Postgres at one LSN, its change log replays to the same state, and no change is in it
+        twice."""
         verdict = self.verify()
         assert verdict.clean, f"{verdict}\n{self.tail()}"
         mark = self.watermark()

@@ -1,4 +1,5 @@
-"""Random mixed transactions on the tables of ``tests.harness.cdc``: a small key space, so that every kind of change meets every other."""
+"""Random mixed transactions on the tables of ``tests.harness.cdc``: a small key space, so that every kind of change
+meets every other."""
 
 import random
 import threading
@@ -19,7 +20,8 @@ def _text(rng: random.Random) -> str:
 
 
 class Workload:
-    """Seeded. ``run`` makes whole transactions on one connection; failed ones (locks, duplicate keys) are rolled back."""
+    """Seeded. ``run`` makes whole transactions on one connection; failed ones (locks, duplicate keys) are rolled
+    back."""
 
     def __init__(self, url: str, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -61,10 +63,18 @@ class Workload:
         run = self._connection.execute
         match choice:
             case 0:
-                values = (one, _text(rng), rng.randrange(-9, 9), rng.randrange(2**60), rng.random() < 0.5, rng.randrange(10**9) / 100)
+                values = (
+                    one,
+                    _text(rng),
+                    rng.randrange(-9, 9),
+                    rng.randrange(2**60),
+                    rng.random() < 0.5,
+                    rng.randrange(10**9) / 100,
+                )
                 run(
-                    "insert into things values (%s,%s,%s,%s,%s,%s::numeric(12,2),random(),clock_timestamp(),current_date,%s::jsonb,%s)"
-                    " on conflict (thing_id) do nothing",
+                    "insert into things values"
+                    " (%s,%s,%s,%s,%s,%s::numeric(12,2),random(),clock_timestamp(),current_date,%s::jsonb,%s) on"
+                    " conflict (thing_id) do nothing",
                     (*values, '{"a": [1, "ü", null]}', _text(rng)),
                 )
             case 1:
@@ -75,7 +85,8 @@ class Workload:
                 run("delete from things where thing_id = %s", (one,))
             case 4:
                 run(
-                    "update things set thing_id = %s where thing_id = %s and not exists (select from things where thing_id = %s)",
+                    "update things set thing_id = %s where thing_id = %s and not exists (select from things where"
+                    " thing_id = %s)",
                     (other, one, other),
                 )
             case 5:
@@ -88,7 +99,10 @@ class Workload:
             case 7:
                 run("delete from pairs where a = %s", (one,))
             case 8:
-                run("insert into lines (thing_id, quantity) select %s, i from generate_series(1, %s) i", (one, rng.choice((1, 3, 50))))
+                run(
+                    "insert into lines (thing_id, quantity) select %s, i from generate_series(1, %s) i",
+                    (one, rng.choice((1, 3, 50))),
+                )
             case 9:
                 run("delete from lines where line_id %% 7 = %s", (rng.randrange(7),))
             case _:

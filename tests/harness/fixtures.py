@@ -1,4 +1,5 @@
-"""Fixtures of tests that shop over HTTP, all per module: a plain shop, and a market that also takes money and is audited at its end."""
+"""Fixtures of tests that shop over HTTP, all per module: a plain shop, and a market that also takes money and is
+audited at its end."""
 
 from collections.abc import Iterator
 
@@ -14,7 +15,8 @@ from tests.harness.shop import Person, Shop
 
 @pytest.fixture(scope="module")
 def marketplace_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    """A tiny loaded marketplace of the module's own. Returned as the module's `database_url`, `api_server` and `shop` run on it."""
+    """A tiny loaded marketplace of the module's own. Returned as the module's `database_url`, `api_server` and `shop`
+    run on it."""
     name = postgres_server.fresh_database(tiny_marketplace)
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
@@ -36,7 +38,9 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
+) -> Iterator[Server]:
     """An API that reaches the gateway, one worker process, no background worker."""
     with running_api(tmp_path_factory.mktemp("market"), database_url, redis_url, **buying_env(sandbox)) as api:
         yield api

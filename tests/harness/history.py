@@ -1,7 +1,5 @@
 """Tiny loaded sets for tests: the real loader on real servers."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -22,7 +20,8 @@ TINY = ("--products", "150", "--shoppers", "80", "--orders", "300", "--until", U
 
 
 def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
-    """`python -m api.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox URL also `--no-gateway`."""
+    """`python -m api.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox URL also
+    `--no-gateway`."""
     env = _environment(database_url, sandbox_url, home)
     result = CliRunner().invoke(app, _complete(arguments, sandbox_url), env=env)
     if result.exception is not None and not isinstance(result.exception, SystemExit):

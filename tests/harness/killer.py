@@ -1,10 +1,9 @@
 """Processes of the shop that are cheap to start, so that a test can afford to kill many.
 
-A zygote imports the API once and forks: a child is a real `python -m api` or `python -m api.worker` (own pid, own port, own pools, killed
-by real signals) that is ready in a fraction of a second instead of several. Twins are children with one guard taken away before they start.
+A zygote imports the API once and forks: a child is a real `python -m api` or `python -m api.worker` (own pid, own port,
+own pools, killed by real signals) that is ready in a fraction of a second instead of several. Twins are children with
+one guard taken away before they start.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -30,7 +29,7 @@ KILLED = -signal.SIGKILL
 class Child:
     """One forked process. `url` for an API, empty for a worker."""
 
-    def __init__(self, zygote: Zygote, pid: int, url: str) -> None:
+    def __init__(self, zygote: "Zygote", pid: int, url: str) -> None:
         self.zygote = zygote
         self.pid = pid
         self.url = url
@@ -67,7 +66,13 @@ class Zygote:
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.env = {"SOUK_HOME": str(folder), "SOUK_PROFILE": "test", "SOUK_API_WORKERS": "1", "SOUK_LOG_LEVEL": "warning", **env}
+        self.env = {
+            "SOUK_HOME": str(folder),
+            "SOUK_PROFILE": "test",
+            "SOUK_API_WORKERS": "1",
+            "SOUK_LOG_LEVEL": "warning",
+            **env,
+        }
         self._log = (folder / "children.log").open("ab")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.killer"],
@@ -116,7 +121,9 @@ class Zygote:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _fork(self, module: str, twin: str, env: Mapping[str, str], url: str) -> Child:

@@ -1,7 +1,5 @@
 """The whole product, tiny: what `souk demo` makes of a small marketplace, every process running, models trained."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -21,7 +19,8 @@ _SECONDS = 1800.0
 
 
 class Platform(SoukHarness):
-    """A state directory of its own with a marketplace of 240 products, 400 shoppers and 5,000 orders; training takes the tiny recipe."""
+    """A state directory of its own with a marketplace of 240 products, 400 shoppers and 5,000 orders; training takes
+    the tiny recipe."""
 
     def __init__(self, home: Path, services: str = "") -> None:
         # a busy machine is no finding: the deadlines have tests of their own
@@ -72,7 +71,13 @@ class Platform(SoukHarness):
 
 def _must(module: str, *arguments: str, env: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, timeout=_SECONDS, check=False
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -1,4 +1,5 @@
-"""A real Postgres for tests, from the product's launcher: one cluster a session, a database cloned from a migrated template per module."""
+"""A real Postgres for tests, from the product's launcher: one cluster a session, a database cloned from a migrated
+template per module."""
 
 import contextlib
 import os
@@ -40,7 +41,9 @@ class PostgresHarness(Stoppable):
 
     def __init__(self, folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> None:
         small = (("shared_buffers", "128MB"),)
-        self.cluster = PostgresCluster(folder / "data", choose_port(), "superuser-of-tests", fsync=fsync, settings=small + settings)
+        self.cluster = PostgresCluster(
+            folder / "data", choose_port(), "superuser-of-tests", fsync=fsync, settings=small + settings
+        )
         super().__init__(folder / "postgres.log")
         self._templates: dict[Migrate, str] = {}
 
@@ -76,11 +79,14 @@ class PostgresHarness(Stoppable):
         return self.cluster.url(database, role, passwords[role])
 
     def fresh_database(self, migrate: Migrate | None = migrate_with_alembic) -> str:
-        """Name of a new database owned by `souk`; schema from `migrate`, which runs once a session on a template. None: empty."""
+        """Name of a new database owned by `souk`; schema from `migrate`, which runs once a session on a template. None:
+        empty."""
         template = "template1" if migrate is None else self._template(migrate)
         name = f"test_{uuid4().hex[:12]}"
         self._admin(
-            sql.SQL("create database {} template {} owner {}").format(sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER))
+            sql.SQL("create database {} template {} owner {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
+            )
         )
         return name
 
@@ -89,12 +95,19 @@ class PostgresHarness(Stoppable):
         if self.process is None:
             return
         with psycopg.connect(self.cluster.url(), autocommit=True) as admin:
-            admin.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where database = %s and active", (name,))
+            admin.execute(
+                "select pg_terminate_backend(active_pid) from pg_replication_slots where database = %s and active",
+                (name,),
+            )
             for _ in range(100):
-                if not admin.execute("select 1 from pg_replication_slots where database = %s and active", (name,)).fetchone():
+                if not admin.execute(
+                    "select 1 from pg_replication_slots where database = %s and active", (name,)
+                ).fetchone():
                     break
                 admin.execute("select pg_sleep(0.02)")
-            admin.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s", (name,))
+            admin.execute(
+                "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = %s", (name,)
+            )
         self._admin(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
     def _template(self, migrate: Migrate) -> str:
@@ -111,7 +124,9 @@ class PostgresHarness(Stoppable):
 
 
 @contextlib.contextmanager
-def running_postgres(folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> Iterator[PostgresHarness]:
+def running_postgres(
+    folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()
+) -> Iterator[PostgresHarness]:
     """A started cluster, stopped at the end."""
     server = PostgresHarness(folder, fsync=fsync, settings=settings)
     server.start()

@@ -1,7 +1,5 @@
 """The recommender as users meet it: `python -m serving` in a process of its own, spoken to over HTTP."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess
@@ -23,11 +21,22 @@ class ServingProcess:
     def __init__(self, home: Path, redis_url: str, **env: str) -> None:
         self.url = f"http://127.0.0.1:{choose_port()}"
         self.log = home / "serving.log"
-        settings = {"SOUK_HOME": str(home), "REDIS_URL": redis_url, "SOUK_SERVING_URL": self.url, "SOUK_SERVING_WATCH_SECONDS": "0.1"}
-        settings |= {f"SOUK_SERVING_{part}_MS": "1000" for part in ("ONLINE", "SEQUENTIAL", "RANK")}  # a busy machine is no finding
+        settings = {
+            "SOUK_HOME": str(home),
+            "REDIS_URL": redis_url,
+            "SOUK_SERVING_URL": self.url,
+            "SOUK_SERVING_WATCH_SECONDS": "0.1",
+        }
+        settings |= {
+            f"SOUK_SERVING_{part}_MS": "1000" for part in ("ONLINE", "SEQUENTIAL", "RANK")
+        }  # a busy machine is no finding
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "serving"], cwd=ROOT, env={**os.environ, **settings, **env}, stdout=log, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "serving"],
+                cwd=ROOT,
+                env={**os.environ, **settings, **env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self.client = httpx.Client(base_url=self.url, timeout=10)
         self._wait_until_live()

@@ -1,7 +1,5 @@
 """The small retail set of the tests, where the real one lies when there is one, and ways to damage a copy."""
 
-from __future__ import annotations
-
 import gzip
 import shutil
 from collections.abc import Callable
@@ -58,9 +56,15 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "no items": (_remove("items.tsv"), "order_lines is here but items.tsv.gz (item_id, title) is not"),
     "no lines": (_remove("order_lines.csv"), "or exactly one CSV; found 0 CSV files"),
-    "not a number": (_edit(",-7,", ",seven,"), "order_lines.csv, line 15, column quantity: 'seven' is not a whole number"),
+    "not a number": (
+        _edit(",-7,", ",seven,"),
+        "order_lines.csv, line 15, column quantity: 'seven' is not a whole number",
+    ),
     "fraction": (_edit(",-7,", ",7.5,"), "order_lines.csv, line 15, column quantity: '7.5' is not a whole number"),
-    "huge": (_edit(",-7,", ",99999999999,"), "order_lines.csv, line 15, column quantity: '99999999999' is beyond any real quantity"),
+    "huge": (
+        _edit(",-7,", ",99999999999,"),
+        "order_lines.csv, line 15, column quantity: '99999999999' is beyond any real quantity",
+    ),
     "not a price": (_edit("2.46", "NaN"), "order_lines.csv, line 8, column unit_price: 'NaN' is not a price"),
     "not a time": (
         _edit("2010-12-04 12:00", "2010-13-04 12:00"),
@@ -72,7 +76,10 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
         _edit("16,2010-12-08 09:00,14001,Germany,3,0,1.65\n", "16,2010-12-08 09"),
         "order_lines.csv, line 25: the last line ends in the middle",
     ),
-    "unknown item": (_edit(",France,3,10", ",France,999,10"), "order_lines.csv, line 5, column item_id: is not in items.tsv"),
+    "unknown item": (
+        _edit(",France,3,10", ",France,999,10"),
+        "order_lines.csv, line 5, column item_id: is not in items.tsv",
+    ),
     "item twice": (_edit("2\tSET", "1\tSET", "items.tsv"), "items.tsv, line 2, column item_id: comes twice"),
     "not text": (_write(b"item_id\ttitle\n1\t\xff\xfe\n", "items.tsv"), "items.tsv, line 2: is not UTF-8 text"),
 }

@@ -1,7 +1,5 @@
 """A small shop for tests: people over HTTP, stock straight into the tables as the warehouse would book it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,8 +60,8 @@ class Shop:
         for level in range(len(parts)):
             here = "/" + "/".join(parts[: level + 1])
             self.sql.execute(
-                "insert into categories (category_id, name, parent_category_id, path, level) values (%s, %s, %s, %s, %s) "
-                "on conflict (path) do nothing",
+                "insert into categories (category_id, name, parent_category_id, path, level) values (%s, %s, %s, %s,"
+                " %s) on conflict (path) do nothing",
                 (uuid4(), parts[level], parent, here, level),
             )
             row = self.sql.execute("select category_id from categories where path = %s", (here,)).fetchone()
@@ -72,9 +70,16 @@ class Shop:
         assert parent is not None
         return parent
 
-    def product(self, seller: Person, *, stock: int = 10, category: str = "/Electronics/Phones", **fields: Any) -> dict[str, Any]:
+    def product(
+        self, seller: Person, *, stock: int = 10, category: str = "/Electronics/Phones", **fields: Any
+    ) -> dict[str, Any]:
         """A product over HTTP with `stock` units of each variant in one warehouse; its detail body after stocking."""
-        body = {"title": f"Thing {next(self._counter)}", "category": str(self.category(category)), "price": 10.0, **fields}
+        body = {
+            "title": f"Thing {next(self._counter)}",
+            "category": str(self.category(category)),
+            "price": 10.0,
+            **fields,
+        }
         answer = self.client.post("/api/v1/products", json=body, headers=seller.headers)
         assert answer.status_code == 201, answer.text
         for variant in answer.json()["variants"]:
@@ -101,12 +106,13 @@ class Shop:
                 {"v": variant_id, "w": warehouse, "n": units},
             )
             self.sql.execute(
-                "update product_variants set stock_quantity = %s, updated_at = now() where variant_id = %s", (units, variant_id)
+                "update product_variants set stock_quantity = %s, updated_at = now() where variant_id = %s",
+                (units, variant_id),
             )
             if units != before[0]:
                 self.sql.execute(
-                    "insert into inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, "
-                    "previous_quantity, new_quantity) values (%s, %s, %s, %s, 'adjustment', %s, %s)",
+                    "insert into inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change,"
+                    " transaction_type, previous_quantity, new_quantity) values (%s, %s, %s, %s, 'adjustment', %s, %s)",
                     (uuid4(), variant_id, warehouse, units - before[0], before[0], units),
                 )
 

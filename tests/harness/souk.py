@@ -21,7 +21,15 @@ from orchestration.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # Would point the command at servers of the developer's.
-_OUTSIDE = ("DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "SOUK_API_URL", "SOUK_SANDBOX_URL", "SOUK_SERVING_URL")
+_OUTSIDE = (
+    "DATABASE_URL",
+    "REPLICATION_URL",
+    "REDIS_URL",
+    "MLFLOW_TRACKING_URI",
+    "SOUK_API_URL",
+    "SOUK_SANDBOX_URL",
+    "SOUK_SERVING_URL",
+)
 
 
 class SoukHarness:

@@ -216,19 +216,27 @@ def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 12
     for number in range(products):
         seller = rng.choice(sellers)
         price = f"{rng.randint(100, 9999) / 100:.2f}"
-        product, variant = shop.add_product(seller, rng.choice(categories), f"Product {number}", price=price, stock=rng.randint(0, 30))
+        product, variant = shop.add_product(
+            seller, rng.choice(categories), f"Product {number}", price=price, stock=rng.randint(0, 30)
+        )
         listed.append((product, variant, seller, price))
     people = [shop.new_id() for _ in range(users)]
     # every third day is quiet, so that trading days and calendar days differ
     open_days = [day for day in range(days) if day % 3 != 2]
-    moments = sorted(START + timedelta(days=rng.choice(open_days), seconds=rng.randrange(86_400)) for _ in range(orders))
+    moments = sorted(
+        START + timedelta(days=rng.choice(open_days), seconds=rng.randrange(86_400)) for _ in range(orders)
+    )
     for moment in moments:
         _random_order(shop, rng, listed, people, moment)
     return shop
 
 
 def _random_order(
-    shop: SyntheticShop, rng: random.Random, listed: list[tuple[str, str, str, str]], people: list[str], moment: datetime
+    shop: SyntheticShop,
+    rng: random.Random,
+    listed: list[tuple[str, str, str, str]],
+    people: list[str],
+    moment: datetime,
 ) -> None:
     chosen = rng.sample(listed, rng.randint(1, 4))
     lines = [(product, variant, seller, rng.randint(1, 5), price) for product, variant, seller, price in chosen]
@@ -243,8 +251,11 @@ def _random_order(
         shop.add_return(items[0], 1, asked, asked + timedelta(days=2) if rng.random() < 0.7 else None)
 
 
-def write_lake(lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None) -> Watermark:
-    """Write the rows as every table's whole state at `lsn` and append a watermark. Again on the same lake: the state is replaced."""
+def write_lake(
+    lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None
+) -> Watermark:
+    """Write the rows as every table's whole state at `lsn` and append a watermark. Again on the same lake: the state is
+    replaced."""
     contract = contract or load_contract(CONTRACT)
     unknown = set(rows) - set(contract.by_name)
     if unknown:
@@ -252,7 +263,9 @@ def write_lake(lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: da
     versions: dict[str, TableVersion] = {}
     for table in contract.tables:
         changes, current = ensure_changes(str(lake), table), ensure_current(str(lake), table)
-        full = [{name: row.get(name) for name in table.names} | {"_commit_lsn": lsn} for row in rows.get(table.name, [])]
+        full = [
+            {name: row.get(name) for name in table.names} | {"_commit_lsn": lsn} for row in rows.get(table.name, [])
+        ]
         version = commit_rows(current, pa.Table.from_pylist(full, schema=table.current_schema), lsn, mode="overwrite")
         versions[table.name] = TableVersion(changes.version(), version, folded_lsn=lsn)
     mark = Watermark(lsn, as_of, as_of, versions)
@@ -261,7 +274,8 @@ def write_lake(lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: da
 
 
 def write_pairs(lake: Path, rows: Rows, *, lsn: int) -> list[Row]:
-    """Commit `derived/co_purchase` as a Spark run at `lsn` would, counted in plain Python; returns the rows of co_purchase.
+    """Commit `derived/co_purchase` as a Spark run at `lsn` would, counted in plain Python; returns the rows of
+    co_purchase.
 
     The job's limits (orders of at most 100 products, 100 partners) are out of reach of these shops.
     """

@@ -1,7 +1,5 @@
 """Negative controls: the product with one guard taken away. A proof that does not fail on its twin proves nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from decimal import Decimal
 from uuid import uuid4
@@ -17,12 +15,15 @@ UNGUARDED_CONSTRAINTS = (
 
 
 def read_then_write() -> None:
-    """Stock as most shops take it: believe what was read before, subtract, look at nothing. The database's CHECKs must be dropped too."""
+    """Stock as most shops take it: believe what was read before, subtract, look at nothing. The database's CHECKs must
+    be dropped too."""
     check = statements.HOLD_CHECK
     start = check.index("feasible AS")
     unlocked = check[:start].replace(" FOR NO KEY UPDATE OF s", "").replace(" FOR NO KEY UPDATE", "")
     statements.HOLD_CHECK = unlocked + "feasible AS (SELECT true AS ok)"
-    statements.HOLD = statements.HOLD.replace(" AND v.stock_quantity >= w.quantity", "").replace(" AND s.available >= d.quantity", "")
+    statements.HOLD = statements.HOLD.replace(" AND v.stock_quantity >= w.quantity", "").replace(
+        " AND s.available >= d.quantity", ""
+    )
 
 
 def a_key_per_attempt() -> None:
@@ -33,7 +34,9 @@ def a_key_per_attempt() -> None:
         outcome = await self.authorise(attempt, amount, "USD", "pm_sandbox_ok", reference=key.removeprefix("checkout-"))
         if isinstance(outcome, Declined):
             raise GatewayRefused(outcome.reason)
-        answer = await self.client.post("/v1/captures", {"key": f"{attempt}:capture", "authorisationKey": attempt, "amount": str(amount)})
+        answer = await self.client.post(
+            "/v1/captures", {"key": f"{attempt}:capture", "authorisationKey": attempt, "amount": str(amount)}
+        )
         assert isinstance(outcome, Authorised)
         return str(answer.body["gatewayReference"])
 

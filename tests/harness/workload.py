@@ -1,7 +1,5 @@
 """Seeded shoppers: what they order, with which card, under which key. The same seed gives the same orders."""
 
-from __future__ import annotations
-
 import random
 import ssl
 from collections.abc import Iterator, Sequence
@@ -35,14 +33,19 @@ class Purchase:
             return None
 
 
-def purchases(seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS) -> Iterator[Purchase]:
+def purchases(
+    seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS
+) -> Iterator[Purchase]:
     """Endless orders of one to three lines over `products`."""
     rng = random.Random(f"{seed}-{name}")
     number = 0
     while True:
         number += 1
         chosen = rng.sample(list(products), rng.randint(1, min(3, len(products))))
-        lines = [{"productId": p["productId"], "variantId": p["variants"][0]["variantId"], "quantity": rng.randint(1, 3)} for p in chosen]
+        lines = [
+            {"productId": p["productId"], "variantId": p["variants"][0]["variantId"], "quantity": rng.randint(1, 3)}
+            for p in chosen
+        ]
         body = {
             "items": lines,
             "shippingAddress": ADDRESS,

@@ -14,7 +14,8 @@ from warehouse.lake.read import Watermark
 
 @dataclass(frozen=True)
 class BuiltMarts:
-    """A random shop, the lake it was written to, the pairs of an earlier Spark run (LSN 900) and what one build made of it all."""
+    """A random shop, the lake it was written to, the pairs of an earlier Spark run (LSN 900) and what one build made of
+    it all."""
 
     shop: SyntheticShop
     watermark: Watermark
@@ -25,7 +26,9 @@ class BuiltMarts:
 
 def transform_settings(home: Path) -> TransformSettings:
     """Settings of a state directory of its own, whatever the environment says."""
-    return TransformSettings(souk_home=home, souk_lake_uri=str(home / "lake"), souk_marts_path=None, souk_dbt_target=None)
+    return TransformSettings(
+        souk_home=home, souk_lake_uri=str(home / "lake"), souk_marts_path=None, souk_dbt_target=None
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The demo's people can sign in, are the right ones, and are made once."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -22,7 +20,9 @@ from tests.harness.postgres import PostgresHarness
 
 def accounts(database_url: str, home: Path) -> dict[str, dict[str, str]]:
     env = {**os.environ, "DATABASE_URL": database_url, "SOUK_HOME": str(home)}
-    done = subprocess.run([sys.executable, "-m", "api.accounts"], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "api.accounts"], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     made: dict[str, dict[str, str]] = json.loads(done.stdout)
     return made
@@ -64,18 +64,24 @@ def test_everyone_signs_in_and_is_who_they_should_be(shop_url: str, client: http
     kinds = {role: answer.json()["user"]["userType"] for role, answer in answers.items()}
     assert kinds == {"shopper": "customer", "shopperWithHistory": "customer", "seller": "seller", "admin": "admin"}
     assert made["seller"]["userId"] == scalar(shop_url, best)
-    assert scalar(shop_url, f"select count(*) from orders where user_id = '{made['shopperWithHistory']['userId']}'") >= 5
+    assert (
+        scalar(shop_url, f"select count(*) from orders where user_id = '{made['shopperWithHistory']['userId']}'") >= 5
+    )
     assert scalar(shop_url, f"select count(*) from orders where user_id = '{made['shopper']['userId']}'") == 0
     assert scalar(shop_url, "select count(*) from users") == people + 2
     assert_invariants(shop_url)
 
 
-def test_a_lost_file_means_new_passwords_for_the_same_people(shop_url: str, client: httpx.Client, tmp_path: Path) -> None:
+def test_a_lost_file_means_new_passwords_for_the_same_people(
+    shop_url: str, client: httpx.Client, tmp_path: Path
+) -> None:
     before = accounts(shop_url, tmp_path)
 
     after = accounts(shop_url, tmp_path)
 
-    assert {role: account["userId"] for role, account in after.items()} == {role: account["userId"] for role, account in before.items()}
+    assert {role: account["userId"] for role, account in after.items()} == {
+        role: account["userId"] for role, account in before.items()
+    }
     assert sign_in(client, before["seller"]).status_code == 401
     assert sign_in(client, after["seller"]).status_code == 200
 

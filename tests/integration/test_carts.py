@@ -33,7 +33,9 @@ def _session() -> dict[str, str]:
 
 def _add(shop: Shop, headers: dict[str, str], product: dict[str, Any], quantity: int = 1) -> httpx.Response:
     # A client without a cookie jar: who asks is decided by the headers alone.
-    return httpx.post(f"{shop.client.base_url}/api/v1/cart/items", json=_item(product, quantity), headers=headers, trust_env=False)
+    return httpx.post(
+        f"{shop.client.base_url}/api/v1/cart/items", json=_item(product, quantity), headers=headers, trust_env=False
+    )
 
 
 def _cart(shop: Shop, headers: dict[str, str]) -> dict[str, Any]:
@@ -50,18 +52,36 @@ def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) 
     assert answer.status_code == 201
     cart = answer.json()
     assert cart == _cart(shop, person.headers)
-    assert cart.keys() == {"cartId", "items", "itemCount", "currency", "subtotal", "tax", "shipping", "total", "savings"}
+    assert cart.keys() == {
+        "cartId",
+        "items",
+        "itemCount",
+        "currency",
+        "subtotal",
+        "tax",
+        "shipping",
+        "total",
+        "savings",
+    }
     (line,) = cart["items"]
     assert line.keys() == LINE
     assert line["product"] == {
-        "productId": product["productId"], "title": product["title"], "brand": "Apple", "thumbnail": product["images"][0],
+        "productId": product["productId"], "title": product["title"], "brand": "Apple",
+        "thumbnail": product["images"][0],
         "primeEligible": False,
     }  # fmt: skip
     assert line["variant"]["variantId"] == product["variants"][0]["variantId"]
     assert (line["quantity"], line["price"], line["subtotal"], line["available"]) == (2, 999.99, 1999.98, True)
-    assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"], cart["savings"]) == (1999.98, 160.0, 0.0, 2159.98, 100.0)
+    assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"], cart["savings"]) == (
+        1999.98,
+        160.0,
+        0.0,
+        2159.98,
+        100.0,
+    )
     assert shop.sql.execute(
-        "select i.quantity, i.price_at_addition::text from cart_items i join carts using (cart_id) where user_id = %s", (person.user_id,)
+        "select i.quantity, i.price_at_addition::text from cart_items i join carts using (cart_id) where user_id = %s",
+        (person.user_id,),
     ).fetchall() == [(2, "999.99")]
 
 
@@ -144,7 +164,9 @@ def test_lines_say_when_price_or_stock_changed_and_only_available_ones_are_charg
 
     cart = _cart(shop, person.headers)
 
-    flags = {line["product"]["productId"]: (line["available"], line["priceChanged"], line["price"]) for line in cart["items"]}
+    flags = {
+        line["product"]["productId"]: (line["available"], line["priceChanged"], line["price"]) for line in cart["items"]
+    }
     assert flags == {
         dearer["productId"]: (True, True, 50.0),
         sold_out["productId"]: (False, False, 40.0),
@@ -167,7 +189,9 @@ def test_shipping_is_charged_below_the_threshold(shop: Shop, seller: Person) -> 
 def test_quantities_are_whole_numbers_from_1_to_999(shop: Shop, seller: Person, quantity: Any) -> None:
     person, product = shop.person(), shop.product(seller)
 
-    answer = shop.client.post("/api/v1/cart/items", json={**_item(product), "quantity": quantity}, headers=person.headers)
+    answer = shop.client.post(
+        "/api/v1/cart/items", json={**_item(product), "quantity": quantity}, headers=person.headers
+    )
 
     assert problem(answer, 422, "validation-failed")["errors"][0]["pointer"] == "/quantity"
     assert _cart(shop, person.headers)["items"] == []
@@ -225,12 +249,16 @@ def test_an_unusable_session_id_is_refused(shop: Shop, session: str) -> None:
     assert problem(answer, 422, "validation-failed")["errors"][0]["pointer"] == "/header/X-Session-Id"
 
 
-async def test_expired_carts_are_swept_and_others_stay(shop: Shop, seller: Person, database_url: str, redis_url: str) -> None:
+async def test_expired_carts_are_swept_and_others_stay(
+    shop: Shop, seller: Person, database_url: str, redis_url: str
+) -> None:
     product = shop.product(seller)
     old, fresh = _session(), _session()
     _add(shop, old, product)
     _add(shop, fresh, product)
-    shop.sql.execute("update carts set expires_at = now() - interval '1 second' where session_id = %s", (old["X-Session-Id"],))
+    shop.sql.execute(
+        "update carts set expires_at = now() - interval '1 second' where session_id = %s", (old["X-Session-Id"],)
+    )
     assert _cart(shop, old)["items"] == []
 
     settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
@@ -250,7 +278,10 @@ def test_amounts_in_different_currencies_are_never_added(shop: Shop, seller: Per
 
     cart = shop.client.get("/api/v1/cart", headers=who).json()
 
-    assert [(line["currency"], line["price"], line["available"]) for line in cart["items"]] == [("USD", 40.0, True), ("EUR", 7.0, False)]
+    assert [(line["currency"], line["price"], line["available"]) for line in cart["items"]] == [
+        ("USD", 40.0, True),
+        ("EUR", 7.0, False),
+    ]
     assert (cart["currency"], cart["subtotal"], cart["itemCount"]) == ("USD", 40.0, 2)
 
 

@@ -7,9 +7,21 @@ import pytest
 
 from tests.harness.shop import Person, Shop, problem
 
-CARD = {"productId", "title", "brand", "price", "currency", "rating", "reviewCount", "thumbnail", "primeEligible", "inStock"}
+CARD = {
+    "productId",
+    "title",
+    "brand",
+    "price",
+    "currency",
+    "rating",
+    "reviewCount",
+    "thumbnail",
+    "primeEligible",
+    "inStock",
+}
 DETAIL = {
-    "productId", "title", "description", "brand", "category", "categoryId", "price", "listPrice", "currency", "discount", "variants",
+    "productId", "title", "description", "brand", "category", "categoryId", "price", "listPrice", "currency",
+    "discount", "variants",
     "images", "specifications", "seller", "shipping", "rating", "reviewCount", "primeEligible", "inStock", "status",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
@@ -31,10 +43,13 @@ def stocked(shop: Shop, seller: Person) -> dict[str, str]:
     """Five products of known price, rating and popularity; their ids by title."""
     ids = {}
     for title, brand, price, rating, views, prime, stock, category in WARDROBE:
-        product = shop.product(seller, stock=stock, category=category, title=title, brand=brand, price=price, primeEligible=prime)
+        product = shop.product(
+            seller, stock=stock, category=category, title=title, brand=brand, price=price, primeEligible=prime
+        )
         ids[title] = product["productId"]
         shop.sql.execute(
-            "update products set average_rating = %s, view_count = %s where product_id = %s", (rating, views, product["productId"])
+            "update products set average_rating = %s, view_count = %s where product_id = %s",
+            (rating, views, product["productId"]),
         )
     return ids
 
@@ -55,9 +70,11 @@ def test_a_list_is_the_seeds_body(shop: Shop) -> None:
     assert body["filters"] == {
         "brands": ["Acme", "Bolt"],
         "priceRanges": [
-            {"range": "0-10", "count": 1}, {"range": "10-25", "count": 1}, {"range": "25-50", "count": 1}, {"range": "250-500", "count": 1},
+            {"range": "0-10", "count": 1}, {"range": "10-25", "count": 1}, {"range": "25-50", "count": 1},
+            {"range": "250-500", "count": 1},
         ],
-        "ratings": [{"rating": 4, "count": 2}, {"rating": 3, "count": 3}, {"rating": 2, "count": 4}, {"rating": 1, "count": 4}],
+        "ratings": [{"rating": 4, "count": 2}, {"rating": 3, "count": 3}, {"rating": 2, "count": 4}, {"rating": 1,
+        "count": 4}],
     }  # fmt: skip
 
 
@@ -106,7 +123,8 @@ def test_the_cursor_walks_every_sort_without_skipping_or_repeating(shop: Shop, s
     cursor = None
     for _ in range(5):
         body = shop.client.get(
-            "/api/v1/products", params={"category": "/Home", "sort": sort, "limit": 1, **({"cursor": cursor} if cursor else {})}
+            "/api/v1/products",
+            params={"category": "/Home", "sort": sort, "limit": 1, **({"cursor": cursor} if cursor else {})},
         ).json()
         walked += [product["title"] for product in body["products"]]
         cursor = body["pagination"]["nextCursor"]
@@ -118,9 +136,15 @@ def test_the_cursor_walks_every_sort_without_skipping_or_repeating(shop: Shop, s
 
 @pytest.mark.usefixtures("stocked")
 def test_a_cursor_of_another_sort_or_altered_is_refused(shop: Shop) -> None:
-    cursor = shop.client.get("/api/v1/products", params={"limit": 1, "sort": "newest"}).json()["pagination"]["nextCursor"]
+    cursor = shop.client.get("/api/v1/products", params={"limit": 1, "sort": "newest"}).json()["pagination"][
+        "nextCursor"
+    ]
 
-    for params in ({"cursor": cursor, "sort": "rating"}, {"cursor": "A" + cursor[1:], "sort": "newest"}, {"cursor": "x", "sort": "newest"}):
+    for params in (
+        {"cursor": cursor, "sort": "rating"},
+        {"cursor": "A" + cursor[1:], "sort": "newest"},
+        {"cursor": "x", "sort": "newest"},
+    ):
         problem(shop.client.get("/api/v1/products", params=params), 422, "validation-failed")
 
 
@@ -138,13 +162,22 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         images=["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"],
         variants=[
             {"sku": "IPHONE15-PRO-256-TI", "attributes": {"color": "Natural Titanium", "storage": "256GB"}},
-            {"sku": "IPHONE15-PRO-512-TI", "attributes": {"color": "Natural Titanium", "storage": "512GB"}, "price": 1199.99},
+            {
+                "sku": "IPHONE15-PRO-512-TI",
+                "attributes": {"color": "Natural Titanium", "storage": "512GB"},
+                "price": 1199.99,
+            },
         ],
     )
 
     assert product.keys() == DETAIL
     assert product["category"] == "Electronics > Phones"
-    assert (product["price"], product["listPrice"], product["discount"], product["currency"]) == (999.99, 1099.99, 9, "USD")
+    assert (product["price"], product["listPrice"], product["discount"], product["currency"]) == (
+        999.99,
+        1099.99,
+        9,
+        "USD",
+    )
     assert [(v["sku"], v["price"], v["stock"], v["attributes"]["storage"]) for v in product["variants"]] == [
         ("IPHONE15-PRO-256-TI", 999.99, 50, "256GB"),
         ("IPHONE15-PRO-512-TI", 1199.99, 50, "512GB"),
@@ -154,7 +187,12 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
     assert product["specifications"] == {"screen": "6.1 inch", "sims": 2}
     assert product["seller"] == {"sellerId": seller.user_id, "name": "Some Seller", "rating": 0.0}
     assert product["shipping"] == {"primeDelivery": "Tomorrow", "standardDelivery": "3-5 days", "freeShipping": True}
-    assert (product["rating"], product["reviewCount"], product["primeEligible"], product["inStock"]) == (0.0, 0, True, True)
+    assert (product["rating"], product["reviewCount"], product["primeEligible"], product["inStock"]) == (
+        0.0,
+        0,
+        True,
+        True,
+    )
     variants = shop.client.get(f"/api/v1/products/{product['productId']}/variants").json()
     assert variants == {"productId": product["productId"], "currency": "USD", "variants": product["variants"]}
 
@@ -223,7 +261,8 @@ def test_a_new_product_answers_201_with_its_place_and_starts_without_stock(shop:
     assert [(variant["price"], variant["stock"]) for variant in product["variants"]] == [(12.34, 0)]
     assert product["inStock"] is False
     assert shop.sql.execute(
-        "select seller_id::text, base_price, currency, version from products where product_id = %s", (product["productId"],)
+        "select seller_id::text, base_price, currency, version from products where product_id = %s",
+        (product["productId"],),
     ).fetchone() == (seller.user_id, shop.scalar("select 12.34::numeric"), "USD", 1)
 
 
@@ -252,7 +291,9 @@ def test_a_wrong_field_is_named(shop: Shop, seller: Person, change: dict[str, An
     before = shop.scalar("select count(*) from products")
 
     answer = shop.client.post(
-        "/api/v1/products", json={"title": "T", "category": str(shop.category("/Home")), "price": 1.0, **change}, headers=seller.headers
+        "/api/v1/products",
+        json={"title": "T", "category": str(shop.category("/Home")), "price": 1.0, **change},
+        headers=seller.headers,
     )
 
     assert pointer in {error["pointer"] for error in problem(answer, 422, "validation-failed")["errors"]}
@@ -265,8 +306,12 @@ def test_unknown_category_and_taken_sku_leave_nothing_behind(shop: Shop, seller:
     body = {"title": "T", "category": str(shop.category("/Home")), "price": 1.0}
 
     missing = shop.client.post("/api/v1/products", json={**body, "category": str(uuid4())}, headers=seller.headers)
-    taken = shop.client.post("/api/v1/products", json={**body, "variants": [{"sku": "TAKEN-1"}]}, headers=seller.headers)
-    twice = shop.client.post("/api/v1/products", json={**body, "variants": [{"sku": "D"}, {"sku": "D"}]}, headers=seller.headers)
+    taken = shop.client.post(
+        "/api/v1/products", json={**body, "variants": [{"sku": "TAKEN-1"}]}, headers=seller.headers
+    )
+    twice = shop.client.post(
+        "/api/v1/products", json={**body, "variants": [{"sku": "D"}, {"sku": "D"}]}, headers=seller.headers
+    )
 
     problem(missing, 404, "category-not-found")
     problem(taken, 409, "sku-taken")
@@ -275,7 +320,9 @@ def test_unknown_category_and_taken_sku_leave_nothing_behind(shop: Shop, seller:
 
 
 def test_patch_changes_what_was_sent_and_variants_follow_the_price(shop: Shop, seller: Person) -> None:
-    product = shop.product(seller, price=10.0, description="Old", brand="B", variants=[{"sku": "FOLLOWS"}, {"sku": "OWN", "price": 20.0}])
+    product = shop.product(
+        seller, price=10.0, description="Old", brand="B", variants=[{"sku": "FOLLOWS"}, {"sku": "OWN", "price": 20.0}]
+    )
 
     answer = shop.client.patch(
         f"/api/v1/products/{product['productId']}", json={"price": 11.0, "description": None}, headers=seller.headers
@@ -283,18 +330,30 @@ def test_patch_changes_what_was_sent_and_variants_follow_the_price(shop: Shop, s
 
     assert answer.status_code == 200
     changed = answer.json()
-    assert (changed["price"], changed["description"], changed["brand"], changed["title"]) == (11.0, None, "B", product["title"])
+    assert (changed["price"], changed["description"], changed["brand"], changed["title"]) == (
+        11.0,
+        None,
+        "B",
+        product["title"],
+    )
     assert [(variant["sku"], variant["price"]) for variant in changed["variants"]] == [("FOLLOWS", 11.0), ("OWN", 20.0)]
     assert shop.scalar("select version from products where product_id = %s", (product["productId"],)) == 2
 
 
 def test_put_resets_what_was_not_sent(shop: Shop, seller: Person) -> None:
-    product = shop.product(seller, description="Old", brand="B", specifications={"a": "b"}, images=["https://cdn.example.com/1.jpg"])
+    product = shop.product(
+        seller, description="Old", brand="B", specifications={"a": "b"}, images=["https://cdn.example.com/1.jpg"]
+    )
     body = {"title": "New", "category": product["categoryId"], "price": 3.0}
 
     changed = shop.client.put(f"/api/v1/products/{product['productId']}", json=body, headers=seller.headers).json()
 
-    assert (changed["title"], changed["description"], changed["brand"], changed["specifications"]) == ("New", None, None, {})
+    assert (changed["title"], changed["description"], changed["brand"], changed["specifications"]) == (
+        "New",
+        None,
+        None,
+        {},
+    )
     assert changed["images"] == [f"/api/v1/products/{product['productId']}/image.svg"]
     assert [variant["stock"] for variant in changed["variants"]] == [10]
 
@@ -378,14 +437,21 @@ def test_a_seller_stocks_variants_and_every_change_is_journalled(shop: Shop, sel
     url = f"/api/v1/products/{product['productId']}"
     assert [(variant["sku"], variant["stock"]) for variant in product["variants"]] == [("ST-1", 50), ("ST-2", 0)]
 
-    for change in ([{"sku": "ST-1", "stock": 60}], [{"sku": "ST-1", "stock": 7}, {"sku": "ST-2", "stock": 3}], [{"sku": "ST-1"}]):
+    for change in (
+        [{"sku": "ST-1", "stock": 60}],
+        [{"sku": "ST-1", "stock": 7}, {"sku": "ST-2", "stock": 3}],
+        [{"sku": "ST-1"}],
+    ):
         answer = shop.client.patch(url, json={"variants": change}, headers=seller.headers)
         assert answer.status_code == 200, answer.text
 
-    assert [(variant["sku"], variant["stock"]) for variant in shop.detail(product["productId"])["variants"]] == [("ST-1", 7), ("ST-2", 3)]
+    assert [(variant["sku"], variant["stock"]) for variant in shop.detail(product["productId"])["variants"]] == [
+        ("ST-1", 7),
+        ("ST-2", 3),
+    ]
     journal = (
-        "select t.quantity_change, t.transaction_type, t.previous_quantity, t.new_quantity from inventory_transactions t "
-        "join product_variants v using (variant_id) where v.sku = %s order by transaction_no"
+        "select t.quantity_change, t.transaction_type, t.previous_quantity, t.new_quantity from inventory_transactions"
+        " t join product_variants v using (variant_id) where v.sku = %s order by transaction_no"
     )
     assert shop.sql.execute(journal, ("ST-1",)).fetchall() == [
         (50, "initial", 0, 50),
@@ -405,16 +471,26 @@ def test_taking_stock_down_empties_the_fullest_shelves_first(shop: Shop, seller:
     variant = product["variants"][0]
     other = uuid4()
     with shop.sql.transaction():
-        shop.sql.execute("insert into warehouses values (%s, %s, 'Other', 'Leeds', 'GB', 53.8, -1.5)", (other, uuid4().hex[:10]))
         shop.sql.execute(
-            "insert into warehouse_stock (variant_id, warehouse_id, available) values (%s, %s, 9)", (variant["variantId"], other)
+            "insert into warehouses values (%s, %s, 'Other', 'Leeds', 'GB', 53.8, -1.5)", (other, uuid4().hex[:10])
         )
-        shop.sql.execute("update product_variants set stock_quantity = 13 where variant_id = %s", (variant["variantId"],))
+        shop.sql.execute(
+            "insert into warehouse_stock (variant_id, warehouse_id, available) values (%s, %s, 9)",
+            (variant["variantId"], other),
+        )
+        shop.sql.execute(
+            "update product_variants set stock_quantity = 13 where variant_id = %s", (variant["variantId"],)
+        )
 
     change = {"variants": [{"sku": variant["sku"], "stock": 2}]}
-    assert shop.client.patch(f"/api/v1/products/{product['productId']}", json=change, headers=seller.headers).status_code == 200
+    assert (
+        shop.client.patch(f"/api/v1/products/{product['productId']}", json=change, headers=seller.headers).status_code
+        == 200
+    )
 
-    shelves = shop.sql.execute("select available from warehouse_stock where variant_id = %s order by 1", (variant["variantId"],)).fetchall()
+    shelves = shop.sql.execute(
+        "select available from warehouse_stock where variant_id = %s order by 1", (variant["variantId"],)
+    ).fetchall()
     assert shelves == [(0,), (2,)]
 
 

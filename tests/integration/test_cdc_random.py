@@ -1,4 +1,5 @@
-"""Random mixed transactions from two sessions at once: the lake equals Postgres, at every watermark and between them."""
+"""Random mixed transactions from two sessions at once: the lake equals Postgres, at every watermark and between
+them."""
 
 import threading
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ def mixed(lab: CdcLab, seed: int, transactions: int) -> int:
 
 
 def check(lab: CdcLab, seed: int, rounds: int, transactions: int) -> None:
-    """Load and compare in turns, then look back: each earlier comparison's LSN must still hold on the lake's own evidence."""
+    """Load and compare in turns, then look back: each earlier comparison's LSN must still hold on the lake's own
+    evidence."""
     lsns = []
     for number in range(rounds):
         assert mixed(lab, seed * 100 + number, transactions) > 0
@@ -53,7 +55,9 @@ def check(lab: CdcLab, seed: int, rounds: int, transactions: int) -> None:
     assert watermark_at(lab.lake, between).lsn == between
     assert verify_against_itself(lab.lake, lab.contract, between).clean
     assert told <= marks[-1].lsn
-    assert any(version.folded_lsn > marks[0].lsn for version in marks[-1].versions.values()), "no fold happened: the test proves less"
+    assert any(version.folded_lsn > marks[0].lsn for version in marks[-1].versions.values()), (
+        "no fold happened: the test proves less"
+    )
 
 
 def test_random_transactions(lab: CdcLab) -> None:
@@ -69,10 +73,10 @@ def test_many_random_transactions(lab: CdcLab, seed: int) -> None:
 
 def test_one_big_transaction_is_spilled_and_exact(lab: CdcLab) -> None:
     lab.execute(
-        "begin; insert into lines (quantity) select i from generate_series(1, 40000) i; update lines set quantity = -quantity"
-        " where line_id % 3 = 0; delete from lines where line_id % 5 = 0; insert into pairs select gen_random_uuid(), i, 'x', 1, 's'"
-        " from generate_series(1, 5000) i; truncate pairs; insert into pairs select gen_random_uuid(), i, 'y', 2, 's'"
-        " from generate_series(1, 2000) i; commit"
+        "begin; insert into lines (quantity) select i from generate_series(1, 40000) i; update lines set quantity ="
+        " -quantity where line_id % 3 = 0; delete from lines where line_id % 5 = 0; insert into pairs select"
+        " gen_random_uuid(), i, 'x', 1, 's' from generate_series(1, 5000) i; truncate pairs; insert into pairs select"
+        " gen_random_uuid(), i, 'y', 2, 's' from generate_series(1, 2000) i; commit"
     )
     lab.assert_exact()
     assert list((lab.home / "spool" / "cdc").glob("*")) == []

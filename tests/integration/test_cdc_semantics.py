@@ -1,4 +1,5 @@
-"""What replication does when the schema, the slot or a value is not as expected: go on exactly, or stop that table with a name."""
+"""What replication does when the schema, the slot or a value is not as expected: go on exactly, or stop that table with
+a name."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     lab.close()
 
 
-def with_column(table: str, added: dict[str, object]) -> dict[str, Any]:  # Any: a JSON document that the test then changes
+def with_column(
+    table: str, added: dict[str, object]
+) -> dict[str, Any]:  # Any: a JSON document that the test then changes
     """The lab's contract with one more column."""
     document: dict[str, Any] = lab_contract()  # Any: the same document
     next(item for item in document["tables"] if item["name"] == table)["columns"].append(added)
@@ -60,7 +63,8 @@ def test_a_contract_ahead_of_postgres_reads_null_and_then_the_column(lab: CdcLab
     lab.execute(f"insert into pairs values ('{ONE}', 1, 'a', 1, 's')")
     lab.stop()
     lab.execute(
-        "alter table pairs add column weight int4; alter publication souk_cdc set table things, pairs (a, b, note, amount, weight), lines"
+        "alter table pairs add column weight int4; alter publication souk_cdc set table things, pairs (a, b, note,"
+        " amount, weight), lines"
     )
     lab.start_thread()
     lab.wait_state("streaming")
@@ -70,11 +74,16 @@ def test_a_contract_ahead_of_postgres_reads_null_and_then_the_column(lab: CdcLab
 
 
 def test_a_new_table_is_snapshotted_while_the_others_stream(lab: CdcLab) -> None:
-    lab.execute("create table extras (id int8 primary key, note text); insert into extras select i, 'x' from generate_series(1, 500) i")
+    lab.execute(
+        "create table extras (id int8 primary key, note text); insert into extras select i, 'x' from generate_series(1,"
+        " 500) i"
+    )
     lab.execute("alter publication souk_cdc add table extras")
     document: dict[str, Any] = lab_contract()  # Any: a JSON document
     columns = [column("id", "int8", key=True, nullable=False), column("note", "text")]
-    document["tables"].append({"name": "extras", "primaryKey": ["id"], "replicaIdentity": "default", "columns": columns})
+    document["tables"].append(
+        {"name": "extras", "primaryKey": ["id"], "replicaIdentity": "default", "columns": columns}
+    )
     lab.write_contract(document)
     lab.execute("update extras set note = 'y' where id < 100; insert into lines (quantity) values (1)")
     lab.wait_healed("extras")
@@ -86,8 +95,14 @@ def test_a_new_table_is_snapshotted_while_the_others_stream(lab: CdcLab) -> None
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("insert into things (thing_id, name, price) values (gen_random_uuid(), 'a', 'NaN')", "table things, column price: "),
-        ("insert into things (thing_id, name, seen_at) values (gen_random_uuid(), 'a', 'infinity')", "table things, column seen_at: "),
+        (
+            "insert into things (thing_id, name, price) values (gen_random_uuid(), 'a', 'NaN')",
+            "table things, column price: ",
+        ),
+        (
+            "insert into things (thing_id, name, seen_at) values (gen_random_uuid(), 'a', 'infinity')",
+            "table things, column seen_at: ",
+        ),
         ("alter table things alter column qty type int8", "table things, column qty: Postgres type oid 20 is not int4"),
     ],
 )
@@ -97,7 +112,9 @@ def test_a_value_or_type_without_an_exact_place_stops_its_table_only(lab: CdcLab
     results = {result.table: result for result in lab.verify().tables}
     assert results["lines"].clean
     assert (results["things"].error or "").startswith(message)
-    assert read_current(lab.lake, "things", lab.watermark()).column("name").to_pylist() == ["a"], "exact as of the LSN where it stopped"
+    assert read_current(lab.lake, "things", lab.watermark()).column("name").to_pylist() == ["a"], (
+        "exact as of the LSN where it stopped"
+    )
 
 
 def test_a_repaired_value_brings_its_table_back_by_itself(lab: CdcLab) -> None:
@@ -125,10 +142,15 @@ def test_a_default_that_rewrote_the_table_reaches_old_rows(lab: CdcLab) -> None:
 
 def test_a_large_value_left_out_without_full_identity_is_refused_by_name(lab: CdcLab) -> None:
     lab.execute("alter table things replica identity default")
-    lab.execute(f"update things set body = (select string_agg(md5(i::text), '') from generate_series(1, 400) i) where thing_id = '{ONE}'")
+    lab.execute(
+        "update things set body = (select string_agg(md5(i::text), '') from generate_series(1, 400) i) where thing_id"
+        f" = '{ONE}'"
+    )
     lab.execute(f"update things set qty = 1 where thing_id = '{ONE}'")
     results = {result.table: result for result in lab.verify().tables}
-    assert "column body: an update left its large value out; ALTER TABLE things REPLICA IDENTITY FULL" in (results["things"].error or "")
+    assert "column body: an update left its large value out; ALTER TABLE things REPLICA IDENTITY FULL" in (
+        results["things"].error or ""
+    )
 
 
 def test_a_dropped_slot_means_a_new_snapshot_and_phantom_rows_vanish(lab: CdcLab) -> None:
@@ -145,8 +167,12 @@ def test_a_dropped_slot_means_a_new_snapshot_and_phantom_rows_vanish(lab: CdcLab
     assert "the replication slot is gone" in lab.tail()
 
 
-def test_verify_names_the_rows_that_differ(lab: CdcLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    lab.execute(f"insert into lines (quantity) values (1), (2), (3); insert into pairs values ('{ONE}', 7, 'a', 1, 's')")
+def test_verify_names_the_rows_that_differ(
+    lab: CdcLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.execute(
+        f"insert into lines (quantity) values (1), (2), (3); insert into pairs values ('{ONE}', 7, 'a', 1, 's')"
+    )
     lab.assert_exact()
     lab.execute(
         "alter publication souk_cdc drop table lines;"
@@ -168,7 +194,12 @@ def test_verify_names_the_rows_that_differ(lab: CdcLab, capsys: pytest.CaptureFi
 
 
 def test_a_slot_lost_to_the_log_limit_is_snapshotted_anew(tmp_path: Path) -> None:
-    settings = (("max_slot_wal_keep_size", "16MB"), ("max_wal_size", "32MB"), ("min_wal_size", "32MB"), ("wal_keep_size", "0"))
+    settings = (
+        ("max_slot_wal_keep_size", "16MB"),
+        ("max_wal_size", "32MB"),
+        ("min_wal_size", "32MB"),
+        ("wal_keep_size", "0"),
+    )
     with running_postgres(tmp_path / "postgres", settings=settings) as server:
         lab = CdcLab(server, tmp_path / "lab")
         try:
@@ -177,7 +208,8 @@ def test_a_slot_lost_to_the_log_limit_is_snapshotted_anew(tmp_path: Path) -> Non
             lab.stop()
             for _ in range(4):
                 lab.execute(
-                    "insert into lines (quantity) select i from generate_series(1, 150000) i; select pg_switch_wal(); checkpoint",
+                    "insert into lines (quantity) select i from generate_series(1, 150000) i; select pg_switch_wal();"
+                    " checkpoint",
                     superuser=True,
                 )
             with psycopg.connect(lab.url) as connection:

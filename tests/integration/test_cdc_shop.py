@@ -1,4 +1,5 @@
-"""The shop's own contract against its own migrated database: every published table and column, through snapshot and stream."""
+"""The shop's own contract against its own migrated database: every published table and column, through snapshot and
+stream."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ from warehouse.settings import WarehouseSettings
 @pytest.fixture
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     """The migrated schema, an empty lake, a running reader."""
-    lab = CdcLab(postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().souk_contract_path)
+    lab = CdcLab(
+        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().souk_contract_path
+    )
     lab.start_thread()
     lab.wait_watermark()
     yield lab

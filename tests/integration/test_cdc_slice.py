@@ -34,9 +34,19 @@ def test_the_snapshot_keeps_every_type_exactly(lab: CdcLab) -> None:
     rows = {row["thing_id"]: row for row in read_current(lab.lake, "things", lab.watermark()).to_pylist()}
     first = rows[f"{A}1"]
     assert first["name"] == 'näme, "x"\n'
-    assert (first["qty"], first["big"], first["ok"], first["price"]) == (-5, 9007199254740993, True, Decimal("1234567890.05"))
+    assert (first["qty"], first["big"], first["ok"], first["price"]) == (
+        -5,
+        9007199254740993,
+        True,
+        Decimal("1234567890.05"),
+    )
     assert first["seen_at"] == datetime(2024, 2, 29, 21, 59, 59, 123456, tzinfo=UTC)
-    assert (first["day"], first["data"], first["body"], first["ratio"]) == (date(1999, 12, 31), '{"k": [1, null]}', "", 0.1)
+    assert (first["day"], first["data"], first["body"], first["ratio"]) == (
+        date(1999, 12, 31),
+        '{"k": [1, null]}',
+        "",
+        0.1,
+    )
     second = rows[f"{A}2"]
     assert second["name"] == ""
     assert [second[name] for name in ("qty", "big", "ok", "price", "seen_at", "day", "data", "body")] == [None] * 8
@@ -46,7 +56,8 @@ def test_every_kind_of_change_arrives_and_replays(lab: CdcLab) -> None:
     before = lab.watermark().lsn
     lab.execute(f"insert into pairs values ('{A}1', 1, 'a', 1.5, 'hidden'), ('{A}1', 2, 'b', 2.5, 'hidden')")
     lab.execute(
-        f"update pairs set b = 10 where b = 1; update pairs set note = null where b = 2; update things set qty = 7 where thing_id = '{A}2'"
+        "update pairs set b = 10 where b = 1; update pairs set note = null where b = 2; update things set qty = 7"
+        f" where thing_id = '{A}2'"
     )
     lab.execute(f"delete from things where thing_id = '{A}1'")
     lab.execute("insert into lines (quantity) values (1), (2); truncate lines; insert into lines (quantity) values (3)")
@@ -60,7 +71,10 @@ def test_every_kind_of_change_arrives_and_replays(lab: CdcLab) -> None:
 
 
 def test_a_toasted_value_that_an_update_left_out_stays(lab: CdcLab) -> None:
-    lab.execute(f"update things set body = (select string_agg(md5(i::text), '') from generate_series(1, 500) i) where thing_id = '{A}2'")
+    lab.execute(
+        "update things set body = (select string_agg(md5(i::text), '') from generate_series(1, 500) i) where thing_id"
+        f" = '{A}2'"
+    )
     lab.execute(f"update things set qty = 8 where thing_id = '{A}2'")
     lab.assert_exact()
     last = read_changes(lab.lake, "things", lab.watermark()).to_pylist()[-1]
@@ -78,7 +92,9 @@ def test_views_are_the_state_at_their_watermark_only(lab: CdcLab) -> None:
     with connect() as con:
         attach(con, lab.lake, then, "earlier")
         attach(con, lab.lake, newest, "now")
-        assert con.execute("select (select count(*) from earlier.lines), (select count(*) from now.lines)").fetchone() == (
+        assert con.execute(
+            "select (select count(*) from earlier.lines), (select count(*) from now.lines)"
+        ).fetchone() == (
             before,
             before + 5,
         )

@@ -1,6 +1,5 @@
-"""The database goes away in the middle of a checkout: the buyer hears that the order is safe, and gets it with the same key."""
-
-from __future__ import annotations
+"""The database goes away in the middle of a checkout: the buyer hears that the order is safe, and gets it with the same
+key."""
 
 import psycopg
 import pytest
@@ -43,10 +42,14 @@ async def test_an_outage_midway_never_says_that_nothing_happened(
             event.listen(engine.sync_engine, "before_cursor_execute", count)
         with pytest.raises(OrderPending):
             await place_order(ctx, actor, key, request)
-        market.sql.execute("update checkouts set lease_expires_at = now() - interval '1 second' where actor_key = %s", (actor.key,))
+        market.sql.execute(
+            "update checkouts set lease_expires_at = now() - interval '1 second' where actor_key = %s", (actor.key,)
+        )
         assert await complete_abandoned(ctx) == 1
         answer = await place_order(ctx, actor, key, request)
 
     assert answer.status_code == 201
     assert answer.headers["idempotent-replayed"] == "true"
-    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 3
+    assert (
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 3
+    )

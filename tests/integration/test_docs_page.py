@@ -1,7 +1,5 @@
 """The page of the API's documentation, in a browser that reaches nothing but this machine."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.harness.api import Server

@@ -65,7 +65,8 @@ def _stream(server: RedisHarness) -> list[dict[str, str]]:
 def test_an_event_reaches_the_stream_whole_and_without_the_session_itself(shop: Shop, own_redis: RedisHarness) -> None:
     person, session, product = shop.person(), f"guest-{uuid4().hex}", str(uuid4())
     event = {
-        "type": "addToCart", "eventId": str(uuid4()), "productId": product, "occurredAt": "2026-01-02T03:04:05Z", "source": "search",
+        "type": "addToCart", "eventId": str(uuid4()), "productId": product, "occurredAt": "2026-01-02T03:04:05Z",
+        "source": "search",
         "campaign": "spring", "position": 3, "quantity": 2,
     }  # fmt: skip
 
@@ -74,7 +75,8 @@ def test_an_event_reaches_the_stream_whole_and_without_the_session_itself(shop: 
     assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
     entry = _stream(own_redis)[-1]
     assert entry.keys() == {
-        "eventId", "type", "productId", "userId", "sessionKey", "source", "campaign", "position", "quantity", "occurredAt", "receivedAt",
+        "eventId", "type", "productId", "userId", "sessionKey", "source", "campaign", "position", "quantity",
+        "occurredAt", "receivedAt",
     }  # fmt: skip
     assert (entry["eventId"], entry["type"], entry["productId"], entry["userId"]) == (
         event["eventId"],
@@ -128,7 +130,9 @@ def test_batches_hold_1_to_500(shop: Shop, count: int) -> None:
 def test_a_batch_of_500_is_taken(shop: Shop, own_redis: RedisHarness) -> None:
     before = len(_stream(own_redis))
 
-    assert _send(shop, *({"type": "impression", "productId": str(uuid4())} for _ in range(500))).json() == {"accepted": 500}
+    assert _send(shop, *({"type": "impression", "productId": str(uuid4())} for _ in range(500))).json() == {
+        "accepted": 500
+    }
 
     assert len(_stream(own_redis)) == before + 500
 
@@ -146,10 +150,15 @@ async def test_views_are_counted_once_whoever_counts(shop: Shop, context: Contex
 
     assert shop.scalar("select view_count from products where product_id = %s", (product,)) == 30
     assert sum(counted) >= 30
-    assert shop.sql.execute("select version, updated_at from products where product_id = %s", (product,)).fetchone() == before
+    assert (
+        shop.sql.execute("select version, updated_at from products where product_id = %s", (product,)).fetchone()
+        == before
+    )
 
 
-async def test_a_counter_that_dies_before_its_commit_counts_again_and_after_it_never(shop: Shop, context: Context) -> None:
+async def test_a_counter_that_dies_before_its_commit_counts_again_and_after_it_never(
+    shop: Shop, context: Context
+) -> None:
     """The control: without the position in the same commit the second run would count twice."""
     product = shop.product(shop.person("seller"))["productId"]
     await count_views(context)
@@ -191,7 +200,9 @@ async def test_with_redis_gone_events_are_spooled_and_arrive_later(
     assert shop.scalar("select view_count from products where product_id = %s", (product,)) == 60
 
 
-async def test_a_drainer_that_died_midway_leaves_neither_gap_nor_repeat(context: Context, own_redis: RedisHarness, tmp_path: Path) -> None:
+async def test_a_drainer_that_died_midway_leaves_neither_gap_nor_repeat(
+    context: Context, own_redis: RedisHarness, tmp_path: Path
+) -> None:
     entries = [{"type": "view", "eventId": str(i)} for i in range(1_200)]
     assert spool.append(tmp_path, entries) == 1_200
     (path,) = spool.waiting(tmp_path)

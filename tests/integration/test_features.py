@@ -1,4 +1,5 @@
-"""Features as of an instant: against brute force over the shop's rows, and the online store against the past, bit for bit."""
+"""Features as of an instant: against brute force over the shop's rows, and the online store against the past, bit for
+bit."""
 
 import random
 from collections.abc import Iterator
@@ -39,7 +40,11 @@ def questions(built_marts: BuiltMarts) -> pl.DataFrame:
     as_of = built_marts.watermark.commit_ts
     rows = []
     for _ in range(400):
-        moment = START + timedelta(days=rng.uniform(-1, 60)) if rng.random() < 0.8 else START + timedelta(days=rng.randrange(60))
+        moment = (
+            START + timedelta(days=rng.uniform(-1, 60))
+            if rng.random() < 0.8
+            else START + timedelta(days=rng.randrange(60))
+        )
         rows.append((rng.choice(products), rng.choice(users), moment if rng.random() < 0.9 else as_of))
     return pl.DataFrame(rows, schema=["product_id", "user_id", EVENT_TIMESTAMP], orient="row").with_columns(
         pl.col(EVENT_TIMESTAMP).dt.cast_time_unit("us")
@@ -67,7 +72,9 @@ def test_a_guest_is_a_shopper_of_whom_nothing_is_known(questions: pl.DataFrame, 
     assert guests.drop("user_id").equals(nobody.drop("user_id"))
 
 
-def test_a_planted_future_leak_is_caught(built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path, tmp_path: Path) -> None:
+def test_a_planted_future_leak_is_caught(
+    built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path, tmp_path: Path
+) -> None:
     """The negative control of the test above: rows that become visible one day too early must be noticed."""
     for file in folder.glob("*.parquet"):
         early = pl.read_parquet(file).with_columns(pl.col(EVENT_TIMESTAMP) - pl.duration(days=1))
@@ -78,7 +85,9 @@ def test_a_planted_future_leak_is_caught(built_marts: BuiltMarts, questions: pl.
     assert len(_mismatches(leaked, Oracle(built_marts.shop, built_marts.watermark.commit_ts))) > 50
 
 
-def test_the_online_row_is_the_offline_row_bit_for_bit(built_marts: BuiltMarts, folder: Path, redis_url: str, tmp_path: Path) -> None:
+def test_the_online_row_is_the_offline_row_bit_for_bit(
+    built_marts: BuiltMarts, folder: Path, redis_url: str, tmp_path: Path
+) -> None:
     settings = FeatureSettings(
         souk_home=built_marts.settings.souk_home, redis_url=redis_url, feast_registry_url=str(tmp_path / "registry.db")
     )
@@ -95,7 +104,9 @@ def test_the_online_row_is_the_offline_row_bit_for_bit(built_marts: BuiltMarts, 
     try:
         for user in users:
             vector = store.vector(user, products)
-            expected = offline.filter(pl.col("user_id") == user).select(pl.col(name).cast(pl.Float64) for name in vector.columns)
+            expected = offline.filter(pl.col("user_id") == user).select(
+                pl.col(name).cast(pl.Float64) for name in vector.columns
+            )
             assert vector.values_NF.tobytes() == expected.to_numpy(order="c").tobytes()
             row = store.read("user", [user])[0]
             past = offline.filter(pl.col("user_id") == user).row(0, named=True)
@@ -132,11 +143,14 @@ def test_before_the_first_build_the_words_say_what_to_run(tmp_path: Path) -> Non
 
 
 class Oracle:
-    """The definitions of the columns, said a second time in plain Python over the shop's rows, one instant at a time."""
+    """The definitions of the columns, said a second time in plain Python over the shop's rows, one instant at a
+    time."""
 
     def __init__(self, shop: SyntheticShop, as_of: datetime) -> None:
         self.as_of = as_of
-        cancelled = {row["order_id"]: _moment(row) for row in shop.rows["order_events"] if row["to_status"] == "cancelled"}
+        cancelled = {
+            row["order_id"]: _moment(row) for row in shop.rows["order_events"] if row["to_status"] == "cancelled"
+        }
         orders = {row["order_id"]: row for row in shop.rows["orders"]}
         self.lines = [
             line | {"at": _moment(order), "user_id": order["user_id"]}
@@ -148,7 +162,8 @@ class Oracle:
         self.shop = shop
         owners = {row["variant_id"]: row["product_id"] for row in shop.rows["product_variants"]}
         self.stock = [
-            (owners[row["variant_id"]], _moment(row), _whole(row["quantity_change"])) for row in shop.rows["inventory_transactions"]
+            (owners[row["variant_id"]], _moment(row), _whole(row["quantity_change"]))
+            for row in shop.rows["inventory_transactions"]
         ]
         self.returns = [(row["product_id"], _moment(row), _whole(row["quantity"])) for row in shop.rows["returns"]]
         self.categories = {row["product_id"]: str(row["category_id"]) for row in shop.rows["products"]}
@@ -170,7 +185,10 @@ class Oracle:
             return [line for line in lines if number[_moment(line).date()] > len(days) - window]
 
         long = last(180)
-        units, spent = sum(_whole(line["quantity"]) for line in long), sum((_money(line["subtotal"]) for line in long), Decimal(0))
+        units, spent = (
+            sum(_whole(line["quantity"]) for line in long),
+            sum((_money(line["subtotal"]) for line in long), Decimal(0)),
+        )
         price = float(_money(lines[-1]["price_at_purchase"])) if lines else 0.0
         asked = sum(
             quantity
@@ -189,7 +207,10 @@ class Oracle:
             "product__price": price,
             "product__price_ratio_180d": price / (float(spent) / float(units)) if units else 1.0,
             "product__return_rate_180d": min(float(asked) / float(units), 1.0) if units else 0.0,
-            "product__in_stock": sum(change for owner, at, change in self.stock if owner == product and self.seen(moment, at)) > 0,
+            "product__in_stock": sum(
+                change for owner, at, change in self.stock if owner == product and self.seen(moment, at)
+            )
+            > 0,
             "product__first_order_day": min(numbers, default=0),
             "product__last_order_day": max(numbers, default=0),
             "product__category_id": self.categories[product] if known else "",
@@ -203,7 +224,10 @@ class Oracle:
         lines = [line for line in self.lines if line["user_id"] == user and self.seen(moment, _moment(line))]
         products = [str(line["product_id"]) for line in lines]
         orders = len({line["order_id"] for line in lines})
-        units, spent = sum(_whole(line["quantity"]) for line in lines), float(sum((_money(line["subtotal"]) for line in lines), Decimal(0)))
+        units, spent = (
+            sum(_whole(line["quantity"]) for line in lines),
+            float(sum((_money(line["subtotal"]) for line in lines), Decimal(0))),
+        )
         last = days.index(_moment(lines[-1]).date()) + 1 if lines else 0
         return {
             "user__orders_365d": orders,

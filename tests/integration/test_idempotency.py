@@ -1,6 +1,5 @@
-"""R-P4: the same request again has one effect and one answer, byte for byte, on every route that moves money, stock or orders."""
-
-from __future__ import annotations
+"""R-P4: the same request again has one effect and one answer, byte for byte, on every route that moves money, stock or
+orders."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -57,10 +56,14 @@ def test_fifty_orders_with_one_key_are_one_order(server: Server, market: Market,
     assert all(replay.status_code == 201 and replay.headers["idempotent-replayed"] == "true" for replay in replays)
     assert all(replay.headers["location"] == f"/api/v1/orders/{replay.json()['orderId']}" for replay in replays)
     assert market.scalar("select count(*) from order_items where product_id = %s", (product["productId"],)) == 1
-    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 8
+    assert (
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 8
+    )
 
 
-def test_fifty_cancellations_with_one_key_are_one_refund(server: Server, market: Market, seller: Person, buyer: Person) -> None:
+def test_fifty_cancellations_with_one_key_are_one_refund(
+    server: Server, market: Market, seller: Person, buyer: Person
+) -> None:
     product = market.product(seller, stock=9)
     order_id = market.buy(buyer, market.order_body((product, 2))).json()["orderId"]
     path = f"/api/v1/orders/{order_id}/cancel"
@@ -71,7 +74,9 @@ def test_fifty_cancellations_with_one_key_are_one_refund(server: Server, market:
         if answer.status_code != 200:
             problem(answer, 409, "request-in-flight")
     assert market.scalar("select count(*) from refunds where order_id = %s", (order_id,)) == 1
-    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 9
+    assert (
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 9
+    )
 
 
 def test_a_key_belongs_to_one_request(market: Market, seller: Person, buyer: Person) -> None:
@@ -83,7 +88,9 @@ def test_a_key_belongs_to_one_request(market: Market, seller: Person, buyer: Per
     reordered = dict(reversed(body.items()))
     assert market.buy(buyer, reordered, key="one-request").content == first.content
     cancel = market.client.post(
-        f"/api/v1/orders/{first.json()['orderId']}/cancel", json={}, headers={**buyer.headers, "Idempotency-Key": "one-request"}
+        f"/api/v1/orders/{first.json()['orderId']}/cancel",
+        json={},
+        headers={**buyer.headers, "Idempotency-Key": "one-request"},
     )
     problem(cancel, 422, "idempotency-key-reused")
 
@@ -97,7 +104,9 @@ def test_a_key_belongs_to_one_actor(market: Market, seller: Person, buyer: Perso
 
 
 @pytest.mark.parametrize("key", [None, "", "x" * 256])
-def test_a_request_without_a_usable_key_is_refused(market: Market, seller: Person, buyer: Person, key: str | None) -> None:
+def test_a_request_without_a_usable_key_is_refused(
+    market: Market, seller: Person, buyer: Person, key: str | None
+) -> None:
     product = market.product(seller, stock=1)
     headers = buyer.headers if key is None else {**buyer.headers, "Idempotency-Key": key}
     answer = market.client.post("/api/v1/orders", json=market.order_body((product, 1)), headers=headers)
@@ -116,7 +125,9 @@ def test_refusals_before_the_order_leave_the_key_free(market: Market, seller: Pe
     assert market.buy(buyer, body, key="try-again").status_code == 201
 
 
-def test_a_refusal_that_was_decided_is_repeated_even_when_the_world_has_changed(market: Market, seller: Person, buyer: Person) -> None:
+def test_a_refusal_that_was_decided_is_repeated_even_when_the_world_has_changed(
+    market: Market, seller: Person, buyer: Person
+) -> None:
     product = market.product(seller, stock=1)
     body = market.order_body((product, 2))
     first = market.buy(buyer, body, key="too-many")

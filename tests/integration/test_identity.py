@@ -20,7 +20,12 @@ def test_register_answers_the_user_and_a_token_pair_and_stores_a_hash(shop: Shop
     assert answer.status_code == 201
     data = answer.json()
     assert data.keys() == {"user", "accessToken", "refreshToken", "tokenType", "expiresIn"}
-    assert data["user"] == {"userId": data["user"]["userId"], "email": "anna@example.com", "name": "Anna Shopper", "userType": "customer"}
+    assert data["user"] == {
+        "userId": data["user"]["userId"],
+        "email": "anna@example.com",
+        "name": "Anna Shopper",
+        "userType": "customer",
+    }
     assert (data["tokenType"], data["expiresIn"]) == ("Bearer", 600)
     row = shop.sql.execute(
         "select email, password_hash, phone, user_type, origin from users where user_id = %s", (data["user"]["userId"],)
@@ -30,14 +35,18 @@ def test_register_answers_the_user_and_a_token_pair_and_stores_a_hash(shop: Shop
     assert row[1].startswith("$argon2id$")
     assert row[2:] == ("+44 20 7946 0000", "customer", "native")
     # Neither token is in the table: a stolen backup signs nobody in.
-    stored = shop.scalar("select count(*) from refresh_tokens where encode(token_hash, 'escape') = %s", (data["refreshToken"],))
+    stored = shop.scalar(
+        "select count(*) from refresh_tokens where encode(token_hash, 'escape') = %s", (data["refreshToken"],)
+    )
     assert stored == 0
 
 
 def test_registering_a_seller_opens_a_store(shop: Shop) -> None:
     seller = shop.person("seller")
 
-    assert shop.sql.execute("select name, verified, rating from sellers where seller_id = %s", (seller.user_id,)).fetchone() == (
+    assert shop.sql.execute(
+        "select name, verified, rating from sellers where seller_id = %s", (seller.user_id,)
+    ).fetchone() == (
         "Some Seller",
         False,
         0,
@@ -56,7 +65,9 @@ def test_nobody_registers_as_admin(shop: Shop) -> None:
 def test_an_address_registers_once_whatever_its_case(shop: Shop) -> None:
     person = shop.person()
 
-    answer = shop.client.post("/api/v1/auth/register", json={"email": person.email.upper(), "password": PASSWORD, "name": "Again"})
+    answer = shop.client.post(
+        "/api/v1/auth/register", json={"email": person.email.upper(), "password": PASSWORD, "name": "Again"}
+    )
 
     problem(answer, 409, "email-taken")
     assert shop.scalar("select count(*) from users where email = %s", (person.email,)) == 1
@@ -90,7 +101,9 @@ def test_a_password_may_be_a_sentence_in_any_script(shop: Shop) -> None:
     assert shop.client.post("/api/v1/auth/register", json=body).status_code == 201
 
     right = shop.client.post("/api/v1/auth/login", json={"email": body["email"], "password": body["password"]})
-    stripped = shop.client.post("/api/v1/auth/login", json={"email": body["email"], "password": body["password"].strip()})
+    stripped = shop.client.post(
+        "/api/v1/auth/login", json={"email": body["email"], "password": body["password"].strip()}
+    )
 
     assert right.status_code == 200
     problem(stripped, 401, "invalid-credentials")
@@ -110,13 +123,19 @@ def test_unknown_address_and_wrong_password_cannot_be_told_apart(shop: Shop) -> 
     person = shop.person()
 
     unknown = problem(
-        shop.client.post("/api/v1/auth/login", json={"email": "nobody@example.com", "password": PASSWORD}), 401, "invalid-credentials"
+        shop.client.post("/api/v1/auth/login", json={"email": "nobody@example.com", "password": PASSWORD}),
+        401,
+        "invalid-credentials",
     )
     wrong = problem(
-        shop.client.post("/api/v1/auth/login", json={"email": person.email, "password": "something else"}), 401, "invalid-credentials"
+        shop.client.post("/api/v1/auth/login", json={"email": person.email, "password": "something else"}),
+        401,
+        "invalid-credentials",
     )
 
-    assert {key: value for key, value in unknown.items() if key != "traceId"} == {k: v for k, v in wrong.items() if k != "traceId"}
+    assert {key: value for key, value in unknown.items() if key != "traceId"} == {
+        k: v for k, v in wrong.items() if k != "traceId"
+    }
 
 
 def test_profile_shows_and_changes_only_what_was_sent(shop: Shop) -> None:
@@ -140,7 +159,9 @@ def test_profile_shows_and_changes_only_what_was_sent(shop: Shop) -> None:
 def test_profile_refuses_what_is_not_the_users_to_change(shop: Shop) -> None:
     person = shop.person()
 
-    answer = shop.client.patch("/api/v1/users/me", json={"userType": "admin", "primeMember": True}, headers=person.headers)
+    answer = shop.client.patch(
+        "/api/v1/users/me", json={"userType": "admin", "primeMember": True}, headers=person.headers
+    )
 
     pointers = {error["pointer"] for error in problem(answer, 422, "validation-failed")["errors"]}
     assert pointers == {"/userType", "/primeMember"}
@@ -162,7 +183,11 @@ def test_exactly_one_address_is_the_default(shop: Shop) -> None:
     assert [answer.status_code for answer in (first, second, third)] == [201, 201, 201]
     assert [answer.json()["isDefault"] for answer in (first, second, third)] == [True, False, True]
     listed = shop.client.get(url, headers=person.headers).json()["addresses"]
-    assert [(entry["city"], entry["isDefault"]) for entry in listed] == [("Berkeley", True), ("Oakland", False), ("San Francisco", False)]
+    assert [(entry["city"], entry["isDefault"]) for entry in listed] == [
+        ("Berkeley", True),
+        ("Oakland", False),
+        ("San Francisco", False),
+    ]
 
     assert shop.client.delete(f"{url}/{third.json()['addressId']}", headers=person.headers).status_code == 204
 
@@ -194,8 +219,14 @@ async def test_expired_refresh_tokens_are_forgotten_and_others_stay(
     gone, kept = shop.person(), shop.person()
     for _ in range(4):
         shop.client.post("/api/v1/auth/login", json={"email": gone.email, "password": PASSWORD})
-    expired = shop.sql.execute("update refresh_tokens set expires_at = now() where user_id = %s", (gone.user_id,)).rowcount
-    problem(shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}), 401, "invalid-refresh-token")
+    expired = shop.sql.execute(
+        "update refresh_tokens set expires_at = now() where user_id = %s", (gone.user_id,)
+    ).rowcount
+    problem(
+        shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}),
+        401,
+        "invalid-refresh-token",
+    )
 
     settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
     async with open_context(settings) as context:
@@ -203,5 +234,9 @@ async def test_expired_refresh_tokens_are_forgotten_and_others_stay(
         assert await forget_expired_tokens(context) == 0
 
     assert shop.scalar("select count(*) from refresh_tokens where user_id = %s", (gone.user_id,)) == 0
-    problem(shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}), 401, "invalid-refresh-token")
+    problem(
+        shop.client.post("/api/v1/auth/refresh", json={"refreshToken": gone.refresh_token}),
+        401,
+        "invalid-refresh-token",
+    )
     assert shop.client.post("/api/v1/auth/refresh", json={"refreshToken": kept.refresh_token}).status_code == 200

@@ -1,7 +1,5 @@
 """Each check is broken once by hand, and exactly that check must see it; on an unbroken shop none may speak."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -26,16 +24,17 @@ STOCK = "(select variant_id, warehouse_id from warehouse_stock order by variant_
 DELIVERED = "(select order_id from orders where status = 'delivered' order by order_id limit 1)"
 CANCELLED = "(select order_id from orders where status = 'cancelled' order by order_id limit 1)"
 RESERVATION = (
-    "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity, status, expires_at) "
-    "select gen_random_uuid(), gen_random_uuid(), {order}, variant_id, warehouse_id, 1, '{status}', now() + interval '{expires}' "
-    "from warehouse_stock order by variant_id limit 1"
+    "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,"
+    " status, expires_at) select gen_random_uuid(), gen_random_uuid(), {order}, variant_id, warehouse_id, 1,"
+    " '{status}', now() + interval '{expires}' from warehouse_stock order by variant_id limit 1"
 )
 HOLD = "update warehouse_stock set reserved = reserved + 1 where (variant_id, warehouse_id) = " + STOCK
 KEY = (
-    "insert into idempotency_keys (actor_key, key, route, request_hash, status, locked_until, response_status, response_body) "
-    "values ('user:1', 'k', 'r', '\\x00', '{status}', now() + interval '{locked}', {response})"
+    "insert into idempotency_keys (actor_key, key, route, request_hash, status, locked_until, response_status,"
+    " response_body) values ('user:1', 'k', 'r', '\\x00', '{status}', now() + interval '{locked}', {response})"
 )
-# What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on them.
+# What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
+# them.
 BREAKS: dict[str, tuple[str, ...]] = {
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",
@@ -43,10 +42,9 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "alter table inventory_transactions drop constraint ck_inventory_transactions_new_quantity",
         f"update warehouse_stock set available = -1 where variant_id = {VARIANT}",
         (
-            "insert into inventory_transactions "
-            "(transaction_id, variant_id, quantity_change, transaction_type, previous_quantity, new_quantity) "
-            f"select gen_random_uuid(), variant_id, -1 - stock_quantity, 'adjustment', stock_quantity, -1 from product_variants "
-            f"where variant_id = {VARIANT}"
+            "insert into inventory_transactions (transaction_id, variant_id, quantity_change, transaction_type,"
+            " previous_quantity, new_quantity) select gen_random_uuid(), variant_id, -1 - stock_quantity,"
+            f" 'adjustment', stock_quantity, -1 from product_variants where variant_id = {VARIANT}"
         ),
         f"update product_variants set stock_quantity = -1 where variant_id = {VARIANT}",
     ),
@@ -56,8 +54,9 @@ BREAKS: dict[str, tuple[str, ...]] = {
     ),
     "R-I2-chain": (
         (
-            "update inventory_transactions set previous_quantity = previous_quantity + 1, new_quantity = new_quantity + 1 "
-            f"where transaction_no = (select max(transaction_no) from inventory_transactions where variant_id = {VARIANT})"
+            "update inventory_transactions set previous_quantity = previous_quantity + 1, new_quantity = new_quantity"
+            " + 1 where transaction_no = (select max(transaction_no) from inventory_transactions where variant_id ="
+            f" {VARIANT})"
         ),
     ),
     "R-I2-warehouses": (f"update warehouse_stock set available = available + 1 where variant_id = {VARIANT}",),
@@ -69,16 +68,20 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"update orders set tax = tax + 1 where order_id = {DELIVERED}",
     ),
     "R-I4-items": (f"delete from order_items where order_id = {CANCELLED}",),
-    "R-I5-captured": (f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",),
+    "R-I5-captured": (
+        f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",
+    ),
     "R-I5-cancelled": (f"update payments set captured_amount = amount where order_id = {CANCELLED}",),
-    "R-I7-refunds": (f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",),
+    "R-I7-refunds": (
+        f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",
+    ),
     "R-I7-returns": ("update returns set quantity = quantity + 100",),
     "R-I8-sequence": ("update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",),
     "R-I8-transition": (
         (
-            "insert into outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload) "
-            f"select gen_random_uuid(), 'order', order_id, 1 + max(sequence), 'OrderDelivered', '{{}}' from order_events "
-            f"where order_id = {DELIVERED} group by order_id"
+            "insert into outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload) select"
+            " gen_random_uuid(), 'order', order_id, 1 + max(sequence), 'OrderDelivered', '{}' from order_events"
+            f" where order_id = {DELIVERED} group by order_id"
         ),
     ),
     "R-I8-imported": ("update outbox_events set published_at = null where aggregate_type = 'load'",),
@@ -92,7 +95,9 @@ BREAKS: dict[str, tuple[str, ...]] = {
         KEY.format(status="done", locked="30 seconds", response="200, '{}'"),
         KEY.format(status="done", locked="30 seconds", response="200, '{}'"),
     ),
-    "R-I10-start": (f"update order_events set from_status = 'confirmed' where order_id = {DELIVERED} and sequence = 1",),
+    "R-I10-start": (
+        f"update order_events set from_status = 'confirmed' where order_id = {DELIVERED} and sequence = 1",
+    ),
     "R-I10-path": (f"update order_events set from_status = 'pending' where order_id = {DELIVERED} and sequence = 3",),
     "R-I10-end": (f"update orders set status = 'shipped' where order_id = {DELIVERED}",),
 }
@@ -138,19 +143,43 @@ def shop_url(database_url: str, sandbox: Server) -> str:
 
 # What the gateway did behind the shop's back: entries added to its ledger; KEY stands for a captured payment's key.
 GATEWAY_BREAKS: dict[str, dict[str, str | None]] = {
-    "R-I6-payments": {"key": "x1", "kind": "refund", "status": "refunded", "parentKey": "KEY", "amount": "0.01", "reference": "r1"},
-    "R-I6-gateway": {"key": "x2", "kind": "authorisation", "status": "authorised", "parentKey": None, "amount": "5.00", "reference": "r2"},
-    "R-I6-twice": {"key": "x3", "kind": "capture", "status": "captured", "parentKey": "x2", "amount": "5.00", "reference": "ORDER"},
+    "R-I6-payments": {
+        "key": "x1",
+        "kind": "refund",
+        "status": "refunded",
+        "parentKey": "KEY",
+        "amount": "0.01",
+        "reference": "r1",
+    },
+    "R-I6-gateway": {
+        "key": "x2",
+        "kind": "authorisation",
+        "status": "authorised",
+        "parentKey": None,
+        "amount": "5.00",
+        "reference": "r2",
+    },
+    "R-I6-twice": {
+        "key": "x3",
+        "kind": "capture",
+        "status": "captured",
+        "parentKey": "x2",
+        "amount": "5.00",
+        "reference": "ORDER",
+    },
 }
 
 
 def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path) -> None:
-    """One ledger, broken step by step: first a refund nobody asked for, then money held for nobody, then a second capture of an order."""
+    """One ledger, broken step by step: first a refund nobody asked for, then money held for nobody, then a second
+    capture of an order."""
     with running_sandbox(tmp_path) as sandbox:
         loaded(load(shop_url, "marketplace", *TINY, sandbox_url=sandbox.url))
         gateway = Gateway(sandbox.url, SANDBOX_KEY)
         with psycopg.connect(shop_url) as connection:
-            row = connection.execute("select gateway_key, order_id::text from payments where status = 'captured' limit 1").fetchone()
+            row = connection.execute(
+                "select gateway_key, order_id::text from payments where status = 'captured' limit 1"
+            ).fetchone()
         assert row is not None
         assert violations(shop_url, gateway) == []
         seen = []
@@ -158,12 +187,19 @@ def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path
             names = {"KEY": row[0], "ORDER": row[1]}
             line = {key: names.get(value or "", value) for key, value in entry.items()} | {"currency": "USD"}
             answer = httpx.post(
-                f"{sandbox.url}/v1/import", content=json.dumps(line), headers={"Authorization": f"Bearer {SANDBOX_KEY}"}, trust_env=False
+                f"{sandbox.url}/v1/import",
+                content=json.dumps(line),
+                headers={"Authorization": f"Bearer {SANDBOX_KEY}"},
+                trust_env=False,
             )
             assert answer.json()["recorded"] == 1
             seen.append([violation.check for violation in violations(shop_url, gateway)])
 
-    assert seen == [["R-I6-payments"], ["R-I6-payments", "R-I6-gateway"], ["R-I6-payments", "R-I6-gateway", "R-I6-twice"]]
+    assert seen == [
+        ["R-I6-payments"],
+        ["R-I6-payments", "R-I6-gateway"],
+        ["R-I6-payments", "R-I6-gateway", "R-I6-twice"],
+    ]
 
 
 def test_a_payment_the_gateway_never_took_is_seen(shop_url: str, tmp_path: Path) -> None:

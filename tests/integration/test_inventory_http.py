@@ -1,7 +1,5 @@
 """Stock as sellers see and change it; reservations that ran out; the number of statements an order costs."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +17,8 @@ from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 
-# claim key and begin; quote; hold stock; create order; record authorisation; confirm; record capture; complete and answer
+# claim key and begin; quote; hold stock; create order; record authorisation; confirm; record capture; complete and
+# answer
 STATEMENTS_PER_ORDER = 8
 
 
@@ -36,7 +35,12 @@ def test_an_adjustment_is_booked_and_seen(market: Market, seller: Person) -> Non
     answer = adjust(market, seller, variantId=variant, warehouseId=warehouse, change=-3)
     assert answer.status_code == 201, answer.text
     assert (answer.json()["available"], answer.json()["stock"]) == (1, 1)
-    assert problem(adjust(market, seller, variantId=variant, warehouseId=warehouse, change=-2), 409, "stock-below-zero")["available"] == 1
+    assert (
+        problem(adjust(market, seller, variantId=variant, warehouseId=warehouse, change=-2), 409, "stock-below-zero")[
+            "available"
+        ]
+        == 1
+    )
     seen = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()
     assert seen["stock"] == seen["warehouses"][0]["available"] == 1
     assert [(change["type"], change["change"], change["newQuantity"]) for change in seen["recent"]] == [
@@ -53,7 +57,9 @@ def test_an_adjustment_is_booked_and_seen(market: Market, seller: Person) -> Non
     answer = adjust(market, seller, variantId=variant, warehouseId=str(elsewhere), change=6)
     assert (answer.json()["available"], answer.json()["stock"]) == (6, 7)
     buyer = market.person()
-    assert market.buy(buyer, market.order_body((product, 7))).status_code == 201, "one order may come from two warehouses"
+    assert market.buy(buyer, market.order_body((product, 7))).status_code == 201, (
+        "one order may come from two warehouses"
+    )
     assert market.scalar("select count(distinct warehouse_id) from order_items where variant_id = %s", (variant,)) == 2
 
 
@@ -82,7 +88,9 @@ async def test_an_order_costs_few_statements_and_the_sweep_gives_back_what_ran_o
     async with open_context(Settings()) as ctx:
         for engine in (ctx.db._writer, ctx.db._reader):  # noqa: SLF001 - counting what crosses the wire is the test
             event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
-        answer = await place_order(ctx, actor, RequestKey(actor.key, "statements", "POST /api/v1/orders", b"x" * 32), request)
+        answer = await place_order(
+            ctx, actor, RequestKey(actor.key, "statements", "POST /api/v1/orders", b"x" * 32), request
+        )
         assert answer.status_code == 201
         print(f"an order costs {len(seen)} statements")
         assert len(seen) == STATEMENTS_PER_ORDER, "\n".join(seen)
@@ -90,9 +98,9 @@ async def test_an_order_costs_few_statements_and_the_sweep_gives_back_what_ran_o
         variant = product["variants"][0]["variantId"]
         market.sql.execute(
             """with held as (
-                insert into inventory_reservations (reservation_id, checkout_id, variant_id, warehouse_id, quantity, expires_at)
-                select gen_random_uuid(), gen_random_uuid(), variant_id, warehouse_id, 3, now() - interval '1 second'
-                from warehouse_stock where variant_id = %(v)s returning variant_id),
+                insert into inventory_reservations (reservation_id, checkout_id, variant_id, warehouse_id, quantity,
+                expires_at) select gen_random_uuid(), gen_random_uuid(), variant_id, warehouse_id, 3, now() - interval
+                '1 second' from warehouse_stock where variant_id = %(v)s returning variant_id),
             shelf as (update warehouse_stock set available = 0, reserved = 3 where variant_id = %(v)s),
             stock as (update product_variants set stock_quantity = 0 where variant_id = %(v)s)
             insert into inventory_transactions
@@ -104,5 +112,8 @@ async def test_an_order_costs_few_statements_and_the_sweep_gives_back_what_ran_o
         assert await release_expired(ctx) == 0
     assert market.scalar("select stock_quantity from product_variants where variant_id = %s", (variant,)) == 3
     assert (
-        market.scalar("select status from inventory_reservations where variant_id = %s and status <> 'confirmed'", (variant,)) == "expired"
+        market.scalar(
+            "select status from inventory_reservations where variant_id = %s and status <> 'confirmed'", (variant,)
+        )
+        == "expired"
     )

@@ -1,6 +1,5 @@
-"""The generated marketplace: every invariant holds after it, it is the same every time, and it never loads by halves."""
-
-from __future__ import annotations
+"""The generated marketplace: every invariant holds after it, it is the same every time, and it never loads by
+halves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,16 @@ from tests.harness.invariants import assert_invariants
 from tests.harness.postgres import PostgresHarness
 
 TABLES = (
-    *("users", "sellers", "categories", "warehouses", "products", "product_variants", "warehouse_stock", "inventory_transactions"),
+    *(
+        "users",
+        "sellers",
+        "categories",
+        "warehouses",
+        "products",
+        "product_variants",
+        "warehouse_stock",
+        "inventory_transactions",
+    ),
     *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "refunds"),
 )
 
@@ -45,13 +53,17 @@ def test_summary_counts_what_is_in_the_tables(summary: dict[str, Any], database_
     in_tables = counts(database_url)
 
     assert summary["status"] == "loaded"
-    assert in_tables | {"outbox_events": in_tables["outbox_events"] - 1} == summary["rows"]  # the load's own record is one event more
+    assert (
+        in_tables | {"outbox_events": in_tables["outbox_events"] - 1} == summary["rows"]
+    )  # the load's own record is one event more
     assert summary["rows"]["products"] == 150
     assert summary["rows"]["orders"] == 300
     assert summary["rows"]["users"] == 80 + 40
 
 
-def test_every_invariant_holds_against_the_gateway_too(summary: dict[str, Any], database_url: str, sandbox: Server) -> None:
+def test_every_invariant_holds_against_the_gateway_too(
+    summary: dict[str, Any], database_url: str, sandbox: Server
+) -> None:
     assert summary["gatewayEntries"] == 2 * summary["rows"]["payments"] + summary["rows"]["refunds"]
 
     assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
@@ -59,7 +71,9 @@ def test_every_invariant_holds_against_the_gateway_too(summary: dict[str, Any], 
 
 def test_titles_differ_and_some_variants_are_nearly_gone(summary: dict[str, Any], database_url: str) -> None:
     titles, distinct = rows(database_url, "select count(*), count(distinct title) from products")[0]
-    low, all_ = rows(database_url, "select count(*) filter (where stock_quantity between 1 and 15), count(*) from product_variants")[0]
+    low, all_ = rows(
+        database_url, "select count(*) filter (where stock_quantity between 1 and 15), count(*) from product_variants"
+    )[0]
 
     assert (titles, distinct) == (150, 150)
     assert low / all_ >= 0.05
@@ -81,7 +95,9 @@ def test_no_order_is_after_the_end_or_before_its_customer(summary: dict[str, Any
     assert rows(database_url, unlisted)[0][0] <= 5  # only baskets before anything but the oldest product was listed
 
 
-def test_loading_the_same_set_again_changes_nothing(summary: dict[str, Any], database_url: str, sandbox: Server) -> None:
+def test_loading_the_same_set_again_changes_nothing(
+    summary: dict[str, Any], database_url: str, sandbox: Server
+) -> None:
     before = counts(database_url)
 
     again = loaded(load(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
@@ -103,17 +119,24 @@ def test_another_set_of_the_kind_is_refused(summary: dict[str, Any], database_ur
     assert counts(database_url) == before
 
 
-def test_the_same_seed_gives_the_same_rows(summary: dict[str, Any], database_url: str, postgres_server: PostgresHarness) -> None:
+def test_the_same_seed_gives_the_same_rows(
+    summary: dict[str, Any], database_url: str, postgres_server: PostgresHarness
+) -> None:
     other = postgres_server.fresh_database()
     loaded(load(postgres_server.url(other), "marketplace", *TINY))
     queries = (
         "select md5(string_agg(o::text, '' order by order_id)) from orders o",
         "select md5(string_agg(i::text, '' order by order_item_id)) from order_items i",
         "select md5(string_agg(v::text, '' order by variant_id)) from product_variants v",
-        "select md5(string_agg(transaction_id::text || new_quantity, '' order by transaction_id)) from inventory_transactions t",
+        (
+            "select md5(string_agg(transaction_id::text || new_quantity, '' order by transaction_id)) from"
+            " inventory_transactions t"
+        ),
     )
 
-    assert [rows(database_url, query) for query in queries] == [rows(postgres_server.url(other), query) for query in queries]
+    assert [rows(database_url, query) for query in queries] == [
+        rows(postgres_server.url(other), query) for query in queries
+    ]
     assert rows(database_url, "select count(*) from orders where uuid_extract_version(order_id) <> 7") == [(0,)]
 
 
@@ -121,7 +144,9 @@ def test_a_refused_row_leaves_nothing_behind(postgres_server: PostgresHarness) -
     """The warehouses' code is taken, so COPY fails after users and sellers have been written."""
     url = postgres_server.url(postgres_server.fresh_database())
     with psycopg.connect(url) as connection:
-        connection.execute("insert into warehouses values (gen_random_uuid(), 'US-EWR', 'Mine', 'Newark', 'US', 40, -74)")
+        connection.execute(
+            "insert into warehouses values (gen_random_uuid(), 'US-EWR', 'Mine', 'Newark', 'US', 40, -74)"
+        )
 
     done = load(url, "marketplace", *TINY)
 
@@ -141,7 +166,9 @@ def test_a_silent_gateway_stops_the_load_before_it_begins(postgres_server: Postg
     assert counts(url) == dict.fromkeys(TABLES, 0)
 
 
-def test_a_gateway_that_lost_its_part_gets_it_by_loading_again(postgres_server: PostgresHarness, tmp_path: Path) -> None:
+def test_a_gateway_that_lost_its_part_gets_it_by_loading_again(
+    postgres_server: PostgresHarness, tmp_path: Path
+) -> None:
     """As after a kill between the commit and the gateway's import."""
     url = postgres_server.url(postgres_server.fresh_database())
     loaded(load(url, "marketplace", *TINY))

@@ -1,6 +1,5 @@
-"""A real set: every line is loaded or reported, the money is the set's own, every invariant holds, and bad files change nothing."""
-
-from __future__ import annotations
+"""A real set: every line is loaded or reported, the money is the set's own, every invariant holds, and bad files change
+nothing."""
 
 import csv
 import gzip
@@ -65,14 +64,16 @@ def test_every_line_is_loaded_or_reported(summary: dict[str, Any], home: Path) -
     ]
 
 
-def test_every_invariant_holds_against_the_gateway_too(summary: dict[str, Any], database_url: str, sandbox: Server) -> None:
+def test_every_invariant_holds_against_the_gateway_too(
+    summary: dict[str, Any], database_url: str, sandbox: Server
+) -> None:
     assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
 
 
 def test_orders_keep_their_time_money_and_country(summary: dict[str, Any], database_url: str) -> None:
     query = (
-        "select u.name, o.created_at, o.country, o.subtotal, o.shipping_fee, o.tax, o.total, o.currency, o.status, o.payment_status "
-        "from orders o left join users u using (user_id) order by o.created_at"
+        "select u.name, o.created_at, o.country, o.subtotal, o.shipping_fee, o.tax, o.total, o.currency, o.status,"
+        " o.payment_status from orders o left join users u using (user_id) order by o.created_at"
     )
 
     first, second, guest, mistake, mug, last = rows(database_url, query)
@@ -80,15 +81,25 @@ def test_orders_keep_their_time_money_and_country(summary: dict[str, Any], datab
     at = datetime(2010, 12, 1, 8, 26, tzinfo=UTC)
     money = (Decimal("22.08"), Decimal("18.00"), Decimal("0.00"), Decimal("40.08"), "GBP")
     assert first == ("Customer 17850", at, "United Kingdom", *money, "delivered", "paid")
-    assert (second[0], second[2], second[6], second[8], second[9]) == ("Customer 13047", "France", Decimal("23.75"), "refunded", "refunded")
+    assert (second[0], second[2], second[6], second[8], second[9]) == (
+        "Customer 13047",
+        "France",
+        Decimal("23.75"),
+        "refunded",
+        "refunded",
+    )
     assert (guest[0], guest[4], guest[6]) == (None, Decimal("10.00"), Decimal("20.72"))
     assert (mistake[6], mistake[8], mistake[9]) == (Decimal("77183.60"), "cancelled", "voided")
     assert (mug[6], mug[8]) == (Decimal("6.30"), "refunded")
     assert (last[6], last[8]) == (Decimal("13.56"), "delivered")
 
 
-def test_returns_are_bounded_by_purchases_and_paid_back_at_the_price_paid(summary: dict[str, Any], database_url: str) -> None:
-    query = "select r.created_at::date::text, r.quantity, r.refund_amount from returns r order by r.created_at, r.quantity"
+def test_returns_are_bounded_by_purchases_and_paid_back_at_the_price_paid(
+    summary: dict[str, Any], database_url: str
+) -> None:
+    query = (
+        "select r.created_at::date::text, r.quantity, r.refund_amount from returns r order by r.created_at, r.quantity"
+    )
 
     assert rows(database_url, query) == [
         ("2010-12-03", 7, Decimal("11.55")),
@@ -113,9 +124,10 @@ def test_products_have_display_titles_and_keep_the_original(summary: dict[str, A
         ("6", 'Red Spotty "kitty" Mug', 'RED SPOTTY "KITTY" MUG', Decimal("2.10")),
         ("11", "Carriage Clock, 40x40cm", "CARRIAGE CLOCK, 40x40cm", Decimal("1.04")),
     ]
-    assert rows(database_url, "select distinct c.path from products p join categories c using (category_id) where title like '%Bag%'") == [
-        ("/Bag",)
-    ]
+    assert rows(
+        database_url,
+        "select distinct c.path from products p join categories c using (category_id) where title like '%Bag%'",
+    ) == [("/Bag",)]
 
 
 def test_customers_are_those_of_the_set(summary: dict[str, Any], database_url: str) -> None:
@@ -136,14 +148,25 @@ def test_the_original_columns_give_the_same_shop(
         gzip.open(tmp_path / "OnlineRetail.csv.gz", "wt", encoding="utf-8-sig", newline="") as target,
     ):
         writer = csv.writer(target)
-        writer.writerow(("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"))
+        writer.writerow(
+            ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+        )
         for row in csv.DictReader(source):
             at = datetime.fromisoformat(row["ts"])
             customer = f"{row['customer_id']}.0" if row["customer_id"] else ""
             date = f"{at.month}/{at.day}/{at.year} {at.hour}:{at.minute:02d}"
             number = f"C{row['order_id']}" if row["quantity"].startswith("-") else row["order_id"]
             writer.writerow(
-                (number, row["item_id"], titles[row["item_id"]], row["quantity"], date, row["unit_price"], customer, row["country"])
+                (
+                    number,
+                    row["item_id"],
+                    titles[row["item_id"]],
+                    row["quantity"],
+                    date,
+                    row["unit_price"],
+                    customer,
+                    row["country"],
+                )
             )
     url = postgres_server.url(postgres_server.fresh_database())
 
@@ -152,8 +175,8 @@ def test_the_original_columns_give_the_same_shop(
     assert other["facts"]["lines"] == summary["facts"]["lines"]
     assert other["rows"] == summary["rows"]
     same = (
-        "select title, total, o.created_at, o.status from orders o join order_items using (order_id) join products using (product_id) "
-        "order by 1, 2, 3"
+        "select title, total, o.created_at, o.status from orders o join order_items using (order_id) join products"
+        " using (product_id) order by 1, 2, 3"
     )
     assert rows(url, same) == rows(database_url, same)
 

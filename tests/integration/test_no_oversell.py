@@ -1,6 +1,5 @@
-"""R-P1: the last units are sold once. Real buyers over HTTP from several processes, two API processes, one hot variant."""
-
-from __future__ import annotations
+"""R-P1: the last units are sold once. Real buyers over HTTP from several processes, two API processes, one hot
+variant."""
 
 import multiprocessing
 import threading
@@ -24,14 +23,17 @@ SEEDS = [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 51))]
 
 
 @pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Zygote]:
+def zygote(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
+) -> Iterator[Zygote]:
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **buying_env(sandbox)}
     with Zygote(tmp_path_factory.mktemp("oversell"), env) as parent:
         yield parent
 
 
 def buy_all(orders: list[tuple[str, dict[str, Any], str]], answers: Any) -> None:
-    """One client process: every order in its own thread, all released at once; puts (key, status, problem type) on the queue."""
+    """One client process: every order in its own thread, all released at once; puts (key, status, problem type) on the
+    queue."""
     gate = threading.Barrier(len(orders))
 
     def one(url: str, body: dict[str, Any], key: str) -> None:
@@ -65,7 +67,8 @@ def rush(orders: list[tuple[str, dict[str, Any], str]]) -> Counter[tuple[int, st
 
 
 def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, name: str) -> None:
-    """BUYERS at once for UNITS of a new product: exactly UNITS are sold, everybody else hears why not, every invariant holds."""
+    """BUYERS at once for UNITS of a new product: exactly UNITS are sold, everybody else hears why not, every invariant
+    holds."""
     first, second = apis
     market = Market(first, database_url, sandbox)
     product = market.product(market.person("seller"), stock=UNITS, price=10.0)
@@ -73,8 +76,13 @@ def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, nam
     counted = rush([((first, second)[n % 2].url, body, f"{name}-{n}") for n in range(BUYERS)])
     print(f"R-P1 {name}: {BUYERS} buyers for {UNITS} units: {dict(counted)}")
     assert counted == {(201, ""): UNITS, (409, "/problems/out-of-stock"): BUYERS - UNITS}
-    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 0
-    sold = "select sum(i.quantity) from order_items i join orders o using (order_id) where product_id = %s and o.status = 'confirmed'"
+    assert (
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 0
+    )
+    sold = (
+        "select sum(i.quantity) from order_items i join orders o using (order_id) where product_id = %s and o.status ="
+        " 'confirmed'"
+    )
     assert market.scalar(sold, (product["productId"],)) == UNITS
     assert violations(database_url, Gateway(sandbox.url, SANDBOX_KEY)) == []
     market.close()
@@ -87,7 +95,9 @@ def test_the_last_units_are_sold_once(zygote: Zygote, database_url: str, sandbox
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_last_units_are_sold_once_at_read_committed_too(zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int) -> None:
+def test_the_last_units_are_sold_once_at_read_committed_too(
+    zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int
+) -> None:
     """The guards in the statement hold by themselves: SERIALIZABLE never masks a missing one."""
     children = [zygote.api(SOUK_CHECKOUT_ISOLATION="READ COMMITTED") for _ in range(2)]
     try:
@@ -97,12 +107,18 @@ def test_the_last_units_are_sold_once_at_read_committed_too(zygote: Zygote, data
             child.end()
 
 
-def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(zygote: Zygote, database_url: str, sandbox: Sandbox) -> None:
+def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
+    zygote: Zygote, database_url: str, sandbox: Sandbox
+) -> None:
     first, second = apis(zygote)
     market = Market(first, database_url, sandbox)
     seller = market.person("seller")
     a, b, c = (market.product(seller, stock=30, price=10.0) for _ in range(3))
-    bodies = [market.order_body((a, 1), (b, 1)), market.order_body((b, 1), (c, 1), (a, 1)), market.order_body((c, 1), (a, 1))]
+    bodies = [
+        market.order_body((a, 1), (b, 1)),
+        market.order_body((b, 1), (c, 1), (a, 1)),
+        market.order_body((c, 1), (a, 1)),
+    ]
     counted = rush([((first, second)[n % 2].url, bodies[n % 3], f"opposite-{n}") for n in range(45)])
     sold = Counter(n % 3 for n in range(45))
     left = [30 - sold[0] - sold[1] - sold[2], 30 - sold[0] - sold[1], 30 - sold[1] - sold[2]]
@@ -114,7 +130,9 @@ def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(zygote: Zy
     market.close()
 
 
-def test_twin_without_the_guards_oversells(zygote: Zygote, postgres_server: PostgresHarness, database_url: str, sandbox: Sandbox) -> None:
+def test_twin_without_the_guards_oversells(
+    zygote: Zygote, postgres_server: PostgresHarness, database_url: str, sandbox: Sandbox
+) -> None:
     name = postgres_server.fresh_database()
     url = postgres_server.url(name)
     with psycopg.connect(url, autocommit=True) as sql:

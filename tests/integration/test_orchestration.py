@@ -3,8 +3,6 @@
 SOUK_UPDATE_SNAPSHOTS=1 rewrites the snapshot; the diff is then reviewed like code.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -32,7 +30,9 @@ def rendered() -> dict[str, object]:
             "owners": sorted(node.owners),
             "kinds": sorted(node.kinds),
             "parents": sorted(parent.to_user_string() for parent in node.parent_keys),
-            "checks": sorted(f"{check.name}{' (blocking)' if graph.get(check).blocking else ''}" for check in node.check_keys),
+            "checks": sorted(
+                f"{check.name}{' (blocking)' if graph.get(check).blocking else ''}" for check in node.check_keys
+            ),
         }
         for key in graph.get_all_asset_keys()
         for node in [graph.get(key)]
@@ -40,9 +40,13 @@ def rendered() -> dict[str, object]:
     repository = defs.get_repository_def()
     return {
         "assets": dict(sorted(assets.items())),
-        "jobs": {job.name: sorted(str(k.to_user_string()) for k in job.asset_layer.executable_asset_keys) for job in _jobs()},
+        "jobs": {
+            job.name: sorted(str(k.to_user_string()) for k in job.asset_layer.executable_asset_keys) for job in _jobs()
+        },
         "schedules": {s.name: [s.cron_schedule, s.job_name, s.default_status.value] for s in repository.schedule_defs},
-        "sensors": {s.name: [s.minimum_interval_seconds, s.job_name, s.default_status.value] for s in repository.sensor_defs},
+        "sensors": {
+            s.name: [s.minimum_interval_seconds, s.job_name, s.default_status.value] for s in repository.sensor_defs
+        },
     }
 
 
@@ -80,7 +84,9 @@ def test_no_arrow_points_backwards() -> None:
 def test_the_graph_read_from_the_files_is_dbts_own(tmp_path: Path) -> None:
     settings = TransformSettings(souk_home=tmp_path)
     nodes = parse_manifest(settings)["nodes"]
-    tested = {p.split(".")[-1] for n in nodes.values() if n["resource_type"] == "test" for p in n["depends_on"]["nodes"]}
+    tested = {
+        p.split(".")[-1] for n in nodes.values() if n["resource_type"] == "test" for p in n["depends_on"]["nodes"]
+    }
 
     ours = {model.name: model for model in read_project(settings.souk_dbt_project)}
 
@@ -94,8 +100,17 @@ def test_the_graph_read_from_the_files_is_dbts_own(tmp_path: Path) -> None:
 
 
 def test_dagster_loads_with_a_fresh_home_and_nothing_else(tmp_path: Path) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "DATABASE_", "DAGSTER_", "REDIS_"))}
-    env = {**clean, "DAGSTER_HOME": str(tmp_path / "dagster"), "SOUK_HOME": str(tmp_path / "home"), "DAGSTER_DISABLE_TELEMETRY": "1"}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SOUK_", "DATABASE_", "DAGSTER_", "REDIS_"))
+    }
+    env = {
+        **clean,
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
+        "SOUK_HOME": str(tmp_path / "home"),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
     (tmp_path / "dagster").mkdir()
 
     done = subprocess.run(
@@ -115,7 +130,11 @@ def test_dagster_loads_with_a_fresh_home_and_nothing_else(tmp_path: Path) -> Non
 def test_loading_imports_no_heavy_wheel() -> None:
     heavy = ("pyspark", "torch", "mlflow", "feast")
     loaded = subprocess.run(
-        [sys.executable, "-c", f"import sys, orchestration.definitions; print([name for name in {heavy!r} if name in sys.modules])"],
+        [
+            sys.executable,
+            "-c",
+            f"import sys, orchestration.definitions; print([name for name in {heavy!r} if name in sys.modules])",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

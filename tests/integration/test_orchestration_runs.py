@@ -1,6 +1,5 @@
-"""What the graph's parts do: the sensor, the totals, dbt's outcomes per model, waiting for the lake, continuing a failed run."""
-
-from __future__ import annotations
+"""What the graph's parts do: the sensor, the totals, dbt's outcomes per model, waiting for the lake, continuing a
+failed run."""
 
 import os
 import shutil
@@ -61,7 +60,9 @@ def ask() -> Iterator[Ask]:
         yield tick
 
 
-def test_the_sensor_starts_nothing_before_the_first_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> None:
+def test_the_sensor_starts_nothing_before_the_first_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask
+) -> None:
     monkeypatch.setenv("SOUK_HOME", str(tmp_path))
 
     assert isinstance(ask(None), dg.SkipReason)
@@ -71,7 +72,9 @@ def test_the_sensor_is_silent_while_the_marts_are_as_new_as_the_lake(home: Path,
     assert isinstance(ask(None), dg.SkipReason)
 
 
-def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(home: Path, built_marts: BuiltMarts, ask: Ask) -> None:
+def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
+    home: Path, built_marts: BuiltMarts, ask: Ask
+) -> None:
     mark = built_marts.watermark
     versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
     write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
@@ -198,7 +201,9 @@ class Deadly(list[str]):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_run_whose_process_was_killed_is_failed_and_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_process_was_killed_is_failed_and_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, check=False)
@@ -220,7 +225,9 @@ def test_a_run_whose_process_was_killed_is_failed_and_continued(tmp_path: Path, 
 def test_a_run_at_work_is_left_alone_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_POLL_SECONDS", 0.05)
     begun, told = threading.Event(), threading.Event()
-    monkeypatch.setattr(pipeline.err, "print", lambda *words, **_: told.set() if "waiting for run" in str(words[0]) else None)
+    monkeypatch.setattr(
+        pipeline.err, "print", lambda *words, **_: told.set() if "waiting for run" in str(words[0]) else None
+    )
     order: list[str] = []
 
     @dg.op

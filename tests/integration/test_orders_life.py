@@ -10,7 +10,9 @@ from tests.harness.buying import Market, Worker, wait_until
 from tests.harness.shop import Person, problem
 
 
-def placed(market: Market, buyer: Person, seller: Person, units: int = 2, price: float = 10.0) -> tuple[str, dict[str, Any]]:
+def placed(
+    market: Market, buyer: Person, seller: Person, units: int = 2, price: float = 10.0
+) -> tuple[str, dict[str, Any]]:
     """(order id, product) of a new order of `units`."""
     product = market.product(seller, stock=9, price=price)
     answer = market.buy(buyer, market.order_body((product, units)))
@@ -31,11 +33,15 @@ def deliver(market: Market, seller: Person, order_id: str) -> None:
 
 
 def stock_of(market: Market, product: dict[str, Any]) -> int:
-    return int(market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)))
+    return int(
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],))
+    )
 
 
 def money_of(market: Market, order_id: str) -> tuple[Decimal, Decimal]:
-    row = market.sql.execute("select captured_amount, refunded_amount from payments where order_id = %s", (order_id,)).fetchone()
+    row = market.sql.execute(
+        "select captured_amount, refunded_amount from payments where order_id = %s", (order_id,)
+    ).fetchone()
     assert row is not None
     return row[0], row[1]
 
@@ -45,7 +51,12 @@ def test_cancelling_gives_money_and_units_back(market: Market, buyer: Person, se
     assert stock_of(market, product) == 7
     answer = post(market, buyer, f"{order_id}/cancel", {"reason": "changed my mind"})
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"orderId": order_id, "status": "cancelled", "paymentStatus": "refunded", "refundAmount": 26.59}
+    assert answer.json() == {
+        "orderId": order_id,
+        "status": "cancelled",
+        "paymentStatus": "refunded",
+        "refundAmount": 26.59,
+    }
     assert stock_of(market, product) == 9
     assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
@@ -77,8 +88,17 @@ def test_everything_comes_back_and_the_order_is_refunded(market: Market, buyer: 
     answer = post(market, seller, f"{order_id}/return/decision", {"approve": True})
     assert answer.status_code == 200, answer.text
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
-    assert [step["toStatus"] for step in seen["history"]][-4:] == ["delivered", "return_requested", "return_approved", "refunded"]
-    assert (seen["status"], seen["payment"]["refunded"], seen["returns"][0]["status"]) == ("refunded", seen["total"], "refunded")
+    assert [step["toStatus"] for step in seen["history"]][-4:] == [
+        "delivered",
+        "return_requested",
+        "return_approved",
+        "refunded",
+    ]
+    assert (seen["status"], seen["payment"]["refunded"], seen["returns"][0]["status"]) == (
+        "refunded",
+        seen["total"],
+        "refunded",
+    )
     assert stock_of(market, product) == 9
 
 
@@ -106,10 +126,17 @@ def test_a_refused_return_leaves_the_order_delivered(market: Market, buyer: Pers
     deliver(market, seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     document = problem(
-        post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 3}], "reason": "x"}), 422, "not-returnable"
+        post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 3}], "reason": "x"}),
+        422,
+        "not-returnable",
     )
     assert document["errors"] == [{"pointer": "/items/0/quantity", "message": "2 of this line can still be returned"}]
-    assert post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 2}], "reason": "x"}).status_code == 200
+    assert (
+        post(
+            market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 2}], "reason": "x"}
+        ).status_code
+        == 200
+    )
     answer = post(market, seller, f"{order_id}/return/decision", {"approve": False, "reason": "used"})
     assert (answer.status_code, answer.json()["status"]) == (200, "delivered")
     assert stock_of(market, product) == 7
@@ -125,7 +152,9 @@ def test_other_people_see_nothing_and_change_nothing(market: Market, buyer: Pers
         problem(post(market, who, f"{order_id}/advance", {"status": "processing"}), 404, "order-not-found")
     problem(post(market, buyer, f"{order_id}/advance", {"status": "processing"}), 403, "forbidden")
     problem(post(market, seller, f"{order_id}/cancel"), 403, "forbidden")
-    problem(market.client.get(f"/api/v1/users/{buyer.user_id}/orders", headers=stranger.headers), 404, "order-not-found")
+    problem(
+        market.client.get(f"/api/v1/users/{buyer.user_id}/orders", headers=stranger.headers), 404, "order-not-found"
+    )
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=seller.headers).json()
     assert (seen["shippingAddress"], seen["email"]) == (None, None)
     assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "confirmed"
@@ -168,7 +197,9 @@ def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer
     assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
 
 
-def test_returns_are_refunded_when_the_last_of_their_money_is(server: Server, market: Market, buyer: Person, seller: Person) -> None:
+def test_returns_are_refunded_when_the_last_of_their_money_is(
+    server: Server, market: Market, buyer: Person, seller: Person
+) -> None:
     order_id, _ = placed(market, buyer, seller, units=3)
     deliver(market, seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]

@@ -63,7 +63,13 @@ def test_an_order_is_placed_and_everything_agrees(market: Market, seller: Person
 
     seen = market.client.get(f"/api/v1/orders/{body['orderId']}", headers=buyer.headers).json()
     assert [step["toStatus"] for step in seen["history"]] == ["pending", "confirmed"]
-    assert (seen["subtotal"], seen["tax"], seen["shipping"], seen["discount"], seen["total"]) == (1999.98, 160.0, 0.0, 0.0, 2159.98)
+    assert (seen["subtotal"], seen["tax"], seen["shipping"], seen["discount"], seen["total"]) == (
+        1999.98,
+        160.0,
+        0.0,
+        0.0,
+        2159.98,
+    )
     assert seen["payment"] == {"method": "credit_card", "status": "paid", "captured": 2159.98, "refunded": 0.0}
     assert seen["items"][0]["quantity"] == 2
     assert seen["shippingAddress"]["zipCode"] == "N1 9GU"
@@ -80,20 +86,28 @@ def test_a_declined_card_changes_nothing_but_the_record(market: Market, seller: 
     assert problem(answer, 402, "payment-declined")["reason"] == "card_declined"
     assert market.buy(buyer, body, key="declined-1").content == answer.content
     assert stock_of(market, product["variants"][0]["variantId"]) == (5, 5, 0)
-    orders = market.client.get(f"/api/v1/users/{buyer.user_id}/orders", params={"status": "cancelled"}, headers=buyer.headers).json()
+    orders = market.client.get(
+        f"/api/v1/users/{buyer.user_id}/orders", params={"status": "cancelled"}, headers=buyer.headers
+    ).json()
     row = market.sql.execute(
-        "select o.payment_status, p.status, p.captured_amount from orders o join payments p using (order_id) where order_id = %s",
+        "select o.payment_status, p.status, p.captured_amount from orders o join payments p using (order_id) where"
+        " order_id = %s",
         (orders["orders"][0]["orderId"],),
     ).fetchone()
     assert row == ("declined", "declined", Decimal("0.00"))
 
 
-def test_a_gateway_that_stalls_after_holding_the_money_is_asked_again(market: Market, seller: Person, buyer: Person) -> None:
+def test_a_gateway_that_stalls_after_holding_the_money_is_asked_again(
+    market: Market, seller: Person, buyer: Person
+) -> None:
     product = market.product(seller, stock=5)
     answer = market.buy(buyer, market.order_body((product, 1), token="pm_sandbox_timeout"))
     assert answer.status_code == 201, answer.text
     key = market.scalar("select gateway_key from payments where order_id = %s", (answer.json()["orderId"],))
-    assert [e["kind"] for e in market.sandbox.ledger() if key in {e["key"], e["parentKey"]}] == ["authorisation", "capture"]
+    assert [e["kind"] for e in market.sandbox.ledger() if key in {e["key"], e["parentKey"]}] == [
+        "authorisation",
+        "capture",
+    ]
 
 
 def test_too_little_stock_names_the_items(market: Market, seller: Person, buyer: Person) -> None:
@@ -191,7 +205,9 @@ def test_a_card_number_is_refused_and_never_echoed(market: Market, seller: Perso
         ({"shippingAddress": {"street": "x"}}, "validation-failed"),
     ],
 )
-def test_bad_requests_are_problems(market: Market, seller: Person, buyer: Person, change: dict[str, object], code: str) -> None:
+def test_bad_requests_are_problems(
+    market: Market, seller: Person, buyer: Person, change: dict[str, object], code: str
+) -> None:
     product = market.product(seller, stock=1)
     problem(market.buy(buyer, {**market.order_body((product, 1)), **change}), 422, code)
     assert stock_of(market, product["variants"][0]["variantId"]) == (1, 1, 0)

@@ -1,7 +1,5 @@
 """Events leave at least once, in order per aggregate; one that cannot leave is parked and holds nobody up."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from uuid import UUID, uuid4
@@ -53,14 +51,18 @@ async def test_sequences_are_dense_and_order_is_kept(ctx: Context, sql: psycopg.
     assert sql.execute("select count(*) from outbox_events where published_at is null").fetchone() == (0,)
 
 
-async def test_poison_is_parked_and_its_neighbours_leave(ctx: Context, sql: psycopg.Connection[tuple[object, ...]]) -> None:
+async def test_poison_is_parked_and_its_neighbours_leave(
+    ctx: Context, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
     poison, good = uuid4(), uuid4()
     await emit(ctx, poison, "TooLarge", text="x" * (outbox.MAX_PAYLOAD_BYTES + 1))
     await emit(ctx, good, "Fine")
     assert await outbox.relay(ctx) == 1
     for _ in range(outbox.MAX_ATTEMPTS + 2):
         await outbox.relay(ctx)
-    row = sql.execute("select attempts, last_error, published_at from outbox_events where aggregate_id = %s", (poison,)).fetchone()
+    row = sql.execute(
+        "select attempts, last_error, published_at from outbox_events where aggregate_id = %s", (poison,)
+    ).fetchone()
     assert row is not None
     assert row[0] == outbox.MAX_ATTEMPTS
     assert "over the limit" in str(row[1])
@@ -70,7 +72,13 @@ async def test_poison_is_parked_and_its_neighbours_leave(ctx: Context, sql: psyc
 
 async def test_events_wait_while_the_stream_is_away(ctx: Context, sql: psycopg.Connection[tuple[object, ...]]) -> None:
     await emit(ctx, uuid4(), "Patient")
-    away = Context(ctx.settings, ctx.db, redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True), ctx.http, ctx.keys)
+    away = Context(
+        ctx.settings,
+        ctx.db,
+        redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True),
+        ctx.http,
+        ctx.keys,
+    )
     assert await outbox.relay(away) == 0
     assert sql.execute("select attempts, published_at from outbox_events").fetchall() == [(0, None)]
     assert await outbox.relay(ctx) == 1
@@ -79,7 +87,8 @@ async def test_events_wait_while_the_stream_is_away(ctx: Context, sql: psycopg.C
 async def test_writers_that_commit_out_of_order_lose_nothing_and_a_cursor_would(
     ctx: Context, sql: psycopg.Connection[tuple[object, ...]], database_url: str
 ) -> None:
-    """The twin is the relay that reads "above the last event seen", by time: what commits late has an earlier place and is never read."""
+    """The twin is the relay that reads "above the last event seen", by time: what commits late has an earlier place and
+    is never read."""
     slow, fast = uuid4(), uuid4()
     with psycopg.connect(database_url) as late:
         late.execute(

@@ -1,6 +1,5 @@
-"""`sort=popularity` means units sold lately: right after a load, after a sale, after years of history and then one order."""
-
-from __future__ import annotations
+"""`sort=popularity` means units sold lately: right after a load, after a sale, after years of history and then one
+order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,10 +20,12 @@ ORACLE = """
     WITH days AS (SELECT DISTINCT date_trunc('day', created_at, 'UTC') AS day FROM orders ORDER BY day DESC LIMIT 90),
     sold AS (
       SELECT i.product_id, sum(i.quantity) AS units FROM order_items i JOIN orders o USING (order_id)
-      WHERE o.status <> 'cancelled' AND date_trunc('day', o.created_at, 'UTC') IN (SELECT day FROM days) GROUP BY i.product_id
+      WHERE o.status <> 'cancelled' AND date_trunc('day', o.created_at, 'UTC') IN (SELECT day FROM days) GROUP BY
+      i.product_id
     )
     SELECT p.product_id::text, coalesce(s.units, 0) FROM products p LEFT JOIN sold s USING (product_id)
-    WHERE p.status = 'active' AND p.deleted_at IS NULL ORDER BY coalesce(s.units, 0) DESC, p.view_count DESC, p.product_id DESC
+    WHERE p.status = 'active' AND p.deleted_at IS NULL ORDER BY coalesce(s.units, 0) DESC, p.view_count DESC,
+    p.product_id DESC
 """
 
 
@@ -34,9 +35,13 @@ def database_url(marketplace_url: str) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def context(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
+async def context(
+    database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Context]:
     home: Path = tmp_path_factory.mktemp("popularity-context")
-    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home})
+    settings = Settings.model_validate(
+        {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home}
+    )
     async with open_context(settings) as context:
         yield context
 
@@ -62,14 +67,14 @@ def _sell(shop: Shop, product_id: str, units: int, at: str) -> str:
     """An order of `units` at a time of one's choosing, straight into the tables; its id."""
     order_id = str(uuid4())
     shop.sql.execute(
-        "insert into orders (order_id, order_number, status, currency, subtotal, tax, shipping_fee, total, shipping_address, country, "
-        "created_at) values (%s, %s, 'confirmed', 'USD', %s, 0, 0, %s, '{}', 'GB', %s)",
+        "insert into orders (order_id, order_number, status, currency, subtotal, tax, shipping_fee, total,"
+        " shipping_address, country, created_at) values (%s, %s, 'confirmed', 'USD', %s, 0, 0, %s, '{}', 'GB', %s)",
         (order_id, order_id, units, units, at),
     )
     shop.sql.execute(
-        "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity, price_at_purchase, subtotal) "
-        "select %s, %s, p.product_id, v.variant_id, p.seller_id, %s, 1, %s from products p join product_variants v using (product_id) "
-        "where p.product_id = %s limit 1",
+        "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity,"
+        " price_at_purchase, subtotal) select %s, %s, p.product_id, v.variant_id, p.seller_id, %s, 1, %s from products"
+        " p join product_variants v using (product_id) where p.product_id = %s limit 1",
         (uuid4(), order_id, units, units, product_id),
     )
     return order_id
@@ -95,8 +100,16 @@ async def test_a_sale_moves_its_product_up_and_cancelling_it_moves_it_back(shop:
     ranked = await rank_products(context)
 
     assert ranked == 1
-    assert shop.client.get("/api/v1/products", params={"sort": "popularity", "limit": 1}).json()["products"][0]["productId"] == slowest
-    assert shop.sql.execute("select version, updated_at from products where product_id = %s", (slowest,)).fetchone() == before
+    assert (
+        shop.client.get("/api/v1/products", params={"sort": "popularity", "limit": 1}).json()["products"][0][
+            "productId"
+        ]
+        == slowest
+    )
+    assert (
+        shop.sql.execute("select version, updated_at from products where product_id = %s", (slowest,)).fetchone()
+        == before
+    )
 
     shop.sql.execute("update orders set status = 'cancelled' where order_id = %s", (order_id,))
     assert await rank_products(context) == 1

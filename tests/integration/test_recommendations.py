@@ -1,4 +1,5 @@
-"""Recommendations over HTTP with a serving process that answers, is slow, talks rubbish, or is dead: each rung answers, none errors."""
+"""Recommendations over HTTP with a serving process that answers, is slow, talks rubbish, or is dead: each rung answers,
+none errors."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ def serving() -> Iterator[RecommenderProcess]:
 
 
 @pytest.fixture(scope="module")
-def shop(serving: RecommenderProcess, database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(
+    serving: RecommenderProcess, database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
     folder: Path = tmp_path_factory.mktemp("recommendations")
     with running_api(folder, database_url, redis_url, SOUK_SERVING_URL=serving.url) as server:
         shop = Shop(server, database_url)
@@ -36,7 +39,8 @@ def goods(shop: Shop) -> dict[str, str]:
     """Three things to sit on, two to eat from, one sold out; sales make Bench and Plate popular."""
     seller = shop.person("seller")
     rows = {
-        "Chair": ("/Home/Seats", 5), "Stool": ("/Home/Seats", 5), "Bench": ("/Home/Seats", 5), "Plate": ("/Home/Table", 5),
+        "Chair": ("/Home/Seats", 5), "Stool": ("/Home/Seats", 5), "Bench": ("/Home/Seats", 5),
+        "Plate": ("/Home/Table", 5),
         "Bowl": ("/Home/Table", 5), "Sold out": ("/Home/Seats", 0),
     }  # fmt: skip
     ids = {}
@@ -54,20 +58,24 @@ def _sell(shop: Shop, seller: Person, product_id: str, units: int) -> None:
     variant = shop.scalar("select variant_id from product_variants where product_id = %s", (product_id,))
     with shop.sql.transaction():
         shop.sql.execute(
-            "insert into orders (order_id, order_number, status, currency, subtotal, tax, shipping_fee, total, shipping_address, country) "
-            "values (%s, %s, 'delivered', 'USD', %s, 0, 0, %s, '{}', 'US')",
+            "insert into orders (order_id, order_number, status, currency, subtotal, tax, shipping_fee, total,"
+            " shipping_address, country) values (%s, %s, 'delivered', 'USD', %s, 0, 0, %s, '{}', 'US')",
             (order, str(order), units * 10, units * 10),
         )
         shop.sql.execute(
-            "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity, price_at_purchase, subtotal) "
-            "values (%s, %s, %s, %s, %s, %s, 10, %s)",
+            "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity,"
+            " price_at_purchase, subtotal) values (%s, %s, %s, %s, %s, %s, 10, %s)",
             (uuid4(), order, product_id, variant, seller.user_id, units, units * 10),
         )
 
 
 def _for_you(shop: Shop, headers: dict[str, str] | None = None, **params: Any) -> dict[str, Any]:
     answer = httpx.get(
-        f"{shop.client.base_url}/api/v1/recommendations/for-you", params=params, headers=headers or {}, trust_env=False, timeout=10
+        f"{shop.client.base_url}/api/v1/recommendations/for-you",
+        params=params,
+        headers=headers or {},
+        trust_env=False,
+        timeout=10,
     )
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
@@ -93,7 +101,9 @@ def _until_closed(shop: Shop, person: Person) -> None:
         time.sleep(0.5)
 
 
-def test_the_models_list_is_shown_with_titles_prices_and_reasons(shop: Shop, serving: RecommenderProcess, goods: dict[str, str]) -> None:
+def test_the_models_list_is_shown_with_titles_prices_and_reasons(
+    shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
+) -> None:
     person = shop.person()
     serving.behave("ok", [goods["Chair"], goods["Sold out"], str(uuid4()), goods["Plate"], goods["Chair"]])
 
@@ -102,20 +112,23 @@ def test_the_models_list_is_shown_with_titles_prices_and_reasons(shop: Shop, ser
     assert (body["rung"], body["modelVersion"]) == ("personal", VERSION)
     assert _titles(body) == ["Chair", "Plate"]
     assert body["recommendations"][0] == {
-        "productId": goods["Chair"], "title": "Chair", "reason": "Because you looked at this", "score": 1.0, "price": 10.0,
+        "productId": goods["Chair"], "title": "Chair", "reason": "Because you looked at this", "score": 1.0,
+        "price": 10.0,
         "currency": "USD", "rating": 0.0, "thumbnail": f"/api/v1/products/{goods['Chair']}/image.svg", "inStock": True,
     }  # fmt: skip
     assert serving.asked() == [{"path": "/v1/for-you", "userId": person.user_id, "recent": [], "limit": 40}]
 
 
-def test_what_was_looked_at_a_moment_ago_is_sent_oldest_first(shop: Shop, serving: RecommenderProcess, goods: dict[str, str]) -> None:
+def test_what_was_looked_at_a_moment_ago_is_sent_oldest_first(
+    shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
+) -> None:
     serving.behave("ok", [goods["Bowl"]])
     session = {"X-Session-Id": f"guest-{uuid4().hex}"}
     for title in ("Chair", "Bench", "Chair"):
         event = {"type": "view", "productId": goods[title]}
-        assert httpx.post(f"{shop.client.base_url}/api/v1/events", json={"events": [event]}, headers=session, trust_env=False).json() == {
-            "accepted": 1
-        }
+        assert httpx.post(
+            f"{shop.client.base_url}/api/v1/events", json={"events": [event]}, headers=session, trust_env=False
+        ).json() == {"accepted": 1}
 
     assert _titles(_for_you(shop, session)) == ["Bowl"]
 
@@ -148,7 +161,9 @@ def test_other_peoples_recommendations_are_refused(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("mode", BROKEN)
-def test_a_broken_model_gives_the_last_good_answer(shop: Shop, serving: RecommenderProcess, goods: dict[str, str], mode: str) -> None:
+def test_a_broken_model_gives_the_last_good_answer(
+    shop: Shop, serving: RecommenderProcess, goods: dict[str, str], mode: str
+) -> None:
     person = shop.person()
     serving.behave("ok", [goods["Bowl"], goods["Stool"]])
     _until_closed(shop, person)
@@ -176,7 +191,9 @@ def test_without_a_last_answer_best_sellers_in_stock_are_shown(
     assert {item["reason"] for item in body["recommendations"]} == {"Popular right now"}
 
 
-def test_related_falls_back_to_what_sells_in_the_same_category(shop: Shop, serving: RecommenderProcess, goods: dict[str, str]) -> None:
+def test_related_falls_back_to_what_sells_in_the_same_category(
+    shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
+) -> None:
     serving.behave("error")
 
     body = _related(shop, goods["Bench"])

@@ -1,4 +1,5 @@
-"""`souk` on machines that are not well: full, read-only and closed disks, odd paths, no user namespaces. Words, no orphan, no lost data."""
+"""`souk` on machines that are not well: full, read-only and closed disks, odd paths, no user namespaces. Words, no
+orphan, no lost data."""
 
 import contextlib
 import shutil
@@ -20,7 +21,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 60 MiB of our own."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
     if mounted.returncode != 0:
         pytest.skip(f"this user may not mount a small disk: {mounted.stderr.strip()}")
     yield folder
@@ -123,7 +126,19 @@ def test_root_without_user_namespaces_is_told_how_to_mend_it(tmp_path: Path) -> 
         pytest.skip("no unshare here")
     inside = 'echo 0 > /proc/sys/user/max_user_namespaces || exit 77; exec "$@"'
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "sh", "-c", inside, "sh", sys.executable, "-m", "orchestration.cli", "up"],
+        [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "sh",
+            "-c",
+            inside,
+            "sh",
+            sys.executable,
+            "-m",
+            "orchestration.cli",
+            "up",
+        ],
         cwd=ROOT,
         env=souk.environment,
         capture_output=True,
@@ -134,7 +149,10 @@ def test_root_without_user_namespaces_is_told_how_to_mend_it(tmp_path: Path) -> 
         pytest.skip(f"this user may not make a user namespace: {done.stderr.strip()}")
 
     assert done.returncode == 1
-    assert "Postgres refuses root and this machine forbids user namespaces. Run as an ordinary user, allow unshare" in done.stderr
+    assert (
+        "Postgres refuses root and this machine forbids user namespaces. Run as an ordinary user, allow unshare"
+        in done.stderr
+    )
     assert "set DATABASE_URL" in done.stderr
     assert souk.living() == []
     assert not souk.home.exists()
@@ -148,7 +166,9 @@ def test_status_tells_a_service_that_crashes_from_one_that_was_not_started(tmp_p
         souk.kill9("redis")
         wait_for(lambda: souk.status()["redis"]["restarts"] != 0 and not souk.healthy("redis"))
         status = souk.status()
-        assert "exited with status 1" in str(status["redis"]["detail"]) or "restarting" in str(status["redis"]["detail"])
+        assert "exited with status 1" in str(status["redis"]["detail"]) or "restarting" in str(
+            status["redis"]["detail"]
+        )
         assert status["api"]["detail"] == "not started"
     finally:
         souk.down()

@@ -25,7 +25,20 @@ def souk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoukHarness]:
 def test_help_names_every_command(souk: SoukHarness) -> None:
     done = souk.run("--help")
     assert done.returncode == 0
-    for command in ("up", "down", "status", "logs", "doctor", "demo", "load", "pipeline", "verify", "sql", "evaluate", "bench"):
+    for command in (
+        "up",
+        "down",
+        "status",
+        "logs",
+        "doctor",
+        "demo",
+        "load",
+        "pipeline",
+        "verify",
+        "sql",
+        "evaluate",
+        "bench",
+    ):
         assert f" {command} " in done.stdout
 
 
@@ -55,7 +68,10 @@ def test_up_status_logs_and_sql_of_one_machine(souk: SoukHarness) -> None:
 
     _publish_marts(souk.home / "marts" / "souk.duckdb")
     rows = souk.run("sql", "--json", "select order_id, total from fct_orders order by 1")
-    assert (rows.returncode, json.loads(rows.stdout)) == (0, [{"order_id": "a", "total": "12.50"}, {"order_id": "b", "total": "0.10"}])
+    assert (rows.returncode, json.loads(rows.stdout)) == (
+        0,
+        [{"order_id": "a", "total": "12.50"}, {"order_id": "b", "total": "0.10"}],
+    )
     refused = souk.run("sql", "delete from fct_orders")
     assert refused.returncode == 1
     assert "read-only" in refused.stderr
@@ -64,7 +80,10 @@ def test_up_status_logs_and_sql_of_one_machine(souk: SoukHarness) -> None:
 
 def _publish_marts(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
-        connection.execute("create table fct_orders as select * from (values ('a', 12.50::decimal(12,2)), ('b', 0.10)) t(order_id, total)")
+        connection.execute(
+            "create table fct_orders as select * from (values ('a', 12.50::decimal(12,2)), ('b', 0.10)) t(order_id,"
+            " total)"
+        )
         connection.execute("create table mart_watermark as select timestamptz '2026-03-01 12:00:00+00' as as_of")
 
 
@@ -76,13 +95,19 @@ def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarnes
 
 def test_a_benchmark_runs_from_the_installed_command_in_any_folder(tmp_path: Path) -> None:
     installed = Path(sys.executable).with_name("souk")
-    done = subprocess.run([installed, "bench", "latency", "--no-such-option"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [installed, "bench", "latency", "--no-such-option"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2, done.stderr
     assert "unrecognized arguments: --no-such-option" in done.stderr
 
 
 def test_every_benchmark_can_be_named() -> None:
-    programs = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py") if "record(" in path.read_text(encoding="utf-8")}
+    programs = {
+        path.stem
+        for path in (ROOT / "tests" / "benchmarks").glob("*.py")
+        if "record(" in path.read_text(encoding="utf-8")
+    }
     assert set(NAMES) == programs - {"results"}
 
 
@@ -95,7 +120,9 @@ def test_queries_come_from_stdin_too_and_a_wrong_one_is_the_exit_status(souk: So
 
     def ask(queries: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "orchestration.cli", "sql"]
-        return subprocess.run(command, input=queries, cwd=ROOT, env=souk.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, input=queries, cwd=ROOT, env=souk.environment, capture_output=True, text=True, check=False
+        )
 
     good = ask("select '[red]a[/]' as markup;\nselect 41 +\n 1")
     assert good.returncode == 0, good.stderr
@@ -122,9 +149,14 @@ def test_a_log_position_that_is_none_is_refused(souk: SoukHarness) -> None:
 
 
 def test_a_killed_command_takes_its_program_along(tmp_path: Path) -> None:
-    program = "import os, sys; from orchestration.cli.console import run_module; run_module('timeit', '-n', '1', '-r', '1', sys.argv[1])"
+    program = (
+        "import os, sys; from orchestration.cli.console import run_module; run_module('timeit', '-n', '1', '-r', '1',"
+        " sys.argv[1])"
+    )
     pid_file = tmp_path / "pid"
-    statement = f"import os, time, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    statement = (
+        f"import os, time, pathlib; pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", program, statement], env={**os.environ, "SOUK_HOME": str(tmp_path / "home")}, cwd=ROOT
     ) as command:

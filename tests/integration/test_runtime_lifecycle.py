@@ -1,4 +1,5 @@
-"""`souk up` and `souk down`: once, twice, after kill -9, on leftovers. Redis stands for any service; Postgres where its start differs."""
+"""`souk up` and `souk down`: once, twice, after kill -9, on leftovers. Redis stands for any service; Postgres where its
+start differs."""
 
 import json
 import os
@@ -113,9 +114,19 @@ def test_a_stale_record_of_a_recycled_pid_harms_nobody(souk: SoukHarness) -> Non
     with subprocess.Popen(["sleep", "60"]) as stranger:
         for folder in (souk.layout.run, souk.layout.logs):
             folder.mkdir(parents=True)
-        record = {"service": "redis", "state": "healthy", "pid": stranger.pid, "start_time": 1.0, "url": None, "restarts": 0, "message": ""}
+        record = {
+            "service": "redis",
+            "state": "healthy",
+            "pid": stranger.pid,
+            "start_time": 1.0,
+            "url": None,
+            "restarts": 0,
+            "message": "",
+        }
         (souk.layout.run / "redis.json").write_text(json.dumps(record), encoding="utf-8")
-        (souk.layout.run / "supervisor.json").write_text(json.dumps({**record, "service": "supervisor"}), encoding="utf-8")
+        (souk.layout.run / "supervisor.json").write_text(
+            json.dumps({**record, "service": "supervisor"}), encoding="utf-8"
+        )
         (souk.layout.run / "api.json").write_text("{half a rec", encoding="utf-8")
 
         souk.up()
@@ -128,7 +139,9 @@ def test_a_stale_record_of_a_recycled_pid_harms_nobody(souk: SoukHarness) -> Non
 
 def test_leftovers_that_carry_our_mark_are_ended_and_those_of_another_checkout_are_not(souk: SoukHarness) -> None:
     def sleeper(home: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(["sleep", "60"], env={**os.environ, "SOUK_SUPERVISED": str(home)}, start_new_session=True)
+        return subprocess.Popen(
+            ["sleep", "60"], env={**os.environ, "SOUK_SUPERVISED": str(home)}, start_new_session=True
+        )
 
     souk.layout.run.mkdir(parents=True)
     with sleeper(souk.home) as ours, sleeper(souk.home.with_name("other")) as theirs:
@@ -201,7 +214,12 @@ def test_down_works_without_a_readable_config(souk: SoukHarness) -> None:
 
 def test_secrets_are_readable_by_their_owner_only(souk: SoukHarness) -> None:
     souk.up()
-    for path in (souk.layout.config, souk.layout.keys / "jwt.pem", souk.home / "redis" / "redis.conf", souk.layout.log("redis")):
+    for path in (
+        souk.layout.config,
+        souk.layout.keys / "jwt.pem",
+        souk.home / "redis" / "redis.conf",
+        souk.layout.log("redis"),
+    ):
         assert path.stat().st_mode & 0o777 == 0o600, path
     password = json.loads(souk.layout.config.read_text(encoding="utf-8"))["redis_password"]
     shown = [" ".join(process.cmdline()) for process in souk.living()]
@@ -240,14 +258,16 @@ def test_a_child_that_outlives_its_leader_in_the_same_group_is_killed_with_it(tm
         "p = subprocess.Popen(['sleep', '60']); Path(sys.argv[1]).write_text(str(p.pid)); time.sleep(60)"
     )
     supervised = (
-        "import sys; from pathlib import Path; from orchestration.runtime.health import alive;"
-        "from orchestration.runtime.layout import Layout; from orchestration.runtime.services import Service;"
-        "from orchestration.runtime.supervisor import Supervisor; home = Path(sys.argv[1]); layout = Layout(home); layout.create();"
-        "service = Service('leader', (sys.executable, '-c', sys.argv[2], str(home / 'grandchild')), alive);"
-        "Supervisor(layout, (service,), {}, home).run()"
+        "import sys; from pathlib import Path; from orchestration.runtime.health import alive;from"
+        " orchestration.runtime.layout import Layout; from orchestration.runtime.services import Service;from"
+        " orchestration.runtime.supervisor import Supervisor; home = Path(sys.argv[1]); layout = Layout(home);"
+        " layout.create();service = Service('leader', (sys.executable, '-c', sys.argv[2], str(home / 'grandchild')),"
+        " alive);Supervisor(layout, (service,), {}, home).run()"
     )
     grandchild = tmp_path / "grandchild"
-    with subprocess.Popen([sys.executable, "-c", supervised, str(tmp_path), program], env={**os.environ, "PYTHONPATH": "."}) as supervisor:
+    with subprocess.Popen(
+        [sys.executable, "-c", supervised, str(tmp_path), program], env={**os.environ, "PYTHONPATH": "."}
+    ) as supervisor:
         wait_for(lambda: grandchild.exists() and grandchild.read_text(encoding="ascii") != "")
         first = int(grandchild.read_text(encoding="ascii"))
         os.kill(json.loads((tmp_path / "run" / "leader.json").read_text(encoding="utf-8"))["pid"], 9)
@@ -262,7 +282,11 @@ def _starting(souk: SoukHarness) -> subprocess.Popen[str]:
     """`souk up` that is still at it: the API waits for a Postgres that is not among its services."""
     souk.environment["SOUK_SERVICES"] = "redis,api"
     command = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "up"], cwd=ROOT, env=souk.environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "orchestration.cli", "up"],
+        cwd=ROOT,
+        env=souk.environment,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for(lambda: souk.healthy("redis"))
     return command
@@ -288,7 +312,10 @@ def test_ctrl_c_in_up_leaves_nothing_running(souk: SoukHarness) -> None:
 
 def test_two_ups_at_the_same_moment_start_one_set_of_processes(souk: SoukHarness) -> None:
     command = [sys.executable, "-m", "orchestration.cli", "up"]
-    with subprocess.Popen(command, cwd=ROOT, env=souk.environment) as one, subprocess.Popen(command, cwd=ROOT, env=souk.environment) as two:
+    with (
+        subprocess.Popen(command, cwd=ROOT, env=souk.environment) as one,
+        subprocess.Popen(command, cwd=ROOT, env=souk.environment) as two,
+    ):
         assert (one.wait(60), two.wait(60)) == (0, 0)
     assert len(souk.living()) == 2
     assert souk.status()["redis"]["healthy"] is True

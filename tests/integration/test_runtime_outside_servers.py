@@ -1,4 +1,5 @@
-"""DATABASE_URL and REDIS_URL replace the embedded servers; what is wrong with them is said in words, before anything starts."""
+"""DATABASE_URL and REDIS_URL replace the embedded servers; what is wrong with them is said in words, before anything
+starts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +67,11 @@ def test_outside_servers_are_used_and_get_the_databases_of_the_tools(
 
     status = souk.status()
     assert (status["postgres"]["dsn"], status["postgres"]["healthy"], status["postgres"]["pid"]) == (url, True, None)
-    assert (status["redis"]["url"], status["redis"]["healthy"], status["redis"]["pid"]) == (redis_server.url, True, None)
+    assert (status["redis"]["url"], status["redis"]["healthy"], status["redis"]["pid"]) == (
+        redis_server.url,
+        True,
+        None,
+    )
     with psycopg.connect(url) as connection:
         found = {row[0] for row in connection.execute("select datname from pg_database")}
     assert {"dagster", "mlflow", "feast"} <= found

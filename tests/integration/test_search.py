@@ -1,4 +1,5 @@
-"""Search over HTTP on an index that the worker's own job keeps: words, filters, counts, completions, freshness, rebuilds."""
+"""Search over HTTP on an index that the worker's own job keeps: words, filters, counts, completions, freshness,
+rebuilds."""
 
 import asyncio
 import os
@@ -24,10 +25,28 @@ CATALOGUE: tuple[
 ] = (  # title, brand, price, category, rating, prime, stock, extra
     ("Dell XPS 13 laptop", "Dell", 899.99, "/Computers/Laptops", 4.6, True, 5, {"specifications": {"memory": "16 GB"}}),
     ("Dell Latitude laptop", "Dell", 1299.0, "/Computers/Laptops", 3.9, False, 0, {}),
-    ("HP Pavilion laptop", "HP", 549.0, "/Computers/Laptops", 4.1, True, 7, {"variants": [{"attributes": {"color": "Red"}}]}),
+    (
+        "HP Pavilion laptop",
+        "HP",
+        549.0,
+        "/Computers/Laptops",
+        4.1,
+        True,
+        7,
+        {"variants": [{"attributes": {"color": "Red"}}]},
+    ),
     ("Laptop stand, aluminium", "Bolt", 39.0, "/Computers/Accessories", 4.4, True, 9, {}),
     ("Laptop bag", "Bolt", 29.0, "/Computers/Accessories", 2.0, False, 3, {"brand": "Bolt, Inc."}),
-    ("Running shoes", "Acme", 80.0, "/Sport", 0.0, False, 4, {"description": "For runners who run with a laptop never"}),
+    (
+        "Running shoes",
+        "Acme",
+        80.0,
+        "/Sport",
+        0.0,
+        False,
+        4,
+        {"description": "For runners who run with a laptop never"},
+    ),
     ("Café crème cups", "Maison", 12.5, "/Home", 5.0, False, 2, {}),
 )
 
@@ -78,17 +97,25 @@ def seller(served: tuple[Server, Shop]) -> Person:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def search(served: tuple[Server, Shop], seller: Person, database_url: str, redis_url: str, home: Path) -> AsyncIterator[Search]:
+async def search(
+    served: tuple[Server, Shop], seller: Person, database_url: str, redis_url: str, home: Path
+) -> AsyncIterator[Search]:
     server, shop = served
     problem(shop.client.get("/api/v1/search", params={"q": "laptop"}), 503, "search-not-ready")
     for title, brand, price, category, rating, prime, stock, extra in CATALOGUE:
         product = shop.product(
-            seller, stock=stock, category=category, **{"title": title, "brand": brand, "price": price, "primeEligible": prime, **extra}
+            seller,
+            stock=stock,
+            category=category,
+            **{"title": title, "brand": brand, "price": price, "primeEligible": prime, **extra},
         )
         shop.sql.execute(
-            "update products set average_rating = %s, updated_at = now() where product_id = %s", (rating, product["productId"])
+            "update products set average_rating = %s, updated_at = now() where product_id = %s",
+            (rating, product["productId"]),
         )
-    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home})
+    settings = Settings.model_validate(
+        {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home}
+    )
     async with open_context(settings) as context:
         search = Search(server, shop, context, home)
         assert await search.indexer.refresh(context) == len(CATALOGUE)
@@ -104,8 +131,10 @@ async def test_the_body_is_the_seeds(search: Search) -> None:
     (result,) = body["results"]
     product_id = search.shop.scalar("select product_id::text from products where title = 'Dell XPS 13 laptop'")
     assert result == {
-        "productId": product_id, "title": "Dell XPS 13 laptop", "brand": "Dell", "price": 899.99, "currency": "USD", "rating": 4.6,
-        "reviewCount": 0, "thumbnail": f"/api/v1/products/{product_id}/image.svg", "primeEligible": True, "inStock": True,
+        "productId": product_id, "title": "Dell XPS 13 laptop", "brand": "Dell", "price": 899.99, "currency": "USD",
+        "rating": 4.6,
+        "reviewCount": 0, "thumbnail": f"/api/v1/products/{product_id}/image.svg", "primeEligible": True,
+        "inStock": True,
         "sponsored": False,
     }  # fmt: skip
 
@@ -185,7 +214,9 @@ async def test_a_malformed_filter_is_named(search: Search, filters: str, named: 
     ],
 )
 async def test_words_match_by_stem_accent_and_field(search: Search, q: str, first: str) -> None:
-    assert search.titles(q, sort="relevance", filters=None)[0] == first or (q == "laptops" and len(search.titles(q)) >= 5)
+    assert search.titles(q, sort="relevance", filters=None)[0] == first or (
+        q == "laptops" and len(search.titles(q)) >= 5
+    )
 
 
 async def test_the_title_outranks_the_description(search: Search) -> None:
@@ -193,7 +224,21 @@ async def test_the_title_outranks_the_description(search: Search) -> None:
 
 
 @pytest.mark.parametrize(
-    "q", ["-laptop", 'lap"top', "title:laptop", "laptop AND", "(laptop", "laptop~2", "lap*", "*", "+", "\\", "a\u0000b", "💻"]
+    "q",
+    [
+        "-laptop",
+        'lap"top',
+        "title:laptop",
+        "laptop AND",
+        "(laptop",
+        "laptop~2",
+        "lap*",
+        "*",
+        "+",
+        "\\",
+        "a\u0000b",
+        "💻",
+    ],
 )
 async def test_no_character_is_syntax(search: Search, q: str) -> None:
     search(q)
@@ -208,7 +253,11 @@ async def test_one_typing_error_is_forgiven(search: Search) -> None:
 
 async def test_sorts_and_pages(search: Search) -> None:
     assert search.titles(sort="price_asc", limit=3) == ["Café crème cups", "Laptop bag", "Laptop stand, aluminium"]
-    assert search.titles(sort="price_asc", limit=3, page=2) == ["Running shoes", "HP Pavilion laptop", "Dell XPS 13 laptop"]
+    assert search.titles(sort="price_asc", limit=3, page=2) == [
+        "Running shoes",
+        "HP Pavilion laptop",
+        "Dell XPS 13 laptop",
+    ]
     assert search.titles(sort="price_desc", limit=1) == ["Dell Latitude laptop"]
     assert search.titles(sort="rating", limit=2) == ["Café crème cups", "Dell XPS 13 laptop"]
     assert search.titles(sort="newest", limit=1) == ["Café crème cups"]
@@ -270,8 +319,12 @@ async def test_a_lost_process_loses_nothing(search: Search, seller: Person) -> N
 
 async def test_rows_with_old_change_times_are_noticed_by_count(search: Search, seller: Person) -> None:
     product = search.shop.product(seller, title="Loaded from history")
-    search.shop.sql.execute("update products set updated_at = '2011-01-01' where product_id = %s", (product["productId"],))
-    search.shop.sql.execute("update product_variants set updated_at = '2011-01-01' where product_id = %s", (product["productId"],))
+    search.shop.sql.execute(
+        "update products set updated_at = '2011-01-01' where product_id = %s", (product["productId"],)
+    )
+    search.shop.sql.execute(
+        "update product_variants set updated_at = '2011-01-01' where product_id = %s", (product["productId"],)
+    )
     for _ in range(2):
         search.indexer.counted = float("-inf")
         await search.indexer.refresh(search.context)
@@ -288,7 +341,9 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
         "SOUK_HOME": str(search.home),
         "SOUK_PROFILE": "test",
     }
-    command = await asyncio.create_subprocess_exec(sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=env, stdout=subprocess.PIPE)
+    command = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=env, stdout=subprocess.PIPE
+    )
     seen = set()
     while command.returncode is None:
         seen.add((await asyncio.to_thread(search, "laptop"))["totalResults"])
@@ -299,7 +354,8 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
     assert command.returncode == 0
     assert (
         printed
-        == f"{search.shop.scalar('select count(*) from products where status = $$active$$ and deleted_at is null')} products indexed\n"
+        == f"{search.shop.scalar('select count(*) from products where status = $$active$$ and deleted_at is null')}"
+        " products indexed\n"
     )
     assert seen == {expected}
     after = IndexStore(search.home / "search").current()
@@ -311,7 +367,9 @@ async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -
     await search.until("laptop bag", search.titles("laptop bag"))
 
 
-async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("api.search.sync.BATCH", 3)
     search.indexer.built = float("-inf")
     search.shop.sql.execute("update products set updated_at = now()")
@@ -322,6 +380,8 @@ async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(
     assert rebuilt != before
 
     # What was withdrawn before the rebuild is not in it; it is removed once more, which changes nothing.
-    assert await search.indexer.refresh(search.context) == search.shop.scalar("select count(*) from products where deleted_at is not null")
+    assert await search.indexer.refresh(search.context) == search.shop.scalar(
+        "select count(*) from products where deleted_at is not null"
+    )
     assert await search.indexer.refresh(search.context) == 0
     assert IndexStore(search.home / "search").current() == rebuilt

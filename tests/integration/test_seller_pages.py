@@ -1,7 +1,5 @@
 """The seller's pages over real HTTP and in a real browser: who gets in, and that every number is the database's."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +20,8 @@ from tests.integration.conftest import BuiltMarts
 
 SYMBOL = "$"
 PAIR = re.compile(
-    r'<tr><td><span class="title">(.*?)</span><span class="title">\+ (.*?)</span><span class="sku">(.*?)</span></td><td>(.*?)</td></tr>'
+    r'<tr><td><span class="title">(.*?)</span><span class="title">\+ (.*?)</span><span'
+    r' class="sku">(.*?)</span></td><td>(.*?)</td></tr>'
 )
 NO_PAIRS = "No products bought together yet."
 
@@ -34,10 +33,13 @@ def database_url(marketplace_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def seller_email(shop: Shop, database_url: str) -> str:
-    """The best-selling store's owner, with a password of ours and the whole history moved to end now, so that it is live."""
+    """The best-selling store's owner, with a password of ours and the whole history moved to end now, so that it is
+    live."""
     person = shop.person("seller")
     with psycopg.connect(database_url, autocommit=True) as sql:
-        best = sql.execute("SELECT seller_id FROM order_items GROUP BY 1 ORDER BY sum(subtotal) DESC LIMIT 1").fetchone()
+        best = sql.execute(
+            "SELECT seller_id FROM order_items GROUP BY 1 ORDER BY sum(subtotal) DESC LIMIT 1"
+        ).fetchone()
         assert best is not None
         sql.execute("UPDATE products SET title = '<script>alert(1)</script> & ' || title WHERE seller_id = %s", best)
         shift = "now() - (SELECT max(created_at) FROM orders) - interval '1 minute'"
@@ -59,7 +61,9 @@ def seller_email(shop: Shop, database_url: str) -> str:
 
 
 @contextmanager
-def signed_in(api_server: Server, email: str, password: str = PASSWORD) -> Iterator[tuple[httpx.Client, httpx.Response]]:
+def signed_in(
+    api_server: Server, email: str, password: str = PASSWORD
+) -> Iterator[tuple[httpx.Client, httpx.Response]]:
     """A browser-like client after it sent the sign-in form, and the form's answer."""
     with api_server.client() as client:
         token = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/seller/sign-in").text)
@@ -164,7 +168,9 @@ def test_products_bought_together_are_the_marts_each_pair_once(
 def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_release(
     marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str, marts: Path
 ) -> None:
-    other = _known_to_the_shop(database_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"]))
+    other = _known_to_the_shop(
+        database_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"])
+    )
     older = marts.with_name("older.duckdb")
     older.write_bytes(marts.read_bytes())
     with duckdb.connect(str(older)) as con:
@@ -188,8 +194,8 @@ def _known_to_the_shop(url: str, person: Person, seller_id: str) -> str:
     email = f"copy-of-{person.email}"
     with psycopg.connect(url, autocommit=True) as sql:
         sql.execute(
-            "INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object('user_id', %s::text, 'email', %s::text))).* "
-            "FROM users u WHERE user_id = %s ON CONFLICT (user_id) DO UPDATE SET email = excluded.email",
+            "INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object('user_id', %s::text, 'email',"
+            " %s::text))).* FROM users u WHERE user_id = %s ON CONFLICT (user_id) DO UPDATE SET email = excluded.email",
             (seller_id, email, person.user_id),
         )
     return email
@@ -200,11 +206,15 @@ def _strongest_pairs(built: BuiltMarts, seller: str) -> list[tuple[str, str, str
     titles = {row["product_id"]: row["title"] for row in built.shop.rows["products"]}
     mine = {row["product_id"] for row in built.shop.rows["products"] if row["seller_id"] == seller}
     kept: dict[frozenset[object], dict[str, Any]] = {}  # Any: ids, counts and ratios
-    better_last = sorted(built.pairs, key=lambda row: (row["confidence"], -int(str(row["product_a"]).replace("-", ""), 16)))
+    better_last = sorted(
+        built.pairs, key=lambda row: (row["confidence"], -int(str(row["product_a"]).replace("-", ""), 16))
+    )
     for pair in better_last:
         if pair["product_a"] in mine:
             kept[frozenset((pair["product_a"], pair["product_b"]))] = pair
-    best = sorted(kept.values(), key=lambda row: (-row["orders_together"], -row["lift"], row["product_a"], row["product_b"]))
+    best = sorted(
+        kept.values(), key=lambda row: (-row["orders_together"], -row["lift"], row["product_a"], row["product_b"])
+    )
     return [
         (
             f"&lt;b&gt;{titles[row['product_a']]}",
@@ -222,7 +232,8 @@ def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller
         expected = sql.execute(
             """
             WITH mine AS (
-              SELECT i.*, o.status AS state FROM order_items i JOIN orders o USING (order_id) JOIN users u ON u.user_id = i.seller_id
+              SELECT i.*, o.status AS state FROM order_items i JOIN orders o USING (order_id) JOIN users u ON u.user_id
+              = i.seller_id
               WHERE u.email = %(email)s AND o.created_at >= (SELECT max(created_at)::date - 29 FROM orders)
             )
             SELECT count(DISTINCT order_id), sum(quantity), sum(subtotal) FILTER (WHERE state <> 'cancelled') FROM mine
@@ -230,8 +241,9 @@ def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller
             {"email": seller_email},
         ).fetchone()
         refunded = sql.execute(
-            "SELECT coalesce(sum(refund_amount), 0) FROM returns r JOIN users u ON u.user_id = r.seller_id WHERE u.email = %s "
-            "AND r.status = 'refunded' AND r.updated_at >= (SELECT max(created_at)::date - 29 FROM orders)",
+            "SELECT coalesce(sum(refund_amount), 0) FROM returns r JOIN users u ON u.user_id = r.seller_id WHERE"
+            " u.email = %s AND r.status = 'refunded' AND r.updated_at >= (SELECT max(created_at)::date - 29 FROM"
+            " orders)",
             (seller_email,),
         ).fetchone()
     assert expected is not None

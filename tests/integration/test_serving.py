@@ -1,6 +1,5 @@
-"""The recommender over HTTP, in its own process, on the six-product world of tests/harness/bundles.py and a real Redis."""
-
-from __future__ import annotations
+"""The recommender over HTTP, in its own process, on the six-product world of tests/harness/bundles.py and a real
+Redis."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +73,11 @@ def test_related_products_say_truthfully_whether_they_were_bought_together(servi
     answer = serving.related("p1", limit=3)
 
     assert answer["rung"] == "item_to_item"
-    assert reasons(answer) == {"p0": "Often bought with Black tea", "p2": "Often bought with Black tea", "p3": "Similar to Black tea"}
+    assert reasons(answer) == {
+        "p0": "Often bought with Black tea",
+        "p2": "Often bought with Black tea",
+        "p3": "Similar to Black tea",
+    }
 
 
 def test_related_fills_up_from_the_products_own_category_and_leaves_itself_out(serving: ServingProcess) -> None:
@@ -96,12 +99,16 @@ def test_unknown_products_are_no_error(serving: ServingProcess, product: str) ->
     assert serving.for_you(recent=[product])["rung"] == "popular"
 
 
-@pytest.mark.parametrize("body", [{"limit": 0}, {"limit": -1}, {"surprise": 1}, {"recent": "p0"}, {"recent": ["p0"] * 101}])
+@pytest.mark.parametrize(
+    "body", [{"limit": 0}, {"limit": -1}, {"surprise": 1}, {"recent": "p0"}, {"recent": ["p0"] * 101}]
+)
 def test_malformed_requests_are_422(serving: ServingProcess, body: dict[str, object]) -> None:
     assert serving.client.post("/v1/for-you", json=body).status_code == 422
 
 
-def test_out_of_stock_products_disappear_within_seconds_and_nothing_left_is_an_empty_answer(home: Path, serving: ServingProcess) -> None:
+def test_out_of_stock_products_disappear_within_seconds_and_nothing_left_is_an_empty_answer(
+    home: Path, serving: ServingProcess
+) -> None:
     write_features(home, out_of_stock=("p4",))
     try:
         _until(lambda: "p4" not in products(serving.for_you("cara")))
@@ -117,7 +124,9 @@ def test_out_of_stock_products_disappear_within_seconds_and_nothing_left_is_an_e
 
 
 @pytest.mark.parametrize("fault", ["hash", "nan", "truncated", "missing", "not json"])
-def test_a_bad_bundle_is_refused_and_the_last_good_one_serves_on(home: Path, serving: ServingProcess, fault: str) -> None:
+def test_a_bad_bundle_is_refused_and_the_last_good_one_serves_on(
+    home: Path, serving: ServingProcess, fault: str
+) -> None:
     models = home / "models"
     bad = write_bundle(
         models / f"bad-{fault.replace(' ', '-')}",

@@ -1,6 +1,5 @@
-"""One bundle, two readers: what serving proposes, feeds the ranker and answers is what training measured, number by number."""
-
-from __future__ import annotations
+"""One bundle, two readers: what serving proposes, feeds the ranker and answers is what training measured, number by
+number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +49,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     retrieval = replace(plain.retrieval, sequential=sequential)
     cases = time_split(data).test
     ranker = fit_ranker(propose_all(retrieval, cases, recipe.ranker), retrieval.inputs, recipe.ranker, recipe.seed)
-    fitted = replace(plain, retrieval=retrieval, ranker=ranker, choices=replace(plain.choices, shipped="ranker", with_sequential=True))
+    fitted = replace(
+        plain,
+        retrieval=retrieval,
+        ranker=ranker,
+        choices=replace(plain.choices, shipped="ranker", with_sequential=True),
+    )
     folder = write_bundle(fitted, tmp_path_factory.mktemp("models"), datetime(2026, 3, 2, tzinfo=UTC))
     bundle = load_bundle(folder, "hash-of-three-columns", frozenset(COLUMNS))
     assert data.features is not None
@@ -63,7 +67,13 @@ def shelf_of(bundle: Bundle, features: FeatureTable, moment: float) -> Shelf:
     size = len(bundle.item_ids)
     place = {product: row for row, product in enumerate(bundle.item_ids)}
     catalogue = Catalogue(
-        bundle.item_ids, PRODUCT_COLUMNS, values, np.ones(size, dtype=bool), np.zeros(size, dtype=np.float32), ("",) * size, place
+        bundle.item_ids,
+        PRODUCT_COLUMNS,
+        values,
+        np.ones(size, dtype=bool),
+        np.zeros(size, dtype=np.float32),
+        ("",) * size,
+        place,
     )
     return build_shelf(bundle, catalogue, dict.fromkeys(PRODUCT_COLUMNS, 0.0))
 
@@ -102,7 +112,9 @@ def test_both_propose_the_same_products_with_the_same_inputs_and_scores(world: W
     for case in some(world.cases):
         ours, scores = scores_in_serving(world, case, world.shelf)
 
-        theirs = propose_in_training(world.fitted.retrieval, world.cases.take(np.array([case])), world.fitted.recipe.ranker)
+        theirs = propose_in_training(
+            world.fitted.retrieval, world.cases.take(np.array([case])), world.fitted.recipe.ranker
+        )
         present = theirs.present[0]
         assert ours.items_C.tolist() == theirs.items[0][present].tolist()
         inputs = ranker_matrix(ranker.inputs, world.shelf, shopper(world, case), ours)

@@ -1,7 +1,5 @@
 """The recommender and the online store: rows written through Feast, read per request, and Redis killed in between."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +36,9 @@ def serving(home: Path, redis: RedisHarness) -> Iterator[ServingProcess]:
     """Bob is in the online store alone, Ann's newest purchase is newer than the bundle."""
     publish(home, redis, {"bob": ["p3"], "ann": ["p0", "p1", "p4"]})
     with running_serving(home, redis.url) as process:
-        wait_for(lambda: process.for_you("bob")["rung"] == "personal", 120)  # Feast is imported beside the first answers
+        wait_for(
+            lambda: process.for_you("bob")["rung"] == "personal", 120
+        )  # Feast is imported beside the first answers
         yield process
 
 
@@ -76,7 +76,9 @@ def test_the_process_stays_under_600_megabytes(serving: ServingProcess) -> None:
     assert psutil.Process(serving.pid).memory_info().rss < 600 * 2**20
 
 
-def test_with_redis_killed_the_bundles_own_history_answers_and_a_counter_rises(redis: RedisHarness, serving: ServingProcess) -> None:
+def test_with_redis_killed_the_bundles_own_history_answers_and_a_counter_rises(
+    redis: RedisHarness, serving: ServingProcess
+) -> None:
     redis.kill9()
 
     started = time.monotonic()

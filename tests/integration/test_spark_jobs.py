@@ -96,7 +96,8 @@ def test_interaction_sequences_equal_sql_and_keep_the_newest(spark: SparkSession
 
 
 def test_spark_reads_base_and_tail_as_duckdb_does(spark: SparkSession, tmp_path: Path) -> None:
-    """Updates, deletes, a key that comes back, a truncation in the middle, rows before the fold and after the watermark."""
+    """Updates, deletes, a key that comes back, a truncation in the middle, rows before the fold and after the
+    watermark."""
     table = load_contract(CONTRACT).by_name["sellers"]
     lake = str(tmp_path)
     changes, current = ensure_changes(lake, table), ensure_current(lake, table)
@@ -110,7 +111,12 @@ def test_spark_reads_base_and_tail_as_duckdb_does(spark: SparkSession, tmp_path:
             ("u", "s1", "newer", 12, 0),
         ]
         tail += [("t", None, None, 12, 1)] if truncation else []
-        tail += [("i", "s2", "back", 13, 0), ("i", "s9", "first", 13, 1), ("d", "s9", None, 13, 2), ("u", "s3", "future", 99, 0)]
+        tail += [
+            ("i", "s2", "back", 13, 0),
+            ("i", "s9", "first", 13, 1),
+            ("d", "s9", None, 13, 2),
+            ("u", "s3", "future", 99, 0),
+        ]
         rows = [
             {"_op": op, "seller_id": key, "name": name, "_commit_lsn": lsn, "_ordinal": at, "_commit_ts": START}
             for op, key, name, lsn, at in tail
@@ -127,7 +133,9 @@ def test_spark_reads_base_and_tail_as_duckdb_does(spark: SparkSession, tmp_path:
         assert len(found) == (1 if truncation else 6)
 
 
-def test_a_run_commits_both_tables_with_the_watermark_and_leaves_cancelled_orders_out(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_run_commits_both_tables_with_the_watermark_and_leaves_cancelled_orders_out(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     shop = random_shop(5)
     home = tmp_path / "home"
     mark = write_lake(home / "lake", shop.rows, lsn=77, as_of=START + timedelta(days=70))
@@ -177,7 +185,9 @@ def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
     run(TransformSettings(souk_home=home, souk_lake_uri=""), built_marts.watermark, spark)
     with duckdb.connect(str(training.marts), read_only=True) as con:
         con.execute("SET TimeZone = 'UTC'")
-        every = con.execute("SELECT order_id, user_id, product_id, ordered_at FROM fct_order_items WHERE NOT is_cancelled").pl()
+        every = con.execute(
+            "SELECT order_id, user_id, product_id, ordered_at FROM fct_order_items WHERE NOT is_cancelled"
+        ).pl()
     whole = training_data("lake", every, read_marts(training.marts)[1], built_marts.watermark.lsn, None)
 
     read = read_inputs(training)
@@ -206,10 +216,16 @@ def test_spark_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
 
     with duckdb.connect(str(settings.marts_path), read_only=True) as con:
         assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(77,)]
-        assert con.execute("SELECT DISTINCT pairs_lsn, pairs_lsn_text FROM mart_product__bought_together").fetchall() == [(77, "0/4D")]
-        found = con.execute("SELECT product_id, with_product_id, orders_together, lift FROM mart_product__bought_together").fetchall()
+        assert con.execute(
+            "SELECT DISTINCT pairs_lsn, pairs_lsn_text FROM mart_product__bought_together"
+        ).fetchall() == [(77, "0/4D")]
+        found = con.execute(
+            "SELECT product_id, with_product_id, orders_together, lift FROM mart_product__bought_together"
+        ).fetchall()
     pairs = read_derived(settings.lake_uri, "co_purchase").to_pylist()
-    assert sorted(found) == sorted((row["product_a"], row["product_b"], row["orders_together"], row["lift"]) for row in pairs)
+    assert sorted(found) == sorted(
+        (row["product_a"], row["product_b"], row["orders_together"], row["lift"]) for row in pairs
+    )
     assert {row[0] for row in found} <= then
 
 

@@ -1,7 +1,5 @@
 """The evaluation command on both forms of real sets, at tiny size."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -42,7 +40,9 @@ def test_orders_form_prints_one_json_document(tmp_path: Path, capsys: pytest.Cap
     assert {"hidden basket line", "bought together, one seed"} <= protocols
 
 
-def test_sequences_form_without_days_is_evaluated_by_leave_one_out_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sequences_form_without_days_is_evaluated_by_leave_one_out_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [f"{user} " + " ".join(str((user + step) % 30 + 1) for step in range(6)) for user in range(1, 61)]
     (tmp_path / "sequences.txt").write_text("\n".join(rows) + "\n")
 

@@ -1,7 +1,5 @@
 """Marts, features and real-set files as training reads them, broken ones included."""
 
-from __future__ import annotations
-
 import gzip
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +42,8 @@ def home(tmp_path: Path) -> TrainingSettings:
     for entity, ids in (("product", ["p000", "p001"]), ("user", ["u001"]), ("shop", ["souk"])):
         stored = [column for column in numeric_columns(entity) if column.minus is None]  # type: ignore[arg-type]  # the three literals
         rows = [
-            {f"{entity}_id": name, "event_timestamp": START + timedelta(days=day)} | {column.name: day + 1 for column in stored}
+            {f"{entity}_id": name, "event_timestamp": START + timedelta(days=day)}
+            | {column.name: day + 1 for column in stored}
             for name in ids
             for day in (0, 20)
         ]
@@ -61,10 +60,13 @@ def test_marts_and_features_of_one_watermark(home: TrainingSettings) -> None:
     assert data.features.columns_hash == columns_hash()
     assert data.features.columns == tuple(column.name for column in numeric_columns("product", "user"))
     product = data.features.as_of("product", ["p000", "unknown"], CUT)
-    names = [name for name, owner in zip(data.features.columns, data.features.entities, strict=True) if owner == "product"]
+    names = [
+        name for name, owner in zip(data.features.columns, data.features.entities, strict=True) if owner == "product"
+    ]
     assert product[0, names.index("product__orders_7d")] == 1
     assert product[1, names.index("product__orders_7d")] == 0
-    # computed when read: the shop's trading day (1 at this cut) less the first order's day (1; unknown products: its default 0)
+    # computed when read: the shop's trading day (1 at this cut) less the first order's day (1; unknown products: its
+    # default 0)
     assert product[:, names.index("product__days_since_first_order")].tolist() == [0, 1]
     assert data.features.as_of("user", ["u001"], CUT + 30)[0, 0] == 21
 
@@ -90,17 +92,23 @@ def test_after_a_quick_refresh_the_older_watermark_counts(home: TrainingSettings
 
 
 def test_missing_sequences_are_named(home: TrainingSettings) -> None:
-    with pytest.raises(BadTrainingData, match=r"interaction_sequences was never written .*; run the whole pipeline first"):
+    with pytest.raises(
+        BadTrainingData, match=r"interaction_sequences was never written .*; run the whole pipeline first"
+    ):
         read_inputs(home.model_copy(update={"lake_uri": str(home.home / "other")}))
 
 
 def write_sequences(lake: str, order_lines: pl.DataFrame, lsn: int) -> None:
     """Commit what the Spark job would make of these lines."""
     rows = (
-        order_lines.drop_nulls("user_id").sort("user_id", "ordered_at", "order_id", "product_id").group_by("user_id", maintain_order=True)
+        order_lines.drop_nulls("user_id")
+        .sort("user_id", "ordered_at", "order_id", "product_id")
+        .group_by("user_id", maintain_order=True)
     )
     table = rows.agg(
-        pl.col("product_id").alias("product_ids"), pl.col("order_id").alias("order_ids"), pl.col("ordered_at").alias("timestamps")
+        pl.col("product_id").alias("product_ids"),
+        pl.col("order_id").alias("order_ids"),
+        pl.col("ordered_at").alias("timestamps"),
     )
     file = Path(derived_uri(lake, "interaction_sequences")) / f"{lsn}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,8 @@ def _orders(folder: Path, text: str) -> Path:
 
 def test_real_set_of_order_lines(tmp_path: Path) -> None:
     folder = _orders(
-        tmp_path / "shop", "1,2011-01-01 08:26,7,UK,1,2,1.5\n1,2011-01-01 08:26,7,UK,2,-1,1.5\n2,2011-01-02 08:26,,UK,2,1,1.5\n"
+        tmp_path / "shop",
+        "1,2011-01-01 08:26,7,UK,1,2,1.5\n1,2011-01-01 08:26,7,UK,2,-1,1.5\n2,2011-01-02 08:26,,UK,2,1,1.5\n",
     )
     (folder / "items.tsv").write_text('item_id\ttitle\n1\tCUP "BLUE\n2\tPLATE\n3\tPOSTAGE\n')
 
@@ -154,7 +163,9 @@ def test_truncated_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
 
 def test_sequences_keep_their_order_and_their_days(tmp_path: Path) -> None:
     (tmp_path / "sequences.txt").write_text("1 5 6 7\n2 6 5 7\n")
-    (tmp_path / "interactions.csv").write_text("user_id,position,item_id,day\n1,0,5,10\n1,1,6,10\n1,2,7,11\n2,0,6,9\n2,1,5,\n2,2,7,12\n")
+    (tmp_path / "interactions.csv").write_text(
+        "user_id,position,item_id,day\n1,0,5,10\n1,1,6,10\n1,2,7,11\n2,0,6,9\n2,1,5,\n2,2,7,12\n"
+    )
 
     data = read_set(tmp_path)
 

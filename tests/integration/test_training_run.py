@@ -1,7 +1,5 @@
 """One whole run on a small shop: bundle, MLflow, promotion, refusal, rollback, repetition."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os
@@ -125,11 +123,19 @@ def test_the_shipped_ranker_reads_its_features() -> None:
 
 
 def test_a_purchase_of_the_future_never_enters_the_models_of_the_cut() -> None:
-    """Plant lines after the test cut that would tie two departments together; what is fitted before the cut must not know them."""
+    """Plant lines after the test cut that would tie two departments together; what is fitted before the cut must not
+    know them."""
     late = START + timedelta(days=59, hours=23)
     planted = pl.DataFrame(
         [
-            {"order_id": f"x{n}", "user_id": None, "product_id": product, "ordered_at": late, "quantity": 1, "is_cancelled": False}
+            {
+                "order_id": f"x{n}",
+                "user_id": None,
+                "product_id": product,
+                "ordered_at": late,
+                "quantity": 1,
+                "is_cancelled": False,
+            }
             for n in range(40)
             for product in ("p000", "p001")
         ]
@@ -160,7 +166,9 @@ def test_serving_loads_a_bundle_with_both_networks_and_gives_the_same_numbers(tm
     for case, ours in enumerate(sequence.score(cases)):
         assert loaded.sequential.score(cases.history.of(case)) == pytest.approx(ours, abs=1e-4)
     candidates = propose(fitted.retrieval, cases, tiny().ranker)
-    assert loaded.ranker.score(candidates.inputs[0]) == pytest.approx(fitted.ranker.score(candidates.inputs)[0], abs=1e-5)
+    assert loaded.ranker.score(candidates.inputs[0]) == pytest.approx(
+        fitted.ranker.score(candidates.inputs)[0], abs=1e-5
+    )
     # the negative control: one changed byte and the bundle is refused
     changed = bytearray((folder / "ranker.npz").read_bytes())
     changed[-1] ^= 1

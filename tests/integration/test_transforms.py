@@ -1,4 +1,5 @@
-"""Lake -> marts: figures against plain Python, publication against a reader and a failing test, the graph's own rules."""
+"""Lake -> marts: figures against plain Python, publication against a reader and a failing test, the graph's own
+rules."""
 
 import re
 import stat
@@ -27,7 +28,8 @@ SELLER_DAY = (
     " returned_units, returned_amount, net_sales"
 )
 MARTS = {
-    "dim_product", "dim_seller", "fct_order_items", "fct_orders", "mart_product__bought_together", "mart_seller__returns",
+    "dim_product", "dim_seller", "fct_order_items", "fct_orders", "mart_product__bought_together",
+    "mart_seller__returns",
     "mart_seller__sales_day", "mart_seller__stock", "mart_seller__top_products", "mart_watermark",
 }  # fmt: skip
 
@@ -38,7 +40,9 @@ def marts(built_marts: BuiltMarts) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def test_the_published_file_holds_the_marts_in_main_and_nothing_else(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+def test_the_published_file_holds_the_marts_in_main_and_nothing_else(
+    built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
+) -> None:
     found = marts.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
 
     assert {name for _, name in found} == MARTS
@@ -62,21 +66,35 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
     lines = built_marts.shop.rows["order_items"]
 
     assert marts.execute("SELECT count(*), sum(total), sum(units), sum(item_count) FROM fct_orders").fetchall() == [
-        (len(orders), sum(_money(row["total"]) for row in orders), sum(_whole(row["quantity"]) for row in lines), len(lines))
+        (
+            len(orders),
+            sum(_money(row["total"]) for row in orders),
+            sum(_whole(row["quantity"]) for row in lines),
+            len(lines),
+        )
     ]
     assert marts.execute("SELECT count(*), sum(subtotal) FROM fct_order_items").fetchall() == [
         (len(lines), sum(_money(row["subtotal"]) for row in lines))
     ]
     assert (
-        marts.execute("SELECT sum(revenue) FROM dim_product").fetchall() == marts.execute("SELECT sum(revenue) FROM dim_seller").fetchall()
+        marts.execute("SELECT sum(revenue) FROM dim_product").fetchall()
+        == marts.execute("SELECT sum(revenue) FROM dim_seller").fetchall()
     )
-    assert marts.execute("SELECT count(*) FROM mart_seller__stock").fetchall() == [(len(built_marts.shop.rows["product_variants"]),)]
-    assert marts.execute("SELECT count(*) FROM mart_seller__returns").fetchall() == [(len(built_marts.shop.rows["returns"]),)]
+    assert marts.execute("SELECT count(*) FROM mart_seller__stock").fetchall() == [
+        (len(built_marts.shop.rows["product_variants"]),)
+    ]
+    assert marts.execute("SELECT count(*) FROM mart_seller__returns").fetchall() == [
+        (len(built_marts.shop.rows["returns"]),)
+    ]
 
 
-def test_products_bought_together_are_sparks_pairs_with_titles_and_ranks(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+def test_products_bought_together_are_sparks_pairs_with_titles_and_ranks(
+    built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
+) -> None:
     listed = {row["product_id"]: row for row in built_marts.shop.rows["products"]}
-    best_first = sorted(built_marts.pairs, key=lambda row: (-_whole(row["orders_together"]), -_real(row["lift"]), str(row["product_b"])))
+    best_first = sorted(
+        built_marts.pairs, key=lambda row: (-_whole(row["orders_together"]), -_real(row["lift"]), str(row["product_b"]))
+    )
     seen: Counter[object] = Counter()
     expected = set()
     for pair in best_first:
@@ -102,7 +120,9 @@ def test_a_spark_run_in_the_middle_of_a_build_changes_no_pair(built_marts: Built
 
     fewer = {**built_marts.shop.rows, "order_items": built_marts.shop.rows["order_items"][:90]}
     after = write_pairs(lake, fewer, lsn=20)
-    DeltaTable(derived_uri(lake, "co_purchase")).vacuum(retention_hours=24, dry_run=False, enforce_retention_duration=False)
+    DeltaTable(derived_uri(lake, "co_purchase")).vacuum(
+        retention_hours=24, dry_run=False, enforce_retention_duration=False
+    )
 
     assert len(after) < len(before)
     assert _pairs_attached(private) == (len(before), 10, "0/A")
@@ -112,7 +132,9 @@ def test_a_spark_run_in_the_middle_of_a_build_changes_no_pair(built_marts: Built
 
 def test_every_mart_and_column_is_described_for_any_client(marts: duckdb.DuckDBPyConnection) -> None:
     tables = marts.execute("SELECT table_name FROM duckdb_tables() WHERE comment IS NULL OR comment = ''").fetchall()
-    columns = marts.execute("SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL").fetchall()
+    columns = marts.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL"
+    ).fetchall()
 
     assert (tables, columns) == ([], [])
 
@@ -139,8 +161,17 @@ def test_the_graph_keeps_its_layers_contracts_and_descriptions(built_marts: Buil
     assert wrong == []
     assert {node["name"] for node in public if node["schema"] == "main"} == MARTS
     assert [node["name"] for node in models.values() if not node["description"]] == []
-    assert [node["name"] for node in public if not node["config"]["contract"]["enforced"] or not node["config"]["meta"].get("owner")] == []
-    assert [(node["name"], column) for node in public for column, facts in node["columns"].items() if not facts["description"]] == []
+    assert [
+        node["name"]
+        for node in public
+        if not node["config"]["contract"]["enforced"] or not node["config"]["meta"].get("owner")
+    ] == []
+    assert [
+        (node["name"], column)
+        for node in public
+        for column, facts in node["columns"].items()
+        if not facts["description"]
+    ] == []
     assert {exposure["name"] for exposure in manifest["exposures"].values()} == {"seller_dashboard", "analysts"}
 
 
@@ -190,7 +221,9 @@ def test_a_failing_test_blocks_publication_and_a_reader_is_never_disturbed(tmp_p
     with connect(third.marts, read_only=True) as con:
         assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(30,)]
         assert con.execute("SELECT sum(gross_sales) FROM mart_seller__sales_day").fetchall() == [(Decimal("20.00"),)]
-        assert con.execute("SELECT count(*) FROM mart_product__bought_together").fetchall() == [(0,)], "Spark never ran here"
+        assert con.execute("SELECT count(*) FROM mart_product__bought_together").fetchall() == [(0,)], (
+            "Spark never ran here"
+        )
     assert third.features.resolve() != current
 
 
@@ -228,7 +261,15 @@ def _seller_days(shop: SyntheticShop) -> dict[tuple[object, object], tuple[objec
         refunds = -sum((_money(row["refund_amount"]) for row in returned), Decimal(0))
         counts = (len({line["order_id"] for line in placed}), sum(_whole(line["quantity"]) for line in placed))
         back = -sum(_whole(row["quantity"]) for row in returned)
-        answer[key] = (*counts, gross, len({line["order_id"] for line in cancelled}), off, back, refunds, gross + off + refunds)
+        answer[key] = (
+            *counts,
+            gross,
+            len({line["order_id"] for line in cancelled}),
+            off,
+            back,
+            refunds,
+            gross + off + refunds,
+        )
     return answer
 
 
@@ -247,7 +288,9 @@ def _sold(shop: SyntheticShop) -> tuple[str, str, str]:
 
 def _pairs_attached(private: Path) -> object:
     with connect(private) as con:
-        return con.execute("SELECT count(*), min(watermark_lsn), max(watermark_lsn_text) FROM derived.co_purchase").fetchone()
+        return con.execute(
+            "SELECT count(*), min(watermark_lsn), max(watermark_lsn_text) FROM derived.co_purchase"
+        ).fetchone()
 
 
 def _empty_build(private: Path, built: BuiltMarts) -> None:

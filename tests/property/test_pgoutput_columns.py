@@ -1,4 +1,5 @@
-"""The column-wise decoder against a value-by-value one written from the protocol's description, on generated messages."""
+"""The column-wise decoder against a value-by-value one written from the protocol's description, on generated
+messages."""
 
 import struct
 import tracemalloc
@@ -73,7 +74,12 @@ def message(kind: str, mark: str, old: Values | None, new: Values | None) -> byt
 def typed(values: Values) -> dict[str, object]:
     """One tuple as the contract types it."""
     amount, a, note, b = values
-    return {"a": a, "b": None if b is None else int(b), "note": note, "amount": None if amount is None else Decimal(amount)}
+    return {
+        "a": a,
+        "b": None if b is None else int(b),
+        "note": note,
+        "amount": None if amount is None else Decimal(amount),
+    }
 
 
 def expected(seq: int, kind: str, old: Values | None, new: Values | None) -> list[dict[str, object]]:
@@ -132,11 +138,16 @@ def test_relations_that_do_not_fit_are_named() -> None:
 
     a, b = RELATION.columns[1], RELATION.columns[3]
     extra = RelationColumn("colour", key=False, oid=25, typmod=-1)
-    with pytest.raises(SchemaMismatch, match="table pairs, column colour: published by Postgres but not in the contract"):
+    with pytest.raises(
+        SchemaMismatch, match="table pairs, column colour: published by Postgres but not in the contract"
+    ):
         match_layout(TABLE, relation(a, b, extra))
     with pytest.raises(SchemaMismatch, match="table pairs, column b: in the contract but not published"):
         match_layout(TABLE, relation(a))
-    with pytest.raises(SchemaMismatch, match="table pairs, column b: in the contract's primary key but not in Postgres' replica identity"):
+    with pytest.raises(
+        SchemaMismatch,
+        match="table pairs, column b: in the contract's primary key but not in Postgres' replica identity",
+    ):
         match_layout(TABLE, relation(a, RelationColumn("b", key=False, oid=23, typmod=-1)))
     with pytest.raises(SchemaMismatch, match="table pairs, column b: Postgres type oid 25 is not int4"):
         match_layout(TABLE, relation(a, RelationColumn("b", key=True, oid=25, typmod=-1)))
@@ -148,9 +159,20 @@ def test_control_messages() -> None:
     assert parse(b"B" + struct.pack(">QqI", 7, micros, 99)) == Begin(7, moment, 99)
     assert parse(b"C\0" + struct.pack(">QQq", 7, 9, micros)) == Commit(7, 9, moment)
     assert parse(b"T" + struct.pack(">IB", 2, 0) + struct.pack(">2I", 5, 6)) == Truncate((5, 6))
-    assert parse(b"M\1" + struct.pack(">Q", 3) + b"souk\0" + struct.pack(">I", 2) + b"hi") == Message(True, 3, "souk", b"hi")
-    described = b"R" + struct.pack(">I", 42) + b"public\0pairs\0f" + struct.pack(">H", 1) + b"\1a\0" + struct.pack(">Ii", 2950, -1)
-    assert parse(described) == Relation(42, "public", "pairs", "f", (RelationColumn("a", key=True, oid=2950, typmod=-1),))
+    assert parse(b"M\1" + struct.pack(">Q", 3) + b"souk\0" + struct.pack(">I", 2) + b"hi") == Message(
+        True, 3, "souk", b"hi"
+    )
+    described = (
+        b"R"
+        + struct.pack(">I", 42)
+        + b"public\0pairs\0f"
+        + struct.pack(">H", 1)
+        + b"\1a\0"
+        + struct.pack(">Ii", 2950, -1)
+    )
+    assert parse(described) == Relation(
+        42, "public", "pairs", "f", (RelationColumn("a", key=True, oid=2950, typmod=-1),)
+    )
     assert moment.date() == date(2024, 2, 29)
 
 
@@ -164,7 +186,14 @@ def test_arbitrary_bytes_are_a_message_or_a_protocol_error(data: bytes) -> None:
 
 @given(st.integers(0, 60))
 def test_truncated_descriptions_are_protocol_errors(length: int) -> None:
-    whole = b"R" + struct.pack(">I", 42) + b"public\0pairs\0f" + struct.pack(">H", 1) + b"\1a\0" + struct.pack(">Ii", 2950, -1)
+    whole = (
+        b"R"
+        + struct.pack(">I", 42)
+        + b"public\0pairs\0f"
+        + struct.pack(">H", 1)
+        + b"\1a\0"
+        + struct.pack(">Ii", 2950, -1)
+    )
     if length < len(whole):
         with pytest.raises(ProtocolError):
             parse(whole[:length])

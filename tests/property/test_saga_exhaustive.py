@@ -1,11 +1,11 @@
-"""The checkout saga has no bad reachable state: every interleaving of two drivers, lost answers, pauses and a swept reservation.
+"""The checkout saga has no bad reachable state: every interleaving of two drivers, lost answers, pauses and a swept
+reservation.
 
-A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and `TERMINAL`; the database's
-gate (lease token and point) and the gateway (same key, same answer; a void without an authorisation forbids a later one) are modelled.
-R-P3 at the size that one checkout can have. The twins at the end take one guard away each and must find a bad state.
+A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and
+`TERMINAL`; the database's gate (lease token and point) and the gateway (same key, same answer; a void without an
+authorisation forbids a later one) are modelled. R-P3 at the size that one checkout can have. The twins at the end take
+one guard away each and must find a bad state.
 """
-
-from __future__ import annotations
 
 import time
 from collections import deque
@@ -23,7 +23,8 @@ FAULTS = 4
 
 @dataclass(frozen=True)
 class Gateway:
-    """Per checkout: at most one authorisation under the derived key. `keys` counts captures under different keys, for the twin."""
+    """Per checkout: at most one authorisation under the derived key. `keys` counts captures under different keys, for
+    the twin."""
 
     authorised: bool = False
     declined: bool = False
@@ -33,8 +34,8 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Driver:
-    """`lease`: none, the current one, or one that another driver's has replaced without its knowing; `point` where it believes the checkout
-    is; `answer` what the gateway told it, not yet committed."""
+    """`lease`: none, the current one, or one that another driver's has replaced without its knowing; `point` where it
+    believes the checkout is; `answer` what the gateway told it, not yet committed."""
 
     lease: str = "none"
     point: str = ""
@@ -76,7 +77,9 @@ def bad(world: World) -> str | None:
         return "cancelled but stock is not free"
     if world.point not in TERMINAL:
         return None
-    if world.point == "completed" and not (gateway.captures == 1 and world.order == "confirmed" and world.payment == "captured"):
+    if world.point == "completed" and not (
+        gateway.captures == 1 and world.order == "confirmed" and world.payment == "captured"
+    ):
         return "completed without exactly one capture of a confirmed order"
     if world.point == "failed" and (gateway.captures or world.order == "confirmed" or world.stock in {"held", "sold"}):
         return "failed but something is kept"
@@ -169,7 +172,10 @@ def moves(world: World, rules: Rules) -> Iterator[World]:
                 yield with_driver(replace(driver, answer=event), replace(world, gateway=gateway))
                 if world.faults:
                     # Done, but the answer is lost; or it never arrived.
-                    yield with_driver(replace(driver, answer=Event.UNREACHABLE), replace(world, gateway=gateway, faults=world.faults - 1))
+                    yield with_driver(
+                        replace(driver, answer=Event.UNREACHABLE),
+                        replace(world, gateway=gateway, faults=world.faults - 1),
+                    )
             if world.faults:
                 yield with_driver(replace(driver, answer=Event.UNREACHABLE), replace(world, faults=world.faults - 1))
             continue
@@ -177,7 +183,9 @@ def moves(world: World, rules: Rules) -> Iterator[World]:
             yield from commit(world, driver, event, with_driver, rules)
 
 
-def commit(world: World, driver: Driver, event: Event, with_driver: Callable[[Driver, World], World], rules: Rules) -> Iterator[World]:
+def commit(
+    world: World, driver: Driver, event: Event, with_driver: Callable[[Driver, World], World], rules: Rules
+) -> Iterator[World]:
     """The driver commits this outcome; the gate refuses it when the lease is another's or the point has moved."""
     transition = rules.step(driver.point, event)
     if rules.fenced and (driver.lease != "current" or world.point != driver.point):
@@ -238,7 +246,10 @@ def explore(rules: Rules) -> Explored:
 def test_no_bad_state_is_reachable() -> None:
     began = time.monotonic()
     found = explore(Rules())
-    print(f"R-P3: {found.states} states, {len(found.broken)} violations, {found.stuck} stuck, {time.monotonic() - began:.1f} s")
+    print(
+        f"R-P3: {found.states} states, {len(found.broken)} violations, {found.stuck} stuck,"
+        f" {time.monotonic() - began:.1f} s"
+    )
     assert found.broken == []
     assert found.points == set(RECOVERY_POINTS)
     assert found.stuck == 0

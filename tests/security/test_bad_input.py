@@ -19,9 +19,27 @@ from tests.harness.shop import PASSWORD, Shop, problem
 
 # The document is the same whatever the database, so it can be read without one while tests are collected.
 DOCUMENT: dict[str, Any] = create_app(
-    Settings.model_validate({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SOUK_PROFILE": "test", "SOUK_LOG_LEVEL": "error"})
+    Settings.model_validate(
+        {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SOUK_PROFILE": "test", "SOUK_LOG_LEVEL": "error"}
+    )
 ).openapi()
-WRONG_VALUES: list[Any] = [None, True, -1, 0, 10**30, 1.5, "", "x", "a\u0000b", "x" * 5_000, [], [[]], {}, {"a": {}}, [None]]
+WRONG_VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    10**30,
+    1.5,
+    "",
+    "x",
+    "a\u0000b",
+    "x" * 5_000,
+    [],
+    [[]],
+    {},
+    {"a": {}},
+    [None],
+]
 WRONG_TEXTS = [
     "",
     "%00",
@@ -104,7 +122,11 @@ def _sample(schema: dict[str, Any]) -> Any:
         return schema.get("const", schema.get("enum", [None])[0])
     kind = schema.get("type")
     if kind == "object":
-        return {name: _sample(part) for name, part in schema.get("properties", {}).items() if name in schema.get("required", [])}
+        return {
+            name: _sample(part)
+            for name, part in schema.get("properties", {}).items()
+            if name in schema.get("required", [])
+        }
     if kind == "array":
         return [_sample(schema["items"]) for _ in range(schema.get("minItems", 0))]
     if kind in {"integer", "number"}:
@@ -129,7 +151,9 @@ def roles(shop: Shop) -> dict[str, dict[str, str]]:
     """Headers of everyone who may ask."""
     admin = shop.person()
     shop.sql.execute("update users set user_type = 'admin' where user_id = %s", (admin.user_id,))
-    token = shop.client.post("/api/v1/auth/login", json={"email": admin.email, "password": PASSWORD}).json()["accessToken"]
+    token = shop.client.post("/api/v1/auth/login", json={"email": admin.email, "password": PASSWORD}).json()[
+        "accessToken"
+    ]
     return {
         "guest": {"X-Session-Id": f"guest-{uuid4().hex}"},
         "customer": shop.person().headers,
@@ -141,7 +165,18 @@ def roles(shop: Shop) -> dict[str, dict[str, str]]:
 @pytest.fixture
 def unchanged(shop: Shop) -> Iterator[None]:
     """Asserts that no row of anything that matters came or went."""
-    tables = ("users", "sellers", "products", "product_variants", "addresses", "carts", "cart_items", "orders", "order_items", "payments")
+    tables = (
+        "users",
+        "sellers",
+        "products",
+        "product_variants",
+        "addresses",
+        "carts",
+        "cart_items",
+        "orders",
+        "order_items",
+        "payments",
+    )
     counted = "select " + ", ".join(f"(select count(*) from {table})" for table in tables)
     before = shop.sql.execute(counted).fetchone()
     yield
@@ -176,18 +211,31 @@ def _assert_not_broken(answer: httpx.Response, operation: Operation) -> None:
 
 
 def _request(
-    shop: Shop, operation: Operation, who: dict[str, str], *, extra: dict[str, str] | None = None, url: str | None = None, **options: Any
+    shop: Shop,
+    operation: Operation,
+    who: dict[str, str],
+    *,
+    extra: dict[str, str] | None = None,
+    url: str | None = None,
+    **options: Any,
 ) -> httpx.Response:
     # Without the client's cookies: who asks is decided by the headers.
     shop.client.cookies.clear()
     key = {"Idempotency-Key": uuid4().hex} if "idempotency-key" in operation.named("header") else {}
-    return shop.client.request(operation.method, url or operation.url(), headers={**key, **who, **(extra or {})}, **options)
+    return shop.client.request(
+        operation.method, url or operation.url(), headers={**key, **who, **(extra or {})}, **options
+    )
 
 
 def test_the_document_lists_what_there_is() -> None:
     """The control of this file: were the list empty, every test below would pass."""
     names = {operation.name for operation in OPERATIONS}
-    assert {"POST /api/v1/auth/register", "GET /api/v1/products", "POST /api/v1/cart/items", "GET /api/v1/search"} <= names
+    assert {
+        "POST /api/v1/auth/register",
+        "GET /api/v1/products",
+        "POST /api/v1/cart/items",
+        "GET /api/v1/search",
+    } <= names
     assert len(WITH_BODY) >= 12
     assert len(WITH_PATH) >= 10
     assert len(WITH_QUERY) >= 4
@@ -195,7 +243,11 @@ def test_the_document_lists_what_there_is() -> None:
 
 def test_every_error_in_the_document_is_a_problem_document() -> None:
     answers = [
-        (f"{method.upper()} {path} {status}", set(answer.get("content", {})), answer.get("content", {}).get("application/problem+json"))
+        (
+            f"{method.upper()} {path} {status}",
+            set(answer.get("content", {})),
+            answer.get("content", {}).get("application/problem+json"),
+        )
         for path, methods in DOCUMENT["paths"].items()
         for method, operation in methods.items()
         for status, answer in operation["responses"].items()
@@ -203,7 +255,9 @@ def test_every_error_in_the_document_is_a_problem_document() -> None:
     ]
 
     expected = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
-    assert [name for name, kinds, content in answers if kinds != {"application/problem+json"} or content != expected] == []
+    assert [
+        name for name, kinds, content in answers if kinds != {"application/problem+json"} or content != expected
+    ] == []
     assert len(answers) > 100
     assert "HTTPValidationError" not in DOCUMENT["components"]["schemas"]
 
@@ -218,12 +272,16 @@ def test_every_operation_has_a_name_a_place_and_a_sentence() -> None:
 
 @_named(WITH_BODY)
 @pytest.mark.usefixtures("unchanged")
-def test_a_body_that_is_not_the_one_asked_for_is_refused(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
+def test_a_body_that_is_not_the_one_asked_for_is_refused(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+) -> None:
     for role in ("guest", "seller"):
         headers = roles[role]
         for name, body in BODIES.items():
             answer = _request(shop, operation, headers, content=body, extra={"Content-Type": "application/json"})
-            assert 400 <= answer.status_code < 500, f"{operation.name} as {role}, {name}: {answer.status_code} {answer.text[:300]}"
+            assert 400 <= answer.status_code < 500, (
+                f"{operation.name} as {role}, {name}: {answer.status_code} {answer.text[:300]}"
+            )
             _assert_problem(answer, operation)
 
 
@@ -252,7 +310,9 @@ def test_an_unknown_field_is_refused(shop: Shop, roles: dict[str, dict[str, str]
 
 
 @_named(WITH_BODY)
-def test_no_field_of_any_type_breaks_anything(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
+def test_no_field_of_any_type_breaks_anything(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+) -> None:
     assert operation.body is not None
     for name in operation.body:
         for value in WRONG_VALUES:
@@ -265,7 +325,9 @@ def test_no_field_of_any_type_breaks_anything(shop: Shop, roles: dict[str, dict[
 
 @_named(WITH_BODY)
 def test_a_body_over_the_limit_is_413(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
-    answer = _request(shop, operation, roles["customer"], content=b"x" * 1_048_577, extra={"Content-Type": "application/json"})
+    answer = _request(
+        shop, operation, roles["customer"], content=b"x" * 1_048_577, extra={"Content-Type": "application/json"}
+    )
 
     problem(answer, 413, "body-too-large")
 
@@ -273,24 +335,33 @@ def test_a_body_over_the_limit_is_413(shop: Shop, roles: dict[str, dict[str, str
 @_named(WITH_BODY)
 @pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+    "content_type",
+    ["text/plain", "application/xml", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"],
 )
-def test_another_content_type_is_refused(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, content_type: str) -> None:
+def test_another_content_type_is_refused(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation, content_type: str
+) -> None:
     content = json.dumps(operation.body).encode()
     for headers in (roles["guest"], roles["seller"]):
-        _assert_refused(_request(shop, operation, headers, content=content, extra={"Content-Type": content_type}), operation)
+        _assert_refused(
+            _request(shop, operation, headers, content=content, extra={"Content-Type": content_type}), operation
+        )
 
 
 @_named(WITH_PATH)
 @pytest.mark.usefixtures("unchanged")
-def test_foreign_and_malformed_ids_are_not_found(shop: Shop, roles: dict[str, dict[str, str]], operation: Operation) -> None:
+def test_foreign_and_malformed_ids_are_not_found(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+) -> None:
     values = [str(uuid4()), "abc", "0", "-1", "%00", "%2e%2e", "x" * 99, "%F0%9F%92%BB", "null", str(uuid4()) + "0"]
     for role, headers in roles.items():
         for value in values:
             url = operation.url(**dict.fromkeys(operation.named("path"), value))
             answer = _request(shop, operation, headers, url=url, json=operation.body)
             if role == "admin" and answer.status_code == 200:
-                assert answer.json().get("orders") == [], "an administrator may ask for anyone's orders, and there are none"
+                assert answer.json().get("orders") == [], (
+                    "an administrator may ask for anyone's orders, and there are none"
+                )
                 continue
             assert answer.status_code in {401, 403, 404, 422}, (
                 f"{operation.name} as {role}, {value}: {answer.status_code} {answer.text[:300]}"
@@ -305,7 +376,9 @@ def test_no_query_breaks_anything(shop: Shop, roles: dict[str, dict[str, str]], 
             value = "\0" if text == "%00" else text
             _assert_not_broken(_request(shop, operation, roles["customer"], params={name: value}), operation)
         _assert_not_broken(_request(shop, operation, roles["customer"], params=[(name, "1"), (name, "2")]), operation)
-        _assert_not_broken(_request(shop, operation, roles["customer"], url=f"{operation.url()}?{name}=%FF%FE"), operation)
+        _assert_not_broken(
+            _request(shop, operation, roles["customer"], url=f"{operation.url()}?{name}=%FF%FE"), operation
+        )
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "1001", "9" * 30, "1.5", "x", ""])
@@ -313,7 +386,9 @@ def test_no_query_breaks_anything(shop: Shop, roles: dict[str, dict[str, str]], 
 def test_pages_out_of_range_are_refused(shop: Shop, roles: dict[str, dict[str, str]], name: str, page: str) -> None:
     for operation in WITH_QUERY:
         if name in operation.named("query"):
-            _assert_refused(_request(shop, operation, roles["customer"], params={name: page}), operation, 401, 403, 404, 422)
+            _assert_refused(
+                _request(shop, operation, roles["customer"], params={name: page}), operation, 401, 403, 404, 422
+            )
 
 
 @_named(OPERATIONS)
@@ -321,7 +396,15 @@ def test_no_header_breaks_anything(shop: Shop, operation: Operation) -> None:
     values = ["", "Bearer a.b.c", "x" * 4_000, '"', "a=b; souk_session=;"]
     # Each password costs 64 MiB and a tenth of a second by design; the header is judged before or without it.
     body = None if "password" in (operation.body or {}) else operation.body
-    for header in ("Authorization", "X-Session-Id", "If-Match", "If-None-Match", "Idempotency-Key", "Traceparent", "Cookie"):
+    for header in (
+        "Authorization",
+        "X-Session-Id",
+        "If-Match",
+        "If-None-Match",
+        "Idempotency-Key",
+        "Traceparent",
+        "Cookie",
+    ):
         for value in values:
             _assert_not_broken(_request(shop, operation, {}, json=body, extra={header: value}), operation)
 

@@ -1,10 +1,8 @@
 """Bad values deep inside requests that are right otherwise, and ids that belong to somebody else.
 
-`test_bad_input.py` refuses what does not look like a request at all; here every leaf of a full, valid body is replaced in turn, so that
-the value gets as far as it can. Ends with every invariant and the gateway's ledger.
+`test_bad_input.py` refuses what does not look like a request at all; here every leaf of a full, valid body is replaced
+in turn, so that the value gets as far as it can. Ends with every invariant and the gateway's ledger.
 """
-
-from __future__ import annotations
 
 import copy
 import json
@@ -62,17 +60,27 @@ class Scene:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
         warehouse = str(self.market.scalar("select warehouse_id from warehouses limit 1"))
         listing = {
-            "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5, "listPrice": 20,
+            "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
+            "listPrice": 20,
             "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
-            "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]}, "primeEligible": True,
+            "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]},
+            "primeEligible": True,
             "status": "active",
         }  # fmt: skip
         line = {"productId": product, "variantId": variant, "quantity": 1}
         event = {
-            "type": "view", "eventId": str(uuid4()), "productId": product, "query": "q", "occurredAt": "2026-01-02T03:04:05Z",
-            "sessionId": "session-of-tests", "source": "s", "campaign": "c", "position": 1, "quantity": 1, "orderId": str(uuid4()),
+            "type": "view", "eventId": str(uuid4()), "productId": product, "query": "q",
+            "occurredAt": "2026-01-02T03:04:05Z",
+            "sessionId": "session-of-tests", "source": "s", "campaign": "c", "position": 1, "quantity": 1,
+            "orderId": str(uuid4()),
         }  # fmt: skip
-        account = {"email": "x@example.com", "password": "short", "name": "N", "phone": "+44 20 7946 0000", "userType": "customer"}
+        account = {
+            "email": "x@example.com",
+            "password": "short",
+            "name": "N",
+            "phone": "+44 20 7946 0000",
+            "userType": "customer",
+        }
         address = {**ADDRESS, "addressType": "home", "isDefault": False}
         guest = {"X-Session-Id": "session-of-tests"}
         order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
@@ -100,15 +108,28 @@ class Scene:
                 {"items": [{"orderItemId": self.line, "quantity": 1}], "reason": "r"}, buys,
             ),
             "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
-            "decideReturn": Request("POST", f"{api}/orders/{self.order}/return/decision", {"approve": True, "reason": "r"}, sells),
+            "decideReturn": Request(
+                "POST", f"{api}/orders/{self.order}/return/decision", {"approve": True, "reason": "r"}, sells
+            ),
             "adjustStock": Request(
-                "POST", f"{api}/inventory/adjustments", {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
+                "POST", f"{api}/inventory/adjustments",
+                {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
             ),
         }  # fmt: skip
 
 
 NAMES = [
-    *("register", "login", "refresh", "logout", "changeProfile", "addAddress", "createProduct", "replaceProduct", "changeProduct"),
+    *(
+        "register",
+        "login",
+        "refresh",
+        "logout",
+        "changeProfile",
+        "addAddress",
+        "createProduct",
+        "replaceProduct",
+        "changeProduct",
+    ),
     *(
         "addCartItem",
         "setCartItem",
@@ -133,7 +154,12 @@ def scene(market: Market, seller: Person, buyer: Person) -> Scene:
         orders.append(answer.json()["orderId"])
     for status in ("processing", "shipped", "delivered"):
         headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
-        assert market.client.post(f"/api/v1/orders/{orders[1]}/advance", json={"status": status}, headers=headers).status_code == 200
+        assert (
+            market.client.post(
+                f"/api/v1/orders/{orders[1]}/advance", json={"status": status}, headers=headers
+            ).status_code
+            == 200
+        )
     line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
@@ -165,7 +191,9 @@ def _replaced(body: dict[str, Any], path: tuple[str | int, ...], value: Any) -> 
 def _send(market: Market, request: Request, content: str) -> httpx.Response:
     market.client.cookies.clear()
     headers = {"Idempotency-Key": next(market.keys), "Content-Type": "application/json", **request.headers}
-    return market.client.request(request.method, request.path, content=content.replace(f'"{TOO_LARGE}"', "1e400"), headers=headers)
+    return market.client.request(
+        request.method, request.path, content=content.replace(f'"{TOO_LARGE}"', "1e400"), headers=headers
+    )
 
 
 def _assert_sound(answer: httpx.Response, what: str) -> None:
@@ -195,7 +223,9 @@ def test_a_member_twice_counts_once(scene: Scene, name: str) -> None:
         assert answer.status_code in {401, 422}, f"{name} {member}: {answer.status_code} {answer.text[:300]}"
 
 
-@pytest.mark.parametrize("quantity", ["0", "-1", "1000", "1000000000000", "1e400", "NaN", "Infinity", "1.0", "true", '"1"', "null", "[1]"])
+@pytest.mark.parametrize(
+    "quantity", ["0", "-1", "1000", "1000000000000", "1e400", "NaN", "Infinity", "1.0", "true", '"1"', "null", "[1]"]
+)
 @pytest.mark.parametrize("name", ["addCartItem", "setCartItem", "placeOrder", "returnOrder"])
 def test_a_quantity_that_is_none_is_refused(scene: Scene, name: str, quantity: str) -> None:
     request = scene.requests()[name]
@@ -211,7 +241,11 @@ def test_a_quantity_that_is_none_is_refused(scene: Scene, name: str, quantity: s
 def test_a_change_of_stock_that_is_none_is_refused(scene: Scene, change: str) -> None:
     request = scene.requests()["adjustStock"]
 
-    problem(_send(scene.market, request, json.dumps(request.body).replace('"change": 1', f'"change": {change}')), 422, "validation-failed")
+    problem(
+        _send(scene.market, request, json.dumps(request.body).replace('"change": 1', f'"change": {change}')),
+        422,
+        "validation-failed",
+    )
 
 
 def test_what_belongs_to_somebody_else_is_not_there(scene: Scene) -> None:
@@ -219,27 +253,40 @@ def test_what_belongs_to_somebody_else_is_not_there(scene: Scene) -> None:
     market = scene.market
     stranger, rival = market.person(), market.person("seller")
     session = {"X-Session-Id": f"guest-{uuid4().hex}"}
-    address = market.client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=scene.buyer.headers).json()["addressId"]
+    address = market.client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=scene.buyer.headers).json()[
+        "addressId"
+    ]
     requests = scene.requests()
     before = _state(scene, address)
 
     for headers in (stranger.headers, rival.headers, session):
         for name in ("setCartItem", "cancelOrder", "returnOrder"):
             request = requests[name]
-            answer = _send(market, Request(request.method, request.path, request.body, headers), json.dumps(request.body))
+            answer = _send(
+                market, Request(request.method, request.path, request.body, headers), json.dumps(request.body)
+            )
             assert answer.status_code == 404, f"{name}: {answer.text}"
         order = f"/api/v1/orders/{scene.order}"
         assert market.client.get(order, headers=headers).status_code == 404
         assert market.client.delete(f"/api/v1/cart/items/{scene.item}", headers=headers).status_code == 404
-        assert market.client.get(f"/api/v1/users/{scene.buyer.user_id}/orders", headers=headers).status_code in {401, 404}
+        assert market.client.get(f"/api/v1/users/{scene.buyer.user_id}/orders", headers=headers).status_code in {
+            401,
+            404,
+        }
         assert market.client.delete(f"/api/v1/users/me/addresses/{address}", headers=headers).status_code in {401, 404}
         body = market.order_body((scene.product, 1), shippingAddress={"addressId": address}, email="g@example.com")
         problem(market.buy(headers, body), 422, "address-unknown")
         for name in ("advanceOrder", "decideReturn", "replaceProduct", "changeProduct", "adjustStock"):
             request = requests[name]
-            answer = _send(market, Request(request.method, request.path, request.body, headers), json.dumps(request.body))
+            answer = _send(
+                market, Request(request.method, request.path, request.body, headers), json.dumps(request.body)
+            )
             assert answer.status_code in {401, 403, 404}, f"{name}: {answer.status_code} {answer.text}"
-        assert market.client.delete(f"/api/v1/products/{scene.product['productId']}", headers=headers).status_code in {401, 403, 404}
+        assert market.client.delete(f"/api/v1/products/{scene.product['productId']}", headers=headers).status_code in {
+            401,
+            403,
+            404,
+        }
         variant = scene.product["variants"][0]["variantId"]
         assert market.client.get(f"/api/v1/inventory/variants/{variant}", headers=headers).status_code in {401, 404}
 
@@ -252,7 +299,11 @@ def test_a_password_of_somebody_else_opens_nothing(scene: Scene) -> None:
 
     answer = market.client.post("/api/v1/auth/login", json={"email": scene.buyer.email, "password": PASSWORD + "x"})
     problem(answer, 401, "invalid-credentials")
-    problem(market.client.get(f"/api/v1/recommendations/for-you?userId={scene.buyer.user_id}", headers=other.headers), 403, "forbidden")
+    problem(
+        market.client.get(f"/api/v1/recommendations/for-you?userId={scene.buyer.user_id}", headers=other.headers),
+        403,
+        "forbidden",
+    )
 
 
 def _state(scene: Scene, address: str) -> list[tuple[Any, ...]]:

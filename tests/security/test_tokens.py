@@ -30,7 +30,9 @@ def shop(database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFac
     """An API whose signing key the test knows, so that every forgery differs from a good token in one thing only."""
     folder: Path = tmp_path_factory.mktemp("tokens")
     key_file = folder / "key.pem"
-    pem = _PRIVATE.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = _PRIVATE.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     key_file.write_bytes(pem)
     with running_api(folder, database_url, redis_url, SOUK_JWT_KEY_FILE=str(key_file)) as server:
         shop = Shop(server, database_url)
@@ -57,8 +59,15 @@ def _claims(person: Person, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**claims, **changes}.items() if value is not None}
 
 
-def _token(person: Person, key: Any = _PRIVATE, algorithm: str = "EdDSA", headers: dict[str, Any] | None = None, **changes: Any) -> str:
-    return jwt.encode(_claims(person, **changes), key, algorithm=algorithm, headers={"kid": _kid(), "typ": "at+jwt", **(headers or {})})
+def _token(
+    person: Person, key: Any = _PRIVATE, algorithm: str = "EdDSA", headers: dict[str, Any] | None = None, **changes: Any
+) -> str:
+    return jwt.encode(
+        _claims(person, **changes),
+        key,
+        algorithm=algorithm,
+        headers={"kid": _kid(), "typ": "at+jwt", **(headers or {})},
+    )
 
 
 def _raw(header: dict[str, Any], person: Person, sign: Callable[[bytes], bytes]) -> str:
@@ -67,7 +76,9 @@ def _raw(header: dict[str, Any], person: Person, sign: Callable[[bytes], bytes])
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
-    numbers = {key: int(value.timestamp()) if isinstance(value, datetime) else value for key, value in _claims(person).items()}
+    numbers = {
+        key: int(value.timestamp()) if isinstance(value, datetime) else value for key, value in _claims(person).items()
+    }
     signed = part(header) + b"." + part(numbers)
     return (signed + b"." + base64.urlsafe_b64encode(sign(signed)).rstrip(b"=")).decode()
 
@@ -78,7 +89,9 @@ _PEM = _PUBLIC.public_bytes(serialization.Encoding.PEM, serialization.PublicForm
 _STRANGER_JWK = {
     "kty": "OKP",
     "crv": "Ed25519",
-    "x": base64.urlsafe_b64encode(_STRANGER.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).decode(),
+    "x": base64.urlsafe_b64encode(
+        _STRANGER.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    ).decode(),
 }
 
 
@@ -120,7 +133,9 @@ FORGERIES: dict[str, Callable[[Person], str]] = {
     "cut short": lambda p: _token(p)[:-4],
     "no signature": lambda p: _token(p).rsplit(".", 1)[0] + ".",
     "two parts": lambda p: _token(p).rsplit(".", 1)[0],
-    "payload swapped": lambda p: ".".join([_token(p).split(".")[0], _token(p, utp="admin").split(".")[1], _token(p).split(".")[2]]),
+    "payload swapped": lambda p: ".".join(
+        [_token(p).split(".")[0], _token(p, utp="admin").split(".")[1], _token(p).split(".")[2]]
+    ),
     "not a token": lambda _: "hello",
     "dots": lambda _: "..",
     "very long": lambda p: _token(p) + "A" * 5_000,
@@ -171,12 +186,17 @@ def test_refresh_rotates_and_reuse_ends_the_family(shop: Shop) -> None:
     problem(_refresh(shop, person.refresh_token), 401, "invalid-refresh-token")
 
     problem(_refresh(shop, second.json()["refreshToken"]), 401, "invalid-refresh-token")
-    assert shop.scalar("select count(*) from refresh_tokens where user_id = %s and revoked_at is null", (person.user_id,)) == 0
+    assert (
+        shop.scalar("select count(*) from refresh_tokens where user_id = %s and revoked_at is null", (person.user_id,))
+        == 0
+    )
 
 
 def test_reuse_of_one_family_leaves_the_other_devices_alone(shop: Shop) -> None:
     person = shop.person()
-    other = shop.client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD}).json()["refreshToken"]
+    other = shop.client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD}).json()[
+        "refreshToken"
+    ]
     assert _refresh(shop, person.refresh_token).status_code == 200
 
     assert _refresh(shop, person.refresh_token).status_code == 401
@@ -199,7 +219,9 @@ def test_of_simultaneous_refreshes_one_wins_and_the_family_ends(shop: Shop) -> N
 @pytest.mark.parametrize("column", ["expires_at", "revoked_at"])
 def test_an_expired_or_revoked_refresh_token_is_refused(shop: Shop, column: str) -> None:
     person = shop.person()
-    shop.sql.execute(f"update refresh_tokens set {column} = now() - interval '1 second' where user_id = %s", (person.user_id,))
+    shop.sql.execute(
+        f"update refresh_tokens set {column} = now() - interval '1 second' where user_id = %s", (person.user_id,)
+    )
 
     problem(_refresh(shop, person.refresh_token), 401, "invalid-refresh-token")
 
@@ -241,7 +263,8 @@ def test_suspension_ends_access_within_a_minute_and_is_told_only_to_the_owner(sh
 
 
 def test_login_takes_as_long_for_unknown_users(shop: Shop, person: Person) -> None:
-    """A single request's time is dominated by Argon2id; without it an unknown user would answer at least five times faster."""
+    """A single request's time is dominated by Argon2id; without it an unknown user would answer at least five times
+    faster."""
     known, unknown = [], []
     for i in range(15):
         known.append(_login_seconds(shop, person.email))
@@ -256,7 +279,9 @@ def _refresh(shop: Shop, token: str) -> Any:
 
 def _login_seconds(shop: Shop, email: str) -> float:
     started = time.perf_counter()
-    assert shop.client.post("/api/v1/auth/login", json={"email": email, "password": "wrong password"}).status_code == 401
+    assert (
+        shop.client.post("/api/v1/auth/login", json={"email": email, "password": "wrong password"}).status_code == 401
+    )
     return time.perf_counter() - started
 
 

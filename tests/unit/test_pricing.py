@@ -13,7 +13,9 @@ PRICES = st.decimals("0.01", "99999.99", places=2)
 
 def test_the_designs_own_cart() -> None:
     lines = [PricedLine(2, Decimal("999.99"))]
-    assert totals(lines, TARIFF) == Totals(Decimal("1999.98"), Decimal("160.00"), Decimal("0.00"), Decimal("0.00"), Decimal("2159.98"))
+    assert totals(lines, TARIFF) == Totals(
+        Decimal("1999.98"), Decimal("160.00"), Decimal("0.00"), Decimal("0.00"), Decimal("2159.98")
+    )
 
 
 def test_shipping_is_free_from_the_threshold_on() -> None:
@@ -29,4 +31,7 @@ def test_nothing_costs_nothing() -> None:
 def test_amounts_add_up_in_cents(lines: list[PricedLine]) -> None:
     result = totals(lines, TARIFF)
     assert result.total == result.subtotal + result.tax + result.shipping - result.discount
-    assert all(amount == amount.quantize(Decimal("0.01")) for amount in (result.subtotal, result.tax, result.shipping, result.total))
+    assert all(
+        amount == amount.quantize(Decimal("0.01"))
+        for amount in (result.subtotal, result.tax, result.shipping, result.total)
+    )

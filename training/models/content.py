@@ -1,6 +1,5 @@
-"""Content similarity: tf-idf cosine of title words and attributes. The only thing known about an item nobody bought yet."""
-
-from __future__ import annotations
+"""Content similarity: tf-idf cosine of title words and attributes. The only thing known about an item nobody bought
+yet."""
 
 import re
 from collections import Counter
@@ -14,7 +13,8 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")  # letters of any alphabet, or digits
 
 
 def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2) -> sparse.csr_matrix:
-    """[N, N] float32 CSR of the `neighbours` most alike items per item, cosine in (0, 1], no diagonal, only recommendable columns.
+    """[N, N] float32 CSR of the `neighbours` most alike items per item, cosine in (0, 1], no diagonal, only
+    recommendable columns.
 
     Tokens of more than `common_share` of the items or of a single one are dropped: they cost time and say nothing.
     """
@@ -25,7 +25,8 @@ def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2
     ]
     frequency = Counter(token for row in tokens for token in row)
     vocabulary = {
-        token: column for column, token in enumerate(sorted(t for t, n in frequency.items() if 1 < n <= max(common_share * size, 2)))
+        token: column
+        for column, token in enumerate(sorted(t for t, n in frequency.items() if 1 < n <= max(common_share * size, 2)))
     }
     if not vocabulary:
         return sparse.csr_matrix((size, size), dtype=np.float32)
@@ -43,7 +44,9 @@ def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2
         block[rows_here, start + rows_here] = 0
         best = np.sort(np.argpartition(-block, min(neighbours, size - 1), axis=1)[:, :neighbours], axis=1)
         data = np.take_along_axis(block, best, axis=1)
-        kept = sparse.csr_matrix((data.ravel(), best.ravel(), np.arange(0, best.size + 1, best.shape[1])), shape=block.shape)
+        kept = sparse.csr_matrix(
+            (data.ravel(), best.ravel(), np.arange(0, best.size + 1, best.shape[1])), shape=block.shape
+        )
         kept.eliminate_zeros()
         blocks.append(kept)
     return sparse.vstack(blocks).tocsr().astype(np.float32)

@@ -1,10 +1,9 @@
 """Item to item: transitions between orders + baskets inside one order + content, one sparse neighbour table in the end.
 
-Everything is a product of the order x item matrix with itself, so baskets (many items an order) and sequences (one item an order)
-share the code: co-purchase C = B' B, transitions at gap g: T_g = B[orders]' B[the same users' orders g later].
+Everything is a product of the order x item matrix with itself, so baskets (many items an order) and sequences (one item
+an order) share the code: co-purchase C = B' B, transitions at gap g: T_g = B[orders]' B[the same users' orders g
+later].
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -22,7 +21,8 @@ from training.recipes import ItemToItemRecipe
 class Counts:
     """What is counted once and mixed many times. All [N, N] float32 CSR without diagonal, n_N weighted orders per item.
 
-    forward[a, b]: b bought after a, 1/gap weighted; basket[a, b]: in one order; content[a, b]: cosine of words and attributes.
+    forward[a, b]: b bought after a, 1/gap weighted; basket[a, b]: in one order; content[a, b]: cosine of words and
+    attributes.
     """
 
     forward: sparse.csr_matrix
@@ -51,7 +51,9 @@ class ItemToItem:
 def count(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemToItemRecipe) -> Counts:
     """All matrices of one recipe from the events it may see."""
     orders_total = int(events.order.max()) + 1 if len(events) else 0
-    baskets = sparse.csr_matrix((np.ones(len(events), np.float32), (events.order, events.item)), shape=(orders_total, items))
+    baskets = sparse.csr_matrix(
+        (np.ones(len(events), np.float32), (events.order, events.item)), shape=(orders_total, items)
+    )
     weight = np.zeros(orders_total, dtype=np.float32)
     weight[events.order] = recency(events, recipe.half_life_days)
     size = np.maximum(np.diff(baskets.indptr), 1)
@@ -63,7 +65,9 @@ def count(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemTo
             scale = weight[later] / gap * (size[earlier] * size[later]) ** -0.5
             forward = forward + baskets[earlier].T @ sparse.diags_array(scale.astype(np.float32)) @ baskets[later]
     n_N = np.bincount(events.item, weight[events.order], items).astype(np.float32)
-    return Counts(_pruned(_hollow(forward), n_N, recipe.pruned), _pruned(_hollow(together), n_N, recipe.pruned), content, n_N)
+    return Counts(
+        _pruned(_hollow(forward), n_N, recipe.pruned), _pruned(_hollow(together), n_N, recipe.pruned), content, n_N
+    )
 
 
 def mix(counts: Counts, recipe: ItemToItemRecipe) -> ItemToItem:
@@ -97,7 +101,8 @@ def keep_best(table: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
 
 
 def _normalise(counts: sparse.csr_matrix, n_N: Scores, recipe: ItemToItemRecipe) -> sparse.csr_matrix:
-    """c_ab * c_ab / (c_ab + shrink) / (n_a ** seed_power * n_b ** target_power): cosine at powers .5/.5, conditional at 1/0."""
+    """c_ab * c_ab / (c_ab + shrink) / (n_a ** seed_power * n_b ** target_power): cosine at powers .5/.5, conditional at
+    1/0."""
     table = counts.tocsr().astype(np.float32)
     n = np.maximum(n_N, np.float32(1e-6))
     rows = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
@@ -120,9 +125,12 @@ def _order_pairs(events: Events, gap: int) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def _pruned(table: sparse.csr_matrix, n_N: Scores, keep: int) -> sparse.csr_matrix:
-    """The `keep` best of every row by c_ab / sqrt(n_b): what a mix could still want, a fraction of the pairs of large baskets."""
+    """The `keep` best of every row by c_ab / sqrt(n_b): what a mix could still want, a fraction of the pairs of large
+    baskets."""
     scale = np.maximum(n_N, np.float32(1e-6)) ** np.float32(0.5)
-    best = keep_best(sparse.csr_matrix((table.data / scale[table.indices], table.indices, table.indptr), shape=table.shape), keep)
+    best = keep_best(
+        sparse.csr_matrix((table.data / scale[table.indices], table.indices, table.indptr), shape=table.shape), keep
+    )
     return sparse.csr_matrix((best.data * scale[best.indices], best.indices, best.indptr), shape=table.shape)
 
 

@@ -1,7 +1,5 @@
 """Recency-weighted popularity: the baseline of every table and the last rung of serving."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 Suffixes: B cases, C candidates, F inputs, H hidden units.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +20,8 @@ CLIP = 6.0
 
 @dataclass(frozen=True)
 class Ranker:
-    """score = relu(z W1 + b1) w2 + z skip, z = clip((scaled(x) - mean) / std); feature columns go through sign(x) log1p(|x|) first."""
+    """score = relu(z W1 + b1) w2 + z skip, z = clip((scaled(x) - mean) / std); feature columns go through sign(x)
+    log1p(|x|) first."""
 
     inputs: tuple[str, ...]
     mean_F: Scores
@@ -33,7 +32,8 @@ class Ranker:
     skip_F: Scores
 
     def score(self, inputs_BCF: Scores) -> Scores:
-        """Scores [B, C] float32, comparable within one row only. Raises ValueError when F is not what it was fitted on."""
+        """Scores [B, C] float32, comparable within one row only. Raises ValueError when F is not what it was fitted
+        on."""
         if inputs_BCF.shape[-1] != len(self.inputs):
             raise ValueError(f"the ranker has {len(self.inputs)} inputs, got {inputs_BCF.shape[-1]}")
         z = standardise(inputs_BCF, self.mean_F, self.std_F)
@@ -81,8 +81,15 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch ships no signature for backward
             optimiser.step()
-    arrays = [tensor.detach().numpy().copy() for tensor in (first.weight.T, first.bias, second.weight[0], skip.weight[0])]
-    return Ranker(inputs, mean.astype(np.float32), std.astype(np.float32), *(np.ascontiguousarray(a, dtype=np.float32) for a in arrays))
+    arrays = [
+        tensor.detach().numpy().copy() for tensor in (first.weight.T, first.bias, second.weight[0], skip.weight[0])
+    ]
+    return Ranker(
+        inputs,
+        mean.astype(np.float32),
+        std.astype(np.float32),
+        *(np.ascontiguousarray(a, dtype=np.float32) for a in arrays),
+    )
 
 
 def _shown(candidates: Candidates, keep: int, seed: int) -> Candidates:

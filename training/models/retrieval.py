@@ -1,7 +1,5 @@
 """All retrieval models of one moment, the candidates they propose and the inputs the ranker sees for each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +14,17 @@ from training.models.popularity import Popularity
 from training.models.sequential import SequentialFit
 from training.recipes import RankerRecipe
 
-SCORE_INPUTS = ("item_to_item", "item_to_item_log", "sequential", "popularity_recent", "popularity_month", "popularity_all", "history_size")
-"""Ranker inputs computed from retrieval, in order; the feature columns follow. README.md defines each so that serving can repeat them."""
+SCORE_INPUTS = (
+    "item_to_item",
+    "item_to_item_log",
+    "sequential",
+    "popularity_recent",
+    "popularity_month",
+    "popularity_all",
+    "history_size",
+)
+"""Ranker inputs computed from retrieval, in order; the feature columns follow. README.md defines each so that serving
+can repeat them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,13 @@ def _mark(chosen_BN: Mask, scores_BN: Scores, keep: int) -> None:
 
 
 def _score_inputs(
-    retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.int64], present: Mask, *, table: Scores, sequence: Scores | None
+    retrieval: Retrieval,
+    cases: Cases,
+    items: npt.NDArray[np.int64],
+    present: Mask,
+    *,
+    table: Scores,
+    sequence: Scores | None,
 ) -> Scores:
     """[B, C, len(SCORE_INPUTS)] float32, in the order of SCORE_INPUTS."""
     rows = np.arange(items.shape[0])[:, None]
@@ -122,7 +135,8 @@ def _feature_inputs(retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.in
 
 
 def scatter(retrieval: Retrieval, cases: Cases, candidates: Candidates, scores_BC: Scores) -> Scores:
-    """Candidate scores over all items [B, N]: what was not proposed follows after all candidates, in item-to-item order."""
+    """Candidate scores over all items [B, N]: what was not proposed follows after all candidates, in item-to-item
+    order."""
     rest = retrieval.item_to_item.score(cases)
     dense = np.asarray(rest / np.maximum(rest.max(axis=1, keepdims=True), 1e-9) - 1e4, dtype=np.float32)
     rows, places = np.nonzero(candidates.present)
@@ -137,5 +151,6 @@ def half_lives(values: Sequence[float]) -> tuple[float, float, None]:
 
 
 def log_scaled(values: Floats) -> Floats:
-    """sign(x) * log1p(|x|): counts and money with long tails become comparable; the ranker's feature columns pass through it."""
+    """sign(x) * log1p(|x|): counts and money with long tails become comparable; the ranker's feature columns pass
+    through it."""
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)))

@@ -3,8 +3,6 @@
 Suffixes: B users of a batch, L positions (oldest first, right aligned), D width, N items; index N is the padding.
 """
 
-from __future__ import annotations
-
 import hashlib
 import time
 from dataclasses import dataclass, replace
@@ -67,13 +65,19 @@ class _Block(nn.Module):
         self.heads, self.rate = recipe.heads, recipe.dropout
         self.before_attention, self.before_forward = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.forward_layers = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(recipe.dropout), nn.Linear(2 * width, width))
+        self.forward_layers = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(recipe.dropout), nn.Linear(2 * width, width)
+        )
         self.dropout = nn.Dropout(recipe.dropout)
 
     def forward(self, x_BLD: Tensor, visible_B1LL: Tensor) -> Tensor:
         """[B, L, D] -> [B, L, D]."""
         batch, length, width = x_BLD.shape
-        q, k, v = self.qkv(self.before_attention(x_BLD)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.qkv(self.before_attention(x_BLD))
+            .view(batch, length, 3, self.heads, width // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible_B1LL)
         x_BLD = x_BLD + self.dropout(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
         result: Tensor = x_BLD + self.dropout(self.forward_layers(self.before_forward(x_BLD)))
@@ -82,7 +86,8 @@ class _Block(nn.Module):
 
 @dataclass(frozen=True)
 class SequentialFit:
-    """A fitted model; `epochs` done, whether the clock stopped it before the recipe's number, mean loss of each epoch."""
+    """A fitted model; `epochs` done, whether the clock stopped it before the recipe's number, mean loss of each
+    epoch."""
 
     model: SequentialModel
     recipe: SequentialRecipe
@@ -112,8 +117,9 @@ def fit_sequential(
 ) -> SequentialFit:
     """Fit on the events' buyers (guests have no sequence). Deterministic for a seed unless the clock strikes.
 
-    start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued from when it is of the
-    same fit (events, items, recipe, seed); one of another fit is overwritten. The caller deletes it after success.
+    start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued
+    from when it is of the same fit (events, items, recipe, seed); one of another fit is overwritten. The caller deletes
+    it after success.
     weights: continue from this model instead of starting anew (it is not changed).
     """
     torch.manual_seed(seed)
@@ -132,7 +138,12 @@ def fit_sequential(
     for epoch in range(len(losses), recipe.epochs):
         torch.manual_seed(seed * 1000 + epoch)
         loss = _epoch(
-            model, optimiser, events, recipe=recipe, generator=np.random.default_rng((seed, epoch)), deadline=began + recipe.max_seconds
+            model,
+            optimiser,
+            events,
+            recipe=recipe,
+            generator=np.random.default_rng((seed, epoch)),
+            deadline=began + recipe.max_seconds,
         )
         losses.append(loss)
         if checkpoint is not None:
@@ -166,7 +177,9 @@ def _epoch(
     """One pass in batches of like length; returns the mean loss. Past the deadline the rest of the pass is skipped."""
     model.train()
     total, count = 0.0, 0
-    for batch_BL in _batches(_windows(events, recipe.length + 1, generator), recipe.batch_tokens, model.items, generator):
+    for batch_BL in _batches(
+        _windows(events, recipe.length + 1, generator), recipe.batch_tokens, model.items, generator
+    ):
         items_BL = torch.from_numpy(batch_BL)
         inputs_BL, targets_BL = items_BL[:, :-1], items_BL[:, 1:]
         known = (inputs_BL != model.items) & (targets_BL != model.items)
@@ -214,7 +227,9 @@ def _batches(
 
 def _start_from(model: SequentialModel, affinity: sparse.csr_matrix, width: int, seed: int) -> None:
     """Embeddings = scaled left singular vectors of the affinities: neighbours start close to each other."""
-    left, values, _ = svds(affinity.astype(np.float64), k=width, v0=np.random.default_rng(seed).random(affinity.shape[0]))
+    left, values, _ = svds(
+        affinity.astype(np.float64), k=width, v0=np.random.default_rng(seed).random(affinity.shape[0])
+    )
     start = left * np.sqrt(values)
     start *= 0.05 / max(float(start.std()), 1e-9)
     with torch.no_grad():
@@ -222,22 +237,28 @@ def _start_from(model: SequentialModel, affinity: sparse.csr_matrix, width: int,
 
 
 def _identity(events: Events, items: int, recipe: SequentialRecipe, seed: int) -> str:
-    """sha256 of everything that decides a fit's epochs one by one; how many they are and how long they may take does not."""
+    """sha256 of everything that decides a fit's epochs one by one; how many they are and how long they may take does
+    not."""
     digest = hashlib.sha256(f"{replace(recipe, epochs=0, max_seconds=0.0)} {items} {seed}".encode())
     for array in (events.user, events.item, events.order):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _save(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
+def _save(
+    path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer, losses: list[float]
+) -> None:
     """Atomic: a kill leaves the previous checkpoint."""
     part = path.with_suffix(".part")
-    torch.save({"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part)
+    torch.save(
+        {"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part
+    )
     part.replace(path)
 
 
 def _continue_from(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer) -> list[float]:
-    """Load weights and optimiser of the same fit and return its losses so far; none when the checkpoint is of another one.
+    """Load weights and optimiser of the same fit and return its losses so far; none when the checkpoint is of another
+    one.
 
     A run that was killed leaves its checkpoint, and the next one may know more orders and products.
     """

@@ -4,11 +4,13 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as sf
 
 MAX_BASKET = 100
-"""Orders with more distinct products make no pairs. They are wholesale lists, not a taste, and n products cost n(n-1)/2 pairs."""
+"""Orders with more distinct products make no pairs. They are wholesale lists, not a taste, and n products cost n(n-1)/2
+pairs."""
 MIN_ORDERS = 2
 """Pairs seen in fewer orders are chance."""
 MAX_PARTNERS = 100
-"""Partners kept per product, those with most orders in common: the result grows with the catalogue, not with its square."""
+"""Partners kept per product, those with most orders in common: the result grows with the catalogue, not with its
+square."""
 
 COLUMNS = ("product_a", "product_b", "orders_together", "orders_a", "orders_b", "support", "confidence", "lift")
 
@@ -18,21 +20,28 @@ def co_purchase(
 ) -> DataFrame:
     """Ordered pairs (a, b), a != b, of products that share orders.
 
-    lines: order_id, product_id; repeats inside an order count once. orders_a and orders_b count every order, wholesale lists too.
-    support = together / all orders; confidence = together / orders_a = P(b | a); lift = together * all orders / (orders_a * orders_b).
-    Both directions of a pair are rows, because confidence differs. Ties at `max_partners` go to the smaller product_b.
+    lines: order_id, product_id; repeats inside an order count once. orders_a and orders_b count every order, wholesale
+    lists too. support = together / all orders; confidence = together / orders_a = P(b | a); lift = together * all
+    orders / (orders_a * orders_b). Both directions of a pair are rows, because confidence differs. Ties at
+    `max_partners` go to the smaller product_b.
     """
     bought = lines.select("order_id", "product_id").distinct()
     products = _numbered(bought)
-    coded = bought.join(sf.broadcast(products.select("product_id", "number")), "product_id").select("order_id", "number")
+    coded = bought.join(sf.broadcast(products.select("product_id", "number")), "product_id").select(
+        "order_id", "number"
+    )
     counted = _pairs(coded, max_basket).groupBy("pair").agg(sf.count("*").alias("orders_together"))
     counted = counted.where(sf.col("orders_together") >= min_orders)
     low, high = sf.shiftright("pair", 32).cast("int"), sf.col("pair").bitwiseAND(0xFFFFFFFF).cast("int")
     sides = sf.array(sf.struct(low.alias("a"), high.alias("b")), sf.struct(high.alias("a"), low.alias("b")))
-    named = counted.select(sf.explode(sides).alias("side"), "orders_together").select("side.a", "side.b", "orders_together")
+    named = counted.select(sf.explode(sides).alias("side"), "orders_together").select(
+        "side.a", "side.b", "orders_together"
+    )
     for side in ("a", "b"):
         names = products.select(
-            sf.col("number").alias(side), sf.col("product_id").alias(f"product_{side}"), sf.col("orders").alias(f"orders_{side}")
+            sf.col("number").alias(side),
+            sf.col("product_id").alias(f"product_{side}"),
+            sf.col("orders").alias(f"orders_{side}"),
         )
         named = named.join(sf.broadcast(names), side)
     best_first = Window.partitionBy("product_a").orderBy(sf.col("orders_together").desc(), "product_b")
@@ -53,14 +62,18 @@ def _with_measures(pairs: DataFrame, bought: DataFrame) -> DataFrame:
 
 
 def _numbered(bought: DataFrame) -> DataFrame:
-    """product_id, number (int, by product_id), orders. Pairs of numbers fit one long: counting them moves 8 bytes, not two UUIDs."""
+    """product_id, number (int, by product_id), orders. Pairs of numbers fit one long: counting them moves 8 bytes, not
+    two UUIDs."""
     counts = bought.groupBy("product_id").agg(sf.count("*").alias("orders"))
     return counts.withColumn("number", sf.row_number().over(Window.orderBy("product_id")))
 
 
 def _pairs(coded: DataFrame, max_basket: int) -> DataFrame:
-    """pair: every low < high of one order, as low * 2^32 + high. A join, because Spark compiles joins and interprets array lambdas."""
-    sizes = coded.groupBy("order_id").agg(sf.count("*").alias("products")).where(sf.col("products").between(2, max_basket))
+    """pair: every low < high of one order, as low * 2^32 + high. A join, because Spark compiles joins and interprets
+    array lambdas."""
+    sizes = (
+        coded.groupBy("order_id").agg(sf.count("*").alias("products")).where(sf.col("products").between(2, max_basket))
+    )
     kept = coded.join(sizes.select("order_id"), "order_id", "left_semi")
     lower = kept.select("order_id", sf.col("number").alias("low"))
     higher = kept.select("order_id", sf.col("number").alias("high"))

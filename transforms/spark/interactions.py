@@ -12,11 +12,15 @@ COLUMNS = ("user_id", "product_ids", "order_ids", "timestamps")
 def interaction_sequences(lines: DataFrame, *, max_events: int = MAX_EVENTS) -> DataFrame:
     """One row per shopper: three arrays of one length, oldest first.
 
-    lines: order_item_id, order_id, product_id, user_id, ordered_at. Guests (user_id null) are left out: they are not one shopper.
-    Lines of one order keep the order of their ids, which is the order of the basket.
+    lines: order_item_id, order_id, product_id, user_id, ordered_at. Guests (user_id null) are left out: they are not
+    one shopper. Lines of one order keep the order of their ids, which is the order of the basket.
     """
     event = sf.struct("ordered_at", "order_id", "order_item_id", "product_id")
-    grouped = lines.where(sf.col("user_id").isNotNull()).groupBy("user_id").agg(sf.array_sort(sf.collect_list(event)).alias("line"))
+    grouped = (
+        lines.where(sf.col("user_id").isNotNull())
+        .groupBy("user_id")
+        .agg(sf.array_sort(sf.collect_list(event)).alias("line"))
+    )
     newest = sf.expr(f"slice(line, greatest(size(line) - {max_events:d} + 1, 1), {max_events:d})")
     return grouped.select("user_id", newest.alias("line")).select(
         "user_id",

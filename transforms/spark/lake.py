@@ -13,8 +13,11 @@ from warehouse.lake.read import TableFiles, Watermark, table_files
 _TAIL_COLUMNS = ("_op", "_commit_lsn", "_ordinal")
 
 
-def lake_table(spark: SparkSession, lake: str | os.PathLike[str], name: str, watermark: Watermark, columns: list[str]) -> DataFrame:
-    """These columns of one table as they were at the watermark. Raises LakeNotReady when the watermark lacks the table."""
+def lake_table(
+    spark: SparkSession, lake: str | os.PathLike[str], name: str, watermark: Watermark, columns: list[str]
+) -> DataFrame:
+    """These columns of one table as they were at the watermark. Raises LakeNotReady when the watermark lacks the
+    table."""
     version = watermark.versions.get(name)
     if version is None:
         raise LakeNotReady(f"table {name} is not in the lake's watermark {watermark.lsn_text}")
@@ -22,7 +25,8 @@ def lake_table(spark: SparkSession, lake: str | os.PathLike[str], name: str, wat
 
 
 def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) -> DataFrame:
-    """Base plus tail, the last change of a key wins, deletes and truncations applied: `warehouse.lake.read.state_sql`."""
+    """Base plus tail, the last change of a key wins, deletes and truncations applied:
+    `warehouse.lake.read.state_sql`."""
     needed = list(dict.fromkeys([*files.key, *columns]))
     base = _read(spark, files.base, files.schema, needed)
     if not files.tail:
@@ -31,10 +35,16 @@ def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) ->
     tail = tail.where((sf.col("_commit_lsn") > files.folded_lsn) & (sf.col("_commit_lsn") <= files.lsn))
     position = sf.struct("_commit_lsn", "_ordinal")
     reset = sf.broadcast(tail.where(sf.col("_op") == "t").agg(sf.max(position).alias("reset")))
-    after = tail.where(sf.col("_op") != "t").crossJoin(reset).where(sf.col("reset").isNull() | (position > sf.col("reset")))
+    after = (
+        tail.where(sf.col("_op") != "t").crossJoin(reset).where(sf.col("reset").isNull() | (position > sf.col("reset")))
+    )
     newest_first = Window.partitionBy(*files.key).orderBy(sf.col("_commit_lsn").desc(), sf.col("_ordinal").desc())
     last = after.withColumn("_rank", sf.row_number().over(newest_first)).where(sf.col("_rank") == 1)
-    untouched = base.join(last.select(*files.key), list(files.key), "left_anti").crossJoin(reset).where(sf.col("reset").isNull())
+    untouched = (
+        base.join(last.select(*files.key), list(files.key), "left_anti")
+        .crossJoin(reset)
+        .where(sf.col("reset").isNull())
+    )
     return untouched.select(*columns).unionByName(last.where(sf.col("_op") != "d").select(*columns))
 
 

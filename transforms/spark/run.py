@@ -55,14 +55,20 @@ class SparkResult:
     seconds: dict[str, float]
 
 
-def run(settings: TransformSettings, watermark: Watermark | None = None, spark: SparkSession | None = None) -> SparkResult:
-    """Compute both derived tables at one watermark (the newest by default) and commit each whole, with the LSN in the commit.
+def run(
+    settings: TransformSettings, watermark: Watermark | None = None, spark: SparkSession | None = None
+) -> SparkResult:
+    """Compute both derived tables at one watermark (the newest by default) and commit each whole, with the LSN in the
+    commit.
 
-    Starts a session unless one is given. Raises LakeNotReady without a watermark, SparkFailed without a Java. Safe to repeat.
+    Starts a session unless one is given. Raises LakeNotReady without a watermark, SparkFailed without a Java. Safe to
+    repeat.
     """
     watermark = watermark or latest_watermark(settings.lake_uri)
     if watermark is None:
-        raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?")
+        raise LakeNotReady(
+            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
+        )
     if spark is not None:
         return _run(spark, settings.lake_uri, watermark, {})
     started = time.perf_counter()
@@ -71,10 +77,13 @@ def run(settings: TransformSettings, watermark: Watermark | None = None, spark: 
 
 
 def order_lines(spark: SparkSession, lake: str, watermark: Watermark) -> DataFrame:
-    """order_item_id, order_id, product_id, user_id (null for guests), ordered_at; lines of cancelled orders left out."""
+    """order_item_id, order_id, product_id, user_id (null for guests), ordered_at; lines of cancelled orders left
+    out."""
     orders = lake_table(spark, lake, "orders", watermark, ["order_id", "user_id", "status", "created_at"])
     items = lake_table(spark, lake, "order_items", watermark, ["order_item_id", "order_id", "product_id"])
-    placed = orders.where(sf.col("status") != "cancelled").select("order_id", "user_id", sf.col("created_at").alias("ordered_at"))
+    placed = orders.where(sf.col("status") != "cancelled").select(
+        "order_id", "user_id", sf.col("created_at").alias("ordered_at")
+    )
     return items.join(placed, "order_id")
 
 
@@ -88,7 +97,9 @@ def _run(spark: SparkSession, lake: str, watermark: Watermark, seconds: dict[str
             files = _write(table.compute(lines), lake, table.name)
             rows[table.name] = sum(int(_footer_rows(file)) for file in files)
             metadata = {"watermarkLsn": str(watermark.lsn), "watermarkLsnText": watermark.lsn_text}
-            versions[table.name] = commit_files(lake, table.name, files, table.schema, mode="overwrite", metadata=metadata)
+            versions[table.name] = commit_files(
+                lake, table.name, files, table.schema, mode="overwrite", metadata=metadata
+            )
             _forget_old(lake, table.name)
             seconds[table.name] = round(time.perf_counter() - started, 3)
     finally:
@@ -117,8 +128,12 @@ def _forget_old(lake: str, name: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m transforms.spark.run", description="Co-purchase pairs and interaction sequences.")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object and nothing else on stdout")
+    parser = argparse.ArgumentParser(
+        prog="python -m transforms.spark.run", description="Co-purchase pairs and interaction sequences."
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
+    )
     options = parser.parse_args(arguments)
     try:
         result = run(TransformSettings())

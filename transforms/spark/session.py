@@ -14,12 +14,14 @@ from transforms.settings import TransformSettings
 
 @contextmanager
 def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
-    """A session in UTC without web UI; stopped on exit, and the JVM with the process. Raises SparkFailed without a Java."""
+    """A session in UTC without web UI; stopped on exit, and the JVM with the process. Raises SparkFailed without a
+    Java."""
     try:
         java = find_java(os.environ, settings.souk_home.absolute() / "java")
     except JavaMissingError as error:
         raise SparkFailed(str(error)) from error
-    # pyspark's launcher takes these from the environment only. Without PYSPARK_PYTHON workers start whatever `python3` is first on PATH.
+    # pyspark's launcher takes these from the environment only. Without PYSPARK_PYTHON workers start whatever `python3`
+    # is first on PATH.
     os.environ.update(JAVA_HOME=str(java.home), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     builder = (
         SparkSession.builder.master(settings.spark_master)

@@ -1,7 +1,9 @@
-"""Batches and snapshots into the lake: every table's commit carries its LSN, then one watermark row makes the batch visible.
+"""Batches and snapshots into the lake: every table's commit carries its LSN, then one watermark row makes the batch
+visible.
 
-Exactness rests on three facts. A table's rows and its LSN are one Delta commit, so after any crash the table says itself what it has and
-rows at or below that LSN are skipped. Readers see nothing before the watermark row. The slot is told only what a watermark holds.
+Exactness rests on three facts. A table's rows and its LSN are one Delta commit, so after any crash the table says
+itself what it has and rows at or below that LSN are skipped. Readers see nothing before the watermark row. The slot is
+told only what a watermark holds.
 """
 
 import logging
@@ -30,9 +32,9 @@ log = logging.getLogger(__name__)
 class TableState:
     """One table's open handles and where it stands.
 
-    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again after a snapshot of
-    its own. ``added``: columns of the contract that the lake gets with the next commit. ``shown``: the versions of the last watermark,
-    None before the table's first one.
+    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again
+    after a snapshot of its own. ``added``: columns of the contract that the lake gets with the next commit. ``shown``:
+    the versions of the last watermark, None before the table's first one.
     """
 
     table: Table
@@ -89,7 +91,9 @@ class LakeWriter:
             shown=shown,
             added=added_columns(changes, table.changes_schema),
         )
-        sync_since(changes, shown.changes if shown else -1)  # what a killed process wrote last may not be on the disk yet
+        sync_since(
+            changes, shown.changes if shown else -1
+        )  # what a killed process wrote last may not be on the disk yet
         sync_since(current, shown.current if shown else -1)
         self.count_tail(state)
         return state
@@ -109,8 +113,9 @@ class LakeWriter:
         return [name for name, state in self.states.items() if state.shown is None or state.stopped]
 
     def stop(self, reasons: Mapping[str, str]) -> None:
-        """Show these tables as of the durable LSN until a snapshot of their own. Durable on return: a process that dies between that
-        snapshot and the next watermark would otherwise find the column there, and not know that the rows before the cut are missing.
+        """Show these tables as of the durable LSN until a snapshot of their own. Durable on return: a process that dies
+        between that snapshot and the next watermark would otherwise find the column there, and not know that the rows
+        before the cut are missing.
         """
         if self.mark is None or not reasons:
             return
@@ -118,15 +123,20 @@ class LakeWriter:
         self._publish(self.mark.lsn, self.mark.commit_ts, stopped, self.mark.source or self.source)
 
     def widen(self) -> None:
-        """Give the exact tables their new columns now, so that readers who know the newer contract need not wait for a change."""
+        """Give the exact tables their new columns now, so that readers who know the newer contract need not wait for a
+        change."""
         for state in self.states.values():
             if state.added and state.shown is not None and not state.stopped:
-                self._unsynced.append((state.changes, self._commit(state, state.table.changes_schema.empty_table(), None)))
+                self._unsynced.append(
+                    (state.changes, self._commit(state, state.table.changes_schema.empty_table(), None))
+                )
 
-    # --- streaming ---------------------------------------------------------------------------------------------------------------
+    # --- streaming
+    # ---------------------------------------------------------------------------------------------------------------
 
     def apply(self, batch: Batch) -> Watermark:
-        """Make a batch durable and visible; returns the new watermark. Tables with refused values stop, the others go on."""
+        """Make a batch durable and visible; returns the new watermark. Tables with refused values stop, the others go
+        on."""
         if batch.lsn is None:
             raise ValueError("a batch without a whole transaction has no place in the lake")
         stopped = dict(batch.stopped)
@@ -139,7 +149,10 @@ class LakeWriter:
                 self._append(state, batch, groups)
             except ValueRefused as error:
                 log.exception("table %s stopped", name)
-                stopped[name] = (self.lsn, str(error))  # none of this batch is in the lake, so an earlier stop within it does not hold
+                stopped[name] = (
+                    self.lsn,
+                    str(error),
+                )  # none of this batch is in the lake, so an earlier stop within it does not hold
             hit("cdc.mid_tables")
         hit("cdc.before_watermark")
         mark = self._publish(batch.lsn, batch.last_commit_ts, stopped, self.source)
@@ -178,14 +191,16 @@ class LakeWriter:
         for group in groups:
             yield from group.rows(transactions, above_lsn=state.lsn)
 
-    # --- snapshots ---------------------------------------------------------------------------------------------------------------
+    # --- snapshots
+    # ---------------------------------------------------------------------------------------------------------------
 
     def snapshot_table(self, name: str, cut_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
-        """Write one table as it was at ``cut_lsn``; returns its row count. Nothing is visible before ``publish_snapshot``.
+        """Write one table as it was at ``cut_lsn``; returns its row count. Nothing is visible before
+        ``publish_snapshot``.
 
-        ``first``: no watermark exists, so the log starts over and the base is written too. Otherwise a ``t`` row empties the table at
-        ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below ``cut_lsn``. One commit a table, written while
-        the next rows are read; none when reading fails.
+        ``first``: no watermark exists, so the log starts over and the base is written too. Otherwise a ``t`` row
+        empties the table at ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below
+        ``cut_lsn``. One commit a table, written while the next rows are read; none when reading fails.
         """
         state = self.states[name]
         rows = _SnapshotRows(state.table, cut_lsn, chunks, reset=not first)
@@ -207,8 +222,8 @@ class LakeWriter:
         return rows.count
 
     def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
-        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason. ``at``: the server's time at the
-        cut, not now: reading may take long, and what was ordered meanwhile is not in it."""
+        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason. ``at``: the
+        server's time at the cut, not now: reading may take long, and what was ordered meanwhile is not in it."""
         hit("cdc.snapshot_before_watermark")
         source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
         reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
@@ -216,9 +231,12 @@ class LakeWriter:
         hit("cdc.snapshot_after_watermark")
         return mark
 
-    # --- watermarks --------------------------------------------------------------------------------------------------------------
+    # --- watermarks
+    # --------------------------------------------------------------------------------------------------------------
 
-    def _publish(self, lsn: int, commit_ts: datetime, stopped: Mapping[str, tuple[int, str]], source: Source) -> Watermark:
+    def _publish(
+        self, lsn: int, commit_ts: datetime, stopped: Mapping[str, tuple[int, str]], source: Source
+    ) -> Watermark:
         versions: dict[str, TableVersion] = {}
         for name, state in self.states.items():
             shown = self._version(state, lsn, stopped.get(name))
@@ -240,7 +258,9 @@ class LakeWriter:
         if stop is not None:
             state.live_from = 0
             if state.shown is None or state.stopped:
-                return state.shown  # never exact so far: no view is better than an empty one. Stopped before: still as of then
+                return (
+                    state.shown
+                )  # never exact so far: no view is better than an empty one. Stopped before: still as of then
             return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):
@@ -262,7 +282,8 @@ class _Counted:
 
 
 class _SnapshotRows:
-    """Chunks of a table as rows of the change log: ``r`` at the snapshot's LSN, numbered from 1, after a ``t`` row where ``reset``."""
+    """Chunks of a table as rows of the change log: ``r`` at the snapshot's LSN, numbered from 1, after a ``t`` row
+    where ``reset``."""
 
     def __init__(self, table: Table, lsn: int, chunks: Iterable[pa.Table], *, reset: bool) -> None:
         self.count = 0
@@ -272,7 +293,9 @@ class _SnapshotRows:
     def __iter__(self) -> Iterator[pa.Table]:
         schema = self._table.changes_schema
         if self._reset:
-            yield pa.Table.from_pylist([{"_op": "t", "_commit_lsn": self._lsn, "_ordinal": 0, "_commit_ts": self._now}], schema=schema)
+            yield pa.Table.from_pylist(
+                [{"_op": "t", "_commit_lsn": self._lsn, "_ordinal": 0, "_commit_ts": self._now}], schema=schema
+            )
         op, lsn, ts = self._same(0)
         for chunk in self._chunks:
             count = chunk.num_rows
@@ -284,6 +307,11 @@ class _SnapshotRows:
             hit("cdc.snapshot_mid")
 
     def _same(self, count: int) -> list[pa.Array]:
-        """The columns that are the same in every row; made once and sliced, since making them costs as much as parsing the row."""
+        """The columns that are the same in every row; made once and sliced, since making them costs as much as parsing
+        the row."""
         values = {"_op": "r", "_commit_lsn": self._lsn, "_commit_ts": self._now}
-        return [pa.repeat(pa.scalar(values[field.name], field.type), count) for field in CHANGE_COLUMNS if field.name in values]
+        return [
+            pa.repeat(pa.scalar(values[field.name], field.type), count)
+            for field in CHANGE_COLUMNS
+            if field.name in values
+        ]

@@ -1,6 +1,7 @@
 """A batch: whole source transactions on their way to the lake, bounded in memory.
 
-Row messages stay raw bytes per relation until the batch is written; above ``spill_bytes`` they become Arrow files in the spool folder.
+Row messages stay raw bytes per relation until the batch is written; above ``spill_bytes`` they become Arrow files in
+the spool folder.
 """
 
 from array import array
@@ -18,14 +19,16 @@ from warehouse.cdc.columns import Layout, ValueRefused, decode_rows, truncate_ro
 
 @dataclass
 class Transactions:
-    """The transactions of a batch in commit order: number of the first message, LSN after the commit, time of the commit."""
+    """The transactions of a batch in commit order: number of the first message, LSN after the commit, time of the
+    commit."""
 
     first_seq: list[int] = field(default_factory=list)
     end_lsn: list[int] = field(default_factory=list)
     commit_ts: list[datetime] = field(default_factory=list)
 
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
-        """Turn ``_seq`` into ``_commit_lsn``, ``_ordinal`` and ``_commit_ts``; result in ``schema`` (the change log's)."""
+        """Turn ``_seq`` into ``_commit_lsn``, ``_ordinal`` and ``_commit_ts``; result in ``schema`` (the change
+        log's)."""
         seqs = rows["_seq"].to_numpy()
         firsts = np.asarray(self.first_seq, dtype=np.int64)
         index = np.searchsorted(firsts, seqs // 2, side="right") - 1
@@ -34,7 +37,9 @@ class Transactions:
             "_ordinal": pa.array(seqs - 2 * firsts[index]),
             "_commit_ts": pa.array(self.commit_ts, pa.timestamp("us", tz="UTC")).take(pa.array(index)),
         }
-        return pa.Table.from_arrays([placed[name] if name in placed else rows[name] for name in schema.names], schema=schema)
+        return pa.Table.from_arrays(
+            [placed[name] if name in placed else rows[name] for name in schema.names], schema=schema
+        )
 
 
 class Group:
@@ -64,7 +69,8 @@ class Group:
         self.payloads, self.seqs = [], array("q")
 
     def check(self) -> None:
-        """Raise the ValueRefused of any row held. Before the rows are handed on: an exception inside an Arrow stream loses its type."""
+        """Raise the ValueRefused of any row held. Before the rows are handed on: an exception inside an Arrow stream
+        loses its type."""
         self.seal()
         if self.error:
             raise self.error
@@ -88,7 +94,8 @@ class Group:
         self._chunks = []
 
     def rows(self, transactions: Transactions, above_lsn: int) -> Iterator[pa.Table]:
-        """The change rows of transactions that ended after ``above_lsn``, in the change log's schema; raises ValueRefused."""
+        """The change rows of transactions that ended after ``above_lsn``, in the change log's schema; raises
+        ValueRefused."""
         self.check()
         for chunk in self._held():
             rows = transactions.place(chunk, self.layout.table.changes_schema)
@@ -114,7 +121,8 @@ class Group:
 
 
 class Batch:
-    """Everything received since the last hand-over. ``lsn`` is the end of its last whole transaction, None before the first."""
+    """Everything received since the last hand-over. ``lsn`` is the end of its last whole transaction, None before the
+    first."""
 
     def __init__(self) -> None:
         self.transactions = Transactions()

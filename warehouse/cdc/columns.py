@@ -1,8 +1,8 @@
 """Rows of one relation to Arrow, a column at a time.
 
-All messages of a batch are joined into one byte buffer and cut with vectorised arithmetic: for column j the position of every row's
-value is known once column j-1 is cut, so the Python interpreter runs per column, never per value. Casting is Arrow's.
-Shape suffixes: _N rows of the batch, _C columns of the relation.
+All messages of a batch are joined into one byte buffer and cut with vectorised arithmetic: for column j the position of
+every row's value is known once column j-1 is cut, so the Python interpreter runs per column, never per value. Casting
+is Arrow's. Shape suffixes: _N rows of the batch, _C columns of the relation.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,14 @@ class SchemaMismatch(ValueError):
 
 
 class ValueRefused(ValueError):
-    """A value that has no exact place in the lake, or that the server did not send. The message names table and column."""
+    """A value that has no exact place in the lake, or that the server did not send. The message names table and
+    column."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a relation's tuples fill a contract table. ``places`` gives per contract column its index in the tuple, None = not there."""
+    """How a relation's tuples fill a contract table. ``places`` gives per contract column its index in the tuple, None
+    = not there."""
 
     table: Table
     relation: Relation
@@ -53,31 +55,38 @@ class Layout:
 
 
 def match_layout(table: Table, relation: Relation) -> Layout:
-    """Raises SchemaMismatch when Postgres has a column that the contract lacks, another type, or no longer has a needed one."""
+    """Raises SchemaMismatch when Postgres has a column that the contract lacks, another type, or no longer has a needed
+    one."""
     places = {column.name: index for index, column in enumerate(relation.columns)}
     for column in relation.columns:
         if column.name not in table.names:
-            raise SchemaMismatch(f"table {table.name}, column {column.name}: published by Postgres but not in the contract")
+            raise SchemaMismatch(
+                f"table {table.name}, column {column.name}: published by Postgres but not in the contract"
+            )
     for wanted in table.columns:
         index = places.get(wanted.name)
         if index is None:
             if wanted.nullable and wanted.name not in table.primary_key:
                 continue
-            raise SchemaMismatch(f"table {table.name}, column {wanted.name}: in the contract but not published by Postgres")
+            raise SchemaMismatch(
+                f"table {table.name}, column {wanted.name}: in the contract but not published by Postgres"
+            )
         problem = wanted.mismatch(relation.columns[index].oid, relation.columns[index].typmod)
         if problem:
             raise SchemaMismatch(f"table {table.name}, column {wanted.name}: {problem}")
     unkeyed = [column.name for column in relation.columns if column.name in table.primary_key and not column.key]
     if unkeyed:
         raise SchemaMismatch(
-            f"table {table.name}, column {unkeyed[0]}: in the contract's primary key but not in Postgres' replica identity"
+            f"table {table.name}, column {unkeyed[0]}: in the contract's primary key but not in Postgres' replica"
+            " identity"
         )
     return Layout(table, relation, tuple(places.get(column.name) for column in table.columns))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the values of some tuples lie: ``kinds_CN``, ``starts_CN``, ``lengths_CN`` and the position after each tuple, ``ends_N``."""
+    """Where the values of some tuples lie: ``kinds_CN``, ``starts_CN``, ``lengths_CN`` and the position after each
+    tuple, ``ends_N``."""
 
     kinds_CN: Bytes
     starts_CN: Ints
@@ -129,14 +138,18 @@ class RowBuffer:
         valid = cut.kinds_CN[place] == _TEXT
         nulls = count - int(np.count_nonzero(valid))
         bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes()) if nulls else None
-        return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data), bitmap, nulls)
+        return pa.StringArray.from_buffers(
+            count, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data), bitmap, nulls
+        )
 
     def _gather(self, starts: Ints, lengths: Ints, offsets: Ints) -> bytes | Bytes:
-        """These slices of the buffer, one after another. By array for short values; for long ones that would take 16 bytes of memory a
-        byte, and Python's own slices are quicker."""
+        """These slices of the buffer, one after another. By array for short values; for long ones that would take 16
+        bytes of memory a byte, and Python's own slices are quicker."""
         total = int(offsets[-1])
         if total > _LONG_BYTES * len(lengths):
-            return b"".join([self.raw[start:end] for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True)])
+            return b"".join(
+                [self.raw[start:end] for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True)]
+            )
         source = np.repeat(starts - offsets[:-1], lengths)
         source += np.arange(total, dtype=np.int64)
         return self.bytes[source]
@@ -145,8 +158,9 @@ class RowBuffer:
 def decode_rows(layout: Layout, payloads: list[bytes], seqs: Ints) -> pa.Table:
     """Insert, Update and Delete messages of one relation to change rows in stream order.
 
-    ``seqs`` are the messages' numbers; a row's ``_seq`` is 2n + 1, a delete's 2n, so that a changed key becomes a delete and an insert in
-    that order. Columns: the contract's, then ``_op`` (i, u, d) and ``_seq``. Raises ValueRefused.
+    ``seqs`` are the messages' numbers; a row's ``_seq`` is 2n + 1, a delete's 2n, so that a changed key becomes a
+    delete and an insert in that order. Columns: the contract's, then ``_op`` (i, u, d) and ``_seq``. Raises
+    ValueRefused.
     """
     buffer, width = RowBuffer(payloads), len(layout.relation.columns)
     ops, marks = buffer.bytes[buffer.starts_N], buffer.bytes[buffer.starts_N + 5]
@@ -186,8 +200,8 @@ def _fill_unchanged(layout: Layout, new: Cut, old: Cut, old_of: Ints, marks: Byt
         rows = np.flatnonzero(unchanged[j])
         if (marks[rows] != _OLD).any():
             raise ValueRefused(
-                f"table {layout.table.name}, column {layout.relation.columns[j].name}: an update left its large value out; "
-                f"ALTER TABLE {layout.table.name} REPLICA IDENTITY FULL sends it"
+                f"table {layout.table.name}, column {layout.relation.columns[j].name}: an update left its large value"
+                f" out; ALTER TABLE {layout.table.name} REPLICA IDENTITY FULL sends it"
             )
         new.kinds_CN[j, rows] = old.kinds_CN[j, old_of[rows]]
         new.starts_CN[j, rows] = old.starts_CN[j, old_of[rows]]
@@ -217,7 +231,8 @@ def _rows(layout: Layout, buffer: RowBuffer, cut: Cut, ops: npt.NDArray[np.str_]
 
 
 def cast(table: Table, column: Column, values: pa.Array) -> pa.Array:
-    """Postgres text output to the contract's Arrow type, exactly; raises ValueRefused for what does not fit (NaN, infinity, BC)."""
+    """Postgres text output to the contract's Arrow type, exactly; raises ValueRefused for what does not fit (NaN,
+    infinity, BC)."""
     if column.arrow == pa.string():
         return values
     try:

@@ -1,4 +1,5 @@
-"""When to try again to bring a stopped table back: soon at first, then ever more rarely, for as long as any table is stopped."""
+"""When to try again to bring a stopped table back: soon at first, then ever more rarely, for as long as any table is
+stopped."""
 
 import time
 

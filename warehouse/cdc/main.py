@@ -20,7 +20,15 @@ from warehouse.cdc.collect import Collector
 from warehouse.cdc.healing import HealingDue, Patience
 from warehouse.cdc.pgoutput import ProtocolError, Relation
 from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
-from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, has_values, identify, published, slot_state
+from warehouse.cdc.slot import (
+    SourceError,
+    connect_replication,
+    connect_sql,
+    has_values,
+    identify,
+    published,
+    slot_state,
+)
 from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.upkeep import Cadence, Upkeep
@@ -43,7 +51,8 @@ class AnotherConsumer(RuntimeError):
 
 
 def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
-    """Run until ``stop`` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status file says why)."""
+    """Run until ``stop`` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status
+    file says why)."""
     stop = stop or Stop()
     lsn = 0
     attempt = 0
@@ -111,7 +120,11 @@ class Session:
         with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
             identity = identify(sql)
             server = Server(url, sql, published(sql, contract.publication), identity.version)
-            writer = LakeWriter(settings.lake_uri, contract.by_name, Source(identity.system_id, identity.timeline, settings.souk_cdc_slot))
+            writer = LakeWriter(
+                settings.lake_uri,
+                contract.by_name,
+                Source(identity.system_id, identity.timeline, settings.souk_cdc_slot),
+            )
             self.lsn = writer.lsn
             decision = decide(writer.mark, identity, slot_state(sql, settings.souk_cdc_slot))
             if decision.snapshot:
@@ -124,15 +137,17 @@ class Session:
             self._stream(sql, replication, writer, contract, written)
 
     def _heal(self, server: Server, writer: LakeWriter, contract: Contract) -> None:
-        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own; so do tables with a new
-        column that already has values, which may have come without a log message."""
+        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own; so do tables
+        with a new column that already has values, which may have come without a log message."""
         self._broken = mismatches(contract, server.relations) | writer.refused
         waiting: dict[str, str] = {}
         for name, state in writer.states.items():
             if name not in self._broken and has_values(
                 server.sql, name, [column for column in state.added if column in server.relations[name].names]
             ):
-                waiting[name] = f"table {name}: waiting for a snapshot with {', '.join(state.added)}, which old rows have values in"
+                waiting[name] = (
+                    f"table {name}: waiting for a snapshot with {', '.join(state.added)}, which old rows have values in"
+                )
         writer.stop(waiting)
         names = [name for name in writer.missing() if name not in self._broken]
         if names:
@@ -151,10 +166,17 @@ class Session:
     ) -> None:
         settings = self._settings
         collector = Collector(
-            contract.by_name, writer.lsn, settings.spool_path, settings.souk_cdc_spill_bytes, self._newer_contract(contract, sql)
+            contract.by_name,
+            writer.lsn,
+            settings.spool_path,
+            settings.souk_cdc_spill_bytes,
+            self._newer_contract(contract, sql),
         )
         cadence = Cadence(
-            settings.souk_cdc_fold_rows, settings.souk_cdc_fold_seconds, settings.souk_cdc_fold_files, settings.souk_lake_retention_hours
+            settings.souk_cdc_fold_rows,
+            settings.souk_cdc_fold_seconds,
+            settings.souk_cdc_fold_files,
+            settings.souk_lake_retention_hours,
         )
         pace = Pace(settings.souk_cdc_flush_seconds, settings.souk_cdc_flush_rows, settings.souk_cdc_heartbeat_seconds)
 
@@ -166,13 +188,23 @@ class Session:
             self._ticked_at = now
             self._note(writer)
             self._measure(sql, writer)
-            self.report("streaming", lag_seconds=max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else 0.0)
+            self.report(
+                "streaming", lag_seconds=max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else 0.0
+            )
             if _mtime(settings.souk_contract_path) not in (written, 0):
                 raise ContractChanged(f"{settings.souk_contract_path} changed")
             if self._patience.due(stopped=bool(self._stopped)):
                 raise HealingDue(f"trying again with {', '.join(sorted(self._stopped))}")
 
-        stream = Stream(replication, sql=sql, writer=writer, collector=collector, upkeep=Upkeep(writer, cadence), pace=pace, tick=tick)
+        stream = Stream(
+            replication,
+            sql=sql,
+            writer=writer,
+            collector=collector,
+            upkeep=Upkeep(writer, cadence),
+            pace=pace,
+            tick=tick,
+        )
         stream.run(contract.publication, lambda: self._stop.asked)
         self._note(writer)
 
@@ -189,7 +221,11 @@ class Session:
 
     def _note(self, writer: LakeWriter) -> None:
         self.lsn = writer.lsn
-        shown = {name: version.error for name, version in writer.mark.versions.items() if version.error} if writer.mark else {}
+        shown = (
+            {name: version.error for name, version in writer.mark.versions.items() if version.error}
+            if writer.mark
+            else {}
+        )
         self._stopped = self._broken | shown
 
     def _measure(self, sql: Connection, writer: LakeWriter) -> None:

@@ -1,6 +1,7 @@
 """The pgoutput protocol, version 1: every message that is not a row. Rows are decoded by column in ``columns``.
 
-Source of the layouts: PostgreSQL documentation, "Logical Replication Message Formats". Integers are big endian, strings end in NUL.
+Source of the layouts: PostgreSQL documentation, "Logical Replication Message Formats". Integers are big endian, strings
+end in NUL.
 """
 
 import struct

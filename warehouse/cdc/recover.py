@@ -10,7 +10,16 @@ from psycopg2.extras import LogicalReplicationConnection
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.columns import SchemaMismatch, ValueRefused, match_layout
 from warehouse.cdc.pgoutput import Relation
-from warehouse.cdc.slot import ExportedSnapshot, Identity, SlotState, SourceError, clock, connect_sql, create_slot, drop_slot
+from warehouse.cdc.slot import (
+    ExportedSnapshot,
+    Identity,
+    SlotState,
+    SourceError,
+    clock,
+    connect_sql,
+    create_slot,
+    drop_slot,
+)
 from warehouse.cdc.snapshot import import_snapshot, read_table
 from warehouse.contract import Contract
 from warehouse.failpoints import hit
@@ -50,8 +59,8 @@ def decide(mark: Watermark | None, identity: Identity, slot: SlotState | None) -
         )
     if identity.flush_lsn < mark.lsn:
         raise SourceError(
-            f"Postgres is at {format_lsn(identity.flush_lsn)}, behind the lake at {mark.lsn_text}: it was restored from an older copy; "
-            "move the lake away and start again"
+            f"Postgres is at {format_lsn(identity.flush_lsn)}, behind the lake at {mark.lsn_text}: it was restored from"
+            " an older copy; move the lake away and start again"
         )
     if source is not None and source.timeline != identity.timeline:
         return Decision(f"the timeline changed from {source.timeline} to {identity.timeline}")
@@ -79,8 +88,11 @@ def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, 
     return found
 
 
-def snapshot_all(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract) -> dict[str, str]:
-    """A new slot, every table in its snapshot, one watermark; returns the tables that could not be read, with the reason.
+def snapshot_all(
+    server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract
+) -> dict[str, str]:
+    """A new slot, every table in its snapshot, one watermark; returns the tables that could not be read, with the
+    reason.
 
     Killed anywhere inside, the next start does it again from the beginning.
     """
@@ -96,10 +108,14 @@ def snapshot_all(server: Server, replication: LogicalReplicationConnection, writ
     return stopped
 
 
-def snapshot_some(server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]) -> dict[str, str]:
-    """Single tables under a temporary slot's snapshot, while the stream stays where it is; returns those that failed, with the reason.
+def snapshot_some(
+    server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]
+) -> dict[str, str]:
+    """Single tables under a temporary slot's snapshot, while the stream stays where it is; returns those that failed,
+    with the reason.
 
-    Their rows carry the later cut LSN; the stream skips them up to there and the first watermark at or after it shows them.
+    Their rows carry the later cut LSN; the stream skips them up to there and the first watermark at or after it shows
+    them.
     """
     stopped: dict[str, str] = {}
     slot = f"{writer.source.slot}_table"
@@ -110,7 +126,9 @@ def snapshot_some(server: Server, replication: LogicalReplicationConnection, wri
     return stopped
 
 
-def _copy(server: Server, writer: LakeWriter, names: list[str], exported: ExportedSnapshot, stopped: dict[str, str]) -> None:
+def _copy(
+    server: Server, writer: LakeWriter, names: list[str], exported: ExportedSnapshot, stopped: dict[str, str]
+) -> None:
     """Read the tables one after another; the reasons of those that cannot be read go into ``stopped``."""
     first = writer.mark is None
     with connect_sql(server.url) as reader:
@@ -126,7 +144,13 @@ def _copy(server: Server, writer: LakeWriter, names: list[str], exported: Export
                 reader.execute("ROLLBACK")
                 import_snapshot(reader, exported.name)
                 continue
-            log.info("snapshot of %s at %s: %d rows in %.2f s", name, format_lsn(exported.lsn), rows, time.monotonic() - began)
+            log.info(
+                "snapshot of %s at %s: %d rows in %.2f s",
+                name,
+                format_lsn(exported.lsn),
+                rows,
+                time.monotonic() - began,
+            )
         reader.execute("COMMIT")
 
 

@@ -13,7 +13,10 @@ from warehouse.lake.lsn import parse_lsn
 
 OLDEST_SERVER = 150000  # column lists in publications
 _FAILOVER_SERVER = 170000
-_SESSION = "-c TimeZone=UTC -c DateStyle=ISO,YMD -c client_encoding=UTF8 -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+_SESSION = (
+    "-c TimeZone=UTC -c DateStyle=ISO,YMD -c client_encoding=UTF8 -c statement_timeout=0 -c"
+    " idle_in_transaction_session_timeout=0"
+)
 
 
 class SourceError(RuntimeError):
@@ -41,7 +44,8 @@ class SlotState:
 
 @dataclass(frozen=True)
 class ExportedSnapshot:
-    """A snapshot that holds exactly the transactions that ended at or before ``lsn``. Valid while the exporting connection idles."""
+    """A snapshot that holds exactly the transactions that ended at or before ``lsn``. Valid while the exporting
+    connection idles."""
 
     lsn: int
     name: str
@@ -55,7 +59,11 @@ def connect_sql(url: str) -> psycopg.Connection[tuple[object, ...]]:
 def connect_replication(url: str) -> LogicalReplicationConnection:
     """A walsender connection."""
     return psycopg2.connect(
-        url, connection_factory=LogicalReplicationConnection, options=_SESSION, application_name="souk cdc stream", connect_timeout=10
+        url,
+        connection_factory=LogicalReplicationConnection,
+        options=_SESSION,
+        application_name="souk cdc stream",
+        connect_timeout=10,
     )
 
 
@@ -87,15 +95,16 @@ def clock(connection: psycopg.Connection[tuple[object, ...]]) -> datetime:
 
 
 def published(connection: psycopg.Connection[tuple[object, ...]], publication: str) -> dict[str, Relation]:
-    """The publication's tables of schema public as the stream will describe them; raises SourceError when it does not exist."""
+    """The publication's tables of schema public as the stream will describe them; raises SourceError when it does not
+    exist."""
     if connection.execute("select 1 from pg_publication where pubname = %s", (publication,)).fetchone() is None:
         raise SourceError(f"publication {publication} does not exist: migrate the database first")
     rows = connection.execute(
-        "select c.oid::int8, c.relname, c.relreplident, a.attname, a.atttypid::int8, a.atttypmod, a.attnum = any(i.indkey::int2[])"
-        " from pg_publication_tables p join pg_class c on c.oid = format('%%I.%%I', p.schemaname, p.tablename)::regclass"
-        " join pg_attribute a on a.attrelid = c.oid and a.attname = any(p.attnames) and not a.attisdropped"
-        " left join pg_index i on i.indrelid = c.oid and i.indisprimary"
-        " where p.pubname = %s and p.schemaname = 'public' order by c.relname, a.attnum",
+        "select c.oid::int8, c.relname, c.relreplident, a.attname, a.atttypid::int8, a.atttypmod, a.attnum ="
+        " any(i.indkey::int2[]) from pg_publication_tables p join pg_class c on c.oid = format('%%I.%%I', p.schemaname,"
+        " p.tablename)::regclass join pg_attribute a on a.attrelid = c.oid and a.attname = any(p.attnames) and not"
+        " a.attisdropped left join pg_index i on i.indrelid = c.oid and i.indisprimary where p.pubname = %s and"
+        " p.schemaname = 'public' order by c.relname, a.attnum",
         (publication,),
     )
     found: dict[str, Relation] = {}
@@ -107,7 +116,8 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
 
 
 def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
-    """Whether any row has a value in one of these columns. A default, stored or written by a rewrite of the table, passes no log."""
+    """Whether any row has a value in one of these columns. A default, stored or written by a rewrite of the table,
+    passes no log."""
     if not columns:
         return False
     filled = sql.SQL(" or ").join(sql.SQL("{} is not null").format(sql.Identifier(name)) for name in columns)
@@ -128,7 +138,9 @@ def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) ->
         return None
     confirmed, pid, wal_status, plugin, ours, reason = row
     if plugin != "pgoutput" or not ours:
-        raise SourceError(f"replication slot {slot} belongs to another database or plugin: set SOUK_CDC_SLOT to a free name")
+        raise SourceError(
+            f"replication slot {slot} belongs to another database or plugin: set SOUK_CDC_SLOT to a free name"
+        )
     lost = str(reason or wal_status) if reason or wal_status == "lost" or confirmed is None else None
     return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, int(str(pid)) if pid else None, lost)
 
@@ -137,12 +149,17 @@ def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary
     """Create the slot and export the snapshot of its consistent point; from 17 on a lasting slot is a failover slot."""
     name = sql.Identifier(slot).as_string()
     kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
-    options = "(SNAPSHOT 'export', FAILOVER true)" if version >= _FAILOVER_SERVER and not temporary else "EXPORT_SNAPSHOT"
+    options = (
+        "(SNAPSHOT 'export', FAILOVER true)" if version >= _FAILOVER_SERVER and not temporary else "EXPORT_SNAPSHOT"
+    )
     cursor.execute(f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}")
     _, point, snapshot, _ = cursor.fetchone()
     return ExportedSnapshot(parse_lsn(point), snapshot)
 
 
 def drop_slot(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> None:
-    """Remove the slot; harmless when there is none. Raises psycopg.errors.ObjectInUse while another consumer reads it."""
-    connection.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (slot,))
+    """Remove the slot; harmless when there is none. Raises psycopg.errors.ObjectInUse while another consumer reads
+    it."""
+    connection.execute(
+        "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (slot,)
+    )

@@ -22,15 +22,21 @@ def import_snapshot(connection: psycopg.Connection[tuple[object, ...]], name: st
     connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(name)))
 
 
-def read_table(connection: psycopg.Connection[tuple[object, ...]], table: Table, published: Relation) -> Iterator[pa.Table]:
+def read_table(
+    connection: psycopg.Connection[tuple[object, ...]], table: Table, published: Relation
+) -> Iterator[pa.Table]:
     """The table's published columns in this transaction's snapshot, some megabytes at a time; raises ValueRefused.
 
     A nullable column of the contract that Postgres does not have yet reads as NULL.
     """
     columns = sql.SQL(", ").join(sql.Identifier(name) if name in published.names else sql.NULL for name in table.names)
-    query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(columns, sql.Identifier("public", table.name))
+    query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(
+        columns, sql.Identifier("public", table.name)
+    )
     held = bytearray()  # one growing buffer: a list of rows costs ten times as much, most of it the collector's walks
-    for row in _copy_out(connection, query):  # the server sends one row a message, so a cut between messages is a cut between rows
+    for row in _copy_out(
+        connection, query
+    ):  # the server sends one row a message, so a cut between messages is a cut between rows
         held += row
         if len(held) >= CHUNK_BYTES:
             yield parse_csv(table, held)
@@ -57,7 +63,8 @@ def _copy_out(connection: psycopg.Connection[tuple[object, ...]], query: sql.Com
 
 
 def parse_csv(table: Table, data: bytes | bytearray) -> pa.Table:
-    """COPY's CSV to the contract's types: an empty unquoted field is NULL, a quoted one the empty string. Raises ValueRefused."""
+    """COPY's CSV to the contract's types: an empty unquoted field is NULL, a quoted one the empty string. Raises
+    ValueRefused."""
     try:
         return csv.read_csv(
             pa.BufferReader(data),

@@ -17,7 +17,8 @@ _SILENCE_SECONDS = 900.0
 
 
 class StatusFile:
-    """The file of one process. Between reports a thread renews the time in it, so that long work does not look like death."""
+    """The file of one process. Between reports a thread renews the time in it, so that long work does not look like
+    death."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -26,9 +27,17 @@ class StatusFile:
         self._reported_at = 0.0
 
     def report(
-        self, *, state: str, lsn: int, lag_bytes: int | None, lag_seconds: float | None, stopped: dict[str, str], error: str | None = None
+        self,
+        *,
+        state: str,
+        lsn: int,
+        lag_bytes: int | None,
+        lag_seconds: float | None,
+        stopped: dict[str, str],
+        error: str | None = None,
     ) -> None:
-        """``state`` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server cannot be asked."""
+        """``state`` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server
+        cannot be asked."""
         with self._lock:
             self._document = {
                 "pid": os.getpid(),

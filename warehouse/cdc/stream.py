@@ -1,4 +1,5 @@
-"""The streaming loop: receive, collect, hand whole transactions to the writer's thread, tell the slot what is durable."""
+"""The streaming loop: receive, collect, hand whole transactions to the writer's thread, tell the slot what is
+durable."""
 
 import contextlib
 import logging
@@ -27,7 +28,8 @@ _UPKEEP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """A batch is handed over at ``rows`` or after ``seconds``, whichever is first, always at the end of a transaction."""
+    """A batch is handed over at ``rows`` or after ``seconds``, whichever is first, always at the end of a
+    transaction."""
 
     seconds: float
     rows: int
@@ -35,7 +37,8 @@ class Pace:
 
 
 class Stream:
-    """One replication connection from the lake's LSN on. ``tick`` is called about once a second with the oldest undurable commit time."""
+    """One replication connection from the lake's LSN on. ``tick`` is called about once a second with the oldest
+    undurable commit time."""
 
     def __init__(
         self,
@@ -48,7 +51,14 @@ class Stream:
         pace: Pace,
         tick: Callable[[datetime | None], None],
     ) -> None:
-        self._sql, self._writer, self._collector, self._upkeep, self._pace, self._tick = sql, writer, collector, upkeep, pace, tick
+        self._sql, self._writer, self._collector, self._upkeep, self._pace, self._tick = (
+            sql,
+            writer,
+            collector,
+            upkeep,
+            pace,
+            tick,
+        )
         self._cursor = replication.cursor()
         self._writing: Future[Watermark] | None = None
         self._written: Batch | None = None
@@ -59,7 +69,8 @@ class Stream:
         self._committed_at = self._fed_back_at = self._kept_at = time.monotonic()
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
-        """Stream until ``stopping``; what is complete is then made durable. Raises what the server or the lake raises."""
+        """Stream until ``stopping``; what is complete is then made durable. Raises what the server or the lake
+        raises."""
         self._cursor.start_replication(
             slot_name=self._writer.source.slot,
             slot_type=REPLICATION_LOGICAL,

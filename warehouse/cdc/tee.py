@@ -1,4 +1,5 @@
-"""One stream of chunks into several Delta commits at once, each written in a thread of its own while the next chunk is being read."""
+"""One stream of chunks into several Delta commits at once, each written in a thread of its own while the next chunk is
+being read."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,13 +25,16 @@ class _ReadingFailed(Exception):
 
 
 class _Feed:
-    """A sink's stream, filled from another thread. At most two chunks wait in it, so memory is bounded by the slowest sink."""
+    """A sink's stream, filled from another thread. At most two chunks wait in it, so memory is bounded by the slowest
+    sink."""
 
     def __init__(self, sink: Sink, pool: ThreadPoolExecutor) -> None:
         self._queue: Queue[pa.Table | None] = Queue(_WAITING_CHUNKS)
         self._schema = sink.schema
         self._failed = False
-        self.written: Future[int] = pool.submit(sink.write, pa.RecordBatchReader.from_batches(sink.schema, self._batches()))
+        self.written: Future[int] = pool.submit(
+            sink.write, pa.RecordBatchReader.from_batches(sink.schema, self._batches())
+        )
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         while (chunk := self._queue.get()) is not None:

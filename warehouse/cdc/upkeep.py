@@ -17,7 +17,8 @@ _WATERMARK_FILES = 200
 
 @dataclass(frozen=True)
 class Cadence:
-    """``fold_rows`` and ``fold_files``: a tail below both is left alone until ``fold_seconds`` have passed (small tables only)."""
+    """``fold_rows`` and ``fold_files``: a tail below both is left alone until ``fold_seconds`` have passed (small
+    tables only)."""
 
     fold_rows: int
     fold_seconds: float
@@ -37,8 +38,8 @@ class Upkeep:
     def step(self, *, busy: bool = False) -> str | None:
         """Do at most one piece of work; returns what was done.
 
-        ``busy``: the stream is behind. Then only a tail that has grown past a million rows and its base is folded: one fold after the
-        rush costs less than many during it, and freshness comes first.
+        ``busy``: the stream is behind. Then only a tail that has grown past a million rows and its base is folded: one
+        fold after the rush costs less than many during it, and freshness comes first.
         """
         if self._writer.mark is None:
             return None
@@ -64,8 +65,14 @@ class Upkeep:
         if not state.tail_rows or state.shown is None or state.stopped or (self._writer.lsn < state.live_from):
             return False
         base = self._rows_of_base(state)
-        enough = state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * base) or state.tail_files >= self._cadence.fold_files
-        old = time.monotonic() - self._folded_at[state.table.name] >= self._cadence.fold_seconds and base <= _SMALL_BASE_ROWS
+        enough = (
+            state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * base)
+            or state.tail_files >= self._cadence.fold_files
+        )
+        old = (
+            time.monotonic() - self._folded_at[state.table.name] >= self._cadence.fold_seconds
+            and base <= _SMALL_BASE_ROWS
+        )
         return enough or old
 
     def _rows_of_base(self, state: TableState) -> int:
@@ -79,7 +86,9 @@ class Upkeep:
         if writer.mark is None:
             return
         began = time.monotonic()
-        large = self._rows_of_base(state) > _SMALL_BASE_ROWS and state.tail_rows < _TAIL_SHARE * self._rows_of_base(state)
+        large = self._rows_of_base(state) > _SMALL_BASE_ROWS and state.tail_rows < _TAIL_SHARE * self._rows_of_base(
+            state
+        )
         if not large:
             folded = fold_table(writer.lake, name, state.current, writer.mark)
             state.current_version, state.folded_lsn = folded.current, folded.folded_lsn

@@ -1,4 +1,5 @@
-"""Where each lake table lies, how it is created and how it grows a column. The only module that knows the folder layout."""
+"""Where each lake table lies, how it is created and how it grows a column. The only module that knows the folder
+layout."""
 
 import json
 import os
@@ -44,7 +45,9 @@ def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> Delt
     if "://" not in uri:
         Path(uri).mkdir(parents=True, exist_ok=True)
     description = json.dumps({"primaryKey": list(key)})
-    return DeltaTable.create(uri, schema=Schema.from_arrow(schema), description=description, configuration=dict(_CONFIGURATION))
+    return DeltaTable.create(
+        uri, schema=Schema.from_arrow(schema), description=description, configuration=dict(_CONFIGURATION)
+    )
 
 
 def added_columns(table: DeltaTable, schema: pa.Schema) -> list[str]:
@@ -53,7 +56,10 @@ def added_columns(table: DeltaTable, schema: pa.Schema) -> list[str]:
     for field in schema:
         if field.name in have.names and have.field(field.name).type != field.type:
             name = root_of(table).rpartition("/")[2]
-            raise TypeChanged(f"table {name}, column {field.name}: the lake has {have.field(field.name).type}, the contract {field.type}")
+            raise TypeChanged(
+                f"table {name}, column {field.name}: the lake has {have.field(field.name).type}, the contract"
+                f" {field.type}"
+            )
     return [name for name in schema.names if name not in have.names]
 
 
@@ -74,18 +80,25 @@ def primary_key(table: DeltaTable) -> tuple[str, ...]:
 def arrow_schema(table: DeltaTable) -> pa.Schema:
     """The table's columns with plain Arrow types (delta-rs may answer with view types)."""
     schema = pa.schema(table.schema().to_arrow())
-    plain = {pa.string_view(): pa.string(), pa.large_string(): pa.string(), pa.binary_view(): pa.binary(), pa.large_binary(): pa.binary()}
+    plain = {
+        pa.string_view(): pa.string(),
+        pa.large_string(): pa.string(),
+        pa.binary_view(): pa.binary(),
+        pa.large_binary(): pa.binary(),
+    }
     return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
 
 
 def root_of(table: DeltaTable) -> str:
-    """Where the table lies: a plain path on a local lake (delta-rs answers with an escaped URL), its URI on an object store."""
+    """Where the table lies: a plain path on a local lake (delta-rs answers with an escaped URL), its URI on an object
+    store."""
     uri = table.table_uri.rstrip("/")
     return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
 def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
-    """Paths (URIs on an object store) of the live files; with ``above_lsn`` only those that can hold a greater ``_commit_lsn``."""
+    """Paths (URIs on an object store) of the live files; with ``above_lsn`` only those that can hold a greater
+    ``_commit_lsn``."""
     actions, root = pa.table(table.get_add_actions(flatten=True)), root_of(table)
     paths = actions["path"].to_pylist()
     if above_lsn is not None and "max._commit_lsn" in actions.column_names:

@@ -38,16 +38,25 @@ def commit_rows(
         app_transactions=[Transaction(APP_ID, lsn)] if lsn is not None else None,
     )
     schema_mode: Literal["merge"] | None = "merge" if evolve else None
-    write_deltalake(table, data, mode=mode, schema_mode=schema_mode, commit_properties=properties, writer_properties=_layout(table))
+    write_deltalake(
+        table, data, mode=mode, schema_mode=schema_mode, commit_properties=properties, writer_properties=_layout(table)
+    )
     return table.version()
 
 
 def _layout(table: DeltaTable) -> WriterProperties:
-    """ZSTD in row groups of 256 Ki rows. No dictionary where nearly every value is another one: building it costs a third of the write
-    and the file comes out larger."""
-    plain = [*primary_key(table), "_ordinal", *(field.name for field in arrow_schema(table) if pa.types.is_timestamp(field.type))]
+    """ZSTD in row groups of 256 Ki rows. No dictionary where nearly every value is another one: building it costs a
+    third of the write and the file comes out larger."""
+    plain = [
+        *primary_key(table),
+        "_ordinal",
+        *(field.name for field in arrow_schema(table) if pa.types.is_timestamp(field.type)),
+    ]
     return WriterProperties(
-        compression="ZSTD", compression_level=1, max_row_group_size=256 * 1024, column_properties=dict.fromkeys(plain, _PLAIN)
+        compression="ZSTD",
+        compression_level=1,
+        max_row_group_size=256 * 1024,
+        column_properties=dict.fromkeys(plain, _PLAIN),
     )
 
 
@@ -57,7 +66,8 @@ def durable_lsn(table: DeltaTable) -> int:
 
 
 def sync_commits(commits: Iterable[tuple[DeltaTable, int]]) -> None:
-    """fsync the files and log entry of each (table, version) on a local lake, with the checkpoint that delta-rs wrote after it.
+    """fsync the files and log entry of each (table, version) on a local lake, with the checkpoint that delta-rs wrote
+    after it.
 
     Object stores are durable when they answer.
     """

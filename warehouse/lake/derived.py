@@ -1,4 +1,5 @@
-"""Tables that another engine computed from the lake: its Parquet files become a Delta commit, without being read or copied again."""
+"""Tables that another engine computed from the lake: its Parquet files become a Delta commit, without being read or
+copied again."""
 
 import json
 import os
@@ -35,8 +36,9 @@ def commit_files(
 ) -> int:
     """Commit Parquet files that already lie under ``derived_uri(lake, name)``; returns the new version.
 
-    Unpartitioned, local files. ``metadata`` is kept in the commit (``read_metadata``): put the source watermark's LSN there. Raises
-    ValueError when a file lies elsewhere or its columns are not exactly those of ``schema``; nothing is committed then.
+    Unpartitioned, local files. ``metadata`` is kept in the commit (``read_metadata``): put the source watermark's LSN
+    there. Raises ValueError when a file lies elsewhere or its columns are not exactly those of ``schema``; nothing is
+    committed then.
     """
     uri = derived_uri(lake, name)
     root = Path(uri)
@@ -45,7 +47,9 @@ def commit_files(
     table = open_table(uri)
     if table is None:
         root.mkdir(parents=True, exist_ok=True)
-        create_table_with_add_actions(uri, Schema.from_arrow(schema), actions, mode="error", commit_properties=properties)
+        create_table_with_add_actions(
+            uri, Schema.from_arrow(schema), actions, mode="error", commit_properties=properties
+        )
     else:
         table.create_write_transaction([*actions], mode, Schema.from_arrow(schema), commit_properties=properties)
     table = open_table(uri)
@@ -62,7 +66,9 @@ def read_derived(lake: str | os.PathLike[str], name: str, version: int | None = 
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
     schema = arrow_schema(table)
     files = derived_files(lake, name, version)
-    return pa.concat_tables([pq.read_table(file).select(schema.names).cast(schema) for file in files] or [schema.empty_table()])
+    return pa.concat_tables(
+        [pq.read_table(file).select(schema.names).cast(schema) for file in files] or [schema.empty_table()]
+    )
 
 
 def derived_files(lake: str | os.PathLike[str], name: str, version: int | None = None) -> list[str]:
@@ -80,7 +86,8 @@ def read_metadata(lake: str | os.PathLike[str], name: str) -> tuple[int, dict[st
     """
     version, history = -1, list[dict[str, Any]]()
     while (table := open_table(derived_uri(lake, name))) is not None and table.version() != version:
-        # delta-rs lists the newest commits whatever the table's version and numbers them from it: only a table at rest is numbered right.
+        # delta-rs lists the newest commits whatever the table's version and numbers them from it: only a table at rest
+        # is numbered right.
         version, history = table.version(), table.history()
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")

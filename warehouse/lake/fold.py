@@ -1,7 +1,8 @@
 """The fold: the change log's tail merged into ``current``, and the housekeeping that keeps files few and space bounded.
 
-A fold writes the very query readers use (``state_sql``) at one watermark, so it cannot disagree with them. It rewrites the whole base;
-folding only when the tail is a fixed share of the base keeps that at a constant number of writes per changed row.
+A fold writes the very query readers use (``state_sql``) at one watermark, so it cannot disagree with them. It rewrites
+the whole base; folding only when the tail is a fixed share of the base keeps that at a constant number of writes per
+changed row.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,8 @@ def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) 
 
 
 def compact(table: DeltaTable) -> int:
-    """Join small files of a table; no row changes. Durable on return, since the next commit rests on it. Returns the version after it."""
+    """Join small files of a table; no row changes. Durable on return, since the next commit rests on it. Returns the
+    version after it."""
     hit("cdc.compact_mid")
     before = table.version()
     table.optimize.compact(target_size=COMPACT_TARGET_BYTES)
@@ -46,11 +48,15 @@ def compact(table: DeltaTable) -> int:
 
 
 def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: int) -> datetime:
-    """Delete files no watermark of the last ``retention_hours`` needs, and older watermarks; returns the oldest time still readable."""
+    """Delete files no watermark of the last ``retention_hours`` needs, and older watermarks; returns the oldest time
+    still readable."""
     horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
     stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     before = watermarks.version()
-    watermarks.delete(f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn < {_newest_lsn(watermarks)}")
+    watermarks.delete(
+        f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn <"
+        f" {_newest_lsn(watermarks)}"
+    )
     sync_since(watermarks, before)
     for table in [*tables, watermarks]:
         forget(table, retention_hours)
@@ -58,8 +64,8 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
 
 
 def forget(table: DeltaTable, retention_hours: int) -> None:
-    """Delete the files of a table that no version of the last ``retention_hours`` needs, and as old ones that no version ever named:
-    what a killed writer left."""
+    """Delete the files of a table that no version of the last ``retention_hours`` needs, and as old ones that no
+    version ever named: what a killed writer left."""
     before = table.version()
     table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
     sync_since(table, before)

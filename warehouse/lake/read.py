@@ -1,6 +1,7 @@
 """Reading the lake at one watermark: the exact current state, and the change log, as plain Parquet file lists.
 
-``state_sql`` is the one definition of "current state": ``attach`` makes views of it, the fold writes its result, ``verify`` compares it.
+``state_sql`` is the one definition of "current state": ``attach`` makes views of it, the fold writes its result,
+``verify`` compares it.
 """
 
 import os
@@ -35,7 +36,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TableFiles:
-    """What must be read to know one table at one LSN. ``schema`` is the change log's, ``tail`` the change files above the base."""
+    """What must be read to know one table at one LSN. ``schema`` is the change log's, ``tail`` the change files above
+    the base."""
 
     schema: pa.Schema
     key: tuple[str, ...]
@@ -50,7 +52,8 @@ class TableFiles:
 
 
 def table_files(lake: str | os.PathLike[str], name: str, version: TableVersion, lsn: int) -> TableFiles:
-    """The file lists of one table at a watermark's versions; raises LakeStateError when retention removed that version."""
+    """The file lists of one table at a watermark's versions; raises LakeStateError when retention removed that
+    version."""
     try:
         changes = open_table(table_uri(lake, "changes", name), version.changes)
         current = open_table(table_uri(lake, "current", name), version.current)
@@ -78,7 +81,10 @@ def state_sql(files: TableFiles) -> str:
         return base
     keys = ", ".join(quote(name) for name in files.key)
     same_key = " AND ".join(f"tail.{quote(name)} = base.{quote(name)}" for name in files.key)
-    tail = f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
+    tail = (
+        f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn"
+        f" <= {files.lsn}"
+    )
     return f"""
 WITH tail AS MATERIALIZED ({tail}),
 reset AS (SELECT max({_POSITION}) AS position FROM tail WHERE _op = 't'),
@@ -96,7 +102,8 @@ SELECT {columns} FROM last WHERE _op <> 'd'""".strip()
 def replay_sql(files: TableFiles) -> str:
     """The state that follows from the change log alone (``files`` from ``whole_log``): the oracle for ``state_sql``.
 
-    Written differently on purpose: for every key its last row by position, kept when it is no delete and lies after the last reset.
+    Written differently on purpose: for every key its last row by position, kept when it is no delete and lies after the
+    last reset.
     """
     keys = ", ".join(quote(name) for name in files.key)
     packed = ", ".join(f"{quote(name)} := {quote(name)}" for name in [*files.columns, "_commit_lsn"])
@@ -117,12 +124,17 @@ def changes_sql(files: TableFiles) -> str:
 
 
 def attach(
-    con: duckdb.DuckDBPyConnection, lake: str | os.PathLike[str], watermark: Watermark, schema: str = "lake", *, changes: bool = False
+    con: duckdb.DuckDBPyConnection,
+    lake: str | os.PathLike[str],
+    watermark: Watermark,
+    schema: str = "lake",
+    *,
+    changes: bool = False,
 ) -> None:
     """One view per table in ``schema`` = its exact state at the watermark, plus the one-row view ``_watermark``.
 
-    With ``changes=True`` also ``<table>__changes``, the change log up to the watermark. A table whose replication stopped is attached
-    as of the LSN where it stopped; ``_watermark.stopped`` names it.
+    With ``changes=True`` also ``<table>__changes``, the change log up to the watermark. A table whose replication
+    stopped is attached as of the LSN where it stopped; ``_watermark.stopped`` names it.
     """
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     for name, version in watermark.versions.items():
@@ -141,9 +153,12 @@ def attach(
 
 
 def read_current(lake: str | os.PathLike[str], table: str, watermark: Watermark) -> pa.Table:
-    """One table's exact state at the watermark, published columns and ``_commit_lsn``, contract types; order not defined."""
+    """One table's exact state at the watermark, published columns and ``_commit_lsn``, contract types; order not
+    defined."""
     if table not in watermark.versions:
-        raise LakeStateError(f"table {table} is not in the watermark {watermark.lsn_text}; it has {', '.join(watermark.versions)}")
+        raise LakeStateError(
+            f"table {table} is not in the watermark {watermark.lsn_text}; it has {', '.join(watermark.versions)}"
+        )
     files = table_files(lake, table, watermark.versions[table], watermark.lsn)
     with connect() as con:
         return con.execute(state_sql(files)).to_arrow_table()
@@ -180,7 +195,8 @@ def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, fi
 
 
 def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:
-    """All rows of ``files`` with exactly the columns and types of ``schema``; files older than a column give NULL there."""
+    """All rows of ``files`` with exactly the columns and types of ``schema``; files older than a column give NULL
+    there."""
     empty = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {quote(field.name)}" for field in schema)
     if not files:
         return f"SELECT {empty} WHERE false"

@@ -37,7 +37,8 @@ class SnapshottedAnew(LakeStateError):
 class TableVersion:
     """Delta versions of one table. ``current`` holds every change up to ``folded_lsn``, the change log the rest.
 
-    ``stopped_lsn`` and ``error`` are set when replication of this table stopped: its state is then that of ``stopped_lsn``.
+    ``stopped_lsn`` and ``error`` are set when replication of this table stopped: its state is then that of
+    ``stopped_lsn``.
     """
 
     changes: int
@@ -49,7 +50,8 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class Source:
-    """Which Postgres history the LSNs belong to. ``kind`` is ``snapshot`` for the first watermark after a (re-)snapshot."""
+    """Which Postgres history the LSNs belong to. ``kind`` is ``snapshot`` for the first watermark after a
+    (re-)snapshot."""
 
     system_id: str
     timeline: int
@@ -116,9 +118,9 @@ def watermarks(lake: str | os.PathLike[str]) -> list[Watermark]:
 def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
     """The lake exactly at ``lsn``, which may lie between two stored watermarks.
 
-    The base comes from the last watermark at or before it (a later fold already contains later rows), the change log from the first
-    one at or after it. A table that stopped between the two is shown as stopped. Raises LakeStateError when the lake has not reached
-    ``lsn``, SnapshottedAnew when a snapshot jumped over it.
+    The base comes from the last watermark at or before it (a later fold already contains later rows), the change log
+    from the first one at or after it. A table that stopped between the two is shown as stopped. Raises LakeStateError
+    when the lake has not reached ``lsn``, SnapshottedAnew when a snapshot jumped over it.
     """
     files = [path for path, _ in _files(lake)]
     first = _first(files, f"lsn <= {lsn}", "DESC")
@@ -126,18 +128,23 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
         return first
     last = _first(files, f"lsn >= {lsn}", "ASC")
     if last is None:
-        raise LakeStateError(f"the lake has reached {first.lsn_text if first else 'nothing'}, not yet {format_lsn(lsn)}")
+        raise LakeStateError(
+            f"the lake has reached {first.lsn_text if first else 'nothing'}, not yet {format_lsn(lsn)}"
+        )
     if first is None:
         raise SnapshottedAnew(f"the lake begins at {last.lsn_text}, after {format_lsn(lsn)}")
     if last.source is not None and last.source.kind == "snapshot":
         raise SnapshottedAnew(f"no exact state at {format_lsn(lsn)}: the lake was snapshotted anew at {last.lsn_text}")
-    versions = {name: _between(base, last.versions[name]) for name, base in first.versions.items() if name in last.versions}
+    versions = {
+        name: _between(base, last.versions[name]) for name, base in first.versions.items() if name in last.versions
+    }
     return Watermark(lsn, first.commit_ts, last.created_at, versions, first.source)
 
 
 def _between(base: TableVersion, later: TableVersion) -> TableVersion:
-    """One table between two watermarks: the earlier base, the later log, and the later one's stop. A table that was stopped at the
-    earlier one stays as it was there: what heals it afterwards begins a new log, and may give a column another type."""
+    """One table between two watermarks: the earlier base, the later log, and the later one's stop. A table that was
+    stopped at the earlier one stays as it was there: what heals it afterwards begins a new log, and may give a column
+    another type."""
     if base.error:
         return base
     return TableVersion(later.changes, base.current, base.folded_lsn, later.stopped_lsn, later.error)
@@ -152,7 +159,10 @@ def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:
     actions = table.get_add_actions(flatten=True)
     if "max.lsn" not in actions.column_names:
         return []
-    return [(f"{root}/{path}", int(high)) for path, high in zip(actions["path"].to_pylist(), actions["max.lsn"].to_pylist(), strict=True)]
+    return [
+        (f"{root}/{path}", int(high))
+        for path, high in zip(actions["path"].to_pylist(), actions["max.lsn"].to_pylist(), strict=True)
+    ]
 
 
 def _first(files: list[str], condition: str, order: str) -> Watermark | None:

@@ -1,7 +1,5 @@
 """Change or withdraw a product. Every save raises its version; If-Match makes a lost update impossible."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -37,7 +35,9 @@ async def replace_product(ctx: Context, actor: Actor, product_id: UUID, body: Pr
     await _save(ctx, actor, product_id, body, fields=frozenset(ProductIn.model_fields), expected=expected)
 
 
-async def change_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch, expected: int | None) -> None:
+async def change_product(
+    ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch, expected: int | None
+) -> None:
     """Set the fields that were sent.
 
     Raises: ProductNotFound, also for another seller's; ProductChanged (412) when `expected` is not the current version;
@@ -51,11 +51,17 @@ async def change_product(ctx: Context, actor: Actor, product_id: UUID, body: Pro
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: int | None) -> None:
-    """Take the product off sale for good; orders, carts and statistics keep their rows. Raises: ProductNotFound; ProductChanged."""
+    """Take the product off sale for good; orders, carts and statistics keep their rows. Raises: ProductNotFound;
+    ProductChanged."""
 
     async def work(tx: Tx) -> None:
         current = await _own(tx, actor, product_id, expected)
-        values = {"status": "inactive", "deleted_at": func.now(), "updated_at": func.now(), "version": current.version + 1}
+        values = {
+            "status": "inactive",
+            "deleted_at": func.now(),
+            "updated_at": func.now(),
+            "version": current.version + 1,
+        }
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
         payload = {"sellerId": actor.user_id, "version": current.version + 1}
         await outbox.emit(tx, "product", product_id, "ProductWithdrawn", payload)
@@ -64,11 +70,19 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
 
 
 async def _save(
-    ctx: Context, actor: Actor, product_id: UUID, body: ProductIn | ProductPatch, *, fields: frozenset[str], expected: int | None
+    ctx: Context,
+    actor: Actor,
+    product_id: UUID,
+    body: ProductIn | ProductPatch,
+    *,
+    fields: frozenset[str],
+    expected: int | None,
 ) -> None:
     async def work(tx: Tx) -> None:
         current = await _own(tx, actor, product_id, expected)
-        values: dict[str, Any] = {_COLUMNS[name]: getattr(body, name) for name in fields & _COLUMNS.keys()}  # Any: column values
+        values: dict[str, Any] = {
+            _COLUMNS[name]: getattr(body, name) for name in fields & _COLUMNS.keys()
+        }  # Any: column values
         if "category" in fields:
             values["category_id"] = await require_category(tx, body.category)
         price: Decimal = values.get("base_price", current.base_price)
@@ -87,7 +101,9 @@ async def _save(
     await ctx.db.run(work)
 
 
-async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> Row[Any]:  # Any: version, base_price, list_price
+async def _own(
+    tx: Tx, actor: Actor, product_id: UUID, expected: int | None
+) -> Row[Any]:  # Any: version, base_price, list_price
     """Lock the actor's own product."""
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
     row = await tx.first(select(Product.version, Product.base_price, Product.list_price).where(*own).with_for_update())

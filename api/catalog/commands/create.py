@@ -1,7 +1,5 @@
 """Put a product on sale."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -41,7 +39,13 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
         await tx.execute(insert(Product).values(values))
         await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
         await save_images(tx, product_id, body.images)
-        await outbox.emit(tx, "product", product_id, "ProductCreated", {"sellerId": actor.user_id, "status": body.status, "version": 1})
+        await outbox.emit(
+            tx,
+            "product",
+            product_id,
+            "ProductCreated",
+            {"sellerId": actor.user_id, "status": body.status, "version": 1},
+        )
         return product_id
 
     return await ctx.db.run(work)

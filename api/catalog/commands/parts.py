@@ -1,7 +1,5 @@
 """Pieces of a product that creating and changing it share."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence
 from decimal import Decimal
@@ -35,7 +33,9 @@ async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn],
     """
     named = [variant.sku for variant in variants if variant.sku is not None]
     if len(set(named)) != len(named):
-        raise ValidationFailed("A SKU appears twice.", errors=[FieldError(pointer="/variants", message="each sku once")])
+        raise ValidationFailed(
+            "A SKU appears twice.", errors=[FieldError(pointer="/variants", message="each sku once")]
+        )
     if not variants:
         return
     rows = [
@@ -59,7 +59,11 @@ async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn],
     if len(saved) != len(rows):
         raise SkuTaken("Another product uses one of these SKUs; choose others.")
     by_sku = {row.sku: row.variant_id for row in saved}
-    counted = {by_sku[str(row["sku"])]: variant.stock for row, variant in zip(rows, variants, strict=True) if variant.stock is not None}
+    counted = {
+        by_sku[str(row["sku"])]: variant.stock
+        for row, variant in zip(rows, variants, strict=True)
+        if variant.stock is not None
+    }
     await set_stock(tx, counted)
 
 
@@ -68,7 +72,9 @@ async def save_images(tx: Tx, product_id: UUID, urls: Sequence[str], *, replace:
     if replace:
         await tx.execute(delete(ProductImage).where(ProductImage.product_id == product_id))
     if urls:
-        rows = [{"image_id": new_id(), "product_id": product_id, "position": i, "url": url} for i, url in enumerate(urls)]
+        rows = [
+            {"image_id": new_id(), "product_id": product_id, "position": i, "url": url} for i, url in enumerate(urls)
+        ]
         await tx.execute(insert(ProductImage).values(rows))
 
 

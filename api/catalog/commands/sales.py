@@ -1,7 +1,5 @@
 """How much of a product was sold lately: what `sort=popularity` reads."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -13,7 +11,8 @@ _SET = text(
     """
     WITH changed AS MATERIALIZED (
       SELECT p.product_id, coalesce(s.units, 0) AS units
-      FROM products p LEFT JOIN unnest(CAST(:ids AS uuid[]), CAST(:units AS int[])) AS s(product_id, units) USING (product_id)
+      FROM products p LEFT JOIN unnest(CAST(:ids AS uuid[]), CAST(:units AS int[])) AS s(product_id, units) USING
+      (product_id)
       WHERE p.units_sold_90d <> coalesce(s.units, 0)
       ORDER BY p.product_id FOR UPDATE OF p
     )
@@ -23,6 +22,6 @@ _SET = text(
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
-    """Make `units_sold_90d` equal to `units`, 0 for products not in it; how many rows changed. A sale is not an edit: neither version nor
-    change time moves."""
+    """Make `units_sold_90d` equal to `units`, 0 for products not in it; how many rows changed. A sale is not an edit:
+    neither version nor change time moves."""
     return (await tx.execute(_SET, {"ids": list(units), "units": list(units.values())})).rowcount

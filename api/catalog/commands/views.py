@@ -1,7 +1,5 @@
 """How often a product was looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -22,6 +20,7 @@ _ADD = text(
 
 
 async def add_views(tx: Tx, views: Mapping[UUID, int]) -> None:
-    """Add to `view_count`; unknown products are ignored. Neither version nor change time moves: a look is not an edit."""
+    """Add to `view_count`; unknown products are ignored. Neither version nor change time moves: a look is not an
+    edit."""
     if views:
         await tx.execute(_ADD, {"ids": list(views), "counts": list(views.values())})

@@ -1,7 +1,5 @@
 """The category tree, and which categories a shopper means by an id, a path or a name."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 
@@ -28,11 +26,16 @@ async def category_tree(tx: ReadTx) -> list[CategoryNode]:
 
 
 def within(*, by_id: bool) -> Select[Any]:  # Any: one column, category_id
-    """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name nothing."""
+    """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name
+    nothing."""
     root, below = aliased(Category), aliased(Category)
     # Not LIKE: an underscore or per cent sign in a name is no wildcard.
     beneath = func.starts_with(below.path, root.path + "/")
-    return select(below.category_id).join(root, or_(below.category_id == root.category_id, beneath)).where(_named(root, by_id=by_id))
+    return (
+        select(below.category_id)
+        .join(root, or_(below.category_id == root.category_id, beneath))
+        .where(_named(root, by_id=by_id))
+    )
 
 
 def reference_binds(reference: str) -> dict[str, object]:
@@ -60,4 +63,6 @@ def readable_path(path: str) -> str:
 def _named(category: type[Category], *, by_id: bool) -> ColumnElement[bool]:
     if by_id:
         return category.category_id == bindparam("category_id")
-    return or_(func.lower(category.path) == bindparam("category_path"), func.lower(category.name) == bindparam("category_name"))
+    return or_(
+        func.lower(category.path) == bindparam("category_path"), func.lower(category.name) == bindparam("category_name")
+    )

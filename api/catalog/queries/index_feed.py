@@ -1,7 +1,5 @@
 """What the search index is made of: one row per product, whole, by change time or by id range."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,7 +39,9 @@ class IndexedProduct:
     thumbnail: str
 
 
-async def changed_since(tx: ReadTx, since: datetime, overlap: timedelta, limit: int) -> tuple[datetime, list[IndexedProduct]]:
+async def changed_since(
+    tx: ReadTx, since: datetime, overlap: timedelta, limit: int
+) -> tuple[datetime, list[IndexedProduct]]:
     """The database's time now, and products of which a row changed after `since` - `overlap`, at most `limit`.
 
     A row's change time is when its transaction began, so one that commits late is older than what was read before it:
@@ -66,7 +66,11 @@ async def live_count(tx: ReadTx) -> tuple[datetime, int]:
 
 
 def _feed() -> Select[Any]:  # Any: row of the named columns
-    variants = select(func.jsonb_agg(ProductVariant.attributes)).where(ProductVariant.product_id == Product.product_id).scalar_subquery()
+    variants = (
+        select(func.jsonb_agg(ProductVariant.attributes))
+        .where(ProductVariant.product_id == Product.product_id)
+        .scalar_subquery()
+    )
     return select(
         Product.product_id,
         LIVE.label("live"),
@@ -98,7 +102,10 @@ def _changed() -> Select[Any]:  # Any: a row of _feed
 _NOW = select(func.now())
 _CHANGED = _changed()
 _LIVE_AFTER = (
-    _feed().where(LIVE, Product.product_id > bindparam("after")).order_by(Product.product_id).limit(bindparam("take", type_=Integer))
+    _feed()
+    .where(LIVE, Product.product_id > bindparam("after"))
+    .order_by(Product.product_id)
+    .limit(bindparam("take", type_=Integer))
 )
 _LIVE_COUNT = select(func.now().label("now"), func.count().label("n")).select_from(Product).where(LIVE)
 

@@ -1,7 +1,5 @@
 """A page of products with what can be filtered: two statements, whatever the size of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +40,11 @@ MAX_BRANDS = 50
 
 IN_STOCK = exists().where(ProductVariant.product_id == Product.product_id, ProductVariant.stock_quantity > 0)
 THUMBNAIL = (
-    select(ProductImage.url).where(ProductImage.product_id == Product.product_id).order_by(ProductImage.position).limit(1).scalar_subquery()
+    select(ProductImage.url)
+    .where(ProductImage.product_id == Product.product_id)
+    .order_by(ProductImage.position)
+    .limit(1)
+    .scalar_subquery()
 )
 LIVE = and_(Product.status == "active", Product.deleted_at.is_(None))
 CARD = (
@@ -67,7 +69,12 @@ _SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several 
     "price_asc": ((Product.base_price, Product.product_id), False),
     "price_desc": ((Product.base_price, Product.product_id), True),
 }
-_FROM_TEXT: dict[type, Any] = {int: int, Decimal: Decimal, UUID: UUID, datetime: datetime.fromisoformat}  # Any: one parser per type
+_FROM_TEXT: dict[type, Any] = {
+    int: int,
+    Decimal: Decimal,
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+}  # Any: one parser per type
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,9 @@ async def product_page(
         return [card(row) for row in rows], None
     last = rows[limit - 1]
     values = [getattr(last, f"key_{i}") for i in range(len(columns))]
-    return [card(row) for row in rows[:limit]], [value.isoformat() if isinstance(value, datetime) else str(value) for value in values]
+    return [card(row) for row in rows[:limit]], [
+        value.isoformat() if isinstance(value, datetime) else str(value) for value in values
+    ]
 
 
 async def product_filters(tx: ReadTx, query: ProductQuery) -> tuple[int, ProductFilters]:
@@ -181,7 +190,9 @@ def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Pr
 @lru_cache(maxsize=_SHAPES)
 def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: CARD's columns and the sort's
     columns, descending = _SORTS[sort]
-    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(*_scope(shape), *_choices(shape, Product))
+    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(
+        *_scope(shape), *_choices(shape, Product)
+    )
     if keyset:
         position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
         statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
@@ -207,7 +218,11 @@ def _filters_statement(shape: Shape) -> Select[Any]:  # Any: row of total, brand
     brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
     prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
     ratings = [
-        select(func.count()).select_from(scope).where(scope.c.average_rating >= step).scalar_subquery().label(f"rating_{step}")
+        select(func.count())
+        .select_from(scope)
+        .where(scope.c.average_rating >= step)
+        .scalar_subquery()
+        .label(f"rating_{step}")
         for step in RATING_STEPS
     ]
     return select(
@@ -218,8 +233,13 @@ def _filters_statement(shape: Shape) -> Select[Any]:  # Any: row of total, brand
     )
 
 
-def _parse_position(columns: Sequence[Any], after: Sequence[str]) -> dict[str, Any]:  # Any: columns and values of several types
+def _parse_position(
+    columns: Sequence[Any], after: Sequence[str]
+) -> dict[str, Any]:  # Any: columns and values of several types
     """Binds of a cursor's position. Raises: ValueError when it has another length than the sort."""
     if len(after) != len(columns):
         raise ValueError("the position has another length than the sort")
-    return {f"after_{i}": _FROM_TEXT[part.type.python_type](text) for i, (part, text) in enumerate(zip(columns, after, strict=True))}
+    return {
+        f"after_{i}": _FROM_TEXT[part.type.python_type](text)
+        for i, (part, text) in enumerate(zip(columns, after, strict=True))
+    }

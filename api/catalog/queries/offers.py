@@ -1,7 +1,5 @@
 """What carts, checkout and recommendations need to know about products: one statement for any number of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +16,8 @@ from api.kernel.db import ReadTx
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A variant as it is offered now. `list_price` is per unit, shifted with the variant's own price; `stock` in units."""
+    """A variant as it is offered now. `list_price` is per unit, shifted with the variant's own price; `stock` in
+    units."""
 
     product_id: UUID
     variant_id: UUID

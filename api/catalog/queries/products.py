@@ -1,7 +1,5 @@
 """One product, whole: three statements (product, variants, seller)."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,10 +17,15 @@ from api.kernel.settings import Settings
 from api.sellers import queries as sellers
 
 _IMAGES = func.array(
-    select(ProductImage.url).where(ProductImage.product_id == Product.product_id).order_by(ProductImage.position).scalar_subquery()
+    select(ProductImage.url)
+    .where(ProductImage.product_id == Product.product_id)
+    .order_by(ProductImage.position)
+    .scalar_subquery()
 )
 # On sale, or the viewer's own and not deleted; a null viewer owns nothing.
-_VISIBLE = and_(Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid)))
+_VISIBLE = and_(
+    Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid))
+)
 _DETAIL = (
     select(
         Product.product_id,
@@ -48,7 +51,13 @@ _DETAIL = (
 )
 _CURRENCY = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
 _VARIANTS = (
-    select(ProductVariant.variant_id, ProductVariant.attributes, ProductVariant.price, ProductVariant.sku, ProductVariant.stock_quantity)
+    select(
+        ProductVariant.variant_id,
+        ProductVariant.attributes,
+        ProductVariant.price,
+        ProductVariant.sku,
+        ProductVariant.stock_quantity,
+    )
     .where(ProductVariant.product_id == bindparam("product_id"))
     .order_by(ProductVariant.variant_id)
 )
@@ -56,7 +65,8 @@ _UNKNOWN = "There is no product with this id."
 
 
 async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Settings) -> tuple[int, ProductDetail]:
-    """The version and the seed's detail body. Raises: ProductNotFound, also for what is not on sale unless it is the actor's own."""
+    """The version and the seed's detail body. Raises: ProductNotFound, also for what is not on sale unless it is the
+    actor's own."""
     row = await tx.first(_DETAIL, {"product_id": product_id, "viewer": actor.user_id})
     if row is None:
         raise ProductNotFound(_UNKNOWN)
@@ -77,7 +87,9 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
         images=row.images or [artwork_path(product_id)],
         specifications=row.specifications,
         seller=SellerCard(
-            seller_id=row.seller_id, name=store.name if store else "Former seller", rating=float(store.rating) if store else 0.0
+            seller_id=row.seller_id,
+            name=store.name if store else "Former seller",
+            rating=float(store.rating) if store else 0.0,
         ),
         shipping=shipping(settings, row.base_price, prime=row.prime_eligible),
         rating=float(row.average_rating),
@@ -92,7 +104,10 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
 async def variants_of(tx: ReadTx, product_id: UUID) -> list[Variant]:
     """The product's variants, oldest first, with what can be sold of each now."""
     rows = await tx.all(_VARIANTS, {"product_id": product_id})
-    return [Variant(variant_id=r.variant_id, attributes=r.attributes, price=r.price, sku=r.sku, stock=r.stock_quantity) for r in rows]
+    return [
+        Variant(variant_id=r.variant_id, attributes=r.attributes, price=r.price, sku=r.sku, stock=r.stock_quantity)
+        for r in rows
+    ]
 
 
 async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[str, list[Variant]]:
@@ -110,8 +125,8 @@ async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
 
 
 async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Row[Any]:  # Any: title and category path
-    """What a generated picture is drawn from, also after the product left the shop: orders still show it. The picture says the title, so
-    somebody else's draft has none. Raises: ProductNotFound."""
+    """What a generated picture is drawn from, also after the product left the shop: orders still show it. The picture
+    says the title, so somebody else's draft has none. Raises: ProductNotFound."""
     statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)
     shown = or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid))
     row = await tx.first(statement.where(Product.product_id == product_id, shown), {"viewer": actor.user_id})

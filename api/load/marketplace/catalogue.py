@@ -1,7 +1,5 @@
 """Products, variants, sellers and shoppers of the generated marketplace."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,7 +19,8 @@ UTC_US = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Frames in the form of `History`, and what the sales need: `kind_of_product` and `price_of_product` (cents), by product_key."""
+    """Frames in the form of `History`, and what the sales need: `kind_of_product` and `price_of_product` (cents), by
+    product_key."""
 
     categories: pl.DataFrame
     sellers: pl.DataFrame
@@ -35,7 +34,9 @@ def build_catalogue(random: Generator, products: int, opened_at: datetime) -> Ca
     """`products` products over all kinds, with distinct titles."""
     categories, category_of = _categories()
     sellers, sellers_of = _sellers(random)
-    kind_of = np.concatenate([np.arange(len(KINDS)), random.integers(0, len(KINDS), max(0, products - len(KINDS)))])[:products]
+    kind_of = np.concatenate([np.arange(len(KINDS)), random.integers(0, len(KINDS), max(0, products - len(KINDS)))])[
+        :products
+    ]
     titles = _titles(random, kind_of)
     cents = np.array([_price_cents(random, KINDS[kind]) for kind in kind_of], dtype=np.int64)
     rows = []
@@ -96,7 +97,8 @@ def _sellers(random: Generator) -> tuple[pl.DataFrame, dict[str, list[int]]]:
 
 
 def _titles(random: Generator, kind_of: NDArray[np.int64]) -> list[tuple[str, str, str]]:
-    """(title, brand, feature) per product. The combinations of a kind are walked in shuffled order, so no title comes twice."""
+    """(title, brand, feature) per product. The combinations of a kind are walked in shuffled order, so no title comes
+    twice."""
     brands, features = 6, 10
     size = brands * features * len(words.SERIES)
     order = {kind: random.permutation(size) for kind in set(kind_of.tolist())}

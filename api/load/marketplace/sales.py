@@ -1,7 +1,5 @@
 """Who bought what, when: shoppers with tastes fill baskets project by project."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +13,8 @@ from api.load.marketplace.catalogue import UTC_US, Catalogue
 
 DAYS = 180
 TIERS = 3
-# Shares, chosen to look like a shop: lines that are old favourites, orders cancelled before payment, delivered orders with a return.
+# Shares, chosen to look like a shop: lines that are old favourites, orders cancelled before payment, delivered orders
+# with a return.
 REPEAT_SHARE = 0.18
 CANCELLED_SHARE = 0.03
 RETURN_SHARE = 0.05
@@ -29,7 +28,9 @@ def build_customers(random: Generator, shoppers: int, opened_at: datetime) -> pl
     return pl.DataFrame(
         {
             "customer_key": np.arange(shoppers),
-            "name": [f"{words.PEOPLE_FIRST[key % first]} {words.PEOPLE_LAST[key // first % last]}" for key in range(shoppers)],
+            "name": [
+                f"{words.PEOPLE_FIRST[key % first]} {words.PEOPLE_LAST[key // first % last]}" for key in range(shoppers)
+            ],
             "email": [f"shopper-{key + 1}@import.invalid" for key in range(shoppers)],
             "joined_at": [opened_at + timedelta(seconds=float(value)) for value in joined],
         },
@@ -38,11 +39,14 @@ def build_customers(random: Generator, shoppers: int, opened_at: datetime) -> pl
 
 
 class Tastes:
-    """Latent tastes. Every shopper likes a few projects, and cheap, middling or dear products; every product has its own popularity."""
+    """Latent tastes. Every shopper likes a few projects, and cheap, middling or dear products; every product has its
+    own popularity."""
 
     def __init__(self, random: Generator, catalogue: Catalogue, shoppers: int) -> None:
         self.random = random
-        self.kinds_of_project = [[i for i, kind in enumerate(words.KINDS) if project in kind.projects] for project in words.PROJECTS]
+        self.kinds_of_project = [
+            [i for i, kind in enumerate(words.KINDS) if project in kind.projects] for project in words.PROJECTS
+        ]
         popularity = random.zipf(1.7, len(words.PROJECTS)).clip(1, 12).astype(float)
         liking = random.dirichlet(0.12 * popularity / popularity.mean(), shoppers)
         self.project_cumulative = np.cumsum(liking, axis=1)
@@ -62,8 +66,11 @@ class Tastes:
         return int(products[np.searchsorted(cumulative, self.random.random() * cumulative[-1])])
 
 
-def build_sales(random: Generator, catalogue: Catalogue, customers: pl.DataFrame, orders: int, until: datetime) -> pl.DataFrame:
-    """Lines with their order's placed_at and customer: order_key, customer_key, placed_at, line_key, product_key, quantity."""
+def build_sales(
+    random: Generator, catalogue: Catalogue, customers: pl.DataFrame, orders: int, until: datetime
+) -> pl.DataFrame:
+    """Lines with their order's placed_at and customer: order_key, customer_key, placed_at, line_key, product_key,
+    quantity."""
     placed = order_times(random, orders, until)
     shopper_of = _shoppers(random, customers, placed, until)
     tastes = Tastes(random, catalogue, customers.height)
@@ -74,9 +81,16 @@ def build_sales(random: Generator, catalogue: Catalogue, customers: pl.DataFrame
         basket = _basket(random, tastes, shopper, bought.get(shopper, []))
         basket = [product for product in basket if listed[product] < at] or [int(np.argmin(listed))]
         bought.setdefault(shopper, []).extend(basket)
-        rows.extend((order_key, shopper, product, 1 + int(random.random() < 0.12) + int(random.random() < 0.03)) for product in basket)
-    lines = pl.DataFrame(rows, schema=["order_key", "customer_key", "product_key", "quantity"], orient="row").with_row_index("line_key")
-    times = pl.DataFrame({"order_key": np.arange(orders), "placed_at": pl.Series((placed * 1_000_000).astype(np.int64)).cast(UTC_US)})
+        rows.extend(
+            (order_key, shopper, product, 1 + int(random.random() < 0.12) + int(random.random() < 0.03))
+            for product in basket
+        )
+    lines = pl.DataFrame(
+        rows, schema=["order_key", "customer_key", "product_key", "quantity"], orient="row"
+    ).with_row_index("line_key")
+    times = pl.DataFrame(
+        {"order_key": np.arange(orders), "placed_at": pl.Series((placed * 1_000_000).astype(np.int64)).cast(UTC_US)}
+    )
     return lines.join(times, on="order_key", maintain_order="left").with_columns(pl.col("line_key").cast(pl.Int64))
 
 
@@ -89,7 +103,9 @@ def order_times(random: Generator, orders: int, until: datetime) -> NDArray[np.f
     return np.sort(until.timestamp() - (DAYS - 1 - day) * 86_400 - second)
 
 
-def _shoppers(random: Generator, customers: pl.DataFrame, placed: NDArray[np.float64], until: datetime) -> NDArray[np.int64]:
+def _shoppers(
+    random: Generator, customers: pl.DataFrame, placed: NDArray[np.float64], until: datetime
+) -> NDArray[np.int64]:
     """Who places each order: some shop ten times as often as others, nobody before joining."""
     activity = random.gamma(0.8, 1.0, customers.height) + 0.02
     joined = customers["joined_at"].dt.epoch("s").to_numpy()
@@ -117,8 +133,11 @@ def _basket(random: Generator, tastes: Tastes, shopper: int, before: list[int]) 
     return list(basket)
 
 
-def _product_tables(random: Generator, catalogue: Catalogue) -> dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Per (kind, price tier): product keys and cumulative weights; weight = Zipf popularity, tripled in the shopper's own tier."""
+def _product_tables(
+    random: Generator, catalogue: Catalogue
+) -> dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Per (kind, price tier): product keys and cumulative weights; weight = Zipf popularity, tripled in the shopper's
+    own tier."""
     popularity = 1.0 / (1 + random.permutation(len(catalogue.kind_of_product))) ** 0.8
     tables = {}
     for kind in np.unique(catalogue.kind_of_product).tolist():

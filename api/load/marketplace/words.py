@@ -1,9 +1,9 @@
-"""What the marketplace sells: departments, kinds of products with the projects they belong to, and the words that name them.
+"""What the marketplace sells: departments, kinds of products with the projects they belong to, and the words that name
+them.
 
-A project is why things are bought together: a tent, a sleeping bag and a stove are three kinds of one project, in two departments.
+A project is why things are bought together: a tent, a sleeping bag and a stove are three kinds of one project, in two
+departments.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -43,7 +43,8 @@ def _kinds(text: str) -> tuple[Kind, ...]:
 FEATURES: dict[str, tuple[str, ...]] = _lists(
     """
     Outdoors: Ultralight, Waterproof, Insulated, Packable, Rugged, All-Season, Windproof, Compact, Reinforced, Trail
-    Kitchen: Stainless Steel, Cast Iron, Ceramic, Non-Stick, Bamboo, Enamelled, Copper-Bottom, Glass, Silicone, Carbon Steel
+    Kitchen: Stainless Steel, Cast Iron, Ceramic, Non-Stick, Bamboo, Enamelled, Copper-Bottom, Glass, Silicone, Carbon
+    Steel
     Home: Linen, Oak, Walnut, Woven, Velvet, Rattan, Brushed Brass, Matte, Handmade, Washed Cotton
     Electronics: Wireless, Noise-Cancelling, 4K, USB-C, Low-Latency, Slim, Bluetooth, Fast-Charging, Aluminium, Backlit
     Garden: Galvanised, Cedar, Self-Watering, Frost-Proof, Telescopic, Organic, Heavy-Duty, Ergonomic, Solar, Folding
@@ -69,10 +70,70 @@ BRANDS: dict[str, tuple[str, ...]] = _lists(
     """
 )
 SERIES = (
-    *("Aspen", "Atlas", "Aurora", "Bay", "Birch", "Breeze", "Cedar", "Cove", "Crest", "Dawn", "Delta", "Drift", "Dune", "Echo", "Ember"),
-    *("Fern", "Fjord", "Glen", "Harbor", "Hazel", "Horizon", "Indigo", "Isle", "Juniper", "Lark", "Laurel", "Loch", "Lumen", "Maple"),
-    *("Meadow", "Mesa", "Mira", "Moss", "Nova", "Oakley", "Orchard", "Pine", "Prairie", "Quarry", "Raven", "Reef", "Ridge", "River"),
-    *("Rowan", "Sage", "Sierra", "Slate", "Solace", "Sparrow", "Summit", "Terra", "Thistle", "Tide", "Vale", "Willow", "Zephyr"),
+    *(
+        "Aspen",
+        "Atlas",
+        "Aurora",
+        "Bay",
+        "Birch",
+        "Breeze",
+        "Cedar",
+        "Cove",
+        "Crest",
+        "Dawn",
+        "Delta",
+        "Drift",
+        "Dune",
+        "Echo",
+        "Ember",
+    ),
+    *(
+        "Fern",
+        "Fjord",
+        "Glen",
+        "Harbor",
+        "Hazel",
+        "Horizon",
+        "Indigo",
+        "Isle",
+        "Juniper",
+        "Lark",
+        "Laurel",
+        "Loch",
+        "Lumen",
+        "Maple",
+    ),
+    *(
+        "Meadow",
+        "Mesa",
+        "Mira",
+        "Moss",
+        "Nova",
+        "Oakley",
+        "Orchard",
+        "Pine",
+        "Prairie",
+        "Quarry",
+        "Raven",
+        "Reef",
+        "Ridge",
+        "River",
+    ),
+    *(
+        "Rowan",
+        "Sage",
+        "Sierra",
+        "Slate",
+        "Solace",
+        "Sparrow",
+        "Summit",
+        "Terra",
+        "Thistle",
+        "Tide",
+        "Vale",
+        "Willow",
+        "Zephyr",
+    ),
 )
 COLOURS = ("Black", "Slate Grey", "Forest Green", "Navy", "Sand", "Terracotta", "Ivory", "Plum", "Sky Blue", "Mustard")
 OPTIONS: dict[str, tuple[str, ...]] = {
@@ -82,14 +143,68 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "pack": ("Single", "Pack of 2", "Pack of 4", "Pack of 6"),
 }
 PEOPLE_FIRST = (
-    *("Amara", "Ben", "Carla", "Dmitri", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Keiko", "Liam", "Maya", "Noor", "Oscar"),
+    *(
+        "Amara",
+        "Ben",
+        "Carla",
+        "Dmitri",
+        "Elena",
+        "Farid",
+        "Grace",
+        "Hugo",
+        "Ines",
+        "Jonas",
+        "Keiko",
+        "Liam",
+        "Maya",
+        "Noor",
+        "Oscar",
+    ),
     *("Priya", "Quinn", "Rosa", "Samuel", "Tara", "Umar", "Vera", "Wanda", "Xavier", "Yusuf", "Zoe"),
 )
 PEOPLE_LAST = (
-    *("Abbott", "Bauer", "Castillo", "Dubois", "Eriksen", "Fischer", "Garcia", "Hughes", "Ito", "Jensen", "Kowalski", "Lopez", "Mensah"),
-    *("Nakamura", "Okafor", "Patel", "Quinlan", "Rossi", "Schmidt", "Tanaka", "Usman", "Vargas", "Weber", "Young", "Zhang"),
+    *(
+        "Abbott",
+        "Bauer",
+        "Castillo",
+        "Dubois",
+        "Eriksen",
+        "Fischer",
+        "Garcia",
+        "Hughes",
+        "Ito",
+        "Jensen",
+        "Kowalski",
+        "Lopez",
+        "Mensah",
+    ),
+    *(
+        "Nakamura",
+        "Okafor",
+        "Patel",
+        "Quinlan",
+        "Rossi",
+        "Schmidt",
+        "Tanaka",
+        "Usman",
+        "Vargas",
+        "Weber",
+        "Young",
+        "Zhang",
+    ),
 )
-SELLER_SECOND = ("Trading", "Supply Co", "Goods", "Direct", "Outfitters", "Market", "Store", "Collective", "& Sons", "Warehouse")
+SELLER_SECOND = (
+    "Trading",
+    "Supply Co",
+    "Goods",
+    "Direct",
+    "Outfitters",
+    "Market",
+    "Store",
+    "Collective",
+    "& Sons",
+    "Warehouse",
+)
 KINDS: tuple[Kind, ...] = _kinds(
     """
     == Outdoors / Camping

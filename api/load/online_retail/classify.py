@@ -1,34 +1,41 @@
-"""What each line of a retail set is: a product sold, a product given back, shipping, or something that is no trade in a product.
+"""What each line of a retail set is: a product sold, a product given back, shipping, or something that is no trade in a
+product.
 
 The rule, for any set of this form (in brackets: why, on the UCI set):
-- An item is *shipping* when every word of its title is about sending goods (POSTAGE, DOTCOM POSTAGE, CARRIAGE, Next Day Carriage).
-- An item is a *fee or adjustment* when its title says so (AMAZON FEE, Bank Charges, Manual, Discount, CRUK Commission, Adjust bad debt,
-  SAMPLES, gift vouchers); when its code has no digit where other codes are not plain numbers; or when its price behaves like an amount
-  and not like a price: at least 10 different ones, and at least 4 in 10 lines (Manual has 260 prices in 572 lines, a mug has 6 in 400).
-- Every other item is a *product*. Notes of the stock room ("damaged", "found", "?") never have a price, so their lines fall out by
+- An item is *shipping* when every word of its title is about sending goods (POSTAGE, DOTCOM POSTAGE, CARRIAGE, Next Day
+Carriage).
+- An item is a *fee or adjustment* when its title says so (AMAZON FEE, Bank Charges, Manual, Discount, CRUK Commission,
+Adjust bad debt,
+  SAMPLES, gift vouchers); when its code has no digit where other codes are not plain numbers; or when its price behaves
+  like an amount and not like a price: at least 10 different ones, and at least 4 in 10 lines (Manual has 260 prices in
+  572 lines, a mug has 6 in 400).
+- Every other item is a *product*. Notes of the stock room ("damaged", "found", "?") never have a price, so their lines
+fall out by
   themselves.
-- A line counts when its price is above zero and whole cents, and its quantity is not zero. Lines with price <= 0 are adjustments.
+- A line counts when its price is above zero and whole cents, and its quantity is not zero. Lines with price <= 0 are
+adjustments.
 """
-
-from __future__ import annotations
 
 import polars as pl
 
 _SHIPPING_CORE = "POSTAGE|CARRIAGE|SHIPPING|FREIGHT|COURIER|DELIVERY"
 _SHIPPING_WORDS = (
-    f"{_SHIPPING_CORE}|DOTCOM|NEXT|SAME|DAY|EXPRESS|STANDARD|INTERNATIONAL|AND|PACKING|PACKAGING|CHARGE|CHARGES|COST|COSTS|FEE|FEES"
+    f"{_SHIPPING_CORE}|DOTCOM|NEXT|SAME|DAY|EXPRESS|STANDARD|INTERNATIONAL|AND|PACKING|PACKAGING"
+    "|CHARGE|CHARGES|COST|COSTS|FEE|FEES"
 )
 SHIPPING = rf"^(?:(?:{_SHIPPING_WORDS}|&)\s*)*(?:{_SHIPPING_CORE})\s*(?:(?:{_SHIPPING_WORDS}|&)\s*)*$"
 FEE = (
     r"^(?:MANUAL|DISCOUNT|SAMPLES?|SHOW SAMPLES|TEST.*)$"
-    r"|\b(?:FEES?|BANK CHARGES?|CHARGES|COMMISSION|BAD DEBT|ADJUST(?:MENT|MENTS)?|VOUCHERS?|GIFT CERTIFICATE|CREDIT NOTE|REFUND)\b"
+    r"|\b(?:FEES?|BANK CHARGES?|CHARGES|COMMISSION|BAD DEBT|ADJUST(?:MENT|MENTS)?|VOUCHERS?|GIFT CERTIFICATE|CREDIT"
+    r" NOTE|REFUND)\b"
 )
 AMOUNT_PRICES = 10
 AMOUNT_SHARE = 0.4
 
 
 def item_kinds(lines: pl.DataFrame) -> pl.DataFrame:
-    """item_id, title (the commonest one of priced lines), item_kind: product, shipping or fee. One row per item of the set."""
+    """item_id, title (the commonest one of priced lines), item_kind: product, shipping or fee. One row per item of the
+    set."""
     titles = (
         lines.filter(pl.col("title").is_not_null())
         .group_by("item_id", "title")
@@ -57,7 +64,8 @@ def item_kinds(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def classify(lines: pl.DataFrame) -> pl.DataFrame:
-    """`lines` with the item's title and `part`: sale, back, shipping or `report:REASON`; sales and backs are of products at real prices."""
+    """`lines` with the item's title and `part`: sale, back, shipping or `report:REASON`; sales and backs are of
+    products at real prices."""
     kinds = item_kinds(lines)
     reason = (
         pl.when(pl.col("quantity") == 0)
@@ -77,4 +85,9 @@ def classify(lines: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("sale"))
     )
     columns = [name for name in lines.columns if name != "title"]
-    return lines.select(columns).join(kinds, on="item_id", how="left", maintain_order="left").with_columns(part=reason).drop("item_kind")
+    return (
+        lines.select(columns)
+        .join(kinds, on="item_id", how="left", maintain_order="left")
+        .with_columns(part=reason)
+        .drop("item_kind")
+    )

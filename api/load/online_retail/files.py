@@ -1,12 +1,10 @@
 """Data files into one typed frame of lines, or a DataFileError that says where the file is wrong.
 
 Two forms. A folder with `order_lines.csv[.gz]` (order_id, ts, customer_id, country, item_id, quantity, unit_price) and
-`items.tsv[.gz]` (item_id, title). Or one CSV with the original UCI columns (InvoiceNo, StockCode, Description, Quantity, InvoiceDate,
-UnitPrice, CustomerID, Country), or as the second edition of the set spells them (Invoice, Price, Customer ID).
-Times have no zone and are taken as UTC.
+`items.tsv[.gz]` (item_id, title). Or one CSV with the original UCI columns (InvoiceNo, StockCode, Description,
+Quantity, InvoiceDate, UnitPrice, CustomerID, Country), or as the second edition of the set spells them (Invoice, Price,
+Customer ID). Times have no zone and are taken as UTC.
 """
-
-from __future__ import annotations
 
 import csv
 import gzip
@@ -27,7 +25,14 @@ UCI_SPELLINGS = (
     ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"),
     ("Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"),
 )
-TIME_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%y %H:%M", "%d-%m-%Y %H:%M")
+TIME_FORMATS = (
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%y %H:%M",
+    "%d-%m-%Y %H:%M",
+)
 MAX_QUANTITY = 10_000_000
 MAX_PRICE = 10_000_000
 
@@ -48,7 +53,8 @@ class Files:
 
 
 def find_files(path: Path) -> Files:
-    """The files at `path`, a folder or a single CSV. Raises: DataFileError when there is nothing that could be the set."""
+    """The files at `path`, a folder or a single CSV. Raises: DataFileError when there is nothing that could be the
+    set."""
     if not path.exists():
         raise DataFileError(path, None, None, "there is no such file or folder")
     if path.is_file():
@@ -62,13 +68,17 @@ def find_files(path: Path) -> Files:
     tables = sorted(entry for entry in path.iterdir() if entry.name.lower().endswith((".csv", ".csv.gz")))
     if len(tables) != 1:
         raise DataFileError(
-            path, None, None, f"expected order_lines.csv.gz with items.tsv.gz, or exactly one CSV; found {len(tables)} CSV files"
+            path,
+            None,
+            None,
+            f"expected order_lines.csv.gz with items.tsv.gz, or exactly one CSV; found {len(tables)} CSV files",
         )
     return Files(tables[0], None)
 
 
 def read_lines(files: Files) -> pl.DataFrame:
-    """line (its number in the file), order_id, ts, customer_id?, country, item_id, title?, quantity, price (text), cents? (if whole).
+    """line (its number in the file), order_id, ts, customer_id?, country, item_id, title?, quantity, price (text),
+    cents? (if whole).
 
     One row per line of the file, in its order. Raises: DataFileError.
     """
@@ -81,8 +91,8 @@ def read_lines(files: Files) -> pl.DataFrame:
     _refuse(files.items, items, pl.col("item_id").is_null(), "item_id", "is missing")
     _refuse(files.items, items, pl.col("item_id").is_duplicated(), "item_id", "comes twice")
     joined = typed.join(items.drop("line"), on="item_id", how="left", maintain_order="left")
-    _refuse(files.lines, joined.with_columns(known=pl.col("item_id").is_in(items["item_id"].implode())), ~pl.col("known"), "item_id",
-            f"is not in {files.items.name}")  # fmt: skip
+    checked = joined.with_columns(known=pl.col("item_id").is_in(items["item_id"].implode()))
+    _refuse(files.lines, checked, ~pl.col("known"), "item_id", f"is not in {files.items.name}")
     return joined
 
 
@@ -97,7 +107,9 @@ def _text(path: Path, fallback: str | None) -> str:
         if path.suffix == ".gz" or raw[:2] == b"\x1f\x8b":
             raw = gzip.decompress(raw)
     except EOFError:
-        raise DataFileError(path, None, None, "the gzip file ends too early; it was cut off, copy or download it again") from None
+        raise DataFileError(
+            path, None, None, "the gzip file ends too early; it was cut off, copy or download it again"
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataFileError(path, None, None, f"this is not a readable gzip file ({error})") from None
     except OSError as error:
@@ -112,7 +124,8 @@ def _text(path: Path, fallback: str | None) -> str:
 
 
 def _table(path: Path, separator: str, *spellings: tuple[str, ...], fallback: str | None = None) -> pl.DataFrame:
-    """The columns of the first of `spellings` that the header has, all as text, empty as null. `fallback`: encoding of what is not UTF-8.
+    """The columns of the first of `spellings` that the header has, all as text, empty as null. `fallback`: encoding of
+    what is not UTF-8.
 
     Raises: DataFileError for an empty file, other columns, or a row of another width.
     """
@@ -123,7 +136,12 @@ def _table(path: Path, separator: str, *spellings: tuple[str, ...], fallback: st
     columns = min(spellings, key=lambda names: len(set(names) - set(header)))
     missing = [name for name in columns if name not in header]
     if missing:
-        raise DataFileError(path, 1, missing[0], f"column is missing; the header has {', '.join(header)}; needed are {', '.join(columns)}")
+        raise DataFileError(
+            path,
+            1,
+            missing[0],
+            f"column is missing; the header has {', '.join(header)}; needed are {', '.join(columns)}",
+        )
     _check_width(path, text, separator, len(header), quoted=separator == ",")
     frame = pl.read_csv(
         io.BytesIO(text.encode()),
@@ -146,13 +164,16 @@ def _check_width(path: Path, text: str, separator: str, width: int, *, quoted: b
     suspects = (counts != width).arg_true().to_list()
     for index in suspects:
         line = lines[index]
-        fields = len(next(csv.reader([line], delimiter=separator), [])) if quoted and '"' in line else int(counts[index])
+        fields = (
+            len(next(csv.reader([line], delimiter=separator), [])) if quoted and '"' in line else int(counts[index])
+        )
         if fields != width:
             raise DataFileError(path, index + 1, None, f"has {fields} columns, the header has {width}")
 
 
 def _typed(path: Path, raw: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """Raises DataFileError at the first value that is missing or not of its type; `names` maps our names to the file's."""
+    """Raises DataFileError at the first value that is missing or not of its type; `names` maps our names to the
+    file's."""
     frame = raw.with_row_index("line", 2)
     for column in ("order_id", "ts", "country", "item_id", "quantity", "unit_price"):
         _refuse(path, frame, pl.col(column).is_null(), names.get(column, column), "is missing")
@@ -161,7 +182,14 @@ def _typed(path: Path, raw: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame
         amount=pl.col("unit_price").cast(pl.Float64, strict=False),
         at=_times(frame["ts"]),
     )
-    _refuse(path, frame, pl.col("whole").is_null(), names.get("quantity", "quantity"), "is not a whole number", value="quantity")
+    _refuse(
+        path,
+        frame,
+        pl.col("whole").is_null(),
+        names.get("quantity", "quantity"),
+        "is not a whole number",
+        value="quantity",
+    )
     _refuse(
         path,
         frame,
@@ -172,7 +200,9 @@ def _typed(path: Path, raw: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame
     )
     bad_price = pl.col("amount").is_null() | ~pl.col("amount").is_finite() | (pl.col("amount").abs() > MAX_PRICE)
     _refuse(path, frame, bad_price, names.get("unit_price", "unit_price"), "is not a price", value="unit_price")
-    _refuse(path, frame, pl.col("at").is_null(), names.get("ts", "ts"), "is not a time like 2010-12-01 08:26", value="ts")
+    _refuse(
+        path, frame, pl.col("at").is_null(), names.get("ts", "ts"), "is not a time like 2010-12-01 08:26", value="ts"
+    )
     hundredfold = pl.col("amount") * 100
     return frame.select(
         "line",
@@ -202,7 +232,9 @@ def _times(texts: pl.Series) -> pl.Series:
     return best.dt.replace_time_zone("UTC")
 
 
-def _refuse(path: Path, frame: pl.DataFrame, wrong: pl.Expr, column: str, message: str, *, value: str | None = None) -> None:
+def _refuse(
+    path: Path, frame: pl.DataFrame, wrong: pl.Expr, column: str, message: str, *, value: str | None = None
+) -> None:
     first = frame.filter(wrong).head(1)
     if first.height:
         shown = f"{first[value][0]!r} " if value else ""

@@ -1,11 +1,9 @@
 """Goods that came back: each line with a negative quantity finds the purchase it reverses.
 
-Rule: a customer's earlier purchases of the same item, the latest first, those at the very same price before others, until the units are
-found; never more units than were bought and not yet given back. Guests are unknown, so nothing of theirs can be matched. What is not
-found is reported. The refund is what was paid for the units.
+Rule: a customer's earlier purchases of the same item, the latest first, those at the very same price before others,
+until the units are found; never more units than were bought and not yet given back. Guests are unknown, so nothing of
+theirs can be matched. What is not found is reported. The refund is what was paid for the units.
 """
-
-from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,7 +22,8 @@ class _Purchase:
 def match(sales: pl.DataFrame, backs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(matches, missing).
 
-    sales: line_key, customer_id?, item_id, ts, quantity, cents. backs: line, customer_id?, item_id, ts, quantity (negative), cents.
+    sales: line_key, customer_id?, item_id, ts, quantity, cents. backs: line, customer_id?, item_id, ts, quantity
+    (negative), cents.
     matches: line, line_key, quantity, at.
     missing: line, units, reason (`guest-return`, `return-without-purchase`, `return-exceeds-purchases`).
     """
@@ -33,23 +32,35 @@ def match(sales: pl.DataFrame, backs: pl.DataFrame) -> tuple[pl.DataFrame, pl.Da
     bought = sales.join(pairs, on=["customer_id", "item_id"], how="semi").sort("ts", "line_key")
     purchases: defaultdict[tuple[str, str], list[_Purchase]] = defaultdict(list)
     columns = ("customer_id", "item_id", "line_key", "ts", "cents", "quantity")
-    for customer, item, line_key, at, cents, quantity in bought.with_columns(pl.col("ts").dt.epoch("us")).select(columns).iter_rows():
+    for customer, item, line_key, at, cents, quantity in (
+        bought.with_columns(pl.col("ts").dt.epoch("us")).select(columns).iter_rows()
+    ):
         purchases[customer, item].append(_Purchase(line_key, at, cents, quantity))
     matches: list[tuple[int, int, int, int]] = []
     missing: list[tuple[int, int, str]] = []
     back_columns = ("customer_id", "item_id", "line", "ts", "cents", "quantity")
-    for customer, item, line, at, cents, quantity in wanted.with_columns(pl.col("ts").dt.epoch("us")).select(back_columns).iter_rows():
-        earlier = [purchase for purchase in reversed(purchases.get((customer, item), [])) if purchase.at < at and purchase.left]
+    for customer, item, line, at, cents, quantity in (
+        wanted.with_columns(pl.col("ts").dt.epoch("us")).select(back_columns).iter_rows()
+    ):
+        earlier = [
+            purchase for purchase in reversed(purchases.get((customer, item), [])) if purchase.at < at and purchase.left
+        ]
         taken, left = _take(sorted(earlier, key=lambda purchase: purchase.cents != cents), -quantity)
         matches.extend((line, line_key, units, at) for line_key, units in taken)
         if left:
             missing.append((line, left, "return-without-purchase" if left == -quantity else "return-exceeds-purchases"))
     guests = backs.filter(pl.col("customer_id").is_null())
-    missing.extend((line, -quantity, "guest-return") for line, quantity in guests.select("line", "quantity").iter_rows())
-    found = pl.DataFrame(
-        matches, schema={"line": pl.UInt32, "line_key": pl.Int64, "quantity": pl.Int64, "at": pl.Datetime("us", "UTC")}, orient="row"
+    missing.extend(
+        (line, -quantity, "guest-return") for line, quantity in guests.select("line", "quantity").iter_rows()
     )
-    return found, pl.DataFrame(missing, schema={"line": pl.UInt32, "units": pl.Int64, "reason": pl.String}, orient="row")
+    found = pl.DataFrame(
+        matches,
+        schema={"line": pl.UInt32, "line_key": pl.Int64, "quantity": pl.Int64, "at": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    return found, pl.DataFrame(
+        missing, schema={"line": pl.UInt32, "units": pl.Int64, "reason": pl.String}, orient="row"
+    )
 
 
 def _take(purchases: list[_Purchase], units: int) -> tuple[list[tuple[int, int]], int]:

@@ -1,12 +1,12 @@
 """Categories and sellers of a set that has neither, by rule; the same set gives the same ones.
 
-Categories: a title's head noun is the last of its candidate words that at least `support` items share (Bag, Candle, Mug). Items whose head
-noun is preceded by the same word form a second level (Lunch Bag below Bag) when there are enough of them. What shares no word is Other.
-Sellers: one per hundred items, 5 to 40. Categories are dealt out, largest trade first, to the seller with the least so far, and a category
-too large for one seller is divided by its second level; so each seller has a few whole lines of goods and all have a share of the trade.
+Categories: a title's head noun is the last of its candidate words that at least `support` items share (Bag, Candle,
+Mug). Items whose head noun is preceded by the same word form a second level (Lunch Bag below Bag) when there are enough
+of them. What shares no word is Other.
+Sellers: one per hundred items, 5 to 40. Categories are dealt out, largest trade first, to the seller with the least so
+far, and a category too large for one seller is divided by its second level; so each seller has a few whole lines of
+goods and all have a share of the trade.
 """
-
-from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -66,7 +66,10 @@ def _paths(items: list[Item]) -> dict[str, tuple[str, str | None]]:
             paths[item_id] = (OTHER, None)
             continue
         top = pair[0].capitalize()
-        paths[item_id] = (top, f"{pair[1].capitalize()} {top}" if pair[1] and pairs[pair] >= max(3, support // 2) else None)
+        paths[item_id] = (
+            top,
+            f"{pair[1].capitalize()} {top}" if pair[1] and pairs[pair] >= max(3, support // 2) else None,
+        )
     return paths
 
 
@@ -92,11 +95,14 @@ def _deal(items: list[Item], path_of: dict[str, tuple[str, str | None]], count: 
 def _group_name(path: tuple[str, str | None], item_id: str, tops: dict[str, int], average: float) -> tuple[str, str]:
     if tops[path[0]] <= average:
         return (path[0], "")
-    # Without a subcategory a large category is divided by the last character of the code, which says nothing about the item.
+    # Without a subcategory a large category is divided by the last character of the code, which says nothing about the
+    # item.
     return (path[0], path[1] or f"~{item_id[-1]}")
 
 
-def _names(items: list[Item], path_of: dict[str, tuple[str, str | None]], seller_of: dict[str, int], count: int) -> list[str]:
+def _names(
+    items: list[Item], path_of: dict[str, tuple[str, str | None]], seller_of: dict[str, int], count: int
+) -> list[str]:
     """After what each seller trades most; a name that is taken gets another ending."""
     trade: list[Counter[str]] = [Counter() for _ in range(count)]
     for item in items:
@@ -105,6 +111,8 @@ def _names(items: list[Item], path_of: dict[str, tuple[str, str | None]], seller
     for index, counter in enumerate(trade):
         named = {name: amount for name, amount in counter.items() if name != OTHER} or {"Curiosity": 1}
         main = min(named.items(), key=lambda entry: (-entry[1], entry[0]))[0]
-        choices = [f"{main} {suffix}" for suffix in _SUFFIXES[index % len(_SUFFIXES) :] + _SUFFIXES[: index % len(_SUFFIXES)]]
+        choices = [
+            f"{main} {suffix}" for suffix in _SUFFIXES[index % len(_SUFFIXES) :] + _SUFFIXES[: index % len(_SUFFIXES)]
+        ]
         names.append(next((name for name in choices if name not in names), f"{main} {index + 1}"))
     return names

@@ -1,7 +1,5 @@
 """Titles for people, and what a title says the thing is: the words a category is made of."""
 
-from __future__ import annotations
-
 import re
 
 
@@ -17,18 +15,19 @@ _ENDS = _words("WITH W IN FOR ON FROM AND BY TO INC")
 # Words that never name a thing: colours, sizes, shapes, materials, counts, styles that go with everything.
 _STOP = _words(
     """
-    A AN OF THE RED BLUE PINK WHITE BLACK GREEN IVORY CREAM YELLOW ORANGE PURPLE GREY SILVER GOLD TURQUOISE AQUA LILAC MINT
-    BROWN BEIGE NATURAL CLEAR COLOUR COLOURED COLOURS ASSORTED ASSTD ASST MULTICOLOUR LARGE SMALL MEDIUM MINI BIG JUMBO
-    GIANT TALL LONG SHORT XL S M L SET PACK PK PCS PC PIECE PIECES TIER DESIGN DESIGNS STYLE STYLES VINTAGE RETRO RETROSPOT
-    SPOT SPOTS DOT DOTS POLKADOT POLKA STRIPE STRIPES GINGHAM PAISLEY FLORAL WOODEN WOOD METAL GLASS CERAMIC PORCELAIN
-    ENAMEL PAPER COTTON FELT PLASTIC ACRYLIC ZINC TIN CM KG G ML ROUND SQUARE HEARTS ANTIQUE TRADITIONAL CLASSIC DELUXE
-    LITTLE NEW OLD PRETTY LOVELY CHRISTMAS XMAS EASTER FRENCH ENGLISH LONDON PARIS UNION JACK NO
+    A AN OF THE RED BLUE PINK WHITE BLACK GREEN IVORY CREAM YELLOW ORANGE PURPLE GREY SILVER GOLD TURQUOISE AQUA LILAC
+    MINT BROWN BEIGE NATURAL CLEAR COLOUR COLOURED COLOURS ASSORTED ASSTD ASST MULTICOLOUR LARGE SMALL MEDIUM MINI BIG
+    JUMBO GIANT TALL LONG SHORT XL S M L SET PACK PK PCS PC PIECE PIECES TIER DESIGN DESIGNS STYLE STYLES VINTAGE RETRO
+    RETROSPOT SPOT SPOTS DOT DOTS POLKADOT POLKA STRIPE STRIPES GINGHAM PAISLEY FLORAL WOODEN WOOD METAL GLASS CERAMIC
+    PORCELAIN ENAMEL PAPER COTTON FELT PLASTIC ACRYLIC ZINC TIN CM KG G ML ROUND SQUARE HEARTS ANTIQUE TRADITIONAL
+    CLASSIC DELUXE LITTLE NEW OLD PRETTY LOVELY CHRISTMAS XMAS EASTER FRENCH ENGLISH LONDON PARIS UNION JACK NO
     """
 )
 
 
 def display_title(raw: str) -> str:
-    """`raw` with single spaces and, when it is written in capitals, in title case; units with digits in lower case (40x40cm)."""
+    """`raw` with single spaces and, when it is written in capitals, in title case; units with digits in lower case
+    (40x40cm)."""
     text = _SPACE.sub(" ", raw).strip(" .,*?-")
     letters = [char for char in text if char.isalpha()]
     if not letters or sum(char.isupper() for char in letters) < 0.7 * len(letters):
@@ -47,7 +46,8 @@ def _display_word(word: str, *, first: bool) -> str:
 
 
 def candidates(title: str) -> list[str]:
-    """The words that could name the thing, singular, in order; the head noun of an English title tends to be the last one."""
+    """The words that could name the thing, singular, in order; the head noun of an English title tends to be the last
+    one."""
     words: list[str] = []
     for word in _WORD.findall(title.upper()):
         if word in _ENDS and words:

@@ -1,7 +1,5 @@
 """People, catalogue, carts and the kernel."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -71,7 +69,9 @@ def upgrade() -> None:
         sa.Column("response_headers", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("response_body", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("status = 'in_progress' OR response_body IS NOT NULL", name=op.f("ck_idempotency_keys_response")),
+        sa.CheckConstraint(
+            "status = 'in_progress' OR response_body IS NOT NULL", name=op.f("ck_idempotency_keys_response")
+        ),
         sa.CheckConstraint("status IN ('in_progress', 'done')", name=op.f("ck_idempotency_keys_status")),
         sa.PrimaryKeyConstraint("actor_key", "key", name=op.f("pk_idempotency_keys")),
     )
@@ -91,11 +91,18 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_outbox_events")),
         sa.UniqueConstraint(
-            "aggregate_type", "aggregate_id", "sequence", name=op.f("uq_outbox_events_aggregate_type_aggregate_id_sequence")
+            "aggregate_type",
+            "aggregate_id",
+            "sequence",
+            name=op.f("uq_outbox_events_aggregate_type_aggregate_id_sequence"),
         ),
     )
     op.create_index(
-        "ix_outbox_events_unpublished", "outbox_events", ["created_at"], unique=False, postgresql_where=sa.text("published_at IS NULL")
+        "ix_outbox_events_unpublished",
+        "outbox_events",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("published_at IS NULL"),
     )
     op.create_table(
         "users",
@@ -143,11 +150,15 @@ def upgrade() -> None:
         sa.Column("country", sa.String(length=100), nullable=False),
         sa.Column("is_default", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_addresses_user_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.user_id"], name=op.f("fk_addresses_user_id_users"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("address_id", name=op.f("pk_addresses")),
     )
     op.create_index(op.f("ix_addresses_user_id"), "addresses", ["user_id"], unique=False)
-    op.create_index("uq_addresses_default", "addresses", ["user_id"], unique=True, postgresql_where=sa.text("is_default"))
+    op.create_index(
+        "uq_addresses_default", "addresses", ["user_id"], unique=True, postgresql_where=sa.text("is_default")
+    )
     op.create_table(
         "carts",
         sa.Column("cart_id", sa.Uuid(), nullable=False),
@@ -158,11 +169,15 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("num_nonnulls(user_id, session_id) = 1", name=op.f("ck_carts_one_owner")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_carts_user_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.user_id"], name=op.f("fk_carts_user_id_users"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("cart_id", name=op.f("pk_carts")),
     )
     op.create_index(op.f("ix_carts_expires_at"), "carts", ["expires_at"], unique=False)
-    op.create_index("uq_carts_session", "carts", ["session_id"], unique=True, postgresql_where=sa.text("session_id IS NOT NULL"))
+    op.create_index(
+        "uq_carts_session", "carts", ["session_id"], unique=True, postgresql_where=sa.text("session_id IS NOT NULL")
+    )
     op.create_index("uq_carts_user", "carts", ["user_id"], unique=True, postgresql_where=sa.text("user_id IS NOT NULL"))
     op.create_table(
         "products",
@@ -180,7 +195,9 @@ def upgrade() -> None:
         sa.Column("average_rating", sa.Numeric(precision=3, scale=2), server_default=sa.text("0"), nullable=False),
         sa.Column("review_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("view_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("specifications", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column(
+            "specifications", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("origin", sa.String(length=10), server_default=sa.text("'native'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -190,7 +207,9 @@ def upgrade() -> None:
         sa.CheckConstraint("average_rating BETWEEN 0 AND 5", name=op.f("ck_products_average_rating")),
         sa.CheckConstraint("base_price > 0", name=op.f("ck_products_base_price")),
         sa.CheckConstraint("list_price IS NULL OR list_price >= base_price", name=op.f("ck_products_list_price")),
-        sa.ForeignKeyConstraint(["category_id"], ["categories.category_id"], name=op.f("fk_products_category_id_categories")),
+        sa.ForeignKeyConstraint(
+            ["category_id"], ["categories.category_id"], name=op.f("fk_products_category_id_categories")
+        ),
         sa.ForeignKeyConstraint(["seller_id"], ["users.user_id"], name=op.f("fk_products_seller_id_users")),
         sa.PrimaryKeyConstraint("product_id", name=op.f("pk_products")),
     )
@@ -208,7 +227,9 @@ def upgrade() -> None:
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.user_id"], name=op.f("fk_refresh_tokens_user_id_users"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_refresh_tokens")),
     )
     op.create_index(op.f("ix_refresh_tokens_family_id"), "refresh_tokens", ["family_id"], unique=False)
@@ -235,7 +256,10 @@ def upgrade() -> None:
         sa.Column("url", sa.String(length=1000), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
-            ["product_id"], ["products.product_id"], name=op.f("fk_product_images_product_id_products"), ondelete="CASCADE"
+            ["product_id"],
+            ["products.product_id"],
+            name=op.f("fk_product_images_product_id_products"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_product_images")),
         sa.UniqueConstraint("product_id", "position", name=op.f("uq_product_images_product_id_position")),
@@ -254,7 +278,10 @@ def upgrade() -> None:
         sa.CheckConstraint("price > 0", name=op.f("ck_product_variants_price")),
         sa.CheckConstraint("stock_quantity >= 0", name=op.f("ck_product_variants_stock")),
         sa.ForeignKeyConstraint(
-            ["product_id"], ["products.product_id"], name=op.f("fk_product_variants_product_id_products"), ondelete="CASCADE"
+            ["product_id"],
+            ["products.product_id"],
+            name=op.f("fk_product_variants_product_id_products"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("variant_id", name=op.f("pk_product_variants")),
         sa.UniqueConstraint("sku", name=op.f("uq_product_variants_sku")),
@@ -271,9 +298,15 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_cart_items_quantity")),
-        sa.ForeignKeyConstraint(["cart_id"], ["carts.cart_id"], name=op.f("fk_cart_items_cart_id_carts"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["product_id"], ["products.product_id"], name=op.f("fk_cart_items_product_id_products")),
-        sa.ForeignKeyConstraint(["variant_id"], ["product_variants.variant_id"], name=op.f("fk_cart_items_variant_id_product_variants")),
+        sa.ForeignKeyConstraint(
+            ["cart_id"], ["carts.cart_id"], name=op.f("fk_cart_items_cart_id_carts"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.product_id"], name=op.f("fk_cart_items_product_id_products")
+        ),
+        sa.ForeignKeyConstraint(
+            ["variant_id"], ["product_variants.variant_id"], name=op.f("fk_cart_items_variant_id_product_variants")
+        ),
         sa.PrimaryKeyConstraint("cart_item_id", name=op.f("pk_cart_items")),
         sa.UniqueConstraint("cart_id", "variant_id", name=op.f("uq_cart_items_cart_id_variant_id")),
     )

@@ -1,7 +1,5 @@
 """Stock, orders and payments."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -38,14 +36,16 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')", name=op.f("ck_orders_payment_status")
+            "payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')",
+            name=op.f("ck_orders_payment_status"),
         ),
         sa.CheckConstraint(
             "status IN ('pending', 'confirmed', 'processing', 'shipped', 'delivered', 'return_requested', 'return_approved', 'refunded', 'cancelled')",
             name=op.f("ck_orders_status"),
         ),
         sa.CheckConstraint(
-            "subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0", name=op.f("ck_orders_amounts")
+            "subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0",
+            name=op.f("ck_orders_amounts"),
         ),
         sa.CheckConstraint("total = subtotal + tax + shipping_fee - discount", name=op.f("ck_orders_total")),
         sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_orders_user_id_users")),
@@ -65,7 +65,9 @@ def upgrade() -> None:
         sa.Column("actor_kind", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"], name=op.f("fk_order_events_order_id_orders"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.order_id"], name=op.f("fk_order_events_order_id_orders"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("order_event_id", name=op.f("pk_order_events")),
         sa.UniqueConstraint("order_id", "sequence", name=op.f("uq_order_events_order_id_sequence")),
     )
@@ -87,10 +89,15 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "status IN ('pending', 'authorised', 'captured', 'voided', 'declined', 'failed')", name=op.f("ck_payments_status")
+            "status IN ('pending', 'authorised', 'captured', 'voided', 'declined', 'failed')",
+            name=op.f("ck_payments_status"),
         ),
-        sa.CheckConstraint("amount > 0 AND captured_amount >= 0 AND refunded_amount >= 0", name=op.f("ck_payments_amounts")),
-        sa.CheckConstraint("captured_amount <= amount AND refunded_amount <= captured_amount", name=op.f("ck_payments_bounds")),
+        sa.CheckConstraint(
+            "amount > 0 AND captured_amount >= 0 AND refunded_amount >= 0", name=op.f("ck_payments_amounts")
+        ),
+        sa.CheckConstraint(
+            "captured_amount <= amount AND refunded_amount <= captured_amount", name=op.f("ck_payments_bounds")
+        ),
         sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"], name=op.f("fk_payments_order_id_orders")),
         sa.PrimaryKeyConstraint("payment_id", name=op.f("pk_payments")),
         sa.UniqueConstraint("checkout_id", name=op.f("uq_payments_checkout_id")),
@@ -109,13 +116,19 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("status IN ('active', 'confirmed', 'released', 'expired')", name=op.f("ck_inventory_reservations_status")),
+        sa.CheckConstraint(
+            "status IN ('active', 'confirmed', 'released', 'expired')", name=op.f("ck_inventory_reservations_status")
+        ),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_inventory_reservations_quantity")),
         sa.ForeignKeyConstraint(
-            ["variant_id"], ["product_variants.variant_id"], name=op.f("fk_inventory_reservations_variant_id_product_variants")
+            ["variant_id"],
+            ["product_variants.variant_id"],
+            name=op.f("fk_inventory_reservations_variant_id_product_variants"),
         ),
         sa.ForeignKeyConstraint(
-            ["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_inventory_reservations_warehouse_id_warehouses")
+            ["warehouse_id"],
+            ["warehouses.warehouse_id"],
+            name=op.f("fk_inventory_reservations_warehouse_id_warehouses"),
         ),
         sa.PrimaryKeyConstraint("reservation_id", name=op.f("pk_inventory_reservations")),
     )
@@ -127,8 +140,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'active'"),
     )
     op.create_index(op.f("ix_inventory_reservations_order_id"), "inventory_reservations", ["order_id"], unique=False)
-    op.create_index(op.f("ix_inventory_reservations_variant_id"), "inventory_reservations", ["variant_id"], unique=False)
-    op.create_index("uq_inventory_reservations_line", "inventory_reservations", ["checkout_id", "variant_id", "warehouse_id"], unique=True)
+    op.create_index(
+        op.f("ix_inventory_reservations_variant_id"), "inventory_reservations", ["variant_id"], unique=False
+    )
+    op.create_index(
+        "uq_inventory_reservations_line",
+        "inventory_reservations",
+        ["checkout_id", "variant_id", "warehouse_id"],
+        unique=True,
+    )
     op.create_table(
         "inventory_transactions",
         sa.Column("transaction_id", sa.Uuid(), nullable=False),
@@ -145,19 +165,29 @@ def upgrade() -> None:
             "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale')",
             name=op.f("ck_inventory_transactions_transaction_type"),
         ),
-        sa.CheckConstraint("new_quantity = previous_quantity + quantity_change", name=op.f("ck_inventory_transactions_arithmetic")),
+        sa.CheckConstraint(
+            "new_quantity = previous_quantity + quantity_change", name=op.f("ck_inventory_transactions_arithmetic")
+        ),
         sa.CheckConstraint("new_quantity >= 0", name=op.f("ck_inventory_transactions_new_quantity")),
         sa.ForeignKeyConstraint(
-            ["variant_id"], ["product_variants.variant_id"], name=op.f("fk_inventory_transactions_variant_id_product_variants")
+            ["variant_id"],
+            ["product_variants.variant_id"],
+            name=op.f("fk_inventory_transactions_variant_id_product_variants"),
         ),
         sa.ForeignKeyConstraint(
-            ["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_inventory_transactions_warehouse_id_warehouses")
+            ["warehouse_id"],
+            ["warehouses.warehouse_id"],
+            name=op.f("fk_inventory_transactions_warehouse_id_warehouses"),
         ),
         sa.PrimaryKeyConstraint("transaction_id", name=op.f("pk_inventory_transactions")),
         sa.UniqueConstraint("transaction_no", name=op.f("uq_inventory_transactions_transaction_no")),
     )
-    op.create_index(op.f("ix_inventory_transactions_reference_id"), "inventory_transactions", ["reference_id"], unique=False)
-    op.create_index("ix_inventory_transactions_variant", "inventory_transactions", ["variant_id", "transaction_no"], unique=False)
+    op.create_index(
+        op.f("ix_inventory_transactions_reference_id"), "inventory_transactions", ["reference_id"], unique=False
+    )
+    op.create_index(
+        "ix_inventory_transactions_variant", "inventory_transactions", ["variant_id", "transaction_no"], unique=False
+    )
     op.create_table(
         "order_items",
         sa.Column("order_item_id", sa.Uuid(), nullable=False),
@@ -173,11 +203,19 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
         sa.CheckConstraint("subtotal = quantity * price_at_purchase", name=op.f("ck_order_items_subtotal")),
-        sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"], name=op.f("fk_order_items_order_id_orders"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["product_id"], ["products.product_id"], name=op.f("fk_order_items_product_id_products")),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.order_id"], name=op.f("fk_order_items_order_id_orders"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.product_id"], name=op.f("fk_order_items_product_id_products")
+        ),
         sa.ForeignKeyConstraint(["seller_id"], ["users.user_id"], name=op.f("fk_order_items_seller_id_users")),
-        sa.ForeignKeyConstraint(["variant_id"], ["product_variants.variant_id"], name=op.f("fk_order_items_variant_id_product_variants")),
-        sa.ForeignKeyConstraint(["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_order_items_warehouse_id_warehouses")),
+        sa.ForeignKeyConstraint(
+            ["variant_id"], ["product_variants.variant_id"], name=op.f("fk_order_items_variant_id_product_variants")
+        ),
+        sa.ForeignKeyConstraint(
+            ["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_order_items_warehouse_id_warehouses")
+        ),
         sa.PrimaryKeyConstraint("order_item_id", name=op.f("pk_order_items")),
     )
     op.create_index(op.f("ix_order_items_order_id"), "order_items", ["order_id"], unique=False)
@@ -215,9 +253,14 @@ def upgrade() -> None:
         sa.CheckConstraint("inbound >= 0", name=op.f("ck_warehouse_stock_inbound")),
         sa.CheckConstraint("reserved >= 0", name=op.f("ck_warehouse_stock_reserved")),
         sa.ForeignKeyConstraint(
-            ["variant_id"], ["product_variants.variant_id"], name=op.f("fk_warehouse_stock_variant_id_product_variants"), ondelete="CASCADE"
+            ["variant_id"],
+            ["product_variants.variant_id"],
+            name=op.f("fk_warehouse_stock_variant_id_product_variants"),
+            ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_warehouse_stock_warehouse_id_warehouses")),
+        sa.ForeignKeyConstraint(
+            ["warehouse_id"], ["warehouses.warehouse_id"], name=op.f("fk_warehouse_stock_warehouse_id_warehouses")
+        ),
         sa.PrimaryKeyConstraint("variant_id", "warehouse_id", name=op.f("pk_warehouse_stock")),
     )
     op.create_table(
@@ -235,10 +278,14 @@ def upgrade() -> None:
         sa.Column("origin", sa.String(length=10), server_default=sa.text("'native'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name=op.f("ck_returns_status")),
+        sa.CheckConstraint(
+            "status IN ('requested', 'approved', 'refunded', 'rejected')", name=op.f("ck_returns_status")
+        ),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_returns_quantity")),
         sa.ForeignKeyConstraint(["order_id"], ["orders.order_id"], name=op.f("fk_returns_order_id_orders")),
-        sa.ForeignKeyConstraint(["order_item_id"], ["order_items.order_item_id"], name=op.f("fk_returns_order_item_id_order_items")),
+        sa.ForeignKeyConstraint(
+            ["order_item_id"], ["order_items.order_item_id"], name=op.f("fk_returns_order_item_id_order_items")
+        ),
         sa.ForeignKeyConstraint(["product_id"], ["products.product_id"], name=op.f("fk_returns_product_id_products")),
         sa.ForeignKeyConstraint(["seller_id"], ["users.user_id"], name=op.f("fk_returns_seller_id_users")),
         sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_returns_user_id_users")),

@@ -1,7 +1,5 @@
 """How far stream consumers have read; indexes for the product list's sorts and for readers of recent changes."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,4 +20,6 @@ def upgrade() -> None:
     op.create_index("ix_products_popular", "products", ["view_count", "review_count", "product_id"], unique=False)
     op.create_index("ix_products_rating", "products", ["average_rating", "review_count", "product_id"], unique=False)
     op.create_index("ix_products_changed", "products", ["updated_at"], unique=False, postgresql_using="brin")
-    op.create_index("ix_product_variants_changed", "product_variants", ["updated_at"], unique=False, postgresql_using="brin")
+    op.create_index(
+        "ix_product_variants_changed", "product_variants", ["updated_at"], unique=False, postgresql_using="brin"
+    )

@@ -1,7 +1,5 @@
 """What sells: a maintained column, so that the list's popularity sort is one index read."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 

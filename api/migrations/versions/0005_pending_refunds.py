@@ -1,7 +1,5 @@
 """The few refunds that wait for the gateway, found without reading all the others."""
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,4 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index("ix_refunds_pending", "refunds", ["created_at"], unique=False, postgresql_where=sa.text("status = 'pending'"))
+    op.create_index(
+        "ix_refunds_pending", "refunds", ["created_at"], unique=False, postgresql_where=sa.text("status = 'pending'")
+    )

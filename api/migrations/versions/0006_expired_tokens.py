@@ -1,7 +1,5 @@
 """Refresh tokens that have expired, found so that they can be forgotten."""
 
-from __future__ import annotations
-
 from alembic import op
 
 revision = "0006"

@@ -28,7 +28,10 @@ def test_the_buyers_country_goes_first() -> None:
 
 
 def test_a_line_is_split_when_nobody_has_all_of_it() -> None:
-    assert allocate({A: 5}, [shelf(A, NORTH, 2), shelf(A, SOUTH, 4)], "GB") == [Allocation(A, NORTH, 1), Allocation(A, SOUTH, 4)]
+    assert allocate({A: 5}, [shelf(A, NORTH, 2), shelf(A, SOUTH, 4)], "GB") == [
+        Allocation(A, NORTH, 1),
+        Allocation(A, SOUTH, 4),
+    ]
 
 
 def test_warehouses_that_send_anyway_send_more() -> None:
@@ -45,7 +48,10 @@ def test_too_little_names_every_variant() -> None:
 
 @given(
     st.dictionaries(st.sampled_from([A, B, C]), st.integers(1, 9), min_size=1),
-    st.lists(st.builds(shelf, st.sampled_from([A, B, C]), st.sampled_from([NORTH, SOUTH, EAST]), st.integers(0, 9)), max_size=9),
+    st.lists(
+        st.builds(shelf, st.sampled_from([A, B, C]), st.sampled_from([NORTH, SOUTH, EAST]), st.integers(0, 9)),
+        max_size=9,
+    ),
 )
 def test_demand_is_met_exactly_from_what_is_there(demand: dict[UUID, int], shelves: list[Shelf]) -> None:
     unique = list({(s.variant_id, s.warehouse_id): s for s in shelves}.values())

@@ -18,7 +18,8 @@ from api.kernel.settings import Settings
 # Clients call methods by these names: removing or renaming one breaks them. Add, do not change.
 OPERATIONS = {
     "explainProblem", "getLiveness", "getReadiness", "getSigningKeys",
-    "register", "login", "refresh", "logout", "getProfile", "changeProfile", "listAddresses", "addAddress", "deleteAddress",
+    "register", "login", "refresh", "logout", "getProfile", "changeProfile", "listAddresses", "addAddress",
+    "deleteAddress",
     "listCategories", "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
     "getCart", "addCartItem", "setCartItem", "removeCartItem",
@@ -32,7 +33,9 @@ CAMEL = re.compile(r"[a-z]+([A-Z][a-z]*)*")
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
     return create_app(
-        Settings.model_validate({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SOUK_PROFILE": "test", "SOUK_LOG_LEVEL": "error"})
+        Settings.model_validate(
+            {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SOUK_PROFILE": "test", "SOUK_LOG_LEVEL": "error"}
+        )
     )
 
 
@@ -43,7 +46,9 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def routes(app: FastAPI) -> list[APIRoute]:
     """Every documented route, as it was declared."""
-    declared = [route for router in (*ROUTERS, health.router, problem_types.router, app.router) for route in router.routes]
+    declared = [
+        route for router in (*ROUTERS, health.router, problem_types.router, app.router) for route in router.routes
+    ]
     return [route for route in declared if isinstance(route, APIRoute) and route.include_in_schema]
 
 
@@ -95,5 +100,7 @@ def test_every_operation_says_what_may_happen_to_any_request(document: dict[str,
     for path, operation in operations(document):
         # A token that is sent is judged, also where none is needed.
         judged = any(parameter["name"] == "authorization" for parameter in operation.get("parameters", []))
-        expected = {"422", "500", "503"} | ({"401"} if judged else set()) | ({"413"} if "requestBody" in operation else set())
+        expected = (
+            {"422", "500", "503"} | ({"401"} if judged else set()) | ({"413"} if "requestBody" in operation else set())
+        )
         assert expected <= operation["responses"].keys(), path

@@ -1,7 +1,5 @@
 """Deadlines, retries and the breaker, against answers made up by a transport."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import httpx

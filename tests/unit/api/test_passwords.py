@@ -8,7 +8,15 @@ from api.kernel.errors import ValidationFailed
 
 @pytest.mark.parametrize(
     "password",
-    ["correct horse battery", "пароль из слов", "Tr0ub4dor&3", "12345678x", "aaaaaaab1", " " * 4 + "ab cd ef", "anna likes long walks"],
+    [
+        "correct horse battery",
+        "пароль из слов",
+        "Tr0ub4dor&3",
+        "12345678x",
+        "aaaaaaab1",
+        " " * 4 + "ab cd ef",
+        "anna likes long walks",
+    ],
 )
 def test_unusual_passwords_are_taken(password: str) -> None:
     require_acceptable(password, email="anna@example.com", name="Anna")
@@ -16,7 +24,19 @@ def test_unusual_passwords_are_taken(password: str) -> None:
 
 @pytest.mark.parametrize(
     "password",
-    ["1234567", "password", "PASSWORD", "Password1", "aaaaaaaa", "abababab", "98765432", "abcdefgh", "anna2026", "anna-anna", "souksouk"],
+    [
+        "1234567",
+        "password",
+        "PASSWORD",
+        "Password1",
+        "aaaaaaaa",
+        "abababab",
+        "98765432",
+        "abcdefgh",
+        "anna2026",
+        "anna-anna",
+        "souksouk",
+    ],
 )
 def test_guessable_passwords_are_refused_without_repeating_them(password: str) -> None:
     with pytest.raises(ValidationFailed) as refused:

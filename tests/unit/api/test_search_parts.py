@@ -30,7 +30,9 @@ def test_nothing_and_a_trailing_comma_are_fine(text: str | None) -> None:
     assert parse_filters(text).prices == []
 
 
-@pytest.mark.parametrize("text", [",", "a", ":", "price:1-2-3", "price:Infinity", 'brand:"a"b', "attr.:x", "price:1,,price:2"])
+@pytest.mark.parametrize(
+    "text", [",", "a", ":", "price:1-2-3", "price:Infinity", 'brand:"a"b', "attr.:x", "price:1,,price:2"]
+)
 def test_what_means_nothing_is_named(text: str) -> None:
     with pytest.raises(BadFilter) as refused:
         parse_filters(text)
@@ -83,7 +85,8 @@ def test_completions_of_nothing() -> None:
     ("one", "other", "expected"),
     [
         ("laptop", "laptop", True), ("laptop", "latpop", True), ("laptop", "lapto", True), ("laptop", "laptops", True),
-        ("laptop", "lxptop", True), ("laptop", "lxptox", False), ("laptop", "lap", False), ("ab", "ba", True), ("abc", "cba", False),
+        ("laptop", "lxptop", True), ("laptop", "lxptox", False), ("laptop", "lap", False), ("ab", "ba", True),
+        ("abc", "cba", False),
         ("", "a", True), ("", "", True),
     ],
 )  # fmt: skip

@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from features.columns import COLUMNS, KEYS, MODELS, REQUEST, STORED, columns_hash, columns_of, entity_of, numeric_columns
+from features.columns import (
+    COLUMNS,
+    KEYS,
+    MODELS,
+    REQUEST,
+    STORED,
+    columns_hash,
+    columns_of,
+    entity_of,
+    numeric_columns,
+)
 from features.contracts import PATH, render
 from features.store_address import redis_connection
 

@@ -37,7 +37,9 @@ def test_a_config_of_a_newer_version_is_refused_and_kept(tmp_path: Path) -> None
     assert layout.config.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b"7", b'{"ports": ', b'{"ports": {"api": "x"}}', b'{"version": null}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[]", b"7", b'{"ports": ', b'{"ports": {"api": "x"}}', b'{"version": null}']
+)
 def test_a_damaged_config_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
     layout = _layout(tmp_path)
     layout.config.write_bytes(content)
@@ -46,7 +48,9 @@ def test_a_damaged_config_is_refused_and_kept(tmp_path: Path, content: bytes) ->
     assert layout.config.read_bytes() == content
 
 
-def test_a_state_directory_that_is_no_folder_or_closed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_directory_that_is_no_folder_or_closed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert open_layout(tmp_path / "new" / "deep").home == tmp_path / "new" / "deep"
     circle = tmp_path / "circle"
     circle.symlink_to(circle)
@@ -83,8 +87,13 @@ def test_the_environment_names_every_place_and_outside_values_win(tmp_path: Path
     config, _ = Config().with_free_ports()
     layout = _layout(tmp_path)
     inside = Machine(Settings.model_validate({}), layout, config).environment()
-    assert inside["DATABASE_URL"] == f"postgresql://souk:{config.owner_password}@127.0.0.1:{config.ports['postgres']}/souk"
-    assert inside["REPLICATION_URL"] == f"postgresql://souk_cdc:{config.replicator_password}@127.0.0.1:{config.ports['postgres']}/souk"
+    assert (
+        inside["DATABASE_URL"] == f"postgresql://souk:{config.owner_password}@127.0.0.1:{config.ports['postgres']}/souk"
+    )
+    assert (
+        inside["REPLICATION_URL"]
+        == f"postgresql://souk_cdc:{config.replicator_password}@127.0.0.1:{config.ports['postgres']}/souk"
+    )
     assert inside["FEAST_REGISTRY_URL"].endswith("/feast")
     assert inside["SOUK_MARTS_PATH"] == str(tmp_path / "marts" / "souk.duckdb")
 

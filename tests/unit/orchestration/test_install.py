@@ -34,9 +34,7 @@ def test_an_ordinary_machine_adds_nothing(install: ModuleType, monkeypatch: pyte
 
 
 def test_several_folders_and_indexes_are_all_passed_on(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed = (
-        "global.extra-index-url='https://a/simple https://b/simple'\nglobal.find-links='/one\\n/two'\nglobal.index-url='https://c/simple'\n"
-    )
+    listed = "global.extra-index-url='https://a/simple https://b/simple'\nglobal.find-links='/one\\n/two'\nglobal.index-url='https://c/simple'\n"
     assert _configured(install, monkeypatch, listed) == [
         *("--find-links", "/one", "--find-links", "/two", "--default-index", "https://c/simple"),
         *("--index", "https://a/simple", "--index", "https://b/simple", "--index-strategy", "unsafe-best-match"),
@@ -48,9 +46,17 @@ def test_the_environment_wins_over_the_files(install: ModuleType, monkeypatch: p
     assert _configured(install, monkeypatch, listed) == ["--find-links", "/environment"]
 
 
-def test_no_index_certificates_and_trusted_hosts_are_passed_on(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_index_certificates_and_trusted_hosts_are_passed_on(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = "global.no-index='true'\nglobal.cert='/c.pem'\n:env:.trusted-host='a b'\n"
-    assert _configured(install, monkeypatch, listed) == ["--allow-insecure-host", "a", "--allow-insecure-host", "b", "--no-index"]
+    assert _configured(install, monkeypatch, listed) == [
+        "--allow-insecure-host",
+        "a",
+        "--allow-insecure-host",
+        "b",
+        "--no-index",
+    ]
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     assert install.uv_environment(install.pip_configuration())["SSL_CERT_FILE"] == "/c.pem"
     monkeypatch.setenv("SSL_CERT_FILE", "/mine.pem")
@@ -79,7 +85,9 @@ def test_make_with_another_python_or_none_names_what_it_found(tmp_path: Path, fo
         python.write_text(f'#!/bin/sh\n[ "$1" = -V ] && echo {found} && exit 0\nexit 1\n', encoding="ascii")
         python.chmod(0o755)
 
-    done = subprocess.run(["make", "install", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "install", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == 2
     assert f"Souk needs Python 3.11; `{python}` is {found}." in done.stdout
@@ -91,7 +99,10 @@ def test_every_dependency_is_locked_and_pinned() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(name for extra in project["optional-dependencies"].values() for name in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(name for extra in project["optional-dependencies"].values() for name in extra),
+    ]
     locked = set((ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines())
     for requirement in wanted:
         name, version = requirement.split("==")

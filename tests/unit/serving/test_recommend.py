@@ -1,7 +1,5 @@
 """One request against models that are slow, broken or of mixed opinions; the models are small arrays."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np
@@ -43,7 +41,14 @@ def ranker(weight: float, column: str = "sequential") -> Ranker:
     width = len(inputs)
     zeros, ones = np.zeros(width, np.float32), np.ones(width, np.float32)
     return Ranker(
-        inputs, len(SCORE_INPUTS), zeros, ones, np.zeros((width, 1), np.float32), np.zeros(1, np.float32), np.zeros(1, np.float32), skip
+        inputs,
+        len(SCORE_INPUTS),
+        zeros,
+        ones,
+        np.zeros((width, 1), np.float32),
+        np.zeros(1, np.float32),
+        np.zeros(1, np.float32),
+        skip,
     )
 
 
@@ -56,7 +61,9 @@ async def ask(bundle: Bundle, *, seconds: float = 0.05, times: int = 1) -> tuple
     try:
         for _ in range(times):
             started = time.perf_counter()
-            answer = await for_you(ForYouRequest(recent=["p3"], limit=5), make_shelf(bundle), shoppers, guards, settings)
+            answer = await for_you(
+                ForYouRequest(recent=["p3"], limit=5), make_shelf(bundle), shoppers, guards, settings
+            )
             slowest = max(slowest, time.perf_counter() - started)
     finally:
         guards.close()

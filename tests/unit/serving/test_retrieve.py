@@ -64,7 +64,10 @@ def test_candidates_are_the_union_of_what_each_retriever_likes_best() -> None:
 
     candidates = propose(bundle, allowed_N, seeds, np.array([9, 0, 0, 0, 3, 1], dtype=np.float32), at_least=1)
 
-    assert candidates.items_C.tolist() == [1, 4]  # p1: nearest of p0 and most popular; p4: the sequence model's best that is allowed
+    assert candidates.items_C.tolist() == [
+        1,
+        4,
+    ]  # p1: nearest of p0 and most popular; p4: the sequence model's best that is allowed
     assert candidates.sequential_C.tolist() == [False, True]
     assert candidates.inputs["item_to_item"].tolist() == [1.0, 0.0]
     assert candidates.inputs["sequential"].tolist() == [0.0, 3.0]

@@ -4,7 +4,9 @@ from serving.online import UserRow
 from serving.shoppers import join, newer_on_top
 from serving.vector import Vector
 
-VECTOR = Vector("x", (), ("user__orders_total", "user__mean_price_365d"), {"user__orders_total": 0.0, "user__mean_price_365d": 0.0})
+VECTOR = Vector(
+    "x", (), ("user__orders_total", "user__mean_price_365d"), {"user__orders_total": 0.0, "user__mean_price_365d": 0.0}
+)
 
 
 def test_what_the_bundle_does_not_know_came_after_it() -> None:

@@ -1,6 +1,5 @@
-"""A small shop with a taste that can be learnt: three departments, shoppers stay in theirs, products follow one another."""
-
-from __future__ import annotations
+"""A small shop with a taste that can be learnt: three departments, shoppers stay in theirs, products follow one
+another."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +30,8 @@ def products(count: int = 60) -> pl.DataFrame:
 
 
 def lines(users: int = 80, count: int = 60, seed: int = 3) -> pl.DataFrame:
-    """Order lines over DAYS days: a shopper keeps to one department and buys neighbours of what he bought last; each order pays postage."""
+    """Order lines over DAYS days: a shopper keeps to one department and buys neighbours of what he bought last; each
+    order pays postage."""
     generator = np.random.default_rng(seed)
     rows = []
     for user in range(users):
@@ -46,7 +46,11 @@ def lines(users: int = 80, count: int = 60, seed: int = 3) -> pl.DataFrame:
                 "ordered_at": when,
                 "quantity": 1,
             }
-            chosen = [f"p{place * 3 + department:03d}", f"p{(place + 1) % (count // 3) * 3 + department:03d}", "postage"]
+            chosen = [
+                f"p{place * 3 + department:03d}",
+                f"p{(place + 1) % (count // 3) * 3 + department:03d}",
+                "postage",
+            ]
             rows += [{**order, "product_id": product, "is_cancelled": False} for product in chosen]
     return pl.DataFrame(rows)
 
@@ -57,12 +61,19 @@ def features(seed: int = 5) -> FeatureTable:
     ids = products()["product_id"].to_list()
     stamps = [START + timedelta(days=day) for day in range(0, DAYS, 10)]
     product = [
-        {"product_id": item, "event_timestamp": stamp, "product__orders_7d": int(generator.integers(0, 50)), "product__price": float(place)}
+        {
+            "product_id": item,
+            "event_timestamp": stamp,
+            "product__orders_7d": int(generator.integers(0, 50)),
+            "product__price": float(place),
+        }
         for place, item in enumerate(ids)
         for stamp in stamps
     ]
     user = [
-        {"user_id": f"u{number:03d}", "event_timestamp": stamp, "user__orders_365d": number % 7} for number in range(80) for stamp in stamps
+        {"user_id": f"u{number:03d}", "event_timestamp": stamp, "user__orders_365d": number % 7}
+        for number in range(80)
+        for stamp in stamps
     ]
     frames = {"product": pl.DataFrame(product), "user": pl.DataFrame(user)}
     return FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
@@ -75,7 +86,8 @@ def shop(*, with_features: bool = True, extra: pl.DataFrame | None = None, lsn: 
 
 
 def hot_shop() -> TrainingData:
-    """Shoppers also buy what is hot in these weeks, and only `product__orders_7d` says what is hot: a ranker without features cannot know.
+    """Shoppers also buy what is hot in these weeks, and only `product__orders_7d` says what is hot: a ranker without
+    features cannot know.
 
     The hot set of the validation weeks is stamped before day 48, that of the test weeks before day 54.
     """
@@ -86,7 +98,10 @@ def hot_shop() -> TrainingData:
     rows = []
     for user in range(120):
         for number, day in enumerate(np.sort(generator.choice(DAYS, 10, replace=False)).tolist()):
-            chosen = [*generator.choice(sorted(hot[day // 2 * 2]), 2, replace=False).tolist(), str(generator.choice(ids))]
+            chosen = [
+                *generator.choice(sorted(hot[day // 2 * 2]), 2, replace=False).tolist(),
+                str(generator.choice(ids)),
+            ]
             when = START + timedelta(days=day, hours=12)
             rows += [
                 {"order_id": f"h{user}-{number}", "user_id": f"u{user:03d}", "product_id": product, "ordered_at": when}
@@ -102,7 +117,10 @@ def hot_shop() -> TrainingData:
         for day in (0, 24, 48, 54)
         for item in ids
     ]
-    user_rows = [{"user_id": f"u{number:03d}", "event_timestamp": START, "user__orders_365d": number % 7} for number in range(120)]
+    user_rows = [
+        {"user_id": f"u{number:03d}", "event_timestamp": START, "user__orders_365d": number % 7}
+        for number in range(120)
+    ]
     frames = {"product": pl.DataFrame(stamps), "user": pl.DataFrame(user_rows)}
     table = FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
     return training_data("hot shop", pl.DataFrame(rows).unique(["order_id", "product_id"]), products(), 1000, table)

@@ -14,7 +14,8 @@ from training.splits import basket_cases, leave_one_out, time_cuts, time_split
 
 
 @pytest.mark.parametrize(
-    "title", ["POSTAGE", "Manual", "DOTCOM POSTAGE", "Bank Charges", "damages?", "??", "wrongly coded 20713", "AMAZON FEE"]
+    "title",
+    ["POSTAGE", "Manual", "DOTCOM POSTAGE", "Bank Charges", "damages?", "??", "wrongly coded 20713", "AMAZON FEE"],
 )
 def test_fees_and_stock_notes_are_no_products(title: str) -> None:
     assert not is_product_title(title)
@@ -61,7 +62,10 @@ def test_nothing_after_the_cut_enters_training() -> None:
     assert split.before_test.time.max() < end
     assert split.validation.moment == start
     assert split.test.moment == end
-    future = {(int(u), int(i)) for u, i in zip(data.events.between(start, 1e9).user, data.events.between(start, 1e9).item, strict=True)}
+    future = {
+        (int(u), int(i))
+        for u, i in zip(data.events.between(start, 1e9).user, data.events.between(start, 1e9).item, strict=True)
+    }
     past = {(int(u), int(i)) for u, i in zip(split.train.user, split.train.item, strict=True)}
     for case in range(len(split.validation)):
         user = int(split.validation.users[case])
@@ -81,7 +85,9 @@ def test_a_feature_of_the_future_is_not_seen() -> None:
         }
     )
     planted = pl.concat([table.frames["product"], late.cast(table.frames["product"].schema)])
-    poisoned = type(table)(table.columns, table.columns_hash, table.entities, table.defaults, table.frames | {"product": planted})
+    poisoned = type(table)(
+        table.columns, table.columns_hash, table.entities, table.defaults, table.frames | {"product": planted}
+    )
 
     assert np.array_equal(poisoned.as_of("product", ["p000"], cut), table.as_of("product", ["p000"], cut))
     # the negative control: one second later the planted value is there

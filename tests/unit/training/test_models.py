@@ -29,7 +29,11 @@ def _case(*items: int) -> Cases:
 def _sequence(*items: int) -> Events:
     size = len(items)
     return Events(
-        np.zeros(size, np.int32), np.array(items, np.int32), np.arange(size, dtype=np.int32), np.arange(size, dtype=float), np.ones(size)
+        np.zeros(size, np.int32),
+        np.array(items, np.int32),
+        np.arange(size, dtype=np.int32),
+        np.arange(size, dtype=float),
+        np.ones(size),
     )
 
 
@@ -44,7 +48,9 @@ def test_transitions_follow_the_order_of_purchase() -> None:
 
 
 def test_one_basket_binds_both_ways_and_never_an_item_to_itself() -> None:
-    events = Events(np.full(2, -1, np.int32), np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros(2), np.ones(2))
+    events = Events(
+        np.full(2, -1, np.int32), np.array([0, 1], np.int32), np.zeros(2, np.int32), np.zeros(2), np.ones(2)
+    )
 
     model = fit_item_to_item(events, sparse.csr_matrix((3, 3), dtype=np.float32), 3, ItemToItemRecipe())
 
@@ -145,7 +151,9 @@ def test_the_checkpoint_of_another_fit_is_not_continued(tmp_path: Path) -> None:
 
 
 def test_the_future_of_a_sequence_does_not_change_its_past() -> None:
-    fitted = fit_sequential(_sequence(0, 1, 2, 3, 4, 5), 6, SequentialRecipe(width=8, length=10, epochs=1, negatives=4, svd_start=False), 1)
+    fitted = fit_sequential(
+        _sequence(0, 1, 2, 3, 4, 5), 6, SequentialRecipe(width=8, length=10, epochs=1, negatives=4, svd_start=False), 1
+    )
 
     with torch.inference_mode():
         first = fitted.model.hidden(torch.tensor([[0, 1, 2]]))[:, :2]

@@ -12,7 +12,8 @@ def _fake_java(home: Path, version: str) -> Path:
     (home / "bin").mkdir(parents=True)
     executable = home / "bin" / "java"
     executable.write_text(
-        f'#!/bin/sh\n>&2 echo "    java.home = {home}"\n>&2 echo "    java.specification.version = {version}"\n', encoding="utf-8"
+        f'#!/bin/sh\n>&2 echo "    java.home = {home}"\n>&2 echo "    java.specification.version = {version}"\n',
+        encoding="utf-8",
     )
     executable.chmod(0o755)
     return home
@@ -35,7 +36,9 @@ def test_an_old_java_home_gives_way_to_path(tmp_path: Path) -> None:
     assert (found.home, found.version, found.source) == (new, 17, "PATH")
 
 
-def test_the_wheel_is_last_and_gets_a_shim_that_drops_the_missing_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wheel_is_last_and_gets_a_shim_that_drops_the_missing_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runtime = _fake_java(tmp_path / "runtime", "25")
     monkeypatch.setattr(java, "_bundled_home", lambda: runtime)
 
@@ -63,7 +66,9 @@ def test_the_shim_passes_every_other_argument_on_unchanged(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("no_wheel")
 def test_without_any_java_the_message_names_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(JavaMissingError, match=r"no Java 17 or newer: JAVA_HOME is not set.*make install.*JAVA_HOME to a JDK"):
+    with pytest.raises(
+        JavaMissingError, match=r"no Java 17 or newer: JAVA_HOME is not set.*make install.*JAVA_HOME to a JDK"
+    ):
         find_java({"PATH": ""}, tmp_path / "shim")
 
 

@@ -23,7 +23,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def rows(table: Table, *ids: int) -> pa.Table:
     """Rows of ``lines``."""
-    return pa.Table.from_pylist([{"line_id": number, "quantity": number, "created_at": NOW} for number in ids], schema=table.data_schema)
+    return pa.Table.from_pylist(
+        [{"line_id": number, "quantity": number, "created_at": NOW} for number in ids], schema=table.data_schema
+    )
 
 
 def open_writer(lake: Path) -> LakeWriter:
@@ -75,7 +77,9 @@ def test_a_refused_value_takes_the_whole_batch_from_its_table(writer: LakeWriter
     assert shown(writer) == (10, "column quantity: NaN")
 
 
-def test_a_refused_value_in_a_spilled_batch_stops_its_table_only(writer: LakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_value_in_a_spilled_batch_stops_its_table_only(
+    writer: LakeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Group, "spilled", True)  # as after the first part of a large transaction
     writer.apply(batch(20, refused="column quantity: NaN"))
     assert shown(writer) == (10, "column quantity: NaN")

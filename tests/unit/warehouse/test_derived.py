@@ -37,9 +37,15 @@ def _row(product: str, pairs: int) -> dict[str, object]:
 
 
 def test_overwrite_append_and_time_travel(tmp_path: Path) -> None:
-    first = commit_files(tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"})
-    second = commit_files(tmp_path, "co_purchase", [_write(tmp_path, "b.parquet", [_row("b", 2)])], SCHEMA, metadata={"lsn": "34"})
-    third = commit_files(tmp_path, "co_purchase", [_write(tmp_path, "c.parquet", [_row("c", 3)])], SCHEMA, mode="append")
+    first = commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"}
+    )
+    second = commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "b.parquet", [_row("b", 2)])], SCHEMA, metadata={"lsn": "34"}
+    )
+    third = commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "c.parquet", [_row("c", 3)])], SCHEMA, mode="append"
+    )
     assert (first, second, third) == (0, 1, 2)
     assert read_derived(tmp_path, "co_purchase", first).to_pylist() == [_row("a", 1)]
     assert read_derived(tmp_path, "co_purchase", second).to_pylist() == [_row("b", 2)]
@@ -49,14 +55,20 @@ def test_overwrite_append_and_time_travel(tmp_path: Path) -> None:
 
 
 def test_the_metadata_of_the_commit_is_kept(tmp_path: Path) -> None:
-    commit_files(tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"})
+    commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"}
+    )
     version, metadata = read_metadata(tmp_path, "co_purchase")
     assert (version, metadata["lsn"]) == (0, "12")
 
 
 def test_a_vacuum_in_between_does_not_hide_the_metadata(tmp_path: Path) -> None:
-    commit_files(tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"})
-    commit_files(tmp_path, "co_purchase", [_write(tmp_path, "b.parquet", [_row("b", 2)])], SCHEMA, metadata={"lsn": "34"})
+    commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "a.parquet", [_row("a", 1)])], SCHEMA, metadata={"lsn": "12"}
+    )
+    commit_files(
+        tmp_path, "co_purchase", [_write(tmp_path, "b.parquet", [_row("b", 2)])], SCHEMA, metadata={"lsn": "34"}
+    )
     table = DeltaTable(derived_uri(tmp_path, "co_purchase"))
     assert table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False) == ["a.parquet"]
     assert DeltaTable(derived_uri(tmp_path, "co_purchase")).history(1)[0]["operation"] == "VACUUM END"

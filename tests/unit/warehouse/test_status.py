@@ -14,7 +14,9 @@ def report(file: StatusFile) -> None:
     file.report(state="snapshot", lsn=16, lag_bytes=None, lag_seconds=None, stopped={})
 
 
-def test_long_work_between_two_reports_does_not_look_like_death(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_work_between_two_reports_does_not_look_like_death(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status, "_BEAT_SECONDS", 0.02)
     file = StatusFile(tmp_path / "cdc-status.json")
 

@@ -25,7 +25,10 @@ def test_every_sink_gets_every_row_of_its_columns() -> None:
         seen[name] = reader.read_all()
         return len(name)
 
-    sinks = [Sink(SCHEMA, lambda reader: keep("both", reader)), Sink(SCHEMA.remove(1), lambda reader: keep("a", reader))]
+    sinks = [
+        Sink(SCHEMA, lambda reader: keep("both", reader)),
+        Sink(SCHEMA.remove(1), lambda reader: keep("a", reader)),
+    ]
     assert write_all(chunks(9), sinks) == [4, 1]
     assert seen["both"]["b"].to_pylist() == [-number for number in range(9) for _ in range(2)]
     assert seen["a"].column_names == ["a"]

@@ -20,7 +20,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def write(lake: Path, lsn: int, things: TableVersion, kind: str = "stream") -> None:
-    write_watermark(open_watermarks(str(lake)), Watermark(lsn, NOW, NOW, {"things": things}, Source("1", 1, "slot", kind)))
+    write_watermark(
+        open_watermarks(str(lake)), Watermark(lsn, NOW, NOW, {"things": things}, Source("1", 1, "slot", kind))
+    )
 
 
 def test_the_base_is_the_earlier_one_and_the_log_the_later_one(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Ids by the column are valid UUIDv7, carry their row's time, and are the same every time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """Every kind of damage is told by file, line and column."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -44,7 +42,10 @@ def test_the_fingerprint_follows_the_bytes(tmp_path: Path) -> None:
     assert find_files(folder).fingerprint() != before
 
 
-UCI = '{},StockCode,Description,Quantity,InvoiceDate,{},{},Country\n489434,85048,"BALL, LARGE",12,2009-12-01 07:45:00,{},13085.0,France\n'
+UCI = (
+    '{},StockCode,Description,Quantity,InvoiceDate,{},{},Country\n489434,85048,"BALL, LARGE",12,2009-12-01'
+    " 07:45:00,{},13085.0,France\n"
+)
 
 
 @pytest.mark.parametrize("header", [("InvoiceNo", "UnitPrice", "CustomerID"), ("Invoice", "Price", "Customer ID")])

@@ -1,6 +1,5 @@
-"""The documented rules: what is a product, how titles read, how things are grouped, which purchase a return belongs to."""
-
-from __future__ import annotations
+"""The documented rules: what is a product, how titles read, how things are grouped, which purchase a return belongs
+to."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -60,7 +59,10 @@ def test_a_price_that_is_an_amount_makes_a_fee() -> None:
 
 
 def test_codes_without_digits_are_no_products_where_codes_are_not_plain_numbers() -> None:
-    assert kinds_of([("85123A", "HEART", ["1.00"]), ("PADS", "PADS TO MATCH", ["1.00"])]) == {"85123A": "product", "PADS": "fee"}
+    assert kinds_of([("85123A", "HEART", ["1.00"]), ("PADS", "PADS TO MATCH", ["1.00"])]) == {
+        "85123A": "product",
+        "PADS": "fee",
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,9 @@ def test_candidates_end_at_the_first_preposition_and_leave_out_colours() -> None
 
 
 def test_things_are_grouped_by_head_noun_and_sellers_specialise() -> None:
-    items = [Item(f"a{i}", f"LUNCH BAG NO {i}", 10) for i in range(6)] + [Item(f"b{i}", f"TEA MUG {i}", 10) for i in range(6)]
+    items = [Item(f"a{i}", f"LUNCH BAG NO {i}", 10) for i in range(6)] + [
+        Item(f"b{i}", f"TEA MUG {i}", 10) for i in range(6)
+    ]
     items.append(Item("c", "QUIDDITY", 1))
 
     groups = group(items)
@@ -93,7 +97,13 @@ def test_things_are_grouped_by_head_noun_and_sellers_specialise() -> None:
     assert {groups.path_of[f"a{i}"] for i in range(6)} == {("Bag", "Lunch Bag")}
     assert {groups.path_of[f"b{i}"] for i in range(6)} == {("Mug", "Tea Mug")}
     assert groups.path_of["c"] == ("Other", None)
-    assert list(groups.categories()) == [("Bag", None), ("Mug", None), ("Other", None), ("Bag", "Lunch Bag"), ("Mug", "Tea Mug")]
+    assert list(groups.categories()) == [
+        ("Bag", None),
+        ("Mug", None),
+        ("Other", None),
+        ("Bag", "Lunch Bag"),
+        ("Mug", "Tea Mug"),
+    ]
     assert len({groups.seller_of[f"a{i}"] for i in range(6)}) == 1
     assert len(set(groups.seller_names)) == len(groups.seller_names) == 5
     assert group(items[::-1]) == groups
@@ -111,12 +121,23 @@ def sale(key: int, day: int, quantity: int, cents: int, customer: str | None = "
 
 
 def back(line: int, day: int, quantity: int, cents: int, customer: str | None = "c") -> dict[str, object]:
-    return {"line": line, "customer_id": customer, "item_id": "i", "ts": START + timedelta(days=day), "quantity": -quantity, "cents": cents}
+    return {
+        "line": line,
+        "customer_id": customer,
+        "item_id": "i",
+        "ts": START + timedelta(days=day),
+        "quantity": -quantity,
+        "cents": cents,
+    }
 
 
-def matched(sales: list[dict[str, object]], backs: list[dict[str, object]]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+def matched(
+    sales: list[dict[str, object]], backs: list[dict[str, object]]
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     times: dict[str, pl.DataType | type[pl.DataType]] = {"ts": pl.Datetime("us", "UTC"), "customer_id": pl.String}
-    found, missing = match(pl.DataFrame(sales, schema_overrides=times), pl.DataFrame(backs, schema_overrides={**times, "line": pl.UInt32}))
+    found, missing = match(
+        pl.DataFrame(sales, schema_overrides=times), pl.DataFrame(backs, schema_overrides={**times, "line": pl.UInt32})
+    )
     return found.select("line", "line_key", "quantity").rows(), missing.rows()
 
 
@@ -130,14 +151,22 @@ def test_the_latest_purchase_at_the_same_price_is_given_back_first() -> None:
 
 
 def test_no_unit_is_given_back_twice_or_before_it_was_bought() -> None:
-    found, missing = matched([sale(0, 1, 5, 200)], [back(7, 0, 1, 200), back(8, 2, 4, 200), back(9, 3, 4, 200), back(10, 4, 1, 200)])
+    found, missing = matched(
+        [sale(0, 1, 5, 200)], [back(7, 0, 1, 200), back(8, 2, 4, 200), back(9, 3, 4, 200), back(10, 4, 1, 200)]
+    )
 
     assert found == [(8, 0, 4), (9, 0, 1)]
-    assert missing == [(7, 1, "return-without-purchase"), (9, 3, "return-exceeds-purchases"), (10, 1, "return-without-purchase")]
+    assert missing == [
+        (7, 1, "return-without-purchase"),
+        (9, 3, "return-exceeds-purchases"),
+        (10, 1, "return-without-purchase"),
+    ]
 
 
 def test_guests_and_strangers_match_nothing() -> None:
-    found, missing = matched([sale(0, 1, 5, 200, None), sale(1, 1, 5, 200)], [back(7, 2, 1, 200, None), back(8, 2, 1, 200, "other")])
+    found, missing = matched(
+        [sale(0, 1, 5, 200, None), sale(1, 1, 5, 200)], [back(7, 2, 1, 200, None), back(8, 2, 1, 200, "other")]
+    )
 
     assert found == []
     assert missing == [(8, 1, "return-without-purchase"), (7, 1, "guest-return")]
