@@ -20,12 +20,12 @@ from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.orders import routes as orders
+from api.pages.seller import routes as sellers
 from api.recommendations import routes as recommendations
 from api.recommendations.ladder import Recommender
 from api.search import routes as search
 from api.search.store import IndexStore
 from api.search.tantivy_index import TantivyIndex
-from api.sellers import routes as sellers
 
 ROUTERS: tuple[APIRouter, ...] = (
     identity.router,

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.catalogue import CatalogueReader
+from serving.bundle.vector import load_vector
 from serving.metrics import ANSWERS, REQUEST_SECONDS
-from serving.recommend import Guards, for_you, open_guards, related
+from serving.recommender.catalogue import CatalogueReader
+from serving.recommender.recommend import Guards, for_you, open_guards, related
+from serving.recommender.shoppers import Shoppers
 from serving.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer
 from serving.settings import ServingSettings
-from serving.shoppers import Shoppers
 from serving.state import State
-from serving.vector import load_vector
 
 
 @dataclass(frozen=True)

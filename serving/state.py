@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from serving.bundle import Bundle, BundleRefused, load_bundle, read_pointer
-from serving.catalogue import CatalogueReader
+from serving.bundle.read import Bundle, BundleRefused, load_bundle, read_pointer
+from serving.bundle.vector import Vector
 from serving.metrics import (
     BUNDLE_LOAD_SECONDS,
     BUNDLE_LOADED,
@@ -19,9 +19,9 @@ from serving.metrics import (
     CATALOGUE_AGE_SECONDS,
     CATALOGUE_PRODUCTS,
 )
+from serving.recommender.catalogue import CatalogueReader
+from serving.recommender.shelf import Catalogue, Shelf, build_shelf
 from serving.settings import ServingSettings
-from serving.shelf import Catalogue, Shelf, build_shelf
-from serving.vector import Vector
 
 _log = structlog.get_logger("serving")
 Stamp = tuple[int, int, int]

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Row, Select, String, Uuid, bindparam, fals
 from api.carts.models import Cart, CartItem
 from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
 from api.catalog.queries.offers import Offer, offers_of
-from api.checkout.pricing import PricedLine, Tariff, totals
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.money import ZERO
 from api.kernel.settings import Settings
+from api.pricing.totals import PricedLine, Tariff, totals
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from sqlalchemy import Row, text
 
 from api.carts.queries import CartItemRef, items_for_checkout
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
-from api.checkout.pricing import PricedLine, Tariff, totals
 from api.checkout.record import Running
 from api.checkout.schemas import FullAddress, OrderLine, Plan, PlanLine, SavedAddress
 from api.inventory.allocation import Allocation, NotEnough, Shelf, allocate
@@ -20,6 +19,7 @@ from api.kernel.context import Context
 from api.kernel.errors import FieldError
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
+from api.pricing.totals import PricedLine, Tariff, totals
 
 DELIVERY_DAYS = {"standard": 5, "prime_2day": 2, "prime_next_day": 1}
 

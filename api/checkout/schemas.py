@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.checkout.cards import CardFree
+from api.kernel.card_numbers import CardFree
 from api.kernel.money import Amount
 from api.kernel.schemas import Quantity, Wire, WireId
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from api.identity import passwords, tokens
 from api.identity.models import User
@@ -45,9 +45,7 @@ async def account_with(
 async def _create(tx: Tx, email: str, name: str, user_type: str, password_hash: str) -> UUID:
     user_id = new_id()
     await tx.execute(
-        User.__table__.insert().values(
-            user_id=user_id, email=email, name=name, user_type=user_type, password_hash=password_hash
-        )  # type: ignore[attr-defined]  # declarative tables are Tables
+        insert(User).values(user_id=user_id, email=email, name=name, user_type=user_type, password_hash=password_hash)
     )
     if user_type == "seller":
         await sellers.open_store(tx, user_id, name)

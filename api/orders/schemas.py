@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.checkout.cards import CardFree
+from api.kernel.card_numbers import CardFree
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId

@@ -19,7 +19,7 @@ _SHOWN_ROWS = 200
 
 
 class Dataset(StrEnum):
-    """Sets that `api.load` knows."""
+    """Sets that `api.operations.load` knows."""
 
     marketplace = "marketplace"
     online_retail = "online-retail"
@@ -52,7 +52,9 @@ def load(
     reason.
     """
     running_or_exit()
-    raise typer.Exit(run_module("api.load", dataset.value, *_paths_made_absolute(path), *context.args).returncode)
+    raise typer.Exit(
+        run_module("api.operations.load", dataset.value, *_paths_made_absolute(path), *context.args).returncode
+    )
 
 
 def _paths_made_absolute(path: str) -> tuple[str, ...]:
@@ -80,7 +82,9 @@ def pipeline(
     """
     running_or_exit()
     flags = {"--quick": quick, "--from-start": from_start, "--json": as_json}
-    raise typer.Exit(run_module("orchestration.pipeline", *(flag for flag, given in flags.items() if given)).returncode)
+    raise typer.Exit(
+        run_module("orchestration.graph.pipeline", *(flag for flag, given in flags.items() if given)).returncode
+    )
 
 
 def verify(
@@ -109,7 +113,7 @@ def verify(
         running_or_exit()
     programs = {"lake": ("warehouse.verify", *(("--at", at) if at else ()))}
     if invariants:
-        programs["invariants"] = ("api.invariants",)
+        programs["invariants"] = ("api.operations.invariants",)
     flags = ("--json",) if as_json else ()
     done = {name: run_module(*program, *flags, capture=as_json) for name, program in programs.items()}
     if as_json:

@@ -15,9 +15,9 @@ import psycopg
 import typer
 from rich.panel import Panel
 
-from orchestration.champion import Judged, judged_champion
 from orchestration.cli.console import ServiceProgress, err, out, problems_as_sentences, run_module, settings
 from orchestration.cli.data import Dataset
+from orchestration.graph.champion import Judged, judged_champion
 from orchestration.runtime import control
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.layout import Layout, open_layout, write_atomically
@@ -76,10 +76,10 @@ def demo(
             with story.step(
                 f"Load {_wanted(data)[0]}"
             ):  # says so itself, and changes nothing, when it is loaded already
-                _must("api.load", *_wanted(data), *(size.split() if data is None else ()))
+                _must("api.operations.load", *_wanted(data), *(size.split() if data is None else ()))
         _show_accounts_once(layout, story)
         with story.step("Run the data platform: lake, marts, features, models"):
-            _must("orchestration.pipeline")
+            _must("orchestration.graph.pipeline")
     seconds = round(time.monotonic() - began, 1)
     _summary(machine, story, seconds, memory.peak_bytes)
     if record:
@@ -124,7 +124,7 @@ def _show_accounts_once(layout: Layout, story: Story) -> None:
     """Passwords are generated, kept in demo-accounts.json (0600) and shown only when they are new."""
     known = layout.accounts.exists()
     with story.step("Accounts of the demo"):
-        told = _must("api.accounts", capture=True)
+        told = _must("api.operations.accounts", capture=True)
         accounts = json.loads(told)
     if not known:
         write_atomically(layout.accounts, told)

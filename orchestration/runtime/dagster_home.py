@@ -16,7 +16,7 @@ telemetry:
 concurrency:
   runs:
     max_concurrent_runs: 1
-# A run that never began is failed by the daemon; one whose process was killed, by orchestration.dead_runs.
+# A run that never began is failed by the daemon; one whose process was killed, by orchestration.graph.dead_runs.
 run_monitoring:
   enabled: true
   start_timeout_seconds: 300

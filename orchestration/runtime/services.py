@@ -118,7 +118,7 @@ def _stores(machine: Machine) -> list[Service]:
             env={"DATABASE_URL": outside},
             once=True,
         ),
-        Service("migrate", _python("api.migrate"), alive, after=("databases",), once=True),
+        Service("migrate", _python("api.operations.migrate"), alive, after=("databases",), once=True),
     ]
 
 
@@ -184,7 +184,7 @@ def _platform(machine: Machine) -> list[Service]:
                 env=mlflow_environment(machine.sibling_database("mlflow"), str(machine.layout.home / "mlflow")),
             )
         )
-    if not can_run("orchestration.definitions"):
+    if not can_run("orchestration.graph.definitions"):
         return services
     # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not
     # per process.
@@ -194,7 +194,14 @@ def _platform(machine: Machine) -> list[Service]:
             "dagster-code",
             # The entry point option: runs start with this interpreter, whatever PATH says.
             _python(
-                *("dagster", "api", "grpc", "-m", "orchestration.definitions", "--use-python-environment-entry-point"),
+                *(
+                    "dagster",
+                    "api",
+                    "grpc",
+                    "-m",
+                    "orchestration.graph.definitions",
+                    "--use-python-environment-entry-point",
+                ),
                 *("-h", "127.0.0.1", "-p", str(code_port)),
             ),
             port_open(code_port),

@@ -5,12 +5,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from api import contract
+from api.operations import contract
 from api.tables import metadata
 
 
 def test_the_contract_file_is_the_rendered_contract() -> None:
-    assert contract.PATH.read_text() == contract.render(), "run `python -m api.contract`"
+    assert contract.PATH.read_text() == contract.render(), "run `python -m api.operations.contract`"
 
 
 def test_migrations_build_exactly_the_models(database_url: str) -> None:

@@ -184,7 +184,7 @@ def measure_shop() -> None:
             )
             sizes = ["--products", "1000", "--shoppers", "500", "--orders", "2000"]
             subprocess.run(
-                [sys.executable, "-m", "api.load", "marketplace", *sizes],
+                [sys.executable, "-m", "api.operations.load", "marketplace", *sizes],
                 cwd=ROOT,
                 env=env,
                 check=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from api.load.copy import copy_statement
+from api.operations.load.copy import copy_statement
 from tests.benchmarks.results import record
 from tests.harness.history import load_process, loaded
 from tests.harness.postgres import PostgresHarness, running_postgres

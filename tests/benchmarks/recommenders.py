@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks.results import record
-from training.datasets import BadTrainingData
-from training.evaluate import Row, evaluate
-from training.forms import read_set
-from training.recipes import RECIPES
+from training.data.datasets import BadTrainingData
+from training.data.forms import read_set
+from training.judging.evaluate import Row, evaluate
+from training.recommender.recipes import RECIPES
 
 
 def main() -> int:

@@ -18,9 +18,9 @@ import httpx
 import pytest
 import redis
 
-from api.invariants.run import Gateway, violations
 from api.kernel import failpoints
 from api.kernel.outbox import STREAM
+from api.operations.invariants.run import Gateway, violations
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
 from tests.harness.killer import KILLED, Child, Zygote, paused
 from tests.harness.postgres import PostgresHarness, running_postgres

@@ -148,7 +148,7 @@ def test_a_row_inserted_by_hand_reaches_every_station(
     sale = sell(platform, shopper, wanted)
     sales.append(sale)
     wait_for(lambda: in_changes(platform, sale.order_id), 60)
-    platform.module("orchestration.pipeline", "--quick", "--from-start")
+    platform.module("orchestration.graph.pipeline", "--quick", "--from-start")
 
     after = look(platform, store, sale)
     assert (after.in_changes, after.in_mart, after.in_online_store) == (True, True, True)

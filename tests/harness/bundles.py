@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, columns_of, entity_of
-from serving.bundle import Bundle, BundleMeta, Histories
-from serving.models import Ranker, Sequential
-from serving.neighbours import Neighbours
-from serving.shelf import Catalogue, Shelf, build_shelf
+from serving.bundle.models import Ranker, Sequential
+from serving.bundle.neighbours import Neighbours
+from serving.bundle.read import Bundle, BundleMeta, Histories
+from serving.recommender.shelf import Catalogue, Shelf, build_shelf
 
 PRODUCTS = ("p0", "p1", "p2", "p3", "p4", "p5")
 TITLES = ("Green tea", "Black tea", "White tea", "Blue cup", "Red cup", "Gift card")

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from typer.testing import CliRunner
 
-from api.load.__main__ import app
+from api.operations.load.__main__ import app
 from tests.harness.api import ROOT
 from tests.harness.buying import SANDBOX_KEY
 from tests.harness.postgres import migrate_with_alembic
@@ -20,8 +20,8 @@ TINY = ("--products", "150", "--shoppers", "80", "--orders", "300", "--until", U
 
 
 def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
-    """`python -m api.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox URL also
-    `--no-gateway`."""
+    """`python -m api.operations.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox
+    URL also `--no-gateway`."""
     env = _environment(database_url, sandbox_url, home)
     result = CliRunner().invoke(app, _complete(arguments, sandbox_url), env=env)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -32,7 +32,7 @@ def load(database_url: str, *arguments: str, sandbox_url: str | None = None, hom
 def load_process(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
     """The same as its own process, as an operator starts it."""
     env = {**os.environ, **_environment(database_url, sandbox_url, home)}
-    command = [sys.executable, "-m", "api.load", *_complete(arguments, sandbox_url)]
+    command = [sys.executable, "-m", "api.operations.load", *_complete(arguments, sandbox_url)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
 
 

@@ -1,7 +1,7 @@
 """The oracle: run after every concurrency, chaos, load and fuzz test."""
 
-from api.invariants import violations
-from api.invariants.run import Gateway
+from api.operations.invariants import violations
+from api.operations.invariants.run import Gateway
 
 
 def assert_invariants(

@@ -23,9 +23,10 @@ _PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tes
 
 
 def migrate_with_alembic(database_url: str) -> None:
-    """Bring a database to the newest schema as the product does: `python -m api.migrate` with DATABASE_URL."""
+    """Bring a database to the newest schema as the product does: `python -m api.operations.migrate` with
+    DATABASE_URL."""
     done = subprocess.run(
-        [sys.executable, "-m", "api.migrate"],
+        [sys.executable, "-m", "api.operations.migrate"],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": database_url},
         capture_output=True,
@@ -33,7 +34,7 @@ def migrate_with_alembic(database_url: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise RuntimeError(f"python -m api.migrate failed:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"python -m api.operations.migrate failed:\n{done.stdout}{done.stderr}")
 
 
 class PostgresHarness(Stoppable):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from training.datasets import FeatureTable, TrainingData
-from training.readers import training_data
+from training.data.datasets import FeatureTable, TrainingData
+from training.data.readers import training_data
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = 60

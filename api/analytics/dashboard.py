@@ -1,0 +1,175 @@
+"""What the seller's page shows: mart numbers up to the marts' day, live numbers after it, each labelled with its "as
+of"."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from api.analytics import live_sales as sales
+from api.analytics.marts import MartReader, ProductPair, ProductSales, SalesDay, Watermark
+from api.inventory import seller_stock
+from api.kernel import clock
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.errors import NotAuthenticated
+from api.kernel.money import ZERO
+
+PERIODS = (7, 30, 90, 365)
+TOP_PRODUCTS = 10
+LIST_ROWS = 12
+PAIRS = 8
+# Without marts the page still shows the live side, this far back.
+LIVE_ONLY_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The cards on top, over one period."""
+
+    net_sales: Decimal
+    orders: int
+    units: int
+    returned_units: int
+    returned_amount: Decimal
+
+    @property
+    def average_order(self) -> Decimal:
+        return (self.net_sales / self.orders).quantize(ZERO) if self.orders else ZERO
+
+    @property
+    def return_rate(self) -> Decimal:
+        """Units returned in the period per hundred units ordered in it."""
+        return (
+            (Decimal(100 * self.returned_units) / self.units).quantize(Decimal("0.1")) if self.units else Decimal("0.0")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StockLine:
+    title: str
+    sku: str
+    units: int
+    days_of_cover: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Everything the template needs; `days` has one entry per calendar day of the period."""
+
+    currency: str
+    first: date
+    last: date
+    watermark: Watermark | None
+    read_at: datetime
+    now: Figures
+    before: Figures
+    days: list[SalesDay]
+    products: list[ProductSales]
+    pairs: list[ProductPair]
+    stock: list[StockLine]
+    stock_totals: Row[Any] | None  # Any: variants, units, sold_out, low, value
+    orders: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_orders
+    returns: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_returns
+
+
+async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: int) -> Dashboard:
+    """The page of the seller who asks: `period` days that end on the newest day with data (for a living shop,
+    today)."""
+    if actor.user_id is None:
+        raise NotAuthenticated("Sign in as a seller.")
+    watermark = await marts.watermark()
+    today = clock.now().date()
+    # The day of the watermark is not finished in the marts, so that day and everything after it is read live.
+    live_from = watermark.as_of.astimezone(UTC).date() if watermark else today - timedelta(days=LIVE_ONLY_DAYS)
+    mart_last, mart_currency = await marts.last_day(actor, live_from)
+    async with ctx.db.read() as tx:
+        live_rows = await sales.sales_by_day(tx, actor, _midnight(live_from))
+        latest_orders = await sales.latest_orders(tx, actor, LIST_ROWS)
+        latest_returns = await sales.latest_returns(tx, actor, LIST_ROWS)
+        scarce = await seller_stock.scarcest(tx, actor, LIST_ROWS)
+        stock_totals = await seller_stock.totals(tx, actor)
+    currency = mart_currency or (live_rows[-1].currency if live_rows else ctx.settings.default_currency)
+    live = [_sales_day(row) for row in live_rows if row.currency == currency]
+    last = max([day.day for day in live], default=mart_last or today)
+    first = last - timedelta(days=period - 1)
+    known = [*await marts.sales(actor, currency, first - timedelta(days=period), live_from - timedelta(days=1)), *live]
+    days = _calendar(known, first, last)
+    return Dashboard(
+        currency=currency,
+        first=first,
+        last=last,
+        watermark=watermark,
+        read_at=clock.now(),
+        now=_figures(days),
+        # Without marts the earlier period is not known, and a comparison with half of it would mislead.
+        before=_figures(day for day in known if day.day < first and watermark),
+        days=days,
+        products=await _top_products(ctx, marts, actor, (first, last), live_from),
+        pairs=await marts.bought_together(actor, PAIRS),
+        stock=_with_cover(scarce, await marts.units_in_30_days(actor)),
+        stock_totals=stock_totals,
+        orders=latest_orders,
+        returns=latest_returns,
+    )
+
+
+async def _top_products(
+    ctx: Context, marts: MartReader, actor: Actor, period: tuple[date, date], live_from: date
+) -> list[ProductSales]:
+    first, last = period
+    known = {
+        row.product_id: row for row in await marts.products(actor, first, min(last, live_from - timedelta(days=1)))
+    }
+    if last >= live_from:
+        async with ctx.db.read() as tx:
+            tail = await sales.product_sales(
+                tx, actor, _midnight(max(first, live_from)), _midnight(last + timedelta(days=1))
+            )
+        for row in tail:
+            key = str(row.product_id)
+            earlier = known.get(key, ProductSales(key, row.title, 0, ZERO))
+            known[key] = replace(earlier, units=earlier.units + row.units, revenue=earlier.revenue + row.revenue)
+    return sorted(known.values(), key=lambda row: (-row.revenue, row.title))[:TOP_PRODUCTS]
+
+
+def _calendar(known: Iterable[SalesDay], first: date, last: date) -> list[SalesDay]:
+    by_day = {row.day: row for row in known}
+    dates = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    return [by_day.get(day) or SalesDay(day, 0, 0, ZERO, 0, ZERO, ZERO) for day in dates]
+
+
+def _figures(days: Iterable[SalesDay]) -> Figures:
+    listed = list(days)
+    return Figures(
+        net_sales=sum((day.net_sales for day in listed), ZERO),
+        orders=sum(day.orders for day in listed),
+        units=sum(day.units for day in listed),
+        returned_units=sum(day.returned_units for day in listed),
+        returned_amount=sum((day.returned_amount for day in listed), ZERO),
+    )
+
+
+def _with_cover(
+    rows: Sequence[Row[Any]], units_in_30_days: dict[str, int]
+) -> list[StockLine]:  # Any: rows of seller_stock.scarcest
+    lines = []
+    for row in rows:
+        sold = units_in_30_days.get(str(row.variant_id), 0)
+        lines.append(
+            StockLine(row.title, row.sku, row.stock_quantity, row.stock_quantity * 30 // sold if sold else None)
+        )
+    return lines
+
+
+def _sales_day(row: Row[Any]) -> SalesDay:  # Any: a row of orders.sales.sales_by_day
+    return SalesDay(
+        row.day, row.orders, row.units, row.gross_sales, row.returned_units, row.returned_amount, row.net_sales
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,1 @@
+"""Commands that run beside the shop: schema, contract, history, invariants, accounts. Nothing imports them."""

@@ -1,0 +1,161 @@
+"""The schema as data: which tables and columns leave Postgres, with types and keys. The only file of `api` that knows
+there is a lake.
+
+`python -m api.operations.contract` renders it to warehouse/contracts/oltp.json; a test renders it again and fails on a
+difference. The publication and the replica identities are made from the same list, so the three cannot disagree.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+from sqlalchemy import Column, Table
+from sqlalchemy.types import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    LargeBinary,
+    Numeric,
+    String,
+    TypeEngine,
+    Uuid,
+)
+
+from api.tables import metadata, unpublished_tables
+
+PUBLICATION = "souk_cdc"
+PATH = Path(__file__).parents[2] / "warehouse" / "contracts" / "oltp.json"
+# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged
+# TOAST column.
+TOAST_THRESHOLD_BYTES = 1_900
+
+
+class ColumnContract(TypedDict):
+    name: str
+    type: str
+    precision: int | None
+    scale: int | None
+    nullable: bool
+    key: bool
+    unit: str | None
+
+
+class TableContract(TypedDict):
+    name: str
+    primaryKey: list[str]
+    replicaIdentity: str
+    columns: list[ColumnContract]
+
+
+class Contract(TypedDict):
+    version: int
+    publication: str
+    tables: list[TableContract]
+
+
+def contract() -> Contract:
+    """Every published table in alphabetical order, each with its published columns in table order."""
+    hidden = unpublished_tables()
+    tables = [_table(table) for name, table in sorted(metadata().tables.items()) if name not in hidden]
+    return {"version": 1, "publication": PUBLICATION, "tables": tables}
+
+
+def render() -> str:
+    """The contract as stable JSON, a line per column so that a change is a readable diff."""
+    whole = contract()
+    tables = []
+    for table in whole["tables"]:
+        columns = ",\n".join(f"    {json.dumps(column)}" for column in table["columns"])
+        opening = json.dumps({key: value for key, value in table.items() if key != "columns"}).removesuffix("}")
+        tables.append(f'  {opening}, "columns": [\n{columns}\n  ]}}')
+    body = ",\n".join(tables)
+    return f'{{"version": {whole["version"]}, "publication": "{whole["publication"]}", "tables": [\n{body}\n]}}\n'
+
+
+def publication_statements() -> list[str]:
+    """SQL that makes the publication and the replica identities equal to the contract; safe to run again."""
+    tables = contract()["tables"]
+    identities = [
+        f"ALTER TABLE {table['name']} REPLICA IDENTITY {table['replicaIdentity'].upper()}" for table in tables
+    ]
+    listed = ", ".join(_listed(table) for table in tables)
+    create = (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_publication WHERE pubname = '{PUBLICATION}') "
+        f"THEN CREATE PUBLICATION {PUBLICATION}; END IF; END $$"
+    )
+    return [*identities, create, f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}"]
+
+
+def _listed(table: TableContract) -> str:
+    """Postgres refuses updates of a table with full identity and a column list, even one that names every column."""
+    if table["replicaIdentity"] == "full":
+        return table["name"]
+    return f"{table['name']} ({', '.join(column['name'] for column in table['columns'])})"
+
+
+def _table(table: Table) -> TableContract:
+    published = [column for column in table.columns if not (column.info.get("pii") or column.info.get("secret"))]
+    whole = len(published) == len(table.columns)
+    return {
+        "name": table.name,
+        "primaryKey": [column.name for column in table.primary_key.columns],
+        "replicaIdentity": "full" if whole and _may_toast(published) else "default",
+        "columns": [_column(column) for column in published],
+    }
+
+
+def _column(column: Column[object]) -> ColumnContract:
+    numeric = column.type if isinstance(column.type, Numeric) and not isinstance(column.type, Double) else None
+    return {
+        "name": column.name,
+        "type": _type_name(column.type),
+        "precision": numeric.precision if numeric else None,
+        "scale": numeric.scale if numeric else None,
+        "nullable": bool(column.nullable),
+        "key": column.primary_key,
+        "unit": column.info.get("unit"),
+    }
+
+
+def _may_toast(columns: list[Column[object]]) -> bool:
+    widths = [
+        4 * column.type.length if isinstance(column.type, String) and column.type.length else None
+        for column in columns
+        if _is_wide(column)
+    ]
+    return None in widths or sum(filter(None, widths)) > TOAST_THRESHOLD_BYTES
+
+
+def _is_wide(column: Column[object]) -> bool:
+    return _type_name(column.type) in {"text", "jsonb"}
+
+
+def _type_name(kind: TypeEngine[object]) -> str:
+    if kind.__class__.__name__ == "JSONB":
+        return "jsonb"
+    names: list[tuple[type[object], str]] = [
+        (Uuid, "uuid"),
+        (Double, "float8"),
+        (BigInteger, "int8"),
+        (Integer, "int4"),
+        (Boolean, "bool"),
+        (DateTime, "timestamptz"),
+        (Date, "date"),
+        (LargeBinary, "bytea"),
+        (Numeric, "numeric"),
+        (String, "text"),
+    ]
+    for base, name in names:
+        if isinstance(kind, base):
+            return name
+    raise TypeError(f"no lake type for {kind!r}: add it here and in warehouse.contract")
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    PATH.write_text(render())
+    sys.stdout.write(f"wrote {PATH.name}: {len(contract()['tables'])} tables\n")

@@ -1,0 +1,63 @@
+"""`python -m api.operations.invariants [--json] [--no-gateway]`: exit 0 when everything holds, 1 when something does
+not, 2 when it cannot be told."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import psycopg
+import typer
+from pydantic import ValidationError
+
+from api.kernel.settings import load_settings
+from api.operations.invariants.checks import CHECKS
+from api.operations.invariants.gateway import GatewaySilent
+from api.operations.invariants.run import SWEEP_SECONDS, Gateway, Result, run_checks
+
+
+def main(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else.")] = False,
+    no_gateway: Annotated[
+        bool, typer.Option("--no-gateway", help="Skip the comparison with the sandbox gateway's ledger (R-I6).")
+    ] = False,
+    sweep_seconds: Annotated[
+        int, typer.Option(min=0, help="How late the sweeps of expired leases may be.")
+    ] = SWEEP_SECONDS,
+) -> None:
+    """Check every invariant of the shop."""
+    try:
+        settings = load_settings()
+        gateway = None if no_gateway else Gateway(settings.sandbox_url, settings.sandbox_key.get_secret_value())
+        results = run_checks(settings.database_url.get_secret_value(), gateway, sweep_seconds=sweep_seconds)
+    except (GatewaySilent, psycopg.Error, ValidationError) as error:
+        hint = " (--no-gateway skips R-I6)" if isinstance(error, GatewaySilent) else ""
+        typer.echo(f"invariants: {str(error).strip()}{hint}", err=True)
+        raise typer.Exit(2) from None
+    skipped = [check.name for check in CHECKS if check.gateway] if no_gateway else []
+    broken = [result.violation for result in results if result.violation]
+    if as_json:
+        checks = [{"name": r.check.name, "holds": r.violation is None, "seconds": round(r.seconds, 3)} for r in results]
+        document = {
+            "holds": not broken,
+            "checks": checks,
+            "skipped": skipped,
+            "violations": [asdict(v) for v in broken],
+        }
+        typer.echo(orjson.dumps(document).decode())
+    else:
+        _print(results, skipped)
+    raise typer.Exit(1 if broken else 0)
+
+
+def _print(results: list[Result], skipped: list[str]) -> None:
+    for result in results:
+        word = "ok" if result.violation is None else "BROKEN"
+        typer.echo(f"{word:<6} {result.check.name:<18} {result.seconds:6.2f} s  {result.check.sentence}")
+        if result.violation:
+            typer.echo(f"       {result.violation}")
+    for name in skipped:
+        typer.echo(f"skip   {name:<18}           not compared with the gateway, as asked")
+
+
+if __name__ == "__main__":
+    typer.run(main)

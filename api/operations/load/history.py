@@ -1,0 +1,89 @@
+"""What happened, before it becomes rows: the one form that both sources produce."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from api.operations.load.ids import Ids
+
+# In the order in which an order passes through them; each is a column `<state>_at` of `History.orders`, null when it
+# never came.
+STATES = (
+    "pending",
+    "confirmed",
+    "processing",
+    "shipped",
+    "delivered",
+    "return_requested",
+    "return_approved",
+    "refunded",
+    "cancelled",
+)
+# No password verifies against it: argon2 hashes begin with $argon2.
+UNUSABLE_PASSWORD = "!imported"  # noqa: S105 - the opposite of a password
+
+
+@dataclass(frozen=True)
+class History:
+    """Polars frames keyed by dense integers (`*_key`); money in integer cents, times Datetime('us', 'UTC').
+
+    categories: category_key, parent_key?, name, path, level (parents before children)
+    warehouses: warehouse_key, code, name, city, country, latitude, longitude
+    sellers:    seller_key, name, email, country
+    customers:  customer_key, name, email, joined_at
+    products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?,
+    prime_eligible,
+                specifications (JSON text), listed_at
+    variants:   variant_key, product_key, sku, attributes (JSON text), price_cents, remaining (units left over),
+    warehouse_key
+    orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method,
+    delivery_speed,
+                shipping_cents, tax_cents, and `<state>_at`? for every state, `pending_at` being when it was placed
+    lines:      line_key, order_key, variant_key, quantity, price_cents (line_key ascends with the order's time)
+    returns:    return_key, line_key, quantity, reason, requested_at, refunded_at (units of delivered orders only)
+    report:     what of the source was not loaded, and why; written beside the load
+    """
+
+    kind: str
+    fingerprint: str
+    ids: Ids
+    currency: str
+    opened_at: datetime
+    categories: pl.DataFrame
+    warehouses: pl.DataFrame
+    sellers: pl.DataFrame
+    customers: pl.DataFrame
+    products: pl.DataFrame
+    variants: pl.DataFrame
+    orders: pl.DataFrame
+    lines: pl.DataFrame
+    returns: pl.DataFrame
+    facts: dict[str, object] = field(default_factory=dict)
+    report: pl.DataFrame | None = None
+
+
+def delivered_timeline(ids: Ids, orders: pl.DataFrame) -> pl.DataFrame:
+    """`orders` with the times at which an untroubled order passed each state, seeded per order.
+
+    The sets hold only the time an order was placed; the rule for the rest: confirmed within a minute, processing within
+    two hours, shipped 4 to 40 hours later, delivered 1 to 5 days after that.
+    """
+    keys = orders["order_key"]
+    spread = {
+        name: pl.Series(ids.fraction(f"timeline.{name}", keys))
+        for name in ("confirmed", "processing", "shipped", "delivered")
+    }
+    seconds = {
+        "confirmed": 2 + spread["confirmed"] * 50,
+        "processing": 300 + spread["processing"] * 6_900,
+        "shipped": (4 + spread["shipped"] * 36) * 3_600,
+        "delivered": (24 + spread["delivered"] * 96) * 3_600,
+    }
+    at = orders["pending_at"]
+    columns = []
+    for name, gap in seconds.items():
+        at = at + (gap * 1_000_000).cast(pl.Int64).cast(pl.Duration("us"))
+        columns.append(at.alias(f"{name}_at"))
+    missing = [pl.lit(None, dtype=pl.Datetime("us", "UTC")).alias(f"{name}_at") for name in STATES[5:]]
+    return orders.with_columns(columns).with_columns(missing)

@@ -1,0 +1,173 @@
+"""The whole generated history from (products, shoppers, orders, seed) and the instant at which it ends."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+import numpy as np
+import polars as pl
+from numpy.random import Generator
+
+from api.operations.load.history import STATES, History, delivered_timeline
+from api.operations.load.ids import Ids
+from api.operations.load.marketplace import words
+from api.operations.load.marketplace.catalogue import UTC_US, build_catalogue
+from api.operations.load.marketplace.sales import (
+    CANCELLED_SHARE,
+    DAYS,
+    REASONS,
+    RETURN_SHARE,
+    addresses,
+    build_customers,
+    build_sales,
+)
+
+CURRENCY = "USD"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much to make; the fingerprint of a marketplace is its size and seed, not the hour at which it was made."""
+
+    products: int = 2_400
+    shoppers: int = 5_000
+    orders: int = 30_000
+    seed: int = 1
+
+    @property
+    def fingerprint(self) -> str:
+        return f"products={self.products},shoppers={self.shoppers},orders={self.orders},seed={self.seed}"
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The shop's own rules for totals: tax on the subtotal rounded half up, a flat fee below the free-shipping
+    threshold."""
+
+    tax_rate: Decimal
+    shipping_fee: Decimal
+    free_shipping_from: Decimal
+
+
+def build_marketplace(size: Size, prices: Prices, until: datetime) -> History:
+    """Deterministic in its arguments. `until`: aware; orders lie in the DAYS before it."""
+    until = until.astimezone(UTC)
+    opened_at = (until - timedelta(days=DAYS + 30)).replace(hour=0, minute=0, second=0, microsecond=0)
+    ids = Ids(f"marketplace:{size.fingerprint}")
+    random = np.random.default_rng(size.seed)
+    catalogue = build_catalogue(random, size.products, opened_at)
+    customers = build_customers(random, size.shoppers, opened_at)
+    bought = build_sales(random, catalogue, customers, size.orders, until)
+    lines = _lines(random, bought, catalogue.variants)
+    orders = _orders(ids, bought, lines, addresses(random, customers), prices=prices, until=until)
+    lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents")
+    returns = _returns(random, orders, lines, until)
+    return History(
+        kind="marketplace",
+        fingerprint=size.fingerprint,
+        ids=ids,
+        currency=CURRENCY,
+        opened_at=opened_at,
+        categories=catalogue.categories,
+        warehouses=_warehouses(),
+        sellers=catalogue.sellers,
+        customers=customers,
+        products=catalogue.products,
+        variants=catalogue.variants,
+        orders=orders,
+        lines=lines,
+        returns=returns,
+        facts={"until": until.isoformat(), "generated": True},
+    )
+
+
+def _warehouses() -> pl.DataFrame:
+    names = ("code", "name", "city", "latitude", "longitude")
+    rows = [
+        {"warehouse_key": key, **dict(zip(names, place, strict=False)), "country": "US"}
+        for key, place in enumerate(words.PLACES)
+    ]
+    return pl.DataFrame(rows)
+
+
+def _lines(random: Generator, bought: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
+    """One of the product's variants for each line, at the variant's price; half of the lines take the first one."""
+    span = variants.group_by("product_key").agg(pl.col("variant_key").min().alias("first"), pl.len().alias("count"))
+    luck = pl.Series("luck", random.random(bought.height))
+    picked = (
+        bought.join(span, on="product_key", maintain_order="left")
+        .with_columns(luck)
+        .with_columns(
+            variant_key=pl.col("first") + ((pl.col("luck") - 0.5).clip(0) * 2 * pl.col("count")).floor().cast(pl.Int64)
+        )
+    )
+    return picked.join(variants.select("variant_key", "price_cents"), on="variant_key", maintain_order="left")
+
+
+def _orders(
+    ids: Ids, bought: pl.DataFrame, lines: pl.DataFrame, address: pl.DataFrame, *, prices: Prices, until: datetime
+) -> pl.DataFrame:
+    """Totals by the shop's rules; steps after `until` have not happened yet; a few orders were cancelled before payment
+    was taken."""
+    subtotal = lines.group_by("order_key").agg((pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal"))
+    placed = (
+        bought.select("order_key", "customer_key", pl.col("placed_at").alias("pending_at"))
+        .unique("order_key")
+        .sort("order_key")
+    )
+    orders = placed.join(subtotal, on="order_key", maintain_order="left").join(
+        address, on="customer_key", maintain_order="left"
+    )
+    free_from, fee = int(prices.free_shipping_from * 100), int(prices.shipping_fee * 100)
+    tax = [
+        int((Decimal(cents) * prices.tax_rate).quantize(Decimal(1), ROUND_HALF_UP))
+        for cents in orders["subtotal"].to_list()
+    ]
+    orders = orders.with_columns(
+        pl.Series("tax_cents", tax, dtype=pl.Int64),
+        shipping_cents=pl.when(pl.col("subtotal") >= free_from).then(0).otherwise(fee),
+        currency=pl.lit(CURRENCY),
+        country=pl.lit("US"),
+        payment_method=pl.lit("card"),
+        delivery_speed=pl.lit("standard"),
+    ).drop("subtotal")
+    orders = delivered_timeline(ids, orders)
+    cancelled = pl.Series(ids.fraction("cancelled", orders["order_key"]) < CANCELLED_SHARE)
+    never = pl.lit(None, dtype=UTC_US)
+    orders = orders.with_columns(
+        cancelled_at=pl.when(cancelled).then(pl.col("pending_at") + pl.duration(minutes=7)).otherwise(never)
+    )
+    orders = orders.with_columns(
+        pl.when(pl.col("cancelled_at").is_null()).then(pl.col(f"{state}_at")).otherwise(never).alias(f"{state}_at")
+        for state in STATES[1:5]
+    )
+    return orders.with_columns(
+        pl.when(pl.col(f"{state}_at") <= until).then(pl.col(f"{state}_at")).otherwise(never).alias(f"{state}_at")
+        for state in STATES[1:]
+    ).pipe(_pay_everything)
+
+
+def _pay_everything(orders: pl.DataFrame) -> pl.DataFrame:
+    """An order placed in the last minute would still be pending without money; loaded history has no open checkouts, so
+    it is confirmed."""
+    open_ = pl.col("confirmed_at").is_null() & pl.col("cancelled_at").is_null()
+    return orders.with_columns(confirmed_at=pl.when(open_).then(pl.col("pending_at")).otherwise(pl.col("confirmed_at")))
+
+
+def _returns(random: Generator, orders: pl.DataFrame, lines: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """RETURN_SHARE of the delivered orders gave one line back, in full, some days later."""
+    back = orders.filter(pl.col("delivered_at").is_not_null()).select("order_key", "delivered_at")
+    back = back.filter(pl.Series(random.random(back.height) < RETURN_SHARE))
+    days = (
+        pl.Series("days", (random.random(back.height) * 12 + 1) * 86_400_000_000).cast(pl.Int64).cast(pl.Duration("us"))
+    )
+    reasons = [REASONS[i] for i in random.integers(0, len(REASONS), back.height)]
+    first = lines.group_by("order_key").agg(pl.col("line_key").min(), pl.col("quantity").sort_by("line_key").first())
+    return (
+        back.with_columns(pl.Series("reason", reasons, dtype=pl.String), requested_at=pl.col("delivered_at") + days)
+        .with_columns(refunded_at=pl.col("requested_at") + pl.duration(hours=52))
+        .join(first, on="order_key", maintain_order="left")
+        .filter(pl.col("refunded_at") <= until)
+        .with_row_index("return_key")
+        .select(pl.col("return_key").cast(pl.Int64), "line_key", "quantity", "reason", "requested_at", "refunded_at")
+    )

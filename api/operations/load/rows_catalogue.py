@@ -1,0 +1,141 @@
+"""Rows of people, catalogue and warehouses."""
+
+import polars as pl
+
+from api.operations.load.history import UNUSABLE_PASSWORD, History
+
+
+def money(cents: str) -> pl.Expr:
+    """Column `cents` (non-negative integer cents) as a decimal text with two places."""
+    return pl.col(cents).floordiv(100).cast(pl.String) + "." + pl.col(cents).mod(100).cast(pl.String).str.zfill(2)
+
+
+def with_ids(history: History, frame: pl.DataFrame, kind: str, at: str | None = None) -> pl.DataFrame:
+    """`frame` with `<kind>_id` from `<kind>_key` and the time column `at` (default: when the set's shop opened)."""
+    times = frame[at] if at else opened(history, frame.height)
+    return frame.with_columns(history.ids.column(kind, frame[f"{kind}_key"], times).alias(f"{kind}_id"))
+
+
+def opened(history: History, rows: int) -> pl.Series:
+    """The set's first instant, once per row."""
+    return pl.Series("opened_at", [history.opened_at], dtype=pl.Datetime("us", "UTC")).new_from_index(0, rows)
+
+
+def id_map(history: History, frame: pl.DataFrame, kind: str, at: str | None = None) -> pl.DataFrame:
+    """Two columns: `<kind>_key`, `<kind>_id`."""
+    return with_ids(history, frame, kind, at).select(f"{kind}_key", f"{kind}_id")
+
+
+def users(history: History) -> pl.DataFrame:
+    """Sellers and customers as users who cannot sign in."""
+    sellers = with_ids(history, history.sellers, "seller").select(
+        pl.col("seller_id").alias("user_id"),
+        "email",
+        "name",
+        user_type=pl.lit("seller"),
+        created_at=opened(history, history.sellers.height),
+    )
+    customers = with_ids(history, history.customers, "customer", "joined_at").select(
+        pl.col("customer_id").alias("user_id"),
+        "email",
+        "name",
+        user_type=pl.lit("customer"),
+        created_at=pl.col("joined_at"),
+    )
+    return pl.concat([sellers, customers]).with_columns(
+        password_hash=pl.lit(UNUSABLE_PASSWORD), origin=pl.lit("import"), updated_at=pl.col("created_at")
+    )
+
+
+def sellers(history: History) -> pl.DataFrame:
+    """Verified, without a rating: no set has one and none is invented."""
+    return with_ids(history, history.sellers, "seller").select(
+        "seller_id",
+        "name",
+        "country",
+        verified=pl.lit("true"),
+        origin=pl.lit("import"),
+        created_at=opened(history, history.sellers.height),
+        updated_at=opened(history, history.sellers.height),
+    )
+
+
+def categories(history: History) -> pl.DataFrame:
+    """Parents before children, so that each row's parent exists."""
+    keyed = with_ids(history, history.categories, "category")
+    parents = keyed.select(
+        pl.col("category_key").alias("parent_key"), pl.col("category_id").alias("parent_category_id")
+    )
+    return (
+        keyed.join(parents, on="parent_key", how="left", maintain_order="left")
+        .sort("level", maintain_order=True)
+        .select("category_id", "name", "parent_category_id", "path", "level", created_at=opened(history, keyed.height))
+    )
+
+
+def warehouses(history: History) -> pl.DataFrame:
+    """The set's warehouses."""
+    return with_ids(history, history.warehouses, "warehouse").select(
+        "warehouse_id",
+        "code",
+        "name",
+        "city",
+        "country",
+        "latitude",
+        "longitude",
+        created_at=opened(history, history.warehouses.height),
+    )
+
+
+def products(history: History) -> pl.DataFrame:
+    """Active products without ratings or reviews."""
+    return (
+        with_ids(history, history.products, "product", "listed_at")
+        .join(id_map(history, history.sellers, "seller"), on="seller_key", maintain_order="left")
+        .join(id_map(history, history.categories, "category"), on="category_key", maintain_order="left")
+        .select(
+            "product_id",
+            "seller_id",
+            "category_id",
+            "title",
+            "description",
+            "brand",
+            money("price_cents").alias("base_price"),
+            money("list_price_cents").alias("list_price"),
+            pl.lit(history.currency).alias("currency"),
+            "prime_eligible",
+            "specifications",
+            pl.lit("import").alias("origin"),
+            pl.col("listed_at").alias("created_at"),
+            pl.col("listed_at").alias("updated_at"),
+        )
+    )
+
+
+def keyed_variants(history: History) -> pl.DataFrame:
+    """`history.variants` with variant_id, product_id, seller_id, warehouse_id, listed_at: what lines and stock refer
+    to."""
+    listed = history.products.select("product_key", "seller_key", "listed_at")
+    return (
+        with_ids(
+            history, history.variants.join(listed, on="product_key", maintain_order="left"), "variant", "listed_at"
+        )
+        .join(id_map(history, history.products, "product", "listed_at"), on="product_key", maintain_order="left")
+        .join(id_map(history, history.sellers, "seller"), on="seller_key", maintain_order="left")
+        .join(id_map(history, history.warehouses, "warehouse"), on="warehouse_key", maintain_order="left")
+    )
+
+
+def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
+    """`final_stock`: variant_id, stock_quantity after the whole history."""
+    return keyed.join(final_stock, on="variant_id", maintain_order="left").select(
+        "variant_id",
+        "product_id",
+        "sku",
+        "attributes",
+        money("price_cents").alias("price"),
+        "stock_quantity",
+        "warehouse_id",
+        pl.col("listed_at").alias("created_at"),
+        pl.col("listed_at").alias("updated_at"),
+    )

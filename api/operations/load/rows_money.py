@@ -1,0 +1,100 @@
+"""Rows of money and of goods that came back: payments, refunds, returns."""
+
+import polars as pl
+
+from api.operations.load.history import History
+from api.operations.load.rows_catalogue import money, with_ids
+
+
+def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:
+    """`history.returns` with ids of what they return; the refund is quantity times the price paid."""
+    of_line = lines.select(
+        *(
+            "line_key",
+            "line_id",
+            "order_id",
+            "order_key",
+            "product_id",
+            "variant_id",
+            "seller_id",
+            "warehouse_id",
+            "customer_id",
+        ),
+        pl.col("price_cents").alias("paid_cents"),
+    )
+    found = history.returns.join(of_line, on="line_key", maintain_order="left").with_columns(
+        refund_cents=pl.col("quantity") * pl.col("paid_cents")
+    )
+    return with_ids(history, found, "return", "requested_at").with_columns(
+        refund_id=history.ids.column("refund", found["return_key"], found["refunded_at"])
+    )
+
+
+def returns(keyed: pl.DataFrame) -> pl.DataFrame:
+    """Refunded returns."""
+    return keyed.select(
+        "return_id",
+        "order_id",
+        pl.col("line_id").alias("order_item_id"),
+        "product_id",
+        "seller_id",
+        pl.col("customer_id").alias("user_id"),
+        "quantity",
+        "reason",
+        pl.lit("refunded").alias("status"),
+        money("refund_cents").alias("refund_amount"),
+        pl.lit("import").alias("origin"),
+        pl.col("requested_at").alias("created_at"),
+        pl.col("refunded_at").alias("updated_at"),
+    )
+
+
+def keyed_payments(history: History, orders: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
+    """One payment per order: captured in full, or voided when the order was cancelled."""
+    refunded = returns.group_by("order_key").agg(pl.col("refund_cents").sum().alias("refunded_cents"))
+    payments = orders.join(refunded, on="order_key", how="left", maintain_order="left").with_columns(
+        pl.col("refunded_cents").fill_null(0), payment_key=pl.col("order_key")
+    )
+    void = pl.col("status") == "cancelled"
+    return with_ids(history, payments, "payment", "pending_at").with_columns(
+        gateway_key="pay_" + pl.col("checkout_id"),
+        payment_status=pl.when(void).then(pl.lit("voided")).otherwise(pl.lit("captured")),
+        captured_cents=pl.when(void).then(0).otherwise(pl.col("total_cents")),
+    )
+
+
+def payments(keyed: pl.DataFrame) -> pl.DataFrame:
+    """The gateway is the sandbox; its key derives from the checkout as it does in the shop."""
+    return keyed.select(
+        "payment_id",
+        "order_id",
+        "checkout_id",
+        pl.lit("sandbox").alias("gateway"),
+        "gateway_key",
+        ("imp_" + pl.col("payment_id").str.replace_all("-", "", literal=True)).alias("gateway_reference"),
+        pl.col("payment_method").alias("method_type"),
+        pl.col("payment_status").alias("status"),
+        money("total_cents").alias("amount"),
+        money("captured_cents").alias("captured_amount"),
+        money("refunded_cents").alias("refunded_amount"),
+        "currency",
+        pl.lit("import").alias("origin"),
+        pl.col("pending_at").alias("created_at"),
+        "updated_at",
+    )
+
+
+def refunds(returns: pl.DataFrame, payments: pl.DataFrame) -> pl.DataFrame:
+    """One refund per return."""
+    of_order = payments.select("order_key", "payment_id")
+    return returns.join(of_order, on="order_key", maintain_order="left").select(
+        "refund_id",
+        "payment_id",
+        "order_id",
+        ("ref_" + pl.col("return_id")).alias("gateway_key"),
+        ("imp_" + pl.col("refund_id").str.replace_all("-", "", literal=True)).alias("gateway_reference"),
+        money("refund_cents").alias("amount"),
+        pl.lit("refunded").alias("status"),
+        pl.lit("import").alias("origin"),
+        pl.col("refunded_at").alias("created_at"),
+    )

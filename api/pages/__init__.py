@@ -1,0 +1,1 @@
+"""Pages for a browser: adapters over the nouns' queries, without SQL."""

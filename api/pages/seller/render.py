@@ -1,0 +1,91 @@
+"""From figures to HTML: the Jinja environment, number formats, and the data the charts read."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from sqlalchemy import Row
+
+from api.analytics.dashboard import PERIODS, Dashboard
+
+_SYMBOLS = {"USD": "$", "GBP": "£", "EUR": "€"}
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def money(value: Decimal, currency: str, *, cents: bool = True) -> str:
+    """`£1,234.50`; a minus sign before the symbol."""
+    sign = "−" if value < 0 else ""
+    return f"{sign}{_SYMBOLS.get(currency, currency + ' ')}{abs(value):,.{2 if cents else 0}f}"
+
+
+def change(now: Decimal | int, before: Decimal | int) -> dict[str, str]:
+    """Percent against the period before, with the class that colours it; nothing when there is nothing to compare
+    with."""
+    if not before:
+        return {"text": "no earlier period", "tone": "flat"}
+    percent = Decimal(100) * (Decimal(now) - Decimal(before)) / abs(Decimal(before))
+    tone = "up" if percent > 0 else "down" if percent < 0 else "flat"
+    arrow = {"up": "▲", "down": "▼", "flat": "■"}[tone]
+    return {"text": f"{arrow} {abs(percent):.0f} % against the {'' if percent else 'same '}period before", "tone": tone}
+
+
+def against_chance(lift: float) -> str:
+    """Lift in words: how many times more often than if the two were bought independently."""
+    if lift < 1.05:
+        return "about as often as by chance" if lift >= 0.95 else "less often than by chance"
+    return f"{lift:,.1f} times more than chance" if lift < 9.95 else f"{lift:,.0f} times more than chance"
+
+
+def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
+    """The sign-in form."""
+    return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
+
+
+def dashboard_page(
+    store: Row[Any] | None, shown: Dashboard, period: int, csrf: str
+) -> str:  # Any: the store card's columns
+    """The dashboard of one store."""
+    return _environment.get_template("dashboard.html").render(
+        store_name=store.name if store else "Your store",
+        shown=shown,
+        period=period,
+        periods=PERIODS,
+        csrf=csrf,
+        chart_data=_chart_data(shown),
+        top_revenue=max((row.revenue for row in shown.products), default=Decimal(1)) or Decimal(1),
+    )
+
+
+def _chart_data(shown: Dashboard) -> Markup:
+    """JSON for the script; `<` is escaped so that no title can close the element."""
+    data = {
+        "currency": _SYMBOLS.get(shown.currency, shown.currency),
+        "days": [day.day.isoformat() for day in shown.days],
+        "net": [float(day.net_sales) for day in shown.days],
+        "returned": [-float(day.returned_amount) for day in shown.days],
+        "orders": [day.orders for day in shown.days],
+        "units": [day.units for day in shown.days],
+    }
+    return Markup(orjson.dumps(data).decode().replace("<", "\\u003c"))  # noqa: S704 - our own numbers, and `<` is escaped
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%b %Y}"
+
+
+def _minute(value: datetime) -> str:
+    return f"{value.day} {value:%b %Y, %H:%M}"
+
+
+_environment.filters.update(money=money, against_chance=against_chance, day=_day, minute=_minute)
+_environment.globals.update(change=change)

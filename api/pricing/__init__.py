@@ -1,0 +1,1 @@
+"""What a purchase costs: pure functions of lines, address and tariff."""

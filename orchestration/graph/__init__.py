@@ -1,0 +1,1 @@
+"""Everything Dagster knows: assets, checks, schedules, sensors."""

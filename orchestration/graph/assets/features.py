@@ -1,0 +1,29 @@
+"""Group `features`: dbt's feature tables are the offline side (assets/transforms.py); this puts their newest rows into
+Redis."""
+
+import dagster as dg
+
+from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.resources import Platform
+
+
+@dg.asset(
+    group_name="features",
+    deps=["features_product", "features_user", "features_user_history", "features_shop"],
+    owners=["team:ml"],
+    kinds={"feast", "redis"},
+    tags={"layer": "online"},
+)
+def online_features(platform: Platform) -> Made:
+    """The newest row of every product, shopper and the shop in Redis, and the feature views in Feast's registry."""
+    from features.materialise import materialise  # feast: only the process that runs this step pays for it
+
+    done = materialise(platform.features)
+    metadata: Metadata = {f"rows_{view}": rows for view, rows in done.rows.items()}
+    metadata |= {f"seconds_{phase}": seconds for phase, seconds in done.seconds.items()}
+    metadata |= {
+        "dagster/row_count": sum(done.rows.values()),
+        "lsn_text": done.lsn_text,
+        "columns_hash": done.columns_hash,
+    }
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,0 +1,25 @@
+"""Group `serving`: the champion, the bundle that answers shoppers."""
+
+import dagster as dg
+
+from orchestration.graph.champion import confirm_champion
+from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.resources import Platform
+
+
+@dg.asset(
+    group_name="serving",
+    deps=["recommender", "online_features"],
+    owners=["team:ml"],
+    kinds={"fastapi"},
+    tags={"layer": "serving"},
+)
+def champion(platform: Platform) -> Made:
+    """The bundle models/champion.json names, confirmed in use by the recommender's own process."""
+    found = confirm_champion(platform.training.models, platform.serving_url)
+    metadata: Metadata = {
+        "version": found.version or "none was good enough yet: recommendations are what sells",
+        "serving": found.serving or "not asked",
+        "seconds": found.seconds,
+    }
+    return dg.MaterializeResult(metadata=metadata)

@@ -1,0 +1,51 @@
+"""Group `training`: the recommender. One run fits, judges, writes the bundle, registers it, and moves the champion if
+it deserves it."""
+
+import dagster as dg
+
+from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.resources import Platform
+
+
+@dg.asset(
+    group_name="training",
+    deps=[
+        "fct_order_items",
+        "dim_product",
+        "features_product",
+        "features_user",
+        "features_shop",
+        "interaction_sequences",
+    ],
+    owners=["team:ml"],
+    kinds={"pytorch", "mlflow"},
+    tags={"layer": "model"},
+)
+def recommender(platform: Platform) -> Made:
+    """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
+    from training.data.datasets import TooFewPurchases
+    from training.data.readers import (
+        read_inputs,  # torch and mlflow: only the process that runs this step pays for them
+    )
+    from training.recommender.train import run
+
+    settings = platform.training
+    try:
+        done = run(read_inputs(settings), settings)
+    except TooFewPurchases as few:  # a young shop: it goes on without a model, and the next run tries again
+        return dg.MaterializeResult(metadata={"promoted": False, "reason": str(few)})
+    metadata: Metadata = {name.replace("/", "_").replace("@", "_at_"): value for name, value in done.headline.items()}
+    metadata |= {
+        "bundle": done.version,
+        "shipped": done.shipped,
+        "promoted": done.promoted,
+        "reason": done.reason,
+        "lsn": done.watermark_lsn,
+    }
+    metadata |= {
+        "events": done.events,
+        "products": done.products,
+        "shoppers": done.users,
+        "cpu_seconds": done.cpu_seconds,
+    }
+    return dg.MaterializeResult(metadata={**metadata, "mlflow_run": done.run_id, "mlflow_version": done.model_version})

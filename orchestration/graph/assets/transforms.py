@@ -1,0 +1,82 @@
+"""Group `transforms` (and dbt's feature tables, group `features`): Spark's derived tables and every dbt model, at one
+watermark."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.graph.cut import recorded_cut
+from orchestration.graph.dbt_graph import DbtModel, read_project
+from orchestration.graph.dbt_results import CHECK, build_events, failed_checks
+from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.resources import Platform
+from transforms.build import build
+from transforms.errors import BuildFailed
+from transforms.settings import TransformSettings
+
+MODELS = read_project(TransformSettings().souk_dbt_project)
+_SPARK = {
+    "co_purchase": "Pairs of products ordered together: support, confidence, lift. Spark, committed to Delta.",
+    "interaction_sequences": "What each shopper ordered, oldest first. Spark, committed to Delta.",
+}
+
+
+def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        model.name,
+        deps=list(model.parents),
+        group_name=model.group,
+        owners=["team:data" if model.group == "transforms" else "team:ml"],
+        kinds={"dbt", "duckdb"},
+        tags={"layer": model.layer},
+        description=model.description or None,
+    )
+
+
+@dg.multi_asset(
+    name="spark_tables",
+    specs=[
+        dg.AssetSpec(
+            name,
+            deps=["orders", "order_items"],
+            group_name="transforms",
+            owners=["team:data"],
+            kinds={"spark", "deltalake"},
+            tags={"layer": "derived"},
+            description=text,
+        )
+        for name, text in _SPARK.items()
+    ],
+)
+def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Made]:
+    """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
+    from transforms.spark.run import run  # pyspark: only the process that runs this step pays for it
+
+    done = run(platform.transforms, recorded_cut(context.instance, platform))
+    for name in _SPARK:
+        metadata: Metadata = {
+            "dagster/row_count": done.rows[name],
+            "seconds": done.seconds[name],
+            "lsn": done.lsn,
+            "version": done.versions[name],
+        }
+        yield dg.MaterializeResult(asset_key=name, metadata=metadata)
+
+
+@dg.multi_asset(
+    name="dbt_build",
+    specs=[_dbt_spec(model) for model in MODELS],
+    check_specs=[
+        dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests") for model in MODELS if model.tested
+    ],
+)
+def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Made | dg.AssetCheckResult]:
+    """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish
+    nothing."""
+    settings = platform.transforms
+    try:
+        built = build(settings, recorded_cut(context.instance, platform))
+    except BuildFailed:
+        yield from failed_checks(MODELS, settings.dbt_target)
+        raise
+    yield from build_events(MODELS, built, settings.dbt_target)

@@ -1,0 +1,78 @@
+"""What a dbt run left behind, per model: seconds, and how its tests went."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from orchestration.graph.dbt_graph import DbtModel
+from orchestration.graph.metadata import Made, Metadata
+from transforms.build import BuildResult
+
+CHECK = "dbt_tests"
+
+
+@dataclass
+class ModelOutcome:
+    """seconds: time of the model itself. tests: how many ran on it. failed: names and messages of those that did not
+    pass."""
+
+    seconds: float = 0.0
+    tests: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def read_outcomes(target: Path) -> dict[str, ModelOutcome]:
+    """Model -> outcome, from dbt's run_results.json and manifest.json. A test counts on every model it reads."""
+    nodes = json.loads((target / "manifest.json").read_bytes())["nodes"]
+    outcomes: dict[str, ModelOutcome] = defaultdict(ModelOutcome)
+    for result in json.loads((target / "run_results.json").read_bytes())["results"]:
+        node = nodes.get(result["unique_id"])
+        if node is None:  # an exposure: somebody who reads a mart, nothing that ran
+            continue
+        if node["resource_type"] == "model":
+            outcomes[node["name"]].seconds = round(result["execution_time"], 3)
+        for parent in _tested_models(node):
+            outcomes[parent].tests += 1
+            if result["status"] != "pass":
+                outcomes[parent].failed.append(f"{node['name']}: {result['status']}: {result.get('message') or ''}")
+    return outcomes
+
+
+def _tested_models(node: dict[str, object]) -> list[str]:
+    """Names of the models a test reads; none when the node is no test."""
+    depends = node["depends_on"]
+    assert isinstance(depends, dict)
+    parents = depends["nodes"] if node["resource_type"] == "test" else []
+    return sorted({str(parent).rsplit(".", 1)[1] for parent in parents if str(parent).startswith("model.")})
+
+
+def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -> Iterator[Made]:
+    """A materialisation per model with its rows, seconds, log position and the result of its tests."""
+    outcomes = read_outcomes(target)
+    rows = {**built.rows, **built.feature_rows}
+    for model in models:
+        outcome = outcomes.get(model.name, ModelOutcome())
+        metadata: Metadata = {"seconds": outcome.seconds, "lsn": built.lsn, "lsn_text": built.lsn_text}
+        metadata |= {"dagster/row_count": rows[model.name]} if model.name in rows else {}
+        checks = [_check(outcome, model.name)] if model.tested else []
+        yield dg.MaterializeResult(asset_key=model.name, metadata=metadata, check_results=checks)
+
+
+def failed_checks(models: Sequence[DbtModel], target: Path) -> Iterator[dg.AssetCheckResult]:
+    """The failing tests of a build that did not publish; nothing when dbt died before it wrote results."""
+    if not (target / "run_results.json").is_file():
+        return
+    outcomes = read_outcomes(target)
+    for model in models:
+        outcome = outcomes.get(model.name)
+        if model.tested and outcome is not None and outcome.failed:
+            yield _check(outcome, model.name)
+
+
+def _check(outcome: ModelOutcome, model: str) -> dg.AssetCheckResult:
+    metadata: Metadata = {"tests": outcome.tests, "failed": "\n".join(outcome.failed) or "none"}
+    return dg.AssetCheckResult(check_name=CHECK, asset_key=model, passed=not outcome.failed, metadata=metadata)

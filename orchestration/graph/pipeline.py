@@ -1,0 +1,191 @@
+"""`python -m orchestration.graph.pipeline`: every arrow once, in this process, as one Dagster run that its pages show.
+
+The next call continues a run that failed or was killed from the step that failed, within an hour; `--from-start` begins
+anew.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rich.console import Console
+
+from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.run_progress import RunProgress, failed_steps, step_seconds
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+_TAG = "souk/pipeline"
+_QUIET = {
+    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}
+}  # RunProgress tells the same in a line per step
+_RESUME_WITHIN = timedelta(hours=1)
+_POLL_SECONDS = 1.0
+err = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What one call did. seconds by step, in order; failed: step -> what it said; resumed: whether it continued an
+    earlier run."""
+
+    run_id: str
+    job: str
+    success: bool
+    resumed: bool
+    steps: dict[str, float]
+    failed: dict[str, str]
+    seconds: float
+
+
+def run_pipeline(
+    job_name: str = "everything", *, from_start: bool = False, definitions: "dg.Definitions | None" = None
+) -> PipelineResult:
+    """Run a job in process on the instance of DAGSTER_HOME (a throw-away one without it) and report each step on
+    stderr.
+
+    The job's own failures are in the result, not raised.
+    """
+    began = time.monotonic()
+    job = (definitions or _product()).resolve_job_def(job_name)
+    with open_instance() as instance:
+        _wait_for_others(instance)
+        earlier = None if from_start else _unfinished(instance, job_name)
+        left = _left_over(instance, earlier, job) if earlier else None
+        run_id = str(uuid4())
+        tags = {_TAG: job_name} | ({"souk/continues": earlier.run_id} if earlier else {})
+        if earlier:
+            err.print(f"  continuing run {earlier.run_id[:8]}: {len(left or [])} assets are left", highlight=False)
+        with RunProgress(instance, run_id, err):
+            result = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                run_config=_QUIET,
+                tags=tags,
+                asset_selection=left,
+                raise_on_error=False,
+            )
+        steps, failed = step_seconds(instance, run_id), failed_steps(instance, run_id)
+    return PipelineResult(
+        run_id, job_name, result.success, earlier is not None, steps, failed, round(time.monotonic() - began, 1)
+    )
+
+
+def _product() -> "dg.Definitions":
+    """The product's own graph: seconds to import, so not before the arguments are read."""
+    from orchestration.graph.definitions import defs
+
+    return defs
+
+
+def open_instance() -> "dg.DagsterInstance":
+    """Dagster's own instance when DAGSTER_HOME is set up, so that the run shows in its pages."""
+    import dagster as dg
+
+    home = os.environ.get("DAGSTER_HOME", "")  # Dagster's own variable, read the way Dagster reads it
+    return (
+        dg.DagsterInstance.get() if home and (Path(home) / "dagster.yaml").is_file() else dg.DagsterInstance.ephemeral()
+    )
+
+
+def _wait_for_others(instance: "dg.DagsterInstance") -> None:
+    """One run at a time, here as in Dagster's queue: two would build the marts and train at once."""
+    import dagster as dg
+
+    busy = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    )
+    told = False
+    while True:
+        fail_dead_runs(instance)
+        runs = instance.get_runs(busy, limit=1)
+        if not runs:
+            return
+        if not told:
+            err.print(f"  waiting for run {runs[0].run_id[:8]} of {runs[0].job_name} to end", highlight=False)
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _unfinished(instance: "dg.DagsterInstance", job_name: str) -> "dg.DagsterRun | None":
+    """The newest run of this command when it failed or was interrupted lately."""
+    import dagster as dg
+
+    records = instance.get_run_records(dg.RunsFilter(job_name=job_name, tags={_TAG: job_name}), limit=1)
+    if not records or not records[0].dagster_run.is_failure_or_canceled:
+        return None
+    return records[0].dagster_run if datetime.now(UTC) - records[0].create_timestamp < _RESUME_WITHIN else None
+
+
+def _left_over(instance: "dg.DagsterInstance", run: "dg.DagsterRun", job: "dg.JobDefinition") -> "list[dg.AssetKey]":
+    """Assets of the job that the failed run, and the runs it continued, did not make or whose blocking check failed.
+
+    What is made together is left together: Dagster refuses half of a step.
+    """
+    import dagster as dg
+
+    made: set[dg.AssetKey] = set()
+    earlier: str | None = run.run_id
+    while earlier:
+        made |= made_in(instance, earlier)
+        found = instance.get_run_by_id(earlier)
+        earlier = found.tags.get("souk/continues") if found else None
+    graph = job.asset_layer.asset_graph
+    left = set(job.asset_layer.executable_asset_keys) - made
+    together = {key for asset in left for key in graph.get(asset).execution_set_entity_keys}
+    return sorted(key for key in left | together if isinstance(key, dg.AssetKey))
+
+
+def made_in(instance: "dg.DagsterInstance", run_id: str) -> "set[dg.AssetKey]":
+    """Assets one run made, without those whose blocking check failed in it."""
+    import dagster as dg
+
+    kinds = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    made: set[dg.AssetKey] = set()
+    doubted: set[dg.AssetKey] = set()
+    for entry in instance.all_logs(run_id, of_type=kinds):
+        event = entry.get_dagster_event()
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            made.add(event.step_materialization_data.materialization.asset_key)
+        elif not event.asset_check_evaluation_data.passed and event.asset_check_evaluation_data.blocking:
+            doubted.add(event.asset_check_evaluation_data.asset_key)
+    return made - doubted
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when everything was made, 1 when a step failed (named, with how to go on)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestration.graph.pipeline", description="Bring the whole data platform up to date once."
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON document on stdout and nothing else"
+    )
+    parser.add_argument("--quick", action="store_true", help="lake, marts and features only: no Spark, no training")
+    parser.add_argument("--from-start", action="store_true", help="do not continue a failed run")
+    options = parser.parse_args(arguments)
+    result = run_pipeline("refresh" if options.quick else "everything", from_start=options.from_start)
+    if options.json:
+        sys.stdout.write(json.dumps(asdict(result)) + "\n")
+    for step, message in result.failed.items():
+        err.print(f"[red]✗[/] {step} failed: {message}", highlight=False)
+    if not result.success:
+        err.print(
+            "  mend the cause and run the same command again: it continues with what is left (--from-start begins"
+            " anew)",
+            highlight=False,
+        )
+        return 1
+    err.print(f"[green]✓[/] {len(result.steps)} steps in {result.seconds:.0f} s", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What runs because something happened: the lake moved."""
+
+import dagster as dg
+
+from features.errors import FeaturesMissing
+from features.published import published, watermark
+from orchestration.graph.assets.lake import lake_tables
+from orchestration.graph.dbt_graph import read_project
+from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.resources import Platform
+from orchestration.graph.schedules import refresh
+from warehouse.lake.lsn import parse_lsn
+from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
+
+_SECONDS = 30
+_BUSY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refresh marts and features when a table they read has changed in the lake.",
+)
+def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start
+    nothing."""
+    fail_dead_runs(context.instance)
+    mark, built = platform.watermark(), built_at(platform)
+    if mark is None or built is None:
+        return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
+    tables = marts_sources(platform)
+    position = position_of(mark, tables)
+    if position in {context.cursor, position_of(built, tables)}:
+        return dg.SkipReason("no table that the marts read has changed")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
+        return dg.SkipReason("a run is at work; the change waits for it")
+    context.update_cursor(position)
+    return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
+
+
+def built_at(platform: Platform) -> Watermark | None:
+    """The watermark of the published features, whoever built them; None before the first build.
+
+    A watermark the lake has folded away comes back without tables, which no position equals.
+    """
+    try:
+        text = watermark(published(platform.features)).lsn_text
+    except FeaturesMissing:
+        return None
+    try:
+        return watermark_at(platform.warehouse.lake_uri, parse_lsn(text))
+    except LakeStateError:
+        newest = platform.watermark()
+        return None if newest is None else Watermark(parse_lsn(text), newest.commit_ts, newest.created_at)
+
+
+def marts_sources(platform: Platform) -> set[str]:
+    """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the
+    shop did."""
+    models = read_project(platform.transforms.souk_dbt_project)
+    return {parent for model in models for parent in model.parents}.intersection(lake_tables())
+
+
+def position_of(mark: Watermark, tables: set[str]) -> str:
+    """Versions of these tables' change logs: the same text means the same rows."""
+    return ",".join(f"{name}:{version.changes}" for name, version in sorted(mark.versions.items()) if name in tables)

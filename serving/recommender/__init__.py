@@ -1,0 +1,1 @@
+"""One request for recommendations, from candidates to reasons."""

@@ -1,0 +1,56 @@
+"""The lower rungs: answers that need no model."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from serving.recommender.reasons import popular_reason
+from serving.recommender.shelf import Mask, Shelf
+from serving.schemas import RankedItem, Ranking, Rung
+
+
+def popular(
+    shelf: Shelf, allowed_N: Mask, limit: int, category: int | None = None, skip: Iterable[int] = ()
+) -> list[int]:
+    """At most `limit` allowed items by popularity, of one category when given, without `skip`."""
+    order = shelf.popular_order_N
+    keep = allowed_N[order]
+    if category is not None:
+        keep &= shelf.category_code_N[order] == category
+    order = order[keep]
+    left_out = set(skip)
+    return [item for item in (int(i) for i in order[: limit + len(left_out)]) if item not in left_out][:limit]
+
+
+def popular_ranking(shelf: Shelf, allowed_N: Mask, limit: int, near: Iterable[int] = ()) -> Ranking:
+    """Popular in the category of the newest of `near` that has one, then popular anywhere; `empty` when nothing may be
+    shown."""
+    codes = [int(shelf.category_code_N[item]) for item in near]
+    first = popular(shelf, allowed_N, limit, category=codes[-1]) if codes else []
+    rung: Rung = "popular_in_category" if first else "popular"
+    items = first + popular(shelf, allowed_N, limit - len(first), skip=first)
+    if not items:
+        return Ranking(items=[], rung="empty", model_version=shelf.version)
+    return Ranking(
+        items=scored(shelf, items, [popular_reason(shelf, item) for item in items]),
+        rung=rung,
+        model_version=shelf.version,
+    )
+
+
+def scored(shelf: Shelf, items: list[int], reasons: list[str], scores: list[float] | None = None) -> list[RankedItem]:
+    """Wire items; without scores an item's share of the largest popularity."""
+    if scores is None:
+        largest = float(shelf.popularity_N.max(initial=0.0)) or 1.0
+        scores = [float(shelf.popularity_N[item]) / largest for item in items]
+    return [
+        RankedItem(product_id=shelf.product_ids[item], score=round(score, 6), reason=reason)
+        for item, reason, score in zip(items, reasons, scores, strict=True)
+    ]
+
+
+def without(mask_N: Mask, items: Iterable[int]) -> Mask:
+    """A copy of the mask with some items switched off."""
+    allowed_N = mask_N.copy()
+    allowed_N[np.fromiter(items, dtype=np.int64)] = False
+    return allowed_N

@@ -1,0 +1,28 @@
+"""The learned ranker's input: one row per candidate, columns in the bundle's order."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from serving.bundle.neighbours import Floats
+from serving.recommender.retrieve import Candidates
+from serving.recommender.shelf import Shelf
+
+
+def ranker_matrix(
+    inputs: tuple[str, ...], shelf: Shelf, shopper: Mapping[str, float], candidates: Candidates
+) -> Floats:
+    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the shelf, all others from the
+    shopper's row.
+
+    Raises: KeyError for an input nobody has; the loader has checked the names, so this is a defect.
+    """
+    items_C = candidates.items_C
+    inputs_CF = np.empty((items_C.size, len(inputs)), dtype=np.float32)
+    product = {name: place for place, name in enumerate(shelf.columns)}
+    for place, name in enumerate(inputs):
+        if name in product:
+            inputs_CF[:, place] = shelf.values_NF[items_C, product[name]]
+        else:
+            inputs_CF[:, place] = candidates.inputs[name] if name in candidates.inputs else shopper[name]
+    return inputs_CF

@@ -1,0 +1,169 @@
+"""One request: retrieve, rank, drop what must not be shown, spread categories, say why. Never raises for what a caller
+can send."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from serving.bundle.neighbours import Floats
+from serving.bundle.read import Bundle
+from serving.guard import Guard
+from serving.metrics import STAGE_SECONDS
+from serving.recommender.ladder import popular, popular_ranking, scored, without
+from serving.recommender.rank import ranker_matrix
+from serving.recommender.reasons import popular_reason, reasons_for_you, related_reason
+from serving.recommender.retrieve import Candidates, Seeds, best_of, make_seeds, propose
+from serving.recommender.rules import spread_categories
+from serving.recommender.shelf import Mask, Shelf
+from serving.recommender.shoppers import Shopper, Shoppers
+from serving.schemas import ForYouRequest, Ranking, RelatedRequest, Rung
+from serving.settings import ServingSettings
+
+
+@dataclass(frozen=True)
+class Guards:
+    """The parts of a request that may fail on their own."""
+
+    sequential: Guard
+    rank: Guard
+
+    def close(self) -> None:
+        self.sequential.close()
+        self.rank.close()
+
+
+def open_guards(settings: ServingSettings) -> Guards:
+    """One thread per model: the models are single-threaded and two cores are shared with everything else."""
+    return Guards(
+        Guard("sequential", settings.souk_serving_sequential_ms / 1000),
+        Guard("rank", settings.souk_serving_rank_ms / 1000),
+    )
+
+
+async def for_you(
+    request: ForYouRequest, shelf: Shelf, shoppers: Shoppers, guards: Guards, settings: ServingSettings
+) -> Ranking:
+    """Products for one shopper. Ladder: personal (known history), session (only `recent`), popular_in_category,
+    popular, empty."""
+    shopper = await shoppers.read(request.user_id, shelf.bundle)
+    with _stage("retrieve"):
+        bought = [shelf.index[product] for product in shopper.bought if product in shelf.index]
+        seen = [shelf.index[product] for product in request.recent if product in shelf.index]
+        allowed_N = without(shelf.sellable_N, [*bought, *seen])
+    bundle = shelf.bundle
+    if bundle is None:
+        return popular_ranking(shelf, allowed_N, request.limit, seen or bought)
+    history = [
+        (shelf.index[p], age)
+        for p, age in zip(shopper.sequence, shopper.ages, strict=True)
+        if shelf.index.get(p, bundle.size) < bundle.size
+    ]
+    seeds = make_seeds(shelf, [item for item, _ in history], [age for _, age in history], request.recent)
+    if not seeds.items_L.size:
+        return popular_ranking(shelf, allowed_N, request.limit, seen or bought)
+    candidates = await _retrieve(bundle, seeds, allowed_N[: bundle.size], guards, request.limit)
+    if not candidates.items_C.size:
+        return popular_ranking(shelf, allowed_N, request.limit, seen or bought)
+    score_C = await _rank(bundle, shelf, shopper, candidates, guards)
+    rung: Rung = "session" if seeds.recent_L.all() else "personal"
+    with _stage("compose"):
+        chosen = _choose(shelf, candidates, score_C, allowed_N, request.limit, settings.souk_serving_category_share)
+        return _explained(shelf, seeds, candidates, chosen, rung)
+
+
+def related(request: RelatedRequest, shelf: Shelf) -> Ranking:
+    """Products that go with one product: neighbours, then content, then its category. Never the product itself."""
+    item = shelf.index.get(request.product_id)
+    if item is None:
+        return popular_ranking(shelf, shelf.sellable_N, request.limit)
+    allowed_N = without(shelf.sellable_N, [item])
+    with _stage("retrieve"):
+        found, rung = _neighbours_of(shelf, item, allowed_N)
+    if not found:
+        return popular_ranking(shelf, allowed_N, request.limit, [item])
+    chosen = list(found)[: request.limit]
+    answer = scored(shelf, chosen, [found[other][1] for other in chosen], [found[other][0] for other in chosen])
+    if len(chosen) < request.limit and shelf.categories[item]:
+        more = popular(
+            shelf, allowed_N, request.limit - len(chosen), category=int(shelf.category_code_N[item]), skip=chosen
+        )
+        answer += scored(shelf, more, [popular_reason(shelf, other) for other in more], [0.0] * len(more))
+    return Ranking(items=answer, rung=rung, model_version=shelf.version)
+
+
+def _neighbours_of(shelf: Shelf, item: int, allowed_N: Mask) -> tuple[dict[int, tuple[float, str]], Rung]:
+    """Allowed neighbours best first with score and reason; content neighbours follow, scored below every bought one."""
+    bundle = shelf.bundle
+    found: dict[int, tuple[float, str]] = {}
+    rung: Rung = "content"
+    if bundle is None or item >= bundle.size:
+        return found, rung
+    for other, score, bought in zip(*(part.tolist() for part in bundle.related.of(item)), strict=True):
+        if allowed_N[other]:
+            found[other] = (score, related_reason(shelf, item, bought=bought))
+            rung = "item_to_item" if bought else rung
+    if bundle.content is not None:
+        scale = min((score for score, _ in found.values()), default=1.0)
+        for other, score, _ in zip(*(part.tolist() for part in bundle.content.of(item)), strict=True):
+            if allowed_N[other] and other not in found:
+                found[other] = (score * scale, related_reason(shelf, item, bought=False))
+    return found, rung
+
+
+async def _retrieve(bundle: Bundle, seeds: Seeds, allowed_N: Mask, guards: Guards, limit: int) -> Candidates:
+    sequential, ranker = bundle.sequential, bundle.ranker
+    sequential_N = None
+    if sequential is not None and ranker is not None:
+        sequential_N = await guards.sequential.call(lambda: sequential.score(seeds.items_L))
+    with _stage("retrieve"):
+        return propose(bundle, allowed_N, seeds, sequential_N, limit)
+
+
+async def _rank(bundle: Bundle, shelf: Shelf, shopper: Shopper, candidates: Candidates, guards: Guards) -> Floats:
+    """score_C float32; the neighbours' own when there is no ranker or it did not answer."""
+    ranker = bundle.ranker
+    if ranker is not None:
+        score_C = await guards.rank.call(
+            lambda: ranker.score(ranker_matrix(ranker.inputs, shelf, shopper.values, candidates))
+        )
+        if score_C is not None and np.isfinite(score_C).all():
+            return score_C
+    # Popular items follow what the neighbours know, in their own order: their shift is below every share.
+    return candidates.inputs["item_to_item"] + np.float32(1e-4) * (
+        candidates.inputs["popularity_recent"] / np.float32(100)
+    )
+
+
+def _choose(  # noqa: PLR0917 - one caller
+    shelf: Shelf, candidates: Candidates, score_C: Floats, allowed_N: Mask, limit: int, share: float
+) -> dict[int, float]:
+    """Item -> score in the order of the answer: best first, categories spread, filled up with popular products no
+    retriever proposed."""
+    order = best_of(score_C, score_C.size)
+    score_of = dict(zip(candidates.items_C[order].tolist(), score_C[order].tolist(), strict=True))
+    chosen = {item: score_of[item] for item in spread_categories(score_of, shelf.category_code_N, limit, share)}
+    if len(chosen) < limit:
+        lowest = min(0.0, *chosen.values())
+        chosen |= dict.fromkeys(popular(shelf, allowed_N, limit - len(chosen), skip=chosen), lowest)
+    return chosen
+
+
+def _explained(shelf: Shelf, seeds: Seeds, candidates: Candidates, chosen: dict[int, float], rung: Rung) -> Ranking:
+    """The answer with a reason each."""
+    by_sequence = set(candidates.items_C[candidates.sequential_C].tolist())
+    reasons = reasons_for_you(shelf, seeds, list(chosen), by_sequence)
+    return Ranking(
+        items=scored(shelf, list(chosen), reasons, list(chosen.values())), rung=rung, model_version=shelf.version
+    )
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        STAGE_SECONDS.labels(name).observe(time.perf_counter() - started)

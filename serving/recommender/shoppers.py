@@ -1,0 +1,86 @@
+"""What is known about one shopper: the online store's row, joined with what the bundle saw; the bundle alone when the
+store is away."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from serving.bundle.read import Bundle
+from serving.bundle.vector import Vector
+from serving.guard import Guard
+from serving.metrics import DEGRADED
+from serving.recommender.online import ShopperRows, UserRow
+from serving.settings import ServingSettings
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """values: every user feature by name. bought: never shown again. sequence: distinct products oldest first; ages:
+    orders ago of each."""
+
+    values: Mapping[str, float]
+    bought: tuple[str, ...]
+    sequence: tuple[str, ...]
+    ages: tuple[int, ...]
+
+
+class Shoppers:
+    """Reads shoppers under a deadline. One connection pool for the process."""
+
+    def __init__(self, settings: ServingSettings, vector: Vector) -> None:
+        self._store = ShopperRows(settings)
+        self._guard = Guard("online_store", settings.souk_serving_online_ms / 1000, threads=4)
+        self._vector = vector
+
+    async def read(self, user_id: str | None, bundle: Bundle | None) -> Shopper:
+        """The shopper, with defaults for everybody unknown. Never raises: an absent store is counted and the bundle's
+        history used."""
+        row = await self._guard.call(lambda: self._store.read_user(user_id)) if user_id else None
+        if row is not None and row.stale:
+            DEGRADED.labels("online_store", "stale").inc()
+        known = self._known(user_id, bundle)
+        return join(self._vector, row, known)
+
+    async def close(self) -> None:
+        """Close connections and threads."""
+        self._guard.close()
+        self._store.close()
+
+    @staticmethod
+    def _known(user_id: str | None, bundle: Bundle | None) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """(products, ages) of the bundle's history."""
+        found = bundle.histories.of(user_id) if bundle and user_id else None
+        if bundle is None or found is None:
+            return (), ()
+        return tuple(bundle.item_ids[item] for item in found[0].tolist()), tuple(found[1].tolist())
+
+
+def join(vector: Vector, row: UserRow | None, known: tuple[Sequence[str], Sequence[int]]) -> Shopper:
+    """Put the online row on top of the bundle's history."""
+    values = {
+        name: row.values.get(name, vector.defaults[name]) if row else vector.defaults[name]
+        for name in vector.user_columns
+    }
+    online = row.sequence if row else ()
+    sequence, ages = newer_on_top(known, online, int(values.get("user__orders_total", 0)))
+    bought = tuple(dict.fromkeys([*known[0], *(row.bought if row else ()), *online]))
+    return Shopper(values, bought, sequence, ages)
+
+
+def newer_on_top(
+    known: tuple[Sequence[str], Sequence[int]], online: Sequence[str], orders: int
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Distinct products oldest first with their age in orders.
+
+    The bundle knows which order each product came in; the online list (last 50 lines, newest last) does not, but is
+    newer. Products only the list has came after the bundle was fitted: they count as the newest order and everything
+    else as one older. A shopper the bundle never met has the lines spread evenly over `orders`.
+    """
+    products, ages = list(known[0]), list(known[1])
+    if products:
+        fresh = [product for product in dict.fromkeys(online) if product not in set(products)]
+        shift = 1 if fresh else 0
+        return (*products, *fresh), (*(age + shift for age in ages), *(0 for _ in fresh))
+    last_place = {product: place for place, product in enumerate(online)}
+    ordered = sorted(last_place, key=last_place.__getitem__)
+    per_order = max(len(online) / max(orders, 1), 1.0)
+    return tuple(ordered), tuple(int((len(online) - 1 - last_place[product]) / per_order) for product in ordered)

@@ -1,0 +1,159 @@
+"""R-P1: the last units are sold once. Real buyers over HTTP from several processes, two API processes, one hot
+variant."""
+
+import multiprocessing
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from api.operations.invariants.run import Gateway, violations
+from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
+from tests.harness.killer import Child, Zygote
+from tests.harness.postgres import PostgresHarness
+from tests.harness.twins import UNGUARDED_CONSTRAINTS
+from tests.harness.workload import PLAIN
+
+BUYERS, UNITS, CLIENTS = 60, 20, 3
+SEEDS = [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 51))]
+
+
+@pytest.fixture(scope="module")
+def zygote(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
+) -> Iterator[Zygote]:
+    env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **buying_env(sandbox)}
+    with Zygote(tmp_path_factory.mktemp("oversell"), env) as parent:
+        yield parent
+
+
+def buy_all(orders: list[tuple[str, dict[str, Any], str]], answers: Any) -> None:
+    """One client process: every order in its own thread, all released at once; puts (key, status, problem type) on the
+    queue."""
+    gate = threading.Barrier(len(orders))
+
+    def one(url: str, body: dict[str, Any], key: str) -> None:
+        headers = {"X-Session-Id": f"session-{key}", "Idempotency-Key": key}
+        with httpx.Client(timeout=60, trust_env=False, verify=PLAIN) as client:
+            gate.wait()
+            answer = client.post(f"{url}/api/v1/orders", json={**body, "email": "guest@example.com"}, headers=headers)
+            answers.put((key, answer.status_code, answer.json().get("type", "")))
+
+    threads = [threading.Thread(target=one, args=order) for order in orders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def rush(orders: list[tuple[str, dict[str, Any], str]]) -> Counter[tuple[int, str]]:
+    """All orders at once from CLIENTS processes; how often each (status, problem type) came."""
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    processes = [context.Process(target=buy_all, args=(orders[n::CLIENTS], answers)) for n in range(CLIENTS)]
+    for process in processes:
+        process.start()
+    counted: Counter[tuple[int, str]] = Counter()
+    for _ in orders:
+        _, status, kind = answers.get()
+        counted[status, kind] += 1
+    for process in processes:
+        process.join(60)
+    return counted
+
+
+def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, name: str) -> None:
+    """BUYERS at once for UNITS of a new product: exactly UNITS are sold, everybody else hears why not, every invariant
+    holds."""
+    first, second = apis
+    market = Market(first, database_url, sandbox)
+    product = market.product(market.person("seller"), stock=UNITS, price=10.0)
+    body = market.order_body((product, 1))
+    counted = rush([((first, second)[n % 2].url, body, f"{name}-{n}") for n in range(BUYERS)])
+    print(f"R-P1 {name}: {BUYERS} buyers for {UNITS} units: {dict(counted)}")
+    assert counted == {(201, ""): UNITS, (409, "/problems/out-of-stock"): BUYERS - UNITS}
+    assert (
+        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 0
+    )
+    sold = (
+        "select sum(i.quantity) from order_items i join orders o using (order_id) where product_id = %s and o.status ="
+        " 'confirmed'"
+    )
+    assert market.scalar(sold, (product["productId"],)) == UNITS
+    assert violations(database_url, Gateway(sandbox.url, SANDBOX_KEY)) == []
+    market.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_last_units_are_sold_once(zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int) -> None:
+    """At the isolation the shop runs with: SERIALIZABLE first, READ COMMITTED when that keeps failing."""
+    sell_out(apis(zygote), database_url, sandbox, f"serializable-{seed}")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_last_units_are_sold_once_at_read_committed_too(
+    zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int
+) -> None:
+    """The guards in the statement hold by themselves: SERIALIZABLE never masks a missing one."""
+    children = [zygote.api(SOUK_CHECKOUT_ISOLATION="READ COMMITTED") for _ in range(2)]
+    try:
+        sell_out((children[0], children[1]), database_url, sandbox, f"read-committed-{seed}")
+    finally:
+        for child in children:
+            child.end()
+
+
+def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
+    zygote: Zygote, database_url: str, sandbox: Sandbox
+) -> None:
+    first, second = apis(zygote)
+    market = Market(first, database_url, sandbox)
+    seller = market.person("seller")
+    a, b, c = (market.product(seller, stock=30, price=10.0) for _ in range(3))
+    bodies = [
+        market.order_body((a, 1), (b, 1)),
+        market.order_body((b, 1), (c, 1), (a, 1)),
+        market.order_body((c, 1), (a, 1)),
+    ]
+    counted = rush([((first, second)[n % 2].url, bodies[n % 3], f"opposite-{n}") for n in range(45)])
+    sold = Counter(n % 3 for n in range(45))
+    left = [30 - sold[0] - sold[1] - sold[2], 30 - sold[0] - sold[1], 30 - sold[1] - sold[2]]
+    assert set(counted) <= {(201, ""), (409, "/problems/out-of-stock")}
+    assert counted[201, ""] == 30, "every order takes one of the 30 units of the first product"
+    assert left[0] < 0
+    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (a["productId"],)) == 0
+    assert violations(database_url, Gateway(sandbox.url, SANDBOX_KEY)) == []
+    market.close()
+
+
+def test_twin_without_the_guards_oversells(
+    zygote: Zygote, postgres_server: PostgresHarness, database_url: str, sandbox: Sandbox
+) -> None:
+    name = postgres_server.fresh_database()
+    url = postgres_server.url(name)
+    with psycopg.connect(url, autocommit=True) as sql:
+        for statement in UNGUARDED_CONSTRAINTS:
+            sql.execute(statement)
+    children = [zygote.api(twin="read then write", DATABASE_URL=url) for _ in range(2)]
+    market = Market(children[0], url, sandbox)
+    product = market.product(market.person("seller"), stock=5, price=10.0)
+    body = market.order_body((product, 1))
+    counted = rush([(children[n % 2].url, body, f"twin-{n}") for n in range(40)])
+    print(f"R-P1 twin: 40 buyers for 5 units: {dict(counted)}")
+    assert counted[201, ""] > 5
+    assert "R-I1-stock" in {violation.check for violation in violations(url)}
+    market.close()
+    for child in children:
+        child.end()
+    postgres_server.drop_database(name)
+
+
+def apis(zygote: Zygote) -> tuple[Child, Child]:
+    """The module's two API processes, started when first needed."""
+    running = [child for child in zygote.children if child.url and child.exit_code() is None][:2]
+    first, second = running if len(running) == 2 else [zygote.api() for _ in range(2)]
+    return first, second

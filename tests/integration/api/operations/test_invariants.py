@@ -1,0 +1,245 @@
+"""Each check is broken once by hand, and exactly that check must see it; on an unbroken shop none may speak."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from api.operations.invariants import violations
+from api.operations.invariants.checks import CHECKS
+from api.operations.invariants.run import Gateway
+from tests.harness.api import ROOT, Server
+from tests.harness.buying import SANDBOX_KEY, running_sandbox
+from tests.harness.history import TINY, load, loaded, tiny_marketplace
+from tests.harness.postgres import PostgresHarness
+
+VARIANT = "(select variant_id from product_variants order by variant_id limit 1)"
+STOCK = "(select variant_id, warehouse_id from warehouse_stock order by variant_id limit 1)"
+DELIVERED = "(select order_id from orders where status = 'delivered' order by order_id limit 1)"
+CANCELLED = "(select order_id from orders where status = 'cancelled' order by order_id limit 1)"
+RESERVATION = (
+    "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,"
+    " status, expires_at) select gen_random_uuid(), gen_random_uuid(), {order}, variant_id, warehouse_id, 1,"
+    " '{status}', now() + interval '{expires}' from warehouse_stock order by variant_id limit 1"
+)
+HOLD = "update warehouse_stock set reserved = reserved + 1 where (variant_id, warehouse_id) = " + STOCK
+KEY = (
+    "insert into idempotency_keys (actor_key, key, route, request_hash, status, locked_until, response_status,"
+    " response_body) values ('user:1', 'k', 'r', '\\x00', '{status}', now() + interval '{locked}', {response})"
+)
+# What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
+# them.
+BREAKS: dict[str, tuple[str, ...]] = {
+    "R-I1-stock": (
+        "alter table product_variants drop constraint ck_product_variants_stock",
+        "alter table warehouse_stock drop constraint ck_warehouse_stock_available",
+        "alter table inventory_transactions drop constraint ck_inventory_transactions_new_quantity",
+        f"update warehouse_stock set available = -1 where variant_id = {VARIANT}",
+        (
+            "insert into inventory_transactions (transaction_id, variant_id, quantity_change, transaction_type,"
+            " previous_quantity, new_quantity) select gen_random_uuid(), variant_id, -1 - stock_quantity,"
+            f" 'adjustment', stock_quantity, -1 from product_variants where variant_id = {VARIANT}"
+        ),
+        f"update product_variants set stock_quantity = -1 where variant_id = {VARIANT}",
+    ),
+    "R-I2-sum": (
+        f"update product_variants set stock_quantity = stock_quantity + 1 where variant_id = {VARIANT}",
+        f"update warehouse_stock set available = available + 1 where variant_id = {VARIANT}",
+    ),
+    "R-I2-chain": (
+        (
+            "update inventory_transactions set previous_quantity = previous_quantity + 1, new_quantity = new_quantity"
+            " + 1 where transaction_no = (select max(transaction_no) from inventory_transactions where variant_id ="
+            f" {VARIANT})"
+        ),
+    ),
+    "R-I2-warehouses": (f"update warehouse_stock set available = available + 1 where variant_id = {VARIANT}",),
+    "R-I3-sweep": (RESERVATION.format(order="null", status="active", expires="-120 seconds"), HOLD),
+    "R-I3-order": (RESERVATION.format(order=DELIVERED, status="released", expires="600 seconds"),),
+    "R-I3-held": (HOLD,),
+    "R-I4-total": (
+        "alter table orders drop constraint ck_orders_total",
+        f"update orders set tax = tax + 1 where order_id = {DELIVERED}",
+    ),
+    "R-I4-items": (f"delete from order_items where order_id = {CANCELLED}",),
+    "R-I5-captured": (
+        f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",
+    ),
+    "R-I5-cancelled": (f"update payments set captured_amount = amount where order_id = {CANCELLED}",),
+    "R-I7-refunds": (
+        f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",
+    ),
+    "R-I7-returns": ("update returns set quantity = quantity + 100",),
+    "R-I8-sequence": ("update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",),
+    "R-I8-transition": (
+        (
+            "insert into outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload) select"
+            " gen_random_uuid(), 'order', order_id, 1 + max(sequence), 'OrderDelivered', '{}' from order_events"
+            f" where order_id = {DELIVERED} group by order_id"
+        ),
+    ),
+    "R-I8-imported": ("update outbox_events set published_at = null where aggregate_type = 'load'",),
+    "R-I9-response": (
+        "alter table idempotency_keys drop constraint ck_idempotency_keys_response",
+        KEY.format(status="done", locked="30 seconds", response="null, null"),
+    ),
+    "R-I9-lease": (KEY.format(status="in_progress", locked="-120 seconds", response="null, null"),),
+    "R-I9-unique": (
+        "alter table idempotency_keys drop constraint pk_idempotency_keys",
+        KEY.format(status="done", locked="30 seconds", response="200, '{}'"),
+        KEY.format(status="done", locked="30 seconds", response="200, '{}'"),
+    ),
+    "R-I10-start": (
+        f"update order_events set from_status = 'confirmed' where order_id = {DELIVERED} and sequence = 1",
+    ),
+    "R-I10-path": (f"update order_events set from_status = 'pending' where order_id = {DELIVERED} and sequence = 3",),
+    "R-I10-end": (f"update orders set status = 'shipped' where order_id = {DELIVERED}",),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_invariant_is_seen_by_its_check_alone(name: str, postgres_server: PostgresHarness) -> None:
+    database = postgres_server.fresh_database(tiny_marketplace)
+    url = postgres_server.url(database)
+    with psycopg.connect(url) as connection:
+        for statement in BREAKS[name]:
+            assert connection.execute(statement.encode()).rowcount != 0, statement
+
+    broken = violations(url)
+
+    assert [violation.check for violation in broken] == [name]
+    assert broken[0].rows >= 1
+    assert broken[0].sample
+    postgres_server.drop_database(database)
+
+
+def test_an_unbroken_shop_breaks_nothing(postgres_server: PostgresHarness) -> None:
+    url = postgres_server.url(postgres_server.fresh_database(tiny_marketplace))
+
+    assert violations(url) == []
+
+
+def test_every_check_has_its_negative_control() -> None:
+    assert set(BREAKS) | set(GATEWAY_BREAKS) == {check.name for check in CHECKS}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shop_url(database_url: str, sandbox: Server) -> str:
+    loaded(load(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
+    return database_url
+
+
+# What the gateway did behind the shop's back: entries added to its ledger; KEY stands for a captured payment's key.
+GATEWAY_BREAKS: dict[str, dict[str, str | None]] = {
+    "R-I6-payments": {
+        "key": "x1",
+        "kind": "refund",
+        "status": "refunded",
+        "parentKey": "KEY",
+        "amount": "0.01",
+        "reference": "r1",
+    },
+    "R-I6-gateway": {
+        "key": "x2",
+        "kind": "authorisation",
+        "status": "authorised",
+        "parentKey": None,
+        "amount": "5.00",
+        "reference": "r2",
+    },
+    "R-I6-twice": {
+        "key": "x3",
+        "kind": "capture",
+        "status": "captured",
+        "parentKey": "x2",
+        "amount": "5.00",
+        "reference": "ORDER",
+    },
+}
+
+
+def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path) -> None:
+    """One ledger, broken step by step: first a refund nobody asked for, then money held for nobody, then a second
+    capture of an order."""
+    with running_sandbox(tmp_path) as sandbox:
+        loaded(load(shop_url, "marketplace", *TINY, sandbox_url=sandbox.url))
+        gateway = Gateway(sandbox.url, SANDBOX_KEY)
+        with psycopg.connect(shop_url) as connection:
+            row = connection.execute(
+                "select gateway_key, order_id::text from payments where status = 'captured' limit 1"
+            ).fetchone()
+        assert row is not None
+        assert violations(shop_url, gateway) == []
+        seen = []
+        for entry in GATEWAY_BREAKS.values():
+            names = {"KEY": row[0], "ORDER": row[1]}
+            line = {key: names.get(value or "", value) for key, value in entry.items()} | {"currency": "USD"}
+            answer = httpx.post(
+                f"{sandbox.url}/v1/import",
+                content=json.dumps(line),
+                headers={"Authorization": f"Bearer {SANDBOX_KEY}"},
+                trust_env=False,
+            )
+            assert answer.json()["recorded"] == 1
+            seen.append([violation.check for violation in violations(shop_url, gateway)])
+
+    assert seen == [
+        ["R-I6-payments"],
+        ["R-I6-payments", "R-I6-gateway"],
+        ["R-I6-payments", "R-I6-gateway", "R-I6-twice"],
+    ]
+
+
+def test_a_payment_the_gateway_never_took_is_seen(shop_url: str, tmp_path: Path) -> None:
+    with running_sandbox(tmp_path) as empty:
+        broken = violations(shop_url, Gateway(empty.url, SANDBOX_KEY))
+
+    assert [violation.check for violation in broken] == ["R-I6-payments"]
+    assert broken[0].rows > 280
+
+
+def _command(database_url: str, sandbox_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "DATABASE_URL": database_url, "SOUK_SANDBOX_URL": sandbox_url, "SOUK_SANDBOX_KEY": SANDBOX_KEY}
+    command = [sys.executable, "-m", "api.operations.invariants", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_command_says_yes_in_json(shop_url: str, sandbox: Server) -> None:
+    done = _command(shop_url, sandbox.url, "--json")
+
+    document = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert document["holds"] is True
+    assert [check["name"] for check in document["checks"]] == [check.name for check in CHECKS]
+    assert (document["skipped"], document["violations"]) == ([], [])
+
+
+def test_the_command_exits_1_and_names_the_broken_check(postgres_server: PostgresHarness) -> None:
+    url = postgres_server.url(postgres_server.fresh_database(tiny_marketplace))
+    with psycopg.connect(url) as connection:
+        connection.execute(BREAKS["R-I3-held"][0].encode())
+
+    done = _command(url, "http://127.0.0.1:9", "--no-gateway")
+
+    assert done.returncode == 1
+    assert "BROKEN R-I3-held" in done.stdout
+    assert "skip   R-I6-payments" in done.stdout
+
+
+def test_the_command_exits_2_when_the_gateway_is_silent(shop_url: str) -> None:
+    done = _command(shop_url, "http://127.0.0.1:9", "--json")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--no-gateway skips R-I6" in done.stderr

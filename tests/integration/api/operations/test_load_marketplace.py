@@ -1,0 +1,188 @@
+"""The generated marketplace: every invariant holds after it, it is the same every time, and it never loads by
+halves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.harness.api import Server
+from tests.harness.buying import SANDBOX_KEY, running_sandbox
+from tests.harness.history import TINY, load, load_process, loaded
+from tests.harness.invariants import assert_invariants
+from tests.harness.postgres import PostgresHarness
+
+TABLES = (
+    *(
+        "users",
+        "sellers",
+        "categories",
+        "warehouses",
+        "products",
+        "product_variants",
+        "warehouse_stock",
+        "inventory_transactions",
+    ),
+    *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "refunds"),
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def summary(database_url: str, sandbox: Server) -> dict[str, Any]:
+    return loaded(load_process(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
+
+
+def rows(database_url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def counts(database_url: str) -> dict[str, int]:
+    return {table: rows(database_url, f"select count(*) from {table}")[0][0] for table in TABLES}
+
+
+def test_summary_counts_what_is_in_the_tables(summary: dict[str, Any], database_url: str) -> None:
+    in_tables = counts(database_url)
+
+    assert summary["status"] == "loaded"
+    assert (
+        in_tables | {"outbox_events": in_tables["outbox_events"] - 1} == summary["rows"]
+    )  # the load's own record is one event more
+    assert summary["rows"]["products"] == 150
+    assert summary["rows"]["orders"] == 300
+    assert summary["rows"]["users"] == 80 + 40
+
+
+def test_every_invariant_holds_against_the_gateway_too(
+    summary: dict[str, Any], database_url: str, sandbox: Server
+) -> None:
+    assert summary["gatewayEntries"] == 2 * summary["rows"]["payments"] + summary["rows"]["refunds"]
+
+    assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
+
+
+def test_titles_differ_and_some_variants_are_nearly_gone(summary: dict[str, Any], database_url: str) -> None:
+    titles, distinct = rows(database_url, "select count(*), count(distinct title) from products")[0]
+    low, all_ = rows(
+        database_url, "select count(*) filter (where stock_quantity between 1 and 15), count(*) from product_variants"
+    )[0]
+
+    assert (titles, distinct) == (150, 150)
+    assert low / all_ >= 0.05
+    assert rows(database_url, "select count(*) from product_variants where stock_quantity = 0") == [(0,)]
+
+
+def test_nobody_is_mailed_and_nobody_can_sign_in(summary: dict[str, Any], database_url: str) -> None:
+    assert rows(database_url, "select count(*) from outbox_events where published_at is null") == [(0,)]
+    assert rows(database_url, "select distinct origin, password_hash from users") == [("import", "!imported")]
+    assert rows(database_url, "select count(*) from users where email not like '%@import.invalid'") == [(0,)]
+    assert rows(database_url, "select distinct average_rating, review_count from products") == [(0, 0)]
+
+
+def test_no_order_is_after_the_end_or_before_its_customer(summary: dict[str, Any], database_url: str) -> None:
+    assert rows(database_url, "select count(*) from order_events where created_at > '2026-06-30 12:00+00'") == [(0,)]
+    late = "select count(*) from orders o join users u using (user_id) where u.created_at > o.created_at"
+    assert rows(database_url, late) == [(0,)]
+    unlisted = "select count(*) from order_items i join products p using (product_id) where p.created_at > i.created_at"
+    assert rows(database_url, unlisted)[0][0] <= 5  # only baskets before anything but the oldest product was listed
+
+
+def test_loading_the_same_set_again_changes_nothing(
+    summary: dict[str, Any], database_url: str, sandbox: Server
+) -> None:
+    before = counts(database_url)
+
+    again = loaded(load(database_url, "marketplace", *TINY, sandbox_url=sandbox.url))
+
+    assert again["status"] == "already-loaded"
+    assert again["totalRows"] == 0
+    assert counts(database_url) == before
+    assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
+
+
+def test_another_set_of_the_kind_is_refused(summary: dict[str, Any], database_url: str) -> None:
+    before = counts(database_url)
+
+    done = load(database_url, "marketplace", *TINY, "--seed", "2")
+
+    assert done.returncode == 2
+    assert "load: another marketplace set is loaded already" in done.stderr
+    assert done.stdout == ""
+    assert counts(database_url) == before
+
+
+def test_the_same_seed_gives_the_same_rows(
+    summary: dict[str, Any], database_url: str, postgres_server: PostgresHarness
+) -> None:
+    other = postgres_server.fresh_database()
+    loaded(load(postgres_server.url(other), "marketplace", *TINY))
+    queries = (
+        "select md5(string_agg(o::text, '' order by order_id)) from orders o",
+        "select md5(string_agg(i::text, '' order by order_item_id)) from order_items i",
+        "select md5(string_agg(v::text, '' order by variant_id)) from product_variants v",
+        (
+            "select md5(string_agg(transaction_id::text || new_quantity, '' order by transaction_id)) from"
+            " inventory_transactions t"
+        ),
+    )
+
+    assert [rows(database_url, query) for query in queries] == [
+        rows(postgres_server.url(other), query) for query in queries
+    ]
+    assert rows(database_url, "select count(*) from orders where uuid_extract_version(order_id) <> 7") == [(0,)]
+
+
+def test_a_refused_row_leaves_nothing_behind(postgres_server: PostgresHarness) -> None:
+    """The warehouses' code is taken, so COPY fails after users and sellers have been written."""
+    url = postgres_server.url(postgres_server.fresh_database())
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "insert into warehouses values (gen_random_uuid(), 'US-EWR', 'Mine', 'Newark', 'US', 40, -74)"
+        )
+
+    done = load(url, "marketplace", *TINY)
+
+    assert done.returncode == 2
+    assert "table warehouses refused a row" in done.stderr
+    assert "US-EWR" in done.stderr
+    assert counts(url) == dict.fromkeys(TABLES, 0) | {"warehouses": 1}
+
+
+def test_a_silent_gateway_stops_the_load_before_it_begins(postgres_server: PostgresHarness) -> None:
+    url = postgres_server.url(postgres_server.fresh_database())
+
+    done = load(url, "marketplace", *TINY, sandbox_url="http://127.0.0.1:9")
+
+    assert done.returncode == 2
+    assert "the sandbox gateway does not answer at http://127.0.0.1:9" in done.stderr
+    assert counts(url) == dict.fromkeys(TABLES, 0)
+
+
+def test_a_gateway_that_lost_its_part_gets_it_by_loading_again(
+    postgres_server: PostgresHarness, tmp_path: Path
+) -> None:
+    """As after a kill between the commit and the gateway's import."""
+    url = postgres_server.url(postgres_server.fresh_database())
+    loaded(load(url, "marketplace", *TINY))
+    with running_sandbox(tmp_path) as late:
+        again = loaded(load(url, "marketplace", *TINY, sandbox_url=late.url))
+
+        assert again["status"] == "already-loaded"
+        assert_invariants(url, sandbox_url=late.url, sandbox_key=SANDBOX_KEY)
+
+
+def test_a_database_without_schema_is_said_so(postgres_server: PostgresHarness) -> None:
+    url = postgres_server.url(postgres_server.fresh_database(migrate=None))
+
+    done = load(url, "marketplace", *TINY)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run python -m api.operations.migrate first" in done.stderr

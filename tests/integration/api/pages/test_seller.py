@@ -1,0 +1,272 @@
+"""The seller's pages over real HTTP and in a real browser: who gets in, and that every number is the database's."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import psycopg
+import pytest
+
+from api.pages.seller.render import against_chance
+from tests.harness.api import Server, running_api
+from tests.harness.browser import page_in_chromium
+from tests.harness.shop import PASSWORD, Person, Shop
+from tests.integration.conftest import BuiltMarts
+
+SYMBOL = "$"
+PAIR = re.compile(
+    r'<tr><td><span class="title">(.*?)</span><span class="title">\+ (.*?)</span><span'
+    r' class="sku">(.*?)</span></td><td>(.*?)</td></tr>'
+)
+NO_PAIRS = "No products bought together yet."
+
+
+@pytest.fixture(scope="module")
+def database_url(marketplace_url: str) -> str:
+    return marketplace_url
+
+
+@pytest.fixture(scope="module")
+def seller_email(shop: Shop, database_url: str) -> str:
+    """The best-selling store's owner, with a password of ours and the whole history moved to end now, so that it is
+    live."""
+    person = shop.person("seller")
+    with psycopg.connect(database_url, autocommit=True) as sql:
+        best = sql.execute(
+            "SELECT seller_id FROM order_items GROUP BY 1 ORDER BY sum(subtotal) DESC LIMIT 1"
+        ).fetchone()
+        assert best is not None
+        sql.execute("UPDATE products SET title = '<script>alert(1)</script> & ' || title WHERE seller_id = %s", best)
+        shift = "now() - (SELECT max(created_at) FROM orders) - interval '1 minute'"
+        sql.execute(f"CREATE TEMP TABLE shift AS SELECT {shift} AS by")
+        for table, column in (
+            ("orders", "created_at"),
+            ("order_items", "created_at"),
+            ("returns", "created_at"),
+            ("returns", "updated_at"),
+        ):
+            sql.execute(f"UPDATE {table} SET {column} = {column} + (SELECT by FROM shift)")
+        sql.execute(
+            "UPDATE users u SET password_hash = n.password_hash FROM users n WHERE n.user_id = %s AND u.user_id = %s",
+            (person.user_id, *best),
+        )
+        email = sql.execute("SELECT email FROM users WHERE user_id = %s", best).fetchone()
+    assert email is not None
+    return str(email[0])
+
+
+@contextmanager
+def signed_in(
+    api_server: Server, email: str, password: str = PASSWORD
+) -> Iterator[tuple[httpx.Client, httpx.Response]]:
+    """A browser-like client after it sent the sign-in form, and the form's answer."""
+    with api_server.client() as client:
+        token = re.search(r'name="csrf" value="([0-9a-f]+)"', client.get("/seller/sign-in").text)
+        assert token is not None
+        yield client, client.post("/seller/sign-in", data={"email": email, "password": password, "csrf": token[1]})
+
+
+def test_without_a_session_every_page_leads_to_sign_in(api_server: Server) -> None:
+    with api_server.client() as client:
+        answer = client.get("/seller")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/seller/sign-in")
+
+
+@pytest.mark.parametrize("cookie", ["", "AAAA", "not base64 ☃".encode().hex(), "A" * 400])
+def test_a_made_up_session_cookie_is_nobody(api_server: Server, cookie: str) -> None:
+    with api_server.client(cookie=f"souk_seller={cookie}") as client:
+        assert client.get("/seller").status_code == 303
+
+
+def test_a_wrong_password_is_refused_in_words_and_sets_no_session(api_server: Server, seller_email: str) -> None:
+    with signed_in(api_server, seller_email, "not the password at all") as (client, answer):
+        assert answer.status_code == 422
+        assert "E-mail address or password is not right." in answer.text
+        assert f'value="{seller_email}"' in answer.text
+        assert "souk_seller" not in client.cookies
+
+
+def test_a_shopper_is_told_that_this_is_for_sellers(api_server: Server, shop: Shop) -> None:
+    with signed_in(api_server, shop.person("customer").email) as (_, answer):
+        assert answer.status_code == 422
+        assert "This account is not a seller" in answer.text
+
+
+def test_a_form_from_elsewhere_is_refused(api_server: Server, seller_email: str) -> None:
+    with api_server.client() as client:
+        answer = client.post("/seller/sign-in", data={"email": seller_email, "password": PASSWORD, "csrf": "00" * 16})
+
+        assert answer.status_code == 422
+        assert "souk_seller" not in client.cookies
+
+
+def test_a_new_password_ends_the_browser_session(api_server: Server, shop: Shop, database_url: str) -> None:
+    person = shop.person("seller")
+    with signed_in(api_server, person.email) as (client, _), psycopg.connect(database_url, autocommit=True) as sql:
+        assert client.get("/seller").status_code == 200
+
+        sql.execute("UPDATE users SET session_version = session_version + 1 WHERE user_id = %s", (person.user_id,))
+
+        assert client.get("/seller").status_code == 303
+
+
+def test_a_period_that_is_not_offered_is_a_problem(api_server: Server) -> None:
+    with api_server.client() as client:
+        answer = client.get("/seller", params={"days": "31"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/query/days"
+
+
+def test_a_new_store_sees_an_empty_page_not_an_error(api_server: Server, shop: Shop) -> None:
+    with signed_in(api_server, shop.person("seller").email) as (client, _):
+        answer = client.get("/seller")
+
+    assert answer.status_code == 200
+    assert "No orders yet." in answer.text
+    assert "Nothing sold in this period yet." in answer.text
+    assert NO_PAIRS in answer.text
+
+
+@pytest.fixture
+def marts(built_marts: BuiltMarts, tmp_path: Path) -> Path:
+    """A copy of the marts that dbt built, with markup in the titles of the pairs."""
+    path = tmp_path / "souk.duckdb"
+    path.write_bytes(built_marts.result.marts.read_bytes())
+    with duckdb.connect(str(path)) as con:
+        con.execute("UPDATE mart_product__bought_together SET title = '<b>' || title, with_title = '<i>' || with_title")
+    return path
+
+
+@pytest.fixture
+def marts_server(database_url: str, redis_url: str, marts: Path, tmp_path: Path) -> Iterator[Server]:
+    with running_api(tmp_path, database_url, redis_url, SOUK_MARTS_PATH=str(marts)) as running:
+        yield running
+
+
+@pytest.mark.timeout(600)
+def test_products_bought_together_are_the_marts_each_pair_once(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str
+) -> None:
+    seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
+    email = _known_to_the_shop(database_url, shop.person("seller"), seller)
+
+    with signed_in(marts_server, email) as (client, _):
+        shown = PAIR.findall(client.get("/seller").text)
+
+    assert shown == _strongest_pairs(built_marts, seller)
+    assert len(shown) == 8
+
+
+@pytest.mark.timeout(600)
+def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_release(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str, marts: Path
+) -> None:
+    other = _known_to_the_shop(
+        database_url, shop.person("seller"), str(built_marts.shop.rows["sellers"][1]["seller_id"])
+    )
+    older = marts.with_name("older.duckdb")
+    older.write_bytes(marts.read_bytes())
+    with duckdb.connect(str(older)) as con:
+        con.execute("DROP TABLE mart_product__bought_together")
+
+    with signed_in(marts_server, shop.person("seller").email) as (client, _):
+        new_store = client.get("/seller")
+    with signed_in(marts_server, other) as (client, _):
+        before = client.get("/seller")
+        older.replace(marts)
+        after = client.get("/seller")
+
+    assert [page.status_code for page in (new_store, before, after)] == [200, 200, 200]
+    assert [NO_PAIRS in page.text for page in (new_store, before, after)] == [True, False, True]
+    assert "Products bought together: all orders up to position 0/384." in before.text
+    assert "up to position" not in after.text
+
+
+def _known_to_the_shop(url: str, person: Person, seller_id: str) -> str:
+    """A copy of the person under the id that the marts have; returns its address."""
+    email = f"copy-of-{person.email}"
+    with psycopg.connect(url, autocommit=True) as sql:
+        sql.execute(
+            "INSERT INTO users SELECT (jsonb_populate_record(u, jsonb_build_object('user_id', %s::text, 'email',"
+            " %s::text))).* FROM users u WHERE user_id = %s ON CONFLICT (user_id) DO UPDATE SET email = excluded.email",
+            (seller_id, email, person.user_id),
+        )
+    return email
+
+
+def _strongest_pairs(built: BuiltMarts, seller: str) -> list[tuple[str, str, str, str]]:
+    """The panel's rows in plain Python, from the pairs that were committed to the lake."""
+    titles = {row["product_id"]: row["title"] for row in built.shop.rows["products"]}
+    mine = {row["product_id"] for row in built.shop.rows["products"] if row["seller_id"] == seller}
+    kept: dict[frozenset[object], dict[str, Any]] = {}  # Any: ids, counts and ratios
+    better_last = sorted(
+        built.pairs, key=lambda row: (row["confidence"], -int(str(row["product_a"]).replace("-", ""), 16))
+    )
+    for pair in better_last:
+        if pair["product_a"] in mine:
+            kept[frozenset((pair["product_a"], pair["product_b"]))] = pair
+    best = sorted(
+        kept.values(), key=lambda row: (-row["orders_together"], -row["lift"], row["product_a"], row["product_b"])
+    )
+    return [
+        (
+            f"&lt;b&gt;{titles[row['product_a']]}",
+            f"&lt;i&gt;{titles[row['product_b']]}",
+            against_chance(row["lift"]),
+            str(row["orders_together"]),
+        )
+        for row in best[:8]
+    ]
+
+
+@pytest.mark.browser
+def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller_email: str, database_url: str) -> None:
+    with psycopg.connect(database_url) as sql:
+        expected = sql.execute(
+            """
+            WITH mine AS (
+              SELECT i.*, o.status AS state FROM order_items i JOIN orders o USING (order_id) JOIN users u ON u.user_id
+              = i.seller_id
+              WHERE u.email = %(email)s AND o.created_at >= (SELECT max(created_at)::date - 29 FROM orders)
+            )
+            SELECT count(DISTINCT order_id), sum(quantity), sum(subtotal) FILTER (WHERE state <> 'cancelled') FROM mine
+            """,
+            {"email": seller_email},
+        ).fetchone()
+        refunded = sql.execute(
+            "SELECT coalesce(sum(refund_amount), 0) FROM returns r JOIN users u ON u.user_id = r.seller_id WHERE"
+            " u.email = %s AND r.status = 'refunded' AND r.updated_at >= (SELECT max(created_at)::date - 29 FROM"
+            " orders)",
+            (seller_email,),
+        ).fetchone()
+    assert expected is not None
+    assert refunded is not None
+    orders, units, sold = expected
+
+    with page_in_chromium() as (page, complaints):
+        page.goto(f"{api_server.url}/seller")
+        page.fill("#email", seller_email)
+        page.fill("#password", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_selector("#sales-chart.drawn")
+
+        assert page.inner_text("#orders") == f"{orders:,}"
+        assert page.inner_text("#units") == f"{units:,}"
+        assert page.inner_text("#net-sales") == f"{SYMBOL}{Decimal(sold) - Decimal(refunded[0]):,.2f}"
+        assert page.locator("#sales-chart .bars path").count() > 0
+        assert page.locator("#top-products tbody tr").count() > 0
+        assert "<script>alert(1)</script> &" in page.inner_text("#top-products")
+        assert page.locator("#days tbody tr").count() == 30
+        page.click("text=7 days")
+        page.wait_for_selector("#sales-chart.drawn")
+        assert page.locator("#days tbody tr").count() == 7
+        page.click("text=Sign out")
+        assert page.url == f"{api_server.url}/seller/sign-in"
+        assert complaints == []

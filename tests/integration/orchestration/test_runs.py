@@ -1,0 +1,274 @@
+"""What the graph's parts do: the sensor, the totals, dbt's outcomes per model, waiting for the lake, continuing a
+failed run."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from orchestration.graph import pipeline
+from orchestration.graph.checks import compare_totals
+from orchestration.graph.dbt_graph import read_project
+from orchestration.graph.dbt_results import read_outcomes
+from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.lake_position import LakeBehind, reach_source
+from orchestration.graph.resources import Platform
+from orchestration.graph.sensors import lake_moved, marts_sources
+from tests.harness.souk import ROOT
+from tests.integration.conftest import BuiltMarts, transform_settings
+from warehouse.lake.watermark import open_watermarks, write_watermark
+from warehouse.settings import WarehouseSettings
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture
+def home(built_marts: BuiltMarts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the built state directory that a test may change, named by the environment as in production."""
+    copy = tmp_path / "home"
+    shutil.copytree(built_marts.settings.souk_home, copy, symlinks=True)
+    for name in ("SOUK_LAKE_URI", "SOUK_MARTS_PATH", "SOUK_DBT_TARGET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SOUK_HOME", str(copy))
+    return copy
+
+
+Ask = Callable[[str | None], dg.RunRequest | dg.SkipReason]
+
+
+@pytest.fixture
+def ask() -> Iterator[Ask]:
+    """One tick of the sensor with a cursor."""
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick(cursor: str | None) -> dg.RunRequest | dg.SkipReason:
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": Platform()})
+            answer = lake_moved(context)
+            assert isinstance(answer, (dg.RunRequest, dg.SkipReason))
+            return answer
+
+        yield tick
+
+
+def test_the_sensor_starts_nothing_before_the_first_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask
+) -> None:
+    monkeypatch.setenv("SOUK_HOME", str(tmp_path))
+
+    assert isinstance(ask(None), dg.SkipReason)
+
+
+def test_the_sensor_is_silent_while_the_marts_are_as_new_as_the_lake(home: Path, ask: Ask) -> None:
+    assert isinstance(ask(None), dg.SkipReason)
+
+
+def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
+    home: Path, built_marts: BuiltMarts, ask: Ask
+) -> None:
+    mark = built_marts.watermark
+    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
+    write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
+
+    asked = ask(None)
+
+    assert isinstance(asked, dg.RunRequest)
+    assert isinstance(ask(asked.run_key), dg.SkipReason)
+
+
+def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:
+    """A Spark run must not look like a change of the shop, although a model reads what it wrote."""
+    parents = {parent for model in read_project(transform_settings(home).souk_dbt_project) for parent in model.parents}
+
+    tables = marts_sources(Platform())
+
+    assert "co_purchase" in parents
+    assert {"orders", "products"} < tables
+    assert "co_purchase" not in tables
+
+
+def test_the_marts_totals_are_the_lakes_at_the_marts_own_watermark(home: Path) -> None:
+    found = compare_totals(transform_settings(home))
+
+    assert found.mart == found.lake
+    assert found.lsn == 1_000
+    assert sum(orders for orders, _ in found.mart.values()) > 100
+
+
+def test_a_lost_order_is_seen_in_the_totals(home: Path) -> None:
+    """The control of the test above."""
+    settings = transform_settings(home)
+    settings.marts_path.chmod(0o644)
+    with duckdb.connect(str(settings.marts_path)) as con:
+        con.execute("DELETE FROM fct_orders WHERE order_id = (SELECT min(order_id) FROM fct_orders)")
+
+    found = compare_totals(settings)
+
+    assert found.mart != found.lake
+
+
+def test_every_tested_model_reports_its_tests_and_its_seconds(built_marts: BuiltMarts) -> None:
+    outcomes = read_outcomes(built_marts.settings.dbt_target)
+
+    for model in read_project(built_marts.settings.souk_dbt_project):
+        assert model.name in outcomes, model.name
+        if model.tested:
+            assert outcomes[model.name].tests > 0, model.name
+            assert outcomes[model.name].failed == [], model.name
+
+
+def test_without_cdc_the_words_say_what_to_start(database_url: str, tmp_path: Path) -> None:
+    settings = WarehouseSettings(database_url=database_url, replication_url="", souk_home=tmp_path, souk_lake_uri="")
+
+    with pytest.raises(LakeBehind, match="CDC never ran here"):
+        reach_source(settings, start_seconds=0.5)
+
+
+def toy(*, broken: list[str], made: list[str]) -> dg.Definitions:
+    """a -> (b, c made together) -> d; a name in `broken` fails."""
+
+    def work(name: str) -> None:
+        made.append(name)
+        if name in broken:
+            raise ValueError(f"{name} is broken")
+
+    @dg.asset
+    def a() -> None:
+        work("a")
+
+    @dg.multi_asset(specs=[dg.AssetSpec("b", deps=["a"]), dg.AssetSpec("c", deps=["a"])])
+    def pair() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(asset_key="b")
+        work("pair")
+        yield dg.MaterializeResult(asset_key="c")
+
+    @dg.asset(deps=["b", "c"])
+    def d() -> None:
+        work("d")
+
+    @dg.asset_check(asset="d", blocking=True)
+    def holds() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed="check" not in broken)
+
+    return dg.Definitions(assets=[a, pair, d], asset_checks=[holds], jobs=[dg.define_asset_job("everything")])
+
+
+def test_a_failed_run_is_continued_where_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, made = ["pair"], list[str]()
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(pipeline, "open_instance", lambda: nullcontext(instance))
+        definitions = toy(broken=broken, made=made)
+
+        first = pipeline.run_pipeline(definitions=definitions)
+        broken[:] = ["check"]
+        second = pipeline.run_pipeline(definitions=definitions)
+        broken[:] = []
+        third = pipeline.run_pipeline(definitions=definitions)
+        fourth = pipeline.run_pipeline(definitions=definitions)
+
+    assert (first.success, first.resumed, first.failed) == (False, False, {"pair": "ValueError: pair is broken"})
+    assert (second.success, second.resumed) == (False, True)
+    assert "d:holds" in second.failed
+    assert (third.success, third.resumed) == (True, True)
+    assert (fourth.success, fourth.resumed) == (True, False)
+    assert made == ["a", "pair", "pair", "d", "d", "a", "pair", "d"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from orchestration.graph import pipeline
+from tests.integration.orchestration.test_runs import Deadly, toy
+
+pipeline.run_pipeline(definitions=toy(broken=[], made=Deadly()))
+"""
+
+
+class Deadly(list[str]):
+    """Kills the process as soon as the last asset begins."""
+
+    def append(self, name: str) -> None:
+        if name == "d":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_run_whose_process_was_killed_is_failed_and_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    made: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        [left] = instance.get_runs()
+        assert left.status == dg.DagsterRunStatus.STARTED
+
+        result = pipeline.run_pipeline(definitions=toy(broken=[], made=made))
+
+        again = instance.get_run_by_id(left.run_id)
+        assert again is not None
+        assert again.status == dg.DagsterRunStatus.FAILURE
+    assert (result.success, result.resumed) == (True, True)
+    assert made == ["d"]
+
+
+def test_a_run_at_work_is_left_alone_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_POLL_SECONDS", 0.05)
+    begun, told = threading.Event(), threading.Event()
+    monkeypatch.setattr(
+        pipeline.err, "print", lambda *words, **_: told.set() if "waiting for run" in str(words[0]) else None
+    )
+    order: list[str] = []
+
+    @dg.op
+    def work() -> None:
+        begun.set()
+        assert told.wait(60)
+        order.append("first")
+
+    @dg.job
+    def busy() -> None:
+        work()
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        monkeypatch.setattr(pipeline, "open_instance", lambda: nullcontext(instance))
+        first = threading.Thread(target=lambda: busy.execute_in_process(instance=instance))
+        first.start()
+        assert begun.wait(60)
+        assert fail_dead_runs(instance) == []
+        assert pipeline.run_pipeline(definitions=toy(broken=[], made=order)).success
+        first.join()
+    assert order == ["first", "a", "pair", "d"]
+
+
+def test_a_run_from_the_start_does_not_look_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, made = ["d"], list[str]()
+    with dg.DagsterInstance.ephemeral() as instance:
+        monkeypatch.setattr(pipeline, "open_instance", lambda: nullcontext(instance))
+        definitions = toy(broken=broken, made=made)
+        pipeline.run_pipeline(definitions=definitions)
+
+        again = pipeline.run_pipeline(definitions=definitions, from_start=True)
+
+    assert not again.resumed
+    assert made == ["a", "pair", "d"] * 2
+
+
+def test_watermarks_differ_when_a_table_did(built_marts: BuiltMarts) -> None:
+    from orchestration.graph.sensors import position_of
+
+    mark = built_marts.watermark
+    moved = replace(mark, versions={**mark.versions, "orders": replace(mark.versions["orders"], changes=99)})
+
+    assert position_of(mark, {"orders"}) != position_of(moved, {"orders"})
+    assert position_of(mark, {"products"}) == position_of(moved, {"products"})

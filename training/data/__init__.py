@@ -1,0 +1,1 @@
+"""From files at rest to the arrays that models train on."""

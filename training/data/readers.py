@@ -1,0 +1,132 @@
+"""Spark's sequences, the marts and the feature files -> TrainingData, all at rest."""
+
+import logging
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from features.columns import columns_hash, numeric_columns
+from training.data.datasets import (
+    BadTrainingData,
+    FeatureTable,
+    TooFewPurchases,
+    TrainingData,
+    catalogue_from_frame,
+    events_from_frame,
+)
+from training.settings import TrainingSettings
+from warehouse.lake.derived import read_derived, read_metadata
+from warehouse.lake.lsn import format_lsn
+from warehouse.lake.read import LakeStateError
+
+log = logging.getLogger(__name__)
+
+_SEQUENCES = "interaction_sequences"
+_GUESTS = "SELECT order_id, user_id, product_id, ordered_at, is_cancelled FROM fct_order_items WHERE user_id IS NULL"
+_PRODUCTS = "SELECT product_id, title, brand, category_path, status = 'active' AS recommendable FROM dim_product"
+_UTC = pl.Datetime("us", "UTC")
+
+
+def read_inputs(settings: TrainingSettings) -> TrainingData:
+    """The current sequences, marts and features. Raises BadTrainingData naming what is missing or empty.
+
+    A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the
+    older one counts.
+    """
+    guests, products, marts_lsn = read_marts(settings.marts)
+    shoppers, sequences_lsn = read_sequences(settings.lake)
+    if marts_lsn != sequences_lsn:
+        log.info(
+            "shoppers' orders are as of %s, guests' and products as of %s",
+            format_lsn(sequences_lsn),
+            format_lsn(marts_lsn),
+        )
+    lines = pl.concat([shoppers, guests], how="diagonal")
+    return training_data("lake", lines, products, min(marts_lsn, sequences_lsn), read_features(settings.features))
+
+
+def training_data(
+    name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: int, features: FeatureTable | None
+) -> TrainingData:
+    """Pure frames -> TrainingData, form "orders"."""
+    catalogue = catalogue_from_frame(products)
+    events, users, dropped = events_from_frame(lines, catalogue)
+    if not len(events):
+        raise TooFewPurchases(f"{name}: no purchase line is left after cleaning ({dropped})")
+    return TrainingData(name, "orders", catalogue, events, users, lsn, features, dropped=dropped)
+
+
+def read_marts(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """(order lines of guests, products, watermark LSN) of the published DuckDB file."""
+    if not path.is_file():
+        raise BadTrainingData(f"{path}: the published marts are missing; run the pipeline first")
+    with duckdb.connect(str(path), read_only=True) as con:
+        try:
+            con.execute("SET TimeZone = 'UTC'")
+            lines, products = con.execute(_GUESTS).pl(), con.execute(_PRODUCTS).pl()
+            row = con.execute("SELECT max(lsn) FROM mart_watermark").fetchone()
+        except duckdb.Error as error:
+            raise BadTrainingData(f"{path}: {error}") from error
+    lines = lines.with_columns(
+        pl.col("order_id", "user_id", "product_id").cast(pl.String), pl.col("ordered_at").cast(_UTC)
+    )
+    return lines, products, int(row[0]) if row and row[0] is not None else 0
+
+
+def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
+    """(order lines of signed-in shoppers: order_id, user_id, product_id, ordered_at; watermark LSN) of the lake's
+    `interaction_sequences`.
+
+    Lines of cancelled orders are not in it. A basket's lines keep their order.
+    """
+    try:
+        table, (_, metadata) = read_derived(lake, _SEQUENCES), read_metadata(lake, _SEQUENCES)
+    except LakeStateError as error:
+        raise BadTrainingData(f"{error}; run the whole pipeline first") from error
+    frame = pl.DataFrame(table).select(
+        pl.col("user_id"),
+        pl.col("product_ids").alias("product_id"),
+        pl.col("order_ids").alias("order_id"),
+        pl.col("timestamps").alias("ordered_at"),
+    )
+    lines = frame.explode("product_id", "order_id", "ordered_at").with_columns(pl.col("ordered_at").cast(_UTC))
+    return lines, int(metadata["watermarkLsn"])
+
+
+def read_features(folder: Path) -> FeatureTable | None:
+    """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before
+    the first build."""
+    files = {path.stem.removeprefix("features_"): path for path in sorted(folder.glob("features_*.parquet"))}
+    if not {"product", "user"} <= set(files):
+        log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)
+        return None
+    columns = numeric_columns("product", "user")
+    frames = {}
+    for entity in ("product", "user", "shop"):
+        if entity in files:
+            frames[entity] = _in_utc(pl.read_parquet(files[entity]))
+    return FeatureTable(
+        columns=tuple(column.name for column in columns),
+        columns_hash=columns_hash(),
+        entities=tuple(column.entity for column in columns),
+        defaults=tuple(_number(column.default) for column in columns),
+        frames=frames,
+        stored_defaults={column.name: _number(column.default) for column in numeric_columns("product", "user", "shop")},
+        minus={column.name: column.minus for column in columns if column.minus is not None},
+    )
+
+
+def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
+    """event_timestamp as an aware UTC time."""
+    kind = frame.schema["event_timestamp"]
+    stamp = pl.col("event_timestamp")
+    aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
+    return frame.with_columns(stamp.dt.convert_time_zone("UTC") if aware else stamp.dt.replace_time_zone("UTC"))
+
+
+def _number(default: object) -> float:
+    """A numeric column's default; `numeric_columns` gives no others."""
+    if not isinstance(default, int | float):
+        raise TypeError(f"a numeric feature has the default {default!r}")
+    return float(default)

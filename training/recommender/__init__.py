@@ -1,0 +1,1 @@
+"""The recommender: recipes, models, fit, train."""

@@ -1,0 +1,138 @@
+"""One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.recommender.train`
+is the same by hand."""
+
+import argparse
+import fcntl
+import json
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from training.data.datasets import BadTrainingData, TrainingData
+from training.data.forms import read_set
+from training.data.readers import read_inputs
+from training.recommender.fit import fit
+from training.recommender.recipes import RECIPES, Recipe
+from training.registry.bundle import write_bundle
+from training.registry.promotion import judge_promotion
+from training.registry.register import Registered, champion_of, client_of, prune, register
+from training.settings import TrainingSettings
+
+KEPT_BUNDLES = 5
+HEADLINES = (
+    "test/popularity/ndcg@10",
+    "test/item_to_item/ndcg@10",
+    "test/shipped/ndcg@10",
+    "test/shipped/recall@10",
+    "test/shipped/coverage@10",
+)
+
+
+class AlreadyTraining(RuntimeError):
+    """Another process trains into the same folder."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted, reason: the
+    champion's fate."""
+
+    bundle: Path
+    version: str
+    shipped: str
+    promoted: bool
+    reason: str
+    champion: str | None
+    run_id: str
+    model_version: str
+    watermark_lsn: int
+    events: int
+    products: int
+    users: int
+    cpu_seconds: float
+    peak_mb: float
+    headline: dict[str, float]
+
+
+def run(
+    data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None
+) -> TrainResult:
+    """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
+
+    Raises TooFewPurchases when the data leave nothing to validate on, AlreadyTraining while another run works there;
+    nothing is written then.
+    """
+    settings.models.mkdir(parents=True, exist_ok=True)
+    with _alone(settings.models):
+        return _run(data, settings, recipe or RECIPES[settings.recipe_name](), now or datetime.now(UTC))
+
+
+@contextmanager
+def _alone(models: Path) -> Iterator[None]:
+    """The lock of one training run per folder, freed by the process's death; then what a killed run left is removed."""
+    with (models / ".lock").open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyTraining(f"{models}: another training run is at work; wait for it to end") from error
+        for left in models.glob(".*.part"):
+            shutil.rmtree(left)
+        yield
+
+
+def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: datetime) -> TrainResult:
+    models = settings.models
+    workspace = models / ".work"
+    workspace.mkdir(exist_ok=True)
+    fitted = fit(data, recipe, workspace)
+    current = champion_of(models)
+    decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
+    bundle = write_bundle(fitted, models, now)
+    registered: Registered = register(
+        client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts"
+    )
+    prune(models, KEPT_BUNDLES)
+    return TrainResult(
+        bundle=bundle,
+        version=bundle.name,
+        shipped=fitted.choices.shipped,
+        promoted=registered.promoted,
+        reason=registered.reason,
+        champion=registered.champion,
+        run_id=registered.run_id,
+        model_version=registered.model_version,
+        watermark_lsn=data.watermark_lsn,
+        events=len(data.events),
+        products=len(data.catalogue),
+        users=len(data.user_ids),
+        cpu_seconds=round(fitted.metrics["cpu_seconds"], 2),
+        peak_mb=round(fitted.metrics["peak_mb"], 1),
+        headline={name: fitted.metrics[name] for name in HEADLINES if name in fitted.metrics},
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train on the current lake, or on a set in real-set form. stdout is one JSON document; progress goes to stderr."""
+    parser = argparse.ArgumentParser(prog="python -m training.recommender.train", description=main.__doc__)
+    parser.add_argument("--data", type=Path, help="a real set instead of the lake")
+    parser.add_argument("--recipe", choices=sorted(RECIPES), help="default: by SOUK_PROFILE")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = TrainingSettings()
+    try:
+        data = read_set(options.data) if options.data else read_inputs(settings)
+        result = run(data, settings, RECIPES[options.recipe]() if options.recipe else None)
+    except (AlreadyTraining, BadTrainingData) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps({**asdict(result), "bundle": str(result.bundle)}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

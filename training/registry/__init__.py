@@ -1,0 +1,1 @@
+"""Bundles, MLflow and promotion."""
