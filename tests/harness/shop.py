@@ -92,6 +92,12 @@ class Shop:
         body: dict[str, Any] = answer.json()
         return body
 
+    def titles(self, **query: Any) -> list[str]:
+        """Titles of the product list for a query, in its order."""
+        answer = self.client.get("/api/v1/products", params=query)
+        assert answer.status_code == 200, answer.text
+        return [product["title"] for product in answer.json()["products"]]
+
     def stock(self, variant_id: str, units: int) -> None:
         """Set what can be sold of a variant, in one warehouse."""
         warehouse = self._warehouse()
