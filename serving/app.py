@@ -120,6 +120,6 @@ async def metrics() -> Response:
 
 
 def _counted(route: str, ranking: Ranking, started: float) -> Ranking:
-    ANSWERS.labels(route, ranking.rung).inc()
+    ANSWERS.labels(route, ranking.source).inc()
     REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
     return ranking

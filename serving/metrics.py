@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.25, 0.5, 1.0)
 
-ANSWERS = Counter("serving_answers_total", "Answers by route and rung of the ladder", ["route", "rung"])
+ANSWERS = Counter("serving_answers_total", "Answers by route and source", ["route", "source"])
 DEGRADED = Counter("serving_degraded_total", "Answers made without a part, by part and cause", ["part", "cause"])
 STAGE_SECONDS = Histogram("serving_stage_seconds", "Time of one stage of one request", ["stage"], buckets=_BUCKETS)
 REQUEST_SECONDS = Histogram(

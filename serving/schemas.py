@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Rung = Literal["personal", "session", "item_to_item", "content", "popular_in_category", "popular", "empty"]
+Source = Literal["personal", "session", "item_to_item", "content", "popular_in_category", "popular", "empty"]
 ProductKey = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -38,10 +38,10 @@ class RankedItem(_Wire):
 
 
 class Ranking(_Wire):
-    """`rung` says which step of the ladder answered; `modelVersion` is "none" when no bundle is loaded."""
+    """`source` says which model or fallback made the list; `modelVersion` is "none" when no bundle is loaded."""
 
     items: list[RankedItem]
-    rung: Rung
+    source: Source
     model_version: str
 
 

@@ -71,7 +71,7 @@ class Recommender:
         ranking = await self._ask(path, body)
         if ranking is not None and (shown := await self._shown(ranking.items, left_out, limit)):
             await self._remember(key, ranking)
-            return Recommendations(recommendations=shown, rung=ranking.rung, model_version=ranking.model_version)
+            return Recommendations(recommendations=shown, rung=ranking.source, model_version=ranking.model_version)
         rungs: list[tuple[str, Callable[[], Awaitable[Ranking | None]]]] = [("cached", lambda: self._remembered(key))]
         if beside is not None:
             rungs.append(("popular_in_category", lambda: self._best_sellers(beside)))
@@ -145,7 +145,7 @@ class Recommender:
                 RankedItem(productId=product, score=round(sold / most, 4), reason=reason) for product, sold in units
             ]
             kept = self._popular[beside] = (clock.monotonic() + POPULAR_SECONDS, items)
-        return Ranking(items=kept[1], rung="popular", modelVersion="")
+        return Ranking(items=kept[1], source="popular", modelVersion="")
 
 
 def _recommendation(item: RankedItem, card: ProductCard) -> Recommendation:

@@ -47,5 +47,5 @@ class Ranking(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     items: list[RankedItem] = Field(max_length=1_000)
-    rung: str = Field(max_length=50)
+    source: str = Field(max_length=50)
     model_version: str = Field(alias="modelVersion", max_length=200)

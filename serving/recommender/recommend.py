@@ -12,14 +12,14 @@ from serving.bundle.neighbours import Floats
 from serving.bundle.read import Bundle
 from serving.guard import Guard
 from serving.metrics import STAGE_SECONDS
-from serving.recommender.ladder import popular, popular_ranking, scored, without
+from serving.recommender.fallback import popular, popular_ranking, scored, without
 from serving.recommender.rank import ranker_matrix
 from serving.recommender.reasons import popular_reason, reasons_for_you, related_reason
 from serving.recommender.retrieve import Candidates, Seeds, best_of, make_seeds, propose
 from serving.recommender.rules import spread_categories
 from serving.recommender.shelf import Mask, Shelf
 from serving.recommender.shoppers import Shopper, Shoppers
-from serving.schemas import ForYouRequest, Ranking, RelatedRequest, Rung
+from serving.schemas import ForYouRequest, Ranking, RelatedRequest, Source
 from serving.settings import ServingSettings
 
 
@@ -46,8 +46,10 @@ def open_guards(settings: ServingSettings) -> Guards:
 async def for_you(
     request: ForYouRequest, shelf: Shelf, shoppers: Shoppers, guards: Guards, settings: ServingSettings
 ) -> Ranking:
-    """Products for one shopper. Ladder: personal (known history), session (only `recent`), popular_in_category,
-    popular, empty."""
+    """Products for one shopper.
+
+    Source of the answer: personal (known history), session (only `recent`), popular_in_category, popular, empty.
+    """
     shopper = await shoppers.read(request.user_id, shelf.bundle)
     with _stage("retrieve"):
         bought = [shelf.index[product] for product in shopper.bought if product in shelf.index]
@@ -68,10 +70,10 @@ async def for_you(
     if not candidates.items_C.size:
         return popular_ranking(shelf, allowed_N, request.limit, seen or bought)
     score_C = await _rank(bundle, shelf, shopper, candidates, guards)
-    rung: Rung = "session" if seeds.recent_L.all() else "personal"
+    source: Source = "session" if seeds.recent_L.all() else "personal"
     with _stage("compose"):
         chosen = _choose(shelf, candidates, score_C, allowed_N, request.limit, settings.souk_serving_category_share)
-        return _explained(shelf, seeds, candidates, chosen, rung)
+        return _explained(shelf, seeds, candidates, chosen, source)
 
 
 def related(request: RelatedRequest, shelf: Shelf) -> Ranking:
@@ -81,7 +83,7 @@ def related(request: RelatedRequest, shelf: Shelf) -> Ranking:
         return popular_ranking(shelf, shelf.sellable_N, request.limit)
     allowed_N = without(shelf.sellable_N, [item])
     with _stage("retrieve"):
-        found, rung = _neighbours_of(shelf, item, allowed_N)
+        found, source = _neighbours_of(shelf, item, allowed_N)
     if not found:
         return popular_ranking(shelf, allowed_N, request.limit, [item])
     chosen = list(found)[: request.limit]
@@ -91,26 +93,26 @@ def related(request: RelatedRequest, shelf: Shelf) -> Ranking:
             shelf, allowed_N, request.limit - len(chosen), category=int(shelf.category_code_N[item]), skip=chosen
         )
         answer += scored(shelf, more, [popular_reason(shelf, other) for other in more], [0.0] * len(more))
-    return Ranking(items=answer, rung=rung, model_version=shelf.version)
+    return Ranking(items=answer, source=source, model_version=shelf.version)
 
 
-def _neighbours_of(shelf: Shelf, item: int, allowed_N: Mask) -> tuple[dict[int, tuple[float, str]], Rung]:
+def _neighbours_of(shelf: Shelf, item: int, allowed_N: Mask) -> tuple[dict[int, tuple[float, str]], Source]:
     """Allowed neighbours best first with score and reason; content neighbours follow, scored below every bought one."""
     bundle = shelf.bundle
     found: dict[int, tuple[float, str]] = {}
-    rung: Rung = "content"
+    source: Source = "content"
     if bundle is None or item >= bundle.size:
-        return found, rung
+        return found, source
     for other, score, bought in zip(*(part.tolist() for part in bundle.related.of(item)), strict=True):
         if allowed_N[other]:
             found[other] = (score, related_reason(shelf, item, bought=bought))
-            rung = "item_to_item" if bought else rung
+            source = "item_to_item" if bought else source
     if bundle.content is not None:
         scale = min((score for score, _ in found.values()), default=1.0)
         for other, score, _ in zip(*(part.tolist() for part in bundle.content.of(item)), strict=True):
             if allowed_N[other] and other not in found:
                 found[other] = (score * scale, related_reason(shelf, item, bought=False))
-    return found, rung
+    return found, source
 
 
 async def _retrieve(bundle: Bundle, seeds: Seeds, allowed_N: Mask, guards: Guards, limit: int) -> Candidates:
@@ -151,12 +153,12 @@ def _choose(  # noqa: PLR0917 - one caller
     return chosen
 
 
-def _explained(shelf: Shelf, seeds: Seeds, candidates: Candidates, chosen: dict[int, float], rung: Rung) -> Ranking:
+def _explained(shelf: Shelf, seeds: Seeds, candidates: Candidates, chosen: dict[int, float], source: Source) -> Ranking:
     """The answer with a reason each."""
     by_sequence = set(candidates.items_C[candidates.sequential_C].tolist())
     reasons = reasons_for_you(shelf, seeds, list(chosen), by_sequence)
     return Ranking(
-        items=scored(shelf, list(chosen), reasons, list(chosen.values())), rung=rung, model_version=shelf.version
+        items=scored(shelf, list(chosen), reasons, list(chosen.values())), source=source, model_version=shelf.version
     )
 
 

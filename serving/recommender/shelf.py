@@ -17,7 +17,7 @@ class Catalogue:
     """One reading of the product features. Row p of every array is product_ids[p].
 
     values_PF float32: the numeric product columns named by `columns`, defaults filled in. popularity_P: recent orders,
-    for the lower rungs.
+    for answers without a model.
     categories: category ids; a bundle knows their names.
     """
 

@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         mode = self.behaviour["mode"]
         if mode == "slow":
             time.sleep(2)
-        answer = {"items": self.behaviour["items"], "rung": "personal", "modelVersion": VERSION}
+        answer = {"items": self.behaviour["items"], "source": "personal", "modelVersion": VERSION}
         bodies = {
             "rubbish": b"<html>no</html>",
             "wrong": b'{"items": [{"productId": 7}]}',

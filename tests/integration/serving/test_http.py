@@ -28,7 +28,7 @@ def serving(home: Path, redis_url: str) -> Iterator[ServingProcess]:
 def test_a_known_shopper_gets_what_the_history_leads_to_and_never_what_was_bought(serving: ServingProcess) -> None:
     answer = serving.for_you("cara", limit=2)
 
-    assert answer["rung"] == "personal"
+    assert answer["source"] == "personal"
     assert answer["modelVersion"] == "v1"
     assert products(answer)[0] == "p4"
     assert reasons(answer)["p4"] == "Because you bought Blue cup"
@@ -39,7 +39,7 @@ def test_a_shopper_only_the_bundle_knows_is_personal_too(serving: ServingProcess
     answer = serving.for_you("ann", limit=3)
 
     # p2: .6 from p0 one order ago (x .5) and .5 from p1; p3 by words alone .2 from p1
-    assert answer["rung"] == "personal"
+    assert answer["source"] == "personal"
     assert products(answer)[:2] == ["p2", "p3"]
     assert reasons(answer)["p2"] == "Because you bought Black tea"
 
@@ -55,24 +55,24 @@ def test_one_click_changes_the_next_answer(serving: ServingProcess) -> None:
     assert "p0" not in products(after)
 
 
-def test_an_unknown_shopper_with_clicks_gets_the_session_rung(serving: ServingProcess) -> None:
+def test_an_unknown_shopper_with_clicks_is_answered_from_the_session(serving: ServingProcess) -> None:
     answer = serving.for_you("nobody", recent=["p4"], limit=1)
 
-    assert (answer["rung"], products(answer)) == ("session", ["p3"])
+    assert (answer["source"], products(answer)) == ("session", ["p3"])
 
 
 def test_an_unknown_shopper_without_clicks_gets_what_is_popular(serving: ServingProcess) -> None:
     for user in ("nobody", None):
         answer = serving.for_you(user, limit=3)
 
-        assert (answer["rung"], products(answer)) == ("popular", ["p0", "p1", "p2"])
+        assert (answer["source"], products(answer)) == ("popular", ["p0", "p1", "p2"])
         assert reasons(answer)["p0"] == "Popular in Tea"
 
 
 def test_related_products_say_truthfully_whether_they_were_bought_together(serving: ServingProcess) -> None:
     answer = serving.related("p1", limit=3)
 
-    assert answer["rung"] == "item_to_item"
+    assert answer["source"] == "item_to_item"
     assert reasons(answer) == {
         "p0": "Often bought with Black tea",
         "p2": "Often bought with Black tea",
@@ -95,8 +95,8 @@ def test_a_limit_above_the_catalogue_gives_the_catalogue(serving: ServingProcess
 
 @pytest.mark.parametrize("product", ["nobody-knows", "-1", "\u0000", "p" * 64])
 def test_unknown_products_are_no_error(serving: ServingProcess, product: str) -> None:
-    assert serving.related(product)["rung"] == "popular"
-    assert serving.for_you(recent=[product])["rung"] == "popular"
+    assert serving.related(product)["source"] == "popular"
+    assert serving.for_you(recent=[product])["source"] == "popular"
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_out_of_stock_products_disappear_within_seconds_and_nothing_left_is_an_e
         assert "p4" not in products(serving.related("p3"))
 
         write_features(home, out_of_stock=PRODUCTS)
-        _until(lambda: serving.for_you("cara")["rung"] == "empty")
+        _until(lambda: serving.for_you("cara")["source"] == "empty")
         assert serving.for_you("cara")["items"] == []
-        assert serving.related("p0") == {"items": [], "rung": "empty", "modelVersion": "v1"}
+        assert serving.related("p0") == {"items": [], "source": "empty", "modelVersion": "v1"}
     finally:
         write_features(home)
         _until(lambda: len(products(serving.for_you())) == 6)
@@ -172,15 +172,15 @@ def test_reload_answers_what_it_did(home: Path, serving: ServingProcess) -> None
 
 def test_from_nothing_to_a_model_every_step_is_an_answer(tmp_path: Path, redis_url: str) -> None:
     with running_serving(tmp_path, redis_url) as process:
-        assert process.for_you("cara") == {"items": [], "rung": "empty", "modelVersion": "none"}
-        assert process.related("p0") == {"items": [], "rung": "empty", "modelVersion": "none"}
+        assert process.for_you("cara") == {"items": [], "source": "empty", "modelVersion": "none"}
+        assert process.related("p0") == {"items": [], "source": "empty", "modelVersion": "none"}
 
         write_features(tmp_path, product__orders_30d=[1, 2, 3, 4, 5, 6])
-        _until(lambda: process.for_you()["rung"] == "popular")
+        _until(lambda: process.for_you()["source"] == "popular")
         assert process.client.get("/health/ready").status_code == 503
         answer = process.for_you(limit=2)
-        assert (answer["rung"], products(answer), answer["modelVersion"]) == ("popular", ["p5", "p4"], "none")
-        assert process.related("p0", limit=1)["rung"] == "popular_in_category"
+        assert (answer["source"], products(answer), answer["modelVersion"]) == ("popular", ["p5", "p4"], "none")
+        assert process.related("p0", limit=1)["source"] == "popular_in_category"
 
         point_at(tmp_path / "models", write_bundle(tmp_path / "models" / "v1", columns_hash=columns_hash()))
         process.wait_for_version("v1")
@@ -188,10 +188,10 @@ def test_from_nothing_to_a_model_every_step_is_an_answer(tmp_path: Path, redis_u
 
         # a product newer than the model: what is clicked leads to its category
         write_features(tmp_path, products=(*PRODUCTS, "p-new"))
-        _until(lambda: process.for_you(recent=["p-new"])["rung"] == "popular_in_category")
+        _until(lambda: process.for_you(recent=["p-new"])["source"] == "popular_in_category")
         assert products(process.for_you(recent=["p-new"], limit=4)) == ["p0", "p1", "p2", "p3"]
         related = process.related("p-new", limit=2)
-        assert (related["rung"], products(related)) == ("popular_in_category", ["p0", "p1"])
+        assert (related["source"], products(related)) == ("popular_in_category", ["p0", "p1"])
 
 
 def _until(condition: object, seconds: float = 20) -> None:

@@ -37,7 +37,7 @@ def serving(home: Path, redis: RedisHarness) -> Iterator[ServingProcess]:
     publish(home, redis, {"bob": ["p3"], "ann": ["p0", "p1", "p4"]})
     with running_serving(home, redis.url) as process:
         wait_for(
-            lambda: process.for_you("bob")["rung"] == "personal", 120
+            lambda: process.for_you("bob")["source"] == "personal", 120
         )  # Feast is imported beside the first answers
         yield process
 
@@ -50,7 +50,7 @@ def publish(home: Path, redis: RedisHarness, shoppers: dict[str, list[str]]) -> 
 def test_a_shopper_only_the_online_store_knows_is_personal(serving: ServingProcess) -> None:
     answer = serving.for_you("bob", limit=1)
 
-    assert (answer["rung"], products(answer)) == ("personal", ["p4"])
+    assert (answer["source"], products(answer)) == ("personal", ["p4"])
     assert reasons(answer) == {"p4": "Because you bought Blue cup"}
     assert "p3" not in products(serving.for_you("bob", limit=100))
 
@@ -64,12 +64,12 @@ def test_a_purchase_after_the_bundle_counts_as_the_newest(serving: ServingProces
 
 
 def test_a_new_row_changes_the_next_answer(home: Path, redis: RedisHarness, serving: ServingProcess) -> None:
-    assert serving.for_you("carl")["rung"] == "popular"
+    assert serving.for_you("carl")["source"] == "popular"
 
     publish(home, redis, {"bob": ["p3"], "ann": ["p0", "p1", "p4"], "carl": ["p0"]})
 
     answer = serving.for_you("carl", limit=1)
-    assert (answer["rung"], products(answer)) == ("personal", ["p1"])
+    assert (answer["source"], products(answer)) == ("personal", ["p1"])
 
 
 def test_the_process_stays_under_600_megabytes(serving: ServingProcess) -> None:
@@ -85,9 +85,9 @@ def test_with_redis_killed_the_bundles_own_history_answers_and_a_counter_rises(
     answers = [serving.for_you("ann", limit=1) for _ in range(10)]
     seconds = time.monotonic() - started
 
-    assert {str(answer["rung"]) for answer in answers} == {"personal"}
+    assert {str(answer["source"]) for answer in answers} == {"personal"}
     assert [products(answer) for answer in answers] == [["p2"]] * 10  # from p0 and p1, which the bundle holds
-    assert serving.for_you("bob")["rung"] == "popular"
+    assert serving.for_you("bob")["source"] == "popular"
     causes = ("error", "late", "skipped")
     assert sum(serving.counter("serving_degraded_total", part="online_store", cause=cause) for cause in causes) >= 10
     assert seconds < 10

@@ -1,4 +1,4 @@
-"""Recency-weighted popularity: the baseline of every table and the last rung of serving."""
+"""Recency-weighted popularity: the baseline of every table and the last fallback of serving."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The lower rungs: answers that need no model."""
+"""Answers that need no model: popular products, of one category or of all."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from serving.recommender.reasons import popular_reason
 from serving.recommender.shelf import Mask, Shelf
-from serving.schemas import RankedItem, Ranking, Rung
+from serving.schemas import RankedItem, Ranking, Source
 
 
 def popular(
@@ -27,13 +27,13 @@ def popular_ranking(shelf: Shelf, allowed_N: Mask, limit: int, near: Iterable[in
     shown."""
     codes = [int(shelf.category_code_N[item]) for item in near]
     first = popular(shelf, allowed_N, limit, category=codes[-1]) if codes else []
-    rung: Rung = "popular_in_category" if first else "popular"
+    source: Source = "popular_in_category" if first else "popular"
     items = first + popular(shelf, allowed_N, limit - len(first), skip=first)
     if not items:
-        return Ranking(items=[], rung="empty", model_version=shelf.version)
+        return Ranking(items=[], source="empty", model_version=shelf.version)
     return Ranking(
         items=scored(shelf, items, [popular_reason(shelf, item) for item in items]),
-        rung=rung,
+        source=source,
         model_version=shelf.version,
     )
 
