@@ -3,47 +3,30 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi_swagger import patch_fastapi
 
-from api.carts import routes as carts
-from api.catalog import routes as catalog
-from api.events import routes as events
+from api import nouns
 from api.events.commands import EventSink
-from api.identity import routes as identity
 from api.identity.guard import SessionGuard
-from api.inventory import routes as inventory
 from api.kernel import failpoints, health, logs, metrics, problem_types, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
-from api.orders import routes as orders
-from api.pages.seller import routes as sellers
-from api.recommendations import routes as recommendations
 from api.recommendations.ladder import Recommender
-from api.search import routes as search
 from api.search.store import IndexStore
 from api.search.tantivy_index import TantivyIndex
 
-ROUTERS: tuple[APIRouter, ...] = (
-    identity.router,
-    catalog.router,
-    carts.router,
-    search.router,
-    events.router,
-    recommendations.router,
-    orders.router,
-    inventory.router,
-)
+ROUTERS = nouns.routers()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; without settings, from the environment (the form uvicorn's workers use)."""
     configured = settings or load_settings()
     logs.configure(configured.log_level)
-    failpoints.arm(configured.failpoints)
+    failpoints.arm(configured.failpoints, nouns.failpoints())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,9 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
     app.include_router(health.router)
     app.include_router(problem_types.router)
-    app.include_router(sellers.router)
-    for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
+    for router, prefix in ROUTERS:
+        app.include_router(router, prefix=prefix)
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:

@@ -10,31 +10,15 @@ from pathlib import Path
 
 import orjson
 
-from api.carts import jobs as carts
-from api.checkout import jobs as checkout
-from api.events import jobs as events
-from api.identity import jobs as identity
-from api.inventory import jobs as inventory
-from api.kernel import clock, failpoints, idempotency, logs, outbox
+from api import nouns
+from api.kernel import clock, failpoints, logs
 from api.kernel.context import Context, open_context
 from api.kernel.jobs import Job
 from api.kernel.settings import load_settings
-from api.orders import jobs as orders
-from api.search import jobs as search
 
 log = logs.get_logger(__name__)
 
-JOBS: tuple[Job, ...] = (
-    Job("outbox relay", 0.5, outbox.relay),
-    Job("idempotency reaper", 600.0, idempotency.reap),
-    *identity.JOBS,
-    *checkout.JOBS,
-    *inventory.JOBS,
-    *orders.JOBS,
-    *carts.JOBS,
-    *search.JOBS,
-    *events.JOBS,
-)
+JOBS = nouns.jobs()
 STATUS_SECONDS = 1.0
 
 
@@ -79,7 +63,7 @@ async def main() -> None:
     """Open the context, run until SIGTERM or SIGINT."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    failpoints.arm(settings.failpoints)
+    failpoints.arm(settings.failpoints, nouns.failpoints())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

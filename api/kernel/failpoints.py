@@ -1,27 +1,12 @@
-"""Named places where a test may kill, fail or delay a process. In production a lookup in an empty dictionary."""
+"""Named places where a test may kill, fail or delay a process, each declared in the `failpoints.py` of its folder. In
+production a lookup in an empty dictionary."""
 
 import os
 import signal
 import time
+from collections.abc import Collection
 
-KNOWN = frozenset(
-    {
-        "checkout.before_reserve",
-        "checkout.after_reserve",
-        "checkout.after_create",
-        "checkout.before_authorise",
-        "checkout.after_authorise",
-        "checkout.after_authorised_commit",
-        "checkout.after_confirm",
-        "checkout.before_capture",
-        "checkout.after_capture",
-        "checkout.after_captured_commit",
-        "checkout.before_compensate",
-        "checkout.after_void",
-        "outbox.before_publish",
-        "outbox.after_publish",
-    }
-)
+POINTS = frozenset({"outbox.before_publish", "outbox.after_publish"})
 
 
 class FailpointError(RuntimeError):
@@ -35,13 +20,14 @@ class UnknownFailpoint(ValueError):
 _armed: dict[str, str] = {}
 
 
-def arm(spec: str) -> None:
-    """Arm `name=action[,name=action]`; actions are `kill`, `error` and `sleep:SECONDS`. Each fires once."""
+def arm(spec: str, known: Collection[str]) -> None:
+    """Arm `name=action[,name=action]`, names from `known`; actions are `kill`, `error` and `sleep:SECONDS`. Each fires
+    once."""
     for part in filter(None, (piece.strip() for piece in spec.split(","))):
         name, _, action = part.partition("=")
-        if name not in KNOWN or not (action in {"kill", "error"} or action.startswith("sleep:")):
+        if name not in known or not (action in {"kill", "error"} or action.startswith("sleep:")):
             raise UnknownFailpoint(
-                f"SOUK_FAILPOINTS: unknown point or action in {part!r}; points are {', '.join(sorted(KNOWN))}"
+                f"SOUK_FAILPOINTS: unknown point or action in {part!r}; points are {', '.join(sorted(known))}"
             )
         _armed[name] = action
 

@@ -1,8 +1,9 @@
-"""What a background job is; each noun lists its own, the worker runs them all."""
+"""What a background job is, and the kernel's own. Each noun lists its jobs in `jobs.py`, the worker runs them all."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from api.kernel import idempotency, outbox
 from api.kernel.context import Context
 from api.kernel.db import Tx
 
@@ -26,3 +27,6 @@ async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaita
         total += gone
         if gone < size:
             return total
+
+
+JOBS = (Job("outbox relay", 0.5, outbox.relay), Job("idempotency reaper", 600.0, idempotency.reap))

@@ -25,7 +25,7 @@ from sqlalchemy.types import (
     Uuid,
 )
 
-from api.tables import metadata, unpublished_tables
+from api.nouns import metadata, unpublished_tables
 
 PUBLICATION = "souk_cdc"
 PATH = Path(__file__).parents[2] / "warehouse" / "contracts" / "oltp.json"

@@ -5,8 +5,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from api.nouns import metadata
 from api.operations import contract
-from api.tables import metadata
 
 
 def test_the_contract_file_is_the_rendered_contract() -> None:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import redis
 
-from api.kernel import failpoints
+from api import nouns
 from api.kernel.outbox import STREAM
 from api.operations.invariants.run import Gateway, violations
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
@@ -119,7 +119,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
 
 
 def test_every_failpoint_is_exercised_here() -> None:
-    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS} == failpoints.KNOWN
+    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS} == nouns.failpoints()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

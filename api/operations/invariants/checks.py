@@ -4,24 +4,14 @@
 sandbox's ledger.
 """
 
-from dataclasses import dataclass
-
+from api import nouns
+from api.kernel.invariants import Check
 from api.orders.states import SOLD_STATES, TRANSITIONS
 
 SOLD = ", ".join(f"'{state}'" for state in sorted(SOLD_STATES))
 STEPS = ", ".join(
     f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`name` begins with the invariant it belongs to; `sentence` is what must hold; `sql` finds what does not."""
-
-    name: str
-    sentence: str
-    sql: str
-    gateway: bool = False
 
 
 STOCK = (
@@ -297,4 +287,4 @@ GATEWAY = (
         gateway=True,
     ),
 )
-CHECKS: tuple[Check, ...] = STOCK + ORDERS + MONEY + EVENTS + GATEWAY
+CHECKS: tuple[Check, ...] = (*STOCK, *ORDERS, *MONEY, *EVENTS, *GATEWAY, *nouns.invariants())

@@ -7,7 +7,8 @@ import psycopg
 from psycopg import sql
 
 from api.kernel.clock import monotonic
-from api.operations.invariants.checks import CHECKS, Check
+from api.kernel.invariants import Check
+from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import copy_ledger
 
 SAMPLE = 5

@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api.app import ROUTERS, create_app
+from api import nouns
+from api.app import create_app
 from api.kernel import health, problem_types
 from api.kernel.errors import Problem
 from api.kernel.errors import problem_types as kinds_of_problem
@@ -46,8 +47,9 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def routes(app: FastAPI) -> list[APIRoute]:
     """Every documented route, as it was declared."""
+    of_nouns = [router for router, _ in nouns.routers()]
     declared = [
-        route for router in (*ROUTERS, health.router, problem_types.router, app.router) for route in router.routes
+        route for router in (*of_nouns, health.router, problem_types.router, app.router) for route in router.routes
     ]
     return [route for route in declared if isinstance(route, APIRoute) and route.include_in_schema]
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from api.app import ROUTERS
+from api import nouns
 from api.kernel.idempotency import request_key
 from tests.harness.api import Server
 from tests.harness.buying import Market
@@ -139,7 +139,7 @@ def test_a_refusal_that_was_decided_is_repeated_even_when_the_world_has_changed(
 
 def test_every_route_that_writes_is_keyed_or_safe_by_nature() -> None:
     unclassified, keyed = [], []
-    for route in [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]:
+    for route in [route for router, _ in nouns.routers() for route in router.routes if isinstance(route, APIRoute)]:
         methods = (route.methods or set()) - {"GET", "HEAD", "OPTIONS"}
         if not methods:
             continue

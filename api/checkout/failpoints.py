@@ -1,0 +1,18 @@
+"""Where a test may stop a checkout: before and after everything that another process or the buyer can see."""
+
+POINTS = frozenset(
+    {
+        "checkout.before_reserve",
+        "checkout.after_reserve",
+        "checkout.after_create",
+        "checkout.before_authorise",
+        "checkout.after_authorise",
+        "checkout.after_authorised_commit",
+        "checkout.after_confirm",
+        "checkout.before_capture",
+        "checkout.after_capture",
+        "checkout.after_captured_commit",
+        "checkout.before_compensate",
+        "checkout.after_void",
+    }
+)

@@ -1,0 +1,116 @@
+"""The list of the shop's nouns. Routers, tables, jobs, failpoints, invariants and the rules of `tests/architecture` are
+read from it.
+
+A noun is a folder of `api`. Its parts are found by the name of their module, in the folder or in a sub-folder, and none
+is obligatory:
+
+| module | must define | read by |
+|---|---|---|
+| `routes` | `router`, an `APIRouter` | `api.app` |
+| `models` | classes derived from `Base` | migrations, the contract, the rule of table owners |
+| `jobs` | `JOBS`, a tuple of `Job` | `api.worker` |
+| `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
+| `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
+
+Importing this module imports no noun: each function imports only the modules that it reads.
+"""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from fastapi import APIRouter
+from sqlalchemy import MetaData
+
+from api.kernel.db import Base
+from api.kernel.invariants import Check
+from api.kernel.jobs import Job
+
+ROOT = Path(__file__).parent
+ROLES = {"routes": "router", "jobs": "JOBS", "failpoints": "POINTS", "invariants": "CHECKS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """`name` is the folder's; `prefix` stands before every path of its routers."""
+
+    name: str
+    prefix: str = "/api/v1"
+
+    def modules(self, role: str) -> Iterator[ModuleType]:
+        """The noun's modules called `role`, imported, in the order of their paths."""
+        for path in sorted(ROOT.joinpath(self.name).rglob(f"{role}.py")):
+            yield importlib.import_module(".".join(("api", *path.relative_to(ROOT).with_suffix("").parts)))
+
+
+# From the highest layer to the lowest: a noun imports only nouns below it. The import contract in pyproject.toml has
+# the same order, and neighbours of one layer there do not import each other.
+NOUNS: tuple[Noun, ...] = (
+    Noun("pages", prefix=""),
+    Noun("analytics"),
+    Noun("checkout"),
+    Noun("orders"),
+    Noun("payments"),
+    Noun("recommendations"),
+    Noun("search"),
+    Noun("identity"),
+    Noun("carts"),
+    Noun("catalog"),
+    Noun("inventory"),
+    Noun("sellers"),
+    Noun("pricing"),
+    Noun("events"),
+)
+KERNEL = Noun("kernel")
+
+
+def routers() -> list[tuple[APIRouter, str]]:
+    """Every noun's routers, each with the prefix of its paths."""
+    return [(module.router, noun.prefix) for noun in NOUNS for module in noun.modules("routes")]
+
+
+def jobs() -> list[Job]:
+    """What the worker runs: the kernel's jobs, then every noun's."""
+    return [job for module in _modules("jobs") for job in module.JOBS]
+
+
+def failpoints() -> frozenset[str]:
+    """The names that SOUK_FAILPOINTS may hold."""
+    return frozenset(point for module in _modules("failpoints") for point in module.POINTS)
+
+
+def invariants() -> list[Check]:
+    """Every check of `python -m api.operations.invariants`."""
+    return [check for module in _modules("invariants") for check in module.CHECKS]
+
+
+def metadata() -> MetaData:
+    """All tables of the shop in one metadata."""
+    for _ in _modules("models"):
+        pass  # importing a module of models adds its tables to the metadata
+    return Base.metadata
+
+
+def unpublished_tables() -> frozenset[str]:
+    """Tables that never leave Postgres: secrets, saga state and addresses."""
+    metadata()
+    return frozenset(
+        str(mapper.class_.__tablename__)
+        for mapper in Base.registry.mappers
+        if getattr(mapper.class_, "__unpublished__", False)
+    )
+
+
+def table_owners() -> dict[str, str]:
+    """Table name -> the noun (or `kernel`) whose models declare it."""
+    metadata()
+    return {
+        str(mapper.class_.__tablename__): mapper.class_.__module__.split(".")[1] for mapper in Base.registry.mappers
+    }
+
+
+def _modules(role: str) -> Iterator[ModuleType]:
+    for noun in (KERNEL, *NOUNS):
+        yield from noun.modules(role)

@@ -1,0 +1,142 @@
+"""`api/nouns.py` is complete: a folder or a module that it does not pick up fails here, with what to do."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api import nouns
+from api.kernel.jobs import Job
+from api.nouns import KERNEL, NOUNS, ROLES, ROOT
+
+# Folders of `api` that are no nouns: programs of their own, which no noun imports.
+PROGRAMS = {"operations", "sandbox"}
+# What is declared where: the mark in the source, and the only module that may hold it.
+DECLARED_IN = {"APIRouter": "routes", "Job": "jobs", "Check": "invariants", "__tablename__": "models"}
+# Routers of the kernel are no noun's: `api.app` names them.
+KERNEL_ROUTERS = {"kernel/health.py", "kernel/problem_types.py"}
+
+
+def folders(root: Path) -> set[str]:
+    return {path.parent.name for path in root.glob("*/__init__.py")}
+
+
+def unlisted(root: Path) -> Iterator[str]:
+    """Folders of `api` that are neither in the tuple nor a program."""
+    for name in sorted(folders(root) - {noun.name for noun in NOUNS} - {KERNEL.name} - PROGRAMS):
+        yield (
+            f"api/{name} is not in NOUNS: add Noun({name!r}) to api/nouns.py at its layer, and {name} to the layers of"
+            " the import contract in pyproject.toml"
+        )
+
+
+def misplaced(root: Path) -> Iterator[str]:
+    """Declarations in a module that nothing picks up."""
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0] in PROGRAMS or len(place.parts) == 1 or str(place) in KERNEL_ROUTERS:
+            continue
+        for found in declarations(ast.parse(path.read_text())) - {path.stem}:
+            yield f"api/{place}: nothing reads this module for what it declares; move it into {found}.py of its folder"
+
+
+def declarations(tree: ast.Module) -> set[str]:
+    """The role modules whose declarations a file holds."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]) if name in DECLARED_IN:
+                found.add(DECLARED_IN[name])
+    return found
+
+
+def incomplete(root: Path) -> Iterator[str]:
+    """Role modules without the name that is read from them."""
+    for role, name in ROLES.items():
+        for path in sorted(root.glob(f"*/**/{role}.py")):
+            defined = {
+                target.id
+                for node in ast.parse(path.read_text()).body
+                if isinstance(node, ast.Assign | ast.AnnAssign)
+                for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+                if isinstance(target, ast.Name)
+            }
+            if path.relative_to(root).parts[0] not in PROGRAMS and name not in defined:
+                yield f"api/{path.relative_to(root)} defines no {name}: api/nouns.py reads that name"
+
+
+def test_the_tuple_and_the_folders_are_the_same() -> None:
+    assert list(unlisted(ROOT)) == []
+    assert {noun.name for noun in NOUNS} <= folders(ROOT), "a noun of api/nouns.py has no folder"
+
+
+def test_every_declaration_is_where_it_is_read() -> None:
+    assert list(misplaced(ROOT)) == []
+    assert list(incomplete(ROOT)) == []
+
+
+def test_every_module_of_a_role_is_picked_up() -> None:
+    listed = {
+        module.__file__ for noun in (KERNEL, *NOUNS) for role in (*ROLES, "models") for module in noun.modules(role)
+    }
+    there = {
+        str(path)
+        for role in (*ROLES, "models")
+        for path in ROOT.glob(f"*/**/{role}.py")
+        if path.relative_to(ROOT).parts[0] not in PROGRAMS
+    }
+
+    assert listed == there
+
+
+def test_names_are_unique() -> None:
+    jobs, checks = [job.name for job in nouns.jobs()], [check.name for check in nouns.invariants()]
+
+    assert len(jobs) == len(set(jobs))
+    assert len(checks) == len(set(checks))
+    assert all(isinstance(job, Job) for job in nouns.jobs())
+    assert nouns.failpoints()
+
+
+@pytest.fixture
+def skeleton(tmp_path: Path) -> Path:
+    """The folders of `api` with their Python files, to break."""
+    copied = tmp_path / "api"
+    shutil.copytree(
+        ROOT,
+        copied,
+        ignore=lambda folder, names: [n for n in names if Path(folder, n).is_file() and not n.endswith(".py")],
+    )
+    return copied
+
+
+def test_a_forgotten_noun_is_told_what_to_do(skeleton: Path) -> None:
+    assert list(unlisted(skeleton)) == []
+    (skeleton / "reviews").mkdir()
+    (skeleton / "reviews" / "__init__.py").write_text('"""Reviews."""\n')
+
+    assert [line.split(":")[0] for line in unlisted(skeleton)] == ["api/reviews is not in NOUNS"]
+
+
+@pytest.mark.parametrize(
+    ("source", "moved_to"),
+    [
+        ("api/carts/routes.py", "routes"),
+        ("api/carts/jobs.py", "jobs"),
+        ("api/carts/models.py", "models"),
+    ],
+)
+def test_a_module_that_nothing_reads_is_told_where_to_go(skeleton: Path, source: str, moved_to: str) -> None:
+    original = skeleton.parent / source
+    original.rename(original.with_name("other.py"))
+
+    assert [line.partition("move it into ")[2] for line in misplaced(skeleton)] == [f"{moved_to}.py of its folder"]
+
+
+@pytest.mark.parametrize(("role", "name"), ROLES.items())
+def test_a_role_without_its_name_is_seen(skeleton: Path, role: str, name: str) -> None:
+    (skeleton / "pricing" / f"{role}.py").write_text("OTHER = ()\n")
+
+    assert list(incomplete(skeleton)) == [f"api/pricing/{role}.py defines no {name}: api/nouns.py reads that name"]
