@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from api.carts.commands import empty_cart
 from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
 from api.checkout.quote import make_plan
-from api.checkout.record import Running, gate_part, settled_plan
+from api.checkout.record import NO_CHECK, Running, gate_part, settled_plan
 from api.checkout.recovery import TERMINAL
 from api.checkout.saga import TASK, Event, Task, Transition, step
 from api.checkout.writes import Batch, Facts, prepare
@@ -38,6 +38,7 @@ _AFTER_COMMIT = {
     "confirmed": "checkout.after_confirm",
     "captured": "checkout.after_captured_commit",
 }
+_MOVED = "(SELECT count(*) FROM gate) AS moved, (SELECT ok FROM feasible) AS ok"
 
 
 class LostLease(Exception):
@@ -174,12 +175,8 @@ async def _commit(
 async def _write(ctx: Context, running: Running, change: Change) -> None:
     """The one statement. Raises: LostLease; _Stale when a check before the gate failed."""
     batch, facts = change.batch, change.facts
-    feasible = "(SELECT ok FROM feasible)" if batch.checks else "true"
-    gate = gate_part(
-        running, change.move.point, change.lease_seconds, plan=facts.plan, failure=facts.failure, condition=feasible
-    )
-    select = f"(SELECT count(*) FROM gate) AS moved, {feasible} AS ok"  # noqa: S608 - two constants
-    statement, values = compose([*batch.checks, gate, *batch.all_parts()], select)
+    gate = gate_part(running, change.move.point, change.lease_seconds, plan=facts.plan, failure=facts.failure)
+    statement, values = compose([*(batch.checks or [NO_CHECK]), gate, *batch.all_parts()], _MOVED)
     empties_cart = change.move.point == "completed" and settled_plan(running).from_cart
 
     async def work(tx: Tx) -> None:

@@ -22,13 +22,14 @@ _BEGIN = """begun AS (
     SELECT :checkout_id, :key_actor, :checkout_user, :checkout_session, :key_key, 'started', CAST(:checkout_request AS
     jsonb),
            :lease_token, now() + make_interval(secs => :lease_seconds) FROM claim RETURNING 1)"""
+NO_CHECK = Part("feasible AS (SELECT true AS ok)", makes=("feasible",))
 _GATE = """gate AS (
     UPDATE checkouts SET recovery_point = :gate_next, plan = coalesce(CAST(:gate_plan AS jsonb), plan),
-           order_id = coalesce(CAST(:gate_order AS uuid), order_id), failure = coalesce(CAST(:gate_failure AS jsonb),
-           failure),
+           order_id = coalesce(CAST(:gate_order AS uuid), order_id),
+           failure = coalesce(CAST(:gate_failure AS jsonb), failure),
            lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
-    WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now AND {condition}
-    RETURNING checkout_id)"""
+    WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now
+      AND (SELECT ok FROM feasible) RETURNING checkout_id)"""
 _TAKE_OVER = text(
     """UPDATE checkouts SET lease_token = :lease_token, lease_expires_at = now() + make_interval(secs =>
     :lease_seconds),
@@ -84,9 +85,8 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
         "lease_seconds": settings.checkout_lease_seconds,
     }
     lease = settings.checkout_deadline_seconds + settings.checkout_lease_seconds
-    row = await ctx.db.once(
-        *compose([claim_part(key, lease), Part(_BEGIN, values)], "(SELECT count(*) FROM claim) AS claimed")
-    )
+    begin_part = Part(_BEGIN, values, makes=("begun",), needs=("claim",), writes=frozenset({"checkouts"}))
+    row = await ctx.db.once(*compose([claim_part(key, lease), begin_part], "(SELECT count(*) FROM claim) AS claimed"))
     if row is None or not row.claimed:
         return None
     return Running(checkout_id, token, "started", actor, key.key, request, None, age=0.0, attempts=1)
@@ -99,25 +99,22 @@ async def take_over(ctx: Context) -> Running | None:
 
 
 def gate_part(
-    running: Running, point: str, lease_seconds: float, *, plan: Plan | None, failure: Problem | None, condition: str
+    running: Running, point: str, lease_seconds: float, *, plan: Plan | None, failure: Problem | None
 ) -> Part:
-    """Move the checkout to `point` if this driver still holds the lease and nobody moved it; everything else in the
-    statement follows."""
-    return Part(
-        _GATE.format(condition=condition),
-        {
-            "checkout_id": running.checkout_id,
-            "lease_token": running.token,
-            "lease_seconds": lease_seconds,
-            "gate_now": running.point,
-            "gate_next": point,
-            "gate_plan": None if plan is None else plan.model_dump_json(),
-            "gate_order": None if plan is None else plan.order_id,
-            "gate_failure": None
-            if failure is None
-            else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode(),
-        },
-    )
+    """Move the checkout to `point` if this driver still holds the lease, nobody moved it and an earlier part's CTE
+    `feasible` says ok; everything else in the statement follows."""
+    told = None if failure is None else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode()
+    values: dict[str, object] = {
+        "checkout_id": running.checkout_id,
+        "lease_token": running.token,
+        "lease_seconds": lease_seconds,
+        "gate_now": running.point,
+        "gate_next": point,
+        "gate_plan": None if plan is None else plan.model_dump_json(),
+        "gate_order": None if plan is None else plan.order_id,
+        "gate_failure": told,
+    }
+    return Part(_GATE, values, makes=("gate",), needs=("feasible",), writes=frozenset({"checkouts"}))
 
 
 def _running(row: Row[Any]) -> Running:  # Any: a row of checkouts

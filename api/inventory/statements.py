@@ -136,6 +136,10 @@ _CLOSE_ORDER = """closed_order AS (
     UPDATE inventory_reservations r SET status = 'released', updated_at = now() FROM gate
     WHERE r.order_id = :restock_reference AND r.status = 'confirmed' RETURNING 1)"""
 
+_STOCK_TABLES = frozenset({"product_variants", "warehouse_stock", "inventory_reservations", "inventory_transactions"})
+_RELEASE_MAKES = ("kept", "locked", "freed", "put_back", "shelved", "closed", "release_journal")
+_RESTOCK_MAKES = ("back", "locked", "regained", "reshelved", "restock_journal")
+
 
 def hold_check(lines: Sequence[Allocation]) -> Part:
     """Lock and look; CTE `feasible(ok)`. One line per (variant, warehouse)."""
@@ -148,46 +152,85 @@ def hold_check(lines: Sequence[Allocation]) -> Part:
             "hold_warehouses": [line.warehouse_id for line in lines],
             "hold_quantities": [line.quantity for line in lines],
         },
+        makes=("demand", "wanted", "locked", "shelves", "feasible"),
     )
 
 
 def hold(order_id: UUID, seconds: int) -> Part:
     """Take what `hold_check` found, for `seconds`; the gate names the checkout."""
-    return Part(HOLD, {"hold_order": order_id, "hold_seconds": seconds})
+    return Part(
+        HOLD,
+        {"hold_order": order_id, "hold_seconds": seconds},
+        makes=("taken", "moved", "held", "journal"),
+        needs=("demand", "wanted", "gate"),
+        writes=_STOCK_TABLES,
+    )
 
 
 def confirm_check(checkout_id: UUID, expected: int) -> Part:
     """Lock the checkout's reservations; `feasible(ok)` when all `expected` of them are still active."""
-    ctes = f"{_KEPT}, {_LOCKED_KEPT}, {_CONFIRM_CHECK}"
-    return Part(ctes, {"kept_checkout": checkout_id, "kept_expected": expected})
+    return Part(
+        f"{_KEPT}, {_LOCKED_KEPT}, {_CONFIRM_CHECK}",
+        {"kept_checkout": checkout_id, "kept_expected": expected},
+        makes=("kept", "locked", "feasible"),
+    )
 
 
 def confirm() -> Part:
     """The held units leave the warehouse's reserve: they are sold."""
-    return Part(_CONFIRM)
+    return Part(
+        _CONFIRM,
+        makes=("sent", "kept_confirmed"),
+        needs=("kept", "locked", "gate"),
+        writes=frozenset({"warehouse_stock", "inventory_reservations"}),
+    )
 
 
 def release(checkout_id: UUID) -> Part:
     """Give back what is still held, if anything."""
-    return Part(f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}", {"kept_checkout": checkout_id, "release_status": "released"})
+    return Part(
+        f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}",
+        {"kept_checkout": checkout_id, "release_status": "released"},
+        makes=_RELEASE_MAKES,
+        needs=("gate",),
+        writes=_STOCK_TABLES,
+    )
 
 
 def release_due(batch: int) -> Part:
     """Give back up to `batch` reservations that outlived their time; reservations another process works on are left to
     it."""
-    return Part(f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}", {"sweep_batch": batch, "release_status": "expired"})
+    return Part(
+        f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}",
+        {"sweep_batch": batch, "release_status": "expired"},
+        makes=_RELEASE_MAKES,
+        needs=("gate",),
+        writes=_STOCK_TABLES,
+    )
 
 
 def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]], *, cancels_order: bool) -> Part:
     """Sold units come back: (variant, warehouse or None for any, units). `reference` is the return, or the order that
     ends with it."""
+    values = {
+        "restock_transactions": [new_id() for _ in lines],
+        "restock_variants": [line[0] for line in lines],
+        "restock_warehouses": [line[1] for line in lines],
+        "restock_quantities": [line[2] for line in lines],
+        "restock_reference": reference,
+    }
+    if cancels_order:
+        return Part(
+            f"{_RESTOCK}, {_CLOSE_ORDER}",
+            values,
+            makes=(*_RESTOCK_MAKES, "closed_order"),
+            needs=("gate",),
+            writes=_STOCK_TABLES,
+        )
     return Part(
-        f"{_RESTOCK}, {_CLOSE_ORDER}" if cancels_order else _RESTOCK,
-        {
-            "restock_transactions": [new_id() for _ in lines],
-            "restock_variants": [line[0] for line in lines],
-            "restock_warehouses": [line[1] for line in lines],
-            "restock_quantities": [line[2] for line in lines],
-            "restock_reference": reference,
-        },
+        _RESTOCK,
+        values,
+        makes=_RESTOCK_MAKES,
+        needs=("gate",),
+        writes=_STOCK_TABLES - {"inventory_reservations"},
     )

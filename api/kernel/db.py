@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
+from api.kernel.rows import as_models
 from api.kernel.settings import Settings
 
 T = TypeVar("T")
@@ -69,6 +70,19 @@ class ReadTx:
         self, statement: Executable, parameters: Parameters | None = None
     ) -> Row[Any] | None:  # Any: row shape varies
         return (await self._connection.execute(statement, parameters)).first()
+
+    async def all_as(self, model: type[T], statement: Executable, parameters: Parameters | None = None) -> list[T]:
+        """Every row as a `model`, a dataclass or a pydantic model whose fields are the columns. Raises:
+        ColumnMismatch."""
+        result = await self._connection.execute(statement, parameters)
+        return as_models(model, result.keys(), result.all())
+
+    async def first_as(self, model: type[T], statement: Executable, parameters: Parameters | None = None) -> T | None:
+        """The first row as a `model`, None when there is none. Raises: ColumnMismatch."""
+        result = await self._connection.execute(statement, parameters)
+        row = result.first()
+        models = as_models(model, result.keys(), () if row is None else (row,))
+        return models[0] if models else None
 
     async def scalar(
         self, statement: Executable, parameters: Parameters | None = None

@@ -20,7 +20,7 @@ from api.kernel.auth import CurrentActor
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx, sqlstate
 from api.kernel.errors import Conflict, MalformedRequest, Problem
-from api.kernel.statement import Part
+from api.kernel.statement import OPEN_GATE, Part, compose
 
 MAX_KEY = 255
 LOCK_TIMEOUT = "55P03"
@@ -123,18 +123,31 @@ _REAP = text(
 
 def claim_part(key: RequestKey, lease_seconds: float) -> Part:
     """Insert the key, running; CTE `claim` has a row when this request is the first."""
-    return Part(_CLAIM, {**key.values, "key_lease": lease_seconds})
+    return Part(
+        _CLAIM, {**key.values, "key_lease": lease_seconds}, makes=("claim",), writes=frozenset({"idempotency_keys"})
+    )
 
 
 def finish_part(actor_key: str, key: str, answer: Stored) -> Part:
     """Store the answer, in the same commit as the last effect."""
-    values = {"key_actor": actor_key, "key_key": key, **_answer_values(answer)}
-    return Part(_FINISH, values)
+    return Part(
+        _FINISH,
+        {"key_actor": actor_key, "key_key": key, **_answer_values(answer)},
+        makes=("finished",),
+        needs=("gate",),
+        writes=frozenset({"idempotency_keys"}),
+    )
 
 
 def forget_part(actor_key: str, key: str) -> Part:
     """Free the key: nothing was done, the same key may try again."""
-    return Part(_FORGET, {"key_actor": actor_key, "key_key": key})
+    return Part(
+        _FORGET,
+        {"key_actor": actor_key, "key_key": key},
+        makes=("forgotten",),
+        needs=("gate",),
+        writes=frozenset({"idempotency_keys"}),
+    )
 
 
 async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
@@ -159,15 +172,14 @@ async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable
     """
 
     async def attempt(tx: Tx) -> tuple[Stored, bool]:
-        claimed = await tx.first(text(f"WITH {_CLAIM} SELECT 1 FROM claim"), {**key.values, "key_lease": 0})  # noqa: S608 - a constant
+        claimed = await tx.first(*compose([claim_part(key, 0)], "1 FROM claim"))
         if claimed is None:
             known = await find(tx, key)
             if known is None:
                 raise RequestInFlight
             return known, True
         answer = await work(tx)
-        finish = f"WITH gate AS (SELECT 1), {_FINISH} SELECT 1"
-        await tx.execute(text(finish), {"key_actor": key.actor_key, "key_key": key.key, **_answer_values(answer)})
+        await tx.execute(*compose([OPEN_GATE, finish_part(key.actor_key, key.key, answer)], "1"))
         return answer, False
 
     try:

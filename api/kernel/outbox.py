@@ -76,6 +76,9 @@ def events_part(events: Sequence[Event]) -> Part:
             "outbox_types": [event.event_type for event in events],
             "outbox_payloads": [orjson.dumps(event.payload, default=str).decode() for event in events],
         },
+        makes=("emitted",),
+        needs=("gate",),
+        writes=frozenset({"outbox_events"}),
     )
 
 

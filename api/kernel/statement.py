@@ -4,9 +4,12 @@ tables.
 A part is a list of common table expressions. By convention `gate` is the one that decides: it yields one row when the
 change may happen and none when not, and every writing part reads `FROM ..., gate`, so that either all of them write or
 none.
+
+All CTEs of one statement see the same snapshot and run in no fixed order. Postgres applies only one of two updates of
+the same row and does not say which, so `compose` refuses two parts that write the same table.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import TextClause, text
@@ -14,22 +17,42 @@ from sqlalchemy import TextClause, text
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`ctes`: `name AS (...)`, comma separated. `values`: binds; each noun prefixes its own."""
+    """`ctes`: `name AS (...)`, comma separated, a module constant. `values`: binds; each noun prefixes its own.
+
+    `makes`: the CTEs that it defines. `needs`: the CTEs of earlier parts that it reads. `writes`: the tables that it
+    inserts into, updates or deletes from. A unit test compares all three with the SQL.
+    """
 
     ctes: str
     values: Mapping[str, object] = field(default_factory=dict)
+    makes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    writes: frozenset[str] = frozenset()
 
 
-OPEN_GATE = Part("gate AS (SELECT NULL::uuid AS checkout_id)")
+OPEN_GATE = Part("gate AS (SELECT NULL::uuid AS checkout_id)", makes=("gate",))
 
 
 def compose(parts: Sequence[Part], select: str) -> tuple[TextClause, dict[str, object]]:
-    """`WITH parts... SELECT select` and its binds. Raises: ValueError when two parts bind the same name to different
-    values."""
+    """`WITH parts... SELECT select` and its binds.
+
+    Raises: ValueError when two parts write the same table, make the same CTE or bind the same name to different values,
+    or when a part needs a CTE that no earlier part makes.
+    """
     values: dict[str, object] = {}
+    made: set[str] = set()
+    written: set[str] = set()
     for part in parts:
-        for name, value in part.values.items():
-            if name in values and values[name] != value:
-                raise ValueError(f"two parts bind {name} differently")
-            values[name] = value
+        _refuse("two parts write the table", written.intersection(part.writes))
+        _refuse("two parts make the CTE", made.intersection(part.makes))
+        _refuse("no earlier part makes the CTE", set(part.needs) - made)
+        _refuse("two parts bind differently", (n for n, v in part.values.items() if n in values and values[n] != v))
+        values.update(part.values)
+        made.update(part.makes)
+        written.update(part.writes)
     return text(f"WITH {', '.join(part.ctes for part in parts)} SELECT {select}"), values
+
+
+def _refuse(reason: str, names: Iterable[str]) -> None:
+    if found := sorted(names):
+        raise ValueError(f"{reason} {', '.join(found)}")

@@ -127,7 +127,8 @@ async def request_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOr
         "return_quantities": list(wanted.values()),
         "return_amounts": amounts,
     }
-    parts, events = [Part(_REQUEST, values)], [_return_event(return_id, order_id, "requested") for return_id in ids]
+    parts = [Part(_REQUEST, values, makes=("asked",), needs=("gate",), writes=frozenset({"returns"}))]
+    events = [_return_event(return_id, order_id, "requested") for return_id in ids]
     everything = all(item.returned + wanted.get(item.order_item_id, 0) == item.quantity for item in items.values())
     if everything:
         move = Step(order_id, order.status, "return_requested", actor.kind, request.reason[:200])
@@ -154,7 +155,7 @@ async def decide_return(tx: Tx, actor: Actor, order_id: UUID, request: DecideRet
     if not returns:
         raise _impossible(order.status, after)
     verdict = "approved" if request.approve else "rejected"
-    parts = [_decide(order_id, "requested", verdict)]
+    parts = [decide_part(order_id, "requested", verdict)]
     events = [_return_event(row.return_id, order_id, verdict) for row in returns]
     amount = None
     if request.approve:
@@ -180,11 +181,13 @@ def _return_event(return_id: UUID, order_id: UUID, status: str) -> Event:
 
 def decide_part(order_id: UUID, before: str, after: str) -> Part:
     """All returns of the order that are in `before` become `after`."""
-    return _decide(order_id, before, after)
-
-
-def _decide(order_id: UUID, before: str, after: str) -> Part:
-    return Part(_DECIDE, {"order_id": order_id, "return_from": before, "return_to": after})
+    return Part(
+        _DECIDE,
+        {"order_id": order_id, "return_from": before, "return_to": after},
+        makes=("decided",),
+        needs=("gate",),
+        writes=frozenset({"returns"}),
+    )
 
 
 def _wanted(request: ReturnOrder, items: dict[UUID, Row[Any]]) -> dict[UUID, int]:  # Any: rows of _ITEMS

@@ -81,7 +81,7 @@ async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a r
         "refund_amount": refund.amount,
         "payment_id": refund.payment_id,
     }
-    parts = [Part(_RECORD, values)]
+    parts = [Part(_RECORD, values, makes=("gate", "given_back"), writes=frozenset({"refunds", "payments"}))]
     events = [
         Event("payment", refund.payment_id, "RefundIssued", {"orderId": refund.order_id, "amount": refund.amount})
     ]
@@ -90,5 +90,13 @@ async def _record(tx: Tx, refund: Row[Any], reference: str) -> None:  # Any: a r
         parts += [decide_part(refund.order_id, "approved", "refunded"), move_part(move)]
         events.append(move.event())
     else:
-        parts.append(Part(f"{_RETURNED}, {_PARTLY}", {"order_id": refund.order_id}))
+        parts.append(
+            Part(
+                f"{_RETURNED}, {_PARTLY}",
+                {"order_id": refund.order_id},
+                makes=("given_returns", "kept_rest"),
+                needs=("gate",),
+                writes=frozenset({"returns", "orders"}),
+            )
+        )
     await tx.execute(*compose([*parts, events_part(events)], "1"))

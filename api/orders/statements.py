@@ -142,7 +142,13 @@ def create_part(order: NewOrder) -> Part:
         "step_id": new_id(),
         "step_actor": order.actor_kind,
     }
-    return Part(_CREATE, values)
+    return Part(
+        _CREATE,
+        values,
+        makes=("placed", "placed_items", "placed_step"),
+        needs=("gate",),
+        writes=frozenset({"orders", "order_items", "order_events"}),
+    )
 
 
 def created_event(order: NewOrder) -> Event:
@@ -169,9 +175,18 @@ def move_part(step: Step) -> Part:
             "step_actor": step.actor_kind,
             "step_reason": step.reason,
         },
+        makes=("moved_order", "moved_items", "moved_step"),
+        needs=("gate",),
+        writes=frozenset({"orders", "order_items", "order_events"}),
     )
 
 
 def payment_status_part(order_id: UUID, status: str) -> Part:
     """What the order says about its payment; not a step of the state machine."""
-    return Part(_PAID, {"order_id": order_id, "paid_status": status})
+    return Part(
+        _PAID,
+        {"order_id": order_id, "paid_status": status},
+        makes=("paid_order",),
+        needs=("gate",),
+        writes=frozenset({"orders"}),
+    )

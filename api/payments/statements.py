@@ -46,6 +46,9 @@ def open_part(
             "payment_amount": amount,
             "payment_currency": currency,
         },
+        makes=("opened",),
+        needs=("gate",),
+        writes=frozenset({"payments"}),
     )
 
 
@@ -54,6 +57,9 @@ def move_part(payment_id: UUID, before: Sequence[str], after: str, reference: st
     return Part(
         _MOVE,
         {"payment_id": payment_id, "payment_from": list(before), "payment_to": after, "payment_reference": reference},
+        makes=("moved_payment",),
+        needs=("gate",),
+        writes=frozenset({"payments"}),
     )
 
 
@@ -73,4 +79,7 @@ def request_refund_part(refund_id: UUID, payment_id: UUID, order_id: UUID, key: 
             "refund_key": key,
             "refund_amount": amount,
         },
+        makes=("asked_refund",),
+        needs=("gate",),
+        writes=frozenset({"refunds"}),
     )
