@@ -13,12 +13,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.bundle.vector import load_vector
 from serving.metrics import ANSWERS, REQUEST_SECONDS
-from serving.recommender.catalogue import CatalogueReader
+from serving.recommender.product_features import ProductFeaturesReader
 from serving.recommender.recommend import Guards, for_you, open_guards, related
+from serving.recommender.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer
 from serving.recommender.shoppers import Shoppers
-from serving.schemas import ForYouRequest, Ranking, RelatedRequest, ReloadAnswer
+from serving.recommender.state import State
 from serving.settings import ServingSettings
-from serving.state import State
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
 async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
     """Read what there is, then watch for changes until closed."""
     vector = load_vector()
-    state = State(settings, vector, CatalogueReader(settings.features_dir, vector))
+    state = State(settings, vector, ProductFeaturesReader(settings.features_dir, vector))
     shoppers, guards = Shoppers(settings, vector), open_guards(settings)
     await state.refresh()
     watching = asyncio.create_task(state.watch())
@@ -76,7 +76,7 @@ async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
 async def for_you_route(request: ForYouRequest, ctx: Ctx) -> Ranking:
     """Products for one shopper, best first."""
     started = time.perf_counter()
-    ranking = await for_you(request, ctx.state.shelf, ctx.shoppers, ctx.guards, ctx.settings)
+    ranking = await for_you(request, ctx.state.assortment, ctx.shoppers, ctx.guards, ctx.settings)
     return _counted("for-you", ranking, started)
 
 
@@ -84,14 +84,14 @@ async def for_you_route(request: ForYouRequest, ctx: Ctx) -> Ranking:
 async def related_route(request: RelatedRequest, ctx: Ctx) -> Ranking:
     """Products that go with one product, best first."""
     started = time.perf_counter()
-    return _counted("related", related(request, ctx.state.shelf), started)
+    return _counted("related", related(request, ctx.state.assortment), started)
 
 
 @router.post("/v1/reload")
 async def reload_route(ctx: Ctx) -> ReloadAnswer:
     """Look at the pointer now, also when it did not change."""
     loaded = await ctx.state.refresh(force=True)
-    return ReloadAnswer(loaded=loaded, model_version=ctx.state.shelf.version, reason=ctx.state.refused)
+    return ReloadAnswer(loaded=loaded, model_version=ctx.state.assortment.version, reason=ctx.state.refused)
 
 
 @router.get("/health/live")
@@ -103,14 +103,14 @@ async def live() -> dict[str, str]:
 @router.get("/health/ready")
 async def ready(ctx: Ctx) -> JSONResponse:
     """200 while a bundle serves, whatever became of a newer one; 503 before the first."""
-    shelf = ctx.state.shelf
+    assortment = ctx.state.assortment
     document = {
-        "status": "ok" if shelf.bundle else "no model",
-        "modelVersion": shelf.version,
-        "products": shelf.size,
+        "status": "ok" if assortment.bundle else "no model",
+        "modelVersion": assortment.version,
+        "products": assortment.size,
         "refused": ctx.state.refused,
     }
-    return JSONResponse(document, status_code=200 if shelf.bundle else 503)
+    return JSONResponse(document, status_code=200 if assortment.bundle else 503)
 
 
 @router.get("/metrics")

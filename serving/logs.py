@@ -9,7 +9,7 @@ from typing import TextIO, cast
 import structlog
 
 
-class Forgiving(io.TextIOBase):
+class BestEffortStderr(io.TextIOBase):
     """stderr that never raises: a log on a full disk loses lines, and nothing stops for it."""
 
     def write(self, text: str) -> int:
@@ -31,5 +31,5 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Forgiving())),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", BestEffortStderr())),
     )

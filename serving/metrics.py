@@ -13,5 +13,5 @@ REQUEST_SECONDS = Histogram(
 BUNDLE_LOADED = Gauge("serving_bundle_loaded", "1 for the bundle in use", ["version"])
 BUNDLES_REFUSED = Counter("serving_bundles_refused_total", "Bundles refused at load")
 BUNDLE_LOAD_SECONDS = Gauge("serving_bundle_load_seconds", "Time of the last successful load")
-CATALOGUE_PRODUCTS = Gauge("serving_catalogue_products", "Products whose features are held in memory")
-CATALOGUE_AGE_SECONDS = Gauge("serving_catalogue_age_seconds", "Seconds since the product features were read")
+CATALOG_PRODUCTS = Gauge("serving_catalog_products", "Products whose features are held in memory")
+CATALOG_AGE_SECONDS = Gauge("serving_catalog_age_seconds", "Seconds since the product features were read")

@@ -4,47 +4,49 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from serving.recommender.assortment import Assortment, Mask
 from serving.recommender.reasons import popular_reason
-from serving.recommender.shelf import Mask, Shelf
-from serving.schemas import RankedItem, Ranking, Source
+from serving.recommender.schemas import RankedItem, Ranking, Source
 
 
 def popular(
-    shelf: Shelf, allowed_N: Mask, limit: int, category: int | None = None, skip: Iterable[int] = ()
+    assortment: Assortment, allowed_N: Mask, limit: int, category: int | None = None, skip: Iterable[int] = ()
 ) -> list[int]:
     """At most `limit` allowed items by popularity, of one category when given, without `skip`."""
-    order = shelf.popular_order_N
+    order = assortment.popular_order_N
     keep = allowed_N[order]
     if category is not None:
-        keep &= shelf.category_code_N[order] == category
+        keep &= assortment.category_code_N[order] == category
     order = order[keep]
     left_out = set(skip)
     return [item for item in (int(i) for i in order[: limit + len(left_out)]) if item not in left_out][:limit]
 
 
-def popular_ranking(shelf: Shelf, allowed_N: Mask, limit: int, near: Iterable[int] = ()) -> Ranking:
+def popular_ranking(assortment: Assortment, allowed_N: Mask, limit: int, near: Iterable[int] = ()) -> Ranking:
     """Popular in the category of the newest of `near` that has one, then popular anywhere; `empty` when nothing may be
     shown."""
-    codes = [int(shelf.category_code_N[item]) for item in near]
-    first = popular(shelf, allowed_N, limit, category=codes[-1]) if codes else []
+    codes = [int(assortment.category_code_N[item]) for item in near]
+    first = popular(assortment, allowed_N, limit, category=codes[-1]) if codes else []
     source: Source = "popular_in_category" if first else "popular"
-    items = first + popular(shelf, allowed_N, limit - len(first), skip=first)
+    items = first + popular(assortment, allowed_N, limit - len(first), skip=first)
     if not items:
-        return Ranking(items=[], source="empty", model_version=shelf.version)
+        return Ranking(items=[], source="empty", model_version=assortment.version)
     return Ranking(
-        items=scored(shelf, items, [popular_reason(shelf, item) for item in items]),
+        items=scored(assortment, items, [popular_reason(assortment, item) for item in items]),
         source=source,
-        model_version=shelf.version,
+        model_version=assortment.version,
     )
 
 
-def scored(shelf: Shelf, items: list[int], reasons: list[str], scores: list[float] | None = None) -> list[RankedItem]:
+def scored(
+    assortment: Assortment, items: list[int], reasons: list[str], scores: list[float] | None = None
+) -> list[RankedItem]:
     """Wire items; without scores an item's share of the largest popularity."""
     if scores is None:
-        largest = float(shelf.popularity_N.max(initial=0.0)) or 1.0
-        scores = [float(shelf.popularity_N[item]) / largest for item in items]
+        largest = float(assortment.popularity_N.max(initial=0.0)) or 1.0
+        scores = [float(assortment.popularity_N[item]) / largest for item in items]
     return [
-        RankedItem(product_id=shelf.product_ids[item], score=round(score, 6), reason=reason)
+        RankedItem(product_id=assortment.product_ids[item], score=round(score, 6), reason=reason)
         for item, reason, score in zip(items, reasons, scores, strict=True)
     ]
 

@@ -5,24 +5,24 @@ from collections.abc import Mapping
 import numpy as np
 
 from serving.bundle.neighbours import Floats
+from serving.recommender.assortment import Assortment
 from serving.recommender.retrieve import Candidates
-from serving.recommender.shelf import Shelf
 
 
 def ranker_matrix(
-    inputs: tuple[str, ...], shelf: Shelf, shopper: Mapping[str, float], candidates: Candidates
+    inputs: tuple[str, ...], assortment: Assortment, shopper: Mapping[str, float], candidates: Candidates
 ) -> Floats:
-    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the shelf, all others from the
+    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the assortment, all others from the
     shopper's row.
 
     Raises: KeyError for an input nobody has; the loader has checked the names, so this is a defect.
     """
     items_C = candidates.items_C
     inputs_CF = np.empty((items_C.size, len(inputs)), dtype=np.float32)
-    product = {name: place for place, name in enumerate(shelf.columns)}
+    product = {name: place for place, name in enumerate(assortment.columns)}
     for place, name in enumerate(inputs):
         if name in product:
-            inputs_CF[:, place] = shelf.values_NF[items_C, product[name]]
+            inputs_CF[:, place] = assortment.values_NF[items_C, product[name]]
         else:
             inputs_CF[:, place] = candidates.inputs[name] if name in candidates.inputs else shopper[name]
     return inputs_CF

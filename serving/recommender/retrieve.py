@@ -12,7 +12,7 @@ import numpy as np
 
 from serving.bundle.neighbours import Floats, Ints
 from serving.bundle.read import Bundle
-from serving.recommender.shelf import Mask, Shelf
+from serving.recommender.assortment import Assortment, Mask
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,21 @@ class Candidates:
     inputs: dict[str, Floats]
 
 
-def make_seeds(shelf: Shelf, items: Sequence[int], ages: Sequence[int], recent: Sequence[str]) -> Seeds:
+def make_seeds(assortment: Assortment, items: Sequence[int], ages: Sequence[int], recent: Sequence[str]) -> Seeds:
     """Join the known history with the session: what was just seen counts as one order newer than anything else.
 
     Products the models do not know are left out; a product seen again moves to the end.
     """
     session = list(
-        dict.fromkeys(reversed([shelf.index[p] for p in recent if shelf.index.get(p, shelf.modelled) < shelf.modelled]))
+        dict.fromkeys(
+            reversed(
+                [
+                    assortment.index[p]
+                    for p in recent
+                    if assortment.index.get(p, assortment.modelled) < assortment.modelled
+                ]
+            )
+        )
     )[::-1]
     seen, shift = set(session), 1 if session else 0
     history = [(item, age + shift) for item, age in zip(items, ages, strict=True) if item not in seen]

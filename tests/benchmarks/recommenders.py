@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.results import record
 from training.data.datasets import BadTrainingData
-from training.data.forms import read_set
+from training.data.real_sets import read_set
 from training.judging.evaluate import Row, evaluate
 from training.recommender.recipes import RECIPES
 

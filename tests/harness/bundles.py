@@ -19,7 +19,7 @@ from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, columns_o
 from serving.bundle.models import Ranker, Sequential
 from serving.bundle.neighbours import Neighbours
 from serving.bundle.read import Bundle, BundleMeta, Histories
-from serving.recommender.shelf import Catalogue, Shelf, build_shelf
+from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
 
 PRODUCTS = ("p0", "p1", "p2", "p3", "p4", "p5")
 TITLES = ("Green tea", "Black tea", "White tea", "Blue cup", "Red cup", "Gift card")
@@ -88,16 +88,16 @@ def make_bundle(
     )
 
 
-def make_catalogue(
+def make_product_features(
     *,
     products: tuple[str, ...] = PRODUCTS,
     categories: tuple[str, ...] = CATEGORIES,
     out_of_stock: tuple[str, ...] = (),
     orders: tuple[float, ...] | None = None,
-) -> Catalogue:
+) -> ProductFeatures:
     """Product facts with one column, product__orders_30d, falling from 60 unless told."""
     values = orders or tuple(float(10 * (len(products) - row)) for row in range(len(products)))
-    return Catalogue(
+    return ProductFeatures(
         product_ids=products,
         columns=("product__orders_30d",),
         values_PF=np.array(values, dtype=np.float32)[:, None],
@@ -108,9 +108,9 @@ def make_catalogue(
     )
 
 
-def make_shelf(bundle: Bundle | None, catalogue: Catalogue | None = None) -> Shelf:
-    """The two joined; all six products in stock unless a catalogue says otherwise."""
-    return build_shelf(bundle, catalogue or make_catalogue(), {"product__orders_30d": 0.0})
+def make_assortment(bundle: Bundle | None, catalog: ProductFeatures | None = None) -> Assortment:
+    """The two joined; all six products in stock unless a catalog says otherwise."""
+    return build_assortment(bundle, catalog or make_product_features(), {"product__orders_30d": 0.0})
 
 
 def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None, scores: float = 1.0) -> Path:

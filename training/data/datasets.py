@@ -1,4 +1,4 @@
-"""The one shape all models train on: a catalogue and its purchase lines, as arrays.
+"""The one shape all models train on: a catalog and its purchase lines, as arrays.
 
 Array suffixes used in this package: E events (order lines), N items, U users, B cases of a batch, K neighbours, F
 feature columns.
@@ -36,7 +36,7 @@ class TooFewPurchases(BadTrainingData):
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), maybe
     empty."""
 
@@ -75,9 +75,9 @@ class Events:
         """The lines of a mask, order numbers unchanged."""
         return Events(self.user[mask], self.item[mask], self.order[mask], self.time[mask], self.quantity[mask])
 
-    def before(self, cut: float) -> "Events":
-        """Lines strictly before `cut` (days): what a model fitted at that moment may see."""
-        return self.where(self.time < cut)
+    def before(self, moment: float) -> "Events":
+        """Lines strictly before `moment` (days): what a model fitted at that moment may see."""
+        return self.where(self.time < moment)
 
     def between(self, start: float, end: float) -> "Events":
         """Lines in [start, end)."""
@@ -166,38 +166,38 @@ class TrainingData:
     """Everything a fit may read, at one moment.
 
     form: "orders" (baskets with real times, evaluated by time) or "sequences" (one item per step, leave-one-out).
-    watermark_lsn: the lake cut this was read at; 0 for a real set from disk.
-    cuts: (validation start, test start) in days when the set documents them, else derived (`splits.time_cuts`).
+    watermark_lsn: the watermark this was read at; 0 for a real set from disk.
+    split_times: (validation start, test start) in days when the set documents them, else `splits.split_times`.
     timed: False when `time` is only a position in a sequence.
     """
 
     name: str
     form: str
-    catalogue: Catalogue
+    catalog: Catalog
     events: Events
     user_ids: tuple[str, ...]
     watermark_lsn: int = 0
     features: FeatureTable | None = None
-    cuts: tuple[float, float] | None = None
+    split_times: tuple[float, float] | None = None
     timed: bool = True
     dropped: dict[str, int] = field(default_factory=dict)
 
     def with_events(self, events: Events) -> "TrainingData":
-        """The same data with other events (a past cut, a permutation)."""
+        """The same data with other events (only earlier ones, a permutation)."""
         return replace(self, events=events)
 
     def data_hash(self) -> str:
         """sha256 over ids and events: two runs with one hash trained on the same rows."""
         digest = hashlib.sha256()
-        for text in (*self.catalogue.product_ids, "\x00", *self.user_ids):
+        for text in (*self.catalog.product_ids, "\x00", *self.user_ids):
             digest.update(text.encode() + b"\x00")
         for array in (self.events.user, self.events.item, self.events.order, self.events.time, self.events.quantity):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 
-def catalogue_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> Catalogue:
-    """Catalogue of a frame with product_id and, when present, title, category_path, brand, attributes (list of text),
+def catalog_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> Catalog:
+    """Catalog of a frame with product_id and, when present, title, category_path, brand, attributes (list of text),
     recommendable.
 
     With clean_titles a title that names a fee, postage or a stock note is never recommendable, whatever the frame says
@@ -229,10 +229,10 @@ def catalogue_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> C
     sellable = np.array([not clean_titles or is_product_title(title) for title in titles], dtype=bool) & flags.astype(
         bool
     )
-    return Catalogue(tuple(frame["product_id"].to_list()), tuple(titles), attributes, tuple(paths), sellable)
+    return Catalog(tuple(frame["product_id"].to_list()), tuple(titles), attributes, tuple(paths), sellable)
 
 
-def events_from_frame(lines: pl.DataFrame, catalogue: Catalogue) -> tuple[Events, tuple[str, ...], dict[str, int]]:
+def events_from_frame(lines: pl.DataFrame, catalog: Catalog) -> tuple[Events, tuple[str, ...], dict[str, int]]:
     """Events, user ids in index order and what was dropped, from order lines.
 
     Needs order_id, user_id (null = guest), product_id, ordered_at (datetime) or time (days); optional quantity,
@@ -247,7 +247,7 @@ def events_from_frame(lines: pl.DataFrame, catalogue: Catalogue) -> tuple[Events
     start = frame.height
     frame = frame.filter(~pl.col("is_cancelled") & (pl.col("quantity") > 0))
     kept = frame.height
-    known = [product for product, keep in zip(catalogue.product_ids, catalogue.recommendable, strict=True) if keep]
+    known = [product for product, keep in zip(catalog.product_ids, catalog.recommendable, strict=True) if keep]
     frame = frame.filter(pl.col("product_id").is_in(known))
     dropped = {"cancelled_or_not_positive": start - kept, "not_a_product": kept - frame.height}
     frame = (
@@ -260,7 +260,7 @@ def events_from_frame(lines: pl.DataFrame, catalogue: Catalogue) -> tuple[Events
     orders = frame["order_id"].rle_id().cast(pl.Int32).to_numpy()
     events = Events(
         user=np.array([GUEST if user is None else users[user] for user in frame["user_id"].to_list()], dtype=np.int32),
-        item=np.array([catalogue.index[product] for product in frame["product_id"].to_list()], dtype=np.int32),
+        item=np.array([catalog.index[product] for product in frame["product_id"].to_list()], dtype=np.int32),
         order=np.ascontiguousarray(orders, dtype=np.int32),
         time=frame["time"].to_numpy().astype(np.float64),
         quantity=frame["quantity"].to_numpy().astype(np.float64),

@@ -12,7 +12,7 @@ from training.data.datasets import (
     FeatureTable,
     TooFewPurchases,
     TrainingData,
-    catalogue_from_frame,
+    catalog_from_frame,
     events_from_frame,
 )
 from training.settings import TrainingSettings
@@ -50,11 +50,11 @@ def training_data(
     name: str, lines: pl.DataFrame, products: pl.DataFrame, lsn: int, features: FeatureTable | None
 ) -> TrainingData:
     """Pure frames -> TrainingData, form "orders"."""
-    catalogue = catalogue_from_frame(products)
-    events, users, dropped = events_from_frame(lines, catalogue)
+    catalog = catalog_from_frame(products)
+    events, users, dropped = events_from_frame(lines, catalog)
     if not len(events):
         raise TooFewPurchases(f"{name}: no purchase line is left after cleaning ({dropped})")
-    return TrainingData(name, "orders", catalogue, events, users, lsn, features, dropped=dropped)
+    return TrainingData(name, "orders", catalog, events, users, lsn, features, dropped=dropped)
 
 
 def read_marts(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, int]:

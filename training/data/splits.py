@@ -12,7 +12,7 @@ from training.data.datasets import GUEST, Events, Mask, TrainingData
 class Split:
     """What a model may fit on (`train`), choose on (`validation`) and is reported on (`test`).
 
-    before_test: what the reported model is fitted on, with the choices kept: all events before the test cut in a time
+    before_test: what the reported model is fitted on, with the choices kept: all events before the test start in a time
     split (as production would), `train` itself in leave-one-out (the published protocol).
     """
 
@@ -23,7 +23,7 @@ class Split:
     before_test: Events
 
 
-def time_cuts(events: Events, validation_share: float = 0.2, test_share: float = 0.1) -> tuple[float, float]:
+def split_times(events: Events, validation_share: float = 0.2, test_share: float = 0.1) -> tuple[float, float]:
     """(validation start, test start): day borders at the quantiles of the events' times, distinct whenever two days
     exist."""
     start, end = np.quantile(np.floor(events.time), [1 - validation_share, 1 - test_share])
@@ -31,14 +31,14 @@ def time_cuts(events: Events, validation_share: float = 0.2, test_share: float =
 
 
 def time_split(data: TrainingData, *, new_only: bool = True, first_only: bool = False) -> Split:
-    """Train before the validation cut; validation = what its users bought up to the test cut; test = after, knowing all
-    before.
+    """Train before the validation start; validation = what its users bought up to the test start; test = what everybody
+    bought after it.
 
-    Users without a line before the cut are no case here (they are the cold-start slice, answered by popularity).
+    Users without a line before the validation start are no case here: they are answered by popularity.
     A test case's history holds the validation weeks too, as in production.
     """
     events = data.events
-    start, end = data.cuts or time_cuts(events)
+    start, end = data.split_times or split_times(events)
     known, later = events.time < start, events.time >= end
     middle = (events.time >= start) & (events.time < end)
     return Split(

@@ -16,8 +16,8 @@ import numpy as np
 
 from training.data.cases import Cases
 from training.data.datasets import BadTrainingData, TrainingData
-from training.data.forms import read_set
 from training.data.readers import read_inputs
+from training.data.real_sets import read_set
 from training.data.splits import (
     Split,
     basket_cases,
@@ -25,7 +25,7 @@ from training.data.splits import (
     leave_one_out,
     sample,
     shuffled_ties,
-    time_cuts,
+    split_times,
     time_split,
 )
 from training.judging.scores import cold_slices, gain, judge
@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 Row = dict[str, object]
 
-DOCUMENTED_CUTS = {"online_retail": (date(2011, 10, 1), date(2011, 11, 1))}
-"""(validation start, test start) that a set's own README names; every other set gets `splits.time_cuts`."""
+DOCUMENTED_SPLIT_TIMES = {"online_retail": (date(2011, 10, 1), date(2011, 11, 1))}
+"""(validation start, test start) that a set's own README names; every other set gets `splits.split_times`."""
 
 BASKETS = 2000
 
@@ -51,7 +51,7 @@ def evaluate(data: TrainingData, recipe: Recipe) -> list[Row]:
     """All rows of a set."""
     if data.form == "sequences":
         return _sequences(data, recipe)
-    return _orders(_with_cuts(data), recipe)
+    return _orders(_with_split_times(data), recipe)
 
 
 def _sequences(data: TrainingData, recipe: Recipe) -> list[Row]:
@@ -72,7 +72,7 @@ def _next_item(data: TrainingData, split: Split, recipe: Recipe, protocol: str) 
     rows = _fitted_rows(data, fitted, split, protocol)
     cases = sample(split.test, recipe.judged_cases, recipe.seed)
     if len(cases):
-        found = judge(fitted.tested.tables.related.score, last_item_only(cases), data.catalogue, cases)
+        found = judge(fitted.tested.tables.related.score, last_item_only(cases), data.catalog, cases)
         rows.append(_row(data, f"{protocol}; one seed (newest item)", "related", found.summary(recipe.seed)))
     return rows
 
@@ -82,7 +82,7 @@ def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
     split = time_split(data)
     fitted = fit(data, recipe, split=split)
     rows = _fitted_rows(data, fitted, split, "for you: products of later orders not bought before, users with history")
-    content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
+    content = fit_content(data.catalog, recipe.item_to_item.content_neighbours)
     recipes = (fitted.choices.for_you, fitted.choices.related, fitted.choices.basket)
     early = tables_of(split.train, content, *recipes)
     for label, tables, events in (
@@ -90,18 +90,18 @@ def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
         ("fitted before test", fitted.tested.tables, split.before_test),
     ):
         life = half_lives(recipe.popularity_half_lives)[fitted.choices.popularity]
-        popularity = fit_popularity(events, len(data.catalogue), life)
+        popularity = fit_popularity(events, len(data.catalog), life)
         for name, cases, table in _basket_questions(data, split, recipe, tables):
             rows.append(
                 _row(
                     data,
                     f"{name}; {label}",
                     "popularity",
-                    judge(popularity.score, cases, data.catalogue).summary(recipe.seed),
+                    judge(popularity.score, cases, data.catalog).summary(recipe.seed),
                 )
             )
-            found = judge(table.score, cases, data.catalogue)
-            slices = cold_slices(found, cases, np.bincount(events.item, minlength=len(data.catalogue)))
+            found = judge(table.score, cases, data.catalog)
+            slices = cold_slices(found, cases, np.bincount(events.item, minlength=len(data.catalog)))
             rows.append(
                 _row(
                     data,
@@ -167,13 +167,13 @@ def _row(data: TrainingData, protocol: str, model: str, metrics: dict[str, float
     return {"name": "recommenders", "set": data.name, "protocol": protocol, "model": model, "metrics": rounded}
 
 
-def _with_cuts(data: TrainingData) -> TrainingData:
-    """The set's documented cuts when they lie inside its time, else derived ones."""
-    documented = DOCUMENTED_CUTS.get(data.name)
+def _with_split_times(data: TrainingData) -> TrainingData:
+    """The set's documented split times when they lie inside its time, else derived ones."""
+    documented = DOCUMENTED_SPLIT_TIMES.get(data.name)
     if documented is None:
-        return replace(data, cuts=data.cuts or time_cuts(data.events))
+        return replace(data, split_times=data.split_times or split_times(data.events))
     start, end = ((day - date(1970, 1, 1)).days for day in documented)
-    return replace(data, cuts=(float(start), float(end)))
+    return replace(data, split_times=(float(start), float(end)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -195,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         "set": data.name,
         "form": data.form,
         "events": len(data.events),
-        "items": len(data.catalogue),
+        "items": len(data.catalog),
         "users": len(data.user_ids),
         "dropped": data.dropped,
         "watermarkLsn": data.watermark_lsn,

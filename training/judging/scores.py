@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cases import Cases
-from training.data.datasets import Catalogue, Floats, Scores
+from training.data.datasets import Catalog, Floats, Scores
 from training.judging.metrics import Interval, case_metrics, expected_ranks, interval, top_items
 from training.recommender.models.retrieval import masked
 
@@ -17,7 +17,7 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Judged:
-    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalogue in any top
+    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalog in any top
     10."""
 
     values: dict[str, Floats]
@@ -33,21 +33,21 @@ class Judged:
         return result
 
 
-def judge(score: Scorer, cases: Cases, catalogue: Catalogue, removed: Cases | None = None) -> Judged:
+def judge(score: Scorer, cases: Cases, catalog: Catalog, removed: Cases | None = None) -> Judged:
     """Full ranking over all recommendable items. `removed`: cases whose history is taken out instead of the cases'
     own."""
     ranks: list[Floats] = []
-    shown = np.zeros(len(catalogue), dtype=bool)
+    shown = np.zeros(len(catalog), dtype=bool)
     for start in range(0, len(cases), BLOCK):
         chosen = np.arange(start, min(start + BLOCK, len(cases)))
         part = cases.take(chosen)
-        scores = masked(score(part), part if removed is None else removed.take(chosen), catalogue)
+        scores = masked(score(part), part if removed is None else removed.take(chosen), catalog)
         ranks.append(expected_ranks(scores, part.targets.owner(), part.targets.values.astype(np.int64)))
         best = top_items(scores, 10)
         shown[best[np.isfinite(np.take_along_axis(scores, best, axis=1))]] = True
     all_ranks = np.concatenate(ranks) if ranks else np.empty(0)
     values = case_metrics(all_ranks, cases.targets.owner(), len(cases))
-    return Judged(values, all_ranks, float(shown.sum() / max(int(catalogue.recommendable.sum()), 1)))
+    return Judged(values, all_ranks, float(shown.sum() / max(int(catalog.recommendable.sum()), 1)))
 
 
 def gain(candidate: Judged, baseline: Judged, seed: int) -> Interval:

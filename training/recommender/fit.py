@@ -56,7 +56,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Tested:
-    """The models as they stood at the test cut, the judged test cases by model, their flat metrics."""
+    """The models as they stood at the start of the test weeks, the judged test cases by model, their flat metrics."""
 
     retrieval: Retrieval
     tables: Tables
@@ -103,7 +103,7 @@ def choose(
 
     def value(recipe: ItemToItemRecipe) -> float:
         table = mix(counts[recipe.half_life_days], recipe)
-        return float(judge(table.score, cases, data.catalogue, removed).values["ndcg@10"].mean())
+        return float(judge(table.score, cases, data.catalog, removed).values["ndcg@10"].mean())
 
     lives = [replace(start, half_life_days=life) for life in counts]
     reached, best = max(((value(recipe), recipe) for recipe in lives), key=lambda pair: pair[0])
@@ -123,7 +123,7 @@ def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, 
     search, start = recipe.search, recipe.item_to_item
     lives = search.half_lives if data.timed else (None,)
     counts = {
-        life: count(split.train, content, len(data.catalogue), replace(start, half_life_days=life)) for life in lives
+        life: count(split.train, content, len(data.catalog), replace(start, half_life_days=life)) for life in lives
     }
     history = sample(split.validation, search.cases, recipe.seed)
     for_you = choose(counts, start, search.for_you, rounds=search.rounds, cases=history, data=data)
@@ -169,9 +169,9 @@ def retrieval_of(
 ) -> Retrieval:
     """Tables, sequential model and the three popularities of the same events."""
     recent, month, ever = (
-        fit_popularity(events, len(data.catalogue), life) for life in half_lives(recipe.popularity_half_lives)
+        fit_popularity(events, len(data.catalog), life) for life in half_lives(recipe.popularity_half_lives)
     )
-    return Retrieval(data.catalogue, tables.for_you, sequential, (recent, month, ever), data.features, data.user_ids)
+    return Retrieval(data.catalog, tables.for_you, sequential, (recent, month, ever), data.features, data.user_ids)
 
 
 @dataclass(frozen=True)
@@ -190,18 +190,18 @@ class Verdict:
 def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recipe) -> Verdict:
     """Judge every contender on the same validation cases and keep the simplest that nothing beats with an interval
     above zero."""
-    catalogue, seed = plain.catalogue, recipe.seed
+    catalog, seed = plain.catalog, recipe.seed
     baseline = strongest_popularity(plain, cases)
     judged = {
-        "popularity": judge(plain.popularity[baseline].score, cases, catalogue),
-        "item_to_item": judge(plain.item_to_item.score, cases, catalogue),
+        "popularity": judge(plain.popularity[baseline].score, cases, catalog),
+        "item_to_item": judge(plain.item_to_item.score, cases, catalog),
     }
     candidates = propose_all(plain, cases, recipe.ranker)
     judged["ranker_without_sequential"] = cross_fitted(plain, cases, candidates, recipe.ranker, seed)
     gains = {"ranker_without_sequential": gain(judged["ranker_without_sequential"], judged["item_to_item"], seed)}
     best, with_sequential, kept = "ranker_without_sequential", False, (plain, candidates)
     if full is not None and full.sequential is not None:
-        judged["sequential"] = judge(full.sequential.score, cases, catalogue)
+        judged["sequential"] = judge(full.sequential.score, cases, catalog)
         gains["sequential"] = gain(judged["sequential"], judged["item_to_item"], seed)
         more = propose_all(full, cases, recipe.ranker)
         judged["ranker_with_sequential"] = cross_fitted(full, cases, more, recipe.ranker, seed)
@@ -218,9 +218,7 @@ def strongest_popularity(retrieval: Retrieval, cases: Cases) -> int:
     """Which of the three popularities is the baseline: the best on validation, so that nothing is beaten only because
     it was weak."""
     return int(
-        np.argmax(
-            [judge(one.score, cases, retrieval.catalogue).values["ndcg@10"].mean() for one in retrieval.popularity]
-        )
+        np.argmax([judge(one.score, cases, retrieval.catalog).values["ndcg@10"].mean() for one in retrieval.popularity])
     )
 
 
@@ -233,7 +231,7 @@ def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split
     torch.set_num_threads(recipe.threads)
     split = split or natural_split(data)
     clock = _Clock()
-    content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
+    content = fit_content(data.catalog, recipe.item_to_item.content_neighbours)
     if not len(split.validation):
         raise TooFewPurchases(
             f"{data.name}: no validation case in the split {split.name}; nothing can be chosen honestly"
@@ -300,20 +298,20 @@ def report(
     cases = sample(split.test, recipe.judged_cases, recipe.seed)
     if not len(cases):
         return Tested(retrieval, tables, {}, {})
-    catalogue = data.catalogue
+    catalog = data.catalog
     judged = {
-        "popularity": judge(retrieval.popularity[baseline].score, cases, catalogue),
-        "item_to_item": judge(tables.for_you.score, cases, catalogue),
+        "popularity": judge(retrieval.popularity[baseline].score, cases, catalog),
+        "item_to_item": judge(tables.for_you.score, cases, catalog),
     }
     judged["shipped"] = (
-        judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalogue) if ranker else judged["item_to_item"]
+        judge(RankedScorer(retrieval, ranker, recipe.ranker), cases, catalog) if ranker else judged["item_to_item"]
     )
     metrics = {
         f"test/{name}/{key}": value
         for name, found in judged.items()
         for key, value in found.summary(recipe.seed).items()
     }
-    bought = np.bincount(before.item, minlength=len(catalogue))
+    bought = np.bincount(before.item, minlength=len(catalog))
     metrics |= {f"test/shipped/{key}": value for key, value in cold_slices(judged["shipped"], cases, bought).items()}
     over = gain(judged["shipped"], judged["popularity"], recipe.seed)
     metrics |= {
@@ -331,7 +329,7 @@ def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | Non
     """
     torch.set_num_threads(recipe.threads)
     split = natural_split(data)
-    content = fit_content(data.catalogue, recipe.item_to_item.content_neighbours)
+    content = fit_content(data.catalog, recipe.item_to_item.content_neighbours)
     tables = tables_of(split.train, content, choices.for_you, choices.related, choices.basket)
     sequential = _sequential(split.train, tables, recipe, None) if choices.with_sequential else None
     ranker = None
@@ -369,7 +367,7 @@ def _again(
             epochs=max(recipe.sequential.epochs // 4, 1),
             max_seconds=recipe.sequential.max_seconds / 3,
         )
-        sequential = fit_sequential(events, len(data.catalogue), shorter, recipe.seed, weights=sequential.model)
+        sequential = fit_sequential(events, len(data.catalog), shorter, recipe.seed, weights=sequential.model)
     return again, retrieval_of(data, events, again, sequential, recipe)
 
 

@@ -51,7 +51,7 @@ def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates,
         )
         return scatter(retrieval, part, own, scores_BC[rows])
 
-    return judge(score, cases, retrieval.catalogue)
+    return judge(score, cases, retrieval.catalog)
 
 
 def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block: int = 512) -> Candidates:

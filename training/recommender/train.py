@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from training.data.datasets import BadTrainingData, TrainingData
-from training.data.forms import read_set
 from training.data.readers import read_inputs
+from training.data.real_sets import read_set
 from training.recommender.fit import fit
 from training.recommender.recipes import RECIPES, Recipe
 from training.registry.bundle import write_bundle
@@ -108,7 +108,7 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
         model_version=registered.model_version,
         watermark_lsn=data.watermark_lsn,
         events=len(data.events),
-        products=len(data.catalogue),
+        products=len(data.catalog),
         users=len(data.user_ids),
         cpu_seconds=round(fitted.metrics["cpu_seconds"], 2),
         peak_mb=round(fitted.metrics["peak_mb"], 1),

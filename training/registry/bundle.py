@@ -38,7 +38,7 @@ def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
     aside.mkdir(parents=True)
     _write_items(fitted.retrieval, aside / "items.parquet")
     _write_histories(fitted, aside / "sequences.parquet")
-    content = fit_content(fitted.data.catalogue, 50)
+    content = fit_content(fitted.data.catalog, 50)
     keep = fitted.recipe.item_to_item.neighbours
     for name, model in (
         ("for_you", fitted.tables.for_you),
@@ -120,17 +120,17 @@ def export_sequential(fitted: SequentialFit, path: Path) -> None:
 
 def _write_items(retrieval: Retrieval, path: Path) -> None:
     """Row number = item index everywhere in the bundle."""
-    catalogue = retrieval.catalogue
+    catalog = retrieval.catalog
     recent, month, ever = (popularity.score_N for popularity in retrieval.popularity)
     pl.DataFrame(
         {
-            "product_id": list(catalogue.product_ids),
-            "title": list(catalogue.titles),
-            "category": list(catalogue.category_paths),
+            "product_id": list(catalog.product_ids),
+            "title": list(catalog.titles),
+            "category": list(catalog.category_paths),
             "popularity_recent": recent,
             "popularity_month": month,
             "popularity_all": ever,
-            "recommendable": catalogue.recommendable,
+            "recommendable": catalog.recommendable,
         },
         schema_overrides={"product_id": pl.String, "title": pl.String, "category": pl.String},
     ).write_parquet(path)

@@ -48,8 +48,8 @@ def decide_promotion(
 def judge_promotion(fitted: Fitted, champion: Path | None) -> tuple[bool, str]:
     """The decision for a fresh fit against the champion's bundle directory (None = there is none).
 
-    The champion's method (recipe and choices) is fitted anew before today's test cut and judged on today's test cases:
-    its own weights may have seen those weeks, and would win unfairly.
+    The champion's method (recipe and choices) is fitted anew before today's test start and judged on today's test
+    cases: its own weights may have seen those weeks, and would win unfairly.
     """
     candidate, popularity = fitted.tested.judged.get("shipped"), fitted.tested.judged.get("popularity")
     if champion is None:

@@ -12,9 +12,9 @@ import pytest
 from features.columns import columns_hash
 from serving.bundle.neighbours import Floats
 from serving.bundle.read import Bundle, BundleRefused, load_bundle
+from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
 from serving.recommender.rank import ranker_matrix
 from serving.recommender.retrieve import Candidates, best_of, make_seeds, propose
-from serving.recommender.shelf import Catalogue, Shelf, build_shelf
 from tests.unit.training.orders import COLUMNS, shop
 from training.data.cases import Cases
 from training.data.datasets import FeatureTable
@@ -37,7 +37,7 @@ class World:
 
     fitted: Fitted
     bundle: Bundle
-    shelf: Shelf
+    assortment: Assortment
     cases: Cases
 
 
@@ -45,7 +45,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     data, recipe = shop(), tiny()
     plain = fit(data, recipe)
-    sequential = fit_sequential(data.events, len(data.catalogue), recipe.sequential, recipe.seed)
+    sequential = fit_sequential(data.events, len(data.catalog), recipe.sequential, recipe.seed)
     retrieval = replace(plain.retrieval, sequential=sequential)
     cases = time_split(data).test
     ranker = fit_ranker(propose_all(retrieval, cases, recipe.ranker), retrieval.inputs, recipe.ranker, recipe.seed)
@@ -58,15 +58,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = write_bundle(fitted, tmp_path_factory.mktemp("models"), datetime(2026, 3, 2, tzinfo=UTC))
     bundle = load_bundle(folder, "hash-of-three-columns", frozenset(COLUMNS))
     assert data.features is not None
-    return World(fitted, bundle, shelf_of(bundle, data.features, cases.moment), cases)
+    return World(fitted, bundle, assortment_of(bundle, data.features, cases.moment), cases)
 
 
-def shelf_of(bundle: Bundle, features: FeatureTable, moment: float) -> Shelf:
+def assortment_of(bundle: Bundle, features: FeatureTable, moment: float) -> Assortment:
     """All products in stock, with the feature values of a moment."""
     values = features.as_of("product", bundle.item_ids, moment)
     size = len(bundle.item_ids)
     place = {product: row for row, product in enumerate(bundle.item_ids)}
-    catalogue = Catalogue(
+    catalog = ProductFeatures(
         bundle.item_ids,
         PRODUCT_COLUMNS,
         values,
@@ -75,22 +75,22 @@ def shelf_of(bundle: Bundle, features: FeatureTable, moment: float) -> Shelf:
         ("",) * size,
         place,
     )
-    return build_shelf(bundle, catalogue, dict.fromkeys(PRODUCT_COLUMNS, 0.0))
+    return build_assortment(bundle, catalog, dict.fromkeys(PRODUCT_COLUMNS, 0.0))
 
 
 def candidates_in_serving(world: World, case: int) -> Candidates:
     history, ages = world.cases.history.of(case), world.cases.ages.of(case)
-    seeds = make_seeds(world.shelf, history.tolist(), ages.tolist(), recent=[])
-    allowed_N = world.shelf.sellable_N.copy()
+    seeds = make_seeds(world.assortment, history.tolist(), ages.tolist(), recent=[])
+    allowed_N = world.assortment.sellable_N.copy()
     allowed_N[history] = False
     assert world.bundle.sequential is not None
     return propose(world.bundle, allowed_N, seeds, world.bundle.sequential.score(seeds.items_L), at_least=1)
 
 
-def scores_in_serving(world: World, case: int, shelf: Shelf) -> tuple[Candidates, Floats]:
+def scores_in_serving(world: World, case: int, assortment: Assortment) -> tuple[Candidates, Floats]:
     candidates = candidates_in_serving(world, case)
     assert world.bundle.ranker is not None
-    inputs = ranker_matrix(world.bundle.ranker.inputs, shelf, shopper(world, case), candidates)
+    inputs = ranker_matrix(world.bundle.ranker.inputs, assortment, shopper(world, case), candidates)
     return candidates, world.bundle.ranker.score(inputs)
 
 
@@ -110,14 +110,14 @@ def test_both_propose_the_same_products_with_the_same_inputs_and_scores(world: W
     ranker = world.bundle.ranker
     assert ranker is not None
     for case in some(world.cases):
-        ours, scores = scores_in_serving(world, case, world.shelf)
+        ours, scores = scores_in_serving(world, case, world.assortment)
 
         theirs = propose_in_training(
             world.fitted.retrieval, world.cases.take(np.array([case])), world.fitted.recipe.ranker
         )
         present = theirs.present[0]
         assert ours.items_C.tolist() == theirs.items[0][present].tolist()
-        inputs = ranker_matrix(ranker.inputs, world.shelf, shopper(world, case), ours)
+        inputs = ranker_matrix(ranker.inputs, world.assortment, shopper(world, case), ours)
         np.testing.assert_allclose(inputs, theirs.inputs[0][present], rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(scores, world.fitted.ranker.score(theirs.inputs[0][present]), rtol=1e-3, atol=1e-3)
 
@@ -137,14 +137,14 @@ def test_the_bundle_remembers_every_shopper_as_training_saw_him(world: World) ->
 def test_shuffling_one_product_feature_changes_the_ranked_answers(world: World) -> None:
     features = world.fitted.data.features
     assert features is not None
-    shuffled = shelf_of(world.bundle, features.shuffled("product__orders_7d", seed=9), world.cases.moment)
-    again = shelf_of(world.bundle, features, world.cases.moment)
+    shuffled = assortment_of(world.bundle, features.shuffled("product__orders_7d", seed=9), world.cases.moment)
+    again = assortment_of(world.bundle, features, world.cases.moment)
 
-    changed = [case for case in some(world.cases) if top(world, case, world.shelf) != top(world, case, shuffled)]
+    changed = [case for case in some(world.cases) if top(world, case, world.assortment) != top(world, case, shuffled)]
 
     assert changed
     # the control: the same values give the same answers
-    assert all(top(world, case, world.shelf) == top(world, case, again) for case in some(world.cases))
+    assert all(top(world, case, world.assortment) == top(world, case, again) for case in some(world.cases))
 
 
 def test_a_bundle_of_other_columns_is_refused_and_one_without_a_ranker_needs_none(world: World, tmp_path: Path) -> None:
@@ -164,6 +164,6 @@ def test_a_bundle_of_other_columns_is_refused_and_one_without_a_ranker_needs_non
         load_bundle(other, "hash-of-three-columns", frozenset())
 
 
-def top(world: World, case: int, shelf: Shelf) -> list[int]:
-    candidates, scores = scores_in_serving(world, case, shelf)
+def top(world: World, case: int, assortment: Assortment) -> list[int]:
+    candidates, scores = scores_in_serving(world, case, assortment)
     return [int(item) for item in candidates.items_C[best_of(scores, 10)]]

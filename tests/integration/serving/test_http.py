@@ -88,7 +88,7 @@ def test_related_fills_up_from_the_products_own_category_and_leaves_itself_out(s
 
 
 @pytest.mark.parametrize("limit", [1, 6, 7, 100_000])
-def test_a_limit_above_the_catalogue_gives_the_catalogue(serving: ServingProcess, limit: int) -> None:
+def test_a_limit_above_the_catalog_gives_the_catalog(serving: ServingProcess, limit: int) -> None:
     assert len(products(serving.for_you(limit=limit))) == min(limit, 6)
     assert len(products(serving.for_you("cara", limit=limit))) == min(limit, 5)
 

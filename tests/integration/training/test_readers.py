@@ -13,13 +13,13 @@ import pytest
 from features.columns import columns_hash, numeric_columns
 from tests.unit.training.orders import START, lines, products
 from training.data.datasets import GUEST, BadTrainingData
-from training.data.forms import read_set
 from training.data.readers import read_inputs, training_data
+from training.data.real_sets import read_set
 from training.settings import TrainingSettings
 from transforms.derived import INTERACTION_SEQUENCES
 from warehouse.lake.derived import commit_files, derived_uri
 
-CUT = START.timestamp() / 86_400 + 10
+MOMENT = START.timestamp() / 86_400 + 10
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def home(tmp_path: Path) -> TrainingSettings:
     """Published marts, Spark's sequences and one set of feature files with two products known."""
     settings = TrainingSettings(home=tmp_path, marts_path=None, profile="test")
     settings.marts.parent.mkdir()
-    catalogue = products().with_columns(status=pl.lit("active")).drop("recommendable")
+    catalog = products().with_columns(status=pl.lit("active")).drop("recommendable")
     order_lines = lines()
     with duckdb.connect(str(settings.marts)) as con:
         con.register("order_lines", order_lines.to_arrow())
-        con.register("catalogue", catalogue.to_arrow())
+        con.register("catalog", catalog.to_arrow())
         con.execute("CREATE TABLE fct_order_items AS SELECT * FROM order_lines")
-        con.execute("CREATE TABLE dim_product AS SELECT * FROM catalogue")
+        con.execute("CREATE TABLE dim_product AS SELECT * FROM catalog")
         con.execute("CREATE TABLE mart_watermark AS SELECT 4711::BIGINT AS lsn")
     write_sequences(settings.lake, order_lines, lsn=4711)
     folder = tmp_path / "features" / "snapshots" / "one"
@@ -59,16 +59,16 @@ def test_marts_and_features_of_one_watermark(home: TrainingSettings) -> None:
     assert data.features is not None
     assert data.features.columns_hash == columns_hash()
     assert data.features.columns == tuple(column.name for column in numeric_columns("product", "user"))
-    product = data.features.as_of("product", ["p000", "unknown"], CUT)
+    product = data.features.as_of("product", ["p000", "unknown"], MOMENT)
     names = [
         name for name, owner in zip(data.features.columns, data.features.entities, strict=True) if owner == "product"
     ]
     assert product[0, names.index("product__orders_7d")] == 1
     assert product[1, names.index("product__orders_7d")] == 0
-    # computed when read: the shop's trading day (1 at this cut) less the first order's day (1; unknown products: its
+    # computed when read: the shop's trading day (1 at this moment) less the first order's day (1; unknown products: its
     # default 0)
     assert product[:, names.index("product__days_since_first_order")].tolist() == [0, 1]
-    assert data.features.as_of("user", ["u001"], CUT + 30)[0, 0] == 21
+    assert data.features.as_of("user", ["u001"], MOMENT + 30)[0, 0] == 21
 
 
 def test_missing_marts_are_named(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_real_set_of_order_lines(tmp_path: Path) -> None:
     assert data.events.item.size == 2
     assert data.events.user.tolist() == [0, -1]
     assert data.dropped["cancelled_or_not_positive"] == 1
-    assert data.catalogue.recommendable.tolist() == [True, True, False]
+    assert data.catalog.recommendable.tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,6 @@ def test_sequences_keep_their_order_and_their_days(tmp_path: Path) -> None:
     data = read_set(tmp_path)
 
     assert data.timed
-    ids = [data.catalogue.product_ids[item] for item in data.events.item[data.events.user == 1]]
+    ids = [data.catalog.product_ids[item] for item in data.events.item[data.events.user == 1]]
     assert ids == ["6", "5", "7"]
     assert data.events.time[data.events.user == 1].tolist() == [9, 9, 12]

@@ -114,16 +114,16 @@ def test_the_shipped_ranker_reads_its_features() -> None:
     answers = RankedScorer(shuffled, ranker, tiny().ranker)(cases)
 
     assert (np.argsort(-answers, axis=1)[:, :10] != np.argsort(-plain, axis=1)[:, :10]).any(axis=1).mean() > 0.5
-    right = judge(RankedScorer(fitted.retrieval, ranker, tiny().ranker), cases, data.catalogue).values["ndcg@10"].mean()
-    wrong = judge(RankedScorer(shuffled, ranker, tiny().ranker), cases, data.catalogue).values["ndcg@10"].mean()
+    right = judge(RankedScorer(fitted.retrieval, ranker, tiny().ranker), cases, data.catalog).values["ndcg@10"].mean()
+    wrong = judge(RankedScorer(shuffled, ranker, tiny().ranker), cases, data.catalog).values["ndcg@10"].mean()
     assert wrong < right
     # the negative control: a column nobody reads changes nothing
     untouched = replace(fitted.retrieval, features=data.features.shuffled("no such column", 1))
     assert np.array_equal(RankedScorer(untouched, ranker, tiny().ranker)(cases), plain)
 
 
-def test_a_purchase_of_the_future_never_enters_the_models_of_the_cut() -> None:
-    """Plant lines after the test cut that would tie two departments together; what is fitted before the cut must not
+def test_a_purchase_of_the_future_never_enters_the_models_of_the_split_time() -> None:
+    """Plant lines after the test start that would tie two departments together; what is fitted before it must not
     know them."""
     late = START + timedelta(days=59, hours=23)
     planted = pl.DataFrame(
@@ -144,7 +144,7 @@ def test_a_purchase_of_the_future_never_enters_the_models_of_the_cut() -> None:
 
     fitted = fit(data, tiny())
 
-    row, column = data.catalogue.index["p000"], data.catalogue.index["p001"]
+    row, column = data.catalog.index["p000"], data.catalog.index["p001"]
     assert fitted.tested.tables.for_you.support[row, column] == 0
     # the negative control: what ships is fitted on everything and knows them
     assert fitted.tables.for_you.support[row, column] > 0
@@ -153,7 +153,7 @@ def test_a_purchase_of_the_future_never_enters_the_models_of_the_cut() -> None:
 def test_serving_loads_a_bundle_with_both_networks_and_gives_the_same_numbers(tmp_path: Path) -> None:
     data = hot_shop()
     fitted = fit(data, tiny())
-    sequence = fit_sequential(data.events, len(data.catalogue), tiny().sequential, 1)
+    sequence = fit_sequential(data.events, len(data.catalog), tiny().sequential, 1)
     both = replace(fitted, retrieval=replace(fitted.retrieval, sequential=sequence))
 
     folder = write_bundle(both, tmp_path, datetime(2026, 3, 1, tzinfo=UTC))

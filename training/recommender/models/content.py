@@ -7,21 +7,21 @@ from collections import Counter
 import numpy as np
 from scipy import sparse
 
-from training.data.datasets import Catalogue
+from training.data.datasets import Catalog
 
 _WORD = re.compile(r"[^\W\d_]+|\d+")  # letters of any alphabet, or digits
 
 
-def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2) -> sparse.csr_matrix:
+def fit_content(catalog: Catalog, neighbours: int, common_share: float = 0.2) -> sparse.csr_matrix:
     """[N, N] float32 CSR of the `neighbours` most alike items per item, cosine in (0, 1], no diagonal, only
     recommendable columns.
 
     Tokens of more than `common_share` of the items or of a single one are dropped: they cost time and say nothing.
     """
-    size = len(catalogue)
+    size = len(catalog)
     tokens = [
         sorted({*_WORD.findall(title.lower()), *attributes})
-        for title, attributes in zip(catalogue.titles, catalogue.attributes, strict=True)
+        for title, attributes in zip(catalog.titles, catalog.attributes, strict=True)
     ]
     frequency = Counter(token for row in tokens for token in row)
     vocabulary = {
@@ -36,7 +36,7 @@ def fit_content(catalogue: Catalogue, neighbours: int, common_share: float = 0.2
     matrix = sparse.csr_matrix((inverse[columns], (rows, columns)), shape=(size, len(vocabulary)), dtype=np.float32)
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     unit = sparse.csr_matrix(sparse.diags_array((1 / np.maximum(length, 1e-9)).astype(np.float32)) @ matrix)
-    other = sparse.csr_matrix(sparse.diags_array(catalogue.recommendable.astype(np.float32)) @ unit).T.tocsr()
+    other = sparse.csr_matrix(sparse.diags_array(catalog.recommendable.astype(np.float32)) @ unit).T.tocsr()
     blocks = []
     for start in range(0, size, 1000):
         block = np.asarray((unit[start : start + 1000] @ other).todense(), dtype=np.float32)

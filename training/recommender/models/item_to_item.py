@@ -66,7 +66,10 @@ def count(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemTo
             forward = forward + baskets[earlier].T @ sparse.diags_array(scale.astype(np.float32)) @ baskets[later]
     n_N = np.bincount(events.item, weight[events.order], items).astype(np.float32)
     return Counts(
-        _pruned(_hollow(forward), n_N, recipe.pruned), _pruned(_hollow(together), n_N, recipe.pruned), content, n_N
+        _pruned(_without_diagonal(forward), n_N, recipe.pruned),
+        _pruned(_without_diagonal(together), n_N, recipe.pruned),
+        content,
+        n_N,
     )
 
 
@@ -134,7 +137,7 @@ def _pruned(table: sparse.csr_matrix, n_N: Scores, keep: int) -> sparse.csr_matr
     return sparse.csr_matrix((best.data * scale[best.indices], best.indices, best.indptr), shape=table.shape)
 
 
-def _hollow(table: sparse.csr_matrix) -> sparse.csr_matrix:
+def _without_diagonal(table: sparse.csr_matrix) -> sparse.csr_matrix:
     """Without the diagonal."""
     table = sparse.csr_matrix(table)
     table.setdiag(0)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.data.cases import Cases
-from training.data.datasets import GUEST, Catalogue, FeatureTable, Floats, Mask, Scores
+from training.data.datasets import GUEST, Catalog, FeatureTable, Floats, Mask, Scores
 from training.judging.metrics import top_items
 from training.recommender.models.item_to_item import ItemToItem
 from training.recommender.models.popularity import Popularity
@@ -31,7 +31,7 @@ can repeat them."""
 class Retrieval:
     """Models fitted on the same events. popularity: recent, month, all time."""
 
-    catalogue: Catalogue
+    catalog: Catalog
     item_to_item: ItemToItem
     sequential: SequentialFit | None
     popularity: tuple[Popularity, Popularity, Popularity]
@@ -54,10 +54,10 @@ class Candidates:
     relevant: Scores
 
 
-def masked(scores_BN: Scores, cases: Cases, catalogue: Catalogue) -> Scores:
+def masked(scores_BN: Scores, cases: Cases, catalog: Catalog) -> Scores:
     """A copy with -inf at what may not be shown: non-products and, when the case says so, the known items."""
     scores = np.array(scores_BN, dtype=np.float32)
-    scores[:, ~catalogue.recommendable] = -np.inf
+    scores[:, ~catalog.recommendable] = -np.inf
     if cases.exclude_history:
         scores[cases.history.owner(), cases.history.values] = -np.inf
     return scores
@@ -65,15 +65,15 @@ def masked(scores_BN: Scores, cases: Cases, catalogue: Catalogue) -> Scores:
 
 def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candidates:
     """The union of the best of every model, with the ranker's inputs."""
-    table = masked(retrieval.item_to_item.score(cases), cases, retrieval.catalogue)
-    recent = masked(retrieval.popularity[0].score(cases), cases, retrieval.catalogue)
+    table = masked(retrieval.item_to_item.score(cases), cases, retrieval.catalog)
+    recent = masked(retrieval.popularity[0].score(cases), cases, retrieval.catalog)
     chosen = np.zeros(table.shape, dtype=bool)
     _mark(chosen, np.where(table > 0, table, -np.inf), recipe.from_item_to_item)
     _mark(chosen, recent, recipe.from_popularity)
     sequence: Scores | None = None
     if retrieval.sequential is not None:
         sequence = retrieval.sequential.score(cases)
-        _mark(chosen, masked(sequence, cases, retrieval.catalogue), recipe.from_sequential)
+        _mark(chosen, masked(sequence, cases, retrieval.catalog), recipe.from_sequential)
     width = max(int(chosen.sum(axis=1).max(initial=1)), 1)
     order = np.argsort(~chosen, axis=1, kind="stable")[:, :width]
     present = np.take_along_axis(chosen, order, axis=1)
@@ -120,7 +120,7 @@ def _feature_inputs(retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.in
     features = retrieval.features
     if features is None:
         return np.zeros((*items.shape, 0), dtype=np.float32)
-    products_NF = features.as_of("product", retrieval.catalogue.product_ids, cases.moment)
+    products_NF = features.as_of("product", retrieval.catalog.product_ids, cases.moment)
     ids = ["" if user == GUEST else retrieval.user_ids[user] for user in cases.users]
     users_BF = features.as_of("user", ids, cases.moment)
     parts, product, user = [], 0, 0

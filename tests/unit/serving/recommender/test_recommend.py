@@ -10,10 +10,10 @@ from serving.bundle.read import SCORE_INPUTS, Bundle
 from serving.bundle.vector import Vector
 from serving.guard import Guard
 from serving.recommender.recommend import Guards, for_you
+from serving.recommender.schemas import ForYouRequest
 from serving.recommender.shoppers import Shoppers
-from serving.schemas import ForYouRequest
 from serving.settings import ServingSettings
-from tests.harness.bundles import make_bundle, make_shelf
+from tests.harness.bundles import make_assortment, make_bundle
 
 VECTOR = Vector("x", ("product__orders_30d",), (), {"product__orders_30d": 0.0})
 
@@ -62,7 +62,7 @@ async def ask(bundle: Bundle, *, seconds: float = 0.05, times: int = 1) -> tuple
         for _ in range(times):
             started = time.perf_counter()
             answer = await for_you(
-                ForYouRequest(recent=["p3"], limit=5), make_shelf(bundle), shoppers, guards, settings
+                ForYouRequest(recent=["p3"], limit=5), make_assortment(bundle), shoppers, guards, settings
             )
             slowest = max(slowest, time.perf_counter() - started)
     finally:

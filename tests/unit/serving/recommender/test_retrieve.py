@@ -6,13 +6,13 @@ import pytest
 from serving.bundle.neighbours import Neighbours
 from serving.bundle.read import SCORE_INPUTS
 from serving.recommender.retrieve import best_of, item_to_item_scores, make_seeds, propose
-from tests.harness.bundles import make_bundle, make_shelf
+from tests.harness.bundles import make_assortment, make_bundle
 
 
 def test_a_session_counts_as_one_order_newer_than_the_history() -> None:
-    shelf = make_shelf(make_bundle())
+    assortment = make_assortment(make_bundle())
 
-    seeds = make_seeds(shelf, items=[0, 1, 2], ages=[2, 1, 0], recent=["p4", "p1"])
+    seeds = make_seeds(assortment, items=[0, 1, 2], ages=[2, 1, 0], recent=["p4", "p1"])
 
     assert seeds.items_L.tolist() == [0, 2, 4, 1]
     assert seeds.ages_L.tolist() == [3, 1, 0, 0]
@@ -21,17 +21,17 @@ def test_a_session_counts_as_one_order_newer_than_the_history() -> None:
 
 
 def test_a_product_seen_twice_counts_once_at_its_last_place_and_unknown_ones_are_left_out() -> None:
-    shelf = make_shelf(make_bundle())
+    assortment = make_assortment(make_bundle())
 
-    seeds = make_seeds(shelf, items=[], ages=[], recent=["p1", "nobody-knows", "p2", "p1"])
+    seeds = make_seeds(assortment, items=[], ages=[], recent=["p1", "nobody-knows", "p2", "p1"])
 
     assert seeds.items_L.tolist() == [2, 1]
 
 
 def test_item_to_item_sums_decayed_rows() -> None:
     bundle = make_bundle(decay=0.5)
-    shelf = make_shelf(bundle)
-    seeds = make_seeds(shelf, items=[0, 1], ages=[1, 0], recent=[])
+    assortment = make_assortment(bundle)
+    seeds = make_seeds(assortment, items=[0, 1], ages=[1, 0], recent=[])
 
     scores_N = item_to_item_scores(bundle, seeds)
 
@@ -59,7 +59,7 @@ def test_padding_scores_nothing() -> None:
 
 def test_candidates_are_the_union_of_what_each_retriever_likes_best() -> None:
     bundle = make_bundle(candidates={"itemToItem": 1, "sequential": 1, "popularity": 1})
-    seeds = make_seeds(make_shelf(bundle), items=[0], ages=[0], recent=[])
+    seeds = make_seeds(make_assortment(bundle), items=[0], ages=[0], recent=[])
     allowed_N = np.array([False, True, True, True, True, True])
 
     candidates = propose(bundle, allowed_N, seeds, np.array([9, 0, 0, 0, 3, 1], dtype=np.float32), at_least=1)
@@ -78,7 +78,7 @@ def test_candidates_are_the_union_of_what_each_retriever_likes_best() -> None:
 
 def test_without_the_sequence_model_its_input_is_what_a_uniform_guess_says() -> None:
     bundle = make_bundle()
-    seeds = make_seeds(make_shelf(bundle), items=[0], ages=[0], recent=[])
+    seeds = make_seeds(make_assortment(bundle), items=[0], ages=[0], recent=[])
 
     candidates = propose(bundle, np.ones(6, dtype=bool), seeds, None, at_least=1)
 
@@ -88,7 +88,7 @@ def test_without_the_sequence_model_its_input_is_what_a_uniform_guess_says() -> 
 
 def test_a_request_for_more_than_the_recipe_proposes_gets_more() -> None:
     bundle = make_bundle(candidates={"itemToItem": 1, "sequential": 1, "popularity": 1})
-    seeds = make_seeds(make_shelf(bundle), items=[0], ages=[0], recent=[])
+    seeds = make_seeds(make_assortment(bundle), items=[0], ages=[0], recent=[])
 
     assert propose(bundle, np.ones(6, dtype=bool), seeds, None, at_least=100).items_C.tolist() == [0, 1, 2, 3, 4, 5]
 

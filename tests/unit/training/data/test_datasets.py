@@ -1,4 +1,4 @@
-"""What becomes a purchase, what does not, and what a fit at a cut may see."""
+"""What becomes a purchase, what does not, and what a fit at a split time may see."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from tests.unit.training.orders import DAYS, START, features, lines, products, s
 from training.data.cleaning import is_product_title
 from training.data.datasets import GUEST, BadTrainingData, events_from_frame
 from training.data.readers import training_data
-from training.data.splits import basket_cases, leave_one_out, time_cuts, time_split
+from training.data.splits import basket_cases, leave_one_out, split_times, time_split
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_cancellations_guests_and_fees() -> None:
     assert data.dropped == {"cancelled_or_not_positive": 1, "not_a_product": 2}
     assert len(data.events) == 3
     assert set(data.events.user.tolist()) == {GUEST}
-    assert not data.catalogue.recommendable[data.catalogue.index["postage"]]
+    assert not data.catalog.recommendable[data.catalog.index["postage"]]
 
 
 def test_lines_of_one_product_in_one_order_are_one_purchase() -> None:
     twice = pl.concat([lines().head(1), lines().head(1)])
 
-    events, _, _ = events_from_frame(twice, shop().catalogue)
+    events, _, _ = events_from_frame(twice, shop().catalog)
 
     assert len(events) == 1
     assert events.quantity.tolist() == [2.0]
@@ -54,7 +54,7 @@ def test_a_missing_column_is_named() -> None:
 
 def test_nothing_after_the_cut_enters_training() -> None:
     data = shop()
-    start, end = time_cuts(data.events)
+    start, end = split_times(data.events)
 
     split = time_split(data)
 
@@ -75,7 +75,7 @@ def test_nothing_after_the_cut_enters_training() -> None:
 
 def test_a_feature_of_the_future_is_not_seen() -> None:
     table = features()
-    cut = 25.0 + (START.timestamp() / 86_400)
+    moment = 25.0 + (START.timestamp() / 86_400)
     late = pl.DataFrame(
         {
             "product_id": ["p000"],
@@ -89,9 +89,9 @@ def test_a_feature_of_the_future_is_not_seen() -> None:
         table.columns, table.columns_hash, table.entities, table.defaults, table.frames | {"product": planted}
     )
 
-    assert np.array_equal(poisoned.as_of("product", ["p000"], cut), table.as_of("product", ["p000"], cut))
+    assert np.array_equal(poisoned.as_of("product", ["p000"], moment), table.as_of("product", ["p000"], moment))
     # the negative control: one second later the planted value is there
-    assert poisoned.as_of("product", ["p000"], cut + 2 / 86_400)[0, 0] == 10**6
+    assert poisoned.as_of("product", ["p000"], moment + 2 / 86_400)[0, 0] == 10**6
 
 
 def test_unknown_entities_get_defaults() -> None:

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from tests.unit.training.orders import shop
 from training.data.cases import Cases, ragged
-from training.data.datasets import Events, catalogue_from_frame
+from training.data.datasets import Events, catalog_from_frame
 from training.recommender.losses import listwise_softmax, sampled_softmax
 from training.recommender.models.content import fit_content
 from training.recommender.models.item_to_item import fit_item_to_item, keep_best
@@ -61,21 +61,21 @@ def test_one_basket_binds_both_ways_and_never_an_item_to_itself() -> None:
 
 def test_an_item_nobody_bought_is_found_by_its_words() -> None:
     data = shop()
-    cold = data.catalogue.index["p033"]
+    cold = data.catalog.index["p033"]
     events = data.events.where(data.events.item != cold)
-    content = fit_content(data.catalogue, 30)
+    content = fit_content(data.catalog, 30)
 
-    model = fit_item_to_item(events, content, len(data.catalogue), ItemToItemRecipe())
+    model = fit_item_to_item(events, content, len(data.catalog), ItemToItemRecipe())
 
     assert model.table[:, [cold]].nnz > 0
     assert model.support[:, [cold]].nnz == 0
-    assert content[:, [data.catalogue.index["postage"]]].nnz == 0
+    assert content[:, [data.catalog.index["postage"]]].nnz == 0
 
 
 def test_words_of_any_alphabet_are_words() -> None:
     titles = ("кружка синяя", "кружка красная", "Käse Müller", "Müller Brot")
     frame = pl.DataFrame({"product_id": ["0", "1", "2", "3"], "title": titles})
-    assert fit_content(catalogue_from_frame(frame), 2).nonzero()[1].tolist() == [1, 0, 3, 2]
+    assert fit_content(catalog_from_frame(frame), 2).nonzero()[1].tolist() == [1, 0, 3, 2]
 
 
 def test_the_newest_order_counts_most() -> None:

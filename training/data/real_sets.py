@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from training.data.datasets import BadTrainingData, TrainingData, catalogue_from_frame, events_from_frame
+from training.data.datasets import BadTrainingData, TrainingData, catalog_from_frame, events_from_frame
 
 
 def read_set(path: Path) -> TrainingData:
@@ -46,11 +46,11 @@ def read_orders(folder: Path) -> TrainingData:
         _time(raw, file).alias("ordered_at"),
     ).with_columns((pl.col("price") <= 0).alias("is_cancelled"))
     priced = lines.group_by("product_id").agg((pl.col("price") > 0).any().alias("recommendable"))
-    catalogue = catalogue_from_frame(_items(folder, lines["product_id"]).join(priced, on="product_id", how="left"))
-    events, users, dropped = events_from_frame(lines, catalogue)
+    catalog = catalog_from_frame(_items(folder, lines["product_id"]).join(priced, on="product_id", how="left"))
+    events, users, dropped = events_from_frame(lines, catalog)
     if not len(events):
         raise BadTrainingData(f"{file}: no purchase line is left after cleaning")
-    return TrainingData(folder.name, "orders", catalogue, events, users, dropped=dropped)
+    return TrainingData(folder.name, "orders", catalog, events, users, dropped=dropped)
 
 
 def read_sequences(folder: Path) -> TrainingData:
@@ -79,9 +79,9 @@ def read_sequences(folder: Path) -> TrainingData:
     lines = lines.with_columns(
         (pl.col("user_id").str.zfill(9) + "-" + pl.col("position").cast(pl.String).str.zfill(6)).alias("order_id")
     )
-    catalogue = catalogue_from_frame(_items(folder, lines["product_id"]), clean_titles=False)
-    events, user_ids, dropped = events_from_frame(lines, catalogue)
-    return TrainingData(folder.name, "sequences", catalogue, events, user_ids, timed=days is not None, dropped=dropped)
+    catalog = catalog_from_frame(_items(folder, lines["product_id"]), clean_titles=False)
+    events, user_ids, dropped = events_from_frame(lines, catalog)
+    return TrainingData(folder.name, "sequences", catalog, events, user_ids, timed=days is not None, dropped=dropped)
 
 
 def _days(folder: Path) -> pl.DataFrame | None:

@@ -1,6 +1,6 @@
 """What this process serves from right now, and the loop that notices when it should be something else.
 
-A request takes `state.shelf` once and keeps it: a swap is one assignment, so no request sees half of two models.
+A request takes `state.assortment` once and keeps it: a swap is one assignment, so no request sees half of two models.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from serving.metrics import (
     BUNDLE_LOAD_SECONDS,
     BUNDLE_LOADED,
     BUNDLES_REFUSED,
-    CATALOGUE_AGE_SECONDS,
-    CATALOGUE_PRODUCTS,
+    CATALOG_AGE_SECONDS,
+    CATALOG_PRODUCTS,
 )
-from serving.recommender.catalogue import CatalogueReader
-from serving.recommender.shelf import Catalogue, Shelf, build_shelf
+from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
+from serving.recommender.product_features import ProductFeaturesReader
 from serving.settings import ServingSettings
 
 _log = structlog.get_logger("serving")
@@ -29,21 +29,21 @@ Stamp = tuple[int, int, int]
 
 @dataclass
 class State:
-    """The current shelf. `refresh` is called by one thread at a time; readers only take `shelf`."""
+    """The current assortment. `refresh` is called by one thread at a time; readers only take `assortment`."""
 
     settings: ServingSettings
     vector: Vector
-    reader: CatalogueReader
-    shelf: Shelf = field(init=False)
+    reader: ProductFeaturesReader
+    assortment: Assortment = field(init=False)
     refused: str | None = field(default=None, init=False)
     _bundle: Bundle | None = field(default=None, init=False)
-    _catalogue: Catalogue = field(init=False)
+    _catalog: ProductFeatures = field(init=False)
     _tried: tuple[object, ...] = field(default=(), init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self._catalogue = Catalogue.empty(self.vector.product_columns)
-        self.shelf = build_shelf(None, self._catalogue, self.vector.defaults)
+        self._catalog = ProductFeatures.empty(self.vector.product_columns)
+        self.assortment = build_assortment(None, self._catalog, self.vector.defaults)
 
     async def refresh(self, *, force: bool = False) -> bool:
         """Look at the pointer and the product features; load what changed in a thread. True when the bundle was
@@ -61,16 +61,16 @@ class State:
                 _log.error("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def _refresh(self, force: bool) -> bool:
-        catalogue = self.reader.read_if_changed()
+        catalog = self.reader.read_if_changed()
         if self.reader.read_at:
-            CATALOGUE_AGE_SECONDS.set(time.time() - self.reader.read_at)
+            CATALOG_AGE_SECONDS.set(time.time() - self.reader.read_at)
         bundle = self._load_if_changed(force)
-        if catalogue is None and bundle is None:
+        if catalog is None and bundle is None:
             return False
-        self._catalogue = catalogue or self._catalogue
+        self._catalog = catalog or self._catalog
         previous, self._bundle = self._bundle, bundle or self._bundle
-        self.shelf = build_shelf(self._bundle, self._catalogue, self.vector.defaults)
-        CATALOGUE_PRODUCTS.set(len(self._catalogue.product_ids))
+        self.assortment = build_assortment(self._bundle, self._catalog, self.vector.defaults)
+        CATALOG_PRODUCTS.set(len(self._catalog.product_ids))
         if bundle is not None:
             if previous is not None:
                 BUNDLE_LOADED.remove(previous.meta.version)
@@ -91,7 +91,7 @@ class State:
         except BundleRefused as error:
             if str(error) != self.refused or force:
                 BUNDLES_REFUSED.inc()
-                _log.error("bundle refused", reason=str(error), serving=self.shelf.version)
+                _log.error("bundle refused", reason=str(error), serving=self.assortment.version)
             self.refused = str(error)
             return None
         self.refused = None

@@ -13,13 +13,13 @@ import structlog
 from features.columns import BY_NAME, EVENT_TIMESTAMP
 from serving.bundle.neighbours import Floats
 from serving.bundle.vector import Vector
-from serving.recommender.shelf import Catalogue
+from serving.recommender.assortment import ProductFeatures
 
 _log = structlog.get_logger("serving")
 _PRODUCTS, _SHOP = "features_product.parquet", "features_shop.parquet"
 
 
-class CatalogueReader:
+class ProductFeaturesReader:
     """Reads again when a new set is published. read_at: unix seconds of the last successful reading, 0 before it."""
 
     def __init__(self, folder: Path, vector: Vector) -> None:
@@ -28,22 +28,22 @@ class CatalogueReader:
         self._seen: Path | None = None
         self.read_at = 0.0
 
-    def read_if_changed(self) -> Catalogue | None:
-        """The catalogue when another set is current than at the last reading; None when not, when absent, or when
+    def read_if_changed(self) -> ProductFeatures | None:
+        """The catalog when another set is current than at the last reading; None when not, when absent, or when
         unreadable (logged)."""
         folder = self._link.resolve()  # once: all files come from one set, whatever is published meanwhile
         if folder == self._seen or not folder.is_dir():
             return None
         self._seen = folder
         try:
-            catalogue = self._read(folder)
+            catalog = self._read(folder)
         except (OSError, LookupError, ValueError, pa.ArrowException) as error:
             _log.error("product features unreadable", folder=folder.name, error=f"{type(error).__name__}: {error}")
             return None
         self.read_at = time.time()
-        return catalogue
+        return catalog
 
-    def _read(self, folder: Path) -> Catalogue:
+    def _read(self, folder: Path) -> ProductFeatures:
         products, shop = _newest(folder / _PRODUCTS), _newest(folder / _SHOP)
         columns = self._vector.product_columns
         ids = tuple(products["product_id"].to_pylist())
@@ -54,7 +54,7 @@ class CatalogueReader:
         }
         stored |= {name: np.full(len(ids), _numbers(shop, name)[0]) for name in shop.column_names if name in BY_NAME}
         values = [stored[name] if BY_NAME[name].minus is None else _difference(stored, name) for name in columns]
-        return Catalogue(
+        return ProductFeatures(
             product_ids=ids,
             columns=columns,
             values_PF=np.stack(values, axis=1).astype(np.float32),
