@@ -1,13 +1,17 @@
-"""What a check of stored data is. Each noun lists its own in `invariants.py`, and `python -m api.operations.invariants`
-runs them all."""
+"""What an invariant is, and those of the outbox and of idempotency keys. Each noun lists its own in `invariants.py`;
+`python -m api.operations.invariants` checks them all."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`name` begins with the invariant it belongs to; `sentence` is what must hold; `sql` finds the rows that break
-    it."""
+    """`name` begins with the invariant it belongs to; `sentence` is what must hold; `sql` returns the rows that break
+    it, and no row when it holds.
+
+    `%(cleanup)s` in `sql` is how many seconds late the cleanup of expired reservations and leases may be. With
+    `gateway` it reads `gateway_entries`, a temporary copy of the sandbox gateway's ledger.
+    """
 
     name: str
     sentence: str
@@ -15,4 +19,40 @@ class Check:
     gateway: bool = False
 
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "R-I8-sequence",
+        "the events of an aggregate are numbered 1 to n without a gap",
+        """
+        SELECT aggregate_type, aggregate_id, count(*) AS events, min(sequence) AS first, max(sequence) AS last
+        FROM outbox_events GROUP BY aggregate_type, aggregate_id
+        HAVING min(sequence) <> 1 OR max(sequence) <> count(*)
+        """,
+    ),
+    Check(
+        "R-I8-imported",
+        "an event of loaded history counts as delivered, so nobody is told of it",
+        "SELECT event_id, event_type FROM outbox_events WHERE origin = 'import' AND published_at IS NULL",
+    ),
+    Check(
+        "R-I9-response",
+        "a finished idempotency key holds its response",
+        """
+        SELECT actor_key, key FROM idempotency_keys
+        WHERE status = 'done' AND (response_body IS NULL OR response_status IS NULL)
+        """,
+    ),
+    Check(
+        "R-I9-lease",
+        "no idempotency key stays locked past its lease plus one sweep",
+        """
+        SELECT actor_key, key, locked_until FROM idempotency_keys
+        WHERE status = 'in_progress' AND locked_until < now() - make_interval(secs => %(cleanup)s)
+        """,
+    ),
+    Check(
+        "R-I9-unique",
+        "an actor has used a key once",
+        "SELECT actor_key, key, count(*) AS rows FROM idempotency_keys GROUP BY actor_key, key HAVING count(*) > 1",
+    ),
+)

@@ -126,6 +126,7 @@ def test_a_forgotten_noun_is_told_what_to_do(skeleton: Path) -> None:
         ("api/carts/routes.py", "routes"),
         ("api/carts/jobs.py", "jobs"),
         ("api/carts/models.py", "models"),
+        ("api/payments/invariants.py", "invariants"),
     ],
 )
 def test_a_module_that_nothing_reads_is_told_where_to_go(skeleton: Path, source: str, moved_to: str) -> None:

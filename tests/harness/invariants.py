@@ -5,9 +5,9 @@ from api.operations.invariants.run import Gateway
 
 
 def assert_invariants(
-    database_url: str, *, sandbox_url: str | None = None, sandbox_key: str = "", sweep_seconds: int = 60
+    database_url: str, *, sandbox_url: str | None = None, sandbox_key: str = "", cleanup_seconds: int = 60
 ) -> None:
     """Fail with every broken check and its first rows. With `sandbox_url` the gateway's own ledger is compared too."""
     gateway = None if sandbox_url is None else Gateway(sandbox_url, sandbox_key)
-    broken = violations(database_url, gateway, sweep_seconds=sweep_seconds)
+    broken = violations(database_url, gateway, cleanup_seconds=cleanup_seconds)
     assert not broken, "\n".join(map(str, broken))

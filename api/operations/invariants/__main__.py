@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from api.kernel.settings import load_settings
 from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import GatewaySilent
-from api.operations.invariants.run import SWEEP_SECONDS, Gateway, Result, run_checks
+from api.operations.invariants.run import CLEANUP_SECONDS, Gateway, Result, run_checks
 
 
 def main(
@@ -20,15 +20,21 @@ def main(
     no_gateway: Annotated[
         bool, typer.Option("--no-gateway", help="Skip the comparison with the sandbox gateway's ledger (R-I6).")
     ] = False,
-    sweep_seconds: Annotated[
-        int, typer.Option(min=0, help="How late the sweeps of expired leases may be.")
-    ] = SWEEP_SECONDS,
+    cleanup_seconds: Annotated[
+        int,
+        typer.Option(
+            "--cleanup-seconds",
+            "--sweep-seconds",
+            min=0,
+            help="How late the cleanup of expired reservations and leases may be.",
+        ),
+    ] = CLEANUP_SECONDS,
 ) -> None:
     """Check every invariant of the shop."""
     try:
         settings = load_settings()
         gateway = None if no_gateway else Gateway(settings.sandbox_url, settings.sandbox_key.get_secret_value())
-        results = run_checks(settings.database_url.get_secret_value(), gateway, sweep_seconds=sweep_seconds)
+        results = run_checks(settings.database_url.get_secret_value(), gateway, cleanup_seconds=cleanup_seconds)
     except (GatewaySilent, psycopg.Error, ValidationError) as error:
         hint = " (--no-gateway skips R-I6)" if isinstance(error, GatewaySilent) else ""
         typer.echo(f"invariants: {str(error).strip()}{hint}", err=True)

@@ -12,7 +12,7 @@ from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import copy_ledger
 
 SAMPLE = 5
-SWEEP_SECONDS = 60
+CLEANUP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Gateway:
     key: str
 
 
-def run_checks(database_url: str, gateway: Gateway | None, *, sweep_seconds: int = SWEEP_SECONDS) -> list[Result]:
+def run_checks(database_url: str, gateway: Gateway | None, *, cleanup_seconds: int = CLEANUP_SECONDS) -> list[Result]:
     """Every check, or all but the gateway's when `gateway` is None, on one REPEATABLE READ snapshot.
 
     With a gateway its ledger is read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent;
@@ -58,30 +58,30 @@ def run_checks(database_url: str, gateway: Gateway | None, *, sweep_seconds: int
         connection.execute("SET work_mem = '64MB'")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         results = [
-            _run(connection, check, sweep_seconds) for check in CHECKS if gateway is not None or not check.gateway
+            _run(connection, check, cleanup_seconds) for check in CHECKS if gateway is not None or not check.gateway
         ]
         connection.execute("COMMIT")
     return results
 
 
 def violations(
-    database_url: str, gateway: Gateway | None = None, *, sweep_seconds: int = SWEEP_SECONDS
+    database_url: str, gateway: Gateway | None = None, *, cleanup_seconds: int = CLEANUP_SECONDS
 ) -> list[Violation]:
     """What is broken; empty when every invariant holds."""
     return [
         result.violation
-        for result in run_checks(database_url, gateway, sweep_seconds=sweep_seconds)
+        for result in run_checks(database_url, gateway, cleanup_seconds=cleanup_seconds)
         if result.violation
     ]
 
 
-def _run(connection: psycopg.Connection[tuple[object, ...]], check: Check, sweep_seconds: int) -> Result:
+def _run(connection: psycopg.Connection[tuple[object, ...]], check: Check, cleanup_seconds: int) -> Result:
     began = monotonic()
     counted = sql.SQL("SELECT count(*) OVER (), broken.* FROM ({}) broken LIMIT {}").format(
         sql.SQL(check.sql), sql.Literal(SAMPLE)
     )
     with connection.cursor() as cursor:
-        cursor.execute(counted, {"sweep": sweep_seconds})
+        cursor.execute(counted, {"cleanup": cleanup_seconds})
         rows: Sequence[tuple[object, ...]] = cursor.fetchall()
         names = [column.name for column in cursor.description or ()][1:]
     violation = None

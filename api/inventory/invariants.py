@@ -1,0 +1,72 @@
+"""What must always hold of stock."""
+
+from api.kernel.invariants import Check
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "R-I1-stock",
+        "no variant and no warehouse has less than zero units",
+        """
+        SELECT variant_id, stock_quantity FROM product_variants WHERE stock_quantity < 0
+        UNION ALL
+        SELECT variant_id, available FROM warehouse_stock WHERE available < 0 OR reserved < 0 OR inbound < 0
+        """,
+    ),
+    Check(
+        "R-I2-sum",
+        "a variant's stock is the sum of its inventory transactions",
+        """
+        SELECT v.variant_id, v.stock_quantity, coalesce(t.total, 0) AS transactions
+        FROM product_variants v
+        LEFT JOIN (
+          SELECT variant_id, sum(quantity_change) AS total FROM inventory_transactions GROUP BY variant_id
+        ) t USING (variant_id)
+        WHERE v.stock_quantity <> coalesce(t.total, 0)
+        """,
+    ),
+    Check(
+        "R-I2-chain",
+        "each inventory transaction starts where the variant's previous one ended, and ends at start plus change",
+        """
+        SELECT variant_id, transaction_no, previous_quantity, new_quantity, expected FROM (
+          SELECT variant_id, transaction_no, previous_quantity, quantity_change, new_quantity,
+                 coalesce(lag(new_quantity) OVER (PARTITION BY variant_id ORDER BY transaction_no), 0) AS expected
+          FROM inventory_transactions
+        ) step
+        WHERE previous_quantity <> expected OR new_quantity <> previous_quantity + quantity_change
+        """,
+    ),
+    Check(
+        "R-I2-warehouses",
+        "a variant's stock is what its warehouses together can sell",
+        """
+        SELECT v.variant_id, v.stock_quantity, coalesce(w.available, 0) AS warehouses
+        FROM product_variants v
+        LEFT JOIN (
+          SELECT variant_id, sum(available) AS available FROM warehouse_stock GROUP BY variant_id
+        ) w USING (variant_id)
+        WHERE v.stock_quantity <> coalesce(w.available, 0)
+        """,
+    ),
+    Check(
+        "R-I3-sweep",
+        "no reservation is active past its expiry plus one sweep",
+        """
+        SELECT reservation_id, checkout_id, expires_at FROM inventory_reservations
+        WHERE status = 'active' AND expires_at < now() - make_interval(secs => %(cleanup)s)
+        """,
+    ),
+    Check(
+        "R-I3-held",
+        "what a warehouse holds in reserve is the sum of the active reservations there",
+        """
+        SELECT variant_id, warehouse_id, s.reserved, coalesce(r.held, 0) AS held
+        FROM warehouse_stock s
+        FULL JOIN (
+          SELECT variant_id, warehouse_id, sum(quantity) AS held FROM inventory_reservations WHERE status = 'active'
+          GROUP BY 1, 2
+        ) r USING (variant_id, warehouse_id)
+        WHERE coalesce(s.reserved, 0) <> coalesce(r.held, 0)
+        """,
+    ),
+)

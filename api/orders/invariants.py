@@ -1,0 +1,127 @@
+"""What must always hold of orders: their sums, their history, their stock and their money."""
+
+from api.kernel.invariants import Check
+from api.orders.states import SOLD_STATES, TRANSITIONS
+
+_SOLD = ", ".join(f"'{state}'" for state in sorted(SOLD_STATES))
+_STEPS = ", ".join(
+    f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following)
+)
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "R-I3-order",
+        "a sold order's reservations are confirmed, a cancelled order's are released or expired",
+        f"""
+        SELECT r.reservation_id, r.status AS reservation, o.order_id, o.status AS order_status
+        FROM inventory_reservations r JOIN orders o ON o.order_id = r.order_id
+        WHERE (o.status IN ({_SOLD}) AND r.status <> 'confirmed')
+           OR (o.status = 'cancelled' AND r.status IN ('active', 'confirmed'))
+        """,
+    ),
+    Check(
+        "R-I4-total",
+        "an order's total is subtotal + tax + shipping - discount",
+        """
+        SELECT order_id, total, subtotal, tax, shipping_fee, discount FROM orders
+        WHERE total <> subtotal + tax + shipping_fee - discount
+        """,
+    ),
+    Check(
+        "R-I4-items",
+        "an order has items, and its subtotal is the sum of quantity times price paid",
+        """
+        SELECT o.order_id, o.subtotal, i.amount AS items
+        FROM orders o
+        LEFT JOIN (
+          SELECT order_id, sum(quantity * price_at_purchase) AS amount FROM order_items GROUP BY order_id
+        ) i USING (order_id)
+        WHERE i.amount IS DISTINCT FROM o.subtotal
+        """,
+    ),
+    Check(
+        "R-I5-captured",
+        "an order is confirmed or later exactly when one payment captured exactly its total",
+        f"""
+        SELECT o.order_id, o.status, o.total, p.captures, p.captured
+        FROM orders o
+        LEFT JOIN (
+          SELECT order_id, count(*) FILTER (WHERE captured_amount > 0) AS captures, sum(captured_amount) AS captured
+          FROM payments GROUP BY order_id
+        ) p USING (order_id)
+        WHERE (o.status IN ({_SOLD}) AND (p.captures IS DISTINCT FROM 1 OR p.captured IS DISTINCT FROM o.total))
+           OR (o.status = 'pending' AND coalesce(p.captured, 0) <> 0)
+        """,
+    ),
+    Check(
+        "R-I5-cancelled",
+        "a cancelled or fully refunded order keeps no money, and no other sold order has given all of its money back",
+        f"""
+        SELECT o.order_id, o.status, p.kept
+        FROM orders o
+        LEFT JOIN (
+          SELECT order_id, sum(captured_amount - refunded_amount) AS kept FROM payments GROUP BY order_id
+        ) p USING (order_id)
+        WHERE (o.status IN ('cancelled', 'refunded') AND coalesce(p.kept, 0) <> 0)
+           OR (o.status IN ({_SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0)
+        """,
+    ),
+    Check(
+        "R-I7-returns",
+        "nobody returns more of a line than was bought",
+        """
+        SELECT i.order_item_id, i.quantity, r.returned
+        FROM order_items i
+        JOIN (
+          SELECT order_item_id, sum(quantity) AS returned FROM returns WHERE status <> 'rejected' GROUP BY 1
+        ) r USING (order_item_id)
+        WHERE r.returned > i.quantity
+        """,
+    ),
+    Check(
+        "R-I8-transition",
+        "every step of an order has exactly one event",
+        """
+        SELECT order_id, e.steps, x.events
+        FROM (SELECT order_id, count(*) AS steps FROM order_events GROUP BY order_id) e
+        FULL JOIN (
+          SELECT aggregate_id AS order_id, count(*) AS events FROM outbox_events
+          WHERE aggregate_type = 'order' GROUP BY 1
+        ) x USING (order_id)
+        WHERE e.steps IS DISTINCT FROM x.events
+        """,
+    ),
+    Check(
+        "R-I10-start",
+        "every order's history begins with a step into pending",
+        """
+        SELECT o.order_id, o.status FROM orders o
+        LEFT JOIN order_events e ON e.order_id = o.order_id AND e.sequence = 1
+        WHERE e.to_status IS DISTINCT FROM 'pending' OR e.from_status IS NOT NULL
+        """,
+    ),
+    Check(
+        "R-I10-path",
+        "every later step is one the state machine allows, from where the step before ended, with no number left out",
+        f"""
+        SELECT order_id, sequence, from_status, to_status, before FROM (
+          SELECT order_id, sequence, from_status, to_status,
+                 lag(to_status) OVER path AS before, row_number() OVER path AS place
+          FROM order_events WINDOW path AS (PARTITION BY order_id ORDER BY sequence)
+        ) step
+        WHERE sequence <> place
+           OR (place > 1 AND (from_status IS DISTINCT FROM before OR (from_status, to_status) NOT IN (VALUES {_STEPS})))
+        """,
+    ),
+    Check(
+        "R-I10-end",
+        "an order's status is where its history ends",
+        """
+        SELECT o.order_id, o.status, e.to_status FROM orders o
+        JOIN (
+          SELECT DISTINCT ON (order_id) order_id, to_status FROM order_events ORDER BY order_id, sequence DESC
+        ) e USING (order_id)
+        WHERE o.status <> e.to_status
+        """,
+    ),
+)

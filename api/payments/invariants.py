@@ -1,0 +1,65 @@
+"""What must always hold of money, in our tables and in the ledger of the sandbox gateway."""
+
+from api.kernel.invariants import Check
+
+# One row per authorization key, with what the gateway did under it.
+_LEDGER = """
+  SELECT coalesce(parent_key, key) AS gateway_key,
+         coalesce(sum(amount) FILTER (WHERE kind = 'authorisation' AND status = 'authorised'), 0) AS authorised,
+         coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
+         count(*) FILTER (WHERE kind = 'capture') AS captures,
+         coalesce(sum(amount) FILTER (WHERE kind = 'void'), 0) AS voided,
+         coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
+  FROM gateway_entries GROUP BY 1
+"""
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "R-I6-payments",
+        "for every payment the gateway authorised, captured, let go and gave back exactly what we recorded, each"
+        " capture once",
+        f"""
+        SELECT p.gateway_key, p.status, p.amount, p.captured_amount, p.refunded_amount,
+               g.authorised, g.captured, g.captures, g.voided, g.refunded
+        FROM payments p LEFT JOIN ({_LEDGER}) g USING (gateway_key)
+        WHERE p.captured_amount <> coalesce(g.captured, 0)
+           OR p.refunded_amount <> coalesce(g.refunded, 0)
+           OR coalesce(g.captures, 0) > 1
+           OR (p.status IN ('authorised', 'captured') AND g.authorised IS DISTINCT FROM p.amount)
+           OR (p.status = 'authorised' AND g.voided <> 0)
+           OR (p.status NOT IN ('authorised', 'captured') AND coalesce(g.authorised, 0) <> coalesce(g.voided, 0))
+        """,
+        gateway=True,
+    ),
+    Check(
+        "R-I6-gateway",
+        "the gateway holds or took no money that we have no payment for, or that we never asked it for",
+        f"""
+        SELECT g.gateway_key, g.authorised, g.captured, g.voided
+        FROM ({_LEDGER}) g LEFT JOIN payments p USING (gateway_key)
+        WHERE p.payment_id IS NULL AND (g.captured <> 0 OR g.refunded <> 0 OR g.authorised <> g.voided)
+        """,
+        gateway=True,
+    ),
+    Check(
+        "R-I6-twice",
+        "no purchase was captured under two keys",
+        """
+        SELECT reference, count(*) AS captures, sum(amount) AS captured FROM gateway_entries
+        WHERE kind = 'capture' AND reference <> ''
+        GROUP BY reference HAVING count(DISTINCT coalesce(parent_key, key)) > 1
+        """,
+        gateway=True,
+    ),
+    Check(
+        "R-I7-refunds",
+        "what a payment has given back is the sum of its refunds",
+        """
+        SELECT p.payment_id, p.refunded_amount, coalesce(r.amount, 0) AS refunds
+        FROM payments p
+        LEFT JOIN (
+          SELECT payment_id, sum(amount) AS amount FROM refunds WHERE status = 'refunded' GROUP BY payment_id
+        ) r USING (payment_id)
+        WHERE p.refunded_amount <> coalesce(r.amount, 0)
+        """,
+    ),
+)
