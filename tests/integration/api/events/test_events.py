@@ -12,8 +12,9 @@ import pytest
 import pytest_asyncio
 import redis
 
+from api.catalog.jobs import count_views
 from api.events import spool
-from api.events.jobs import count_views, drain_spool
+from api.events.jobs import drain_spool
 from api.events.stream import STREAM
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
