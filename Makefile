@@ -41,6 +41,10 @@ test: install browser ## run the tests that fit in a quarter of an hour (TESTS=p
 test-all: install browser check ## run every test, the long ones too
 	@$(RUN) -m pytest $(TESTS)
 
+.PHONY: generate
+generate: install ## render every generated file: contract, dbt yml, asset graph, OpenAPI, settings, figures
+	@$(RUN) -m tests.generate
+
 .PHONY: check
 check: install ## format, lint, types, import contracts, architecture rules
 	@.venv/bin/ruff format --check .

@@ -1,8 +1,6 @@
-"""dbt's enforced contract of `models/features`, rendered from the list of columns. `python -m features.contracts`
-rewrites the file."""
+"""dbt's enforced contract of `models/features`, rendered from the list of columns by `make generate`."""
 
 import json
-from pathlib import Path
 
 from features.columns import (
     CREATED_TIMESTAMP,
@@ -15,7 +13,6 @@ from features.columns import (
     entity_of,
 )
 
-PATH = Path(__file__).resolve().parents[1] / "transforms" / "dbt" / "models" / "features" / "_features.yml"
 DUCKDB_TYPES: dict[Dtype, str] = {
     "int64": "bigint",
     "float64": "double",
@@ -23,7 +20,7 @@ DUCKDB_TYPES: dict[Dtype, str] = {
     "string": "varchar",
     "strings": "varchar[]",
 }
-_HEAD = "# Written by `python -m features.contracts` from features/columns.py. Do not edit.\nversion: 2\n\nmodels:\n"
+_HEAD = "# Written by `make generate` from features/columns.py. Do not edit.\nversion: 2\n\nmodels:\n"
 
 
 def render() -> str:
@@ -66,7 +63,3 @@ def _column(name: str, data_type: str, description: str) -> list[str]:
         "        constraints:",
         "          - type: not_null",
     ]
-
-
-if __name__ == "__main__":
-    PATH.write_text(render(), encoding="utf-8")

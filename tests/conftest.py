@@ -12,7 +12,7 @@ from tests.harness.redis import RedisHarness, running_redis
 
 pytest_plugins = ("tests.harness.fixtures",)
 _OURS = ("SOUK_", "DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_")
-_FOR_TESTS = ("SOUK_TEST_HOME", "SOUK_UPDATE_SNAPSHOTS")
+_FOR_TESTS = ("SOUK_TEST_HOME",)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,15 +1,11 @@
-"""dbt's sources, rendered from the contract of the published tables. `python -m transforms.sources` rewrites the
-file."""
+"""dbt's sources, rendered from the contract of the published tables by `make generate`."""
 
 import json
-from pathlib import Path
 
-from transforms.settings import PACKAGE, TransformSettings
-from warehouse.contract import Contract, load_contract
+from warehouse.contract import Contract
 
-PATH = PACKAGE / "dbt" / "models" / "staging" / "_sources.yml"
 _HEAD = """\
-# Written by `python -m transforms.sources` from warehouse/contracts/oltp.json. Do not edit.
+# Written by `make generate` from warehouse/contracts/oltp.json. Do not edit.
 version: 2
 
 sources:
@@ -47,11 +43,3 @@ def render(contract: Contract) -> str:
             )
             lines.append(f"          - {{{fields}}}")
     return _HEAD + "\n".join(lines) + "\n"
-
-
-def write(path: Path = PATH) -> None:
-    path.write_text(render(load_contract(TransformSettings().souk_contract_path)), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write()

@@ -136,7 +136,7 @@ def load_contract(path: Path) -> Contract:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ContractError(f"no contract at {path}: run `python -m api.operations.contract` to write it") from error
+        raise ContractError(f"no contract at {path}: run `make generate` to write it") from error
     except (OSError, ValueError) as error:
         raise ContractError(f"contract {path} is unreadable: {error}") from error
     return parse_contract(raw)

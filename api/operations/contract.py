@@ -1,13 +1,11 @@
 """The schema as data: which tables and columns leave Postgres, with types and keys. The only file of `api` that knows
 there is a lake.
 
-`python -m api.operations.contract` renders it to warehouse/contracts/oltp.json; a test renders it again and fails on a
-difference. The publication and the replica identities are made from the same list, so the three cannot disagree.
+`make generate` renders it to warehouse/contracts/oltp.json; a test renders it again and fails on a difference. The
+publication and the replica identities are made from the same list, so the three cannot disagree.
 """
 
 import json
-import sys
-from pathlib import Path
 from typing import TypedDict
 
 from sqlalchemy import Column, Table
@@ -28,7 +26,6 @@ from sqlalchemy.types import (
 from api.nouns import metadata, unpublished_tables
 
 PUBLICATION = "souk_cdc"
-PATH = Path(__file__).parents[2] / "warehouse" / "contracts" / "oltp.json"
 # Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged
 # TOAST column.
 TOAST_THRESHOLD_BYTES = 1_900
@@ -153,9 +150,3 @@ def _type_name(kind: TypeEngine[object]) -> str:
         if isinstance(kind, base):
             return name
     raise TypeError(f"no lake type for {kind!r}: add it here and in warehouse.contract")
-
-
-if __name__ == "__main__":
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    PATH.write_text(render())
-    sys.stdout.write(f"wrote {PATH.name}: {len(contract()['tables'])} tables\n")

@@ -9,10 +9,6 @@ from api.nouns import metadata
 from api.operations import contract
 
 
-def test_the_contract_file_is_the_rendered_contract() -> None:
-    assert contract.PATH.read_text() == contract.render(), "run `python -m api.operations.contract`"
-
-
 def test_migrations_build_exactly_the_models(database_url: str) -> None:
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:

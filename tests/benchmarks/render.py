@@ -1,16 +1,32 @@
-"""`python -m tests.benchmarks.render [--check]`: write the README's tables from the result files, so that no figure is
-typed."""
+"""The tables of docs/figures.md and the README's headline figures, rendered from docs/results so that no figure is
+typed. `make generate` writes them."""
 
-import json
 import re
-import sys
 from pathlib import Path
 
-from tests.benchmarks.results import RESULTS, ROOT
+from tests.benchmarks.results import latest
 
 # `brief` leaves out what was measured on the validation part.
 MARKER = re.compile(r"(<!-- results:(\w+)( brief)? -->\n).*?(<!-- /results -->)", re.DOTALL)
-PAGES = ("README.md", "training/README.md", "warehouse/README.md")
+HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
+PAGES = ("README.md", "docs/figures.md", "training/README.md")
+# (benchmark, name of the line, what the README calls it)
+HEADLINES = (
+    ("demo", "marketplace: time", "`make demo`, everything installed"),
+    ("latency", "product detail", "product page at one client"),
+    ("latency", "search with facets", "search with facets at one client"),
+    ("latency", "place an order, paid", "paid order at one client"),
+    ("latency", "for you, at the recommender", "recommendations at one client"),
+    ("cdc", "commit to the lake, p50", "commit to lake, median"),
+    ("cdc", "to the durable lake, folds included / pg_recvlogical", "changes into the durable lake"),
+    ("load", "marketplace, against COPY under the same constraints", "history loaded under constraints"),
+    ("dbt", "dbt build beside the same SQL in DuckDB", "all marts and features built and tested"),
+    (
+        "recommenders",
+        "online_retail: for you: products of later orders not bought before, users with history: shipped: ranker",
+        "recommender on UCI Online Retail, beside popularity",
+    ),
+)
 
 
 def number(value: object) -> str:
@@ -26,14 +42,9 @@ def number(value: object) -> str:
 
 def table(benchmark: str, *, brief: bool) -> str:
     """A Markdown table of the newest line per name; says so when the benchmark has not been run."""
-    path = RESULTS / f"{benchmark}.jsonl"
-    if not path.exists():
+    newest = {name: line for name, line in latest(benchmark).items() if not (brief and "validation" in name)}
+    if not newest:
         return f"_No results yet: run `souk bench {benchmark}`._\n"
-    newest: dict[str, dict[str, object]] = {}
-    for text in path.read_text().splitlines():
-        line = json.loads(text)
-        if not (brief and "validation" in line["name"]):
-            newest[str(line["name"])] = line
     rows = [
         "| measured | ours | measured against, same run | unit | ratio | note |",
         "| --- | ---: | ---: | --- | ---: | --- |",
@@ -48,22 +59,17 @@ def table(benchmark: str, *, brief: bool) -> str:
     )
 
 
+def headline() -> str:
+    """One row per entry of HEADLINES that was measured."""
+    rows = ["| what | ours | measured against | unit |", "| --- | ---: | ---: | --- |"]
+    for benchmark, name, words in HEADLINES:
+        line = latest(benchmark).get(name)
+        if line is not None:
+            rows.append(f"| {words} | {number(line['ours'])} | {number(line.get('limit'))} | {line['unit']} |")
+    return "\n".join(rows) + "\n"
+
+
 def render(page: Path) -> str:
     """The page with every marked table made anew."""
-    return MARKER.sub(lambda match: f"{match[1]}{table(match[2], brief=bool(match[3]))}{match[4]}", page.read_text())
-
-
-def main() -> int:
-    stale = []
-    for name in PAGES:
-        page = ROOT / name
-        if page.exists() and (made := render(page)) != page.read_text():
-            stale.append(name)
-            if "--check" not in sys.argv:
-                page.write_text(made)
-    sys.stdout.write(f"{'stale' if '--check' in sys.argv else 'rendered'}: {', '.join(stale) or 'nothing'}\n")
-    return 1 if stale and "--check" in sys.argv else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    text = MARKER.sub(lambda match: f"{match[1]}{table(match[2], brief=bool(match[3]))}{match[4]}", page.read_text())
+    return HEADLINE.sub(lambda match: f"{match[1]}{headline()}{match[2]}", text)

@@ -1,15 +1,12 @@
-"""Dagster's graph: pinned by a snapshot, equal to dbt's own manifest, loadable where nothing exists yet.
+"""Dagster's graph: equal to dbt's own manifest, loadable where nothing exists yet.
 
-SOUK_UPDATE_SNAPSHOTS=1 rewrites the snapshot; the diff is then reviewed like code.
+The whole graph is pinned by the generated `__snapshots__/dagster_graph.json`: its diff is reviewed like code.
 """
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-
-import dagster as dg
 
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.definitions import defs
@@ -17,50 +14,7 @@ from tests.harness.processes import ROOT
 from transforms.dbt_project import parse_manifest
 from transforms.settings import TransformSettings
 
-SNAPSHOT = Path(__file__).parent / "__snapshots__" / "dagster_graph.json"
 ARROW = ("warehouse", "transforms", "features", "training", "serving")
-
-
-def rendered() -> dict[str, object]:
-    """Everything a person would want to see change in a review."""
-    graph = defs.resolve_asset_graph()
-    assets = {
-        key.to_user_string(): {
-            "group": node.group_name,
-            "owners": sorted(node.owners),
-            "kinds": sorted(node.kinds),
-            "parents": sorted(parent.to_user_string() for parent in node.parent_keys),
-            "checks": sorted(
-                f"{check.name}{' (blocking)' if graph.get(check).blocking else ''}" for check in node.check_keys
-            ),
-        }
-        for key in graph.get_all_asset_keys()
-        for node in [graph.get(key)]
-    }
-    repository = defs.get_repository_def()
-    return {
-        "assets": dict(sorted(assets.items())),
-        "jobs": {
-            job.name: sorted(str(k.to_user_string()) for k in job.asset_layer.executable_asset_keys) for job in _jobs()
-        },
-        "schedules": {s.name: [s.cron_schedule, s.job_name, s.default_status.value] for s in repository.schedule_defs},
-        "sensors": {
-            s.name: [s.minimum_interval_seconds, s.job_name, s.default_status.value] for s in repository.sensor_defs
-        },
-    }
-
-
-def _jobs() -> list[dg.JobDefinition]:
-    return [defs.resolve_job_def(name) for name in ("everything", "refresh")]
-
-
-def test_the_graph_is_the_reviewed_one() -> None:
-    graph = rendered()
-    if os.environ.get("SOUK_UPDATE_SNAPSHOTS"):
-        SNAPSHOT.parent.mkdir(exist_ok=True)
-        SNAPSHOT.write_text(json.dumps(graph, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-    assert graph == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
 def test_every_asset_says_who_owns_it_and_what_it_is() -> None:

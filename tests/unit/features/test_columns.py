@@ -13,12 +13,7 @@ from features.columns import (
     entity_of,
     numeric_columns,
 )
-from features.contracts import PATH, render
 from features.store_address import redis_connection
-
-
-def test_the_committed_contract_is_what_the_list_renders_to() -> None:
-    assert PATH.read_text(encoding="utf-8") == render(), "run `python -m features.contracts`"
 
 
 def test_names_are_unique_and_begin_with_their_entity() -> None:

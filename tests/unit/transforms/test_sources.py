@@ -1,12 +1,8 @@
 """dbt's sources are the contract of the published tables and nothing else."""
 
 from tests.harness.synthetic_lake import CONTRACT
-from transforms.sources import PATH, render
+from transforms.sources import render
 from warehouse.contract import load_contract
-
-
-def test_the_committed_sources_are_what_the_contract_renders_to() -> None:
-    assert PATH.read_text(encoding="utf-8") == render(load_contract(CONTRACT)), "run `python -m transforms.sources`"
 
 
 def test_every_published_column_is_a_source_column() -> None:

@@ -56,7 +56,7 @@ def test_a_refusal_names_table_and_column(document: object, message: str) -> Non
 
 
 def test_a_missing_or_damaged_file_is_said_in_words(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"python -m api\.operations\.contract"):
+    with pytest.raises(ContractError, match=r"make generate"):
         load_contract(tmp_path / "none.json")
     damaged = tmp_path / "damaged.json"
     damaged.write_text(json.dumps(lab_contract())[:-5])
