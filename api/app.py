@@ -15,7 +15,7 @@ from api.kernel.context import Ctx, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
-from api.recommendations.ladder import Recommender
+from api.recommendations.recommender import Recommender
 from api.search.store import IndexStore
 from api.search.tantivy_index import TantivyIndex
 

@@ -1,1 +1,1 @@
-"""What serving answers, with a ladder of fallbacks."""
+"""Recommendations from the serving process, with fallbacks when it does not answer."""

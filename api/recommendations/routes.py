@@ -12,7 +12,7 @@ from api.kernel.auth import CurrentActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.problems import responses
-from api.recommendations.ladder import Recommender
+from api.recommendations.recommender import Recommender
 from api.recommendations.schemas import Recommendations
 
 router = APIRouter(tags=["recommendations"])
@@ -40,8 +40,8 @@ async def for_you(
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     limit: Limit = 20,
 ) -> Recommendations:
-    """For the caller: an account, a guest session, or nobody in particular. Always answers, from the best rung that
-    can."""
+    """For the caller: an account, a guest session, or nobody in particular. Always answers; `source` says from
+    where."""
     if user_id is not None and user_id != actor.user_id:
         if not actor.signed_in:
             raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")

@@ -1,4 +1,5 @@
-"""What crosses the wire about recommendations: the seed's body, what is needed to show it, and which rung answered."""
+"""What crosses the wire about recommendations: the seed's body, what is needed to show it, and its
+source."""
 
 from uuid import UUID
 
@@ -23,11 +24,11 @@ class Recommendation(Wire):
 
 
 class Recommendations(Wire):
-    """`rung`: which step of the ladder answered, from the recommender's own (`personal`, ...) over `cached`,
-    `popular_in_category` and `popular` to `empty`. `modelVersion` is null when no model was asked."""
+    """`source`: where the list comes from: a source of the recommender's own (`personal`, ...), else `cached`,
+    `popular_in_category`, `popular` or `empty`. `modelVersion` is null when no model was asked."""
 
     recommendations: list[Recommendation]
-    rung: str
+    source: str
     model_version: str | None
 
 

@@ -1,5 +1,5 @@
-"""Recommendations over HTTP with a serving process that answers, is slow, talks rubbish, or is dead: each rung answers,
-none errors."""
+"""Recommendations over HTTP with a serving process that answers, is slow, answers with invalid JSON, or is dead: the
+next source answers, and no request fails."""
 
 import time
 from collections.abc import Iterator
@@ -96,7 +96,7 @@ def _titles(body: dict[str, Any]) -> list[str]:
 def _until_closed(shop: Shop, person: Person) -> None:
     """Wait until the breaker lets calls through again after the tests that broke serving."""
     deadline = time.monotonic() + 30
-    while _for_you(shop, person.headers)["rung"] != "personal":
+    while _for_you(shop, person.headers)["source"] != "personal":
         assert time.monotonic() < deadline
         time.sleep(0.5)
 
@@ -109,7 +109,7 @@ def test_the_models_list_is_shown_with_titles_prices_and_reasons(
 
     body = _for_you(shop, person.headers, userId=person.user_id)
 
-    assert (body["rung"], body["modelVersion"]) == ("personal", VERSION)
+    assert (body["source"], body["modelVersion"]) == ("personal", VERSION)
     assert _titles(body) == ["Chair", "Plate"]
     assert body["recommendations"][0] == {
         "productId": goods["Chair"], "title": "Chair", "reason": "Because you looked at this", "score": 1.0,
@@ -141,7 +141,7 @@ def test_related_leaves_the_product_itself_out(shop: Shop, serving: RecommenderP
 
     body = _related(shop, goods["Chair"])
 
-    assert (_titles(body), body["rung"]) == (["Stool"], "personal")
+    assert (_titles(body), body["source"]) == (["Stool"], "personal")
     assert serving.asked() == [{"path": "/v1/related", "productId": goods["Chair"], "limit": 32}]
 
 
@@ -172,7 +172,7 @@ def test_a_broken_model_gives_the_last_good_answer(
     started = time.monotonic()
     body = _for_you(shop, person.headers)
 
-    assert (body["rung"], body["modelVersion"], _titles(body)) == ("cached", VERSION, ["Bowl", "Stool"])
+    assert (body["source"], body["modelVersion"], _titles(body)) == ("cached", VERSION, ["Bowl", "Stool"])
     # The deadline is a quarter of a second; the rest is this machine's.
     assert time.monotonic() - started < 1.5
 
@@ -185,7 +185,7 @@ def test_without_a_last_answer_best_sellers_in_stock_are_shown(
 
     body = _for_you(shop)
 
-    assert (body["rung"], body["modelVersion"]) == ("popular", None)
+    assert (body["source"], body["modelVersion"]) == ("popular", None)
     assert _titles(body) == ["Plate", "Bench", "Stool"]
     assert [item["score"] for item in body["recommendations"]] == [0.18, 0.1, 0.06]
     assert {item["reason"] for item in body["recommendations"]} == {"Popular right now"}
@@ -198,7 +198,7 @@ def test_related_falls_back_to_what_sells_in_the_same_category(
 
     body = _related(shop, goods["Bench"])
 
-    assert (body["rung"], _titles(body)) == ("popular_in_category", ["Stool"])
+    assert (body["source"], _titles(body)) == ("popular_in_category", ["Stool"])
 
 
 def test_a_dead_model_costs_nothing_once_the_breaker_is_open_and_comes_back_by_itself(
@@ -206,8 +206,8 @@ def test_a_dead_model_costs_nothing_once_the_breaker_is_open_and_comes_back_by_i
 ) -> None:
     person = shop.person()
     serving.stop()
-    rungs = [_for_you(shop, person.headers)["rung"] for _ in range(10)]
-    assert rungs == ["popular"] * 10
+    sources = [_for_you(shop, person.headers)["source"] for _ in range(10)]
+    assert sources == ["popular"] * 10
     started = time.monotonic()
     for _ in range(5):
         _for_you(shop, person.headers)
@@ -225,7 +225,7 @@ def test_an_empty_shop_answers_an_empty_list(shop: Shop, serving: RecommenderPro
     shop.sql.execute("update products set status = 'inactive'")
     try:
         body = _for_you(shop)
-        assert body == {"recommendations": [], "rung": "empty", "modelVersion": None}
+        assert body == {"recommendations": [], "source": "empty", "modelVersion": None}
     finally:
         shop.sql.execute("update products set status = 'active'")
     assert goods

@@ -1,5 +1,5 @@
-"""From a request to a list, rung by rung: the model, its last answer, what sells in the category, what sells, nothing.
-Never an error."""
+"""From a request to a list, from the first source that has one: the recommender, its last answer, best sellers of the
+category, best sellers of the shop, an empty list. Never an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -54,37 +54,36 @@ class Recommender:
             "recent": recent,
             "limit": limit + SPARE,
         }
-        beside = parse_id(recent[-1]) if recent else None
-        return await self._climb("/v1/for-you", body, f"souk:recs:{actor.key}", beside, limit)
+        like = parse_id(recent[-1]) if recent else None
+        return await self._first_with_products("/v1/for-you", body, f"souk:recs:{actor.key}", like, limit)
 
     async def related(self, product_id: UUID, limit: int) -> Recommendations:
         """What goes with a product; the product itself is never in the list."""
         body = {"productId": str(product_id), "limit": limit + SPARE}
-        return await self._climb("/v1/related", body, f"souk:related:{product_id}", product_id, limit)
+        return await self._first_with_products("/v1/related", body, f"souk:related:{product_id}", product_id, limit)
 
-    async def _climb(
-        self, path: str, body: dict[str, object], key: str, beside: UUID | None, limit: int
+    async def _first_with_products(
+        self, path: str, body: dict[str, object], key: str, like: UUID | None, limit: int
     ) -> Recommendations:
-        """Take the first rung with something to show. `beside`: the product whose category sells, and which is left
-        out."""
-        left_out = beside if path == "/v1/related" else None
+        """The first source with products on sale. `like`: the product whose category's best sellers are a fallback."""
+        left_out = like if path == "/v1/related" else None
         ranking = await self._ask(path, body)
         if ranking is not None and (shown := await self._shown(ranking.items, left_out, limit)):
-            await self._remember(key, ranking)
-            return Recommendations(recommendations=shown, rung=ranking.source, model_version=ranking.model_version)
-        rungs: list[tuple[str, Callable[[], Awaitable[Ranking | None]]]] = [("cached", lambda: self._remembered(key))]
-        if beside is not None:
-            rungs.append(("popular_in_category", lambda: self._best_sellers(beside)))
-        rungs.append(("popular", lambda: self._best_sellers(None)))
-        for rung, find in rungs:
+            await self._cache(key, ranking)
+            return Recommendations(recommendations=shown, source=ranking.source, model_version=ranking.model_version)
+        fallbacks: list[tuple[str, Callable[[], Awaitable[Ranking | None]]]] = [("cached", lambda: self._cached(key))]
+        if like is not None:
+            fallbacks.append(("popular_in_category", lambda: self._best_sellers(like)))
+        fallbacks.append(("popular", lambda: self._best_sellers(None)))
+        for source, find in fallbacks:
             found = await find()
             if found is not None and (shown := await self._shown(found.items, left_out, limit)):
-                version = found.model_version if rung == "cached" else None
-                return Recommendations(recommendations=shown, rung=rung, model_version=version)
-        return Recommendations(recommendations=[], rung="empty", model_version=None)
+                version = found.model_version if source == "cached" else None
+                return Recommendations(recommendations=shown, source=source, model_version=version)
+        return Recommendations(recommendations=[], source="empty", model_version=None)
 
     async def _ask(self, path: str, body: dict[str, object]) -> Ranking | None:
-        """The recommender's answer within the deadline; None for anything else, rubbish included."""
+        """The recommender's answer within the deadline; None for no answer and for one that is not valid."""
         try:
             async with asyncio.timeout(self._deadline):
                 answer = await self._client.post(path, body)
@@ -113,38 +112,38 @@ class Recommender:
             log.warning("recommendations cannot be shown, the database does not answer", error=type(error).__name__)
             return {}
 
-    async def _remember(self, key: str, ranking: Ranking) -> None:
+    async def _cache(self, key: str, ranking: Ranking) -> None:
         try:
             await self._ctx.redis.set(key, ranking.model_dump_json(by_alias=True), ex=CACHED_SECONDS)
         except RedisError:
             log.debug("the answer is not kept, Redis is away")
 
-    async def _remembered(self, key: str) -> Ranking | None:
+    async def _cached(self, key: str) -> Ranking | None:
         try:
             kept = await self._ctx.redis.get(key)
             return Ranking.model_validate_json(kept) if kept else None
         except (RedisError, ValidationError):
             return None
 
-    async def _best_sellers(self, beside: UUID | None) -> Ranking | None:
-        """What sells in the category of `beside`, or overall; None when the database does not answer."""
-        kept = self._popular.get(beside)
+    async def _best_sellers(self, like: UUID | None) -> Ranking | None:
+        """Best sellers in the category of `like`, or overall; None when the database does not answer."""
+        kept = self._popular.get(like)
         if kept is None or kept[0] < clock.monotonic():
             try:
                 async with self._ctx.db.read() as tx:
                     units = await (
-                        units_sold_beside(tx, beside, POPULAR_LENGTH) if beside else units_sold(tx, POPULAR_LENGTH)
+                        units_sold_beside(tx, like, POPULAR_LENGTH) if like else units_sold(tx, POPULAR_LENGTH)
                     )
             except (DBAPIError, PoolTimeout):
                 return None
             if len(self._popular) >= MAX_POPULARITY_LISTS:
                 self._popular.clear()
-            reason = "Popular in this category" if beside else "Popular right now"
+            reason = "Popular in this category" if like else "Popular right now"
             most = units[0][1] if units else 1
             items = [
                 RankedItem(productId=product, score=round(sold / most, 4), reason=reason) for product, sold in units
             ]
-            kept = self._popular[beside] = (clock.monotonic() + POPULAR_SECONDS, items)
+            kept = self._popular[like] = (clock.monotonic() + POPULAR_SECONDS, items)
         return Ranking(items=kept[1], source="popular", modelVersion="")
 
 
