@@ -19,7 +19,7 @@ def evaluate(
     ] = None,
     recipe: Annotated[str, typer.Option(help="Named settings of the training: demo, full, steady or tiny.")] = "",
 ) -> None:
-    """Measure the recommenders offline on the whole catalogue and print one JSON document; progress goes to stderr.
+    """Measure the recommenders offline on the whole catalog and print one JSON document; progress goes to stderr.
 
     Without --data the lake must hold orders: `souk up`, `souk load ...` come first. Exit status 0 when it was measured.
     """

@@ -3,7 +3,7 @@
 import polars as pl
 
 from api.operations.load.history import History
-from api.operations.load.rows_catalogue import money, with_ids
+from api.operations.load.rows_catalog import money, with_ids
 
 
 def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:

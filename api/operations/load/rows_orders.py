@@ -4,7 +4,7 @@ delivered."""
 import polars as pl
 
 from api.operations.load.history import STATES, History
-from api.operations.load.rows_catalogue import id_map, money, with_ids
+from api.operations.load.rows_catalog import id_map, money, with_ids
 from api.orders.states import EVENT_OF
 
 PAYMENT_STATUS = {"cancelled": "voided", "refunded": "refunded"}

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 import psycopg
 
-from api.operations.load import rows_catalogue, rows_money, rows_orders, rows_stock
+from api.operations.load import rows_catalog, rows_money, rows_orders, rows_stock
 from api.operations.load.copy import Advance, copy_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
@@ -42,18 +42,18 @@ class Loaded:
 def tables(history: History) -> Iterator[Table]:
     """Every table's rows in an order that satisfies the foreign keys; each frame can be dropped before the next is
     made."""
-    yield "users", rows_catalogue.users(history)
-    yield "sellers", rows_catalogue.sellers(history)
-    yield "categories", rows_catalogue.categories(history)
-    yield "warehouses", rows_catalogue.warehouses(history)
-    yield "products", rows_catalogue.products(history)
-    variants = rows_catalogue.keyed_variants(history)
+    yield "users", rows_catalog.users(history)
+    yield "sellers", rows_catalog.sellers(history)
+    yield "categories", rows_catalog.categories(history)
+    yield "warehouses", rows_catalog.warehouses(history)
+    yield "products", rows_catalog.products(history)
+    variants = rows_catalog.keyed_variants(history)
     orders = rows_orders.keyed_orders(history)
     lines = rows_orders.keyed_lines(history, orders, variants)
     returns = rows_money.keyed_returns(history, lines)
     moved = rows_stock.movements(history, variants, lines, returns)
     final = rows_stock.final_stock(variants, moved)
-    yield "product_variants", rows_catalogue.variants(variants, final)
+    yield "product_variants", rows_catalog.variants(variants, final)
     yield "warehouse_stock", rows_stock.warehouse_stock(variants, final)
     yield "inventory_transactions", rows_stock.inventory_transactions(moved)
     del moved

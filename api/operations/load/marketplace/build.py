@@ -11,7 +11,7 @@ from numpy.random import Generator
 from api.operations.load.history import STATES, History, delivered_timeline
 from api.operations.load.ids import Ids
 from api.operations.load.marketplace import words
-from api.operations.load.marketplace.catalogue import UTC_US, build_catalogue
+from api.operations.load.marketplace.catalog import UTC_US, build_catalog
 from api.operations.load.marketplace.sales import (
     CANCELLED_SHARE,
     DAYS,
@@ -55,10 +55,10 @@ def build_marketplace(size: Size, prices: Prices, until: datetime) -> History:
     opened_at = (until - timedelta(days=DAYS + 30)).replace(hour=0, minute=0, second=0, microsecond=0)
     ids = Ids(f"marketplace:{size.fingerprint}")
     random = np.random.default_rng(size.seed)
-    catalogue = build_catalogue(random, size.products, opened_at)
+    catalog = build_catalog(random, size.products, opened_at)
     customers = build_customers(random, size.shoppers, opened_at)
-    bought = build_sales(random, catalogue, customers, size.orders, until)
-    lines = _lines(random, bought, catalogue.variants)
+    bought = build_sales(random, catalog, customers, size.orders, until)
+    lines = _lines(random, bought, catalog.variants)
     orders = _orders(ids, bought, lines, addresses(random, customers), prices=prices, until=until)
     lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents")
     returns = _returns(random, orders, lines, until)
@@ -68,12 +68,12 @@ def build_marketplace(size: Size, prices: Prices, until: datetime) -> History:
         ids=ids,
         currency=CURRENCY,
         opened_at=opened_at,
-        categories=catalogue.categories,
+        categories=catalog.categories,
         warehouses=_warehouses(),
-        sellers=catalogue.sellers,
+        sellers=catalog.sellers,
         customers=customers,
-        products=catalogue.products,
-        variants=catalogue.variants,
+        products=catalog.products,
+        variants=catalog.variants,
         orders=orders,
         lines=lines,
         returns=returns,

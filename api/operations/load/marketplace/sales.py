@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from api.operations.load.marketplace import words
-from api.operations.load.marketplace.catalogue import UTC_US, Catalogue
+from api.operations.load.marketplace.catalog import UTC_US, Catalog
 
 DAYS = 180
 TIERS = 3
@@ -39,10 +39,10 @@ def build_customers(random: Generator, shoppers: int, opened_at: datetime) -> pl
 
 
 class Tastes:
-    """Latent tastes. Every shopper likes a few projects, and cheap, middling or dear products; every product has its
+    """Latent tastes. Every shopper likes a few projects, and cheap, medium or expensive products; every product has its
     own popularity."""
 
-    def __init__(self, random: Generator, catalogue: Catalogue, shoppers: int) -> None:
+    def __init__(self, random: Generator, catalog: Catalog, shoppers: int) -> None:
         self.random = random
         self.kinds_of_project = [
             [i for i, kind in enumerate(words.KINDS) if project in kind.projects] for project in words.PROJECTS
@@ -51,14 +51,14 @@ class Tastes:
         liking = random.dirichlet(0.12 * popularity / popularity.mean(), shoppers)
         self.project_cumulative = np.cumsum(liking, axis=1)
         self.tier = random.integers(0, TIERS, shoppers)
-        self._pick = _product_tables(random, catalogue)
+        self._pick = _product_tables(random, catalog)
 
     def project(self, shopper: int) -> int:
         cumulative = self.project_cumulative[shopper]
         return int(min(np.searchsorted(cumulative, self.random.random() * cumulative[-1]), len(cumulative) - 1))
 
     def product(self, kind: int, shopper: int) -> int | None:
-        """A product of this kind that the shopper would pick; None when the catalogue has none."""
+        """A product of this kind that the shopper would pick; None when the catalog has none."""
         table = self._pick.get((kind, int(self.tier[shopper])))
         if table is None:
             return None
@@ -67,14 +67,14 @@ class Tastes:
 
 
 def build_sales(
-    random: Generator, catalogue: Catalogue, customers: pl.DataFrame, orders: int, until: datetime
+    random: Generator, catalog: Catalog, customers: pl.DataFrame, orders: int, until: datetime
 ) -> pl.DataFrame:
     """Lines with their order's placed_at and customer: order_key, customer_key, placed_at, line_key, product_key,
     quantity."""
     placed = order_times(random, orders, until)
     shopper_of = _shoppers(random, customers, placed, until)
-    tastes = Tastes(random, catalogue, customers.height)
-    listed = catalogue.products["listed_at"].dt.epoch("s").to_numpy()
+    tastes = Tastes(random, catalog, customers.height)
+    listed = catalog.products["listed_at"].dt.epoch("s").to_numpy()
     bought: dict[int, list[int]] = {}
     rows: list[tuple[int, int, int, int]] = []
     for order_key, (shopper, at) in enumerate(zip(shopper_of.tolist(), placed.tolist(), strict=True)):
@@ -134,15 +134,15 @@ def _basket(random: Generator, tastes: Tastes, shopper: int, before: list[int]) 
 
 
 def _product_tables(
-    random: Generator, catalogue: Catalogue
+    random: Generator, catalog: Catalog
 ) -> dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Per (kind, price tier): product keys and cumulative weights; weight = Zipf popularity, tripled in the shopper's
     own tier."""
-    popularity = 1.0 / (1 + random.permutation(len(catalogue.kind_of_product))) ** 0.8
+    popularity = 1.0 / (1 + random.permutation(len(catalog.kind_of_product))) ** 0.8
     tables = {}
-    for kind in np.unique(catalogue.kind_of_product).tolist():
-        products = np.flatnonzero(catalogue.kind_of_product == kind)
-        rank = np.argsort(np.argsort(catalogue.price_of_product[products])) * TIERS // len(products)
+    for kind in np.unique(catalog.kind_of_product).tolist():
+        products = np.flatnonzero(catalog.kind_of_product == kind)
+        rank = np.argsort(np.argsort(catalog.price_of_product[products])) * TIERS // len(products)
         for tier in range(TIERS):
             tables[kind, tier] = (products, np.cumsum(popularity[products] * np.where(rank == tier, 3.0, 0.6)))
     return tables

@@ -10,8 +10,8 @@ from api.operations.load.history import STATES, History, delivered_timeline
 from api.operations.load.ids import Ids
 from api.operations.load.online_retail.classify import classify
 from api.operations.load.online_retail.files import Files, read_lines
-from api.operations.load.online_retail.give_back import match
 from api.operations.load.online_retail.groups import Groups, Item, group
+from api.operations.load.online_retail.returns import match
 from api.operations.load.online_retail.titles import display_title
 
 CURRENCY = "GBP"
@@ -39,7 +39,7 @@ def build_online_retail(files: Files, fingerprint: str) -> History:
         .with_columns(pl.col("line_key").cast(pl.Int64))
     )
     matches, missing = match(sales, lines.filter(pl.col("part") == "back"))
-    products, variants, groups = _catalogue(ids, sales)
+    products, variants, groups = _catalog(ids, sales)
     customers = _customers(lines)
     orders = orders.join(
         customers.select("customer_key", "customer_id"), on="customer_id", how="left", maintain_order="left"
@@ -124,7 +124,7 @@ def _customers(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _catalogue(ids: Ids, sales: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, Groups]:
+def _catalog(ids: Ids, sales: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, Groups]:
     """One product with one variant per item that was sold; price = median of the real prices."""
     items = (
         sales.group_by("item_id")
@@ -332,8 +332,8 @@ def _account(
     lines: pl.DataFrame, matches: pl.DataFrame, missing: pl.DataFrame, cancelled: pl.DataFrame
 ) -> dict[str, object]:
     """Where every line went; sold, shipping, givenBack and reported add up to `total`."""
-    backs = lines.filter(pl.col("part") == "back")
-    whole = backs.join(missing, on="line", how="anti")
+    returned = lines.filter(pl.col("part") == "back")
+    whole = returned.join(missing, on="line", how="anti")
     reasons = (
         lines.filter(pl.col("part").str.starts_with("report:"))["part"].str.strip_prefix("report:").to_list()
         + missing["reason"].to_list()

@@ -9,8 +9,8 @@ import pytest
 from api.operations.load.online_retail.build import build_online_retail
 from api.operations.load.online_retail.classify import item_kinds
 from api.operations.load.online_retail.files import find_files
-from api.operations.load.online_retail.give_back import match
 from api.operations.load.online_retail.groups import Item, group
+from api.operations.load.online_retail.returns import match
 from api.operations.load.online_retail.titles import candidates, display_title
 from tests.harness.retail import REAL
 

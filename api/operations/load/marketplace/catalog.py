@@ -18,7 +18,7 @@ UTC_US = pl.Datetime("us", "UTC")
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Frames in the form of `History`, and what the sales need: `kind_of_product` and `price_of_product` (cents), by
     product_key."""
 
@@ -30,7 +30,7 @@ class Catalogue:
     price_of_product: NDArray[np.int64]
 
 
-def build_catalogue(random: Generator, products: int, opened_at: datetime) -> Catalogue:
+def build_catalog(random: Generator, products: int, opened_at: datetime) -> Catalog:
     """`products` products over all kinds, with distinct titles."""
     categories, category_of = _categories()
     sellers, sellers_of = _sellers(random)
@@ -59,7 +59,7 @@ def build_catalogue(random: Generator, products: int, opened_at: datetime) -> Ca
             }
         )
     frame = pl.DataFrame(rows, schema_overrides={"listed_at": UTC_US, "list_price_cents": pl.Int64})
-    return Catalogue(categories, sellers, frame, _variants(random, frame, kind_of), kind_of, cents)
+    return Catalog(categories, sellers, frame, _variants(random, frame, kind_of), kind_of, cents)
 
 
 def _categories() -> tuple[pl.DataFrame, dict[str, int]]:

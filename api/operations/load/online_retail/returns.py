@@ -19,15 +19,15 @@ class _Purchase:
     left: int
 
 
-def match(sales: pl.DataFrame, backs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def match(sales: pl.DataFrame, returned: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(matches, missing).
 
-    sales: line_key, customer_id?, item_id, ts, quantity, cents. backs: line, customer_id?, item_id, ts, quantity
+    sales: line_key, customer_id?, item_id, ts, quantity, cents. returned: line, customer_id?, item_id, ts, quantity
     (negative), cents.
     matches: line, line_key, quantity, at.
     missing: line, units, reason (`guest-return`, `return-without-purchase`, `return-exceeds-purchases`).
     """
-    wanted = backs.filter(pl.col("customer_id").is_not_null()).sort("ts", "line")
+    wanted = returned.filter(pl.col("customer_id").is_not_null()).sort("ts", "line")
     pairs = wanted.select("customer_id", "item_id").unique()
     bought = sales.join(pairs, on=["customer_id", "item_id"], how="semi").sort("ts", "line_key")
     purchases: defaultdict[tuple[str, str], list[_Purchase]] = defaultdict(list)
@@ -49,7 +49,7 @@ def match(sales: pl.DataFrame, backs: pl.DataFrame) -> tuple[pl.DataFrame, pl.Da
         matches.extend((line, line_key, units, at) for line_key, units in taken)
         if left:
             missing.append((line, left, "return-without-purchase" if left == -quantity else "return-exceeds-purchases"))
-    guests = backs.filter(pl.col("customer_id").is_null())
+    guests = returned.filter(pl.col("customer_id").is_null())
     missing.extend(
         (line, -quantity, "guest-return") for line, quantity in guests.select("line", "quantity").iter_rows()
     )

@@ -1,4 +1,4 @@
-"""People, catalogue, carts and the kernel."""
+"""People, catalog, carts and the kernel."""
 
 import sqlalchemy as sa
 from alembic import op

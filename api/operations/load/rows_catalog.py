@@ -1,4 +1,4 @@
-"""Rows of people, catalogue and warehouses."""
+"""Rows of people, catalog and warehouses."""
 
 import polars as pl
 
