@@ -23,7 +23,8 @@ from api.kernel.errors import Problem
 from api.kernel.idempotency import Stored
 from api.kernel.logs import get_logger
 from api.kernel.statement import compose
-from api.payments.gateway import Authorised, GatewayRefused, Unreachable, gateway_key, gateway_of
+from api.payments.gateways.interface import Authorised, GatewayRefused, Unreachable, gateway_key
+from api.payments.gateways.registry import gateway_named
 
 log = get_logger(__name__)
 
@@ -110,7 +111,8 @@ async def _do(ctx: Context, running: Running, *, late: bool) -> tuple[Event, Fac
 
 
 async def _ask_gateway(ctx: Context, running: Running, task: Task) -> tuple[Event, Facts]:
-    gateway, key, plan = gateway_of(ctx), gateway_key(running.checkout_id), settled_plan(running)
+    key, plan = gateway_key(running.checkout_id), settled_plan(running)
+    gateway = gateway_named(ctx, plan.gateway)
     if task is Task.AUTHORISE:
         failpoints.hit("checkout.before_authorise")
         try:

@@ -69,6 +69,7 @@ async def make_plan(ctx: Context, running: Running) -> Plan:
         order_id=new_id(),
         order_number=new_order_number(),
         payment_id=new_id(),
+        gateway=ctx.settings.payment_gateway,
         currency=rows[0].currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,

@@ -81,6 +81,8 @@ class Plan(BaseModel):
     order_id: UUID
     order_number: str
     payment_id: UUID
+    # The default is that of plans from before gateways had names.
+    gateway: str = "sandbox"
     currency: str
     subtotal: Decimal
     tax: Decimal

@@ -17,7 +17,7 @@ from api.kernel.problems import render
 from api.kernel.statement import Part
 from api.orders import statements as orders
 from api.payments import statements as payments
-from api.payments.gateway import gateway_key, gateway_of
+from api.payments.gateways.interface import gateway_key
 
 ORDERS_PATH = "/api/v1/orders"
 
@@ -58,7 +58,7 @@ def prepare(ctx: Context, running: Running, writes: tuple[Write, ...], facts: Fa
         elif write in {Write.CREATE_ORDER, Write.CONFIRM_ORDER, Write.CANCEL_ORDER, Write.CANCEL_CONFIRMED_ORDER}:
             _order(batch, running, write, facts)
         else:
-            _payment(ctx, batch, running, write, facts)
+            _payment(batch, running, write, facts)
     return batch
 
 
@@ -127,14 +127,14 @@ def _order(batch: Batch, running: Running, write: Write, facts: Facts) -> None:
     batch.events.append(move.event())
 
 
-def _payment(ctx: Context, batch: Batch, running: Running, write: Write, facts: Facts) -> None:
+def _payment(batch: Batch, running: Running, write: Write, facts: Facts) -> None:
     plan = settled_plan(running)
     if write is Write.OPEN_PAYMENT:
         batch.parts.append(
             payments.open_part(
                 payment_id=plan.payment_id,
                 order_id=plan.order_id,
-                gateway=gateway_of(ctx).name,
+                gateway=plan.gateway,
                 key=gateway_key(running.checkout_id),
                 method=running.request.payment_method.type,
                 amount=plan.total,

@@ -1,12 +1,27 @@
 """The configuration of every `api` process: one frozen object, read once at start and passed down."""
 
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SandboxConnection(BaseModel):
+    """How to reach one gateway of kind `sandbox`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["sandbox"]
+    url: str
+    key: SecretStr
+
+
+# The name is stored with every payment, in a column of 20 characters.
+GatewayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 
 
 class Settings(BaseSettings):
@@ -57,9 +72,28 @@ class Settings(BaseSettings):
     access_token_seconds: int = 600
     refresh_token_seconds: int = 30 * 24 * 3600
     idempotency_retention_seconds: int = 72 * 3600
+    # Takes new payments. What was authorised elsewhere is captured, voided and refunded there.
+    payment_gateway: GatewayName = Field(default="sandbox", alias="SOUK_PAYMENT_GATEWAY")
+    # JSON, name -> {"kind": "sandbox", "url": ..., "key": ...}, beside the gateway `sandbox`, which is always there.
+    payment_gateways: dict[GatewayName, SandboxConnection] = Field(default_factory=dict, alias="SOUK_PAYMENT_GATEWAYS")
     gateway_timeout_seconds: float = Field(default=3.0, alias="SOUK_GATEWAY_TIMEOUT_SECONDS", gt=0)
     serving_timeout_seconds: float = Field(default=0.25, alias="SOUK_SERVING_TIMEOUT_SECONDS", gt=0)
     max_body_bytes: int = 1_048_576
+
+    @model_validator(mode="after")
+    def _require_known_gateway(self) -> Self:
+        if "sandbox" in self.payment_gateways:
+            raise ValueError("SOUK_PAYMENT_GATEWAYS: the gateway 'sandbox' is set by SOUK_SANDBOX_URL and _KEY")
+        if self.payment_gateway not in self.gateways:
+            known = ", ".join(sorted(self.gateways))
+            raise ValueError(f"SOUK_PAYMENT_GATEWAY: {self.payment_gateway!r} is not one of {known}")
+        return self
+
+    @property
+    def gateways(self) -> Mapping[str, SandboxConnection]:
+        """Every payment gateway that can be asked, by the name that payments keep."""
+        sandbox = SandboxConnection(kind="sandbox", url=self.sandbox_url, key=self.sandbox_key)
+        return {"sandbox": sandbox, **self.payment_gateways}
 
     @property
     def sqlalchemy_url(self) -> str:

@@ -28,19 +28,14 @@ from api.orders.queries import lock_order
 from api.orders.schemas import AdvanceOrder, CancelOrder, DecideReturn, OrderState, ReturnOrder
 from api.orders.statements import Step, move_part
 from api.orders.states import CANCELLABLE, may_follow
-from api.payments.statements import request_refund_part
+from api.payments.commands import lock_payment
+from api.payments.statements import request_refund
 
 _ITEMS = text(
     """SELECT i.order_item_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity, i.subtotal,
        coalesce((SELECT sum(r.quantity) FROM returns r WHERE r.order_item_id = i.order_item_id AND r.status <>
        'rejected'), 0) AS returned
     FROM order_items i WHERE i.order_id = :order_id ORDER BY i.order_item_id"""
-)
-_PAYMENT = text(
-    """SELECT payment_id, status, gateway_key, captured_amount,
-       captured_amount - coalesce((SELECT sum(r.amount) FROM refunds r
-                                   WHERE r.payment_id = p.payment_id AND r.status <> 'failed'), 0) AS kept
-    FROM payments p WHERE order_id = :order_id ORDER BY created_at DESC LIMIT 1 FOR UPDATE"""
 )
 _OPEN_RETURNS = text(
     """SELECT r.return_id, r.order_item_id, r.variant_id_of_item AS variant_id, r.warehouse_id, r.quantity,
@@ -72,19 +67,18 @@ async def cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) -> 
         raise StillBeingPlaced
     if order.status not in CANCELLABLE:
         raise _impossible(order.status, "cancelled")
-    payment = await tx.first(_PAYMENT, {"order_id": order_id})
+    payment = await lock_payment(tx, order_id)
     if payment is None or payment.status != "captured":
         raise StillBeingPlaced
     items = await tx.all(_ITEMS, {"order_id": order_id})
     sold = [(item.variant_id, item.warehouse_id, item.quantity) for item in items]
     move = Step(order_id, order.status, "cancelled", actor.kind, request.reason and request.reason[:200], "refunded")
-    parts = [stock.restock(order_id, sold, cancels_order=True), move_part(move)]
-    await _write(
-        tx,
-        [*parts, *_refund(payment, order_id, payment.kept)],
-        [move.event(), *_refund_event(payment, order_id, payment.kept)],
+    refund, requested = request_refund(payment, order_id, payment.refundable)
+    parts = [stock.restock(order_id, sold, cancels_order=True), move_part(move), *refund]
+    await _write(tx, parts, [move.event(), *requested])
+    return OrderState(
+        order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.refundable
     )
-    return OrderState(order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.kept)
 
 
 async def advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) -> OrderState:
@@ -159,13 +153,14 @@ async def decide_return(tx: Tx, actor: Actor, order_id: UUID, request: DecideRet
     events = [_return_event(row.return_id, order_id, verdict) for row in returns]
     amount = None
     if request.approve:
-        payment = await tx.first(_PAYMENT, {"order_id": order_id})
+        payment = await lock_payment(tx, order_id)
         if payment is None:
             raise AssertionError("a delivered order has a payment")
-        amount = min(sum((row.refund_amount for row in returns), ZERO), payment.kept)
+        amount = min(sum((row.refund_amount for row in returns), ZERO), payment.refundable)
         lines = [(row.variant_id, row.warehouse_id, row.quantity) for row in returns]
-        parts += [stock.restock(returns[0].return_id, lines, cancels_order=False), *_refund(payment, order_id, amount)]
-        events += _refund_event(payment, order_id, amount)
+        refund, requested = request_refund(payment, order_id, amount)
+        parts += [stock.restock(returns[0].return_id, lines, cancels_order=False), *refund]
+        events += requested
     if order.status == "return_requested":
         move = Step(order_id, order.status, after, actor.kind, request.reason and request.reason[:200])
         parts.append(move_part(move))
@@ -217,19 +212,6 @@ def _refund_share(order: Row[Any], items: dict[UUID, Row[Any]], item_id: UUID, q
     units = allocate(shares[item_id], [Decimal(1)] * items[item_id].quantity)
     returned = items[item_id].returned
     return sum(units[returned : returned + quantity], ZERO)
-
-
-def _refund(payment: Row[Any], order_id: UUID, amount: Decimal) -> Sequence[Part]:  # Any: a row of _PAYMENT
-    if amount <= 0:
-        return ()
-    refund_id = new_id()
-    return (request_refund_part(refund_id, payment.payment_id, order_id, f"refund-{refund_id}", amount),)
-
-
-def _refund_event(payment: Row[Any], order_id: UUID, amount: Decimal) -> Sequence[Event]:  # Any: a row of _PAYMENT
-    if amount <= 0:
-        return ()
-    return (Event("payment", payment.payment_id, "RefundRequested", {"orderId": order_id, "amount": amount}),)
 
 
 async def _write(tx: Tx, parts: Sequence[Part], events: Sequence[Event]) -> None:

@@ -5,19 +5,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from api.checkout import commands as checkout
-from api.checkout.errors import (
-    AddressUnknown,
-    CartEmpty,
-    GuestDetailsMissing,
-    NotOrderable,
-    OrderPending,
-    OutOfStock,
-    PaymentDeclined,
-    PaymentUnavailable,
-    TotalChanged,
-)
-from api.checkout.schemas import PlacedOrder, PlaceOrder
 from api.kernel.auth import CurrentActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
@@ -39,10 +26,6 @@ from api.orders.schemas import (
 )
 
 router = APIRouter(tags=["orders"])
-_PLACING = (
-    *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
-    *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
-)
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 
 
@@ -55,18 +38,6 @@ def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=1
 
 
 OrderId = Annotated[UUID, Depends(order_id_in_path)]
-
-
-@router.post(
-    "/orders",
-    status_code=201,
-    response_model=PlacedOrder,
-    operation_id="placeOrder",
-    summary="Buy: the lines of the body, or the cart",
-    responses=responses(*_PLACING, *_KEYED),
-)
-async def place_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
-    return await checkout.place_order(ctx, actor, key, body)
 
 
 @router.get(

@@ -5,7 +5,8 @@ from decimal import Decimal
 from uuid import uuid4
 
 from api.inventory import statements
-from api.payments.gateway import Authorised, Declined, GatewayRefused, SandboxGateway
+from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
+from api.payments.gateways.sandbox import SandboxGateway
 
 UNGUARDED_CONSTRAINTS = (
     "alter table product_variants drop constraint ck_product_variants_stock",

@@ -1,0 +1,41 @@
+"""HTTP of the checkout: placing an order."""
+
+from fastapi import APIRouter, Response
+
+from api.checkout import commands
+from api.checkout.errors import (
+    AddressUnknown,
+    CartEmpty,
+    GuestDetailsMissing,
+    NotOrderable,
+    OrderPending,
+    OutOfStock,
+    PaymentDeclined,
+    PaymentUnavailable,
+    TotalChanged,
+)
+from api.checkout.schemas import PlacedOrder, PlaceOrder
+from api.kernel.auth import CurrentActor
+from api.kernel.context import Ctx
+from api.kernel.errors import ValidationFailed
+from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
+from api.kernel.problems import responses
+
+router = APIRouter(tags=["orders"])
+_REFUSED = (
+    *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
+    *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
+)
+_KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
+
+
+@router.post(
+    "/orders",
+    status_code=201,
+    response_model=PlacedOrder,
+    operation_id="placeOrder",
+    summary="Buy: the lines of the body, or the cart",
+    responses=responses(*_REFUSED, *_KEYED),
+)
+async def place_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
+    return await commands.place_order(ctx, actor, key, body)

@@ -1,0 +1,25 @@
+"""Which gateway a name stands for.
+
+A payment keeps the name of the gateway that authorised it. Capture, void and refund go there, whatever takes new
+payments now; the setting `SOUK_PAYMENT_GATEWAY` only decides for payments that do not exist yet.
+"""
+
+from api.kernel.context import Context
+from api.kernel.outbound import OutboundClient, Unreachable
+from api.payments.gateways.interface import Gateway
+from api.payments.gateways.sandbox import SandboxGateway
+
+
+class UnknownGateway(Unreachable):
+    """A payment names a gateway that is not configured: nothing can be asked until it is."""
+
+
+def gateway_named(ctx: Context, name: str) -> Gateway:
+    """The gateway that payments call `name`. Raises: UnknownGateway."""
+    connection = ctx.settings.gateways.get(name)
+    if connection is None:
+        known = ", ".join(sorted(ctx.settings.gateways))
+        raise UnknownGateway(f"no payment gateway is configured under the name {name!r}; known names: {known}")
+    headers = {"Authorization": f"Bearer {connection.key.get_secret_value()}"}
+    client = OutboundClient(ctx.http, name, connection.url.rstrip("/"), headers, ctx.settings.gateway_timeout_seconds)
+    return SandboxGateway(client, name)
