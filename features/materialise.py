@@ -44,7 +44,7 @@ def materialise(settings: FeatureSettings) -> MaterialiseResult:
     folder = published(settings)
     mark = watermark(folder)
     store = FeatureStore(config=online_config(settings))
-    apply(store, settings.current)
+    apply(store, settings.current_features)
     applied = time.perf_counter()
     rows: dict[str, int] = {}
     for model in MODELS:

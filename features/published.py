@@ -20,9 +20,11 @@ class Watermark:
 def published(settings: FeatureSettings) -> Path:
     """The folder that `current` names now. Resolve once and read everything from it: a publication in between cannot
     mix two watermarks."""
-    if not settings.current.is_dir():
-        raise FeaturesMissing(f"no feature files at {settings.current}: run `python -m transforms.build` first")
-    return settings.current.resolve()
+    if not settings.current_features.is_dir():
+        raise FeaturesMissing(
+            f"no feature files at {settings.current_features}: run `python -m transforms.build` first"
+        )
+    return settings.current_features.resolve()
 
 
 def watermark(folder: Path) -> Watermark:

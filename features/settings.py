@@ -1,31 +1,22 @@
 """The only place in this package that reads the environment."""
 
-from functools import cached_property
 from pathlib import Path
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
 
-PACKAGE = Path(__file__).resolve().parent
+from warehouse.environment import LOCAL_REDIS, REDIS
+from warehouse.places import Places
+
 PROJECT = "souk"
 
 
-class FeatureSettings(BaseSettings):
-    """Where feature files, the registry and the online store are. Every field is the environment variable of the same
-    name in capitals."""
+class FeatureSettings(Places):
+    """Where feature files, the registry and the online store are."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    redis_url: SecretStr = Field(default=LOCAL_REDIS, validation_alias="REDIS_URL", description=REDIS)
+    feast_registry_url: SecretStr = Field(default=SecretStr(""), validation_alias="FEAST_REGISTRY_URL")
+    """Feast's registry: postgresql://... for a shared one, or a file; empty: a file in the state directory."""
 
-    souk_home: Path = PACKAGE.parent / ".souk"
-    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    feast_registry_url: SecretStr = SecretStr("")
-    """postgresql://... for a shared registry; a file path, or nothing for a file under the state directory."""
-
-    @cached_property
-    def current(self) -> Path:
-        """The published set of feature files: one Parquet per dbt model and watermark.json, all of one watermark."""
-        return self.souk_home.absolute() / "features" / "current"
-
-    @cached_property
+    @property
     def feast_folder(self) -> Path:
-        return self.souk_home.absolute() / "feast"
+        return self.home / "feast"

@@ -2,47 +2,56 @@
 one machine."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-ROOT = Path(__file__).resolve().parents[1]
+from warehouse.environment import DATABASE, REDIS, ROOT, MartsPath, Profile
+from warehouse.places import DbtTarget, LakeUri, Places
+from warehouse.settings import REPLICATION
+
+__all__ = ["ROOT", "Settings", "load_settings"]
 
 
-class Settings(BaseSettings):
-    """The names are the same in every package. A URL that is set replaces the embedded server of that name, or says
-    where ours binds."""
+class Settings(Places):
+    """A URL that is set replaces the embedded server of that name, or says where ours binds."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    home: Path = Field(default=ROOT / ".souk", alias="SOUK_HOME")
-    profile: Literal["demo", "production", "test"] = Field(default="demo", alias="SOUK_PROFILE")
-    # A comma list of services; dependencies outside it count as present. Empty: all of them.
-    services: str = Field(default="", alias="SOUK_SERVICES")
+    profile: Profile = "demo"
+    services: str = ""
+    """What to start: a comma list of services; dependencies outside it count as present. Empty: all of them."""
 
     # Set: no embedded server of that kind is started.
-    database_url: SecretStr | None = Field(default=None, alias="DATABASE_URL")
-    replication_url: SecretStr | None = Field(default=None, alias="REPLICATION_URL")
-    redis_url: SecretStr | None = Field(default=None, alias="REDIS_URL")
-    mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
-    dagster_database_url: SecretStr | None = Field(default=None, alias="DAGSTER_DATABASE_URL")
-    feast_registry_url: SecretStr | None = Field(default=None, alias="FEAST_REGISTRY_URL")
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL", description=DATABASE)
+    replication_url: SecretStr | None = Field(default=None, validation_alias="REPLICATION_URL", description=REPLICATION)
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL", description=REDIS)
+    mlflow_tracking_uri: str | None = Field(default=None, validation_alias="MLFLOW_TRACKING_URI")
+    """MLflow's tracking server or database; not set: a file in the state directory."""
+    dagster_database_url: SecretStr | None = Field(default=None, validation_alias="DAGSTER_DATABASE_URL")
+    """Dagster's storage; not set: the database `dagster` of the server of DATABASE_URL."""
+    feast_registry_url: SecretStr | None = Field(default=None, validation_alias="FEAST_REGISTRY_URL")
+    """Feast's registry: postgresql://... for a shared one, or a file; empty: a file in the state directory."""
 
     # Set: our own server binds this address instead of a free port.
-    api_url: str | None = Field(default=None, alias="SOUK_API_URL")
-    sandbox_url: str | None = Field(default=None, alias="SOUK_SANDBOX_URL")
-    serving_url: str | None = Field(default=None, alias="SOUK_SERVING_URL")
-    dagster_url: str | None = Field(default=None, alias="SOUK_DAGSTER_URL")
+    api_url: str | None = None
+    """Base URL of the shop, and where it listens."""
+    sandbox_url: str | None = None
+    """Base URL of the sandbox gateway, and where it listens."""
+    serving_url: str | None = None
+    """Base URL of the recommender, and where it listens."""
+    dagster_url: str | None = None
+    """Base URL of Dagster's pages, and where they listen."""
 
-    lake_uri: str | None = Field(default=None, alias="SOUK_LAKE_URI")
-    marts_path: Path | None = Field(default=None, alias="SOUK_MARTS_PATH")
-    dbt_target: Path | None = Field(default=None, alias="SOUK_DBT_TARGET")
-    spark_master: str = Field(default="local[2]", alias="SPARK_MASTER")
+    lake_uri: LakeUri
+    marts_path: MartsPath
+    dbt_target: DbtTarget
+    spark_master: str = Field(default="local[2]", validation_alias="SPARK_MASTER")
+    """Spark's cluster, or local[threads]."""
 
-    secret_key: SecretStr | None = Field(default=None, alias="SOUK_SECRET_KEY")
-    sandbox_key: SecretStr | None = Field(default=None, alias="SOUK_SANDBOX_KEY")
-    jwt_key_file: Path | None = Field(default=None, alias="SOUK_JWT_KEY_FILE")
+    secret_key: SecretStr | None = None
+    """Signs cookies and cursors; at least 32 characters."""
+    sandbox_key: SecretStr | None = None
+    """Shared by the shop and the sandbox gateway."""
+    jwt_key_file: Path | None = None
+    """PEM file of the Ed25519 key that signs access tokens."""
 
     @property
     def chosen_services(self) -> frozenset[str]:
@@ -51,5 +60,5 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises pydantic.ValidationError naming each wrong variable."""
+    """Read the environment. Raises InvalidSettings naming each wrong variable."""
     return Settings()

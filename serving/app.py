@@ -58,7 +58,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
 async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
     """Read what there is, then watch for changes until closed."""
     vector = load_vector()
-    state = State(settings, vector, ProductFeaturesReader(settings.features_dir, vector))
+    state = State(settings, vector, ProductFeaturesReader(settings.features_folder, vector))
     shoppers, guards = Shoppers(settings, vector), open_guards(settings)
     await state.refresh()
     watching = asyncio.create_task(state.watch())

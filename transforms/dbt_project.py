@@ -41,7 +41,7 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
         *command,
         *_project_arguments(settings, database),
         "--threads",
-        str(settings.souk_dbt_threads),
+        str(settings.dbt_threads),
     ]
     try:
         answer = dbtRunner().invoke(arguments)
@@ -105,7 +105,7 @@ def _global_arguments(settings: TransformSettings) -> list[str]:
 
 
 def _project_arguments(settings: TransformSettings, database: Path) -> list[str]:
-    project = str(settings.souk_dbt_project)
+    project = str(settings.dbt_project)
     return [
         "--project-dir",
         project,

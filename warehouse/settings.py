@@ -1,56 +1,59 @@
 """The only place in this package that reads the environment."""
 
-from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
 
-PACKAGE = Path(__file__).resolve().parent
+from warehouse.environment import DATABASE, Failpoints
+from warehouse.places import CONTRACT_PATH, ContractPath, LakeUri, Places
+
+REPLICATION = "The same database as a role that may replicate and read every published table; empty: DATABASE_URL."
 
 
-class WarehouseSettings(BaseSettings):
-    """Where the source and the lake are, and how often the one is written to the other.
+class WarehouseSettings(Places):
+    """Where the source and the lake are, and how often the one is written to the other."""
 
-    Times are seconds, sizes bytes. Every field is the environment variable of the same name in capitals.
-    """
+    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL", description=DATABASE)
+    replication_url: SecretStr = Field(
+        default=SecretStr(""), validation_alias="REPLICATION_URL", description=REPLICATION
+    )
+    lake_uri: LakeUri
+    contract_path: ContractPath = CONTRACT_PATH
+    failpoints: Failpoints = ""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    cdc_slot: str = "souk_cdc"
+    """The replication slot of change data capture."""
+    cdc_flush_seconds: float = Field(default=0.5, gt=0)
+    """A batch is written this long after its first change."""
+    cdc_flush_rows: int = Field(default=100_000, gt=0)
+    """A batch of so many rows is written at once."""
+    cdc_spill_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    """Above this size a batch is kept in Arrow files instead of memory."""
+    cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
+    """How often the slot is confirmed when nothing changes."""
+    cdc_heal_seconds: float = Field(default=30.0, gt=0)
+    """First pause before a stopped table is tried again."""
+    cdc_fold_rows: int = Field(default=20_000, gt=0)
+    """Changes of a table after which its change log is folded into its current state."""
+    cdc_fold_seconds: float = Field(default=300.0, ge=0)
+    """The same by time."""
+    cdc_fold_files: int = Field(default=64, gt=0)
+    """The same by the number of change files."""
+    lake_retention_hours: int = Field(default=24, ge=1)
+    """A watermark younger than this stays readable."""
 
-    database_url: str = ""
-    replication_url: str = ""
-    souk_home: Path = PACKAGE.parent / ".souk"
-    souk_lake_uri: str = ""
-    souk_contract_path: Path = PACKAGE / "contracts" / "oltp.json"
-    souk_failpoints: str = ""
-
-    souk_cdc_slot: str = "souk_cdc"
-    souk_cdc_flush_seconds: float = Field(default=0.5, gt=0)
-    souk_cdc_flush_rows: int = Field(default=100_000, gt=0)
-    souk_cdc_spill_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
-    souk_cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
-    souk_cdc_heal_seconds: float = Field(default=30.0, gt=0)
-    souk_cdc_fold_rows: int = Field(default=20_000, gt=0)
-    souk_cdc_fold_seconds: float = Field(default=300.0, ge=0)
-    souk_cdc_fold_files: int = Field(default=64, gt=0)
-    souk_lake_retention_hours: int = Field(default=24, ge=1)
-
-    @cached_property
+    @property
     def source_url(self) -> str:
         """The libpq URL CDC connects with; raises ValueError when neither variable is set."""
-        url = self.replication_url or self.database_url
+        url = self.replication_url.get_secret_value() or self.database_url.get_secret_value()
         if not url:
             raise ValueError("set REPLICATION_URL or DATABASE_URL to the Postgres database to replicate")
         return url
 
-    @cached_property
-    def lake_uri(self) -> str:
-        return self.souk_lake_uri or str(self.souk_home / "lake")
-
-    @cached_property
+    @property
     def status_path(self) -> Path:
-        return self.souk_home / "run" / "cdc-status.json"
+        return self.home / "run" / "cdc-status.json"
 
-    @cached_property
+    @property
     def spool_path(self) -> Path:
-        return self.souk_home / "spool" / "cdc"
+        return self.home / "spool" / "cdc"

@@ -292,7 +292,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     settings = WarehouseSettings()
     try:
-        contract = load_contract(settings.souk_contract_path)
+        contract = load_contract(settings.contract_path)
         if args.at:
             verdict = verify_against_itself(settings.lake_uri, contract, parse_lsn(args.at))
         else:

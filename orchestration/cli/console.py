@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Self
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -18,6 +17,7 @@ from orchestration.runtime.process import tied_to_us
 from orchestration.runtime.services import can_run
 from orchestration.runtime.state import Record, process_of, read_record
 from orchestration.settings import ROOT, Settings, load_settings
+from warehouse.environment import InvalidSettings
 
 err = Console(stderr=True)
 out = Console()
@@ -39,9 +39,9 @@ def problems_as_sentences() -> Iterator[None]:
     except RuntimeProblem as problem:
         _say(str(problem))
         raise typer.Exit(1) from problem
-    except ValidationError as error:
-        for wrong in error.errors():
-            _say(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}")
+    except InvalidSettings as error:
+        for line in str(error).splitlines():
+            _say(line)
         raise typer.Exit(1) from error
     except OSError as error:  # a disk that fills or a folder that is closed while we work
         where = f"{error.filename}: " if error.filename else ""

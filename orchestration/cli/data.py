@@ -132,7 +132,7 @@ def sql_on_marts(
     Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts
     yet.
     """
-    path = machine_or_exit().marts_path
+    path = machine_or_exit().settings.marts_path
     with problems_as_sentences():
         if not path.exists():
             raise RuntimeProblem(f"no marts yet at {path}: run `souk pipeline`")

@@ -38,7 +38,7 @@ class Platform(ConfigurableResource[None]):
 
     def contract(self) -> Contract:
         """The published tables."""
-        return load_contract(self.warehouse.souk_contract_path)
+        return load_contract(self.warehouse.contract_path)
 
     def watermark(self) -> Watermark | None:
         """The lake's newest watermark, None before the first snapshot is whole."""

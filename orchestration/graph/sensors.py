@@ -63,7 +63,7 @@ def built_at(platform: Platform) -> Watermark | None:
 def marts_sources(platform: Platform) -> set[str]:
     """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the
     shop did."""
-    models = read_project(platform.transforms.souk_dbt_project)
+    models = read_project(platform.transforms.dbt_project)
     return {parent for model in models for parent in model.parents}.intersection(lake_tables())
 
 

@@ -74,21 +74,6 @@ class Machine:
         }[name]
         return (given or f"http://127.0.0.1:{self.config.ports[name]}").rstrip("/")
 
-    @property
-    def lake_uri(self) -> str:
-        """The lake's root."""
-        return self.settings.lake_uri or str(self.layout.home / "lake")
-
-    @property
-    def marts_path(self) -> Path:
-        """The published, read-only marts file."""
-        return self.settings.marts_path or self.layout.home / "marts" / "souk.duckdb"
-
-    @property
-    def dbt_target(self) -> Path:
-        """dbt's target folder, manifest included."""
-        return self.settings.dbt_target or self.layout.home / "dbt" / "target"
-
     def environment(self) -> dict[str, str]:
         """Everything a process of ours reads, on top of our own environment. A name that was set from outside keeps its
         value."""
@@ -112,9 +97,9 @@ class Machine:
             "FEAST_REGISTRY_URL": feast_url.get_secret_value() if feast_url else self.sibling_database("feast"),
             "DAGSTER_DATABASE_URL": dagster_url.get_secret_value() if dagster_url else self.sibling_database("dagster"),
             "DAGSTER_HOME": str(self.layout.home / "dagster"),
-            "SOUK_LAKE_URI": self.lake_uri,
-            "SOUK_MARTS_PATH": str(self.marts_path),
-            "SOUK_DBT_TARGET": str(self.dbt_target),
+            "SOUK_LAKE_URI": settings.lake_uri,
+            "SOUK_MARTS_PATH": str(settings.marts_path),
+            "SOUK_DBT_TARGET": str(settings.dbt_target),
             "SPARK_MASTER": settings.spark_master,
             "SOUK_SECRET_KEY": settings.secret_key.get_secret_value() if settings.secret_key else secret.secret_key,
             "SOUK_SANDBOX_KEY": settings.sandbox_key.get_secret_value() if settings.sandbox_key else secret.sandbox_key,

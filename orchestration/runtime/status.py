@@ -125,7 +125,7 @@ def lake_status(machine: Machine) -> Section:
     lag_bytes, lag_seconds = reported.get("lagBytes"), reported.get("lagSeconds")
     if age is not None and age > HEARTBEAT_SECONDS:
         lag_bytes, lag_seconds = _bytes_after(machine.database_url, lsn), round(age, 1)
-    return {"uri": machine.lake_uri, "lsn": lsn, "lagBytes": lag_bytes, "lagSeconds": lag_seconds}
+    return {"uri": machine.settings.lake_uri, "lsn": lsn, "lagBytes": lag_bytes, "lagSeconds": lag_seconds}
 
 
 def _bytes_after(database_url: str, lsn: object) -> int | None:
@@ -143,11 +143,11 @@ def _bytes_after(database_url: str, lsn: object) -> int | None:
 
 def marts_status(machine: Machine) -> Section:
     """The published marts file, the dbt manifest, and the moment of the orders the marts were built from."""
-    manifest = machine.dbt_target / "manifest.json"
+    manifest = machine.settings.dbt_target / "manifest.json"
     return {
-        "path": str(machine.marts_path),
+        "path": str(machine.settings.marts_path),
         "manifest": str(manifest),
-        "asOf": _as_of(machine.marts_path),
+        "asOf": _as_of(machine.settings.marts_path),
     }
 
 

@@ -13,7 +13,9 @@ class ShopperRows:
     """Reads one row; blocks at most the deadline it was opened with."""
 
     def __init__(self, settings: ServingSettings) -> None:
-        self._store = OnlineStore(settings.redis_url, timeout_seconds=settings.souk_serving_online_ms / 1000)
+        self._store = OnlineStore(
+            settings.redis_url.get_secret_value(), timeout_seconds=settings.serving_online_ms / 1000
+        )
 
     def read_user(self, user_id: str) -> UserRow | None:
         """The newest row; None for a shopper without one and while Feast is still being imported. Raises

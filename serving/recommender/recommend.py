@@ -38,8 +38,8 @@ class Guards:
 def open_guards(settings: ServingSettings) -> Guards:
     """One thread per model: the models are single-threaded and two cores are shared with everything else."""
     return Guards(
-        Guard("sequential", settings.souk_serving_sequential_ms / 1000),
-        Guard("rank", settings.souk_serving_rank_ms / 1000),
+        Guard("sequential", settings.serving_sequential_ms / 1000),
+        Guard("rank", settings.serving_rank_ms / 1000),
     )
 
 
@@ -72,9 +72,7 @@ async def for_you(
     score_C = await _rank(bundle, assortment, shopper, candidates, guards)
     source: Source = "session" if seeds.recent_L.all() else "personal"
     with _stage("compose"):
-        chosen = _choose(
-            assortment, candidates, score_C, allowed_N, request.limit, settings.souk_serving_category_share
-        )
+        chosen = _choose(assortment, candidates, score_C, allowed_N, request.limit, settings.serving_category_share)
         return _explained(assortment, seeds, candidates, chosen, source)
 
 

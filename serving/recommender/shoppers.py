@@ -28,7 +28,7 @@ class Shoppers:
 
     def __init__(self, settings: ServingSettings, vector: Vector) -> None:
         self._store = ShopperRows(settings)
-        self._guard = Guard("online_store", settings.souk_serving_online_ms / 1000, threads=4)
+        self._guard = Guard("online_store", settings.serving_online_ms / 1000, threads=4)
         self._vector = vector
 
     async def read(self, user_id: str | None, bundle: Bundle | None) -> Shopper:

@@ -54,7 +54,7 @@ class State:
     async def watch(self) -> None:
         """Refresh for ever. Whatever goes wrong is logged and tried again: this loop must not end."""
         while True:
-            await asyncio.sleep(self.settings.souk_serving_watch_seconds)
+            await asyncio.sleep(self.settings.serving_watch_seconds)
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - a full disk or a half-written file passes; the last good state serves meanwhile
@@ -82,8 +82,8 @@ class State:
         refused."""
         started = time.perf_counter()
         try:
-            folder = read_pointer(self.settings.pointer)
-            tried = (folder, *_stamps(self.settings.pointer, folder))
+            folder = read_pointer(self.settings.champion)
+            tried = (folder, *_stamps(self.settings.champion, folder))
             if folder is None or (tried == self._tried and not force):
                 return None
             self._tried = tried

@@ -66,11 +66,11 @@ def main() -> None:
 def _lake(folder: Path) -> tuple[TransformSettings, Watermark]:
     """Settings whose lake has a watermark, and whose target is ours alone."""
     target = folder / "target"
-    found = TransformSettings(souk_dbt_target=target)
+    found = TransformSettings(dbt_target=target)
     mark = latest_watermark(found.lake_uri)
     if mark is not None:
         return found, mark
-    settings = TransformSettings(souk_home=folder / "home", souk_lake_uri="", souk_dbt_target=target)
+    settings = TransformSettings(home=folder / "home", dbt_target=target)
     shop = random_shop(1, products=2_000, users=3_000, orders=20_000, days=365)
     return settings, write_lake(Path(settings.lake_uri), shop.rows, lsn=1, as_of=START + timedelta(days=366))
 

@@ -89,13 +89,13 @@ def recommended(platform: Platform, user_id: str, limit: int = 300) -> tuple[str
 
 
 def in_changes(platform: Platform, order_id: str) -> bool:
-    mark = latest_watermark(platform.machine.lake_uri)
+    mark = latest_watermark(platform.machine.settings.lake_uri)
     assert mark is not None
-    return order_id in read_changes(platform.machine.lake_uri, "orders", mark)["order_id"].to_pylist()
+    return order_id in read_changes(platform.machine.settings.lake_uri, "orders", mark)["order_id"].to_pylist()
 
 
 def look(platform: Platform, store: OnlineStore, sale: Sale) -> Seen:
-    with duckdb.connect(str(platform.machine.marts_path), read_only=True) as marts:
+    with duckdb.connect(str(platform.machine.settings.marts_path), read_only=True) as marts:
         row = marts.execute("SELECT count(*) FROM fct_order_items WHERE order_id = ?", [sale.order_id]).fetchone()
     shopper = store.read_user(sale.user_id)
     return Seen(

@@ -25,10 +25,8 @@ class BuiltMarts:
 
 
 def transform_settings(home: Path) -> TransformSettings:
-    """Settings of a state directory of its own, whatever the environment says."""
-    return TransformSettings(
-        souk_home=home, souk_lake_uri=str(home / "lake"), souk_marts_path=None, souk_dbt_target=None
-    )
+    """Settings of a state directory of its own."""
+    return TransformSettings(home=home)
 
 
 @pytest.fixture(scope="session")

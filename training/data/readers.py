@@ -34,8 +34,8 @@ def read_inputs(settings: TrainingSettings) -> TrainingData:
     A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the
     older one counts.
     """
-    guests, products, marts_lsn = read_marts(settings.marts)
-    shoppers, sequences_lsn = read_sequences(settings.lake)
+    guests, products, marts_lsn = read_marts(settings.marts_path)
+    shoppers, sequences_lsn = read_sequences(settings.lake_uri)
     if marts_lsn != sequences_lsn:
         log.info(
             "shoppers' orders are as of %s, guests' and products as of %s",
@@ -43,7 +43,9 @@ def read_inputs(settings: TrainingSettings) -> TrainingData:
             format_lsn(marts_lsn),
         )
     lines = pl.concat([shoppers, guests], how="diagonal")
-    return training_data("lake", lines, products, min(marts_lsn, sequences_lsn), read_features(settings.features))
+    return training_data(
+        "lake", lines, products, min(marts_lsn, sequences_lsn), read_features(settings.current_features)
+    )
 
 
 def training_data(

@@ -94,7 +94,7 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
     decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
     bundle = write_bundle(fitted, models, now)
     registered: Registered = register(
-        client_of(settings.tracking_uri), fitted, bundle, decision, settings.home / "mlflow" / "artifacts"
+        client_of(settings.tracking_uri), fitted, bundle, decision, settings.mlflow_folder / "artifacts"
     )
     prune(models, KEPT_BUNDLES)
     return TrainResult(

@@ -17,7 +17,7 @@ def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
     """A session in UTC without web UI; stopped on exit, and the JVM with the process. Raises SparkFailed without a
     Java."""
     try:
-        java = find_java(os.environ, settings.souk_home.absolute() / "java")
+        java = find_java(os.environ, settings.home / "java")
     except JavaMissingError as error:
         raise SparkFailed(str(error)) from error
     # pyspark's launcher takes these from the environment only. Without PYSPARK_PYTHON workers start whatever `python3`
@@ -51,6 +51,6 @@ def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
 
 
 def _scratch(settings: TransformSettings) -> str:
-    folder = settings.souk_home.absolute() / "spark"
+    folder = settings.home / "spark"
     folder.mkdir(parents=True, exist_ok=True)
     return str(folder)

@@ -3,10 +3,9 @@
 import logging
 import sys
 
-from pydantic import ValidationError
-
 from warehouse import failpoints
 from warehouse.cdc.main import AnotherConsumer, serve
+from warehouse.environment import InvalidSettings
 from warehouse.settings import WarehouseSettings
 
 
@@ -15,9 +14,9 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         settings = WarehouseSettings()
-        failpoints.arm(settings.souk_failpoints)
+        failpoints.arm(settings.failpoints)
         settings.source_url  # noqa: B018 - says at once what is not set
-    except (ValidationError, ValueError) as error:
+    except (InvalidSettings, ValueError) as error:
         print(f"warehouse.cdc: {error}", file=sys.stderr)
         return 2
     try:

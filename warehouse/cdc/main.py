@@ -57,7 +57,7 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
     lsn = 0
     attempt = 0
     status = StatusFile(settings.status_path)
-    patience = Patience(settings.souk_cdc_heal_seconds)
+    patience = Patience(settings.cdc_heal_seconds)
     with lake_lock(settings), status.beating():
         while not stop.asked:
             session = Session(settings, stop, status, patience)
@@ -114,8 +114,8 @@ class Session:
         """Recover, heal and stream."""
         settings = self._settings
         self.report("starting")
-        written = settings.souk_contract_path.stat().st_mtime_ns if settings.souk_contract_path.exists() else 0
-        contract = load_contract(settings.souk_contract_path)
+        written = settings.contract_path.stat().st_mtime_ns if settings.contract_path.exists() else 0
+        contract = load_contract(settings.contract_path)
         url = settings.source_url
         with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
             identity = identify(sql)
@@ -123,10 +123,10 @@ class Session:
             writer = LakeWriter(
                 settings.lake_uri,
                 contract.by_name,
-                Source(identity.system_id, identity.timeline, settings.souk_cdc_slot),
+                Source(identity.system_id, identity.timeline, settings.cdc_slot),
             )
             self.lsn = writer.lsn
-            decision = decide(writer.mark, identity, slot_state(sql, settings.souk_cdc_slot))
+            decision = decide(writer.mark, identity, slot_state(sql, settings.cdc_slot))
             if decision.snapshot:
                 log.warning("snapshot of all tables: %s", decision.snapshot)
                 self.report("snapshot")
@@ -169,16 +169,16 @@ class Session:
             contract.by_name,
             writer.lsn,
             settings.spool_path,
-            settings.souk_cdc_spill_bytes,
+            settings.cdc_spill_bytes,
             self._newer_contract(contract, sql),
         )
         cadence = Cadence(
-            settings.souk_cdc_fold_rows,
-            settings.souk_cdc_fold_seconds,
-            settings.souk_cdc_fold_files,
-            settings.souk_lake_retention_hours,
+            settings.cdc_fold_rows,
+            settings.cdc_fold_seconds,
+            settings.cdc_fold_files,
+            settings.lake_retention_hours,
         )
-        pace = Pace(settings.souk_cdc_flush_seconds, settings.souk_cdc_flush_rows, settings.souk_cdc_heartbeat_seconds)
+        pace = Pace(settings.cdc_flush_seconds, settings.cdc_flush_rows, settings.cdc_heartbeat_seconds)
 
         def tick(oldest: datetime | None) -> None:
             self.streamed = True
@@ -191,8 +191,8 @@ class Session:
             self.report(
                 "streaming", lag_seconds=max((datetime.now(UTC) - oldest).total_seconds(), 0.0) if oldest else 0.0
             )
-            if _mtime(settings.souk_contract_path) not in (written, 0):
-                raise ContractChanged(f"{settings.souk_contract_path} changed")
+            if _mtime(settings.contract_path) not in (written, 0):
+                raise ContractChanged(f"{settings.contract_path} changed")
             if self._patience.due(stopped=bool(self._stopped)):
                 raise HealingDue(f"trying again with {', '.join(sorted(self._stopped))}")
 
@@ -212,9 +212,9 @@ class Session:
         """A relation that does not fit may mean that the contract file was renewed a moment ago."""
 
         def ask(relation: Relation) -> Table | None:
-            newest = load_contract(self._settings.souk_contract_path)
+            newest = load_contract(self._settings.contract_path)
             if newest != contract and newest.by_name.get(relation.name) != contract.by_name.get(relation.name):
-                raise ContractChanged(f"{self._settings.souk_contract_path} describes {relation.name} anew")
+                raise ContractChanged(f"{self._settings.contract_path} describes {relation.name} anew")
             return None
 
         return ask
@@ -247,7 +247,7 @@ class Session:
 @contextmanager
 def lake_lock(settings: WarehouseSettings) -> Iterator[None]:
     """Held for the life of the process and freed by its death; raises AnotherConsumer."""
-    path = settings.souk_home / "run" / "cdc.lock"
+    path = settings.home / "run" / "cdc.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         try:

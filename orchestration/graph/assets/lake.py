@@ -14,7 +14,7 @@ from warehouse.settings import WarehouseSettings
 
 def lake_tables() -> tuple[str, ...]:
     """Names of the published tables, from the contract file that is part of the code."""
-    return tuple(table.name for table in load_contract(WarehouseSettings().souk_contract_path).tables)
+    return tuple(table.name for table in load_contract(WarehouseSettings().contract_path).tables)
 
 
 _SPECS = [

@@ -14,7 +14,7 @@ from transforms.build import build
 from transforms.errors import BuildFailed
 from transforms.settings import TransformSettings
 
-MODELS = read_project(TransformSettings().souk_dbt_project)
+MODELS = read_project(TransformSettings().dbt_project)
 _SPARK = {
     "co_purchase": "Pairs of products ordered together: support, confidence, lift. Spark, committed to Delta.",
     "interaction_sequences": "What each shopper ordered, oldest first. Spark, committed to Delta.",

@@ -89,7 +89,7 @@ def test_the_online_row_is_the_offline_row_bit_for_bit(
     built_marts: BuiltMarts, folder: Path, redis_url: str, tmp_path: Path
 ) -> None:
     settings = FeatureSettings(
-        souk_home=built_marts.settings.souk_home, redis_url=redis_url, feast_registry_url=str(tmp_path / "registry.db")
+        home=built_marts.settings.home, redis_url=redis_url, feast_registry_url=str(tmp_path / "registry.db")
     )
 
     result = materialise(settings)
@@ -139,7 +139,7 @@ def test_an_absent_redis_is_an_error_and_not_a_default() -> None:
 
 def test_before_the_first_build_the_words_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(FeaturesMissing, match=r"transforms\.build"):
-        published(FeatureSettings(souk_home=tmp_path))
+        published(FeatureSettings(home=tmp_path))
 
 
 class Oracle:

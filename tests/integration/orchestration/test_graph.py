@@ -36,13 +36,13 @@ def test_no_arrow_points_backwards() -> None:
 
 
 def test_the_graph_read_from_the_files_is_dbts_own(tmp_path: Path) -> None:
-    settings = TransformSettings(souk_home=tmp_path)
+    settings = TransformSettings(home=tmp_path)
     nodes = parse_manifest(settings)["nodes"]
     tested = {
         p.split(".")[-1] for n in nodes.values() if n["resource_type"] == "test" for p in n["depends_on"]["nodes"]
     }
 
-    ours = {model.name: model for model in read_project(settings.souk_dbt_project)}
+    ours = {model.name: model for model in read_project(settings.dbt_project)}
 
     theirs = {node["name"]: node for node in nodes.values() if node["resource_type"] == "model"}
     assert set(ours) == set(theirs)

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(600)
 def home(built_marts: BuiltMarts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the built state directory that a test may change, named by the environment as in production."""
     copy = tmp_path / "home"
-    shutil.copytree(built_marts.settings.souk_home, copy, symlinks=True)
+    shutil.copytree(built_marts.settings.home, copy, symlinks=True)
     for name in ("SOUK_LAKE_URI", "SOUK_MARTS_PATH", "SOUK_DBT_TARGET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SOUK_HOME", str(copy))
@@ -87,7 +87,7 @@ def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
 
 def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:
     """A Spark run must not look like a change of the shop, although a model reads what it wrote."""
-    parents = {parent for model in read_project(transform_settings(home).souk_dbt_project) for parent in model.parents}
+    parents = {parent for model in read_project(transform_settings(home).dbt_project) for parent in model.parents}
 
     tables = marts_sources(Platform())
 
@@ -119,7 +119,7 @@ def test_a_lost_order_is_seen_in_the_totals(home: Path) -> None:
 def test_every_tested_model_reports_its_tests_and_its_seconds(built_marts: BuiltMarts) -> None:
     outcomes = read_outcomes(built_marts.settings.dbt_target)
 
-    for model in read_project(built_marts.settings.souk_dbt_project):
+    for model in read_project(built_marts.settings.dbt_project):
         assert model.name in outcomes, model.name
         if model.tested:
             assert outcomes[model.name].tests > 0, model.name
@@ -127,7 +127,7 @@ def test_every_tested_model_reports_its_tests_and_its_seconds(built_marts: Built
 
 
 def test_without_cdc_the_words_say_what_to_start(database_url: str, tmp_path: Path) -> None:
-    settings = WarehouseSettings(database_url=database_url, replication_url="", souk_home=tmp_path, souk_lake_uri="")
+    settings = WarehouseSettings(database_url=database_url, home=tmp_path)
 
     with pytest.raises(LakeBehind, match="CDC never ran here"):
         reach_source(settings, start_seconds=0.5)

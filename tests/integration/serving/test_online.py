@@ -44,7 +44,7 @@ def serving(home: Path, redis: RedisHarness) -> Iterator[ServingProcess]:
 
 def publish(home: Path, redis: RedisHarness, shoppers: dict[str, list[str]]) -> None:
     write_features(home, shoppers=shoppers)
-    materialise(FeatureSettings(souk_home=home, redis_url=redis.url, feast_registry_url=str(home / "registry.db")))
+    materialise(FeatureSettings(home=home, redis_url=redis.url, feast_registry_url=str(home / "registry.db")))
 
 
 def test_a_shopper_only_the_online_store_knows_is_personal(serving: ServingProcess) -> None:

@@ -25,20 +25,20 @@ MOMENT = START.timestamp() / 86_400 + 10
 @pytest.fixture
 def home(tmp_path: Path) -> TrainingSettings:
     """Published marts, Spark's sequences and one set of feature files with two products known."""
-    settings = TrainingSettings(home=tmp_path, marts_path=None, profile="test")
-    settings.marts.parent.mkdir()
+    settings = TrainingSettings(home=tmp_path, profile="test")
+    settings.marts_path.parent.mkdir()
     catalog = products().with_columns(status=pl.lit("active")).drop("recommendable")
     order_lines = lines()
-    with duckdb.connect(str(settings.marts)) as con:
+    with duckdb.connect(str(settings.marts_path)) as con:
         con.register("order_lines", order_lines.to_arrow())
         con.register("catalog", catalog.to_arrow())
         con.execute("CREATE TABLE fct_order_items AS SELECT * FROM order_lines")
         con.execute("CREATE TABLE dim_product AS SELECT * FROM catalog")
         con.execute("CREATE TABLE mart_watermark AS SELECT 4711::BIGINT AS lsn")
-    write_sequences(settings.lake, order_lines, lsn=4711)
+    write_sequences(settings.lake_uri, order_lines, lsn=4711)
     folder = tmp_path / "features" / "snapshots" / "one"
     folder.mkdir(parents=True)
-    settings.features.symlink_to(folder)
+    settings.current_features.symlink_to(folder)
     for entity, ids in (("product", ["p000", "p001"]), ("user", ["u001"]), ("shop", ["souk"])):
         stored = [column for column in numeric_columns(entity) if column.minus is None]  # type: ignore[arg-type]  # the three literals
         rows = [
@@ -73,7 +73,7 @@ def test_marts_and_features_of_one_watermark(home: TrainingSettings) -> None:
 
 def test_missing_marts_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadTrainingData, match=r"souk\.duckdb"):
-        read_inputs(TrainingSettings(home=tmp_path, marts_path=None))
+        read_inputs(TrainingSettings(home=tmp_path))
 
 
 def test_shoppers_come_from_the_sequences_and_guests_from_the_marts(home: TrainingSettings) -> None:
@@ -86,7 +86,7 @@ def test_shoppers_come_from_the_sequences_and_guests_from_the_marts(home: Traini
 
 
 def test_after_a_quick_refresh_the_older_watermark_counts(home: TrainingSettings) -> None:
-    write_sequences(home.lake, lines(), lsn=4000)
+    write_sequences(home.lake_uri, lines(), lsn=4000)
 
     assert read_inputs(home).watermark_lsn == 4000
 

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> TrainingSettings:
     """A home of its own with a SQLite MLflow store."""
-    return TrainingSettings(home=tmp_path_factory.mktemp("home"), profile="test", mlflow_tracking_uri=None)
+    return TrainingSettings(home=tmp_path_factory.mktemp("home"), profile="test")
 
 
 @pytest.fixture(scope="module")

@@ -235,7 +235,7 @@ def test_without_a_watermark_the_build_says_so(tmp_path: Path) -> None:
 
 
 def test_settings_follow_the_state_directory() -> None:
-    settings = TransformSettings(souk_home=Path("/state"), souk_lake_uri="", souk_marts_path=None, souk_dbt_target=None)
+    settings = TransformSettings(home=Path("/state"))
 
     assert settings.lake_uri == "/state/lake"
     assert settings.marts_path == Path("/state/marts/souk.duckdb")

@@ -66,7 +66,7 @@ FROM lines WHERE user_id IS NOT NULL GROUP BY user_id ORDER BY user_id
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    with spark_session(TransformSettings(souk_home=tmp_path_factory.mktemp("spark"))) as session:
+    with spark_session(TransformSettings(home=tmp_path_factory.mktemp("spark"))) as session:
         yield session
 
 
@@ -139,7 +139,7 @@ def test_a_run_commits_both_tables_with_the_watermark_and_leaves_cancelled_order
     shop = random_shop(5)
     home = tmp_path / "home"
     mark = write_lake(home / "lake", shop.rows, lsn=77, as_of=START + timedelta(days=70))
-    settings = TransformSettings(souk_home=home, souk_lake_uri="")
+    settings = TransformSettings(home=home)
 
     first = run(settings, spark=spark)
     again = run(settings, spark=spark)
@@ -169,7 +169,7 @@ def test_a_shop_without_orders_and_one_with_a_single_shopper(spark: SparkSession
     single = empty | {"orders": [order], "order_items": lines}
     for name, rows, shoppers in (("empty", empty, 0), ("single", single, 1)):
         write_lake(tmp_path / name / "lake", rows, lsn=77, as_of=START + timedelta(days=70))
-        settings = TransformSettings(souk_home=tmp_path / name, souk_lake_uri="")
+        settings = TransformSettings(home=tmp_path / name)
         assert run(settings, spark=spark).rows == {"co_purchase": 0, "interaction_sequences": shoppers}
         assert read_derived(settings.lake_uri, "co_purchase").num_rows == 0
         products = read_derived(settings.lake_uri, "interaction_sequences")["product_ids"].to_pylist()
@@ -180,15 +180,15 @@ def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
     spark: SparkSession, built_marts: BuiltMarts, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    shutil.copytree(built_marts.settings.souk_home, home, symlinks=True)
-    training = TrainingSettings(home=home, lake_uri=str(home / "lake"), marts_path=None)
-    run(TransformSettings(souk_home=home, souk_lake_uri=""), built_marts.watermark, spark)
-    with duckdb.connect(str(training.marts), read_only=True) as con:
+    shutil.copytree(built_marts.settings.home, home, symlinks=True)
+    training = TrainingSettings(home=home, lake_uri=str(home / "lake"))
+    run(TransformSettings(home=home), built_marts.watermark, spark)
+    with duckdb.connect(str(training.marts_path), read_only=True) as con:
         con.execute("SET TimeZone = 'UTC'")
         every = con.execute(
             "SELECT order_id, user_id, product_id, ordered_at FROM fct_order_items WHERE NOT is_cancelled"
         ).pl()
-    whole = training_data("lake", every, read_marts(training.marts)[1], built_marts.watermark.lsn, None)
+    whole = training_data("lake", every, read_marts(training.marts_path)[1], built_marts.watermark.lsn, None)
 
     read = read_inputs(training)
 

@@ -258,6 +258,6 @@ def test_a_quiet_publication_does_not_hold_the_log(lab: CdcLab) -> None:
 
 
 def test_only_one_process_writes_a_lake(lab: CdcLab) -> None:
-    settings = WarehouseSettings.model_validate({"souk_home": lab.home, "database_url": lab.url})
+    settings = WarehouseSettings.model_validate({"home": lab.home, "database_url": lab.url})
     with pytest.raises(AnotherConsumer, match="only one may write a lake"):
         serve(settings)

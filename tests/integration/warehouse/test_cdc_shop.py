@@ -18,7 +18,7 @@ from warehouse.settings import WarehouseSettings
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     """The migrated schema, an empty lake, a running reader."""
     lab = CdcLab(
-        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().souk_contract_path
+        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().contract_path
     )
     lab.start_thread()
     lab.wait_watermark()
@@ -28,7 +28,7 @@ def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
 
 def test_the_publication_and_the_contract_agree(lab: CdcLab) -> None:
     lab.assert_exact()
-    assert set(lab.watermark().versions) == set(load_contract(WarehouseSettings().souk_contract_path).by_name)
+    assert set(lab.watermark().versions) == set(load_contract(WarehouseSettings().contract_path).by_name)
     assert lab.status()["stoppedTables"] == {}
 
 

@@ -13,7 +13,7 @@ from warehouse.settings import WarehouseSettings
 
 
 def test_the_shops_contract_loads_and_every_type_has_its_place() -> None:
-    contract = load_contract(WarehouseSettings().souk_contract_path)
+    contract = load_contract(WarehouseSettings().contract_path)
     orders = contract.by_name["orders"]
     assert orders.primary_key == ("order_id",)
     assert orders.data_schema.field("total").type == pa.decimal128(12, 2)

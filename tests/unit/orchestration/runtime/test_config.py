@@ -86,7 +86,7 @@ def test_the_signing_key_is_made_once(tmp_path: Path) -> None:
 def test_the_environment_names_every_place_and_outside_values_win(tmp_path: Path) -> None:
     config, _ = Config().with_free_ports()
     layout = _layout(tmp_path)
-    inside = Machine(Settings.model_validate({}), layout, config).environment()
+    inside = Machine(Settings.model_validate({"SOUK_HOME": str(tmp_path)}), layout, config).environment()
     assert (
         inside["DATABASE_URL"] == f"postgresql://souk:{config.owner_password}@127.0.0.1:{config.ports['postgres']}/souk"
     )

@@ -18,7 +18,7 @@ def _machine(tmp_path: Path, **given: str) -> Machine:
     layout = Layout(tmp_path)
     layout.create()
     config, _ = Config().with_free_ports()
-    return Machine(Settings.model_validate(given), layout, config)
+    return Machine(Settings.model_validate({"SOUK_HOME": str(tmp_path)} | given), layout, config)
 
 
 @pytest.fixture

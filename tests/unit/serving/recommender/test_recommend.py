@@ -54,7 +54,7 @@ def ranker(weight: float, column: str = "sequential") -> Ranker:
 
 async def ask(bundle: Bundle, *, seconds: float = 0.05, times: int = 1) -> tuple[list[str], float]:
     """(products of the last answer to a shopper who just saw p3, seconds of the slowest)."""
-    settings = ServingSettings(souk_serving_category_share=1.0)
+    settings = ServingSettings(serving_category_share=1.0)
     guards = Guards(Guard("sequential", seconds), Guard("rank", seconds))
     shoppers = Shoppers(settings, VECTOR)
     slowest = 0.0
