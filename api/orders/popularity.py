@@ -1,4 +1,4 @@
-"""What sells: units per product over the 90 newest days that have orders; for lists, search and the lower rungs of
+"""What sells: units per product over the 90 newest days that have orders; for lists, search and the lower fallbacks of
 recommendations."""
 
 from uuid import UUID

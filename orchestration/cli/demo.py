@@ -136,7 +136,7 @@ def _show_accounts_once(layout: Layout, story: Story) -> None:
 
 def _model(judged: Judged | None) -> str:
     if judged is None:
-        return "none beats popularity yet: recommendations are what sells"
+        return "none beats popularity yet: recommendations are the best sellers"
     return (
         f"{judged.shipped}: NDCG@10 {judged.ndcg:.4f} for you on the last weeks, popularity {judged.popularity:.4f}  "
         " (`souk evaluate`)"

@@ -93,7 +93,7 @@ class Child:
         self.state = "failed" if self.service.once and self._failures >= _ONCE_ATTEMPTS else "restarting"
 
     def _ended(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether it exited. Its group is killed before it is reaped: until then nobody else can own that group's
+        """Whether it exited. Its group is killed before it is reaped: until then no other process can own that group's
         number."""
         if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return False

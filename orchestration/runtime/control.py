@@ -26,7 +26,7 @@ from orchestration.settings import ROOT, Settings
 _UP_SECONDS = 900.0
 _POLL_SECONDS = 0.3
 _DOWN_SECONDS = 150.0
-_SWEEP_SECONDS = 20.0
+_END_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
 _LOG_LINES = 15
 _BIG_LOG_BYTES = 20 * 1024**2
@@ -102,7 +102,7 @@ def _running_machine(settings: Settings, layout: Layout) -> Machine:
 
 def _launch(settings: Settings, layout: Layout) -> Machine:
     """Clean what a killed supervisor left, fix ports, start the supervisor detached."""
-    sweep(layout)
+    end_leftovers(layout)
     _forget_records(layout)
     try:
         config, moved = (Config.load(layout) or Config()).with_free_ports()
@@ -116,7 +116,7 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
         sys.stderr.write(f"ports taken by others, moved: {', '.join(moved)}\n")
     _trim_logs(layout)
     with layout.log(SUPERVISOR).open("ab") as log:
-        process = subprocess.Popen(  # kept below: it outlives this command, nobody waits for it
+        process = subprocess.Popen(  # kept below: it outlives this command, no parent waits for it
             [sys.executable, "-m", "orchestration.runtime"],
             cwd=ROOT,
             env={**os.environ, "SOUK_HOME": str(layout.home)},
@@ -240,7 +240,7 @@ def _stop(layout: Layout, progress: Progress) -> None:
             if supervisor_lives(layout):
                 supervisor.kill()
             supervisor.wait(10)
-    sweep(layout)
+    end_leftovers(layout)
     _forget_records(layout)
     _DETACHED[:] = [process for process in _DETACHED if process.poll() is None]
 
@@ -250,7 +250,7 @@ def _all_records(layout: Layout) -> dict[str, Record]:
     return {record.service: record for record in found if record is not None and record.service != SUPERVISOR}
 
 
-def sweep(layout: Layout) -> None:
+def end_leftovers(layout: Layout) -> None:
     """End what a killed supervisor left: recorded processes whose start time still matches, and all that carry our
     mark."""
     leftovers = {process.pid: process for process in supervised_processes(layout.home)}
@@ -260,9 +260,9 @@ def sweep(layout: Layout) -> None:
             leftovers[process.pid] = process
     processes = list(leftovers.values())
     _signal(processes, postgres=signal.SIGINT, others=signal.SIGTERM)
-    stubborn = _still_there(processes, _SWEEP_SECONDS)
+    stubborn = _still_there(processes, _END_SECONDS)
     _signal(stubborn, postgres=signal.SIGQUIT, others=signal.SIGKILL)
-    _still_there(stubborn, _SWEEP_SECONDS)
+    _still_there(stubborn, _END_SECONDS)
 
 
 def _still_there(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:

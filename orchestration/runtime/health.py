@@ -92,7 +92,7 @@ def port_open(port: int) -> Check:
 
 
 def alive(pid: int) -> Health:
-    """The process runs; for those that answer nobody."""
+    """The process runs; for those without a port."""
     return Health(pid > 0, "not running")
 
 

@@ -121,8 +121,8 @@ class PostgresCluster:
         building.rename(self.data_dir)
 
     def clear_stale_pid(self) -> None:
-        """Remove a postmaster.pid whose process is gone or is somebody else's; stop a server of ours that still runs on
-        this folder."""
+        """Remove a postmaster.pid whose process is gone or is of another program; stop a server of ours that still runs
+        on this folder."""
         pid_file = self.data_dir / "postmaster.pid"
         try:
             pid = int(pid_file.read_text(encoding="ascii").splitlines()[0])

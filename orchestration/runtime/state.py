@@ -54,7 +54,7 @@ def start_time_of(pid: int) -> float | None:
 
 
 def process_of(record: Record | None) -> psutil.Process | None:
-    """The live process of a record, or None when it ended or its pid now belongs to somebody else."""
+    """The live process of a record, or None when it ended or its pid now belongs to another process."""
     if record is None or record.pid is None or record.start_time is None:
         return None
     try:

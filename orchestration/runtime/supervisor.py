@@ -27,7 +27,7 @@ def supervisor_lock(layout: Layout) -> Iterator[bool]:
     """Hold the lock that says "a supervisor lives"; yields False when another one does. The kernel releases it with the
     process."""
     with layout.supervisor_lock.open("a") as file:
-        deadline = now() + _LOCK_SECONDS  # somebody asking `supervisor_lives` holds it for an instant
+        deadline = now() + _LOCK_SECONDS  # `supervisor_lives` holds it for an instant
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
