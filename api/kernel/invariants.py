@@ -10,7 +10,7 @@ class Check:
     it, and no row when it holds.
 
     `%(cleanup)s` in `sql` is how many seconds late the cleanup of expired reservations and leases may be. With
-    `gateway` it reads `gateway_entries`, a temporary copy of the sandbox gateway's ledger.
+    `gateway` it reads `gateway_entries`, a temporary copy of the sandbox gateways' ledgers.
     """
 
     name: str

@@ -1,16 +1,16 @@
-"""What must always hold of money, in our tables and in the ledger of the sandbox gateway."""
+"""What must always hold of money, in our tables and in the ledgers of the sandbox gateways."""
 
 from api.kernel.invariants import Check
 
-# One row per authorization key, with what the gateway did under it.
+# One row per gateway and authorization key, with what the gateway did under it.
 _LEDGER = """
-  SELECT coalesce(parent_key, key) AS gateway_key,
+  SELECT gateway, coalesce(parent_key, key) AS gateway_key,
          coalesce(sum(amount) FILTER (WHERE kind = 'authorisation' AND status = 'authorised'), 0) AS authorised,
          coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
          count(*) FILTER (WHERE kind = 'capture') AS captures,
          coalesce(sum(amount) FILTER (WHERE kind = 'void'), 0) AS voided,
          coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
-  FROM gateway_entries GROUP BY 1
+  FROM gateway_entries GROUP BY 1, 2
 """
 CHECKS: tuple[Check, ...] = (
     Check(
@@ -18,9 +18,9 @@ CHECKS: tuple[Check, ...] = (
         "for every payment the gateway authorised, captured, let go and gave back exactly what we recorded, each"
         " capture once",
         f"""
-        SELECT p.gateway_key, p.status, p.amount, p.captured_amount, p.refunded_amount,
+        SELECT p.gateway, p.gateway_key, p.status, p.amount, p.captured_amount, p.refunded_amount,
                g.authorised, g.captured, g.captures, g.voided, g.refunded
-        FROM payments p LEFT JOIN ({_LEDGER}) g USING (gateway_key)
+        FROM payments p LEFT JOIN ({_LEDGER}) g USING (gateway, gateway_key)
         WHERE p.captured_amount <> coalesce(g.captured, 0)
            OR p.refunded_amount <> coalesce(g.refunded, 0)
            OR coalesce(g.captures, 0) > 1
@@ -34,8 +34,8 @@ CHECKS: tuple[Check, ...] = (
         "R-I6-gateway",
         "the gateway holds or took no money that we have no payment for, or that we never asked it for",
         f"""
-        SELECT g.gateway_key, g.authorised, g.captured, g.voided
-        FROM ({_LEDGER}) g LEFT JOIN payments p USING (gateway_key)
+        SELECT g.gateway, g.gateway_key, g.authorised, g.captured, g.voided
+        FROM ({_LEDGER}) g LEFT JOIN payments p USING (gateway, gateway_key)
         WHERE p.payment_id IS NULL AND (g.captured <> 0 OR g.refunded <> 0 OR g.authorised <> g.voided)
         """,
         gateway=True,

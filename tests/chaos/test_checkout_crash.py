@@ -20,7 +20,8 @@ import redis
 
 from api import nouns
 from api.kernel.outbox import STREAM
-from api.operations.invariants.run import Gateway, violations
+from api.operations.invariants import violations
+from api.operations.invariants.gateway import Gateway
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
 from tests.harness.killer import KILLED, Child, Zygote, paused
 from tests.harness.postgres import PostgresHarness, running_postgres
@@ -90,7 +91,7 @@ class World:
                     "select status from orders where order_id = %s", (second.json()["orderId"],)
                 )
                 assert status == "confirmed"
-        assert violations(self.database_url, Gateway(self.sandbox.url, SANDBOX_KEY)) == []
+        assert violations(self.database_url, [Gateway(self.sandbox.url, SANDBOX_KEY)]) == []
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +218,9 @@ def test_twin_a_key_per_attempt_charges_twice(world: World) -> None:
     worker = world.zygote.worker(twin="a key per attempt")
     world.market.wait_until_settled(SETTLED_WITHIN)
     worker.end()
-    broken = {violation.check for violation in violations(world.database_url, Gateway(world.sandbox.url, SANDBOX_KEY))}
+    broken = {
+        violation.check for violation in violations(world.database_url, [Gateway(world.sandbox.url, SANDBOX_KEY)])
+    }
     assert {"R-I6-twice", "R-I6-payments"} <= broken
 
 

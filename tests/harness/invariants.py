@@ -1,13 +1,21 @@
 """The oracle: run after every concurrency, chaos, load and fuzz test."""
 
+from collections.abc import Sequence
+
 from api.operations.invariants import violations
-from api.operations.invariants.run import Gateway
+from api.operations.invariants.gateway import Gateway
 
 
 def assert_invariants(
-    database_url: str, *, sandbox_url: str | None = None, sandbox_key: str = "", cleanup_seconds: int = 60
+    database_url: str,
+    *,
+    sandbox_url: str | None = None,
+    sandbox_key: str = "",
+    others: Sequence[Gateway] = (),
+    cleanup_seconds: int = 60,
 ) -> None:
-    """Fail with every broken check and its first rows. With `sandbox_url` the gateway's own ledger is compared too."""
-    gateway = None if sandbox_url is None else Gateway(sandbox_url, sandbox_key)
-    broken = violations(database_url, gateway, cleanup_seconds=cleanup_seconds)
+    """Fail with every broken check and its first rows. With `sandbox_url` the gateway's own ledger is compared too, and
+    those of `others`."""
+    gateways = [] if sandbox_url is None else [Gateway(sandbox_url, sandbox_key), *others]
+    broken = violations(database_url, gateways, cleanup_seconds=cleanup_seconds)
     assert not broken, "\n".join(map(str, broken))

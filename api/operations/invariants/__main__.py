@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from api.kernel.settings import load_settings
 from api.operations.invariants.checks import CHECKS
-from api.operations.invariants.gateway import GatewaySilent
-from api.operations.invariants.run import CLEANUP_SECONDS, Gateway, Result, run_checks
+from api.operations.invariants.gateway import Gateway, GatewaySilent
+from api.operations.invariants.run import CLEANUP_SECONDS, Result, run_checks
 
 
 def main(
@@ -33,8 +33,10 @@ def main(
     """Check every invariant of the shop."""
     try:
         settings = load_settings()
-        gateway = None if no_gateway else Gateway(settings.sandbox_url, settings.sandbox_key.get_secret_value())
-        results = run_checks(settings.database_url.get_secret_value(), gateway, cleanup_seconds=cleanup_seconds)
+        gateways = [Gateway(c.url, c.key.get_secret_value(), name) for name, c in settings.gateways.items()]
+        results = run_checks(
+            settings.database_url.get_secret_value(), [] if no_gateway else gateways, cleanup_seconds=cleanup_seconds
+        )
     except (GatewaySilent, psycopg.Error, ValidationError) as error:
         hint = " (--no-gateway skips R-I6)" if isinstance(error, GatewaySilent) else ""
         typer.echo(f"invariants: {str(error).strip()}{hint}", err=True)

@@ -1,6 +1,7 @@
-"""The sandbox's own ledger, copied into a temporary table so that SQL can compare it."""
+"""The ledgers of the sandbox gateways, copied into a temporary table so that SQL can compare them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import httpx
 import psycopg
@@ -8,24 +9,34 @@ import psycopg
 PAGE_ROWS = 20_000
 _TABLE = """
 CREATE TEMPORARY TABLE gateway_entries (
-  key text PRIMARY KEY, kind text NOT NULL, status text NOT NULL, parent_key text, amount numeric(12,2) NOT NULL,
-  currency text NOT NULL, reference text NOT NULL
+  gateway text NOT NULL, key text NOT NULL, kind text NOT NULL, status text NOT NULL, parent_key text,
+  amount numeric(12,2) NOT NULL, currency text NOT NULL, reference text NOT NULL, PRIMARY KEY (gateway, key)
 )
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where a sandbox answers and the key it wants; `name` is what payments call it."""
+
+    url: str
+    key: str
+    name: str = "sandbox"
 
 
 class GatewaySilent(Exception):
     """The sandbox does not answer, or refuses our key."""
 
 
-def copy_ledger(connection: psycopg.Connection[tuple[object, ...]], url: str, key: str) -> int:
+def copy_ledgers(connection: psycopg.Connection[tuple[object, ...]], gateways: Sequence[Gateway]) -> int:
     """Fill `gateway_entries`; returns its rows. Raises: GatewaySilent."""
     connection.execute(_TABLE)
     count = 0
     with connection.cursor() as cursor, cursor.copy("COPY gateway_entries FROM STDIN") as copy:
-        for row in _entries(url, key):
-            copy.write_row(row)
-            count += 1
+        for gateway in gateways:
+            for row in _entries(gateway.url, gateway.key):
+                copy.write_row((gateway.name, *row))
+                count += 1
     connection.execute("ANALYZE gateway_entries")
     return count
 

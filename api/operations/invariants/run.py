@@ -9,7 +9,7 @@ from psycopg import sql
 from api.kernel.clock import monotonic
 from api.kernel.invariants import Check
 from api.operations.invariants.checks import CHECKS
-from api.operations.invariants.gateway import copy_ledger
+from api.operations.invariants.gateway import Gateway, copy_ledgers
 
 SAMPLE = 5
 CLEANUP_SECONDS = 60
@@ -38,39 +38,31 @@ class Result:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """Where the sandbox answers and the key it wants."""
+def run_checks(
+    database_url: str, gateways: Sequence[Gateway], *, cleanup_seconds: int = CLEANUP_SECONDS
+) -> list[Result]:
+    """Every check, or all but the gateways' when `gateways` is empty, on one REPEATABLE READ snapshot.
 
-    url: str
-    key: str
-
-
-def run_checks(database_url: str, gateway: Gateway | None, *, cleanup_seconds: int = CLEANUP_SECONDS) -> list[Result]:
-    """Every check, or all but the gateway's when `gateway` is None, on one REPEATABLE READ snapshot.
-
-    With a gateway its ledger is read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent;
+    The gateways' ledgers are read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent;
     psycopg.Error.
     """
     with psycopg.connect(database_url, autocommit=True, application_name="souk-invariants") as connection:
-        if gateway is not None:
-            copy_ledger(connection, gateway.url, gateway.key)
+        if gateways:
+            copy_ledgers(connection, gateways)
         connection.execute("SET work_mem = '64MB'")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        results = [
-            _run(connection, check, cleanup_seconds) for check in CHECKS if gateway is not None or not check.gateway
-        ]
+        results = [_run(connection, check, cleanup_seconds) for check in CHECKS if gateways or not check.gateway]
         connection.execute("COMMIT")
     return results
 
 
 def violations(
-    database_url: str, gateway: Gateway | None = None, *, cleanup_seconds: int = CLEANUP_SECONDS
+    database_url: str, gateways: Sequence[Gateway] = (), *, cleanup_seconds: int = CLEANUP_SECONDS
 ) -> list[Violation]:
     """What is broken; empty when every invariant holds."""
     return [
         result.violation
-        for result in run_checks(database_url, gateway, cleanup_seconds=cleanup_seconds)
+        for result in run_checks(database_url, gateways, cleanup_seconds=cleanup_seconds)
         if result.violation
     ]
 

@@ -11,7 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.operations.invariants.run import Gateway, violations
+from api.operations.invariants import violations
+from api.operations.invariants.gateway import Gateway
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.killer import Child, Zygote
 from tests.harness.postgres import PostgresHarness
@@ -84,7 +85,7 @@ def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, nam
         " 'confirmed'"
     )
     assert market.scalar(sold, (product["productId"],)) == UNITS
-    assert violations(database_url, Gateway(sandbox.url, SANDBOX_KEY)) == []
+    assert violations(database_url, [Gateway(sandbox.url, SANDBOX_KEY)]) == []
     market.close()
 
 
@@ -126,7 +127,7 @@ def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
     assert counted[201, ""] == 30, "every order takes one of the 30 units of the first product"
     assert left[0] < 0
     assert market.scalar("select stock_quantity from product_variants where product_id = %s", (a["productId"],)) == 0
-    assert violations(database_url, Gateway(sandbox.url, SANDBOX_KEY)) == []
+    assert violations(database_url, [Gateway(sandbox.url, SANDBOX_KEY)]) == []
     market.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from api.operations.invariants import violations
 from api.operations.invariants.checks import CHECKS
-from api.operations.invariants.run import Gateway
+from api.operations.invariants.gateway import Gateway
 from tests.harness.api import ROOT, Server
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
 from tests.harness.history import TINY, load, loaded, tiny_marketplace
@@ -175,13 +175,13 @@ def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path
     capture of an order."""
     with running_sandbox(tmp_path) as sandbox:
         loaded(load(shop_url, "marketplace", *TINY, sandbox_url=sandbox.url))
-        gateway = Gateway(sandbox.url, SANDBOX_KEY)
+        gateways = [Gateway(sandbox.url, SANDBOX_KEY)]
         with psycopg.connect(shop_url) as connection:
             row = connection.execute(
                 "select gateway_key, order_id::text from payments where status = 'captured' limit 1"
             ).fetchone()
         assert row is not None
-        assert violations(shop_url, gateway) == []
+        assert violations(shop_url, gateways) == []
         seen = []
         for entry in GATEWAY_BREAKS.values():
             names = {"KEY": row[0], "ORDER": row[1]}
@@ -193,7 +193,7 @@ def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path
                 trust_env=False,
             )
             assert answer.json()["recorded"] == 1
-            seen.append([violation.check for violation in violations(shop_url, gateway)])
+            seen.append([violation.check for violation in violations(shop_url, gateways)])
 
     assert seen == [
         ["R-I6-payments"],
@@ -204,7 +204,7 @@ def test_money_that_only_the_gateway_knows_is_seen(shop_url: str, tmp_path: Path
 
 def test_a_payment_the_gateway_never_took_is_seen(shop_url: str, tmp_path: Path) -> None:
     with running_sandbox(tmp_path) as empty:
-        broken = violations(shop_url, Gateway(empty.url, SANDBOX_KEY))
+        broken = violations(shop_url, [Gateway(empty.url, SANDBOX_KEY)])
 
     assert [violation.check for violation in broken] == ["R-I6-payments"]
     assert broken[0].rows > 280
