@@ -24,7 +24,7 @@ import psycopg
 from orchestration.runtime.machine import Machine, load_machine
 from orchestration.settings import load_settings
 from tests.benchmarks.results import ROOT, record
-from tests.harness.api import Server, running_api
+from tests.harness.api import Server, api_of
 from tests.harness.postgres import running_postgres
 from tests.harness.redis import running_redis
 
@@ -169,7 +169,9 @@ def measure_shop() -> None:
         folder = Path(name)
         with running_postgres(folder / "postgres", fsync=True) as postgres, running_redis(folder / "redis") as redis:
             database = postgres.url(postgres.fresh_database())
-            sandbox = Server("api.sandbox", "SOUK_SANDBOX_URL", folder, {"SOUK_SANDBOX_KEY": "benchmark-key"})
+            sandbox = Server(
+                "api.sandbox", "SOUK_SANDBOX_URL", folder, {"SOUK_SANDBOX_KEY": "benchmark-key"}, fresh=True
+            )
             sandbox.start()
             gateway = {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": "benchmark-key"}
             env = (
@@ -193,10 +195,13 @@ def measure_shop() -> None:
             subprocess.run(
                 [sys.executable, "-m", "api.search.rebuild"], cwd=ROOT, env=env, check=True, stdout=sys.stderr
             )
+            server = api_of(folder, database, redis.url, gateway, fresh=True)
             try:
-                with running_api(folder, database, redis.url, **gateway) as server, server.client() as api:
+                server.start()
+                with server.client() as api:
                     measure(api)
             finally:
+                server.stop()
                 sandbox.stop()
 
 

@@ -22,9 +22,11 @@ from api import nouns
 from api.kernel.outbox import STREAM
 from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway
+from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
-from tests.harness.killer import KILLED, Child, Zygote, paused
+from tests.harness.fleet import Fleet
 from tests.harness.postgres import PostgresHarness, running_postgres
+from tests.harness.processes import KILLED, paused
 from tests.harness.workload import Purchase, purchases, send_all
 
 # A quiet machine needs a tenth of it; a test that kills dozens of processes on a busy one must not be judged by its
@@ -58,8 +60,8 @@ class World:
     database_url: str
     redis_url: str
     sandbox: Sandbox
-    zygote: Zygote
-    api: Child
+    fleet: Fleet
+    api: Server
     market: Market
     products: list[dict[str, Any]]
 
@@ -70,19 +72,19 @@ class World:
 
     def settle(self) -> float:
         """A healthy worker until nothing is open; seconds it took."""
-        worker, began = self.zygote.worker(), time.monotonic()
+        worker, began = self.fleet.worker(), time.monotonic()
         self.market.wait_until_settled(SETTLED_WITHIN)
         took = time.monotonic() - began
         wait_until(lambda: self.market.scalar("select count(*) from outbox_events where published_at is null") == 0, 30)
-        worker.end()
+        worker.kill9()
         return took
 
     def check(self, sent: Sequence[Purchase], answers: Sequence[httpx.Response | None]) -> None:
         """Everybody asks again and gets one final answer, the one they may have had already; then every invariant."""
-        worker = self.zygote.worker()
+        worker = self.fleet.worker()
         again = [ask_until_final(purchase, self.api.url) for purchase in sent]
         self.market.wait_until_settled(SETTLED_WITHIN)
-        worker.end()
+        worker.kill9()
         for purchase, first, second in zip(sent, answers, again, strict=True):
             if first is not None and first.status_code < 500:
                 assert (first.status_code, first.content) == (second.status_code, second.content), purchase.key
@@ -110,12 +112,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
             SOUK_GATEWAY_TIMEOUT_SECONDS="2",
             SOUK_DB_POOL_SIZE="4",
         )
-        with Zygote(folder / "souk", env) as zygote:
-            api = zygote.api()
+        with Fleet(folder / "souk", env) as fleet:
+            api = fleet.api()
             market = Market(api, url, sandbox)
             seller = market.person("seller")
             products = [market.product(seller, stock=5_000, price=5.0 + n) for n in range(6)]
-            yield World(postgres, url, redis_url, sandbox, zygote, api, market, products)
+            yield World(postgres, url, redis_url, sandbox, fleet, api, market, products)
             market.close()
 
 
@@ -125,7 +127,7 @@ def test_every_failpoint_is_exercised_here() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_api_is_killed_at_every_point(world: World, seed: int) -> None:
-    doomed = {point: world.zygote.api(SOUK_FAILPOINTS=f"{point}=kill") for point in API_POINTS}
+    doomed = {point: world.fleet.api(SOUK_FAILPOINTS=f"{point}=kill") for point in API_POINTS}
     sent: list[tuple[Purchase, str]] = []
     for point, child in doomed.items():
         shoppers = purchases(
@@ -150,18 +152,18 @@ def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
     points = [*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS]
     abandoned = abandon(world, f"worker-{seed}", len(API_POINTS) + 4, seed)
     for point in API_POINTS:
-        worker = world.zygote.worker(SOUK_FAILPOINTS=f"{point}=kill")
+        worker = world.fleet.worker(SOUK_FAILPOINTS=f"{point}=kill")
         assert worker.wait(90) == KILLED, point
     world.sandbox.faults(unavailable=True)
     undone = list(itertools.islice(purchases(seed, f"undo-{seed}", world.products, ("pm_sandbox_ok",)), 3))
     # An API of its own: its breaker may open and stay open, which the others' must not.
-    lonely = world.zygote.api()
+    lonely = world.fleet.api()
     refused = send_all([(purchase, lonely.url) for purchase in undone])
-    lonely.end()
+    lonely.kill9()
     world.sandbox.faults()
     assert [answer.status_code if answer else None for answer in refused] == [503] * 3
     for point in [*COMPENSATION_POINTS, *OUTBOX_POINTS]:
-        worker = world.zygote.worker(SOUK_FAILPOINTS=f"{point}=kill")
+        worker = world.fleet.worker(SOUK_FAILPOINTS=f"{point}=kill")
         assert worker.wait(90) == KILLED, point
     took = world.settle()
     print(f"R-P2 seed {seed}: worker killed at {len(points)} points, all finished {took:.1f} s after the last")
@@ -175,7 +177,7 @@ def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_postgres_stops_without_a_checkpoint(world: World, seed: int) -> None:
     """The process stands still at a point while the database goes away and comes back."""
-    sleepers = {point: world.zygote.api(SOUK_FAILPOINTS=f"{point}=sleep:3") for point in POSTGRES_POINTS}
+    sleepers = {point: world.fleet.api(SOUK_FAILPOINTS=f"{point}=sleep:3") for point in POSTGRES_POINTS}
     sent = [
         (next(purchases(seed, f"postgres-{point}", world.products, ("pm_sandbox_ok",))), child.url)
         for point, child in sleepers.items()
@@ -189,14 +191,14 @@ def test_postgres_stops_without_a_checkpoint(world: World, seed: int) -> None:
         answers = sending.result()
     world.market.reconnect()
     for child in sleepers.values():
-        child.end()
+        child.kill9()
     world.settle()
     world.check([purchase for purchase, _ in sent], answers)
 
 
 @pytest.mark.parametrize("point", ["checkout.before_authorise", "checkout.before_capture"])
 def test_an_owner_that_slept_past_its_lease_changes_nothing(world: World, point: str) -> None:
-    sleeper = world.zygote.api(SOUK_FAILPOINTS=f"{point}=sleep:0.5")
+    sleeper = world.fleet.api(SOUK_FAILPOINTS=f"{point}=sleep:0.5")
     purchase = next(purchases(1, f"pause-{point}", world.products, ("pm_sandbox_ok",)))
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(purchase.send, sleeper.url)
@@ -207,17 +209,17 @@ def test_an_owner_that_slept_past_its_lease_changes_nothing(world: World, point:
         first = sending.result()
     assert first is not None
     assert first.status_code in {201, 503}
-    sleeper.end()
+    sleeper.kill9()
     world.check([purchase], [first])
 
 
-def test_twin_a_key_per_attempt_charges_twice(world: World) -> None:
-    doomed = world.zygote.api(twin="a key per attempt", SOUK_FAILPOINTS="checkout.after_capture=kill")
-    purchase = next(purchases(1, "twin", world.products, ("pm_sandbox_ok",)))
+def test_mutant_a_key_per_attempt_charges_twice(world: World) -> None:
+    doomed = world.fleet.api(mutant="a key per attempt", SOUK_FAILPOINTS="checkout.after_capture=kill")
+    purchase = next(purchases(1, "mutant", world.products, ("pm_sandbox_ok",)))
     assert purchase.send(doomed.url) is None
-    worker = world.zygote.worker(twin="a key per attempt")
+    worker = world.fleet.worker(mutant="a key per attempt")
     world.market.wait_until_settled(SETTLED_WITHIN)
-    worker.end()
+    worker.kill9()
     broken = {
         violation.check for violation in violations(world.database_url, [Gateway(world.sandbox.url, SANDBOX_KEY)])
     }
@@ -244,10 +246,10 @@ def abandon(world: World, name: str, count: int, seed: int) -> list[Purchase]:
     )
     left = list(wanted)
     while left:
-        child = world.zygote.api(SOUK_FAILPOINTS="checkout.before_reserve=kill")
+        child = world.fleet.api(SOUK_FAILPOINTS="checkout.before_reserve=kill")
         send_all([(purchase, child.url) for purchase in left])
         # It may still live: what looked lost was committed by the database after its client's death, and is in flight.
-        child.end()
+        child.kill9()
         known = {row[0] for row in world.market.sql.execute("select idempotency_key from checkouts").fetchall()}
         left = [purchase for purchase in left if purchase.key not in known]
     return wanted

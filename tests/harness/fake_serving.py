@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from orchestration.runtime.ports import choose_port
+from tests.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "model-7"
@@ -67,7 +67,7 @@ class RecommenderProcess:
     """One fake serving process on its own port; it may be stopped and started again."""
 
     def __init__(self) -> None:
-        self.port = choose_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 

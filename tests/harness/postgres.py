@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 
 from orchestration.runtime.bootstrap import OWNER, REPLICATOR, RolePasswords, prepare_server
-from orchestration.runtime.ports import choose_port
 from orchestration.runtime.postgres import PostgresCluster
+from tests.harness.ports import free_port
 from tests.harness.processes import ROOT, Stoppable
 
 Migrate = Callable[[str], None]
@@ -43,7 +43,7 @@ class PostgresHarness(Stoppable):
     def __init__(self, folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> None:
         small = (("shared_buffers", "128MB"),)
         self.cluster = PostgresCluster(
-            folder / "data", choose_port(), "superuser-of-tests", fsync=fsync, settings=small + settings
+            folder / "data", free_port(), "superuser-of-tests", fsync=fsync, settings=small + settings
         )
         super().__init__(folder / "postgres.log")
         self._templates: dict[Migrate, str] = {}

@@ -5,10 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness import prefork
+from tests.harness.prefork import ROOT
+
+__all__ = ["KILLED", "ROOT", "Module", "Process", "Stoppable", "paused"]
+KILLED = -signal.SIGKILL
+
+
+class Process(Protocol):
+    """What subprocess.Popen and prefork.Fork have in common."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
 
 
 class Stoppable:
@@ -16,22 +34,39 @@ class Stoppable:
 
     def __init__(self, log: Path) -> None:
         self.log = log
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
 
     @property
     def pid(self) -> int:
         """Of the running process. Raises RuntimeError when there is none."""
-        if self.process is None:
-            raise RuntimeError(f"{type(self).__name__} is not running")
-        return self.process.pid
+        return self._present().pid
+
+    def send(self, signum: signal.Signals) -> None:
+        self._present().send_signal(signum)
+
+    def exit_code(self) -> int | None:
+        """As subprocess gives it (-9 for SIGKILL), None while it runs."""
+        return self._present().poll()
+
+    def wait(self, seconds: float) -> int:
+        """Wait for it to end by itself; its exit code. Raises AssertionError when it lives longer."""
+        try:
+            return self._present().wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"process {self.pid} is still alive after {seconds} s") from error
 
     def kill9(self) -> None:
-        """kill -9."""
+        """kill -9. Harmless when it is not running."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop cleanly. Harmless when it is not running."""
         self._end(signal.SIGTERM)
+
+    def _present(self) -> Process:
+        if self.process is None:
+            raise RuntimeError(f"{type(self).__name__} is not running")
+        return self.process
 
     def _end(self, how: signal.Signals, *, group: bool = False) -> None:
         process, self.process = self.process, None
@@ -45,16 +80,37 @@ class Stoppable:
 
 
 class Module(Stoppable):
-    """`python -m MODULE` with `env` added to this process's environment; its output goes to a log in `folder`."""
+    """`python -m MODULE` with `env` added to this process's environment; its output goes to a log in `folder`.
 
-    def __init__(self, module: str, folder: Path, env: Mapping[str, str]) -> None:
+    It is forked from a process that has imported the product already; `fresh=True` starts a new interpreter, as the
+    product's supervisor does.
+    """
+
+    def __init__(self, module: str, folder: Path, env: Mapping[str, str], *, fresh: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder / f"{module}.log")
         self.module = module
+        self.fresh = fresh
         self.env = {**os.environ, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test", **env}
 
-    def start(self, **extra_env: str) -> None:
-        """Start it (again), with `extra_env` this time only."""
+    def start(self, *, mutant: str = "", **extra_env: str) -> None:
+        """Start it (again), with `extra_env` this time only. `mutant` names a guard to remove (harness/mutants.py)."""
+        env = {**self.env, **extra_env}
+        if not self.fresh:
+            self.process = prefork.fork(self.module, env, self.log, mutant)
+            return
+        assert not mutant, "only a forked process can be a mutant"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module], cwd=ROOT, env={**self.env, **extra_env}, stdout=log, stderr=log
+                [sys.executable, "-m", self.module], cwd=ROOT, env=env, stdout=log, stderr=log
             )
+
+
+@contextlib.contextmanager
+def paused(process: Stoppable) -> Iterator[None]:
+    """SIGSTOP while the block runs, then SIGCONT: the process wakes up as if nothing had happened."""
+    process.send(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send(signal.SIGCONT)

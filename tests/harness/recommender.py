@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from orchestration.runtime.ports import choose_port
+from tests.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +19,7 @@ class ServingProcess:
     """One running recommender over a state directory."""
 
     def __init__(self, home: Path, redis_url: str, **env: str) -> None:
-        self.url = f"http://127.0.0.1:{choose_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.log = home / "serving.log"
         settings = {
             "SOUK_HOME": str(home),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import redis
 
-from orchestration.runtime.ports import choose_port
 from orchestration.runtime.redis_server import RedisServer
+from tests.harness.ports import free_port
 from tests.harness.processes import Stoppable
 
 
@@ -15,7 +15,7 @@ class RedisHarness(Stoppable):
     """One server. `durable=True` for tests that kill it and count what survived."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        self.server = RedisServer(folder / "data", choose_port(), "redis-of-tests", durable=durable)
+        self.server = RedisServer(folder / "data", free_port(), "redis-of-tests", durable=durable)
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(folder / "redis.log")
 

@@ -1,7 +1,6 @@
 """Seeded shoppers: what they order, with which card, under which key. The same seed gives the same orders."""
 
 import random
-import ssl
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from typing import Any
 
 import httpx
 
+from tests.harness.api import PLAIN
 from tests.harness.buying import ADDRESS
 
-# Loading the certificate store costs more than an order; these clients only speak http.
-PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
 

@@ -3,8 +3,8 @@ reservation.
 
 A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and
 `TERMINAL`; the database's gate (lease token and point) and the gateway (same key, same answer; a void without an
-authorisation forbids a later one) are modelled. R-P3 at the size that one checkout can have. The twins at the end take
-one guard away each and must find a bad state.
+authorisation forbids a later one) are modelled. R-P3 at the size that one checkout can have. Each mutant at the end
+lacks one guard and must reach a bad state.
 """
 
 import time
@@ -24,7 +24,7 @@ FAULTS = 4
 @dataclass(frozen=True)
 class Gateway:
     """Per checkout: at most one authorisation under the derived key. `keys` counts captures under different keys, for
-    the twin."""
+    the mutant."""
 
     authorised: bool = False
     declined: bool = False
@@ -56,7 +56,7 @@ class World:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the twins take away."""
+    """What the mutants take away."""
 
     fenced: bool = True
     tombstone: bool = True

@@ -13,22 +13,22 @@ import pytest
 
 from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway
+from tests.harness.api import PLAIN, Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
-from tests.harness.killer import Child, Zygote
+from tests.harness.fleet import Fleet
+from tests.harness.mutants import UNGUARDED_CONSTRAINTS
 from tests.harness.postgres import PostgresHarness
-from tests.harness.twins import UNGUARDED_CONSTRAINTS
-from tests.harness.workload import PLAIN
 
 BUYERS, UNITS, CLIENTS = 60, 20, 3
 SEEDS = [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in range(3, 51))]
 
 
 @pytest.fixture(scope="module")
-def zygote(
+def fleet(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
-) -> Iterator[Zygote]:
+) -> Iterator[Fleet]:
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **buying_env(sandbox)}
-    with Zygote(tmp_path_factory.mktemp("oversell"), env) as parent:
+    with Fleet(tmp_path_factory.mktemp("oversell"), env) as parent:
         yield parent
 
 
@@ -67,7 +67,7 @@ def rush(orders: list[tuple[str, dict[str, Any], str]]) -> Counter[tuple[int, st
     return counted
 
 
-def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, name: str) -> None:
+def sell_out(apis: tuple[Server, Server], database_url: str, sandbox: Sandbox, name: str) -> None:
     """BUYERS at once for UNITS of a new product: exactly UNITS are sold, everybody else hears why not, every invariant
     holds."""
     first, second = apis
@@ -90,28 +90,28 @@ def sell_out(apis: tuple[Child, Child], database_url: str, sandbox: Sandbox, nam
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_last_units_are_sold_once(zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int) -> None:
+def test_the_last_units_are_sold_once(fleet: Fleet, database_url: str, sandbox: Sandbox, seed: int) -> None:
     """At the isolation the shop runs with: SERIALIZABLE first, READ COMMITTED when that keeps failing."""
-    sell_out(apis(zygote), database_url, sandbox, f"serializable-{seed}")
+    sell_out(apis(fleet), database_url, sandbox, f"serializable-{seed}")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_last_units_are_sold_once_at_read_committed_too(
-    zygote: Zygote, database_url: str, sandbox: Sandbox, seed: int
+    fleet: Fleet, database_url: str, sandbox: Sandbox, seed: int
 ) -> None:
     """The guards in the statement hold by themselves: SERIALIZABLE never masks a missing one."""
-    children = [zygote.api(SOUK_CHECKOUT_ISOLATION="READ COMMITTED") for _ in range(2)]
+    children = [fleet.api(SOUK_CHECKOUT_ISOLATION="READ COMMITTED") for _ in range(2)]
     try:
         sell_out((children[0], children[1]), database_url, sandbox, f"read-committed-{seed}")
     finally:
         for child in children:
-            child.end()
+            child.kill9()
 
 
 def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
-    zygote: Zygote, database_url: str, sandbox: Sandbox
+    fleet: Fleet, database_url: str, sandbox: Sandbox
 ) -> None:
-    first, second = apis(zygote)
+    first, second = apis(fleet)
     market = Market(first, database_url, sandbox)
     seller = market.person("seller")
     a, b, c = (market.product(seller, stock=30, price=10.0) for _ in range(3))
@@ -131,30 +131,30 @@ def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
     market.close()
 
 
-def test_twin_without_the_guards_oversells(
-    zygote: Zygote, postgres_server: PostgresHarness, database_url: str, sandbox: Sandbox
+def test_mutant_without_the_guards_oversells(
+    fleet: Fleet, postgres_server: PostgresHarness, database_url: str, sandbox: Sandbox
 ) -> None:
     name = postgres_server.fresh_database()
     url = postgres_server.url(name)
     with psycopg.connect(url, autocommit=True) as sql:
         for statement in UNGUARDED_CONSTRAINTS:
             sql.execute(statement)
-    children = [zygote.api(twin="read then write", DATABASE_URL=url) for _ in range(2)]
+    children = [fleet.api(mutant="read then write", DATABASE_URL=url) for _ in range(2)]
     market = Market(children[0], url, sandbox)
     product = market.product(market.person("seller"), stock=5, price=10.0)
     body = market.order_body((product, 1))
-    counted = rush([(children[n % 2].url, body, f"twin-{n}") for n in range(40)])
-    print(f"R-P1 twin: 40 buyers for 5 units: {dict(counted)}")
+    counted = rush([(children[n % 2].url, body, f"mutant-{n}") for n in range(40)])
+    print(f"R-P1 mutant: 40 buyers for 5 units: {dict(counted)}")
     assert counted[201, ""] > 5
     assert "R-I1-stock" in {violation.check for violation in violations(url)}
     market.close()
     for child in children:
-        child.end()
+        child.kill9()
     postgres_server.drop_database(name)
 
 
-def apis(zygote: Zygote) -> tuple[Child, Child]:
+def apis(fleet: Fleet) -> tuple[Server, Server]:
     """The module's two API processes, started when first needed."""
-    running = [child for child in zygote.children if child.url and child.exit_code() is None][:2]
-    first, second = running if len(running) == 2 else [zygote.api() for _ in range(2)]
+    running = fleet.living_apis()[:2]
+    first, second = running if len(running) == 2 else [fleet.api() for _ in range(2)]
     return first, second

@@ -11,10 +11,9 @@ from fastapi.routing import APIRoute
 
 from api import nouns
 from api.kernel.idempotency import request_key
-from tests.harness.api import Server
+from tests.harness.api import PLAIN, Server
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
-from tests.harness.workload import PLAIN
 
 PARALLEL = 50
 # What may be repeated without a key, and why. A route that is neither here nor keyed fails the test below.

@@ -87,8 +87,8 @@ async def test_events_wait_while_the_stream_is_away(ctx: Context, sql: psycopg.C
 async def test_writers_that_commit_out_of_order_lose_nothing_and_a_cursor_would(
     ctx: Context, sql: psycopg.Connection[tuple[object, ...]], database_url: str
 ) -> None:
-    """The twin is the relay that reads "above the last event seen", by time: what commits late has an earlier place and
-    is never read."""
+    """The mutant is a relay that reads "above the last event seen", by time: an event that commits late has an earlier
+    place and is never read."""
     slow, fast = uuid4(), uuid4()
     with psycopg.connect(database_url) as late:
         late.execute(

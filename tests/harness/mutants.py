@@ -1,4 +1,4 @@
-"""Negative controls: the product with one guard taken away. A proof that does not fail on its twin proves nothing."""
+"""Negative controls: the product with one guard removed. A test that passes on the mutant proves nothing."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -18,13 +18,27 @@ UNGUARDED_CONSTRAINTS = (
 def read_then_write() -> None:
     """Stock as most shops take it: believe what was read before, subtract, look at nothing. The database's CHECKs must
     be dropped too."""
-    check = statements.HOLD_CHECK
+    check = _one_line(statements.HOLD_CHECK)
     start = check.index("feasible AS")
-    unlocked = check[:start].replace(" FOR NO KEY UPDATE OF s", "").replace(" FOR NO KEY UPDATE", "")
+    unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
     statements.HOLD_CHECK = unlocked + "feasible AS (SELECT true AS ok)"
-    statements.HOLD = statements.HOLD.replace(" AND v.stock_quantity >= w.quantity", "").replace(
-        " AND s.available >= d.quantity", ""
+    statements.HOLD = _without(
+        _one_line(statements.HOLD), " AND v.stock_quantity >= w.quantity", " AND s.available >= d.quantity"
     )
+
+
+def _one_line(sql: str) -> str:
+    """How a statement is laid out changes nothing here."""
+    return " ".join(sql.split())
+
+
+def _without(sql: str, *guards: str) -> str:
+    """`sql` with each guard removed. Raises ValueError when one is not in it: the mutant would be the product."""
+    for guard in guards:
+        if guard not in sql:
+            raise ValueError(f"the statement has no guard {guard!r}: {sql}")
+        sql = sql.replace(guard, "")
+    return sql
 
 
 def a_key_per_attempt() -> None:
@@ -41,7 +55,7 @@ def a_key_per_attempt() -> None:
         assert isinstance(outcome, Authorised)
         return str(answer.body["gatewayReference"])
 
-    SandboxGateway.capture = capture  # type: ignore[method-assign]  # that is the point of a twin
+    SandboxGateway.capture = capture  # type: ignore[method-assign]  # this is the mutation
 
 
-TWINS: dict[str, Callable[[], None]] = {"read then write": read_then_write, "a key per attempt": a_key_per_attempt}
+MUTANTS: dict[str, Callable[[], None]] = {"read then write": read_then_write, "a key per attempt": a_key_per_attempt}

@@ -1,0 +1,185 @@
+"""Processes of the shop that are cheap to start: an interpreter imports the product once and forks.
+
+A child is `python -m MODULE` (own pid, own environment, own port and pools, killed by real signals) that is ready in a
+fraction of the time, because importing the shop costs more than everything a test then asks of it. There is one such
+parent a test process, started when first needed; it and its children end with the test process, however that ends.
+"""
+
+import atexit
+import ctypes
+import functools
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# What the children need, uvicorn's own parts included, which it loads by name, and httpx's, which load when it is used.
+IMPORTS = (
+    "api.app",
+    "api.worker",
+    "api.sandbox.app",
+    "httpcore",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.auto",
+    "tests.harness.mutants",
+)
+_POLL_SECONDS = 0.01
+
+
+class Fork:
+    """One forked process, with the methods of subprocess.Popen that tests use."""
+
+    def __init__(self, parent: "Prefork", pid: int) -> None:
+        self._parent = parent
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """Its exit code as subprocess gives it (-9 for SIGKILL), None while it runs."""
+        return self._parent.exit_code(self.pid)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code. Raises subprocess.TimeoutExpired."""
+        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+            time.sleep(_POLL_SECONDS)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+
+class Prefork:
+    """The parent of the children, spoken to over its standard input and output, one JSON line each way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.harness.prefork"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        atexit.register(self.close)
+
+    def fork(self, module: str, env: Mapping[str, str], log: Path, mutant: str) -> Fork:
+        """A new child; its output is appended to `log`."""
+        request = {"module": module, "env": dict(env), "log": str(log), "mutant": mutant}
+        pid = self._ask(request)
+        assert pid is not None
+        return Fork(self, pid)
+
+    def exit_code(self, pid: int) -> int | None:
+        return self._ask({"poll": pid})
+
+    def close(self) -> None:
+        """End it; the kernel ends what children it left."""
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
+
+    def _ask(self, request: Mapping[str, object]) -> int | None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._lock:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            self._log.seek(0)
+            raise RuntimeError(f"the parent of the shop's processes ended:\n{self._log.read().decode()[-3000:]}")
+        value: int | None = json.loads(answer)
+        return value
+
+
+@functools.lru_cache(maxsize=1)
+def parent() -> Prefork:
+    """This test process's own."""
+    return Prefork()
+
+
+def fork(module: str, env: Mapping[str, str], log: Path, mutant: str = "") -> Fork:
+    """`python -m MODULE` with exactly `env`, forked. `mutant` names what is taken away from it first."""
+    return parent().fork(module, env, log, mutant)
+
+
+def _serve_requests() -> None:
+    """The parent's loop: requests on stdin, one answer line each; ends with its stdin."""
+    for name in IMPORTS:
+        importlib.import_module(name)
+    ended: dict[int, int] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: int | None
+        if "module" in request:
+            answer = os.fork()
+            if answer == 0:
+                _become(**request)
+        else:
+            pid = request["poll"]
+            if pid not in ended:
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    ended[pid] = os.waitstatus_to_exitcode(status)
+            answer = ended.get(pid)
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
+    """In the child: its own environment, closed stdin, output to its log, then the module as `python -m` runs it."""
+    code = 1
+    try:
+        _die_with_parent()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ.clear()
+        os.environ.update(env)
+        if mutant:
+            from tests.harness.mutants import MUTANTS
+
+            MUTANTS[mutant]()
+        sys.argv[:] = [module]
+        # The parent imported some of them already, which is the point.
+        warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - printed as the interpreter would; the process ends in the next line
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with_parent() -> None:
+    """The kernel sends SIGKILL when the parent ends."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() == 1:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve_requests()
