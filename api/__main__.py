@@ -15,7 +15,7 @@ def main() -> None:
         factory=True,
         host=address.hostname or "127.0.0.1",
         port=address.port or 80,
-        workers=settings.workers,
+        workers=settings.api_workers,
         access_log=False,
         log_config=None,
         server_header=False,

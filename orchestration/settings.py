@@ -49,7 +49,7 @@ class Settings(Places):
     secret_key: SecretStr | None = None
     """Signs cookies and cursors; at least 32 characters."""
     sandbox_key: SecretStr | None = None
-    """Shared by the shop and the sandbox gateway."""
+    """Shared by the shop and the sandbox gateway; at least 8 characters."""
     jwt_key_file: Path | None = None
     """PEM file of the Ed25519 key that signs access tokens."""
 

@@ -4,14 +4,15 @@
 the other; a test compares them.
 """
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, AliasGenerator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, AliasGenerator, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 ROOT = Path(__file__).resolve().parents[__name__.count(".")]
 
@@ -99,26 +100,44 @@ class Environment(BaseSettings):
             super().__init__(**named)
         except ValidationError as error:
             raise InvalidSettings(_problems(fields, error)) from None
-
-
-def _problems(fields: Mapping[str, FieldInfo], error: ValidationError) -> dict[str, str]:
-    """What is wrong by variable. Secrets are not repeated."""
-    by_variable = {variable: field for name, field in fields.items() for variable in variables_of(name, field)}
-    problems: dict[str, str] = {}
-    for wrong in error.errors(include_url=False):
-        if wrong["type"] == "default_factory_not_called":  # rests on another variable that is wrong
-            continue
-        variable = str(wrong["loc"][0])
-        field = by_variable[variable]
-        if wrong["type"] == "missing":
-            problems[variable] = f"{variable} is not set. Set it: {field.description}"
-            continue
-        value = "" if is_secret(field) else f"={wrong['input']}"
-        remedy = "Correct it" if field.is_required() else "Correct it, or unset it to get the default"
-        problems[variable] = f"{variable}{value}: {wrong['msg']}. {remedy}: {field.description}"
-    return problems
+        except SettingsError as error:  # says which field, not what is wrong with it
+            raise InvalidSettings(_unreadable(fields, str(error))) from None
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the value must never be shown."""
-    return "SecretStr" in repr(field.annotation)
+    """Whether the value, or a part of it, must never be shown."""
+    return '"format": "password"' in json.dumps(TypeAdapter(field.annotation or str).json_schema())
+
+
+def _problems(fields: Mapping[str, FieldInfo], error: ValidationError) -> dict[str, str]:
+    """What is wrong by variable, in the order of the fields. Secrets are not repeated."""
+    by_variable = {variable: field for name, field in fields.items() for variable in variables_of(name, field)}
+    problems: dict[str, str] = {}
+    for wrong in error.errors(include_url=False):
+        message = wrong["msg"].removeprefix("Value error, ")
+        if wrong["type"] == "default_factory_not_called":  # rests on another variable that is wrong
+            continue
+        if not wrong["loc"]:  # two variables that do not fit each other: the check names them
+            problems[message.partition(":")[0]] = message
+            continue
+        variable, *inner = map(str, wrong["loc"])
+        field = by_variable[variable]
+        if wrong["type"] == "missing" and not inner:
+            problems[variable] = f"{variable} is not set. Set it: {field.description}"
+            continue
+        where = ".".join((variable, *inner))
+        value = "" if inner or is_secret(field) else f"={wrong['input']}"
+        problems[variable] = f"{where}{value}: {message}. {_remedy(field)}"
+    return problems
+
+
+def _unreadable(fields: Mapping[str, FieldInfo], message: str) -> dict[str, str]:
+    """The variable whose text is no JSON."""
+    name = next(name for name in fields if f'"{name}"' in message)
+    variable = variables_of(name, fields[name])[0]
+    return {variable: f"{variable} is not JSON. {_remedy(fields[name])}"}
+
+
+def _remedy(field: FieldInfo) -> str:
+    how = "Correct it" if field.is_required() else "Correct it, or unset it to get the default"
+    return f"{how}: {field.description}"

@@ -92,7 +92,7 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         latest_returns = await sales.latest_returns(tx, actor, LIST_ROWS)
         scarce = await seller_stock.scarcest(tx, actor, LIST_ROWS)
         stock_totals = await seller_stock.totals(tx, actor)
-    currency = mart_currency or (live_rows[-1].currency if live_rows else ctx.settings.default_currency)
+    currency = mart_currency or (live_rows[-1].currency if live_rows else ctx.settings.currency)
     live = [_sales_day(row) for row in live_rows if row.currency == currency]
     last = max([day.day for day in live], default=mart_last or today)
     first = last - timedelta(days=period - 1)

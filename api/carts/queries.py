@@ -40,7 +40,7 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
     items = [row for row in rows if row.cart_item_id is not None]
     offers = await offers_of(tx, [row.variant_id for row in items]) if items else {}
     # The oldest line's; what costs another currency cannot be in the same order, nor in the same sum.
-    currency = offers[items[0].variant_id].currency if items else settings.default_currency
+    currency = offers[items[0].variant_id].currency if items else settings.currency
     lines = [_line(row, offers[row.variant_id], currency) for row in items]
     buyable = [line for line in lines if line.available]
     sums = totals((PricedLine(line.quantity, line.price) for line in buyable), Tariff.of(settings))

@@ -99,8 +99,8 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         options = (
-            f"-c statement_timeout={settings.statement_timeout_ms} -c lock_timeout={settings.lock_timeout_ms} "
-            f"-c idle_in_transaction_session_timeout={settings.idle_in_transaction_timeout_ms} -c timezone=UTC"
+            f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={settings.db_lock_timeout_ms} "
+            f"-c idle_in_transaction_session_timeout={settings.db_idle_in_transaction_timeout_ms} -c timezone=UTC"
         )
         self._writer = _engine(settings, options)
         self._reader = _engine(settings, options + " -c default_transaction_read_only=on", isolation_level="AUTOCOMMIT")
@@ -188,9 +188,9 @@ def _engine(
 ) -> AsyncEngine:
     return create_async_engine(
         settings.sqlalchemy_url,
-        pool_size=settings.pool_size,
+        pool_size=settings.db_pool_size,
         max_overflow=0,
-        pool_timeout=settings.pool_timeout_seconds,
+        pool_timeout=settings.db_pool_timeout_seconds,
         isolation_level=isolation_level,
         connect_args={"options": options, "connect_timeout": 5, "application_name": "souk-api"},
     )

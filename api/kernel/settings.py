@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from api.kernel.environment import DATABASE, LOCAL_REDIS, REDIS, Environment, Failpoints, MartsPath, Profile
 
 
 class SandboxConnection(BaseModel):
@@ -24,61 +25,92 @@ class SandboxConnection(BaseModel):
 GatewayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 
 
-class Settings(BaseSettings):
-    """Environment names are shared with the other packages; defaults suit a single machine.
+def _formerly(name: str) -> AliasChoices:
+    """The variable of a field that was once read without the prefix; both are accepted."""
+    return AliasChoices(f"SOUK_{name}", name)
 
-    Times are seconds unless the name says otherwise. Money is in `default_currency`.
-    """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+class Settings(Environment):
+    """Names are shared with the other packages; defaults suit a single machine. Money is in `currency`."""
 
-    database_url: SecretStr = Field(alias="DATABASE_URL")
-    redis_url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), alias="REDIS_URL")
-    home: Path = Field(default=Path(".souk"), alias="SOUK_HOME")
-    marts_path: Path | None = Field(default=None, alias="SOUK_MARTS_PATH")
-    api_url: str = Field(default="http://127.0.0.1:8000", alias="SOUK_API_URL")
-    sandbox_url: str = Field(default="http://127.0.0.1:8010", alias="SOUK_SANDBOX_URL")
-    serving_url: str = Field(default="http://127.0.0.1:8020", alias="SOUK_SERVING_URL")
-    sandbox_key: SecretStr = Field(default=SecretStr(""), alias="SOUK_SANDBOX_KEY")
-    secret_key: SecretStr = Field(default=SecretStr(""), alias="SOUK_SECRET_KEY")
-    jwt_key_file: Path | None = Field(default=None, alias="SOUK_JWT_KEY_FILE")
-    profile: Literal["demo", "production", "test"] = Field(default="production", alias="SOUK_PROFILE")
-    failpoints: str = Field(default="", alias="SOUK_FAILPOINTS")
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, alias="SOUK_API_WORKERS", ge=1)
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", alias="SOUK_LOG_LEVEL")
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL", description=DATABASE)
+    redis_url: SecretStr = Field(default=LOCAL_REDIS, validation_alias="REDIS_URL", description=REDIS)
+    marts_path: MartsPath
+    profile: Profile = "demo"
+    failpoints: Failpoints = ""
+    api_url: str = "http://127.0.0.1:8000"
+    """Base URL of the shop, and where it listens."""
+    sandbox_url: str = "http://127.0.0.1:8010"
+    """Base URL of the sandbox gateway, and where it listens."""
+    serving_url: str = "http://127.0.0.1:8020"
+    """Base URL of the recommender, and where it listens."""
+    sandbox_key: SecretStr = SecretStr("")
+    """Shared by the shop and the sandbox gateway; at least 8 characters."""
+    secret_key: SecretStr = SecretStr("")
+    """Signs cookies and cursors; at least 32 characters."""
+    jwt_key_file: Path | None = None
+    """PEM file of the Ed25519 key that signs access tokens."""
+    api_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Processes of the shop; by default one per core."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Events below this level are not logged."""
 
-    pool_size: int = Field(default=10, alias="SOUK_DB_POOL_SIZE", ge=1)
-    # How long a request waits for a connection before it is answered 503: shed load rather than queue without end.
-    pool_timeout_seconds: float = Field(default=5.0, alias="SOUK_DB_POOL_TIMEOUT_SECONDS", gt=0)
-    statement_timeout_ms: int = 5_000
-    lock_timeout_ms: int = Field(default=2_000, alias="SOUK_DB_LOCK_TIMEOUT_MS", ge=1)
-    idle_in_transaction_timeout_ms: int = 10_000
-
-    default_currency: Literal["GBP", "USD", "EUR"] = Field(default="USD", alias="SOUK_CURRENCY")
-    tax_rate: Decimal = Field(default=Decimal("0.08"), alias="SOUK_TAX_RATE", ge=0, lt=1)
-    shipping_fee: Decimal = Decimal("4.99")
-    free_shipping_from: Decimal = Decimal("35.00")
-
-    reservation_seconds: int = Field(default=600, alias="SOUK_RESERVATION_SECONDS", ge=1)
-    checkout_lease_seconds: int = Field(default=30, alias="SOUK_CHECKOUT_LEASE_SECONDS", ge=1)
-    checkout_deadline_seconds: int = 60
-    # For the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and gives way
-    # under contention.
-    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = Field(
-        default="SERIALIZABLE", alias="SOUK_CHECKOUT_ISOLATION"
+    db_pool_size: int = Field(default=10, ge=1)
+    """Connections of one process to Postgres."""
+    db_pool_timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long a request waits for a connection before it is answered 503."""
+    db_statement_timeout_ms: int = Field(
+        default=5_000, validation_alias=AliasChoices("SOUK_DB_STATEMENT_TIMEOUT_MS", "STATEMENT_TIMEOUT_MS")
     )
-    cart_ttl_seconds: int = 30 * 24 * 3600
-    guest_cart_ttl_seconds: int = 7 * 24 * 3600
-    access_token_seconds: int = 600
-    refresh_token_seconds: int = 30 * 24 * 3600
-    idempotency_retention_seconds: int = 72 * 3600
-    # Takes new payments. What was authorised elsewhere is captured, voided and refunded there.
-    payment_gateway: GatewayName = Field(default="sandbox", alias="SOUK_PAYMENT_GATEWAY")
-    # JSON, name -> {"kind": "sandbox", "url": ..., "key": ...}, beside the gateway `sandbox`, which is always there.
-    payment_gateways: dict[GatewayName, SandboxConnection] = Field(default_factory=dict, alias="SOUK_PAYMENT_GATEWAYS")
-    gateway_timeout_seconds: float = Field(default=3.0, alias="SOUK_GATEWAY_TIMEOUT_SECONDS", gt=0)
-    serving_timeout_seconds: float = Field(default=0.25, alias="SOUK_SERVING_TIMEOUT_SECONDS", gt=0)
-    max_body_bytes: int = 1_048_576
+    """A statement that runs longer is cancelled."""
+    db_lock_timeout_ms: int = Field(default=2_000, ge=1)
+    """A statement that waits longer for a lock is cancelled."""
+    db_idle_in_transaction_timeout_ms: int = Field(
+        default=10_000,
+        validation_alias=AliasChoices("SOUK_DB_IDLE_IN_TRANSACTION_TIMEOUT_MS", "IDLE_IN_TRANSACTION_TIMEOUT_MS"),
+    )
+    """A transaction that does nothing for longer is ended."""
+
+    currency: Literal["GBP", "USD", "EUR"] = "USD"
+    """The currency of prices and totals."""
+    tax_rate: Decimal = Field(default=Decimal("0.08"), ge=0, lt=1)
+    """Share of the subtotal."""
+    shipping_fee: Decimal = Field(default=Decimal("4.99"), validation_alias=_formerly("SHIPPING_FEE"))
+    """Charged on orders below `free_shipping_from`."""
+    free_shipping_from: Decimal = Field(default=Decimal("35.00"), validation_alias=_formerly("FREE_SHIPPING_FROM"))
+    """Subtotal from which shipping is free."""
+
+    reservation_seconds: int = Field(default=600, ge=1)
+    """How long stock is held for an unfinished checkout."""
+    checkout_lease_seconds: int = Field(default=30, ge=1)
+    """After this another process may continue a checkout."""
+    checkout_deadline_seconds: int = Field(default=60, validation_alias=_formerly("CHECKOUT_DEADLINE_SECONDS"))
+    """An unfinished checkout older than this is given up and compensated."""
+    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = "SERIALIZABLE"
+    """Isolation of the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and
+    gives way under contention."""
+    cart_ttl_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("CART_TTL_SECONDS"))
+    """A signed-in shopper's cart expires after this much rest."""
+    guest_cart_ttl_seconds: int = Field(default=7 * 24 * 3600, validation_alias=_formerly("GUEST_CART_TTL_SECONDS"))
+    """A guest's cart expires after this much rest."""
+    access_token_seconds: int = Field(default=600, validation_alias=_formerly("ACCESS_TOKEN_SECONDS"))
+    """Life of an access token."""
+    refresh_token_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("REFRESH_TOKEN_SECONDS"))
+    """Life of a refresh token."""
+    idempotency_retention_seconds: int = Field(
+        default=72 * 3600, validation_alias=_formerly("IDEMPOTENCY_RETENTION_SECONDS")
+    )
+    """How long the answer to an idempotency key is kept."""
+    payment_gateway: GatewayName = "sandbox"
+    """Takes new payments. What was authorised elsewhere is captured, voided and refunded there."""
+    payment_gateways: dict[GatewayName, SandboxConnection] = Field(default_factory=dict)
+    """Further gateways as JSON, name -> {"kind": "sandbox", "url": ..., "key": ...}; `sandbox` is always there."""
+    gateway_timeout_seconds: float = Field(default=3.0, gt=0)
+    """Deadline of a call to a payment gateway."""
+    serving_timeout_seconds: float = Field(default=0.25, gt=0)
+    """Deadline of a call to the recommender."""
+    max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
+    """A longer request body is refused."""
 
     @model_validator(mode="after")
     def _require_known_gateway(self) -> Self:
@@ -104,12 +136,7 @@ class Settings(BaseSettings):
                 return "postgresql+psycopg://" + url.removeprefix(prefix)
         raise ValueError("DATABASE_URL must start with postgresql://")
 
-    @property
-    def marts_file(self) -> Path:
-        """Where the published, read-only DuckDB marts lie."""
-        return self.marts_path or self.home / "marts" / "souk.duckdb"
-
 
 def load_settings() -> Settings:
-    """Read the environment once. Raises pydantic.ValidationError naming each missing or wrong variable."""
+    """Read the environment once. Raises InvalidSettings naming each missing or wrong variable."""
     return Settings()

@@ -11,16 +11,15 @@ import json
 import secrets
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 
 from api.identity.provision import account_with
 from api.kernel.db import Database
+from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
 
 FILE = "demo-accounts.json"
@@ -62,7 +61,7 @@ ROLES = (
 
 async def demo_accounts(settings: Settings) -> dict[str, dict[str, str]]:
     """Create or renew every account. Raises: DBAPIError when the database does not answer."""
-    db = Database(settings.model_copy(update={"statement_timeout_ms": 60_000}))
+    db = Database(settings.model_copy(update={"db_statement_timeout_ms": 60_000}))
     try:
         made = {role.key: await _account(db, role) for role in ROLES}
         return {key: account for key, account in made.items() if account is not None}
@@ -89,11 +88,11 @@ def main() -> int:
     """Exit 0 with the JSON on stdout, 2 with a sentence on stderr."""
     try:
         settings = load_settings()
-        kept = Path(settings.home) / FILE
+        kept = settings.home / FILE
         accounts = (
             json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else asyncio.run(demo_accounts(settings))
         )
-    except (ValidationError, DBAPIError, ValueError) as error:
+    except (InvalidSettings, DBAPIError, ValueError) as error:
         sys.stderr.write(f"accounts: {str(error).splitlines()[0]}\n")
         return 2
     sys.stdout.write(json.dumps(accounts, indent=2) + "\n")

@@ -10,7 +10,7 @@ from api.sandbox.settings import SandboxSettings
 
 def main() -> None:
     settings = SandboxSettings()
-    address = urlsplit(settings.url)
+    address = urlsplit(settings.sandbox_url)
     # Callers that a stall left hanging must not keep the process alive after SIGTERM.
     uvicorn.run(
         create_sandbox(settings),

@@ -41,7 +41,7 @@ class Gateway:
         if self.faults.delay_seconds:
             await asyncio.sleep(self.faults.delay_seconds)
         if stall and new:
-            await asyncio.sleep(self.settings.stall_seconds)
+            await asyncio.sleep(self.settings.sandbox_stall_seconds)
         if self.faults.resets_after_commit:
             self.faults = self.faults.model_copy(update={"resets_after_commit": self.faults.resets_after_commit - 1})
             return LostAnswer()
@@ -51,7 +51,7 @@ class Gateway:
 def create_sandbox(settings: SandboxSettings) -> FastAPI:
     """The gateway on its own ledger file."""
     gateway = Gateway(settings)
-    expected = f"Bearer {settings.key.get_secret_value()}".encode()
+    expected = f"Bearer {settings.sandbox_key.get_secret_value()}".encode()
 
     def merchant(authorization: Annotated[str, Header()] = "") -> None:
         if not hmac.compare_digest(authorization.encode(), expected):

@@ -1,54 +1,85 @@
 """Every settings class of the repository: one base, no secret shown, one default and one meaning per variable."""
 
+import json
 import pickle
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
+from api.kernel import environment as shop_environment
+from api.kernel.settings import Settings as ShopSettings
+from api.sandbox.settings import SandboxSettings
 from features.settings import FeatureSettings
 from orchestration.settings import Settings as OrchestrationSettings
 from serving.settings import ServingSettings
+from tests.harness.processes import ROOT
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
-from warehouse.environment import Environment, is_secret, variables_of
+from warehouse import environment
+from warehouse.environment import is_secret, variables_of
 from warehouse.settings import WarehouseSettings
 
-CLASSES: tuple[type[Environment], ...] = (
+CLASSES: tuple[type[BaseSettings], ...] = (
     FeatureSettings,
     OrchestrationSettings,
+    SandboxSettings,
     ServingSettings,
+    ShopSettings,
     TrainingSettings,
     TransformSettings,
     WarehouseSettings,
 )
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
+GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
+# A name that tells of a password; URLs of databases hold one.
+TELLING = ("_key", "password", "token", "database_url", "redis_url", "registry_url", "replication_url", "gateways")
+
+
+def _files() -> list[Path]:
+    packages = ("api", "features", "orchestration", "serving", "training", "transforms", "warehouse")
+    return [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_the_two_bases_are_one_text_and_the_only_ones() -> None:
+    assert Path(environment.__file__).read_text() == Path(shop_environment.__file__).read_text()
+    importing = {path for path in _files() if "pydantic_settings" in path.read_text(encoding="utf-8")}
+    assert importing == {Path(environment.__file__), Path(shop_environment.__file__)}
+    assert environment.ROOT == shop_environment.ROOT == ROOT
+
+
+def test_no_settings_class_is_forgotten_here() -> None:
+    def leaves(kind: type[BaseSettings]) -> set[type[BaseSettings]]:
+        children = [child for child in kind.__subclasses__() if not child.__module__.startswith(("tests.", "test_"))]
+        return set().union(*map(leaves, children)) if children else {kind}
+
+    assert leaves(environment.Environment) | leaves(shop_environment.Environment) == set(CLASSES)
+    declaring = [path for path in _files() if path.name == "settings.py"]
+    assert {Path(str(ROOT / kind.__module__.replace(".", "/"))).with_suffix(".py") for kind in CLASSES} == set(
+        declaring
+    )
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__module__)
-def test_no_password_is_shown(kind: type[Environment], monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = {name: field for name, field in kind.model_fields.items() if is_secret(field)}
-    for name, field in secrets.items():
-        monkeypatch.setenv(variables_of(name, field)[0], PASSWORD)
+def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, field in kind.model_fields.items():
+        if name.endswith(TELLING):
+            given = json.dumps(GATEWAYS) if name == "payment_gateways" else PASSWORD
+            monkeypatch.setenv(variables_of(name, field)[0], given)
     found = kind()
-    for name in secrets:
+    for name, field in kind.model_fields.items():
         value = getattr(found, name)
-        assert isinstance(value, SecretStr)
-        assert value.get_secret_value() == PASSWORD
+        if isinstance(value, SecretStr):
+            assert value.get_secret_value() == PASSWORD
+        assert is_secret(field) == name.endswith(TELLING), name
     if isinstance(found, WarehouseSettings):
         assert found.source_url == PASSWORD  # asked for, and not kept where a dump finds it
     shown = (repr(found), str(found), repr(found.model_dump()), found.model_dump_json(), f"{vars(found)}")
     assert not [text for text in shown if "pa55w0rd" in text]
     assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own bytes
-
-
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__module__)
-def test_what_may_hold_a_password_is_a_secret(kind: type[Environment]) -> None:
-    for name, field in kind.model_fields.items():
-        may = name.endswith(("_key", "password", "token")) or any(
-            word in name for word in ("database", "redis", "registry", "replication")
-        )
-        assert is_secret(field) == may, f"{kind.__module__}.{name}"
 
 
 def test_one_variable_has_one_default_and_one_meaning() -> None:
@@ -58,11 +89,16 @@ def test_one_variable_has_one_default_and_one_meaning() -> None:
         for name, field in kind.model_fields.items():
             variable = variables_of(name, field)[0]
             assert variable.removeprefix("SOUK_") == name.upper()
-            default = field.get_default(
-                call_default_factory=True, validated_data={"home": kind.model_fields["home"].default}
-            )
-            if default is not None and not (isinstance(default, SecretStr) and not default.get_secret_value()):
-                defaults[variable].add(str(default))  # None: the embedded server, or a port that `souk up` chooses
+            default = _default_of(field)
+            if default:  # none: it is required, the embedded server, or a port that `souk up` chooses
+                defaults[variable].add(default)
             meanings[variable].add(field.description or "")
     assert {variable: found for variable, found in defaults.items() if len(found) > 1} == {}
     assert {variable: found for variable, found in meanings.items() if len(found) > 1 or "" in found} == {}
+
+
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return ""
+    value = field.get_default(call_default_factory=True, validated_data={"home": ROOT / ".souk"})
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")

@@ -31,7 +31,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
             "brand": body.brand,
             "base_price": body.price,
             "list_price": body.list_price,
-            "currency": ctx.settings.default_currency,
+            "currency": ctx.settings.currency,
             "status": body.status,
             "prime_eligible": body.prime_eligible,
             "specifications": body.specifications,

@@ -7,8 +7,8 @@ from typing import Annotated
 import orjson
 import psycopg
 import typer
-from pydantic import ValidationError
 
+from api.kernel.environment import InvalidSettings
 from api.kernel.settings import load_settings
 from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import Gateway, GatewaySilent
@@ -37,7 +37,7 @@ def main(
         results = run_checks(
             settings.database_url.get_secret_value(), [] if no_gateway else gateways, cleanup_seconds=cleanup_seconds
         )
-    except (GatewaySilent, psycopg.Error, ValidationError) as error:
+    except (GatewaySilent, psycopg.Error, InvalidSettings) as error:
         hint = " (--no-gateway skips R-I6)" if isinstance(error, GatewaySilent) else ""
         typer.echo(f"invariants: {str(error).strip()}{hint}", err=True)
         raise typer.Exit(2) from None

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import orjson
 import typer
-from pydantic import ValidationError
 
 from api.kernel.clock import now
+from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
 from api.operations.load.errors import LoadError
 from api.operations.load.marketplace.build import Prices, Size, build_marketplace
@@ -71,9 +71,8 @@ def online_retail(
 def _settings() -> Settings:
     try:
         return load_settings()
-    except ValidationError as error:
-        names = ", ".join(str(item["loc"][0]) for item in error.errors())
-        typer.echo(f"load: the environment is not complete: {names}", err=True)
+    except InvalidSettings as error:
+        typer.echo(f"load: {error}", err=True)
         raise typer.Exit(2) from None
 
 

@@ -110,7 +110,7 @@ def _reader(path: Path) -> MartReader:
 
 def marts_of(ctx: Context) -> MartReader:
     """This process's warm connection to the published marts."""
-    return _reader(ctx.settings.marts_file)
+    return _reader(ctx.settings.marts_path)
 
 
 async def _sign_in_error(request: Request, ctx: Context, email: str, password: str, csrf: str) -> str | None:
