@@ -9,11 +9,6 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
-
-from tests.harness.record import recorded_seconds
 
 # A session fixture that costs more than the tests that read it, and the unit that everything asking for it belongs to.
 SHARED_BY_FIXTURE = {"built_marts": "marts", "platform": "platform"}
@@ -52,41 +47,22 @@ def misplaced(path: str, fixtures: list[str]) -> str | None:
     return None
 
 
-class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """xdist's scheduler by scope, with our units and our order."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return unit_of(_file(nodeid))
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        """Hand the next unit to a worker: the longest that may run beside what the others do."""
-        units = {unit: {_file(nodeid) for nodeid in work} for unit, work in self.workqueue.items()}
-        order = longest_first(units, recorded_seconds())
-        busy = any(
-            unit in HEAVY and not all(work.values())
-            for other, assigned in self.assigned_work.items()
-            if other is not node
-            for unit, work in assigned.items()
-        )
-        chosen = next((unit for unit in order if not (busy and unit in HEAVY)), order[0])
-        self.workqueue.move_to_end(chosen, last=False)
-        super()._assign_work_unit(node)
-
-
-def _file(nodeid: str) -> str:
+def file_of(nodeid: str) -> str:
     return nodeid.split("::", 1)[0]
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LongestFirst:
-    """xdist asks for the scheduler of this run."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """xdist asks for the scheduler of this run; nothing here needs xdist otherwise."""
+    from tests.harness.longest_first import LongestFirst
+
     return LongestFirst(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A dear fixture asked for outside its unit would be made once a worker: said at once."""
     found = {
-        why for item in items if (why := misplaced(_file(item.nodeid), getattr(item, "fixturenames", []))) is not None
+        why for item in items if (why := misplaced(file_of(item.nodeid), getattr(item, "fixturenames", []))) is not None
     }
     if found:
         raise pytest.UsageError("\n".join(sorted(found)))
