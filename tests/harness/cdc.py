@@ -50,7 +50,7 @@ def column(name: str, kind: str, **more: object) -> dict[str, object]:
 
 
 def lab_contract() -> dict[str, object]:
-    """The contract document that describes ``DDL``."""
+    """The contract document that describes `DDL`."""
     things = [
         column("thing_id", "uuid", key=True, nullable=False),
         column("name", "text", nullable=False),
@@ -85,8 +85,8 @@ def lab_contract() -> dict[str, object]:
 
 
 class CdcLab:
-    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log
-    is ``cdc.log``."""
+    """One database (this module's tables, or what `migrate` makes) and one lake. `start` runs the process; its log
+    is `cdc.log`."""
 
     def __init__(
         self,

@@ -139,7 +139,7 @@ class SalesHistory:
             left -= quantity
             cents = int(quantity * Decimal(str(line["price_at_purchase"])) * 100)
             asked = placed + timedelta(days=self._rng.randint(0, 2))
-            row = {
+            row: Row = {
                 "return_id": self._id(),
                 "user_id": buyer,
                 "quantity": quantity,

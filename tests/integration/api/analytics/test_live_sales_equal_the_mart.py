@@ -55,7 +55,7 @@ def platform(
     request: pytest.FixtureRequest, postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """Part of the history is in the lake's snapshot, the rest comes through the stream."""
-    contract = WarehouseSettings().souk_contract_path
+    contract = WarehouseSettings().contract_path
     lab = CdcLab(
         postgres_server,
         tmp_path_factory.mktemp("history"),
@@ -137,13 +137,13 @@ async def test_a_changed_rule_is_seen(platform: Platform, database: Database, mu
 async def test_a_changed_rule_of_the_mart_is_seen(platform: Platform, database: Database, tmp_path: Path) -> None:
     """Negative control for the other side: the mart is built again from a project that books refunds by request."""
     project = tmp_path / "dbt"
-    shutil.copytree(platform.settings.souk_dbt_project, project)
+    shutil.copytree(platform.settings.dbt_project, project)
     [booked] = project.rglob("int_returns__booked.sql")
     text = booked.read_text(encoding="utf-8")
     booked.write_text(text.replace("utc_day('returned.updated_at')", "utc_day('returned.requested_at')"))
     assert booked.read_text(encoding="utf-8") != text
-    changed = {"souk_dbt_project": project, "souk_marts_path": tmp_path / "souk.duckdb", "souk_home": tmp_path}
-    lake = {"souk_lake_uri": platform.settings.lake_uri, "souk_dbt_target": tmp_path / "target"}
+    changed = {"dbt_project": project, "marts_path": tmp_path / "souk.duckdb", "home": tmp_path}
+    lake = {"lake_uri": platform.settings.lake_uri, "dbt_target": tmp_path / "target"}
     built = build(platform.settings.model_copy(update=changed | lake))
 
     differing = 0
