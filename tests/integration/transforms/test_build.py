@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -187,19 +188,20 @@ def test_the_help_of_souk_sql_names_every_mart() -> None:
 
 @dataclass(frozen=True)
 class EmptyBuild:
-    """Every model without rows, in a file that is not published."""
+    """Every model without rows, in a file that is not published, and dbt's nodes with their compiled SQL."""
 
     private: Path
     settings: TransformSettings
+    nodes: list[dict[str, Any]]  # Any: dbt's manifest is a JSON document of its own schema
 
 
 @pytest.fixture(scope="module")
 def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactory) -> EmptyBuild:
     folder = tmp_path_factory.mktemp("empty")
-    built = EmptyBuild(folder / "souk.duckdb", transform_settings(folder))
-    prepare(built.private, built_marts.settings.lake_uri, built_marts.watermark, datetime.now(UTC))
-    run_dbt(built.settings, built.private, ("run", "--empty"))
-    return built
+    private, settings = folder / "souk.duckdb", transform_settings(folder)
+    prepare(private, built_marts.settings.lake_uri, built_marts.watermark, datetime.now(UTC))
+    run = run_dbt(settings, private, ("run", "--empty"))
+    return EmptyBuild(private, settings, list(load_manifest(run.manifest)["nodes"].values()))
 
 
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
@@ -210,11 +212,10 @@ def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:
     """A column counts as read when a model that reads this one names it. Keys are named by their tests."""
-    nodes = load_manifest(empty_build.settings.dbt_target / "manifest.json")["nodes"].values()
     readers: dict[str, set[str]] = defaultdict(set)
-    for node in nodes:
+    for node in empty_build.nodes:
         for parent in node["depends_on"]["nodes"]:
-            code = node["raw_code"] + str(node.get("compiled_code")) + str(node.get("test_metadata"))
+            code = str(node.get("compiled_code") or node["raw_code"]) + str(node.get("column_name"))
             readers[parent.split(".")[-1]] |= set(re.findall(r"\w+", code))
     with connect(empty_build.private, read_only=True) as con:
         columns = con.execute(
