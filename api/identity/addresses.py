@@ -1,13 +1,13 @@
 """The address book's verbs. At most one default a person; the first address becomes it, and the newest inherits it."""
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from api.identity import queries
 from api.identity.errors import AddressNotFound, SessionEnded, TooManyAddresses
 from api.identity.models import Address, User
+from api.identity.schemas import Address as AddressBody
 from api.identity.schemas import AddressIn
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -17,10 +17,10 @@ from api.kernel.ids import new_id
 MAX_ADDRESSES = 100
 
 
-async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> Row[Any]:  # Any: the address row
+async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> AddressBody:
     """Raises: TooManyAddresses (409)."""
 
-    async def work(tx: Tx) -> Row[Any]:  # Any: the address row
+    async def work(tx: Tx) -> AddressBody:
         await _lock_book(tx, actor)
         count = await tx.scalar(select(func.count()).where(Address.user_id == actor.user_id))
         if count >= MAX_ADDRESSES:
@@ -44,10 +44,10 @@ async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
     async def work(tx: Tx) -> None:
         await _lock_book(tx, actor)
         own = (Address.user_id == actor.user_id, Address.address_id == address_id)
-        gone = await tx.first(delete(Address).where(*own).returning(Address.is_default))
-        if gone is None:
+        was_default: bool | None = await tx.scalar(delete(Address).where(*own).returning(Address.is_default))
+        if was_default is None:
             raise AddressNotFound("Your address book has no such address.")
-        if gone.is_default:
+        if was_default:
             newest = (
                 select(Address.address_id)
                 .where(Address.user_id == actor.user_id)

@@ -1,25 +1,21 @@
 """Accounts: register, sign in, change the profile."""
 
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy import Row, func, update
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api.carts import commands as carts
 from api.identity import passwords, queries, tokens
 from api.identity.errors import AccountSuspended, EmailTaken, InvalidCredentials
 from api.identity.models import User
-from api.identity.schemas import Login, ProfileChange, Register, SignedInUser, UserBrief
+from api.identity.queries import ACCOUNT, Account
+from api.identity.schemas import Login, Profile, ProfileChange, Register, SignedInUser, UserBrief
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
-from api.kernel.security import check_password, hash_password, needs_rehash
+from api.kernel.security import AccessClaims, check_password, hash_password, needs_rehash
 from api.sellers import commands as sellers
-
-_BRIEF = (User.user_id, User.email, User.name, User.user_type, User.session_version)
 
 
 async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
@@ -39,14 +35,14 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
             "phone": body.phone,
             "user_type": body.user_type,
         }
-        added = insert(User).values(values).on_conflict_do_nothing(index_elements=["email"]).returning(*_BRIEF)
-        row = await tx.first(added)
-        if row is None:
+        added = insert(User).values(values).on_conflict_do_nothing(index_elements=["email"]).returning(*ACCOUNT)
+        account = await tx.first_as(Account, added)
+        if account is None:
             raise EmailTaken("Sign in with this e-mail address, or register another one.")
-        if row.user_type == "seller":
-            await sellers.open_store(tx, row.user_id, row.name)
-        await outbox.emit(tx, "user", row.user_id, "UserRegistered", {"userType": row.user_type})
-        return await _signed_in(ctx, tx, actor, row)
+        if account.user_type == "seller":
+            await sellers.open_store(tx, account.user_id, account.name)
+        await outbox.emit(tx, "user", account.user_id, "UserRegistered", {"userType": account.user_type})
+        return await _signed_in(ctx, tx, actor, account)
 
     return await ctx.db.run(work)
 
@@ -76,13 +72,13 @@ async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
     return await ctx.db.run(work)
 
 
-async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Row[Any]:  # Any: the profile row
+async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Profile:
     """Set the fields that were sent; `name` cannot be emptied."""
     sent = {
         field: getattr(change, field) for field in change.model_fields_set if field != "name" or change.name is not None
     }
 
-    async def work(tx: Tx) -> Row[Any]:  # Any: the profile row
+    async def work(tx: Tx) -> Profile:
         if sent:
             await tx.execute(update(User).where(User.user_id == actor.user_id).values(**sent, updated_at=func.now()))
         return await queries.profile_of(tx, actor)
@@ -90,23 +86,11 @@ async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> R
     return await ctx.db.run(work)
 
 
-async def set_status(ctx: Context, user_id: UUID, status: str) -> None:
-    """Suspend or reinstate an account (`suspended` | `active`); a suspension ends its sessions and access tokens within
-    seconds."""
-
-    async def work(tx: Tx) -> None:
-        values = {"status": status, "session_version": User.session_version + 1, "updated_at": func.now()}
-        await tx.execute(update(User).where(User.user_id == user_id).values(values))
-        if status == "suspended":
-            await tokens.revoke_all(tx, user_id)
-
-    await ctx.db.run(work)
-
-
-async def _signed_in(
-    ctx: Context, tx: Tx, actor: Actor, user: Row[Any]
-) -> SignedInUser:  # Any: a row with _BRIEF's columns
-    await carts.merge_guest_cart(ctx.settings, tx, actor.session_id, user.user_id)
-    pair = await tokens.start_session(ctx, tx, user)
-    brief = UserBrief(user_id=user.user_id, email=user.email, name=user.name, user_type=user.user_type)
+async def _signed_in(ctx: Context, tx: Tx, actor: Actor, account: Account) -> SignedInUser:
+    """A new session; the guest's cart is merged into the account's."""
+    await carts.merge_guest_cart(ctx.settings, tx, actor.session_id, account.user_id)
+    pair = await tokens.start_session(
+        ctx, tx, AccessClaims(account.user_id, account.user_type, account.session_version)
+    )
+    brief = UserBrief(user_id=account.user_id, email=account.email, name=account.name, user_type=account.user_type)
     return SignedInUser(user=brief, **pair.model_dump())

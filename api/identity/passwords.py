@@ -3,7 +3,7 @@
 The standard asks for 15 characters where the password is the only factor and 8 where it is one of two. We take 8,
 because the shop's second factor is the account's own choice and shoppers leave a shop that refuses what every other
 shop takes; the list of common passwords and the context words below carry the rest, and Argon2id makes offline guessing
-dear. Any character counts, spaces included; nothing is truncated up to 128 characters; nobody is asked to change a
+expensive. Any character counts, spaces included; nothing is truncated up to 128 characters; nobody is asked to change a
 password without a reason.
 """
 

@@ -1,16 +1,19 @@
 """Reads about accounts; everything personal is scoped by the actor."""
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from api.identity.errors import AddressNotFound, SessionEnded
 from api.identity.models import Address, User
+from api.identity.schemas import Address as AddressBody
+from api.identity.schemas import Profile
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
+from api.kernel.security import UserType
 
+ACCOUNT = (User.user_id, User.email, User.name, User.user_type, User.session_version)
 _PROFILE = (
     User.user_id,
     User.email,
@@ -35,26 +38,37 @@ _ADDRESS = (
 )
 
 
-async def profile_of(tx: ReadTx, actor: Actor) -> Row[Any]:  # Any: a row of _PROFILE's columns
+@dataclass(frozen=True)
+class Account:
+    """What a session is issued from: the columns of `ACCOUNT`."""
+
+    user_id: UUID
+    email: str
+    name: str
+    user_type: UserType
+    session_version: int
+
+
+@dataclass(frozen=True)
+class Credentials(Account):
+    """An account with what sign-in checks."""
+
+    password_hash: str
+    status: str
+
+
+async def profile_of(tx: ReadTx, actor: Actor) -> Profile:
     """The actor's own account. Raises: SessionEnded when it is gone."""
-    row = await tx.first(select(*_PROFILE).where(User.user_id == actor.user_id))
-    if row is None:
+    profile = await tx.first_as(Profile, select(*_PROFILE).where(User.user_id == actor.user_id))
+    if profile is None:
         raise SessionEnded("The account no longer exists.")
-    return row
+    return profile
 
 
-async def credentials_of(tx: ReadTx, email: str) -> Row[Any] | None:  # Any: row of the named columns
-    """user_id, password_hash, status, session_version, email, name, user_type of a normalised address."""
-    columns = (
-        User.user_id,
-        User.password_hash,
-        User.status,
-        User.session_version,
-        User.email,
-        User.name,
-        User.user_type,
-    )
-    return await tx.first(select(*columns).where(User.email == email))
+async def credentials_of(tx: ReadTx, email: str) -> Credentials | None:
+    """The account of a normalised address."""
+    columns = (*ACCOUNT, User.password_hash, User.status)
+    return await tx.first_as(Credentials, select(*columns).where(User.email == email))
 
 
 async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
@@ -65,15 +79,16 @@ async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
     return version
 
 
-async def addresses_of(tx: ReadTx, actor: Actor) -> Sequence[Row[Any]]:  # Any: rows of _ADDRESS's columns
+async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:
     """The actor's address book, the default first, then the newest."""
     order = (Address.is_default.desc(), Address.created_at.desc(), Address.address_id)
-    return await tx.all(select(*_ADDRESS).where(Address.user_id == actor.user_id).order_by(*order))
+    return await tx.all_as(AddressBody, select(*_ADDRESS).where(Address.user_id == actor.user_id).order_by(*order))
 
 
-async def address_of(tx: ReadTx, actor: Actor, address_id: UUID) -> Row[Any]:  # Any: a row of _ADDRESS's columns
+async def address_of(tx: ReadTx, actor: Actor, address_id: UUID) -> AddressBody:
     """One address of the actor's own. Raises: AddressNotFound, also for other people's."""
-    row = await tx.first(select(*_ADDRESS).where(Address.user_id == actor.user_id, Address.address_id == address_id))
-    if row is None:
+    own = (Address.user_id == actor.user_id, Address.address_id == address_id)
+    address = await tx.first_as(AddressBody, select(*_ADDRESS).where(*own))
+    if address is None:
         raise AddressNotFound("Your address book has no such address.")
-    return row
+    return address

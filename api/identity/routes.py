@@ -92,8 +92,7 @@ async def logout(ctx: Ctx, body: RefreshRequest) -> Response:
 async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     """The caller's own account."""
     async with ctx.db.read() as tx:
-        row = await queries.profile_of(tx, actor)
-    return Profile.model_validate(row, from_attributes=True)
+        return await queries.profile_of(tx, actor)
 
 
 @router.patch(
@@ -104,8 +103,7 @@ async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
 )
 async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Profile:
     """Change name or phone; what is not sent stays."""
-    row = await commands.change_profile(ctx, actor, body)
-    return Profile.model_validate(row, from_attributes=True)
+    return await commands.change_profile(ctx, actor, body)
 
 
 @router.get(
@@ -117,8 +115,7 @@ async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Prof
 async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
     """The caller's address book, default first."""
     async with ctx.db.read() as tx:
-        rows = await queries.addresses_of(tx, actor)
-    return AddressList(addresses=[Address.model_validate(row, from_attributes=True) for row in rows])
+        return AddressList(addresses=await queries.addresses_of(tx, actor))
 
 
 @router.post(
@@ -130,8 +127,7 @@ async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
 )
 async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
     """Add an address. The first one, and one sent with `isDefault`, becomes the default."""
-    row = await addresses.add_address(ctx, actor, body)
-    return Address.model_validate(row, from_attributes=True)
+    return await addresses.add_address(ctx, actor, body)
 
 
 @router.delete(

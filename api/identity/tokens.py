@@ -5,11 +5,11 @@ ends (RFC 9700, section 4.14.2), with no grace window. Families end 30 days afte
 refreshed.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from api.identity.errors import InvalidRefreshToken
 from api.identity.models import RefreshToken, User
@@ -18,17 +18,26 @@ from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
-from api.kernel.security import AccessClaims, hash_opaque_token, new_opaque_token
+from api.kernel.security import AccessClaims, UserType, hash_opaque_token, new_opaque_token
 
 _REFUSED = "Sign in again."
 
 
-async def start_session(
-    ctx: Context, tx: Tx, user: Row[Any]
-) -> Session:  # Any: a row with user_id, user_type, session_version
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A refresh token that has just been used, with its account."""
+
+    family_id: UUID
+    expires_at: datetime
+    user_id: UUID
+    user_type: UserType
+    session_version: int
+
+
+async def start_session(ctx: Context, tx: Tx, claims: AccessClaims) -> Session:
     """A new family for a user who has just proved who they are."""
     ends = clock.now() + timedelta(seconds=ctx.settings.refresh_token_seconds)
-    return await _issue(ctx, tx, user, new_id(), ends)
+    return await _issue(ctx, tx, claims, new_id(), ends)
 
 
 async def refresh(ctx: Context, token: str) -> Session:
@@ -48,18 +57,20 @@ async def refresh(ctx: Context, token: str) -> Session:
             User.status == "active",
         )
         # One conditional UPDATE decides: of two simultaneous refreshes exactly one sees used_at null.
-        taken = await tx.first(
+        taken = await tx.first_as(
+            _Taken,
             update(RefreshToken)
             .where(*usable)
             .values(used_at=func.now())
             .returning(
                 RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version
-            )
+            ),
         )
         if taken is None:
             await _end_family_of(tx, token_hash)
             return None
-        return await _issue(ctx, tx, taken, taken.family_id, taken.expires_at)
+        claims = AccessClaims(taken.user_id, taken.user_type, taken.session_version)
+        return await _issue(ctx, tx, claims, taken.family_id, taken.expires_at)
 
     # The family's end must be committed, so the refusal is raised only afterwards.
     session = await ctx.db.run(work)
@@ -111,18 +122,16 @@ async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:
     """Revoke the family of a known token, used or not; its user when something was still live."""
     family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
     live = (RefreshToken.family_id == family, RefreshToken.revoked_at.is_(None))
-    ended = await tx.first(
+    ended: UUID | None = await tx.scalar(
         update(RefreshToken).where(*live).values(revoked_at=func.now()).returning(RefreshToken.user_id)
     )
-    return ended.user_id if ended else None
+    return ended
 
 
-async def _issue(
-    ctx: Context, tx: Tx, user: Row[Any], family_id: UUID, ends: datetime
-) -> Session:  # Any: as start_session
+async def _issue(ctx: Context, tx: Tx, claims: AccessClaims, family_id: UUID, ends: datetime) -> Session:
     token, token_hash = new_opaque_token()
-    values = {"token_hash": token_hash, "family_id": family_id, "user_id": user.user_id, "expires_at": ends}
+    values = {"token_hash": token_hash, "family_id": family_id, "user_id": claims.user_id, "expires_at": ends}
     await tx.execute(insert(RefreshToken).values(values))
     seconds = ctx.settings.access_token_seconds
-    access = ctx.keys.issue_access_token(AccessClaims(user.user_id, user.user_type, user.session_version), seconds)
+    access = ctx.keys.issue_access_token(claims, seconds)
     return Session(access_token=access, refresh_token=token, expires_in=seconds)

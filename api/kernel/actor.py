@@ -28,5 +28,4 @@ class Actor:
         return self.user_id is not None
 
 
-SERVICE = Actor(kind="service")
 ANONYMOUS = Actor(kind="anonymous")

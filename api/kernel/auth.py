@@ -61,14 +61,7 @@ async def seller(actor: SignedIn) -> Actor:
     return actor
 
 
-async def admin(actor: SignedIn) -> Actor:
-    if actor.kind != "admin":
-        raise Forbidden("Only administrators may do this.")
-    return actor
-
-
 SellerActor = Annotated[Actor, Depends(seller)]
-AdminActor = Annotated[Actor, Depends(admin)]
 
 
 def _session_id(value: str | None) -> str | None:

@@ -95,10 +95,6 @@ class BodyTooLarge(Problem):
     status, title, code = 413, "The body is too large", "body-too-large"
 
 
-class TooManyRequests(Problem):
-    status, title, code = 429, "Too many requests", "too-many-requests"
-
-
 class Unavailable(Problem):
     """Something we need does not answer; nothing was changed, so a retry is safe."""
 

@@ -5,7 +5,7 @@ import shutil
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -169,12 +169,6 @@ class Indexer:
         held = await asyncio.to_thread(_count, folder)
         before, self.drifted = self.drifted, held != expected
         return before and self.drifted
-
-
-def watermark_of(store: IndexStore) -> datetime | None:
-    """How far the current generation has read; None without one."""
-    folder = store.current()
-    return read_watermark(folder) if folder else None
 
 
 def _count(folder: Path) -> int:

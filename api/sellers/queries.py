@@ -1,16 +1,25 @@
 """Reads about stores."""
 
-from typing import Any
+from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from api.kernel.db import ReadTx
 from api.sellers.models import Seller
 
 
-async def store_card(tx: ReadTx, seller_id: UUID) -> Row[Any] | None:  # Any: row of the named columns
-    """seller_id, name, rating, verified of a public store."""
-    return await tx.first(
-        select(Seller.seller_id, Seller.name, Seller.rating, Seller.verified).where(Seller.seller_id == seller_id)
-    )
+@dataclass(frozen=True, slots=True)
+class StoreCard:
+    """A store as everybody may see it."""
+
+    seller_id: UUID
+    name: str
+    rating: Decimal
+
+
+async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
+    """A public store; None when the account sells nothing."""
+    columns = (Seller.seller_id, Seller.name, Seller.rating)
+    return await tx.first_as(StoreCard, select(*columns).where(Seller.seller_id == seller_id))

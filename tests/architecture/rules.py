@@ -14,8 +14,6 @@ CLOCK_CALLS = {
     ("time", "time"),
     ("time", "monotonic"),
 }
-NETWORK_NAMES = {"http", "httpx", "redis", "gateway", "outbound", "serving"}
-OWNED_NOUNS = ("carts", "orders", "payments")
 
 
 def commits_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
@@ -47,36 +45,18 @@ def float_money(tree: ast.AST) -> Iterator[str]:
             yield f"line {annotation.lineno}: {name} is annotated as float"
 
 
-def network_inside_a_transaction(tree: ast.AST) -> Iterator[str]:
-    """Between BEGIN and COMMIT nothing may wait for another machine."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.AsyncWith) and any(
-            ".transaction(" in ast.unparse(item.context_expr) for item in node.items
-        ):
-            for inner in ast.walk(ast.Module(body=node.body, type_ignores=[])):
-                if (
-                    isinstance(inner, ast.Await)
-                    and isinstance(inner.value, ast.Call)
-                    and isinstance(inner.value.func, ast.Attribute)
-                ):
-                    path = ast.unparse(inner.value.func).split(".")
-                    if NETWORK_NAMES & set(path[:-1]):
-                        yield f"line {inner.lineno}: {'.'.join(path)} awaited inside a transaction"
-
-
-def queries_without_an_actor(tree: ast.Module) -> Iterator[str]:
-    """In a noun whose rows belong to somebody, every public query says for whom it asks."""
-    for node in tree.body:
-        if isinstance(node, ast.AsyncFunctionDef) and not node.name.startswith("_"):
-            names = {argument.arg for argument in [*node.args.args, *node.args.kwonlyargs]}
-            if not names & {"actor", "cart", "order"}:
-                yield f"line {node.lineno}: {node.name}() takes no actor"
-
-
 def sql_in_routes(tree: ast.AST) -> Iterator[str]:
-    """Routes parse, call and shape; statements live in commands and queries."""
+    """Routes parse, call and shape, pages show; statements live in commands and queries."""
     for node in ast.walk(tree):
         module = node.module if isinstance(node, ast.ImportFrom) else None
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module or ""]
         if any(name.split(".")[0] == "sqlalchemy" for name in names if isinstance(node, ast.Import | ast.ImportFrom)):
             yield f"line {getattr(node, 'lineno', 0)}: sqlalchemy imported"
+
+
+def untyped_rows(tree: ast.AST) -> Iterator[str]:
+    """Rows are read into classes by `all_as` and `first_as`; a `Row` says nothing of its columns."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Subscript(value=ast.Name(id="Row" | "RowMapping")) | ast.Name(id="RowMapping"):
+                yield f"line {node.lineno}: {ast.unparse(node)}"

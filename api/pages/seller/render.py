@@ -3,14 +3,13 @@
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from sqlalchemy import Row
 
 from api.analytics.dashboard import PERIODS, Dashboard
+from api.sellers.queries import StoreCard
 
 _SYMBOLS = {"USD": "$", "GBP": "£", "EUR": "€"}
 _environment = Environment(
@@ -51,9 +50,7 @@ def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
     return _environment.get_template("sign_in.html").render(csrf=csrf, error=error, email=email)
 
 
-def dashboard_page(
-    store: Row[Any] | None, shown: Dashboard, period: int, csrf: str
-) -> str:  # Any: the store card's columns
+def dashboard_page(store: StoreCard | None, shown: Dashboard, period: int, csrf: str) -> str:
     """The dashboard of one store."""
     return _environment.get_template("dashboard.html").render(
         store_name=store.name if store else "Your store",

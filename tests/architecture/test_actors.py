@@ -1,0 +1,121 @@
+"""Every public function on rows that belong to somebody asks for an actor's; those that ask for everybody's are listed
+with the reason."""
+
+import pytest
+
+from tests.architecture.actors import PUBLIC, unscoped
+from tests.architecture.source import owners, shop, with_file
+
+WORKER = "the worker calls it; nobody asks"
+LIVE = "shows what is on sale to everybody"
+AFTER_LOCK = "the command that calls it has locked the row for its actor"
+BEFORE_SIGN_IN = "there is no actor yet: it finds out who asks, by a secret"
+# Functions that take no actor, or take one that does not reach the statement. A line that is not needed fails the test.
+ALLOWED = {
+    ("api/carts/commands.py", "merge_guest_cart"): BEFORE_SIGN_IN,
+    ("api/carts/commands.py", "expire_carts"): WORKER,
+    ("api/catalog/commands/parts.py", "save_variants"): AFTER_LOCK,
+    ("api/catalog/commands/parts.py", "save_images"): AFTER_LOCK,
+    ("api/catalog/commands/sales.py", "set_units_sold"): WORKER,
+    ("api/catalog/commands/views.py", "add_views"): WORKER,
+    ("api/catalog/queries/index_feed.py", "changed_since"): WORKER,
+    ("api/catalog/queries/index_feed.py", "all_live"): WORKER,
+    ("api/catalog/queries/index_feed.py", "live_count"): WORKER,
+    ("api/catalog/queries/listing.py", "product_page"): LIVE,
+    ("api/catalog/queries/listing.py", "product_filters"): LIVE,
+    ("api/catalog/queries/offers.py", "offers_of"): LIVE,
+    ("api/catalog/queries/offers.py", "cards_of"): LIVE,
+    ("api/catalog/queries/products.py", "variants_of"): "asked for after `require_visible` with the actor",
+    ("api/checkout/quote.py", "make_plan"): "quotes the lines of a request; an address is read with its owner's id",
+    ("api/checkout/record.py", "take_over"): WORKER,
+    ("api/identity/commands.py", "register"): BEFORE_SIGN_IN,
+    ("api/identity/commands.py", "login"): BEFORE_SIGN_IN,
+    ("api/identity/provision.py", "account_with"): "the operator makes accounts",
+    ("api/identity/queries.py", "credentials_of"): BEFORE_SIGN_IN,
+    ("api/identity/queries.py", "session_version_of"): BEFORE_SIGN_IN,
+    ("api/identity/tokens.py", "refresh"): BEFORE_SIGN_IN,
+    ("api/identity/tokens.py", "logout"): BEFORE_SIGN_IN,
+    ("api/identity/tokens.py", "revoke_all"): AFTER_LOCK,
+    ("api/identity/tokens.py", "forget_expired"): WORKER,
+    ("api/inventory/commands.py", "release_expired"): WORKER,
+    ("api/inventory/stocktake.py", "set_stock"): AFTER_LOCK,
+    ("api/orders/popularity.py", "units_sold"): "sums over all orders name nobody",
+    ("api/orders/popularity.py", "units_sold_beside"): "sums over all orders name nobody",
+    ("api/payments/commands.py", "lock_payment"): AFTER_LOCK,
+    ("api/payments/commands.py", "lock_balance"): WORKER,
+}
+# From api/orders/queries.py and api/analytics/live_sales.py.
+ORDER = '''
+from sqlalchemy import select, text
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import ReadTx, Tx
+from api.orders.models import Order
+from api.orders import queries
+
+_LATEST_RETURNS = text(
+    """
+    SELECT r.created_at, r.quantity, o.order_number
+    FROM returns r JOIN orders o USING (order_id)
+    WHERE r.seller_id = :seller ORDER BY r.created_at DESC LIMIT :limit
+    """
+)
+'''
+TEXT = """
+async def latest_returns(tx: ReadTx, actor: Actor, limit: int) -> list[Return]:
+    values = {"seller": actor.user_id, "limit": limit}
+    return await tx.all_as(Return, _LATEST_RETURNS, values)
+"""
+CORE = """
+async def order_of(tx: ReadTx, actor: Actor, order_id: UUID) -> OrderBody:
+    statement = select(Order.order_id, Order.status).where(Order.order_id == order_id)
+    row = await tx.first_as(OrderRow, statement.where(_may_see(actor)))
+    if row is None:
+        raise OrderNotFound
+    return _body(row)
+"""
+GUARDED = """
+async def orders_of(tx: ReadTx, actor: Actor, user_id: UUID) -> list[OrderSummary]:
+    if user_id != actor.user_id and actor.kind != "admin":
+        raise OrderNotFound
+    return await tx.all_as(OrderSummary, select(Order.order_id).where(Order.user_id == user_id))
+"""
+COMMAND = """
+async def cancel(ctx: Context, actor: Actor, order_id: UUID) -> None:
+    async def work(tx: Tx) -> None:
+        order = await queries.lock_order(tx, actor, order_id)
+        await tx.execute(update(Order).where(Order.order_id == order.order_id).values(status="cancelled"))
+
+    await ctx.db.run(work)
+"""
+
+
+@pytest.mark.parametrize("file", ["api/orders/queries.py", "api/analytics/example.py", "api/orders/statements.py"])
+@pytest.mark.parametrize(
+    ("text", "with_actor", "without", "function"),
+    [
+        (TEXT, "actor.user_id", "seller_id", "latest_returns"),
+        (TEXT, "_LATEST_RETURNS, values", "_LATEST_RETURNS, {'limit': limit}", "latest_returns"),
+        (TEXT, "actor: Actor, limit", "seller: UUID, limit", "latest_returns"),
+        (CORE, ".where(_may_see(actor))", "", "order_of"),
+        (CORE, "_may_see(actor)", "Order.status != 'pending'", "order_of"),
+        (GUARDED, "Order.user_id == user_id", "Order.status == 'paid'", "orders_of"),
+        (GUARDED, "        raise OrderNotFound", "        log.info('not the buyer')", "orders_of"),
+        (COMMAND, "queries.lock_order(tx, actor, order_id)", "read_order(order_id)", "cancel"),
+    ],
+)
+def test_a_query_that_drops_its_actor_is_seen(
+    file: str, text: str, with_actor: str, without: str, function: str
+) -> None:
+    assert with_actor in text
+    assert {name for path, name in unscoped(with_file(file, ORDER + text)) if path == file} == set()
+    dropped = text.replace(with_actor, without)
+    assert {name for path, name in unscoped(with_file(file, ORDER + dropped)) if path == file} == {function}
+
+
+def test_owned_rows_are_asked_for_by_an_actor() -> None:
+    assert set(unscoped(shop())) == set(ALLOWED)
+
+
+def test_public_tables_exist() -> None:
+    assert set(owners()) >= PUBLIC
