@@ -78,6 +78,12 @@ def _outline(value: object, levels: int, indent: str = "") -> str:
     return "{\n" + ",\n".join(pairs) + f"\n{indent}}}"
 
 
+def _settings() -> str:
+    from tests.harness import settings_classes
+
+    return settings_classes.render()
+
+
 def _page(path: Path) -> Generated:
     return Generated(path, "docs/results/*.jsonl", lambda: figures.render(path))
 
@@ -93,6 +99,7 @@ GENERATED: tuple[Generated, ...] = (
         _graph,
     ),
     Generated(ROOT / "docs" / "openapi.json", "api/<noun>/routes.py and schemas.py", _openapi),
+    Generated(ROOT / "docs" / "settings.md", "the settings.py of every package", _settings),
     *(_page(ROOT / name) for name in figures.PAGES),
 )
 

@@ -36,9 +36,9 @@ class WarehouseSettings(Places):
     cdc_fold_rows: int = Field(default=20_000, gt=0)
     """Changes of a table after which its change log is folded into its current state."""
     cdc_fold_seconds: float = Field(default=300.0, ge=0)
-    """The same by time."""
+    """A table's change log is folded at least this often while it changes."""
     cdc_fold_files: int = Field(default=64, gt=0)
-    """The same by the number of change files."""
+    """Change files of a table after which they are folded."""
     lake_retention_hours: int = Field(default=24, ge=1)
     """A watermark younger than this stays readable."""
 

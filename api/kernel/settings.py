@@ -90,9 +90,9 @@ class Settings(Environment):
     """Isolation of the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and
     gives way under contention."""
     cart_ttl_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("CART_TTL_SECONDS"))
-    """A signed-in shopper's cart expires after this much rest."""
+    """A signed-in shopper's cart that is not changed for this long expires."""
     guest_cart_ttl_seconds: int = Field(default=7 * 24 * 3600, validation_alias=_formerly("GUEST_CART_TTL_SECONDS"))
-    """A guest's cart expires after this much rest."""
+    """A guest's cart that is not changed for this long expires."""
     access_token_seconds: int = Field(default=600, validation_alias=_formerly("ACCESS_TOKEN_SECONDS"))
     """Life of an access token."""
     refresh_token_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("REFRESH_TOKEN_SECONDS"))

@@ -2,37 +2,19 @@
 
 import json
 import pickle
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from api.kernel import environment as shop_environment
-from api.kernel.settings import Settings as ShopSettings
-from api.sandbox.settings import SandboxSettings
-from features.settings import FeatureSettings
-from orchestration.settings import Settings as OrchestrationSettings
-from serving.settings import ServingSettings
 from tests.harness.processes import ROOT
-from training.settings import TrainingSettings
-from transforms.settings import TransformSettings
+from tests.harness.settings_classes import CLASSES, default_of, render, settings
 from warehouse import environment
 from warehouse.environment import is_secret, variables_of
 from warehouse.settings import WarehouseSettings
 
-CLASSES: tuple[type[BaseSettings], ...] = (
-    FeatureSettings,
-    OrchestrationSettings,
-    SandboxSettings,
-    ServingSettings,
-    ShopSettings,
-    TrainingSettings,
-    TransformSettings,
-    WarehouseSettings,
-)
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
 GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
 # A name that tells of a password; URLs of databases hold one.
@@ -56,14 +38,14 @@ def test_no_settings_class_is_forgotten_here() -> None:
         children = [child for child in kind.__subclasses__() if not child.__module__.startswith(("tests.", "test_"))]
         return set().union(*map(leaves, children)) if children else {kind}
 
-    assert leaves(environment.Environment) | leaves(shop_environment.Environment) == set(CLASSES)
+    assert leaves(environment.Environment) | leaves(shop_environment.Environment) == set(CLASSES.values())
     declaring = [path for path in _files() if path.name == "settings.py"]
-    assert {Path(str(ROOT / kind.__module__.replace(".", "/"))).with_suffix(".py") for kind in CLASSES} == set(
+    assert {Path(str(ROOT / kind.__module__.replace(".", "/"))).with_suffix(".py") for kind in CLASSES.values()} == set(
         declaring
     )
 
 
-@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__module__)
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES.keys())
 def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, field in kind.model_fields.items():
         if name.endswith(TELLING):
@@ -83,22 +65,22 @@ def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.Monk
 
 
 def test_one_variable_has_one_default_and_one_meaning() -> None:
-    defaults: dict[str, set[str]] = defaultdict(set)
-    meanings: dict[str, set[str]] = defaultdict(set)
-    for kind in CLASSES:
+    for package, kind in CLASSES.items():
         for name, field in kind.model_fields.items():
-            variable = variables_of(name, field)[0]
-            assert variable.removeprefix("SOUK_") == name.upper()
-            default = _default_of(field)
-            if default:  # none: it is required, the embedded server, or a port that `souk up` chooses
-                defaults[variable].add(default)
-            meanings[variable].add(field.description or "")
-    assert {variable: found for variable, found in defaults.items() if len(found) > 1} == {}
-    assert {variable: found for variable, found in meanings.items() if len(found) > 1 or "" in found} == {}
+            assert variables_of(name, field)[0].removeprefix("SOUK_") == name.upper(), package
+    for setting in settings():
+        defaults = {text for field in setting.fields if (text := default_of(field))}
+        assert len(defaults) <= 1, setting.variables  # none: required, the embedded server, or a port of `souk up`
+        (meaning,) = {field.description for field in setting.fields}
+        assert meaning, setting.variables
 
 
-def _default_of(field: FieldInfo) -> str:
-    if field.is_required():
-        return ""
-    value = field.get_default(call_default_factory=True, validated_data={"home": ROOT / ".souk"})
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+def test_the_page_names_every_variable_and_shows_no_secret_default() -> None:
+    page = render()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(settings()) > 60
+    assert "| `SOUK_HOME` | `./.souk` |" in page
+    assert "| `SOUK_MARTS_PATH` | `$SOUK_HOME/marts/souk.duckdb` |" in page
+    assert "| `SOUK_CDC_FLUSH_SECONDS` | `0.5` | s |" in page
+    secret = [setting for setting in settings() if is_secret(setting.fields[0])]
+    assert len([row for row in rows if "**Secret.**" in row]) == len(secret)
