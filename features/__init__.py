@@ -1,4 +1,4 @@
-"""One list of feature columns, used offline (point-in-time frames) and online (one request's vector).
+"""One list of feature columns and one read of them as of an instant, in training and in serving.
 
 Comes in: marts. Goes out: Parquet files, Feast's online store.
 """

@@ -1,5 +1,6 @@
-"""THE list of features: one definition for dbt's contracts, Feast's views, the training frame, the serving vector and
-the bundle's hash.
+"""THE list of features: one definition for dbt's contracts, Feast's views, the vector of training and serving, and the
+bundle's hash. A change here makes serving refuse the present champion until the next training (README.md, "Add a
+feature").
 
 Windows count trading days (UTC days on which the shop took an order; `transforms/README.md`). A stored value at instant
 t uses only what had happened by the last UTC midnight at or before t, or by the build's watermark when t is not before
@@ -138,6 +139,9 @@ COLUMNS: tuple[FeatureColumn, ...] = (
 BY_NAME: dict[str, FeatureColumn] = {column.name: column for column in COLUMNS}
 STORED: tuple[FeatureColumn, ...] = tuple(column for column in COLUMNS if column.model != REQUEST)
 MODELS: tuple[str, ...] = tuple(dict.fromkeys(column.model for column in STORED))
+ONLINE: tuple[str, ...] = ("features_user", "features_user_history", "features_shop")
+"""Models whose newest rows are written to Redis: those that one request reads. Serving holds all products in memory,
+from the files."""
 
 
 def columns_of(model: str) -> tuple[FeatureColumn, ...]:

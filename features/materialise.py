@@ -5,18 +5,12 @@ import json
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import duckdb
-
-from features.columns import EVENT_TIMESTAMP, KEYS, MODELS, columns_hash, entity_of
+from features.asof import StoredRows
+from features.columns import ONLINE, columns_hash
 from features.errors import FeatureError
 from features.published import published, watermark
 from features.settings import FeatureSettings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -31,8 +25,8 @@ class MaterialiseResult:
 
 
 def materialise(settings: FeatureSettings) -> MaterialiseResult:
-    """Write the newest row of every entity of the published set to Redis. Safe to repeat: an older row never replaces a
-    newer one.
+    """Write the newest rows of the published set that requests read (`columns.ONLINE`) to Redis. Safe to repeat: an
+    older row never replaces a newer one.
 
     Raises FeaturesMissing before the first build.
     """
@@ -47,24 +41,14 @@ def materialise(settings: FeatureSettings) -> MaterialiseResult:
     apply(store, settings.current_features)
     applied = time.perf_counter()
     rows: dict[str, int] = {}
-    for model in MODELS:
-        frame = newest(folder / f"{model}.parquet", KEYS[entity_of(model)])
+    stored = StoredRows.read(folder, ONLINE)
+    for model in ONLINE:
+        frame = stored.newest(model)
         if len(frame):
-            store.write_to_online_store(model, frame)
+            store.write_to_online_store(model, frame.to_pandas())
         rows[model] = len(frame)
     seconds = {"apply": round(applied - started, 3), "write": round(time.perf_counter() - applied, 3)}
     return MaterialiseResult(mark.lsn_text, mark.as_of, columns_hash(), rows, seconds)
-
-
-def newest(file: Path, key: str) -> "pd.DataFrame":
-    """The newest row of each entity as Feast's writer wants it."""
-    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
-        con.execute("SET TimeZone = 'UTC'")
-        return con.execute(
-            f"SELECT * FROM read_parquet(?)"  # noqa: S608 - a key of the list
-            f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1",
-            [str(file)],
-        ).df()
 
 
 def main(arguments: list[str] | None = None) -> int:

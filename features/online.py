@@ -1,28 +1,16 @@
-"""The present: feature values in Redis, written after every build and read for one request."""
+"""The door to the online store: one shopper's newest values out of Redis, through Feast, for one request."""
 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import SecretStr
 
-from features.columns import (
-    BY_NAME,
-    COLUMNS,
-    KEYS,
-    MODELS,
-    SHOP_ID,
-    Entity,
-    Value,
-    columns_of,
-    entity_of,
-    numeric_columns,
-)
+from features.asof import complete, numbers
+from features.columns import KEYS, ONLINE, SHOP_ID, Entity, Value, columns_of, entity_of
 from features.errors import NotWarm
 from features.settings import FeatureSettings
 
@@ -33,14 +21,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Row:
     """One entity's values, stored and request-time ones, defaults where nothing is stored. known: whether anything is
-    stored.
-
-    as_of: when the newest of its rows was computed. stale: one of them is older than its column allows.
-    """
+    stored. stale: one of its rows is older than its column allows."""
 
     values: Mapping[str, Value]
     known: bool
-    as_of: datetime | None
     stale: bool
 
 
@@ -53,16 +37,6 @@ class UserRow:
     sequence: tuple[str, ...]
     bought: tuple[str, ...]
     stale: bool = False
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """values_NF float64 [N products, F columns]: product columns, then the shopper's, in the list's order. stale: any
-    row is too old."""
-
-    columns: tuple[str, ...]
-    values_NF: npt.NDArray[np.float64]
-    stale: bool
 
 
 class OnlineStore:
@@ -88,28 +62,20 @@ class OnlineStore:
         self._ready()
 
     def read(self, entity: Entity, ids: Sequence[str]) -> list[Row]:
-        """One row per id, in order."""
-        shop = self._ready().read("shop", [SHOP_ID])[0]
-        return [_row(entity, stored, shop) for stored in self._ready().read(entity, ids)]
+        """One row per id, in order. Raises ValueError for an entity whose rows are not online."""
+        if not any(entity_of(model) == entity for model in ONLINE):
+            raise ValueError(f"rows of entity {entity} are not in the online store")
+        reader = self._ready()
+        shop = reader.read("shop", [SHOP_ID])[0]
+        return [_row(entity, stored, shop) for stored in reader.read(entity, ids)]
 
     def read_user(self, user_id: str) -> UserRow | None:
         """The shopper's row; None when nothing was ever computed for them."""
         row = self.read("user", [user_id])[0]
         if not row.known:
             return None
-        values = {column.name: _number(row.values[column.name]) for column in numeric_columns("user")}
-        return UserRow(values, _texts(row.values["user__sequence"]), _texts(row.values["user__bought"]), row.stale)
-
-    def vector(self, user_id: str | None, product_ids: Sequence[str]) -> Vectors:
-        """The numbers of every (product, shopper) pair; unknown products and shoppers get defaults."""
-        products = self.read("product", product_ids)
-        user = self.read("user", [user_id if user_id is not None else ""])[0]
-        shared = [_number(user.values[column.name]) for column in numeric_columns("user")]
-        own = numeric_columns("product")
-        rows = [[*(_number(product.values[column.name]) for column in own), *shared] for product in products]
-        names = tuple(column.name for column in (*own, *numeric_columns("user")))
-        stale = user.stale or any(product.stale for product in products)
-        return Vectors(names, np.asarray(rows, dtype=np.float64).reshape(len(rows), len(names)), stale)
+        sequence, bought = (_texts(row.values[name]) for name in ("user__sequence", "user__bought"))
+        return UserRow(numbers("user", row.values), sequence, bought, row.stale)
 
     def close(self) -> None:
         """Close the connections."""
@@ -158,7 +124,7 @@ class _Reader:
         keys = [EntityKey(join_keys=[KEYS[entity]], entity_values=[ValueProto(string_val=name)]) for name in ids]
         values: list[dict[str, Value | None]] = [{} for _ in ids]
         computed: list[dict[str, datetime]] = [{} for _ in ids]
-        for model in MODELS:
+        for model in ONLINE:
             if entity_of(model) != entity or not ids:
                 continue
             names = [column.name for column in columns_of(model)]
@@ -178,22 +144,13 @@ class _Reader:
 
 
 def _row(entity: Entity, stored: _Stored, shop: _Stored) -> Row:
-    """Defaults filled, request-time columns added."""
-    base = {**stored.values, **shop.values}
-    values: dict[str, Value] = {}
-    for column in COLUMNS:
-        if column.entity in {entity, "shop"} and column.minus is None:
-            found = base.get(column.name)
-            values[column.name] = column.default if found is None else found
-    for column in COLUMNS:
-        if column.entity == entity and column.minus is not None:
-            values[column.name] = int(_number(values[column.minus[0]]) - _number(values[column.minus[1]]))
+    """A complete row, and whether any of it is too old."""
     now = datetime.now(UTC)
-    oldest = {
-        model: min((column.max_age for column in columns_of(model)), default=timedelta(0)) for model in stored.computed
-    }
-    stale = any(now - when > oldest[model] for model, when in stored.computed.items())
-    return Row(values, bool(stored.computed), max(stored.computed.values(), default=None), stale)
+    stale = any(
+        now - when > min(column.max_age for column in columns_of(model)) for model, when in stored.computed.items()
+    )
+    values = complete(entity, stored.values, shop.values)
+    return Row(values, bool(stored.computed), stale)
 
 
 def _python(value: object) -> Value | None:
@@ -205,16 +162,5 @@ def _python(value: object) -> Value | None:
     return tuple(raw.val) if kind.endswith("_list_val") else raw
 
 
-def _number(value: Value) -> float:
-    if isinstance(value, (str, tuple)):
-        raise TypeError(f"{value!r:.60} is not a number")
-    return float(value)
-
-
 def _texts(value: Value) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else ()
-
-
-def default_row(entity: Entity) -> dict[str, Value]:
-    """What an entity without any row looks like."""
-    return {name: column.default for name, column in BY_NAME.items() if column.entity == entity}

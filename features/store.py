@@ -1,15 +1,13 @@
-"""Feast stores: a private one for reading the past, the shared registry and Redis for the present."""
+"""Feast's configuration: the shared registry and Redis."""
 
 import re
 from pathlib import Path
 
 from feast import FeatureStore, RepoConfig
-from feast.infra.offline_stores.duckdb import DuckDBOfflineStoreConfig
 from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.repo_config import RegistryConfig
 
 from features.entities import ENTITIES
-from features.services import feature_services
 from features.settings import PROJECT, FeatureSettings
 from features.store_address import redis_connection
 from features.views import feature_views
@@ -24,7 +22,6 @@ def online_config(settings: FeatureSettings, socket_timeout: float | None = None
         project=PROJECT,
         provider="local",
         registry=_registry(settings),
-        offline_store=DuckDBOfflineStoreConfig(),
         online_store=RedisOnlineStoreConfig(
             connection_string=redis_connection(settings.redis_url.get_secret_value(), socket_timeout)
         ),
@@ -32,26 +29,9 @@ def online_config(settings: FeatureSettings, socket_timeout: float | None = None
     )
 
 
-def offline_store(folder: Path, scratch: Path) -> FeatureStore:
-    """A store over one set of feature files with a registry of its own in `scratch`: reading the past needs no
-    server."""
-    config = RepoConfig(
-        project=PROJECT,
-        provider="local",
-        registry=RegistryConfig(path=str(scratch / "registry.db")),
-        offline_store=DuckDBOfflineStoreConfig(),
-        online_store=None,
-        entity_key_serialization_version=_KEYS_VERSION,
-    )
-    store = FeatureStore(config=config)
-    apply(store, folder)
-    return store
-
-
 def apply(store: FeatureStore, folder: Path) -> None:
-    """Register every entity, view and service of the list. Safe to repeat."""
-    views = feature_views(folder)
-    store.apply([*ENTITIES.values(), *views.values(), *feature_services(views)])
+    """Register every entity and view of the list. Safe to repeat."""
+    store.apply([*ENTITIES.values(), *feature_views(folder).values()])
 
 
 def _registry(settings: FeatureSettings) -> RegistryConfig:

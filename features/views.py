@@ -6,7 +6,17 @@ from pathlib import Path
 from feast import FeatureView, Field, FileSource
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
-from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, MODELS, Dtype, columns_of, entity_of
+from features.columns import (
+    CREATED_TIMESTAMP,
+    EVENT_TIMESTAMP,
+    KEYS,
+    MODELS,
+    ONLINE,
+    Dtype,
+    columns_hash,
+    columns_of,
+    entity_of,
+)
 from features.entities import ENTITIES
 
 TYPES: dict[Dtype, FeastType] = {
@@ -39,9 +49,9 @@ def feature_view(model: str, folder: Path) -> FeatureView:
         schema=schema,
         source=source,
         ttl=timedelta(0),
-        online=True,
+        online=model in ONLINE,
         owner=_OWNER,
-        tags={"entity": entity},
+        tags={"entity": entity, "columns_hash": columns_hash()},
     )
 
 

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.bundle.vector import load_vector
 from serving.metrics import ANSWERS, REQUEST_SECONDS
 from serving.recommender.product_features import ProductFeaturesReader
 from serving.recommender.recommend import Guards, for_you, open_guards, related
@@ -57,9 +56,8 @@ def create_app(settings: ServingSettings) -> FastAPI:
 @contextlib.asynccontextmanager
 async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
     """Read what there is, then watch for changes until closed."""
-    vector = load_vector()
-    state = State(settings, vector, ProductFeaturesReader(settings.features_folder, vector))
-    shoppers, guards = Shoppers(settings, vector), open_guards(settings)
+    state = State(settings, ProductFeaturesReader(settings.features_folder))
+    shoppers, guards = Shoppers(settings), open_guards(settings)
     await state.refresh()
     watching = asyncio.create_task(state.watch())
     try:

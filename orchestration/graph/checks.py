@@ -84,7 +84,7 @@ def totals_equal_lake(platform: Platform) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset="online_features", blocking=True, description="A sample of products and shoppers, Redis against Parquet"
+    asset="online_features", blocking=True, description="A sample of shoppers and the shop, Redis against Parquet"
 )
 def online_equals_offline(platform: Platform) -> dg.AssetCheckResult:
     """What a request reads is what training reads, value for value."""

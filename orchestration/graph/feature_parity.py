@@ -1,58 +1,52 @@
-"""Do the online store and the published files say the same about a sample of products and shoppers?"""
+"""Do the online store and the published files say the same about a sample of the entities that are online?"""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
-
-from features.columns import EVENT_TIMESTAMP, KEYS, MODELS, columns_of, entity_of
-from features.online import OnlineStore, Row
+from features.asof import StoredRows
+from features.columns import KEYS, ONLINE, Entity, Value, entity_of
+from features.online import OnlineStore
 from features.published import published
 from features.settings import FeatureSettings
 
 
 @dataclass(frozen=True)
 class Parity:
-    """compared: values looked at. differing: `view entity column: offline, online`, at most 20."""
+    """compared: values looked at. differing: `entity id column: offline, online`, at most 20."""
 
     compared: int
     differing: list[str]
 
 
 def compare_online(settings: FeatureSettings, sample: int = 100, seed: int = 0) -> Parity:
-    """Read `sample` entities of every view from both sides and compare each stored value exactly."""
-    folder = published(settings)
+    """Read `sample` entities of every kind from both sides and compare each value exactly."""
+    stored = StoredRows.read(published(settings), ONLINE)
     store = OnlineStore(settings.redis_url.get_secret_value())
     store.warm(120)
     compared, differing = 0, []
     try:
-        for model in MODELS:
-            entity, names = entity_of(model), [column.name for column in columns_of(model)]
-            offline = _newest(str(folder / f"{model}.parquet"), KEYS[entity], names)
-            ids = sorted(random.Random(seed).sample(sorted(offline), min(sample, len(offline))))  # noqa: S311 - a sample, no secret
-            for key, row in zip(ids, store.read(entity, ids), strict=True):
-                compared += len(names)
-                differing += _differences(f"{model} {key}", dict(zip(names, offline[key], strict=True)), row)
+        for entity in dict.fromkeys(entity_of(model) for model in ONLINE):
+            ids = _sample(stored, entity, sample, seed)
+            offline = stored.as_of(entity, ids).to_dicts()
+            for key, past, row in zip(ids, offline, store.read(entity, ids), strict=True):
+                compared += len(past)
+                differing += _differences(f"{entity} {key}", past, row.values)
     finally:
         store.close()
     return Parity(compared, differing[:20])
 
 
-def _newest(path: str, key: str, names: list[str]) -> dict[str, tuple[object, ...]]:
-    """Entity -> its newest values in the file."""
-    columns = ", ".join(names)
-    query = (
-        f"SELECT {key}, {columns} FROM read_parquet(?)"  # noqa: S608 - names of the list
-        f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {EVENT_TIMESTAMP} DESC) = 1"
-    )
-    with duckdb.connect() as con:
-        return {str(row[0]): row[1:] for row in con.execute(query, [path]).fetchall()}
+def _sample(stored: StoredRows, entity: Entity, size: int, seed: int) -> list[str]:
+    """Ids that have a row."""
+    known = {str(key) for model in ONLINE if entity_of(model) == entity for key in stored.newest(model)[KEYS[entity]]}
+    return sorted(random.Random(seed).sample(sorted(known), min(size, len(known))))  # noqa: S311 - a sample, no secret
 
 
-def _differences(where: str, offline: dict[str, object], online: Row) -> list[str]:
+def _differences(where: str, offline: dict[str, object], online: Mapping[str, Value]) -> list[str]:
     found = []
     for name, value in offline.items():
         past = tuple(value) if isinstance(value, list) else value
-        if past != online.values[name]:
-            found.append(f"{where} {name}: {past!r}, {online.values[name]!r}")
+        if past != online[name]:
+            found.append(f"{where} {name}: {past!r}, {online[name]!r}")
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from serving.bundle.neighbours import Floats, Ints
+from serving.arrays import Floats, Ints
 
 _CLIP = 6.0
 

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
+from serving.arrays import Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class Neighbours:
 
     index_NK: Ints
     score_NK: Floats
-    bought_NK: npt.NDArray[np.bool_]
+    bought_NK: Mask
 
     def add_to(self, total_N: Floats, seeds_L: Ints, weights_L: Floats) -> None:
         """total_N += weights_L @ rows of the seeds, in place."""
@@ -27,7 +25,7 @@ class Neighbours:
         known = index >= 0
         total_N += np.bincount(index[known], values[known], total_N.size).astype(np.float32)
 
-    def of(self, seed: int) -> tuple[Ints, Floats, npt.NDArray[np.bool_]]:
+    def of(self, seed: int) -> tuple[Ints, Floats, Mask]:
         """Neighbours of one product, best first, without padding: (items, scores, really bought)."""
         known = self.index_NK[seed] >= 0
         return self.index_NK[seed][known], self.score_NK[seed][known], self.bought_NK[seed][known]

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from serving.arrays import Floats, Ints, Mask
 from serving.bundle.models import Ranker, Sequential, load_ranker, load_sequential
-from serving.bundle.neighbours import Floats, Ints, Neighbours
+from serving.bundle.neighbours import Neighbours
 
 FORMAT = 1
 SCORE_INPUTS = (
@@ -92,7 +93,7 @@ class Bundle:
     titles: tuple[str, ...]
     categories: tuple[str, ...]
     popularity_3N: Floats
-    recommendable_N: npt.NDArray[np.bool_]
+    recommendable_N: Mask
     for_you: Neighbours
     related: Neighbours
     content: Neighbours | None

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from serving.recommender.assortment import Assortment, Mask
+from serving.arrays import Mask
+from serving.recommender.assortment import Assortment
 from serving.recommender.reasons import popular_reason
 from serving.recommender.schemas import RankedItem, Ranking, Source
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from serving.bundle.neighbours import Floats
+from serving.arrays import Floats
 from serving.recommender.assortment import Assortment
 from serving.recommender.retrieve import Candidates
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.bundle.neighbours import Floats
+from serving.arrays import Floats, Mask
 from serving.bundle.read import Bundle
 from serving.guard import Guard
 from serving.metrics import STAGE_SECONDS
-from serving.recommender.assortment import Assortment, Mask
+from serving.recommender.assortment import Assortment
 from serving.recommender.fallback import popular, popular_ranking, scored, without
 from serving.recommender.rank import ranker_matrix
 from serving.recommender.reasons import popular_reason, reasons_for_you, related_reason
@@ -50,7 +50,7 @@ async def for_you(
 
     Source of the answer: personal (known history), session (only `recent`), popular_in_category, popular, empty.
     """
-    shopper = await shoppers.read(request.user_id, assortment.bundle)
+    shopper = await shoppers.read(request.user_id, assortment)
     with _stage("retrieve"):
         bought = [assortment.index[product] for product in shopper.bought if product in assortment.index]
         seen = [assortment.index[product] for product in request.recent if product in assortment.index]

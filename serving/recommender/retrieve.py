@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from serving.bundle.neighbours import Floats, Ints
+from serving.arrays import Floats, Ints, Mask
 from serving.bundle.read import Bundle
-from serving.recommender.assortment import Assortment, Mask
+from serving.recommender.assortment import Assortment
 
 
 @dataclass(frozen=True)

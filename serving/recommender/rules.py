@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from serving.bundle.neighbours import Ints
+from serving.arrays import Ints
 
 
 def spread_categories(items: Iterable[int], category_code_N: Ints, limit: int, share: float) -> list[int]:

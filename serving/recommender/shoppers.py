@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.bundle.read import Bundle
-from serving.bundle.vector import Vector
 from serving.guard import Guard
 from serving.metrics import DEGRADED
-from serving.recommender.online import ShopperRows, UserRow
+from serving.recommender.assortment import Assortment
+from serving.recommender.shopper_rows import ShopperRows, UserRow
 from serving.settings import ServingSettings
 
 
@@ -26,19 +26,18 @@ class Shopper:
 class Shoppers:
     """Reads shoppers under a deadline. One connection pool for the process."""
 
-    def __init__(self, settings: ServingSettings, vector: Vector) -> None:
+    def __init__(self, settings: ServingSettings) -> None:
         self._store = ShopperRows(settings)
         self._guard = Guard("online_store", settings.serving_online_ms / 1000, threads=4)
-        self._vector = vector
 
-    async def read(self, user_id: str | None, bundle: Bundle | None) -> Shopper:
+    async def read(self, user_id: str | None, assortment: Assortment) -> Shopper:
         """The shopper, with defaults for everybody unknown. Never raises: an absent store is counted and the bundle's
         history used."""
         row = await self._guard.call(lambda: self._store.read_user(user_id)) if user_id else None
         if row is not None and row.stale:
             DEGRADED.labels("online_store", "stale").inc()
-        known = self._known(user_id, bundle)
-        return join(self._vector, row, known)
+        known = self._known(user_id, assortment.bundle)
+        return join(assortment.unknown_shopper, row, known)
 
     async def close(self) -> None:
         """Close connections and threads."""
@@ -54,14 +53,11 @@ class Shoppers:
         return tuple(bundle.item_ids[item] for item in found[0].tolist()), tuple(found[1].tolist())
 
 
-def join(vector: Vector, row: UserRow | None, known: tuple[Sequence[str], Sequence[int]]) -> Shopper:
-    """Put the online row on top of the bundle's history."""
-    values = {
-        name: row.values.get(name, vector.defaults[name]) if row else vector.defaults[name]
-        for name in vector.user_columns
-    }
+def join(unknown: Mapping[str, float], row: UserRow | None, known: tuple[Sequence[str], Sequence[int]]) -> Shopper:
+    """Put the online row on top of the bundle's history. unknown: the values of a shopper without a row."""
+    values = row.values if row else unknown
     online = row.sequence if row else ()
-    sequence, ages = newer_on_top(known, online, int(values.get("user__orders_total", 0)))
+    sequence, ages = newer_on_top(known, online, int(values["user__orders_total"]))
     bought = tuple(dict.fromkeys([*known[0], *(row.bought if row else ()), *online]))
     return Shopper(values, bought, sequence, ages)
 

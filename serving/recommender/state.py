@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
+from features.columns import columns_hash, numeric_columns
 from serving.bundle.read import Bundle, BundleRefused, load_bundle, read_pointer
-from serving.bundle.vector import Vector
 from serving.metrics import (
     BUNDLE_LOAD_SECONDS,
     BUNDLE_LOADED,
@@ -19,12 +19,14 @@ from serving.metrics import (
     CATALOG_AGE_SECONDS,
     CATALOG_PRODUCTS,
 )
-from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
-from serving.recommender.product_features import ProductFeaturesReader
+from serving.recommender.assortment import Assortment, build_assortment
+from serving.recommender.product_features import ProductFeatures, ProductFeaturesReader, empty_features
 from serving.settings import ServingSettings
 
 _log = structlog.get_logger("serving")
 Stamp = tuple[int, int, int]
+_KNOWN = frozenset(column.name for column in numeric_columns("product", "user"))
+"""The columns a ranker may ask for."""
 
 
 @dataclass
@@ -32,18 +34,17 @@ class State:
     """The current assortment. `refresh` is called by one thread at a time; readers only take `assortment`."""
 
     settings: ServingSettings
-    vector: Vector
     reader: ProductFeaturesReader
     assortment: Assortment = field(init=False)
     refused: str | None = field(default=None, init=False)
     _bundle: Bundle | None = field(default=None, init=False)
-    _catalog: ProductFeatures = field(init=False)
+    _features: ProductFeatures = field(init=False)
     _tried: tuple[object, ...] = field(default=(), init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     def __post_init__(self) -> None:
-        self._catalog = ProductFeatures.empty(self.vector.product_columns)
-        self.assortment = build_assortment(None, self._catalog, self.vector.defaults)
+        self._features = empty_features()
+        self.assortment = build_assortment(None, self._features)
 
     async def refresh(self, *, force: bool = False) -> bool:
         """Look at the pointer and the product features; load what changed in a thread. True when the bundle was
@@ -61,16 +62,16 @@ class State:
                 _log.error("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def _refresh(self, force: bool) -> bool:
-        catalog = self.reader.read_if_changed()
+        features = self.reader.read_if_changed()
         if self.reader.read_at:
             CATALOG_AGE_SECONDS.set(time.time() - self.reader.read_at)
         bundle = self._load_if_changed(force)
-        if catalog is None and bundle is None:
+        if features is None and bundle is None:
             return False
-        self._catalog = catalog or self._catalog
+        self._features = features or self._features
         previous, self._bundle = self._bundle, bundle or self._bundle
-        self.assortment = build_assortment(self._bundle, self._catalog, self.vector.defaults)
-        CATALOG_PRODUCTS.set(len(self._catalog.product_ids))
+        self.assortment = build_assortment(self._bundle, self._features)
+        CATALOG_PRODUCTS.set(len(self._features.product_ids))
         if bundle is not None:
             if previous is not None:
                 BUNDLE_LOADED.remove(previous.meta.version)
@@ -87,7 +88,7 @@ class State:
             if folder is None or (tried == self._tried and not force):
                 return None
             self._tried = tried
-            bundle = load_bundle(folder, self.vector.columns_hash, self.vector.known)
+            bundle = load_bundle(folder, columns_hash(), _KNOWN)
         except BundleRefused as error:
             if str(error) != self.refused or force:
                 BUNDLES_REFUSED.inc()

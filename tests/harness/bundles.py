@@ -19,7 +19,8 @@ from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, KEYS, columns_o
 from serving.bundle.models import Ranker, Sequential
 from serving.bundle.neighbours import Neighbours
 from serving.bundle.read import Bundle, BundleMeta, Histories
-from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
+from serving.recommender.assortment import Assortment, build_assortment
+from serving.recommender.product_features import ProductFeatures
 
 PRODUCTS = ("p0", "p1", "p2", "p3", "p4", "p5")
 TITLES = ("Green tea", "Black tea", "White tea", "Blue cup", "Red cup", "Gift card")
@@ -104,13 +105,15 @@ def make_product_features(
         in_stock_P=np.array([product not in out_of_stock for product in products]),
         popularity_P=np.array(values, dtype=np.float32),
         categories=categories,
+        unknown_product={"product__orders_30d": 0.0},
+        unknown_shopper={"user__orders_total": 0.0},
         place={product: row for row, product in enumerate(products)},
     )
 
 
-def make_assortment(bundle: Bundle | None, catalog: ProductFeatures | None = None) -> Assortment:
-    """The two joined; all six products in stock unless a catalog says otherwise."""
-    return build_assortment(bundle, catalog or make_product_features(), {"product__orders_30d": 0.0})
+def make_assortment(bundle: Bundle | None, features: ProductFeatures | None = None) -> Assortment:
+    """The two joined; all six products in stock unless the features say otherwise."""
+    return build_assortment(bundle, features or make_product_features())
 
 
 def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None, scores: float = 1.0) -> Path:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from features.asof import StoredRows
+from features.columns import BY_NAME, Entity
 from training.data.cleaning import is_product_title
 
 Ints = npt.NDArray[np.int32]
@@ -23,8 +25,6 @@ Mask = npt.NDArray[np.bool_]
 
 GUEST = -1
 """User index of every guest line: guests are not one customer, so this index never gets a history."""
-
-EVENT_COLUMNS = ("order_id", "user_id", "product_id", "ordered_at", "position", "quantity")
 
 
 class BadTrainingData(ValueError):
@@ -86,79 +86,33 @@ class Events:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Feature values as data: `columns` is the order the ranker sees, `defaults` fills what is missing.
-
-    frames: entity (product, user, shop) -> its id, `event_timestamp` (UTC) and stored columns. A value is visible from
-    its timestamp on, so a fit at a cut never reads a later one. minus: column -> (minuend, subtrahend) for columns
-    computed when they are read, from stored ones whose defaults are `stored_defaults`.
-    """
+    """Feature values at any past moment. columns: names in the order the ranker sees. A value is visible from its event
+    time on, so a fit at a split time never reads a later one."""
 
     columns: tuple[str, ...]
     columns_hash: str
-    entities: tuple[str, ...]
-    defaults: tuple[float, ...]
-    frames: dict[str, pl.DataFrame]
-    minus: dict[str, tuple[str, str]] = field(default_factory=dict)
-    stored_defaults: dict[str, float] = field(default_factory=dict)
+    stored: StoredRows
 
-    def as_of(self, entity: str, ids: Sequence[str], cut: float) -> Scores:
-        """Values [len(ids), columns of `entity`] float32: the newest at or before `cut` (days since 1970-01-01), else
-        the default."""
-        wanted = [
-            (name, fill)
-            for name, owner, fill in zip(self.columns, self.entities, self.defaults, strict=True)
-            if owner == entity
-        ]
-        if not wanted:
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """Whose column each is."""
+        return tuple(BY_NAME[name].entity for name in self.columns)
+
+    def as_of(self, entity: Entity, ids: Sequence[str], moment: float) -> Scores:
+        """Values [len(ids), columns of `entity`] float32 as `features.asof` reads them at `moment`, in days since
+        1970-01-01."""
+        names = [name for name in self.columns if BY_NAME[name].entity == entity]
+        if not names:
             return np.zeros((len(ids), 0), dtype=np.float32)
-        key = f"{entity}_id"
-        found = pl.DataFrame({key: list(ids)}, schema={key: pl.String}).join(
-            self._known(entity, cut), on=key, how="left", maintain_order="left"
-        )
-        shop = self._known("shop", cut)
-        values = []
-        for name, fill in wanted:
-            if name in self.minus:
-                first, second = (self._stored(part, found, shop) for part in self.minus[name])
-                values.append(first - second)
-            else:
-                values.append(_numbers(found, name, fill))
-        return np.ascontiguousarray(np.stack(values, axis=1), dtype=np.float32)
+        at = datetime.fromtimestamp(moment * 86_400, tz=UTC)
+        values = self.stored.as_of(entity, ids, at, names)
+        return np.ascontiguousarray(values.cast(pl.Float64).to_numpy(), dtype=np.float32)
 
     def shuffled(self, name: str, seed: int) -> "FeatureTable":
         """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
-        frames = {
-            entity: frame.with_columns(pl.col(name).shuffle(seed=seed)) if name in frame.columns else frame
-            for entity, frame in self.frames.items()
-        }
-        return replace(self, frames=frames)
-
-    def _stored(self, name: str, found: pl.DataFrame, shop: pl.DataFrame) -> Floats:
-        """One side of a difference: the entity's own column, or the shop's newest value for all of them; defaults
-        filled."""
-        fill = self.stored_defaults.get(name, 0.0)
-        if name in found.columns:
-            return _numbers(found, name, fill)
-        value = float(_numbers(shop, name, fill)[-1]) if shop.height and name in shop.columns else fill
-        return np.full(found.height, value)
-
-    def _known(self, entity: str, cut: float) -> pl.DataFrame:
-        """The newest row of every entity at or before the cut."""
-        frame = self.frames.get(entity)
-        if frame is None:
-            return pl.DataFrame(schema={f"{entity}_id": pl.String})
-        moment = datetime.fromtimestamp(cut * 86_400, tz=UTC)
-        known = (
-            frame.filter(pl.col("event_timestamp") <= moment)
-            .sort("event_timestamp")
-            .unique(f"{entity}_id", keep="last")
-        )
-        return known.with_columns(pl.col(f"{entity}_id").cast(pl.String))
-
-
-def _numbers(frame: pl.DataFrame, name: str, fill: float) -> Floats:
-    """A column as float64 with `fill` where it is null or not a number."""
-    return np.asarray(frame[name].cast(pl.Float64).fill_null(fill).fill_nan(fill).to_numpy(), dtype=np.float64)
+        model = BY_NAME[name].model
+        mixed = self.stored.frames[model].with_columns(pl.col(name).shuffle(seed=seed))
+        return replace(self, stored=StoredRows({**self.stored.frames, model: mixed}))
 
 
 @dataclass(frozen=True)

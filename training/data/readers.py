@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from features.columns import columns_hash, numeric_columns
+from features.asof import StoredRows
+from features.columns import BY_NAME, columns_hash, numeric_columns
 from training.data.datasets import (
     BadTrainingData,
     FeatureTable,
@@ -97,38 +98,13 @@ def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
 
 
 def read_features(folder: Path) -> FeatureTable | None:
-    """The numeric product and user columns of `features/columns.py`, from one parquet file per dbt model. None before
-    the first build."""
-    files = {path.stem.removeprefix("features_"): path for path in sorted(folder.glob("features_*.parquet"))}
-    if not {"product", "user"} <= set(files):
+    """The numeric product and user columns of `features/columns.py`, out of one published set. None before the first
+    build."""
+    columns = numeric_columns("product", "user")
+    models = {BY_NAME[part].model for column in columns for part in column.minus or (column.name,)}
+    try:
+        stored = StoredRows.read(folder.resolve(), sorted(models))
+    except FileNotFoundError:
         log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)
         return None
-    columns = numeric_columns("product", "user")
-    frames = {}
-    for entity in ("product", "user", "shop"):
-        if entity in files:
-            frames[entity] = _in_utc(pl.read_parquet(files[entity]))
-    return FeatureTable(
-        columns=tuple(column.name for column in columns),
-        columns_hash=columns_hash(),
-        entities=tuple(column.entity for column in columns),
-        defaults=tuple(_number(column.default) for column in columns),
-        frames=frames,
-        stored_defaults={column.name: _number(column.default) for column in numeric_columns("product", "user", "shop")},
-        minus={column.name: column.minus for column in columns if column.minus is not None},
-    )
-
-
-def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
-    """event_timestamp as an aware UTC time."""
-    kind = frame.schema["event_timestamp"]
-    stamp = pl.col("event_timestamp")
-    aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
-    return frame.with_columns(stamp.dt.convert_time_zone("UTC") if aware else stamp.dt.replace_time_zone("UTC"))
-
-
-def _number(default: object) -> float:
-    """A numeric column's default; `numeric_columns` gives no others."""
-    if not isinstance(default, int | float):
-        raise TypeError(f"a numeric feature has the default {default!r}")
-    return float(default)
+    return FeatureTable(tuple(column.name for column in columns), columns_hash(), stored)

@@ -1,5 +1,5 @@
-"""Group `features`: dbt's feature tables are the offline side (assets/transforms.py); this puts their newest rows into
-Redis."""
+"""Group `features`: dbt's feature tables are the past (assets/transforms.py); this puts the newest rows that requests
+read into Redis."""
 
 import dagster as dg
 
@@ -9,13 +9,13 @@ from orchestration.graph.resources import Platform
 
 @dg.asset(
     group_name="features",
-    deps=["features_product", "features_user", "features_user_history", "features_shop"],
+    deps=["features_user", "features_user_history", "features_shop"],
     owners=["team:ml"],
     kinds={"feast", "redis"},
     tags={"layer": "online"},
 )
 def online_features(platform: Platform) -> Made:
-    """The newest row of every product, shopper and the shop in Redis, and the feature views in Feast's registry."""
+    """The newest rows of every shopper and of the shop in Redis, and the feature views in Feast's registry."""
     from features.materialise import materialise  # feast: only the process that runs this step pays for it
 
     done = materialise(platform.features)

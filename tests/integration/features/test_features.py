@@ -2,6 +2,7 @@
 bit."""
 
 import random
+import struct
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,20 @@ import polars as pl
 import pytest
 import redis
 
-from features.columns import COLUMNS, EVENT_TIMESTAMP, Value
+from features.asof import StoredRows, numbers
+from features.columns import (
+    COLUMNS,
+    EVENT_TIMESTAMP,
+    MODELS,
+    ONLINE,
+    SHOP_ID,
+    Value,
+    columns_hash,
+    columns_of,
+)
 from features.errors import FeaturesMissing
 from features.materialise import materialise
-from features.offline import training_frame
-from features.online import OnlineStore, default_row
+from features.online import OnlineStore
 from features.published import published
 from features.settings import FeatureSettings
 from tests.harness.synthetic_lake import START, Row, SyntheticShop
@@ -53,39 +63,50 @@ def questions(built_marts: BuiltMarts) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def frame(questions: pl.DataFrame, folder: Path) -> pl.DataFrame:
-    return training_frame(questions.with_columns(pl.int_range(pl.len()).alias("label")), folder)
+    return _answers(questions, StoredRows.read(folder))
+
+
+def _answers(questions: pl.DataFrame, stored: StoredRows) -> pl.DataFrame:
+    """The questions with every column of product, shop and user, each row as of its own instant."""
+    answers = []
+    for product, user, moment in questions.iter_rows():
+        parts = [
+            stored.as_of("product", [product], moment),
+            stored.as_of("shop", [SHOP_ID], moment),
+            stored.as_of("user", [user], moment),
+        ]
+        answers.append(pl.concat(parts, how="horizontal"))
+    return pl.concat([questions, pl.concat(answers)], how="horizontal")
 
 
 def test_every_value_is_what_brute_force_over_the_past_gives(built_marts: BuiltMarts, frame: pl.DataFrame) -> None:
     oracle = Oracle(built_marts.shop, built_marts.watermark.commit_ts)
 
-    assert frame["label"].to_list() == list(range(frame.height))
-    assert frame.columns[4:] == [column.name for column in COLUMNS]
+    assert sorted(frame.columns[3:]) == sorted(column.name for column in COLUMNS)
     assert _mismatches(frame, oracle) == []
     assert max(frame["product__orders_30d"].to_list()) > max(frame["product__orders_7d"].to_list()) > 0
 
 
 def test_a_guest_is_a_shopper_of_whom_nothing_is_known(questions: pl.DataFrame, folder: Path) -> None:
-    asked = questions.head(20)
-    guests = training_frame(asked.with_columns(pl.lit(None, pl.String).alias("user_id")), folder)
-    nobody = training_frame(asked.with_columns(pl.lit("unknown").alias("user_id")), folder)
+    asked, stored = questions.head(20), StoredRows.read(folder)
+    guests = _answers(asked.with_columns(pl.lit("").alias("user_id")), stored)
+    nobody = _answers(asked.with_columns(pl.lit("unknown").alias("user_id")), stored)
     assert guests.drop("user_id").equals(nobody.drop("user_id"))
 
 
-def test_a_planted_future_leak_is_caught(
-    built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path, tmp_path: Path
-) -> None:
+def test_a_planted_future_leak_is_caught(built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path) -> None:
     """The negative control of the test above: rows that become visible one day too early must be noticed."""
-    for file in folder.glob("*.parquet"):
-        early = pl.read_parquet(file).with_columns(pl.col(EVENT_TIMESTAMP) - pl.duration(days=1))
-        early.write_parquet(tmp_path / file.name)
+    early = {
+        model: rows.with_columns(pl.col(EVENT_TIMESTAMP) - pl.duration(days=1))
+        for model, rows in StoredRows.read(folder).frames.items()
+    }
 
-    leaked = training_frame(questions, tmp_path)
+    leaked = _answers(questions, StoredRows(early))
 
     assert len(_mismatches(leaked, Oracle(built_marts.shop, built_marts.watermark.commit_ts))) > 50
 
 
-def test_the_online_row_is_the_offline_row_bit_for_bit(
+def test_the_online_row_is_the_stored_row_bit_for_bit(
     built_marts: BuiltMarts, folder: Path, redis_url: str, tmp_path: Path
 ) -> None:
     settings = FeatureSettings(
@@ -95,43 +116,55 @@ def test_the_online_row_is_the_offline_row_bit_for_bit(
     result = materialise(settings)
     again = materialise(settings)
 
-    products = [*(str(row["product_id"]) for row in built_marts.shop.rows["products"]), "unknown"]
     users = [*sorted({str(row["user_id"]) for row in built_marts.shop.rows["orders"] if row["user_id"]}), "unknown"]
-    asked = pl.DataFrame({"product_id": products}).join(pl.DataFrame({"user_id": users}), how="cross")
-    offline = training_frame(asked.with_columns(pl.lit(built_marts.watermark.commit_ts).alias(EVENT_TIMESTAMP)), folder)
+    past = StoredRows.read(folder).as_of("user", users, built_marts.watermark.commit_ts).to_dicts()
     store = OnlineStore(redis_url)
-    store.warm(120)
+    store.warm(240)
     try:
-        for user in users:
-            vector = store.vector(user, products)
-            expected = offline.filter(pl.col("user_id") == user).select(
-                pl.col(name).cast(pl.Float64) for name in vector.columns
-            )
-            assert vector.values_NF.tobytes() == expected.to_numpy(order="c").tobytes()
-            row = store.read("user", [user])[0]
-            past = offline.filter(pl.col("user_id") == user).row(0, named=True)
-            assert list(_strings(row.values["user__sequence"])) == past["user__sequence"]
-            assert list(_strings(row.values["user__bought"])) == past["user__bought"]
+        for user, expected, row in zip(users, past, store.read("user", users), strict=True):
+            assert {name: _plain(value) for name, value in row.values.items()} == expected, user
+            assert row.known == (user != "unknown")
+            for name, value in numbers("user", row.values).items():
+                assert struct.pack("d", value) == struct.pack("d", expected[name]), (user, name)
         assert store.read_user("unknown") is None
         known = store.read_user(users[0])
         assert known is not None
-        assert known.sequence == tuple(offline.filter(pl.col("user_id") == users[0])["user__sequence"][0])
+        assert list(known.sequence) == past[0]["user__sequence"]
+        assert list(known.bought) == past[0]["user__bought"]
         # the shop of this test lives in the spring of 2026, which is more than a day ago
         assert known.stale == (datetime.now(UTC) - built_marts.watermark.commit_ts > timedelta(days=1))
-        assert store.read("product", ["unknown"])[0].values == default_row("product") | {
-            "shop__trading_day": offline["shop__trading_day"][0],
-            "product__days_since_first_order": offline["shop__trading_day"][0],
-            "product__days_since_last_order": offline["shop__trading_day"][0],
-        }
+        with pytest.raises(ValueError, match="product are not in the online store"):
+            store.read("product", ["unknown"])
     finally:
         store.close()
     assert result.rows == again.rows
-    assert result.rows["features_product"] == len(built_marts.shop.rows["products"])
+    assert tuple(result.rows) == ONLINE
+    assert result.rows["features_user"] == len(users) - 1
+
+
+def test_the_registry_holds_the_list(built_marts: BuiltMarts, redis_url: str, tmp_path: Path) -> None:
+    """What Feast is kept for beside the layout in Redis: anybody can look up views, columns, owners and the hash."""
+    settings = FeatureSettings(
+        home=built_marts.settings.home, redis_url=redis_url, feast_registry_url=str(tmp_path / "registry.db")
+    )
+    materialise(settings)
+
+    from feast import FeatureStore
+
+    from features.store import online_config
+
+    views = {view.name: view for view in FeatureStore(config=online_config(settings)).list_feature_views()}
+
+    assert set(views) == set(MODELS)
+    assert {name for name, view in views.items() if view.online} == set(ONLINE)
+    for model, view in views.items():
+        assert [field.name for field in view.features] == [column.name for column in columns_of(model)]
+        assert view.tags["columns_hash"] == columns_hash()
 
 
 def test_an_absent_redis_is_an_error_and_not_a_default() -> None:
     store = OnlineStore("redis://127.0.0.1:1/0", timeout_seconds=0.2)
-    store.warm(120)
+    store.warm(240)
 
     with pytest.raises(redis.ConnectionError):
         store.read_user("anybody")
@@ -272,6 +305,5 @@ def _money(value: object) -> Decimal:
     return value
 
 
-def _strings(value: Value) -> tuple[str, ...]:
-    assert isinstance(value, tuple)
-    return value
+def _plain(value: Value) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from features.columns import columns_hash
-from serving.bundle.neighbours import Floats
+from serving.arrays import Floats
 from serving.bundle.read import Bundle, BundleRefused, load_bundle
-from serving.recommender.assortment import Assortment, ProductFeatures, build_assortment
+from serving.recommender.assortment import Assortment, build_assortment
+from serving.recommender.product_features import ProductFeatures
 from serving.recommender.rank import ranker_matrix
 from serving.recommender.retrieve import Candidates, best_of, make_seeds, propose
 from tests.unit.training.orders import COLUMNS, shop
@@ -65,17 +66,18 @@ def assortment_of(bundle: Bundle, features: FeatureTable, moment: float) -> Asso
     """All products in stock, with the feature values of a moment."""
     values = features.as_of("product", bundle.item_ids, moment)
     size = len(bundle.item_ids)
-    place = {product: row for row, product in enumerate(bundle.item_ids)}
-    catalog = ProductFeatures(
-        bundle.item_ids,
-        PRODUCT_COLUMNS,
-        values,
-        np.ones(size, dtype=bool),
-        np.zeros(size, dtype=np.float32),
-        ("",) * size,
-        place,
+    features_now = ProductFeatures(
+        product_ids=bundle.item_ids,
+        columns=PRODUCT_COLUMNS,
+        values_PF=values,
+        in_stock_P=np.ones(size, dtype=bool),
+        popularity_P=np.zeros(size, dtype=np.float32),
+        categories=("",) * size,
+        unknown_product=dict.fromkeys(PRODUCT_COLUMNS, 0.0),
+        unknown_shopper={},
+        place={product: row for row, product in enumerate(bundle.item_ids)},
     )
-    return build_assortment(bundle, catalog, dict.fromkeys(PRODUCT_COLUMNS, 0.0))
+    return build_assortment(bundle, features_now)
 
 
 def candidates_in_serving(world: World, case: int) -> Candidates:

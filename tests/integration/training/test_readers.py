@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from features.columns import columns_hash, numeric_columns
+from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP, columns_hash, numeric_columns
 from tests.unit.training.orders import START, lines, products
 from training.data.datasets import GUEST, BadTrainingData
 from training.data.readers import read_inputs, training_data
@@ -42,7 +42,7 @@ def home(tmp_path: Path) -> TrainingSettings:
     for entity, ids in (("product", ["p000", "p001"]), ("user", ["u001"]), ("shop", ["souk"])):
         stored = [column for column in numeric_columns(entity) if column.minus is None]  # type: ignore[arg-type]  # the three literals
         rows = [
-            {f"{entity}_id": name, "event_timestamp": START + timedelta(days=day)}
+            {f"{entity}_id": name, **dict.fromkeys((EVENT_TIMESTAMP, CREATED_TIMESTAMP), START + timedelta(days=day))}
             | {column.name: day + 1 for column in stored}
             for name in ids
             for day in (0, 20)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from features.asof import StoredRows
+from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from training.data.datasets import FeatureTable, TrainingData
 from training.data.readers import training_data
 
@@ -75,8 +77,16 @@ def features(seed: int = 5) -> FeatureTable:
         for number in range(80)
         for stamp in stamps
     ]
-    frames = {"product": pl.DataFrame(product), "user": pl.DataFrame(user)}
-    return FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
+    return feature_table(pl.DataFrame(product), pl.DataFrame(user))
+
+
+def feature_table(products: pl.DataFrame, users: pl.DataFrame) -> FeatureTable:
+    """The three columns of these rows."""
+    frames = {"features_product": products, "features_user": users}
+    stored = {
+        model: frame.with_columns(pl.col(EVENT_TIMESTAMP).alias(CREATED_TIMESTAMP)) for model, frame in frames.items()
+    }
+    return FeatureTable(COLUMNS, "hash-of-three-columns", StoredRows(stored))
 
 
 def shop(*, with_features: bool = True, extra: pl.DataFrame | None = None, lsn: int = 1000) -> TrainingData:
@@ -121,6 +131,5 @@ def hot_shop() -> TrainingData:
         {"user_id": f"u{number:03d}", "event_timestamp": START, "user__orders_365d": number % 7}
         for number in range(120)
     ]
-    frames = {"product": pl.DataFrame(stamps), "user": pl.DataFrame(user_rows)}
-    table = FeatureTable(COLUMNS, "hash-of-three-columns", ("product", "product", "user"), (0.0, 0.0, 0.0), frames)
+    table = feature_table(pl.DataFrame(stamps), pl.DataFrame(user_rows))
     return training_data("hot shop", pl.DataFrame(rows).unique(["order_id", "product_id"]), products(), 1000, table)

@@ -80,7 +80,7 @@ def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candida
     relevant = np.zeros(table.shape, dtype=np.float32)
     relevant[cases.targets.owner(), cases.targets.values] = 1.0
     scores = _score_inputs(retrieval, cases, order, present, table=table, sequence=sequence)
-    columns = _feature_inputs(retrieval, cases, order)
+    columns = feature_inputs(retrieval.features, retrieval.catalog.product_ids, retrieval.user_ids, cases, order)
     inputs = np.concatenate([scores, columns], axis=2)
     return Candidates(order, present, inputs, np.take_along_axis(relevant, order, axis=1) * present)
 
@@ -115,23 +115,27 @@ def _score_inputs(
     return np.stack(parts, axis=2).astype(np.float32)
 
 
-def _feature_inputs(retrieval: Retrieval, cases: Cases, items: npt.NDArray[np.int64]) -> Scores:
-    """[B, C, F] float32 in column order, every value older than the cases' moment."""
-    features = retrieval.features
+def feature_inputs(
+    features: FeatureTable | None,
+    product_ids: Sequence[str],
+    user_ids: Sequence[str],
+    cases: Cases,
+    items_BC: npt.NDArray[np.int64],
+) -> Scores:
+    """[B, C, F] float32 in column order, every value as of the cases' moment; a guest is a shopper without a row."""
     if features is None:
-        return np.zeros((*items.shape, 0), dtype=np.float32)
-    products_NF = features.as_of("product", retrieval.catalog.product_ids, cases.moment)
-    ids = ["" if user == GUEST else retrieval.user_ids[user] for user in cases.users]
-    users_BF = features.as_of("user", ids, cases.moment)
+        return np.zeros((*items_BC.shape, 0), dtype=np.float32)
+    products_NF = features.as_of("product", product_ids, cases.moment)
+    users_BF = features.as_of("user", ["" if user == GUEST else user_ids[user] for user in cases.users], cases.moment)
     parts, product, user = [], 0, 0
     for entity in features.entities:
         if entity == "product":
-            parts.append(products_NF[items, product])
+            parts.append(products_NF[items_BC, product])
             product += 1
         else:
-            parts.append(np.broadcast_to(users_BF[:, user][:, None], items.shape))
+            parts.append(np.broadcast_to(users_BF[:, user][:, None], items_BC.shape))
             user += 1
-    return np.stack(parts, axis=2).astype(np.float32) if parts else np.zeros((*items.shape, 0), dtype=np.float32)
+    return np.stack(parts, axis=2).astype(np.float32) if parts else np.zeros((*items_BC.shape, 0), dtype=np.float32)
 
 
 def scatter(retrieval: Retrieval, cases: Cases, candidates: Candidates, scores_BC: Scores) -> Scores:

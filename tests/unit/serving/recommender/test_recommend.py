@@ -7,15 +7,12 @@ import torch
 
 from serving.bundle.models import Ranker, Sequential
 from serving.bundle.read import SCORE_INPUTS, Bundle
-from serving.bundle.vector import Vector
 from serving.guard import Guard
 from serving.recommender.recommend import Guards, for_you
 from serving.recommender.schemas import ForYouRequest
 from serving.recommender.shoppers import Shoppers
 from serving.settings import ServingSettings
 from tests.harness.bundles import make_assortment, make_bundle
-
-VECTOR = Vector("x", ("product__orders_30d",), (), {"product__orders_30d": 0.0})
 
 
 class Fixed(torch.nn.Module):
@@ -56,7 +53,7 @@ async def ask(bundle: Bundle, *, seconds: float = 0.05, times: int = 1) -> tuple
     """(products of the last answer to a shopper who just saw p3, seconds of the slowest)."""
     settings = ServingSettings(serving_category_share=1.0)
     guards = Guards(Guard("sequential", seconds), Guard("rank", seconds))
-    shoppers = Shoppers(settings, VECTOR)
+    shoppers = Shoppers(settings)
     slowest = 0.0
     try:
         for _ in range(times):

@@ -1,11 +1,14 @@
 """What becomes a purchase, what does not, and what a fit at a split time may see."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
+from features.asof import StoredRows
+from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from tests.unit.training.orders import DAYS, START, features, lines, products, shop
 from training.data.cleaning import is_product_title
 from training.data.datasets import GUEST, BadTrainingData, events_from_frame
@@ -79,15 +82,15 @@ def test_a_feature_of_the_future_is_not_seen() -> None:
     late = pl.DataFrame(
         {
             "product_id": ["p000"],
-            "event_timestamp": [START + timedelta(days=25, seconds=1)],
+            EVENT_TIMESTAMP: [START + timedelta(days=25, seconds=1)],
+            CREATED_TIMESTAMP: [START + timedelta(days=25, seconds=1)],
             "product__orders_7d": [10**6],
             "product__price": [1e6],
         }
     )
-    planted = pl.concat([table.frames["product"], late.cast(table.frames["product"].schema)])
-    poisoned = type(table)(
-        table.columns, table.columns_hash, table.entities, table.defaults, table.frames | {"product": planted}
-    )
+    rows = table.stored.frames["features_product"]
+    planted = pl.concat([rows, late.select(rows.columns).cast(rows.schema)])
+    poisoned = replace(table, stored=StoredRows({**table.stored.frames, "features_product": planted}))
 
     assert np.array_equal(poisoned.as_of("product", ["p000"], moment), table.as_of("product", ["p000"], moment))
     # the negative control: one second later the planted value is there
