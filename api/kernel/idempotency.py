@@ -9,17 +9,19 @@ again with the same key.
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated
 
 import orjson
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy import text
+from sqlalchemy import delete, func, or_, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx, sqlstate
 from api.kernel.errors import Conflict, MalformedRequest, Problem
+from api.kernel.models import IdempotencyKey
 from api.kernel.statement import OPEN_GATE, Part, compose
 
 MAX_KEY = 255
@@ -111,14 +113,25 @@ _FINISH = """finished AS (
 _FORGET = """forgotten AS (
     DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress'
     RETURNING 1)"""
-_FIND = text(
-    "SELECT request_hash, status, response_status, response_headers, response_body FROM idempotency_keys "
-    "WHERE actor_key = :key_actor AND key = :key_key"
+_FIND = select(
+    IdempotencyKey.request_hash,
+    IdempotencyKey.status,
+    IdempotencyKey.response_status,
+    IdempotencyKey.response_headers,
+    IdempotencyKey.response_body,
 )
-_REAP = text(
-    "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_keys "
-    "WHERE created_at < now() - make_interval(secs => :age) AND (status = 'done' OR locked_until < now()) LIMIT 1000))"
-)
+REAPED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A key's row: the response is complete when `status` is `done`."""
+
+    request_hash: bytes
+    status: str
+    response_status: int | None
+    response_headers: dict[str, str] | None
+    response_body: bytes | None
 
 
 def claim_part(key: RequestKey, lease_seconds: float) -> Part:
@@ -152,16 +165,17 @@ def forget_part(actor_key: str, key: str) -> Part:
 
 async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
     """The stored answer, None when the key is free. Raises: IdempotencyKeyReused, RequestInFlight."""
-    row = await tx.first(_FIND, {"key_actor": key.actor_key, "key_key": key.key})
-    if row is None:
+    own = (IdempotencyKey.actor_key == key.actor_key, IdempotencyKey.key == key.key)
+    kept = await tx.first_as(_Kept, _FIND.where(*own))
+    if kept is None:
         return None
-    if row.request_hash != key.request_hash:
+    if kept.request_hash != key.request_hash:
         raise IdempotencyKeyReused(
             "Use a new key for a new request; this one belongs to a request with another body or address."
         )
-    if row.status != "done":
+    if kept.status != "done" or kept.response_status is None or kept.response_body is None:
         raise RequestInFlight
-    return Stored(row.response_status, row.response_body, row.response_headers)
+    return Stored(kept.response_status, kept.response_body, kept.response_headers or {})
 
 
 async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable[Stored]]) -> Response:
@@ -192,9 +206,16 @@ async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable
 
 
 async def reap(ctx: Context) -> int:
-    """Forget keys older than the retention time. Returns how many."""
+    """Delete keys older than the retention time, at most REAPED_AT_ONCE. Returns how many."""
+    age = timedelta(seconds=ctx.settings.idempotency_retention_seconds)
+    identity = (IdempotencyKey.actor_key, IdempotencyKey.key)
+    old = (
+        IdempotencyKey.created_at < func.now() - age,
+        or_(IdempotencyKey.status == "done", IdempotencyKey.locked_until < func.now()),
+    )
+    over = select(*identity).where(*old).limit(REAPED_AT_ONCE)
     async with ctx.db.autocommit() as tx:
-        return (await tx.execute(_REAP, {"age": ctx.settings.idempotency_retention_seconds})).rowcount
+        return (await tx.execute(delete(IdempotencyKey).where(tuple_(*identity).in_(over)))).rowcount
 
 
 def _answer_values(answer: Stored) -> dict[str, object]:

@@ -8,6 +8,7 @@ Redis is asked.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -16,13 +17,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
-from sqlalchemy import text
+from sqlalchemy import Text, cast, func, select, update
 
 from api.kernel import failpoints
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
+from api.kernel.models import OutboxEvent
 from api.kernel.statement import OPEN_GATE, Part, compose
 
 log = get_logger(__name__)
@@ -45,13 +47,46 @@ _INSERT = """emitted AS (
                 CAST(:outbox_types AS text[]), CAST(:outbox_payloads AS text[]))
          WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, position), gate
     RETURNING 1)"""
-_PENDING = text(
-    "SELECT event_id, aggregate_type, aggregate_id, sequence, event_type, payload::text AS payload, created_at FROM"
-    " outbox_events WHERE published_at IS NULL AND attempts < :max_attempts ORDER BY created_at, aggregate_id, sequence"
-    " LIMIT :batch"
+_PENDING = (
+    select(
+        OutboxEvent.event_id,
+        OutboxEvent.aggregate_type,
+        OutboxEvent.aggregate_id,
+        OutboxEvent.sequence,
+        OutboxEvent.event_type,
+        cast(OutboxEvent.payload, Text).label("payload"),
+        OutboxEvent.created_at,
+    )
+    .where(OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
+    .order_by(OutboxEvent.created_at, OutboxEvent.aggregate_id, OutboxEvent.sequence)
+    .limit(BATCH)
 )
-_MARK = text("UPDATE outbox_events SET published_at = now() WHERE event_id = ANY(:ids) AND published_at IS NULL")
-_FAILED = text("UPDATE outbox_events SET attempts = attempts + 1, last_error = :error WHERE event_id = :event_id")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An event that is not published yet; `payload` is JSON text."""
+
+    event_id: UUID
+    aggregate_type: str
+    aggregate_id: UUID
+    sequence: int
+    event_type: str
+    payload: str
+    created_at: datetime
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The entry of the stream."""
+        return {
+            "eventId": str(self.event_id),
+            "eventType": self.event_type,
+            "aggregateType": self.aggregate_type,
+            "aggregateId": str(self.aggregate_id),
+            "sequence": str(self.sequence),
+            "occurredAt": self.created_at.isoformat(),
+            "payload": self.payload,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +128,7 @@ async def relay(ctx: Context) -> int:
     """Publish what is pending, batch by batch. Returns how many events went out; 0 when another relay works or Redis is
     away."""
     async with ctx.db.autocommit() as tx:
-        if not await tx.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": RELAY_LOCK}):
+        if not await tx.scalar(select(func.pg_try_advisory_lock(RELAY_LOCK))):
             return 0
         published = 0
         try:
@@ -102,38 +137,30 @@ async def relay(ctx: Context) -> int:
         except (RedisConnectionError, RedisTimeoutError) as error:
             log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
         finally:
-            await tx.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": RELAY_LOCK})
+            await tx.execute(select(func.pg_advisory_unlock(RELAY_LOCK)))
         return published
 
 
 async def _publish_batch(tx: Tx, redis: Redis) -> int:
     """One batch out and marked. A crash between the two sends it again: consumers drop repeats by `eventId`."""
-    rows = await tx.all(_PENDING, {"max_attempts": MAX_ATTEMPTS, "batch": BATCH})
+    pending = await tx.all_as(_Pending, _PENDING)
     sent: list[UUID] = []
-    if rows:
+    if pending:
         failpoints.hit("outbox.before_publish")
-    for row in rows:
-        fields: dict[str, str] = {
-            "eventId": str(row.event_id),
-            "eventType": row.event_type,
-            "aggregateType": row.aggregate_type,
-            "aggregateId": str(row.aggregate_id),
-            "sequence": str(row.sequence),
-            "occurredAt": row.created_at.isoformat(),
-            "payload": row.payload,
-        }
+    for event in pending:
         try:
-            await _add(redis, fields)
-            sent.append(row.event_id)
+            await _add(redis, event.fields)
+            sent.append(event.event_id)
         except (RedisConnectionError, RedisTimeoutError):
             await _mark(tx, sent)
             raise
         except RedisError as error:
-            # This event is the problem, not the stream: count it, go on with its neighbours, park it after
-            # MAX_ATTEMPTS.
-            await tx.execute(_FAILED, {"event_id": row.event_id, "error": str(error)[:500]})
-            log.warning("event cannot be published", event_id=str(row.event_id), error=str(error))
-    if rows:
+            # The stream refuses this event alone: count the attempt, go on with the next event, and stop trying it
+            # after MAX_ATTEMPTS.
+            failed = {"attempts": OutboxEvent.attempts + 1, "last_error": str(error)[:500]}
+            await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
+            log.warning("event cannot be published", event_id=str(event.event_id), error=str(error))
+    if pending:
         failpoints.hit("outbox.after_publish")
     await _mark(tx, sent)
     return len(sent)
@@ -149,4 +176,5 @@ async def _add(redis: Redis, fields: dict[str, str]) -> None:
 
 async def _mark(tx: Tx, sent: Sequence[UUID]) -> None:
     if sent:
-        await tx.execute(_MARK, {"ids": list(sent)})
+        unmarked = (OutboxEvent.event_id.in_(sent), OutboxEvent.published_at.is_(None))
+        await tx.execute(update(OutboxEvent).where(*unmarked).values(published_at=func.now()))

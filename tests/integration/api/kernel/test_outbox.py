@@ -1,7 +1,7 @@
 """Events leave at least once, in order per aggregate; one that cannot leave is parked and holds nobody up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import psycopg
@@ -9,8 +9,7 @@ import pytest
 import redis.asyncio
 
 from api.kernel import outbox
-from api.kernel.context import Context, open_context
-from api.kernel.settings import Settings
+from api.kernel.context import Context
 
 
 @pytest.fixture
@@ -18,16 +17,6 @@ def sql(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("delete from outbox_events")
         yield connection
-
-
-@pytest.fixture
-async def ctx(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("SOUK_PROFILE", "test")
-    async with open_context(Settings()) as context:
-        await context.redis.delete(outbox.STREAM)
-        yield context
 
 
 async def emit(ctx: Context, aggregate: UUID, kind: str, **payload: object) -> None:
