@@ -6,7 +6,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.checkout.driver import LostLease, drive
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
-from api.checkout.record import begin, take_over
+from api.checkout.lease import begin, take_over
 from api.checkout.schemas import PlaceOrder
 from api.kernel import idempotency
 from api.kernel.actor import Actor
@@ -26,25 +26,25 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
     Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
     """
     _require_contact(actor, request)
-    running = await begin(ctx, actor, key, request)
-    if running is None:
+    checkout = await begin(ctx, actor, key, request)
+    if checkout is None:
         async with ctx.db.read() as tx:
             stored = await idempotency.find(tx, key)
         if stored is None:
             raise idempotency.RequestInFlight
         return stored.response(replayed=True)
     try:
-        running, answer = await drive(ctx, running, inline=True)
+        checkout, answer = await drive(ctx, checkout, inline=True)
     except LostLease:
         raise OrderPending("The order is being completed elsewhere; ask again with the same Idempotency-Key.") from None
     except (DBAPIError, PoolTimeout) as error:
         if not is_unavailable(error):
             raise
-        # What is committed stays: whoever takes the lease over goes on from there.
+        # What is committed stays: the process that takes the lease over goes on from there.
         log.warning(
             "the database does not answer in the middle of a checkout",
-            checkout=str(running.checkout_id),
-            point=running.point,
+            checkout=str(checkout.checkout_id),
+            point=checkout.point,
         )
         raise OrderPending(
             "The order is being completed; ask again with the same Idempotency-Key.", retry_after=5
@@ -53,7 +53,7 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
         return answer.response()
     if isinstance(answer, Problem):
         raise answer
-    if running.point == "confirmed":
+    if checkout.point == "confirmed":
         raise OrderPending("The payment is being taken; ask again with the same Idempotency-Key.", retry_after=2)
     raise PaymentUnavailable("The order could not be completed; nothing was charged.")
 
@@ -62,15 +62,15 @@ async def complete_abandoned(ctx: Context) -> int:
     """Drive every checkout whose lease ran out, one after the other, as far as it goes now. Returns how many were taken
     over."""
     taken = 0
-    while (running := await take_over(ctx)) is not None:
+    while (checkout := await take_over(ctx)) is not None:
         taken += 1
-        trace_id.set(running.checkout_id.hex)
+        trace_id.set(checkout.checkout_id.hex)
         try:
-            running, _ = await drive(ctx, running, inline=False)
+            checkout, _ = await drive(ctx, checkout, inline=False)
         except LostLease:
             continue
         log.info(
-            "took over a checkout", checkout=str(running.checkout_id), point=running.point, attempts=running.attempts
+            "took over a checkout", checkout=str(checkout.checkout_id), point=checkout.point, attempts=checkout.attempts
         )
     return taken
 

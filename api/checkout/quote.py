@@ -1,18 +1,16 @@
-"""From a request to a plan: what is sold, from where, for how much. One read joins the nouns' tables, so that a quote
-is one round trip."""
+"""From a request to a plan: what is sold, from where, for how much; one round trip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from decimal import Decimal
 from uuid import UUID
-
-from sqlalchemy import Row, text
 
 from api.carts.queries import CartItemRef, items_for_checkout
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
-from api.checkout.record import Running
+from api.checkout.lease import LeasedCheckout
 from api.checkout.schemas import FullAddress, OrderLine, Plan, PlanLine, SavedAddress
+from api.checkout.statements import OFFERS
 from api.inventory.allocation import Allocation, NotEnough, Shelf, allocate
 from api.kernel import clock
 from api.kernel.context import Context
@@ -23,18 +21,21 @@ from api.pricing.totals import PricedLine, Tariff, totals
 
 DELIVERY_DAYS = {"standard": 5, "prime_2day": 2, "prime_next_day": 1}
 
-_OFFERS = text(
-    """SELECT v.variant_id, v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL
-    AS for_sale,
-       coalesce((SELECT json_agg(json_build_array(s.warehouse_id, w.country, s.available))
-                 FROM warehouse_stock s JOIN warehouses w USING (warehouse_id)
-                 WHERE s.variant_id = v.variant_id AND s.available > 0), '[]') AS shelves,
-       (SELECT json_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code, 'country',
-       a.country)
-        FROM addresses a WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) AS
-        address
-    FROM product_variants v JOIN products p USING (product_id) WHERE v.variant_id = ANY(CAST(:variants AS uuid[]))"""
-)
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A row of OFFERS: what is offered of one variant, and what each warehouse has of it."""
+
+    variant_id: UUID
+    product_id: UUID
+    price: Decimal
+    seller_id: UUID
+    currency: str
+    for_sale: bool
+    warehouses: list[UUID]
+    countries: list[str]
+    available: list[int]
+    address: dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,18 @@ class _Wanted:
     from_cart: bool
 
 
-async def make_plan(ctx: Context, running: Running) -> Plan:
+async def make_plan(ctx: Context, checkout: LeasedCheckout) -> Plan:
     """Price and allocate. Raises: NotOrderable, CartEmpty, AddressUnknown, OutOfStock, TotalChanged."""
-    request = running.request
-    wanted = await _wanted(ctx, running)
+    request = checkout.request
+    wanted = await _wanted(ctx, checkout)
     saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
     async with ctx.db.read() as tx:
-        rows = await tx.all(
-            _OFFERS, {"variants": list(wanted.demand), "address_id": saved, "user_id": running.actor.user_id}
+        found = await tx.all_as(
+            _Offer, OFFERS, {"variants": list(wanted.demand), "address_id": saved, "user_id": checkout.actor.user_id}
         )
-    offers = {row.variant_id: row for row in rows}
+    offers = {offer.variant_id: offer for offer in found}
     _require_offers(wanted, offers)
-    address = _address(request.shipping_address, rows[0].address)
+    address = _address(request.shipping_address, found[0].address)
     lines = _plan_lines(_allocate(wanted.demand, offers, address["country"]), offers)
     amounts = totals([PricedLine(line.quantity, line.unit_price) for line in lines], Tariff.of(ctx.settings))
     if amounts.total > MAX_AMOUNT:
@@ -70,7 +71,7 @@ async def make_plan(ctx: Context, running: Running) -> Plan:
         order_number=new_order_number(),
         payment_id=new_id(),
         gateway=ctx.settings.payment_gateway,
-        currency=rows[0].currency,
+        currency=found[0].currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,
         shipping=amounts.shipping,
@@ -83,20 +84,20 @@ async def make_plan(ctx: Context, running: Running) -> Plan:
     )
 
 
-async def _wanted(ctx: Context, running: Running) -> _Wanted:
-    lines: Sequence[OrderLine | CartItemRef] | None = running.request.items
+async def _wanted(ctx: Context, checkout: LeasedCheckout) -> _Wanted:
+    lines: Sequence[OrderLine | CartItemRef] | None = checkout.request.items
     if lines is None:
         async with ctx.db.read() as tx:
-            lines = await items_for_checkout(tx, running.actor)
+            lines = await items_for_checkout(tx, checkout.actor)
     if not lines:
         raise CartEmpty("The cart is empty; put something in or send `items`.")
     demand: dict[UUID, int] = {}
     for line in lines:
         demand[line.variant_id] = demand.get(line.variant_id, 0) + line.quantity
-    return _Wanted(lines, demand, from_cart=running.request.items is None)
+    return _Wanted(lines, demand, from_cart=checkout.request.items is None)
 
 
-def _require_offers(wanted: _Wanted, offers: dict[UUID, Row[Any]]) -> None:  # Any: rows of _OFFERS
+def _require_offers(wanted: _Wanted, offers: dict[UUID, _Offer]) -> None:
     errors = []
     for index, line in enumerate(wanted.lines):
         offer = offers.get(line.variant_id)
@@ -121,13 +122,11 @@ def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) ->
     return saved
 
 
-def _allocate(
-    demand: dict[UUID, int], offers: dict[UUID, Row[Any]], country: str
-) -> list[Allocation]:  # Any: rows of _OFFERS
+def _allocate(demand: dict[UUID, int], offers: dict[UUID, _Offer], country: str) -> list[Allocation]:
     shelves = [
-        Shelf(variant, UUID(warehouse), place, available)
+        Shelf(variant, warehouse, place, available)
         for variant, offer in offers.items()
-        for warehouse, place, available in offer.shelves
+        for warehouse, place, available in zip(offer.warehouses, offer.countries, offer.available, strict=True)
     ]
     try:
         return allocate(demand, shelves, country)
@@ -144,9 +143,7 @@ def _allocate(
         raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
 
 
-def _plan_lines(
-    allocations: Sequence[Allocation], offers: dict[UUID, Row[Any]]
-) -> list[PlanLine]:  # Any: rows of _OFFERS
+def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, _Offer]) -> list[PlanLine]:
     return [
         PlanLine(
             order_item_id=new_id(),

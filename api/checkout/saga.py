@@ -1,15 +1,29 @@
 """The checkout as a pure function: where it is, what happened, where it goes and what is written on the way. No I/O.
 
-At each recovery point there is exactly one thing to do next (`TASK`); its outcome is an event; `step` says the next
-point and the writes that are committed together with it. Whoever holds the lease does this; a process that died is
-replaced by another that reads the point.
+A recovery point is committed before the next task begins, so another process can go on from it:
+started -> reserved (stock held) -> created (order pending) -> authorised (money held) -> confirmed (order, stock) ->
+captured -> completed. compensating (void, release, cancel) -> failed, from any point before the order is confirmed.
+
+At each recovery point there is exactly one task to do next (`TASK`). It has one outcome, and `step` says the next point
+and the writes that are committed with it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from api.checkout.recovery import TERMINAL
+RECOVERY_POINTS = (
+    "started",
+    "reserved",
+    "created",
+    "authorised",
+    "confirmed",
+    "captured",
+    "completed",
+    "compensating",
+    "failed",
+)
+TERMINAL = frozenset({"completed", "failed"})
 
 
 class Task(StrEnum):
@@ -23,7 +37,7 @@ class Task(StrEnum):
     VOID = "void"
 
 
-class Event(StrEnum):
+class Outcome(StrEnum):
     """How a task went."""
 
     PLANNED = "planned"
@@ -65,7 +79,7 @@ class Transition:
 
 
 class ImpossibleStep(Exception):
-    """An event that cannot happen at that point: a bug, never a state of the world."""
+    """An outcome that cannot happen at that point: a bug, never a state of the world."""
 
 
 TASK = MappingProxyType(
@@ -83,33 +97,33 @@ TASK = MappingProxyType(
 _ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, Write.ANSWER_FAILURE)
 TRANSITIONS = MappingProxyType(
     {
-        ("started", Event.PLANNED): Transition("reserved", (Write.HOLD_STOCK,)),
-        ("started", Event.REFUSED): Transition("failed", (Write.ANSWER_FAILURE,)),
-        ("started", Event.LATE): Transition("failed", (Write.ANSWER_FAILURE,)),
-        ("reserved", Event.READY): Transition("created", (Write.CREATE_ORDER, Write.OPEN_PAYMENT)),
-        ("reserved", Event.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
-        ("created", Event.AUTHORISED): Transition("authorised", (Write.RECORD_AUTHORISATION,)),
-        ("created", Event.DECLINED): Transition("failed", (*_ABANDON, Write.RECORD_DECLINE)),
-        # The gateway may hold money we do not know of: let the buyer go now, and make sure of the void afterwards.
-        ("created", Event.UNREACHABLE): Transition("compensating", _ABANDON),
-        ("created", Event.LATE): Transition("compensating", _ABANDON),
-        ("authorised", Event.READY): Transition("confirmed", (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)),
-        ("authorised", Event.STOCK_LOST): Transition("compensating", _ABANDON),
-        ("confirmed", Event.CAPTURED): Transition("captured", (Write.RECORD_CAPTURE,)),
+        ("started", Outcome.PLANNED): Transition("reserved", (Write.HOLD_STOCK,)),
+        ("started", Outcome.REFUSED): Transition("failed", (Write.ANSWER_FAILURE,)),
+        ("started", Outcome.LATE): Transition("failed", (Write.ANSWER_FAILURE,)),
+        ("reserved", Outcome.READY): Transition("created", (Write.CREATE_ORDER, Write.OPEN_PAYMENT)),
+        ("reserved", Outcome.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
+        ("created", Outcome.AUTHORISED): Transition("authorised", (Write.RECORD_AUTHORISATION,)),
+        ("created", Outcome.DECLINED): Transition("failed", (*_ABANDON, Write.RECORD_DECLINE)),
+        # The gateway may hold money we do not know of: the buyer is answered now, and the worker voids.
+        ("created", Outcome.UNREACHABLE): Transition("compensating", _ABANDON),
+        ("created", Outcome.LATE): Transition("compensating", _ABANDON),
+        ("authorised", Outcome.READY): Transition("confirmed", (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)),
+        ("authorised", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
+        ("confirmed", Outcome.CAPTURED): Transition("captured", (Write.RECORD_CAPTURE,)),
         # Money is held and the goods are the buyer's: nothing to undo, only to try again.
-        ("confirmed", Event.UNREACHABLE): Transition("confirmed", ()),
-        ("confirmed", Event.REFUSED): Transition(
+        ("confirmed", Outcome.UNREACHABLE): Transition("confirmed", ()),
+        ("confirmed", Outcome.REFUSED): Transition(
             "compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)
         ),
-        ("captured", Event.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
-        ("compensating", Event.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
-        ("compensating", Event.UNREACHABLE): Transition("compensating", ()),
+        ("captured", Outcome.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
+        ("compensating", Outcome.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
+        ("compensating", Outcome.UNREACHABLE): Transition("compensating", ()),
     }
 )
 
 
-def step(point: str, event: Event) -> Transition:
+def step(point: str, outcome: Outcome) -> Transition:
     """The next point and the writes committed with it. Raises: ImpossibleStep."""
-    if point in TERMINAL or (point, event) not in TRANSITIONS:
-        raise ImpossibleStep(f"{event} at {point}")
-    return TRANSITIONS[point, event]
+    if point in TERMINAL or (point, outcome) not in TRANSITIONS:
+        raise ImpossibleStep(f"{outcome} at {point}")
+    return TRANSITIONS[point, outcome]

@@ -25,8 +25,6 @@ UNTYPED = {
     "api/catalog/queries/index_feed.py",
     "api/catalog/queries/listing.py",
     "api/catalog/queries/products.py",
-    "api/checkout/quote.py",
-    "api/checkout/record.py",
     "api/inventory/seller_stock.py",
     "api/operations/accounts.py",
     "api/orders/life.py",

@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from api.checkout import saga
-from api.checkout.recovery import RECOVERY_POINTS, TERMINAL
-from api.checkout.saga import TASK, Event, Task, Transition, Write
+from api.checkout.saga import RECOVERY_POINTS, TASK, TERMINAL, Outcome, Task, Transition, Write
 
 FAULTS = 4
 
@@ -39,7 +38,7 @@ class Driver:
 
     lease: str = "none"
     point: str = ""
-    answer: Event | None = None
+    answer: Outcome | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Rules:
     fenced: bool = True
     tombstone: bool = True
     derived_key: bool = True
-    step: Callable[[str, Event], Transition] = saga.step
+    step: Callable[[str, Outcome], Transition] = saga.step
 
 
 def bad(world: World) -> str | None:
@@ -124,25 +123,25 @@ def apply(world: World, writes: tuple[Write, ...], point: str) -> World:
     return replace(world, **changes)  # type: ignore[arg-type]  # every value is the str that its field holds
 
 
-def ask(gateway: Gateway, task: Task, rules: Rules) -> Iterator[tuple[Gateway, Event]]:
+def ask(gateway: Gateway, task: Task, rules: Rules) -> Iterator[tuple[Gateway, Outcome]]:
     """What the gateway may have done, and what it then answers."""
     if task is Task.AUTHORISE:
         if gateway.authorised:
-            yield gateway, Event.AUTHORISED
+            yield gateway, Outcome.AUTHORISED
         elif gateway.declined or (gateway.voided and rules.tombstone):
-            yield replace(gateway, declined=True), Event.DECLINED
+            yield replace(gateway, declined=True), Outcome.DECLINED
         else:
-            yield replace(gateway, authorised=True, voided=False), Event.AUTHORISED
-            yield replace(gateway, declined=True), Event.DECLINED
+            yield replace(gateway, authorised=True, voided=False), Outcome.AUTHORISED
+            yield replace(gateway, declined=True), Outcome.DECLINED
     elif task is Task.CAPTURE:
         if gateway.voided or not gateway.authorised:
-            yield gateway, Event.REFUSED
+            yield gateway, Outcome.REFUSED
         elif gateway.captures and rules.derived_key:
-            yield gateway, Event.CAPTURED
+            yield gateway, Outcome.CAPTURED
         else:
-            yield replace(gateway, captures=gateway.captures + 1), Event.CAPTURED
+            yield replace(gateway, captures=gateway.captures + 1), Outcome.CAPTURED
     elif not gateway.captures:
-        yield replace(gateway, voided=True), Event.VOIDED
+        yield replace(gateway, voided=True), Outcome.VOIDED
 
 
 def moves(world: World, rules: Rules) -> Iterator[World]:
@@ -166,45 +165,45 @@ def moves(world: World, rules: Rules) -> Iterator[World]:
             continue
         task = TASK[driver.point]
         if driver.answer is None and driver.point in {"reserved", "created"}:
-            yield from commit(world, driver, Event.LATE, with_driver, rules)
+            yield from commit(world, driver, Outcome.LATE, with_driver, rules)
         if driver.answer is None and task in {Task.AUTHORISE, Task.CAPTURE, Task.VOID}:
-            for gateway, event in ask(world.gateway, task, rules):
-                yield with_driver(replace(driver, answer=event), replace(world, gateway=gateway))
+            for gateway, outcome in ask(world.gateway, task, rules):
+                yield with_driver(replace(driver, answer=outcome), replace(world, gateway=gateway))
                 if world.faults:
                     # Done, but the answer is lost; or it never arrived.
                     yield with_driver(
-                        replace(driver, answer=Event.UNREACHABLE),
+                        replace(driver, answer=Outcome.UNREACHABLE),
                         replace(world, gateway=gateway, faults=world.faults - 1),
                     )
             if world.faults:
-                yield with_driver(replace(driver, answer=Event.UNREACHABLE), replace(world, faults=world.faults - 1))
+                yield with_driver(replace(driver, answer=Outcome.UNREACHABLE), replace(world, faults=world.faults - 1))
             continue
-        for event in outcomes(world, driver):
-            yield from commit(world, driver, event, with_driver, rules)
+        for outcome in outcomes(world, driver):
+            yield from commit(world, driver, outcome, with_driver, rules)
 
 
 def commit(
-    world: World, driver: Driver, event: Event, with_driver: Callable[[Driver, World], World], rules: Rules
+    world: World, driver: Driver, outcome: Outcome, with_driver: Callable[[Driver, World], World], rules: Rules
 ) -> Iterator[World]:
     """The driver commits this outcome; the gate refuses it when the lease is another's or the point has moved."""
-    transition = rules.step(driver.point, event)
+    transition = rules.step(driver.point, outcome)
     if rules.fenced and (driver.lease != "current" or world.point != driver.point):
         yield with_driver(Driver(), world)
         return
     yield with_driver(Driver(driver.lease, transition.point), apply(world, transition.writes, transition.point))
 
 
-def outcomes(world: World, driver: Driver) -> Iterator[Event]:
+def outcomes(world: World, driver: Driver) -> Iterator[Outcome]:
     """How the task may have gone, the gateway's answer included."""
     task = TASK[driver.point]
     if driver.answer is not None:
         yield driver.answer
     elif task is Task.PLAN:
-        yield from (Event.PLANNED, Event.REFUSED, Event.LATE)
+        yield from (Outcome.PLANNED, Outcome.REFUSED, Outcome.LATE)
     elif task is Task.CONFIRM:
-        yield Event.READY if world.stock == "held" else Event.STOCK_LOST
+        yield Outcome.READY if world.stock == "held" else Outcome.STOCK_LOST
     else:
-        yield Event.READY
+        yield Outcome.READY
 
 
 @dataclass
@@ -262,7 +261,7 @@ def test_no_bad_state_is_reachable() -> None:
         (Rules(fenced=False), ""),
         (Rules(tombstone=False), "failed but money is held"),
         (Rules(derived_key=False), "charged twice"),
-        (Rules(step=lambda p, e: replace(saga.step(p, e), writes=()) if e is Event.LATE else saga.step(p, e)), ""),
+        (Rules(step=lambda p, e: replace(saga.step(p, e), writes=()) if e is Outcome.LATE else saga.step(p, e)), ""),
     ],
     ids=["no fencing", "no tombstone", "a key per attempt", "late checkouts write nothing"],
 )
@@ -276,10 +275,10 @@ def test_every_point_that_is_not_the_end_has_a_task() -> None:
 
 
 @pytest.mark.parametrize("point", sorted(RECOVERY_POINTS))
-@pytest.mark.parametrize("event", list(Event))
-def test_what_cannot_happen_is_refused(point: str, event: Event) -> None:
-    if point in TERMINAL or (point, event) not in saga.TRANSITIONS:
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_what_cannot_happen_is_refused(point: str, outcome: Outcome) -> None:
+    if point in TERMINAL or (point, outcome) not in saga.TRANSITIONS:
         with pytest.raises(saga.ImpossibleStep):
-            saga.step(point, event)
+            saga.step(point, outcome)
     else:
-        assert saga.step(point, event).point in RECOVERY_POINTS
+        assert saga.step(point, outcome).point in RECOVERY_POINTS

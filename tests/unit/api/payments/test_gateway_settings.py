@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from pydantic import ValidationError
 
 from api.checkout.schemas import Plan
+from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings
 
 SECOND = {"second": {"kind": "sandbox", "url": "http://127.0.0.1:9", "key": "a-secret-key"}}
@@ -47,7 +47,7 @@ def test_a_gateways_key_is_not_printed() -> None:
 )
 def test_wrong_settings_are_refused_at_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError) as raised:
+    with pytest.raises(InvalidSettings) as raised:
         Settings()
     assert said in str(raised.value)
 

@@ -1,0 +1,153 @@
+"""The lease on a checkout: the right to drive it, begun with it and taken over when it runs out."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Float, func, select, update
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql import Executable
+
+from api.checkout import statements
+from api.checkout.models import Checkout
+from api.checkout.saga import TERMINAL, Transition
+from api.checkout.schemas import PlaceOrder, Plan
+from api.kernel.actor import Actor, ActorKind
+from api.kernel.context import Context
+from api.kernel.idempotency import RequestKey, claim_part
+from api.kernel.ids import new_id
+from api.kernel.statement import compose
+
+MAX_BACKOFF_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedCheckout:
+    """One checkout as the holder of its lease knows it; `age` in seconds when the lease was taken, `token` the
+    lease."""
+
+    checkout_id: UUID
+    token: UUID
+    point: str
+    actor: Actor
+    key: str
+    request: PlaceOrder
+    plan: Plan | None
+    age: float
+    attempts: int
+
+    @property
+    def actor_key(self) -> str:
+        return self.actor.key
+
+    @property
+    def settled_plan(self) -> Plan:
+        """The plan of a checkout past its first point."""
+        if self.plan is None:
+            raise AssertionError(f"checkout {self.checkout_id} at {self.point} has no plan")
+        return self.plan
+
+    def at(self, point: str, plan: Plan | None = None) -> "LeasedCheckout":
+        return replace(self, point=point, plan=plan or self.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A row of checkouts whose lease was taken over."""
+
+    checkout_id: UUID
+    lease_token: UUID
+    recovery_point: str
+    user_id: UUID | None
+    session_id: str | None
+    idempotency_key: str
+    request: dict[str, object]
+    plan: dict[str, object] | None
+    attempts: int
+    age: float
+
+
+async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | None:
+    """Claim the idempotency key and start a checkout, one statement; None when the key is known already."""
+    settings = ctx.settings
+    checkout = LeasedCheckout(new_id(), new_id(), "started", actor, key.key, request, None, age=0.0, attempts=1)
+    stored = {"actorKind": actor.kind, **request.model_dump(mode="json", by_alias=True)}
+    claim = claim_part(key, settings.checkout_deadline_seconds + settings.checkout_lease_seconds)
+    started = statements.begin_part(
+        checkout_id=checkout.checkout_id,
+        actor=actor,
+        key=key,
+        request=orjson.dumps(stored).decode(),
+        token=checkout.token,
+        lease_seconds=settings.checkout_lease_seconds,
+    )
+    claimed = await ctx.db.run_alone(lambda tx: tx.scalar(*compose([claim, started], statements.CLAIMED)))
+    return checkout if claimed else None
+
+
+async def take_over(ctx: Context) -> LeasedCheckout | None:
+    """The oldest checkout whose driver let its lease run out, with a new lease; None when there is none."""
+    statement = _take_over(new_id(), ctx.settings.checkout_lease_seconds)
+    row = await ctx.db.run_alone(lambda tx: tx.first_as(_Taken, statement))
+    return None if row is None else _leased(row)
+
+
+def lease_seconds(checkout: LeasedCheckout, move: Transition, normal: float, *, inline: bool) -> float:
+    """How long the lease lasts from a commit: `normal`, none when the worker is to go on, a growing pause when the
+    gateway did not answer."""
+    if move.point == checkout.point:
+        return min(MAX_BACKOFF_SECONDS, 0.5 * (1 << min(checkout.attempts, 6)))
+    if inline and move.point == "compensating":
+        return 0.0
+    return normal
+
+
+def _take_over(token: UUID, seconds: float) -> Executable:
+    due = aliased(Checkout)
+    oldest = (
+        select(due.checkout_id)
+        .where(due.recovery_point.not_in(sorted(TERMINAL)), due.lease_expires_at < func.now())
+        .order_by(due.lease_expires_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(Checkout)
+        .where(Checkout.checkout_id == oldest.scalar_subquery())
+        .values(
+            lease_token=token,
+            lease_expires_at=func.now() + timedelta(seconds=seconds),
+            attempts=Checkout.attempts + 1,
+            updated_at=func.now(),
+        )
+        .returning(
+            Checkout.checkout_id,
+            Checkout.lease_token,
+            Checkout.recovery_point,
+            Checkout.user_id,
+            Checkout.session_id,
+            Checkout.idempotency_key,
+            Checkout.request,
+            Checkout.plan,
+            Checkout.attempts,
+            func.extract("epoch", func.now() - Checkout.created_at).cast(Float).label("age"),
+        )
+    )
+
+
+def _leased(row: _Taken) -> LeasedCheckout:
+    stored = dict(row.request)
+    kind = cast("ActorKind", stored.pop("actorKind"))
+    return LeasedCheckout(
+        checkout_id=row.checkout_id,
+        token=row.lease_token,
+        point=row.recovery_point,
+        actor=Actor(kind, row.user_id, row.session_id),
+        key=row.idempotency_key,
+        request=PlaceOrder.model_validate_json(orjson.dumps(stored)),
+        plan=None if row.plan is None else Plan.model_validate(row.plan),
+        age=row.age,
+        attempts=row.attempts,
+    )
