@@ -1,5 +1,6 @@
 """The base of everything that crosses the wire: camelCase, unknown fields refused, no silent coercion."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -23,4 +24,5 @@ class Wire(BaseModel):
 
 
 WireId = Annotated[UUID, Field(strict=False)]
+WireTime = Annotated[datetime, Field(strict=False)]
 Quantity = Annotated[int, Field(ge=1, le=999)]

@@ -11,31 +11,42 @@ import json
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import DBAPIError
 
+from api.identity.models import User
 from api.identity.provision import account_with
 from api.kernel.db import Database
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
+from api.orders.models import Order, OrderItem
+from api.sellers.models import Seller
 
 FILE = "demo-accounts.json"
 DOMAIN = "souk.example"
-_BEST_SELLER = text(
-    "SELECT s.seller_id AS user_id, s.name FROM sellers s JOIN order_items i ON i.seller_id = s.seller_id JOIN orders o"
-    " USING (order_id) WHERE o.status <> 'cancelled' GROUP BY s.seller_id ORDER BY sum(i.subtotal) DESC, s.seller_id"
-    " LIMIT 1"
+_COUNTED = Order.status != "cancelled"
+_BEST_SELLER = (
+    select(Seller.seller_id, Seller.name)
+    .join(OrderItem, OrderItem.seller_id == Seller.seller_id)
+    .join(Order, Order.order_id == OrderItem.order_id)
+    .where(_COUNTED)
+    .group_by(Seller.seller_id)
+    .order_by(func.sum(OrderItem.subtotal).desc(), Seller.seller_id)
+    .limit(1)
 )
 # Many orders, but a person's and not a wholesaler's.
-_REGULAR = text(
-    "SELECT u.user_id, u.name FROM users u JOIN orders o USING (user_id) WHERE u.user_type = 'customer' AND o.status <>"
-    " 'cancelled' GROUP BY u.user_id HAVING count(*) <= 25 ORDER BY count(*) DESC, max(o.created_at) DESC, u.user_id"
-    " LIMIT 1"
+_REGULAR = (
+    select(User.user_id, User.name)
+    .join(Order, Order.user_id == User.user_id)
+    .where(User.user_type == "customer", _COUNTED)
+    .group_by(User.user_id)
+    .having(func.count() <= 25)
+    .order_by(func.count().desc(), func.max(Order.created_at).desc(), User.user_id)
+    .limit(1)
 )
-_TAKEN = text("SELECT u.user_id, u.name FROM users u WHERE u.email = :email")
+Person = tuple[UUID, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Role:
     local_part: str
     name: str
     user_type: str
-    history: Any = None  # Any: a text clause; None means somebody new
+    history: Select[Person] | None = None
     optional: bool = False
 
 
@@ -72,13 +83,12 @@ async def demo_accounts(settings: Settings) -> dict[str, dict[str, str]]:
 async def _account(db: Database, role: Role) -> dict[str, str] | None:
     email = f"{role.local_part}@{DOMAIN}"
     async with db.read() as read:
-        person: Row[Any] | None = await read.first(_TAKEN, {"email": email})  # Any: user_id, name
+        person = await read.first(select(User.user_id, User.name).where(User.email == email))
         if person is None and role.history is not None:
             person = await read.first(role.history)
     if person is None and role.optional:
         return None
-    user_id: UUID | None = person.user_id if person else None
-    name: str = person.name if person else role.name
+    user_id, name = person or (None, role.name)
     password = secrets.token_urlsafe(15)
     known = await account_with(db, email=email, name=name, user_type=role.user_type, password=password, user_id=user_id)
     return {"userId": str(known), "email": email, "password": password, "name": name}

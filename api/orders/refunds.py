@@ -10,9 +10,8 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.outbox import events_part
 from api.kernel.statement import compose
-from api.orders.life import decide_part
 from api.orders.models import Order
-from api.orders.statements import Step, move_part, payment_status_part
+from api.orders.statements import Step, decide_part, move_part, payment_status_part
 from api.payments.commands import issue_refunds, lock_balance
 from api.payments.statements import IssuedRefund, issued_event, issued_part
 

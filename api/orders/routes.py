@@ -12,8 +12,10 @@ from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, 
 from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
 from api.kernel.problems import responses
-from api.orders import commands, queries
+from api.orders.commands import cancel, fulfil, returns
 from api.orders.errors import ImpossibleMove, NotReturnable, OrderNotFound, StillBeingPlaced
+from api.orders.queries.detail import order_of
+from api.orders.queries.listing import Position, orders_of
 from api.orders.schemas import (
     AdvanceOrder,
     CancelOrder,
@@ -48,7 +50,7 @@ OrderId = Annotated[UUID, Depends(order_id_in_path)]
 )
 async def get_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId) -> OrderBody:
     async with ctx.db.read() as tx:
-        return await queries.order_of(tx, actor, order_id)
+        return await order_of(tx, actor, order_id)
 
 
 @router.get(
@@ -68,20 +70,14 @@ async def list_orders(
     if owner is None:
         raise OrderNotFound
     listing = f"orders:{owner}:{status}"
-    before = None
-    if page.cursor is not None:
-        at, order_id = decode_cursor(ctx.keys, listing, page.cursor)
-        before = (at, order_id)
+    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
     async with ctx.db.read() as tx:
-        orders, total, more = await queries.orders_of(tx, actor, owner, status=status, page=page, before=before)
-    last = (
-        encode_cursor(ctx.keys, listing, [orders[-1].created_at.isoformat(), str(orders[-1].order_id)])
-        if more
-        else None
-    )
+        found = await orders_of(tx, actor, owner, status=status, page=page, after=after)
+    more = found.next is not None
+    cursor = encode_cursor(ctx.keys, listing, found.next.fields()) if found.next else None
     return OrderList(
-        orders=orders,
-        pagination=Pagination(page=page.page, limit=page.limit, total=total, has_more=more, next_cursor=last),
+        orders=found.orders,
+        pagination=Pagination(page=page.page, limit=page.limit, total=found.total, has_more=more, next_cursor=cursor),
     )
 
 
@@ -95,7 +91,7 @@ async def list_orders(
 async def cancel_order(
     ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: CancelOrder | None = None
 ) -> Response:
-    return await commands.cancel_order(ctx, actor, key, order_id, body or CancelOrder())
+    return await cancel.cancel_order(ctx, actor, key, order_id, body or CancelOrder())
 
 
 @router.post(
@@ -108,7 +104,7 @@ async def cancel_order(
 async def return_order(
     ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: ReturnOrder
 ) -> Response:
-    return await commands.return_order(ctx, actor, key, order_id, body)
+    return await returns.return_order(ctx, actor, key, order_id, body)
 
 
 @router.post(
@@ -121,7 +117,7 @@ async def return_order(
     ),
 )
 async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: AdvanceOrder) -> Response:
-    return await commands.advance_order(ctx, actor, key, order_id, body)
+    return await fulfil.advance_order(ctx, actor, key, order_id, body)
 
 
 @router.post(
@@ -132,4 +128,4 @@ async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: O
     responses=responses(OrderNotFound, ImpossibleMove, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED),
 )
 async def decide_return(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: DecideReturn) -> Response:
-    return await commands.decide_return(ctx, actor, key, order_id, body)
+    return await returns.decide_return(ctx, actor, key, order_id, body)

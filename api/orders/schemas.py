@@ -8,7 +8,7 @@ from pydantic import Field
 from api.kernel.card_numbers import CardFree
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Quantity, Wire, WireId
+from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 
 OrderStatus = Literal[
     "pending",
@@ -45,7 +45,7 @@ class OrderStepBody(Wire):
     to_status: str
     by: str
     reason: str | None
-    at: datetime
+    at: WireTime
 
 
 class PaymentBody(Wire):
@@ -64,7 +64,7 @@ class ReturnBody(Wire):
     reason: str
     status: str
     refund_amount: Amount
-    created_at: datetime
+    created_at: WireTime
 
 
 class OrderBody(Wire):

@@ -55,6 +55,10 @@ _PAID = """paid_order AS (
     UPDATE orders SET payment_status = :paid_status, updated_at = now() FROM gate WHERE order_id = :order_id RETURNING
     1)"""
 
+_DECIDE_RETURNS = """decided AS (
+    UPDATE returns SET status = :return_to, updated_at = now() FROM gate
+    WHERE order_id = :order_id AND status = :return_from RETURNING 1)"""
+
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
@@ -189,4 +193,15 @@ def payment_status_part(order_id: UUID, status: str) -> Part:
         makes=("paid_order",),
         needs=("gate",),
         writes=frozenset({"orders"}),
+    )
+
+
+def decide_part(order_id: UUID, before: str, after: str) -> Part:
+    """All returns of the order that are in `before` become `after`."""
+    return Part(
+        _DECIDE_RETURNS,
+        {"order_id": order_id, "return_from": before, "return_to": after},
+        makes=("decided",),
+        needs=("gate",),
+        writes=frozenset({"returns"}),
     )

@@ -39,6 +39,8 @@ ALLOWED = {
     ("api/identity/tokens.py", "forget_expired"): WORKER,
     ("api/inventory/commands.py", "release_expired"): WORKER,
     ("api/inventory/stocktake.py", "set_stock"): AFTER_LOCK,
+    ("api/orders/queries/locked.py", "lines_of"): AFTER_LOCK,
+    ("api/orders/queries/locked.py", "requested_returns_of"): AFTER_LOCK,
     ("api/orders/popularity.py", "units_sold"): "sums over all orders name nobody",
     ("api/orders/popularity.py", "units_sold_beside"): "sums over all orders name nobody",
     ("api/payments/commands.py", "lock_payment"): AFTER_LOCK,

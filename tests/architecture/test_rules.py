@@ -26,9 +26,6 @@ UNTYPED = {
     "api/catalog/queries/listing.py",
     "api/catalog/queries/products.py",
     "api/inventory/seller_stock.py",
-    "api/operations/accounts.py",
-    "api/orders/life.py",
-    "api/orders/queries.py",
 }
 Rule = Callable[[ast.Module], Iterator[str]]
 

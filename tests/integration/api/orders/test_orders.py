@@ -2,9 +2,16 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
+import pytest
+from sqlalchemy import event, select
 
+from api.kernel.actor import Actor
+from api.kernel.db import Database
+from api.kernel.settings import Settings
+from api.orders.queries.detail import order_of
 from tests.harness.api import Server
 from tests.harness.buying import Market, Worker, wait_until
 from tests.harness.shop import Person, problem
@@ -178,6 +185,30 @@ def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Perso
     assert by_page["pagination"]["total"] == 5
     assert market.client.get(path, params={"status": "shipped"}, headers=person.headers).json()["orders"] == []
     problem(market.client.get(path, params={"status": "lost"}, headers=person.headers), 422, "validation-failed")
+
+
+@pytest.mark.parametrize("who", ["buyer", "seller", "admin"])
+async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person, seller: Person, who: str) -> None:
+    """The reader's sessions are in autocommit: a statement is a round trip, and nothing else is sent."""
+    order_id, _ = placed(market, buyer, seller, units=3, price=33.33)
+    actor = {
+        "buyer": Actor("customer", UUID(buyer.user_id)),
+        "seller": Actor("seller", UUID(seller.user_id)),
+        "admin": Actor("admin", uuid4()),
+    }[who]
+    db = Database(Settings.model_validate({"DATABASE_URL": market.database_url, "SOUK_PROFILE": "test"}))
+    sent: list[str] = []
+    async with db.read() as tx:
+        await tx.scalar(select(1))  # a new connection asks questions of its own
+        event.listen(db._reader.sync_engine, "before_cursor_execute", lambda *args: sent.append(args[2]))  # noqa: SLF001 - counting what crosses the wire is the test
+        order = await order_of(tx, actor, UUID(order_id))
+    await db.close()
+
+    assert [statement.split()[0] for statement in sent] == ["SELECT"]
+    assert (order.items[0].price, order.items[0].subtotal) == (Decimal("33.33"), Decimal("99.99"))
+    assert (order.payment.status, order.payment.captured) == ("paid", order.total)
+    assert [step.to_status for step in order.history] == ["pending", "confirmed"]
+    assert (order.shipping_address is not None) == (who == "buyer")
 
 
 def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer: Person, seller: Person) -> None:

@@ -23,7 +23,7 @@ from api.kernel.idempotency import RequestKey
 from api.kernel.settings import Settings
 from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway as Ledger
-from api.orders.commands import cancel_order
+from api.orders.commands.cancel import cancel_order
 from api.orders.refunds import settle_refunds
 from api.orders.schemas import CancelOrder
 from api.payments import commands as payments

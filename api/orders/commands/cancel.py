@@ -1,0 +1,55 @@
+"""Cancel an order before it is shipped."""
+
+from uuid import UUID
+
+from fastapi import Response
+
+from api.inventory import statements as stock
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.errors import Forbidden
+from api.kernel.idempotency import RequestKey
+from api.orders.commands.change import change_order, impossible, write
+from api.orders.errors import StillBeingPlaced
+from api.orders.queries.locked import lines_of, lock_order
+from api.orders.refunds import settle_refunds
+from api.orders.schemas import CancelOrder, OrderState
+from api.orders.statements import Step, move_part
+from api.orders.states import CANCELLABLE
+from api.payments.commands import lock_payment
+from api.payments.statements import request_refund
+
+
+async def cancel_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: CancelOrder) -> Response:
+    """Cancel for the buyer or an administrator: all of the money is refunded, all units are restocked.
+
+    Raises: OrderNotFound, ImpossibleMove, StillBeingPlaced, Forbidden (a seller who is not the buyer).
+    """
+    answer = await change_order(ctx, key, lambda tx: _cancel(tx, actor, order_id, request))
+    await settle_refunds(ctx, order_id)
+    return answer
+
+
+async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) -> OrderState:
+    order = await lock_order(tx, actor, order_id)
+    if not order.is_buyer and actor.kind != "admin":
+        raise Forbidden("Only the buyer may cancel; a seller refuses an order through support.")
+    if order.status == "pending":
+        raise StillBeingPlaced
+    if order.status not in CANCELLABLE:
+        raise impossible(order.status, "cancelled")
+    payment = await lock_payment(tx, order_id)
+    if payment is None or payment.status != "captured":
+        raise StillBeingPlaced
+    sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in await lines_of(tx, order)]
+    move = Step(order_id, order.status, "cancelled", actor.kind, request.reason and request.reason[:200], "refunded")
+    refund, requested = request_refund(payment, order_id, payment.refundable)
+    await write(
+        tx,
+        [stock.restock(order_id, sold, cancels_order=True), move_part(move), *refund],
+        [move.event(), *requested],
+    )
+    return OrderState(
+        order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.refundable
+    )

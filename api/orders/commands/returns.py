@@ -1,0 +1,138 @@
+"""Return some or all of a delivered order: the buyer asks, the seller decides.
+
+The order's own state moves when everything comes back. When a part comes back its returns move, and the order stays
+delivered.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from fastapi import Response
+from sqlalchemy import func, insert, update
+
+from api.inventory import statements as stock
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.errors import Forbidden
+from api.kernel.idempotency import RequestKey
+from api.kernel.ids import new_id
+from api.kernel.money import ZERO
+from api.kernel.outbox import Event
+from api.kernel.statement import Part
+from api.orders.commands.change import change_order, impossible, write
+from api.orders.models import Return
+from api.orders.queries.locked import lines_of, lock_order, requested_returns_of
+from api.orders.refunds import settle_refunds
+from api.orders.returnable import OrderLine, comes_back_whole, refund_share, units_to_return
+from api.orders.schemas import DecideReturn, OrderState, ReturnOrder
+from api.orders.statements import Step, move_part
+from api.orders.states import may_follow
+from api.payments.commands import lock_payment
+from api.payments.statements import request_refund
+
+
+@dataclass(frozen=True, slots=True)
+class _NewReturn:
+    return_id: UUID
+    line: OrderLine
+    quantity: int
+    refund_amount: Decimal
+
+    def values(self) -> dict[str, object]:
+        """The columns that differ between the returns of one request."""
+        return {
+            "return_id": self.return_id,
+            "order_item_id": self.line.order_item_id,
+            "product_id": self.line.product_id,
+            "seller_id": self.line.seller_id,
+            "quantity": self.quantity,
+            "refund_amount": self.refund_amount,
+        }
+
+
+async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: ReturnOrder) -> Response:
+    """The buyer of a delivered order asks to return some or all of it.
+
+    Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable.
+    """
+    return await change_order(ctx, key, lambda tx: _request(tx, actor, order_id, request))
+
+
+async def decide_return(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: DecideReturn) -> Response:
+    """The seller of every line, or an administrator, answers what was asked to be returned.
+
+    Refused: the order is delivered as before. Approved: the units are restocked, the refund is requested.
+    Raises: OrderNotFound, Forbidden, ImpossibleMove when no return is open.
+    """
+    answer = await change_order(ctx, key, lambda tx: _decide(tx, actor, order_id, request))
+    await settle_refunds(ctx, order_id)
+    return answer
+
+
+async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> OrderState:
+    order = await lock_order(tx, actor, order_id)
+    if not order.is_buyer:
+        raise Forbidden("Only the buyer may return an order.")
+    if not may_follow(order.status, "return_requested"):
+        raise impossible(order.status, "return_requested")
+    lines = {line.order_item_id: line for line in await lines_of(tx, order)}
+    units = units_to_return(request.items, lines)
+    returns = [
+        _NewReturn(new_id(), lines[item_id], quantity, refund_share(order.total, lines, item_id, quantity))
+        for item_id, quantity in units.items()
+    ]
+    shared = {"order_id": order_id, "user_id": actor.user_id, "reason": request.reason}
+    await tx.execute(insert(Return), [{**shared, **new.values()} for new in returns])
+    parts: list[Part] = []
+    events = [_event(new.return_id, order_id, "requested") for new in returns]
+    status = order.status
+    if comes_back_whole(lines, units):
+        move = Step(order_id, status, "return_requested", actor.kind, request.reason[:200])
+        parts.append(move_part(move))
+        events.append(move.event())
+        status = "return_requested"
+    await write(tx, parts, events)
+    amount = sum((new.refund_amount for new in returns), ZERO)
+    return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
+
+
+async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -> OrderState:
+    order = await lock_order(tx, actor, order_id)
+    if not order.is_seller and actor.kind != "admin":
+        raise Forbidden("Only the seller of every line, or an administrator, may do this.")
+    returns = await requested_returns_of(tx, order)
+    after = "return_approved" if request.approve else "delivered"
+    if not returns:
+        raise impossible(order.status, after)
+    verdict = "approved" if request.approve else "rejected"
+    await tx.execute(
+        update(Return)
+        .where(Return.order_id == order_id, Return.status == "requested")
+        .values(status=verdict, updated_at=func.now())
+    )
+    parts: list[Part] = []
+    events = [_event(row.return_id, order_id, verdict) for row in returns]
+    amount = None
+    if request.approve:
+        payment = await lock_payment(tx, order_id)
+        if payment is None:
+            raise AssertionError("a delivered order has a payment")
+        amount = min(sum((row.refund_amount for row in returns), ZERO), payment.refundable)
+        lines = [(row.variant_id, row.warehouse_id, row.quantity) for row in returns]
+        refund, requested = request_refund(payment, order_id, amount)
+        parts += [stock.restock(returns[0].return_id, lines, cancels_order=False), *refund]
+        events += requested
+    status = order.status
+    if status == "return_requested":
+        move = Step(order_id, status, after, actor.kind, request.reason and request.reason[:200])
+        parts.append(move_part(move))
+        events.append(move.event())
+        status = after
+    await write(tx, parts, events)
+    return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
+
+
+def _event(return_id: UUID, order_id: UUID, status: str) -> Event:
+    return Event("return", return_id, f"ItemReturn{status.title()}", {"orderId": order_id, "to": status})

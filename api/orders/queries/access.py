@@ -1,0 +1,24 @@
+"""Whose an order is: the conditions that every statement on somebody's orders carries."""
+
+from sqlalchemy import Boolean, String, Uuid, and_, bindparam, exists, or_
+
+from api.kernel.actor import Actor
+from api.orders.models import Order, OrderItem
+
+_USER, _SESSION = bindparam("actor_user", type_=Uuid), bindparam("actor_session", type_=String)
+_SELLER, _ADMIN = bindparam("actor_seller", type_=Uuid), bindparam("actor_admin", type_=Boolean)
+_OTHERS_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id != _SELLER)
+IS_BUYER = or_(Order.user_id == _USER, and_(Order.user_id.is_(None), Order.guest_session == _SESSION))
+IS_SELLER = and_(_SELLER.is_not(None), ~_OTHERS_LINE)
+# The actor is part of every WHERE: an order that is not theirs does not exist for them.
+MAY_SEE = or_(IS_BUYER, IS_SELLER, _ADMIN)
+
+
+def actor_values(actor: Actor) -> dict[str, object]:
+    """Binds of MAY_SEE. An actor without user and session matches nothing."""
+    return {
+        "actor_user": actor.user_id,
+        "actor_session": None if actor.signed_in else actor.session_id,
+        "actor_seller": actor.user_id if actor.kind == "seller" else None,
+        "actor_admin": actor.kind == "admin",
+    }

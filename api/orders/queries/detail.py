@@ -1,0 +1,108 @@
+"""One order in full."""
+
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, func, select, true
+
+from api.catalog.models import Product, ProductVariant
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx
+from api.kernel.money import ZERO
+from api.kernel.nested import json_object, json_rows
+from api.orders.errors import OrderNotFound
+from api.orders.models import Order, OrderEvent, OrderItem, Return
+from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
+from api.orders.queries.locked import RETURNED_UNITS
+from api.orders.schemas import OrderBody
+from api.payments.models import Payment
+
+_ITEM = (
+    OrderItem.order_item_id,
+    OrderItem.product_id,
+    OrderItem.variant_id,
+    OrderItem.seller_id,
+    Product.title,
+    ProductVariant.sku,
+    OrderItem.quantity,
+    OrderItem.price_at_purchase.label("price"),
+    OrderItem.subtotal,
+    OrderItem.status,
+    RETURNED_UNITS.label("returned_quantity"),
+)
+_STEP = (
+    OrderEvent.from_status,
+    OrderEvent.to_status,
+    OrderEvent.actor_kind.label("by"),
+    OrderEvent.reason,
+    OrderEvent.created_at.label("at"),
+)
+_RETURN = (
+    Return.return_id,
+    Return.order_item_id,
+    Return.quantity,
+    Return.reason,
+    Return.status,
+    Return.refund_amount,
+    Return.created_at,
+)
+_LATEST_PAYMENT = (
+    select(Payment.captured_amount, Payment.refunded_amount)
+    .where(Payment.order_id == Order.order_id)
+    .order_by(Payment.created_at.desc())
+    .limit(1)
+    .correlate(Order)
+    .lateral("latest_payment")
+)
+_PAYMENT = (
+    Order.payment_method.label("method"),
+    Order.payment_status.label("status"),
+    func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
+    func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
+)
+# One statement over the tables of orders, products, variants and payments: an order is one round trip to read.
+_IN_FULL = (
+    select(
+        Order.order_id,
+        Order.order_number,
+        Order.status,
+        Order.currency,
+        select(json_rows(_ITEM, OrderItem.order_item_id))
+        .join(Product, Product.product_id == OrderItem.product_id)
+        .join(ProductVariant, ProductVariant.variant_id == OrderItem.variant_id)
+        .where(OrderItem.order_id == Order.order_id)
+        .scalar_subquery()
+        .label("items"),
+        Order.subtotal,
+        Order.tax,
+        Order.shipping_fee.label("shipping"),
+        Order.discount,
+        Order.total,
+        json_object(_PAYMENT).label("payment"),
+        case((IS_BUYER, Order.shipping_address)).label("shipping_address"),
+        case((IS_BUYER, Order.guest_email)).label("email"),
+        Order.delivery_speed,
+        Order.estimated_delivery,
+        Order.actual_delivery.label("delivered_at"),
+        select(json_rows(_STEP, OrderEvent.sequence))
+        .where(OrderEvent.order_id == Order.order_id)
+        .scalar_subquery()
+        .label("history"),
+        select(json_rows(_RETURN, Return.return_id))
+        .where(Return.order_id == Order.order_id)
+        .scalar_subquery()
+        .label("returns"),
+        Order.created_at,
+        Order.updated_at,
+    )
+    .select_from(Order)
+    .outerjoin(_LATEST_PAYMENT, true())
+    .where(Order.order_id == bindparam("order_id"), MAY_SEE)
+)
+
+
+async def order_of(tx: ReadTx, actor: Actor, order_id: UUID) -> OrderBody:
+    """One order in full, one round trip. Raises: OrderNotFound."""
+    order = await tx.first_as(OrderBody, _IN_FULL, {"order_id": order_id, **actor_values(actor)})
+    if order is None:
+        raise OrderNotFound
+    return order
