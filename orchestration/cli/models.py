@@ -27,7 +27,7 @@ def evaluate(
         with problems_as_sentences():
             raise RuntimeProblem(f"no data at {data}: give the folder of a real set")
     given = (*(("--data", str(data.resolve())) if data else ()), *(("--recipe", recipe) if recipe else ()))
-    raise typer.Exit(run_module("training.judging.evaluate", "--json", *given).returncode)
+    raise typer.Exit(run_module("training.recommender.evaluate", "--json", *given).returncode)
 
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -31,6 +31,22 @@ BREAKS = [
     ("No other package imports the shop", "training/settings.py", "import api.kernel.ids"),
     ("Heavy wheels never enter the shop's process", "api/search/documents.py", "import torch"),
     ("Serving loads bundles, it neither trains nor orchestrates", "serving/app.py", "import mlflow"),
+    (
+        "Training is layers: a model family > registry > judging > data",
+        "training/data/cases.py",
+        "import training.judging.metrics",
+    ),
+    (
+        "Training is layers: a model family > registry > judging > data",
+        "training/registry/register.py",
+        "import training.recommender.fit",
+    ),
+    (
+        "Serving is layers: app > recommender > bundle",
+        "serving/bundle/read.py",
+        "import serving.recommender.assortment",
+    ),
+    ("Serving is layers: app > recommender > bundle", "serving/recommender/state.py", "import serving.app"),
     ("The shop's kernel imports no noun", "api/kernel/outbox.py", "import api.orders.states"),
     (
         "A noun's files are layers: routes > jobs > commands > queries > schemas > models > errors",

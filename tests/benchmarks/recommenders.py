@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.benchmarks.results import record
 from training.data.datasets import BadTrainingData
 from training.data.real_sets import read_set
-from training.judging.evaluate import Row, evaluate
+from training.recommender.evaluate import Row, evaluate
 from training.recommender.recipes import RECIPES
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from training.data.datasets import GUEST, Events, Ints, Mask
+from training.data.datasets import GUEST, Catalog, Events, Ints, Mask, Scores
 
 Rows = npt.NDArray[np.int64]
 
@@ -134,3 +134,12 @@ def build_cases(
         moment,
         exclude_history=new_only,
     )
+
+
+def masked(scores_BN: Scores, cases: Cases, catalog: Catalog) -> Scores:
+    """A copy with -inf at what may not be shown: non-products and, when the case says so, the known items."""
+    scores = np.array(scores_BN, dtype=np.float32)
+    scores[:, ~catalog.recommendable] = -np.inf
+    if cases.exclude_history:
+        scores[cases.history.owner(), cases.history.values] = -np.inf
+    return scores

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cases import Cases
+from training.data.cases import Cases, masked
 from training.data.datasets import Catalog, Floats, Scores
 from training.judging.metrics import Interval, case_metrics, expected_ranks, interval, top_items
-from training.recommender.models.retrieval import masked
 
 Scorer = Callable[[Cases], Scores]
 BLOCK = 512

@@ -16,11 +16,12 @@ from pathlib import Path
 from training.data.datasets import BadTrainingData, TrainingData
 from training.data.readers import read_inputs
 from training.data.real_sets import read_set
-from training.recommender.fit import fit
+from training.recommender.bundle import MODEL, write_bundle
+from training.recommender.champion import judge_promotion
+from training.recommender.fit import Fitted, fit
 from training.recommender.recipes import RECIPES, Recipe
-from training.registry.bundle import write_bundle
-from training.registry.promotion import judge_promotion
-from training.registry.register import Registered, champion_of, client_of, prune, register
+from training.registry.pointer import champion_of, prune
+from training.registry.register import RunRecord, client_of, register
 from training.settings import TrainingSettings
 
 KEPT_BUNDLES = 5
@@ -93,9 +94,8 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
     current = champion_of(models)
     decision = judge_promotion(fitted, models / current if current and (models / current).is_dir() else None)
     bundle = write_bundle(fitted, models, now)
-    registered: Registered = register(
-        client_of(settings.tracking_uri), fitted, bundle, decision, settings.mlflow_folder / "artifacts"
-    )
+    artifacts = settings.mlflow_folder / "artifacts"
+    registered = register(client_of(settings.tracking_uri), MODEL, _record(fitted, bundle), decision, artifacts)
     prune(models, KEPT_BUNDLES)
     return TrainResult(
         bundle=bundle,
@@ -114,6 +114,25 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
         peak_mb=round(fitted.metrics["peak_mb"], 1),
         headline={name: fitted.metrics[name] for name in HEADLINES if name in fitted.metrics},
     )
+
+
+def _record(fitted: Fitted, bundle: Path) -> RunRecord:
+    """What MLflow is told, out of the bundle's own document."""
+    document = json.loads((bundle / "bundle.json").read_text())
+    tags = {
+        "bundle": bundle.name,
+        "watermark_lsn": str(fitted.data.watermark_lsn),
+        "data": fitted.data.name,
+        "data_hash": document["dataHash"],
+        "git_commit": document["gitCommit"],
+        "columns_hash": document["columnsHash"],
+        "shipped": fitted.choices.shipped,
+        "split": fitted.split,
+        "ties": "expected rank",
+        "history": "removed from the ranking",
+    }
+    parameters = {**document["recipe"], "choices": document["choices"]}
+    return RunRecord(bundle, tags, document["metrics"], parameters, fitted.seconds)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,13 +20,13 @@ from tests.unit.training.orders import COLUMNS, shop
 from training.data.cases import Cases
 from training.data.datasets import FeatureTable
 from training.data.splits import time_split
+from training.recommender.bundle import write_bundle
 from training.recommender.fit import Fitted, fit
 from training.recommender.models.ranker import fit_ranker
 from training.recommender.models.retrieval import propose as propose_in_training
 from training.recommender.models.sequential import fit_sequential
 from training.recommender.ranking import propose_all
 from training.recommender.recipes import tiny
-from training.registry.bundle import write_bundle
 
 pytestmark = pytest.mark.timeout(300)
 PRODUCT_COLUMNS = COLUMNS[:2]

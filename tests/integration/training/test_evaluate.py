@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tests.unit.training.orders import lines, products
-from training.judging.evaluate import main
+from training.recommender.evaluate import main
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -16,14 +16,15 @@ from tests.unit.training.orders import COLUMNS, START, hot_shop, shop
 from training.data.datasets import TooFewPurchases
 from training.data.splits import time_split
 from training.judging.scores import judge
+from training.recommender.bundle import MODEL, write_bundle
 from training.recommender.fit import fit
 from training.recommender.models.retrieval import SCORE_INPUTS, propose
 from training.recommender.models.sequential import fit_sequential
 from training.recommender.ranking import RankedScorer
 from training.recommender.recipes import tiny
 from training.recommender.train import AlreadyTraining, TrainResult, run
-from training.registry.bundle import write_bundle
-from training.registry.register import ALIAS, MODEL, champion_of, client_of, rollback
+from training.registry.pointer import champion_of
+from training.registry.register import ALIAS, client_of, rollback
 from training.settings import TrainingSettings
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
@@ -95,7 +96,7 @@ def test_the_same_seed_and_data_give_the_same_numbers_and_newer_data_at_equal_qu
     newer = run(shop(lsn=2000), settings)
     assert newer.promoted, newer.reason
     client = client_of(settings.tracking_uri)
-    assert rollback(client, settings.models, first.model_version) == first.bundle
+    assert rollback(client, MODEL, settings.models, first.model_version) == first.bundle
     assert champion_of(settings.models) == first.version
     assert client.get_model_version_by_alias(MODEL, ALIAS).run_id == first.run_id
 

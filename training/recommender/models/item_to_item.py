@@ -84,11 +84,6 @@ def mix(counts: Counts, recipe: ItemToItemRecipe) -> ItemToItem:
     return ItemToItem(keep_best(table.tocsr(), recipe.neighbours), recipe.decay, bought.tocsr())
 
 
-def fit_item_to_item(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemToItemRecipe) -> ItemToItem:
-    """Count and mix."""
-    return mix(count(events, content, items, recipe), recipe)
-
-
 def keep_best(table: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
     """The `keep` largest entries of every row, ties by the lower item index."""
     table = table.tocsr()

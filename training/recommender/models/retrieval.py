@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.cases import Cases
+from training.data.cases import Cases, masked
 from training.data.datasets import GUEST, Catalog, FeatureTable, Floats, Mask, Scores
 from training.judging.metrics import top_items
 from training.recommender.models.item_to_item import ItemToItem
@@ -52,15 +52,6 @@ class Candidates:
     present: Mask
     inputs: npt.NDArray[np.float32]
     relevant: Scores
-
-
-def masked(scores_BN: Scores, cases: Cases, catalog: Catalog) -> Scores:
-    """A copy with -inf at what may not be shown: non-products and, when the case says so, the known items."""
-    scores = np.array(scores_BN, dtype=np.float32)
-    scores[:, ~catalog.recommendable] = -np.inf
-    if cases.exclude_history:
-        scores[cases.history.owner(), cases.history.values] = -np.inf
-    return scores
 
 
 def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candidates:

@@ -14,10 +14,15 @@ from training.data.cases import Cases, ragged
 from training.data.datasets import Events, catalog_from_frame
 from training.recommender.losses import listwise_softmax, sampled_softmax
 from training.recommender.models.content import fit_content
-from training.recommender.models.item_to_item import fit_item_to_item, keep_best
+from training.recommender.models.item_to_item import ItemToItem, count, keep_best, mix
 from training.recommender.models.popularity import fit_popularity
 from training.recommender.models.sequential import fit_sequential, padded
 from training.recommender.recipes import ItemToItemRecipe, SequentialRecipe, recipe_from, tiny
+
+
+def fit_item_to_item(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemToItemRecipe) -> ItemToItem:
+    """Count and mix."""
+    return mix(count(events, content, items, recipe), recipe)
 
 
 def _case(*items: int) -> Cases:
@@ -80,8 +85,6 @@ def test_words_of_any_alphabet_are_words() -> None:
 
 def test_the_newest_order_counts_most() -> None:
     table = sparse.csr_matrix(np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0] * 4, [0] * 4], dtype=np.float32))
-    from training.recommender.models.item_to_item import ItemToItem
-
     scores = ItemToItem(table, 0.5, table).score(_case(0, 1))
 
     assert scores[0].tolist() == [0, 0, 0.5, 1.0]

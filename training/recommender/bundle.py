@@ -3,7 +3,6 @@ its reader."""
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -22,8 +21,11 @@ from training.recommender.models.content import fit_content
 from training.recommender.models.ranker import Ranker
 from training.recommender.models.retrieval import Retrieval
 from training.recommender.models.sequential import SequentialFit
+from training.registry.pointer import sync
 
 FORMAT = 1
+MODEL = "souk-recommender"
+"""Its name in MLflow's registry and in every bundle."""
 
 
 def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
@@ -56,10 +58,10 @@ def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
         json.dumps(describe(fitted, version, created_at, files), indent=1, allow_nan=False)
     )
     for path in aside.iterdir():
-        _sync(path)
+        sync(path)
     final = folder / version
     aside.rename(final)
-    _sync(folder)
+    sync(folder)
     return final
 
 
@@ -68,7 +70,7 @@ def describe(fitted: Fitted, version: str, created_at: datetime, files: dict[str
     features, recipe = fitted.data.features, fitted.recipe
     return {
         "formatVersion": FORMAT,
-        "name": "souk-recommender",
+        "name": MODEL,
         "version": version,
         "createdAt": created_at.astimezone(UTC).isoformat(),
         "gitCommit": git_commit(),
@@ -92,15 +94,6 @@ def describe(fitted: Fitted, version: str, created_at: datetime, files: dict[str
         "metrics": {name: value for name, value in sorted(fitted.metrics.items()) if np.isfinite(value)},
         "files": files,
     }
-
-
-def promote(pointer: Path, bundle: Path) -> None:
-    """Point `pointer` (models/champion.json) at a bundle beside it: {"path", "version"}, replaced in one rename."""
-    part = pointer.with_suffix(".part")
-    part.write_text(json.dumps({"path": bundle.name, "version": bundle.name}))
-    _sync(part)
-    part.replace(pointer)
-    _sync(pointer.parent)
 
 
 def git_commit() -> str:
@@ -186,12 +179,3 @@ def _write_ranker(ranker: Ranker, path: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """fsync of a file or directory."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""`python -m training.judging.evaluate [--data PATH] [--json]`: every protocol of a set's form, or of the current lake.
+"""`python -m training.recommender.evaluate [--data PATH] [--json]`: every protocol of a set's form, or of the lake.
 
 Rules everywhere: full ranking over all recommendable items, known items removed, ties at their expected rank, settings
 chosen on validation only, 95 % bootstrap intervals over cases. Rows say which protocol, which model, how many cases.
@@ -29,12 +29,13 @@ from training.data.splits import (
     time_split,
 )
 from training.judging.scores import cold_slices, gain, judge
-from training.recommender.fit import Fitted, Tables, fit, tables_of
+from training.recommender.fit import Fitted, fit
 from training.recommender.models.content import fit_content
 from training.recommender.models.item_to_item import ItemToItem
 from training.recommender.models.popularity import fit_popularity
 from training.recommender.models.retrieval import half_lives
 from training.recommender.recipes import RECIPES, Recipe
+from training.recommender.tables import Tables, tables_of
 from training.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
@@ -179,7 +180,7 @@ def _with_split_times(data: TrainingData) -> TrainingData:
 def main(arguments: list[str] | None = None) -> int:
     """Evaluate a real set or the current lake. With --json stdout holds one JSON document and nothing else; progress
     goes to stderr."""
-    parser = argparse.ArgumentParser(prog="python -m training.judging.evaluate", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.recommender.evaluate", description=main.__doc__)
     parser.add_argument("--data", type=Path, help="a directory in one of the real-set forms; default: the current lake")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="demo")

@@ -1,0 +1,25 @@
+"""CPU seconds of one fit, phase by phase."""
+
+import logging
+import time
+
+log = logging.getLogger(__name__)
+
+
+class Clock:
+    """CPU seconds of this process per phase."""
+
+    def __init__(self) -> None:
+        self.start = self.last = time.process_time()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """Close a phase."""
+        now = time.process_time()
+        self.laps[name] = round(now - self.last, 3)
+        log.info("%s: %.1f CPU s", name, now - self.last)
+        self.last = now
+
+    def cpu(self) -> float:
+        """CPU seconds since the beginning."""
+        return time.process_time() - self.start
