@@ -1,5 +1,5 @@
-"""Fixtures every test may use: one Postgres and one Redis a session, a fresh migrated database and an empty Redis per
-module."""
+"""Fixtures every test may use: one Postgres and one Redis a test process, a fresh migrated database and an empty Redis
+per module."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.harness.api import Server, running_api
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.redis import RedisHarness, running_redis
 
-pytest_plugins = ("tests.harness.fixtures",)
+pytest_plugins = ("tests.harness.fixtures", "tests.harness.schedule")
 _OURS = ("SOUK_", "DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_")
 _FOR_TESTS = ("SOUK_TEST_HOME",)
 

@@ -72,6 +72,11 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
     )
 
 
+def mart_names(project: Path) -> tuple[str, ...]:
+    """Names of the marts, the tables of the published file, from the project's own files."""
+    return tuple(sorted(path.stem for path in (project / "models" / "marts").rglob("*.sql")))
+
+
 def parse_manifest(
     settings: TransformSettings,
 ) -> dict[str, Any]:  # Any: dbt's manifest is a JSON document of its own schema

@@ -1,6 +1,6 @@
 """The contract: which tables and columns are published, and what they are in Postgres, in the lake and in DuckDB.
 
-It is data (``contracts/oltp.json``), written by the owner of the tables. Nothing here imports that owner.
+It is data (`contracts/oltp.json`), written by the owner of the tables. Nothing here imports that owner.
 """
 
 import json
@@ -60,7 +60,7 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One published column. ``precision`` and ``scale`` only for numeric."""
+    """One published column. `precision` and `scale` only for numeric."""
 
     name: str
     type: str
@@ -93,7 +93,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One published table. ``columns`` in contract order."""
+    """One published table. `columns` in contract order."""
 
     name: str
     primary_key: tuple[str, ...]

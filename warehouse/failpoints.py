@@ -1,8 +1,8 @@
-"""Named places where a test may kill, break or delay the process. In production every ``hit`` is one dictionary
+"""Named places where a test may kill, break or delay the process. In production every `hit` is one dictionary
 look-up.
 
-``SOUK_FAILPOINTS="cdc.before_watermark=kill,cdc.fold_mid=sleep:2"``; a count fires at the n-th passage:
-``cdc.mid_tables@3=kill``. Each armed point fires once.
+`SOUK_FAILPOINTS="cdc.before_watermark=kill,cdc.fold_mid=sleep:2"`; a count fires at the n-th passage:
+`cdc.mid_tables@3=kill`. Each armed point fires once.
 """
 
 import os
@@ -31,14 +31,14 @@ POINTS = frozenset(
 
 
 class FailpointError(RuntimeError):
-    """Raised by an armed point with the action ``error``."""
+    """Raised by an armed point with the action `error`."""
 
 
 _armed: dict[str, tuple[int, str]] = {}
 
 
 def arm(spec: str) -> None:
-    """Replace what is armed by ``name[@count]=action[,...]``; raises ValueError on an unknown point or action."""
+    """Replace what is armed by `name[@count]=action[,...]`; raises ValueError on an unknown point or action."""
     _armed.clear()
     for item in filter(None, (part.strip() for part in spec.split(","))):
         place, _, action = item.partition("=")

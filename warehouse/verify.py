@@ -1,7 +1,7 @@
-"""``python -m warehouse.verify``: is the lake Postgres, row by row, at one LSN?
+"""`python -m warehouse.verify`: is the lake Postgres, row by row, at one LSN?
 
 Both sides turn every row into the same canonical text and hash it: Postgres in SQL inside an exported snapshot, the
-lake in DuckDB from its Parquet files. Nothing of the decoder is used, so its mistakes show. ``--at LSN`` needs no
+lake in DuckDB from its Parquet files. Nothing of the decoder is used, so its mistakes show. `--at LSN` needs no
 Postgres: it replays the change log and compares with the current state.
 """
 
@@ -34,7 +34,7 @@ _SHOWN_KEYS = 20
 
 @dataclass(frozen=True)
 class TableResult:
-    """``missing``: rows only in the source, ``extra``: only in the lake, ``different``: same key, other values. Keys:
+    """`missing`: rows only in the source, `extra`: only in the lake, `different`: same key, other values. Keys:
     up to 20 each."""
 
     table: str
@@ -108,7 +108,7 @@ def _compare_once(url: str, lake: str, contract: Contract, wait_seconds: float) 
 
 
 def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
-    """Compare the replayed change log with the current state at ``lsn``; raises LakeStateError when the lake has no
+    """Compare the replayed change log with the current state at `lsn`; raises LakeStateError when the lake has no
     such state."""
     began = time.monotonic()
     mark = watermark_at(lake, lsn)
@@ -213,7 +213,7 @@ def _csv(path: Path, table: Table) -> str:
 
 
 def _lake_columns(table: Table, files: TableFiles) -> str:
-    """Key text, row hash and floats, as ``_copy_hashes`` writes them. A column that the lake does not have yet is NULL
+    """Key text, row hash and floats, as `_copy_hashes` writes them. A column that the lake does not have yet is NULL
     in all its rows."""
     text = {
         column.name: _lake_text(column) if column.name in files.columns else "NULL::VARCHAR" for column in table.columns

@@ -13,24 +13,26 @@ from sqlalchemy import Row, text
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 
+# A line belongs to the day of its order, whenever it was written. The line's own time is asked for beside it because it
+# is in the index; no line is older than its order.
 _SALES_BY_DAY = text(
     """
     WITH placed AS (
       SELECT (o.created_at AT TIME ZONE 'UTC')::date AS day, o.currency, count(DISTINCT i.order_id) AS orders,
-      sum(i.quantity) AS units,
-             sum(i.subtotal) AS gross, coalesce(sum(i.subtotal) FILTER (WHERE o.status = 'cancelled'), 0) AS cancelled
+             sum(i.quantity) AS units, sum(i.subtotal) AS gross,
+             coalesce(sum(i.subtotal) FILTER (WHERE o.status = 'cancelled'), 0) AS cancelled
       FROM order_items i JOIN orders o USING (order_id)
-      WHERE i.seller_id = :seller AND i.created_at >= :since
+      WHERE i.seller_id = :seller AND i.created_at >= :since AND o.created_at >= :since
       GROUP BY 1, 2
     ), returned AS (
-      SELECT (r.updated_at AT TIME ZONE 'UTC')::date AS day, o.currency, sum(r.quantity) AS units, sum(r.refund_amount)
-      AS amount
+      SELECT (r.updated_at AT TIME ZONE 'UTC')::date AS day, o.currency, sum(r.quantity) AS units,
+             sum(r.refund_amount) AS amount
       FROM returns r JOIN orders o USING (order_id)
       WHERE r.seller_id = :seller AND r.status = 'refunded' AND r.updated_at >= :since
       GROUP BY 1, 2
     )
-    SELECT day, currency, coalesce(p.orders, 0) AS orders, coalesce(p.units, 0) AS units, coalesce(p.gross, 0) AS
-    gross_sales,
+    SELECT day, currency, coalesce(p.orders, 0) AS orders, coalesce(p.units, 0) AS units,
+           coalesce(p.gross, 0) AS gross_sales,
            coalesce(r.units, 0) AS returned_units, coalesce(r.amount, 0) AS returned_amount,
            coalesce(p.gross, 0) - coalesce(p.cancelled, 0) - coalesce(r.amount, 0) AS net_sales
     FROM placed p FULL JOIN returned r USING (day, currency)
@@ -41,7 +43,8 @@ _PRODUCT_SALES = text(
     """
     SELECT i.product_id, p.title, sum(i.quantity) AS units, sum(i.subtotal) AS revenue
     FROM order_items i JOIN orders o USING (order_id) JOIN products p USING (product_id)
-    WHERE i.seller_id = :seller AND i.created_at >= :since AND i.created_at < :until AND o.status <> 'cancelled'
+    WHERE i.seller_id = :seller AND i.created_at >= :since AND o.created_at >= :since AND o.created_at < :until
+      AND o.status <> 'cancelled'
     GROUP BY 1, 2
     """
 )

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from orchestration.cli.console import err, machine_or_exit, out, problems_as_sentences, run_module, running_or_exit
 from orchestration.runtime.errors import RuntimeProblem
+from transforms.dbt_project import mart_names
+from transforms.settings import TransformSettings
 
 _SHOWN_ROWS = 200
 
@@ -121,17 +123,22 @@ def verify(
     raise typer.Exit(max(min(result.returncode, 1) for result in done.values()))
 
 
+def sql_help() -> str:
+    """The help of `souk sql`, with the tables of the dbt project."""
+    tables = ", ".join(mart_names(TransformSettings().dbt_project))
+    return f"""Query the published marts with DuckDB, read-only, also while they are rebuilt.
+
+    Tables: {tables}.
+    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts
+    yet.
+    """
+
+
 def sql_on_marts(
     query: Annotated[str, typer.Argument(help="One query; a prompt when left out.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as a JSON list and nothing else.")] = False,
 ) -> None:
-    """Query the published marts with DuckDB, read-only, also while they are rebuilt.
-
-    Tables: fct_orders, fct_order_items, dim_product, dim_seller, mart_seller__sales_day, mart_seller__top_products,
-    mart_seller__stock, mart_seller__returns, mart_product__bought_together, mart_watermark.
-    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts
-    yet.
-    """
+    """Query the published marts with DuckDB, read-only, also while they are rebuilt."""
     path = machine_or_exit().settings.marts_path
     with problems_as_sentences():
         if not path.exists():

@@ -29,8 +29,8 @@ from orchestration.settings import ROOT
 
 
 @dataclass
-class Story:
-    """What happened, for the summary: seconds per step."""
+class StepTimes:
+    """Seconds per step, for the summary and the record."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -64,26 +64,26 @@ def demo(
     chosen = settings()
     with problems_as_sentences():
         layout = open_layout(chosen.home)
-    story, began = Story(), time.monotonic()
+    times, began = StepTimes(), time.monotonic()
     with problems_as_sentences(), _interruption_in_words(layout), MemorySampler(layout.home) as memory:
         if data is not None and not data.exists():
             raise RuntimeProblem(f"no data at {data}: give the folder or file of the set")
-        with story.step("Start every process"), ServiceProgress() as progress:
+        with times.step("Start every process"), ServiceProgress() as progress:
             machine = control.up(chosen, progress)
         if data is None and _holds_orders(machine):
             err.print("[green]✓[/] A shop with orders is here already: it stays as it is", highlight=False)
         else:
-            with story.step(
+            with times.step(
                 f"Load {_wanted(data)[0]}"
             ):  # says so itself, and changes nothing, when it is loaded already
                 _must("api.operations.load", *_wanted(data), *(size.split() if data is None else ()))
-        _show_accounts_once(layout, story)
-        with story.step("Run the data platform: lake, marts, features, models"):
+        _show_accounts_once(layout, times)
+        with times.step("Run the data platform: lake, marts, features, models"):
             _must("orchestration.graph.pipeline")
     seconds = round(time.monotonic() - began, 1)
-    _summary(machine, story, seconds, memory.peak_bytes)
+    _summary(machine, times, seconds, memory.peak_bytes)
     if record:
-        _record(data, story, seconds, memory.peak_bytes)
+        _record(data, times, seconds, memory.peak_bytes)
 
 
 @contextlib.contextmanager
@@ -120,10 +120,10 @@ def _wanted(data: Path | None) -> tuple[str, ...]:
     return (Dataset.marketplace.value,) if data is None else (Dataset.online_retail.value, str(data.resolve()))
 
 
-def _show_accounts_once(layout: Layout, story: Story) -> None:
+def _show_accounts_once(layout: Layout, times: StepTimes) -> None:
     """Passwords are generated, kept in demo-accounts.json (0600) and shown only when they are new."""
     known = layout.accounts.exists()
-    with story.step("Accounts of the demo"):
+    with times.step("Accounts of the demo"):
         told = _must("api.operations.accounts", capture=True)
         accounts = json.loads(told)
     if not known:
@@ -143,7 +143,7 @@ def _model(judged: Judged | None) -> str:
     )
 
 
-def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
+def _summary(machine: Machine, times: StepTimes, seconds: float, peak: int) -> None:
     document = status_of(machine)
     lines = [
         f"[bold]shop[/]        {machine.address('api')}/docs",
@@ -154,7 +154,7 @@ def _summary(machine: Machine, story: Story, seconds: float, peak: int) -> None:
         f"[bold]marts[/]       {machine.settings.marts_path}  as of {document['marts']['asOf']}   (`souk sql`)",
         f"[bold]model[/]       {_model(judged_champion(machine.layout.home / 'models'))}",
         "",
-        *(f"[dim]{title:<58}{taken:>8.1f} s[/]" for title, taken in story.seconds.items()),
+        *(f"[dim]{title:<58}{taken:>8.1f} s[/]" for title, taken in times.seconds.items()),
         f"[dim]{'Together':<58}{seconds:>8.1f} s[/]",
         f"[dim]{'Peak memory of all processes together':<58}{peak / 1024**3:>8.2f} GiB[/]",
     ]
@@ -166,11 +166,11 @@ _GOAL_SECONDS = {Dataset.marketplace.value: 300, Dataset.online_retail.value: 72
 _GOAL_GIB = 6
 
 
-def _record(data: Path | None, story: Story, seconds: float, peak: int) -> None:
+def _record(data: Path | None, times: StepTimes, seconds: float, peak: int) -> None:
     """Two result lines in the form of `tests.benchmarks.results`; `limit` is the goal, a ratio of 1 or more means it
     was met."""
     dataset = _wanted(data)[0]
-    steps = "; ".join(f"{title} {taken:.0f} s" for title, taken in story.seconds.items())
+    steps = "; ".join(f"{title} {taken:.0f} s" for title, taken in times.seconds.items())
     gib = peak / 1024**3
     goal = _GOAL_SECONDS[dataset]
     machine = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.graph.dbt_graph import DbtModel
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
 from transforms.build import BuildResult
 
 CHECK = "dbt_tests"
@@ -50,7 +50,7 @@ def _tested_models(node: dict[str, object]) -> list[str]:
     return sorted({str(parent).rsplit(".", 1)[1] for parent in parents if str(parent).startswith("model.")})
 
 
-def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -> Iterator[Made]:
+def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -> Iterator[Materialized]:
     """A materialisation per model with its rows, seconds, log position and the result of its tests."""
     outcomes = read_outcomes(target)
     rows = {**built.rows, **built.feature_rows}

@@ -1,20 +1,18 @@
-"""Everything Dagster knows. Loading reads files of the repository only: no lake, no manifest, no server need exist."""
+"""Everything Dagster knows. Assets and checks are loaded by module: a new one needs no entry here.
+
+Loading reads files of the repository only: no lake, no manifest, no server need exist.
+"""
 
 import dagster as dg
 
-from orchestration.graph import checks
-from orchestration.graph.assets.features import online_features
-from orchestration.graph.assets.lake import lake
-from orchestration.graph.assets.serving import champion
-from orchestration.graph.assets.training import recommender
-from orchestration.graph.assets.transforms import dbt_build, spark_tables
+from orchestration.graph import assets, checks
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import everything, nightly, refresh
 from orchestration.graph.sensors import lake_moved
 
 defs = dg.Definitions(
-    assets=[lake, spark_tables, dbt_build, online_features, recommender, champion],
-    asset_checks=dg.load_asset_checks_from_modules([checks]),
+    assets=dg.load_assets_from_package_module(assets),
+    asset_checks=dg.load_asset_checks_from_package_module(checks),
     jobs=[everything, refresh],
     schedules=[nightly],
     sensors=[lake_moved],

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.graph.assets.lake import lake_tables
-from orchestration.graph.checks import EQUALS
+from orchestration.graph.checks.lake import EQUALS
 
 _LAKE = dg.AssetSelection.groups("warehouse")
 _FRESH = _LAKE | dg.AssetSelection.groups("transforms", "features") - dg.AssetSelection.assets(

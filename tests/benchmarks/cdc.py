@@ -28,10 +28,10 @@ from tests.harness.cdc import column
 from tests.harness.postgres import running_postgres
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
+from warehouse.cdc.maintenance import Cadence, Maintenance
 from warehouse.cdc.recover import Server, snapshot_all
 from warehouse.cdc.slot import connect_replication, connect_sql, identify, published
 from warehouse.cdc.stream import Pace, Stream
-from warehouse.cdc.upkeep import Cadence, Upkeep
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import latest_watermark, read_changes
@@ -133,13 +133,21 @@ def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) 
 
 
 def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None:
-    """As the process does, until the watermark has reached ``end``."""
+    """As the process does, until the watermark has reached `end`."""
     pace = Pace(seconds=0.5, rows=100_000, heartbeat_seconds=10)
     with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
         collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
-        upkeep = Upkeep(writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24))
+        maintenance = Maintenance(
+            writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24)
+        )
         stream = Stream(
-            replication, sql=sql, writer=writer, collector=collector, upkeep=upkeep, pace=pace, tick=lambda _: None
+            replication,
+            sql=sql,
+            writer=writer,
+            collector=collector,
+            maintenance=maintenance,
+            pace=pace,
+            tick=lambda _: None,
         )
         stream.run("souk_cdc", lambda: writer.lsn >= end)
 
@@ -213,7 +221,7 @@ def watch(lake: Path, seen: list[tuple[int, float]], ended: threading.Event) -> 
 
 
 def commit_steadily(url: str, seconds: float) -> dict[int, float]:
-    """One row a transaction, ``COMMITS_PER_SECOND`` of them; the moment at which the client had its answer, per row."""
+    """One row a transaction, `COMMITS_PER_SECOND` of them; the moment at which the client had its answer, per row."""
     committed: dict[int, float] = {}
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:

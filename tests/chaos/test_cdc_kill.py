@@ -50,7 +50,7 @@ UNGUARDED = (
 
 
 def quick(points: tuple[str, ...], count: int) -> list[object]:
-    """Parameters of which only the first ``count`` belong to the quick run."""
+    """Parameters of which only the first `count` belong to the quick run."""
     return [
         pytest.param(point, marks=() if number < count else pytest.mark.slow) for number, point in enumerate(points)
     ]

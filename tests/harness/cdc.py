@@ -50,7 +50,7 @@ def column(name: str, kind: str, **more: object) -> dict[str, object]:
 
 
 def lab_contract() -> dict[str, object]:
-    """The contract document that describes ``DDL``."""
+    """The contract document that describes `DDL`."""
     things = [
         column("thing_id", "uuid", key=True, nullable=False),
         column("name", "text", nullable=False),
@@ -85,8 +85,8 @@ def lab_contract() -> dict[str, object]:
 
 
 class CdcLab:
-    """One database (this module's tables, or what ``migrate`` makes) and one lake. ``start`` runs the process; its log
-    is ``cdc.log``."""
+    """One database (this module's tables, or what `migrate` makes) and one lake. `start` runs the process; its log
+    is `cdc.log`."""
 
     def __init__(
         self,
@@ -146,6 +146,12 @@ class CdcLab:
             **more,
         }
 
+    def settings(self, **more: str) -> WarehouseSettings:
+        """The same configuration as an object."""
+        ours = ("SOUK_", "DATABASE_", "REPLICATION_")
+        fields = {name.lower(): value for name, value in self.env(**more).items() if name.startswith(ours)}
+        return WarehouseSettings.model_validate(fields)
+
     def start(
         self,
         failpoints: str = "",
@@ -167,12 +173,7 @@ class CdcLab:
     def start_thread(self, **more: str) -> None:
         """Run the same code in a thread of the test: cheap where no process must die."""
         self.stop()
-        fields = {
-            name.lower(): value
-            for name, value in self.env(**more).items()
-            if name.startswith(("SOUK_", "DATABASE_", "REPLICATION_"))
-        }
-        settings = WarehouseSettings.model_validate(fields)
+        settings = self.settings(**more)
         self._asked = Stop()
         handler = logging.FileHandler(self.log)
         logger = logging.getLogger("warehouse")

@@ -1,4 +1,4 @@
-"""Random mixed transactions on the tables of ``tests.harness.cdc``: a small key space, so that every kind of change
+"""Random mixed transactions on the tables of `tests.harness.cdc`: a small key space, so that every kind of change
 meets every other."""
 
 import random
@@ -20,7 +20,7 @@ def _text(rng: random.Random) -> str:
 
 
 class Workload:
-    """Seeded. ``run`` makes whole transactions on one connection; failed ones (locks, duplicate keys) are rolled
+    """Seeded. `run` makes whole transactions on one connection; failed ones (locks, duplicate keys) are rolled
     back."""
 
     def __init__(self, url: str, seed: int) -> None:
@@ -35,7 +35,7 @@ class Workload:
         self._connection.close()
 
     def run(self, transactions: int, *, stop: threading.Event | None = None) -> None:
-        """Make some transactions, or fewer when ``stop`` is set."""
+        """Make some transactions, or fewer when `stop` is set."""
         for _ in range(transactions):
             if stop is not None and stop.is_set():
                 return

@@ -9,7 +9,7 @@ pairs."""
 MIN_ORDERS = 2
 """Pairs seen in fewer orders are chance."""
 MAX_PARTNERS = 100
-"""Partners kept per product, those with most orders in common: the result grows with the catalogue, not with its
+"""Partners kept per product, those with most orders in common: the result grows with the catalog, not with its
 square."""
 
 COLUMNS = ("product_a", "product_b", "orders_together", "orders_a", "orders_b", "support", "confidence", "lift")

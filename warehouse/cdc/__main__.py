@@ -1,4 +1,4 @@
-"""``python -m warehouse.cdc``: replicate until told to stop. Configuration comes from the environment only."""
+"""`python -m warehouse.cdc`: replicate until told to stop. Configuration comes from the environment only."""
 
 import logging
 import sys

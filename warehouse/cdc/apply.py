@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 class TableState:
     """One table's open handles and where it stands.
 
-    ``lsn``: rows at or below it are in the change log. ``live_from``: from this watermark on the table is exact again
-    after a snapshot of its own. ``added``: columns of the contract that the lake gets with the next commit. ``shown``:
+    `lsn`: rows at or below it are in the change log. `live_from`: from this watermark on the table is exact again
+    after a snapshot of its own. `added`: columns of the contract that the lake gets with the next commit. `shown`:
     the versions of the last watermark, None before the table's first one.
     """
 
@@ -55,7 +55,7 @@ class TableState:
 
 
 class LakeWriter:
-    """The single writer of one lake. Not thread-safe; one process per lake (``main`` holds the lock)."""
+    """The single writer of one lake. Not thread-safe; one process per lake (`main` holds the lock)."""
 
     def __init__(self, lake: str, tables: Mapping[str, Table], source: Source) -> None:
         self.lake = lake
@@ -91,9 +91,8 @@ class LakeWriter:
             shown=shown,
             added=added_columns(changes, table.changes_schema),
         )
-        sync_since(
-            changes, shown.changes if shown else -1
-        )  # what a killed process wrote last may not be on the disk yet
+        # What a killed process wrote last may not be on the disk yet.
+        sync_since(changes, shown.changes if shown else -1)
         sync_since(current, shown.current if shown else -1)
         self.count_tail(state)
         return state
@@ -115,7 +114,7 @@ class LakeWriter:
     def stop(self, reasons: Mapping[str, str]) -> None:
         """Show these tables as of the durable LSN until a snapshot of their own. Durable on return: a process that dies
         between that snapshot and the next watermark would otherwise find the column there, and not know that the rows
-        before the cut are missing.
+        before the snapshot are missing.
         """
         if self.mark is None or not reasons:
             return
@@ -149,10 +148,8 @@ class LakeWriter:
                 self._append(state, batch, groups)
             except ValueRefused as error:
                 log.exception("table %s stopped", name)
-                stopped[name] = (
-                    self.lsn,
-                    str(error),
-                )  # none of this batch is in the lake, so an earlier stop within it does not hold
+                # None of this batch is in the lake, so an earlier stop within it does not hold.
+                stopped[name] = (self.lsn, str(error))
             hit("cdc.mid_tables")
         hit("cdc.before_watermark")
         mark = self._publish(batch.lsn, batch.last_commit_ts, stopped, self.source)
@@ -194,20 +191,20 @@ class LakeWriter:
     # --- snapshots
     # ---------------------------------------------------------------------------------------------------------------
 
-    def snapshot_table(self, name: str, cut_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
-        """Write one table as it was at ``cut_lsn``; returns its row count. Nothing is visible before
-        ``publish_snapshot``.
+    def snapshot_table(self, name: str, snapshot_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
+        """Write one table as it was at `snapshot_lsn`; returns its row count. Nothing is visible before
+        `publish_snapshot`.
 
-        ``first``: no watermark exists, so the log starts over and the base is written too. Otherwise a ``t`` row
-        empties the table at ``cut_lsn`` and the rows follow it in the log; the stream skips what is at or below
-        ``cut_lsn``. One commit a table, written while the next rows are read; none when reading fails.
+        `first`: no watermark exists, so the log starts over and the base is written too. Otherwise a `t` row
+        empties the table at `snapshot_lsn` and the rows follow it in the log; the stream skips what is at or below
+        `snapshot_lsn`. One commit a table, written while the next rows are read; none when reading fails.
         """
         state = self.states[name]
-        rows = _SnapshotRows(state.table, cut_lsn, chunks, reset=not first)
+        rows = _SnapshotRows(state.table, snapshot_lsn, chunks, reset=not first)
 
         def commit(table: DeltaTable) -> Callable[[ArrowData], int]:
             mode: Literal["append", "overwrite"] = "overwrite" if first else "append"
-            return lambda reader: commit_rows(table, reader, cut_lsn, mode=mode, evolve=True)
+            return lambda reader: commit_rows(table, reader, snapshot_lsn, mode=mode, evolve=True)
 
         sinks = [Sink(state.table.changes_schema, commit(state.changes))]
         if first:
@@ -215,19 +212,19 @@ class LakeWriter:
         versions = write_all(rows, sinks)
         self._unsynced += zip([state.changes, state.current], versions, strict=False)
         state.added = []
-        state.lsn = state.live_from = cut_lsn
+        state.lsn = state.live_from = snapshot_lsn
         if first:
-            state.current_version, state.folded_lsn = state.current.version(), cut_lsn
+            state.current_version, state.folded_lsn = state.current.version(), snapshot_lsn
         self.count_tail(state)
         return rows.count
 
-    def publish_snapshot(self, cut_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
-        """Make a whole snapshot visible. ``stopped``: tables that could not be read, with the reason. ``at``: the
-        server's time at the cut, not now: reading may take long, and what was ordered meanwhile is not in it."""
+    def publish_snapshot(self, snapshot_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
+        """Make a whole snapshot visible. `stopped`: tables that could not be read, with the reason. `at`: the
+        server's time at the snapshot, not now: reading may take long, and what was ordered meanwhile is not in it."""
         hit("cdc.snapshot_before_watermark")
         source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
         reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
-        mark = self._publish(cut_lsn, at, reasons, source)
+        mark = self._publish(snapshot_lsn, at, reasons, source)
         hit("cdc.snapshot_after_watermark")
         return mark
 
@@ -258,9 +255,8 @@ class LakeWriter:
         if stop is not None:
             state.live_from = 0
             if state.shown is None or state.stopped:
-                return (
-                    state.shown
-                )  # never exact so far: no view is better than an empty one. Stopped before: still as of then
+                # Never exact so far: no view is better than an empty one. Stopped before: still as of then.
+                return state.shown
             return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):
@@ -282,8 +278,8 @@ class _Counted:
 
 
 class _SnapshotRows:
-    """Chunks of a table as rows of the change log: ``r`` at the snapshot's LSN, numbered from 1, after a ``t`` row
-    where ``reset``."""
+    """Chunks of a table as rows of the change log: `r` at the snapshot's LSN, numbered from 1, after a `t` row
+    where `reset`."""
 
     def __init__(self, table: Table, lsn: int, chunks: Iterable[pa.Table], *, reset: bool) -> None:
         self.count = 0

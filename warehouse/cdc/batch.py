@@ -1,6 +1,6 @@
 """A batch: whole source transactions on their way to the lake, bounded in memory.
 
-Row messages stay raw bytes per relation until the batch is written; above ``spill_bytes`` they become Arrow files in
+Row messages stay raw bytes per relation until the batch is written; above `spill_bytes` they become Arrow files in
 the spool folder.
 """
 
@@ -27,7 +27,7 @@ class Transactions:
     commit_ts: list[datetime] = field(default_factory=list)
 
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
-        """Turn ``_seq`` into ``_commit_lsn``, ``_ordinal`` and ``_commit_ts``; result in ``schema`` (the change
+        """Turn `_seq` into `_commit_lsn`, `_ordinal` and `_commit_ts`; result in `schema` (the change
         log's)."""
         seqs = rows["_seq"].to_numpy()
         firsts = np.asarray(self.first_seq, dtype=np.int64)
@@ -59,7 +59,7 @@ class Group:
         return self._spilled is not None
 
     def seal(self) -> None:
-        """Decode what is raw. A refused value is kept as ``error`` and stops this table only."""
+        """Decode what is raw. A refused value is kept as `error` and stops this table only."""
         if not self.payloads or self.error:
             return
         try:
@@ -80,7 +80,7 @@ class Group:
         self._chunks.append(truncate_row(self.layout, seq))
 
     def spill(self, folder: Path, name: str) -> None:
-        """Move everything held so far to a file under ``folder``."""
+        """Move everything held so far to a file under `folder`."""
         self.seal()
         if self.error or not self._chunks:
             return
@@ -94,7 +94,7 @@ class Group:
         self._chunks = []
 
     def rows(self, transactions: Transactions, above_lsn: int) -> Iterator[pa.Table]:
-        """The change rows of transactions that ended after ``above_lsn``, in the change log's schema; raises
+        """The change rows of transactions that ended after `above_lsn`, in the change log's schema; raises
         ValueRefused."""
         self.check()
         for chunk in self._held():
@@ -121,7 +121,7 @@ class Group:
 
 
 class Batch:
-    """Everything received since the last hand-over. ``lsn`` is the end of its last whole transaction, None before the
+    """Everything received since the last hand-over. `lsn` is the end of its last whole transaction, None before the
     first."""
 
     def __init__(self) -> None:

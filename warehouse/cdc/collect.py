@@ -16,9 +16,9 @@ _BEGIN, _COMMIT = ord("B"), ord("C")
 
 
 class Collector:
-    """Fed one message at a time; ``take`` hands over the batch at a transaction boundary.
+    """Fed one message at a time; `take` hands over the batch at a transaction boundary.
 
-    ``position`` is the end LSN of the last whole transaction seen. ``on_mismatch`` is asked for a newer table
+    `position` is the end LSN of the last whole transaction seen. `on_mismatch` is asked for a newer table
     definition when a relation does not fit; None means there is none and the table stops.
     """
 

@@ -1,8 +1,8 @@
 """Rows of one relation to Arrow, a column at a time.
 
-All messages of a batch are joined into one byte buffer and cut with vectorised arithmetic: for column j the position of
-every row's value is known once column j-1 is cut, so the Python interpreter runs per column, never per value. Casting
-is Arrow's. Shape suffixes: _N rows of the batch, _C columns of the relation.
+All messages of a batch are joined into one byte buffer and split with vectorised arithmetic: for column j the position
+of every row's value is known once column j-1 is split, so the Python interpreter runs per column, never per value.
+Casting is Arrow's. Shape suffixes: _N rows of the batch, _C columns of the relation.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class ValueRefused(ValueError):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a relation's tuples fill a contract table. ``places`` gives per contract column its index in the tuple, None
+    """How a relation's tuples fill a contract table. `places` gives per contract column its index in the tuple, None
     = not there."""
 
     table: Table
@@ -84,17 +84,17 @@ def match_layout(table: Table, relation: Relation) -> Layout:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Where the values of some tuples lie: ``kinds_CN``, ``starts_CN``, ``lengths_CN`` and the position after each
-    tuple, ``ends_N``."""
+class Tuples:
+    """Where the values of some tuples lie: `kinds_CN`, `starts_CN`, `lengths_CN` and the position after each
+    tuple, `ends_N`."""
 
     kinds_CN: Bytes
     starts_CN: Ints
     lengths_CN: Ints
     ends_N: Ints
 
-    def rows(self, index: Ints) -> "Cut":
-        return Cut(self.kinds_CN[:, index], self.starts_CN[:, index], self.lengths_CN[:, index], self.ends_N[index])
+    def rows(self, index: Ints) -> "Tuples":
+        return Tuples(self.kinds_CN[:, index], self.starts_CN[:, index], self.lengths_CN[:, index], self.ends_N[index])
 
 
 class RowBuffer:
@@ -108,8 +108,8 @@ class RowBuffer:
         lengths = np.fromiter(map(len, payloads), dtype=np.int64, count=len(payloads))
         self.starts_N: Ints = np.cumsum(lengths) - lengths
 
-    def cut(self, at_N: Ints, columns: int) -> Cut:
-        """Cut the tuples that begin (column count first) at these positions."""
+    def split(self, at_N: Ints, columns: int) -> Tuples:
+        """Split the tuples that begin (column count first) at these positions."""
         count = len(at_N)
         kinds = np.empty((columns, count), dtype=np.uint8)
         starts = np.empty((columns, count), dtype=np.int64)
@@ -124,18 +124,18 @@ class RowBuffer:
             starts[j] = position + 5
             lengths[j] = size
             position = position + 1 + size + 4 * filled
-        return Cut(kinds, starts, lengths, position)
+        return Tuples(kinds, starts, lengths, position)
 
-    def strings(self, cut: Cut, place: int) -> pa.Array:
-        """Column ``place`` of these tuples as Arrow strings, null where the server sent NULL."""
-        lengths, count = cut.lengths_CN[place], cut.kinds_CN.shape[1]
+    def strings(self, tuples: Tuples, place: int) -> pa.Array:
+        """Column `place` of these tuples as Arrow strings, null where the server sent NULL."""
+        lengths, count = tuples.lengths_CN[place], tuples.kinds_CN.shape[1]
         offsets = np.zeros(count + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         total = int(offsets[-1])
         if total >= 2**31:
             raise ValueRefused("more than 2 GiB of one column in one batch")
-        data = self._gather(cut.starts_CN[place], lengths, offsets)
-        valid = cut.kinds_CN[place] == _TEXT
+        data = self._gather(tuples.starts_CN[place], lengths, offsets)
+        valid = tuples.kinds_CN[place] == _TEXT
         nulls = count - int(np.count_nonzero(valid))
         bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes()) if nulls else None
         return pa.StringArray.from_buffers(
@@ -158,18 +158,18 @@ class RowBuffer:
 def decode_rows(layout: Layout, payloads: list[bytes], seqs: Ints) -> pa.Table:
     """Insert, Update and Delete messages of one relation to change rows in stream order.
 
-    ``seqs`` are the messages' numbers; a row's ``_seq`` is 2n + 1, a delete's 2n, so that a changed key becomes a
-    delete and an insert in that order. Columns: the contract's, then ``_op`` (i, u, d) and ``_seq``. Raises
+    `seqs` are the messages' numbers; a row's `_seq` is 2n + 1, a delete's 2n, so that a changed key becomes a
+    delete and an insert in that order. Columns: the contract's, then `_op` (i, u, d) and `_seq`. Raises
     ValueRefused.
     """
     buffer, width = RowBuffer(payloads), len(layout.relation.columns)
     ops, marks = buffer.bytes[buffer.starts_N], buffer.bytes[buffer.starts_N + 5]
     old_rows = np.flatnonzero((marks == _KEY) | (marks == _OLD))
-    old = buffer.cut(buffer.starts_N[old_rows] + 6, width)
+    old = buffer.split(buffer.starts_N[old_rows] + 6, width)
     new_at = buffer.starts_N + 6
     new_at[old_rows] = old.ends_N + 1
     new_rows = np.flatnonzero(ops != _DELETE)
-    new = buffer.cut(new_at[new_rows], width)
+    new = buffer.split(new_at[new_rows], width)
 
     old_of = np.full(len(payloads), -1, dtype=np.int64)
     old_of[old_rows] = np.arange(len(old_rows))
@@ -187,11 +187,11 @@ def decode_rows(layout: Layout, payloads: list[bytes], seqs: Ints) -> pa.Table:
 
 
 def truncate_row(layout: Layout, seq: int) -> pa.Table:
-    """The one row (``_op`` t, no key) that empties the table at its position."""
+    """The one row (`_op` t, no key) that empties the table at its position."""
     return pa.Table.from_pylist([{"_op": "t", "_seq": 2 * seq}], schema=layout.schema)
 
 
-def _fill_unchanged(layout: Layout, new: Cut, old: Cut, old_of: Ints, marks: Bytes) -> None:
+def _fill_unchanged(layout: Layout, new: Tuples, old: Tuples, old_of: Ints, marks: Bytes) -> None:
     """Put the old tuple's slice where an UPDATE left a TOASTed value out (in place)."""
     unchanged = new.kinds_CN == _UNCHANGED
     if not unchanged.any():
@@ -208,7 +208,7 @@ def _fill_unchanged(layout: Layout, new: Cut, old: Cut, old_of: Ints, marks: Byt
         new.lengths_CN[j, rows] = old.lengths_CN[j, old_of[rows]]
 
 
-def _moved_keys(layout: Layout, buffer: RowBuffer, new: Cut, old: Cut, old_of: Ints) -> Mask:
+def _moved_keys(layout: Layout, buffer: RowBuffer, new: Tuples, old: Tuples, old_of: Ints) -> Mask:
     """Which updates changed the primary key."""
     moved = np.zeros(len(old_of), dtype=np.bool_)
     rows = np.flatnonzero(old_of >= 0)
@@ -220,13 +220,13 @@ def _moved_keys(layout: Layout, buffer: RowBuffer, new: Cut, old: Cut, old_of: I
     return moved
 
 
-def _rows(layout: Layout, buffer: RowBuffer, cut: Cut, ops: npt.NDArray[np.str_], seqs: Ints) -> pa.Table:
+def _rows(layout: Layout, buffer: RowBuffer, tuples: Tuples, ops: npt.NDArray[np.str_], seqs: Ints) -> pa.Table:
     arrays = []
     for column, place in zip(layout.table.columns, layout.places, strict=True):
         if place is None:
             arrays.append(pa.nulls(len(seqs), column.arrow))
         else:
-            arrays.append(cast(layout.table, column, buffer.strings(cut, place)))
+            arrays.append(cast(layout.table, column, buffer.strings(tuples, place)))
     return pa.Table.from_arrays([*arrays, pa.array(ops, pa.string()), pa.array(seqs, pa.int64())], schema=layout.schema)
 
 

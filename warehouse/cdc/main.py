@@ -16,8 +16,9 @@ import psycopg2
 from deltalake.exceptions import DeltaError
 
 from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.backoff import Backoff, RetryDue
 from warehouse.cdc.collect import Collector
-from warehouse.cdc.healing import HealingDue, Patience
+from warehouse.cdc.maintenance import Cadence, Maintenance
 from warehouse.cdc.pgoutput import ProtocolError, Relation
 from warehouse.cdc.recover import Server, decide, mismatches, snapshot_all, snapshot_some
 from warehouse.cdc.slot import (
@@ -31,7 +32,6 @@ from warehouse.cdc.slot import (
 )
 from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
-from warehouse.cdc.upkeep import Cadence, Upkeep
 from warehouse.contract import Contract, ContractError, Table, load_contract
 from warehouse.lake.watermark import LakeStateError, Source
 from warehouse.settings import WarehouseSettings
@@ -51,19 +51,19 @@ class AnotherConsumer(RuntimeError):
 
 
 def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
-    """Run until ``stop`` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status
+    """Run until `stop` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status
     file says why)."""
     stop = stop or Stop()
     lsn = 0
     attempt = 0
     status = StatusFile(settings.status_path)
-    patience = Patience(settings.cdc_heal_seconds)
+    backoff = Backoff(settings.cdc_heal_seconds)
     with lake_lock(settings), status.beating():
         while not stop.asked:
-            session = Session(settings, stop, status, patience)
+            session = Session(settings, stop, status, backoff)
             try:
                 session.run()
-            except (ContractChanged, HealingDue) as change:
+            except (ContractChanged, RetryDue) as change:
                 log.info("%s", change)
                 attempt = 0
             except (SourceError, ContractError, LakeStateError, ProtocolError) as error:
@@ -81,7 +81,7 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
 
 
 class Stop:
-    """Set by SIGTERM and SIGINT, or by hand where ``serve`` runs in a thread."""
+    """Set by SIGTERM and SIGINT, or by hand where `serve` runs in a thread."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -99,12 +99,12 @@ class Stop:
 
 
 class Session:
-    """One contract, one pair of connections. Ends by ``stop``, a newer contract or an error."""
+    """One contract, one pair of connections. Ends by `stop`, a newer contract or an error."""
 
-    def __init__(self, settings: WarehouseSettings, stop: Stop, status: StatusFile, patience: Patience) -> None:
+    def __init__(self, settings: WarehouseSettings, stop: Stop, status: StatusFile, backoff: Backoff) -> None:
         self.lsn = 0
         self.streamed = False
-        self._settings, self._stop, self._status, self._patience = settings, stop, status, patience
+        self._settings, self._stop, self._status, self._backoff = settings, stop, status, backoff
         self._broken: dict[str, str] = {}  # what the start found, among it tables that no watermark has ever shown
         self._stopped: dict[str, str] = {}
         self._ticked_at = 0.0
@@ -193,15 +193,15 @@ class Session:
             )
             if _mtime(settings.contract_path) not in (written, 0):
                 raise ContractChanged(f"{settings.contract_path} changed")
-            if self._patience.due(stopped=bool(self._stopped)):
-                raise HealingDue(f"trying again with {', '.join(sorted(self._stopped))}")
+            if self._backoff.due(stopped=bool(self._stopped)):
+                raise RetryDue(f"trying again with {', '.join(sorted(self._stopped))}")
 
         stream = Stream(
             replication,
             sql=sql,
             writer=writer,
             collector=collector,
-            upkeep=Upkeep(writer, cadence),
+            maintenance=Maintenance(writer, cadence),
             pace=pace,
             tick=tick,
         )

@@ -1,4 +1,4 @@
-"""The pgoutput protocol, version 1: every message that is not a row. Rows are decoded by column in ``columns``.
+"""The pgoutput protocol, version 1: every message that is not a row. Rows are decoded by column in `columns`.
 
 Source of the layouts: PostgreSQL documentation, "Logical Replication Message Formats". Integers are big endian, strings
 end in NUL.
@@ -19,7 +19,7 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Begin:
-    """``final_lsn`` is where the commit record starts."""
+    """`final_lsn` is where the commit record starts."""
 
     final_lsn: int
     commit_ts: datetime
@@ -28,7 +28,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Commit:
-    """``end_lsn`` is just after the commit record: the position that says this transaction is included."""
+    """`end_lsn` is just after the commit record: the position that says this transaction is included."""
 
     commit_lsn: int
     end_lsn: int
@@ -37,7 +37,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class RelationColumn:
-    """One column as Postgres sends it; ``oid`` and ``typmod`` are its type."""
+    """One column as Postgres sends it; `oid` and `typmod` are its type."""
 
     name: str
     key: bool
@@ -69,7 +69,7 @@ class Truncate:
 
 @dataclass(frozen=True)
 class Message:
-    """From ``pg_logical_emit_message``."""
+    """From `pg_logical_emit_message`."""
 
     transactional: bool
     lsn: int

@@ -32,14 +32,14 @@ _SLOT_WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Decision:
-    """``snapshot``: why everything is read anew, None when the stream goes on where the lake is."""
+    """`snapshot`: why everything is read anew, None when the stream goes on where the lake is."""
 
     snapshot: str | None
 
 
 @dataclass(frozen=True)
 class Server:
-    """The source as this session found it. ``relations``: what is published; ``version``: the server's number."""
+    """The source as this session found it. `relations`: what is published; `version`: the server's number."""
 
     url: str
     sql: psycopg.Connection[tuple[object, ...]]
@@ -114,8 +114,8 @@ def snapshot_some(
     """Single tables under a temporary slot's snapshot, while the stream stays where it is; returns those that failed,
     with the reason.
 
-    Their rows carry the later cut LSN; the stream skips them up to there and the first watermark at or after it shows
-    them.
+    Their rows carry the later snapshot LSN; the stream skips them up to there and the first watermark at or after it
+    shows them.
     """
     stopped: dict[str, str] = {}
     slot = f"{writer.source.slot}_table"
@@ -129,7 +129,7 @@ def snapshot_some(
 def _copy(
     server: Server, writer: LakeWriter, names: list[str], exported: ExportedSnapshot, stopped: dict[str, str]
 ) -> None:
-    """Read the tables one after another; the reasons of those that cannot be read go into ``stopped``."""
+    """Read the tables one after another; the reasons of those that cannot be read go into `stopped`."""
     first = writer.mark is None
     with connect_sql(server.url) as reader:
         import_snapshot(reader, exported.name)

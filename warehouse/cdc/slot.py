@@ -35,7 +35,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class SlotState:
-    """``lost`` holds the reason when its log is gone."""
+    """`lost` holds the reason when its log is gone."""
 
     confirmed_lsn: int
     active_pid: int | None
@@ -44,7 +44,7 @@ class SlotState:
 
 @dataclass(frozen=True)
 class ExportedSnapshot:
-    """A snapshot that holds exactly the transactions that ended at or before ``lsn``. Valid while the exporting
+    """A snapshot that holds exactly the transactions that ended at or before `lsn`. Valid while the exporting
     connection idles."""
 
     lsn: int

@@ -36,7 +36,7 @@ def read_table(
     held = bytearray()  # one growing buffer: a list of rows costs ten times as much, most of it the collector's walks
     for row in _copy_out(
         connection, query
-    ):  # the server sends one row a message, so a cut between messages is a cut between rows
+    ):  # the server sends one row a message, so a boundary between messages is one between rows
         held += row
         if len(held) >= CHUNK_BYTES:
             yield parse_csv(table, held)
@@ -46,7 +46,7 @@ def read_table(
 
 
 def _copy_out(connection: psycopg.Connection[tuple[object, ...]], query: sql.Composed) -> Iterator[bytes | memoryview]:
-    """The rows of a COPY TO STDOUT straight from libpq: a fifth of the cost of ``cursor.copy`` per row."""
+    """The rows of a COPY TO STDOUT straight from libpq: a fifth of the cost of `cursor.copy` per row."""
     libpq = connection.pgconn
     libpq.send_query(query.as_bytes(connection))
     result = libpq.get_result()

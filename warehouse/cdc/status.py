@@ -36,7 +36,7 @@ class StatusFile:
         stopped: dict[str, str],
         error: str | None = None,
     ) -> None:
-        """``state`` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server
+        """`state` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server
         cannot be asked."""
         with self._lock:
             self._document = {

@@ -16,7 +16,7 @@ from psycopg2.extras import REPLICATION_LOGICAL, LogicalReplicationConnection
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.batch import Batch
 from warehouse.cdc.collect import Collector
-from warehouse.cdc.upkeep import Upkeep
+from warehouse.cdc.maintenance import Maintenance
 from warehouse.failpoints import hit
 from warehouse.lake.watermark import Watermark
 
@@ -28,7 +28,7 @@ _UPKEEP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """A batch is handed over at ``rows`` or after ``seconds``, whichever is first, always at the end of a
+    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a
     transaction."""
 
     seconds: float
@@ -37,7 +37,7 @@ class Pace:
 
 
 class Stream:
-    """One replication connection from the lake's LSN on. ``tick`` is called about once a second with the oldest
+    """One replication connection from the lake's LSN on. `tick` is called about once a second with the oldest
     undurable commit time."""
 
     def __init__(
@@ -47,15 +47,15 @@ class Stream:
         sql: psycopg.Connection[tuple[object, ...]],
         writer: LakeWriter,
         collector: Collector,
-        upkeep: Upkeep,
+        maintenance: Maintenance,
         pace: Pace,
         tick: Callable[[datetime | None], None],
     ) -> None:
-        self._sql, self._writer, self._collector, self._upkeep, self._pace, self._tick = (
+        self._sql, self._writer, self._collector, self._maintenance, self._pace, self._tick = (
             sql,
             writer,
             collector,
-            upkeep,
+            maintenance,
             pace,
             tick,
         )
@@ -63,13 +63,13 @@ class Stream:
         self._writing: Future[Watermark] | None = None
         self._written: Batch | None = None
         self._busy = False
-        self._keeping: Future[str | None] | None = None
+        self._maintaining: Future[str | None] | None = None
         self._durable = writer.lsn
         self._opened_at: float | None = None
         self._committed_at = self._fed_back_at = self._kept_at = time.monotonic()
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
-        """Stream until ``stopping``; what is complete is then made durable. Raises what the server or the lake
+        """Stream until `stopping`; what is complete is then made durable. Raises what the server or the lake
         raises."""
         self._cursor.start_replication(
             slot_name=self._writer.source.slot,
@@ -86,7 +86,7 @@ class Stream:
                 self._receive()
                 self._settle(block=False)
                 self._hand_over(lake)
-                self._keep_house(lake)
+                self._maintain(lake)
                 self._heartbeat()
                 self._tick(self._oldest())
             self._finish(lake)
@@ -143,16 +143,16 @@ class Stream:
         batch.discard()
         return mark
 
-    def _keep_house(self, lake: ThreadPoolExecutor) -> None:
-        """At most one piece of upkeep a second, in the same thread as the batches, so that a table has one writer."""
-        if self._keeping is not None:
-            if not self._keeping.done():
+    def _maintain(self, lake: ThreadPoolExecutor) -> None:
+        """At most one piece of maintenance a second, in the thread of the batches, so that a table has one writer."""
+        if self._maintaining is not None:
+            if not self._maintaining.done():
                 return
-            self._keeping.result()
-            self._keeping = None
+            self._maintaining.result()
+            self._maintaining = None
         if time.monotonic() - self._kept_at >= _UPKEEP_SECONDS:
             self._kept_at = time.monotonic()
-            self._keeping = lake.submit(self._upkeep.step, busy=self._busy)
+            self._maintaining = lake.submit(self._maintenance.run_next, busy=self._busy)
 
     def _settle(self, *, block: bool) -> None:
         """When the batch being written is durable, tell the slot; while waiting keep the connection alive."""

@@ -14,7 +14,7 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Sink:
-    """A commit of the columns of ``schema``: ``write`` reads the stream to its end and commits, or commits nothing."""
+    """A commit of the columns of `schema`: `write` reads the stream to its end and commits, or commits nothing."""
 
     schema: pa.Schema
     write: Callable[[pa.RecordBatchReader], int]
@@ -67,7 +67,7 @@ class _Feed:
 
 
 def write_all(chunks: Iterable[pa.Table], sinks: Sequence[Sink]) -> list[int]:
-    """Send every chunk to every sink; returns what each ``write`` returned. An error while reading leaves no commit."""
+    """Send every chunk to every sink; returns what each `write` returned. An error while reading leaves no commit."""
     with ThreadPoolExecutor(len(sinks), thread_name_prefix="lake-write") as pool:
         feeds = [_Feed(sink, pool) for sink in sinks]
         try:

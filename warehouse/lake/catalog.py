@@ -18,7 +18,7 @@ _CONFIGURATION: Mapping[str, str] = {"delta.checkpointInterval": "50", "delta.lo
 
 
 def table_uri(lake: str | os.PathLike[str], *parts: str) -> str:
-    """``lake`` joined with ``changes``/``current``/``derived`` and a name; works for folders and object-store URIs."""
+    """`lake` joined with `changes`/`current`/`derived` and a name; works for folders and object-store URIs."""
     root = str(lake)
     if "://" not in root:
         root = str(Path(root).absolute())
@@ -51,7 +51,7 @@ def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> Delt
 
 
 def added_columns(table: DeltaTable, schema: pa.Schema) -> list[str]:
-    """Columns of ``schema`` that the table does not have yet; raises TypeChanged."""
+    """Columns of `schema` that the table does not have yet; raises TypeChanged."""
     have = arrow_schema(table)
     for field in schema:
         if field.name in have.names and have.field(field.name).type != field.type:
@@ -97,8 +97,8 @@ def root_of(table: DeltaTable) -> str:
 
 
 def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
-    """Paths (URIs on an object store) of the live files; with ``above_lsn`` only those that can hold a greater
-    ``_commit_lsn``."""
+    """Paths (URIs on an object store) of the live files; with `above_lsn` only those that can hold a greater
+    `_commit_lsn`."""
     actions, root = pa.table(table.get_add_actions(flatten=True)), root_of(table)
     paths = actions["path"].to_pylist()
     if above_lsn is not None and "max._commit_lsn" in actions.column_names:

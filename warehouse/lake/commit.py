@@ -26,11 +26,11 @@ def commit_rows(
     mode: Literal["append", "overwrite"] = "append",
     evolve: bool = False,
 ) -> int:
-    """Write ``data`` and, when given, the table's new LSN in one commit; returns the new version.
+    """Write `data` and, when given, the table's new LSN in one commit; returns the new version.
 
-    With ``evolve`` columns of ``data`` that the table lacks are added by the same commit.
+    With `evolve` columns of `data` that the table lacks are added by the same commit.
 
-    ``lsn`` becomes the Delta application transaction ``souk_cdc``: ``durable_lsn`` reads it back after any crash.
+    `lsn` becomes the Delta application transaction `souk_cdc`: `durable_lsn` reads it back after any crash.
     """
     noted = {"lsn": str(lsn)} if lsn is not None else {}
     properties = CommitProperties(
@@ -78,7 +78,7 @@ def sync_commits(commits: Iterable[tuple[DeltaTable, int]]) -> None:
 
 
 def sync_since(table: DeltaTable, version: int) -> None:
-    """fsync every commit after ``version``: a later, durable one rests on all of them."""
+    """fsync every commit after `version`: a later, durable one rests on all of them."""
     sync_commits((table, number) for number in range(version + 1, table.version() + 1))
 
 

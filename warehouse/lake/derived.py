@@ -21,7 +21,7 @@ Mode = Literal["append", "overwrite"]
 
 
 def derived_uri(lake: str | os.PathLike[str], name: str) -> str:
-    """The folder of a derived table: where an engine writes its Parquet files before ``commit_files``."""
+    """The folder of a derived table: where an engine writes its Parquet files before `commit_files`."""
     return table_uri(lake, "derived", name)
 
 
@@ -34,10 +34,10 @@ def commit_files(
     mode: Mode = "overwrite",
     metadata: Mapping[str, str] | None = None,
 ) -> int:
-    """Commit Parquet files that already lie under ``derived_uri(lake, name)``; returns the new version.
+    """Commit Parquet files that already lie under `derived_uri(lake, name)`; returns the new version.
 
-    Unpartitioned, local files. ``metadata`` is kept in the commit (``read_metadata``): put the source watermark's LSN
-    there. Raises ValueError when a file lies elsewhere or its columns are not exactly those of ``schema``; nothing is
+    Unpartitioned, local files. `metadata` is kept in the commit (`read_metadata`): put the source watermark's LSN
+    there. Raises ValueError when a file lies elsewhere or its columns are not exactly those of `schema`; nothing is
     committed then.
     """
     uri = derived_uri(lake, name)
@@ -72,7 +72,7 @@ def read_derived(lake: str | os.PathLike[str], name: str, version: int | None = 
 
 
 def derived_files(lake: str | os.PathLike[str], name: str, version: int | None = None) -> list[str]:
-    """The live Parquet files, for ``read_parquet`` of DuckDB or Spark."""
+    """The live Parquet files, for `read_parquet` of DuckDB or Spark."""
     table = open_table(derived_uri(lake, name), version)
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")

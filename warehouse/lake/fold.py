@@ -1,6 +1,6 @@
-"""The fold: the change log's tail merged into ``current``, and the housekeeping that keeps files few and space bounded.
+"""The fold: the change log's tail merged into `current`, and the housekeeping that keeps files few and space bounded.
 
-A fold writes the very query readers use (``state_sql``) at one watermark, so it cannot disagree with them. It rewrites
+A fold writes the very query readers use (`state_sql`) at one watermark, so it cannot disagree with them. It rewrites
 the whole base; folding only when the tail is a fixed share of the base keeps that at a constant number of writes per
 changed row.
 """
@@ -19,7 +19,7 @@ COMPACT_TARGET_BYTES = 64 * 1024 * 1024
 
 
 def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) -> TableVersion:
-    """Write the table's state at the watermark as the new base; returns versions whose ``folded_lsn`` is the watermark.
+    """Write the table's state at the watermark as the new base; returns versions whose `folded_lsn` is the watermark.
 
     Until a later watermark names the new version nobody reads it: a process killed here has only wasted its work.
     """
@@ -48,7 +48,7 @@ def compact(table: DeltaTable) -> int:
 
 
 def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: int) -> datetime:
-    """Delete files no watermark of the last ``retention_hours`` needs, and older watermarks; returns the oldest time
+    """Delete files no watermark of the last `retention_hours` needs, and older watermarks; returns the oldest time
     still readable."""
     horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
     stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -64,7 +64,7 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
 
 
 def forget(table: DeltaTable, retention_hours: int) -> None:
-    """Delete the files of a table that no version of the last ``retention_hours`` needs, and as old ones that no
+    """Delete the files of a table that no version of the last `retention_hours` needs, and as old ones that no
     version ever named: what a killed writer left."""
     before = table.version()
     table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)

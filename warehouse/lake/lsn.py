@@ -1,8 +1,8 @@
-"""Log sequence numbers: int in the lake, ``X/Y`` text in Postgres."""
+"""Log sequence numbers: int in the lake, `X/Y` text in Postgres."""
 
 
 def parse_lsn(text: str) -> int:
-    """``'0/16B3748'`` or a decimal number to an int; raises ValueError."""
+    """`'0/16B3748'` or a decimal number to an int; raises ValueError."""
     high, slash, low = text.strip().partition("/")
     if not slash:
         return int(text)

@@ -1,7 +1,7 @@
 """Reading the lake at one watermark: the exact current state, and the change log, as plain Parquet file lists.
 
-``state_sql`` is the one definition of "current state": ``attach`` makes views of it, the fold writes its result,
-``verify`` compares it.
+`state_sql` is the one definition of "current state": `attach` makes views of it, the fold writes its result,
+`verify` compares it.
 """
 
 import os
@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TableFiles:
-    """What must be read to know one table at one LSN. ``schema`` is the change log's, ``tail`` the change files above
+    """What must be read to know one table at one LSN. `schema` is the change log's, `tail` the change files above
     the base."""
 
     schema: pa.Schema
@@ -73,7 +73,7 @@ def table_files(lake: str | os.PathLike[str], name: str, version: TableVersion, 
 
 
 def state_sql(files: TableFiles) -> str:
-    """A SELECT of the published columns and ``_commit_lsn``: one row per key that exists at ``files.lsn``."""
+    """A SELECT of the published columns and `_commit_lsn`: one row per key that exists at `files.lsn`."""
     columns = ", ".join(quote(name) for name in [*files.columns, "_commit_lsn"])
     wanted = pa.schema([files.schema.field(name) for name in [*files.columns, "_commit_lsn"]])
     base = f"SELECT {columns} FROM ({scan_sql(files.base, wanted)}) AS base"
@@ -100,7 +100,7 @@ SELECT {columns} FROM last WHERE _op <> 'd'""".strip()
 
 
 def replay_sql(files: TableFiles) -> str:
-    """The state that follows from the change log alone (``files`` from ``whole_log``): the oracle for ``state_sql``.
+    """The state that follows from the change log alone (`files` from `whole_log`): the oracle for `state_sql`.
 
     Written differently on purpose: for every key its last row by position, kept when it is no delete and lies after the
     last reset.
@@ -119,7 +119,7 @@ WHERE op <> 'd' AND position > coalesce((SELECT max(position) FROM log WHERE _op
 
 
 def changes_sql(files: TableFiles) -> str:
-    """A SELECT of the change log up to ``files.lsn`` (with ``_op``, ``_commit_lsn``, ``_ordinal``, ``_commit_ts``)."""
+    """A SELECT of the change log up to `files.lsn` (with `_op`, `_commit_lsn`, `_ordinal`, `_commit_ts`)."""
     return f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn <= {files.lsn}"
 
 
@@ -131,10 +131,10 @@ def attach(
     *,
     changes: bool = False,
 ) -> None:
-    """One view per table in ``schema`` = its exact state at the watermark, plus the one-row view ``_watermark``.
+    """One view per table in `schema` = its exact state at the watermark, plus the one-row view `_watermark`.
 
-    With ``changes=True`` also ``<table>__changes``, the change log up to the watermark. A table whose replication
-    stopped is attached as of the LSN where it stopped; ``_watermark.stopped`` names it.
+    With `changes=True` also `<table>__changes`, the change log up to the watermark. A table whose replication
+    stopped is attached as of the LSN where it stopped; `_watermark.stopped` names it.
     """
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     for name, version in watermark.versions.items():
@@ -153,7 +153,7 @@ def attach(
 
 
 def read_current(lake: str | os.PathLike[str], table: str, watermark: Watermark) -> pa.Table:
-    """One table's exact state at the watermark, published columns and ``_commit_lsn``, contract types; order not
+    """One table's exact state at the watermark, published columns and `_commit_lsn`, contract types; order not
     defined."""
     if table not in watermark.versions:
         raise LakeStateError(
@@ -195,7 +195,7 @@ def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, fi
 
 
 def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:
-    """All rows of ``files`` with exactly the columns and types of ``schema``; files older than a column give NULL
+    """All rows of `files` with exactly the columns and types of `schema`; files older than a column give NULL
     there."""
     empty = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {quote(field.name)}" for field in schema)
     if not files:

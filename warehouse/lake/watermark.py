@@ -35,10 +35,10 @@ class SnapshottedAnew(LakeStateError):
 
 @dataclass(frozen=True)
 class TableVersion:
-    """Delta versions of one table. ``current`` holds every change up to ``folded_lsn``, the change log the rest.
+    """Delta versions of one table. `current` holds every change up to `folded_lsn`, the change log the rest.
 
-    ``stopped_lsn`` and ``error`` are set when replication of this table stopped: its state is then that of
-    ``stopped_lsn``.
+    `stopped_lsn` and `error` are set when replication of this table stopped: its state is then that of
+    `stopped_lsn`.
     """
 
     changes: int
@@ -50,7 +50,7 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class Source:
-    """Which Postgres history the LSNs belong to. ``kind`` is ``snapshot`` for the first watermark after a
+    """Which Postgres history the LSNs belong to. `kind` is `snapshot` for the first watermark after a
     (re-)snapshot."""
 
     system_id: str
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Watermark:
-    """All transactions that ended at or before ``lsn``, and no other."""
+    """All transactions that ended at or before `lsn`, and no other."""
 
     lsn: int
     commit_ts: datetime
@@ -116,11 +116,11 @@ def watermarks(lake: str | os.PathLike[str]) -> list[Watermark]:
 
 
 def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
-    """The lake exactly at ``lsn``, which may lie between two stored watermarks.
+    """The lake exactly at `lsn`, which may lie between two stored watermarks.
 
     The base comes from the last watermark at or before it (a later fold already contains later rows), the change log
     from the first one at or after it. A table that stopped between the two is shown as stopped. Raises LakeStateError
-    when the lake has not reached ``lsn``, SnapshottedAnew when a snapshot jumped over it.
+    when the lake has not reached `lsn`, SnapshottedAnew when a snapshot jumped over it.
     """
     files = [path for path, _ in _files(lake)]
     first = _first(files, f"lsn <= {lsn}", "DESC")

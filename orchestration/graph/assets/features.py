@@ -3,7 +3,7 @@ read into Redis."""
 
 import dagster as dg
 
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
 
 
@@ -14,7 +14,7 @@ from orchestration.graph.resources import Platform
     kinds={"feast", "redis"},
     tags={"layer": "online"},
 )
-def online_features(platform: Platform) -> Made:
+def online_features(platform: Platform) -> Materialized:
     """The newest rows of every shopper and of the shop in Redis, and the feature views in Feast's registry."""
     from features.materialise import materialise  # feast: only the process that runs this step pays for it
 

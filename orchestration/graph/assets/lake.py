@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from orchestration.graph.lake_position import reach_source
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
 from warehouse.contract import load_contract
 from warehouse.settings import WarehouseSettings
@@ -33,7 +33,7 @@ _SPECS = [
 
 
 @dg.multi_asset(name="lake", specs=_SPECS)
-def lake(platform: Platform) -> Iterator[Made]:
+def lake(platform: Platform) -> Iterator[Materialized]:
     """Wait until the lake holds everything the shop has committed; report each table's rows, version and log
     position."""
     position = reach_source(platform.warehouse)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.graph.champion import confirm_champion
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
 
 
@@ -14,7 +14,7 @@ from orchestration.graph.resources import Platform
     kinds={"fastapi"},
     tags={"layer": "serving"},
 )
-def champion(platform: Platform) -> Made:
+def champion(platform: Platform) -> Materialized:
     """The bundle models/champion.json names, confirmed in use by the recommender's own process."""
     found = confirm_champion(platform.training.models, platform.serving_url)
     metadata: Metadata = {

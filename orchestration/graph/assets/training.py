@@ -3,7 +3,7 @@ it deserves it."""
 
 import dagster as dg
 
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
 
 
@@ -21,7 +21,7 @@ from orchestration.graph.resources import Platform
     kinds={"pytorch", "mlflow"},
     tags={"layer": "model"},
 )
-def recommender(platform: Platform) -> Made:
+def recommender(platform: Platform) -> Materialized:
     """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
     from training.data.datasets import TooFewPurchases
     from training.data.readers import (

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from orchestration.graph.cut import recorded_cut
 from orchestration.graph.dbt_graph import DbtModel, read_project
 from orchestration.graph.dbt_results import CHECK, build_events, failed_checks
-from orchestration.graph.metadata import Made, Metadata
+from orchestration.graph.metadata import Materialized, Metadata
+from orchestration.graph.recorded import recorded_watermark
 from orchestration.graph.resources import Platform
 from transforms.build import build
 from transforms.errors import BuildFailed
@@ -48,11 +48,11 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
         for name, text in _SPARK.items()
     ],
 )
-def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Made]:
+def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized]:
     """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
     from transforms.spark.run import run  # pyspark: only the process that runs this step pays for it
 
-    done = run(platform.transforms, recorded_cut(context.instance, platform))
+    done = run(platform.transforms, recorded_watermark(context.instance, platform))
     for name in _SPARK:
         metadata: Metadata = {
             "dagster/row_count": done.rows[name],
@@ -70,12 +70,12 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
         dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests") for model in MODELS if model.tested
     ],
 )
-def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Made | dg.AssetCheckResult]:
+def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized | dg.AssetCheckResult]:
     """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish
     nothing."""
     settings = platform.transforms
     try:
-        built = build(settings, recorded_cut(context.instance, platform))
+        built = build(settings, recorded_watermark(context.instance, platform))
     except BuildFailed:
         yield from failed_checks(MODELS, settings.dbt_target)
         raise

@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from orchestration.graph import pipeline
-from orchestration.graph.checks import compare_totals
+from orchestration.graph.checks.transforms import compare_totals
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import read_outcomes
 from orchestration.graph.dead_runs import fail_dead_runs

@@ -22,7 +22,7 @@ ROW = f"insert into things (thing_id, name, price) values ('{ONE}', 'a', 1.00)"
 
 @pytest.fixture
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
-    """A running process, streaming, one row in ``things``."""
+    """A running process, streaming, one row in `things`."""
     lab = CdcLab(postgres_server, tmp_path)
     lab.execute(ROW)
     lab.start_thread()

@@ -23,7 +23,7 @@ def test_the_shops_contract_loads_and_every_type_has_its_place() -> None:
 
 
 def broken(**change: object) -> dict[str, Any]:  # Any: a JSON document
-    """The lab's contract with its first table changed; a ``column`` dict changes that table's first column."""
+    """The lab's contract with its first table changed; a `column` dict changes that table's first column."""
     document: dict[str, Any] = lab_contract()  # Any: the same document
     column = change.pop("column", None)
     document["tables"][0].update(change)

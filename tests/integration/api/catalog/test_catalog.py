@@ -1,7 +1,6 @@
 """The catalog over HTTP as a visitor reads it: lists, one product, its artwork, the category tree."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -81,7 +80,7 @@ def test_a_list_is_the_seeds_body(shop: Shop) -> None:
         ({"category": "garden"}, ["Alpha", "Beta", "Gamma", "Delta"]),
         ({"category": "Nowhere"}, []),
         ({"category": "%"}, []),
-        ({"category": str(uuid4())}, []),
+        ({"category": "01890000-0000-7000-8000-000000000000"}, []),
         ({"category": "/Home", "sort": "price_asc"}, ["Alpha", "Beta", "Gamma", "Delta", "Epsilon"]),
         ({"category": "/Home", "sort": "price_desc"}, ["Epsilon", "Delta", "Gamma", "Beta", "Alpha"]),
         ({"category": "/Home", "sort": "rating"}, ["Alpha", "Delta", "Beta", "Gamma", "Epsilon"]),
@@ -191,7 +190,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
     assert variants == {"productId": product["productId"], "currency": "USD", "variants": product["variants"]}
 
 
-@pytest.mark.parametrize("product_id", [str(uuid4()), "abc", "1", "%20", "0" * 90])
+@pytest.mark.parametrize("product_id", ["01890000-0000-7000-8000-000000000000", "abc", "1", "%20", "0" * 90])
 @pytest.mark.parametrize("suffix", ["", "/variants", "/image.svg"])
 def test_an_unknown_or_malformed_id_is_not_found(shop: Shop, product_id: str, suffix: str) -> None:
     problem(shop.client.get(f"/api/v1/products/{product_id}{suffix}"), 404, "product-not-found")

@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rows(table: Table, *ids: int) -> pa.Table:
-    """Rows of ``lines``."""
+    """Rows of `lines`."""
     return pa.Table.from_pylist(
         [{"line_id": number, "quantity": number, "created_at": NOW} for number in ids], schema=table.data_schema
     )
@@ -43,7 +43,7 @@ def writer(tmp_path: Path) -> LakeWriter:
 
 
 def batch(lsn: int, *, stopped: dict[str, tuple[int, str]] | None = None, refused: str | None = None) -> Batch:
-    """One transaction that ends at ``lsn``; ``refused``: rows of ``lines`` that no column can hold."""
+    """One transaction that ends at `lsn`; `refused`: rows of `lines` that no column can hold."""
     made = Batch()
     made.lsn = lsn
     made.transactions.first_seq, made.transactions.end_lsn, made.transactions.commit_ts = [0], [lsn], [NOW]

@@ -1,7 +1,7 @@
 select
     state.product_id,
     state.event_timestamp,
-    cut.as_of as created_timestamp,
+    watermark.as_of as created_timestamp,
     cast(state.orders_7d as bigint) as product__orders_7d,
     cast(state.orders_30d as bigint) as product__orders_30d,
     cast(state.units_30d as bigint) as product__units_30d,
@@ -22,6 +22,6 @@ select
     cast(coalesce(state.first_order_day, 0) as bigint) as product__first_order_day,
     cast(coalesce(state.last_order_day, 0) as bigint) as product__last_order_day,
     product.category_id as product__category_id
-from {{ ref('int_features__product_sweep') }} as state
-inner join {{ ref('int_products__catalogued') }} as product using (product_id)
-cross join {{ ref('int_build__cut') }} as cut
+from {{ ref('int_features__product_windows') }} as state
+inner join {{ ref('int_products__joined') }} as product using (product_id)
+cross join {{ ref('int_build__watermark') }} as watermark

@@ -61,13 +61,13 @@ snapshots as (
 
     select
         ends.user_id,
-        least({{ utc_midnight('ends.order_date + 1') }}, cut.as_of) as event_timestamp,
+        least({{ utc_midnight('ends.order_date + 1') }}, watermark.as_of) as event_timestamp,
         ends.last_line,
         -- a day without a new product keeps the distinct products of the days before
         max(first_ends.last_first) over (partition by ends.user_id order by ends.order_date) as last_first
     from ends
     left join first_ends using (user_id, order_date)
-    cross join {{ ref('int_build__cut') }} as cut
+    cross join {{ ref('int_build__watermark') }} as watermark
 
 ),
 
@@ -76,17 +76,17 @@ with_watermark as (
     select user_id, event_timestamp, last_line, last_first
     from snapshots
     union all
-    select snapshots.user_id, cut.as_of, max(snapshots.last_line), max(snapshots.last_first)
+    select snapshots.user_id, watermark.as_of, max(snapshots.last_line), max(snapshots.last_first)
     from snapshots
-    cross join {{ ref('int_build__cut') }} as cut
-    group by snapshots.user_id, cut.as_of
+    cross join {{ ref('int_build__watermark') }} as watermark
+    group by snapshots.user_id, watermark.as_of
 
 )
 
 select
     snapshot.user_id,
     snapshot.event_timestamp,
-    cut.as_of as created_timestamp,
+    watermark.as_of as created_timestamp,
     whole.products[greatest(snapshot.last_line - 49, 1):snapshot.last_line] as user__sequence,
     whole_bought.products[greatest(snapshot.last_first - 499, 1):snapshot.last_first] as user__bought
 from (
@@ -96,4 +96,4 @@ from (
 ) as snapshot
 inner join whole using (user_id)
 inner join whole_bought using (user_id)
-cross join {{ ref('int_build__cut') }} as cut
+cross join {{ ref('int_build__watermark') }} as watermark

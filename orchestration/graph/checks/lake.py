@@ -1,0 +1,62 @@
+"""Checks on the lake's tables."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.graph.assets.lake import lake_tables
+from orchestration.graph.metadata import Metadata
+from orchestration.graph.recorded import recorded_rows
+from orchestration.graph.resources import Platform
+from warehouse.verify import verify_against_postgres
+
+EQUALS = "equals_postgres"
+_LAG_SECONDS = 300.0
+_FILLED = ("orders", "order_items", "products", "product_variants", "categories", "users")
+
+
+@dg.multi_asset_check(
+    name="lake_equals_postgres",
+    specs=[
+        dg.AssetCheckSpec(EQUALS, asset=name, blocking=True, description="Row for row at one LSN")
+        for name in lake_tables()
+    ],
+)
+def lake_equals_postgres(platform: Platform) -> Iterator[dg.AssetCheckResult]:
+    """Every published table, hashed on both sides inside one exported snapshot."""
+    settings = platform.warehouse
+    verdict = verify_against_postgres(settings.source_url, settings.lake_uri, platform.contract())
+    for table in verdict.tables:
+        metadata: Metadata = {
+            "lsn": verdict.lsn,
+            "postgres_rows": table.source_rows,
+            "lake_rows": table.lake_rows,
+            "keys": "\n".join(table.keys),
+        }
+        yield dg.AssetCheckResult(check_name=EQUALS, asset_key=table.table, passed=table.clean, metadata=metadata)
+
+
+@dg.multi_asset_check(
+    name="lake_has_rows",
+    specs=[
+        dg.AssetCheckSpec("has_rows", asset=name, blocking=True, description="Nothing downstream makes sense without")
+        for name in _FILLED
+    ],
+)
+def lake_has_rows(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    """The tables that every mart reads hold something."""
+    for name in _FILLED:
+        rows = recorded_rows(context.instance, name)
+        yield dg.AssetCheckResult(check_name="has_rows", asset_key=name, passed=rows > 0, metadata={"rows": rows})
+
+
+@dg.asset_check(asset="orders", description=f"The watermark is at most {_LAG_SECONDS:.0f} s old")
+def is_fresh(platform: Platform) -> dg.AssetCheckResult:
+    """Warns only: an idle shop is no fault, and CDC has its own health."""
+    mark = platform.watermark()
+    age = (datetime.now(UTC) - mark.created_at).total_seconds() if mark else float("inf")
+    severity = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=age <= _LAG_SECONDS, severity=severity, metadata={"age_seconds": round(min(age, 1e9), 1)}
+    )

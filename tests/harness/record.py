@@ -1,0 +1,123 @@
+"""The time of every test folder, kept in docs/results/tests.jsonl by `make test RECORD=1`, and the budget of each.
+
+Loaded as a pytest plugin (`-p tests.harness.record`), it adds up setup, call and teardown of a whole run that passed.
+Seconds are those of the tests: two workers halve what a clock on the wall shows, which is the line `make test`.
+"""
+
+import functools
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pytest
+
+from tests.benchmarks.results import latest, record
+
+NAME = "tests"
+WHOLE = "make test, on the clock"
+# Seconds of each folder's tests on two idle cores. A recorded figure above TOLERANCE times its budget fails
+# tests/architecture/test_figures.py: make the folder faster, or raise the budget here and say why.
+BUDGET = {
+    WHOLE: 540,
+    "architecture": 30,
+    "chaos": 150,
+    "e2e": 280,
+    "integration/api": 220,
+    "integration/features": 30,
+    "integration/orchestration": 120,
+    "integration/serving": 50,
+    "integration/training": 60,
+    "integration/transforms": 120,
+    "integration/warehouse": 80,
+    "property": 20,
+    "security": 80,
+    "unit": 40,
+}
+TOLERANCE = 1.5
+
+
+def folder_of(file: str) -> str:
+    """`integration/api` of tests/integration/api/...; the first folder of everything else."""
+    parts = file.split("/")[1:-1]
+    return "/".join(parts[: 2 if parts[:1] == ["integration"] else 1])
+
+
+@functools.lru_cache(maxsize=1)
+def recorded_seconds() -> dict[str, float]:
+    """Seconds of each test file when they were last recorded; empty when they never were."""
+    files: dict[str, float] = {}
+    for line in latest(NAME).values():
+        found = line.get("files", {})
+        assert isinstance(found, dict)
+        files |= found
+    return files
+
+
+def over_budget(lines: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
+    """Folders whose recorded seconds are above TOLERANCE times their budget, with those seconds."""
+    seconds = {name: float(str(line["ours"])) for name, line in lines.items() if name in BUDGET}
+    return {name: took for name, took in seconds.items() if took > TOLERANCE * BUDGET[name]}
+
+
+class Seconds:
+    """What the tests of a run took, by file."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.by_file: dict[str, float] = defaultdict(float)
+        self.tests: dict[str, int] = defaultdict(int)
+
+    def add(self, report: pytest.TestReport) -> None:
+        file = report.nodeid.split("::", 1)[0]
+        self.by_file[file] += report.duration
+        self.tests[file] += report.when == "setup"
+
+    def write(self) -> None:
+        """One line per folder, and one for the whole."""
+        folders: dict[str, dict[str, float]] = defaultdict(dict)
+        for file, seconds in self.by_file.items():
+            folders[folder_of(file)][file] = round(seconds, 1)
+        for folder, files in sorted(folders.items()):
+            longest = max(files, key=lambda file: files[file])
+            tests = sum(self.tests[file] for file in files)
+            note = f"{tests} tests; the longest file {longest.rsplit('/', 1)[1]} {files[longest]:.0f} s"
+            _line(folder, sum(files.values()), note, tests, dict(sorted(files.items())))
+        tests = sum(self.tests.values())
+        _line(WHOLE, time.monotonic() - self.began, f"{tests} tests", tests, {})
+
+
+def _line(name: str, seconds: float, note: str, tests: int, files: dict[str, float]) -> None:
+    record(
+        NAME,
+        name,
+        ours=round(seconds, 1),
+        limit=BUDGET.get(name),
+        unit="s",
+        lower_is_better=True,
+        note=note,
+        tests=tests,
+        **({"files": files} if files else {}),
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only the process that sees every report keeps a record."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_SECONDS] = Seconds()
+        config.pluginmanager.register(_Recorder(config.stash[_SECONDS]))
+
+
+_SECONDS = pytest.StashKey[Seconds]()
+
+
+class _Recorder:
+    def __init__(self, seconds: Seconds) -> None:
+        self._seconds = seconds
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds.add(report)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        terminalreporter.ensure_newline()
+        if exitstatus == 0:
+            self._seconds.write()

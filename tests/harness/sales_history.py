@@ -1,0 +1,194 @@
+"""A random history of sales in a migrated database: every state of an order and a return, and days that end at UTC
+midnight."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from api.orders.states import CANCELLABLE, ORDER_STATES
+
+FIRST_DAY = datetime(2026, 3, 1, tzinfo=UTC)
+DAYS = 8
+CURRENCIES = ("EUR", "GBP", "USD")
+RETURN_STATES = ("requested", "approved", "refunded", "rejected")
+# The first and the last instants of a UTC day: a rule that uses another clock books these on the wrong day.
+_EDGES = (timedelta(0), timedelta(microseconds=1), timedelta(days=1) - timedelta(microseconds=1))
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """One variant of one seller's product."""
+
+    product: UUID
+    variant: UUID
+    seller: UUID
+    price: Decimal
+
+
+@dataclass
+class SalesHistory:
+    """`write` fills an empty database, `change` orders, cancels, refunds and refuses more. The same seed gives the same
+    rows."""
+
+    seed: int
+    sellers: list[UUID] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)
+        self._listed: list[_Listed] = []
+        self._buyers: list[UUID] = []
+
+    def write(self, url: str, orders: int = 90) -> None:
+        """Sellers, products and the first orders, in one transaction."""
+        with psycopg.connect(url) as connection:
+            self._sell(connection)
+            for _ in range(orders):
+                self._order(connection)
+
+    def change(self, url: str, orders: int = 30) -> None:
+        """New orders, and the next step of some earlier ones: each a transaction of its own."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            for _ in range(orders):
+                with connection.transaction():
+                    self._order(connection)
+            self._cancel_some(connection)
+            self._answer_returns(connection)
+
+    def _sell(self, connection: psycopg.Connection) -> None:
+        for number in range(4):
+            self.sellers.append(self._user(connection, f"seller{number}", "seller"))
+            self._buyers.append(self._user(connection, f"buyer{number}", "customer"))
+            _insert(connection, "sellers", {"seller_id": self.sellers[-1], "name": f"Store {number}", "country": "GB"})
+        category = self._id()
+        _insert(connection, "categories", {"category_id": category, "name": "Things", "path": "/Things", "level": 0})
+        for number in range(10):
+            seller, price = self.sellers[number % 3], Decimal(self._rng.randint(1, 99_999)) / 100
+            product = self._id()
+            row: Row = {"product_id": product, "seller_id": seller, "category_id": category, "title": f"Thing {number}"}
+            _insert(connection, "products", row | {"base_price": price, "currency": "GBP", "created_at": FIRST_DAY})
+            variant: Row = {"variant_id": self._id(), "product_id": product, "sku": f"T{number}", "price": price}
+            _insert(connection, "product_variants", variant | {"attributes": "{}", "created_at": FIRST_DAY})
+            self._listed.append(_Listed(product, UUID(str(variant["variant_id"])), seller, price))
+
+    def _user(self, connection: psycopg.Connection, name: str, kind: str) -> UUID:
+        user = self._id()
+        row: Row = {"user_id": user, "email": f"{name}@example.com", "password_hash": "-", "name": name}
+        _insert(connection, "users", row | {"user_type": kind, "created_at": FIRST_DAY})
+        return user
+
+    def _order(self, connection: psycopg.Connection) -> None:
+        order, placed, status = self._id(), self._moment(), self._rng.choice(ORDER_STATES)
+        buyer = self._rng.choice([None, *self._buyers])
+        lines = [self._line(order, thing, placed) for thing in self._rng.sample(self._listed, self._rng.randint(1, 4))]
+        subtotal = sum((Decimal(str(line["subtotal"])) for line in lines), Decimal(0))
+        tax, fee = (subtotal * Decimal("0.08")).quantize(Decimal("0.01")), Decimal("4.99")
+        row: Row = {
+            "order_id": order,
+            "order_number": f"S{order.hex[-12:]}",
+            "user_id": buyer,
+            "guest_session": None if buyer else "guest",
+            "status": status,
+            "currency": self._rng.choice(CURRENCIES),
+            "subtotal": subtotal,
+            "tax": tax,
+            "shipping_fee": fee,
+            "total": subtotal + tax + fee,
+            "payment_status": "paid",
+            "shipping_address": "{}",
+            "country": "GB",
+            "created_at": placed,
+            "updated_at": placed,
+        }
+        _insert(connection, "orders", row)
+        for line in lines:
+            _insert(connection, "order_items", line)
+        if status in {"delivered", "return_requested", "return_approved", "refunded"}:
+            for line in self._rng.sample(lines, self._rng.randint(0, len(lines))):
+                self._return(connection, line, buyer, placed)
+
+    def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
+        """A line of the order. One in eight was written to the order later: it is still a sale of the order's day."""
+        quantity = self._rng.randint(1, 5)
+        late = timedelta(hours=self._rng.choice([0, 0, 0, 0, 0, 0, 0, 30]))
+        return {
+            "order_item_id": self._id(),
+            "order_id": order,
+            "product_id": thing.product,
+            "variant_id": thing.variant,
+            "seller_id": thing.seller,
+            "quantity": quantity,
+            "price_at_purchase": thing.price,
+            "subtotal": quantity * thing.price,
+            "created_at": placed + late,
+        }
+
+    def _return(self, connection: psycopg.Connection, line: Row, buyer: UUID | None, placed: datetime) -> None:
+        """One or two returns, together at most the whole line; what is paid back may be less than the price."""
+        left = int(str(line["quantity"]))
+        for _ in range(self._rng.randint(1, 2)):
+            if left == 0:
+                return
+            quantity = self._rng.randint(1, left)
+            left -= quantity
+            cents = int(quantity * Decimal(str(line["price_at_purchase"])) * 100)
+            asked = placed + timedelta(days=self._rng.randint(0, 2))
+            row: Row = {
+                "return_id": self._id(),
+                "user_id": buyer,
+                "quantity": quantity,
+                "reason": "broken",
+                "status": self._rng.choice(RETURN_STATES),
+                "refund_amount": Decimal(self._rng.randint(0, cents)) / 100,
+                "created_at": asked,
+                "updated_at": max(asked, self._moment()),
+            }
+            row |= {name: line[name] for name in ("order_id", "order_item_id", "product_id", "seller_id")}
+            _insert(connection, "returns", row)
+
+    def _cancel_some(self, connection: psycopg.Connection) -> None:
+        """From every state that allows it."""
+        for state in sorted(CANCELLABLE):
+            for order in self._some(connection, "order_id", "orders", state):
+                connection.execute(
+                    "update orders set status = 'cancelled', updated_at = %s where order_id = %s",
+                    (self._moment(), order),
+                )
+
+    def _answer_returns(self, connection: psycopg.Connection) -> None:
+        for state, answer in (("requested", "rejected"), ("requested", "approved"), ("approved", "refunded")):
+            for found in self._some(connection, "return_id", "returns", state):
+                connection.execute(
+                    "update returns set status = %s, updated_at = greatest(created_at, %s) where return_id = %s",
+                    (answer, self._moment(), found),
+                )
+
+    def _some(self, connection: psycopg.Connection, key: str, table: str, status: str) -> list[object]:
+        """Half of the rows in this status."""
+        query = sql.SQL("select {} from {} where status = %s order by 1").format(
+            sql.Identifier(key), sql.Identifier(table)
+        )
+        found = [row[0] for row in connection.execute(query, (status,)).fetchall()]
+        return self._rng.sample(found, (len(found) + 1) // 2)
+
+    def _moment(self) -> datetime:
+        day = FIRST_DAY + timedelta(days=self._rng.randrange(DAYS))
+        if self._rng.random() < 0.3:
+            return day + self._rng.choice(_EDGES)
+        return day + timedelta(microseconds=self._rng.randrange(86_400_000_000))
+
+    def _id(self) -> UUID:
+        return UUID(int=self._rng.getrandbits(128), version=4)
+
+
+def _insert(connection: psycopg.Connection, table: str, row: Row) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, row))
+    values = sql.SQL(", ").join(sql.Placeholder() * len(row))
+    statement = sql.SQL("insert into {} ({}) values ({})").format(sql.Identifier(table), names, values)
+    connection.execute(statement, list(row.values()))

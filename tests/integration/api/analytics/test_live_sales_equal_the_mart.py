@@ -1,0 +1,205 @@
+"""A seller's sales have one rule in two dialects: the mart's SQL on DuckDB and the live reading on Postgres. Both read
+the same random history here and must agree to the cent."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from api.analytics import live_sales
+from api.analytics.marts import MartReader, ProductSales, SalesDay
+from api.kernel.actor import Actor
+from api.kernel.db import Database
+from api.kernel.settings import Settings
+from orchestration.graph.lake_position import reach_source
+from tests.harness.cdc import CdcLab
+from tests.harness.postgres import PostgresHarness, migrate_with_alembic
+from tests.harness.sales_history import CURRENCIES, DAYS, FIRST_DAY, SalesHistory
+from tests.integration.conftest import transform_settings
+from transforms.build import build
+from transforms.settings import TransformSettings
+from warehouse.settings import WarehouseSettings
+
+EVERY_DAY = [FIRST_DAY.date() + timedelta(days=day) for day in range(-1, DAYS + 4)]
+FIRST, LAST = EVERY_DAY[0], EVERY_DAY[-1]
+Days = dict[tuple[date, str], SalesDay]
+
+
+@dataclass(frozen=True)
+class BuiltHistory:
+    """A database with a history, and the marts built from it when nothing was changing any more."""
+
+    history: SalesHistory
+    database_url: str
+    settings: TransformSettings
+
+    @property
+    def marts(self) -> MartReader:
+        return MartReader(self.settings.marts_path)
+
+    @property
+    def sellers(self) -> list[Actor]:
+        return [Actor(kind="seller", user_id=seller) for seller in self.history.sellers]
+
+
+@pytest.fixture(scope="module", params=[1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
+def built_history(
+    request: pytest.FixtureRequest, postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BuiltHistory]:
+    """Part of the history is in the lake's snapshot, the rest comes through the stream."""
+    contract = WarehouseSettings().contract_path
+    lab = CdcLab(
+        postgres_server,
+        tmp_path_factory.mktemp("history"),
+        migrate=migrate_with_alembic,
+        contract_path=contract,
+    )
+    try:
+        history = SalesHistory(request.param)
+        history.write(lab.url)
+        lab.start_thread()
+        lab.wait_watermark()
+        history.change(lab.url)
+        reach_source(lab.settings())
+        lab.stop()
+        settings = transform_settings(lab.home)
+        build(settings)
+        yield BuiltHistory(history, lab.url, settings)
+    finally:
+        lab.close()
+
+
+@pytest.fixture
+async def database(built_history: BuiltHistory, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    monkeypatch.setenv("DATABASE_URL", built_history.database_url)
+    database = Database(Settings())
+    yield database
+    await database.close()
+
+
+async def test_every_day_of_every_seller_is_the_same_to_the_cent(
+    built_history: BuiltHistory, database: Database
+) -> None:
+    compared = 0
+    for seller in built_history.sellers:
+        mart = await days_of_mart(built_history.marts, seller, FIRST, LAST)
+        assert await days_live(database, seller, FIRST) == mart
+        compared += len(mart)
+    assert compared > 40
+
+
+async def test_live_days_continue_the_mart_at_every_midnight(built_history: BuiltHistory, database: Database) -> None:
+    for seller in built_history.sellers:
+        whole = await days_of_mart(built_history.marts, seller, FIRST, LAST)
+        for midnight in EVERY_DAY:
+            earlier = await days_of_mart(built_history.marts, seller, FIRST, midnight - timedelta(days=1))
+            assert earlier | await days_live(database, seller, midnight) == whole, midnight
+
+
+async def test_every_product_sold_the_same_in_every_period(built_history: BuiltHistory, database: Database) -> None:
+    sold = 0
+    for seller in built_history.sellers:
+        for number, first in enumerate(EVERY_DAY):
+            last = first + timedelta(days=number % 3)
+            mart = {row.product_id: row for row in await built_history.marts.products(seller, first, last)}
+            assert await products_live(database, seller, first, last) == mart, (first, last)
+            sold += len(mart)
+    assert sold > 100
+
+
+MUTANTS = {
+    "a refund is booked when it was asked for": (r"\bupdated_at\b", "created_at"),
+    "a refund counts when it is approved": (r"\brefunded\b", "approved"),
+    "cancelled orders stay in the sales": (r"\bcancelled\b", "unheard_of"),
+    "days are those of another place": (r"\bUTC\b", "Asia/Tokyo"),
+    "a seller's lines are counted as orders": (r"(?i)count\(distinct", "count("),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_a_changed_rule_is_seen(built_history: BuiltHistory, database: Database, mutant: str) -> None:
+    """Negative control: the same comparison with one rule of the live reading changed on its way to Postgres."""
+    differing = 0
+    with rewritten(*MUTANTS[mutant]):
+        for seller in built_history.sellers:
+            mart = await days_of_mart(built_history.marts, seller, FIRST, LAST)
+            differing += await days_live(database, seller, FIRST) != mart
+    assert differing > 0
+
+
+@pytest.mark.slow
+async def test_a_changed_rule_of_a_mart_is_seen(
+    built_history: BuiltHistory, database: Database, tmp_path: Path
+) -> None:
+    """Negative control for the other side: the mart is built again from a project that books refunds by request."""
+    project = tmp_path / "dbt"
+    shutil.copytree(built_history.settings.dbt_project, project)
+    [booked] = project.rglob("int_returns__booked.sql")
+    text = booked.read_text(encoding="utf-8")
+    booked.write_text(text.replace("utc_day('returned.updated_at')", "utc_day('returned.requested_at')"))
+    assert booked.read_text(encoding="utf-8") != text
+    changed = {"dbt_project": project, "marts_path": tmp_path / "souk.duckdb", "home": tmp_path}
+    lake = {"lake_uri": built_history.settings.lake_uri, "dbt_target": tmp_path / "target"}
+    built = build(built_history.settings.model_copy(update=changed | lake))
+
+    differing = 0
+    for seller in built_history.sellers:
+        mart = await days_of_mart(MartReader(built.marts), seller, FIRST, LAST)
+        differing += await days_live(database, seller, FIRST) != mart
+    assert differing > 0
+
+
+async def days_of_mart(marts: MartReader, seller: Actor, first: date, last: date) -> Days:
+    found = {currency: await marts.sales(seller, currency, first, last) for currency in CURRENCIES}
+    return {(day.day, currency): day for currency, days in found.items() for day in days}
+
+
+async def days_live(database: Database, seller: Actor, first: date) -> Days:
+    async with database.read() as tx:
+        rows = await live_sales.sales_by_day(tx, seller, midnight_of(first))
+    names = ("day", "orders", "units", "gross_sales", "returned_units", "returned_amount", "net_sales")
+    return {(row.day, row.currency): SalesDay(*(getattr(row, name) for name in names)) for row in rows}
+
+
+async def products_live(database: Database, seller: Actor, first: date, last: date) -> dict[str, ProductSales]:
+    async with database.read() as tx:
+        rows = await live_sales.product_sales(tx, seller, midnight_of(first), midnight_of(last + timedelta(days=1)))
+    found = [ProductSales(str(row.product_id), row.title, row.units, row.revenue) for row in rows]
+    return {row.product_id: row for row in found}
+
+
+def midnight_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+@contextmanager
+def rewritten(pattern: str, by: str) -> Iterator[None]:
+    """Every statement goes to the server with `by` where the pattern matches its text or a text among its values."""
+    matched = 0
+
+    def swap(text: str) -> str:
+        nonlocal matched
+        changed, count = re.subn(pattern, by, text)
+        matched += count
+        return changed
+
+    # Any: SQLAlchemy hands over its driver's own objects
+    def rewrite(_c: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> tuple[str, Any]:
+        return swap(statement), {
+            name: swap(value) if isinstance(value, str) else value for name, value in values.items()
+        }
+
+    event.listen(Engine, "before_cursor_execute", rewrite, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", rewrite)
+    assert matched > 0, f"no statement has {pattern}"

@@ -1,9 +1,0 @@
--- Net change of one product's sellable pieces on one UTC day.
-select
-    variant.product_id,
-    {{ utc_midnight(utc_day('moved.created_at') ~ ' + 1') }} as closes_at,
-    sum(moved.quantity_change) as quantity_change
-from {{ ref('stg_shop__inventory_transactions') }} as moved
-inner join {{ ref('stg_shop__product_variants') }} as variant using (variant_id)
-where moved.created_at <= (select as_of from {{ ref('int_build__cut') }})
-group by all

@@ -1,0 +1,2 @@
+select lsn, lsn_text, as_of, built_at
+from {{ ref('int_build__watermark') }}

@@ -1,2 +1,0 @@
-select lsn, lsn_text, as_of, built_at
-from {{ ref('int_build__cut') }}
