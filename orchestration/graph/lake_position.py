@@ -69,10 +69,12 @@ def count_rows(lake: str, mark: Watermark) -> dict[str, int]:
 
 
 def _mark_source(url: str) -> int:
-    """Commit a message that CDC will see, and return the log position after it."""
+    """Commit a message that CDC will see, and return its position: whatever was committed before lies before it.
+
+    Not the position the server has written to: with synchronous_commit off that is behind what was committed.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("select pg_logical_emit_message(true, 'souk.pipeline', '')")
-        row = connection.execute("select pg_current_wal_lsn()::text").fetchone()
+        row = connection.execute("select pg_logical_emit_message(true, 'souk.pipeline', '')::text").fetchone()
     return parse_lsn(str(row[0])) if row else 0
 
 

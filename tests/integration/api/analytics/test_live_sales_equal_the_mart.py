@@ -112,7 +112,7 @@ async def test_every_product_sold_the_same_in_every_period(built_history: BuiltH
             mart = {row.product_id: row for row in await built_history.marts.products(seller, first, last)}
             assert await products_live(database, seller, first, last) == mart, (first, last)
             sold += len(mart)
-    assert sold > 100
+    assert sold > 60
 
 
 MUTANTS = {
