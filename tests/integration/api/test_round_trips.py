@@ -1,0 +1,127 @@
+"""What a request costs in round trips, and that SQL is written out only where it saves one.
+
+The requests below run in this process, and every statement that leaves it is seen. Each text of a noun's
+`statements.py` must be among them: one that is not belongs in SQLAlchemy Core, or a request that runs it belongs here.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from importlib import import_module
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import TextClause, event
+
+from api import nouns
+from api.app import create_app
+from api.checkout.commands import complete_abandoned
+from api.inventory.commands import release_expired
+from api.kernel.context import Context
+from api.kernel.settings import Settings
+from tests.harness.api import Server
+from tests.harness.buying import Market
+from tests.harness.shop import PASSWORD, Person
+
+# The most statements that a request may cost, with its session already read.
+COSTS = {"place": 8, "place, declined": 5, "cancel": 10, "advance": 4, "return": 5, "approve": 10, "adjust": 6}
+
+
+class Counted:
+    """The application in this process, with the SQL that it has sent."""
+
+    def __init__(self, client: httpx.AsyncClient, ctx: Context) -> None:
+        self.client, self.ctx = client, ctx
+        self.seen: list[str] = []
+        self.costs: dict[str, int] = {}
+        self.keys = (f"round-trips-{n}" for n in count())
+        for engine in (ctx.db._writer, ctx.db._reader):  # noqa: SLF001 - counting what crosses the wire is the test
+            event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: self.seen.append(args[2]))
+
+    async def post(self, name: str, who: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and note under `name` how many statements it cost."""
+        # This process signs tokens with a key of its own.
+        signed_in = await self.client.post("/api/v1/auth/login", json={"email": who.email, "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {signed_in.json()['accessToken']}", "Idempotency-Key": next(self.keys)}
+        await self.client.get("/api/v1/users/me", headers=headers)  # the session is read once in five seconds
+        before = len(self.seen)
+        answer = await self.client.post(f"/api/v1{path}", json=body, headers=headers)
+        self.costs[name] = len(self.seen) - before
+        document: dict[str, Any] = answer.json()
+        return document
+
+
+@pytest.fixture
+async def counted(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counted]:
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    app = create_app(Settings())
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client,
+    ):
+        yield Counted(client, app.state.context)
+
+
+async def test_requests_cost_what_is_written_here(
+    counted: Counted, market: Market, seller: Person, buyer: Person
+) -> None:
+    product = market.product(seller, stock=9)
+    variant = product["variants"][0]["variantId"]
+    order = await counted.post("place", buyer, "/orders", market.order_body((product, 2)))
+    await counted.post("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
+    declined = market.order_body((product, 1), token="pm_sandbox_declined")
+    await counted.post("place, declined", buyer, "/orders", declined)
+    order = await counted.post("place", buyer, "/orders", market.order_body((product, 2)))
+    path = f"/orders/{order['orderId']}"
+    for status in ("processing", "shipped", "delivered"):
+        await counted.post("advance", seller, f"{path}/advance", {"status": status})
+    lines = market.client.get(f"/api/v1{path}", headers=buyer.headers).json()["items"]
+    back = {"items": [{"orderItemId": lines[0]["orderItemId"], "quantity": 2}], "reason": "too loud"}
+    await counted.post("return", buyer, f"{path}/return", back)
+    decided = await counted.post("approve", seller, f"{path}/return/decision", {"approve": True})
+    assert decided["status"] == "return_approved"
+    shelf = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()["warehouses"][0]
+    change = {"variantId": variant, "warehouseId": shelf["warehouseId"], "change": 1}
+    await counted.post("adjust", seller, "/inventory/adjustments", change)
+    await release_expired(counted.ctx)
+    await complete_abandoned(counted.ctx)
+
+    print(counted.costs)
+    assert unseen(texts(), counted.seen) == [], "run it in a request above, or build it of columns"
+    assert counted.costs.keys() == COSTS.keys()
+    assert {name: cost for name, cost in counted.costs.items() if cost > COSTS[name]} == {}
+
+
+def test_a_text_that_no_request_runs_is_seen() -> None:
+    text = "UPDATE carts SET version = :version WHERE cart_id = :cart_id"
+
+    assert unseen([("SAVE", text)], ["WITH a AS (UPDATE carts SET version = %(version)s WHERE ...)"]) == []
+    assert unseen([("SAVE", text)], ["UPDATE carts SET expires_at = now()"]) == ["SAVE"]
+
+
+def unseen(named: Iterable[tuple[str, str]], seen: Iterable[str]) -> list[str]:
+    """The names of the texts that are part of no statement."""
+    statements = [flat(sql) for sql in seen]
+    return [name for name, text in named if not any(opening(text) in sql for sql in statements)]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every SQL text that a `statements.py` holds, by name."""
+    for path in sorted(nouns.ROOT.glob("*/**/statements.py")):
+        module = import_module(".".join(("api", *path.relative_to(nouns.ROOT).with_suffix("").parts)))
+        for name, value in vars(module).items():
+            text = value.text if isinstance(value, TextClause) else value
+            if isinstance(text, str) and not name.startswith("__") and re.search(r"\b(SELECT|INSERT|UPDATE)\b", text):
+                yield f"{Path(path.parent.name) / path.name}: {name}", text
+
+
+def opening(text: str) -> str:
+    """A text up to its first bind or place to fill in."""
+    return flat(re.split(r"(?<!:):\w|\{", text)[0])
+
+
+def flat(sql: str) -> str:
+    return " ".join(sql.replace("%%", "%").split())
