@@ -13,6 +13,7 @@ import orjson
 from api import nouns
 from api.kernel import clock, failpoints, logs
 from api.kernel.context import Context, open_context
+from api.kernel.files import replace_file
 from api.kernel.jobs import Job
 from api.kernel.settings import load_settings
 
@@ -45,10 +46,8 @@ async def _report(path: Path, stop: asyncio.Event) -> None:
     """A heartbeat for `souk status`, replaced atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(orjson.dumps({"pid": os.getpid(), "updatedAt": clock.now()}))
-            temporary.replace(path)
+            replace_file(path, orjson.dumps({"pid": os.getpid(), "updatedAt": clock.now()}), durable=False)
         except OSError as error:
             log.warning("the worker's status cannot be written", error=str(error))
         await _pause(stop, STATUS_SECONDS)

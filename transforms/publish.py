@@ -2,7 +2,6 @@
 one rename."""
 
 import json
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.dbt_project import load_manifest
+from warehouse.files import move_into_place
 
 MARTS = "main"
 FEATURES = "features"
@@ -39,10 +39,8 @@ def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, i
         con.execute("DETACH built")
         con.execute("CHECKPOINT")
     fresh.chmod(0o444)
-    _sync(fresh)
     published.parent.mkdir(parents=True, exist_ok=True)
-    fresh.replace(published)
-    _sync(published.parent)
+    move_into_place(fresh, published)
     return rows
 
 
@@ -128,11 +126,3 @@ def _one(con: duckdb.DuckDBPyConnection, query: str) -> object:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,13 +9,13 @@ search/lock               held by whoever writes
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from api.kernel.files import replace_file
 from api.kernel.ids import new_id
 from api.search.documents import SCHEMA_VERSION
 
@@ -43,7 +43,7 @@ class IndexStore:
         """Make a finished generation the current one and remove those before. Open readers keep their files until they
         move on."""
         before = [other for other in self.root.iterdir() if other.is_dir() and other != folder]
-        _replace(self.root / "current", folder.name)
+        replace_file(self.root / "current", folder.name)
         for other in before:
             shutil.rmtree(other, ignore_errors=True)
 
@@ -67,10 +67,4 @@ def read_watermark(folder: Path) -> datetime:
 
 def write_watermark(folder: Path, watermark: datetime) -> None:
     """Written after the index's commit: a crash between the two reads some changes again, and never misses one."""
-    _replace(folder / "state.json", json.dumps({"watermark": watermark.isoformat()}))
-
-
-def _replace(path: Path, content: str) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(content, encoding="utf-8")
-    temporary.replace(path)
+    replace_file(folder / "state.json", json.dumps({"watermark": watermark.isoformat()}))

@@ -20,12 +20,13 @@ from orchestration.cli.data import Dataset
 from orchestration.graph.champion import Judged, judged_champion
 from orchestration.runtime import control
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout, open_layout, write_atomically
+from orchestration.runtime.layout import Layout, open_layout
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.sampler import MemorySampler
 from orchestration.runtime.status import status_of
 from orchestration.runtime.supervisor import supervisor_lives
 from orchestration.settings import ROOT
+from warehouse.files import replace_file
 
 
 @dataclass
@@ -127,7 +128,7 @@ def _show_accounts_once(layout: Layout, times: StepTimes) -> None:
         told = _must("api.operations.accounts", capture=True)
         accounts = json.loads(told)
     if not known:
-        write_atomically(layout.accounts, told)
+        replace_file(layout.accounts, told, mode=0o600)
         rows = "\n".join(
             f"{role:<20} {account['email']:<28} {account['password']}" for role, account in accounts.items()
         )

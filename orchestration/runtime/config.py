@@ -9,8 +9,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestration.runtime.errors import RuntimeProblem
-from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.layout import Layout
 from orchestration.runtime.ports import choose_port, is_free
+from warehouse.files import replace_file
 
 _VERSION = 1  # of config.json; goes up when an older Souk could no longer work with the file
 PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dagster-code", "mlflow")
@@ -75,7 +76,7 @@ class Config(BaseModel):
 
     def save(self, layout: Layout) -> None:
         """Write config.json, 0600."""
-        write_atomically(layout.config, json.dumps(self.model_dump(), indent=2) + "\n")
+        replace_file(layout.config, json.dumps(self.model_dump(), indent=2) + "\n", mode=0o600)
 
     def with_free_ports(self, running: Collection[str] = ()) -> tuple[Self, list[str]]:
         """Every port set and free; ports of services in `running` are kept. Returns the config and the names that had
@@ -105,5 +106,5 @@ def ensure_signing_key(layout: Layout) -> Path:
         pem = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        write_atomically(path, pem.decode("ascii"))
+        replace_file(path, pem.decode("ascii"), mode=0o600)
     return path

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestration.runtime.layout import write_atomically
+from warehouse.files import replace_file
 
 _INSTANCE = """\
 # Written at every start.
@@ -35,5 +35,5 @@ load_from:
 def write_dagster_home(folder: Path, code_port: int) -> None:
     """dagster.yaml (storage in Postgres, telemetry off) and workspace.yaml (the one code server)."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "dagster.yaml", _INSTANCE)
-    write_atomically(folder / "workspace.yaml", _WORKSPACE.format(port=code_port))
+    replace_file(folder / "dagster.yaml", _INSTANCE, mode=0o600)
+    replace_file(folder / "workspace.yaml", _WORKSPACE.format(port=code_port), mode=0o600)

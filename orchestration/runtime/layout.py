@@ -3,7 +3,6 @@
 import contextlib
 import getpass
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,18 +92,3 @@ def open_layout(home: Path) -> Layout:
     except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, ~somebody unknown
         raise RuntimeProblem(f"SOUK_HOME={home} cannot be used ({error}): set it to another folder") from error
     return Layout(resolved)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` in one step, mode 0600: a reader sees the old text or the new one, also after a crash or on a full
-    disk."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

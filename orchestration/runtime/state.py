@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from orchestration.runtime.layout import Layout, write_atomically
+from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import SUPERVISED
+from warehouse.files import replace_file
 
 # psutil computes start times from the boot time, which moves a little when the clock is corrected.
 _START_TOLERANCE_SECONDS = 2.0
@@ -34,7 +35,7 @@ class Record:
 
 def write_record(layout: Layout, record: Record) -> None:
     """Store atomically."""
-    write_atomically(layout.run / f"{record.service}.json", json.dumps(asdict(record)) + "\n")
+    replace_file(layout.run / f"{record.service}.json", json.dumps(asdict(record)) + "\n", mode=0o600)
 
 
 def read_record(layout: Layout, service: str) -> Record | None:

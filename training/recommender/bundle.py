@@ -21,7 +21,7 @@ from training.recommender.models.content import fit_content
 from training.recommender.models.ranker import Ranker
 from training.recommender.models.retrieval import Retrieval
 from training.recommender.models.sequential import SequentialFit
-from training.registry.pointer import sync
+from warehouse.files import sync
 
 FORMAT = 1
 MODEL = "souk-recommender"

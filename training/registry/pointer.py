@@ -1,21 +1,17 @@
 """The folder of bundles and the pointer in it that serving reads. A bundle is a folder with a bundle.json."""
 
 import json
-import os
 import shutil
 from pathlib import Path
+
+from warehouse.files import replace_file
 
 POINTER = "champion.json"
 
 
 def promote(bundle: Path) -> None:
     """Point champion.json at a bundle beside it: {"path", "version"}, replaced in one rename."""
-    pointer = bundle.parent / POINTER
-    part = pointer.with_suffix(".part")
-    part.write_text(json.dumps({"path": bundle.name, "version": bundle.name}))
-    sync(part)
-    part.replace(pointer)
-    sync(pointer.parent)
+    replace_file(bundle.parent / POINTER, json.dumps({"path": bundle.name, "version": bundle.name}))
 
 
 def champion_of(models: Path) -> str | None:
@@ -32,12 +28,3 @@ def prune(models: Path, keep: int) -> list[str]:
     for name in removed:
         shutil.rmtree(models / name)
     return removed
-
-
-def sync(path: Path) -> None:
-    """fsync of a file or directory."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from warehouse.files import replace_file
 from warehouse.lake.lsn import format_lsn
 
 _BEAT_SECONDS = 1.0
@@ -71,6 +72,5 @@ class StatusFile:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(self._document | {"updatedAt": datetime.now(UTC).isoformat()}), encoding="utf-8")
-        partial.replace(self._path)
+        document = self._document | {"updatedAt": datetime.now(UTC).isoformat()}
+        replace_file(self._path, json.dumps(document), durable=False)

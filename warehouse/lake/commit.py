@@ -1,7 +1,6 @@
 """One Delta commit = rows and the LSN they bring the table to, in the same atomic log entry; and its fsync."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -9,6 +8,7 @@ from typing import Literal, TypeAlias
 import pyarrow as pa
 from deltalake import ColumnProperties, CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 
+from warehouse.files import sync
 from warehouse.lake.catalog import arrow_schema, primary_key, root_of
 
 APP_ID = "souk_cdc"
@@ -87,19 +87,11 @@ def _sync_commit(root: Path, version: int) -> None:
     for line in entry.read_text(encoding="utf-8").splitlines():
         add = json.loads(line).get("add")
         if add and (root / add["path"]).exists():  # an old commit's file may have been compacted and vacuumed since
-            _fsync(root / add["path"])
-    _fsync(entry)
+            sync(root / add["path"])
+    sync(entry)
     checkpoint = entry.with_suffix(".checkpoint.parquet")
     if checkpoint.exists():
-        _fsync(checkpoint)
-        _fsync(entry.with_name("_last_checkpoint"))
-    _fsync(entry.parent)
-    _fsync(root)
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(checkpoint)
+        sync(entry.with_name("_last_checkpoint"))
+    sync(entry.parent)
+    sync(root)

@@ -19,6 +19,7 @@ from training.data.cases import Cases, Ragged, ragged, user_rows
 from training.data.datasets import Events, Scores
 from training.recommender.losses import sampled_softmax
 from training.recommender.recipes import SequentialRecipe
+from warehouse.files import move_into_place
 
 
 class SequentialModel(nn.Module):
@@ -253,7 +254,7 @@ def _save(
     torch.save(
         {"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part
     )
-    part.replace(path)
+    move_into_place(part, path)
 
 
 def _continue_from(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer) -> list[float]:

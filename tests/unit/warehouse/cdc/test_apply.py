@@ -118,7 +118,7 @@ def test_a_lake_in_a_folder_with_a_space_and_an_umlaut(tmp_path: Path) -> None:
 def test_everything_a_watermark_rests_on_is_synced(writer: LakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     """A compaction's commit lies below the next batch's: it must be on the disk before a watermark names that one."""
     synced: set[str] = set()
-    monkeypatch.setattr(commit, "_fsync", lambda path: synced.add(f"{path.parent.name}/{path.name}"))
+    monkeypatch.setattr(commit, "sync", lambda path: synced.add(f"{path.parent.name}/{path.name}"))
     changes = writer.states["lines"].changes
     for _ in range(60):
         before = changes.version()
