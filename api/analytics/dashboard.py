@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from api.analytics import live_sales as sales
 from api.analytics.marts import MartReader, ProductPair, ProductSales, SalesDay, Watermark
-from api.inventory import seller_stock
+from api.catalog.queries import seller_stock
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -71,7 +71,7 @@ class Dashboard:
     products: list[ProductSales]
     pairs: list[ProductPair]
     stock: list[StockLine]
-    stock_totals: Row[Any] | None  # Any: variants, units, sold_out, low, value
+    stock_totals: seller_stock.StockTotals
     orders: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_orders
     returns: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_returns
 
@@ -153,9 +153,7 @@ def _figures(days: Iterable[SalesDay]) -> Figures:
     )
 
 
-def _with_cover(
-    rows: Sequence[Row[Any]], units_in_30_days: dict[str, int]
-) -> list[StockLine]:  # Any: rows of seller_stock.scarcest
+def _with_cover(rows: Sequence[seller_stock.VariantStock], units_in_30_days: dict[str, int]) -> list[StockLine]:
     lines = []
     for row in rows:
         sold = units_in_30_days.get(str(row.variant_id), 0)

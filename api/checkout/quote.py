@@ -11,7 +11,7 @@ from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfSt
 from api.checkout.lease import LeasedCheckout
 from api.checkout.schemas import FullAddress, OrderLine, Plan, PlanLine, SavedAddress
 from api.checkout.statements import OFFERS
-from api.inventory.allocation import Allocation, NotEnough, Shelf, allocate
+from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate
 from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.errors import FieldError
@@ -123,13 +123,13 @@ def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) ->
 
 
 def _allocate(demand: dict[UUID, int], offers: dict[UUID, _Offer], country: str) -> list[Allocation]:
-    shelves = [
-        Shelf(variant, warehouse, place, available)
+    levels = [
+        StockLevel(variant, warehouse, place, available)
         for variant, offer in offers.items()
         for warehouse, place, available in zip(offer.warehouses, offer.countries, offer.available, strict=True)
     ]
     try:
-        return allocate(demand, shelves, country)
+        return allocate(demand, levels, country)
     except NotEnough as error:
         items = [
             {

@@ -12,7 +12,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class StockLevel:
     """What one warehouse can sell of one variant now."""
 
     variant_id: UUID
@@ -36,10 +36,10 @@ class NotEnough(Exception):
         self.short = short
 
 
-def allocate(demand: Mapping[UUID, int], shelves: Sequence[Shelf], country: str | None) -> list[Allocation]:
+def allocate(demand: Mapping[UUID, int], levels: Sequence[StockLevel], country: str | None) -> list[Allocation]:
     """Choose warehouses for `demand` (variant -> units, each > 0); the result is in (variant, warehouse) order. Raises:
     NotEnough."""
-    by_variant = {variant: [s for s in shelves if s.variant_id == variant and s.available > 0] for variant in demand}
+    by_variant = {variant: [s for s in levels if s.variant_id == variant and s.available > 0] for variant in demand}
     short = {
         v: sum(s.available for s in by_variant[v])
         for v, wanted in demand.items()
@@ -61,7 +61,7 @@ def allocate(demand: Mapping[UUID, int], shelves: Sequence[Shelf], country: str 
 
 
 def _one_for_all(
-    demand: Mapping[UUID, int], by_variant: Mapping[UUID, list[Shelf]], country: str | None
+    demand: Mapping[UUID, int], by_variant: Mapping[UUID, list[StockLevel]], country: str | None
 ) -> UUID | None:
     whole: set[UUID] | None = None
     spare: dict[UUID, int] = {}
@@ -69,20 +69,20 @@ def _one_for_all(
     for variant, wanted in demand.items():
         able = {s.warehouse_id for s in by_variant[variant] if s.available >= wanted}
         whole = able if whole is None else whole & able
-        for shelf in by_variant[variant]:
-            spare[shelf.warehouse_id] = spare.get(shelf.warehouse_id, 0) + shelf.available
-            if shelf.country == country:
-                near.add(shelf.warehouse_id)
+        for level in by_variant[variant]:
+            spare[level.warehouse_id] = spare.get(level.warehouse_id, 0) + level.available
+            if level.country == country:
+                near.add(level.warehouse_id)
     if not whole:
         return None
     return min(whole, key=lambda w: (w not in near, -spare[w], w))
 
 
 def _for_line(
-    variant: UUID, wanted: int, shelves: list[Shelf], country: str | None, sending: set[UUID]
+    variant: UUID, wanted: int, levels: list[StockLevel], country: str | None, sending: set[UUID]
 ) -> list[Allocation]:
     ranked = sorted(
-        shelves,
+        levels,
         key=lambda s: (
             s.available < wanted,
             s.warehouse_id not in sending,
@@ -94,9 +94,9 @@ def _for_line(
     if ranked[0].available >= wanted:
         return [Allocation(variant, ranked[0].warehouse_id, wanted)]
     lines = []
-    for shelf in sorted(shelves, key=lambda s: (-s.available, s.warehouse_id)):
-        taken = min(wanted, shelf.available)
-        lines.append(Allocation(variant, shelf.warehouse_id, taken))
+    for level in sorted(levels, key=lambda s: (-s.available, s.warehouse_id)):
+        taken = min(wanted, level.available)
+        lines.append(Allocation(variant, level.warehouse_id, taken))
         wanted -= taken
         if not wanted:
             break

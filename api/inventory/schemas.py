@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from api.kernel.schemas import Wire, WireId
 
 
-class ShelfBody(Wire):
+class StockLevelBody(Wire):
     """Units of one variant in one warehouse."""
 
     warehouse_id: WireId
@@ -39,7 +39,7 @@ class VariantStock(Wire):
     product_id: WireId
     sku: str
     stock: int
-    warehouses: list[ShelfBody]
+    warehouses: list[StockLevelBody]
     recent: list[StockChangeBody]
 
 

@@ -1,70 +1,87 @@
-"""The SQL of stock, as parts of one statement each: hold, confirm, release, restock.
+"""The SQL of stock. `MOVE_STOCK` is the only text that writes `inventory_transactions`, `warehouse_stock.available` and
+`product_variants.stock_quantity`; hold, release, restock, adjustment and stocktake differ in the rows they give to it.
 
-Every part keeps four things equal in one commit: `warehouse_stock`, `product_variants.stock_quantity`, the reservations
-and the append-only `inventory_transactions`. Locks are taken reservations first, then variants in id order, then
-shelves; whoever touches a shelf holds its variant's lock, so two orders that share variants in opposite order wait for
-each other once and never in a circle.
+Those rows are the CTE `moves`: `change` units more or less to sell of one variant in one warehouse, `reserved` units
+more or less held there, with the journal's kind and reference. `moves` reads `FROM ..., gate`, so a closed gate means
+no rows, and nothing is written.
+
+Locks are taken reservations first, then variants in id order, then stock levels. Whoever changes a level holds its
+variant's lock, so two orders that share variants in opposite order wait for each other once and never in a circle.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
+
+from sqlalchemy import text
 
 from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
 from api.kernel.statement import Part
 
-# `feasible.ok` is decided on locked rows; the UPDATEs below state their condition again, and CHECK constraints state it
-# a third time.
+# `previous_quantity` and `new_quantity` follow from the locked row, move by move in the order of the window.
+# The conditions `>= 0` repeat what was checked on locked rows; CHECK constraints state them a third time.
+MOVE_STOCK = """stock_moved AS (
+    UPDATE product_variants v SET stock_quantity = v.stock_quantity + m.change, updated_at = now()
+    FROM (SELECT variant_id, sum(change)::int AS change FROM moves GROUP BY variant_id) m
+    WHERE v.variant_id = m.variant_id AND v.stock_quantity + m.change >= 0
+    RETURNING v.variant_id, v.stock_quantity AS stock, v.stock_quantity - m.change AS before),
+levels_moved AS (
+    UPDATE warehouse_stock s
+    SET available = s.available + m.change, reserved = s.reserved + m.reserved, updated_at = now()
+    FROM (SELECT variant_id, warehouse_id, sum(change)::int AS change, sum(reserved)::int AS reserved
+          FROM moves GROUP BY variant_id, warehouse_id) m
+    WHERE s.variant_id = m.variant_id AND s.warehouse_id = m.warehouse_id AND s.available + m.change >= 0
+    RETURNING s.available),
+journal AS (
+    INSERT INTO inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type,
+                                        reference_id, previous_quantity, new_quantity)
+    SELECT m.transaction_id, m.variant_id, m.warehouse_id, m.change, m.kind, m.reference_id,
+           v.before + sum(m.change) OVER line - m.change, v.before + sum(m.change) OVER line
+    FROM moves m JOIN stock_moved v USING (variant_id)
+    WINDOW line AS (PARTITION BY m.variant_id ORDER BY m.warehouse_id, m.transaction_id)
+    ORDER BY m.variant_id, m.warehouse_id, m.transaction_id
+    RETURNING 1)"""
+
 HOLD_CHECK = """demand AS MATERIALIZED (
-    SELECT * FROM unnest(CAST(:hold_reservations AS uuid[]), CAST(:hold_transactions AS uuid[]), CAST(:hold_variants AS
-    uuid[]),
-                         CAST(:hold_warehouses AS uuid[]), CAST(:hold_quantities AS int[]))
+    SELECT d.reservation_id, d.transaction_id, d.variant_id, d.warehouse_id, d.quantity
+    FROM unnest(CAST(:hold_reservations AS uuid[]), CAST(:hold_transactions AS uuid[]), CAST(:hold_variants AS uuid[]),
+                CAST(:hold_warehouses AS uuid[]), CAST(:hold_quantities AS int[]))
          AS d(reservation_id, transaction_id, variant_id, warehouse_id, quantity)),
 wanted AS MATERIALIZED (SELECT variant_id, sum(quantity)::int AS quantity FROM demand GROUP BY variant_id),
 locked AS MATERIALIZED (
     SELECT v.variant_id, v.stock_quantity FROM product_variants v
     WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) ORDER BY v.variant_id FOR NO KEY UPDATE),
-shelves AS MATERIALIZED (
-    SELECT s.variant_id, s.warehouse_id, s.available FROM warehouse_stock s JOIN demand d USING (variant_id,
-    warehouse_id)
+levels AS MATERIALIZED (
+    SELECT s.variant_id, s.warehouse_id, s.available
+    FROM warehouse_stock s JOIN demand d USING (variant_id, warehouse_id)
     WHERE (SELECT count(*) FROM locked) > 0 ORDER BY s.variant_id, s.warehouse_id FOR NO KEY UPDATE OF s),
 feasible AS MATERIALIZED (
     SELECT (SELECT count(*) FROM wanted w JOIN locked l USING (variant_id) WHERE l.stock_quantity >= w.quantity)
            = (SELECT count(*) FROM wanted)
-       AND (SELECT count(*) FROM demand d JOIN shelves s USING (variant_id, warehouse_id) WHERE s.available >=
-       d.quantity)
+       AND (SELECT count(*) FROM demand d JOIN levels s USING (variant_id, warehouse_id)
+            WHERE s.available >= d.quantity)
            = (SELECT count(*) FROM demand) AS ok)"""
-HOLD = """taken AS (
-    UPDATE product_variants v SET stock_quantity = v.stock_quantity - w.quantity, updated_at = now()
-    FROM wanted w, gate WHERE v.variant_id = w.variant_id AND v.stock_quantity >= w.quantity
-    RETURNING v.variant_id, v.stock_quantity + w.quantity AS before),
-moved AS (
-    UPDATE warehouse_stock s SET available = s.available - d.quantity, reserved = s.reserved + d.quantity, updated_at =
-    now()
-    FROM demand d, gate WHERE s.variant_id = d.variant_id AND s.warehouse_id = d.warehouse_id AND s.available >=
-    d.quantity RETURNING 1),
+_HOLD = """moves AS MATERIALIZED (
+    SELECT d.transaction_id, d.variant_id, d.warehouse_id, -d.quantity AS change, d.quantity AS reserved,
+           'reservation' AS kind, gate.checkout_id AS reference_id
+    FROM demand d, gate),
 held AS (
     INSERT INTO inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,
-    expires_at)
+                                        expires_at)
     SELECT d.reservation_id, gate.checkout_id, :hold_order, d.variant_id, d.warehouse_id, d.quantity,
-           now() + make_interval(secs => :hold_seconds) FROM demand d, gate RETURNING 1),
-journal AS (
-    INSERT INTO inventory_transactions
-        (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, reference_id, previous_quantity,
-        new_quantity)
-    SELECT d.transaction_id, d.variant_id, d.warehouse_id, -d.quantity, 'reservation', gate.checkout_id,
-           t.before - sum(d.quantity) OVER line + d.quantity, t.before - sum(d.quantity) OVER line
-    FROM demand d JOIN taken t USING (variant_id), gate
-    WINDOW line AS (PARTITION BY d.variant_id ORDER BY d.warehouse_id) ORDER BY d.variant_id, d.warehouse_id RETURNING
-    1)"""
+           now() + make_interval(secs => :hold_seconds)
+    FROM demand d, gate
+    RETURNING 1)"""
 
 _KEPT = """kept AS MATERIALIZED (
     SELECT r.reservation_id, r.checkout_id, r.variant_id, r.warehouse_id, r.quantity FROM inventory_reservations r
     WHERE r.checkout_id = :kept_checkout AND r.status = 'active' ORDER BY r.reservation_id FOR UPDATE)"""
 _DUE = """kept AS MATERIALIZED (
     SELECT r.reservation_id, r.checkout_id, r.variant_id, r.warehouse_id, r.quantity FROM inventory_reservations r
-    WHERE r.status = 'active' AND r.expires_at < now() ORDER BY r.expires_at LIMIT :sweep_batch FOR UPDATE SKIP
-    LOCKED)"""
+    WHERE r.status = 'active' AND r.expires_at < now()
+    ORDER BY r.expires_at LIMIT :due_batch FOR UPDATE SKIP LOCKED)"""
 _LOCKED_KEPT = """locked AS MATERIALIZED (
     SELECT v.variant_id FROM product_variants v WHERE v.variant_id IN (SELECT variant_id FROM kept)
     ORDER BY v.variant_id FOR NO KEY UPDATE OF v)"""
@@ -76,69 +93,80 @@ _CONFIRM = """sent AS (
 kept_confirmed AS (
     UPDATE inventory_reservations r SET status = 'confirmed', updated_at = now() FROM kept k, gate
     WHERE r.reservation_id = k.reservation_id RETURNING 1)"""
-_RELEASE = """freed AS MATERIALIZED (
-    SELECT variant_id, sum(quantity)::int AS quantity FROM kept WHERE (SELECT count(*) FROM locked) > 0 GROUP BY
-    variant_id),
-put_back AS (
-    UPDATE product_variants v SET stock_quantity = v.stock_quantity + f.quantity, updated_at = now()
-    FROM freed f, gate WHERE v.variant_id = f.variant_id RETURNING v.variant_id, v.stock_quantity - f.quantity AS
-    before),
-shelved AS (
-    UPDATE warehouse_stock s SET available = s.available + k.quantity, reserved = s.reserved - k.quantity, updated_at =
-    now()
-    FROM (SELECT variant_id, warehouse_id, sum(quantity)::int AS quantity FROM kept GROUP BY 1, 2) k, gate
-    WHERE s.variant_id = k.variant_id AND s.warehouse_id = k.warehouse_id AND (SELECT count(*) FROM locked) > 0
-    RETURNING 1),
+_RELEASE = """moves AS MATERIALIZED (
+    SELECT gen_random_uuid() AS transaction_id, k.variant_id, k.warehouse_id, k.quantity AS change,
+           -k.quantity AS reserved, 'release' AS kind, k.checkout_id AS reference_id
+    FROM kept k, gate WHERE (SELECT count(*) FROM locked) > 0),
 closed AS (
     UPDATE inventory_reservations r SET status = :release_status, updated_at = now() FROM kept k, gate
-    WHERE r.reservation_id = k.reservation_id RETURNING 1),
-release_journal AS (
-    INSERT INTO inventory_transactions
-        (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, reference_id, previous_quantity,
-        new_quantity)
-    SELECT gen_random_uuid(), k.variant_id, k.warehouse_id, k.quantity, 'release', k.checkout_id,
-           b.before + sum(k.quantity) OVER line - k.quantity, b.before + sum(k.quantity) OVER line
-    FROM kept k JOIN put_back b USING (variant_id), gate
-    WINDOW line AS (PARTITION BY k.variant_id ORDER BY k.reservation_id) ORDER BY k.variant_id, k.reservation_id
-    RETURNING 1)"""
-_RESTOCK = """back AS MATERIALIZED (
-    SELECT b.transaction_id, b.variant_id, b.quantity,
-           coalesce(b.warehouse_id, (SELECT s.warehouse_id FROM warehouse_stock s WHERE s.variant_id = b.variant_id
-           ORDER BY 1 LIMIT 1))
-               AS warehouse_id
-    FROM unnest(CAST(:restock_transactions AS uuid[]), CAST(:restock_variants AS uuid[]), CAST(:restock_warehouses AS
-    uuid[]),
-                CAST(:restock_quantities AS int[])) AS b(transaction_id, variant_id, warehouse_id, quantity)),
-locked AS MATERIALIZED (
-    SELECT v.variant_id FROM product_variants v WHERE v.variant_id = ANY(CAST(:restock_variants AS uuid[]))
-    ORDER BY v.variant_id FOR NO KEY UPDATE),
-regained AS (
-    UPDATE product_variants v SET stock_quantity = v.stock_quantity + b.quantity, updated_at = now()
-    FROM (SELECT variant_id, sum(quantity)::int AS quantity FROM back WHERE (SELECT count(*) FROM locked) > 0 GROUP BY
-    1) b, gate
-    WHERE v.variant_id = b.variant_id RETURNING v.variant_id, v.stock_quantity - b.quantity AS before),
-reshelved AS (
-    UPDATE warehouse_stock s SET available = s.available + b.quantity, updated_at = now()
-    FROM (SELECT variant_id, warehouse_id, sum(quantity)::int AS quantity FROM back GROUP BY 1, 2) b, gate
-    WHERE s.variant_id = b.variant_id AND s.warehouse_id = b.warehouse_id AND (SELECT count(*) FROM locked) > 0
-    RETURNING 1),
-restock_journal AS (
-    INSERT INTO inventory_transactions
-        (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type, reference_id, previous_quantity,
-        new_quantity)
-    SELECT b.transaction_id, b.variant_id, b.warehouse_id, b.quantity, 'return', :restock_reference,
-           r.before + sum(b.quantity) OVER line - b.quantity, r.before + sum(b.quantity) OVER line
-    FROM back b JOIN regained r USING (variant_id), gate
-    WINDOW line AS (PARTITION BY b.variant_id ORDER BY b.transaction_id) ORDER BY b.variant_id, b.transaction_id
-    RETURNING 1)"""
+    WHERE r.reservation_id = k.reservation_id RETURNING 1)"""
 
+_MOVES = """locked AS MATERIALIZED (
+    SELECT v.variant_id FROM product_variants v WHERE v.variant_id = ANY(CAST(:move_variants AS uuid[]))
+    ORDER BY v.variant_id FOR NO KEY UPDATE),
+moves AS MATERIALIZED (
+    SELECT m.transaction_id, m.variant_id,
+           coalesce(m.warehouse_id, (SELECT s.warehouse_id FROM warehouse_stock s WHERE s.variant_id = m.variant_id
+                                     ORDER BY s.warehouse_id LIMIT 1)) AS warehouse_id,
+           m.change, 0 AS reserved, m.kind, CAST(:move_reference AS uuid) AS reference_id
+    FROM unnest(CAST(:move_transactions AS uuid[]), CAST(:move_variants AS uuid[]), CAST(:move_warehouses AS uuid[]),
+                CAST(:move_changes AS int[]), CAST(:move_kinds AS text[]))
+         AS m(transaction_id, variant_id, warehouse_id, change, kind), gate
+    WHERE (SELECT count(*) FROM locked) > 0)"""
 _CLOSE_ORDER = """closed_order AS (
     UPDATE inventory_reservations r SET status = 'released', updated_at = now() FROM gate
-    WHERE r.order_id = :restock_reference AND r.status = 'confirmed' RETURNING 1)"""
+    WHERE r.order_id = :move_reference AND r.status = 'confirmed' RETURNING 1)"""
 
-_STOCK_TABLES = frozenset({"product_variants", "warehouse_stock", "inventory_reservations", "inventory_transactions"})
-_RELEASE_MAKES = ("kept", "locked", "freed", "put_back", "shelved", "closed", "release_journal")
-_RESTOCK_MAKES = ("back", "locked", "regained", "reshelved", "restock_journal")
+# What stock knows of products: whose variant it is. `seller_id` null and `is_admin` true see every variant.
+_OWN_VARIANT = """
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock
+    FROM product_variants v JOIN products p USING (product_id)
+    WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
+      AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""
+OWN_VARIANT = text(_OWN_VARIANT)
+OWN_VARIANT_LOCKED = text(f"{_OWN_VARIANT} FOR NO KEY UPDATE OF v")
+STOCK_LOCKED = text(
+    """
+    SELECT variant_id, stock_quantity AS stock FROM product_variants
+    WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
+)
+
+_MOVE_MAKES = ("stock_moved", "levels_moved", "journal")
+_MOVE_WRITES = frozenset({"product_variants", "warehouse_stock", "inventory_transactions"})
+_WITH_RESERVATIONS = _MOVE_WRITES | {"inventory_reservations"}
+_RELEASE_MAKES = ("kept", "locked", "moves", "closed", *_MOVE_MAKES)
+
+MoveKind = Literal["initial", "return", "adjustment"]
+
+
+@dataclass(frozen=True, slots=True)
+class StockMove:
+    """`change` units more or less to sell. `warehouse_id` None: the variant's first warehouse."""
+
+    variant_id: UUID
+    warehouse_id: UUID | None
+    change: int
+    kind: MoveKind
+    transaction_id: UUID = field(default_factory=new_id)
+
+
+def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Part:
+    """Book `moves`, each with its row in the journal; their stock levels exist. `reference`: the return or order that
+    they belong to."""
+    return Part(
+        f"{_MOVES}, {MOVE_STOCK}",
+        {
+            "move_transactions": [move.transaction_id for move in moves],
+            "move_variants": [move.variant_id for move in moves],
+            "move_warehouses": [move.warehouse_id for move in moves],
+            "move_changes": [move.change for move in moves],
+            "move_kinds": [move.kind for move in moves],
+            "move_reference": reference,
+        },
+        makes=("locked", "moves", *_MOVE_MAKES),
+        needs=("gate",),
+        writes=_MOVE_WRITES,
+    )
 
 
 def hold_check(lines: Sequence[Allocation]) -> Part:
@@ -152,18 +180,18 @@ def hold_check(lines: Sequence[Allocation]) -> Part:
             "hold_warehouses": [line.warehouse_id for line in lines],
             "hold_quantities": [line.quantity for line in lines],
         },
-        makes=("demand", "wanted", "locked", "shelves", "feasible"),
+        makes=("demand", "wanted", "locked", "levels", "feasible"),
     )
 
 
 def hold(order_id: UUID, seconds: int) -> Part:
     """Take what `hold_check` found, for `seconds`; the gate names the checkout."""
     return Part(
-        HOLD,
+        f"{_HOLD}, {MOVE_STOCK}",
         {"hold_order": order_id, "hold_seconds": seconds},
-        makes=("taken", "moved", "held", "journal"),
-        needs=("demand", "wanted", "gate"),
-        writes=_STOCK_TABLES,
+        makes=("moves", "held", *_MOVE_MAKES),
+        needs=("demand", "gate"),
+        writes=_WITH_RESERVATIONS,
     )
 
 
@@ -187,50 +215,37 @@ def confirm() -> Part:
 
 
 def release(checkout_id: UUID) -> Part:
-    """Give back what is still held, if anything."""
+    """Make what the checkout still holds sellable again, if anything."""
     return Part(
-        f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}",
+        f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
         {"kept_checkout": checkout_id, "release_status": "released"},
         makes=_RELEASE_MAKES,
         needs=("gate",),
-        writes=_STOCK_TABLES,
+        writes=_WITH_RESERVATIONS,
     )
 
 
 def release_due(batch: int) -> Part:
-    """Give back up to `batch` reservations that outlived their time; reservations another process works on are left to
-    it."""
+    """Release up to `batch` reservations past their time; those that another process works on are left to it."""
     return Part(
-        f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}",
-        {"sweep_batch": batch, "release_status": "expired"},
+        f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
+        {"due_batch": batch, "release_status": "expired"},
         makes=_RELEASE_MAKES,
         needs=("gate",),
-        writes=_STOCK_TABLES,
+        writes=_WITH_RESERVATIONS,
     )
 
 
 def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]], *, cancels_order: bool) -> Part:
     """Sold units come back: (variant, warehouse or None for any, units). `reference` is the return, or the order that
     ends with it."""
-    values = {
-        "restock_transactions": [new_id() for _ in lines],
-        "restock_variants": [line[0] for line in lines],
-        "restock_warehouses": [line[1] for line in lines],
-        "restock_quantities": [line[2] for line in lines],
-        "restock_reference": reference,
-    }
-    if cancels_order:
-        return Part(
-            f"{_RESTOCK}, {_CLOSE_ORDER}",
-            values,
-            makes=(*_RESTOCK_MAKES, "closed_order"),
-            needs=("gate",),
-            writes=_STOCK_TABLES,
-        )
+    moved = move_stock([StockMove(*line, "return") for line in lines], reference)
+    if not cancels_order:
+        return moved
     return Part(
-        _RESTOCK,
-        values,
-        makes=_RESTOCK_MAKES,
+        f"{_MOVES}, {MOVE_STOCK}, {_CLOSE_ORDER}",
+        moved.values,
+        makes=("locked", "moves", *_MOVE_MAKES, "closed_order"),
         needs=("gate",),
-        writes=_STOCK_TABLES - {"inventory_reservations"},
+        writes=_WITH_RESERVATIONS,
     )

@@ -1,14 +1,15 @@
-"""What a seller says is on the shelf: sets the sellable units of variants, and journals the difference."""
+"""A count by the seller: sets the sellable units of variants, and journals the difference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from api.catalog.models import ProductVariant
-from api.inventory.models import InventoryTransaction, Warehouse, WarehouseStock
+from api.inventory import booking
+from api.inventory.models import Warehouse, WarehouseStock
+from api.inventory.statements import STOCK_LOCKED, StockMove
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 
@@ -24,66 +25,68 @@ _FIRST_WAREHOUSE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
-    """`change` units more or less on one shelf; `before` is the variant's stock over all shelves."""
+class Stock:
+    """A variant's sellable units over all warehouses."""
+
+    variant_id: UUID
+    stock: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A variant's sellable units in one warehouse."""
 
     variant_id: UUID
     warehouse_id: UUID
-    change: int
-    before: int
-    kind: str
+    available: int
 
 
 async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
     """Make `counts` (units, not negative) what can be sold of each variant now; units held by open checkouts are not
-    among them.
-
-    More goes to the variant's first shelf, less is taken from the fullest ones. Locks: variants in id order, then
-    shelves.
-    """
+    among them. Locks: variants in id order, then stock levels."""
     if not counts:
         return
-    ids = sorted(counts)
-    variants = select(ProductVariant.variant_id, ProductVariant.stock_quantity).where(
-        ProductVariant.variant_id.in_(ids)
-    )
-    stock = {
-        row.variant_id: row.stock_quantity
-        for row in await tx.all(variants.order_by(ProductVariant.variant_id).with_for_update(key_share=True))
-    }
-    shelves = await _shelves(tx, ids)
-    moves: list[_Move] = []
-    for variant_id in ids:
-        own = shelves.get(variant_id, [])
-        if counts[variant_id] > stock[variant_id]:
-            home = own[0][0] if own else await _first_warehouse(tx)
-            change = counts[variant_id] - stock[variant_id]
-            moves.append(_Move(variant_id, home, change, stock[variant_id], "adjustment" if own else "initial"))
+    variants = await tx.all_as(Stock, STOCK_LOCKED, {"variants": sorted(counts)})
+    levels = await _levels(tx, sorted(counts))
+    moves: list[StockMove] = []
+    for variant in variants:
+        own = levels.get(variant.variant_id, [])
+        change = counts[variant.variant_id] - variant.stock
+        if change > 0 and not own:
+            warehouse_id = await _first_warehouse(tx)
+            await booking.open_level(tx, variant.variant_id, warehouse_id)
+            moves.append(StockMove(variant.variant_id, warehouse_id, change, "initial"))
         else:
-            moves += _taken(variant_id, own, stock[variant_id], counts[variant_id])
-    for move in moves:
-        await _book(tx, move)
+            moves += counted(variant.variant_id, own, change)
+    if moves:
+        await booking.book(tx, moves)
 
 
-def _taken(variant_id: UUID, shelves: Sequence[tuple[UUID, int]], stock: int, target: int) -> list[_Move]:
-    """Moves that take a variant down from `stock` to `target` units, from the fullest shelf on."""
+def counted(variant_id: UUID, levels: Sequence[Level], change: int) -> list[StockMove]:
+    """The moves of a count that differs by `change` units: more goes to the first of `levels`, less is taken from the
+    fullest ones."""
+    if change > 0:
+        return [StockMove(variant_id, levels[0].warehouse_id, change, "adjustment")]
     moves = []
-    for warehouse_id, available in sorted(shelves, key=lambda shelf: -shelf[1]):
-        part = min(available, stock - target)
-        if part > 0:
-            moves.append(_Move(variant_id, warehouse_id, -part, stock, "adjustment"))
-            stock -= part
+    for level in sorted(levels, key=lambda level: -level.available):
+        taken = min(level.available, -change)
+        if taken > 0:
+            moves.append(StockMove(variant_id, level.warehouse_id, -taken, "adjustment"))
+            change += taken
     return moves
 
 
-async def _shelves(tx: Tx, variant_ids: Sequence[UUID]) -> dict[UUID, list[tuple[UUID, int]]]:
-    """(warehouse, available) by variant, locked."""
-    columns = (WarehouseStock.variant_id, WarehouseStock.warehouse_id, WarehouseStock.available)
-    statement = select(*columns).where(WarehouseStock.variant_id.in_(variant_ids))
-    ordered = statement.order_by(WarehouseStock.variant_id, WarehouseStock.warehouse_id).with_for_update(key_share=True)
-    found: dict[UUID, list[tuple[UUID, int]]] = {}
-    for row in await tx.all(ordered):
-        found.setdefault(row.variant_id, []).append((row.warehouse_id, row.available))
+async def _levels(tx: Tx, variant_ids: Sequence[UUID]) -> dict[UUID, list[Level]]:
+    """By variant, locked."""
+    statement = (
+        select(WarehouseStock.variant_id, WarehouseStock.warehouse_id, WarehouseStock.available)
+        .where(WarehouseStock.variant_id.in_(variant_ids))
+        .order_by(WarehouseStock.variant_id, WarehouseStock.warehouse_id)
+        .with_for_update(key_share=True)
+    )
+    found: dict[UUID, list[Level]] = {}
+    for level in await tx.all_as(Level, statement):
+        found.setdefault(level.variant_id, []).append(level)
     return found
 
 
@@ -100,29 +103,3 @@ async def _first_warehouse(tx: Tx) -> UUID:
         warehouse_id = await tx.scalar(first)
     assert warehouse_id is not None
     return warehouse_id
-
-
-async def _book(tx: Tx, move: _Move) -> None:
-    """One shelf, the variant's sum and the journal."""
-    shelf = upsert(WarehouseStock).values(
-        variant_id=move.variant_id, warehouse_id=move.warehouse_id, available=max(move.change, 0)
-    )
-    await tx.execute(
-        shelf.on_conflict_do_update(
-            index_elements=["variant_id", "warehouse_id"],
-            set_={"available": WarehouseStock.available + move.change, "updated_at": func.now()},
-        )
-    )
-    changed = {"stock_quantity": move.before + move.change, "updated_at": func.now()}
-    await tx.execute(update(ProductVariant).where(ProductVariant.variant_id == move.variant_id).values(changed))
-    await tx.execute(
-        insert(InventoryTransaction).values(
-            transaction_id=new_id(),
-            variant_id=move.variant_id,
-            warehouse_id=move.warehouse_id,
-            quantity_change=move.change,
-            transaction_type=move.kind,
-            previous_quantity=move.before,
-            new_quantity=move.before + move.change,
-        )
-    )

@@ -22,8 +22,8 @@ def read_then_write() -> None:
     start = check.index("feasible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
     statements.HOLD_CHECK = unlocked + "feasible AS (SELECT true AS ok)"
-    statements.HOLD = _without(
-        _one_line(statements.HOLD), " AND v.stock_quantity >= w.quantity", " AND s.available >= d.quantity"
+    statements.MOVE_STOCK = _without(
+        _one_line(statements.MOVE_STOCK), " AND v.stock_quantity + m.change >= 0", " AND s.available + m.change >= 0"
     )
 
 

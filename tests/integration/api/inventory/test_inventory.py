@@ -76,7 +76,7 @@ def test_stock_is_the_sellers_own_business(market: Market, seller: Person) -> No
     problem(market.client.get("/api/v1/inventory/variants/nonsense", headers=seller.headers), 404, "variant-not-found")
 
 
-async def test_an_order_costs_few_statements_and_the_sweep_gives_back_what_ran_out(
+async def test_an_order_costs_few_statements_and_the_expiry_releases_what_ran_out(
     market: Market, seller: Person, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in server.env.items():

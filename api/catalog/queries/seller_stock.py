@@ -1,0 +1,75 @@
+"""A seller's stock as it is now, scarcest first."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from api.catalog.models import Product, ProductVariant
+from api.catalog.queries.listing import LIVE
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx
+
+LOW_STOCK_UNITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class VariantStock:
+    """`stock_quantity`: units that can be sold now, over all warehouses."""
+
+    variant_id: UUID
+    product_id: UUID
+    sku: str
+    stock_quantity: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class StockTotals:
+    """Counts of variants and units; `low` variants have 1 to LOW_STOCK_UNITS units; `value` at the variants' prices."""
+
+    variants: int
+    units: int
+    sold_out: int
+    low: int
+    value: Decimal
+
+
+async def scarcest(tx: ReadTx, actor: Actor, limit: int) -> list[VariantStock]:
+    """The seller's variants on sale with the fewest units."""
+    statement = (
+        select(
+            ProductVariant.variant_id,
+            ProductVariant.product_id,
+            ProductVariant.sku,
+            ProductVariant.stock_quantity,
+            Product.title,
+        )
+        .join(Product, Product.product_id == ProductVariant.product_id)
+        .where(Product.seller_id == actor.user_id, LIVE)
+        .order_by(ProductVariant.stock_quantity, Product.title)
+        .limit(limit)
+    )
+    return await tx.all_as(VariantStock, statement)
+
+
+async def totals(tx: ReadTx, actor: Actor) -> StockTotals:
+    """Counts over all of the seller's variants on sale."""
+    stock = ProductVariant.stock_quantity
+    statement = (
+        select(
+            func.count().label("variants"),
+            func.coalesce(func.sum(stock), 0).label("units"),
+            func.count().filter(stock == 0).label("sold_out"),
+            func.count().filter(stock.between(1, LOW_STOCK_UNITS)).label("low"),
+            func.coalesce(func.sum(stock * ProductVariant.price), 0).label("value"),
+        )
+        .select_from(ProductVariant)
+        .join(Product, Product.product_id == ProductVariant.product_id)
+        .where(Product.seller_id == actor.user_id, LIVE)
+    )
+    found = await tx.first_as(StockTotals, statement)
+    if found is None:
+        raise AssertionError("an aggregate without groups has one row")
+    return found
