@@ -1,14 +1,17 @@
 """Change or withdraw a product. Every save raises its version; If-Match makes a lost update impossible."""
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 
-from api.catalog.commands.parts import following, require_category, save_images, save_variants
+from api.catalog.commands.fields import column_values
+from api.catalog.commands.images import save_images
+from api.catalog.commands.variants import follow_price, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
-from api.catalog.models import Product, ProductVariant
+from api.catalog.models import Product
+from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, ProductPatch
 from api.kernel import outbox
 from api.kernel.actor import Actor
@@ -16,18 +19,17 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 
-_COLUMNS = {
-    "title": "title",
-    "description": "description",
-    "brand": "brand",
-    "price": "base_price",
-    "list_price": "list_price",
-    "status": "status",
-    "prime_eligible": "prime_eligible",
-    "specifications": "specifications",
-}
 # Fields that a product cannot be without; null for them is a mistake, not a removal.
 _REQUIRED = frozenset({"price"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """What a change is based on."""
+
+    version: int
+    base_price: Decimal
+    list_price: Decimal | None
 
 
 async def replace_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: int | None) -> None:
@@ -80,9 +82,7 @@ async def _save(
 ) -> None:
     async def work(tx: Tx) -> None:
         current = await _own(tx, actor, product_id, expected)
-        values: dict[str, Any] = {
-            _COLUMNS[name]: getattr(body, name) for name in fields & _COLUMNS.keys()
-        }  # Any: column values
+        values = column_values(body, fields)
         if "category" in fields:
             values["category_id"] = await require_category(tx, body.category)
         price: Decimal = values.get("base_price", current.base_price)
@@ -90,8 +90,7 @@ async def _save(
         values |= {"version": current.version + 1, "updated_at": func.now()}
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
         if price != current.base_price:
-            variants = update(ProductVariant).where(ProductVariant.product_id == product_id)
-            await tx.execute(variants.values(following(current.base_price, price)))
+            await follow_price(tx, product_id, current.base_price, price)
         await save_variants(tx, product_id, body.variants, price)
         if "images" in fields:
             await save_images(tx, product_id, body.images, replace=True)
@@ -101,12 +100,11 @@ async def _save(
     await ctx.db.run(work)
 
 
-async def _own(
-    tx: Tx, actor: Actor, product_id: UUID, expected: int | None
-) -> Row[Any]:  # Any: version, base_price, list_price
+async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> _Current:
     """Lock the actor's own product."""
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
-    row = await tx.first(select(Product.version, Product.base_price, Product.list_price).where(*own).with_for_update())
+    columns = (Product.version, Product.base_price, Product.list_price)
+    row = await tx.first_as(_Current, select(*columns).where(*own).with_for_update())
     if row is None:
         raise ProductNotFound("You sell no product with this id.")
     if expected is not None and expected != row.version:

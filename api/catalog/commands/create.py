@@ -4,8 +4,11 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from api.catalog.commands.parts import require_category, save_images, save_variants
+from api.catalog.commands.fields import column_values
+from api.catalog.commands.images import save_images
+from api.catalog.commands.variants import save_variants
 from api.catalog.models import Product
+from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, VariantIn
 from api.kernel import outbox
 from api.kernel.actor import Actor
@@ -26,15 +29,8 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
             "product_id": product_id,
             "seller_id": actor.user_id,
             "category_id": await require_category(tx, body.category),
-            "title": body.title,
-            "description": body.description,
-            "brand": body.brand,
-            "base_price": body.price,
-            "list_price": body.list_price,
             "currency": ctx.settings.currency,
-            "status": body.status,
-            "prime_eligible": body.prime_eligible,
-            "specifications": body.specifications,
+            **column_values(body, ProductIn.model_fields.keys()),
         }
         await tx.execute(insert(Product).values(values))
         await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)

@@ -3,25 +3,25 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, select, update
 
+from api.catalog.models import Product
+from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
-
-_SET = text(
-    """
-    WITH changed AS MATERIALIZED (
-      SELECT p.product_id, coalesce(s.units, 0) AS units
-      FROM products p LEFT JOIN unnest(CAST(:ids AS uuid[]), CAST(:units AS int[])) AS s(product_id, units) USING
-      (product_id)
-      WHERE p.units_sold_90d <> coalesce(s.units, 0)
-      ORDER BY p.product_id FOR UPDATE OF p
-    )
-    UPDATE products p SET units_sold_90d = changed.units FROM changed WHERE p.product_id = changed.product_id
-    """
-)
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
     """Make `units_sold_90d` equal to `units`, 0 for products not in it; how many rows changed. A sale is not an edit:
     neither version nor change time moves."""
-    return (await tx.execute(_SET, {"ids": list(units), "units": list(units.values())})).rowcount
+    sold = counts_of(units)
+    new = func.coalesce(sold.c.n, 0)
+    changed = (
+        select(Product.product_id, new.label("units"))
+        .outerjoin(sold, sold.c.product_id == Product.product_id)
+        .where(Product.units_sold_90d != new)
+        .order_by(Product.product_id)
+        .with_for_update(of=Product)
+        .cte("changed")
+    )
+    statement = update(Product).where(Product.product_id == changed.c.product_id)
+    return (await tx.execute(statement.values(units_sold_90d=changed.c.units))).rowcount

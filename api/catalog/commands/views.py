@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, update
 
+from api.catalog.models import Product
+from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
-
-_ADD = text(
-    """
-    WITH viewed AS MATERIALIZED (
-      SELECT p.product_id, v.n
-      FROM unnest(CAST(:ids AS uuid[]), CAST(:counts AS int[])) AS v(product_id, n) JOIN products p USING (product_id)
-      ORDER BY p.product_id FOR UPDATE OF p
-    )
-    UPDATE products p SET view_count = p.view_count + viewed.n FROM viewed WHERE p.product_id = viewed.product_id
-    """
-)
 
 
 async def add_views(tx: Tx, views: Mapping[UUID, int]) -> None:
     """Add to `view_count`; unknown products are ignored. Neither version nor change time moves: a look is not an
     edit."""
-    if views:
-        await tx.execute(_ADD, {"ids": list(views), "counts": list(views.values())})
+    if not views:
+        return
+    counted = counts_of(views)
+    viewed = (
+        select(Product.product_id, counted.c.n)
+        .join(counted, counted.c.product_id == Product.product_id)
+        .order_by(Product.product_id)
+        .with_for_update(of=Product)
+        .cte("viewed")
+    )
+    statement = update(Product).where(Product.product_id == viewed.c.product_id)
+    await tx.execute(statement.values(view_count=Product.view_count + viewed.c.n))

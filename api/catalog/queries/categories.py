@@ -1,31 +1,48 @@
 """The category tree, and which categories a shopper means by an id, a path or a name."""
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
+from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category
 from api.catalog.schemas import CategoryNode
 from api.kernel.db import ReadTx
 from api.kernel.ids import parse_id
 
 
+@dataclass(frozen=True, slots=True)
+class _Category:
+    category_id: UUID
+    parent_category_id: UUID | None
+    name: str
+    path: str
+    level: int
+
+
 async def category_tree(tx: ReadTx) -> list[CategoryNode]:
     """All departments with what is below them, by name."""
     columns = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
+    rows = await tx.all_as(_Category, select(*columns).order_by(Category.level, Category.name))
+    return tree_of(rows)
+
+
+def tree_of(rows: Iterable[_Category]) -> list[CategoryNode]:
+    """The roots with what is below them; a parent stands before its children in `rows`."""
     nodes: dict[UUID, CategoryNode] = {}
     roots: list[CategoryNode] = []
-    for row in await tx.all(select(*columns).order_by(Category.level, Category.name)):
+    for row in rows:
         node = CategoryNode(category_id=row.category_id, name=row.name, path=row.path, level=row.level, children=[])
         nodes[row.category_id] = node
-        parent = nodes.get(row.parent_category_id)
+        parent = nodes.get(row.parent_category_id) if row.parent_category_id else None
         (parent.children if parent else roots).append(node)
     return roots
 
 
-def within(*, by_id: bool) -> Select[Any]:  # Any: one column, category_id
+def within(*, by_id: bool) -> Select[tuple[UUID]]:
     """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name
     nothing."""
     root, below = aliased(Category), aliased(Category)
@@ -52,6 +69,14 @@ async def find_category(tx: ReadTx, reference: str) -> UUID | None:
     binds = reference_binds(reference)
     named = select(Category.category_id).where(_named(Category, by_id="category_id" in binds))
     category_id: UUID | None = await tx.scalar(named.order_by(Category.level, Category.path).limit(1), binds)
+    return category_id
+
+
+async def require_category(tx: ReadTx, reference: str) -> UUID:
+    """As find_category. Raises: CategoryNotFound."""
+    category_id = await find_category(tx, reference)
+    if category_id is None:
+        raise CategoryNotFound("`category` must be the id, path or name of a category of GET /categories.")
     return category_id
 
 

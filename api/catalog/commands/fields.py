@@ -1,0 +1,35 @@
+"""Where each field of a product's body is stored. Creating, replacing and changing a product read this table: a field
+without a place is an error in all three."""
+
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from api.catalog.schemas import ProductIn, ProductPatch
+
+# Field -> column of `products`.
+COLUMNS = {
+    "title": "title",
+    "description": "description",
+    "brand": "brand",
+    "price": "base_price",
+    "list_price": "list_price",
+    "status": "status",
+    "prime_eligible": "prime_eligible",
+    "specifications": "specifications",
+}
+# Field -> the function that stores it.
+FUNCTIONS = {
+    "category": "require_category",
+    "variants": "save_variants",
+    "images": "save_images",
+}
+
+
+def column_values(
+    body: ProductIn | ProductPatch, fields: AbstractSet[str]
+) -> dict[str, Any]:  # Any: values of several column types
+    """Column -> value of those `fields` of `body` that are columns. Raises: LookupError for a field without a place."""
+    unplaced = fields - COLUMNS.keys() - FUNCTIONS.keys()
+    if unplaced:
+        raise LookupError(f"no column and no function stores {', '.join(sorted(unplaced))}")
+    return {COLUMNS[name]: getattr(body, name) for name in sorted(fields & COLUMNS.keys())}

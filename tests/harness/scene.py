@@ -1,0 +1,115 @@
+"""One full, valid request for every operation that writes."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from tests.harness.buying import ADDRESS, Market
+from tests.harness.shop import Person
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that would be accepted."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+@dataclass
+class Scene:
+    """One order in each state that a request needs, and everybody's things."""
+
+    market: Market
+    seller: Person
+    buyer: Person
+    product: dict[str, Any]
+    item: str
+    order: str
+    delivered: str
+    line: str
+
+    def requests(self) -> dict[str, Request]:
+        variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
+        warehouse = str(self.market.scalar("select warehouse_id from warehouses limit 1"))
+        listing = {
+            "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
+            "listPrice": 20,
+            "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
+            "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]},
+            "primeEligible": True,
+            "status": "active",
+        }  # fmt: skip
+        line = {"productId": product, "variantId": variant, "quantity": 1}
+        event = {
+            "type": "view", "eventId": str(uuid4()), "productId": product, "query": "q",
+            "occurredAt": "2026-01-02T03:04:05Z",
+            "sessionId": "session-of-tests", "source": "s", "campaign": "c", "position": 1, "quantity": 1,
+            "orderId": str(uuid4()),
+        }  # fmt: skip
+        account = {
+            "email": "x@example.com",
+            "password": "short",
+            "name": "N",
+            "phone": "+44 20 7946 0000",
+            "userType": "customer",
+        }
+        address = {**ADDRESS, "addressType": "home", "isDefault": False}
+        guest = {"X-Session-Id": "session-of-tests"}
+        order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
+        order["shippingAddress"] = {**ADDRESS, "name": "N"}
+        sells, buys = self.seller.headers, self.buyer.headers
+        api = "/api/v1"
+        return {
+            # A password that is refused: hundreds of hashes would measure patience.
+            "register": Request("POST", f"{api}/auth/register", account, {}),
+            "login": Request("POST", f"{api}/auth/login", {"email": "nobody@example.com", "password": "x"}, {}),
+            "refresh": Request("POST", f"{api}/auth/refresh", {"refreshToken": "x"}, {}),
+            "logout": Request("POST", f"{api}/auth/logout", {"refreshToken": "x"}, {}),
+            "changeProfile": Request("PATCH", f"{api}/users/me", {"name": "N", "phone": "12345"}, buys),
+            "addAddress": Request("POST", f"{api}/users/me/addresses", address, buys),
+            "createProduct": Request("POST", f"{api}/products", listing, sells),
+            "replaceProduct": Request("PUT", f"{api}/products/{product}", listing, sells),
+            "changeProduct": Request("PATCH", f"{api}/products/{product}", listing, sells),
+            "addCartItem": Request("POST", f"{api}/cart/items", line, buys),
+            "setCartItem": Request("PUT", f"{api}/cart/items/{self.item}", {"quantity": 1}, buys),
+            "recordEvents": Request("POST", f"{api}/events", {"events": [event]}, buys),
+            "placeOrder": Request("POST", f"{api}/orders", order, guest),
+            "cancelOrder": Request("POST", f"{api}/orders/{self.order}/cancel", {"reason": "r"}, guest),
+            "returnOrder": Request(
+                "POST", f"{api}/orders/{self.delivered}/return",
+                {"items": [{"orderItemId": self.line, "quantity": 1}], "reason": "r"}, buys,
+            ),
+            "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
+            "decideReturn": Request(
+                "POST", f"{api}/orders/{self.order}/return/decision", {"approve": True, "reason": "r"}, sells
+            ),
+            "adjustStock": Request(
+                "POST", f"{api}/inventory/adjustments",
+                {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
+            ),
+        }  # fmt: skip
+
+
+def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
+    """A product, a confirmed order, a delivered one and a cart with one line."""
+    product = market.product(seller, stock=50_000, price=10.0)
+    orders = []
+    for _ in range(2):
+        answer = market.buy(buyer, market.order_body((product, 2)))
+        assert answer.status_code == 201, answer.text
+        orders.append(answer.json()["orderId"])
+    for status in ("processing", "shipped", "delivered"):
+        headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
+        assert (
+            market.client.post(
+                f"/api/v1/orders/{orders[1]}/advance", json={"status": status}, headers=headers
+            ).status_code
+            == 200
+        )
+    line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
+    item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
+    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line)

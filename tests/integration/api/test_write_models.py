@@ -1,0 +1,169 @@
+"""Every field that a client may send is used: stored, or read to decide something. None is accepted and dropped.
+
+Each operation that writes is called with a full body, in this process, and every read of a field outside the schemas is
+recorded. A field that nobody reads fails here, unless the model is declared as kept whole.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, get_args
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from api import nouns
+from api.app import create_app
+from api.checkout.schemas import FullAddress
+from api.identity.models import Address
+from api.identity.schemas import AddressIn
+from api.kernel.schemas import Wire
+from api.kernel.settings import Settings
+from tests.harness.api import Server
+from tests.harness.buying import ADDRESS, Market
+from tests.harness.scene import Request, Scene, make_scene
+from tests.harness.shop import PASSWORD, Person
+
+# No code names the fields of these: one is stored as a JSON document, one as a row whose columns have the same names.
+KEPT_WHOLE: dict[type[BaseModel], str] = {FullAddress: "orders.shipping_address", AddressIn: "addresses"}
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models inside a type, those of their fields included."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from models_in(field.annotation)
+    for argument in get_args(annotation):
+        yield from models_in(argument)
+
+
+def write_models() -> dict[str, set[type[BaseModel]]]:
+    """The models of the JSON body of every documented operation, by its name."""
+    found = {}
+    for router, _ in nouns.routers():
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema and route.body_field is not None:
+                found[str(route.operation_id)] = set(models_in(route.body_field.field_info.annotation))
+    return found
+
+
+class Reads:
+    """(model, field) pairs that the code of the shop read."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Within this block, every read of a field of a wire model outside the schemas is remembered."""
+        seen, read = self.seen, Wire.__getattribute__
+
+        def getattribute(model: Wire, name: str) -> object:
+            caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - who reads is the question
+            if name in type(model).model_fields and caller.startswith("api.") and not caller.endswith(".schemas"):
+                seen.update((kind.__name__, name) for kind in type(model).__mro__)
+            return read(model, name)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Wire, "__getattribute__", getattribute)
+            yield
+
+    def unread(self, models: set[type[BaseModel]]) -> list[str]:
+        """Fields of `models` that were not read, but for those kept whole."""
+        return sorted(
+            f"{model.__name__}.{field}"
+            for model in models - KEPT_WHOLE.keys()
+            for field in model.model_fields
+            if (model.__name__, field) not in self.seen
+        )
+
+
+@pytest.fixture(scope="module")
+def scene(market: Market, seller: Person, buyer: Person) -> Scene:
+    return make_scene(market, seller, buyer)
+
+
+@pytest.fixture(scope="module")
+async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    """The application in this process, with the settings of the market's server."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.env.items():
+            patch.setenv(name, value)
+        app = create_app(Settings())
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=server.url) as asgi:
+        yield asgi
+
+
+async def signed_in(client: httpx.AsyncClient, person: Person) -> Person:
+    """The person with tokens of this process."""
+    answer = await client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+    return replace(person, access_token=answer.json()["accessToken"], refresh_token=answer.json()["refreshToken"])
+
+
+async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Request]]:
+    """Requests that are accepted, each operation in every form of its body."""
+    buyer, seller = await signed_in(client, scene.buyer), await signed_in(client, scene.seller)
+    requests = {name: [request] for name, request in replace(scene, buyer=buyer, seller=seller).requests().items()}
+
+    def change(name: str, headers: dict[str, str] | None = None, **fields: object) -> None:
+        (old,) = requests[name]
+        requests[name] = [Request(old.method, old.path, {**old.body, **fields}, headers or old.headers)]
+
+    change("register", email="new@example.com", password=PASSWORD)
+    change("login", email=buyer.email, password=PASSWORD)
+    change("refresh", refreshToken=buyer.refresh_token)
+    change("logout", refreshToken=buyer.refresh_token)
+    change("advanceOrder", status="processing")
+    change("cancelOrder", buyer.headers)
+    change("placeOrder", expectedTotal=None)
+    for name in ("replaceProduct", "changeProduct"):
+        change(name, variants=[{"sku": name, "attributes": {"color": "red"}, "price": 11, "stock": 3}])
+    address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()
+    order = scene.market.order_body((scene.product, 1), shippingAddress={"addressId": address["addressId"]})
+    # All of it comes back: the reason of a decision is a step of the order's history, and part of an order has none.
+    change("returnOrder", items=[{"orderItemId": scene.line, "quantity": 2}])
+    decision = requests["decideReturn"][0]
+    path = f"/api/v1/orders/{scene.delivered}/return/decision"
+    requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]
+    requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
+    return requests
+
+
+async def test_every_field_of_every_write_model_is_read(scene: Scene, client: httpx.AsyncClient) -> None:
+    requests, unread = await accepted(scene, client), {}
+    # The order that is moved on first is cancelled last.
+    for name, models in sorted(write_models().items(), key=lambda item: item[0] == "cancelOrder"):
+        reads = Reads()
+        for request in requests[name]:
+            with reads.recorded():
+                headers = {"Idempotency-Key": next(scene.market.keys), **request.headers}
+                answer = await client.request(request.method, request.path, json=request.body, headers=headers)
+            assert answer.status_code < 300, f"{name}: {answer.status_code} {answer.text}"
+        if missing := reads.unread(models):
+            unread[name] = missing
+    assert unread == {}
+
+
+def test_a_field_that_only_schemas_and_tests_read_is_named() -> None:
+    class Body(Wire):
+        stored: int
+        dropped: int
+
+    source = "def touch(body): return body.{}"
+    reads, body = Reads(), Body(stored=1, dropped=2)
+    with reads.recorded():
+        for name, field in (("api.reviews.commands", "stored"), ("api.reviews.schemas", "dropped")):
+            module: dict[str, Any] = {"__name__": name}
+            exec(source.format(field), module)  # noqa: S102 - a module of the shop that does not exist
+            module["touch"](body)
+        assert body.dropped == 2
+    assert reads.unread({Body}) == ["Body.dropped"]
+
+
+def test_what_is_kept_whole_has_a_place_for_every_field() -> None:
+    assert AddressIn.model_fields.keys() <= set(Address.__table__.columns.keys())
