@@ -35,9 +35,7 @@ async def release_expired(ctx: Context) -> int:
     finds it gone."""
     released = 0
     while True:
-        statement, values = compose(
-            [OPEN_GATE, statements.release_due(EXPIRY_BATCH)], "(SELECT count(*) FROM kept) AS released"
-        )
+        statement, values = compose([OPEN_GATE, statements.release_due(EXPIRY_BATCH)], statements.RELEASED)
         row = await ctx.db.once(statement, values)
         released += row.released if row else 0
         if row is None or row.released < EXPIRY_BATCH:

@@ -131,6 +131,8 @@ STOCK_LOCKED = text(
     WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
 )
 
+# What `release_due` says when it is composed: how many reservations it released.
+RELEASED = "(SELECT count(*) FROM kept) AS released"
 _MOVE_MAKES = ("stock_moved", "levels_moved", "journal")
 _MOVE_WRITES = frozenset({"product_variants", "warehouse_stock", "inventory_transactions"})
 _WITH_RESERVATIONS = _MOVE_WRITES | {"inventory_reservations"}

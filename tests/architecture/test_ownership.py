@@ -28,30 +28,19 @@ READS = {
     ("api/checkout/statements.py", "products"): QUOTE,
     ("api/checkout/statements.py", "warehouse_stock"): QUOTE,
     ("api/checkout/statements.py", "warehouses"): QUOTE,
-    ("api/inventory/commands.py", "product_variants"): "",
-    ("api/inventory/commands.py", "products"): "",
-    ("api/inventory/queries.py", "product_variants"): "",
-    ("api/inventory/queries.py", "products"): "",
-    ("api/inventory/seller_stock.py", "product_variants"): "",
-    ("api/inventory/seller_stock.py", "products"): "",
     ("api/inventory/statements.py", "product_variants"): "",
-    ("api/inventory/stocktake.py", "product_variants"): "",
+    ("api/inventory/statements.py", "products"): "",
     ("api/orders/popularity.py", "products"): "",
     ("api/orders/queries/detail.py", "payments"): IN_FULL,
     ("api/orders/queries/detail.py", "product_variants"): IN_FULL,
     ("api/orders/queries/detail.py", "products"): IN_FULL,
 }
 # The bulk load's statement stands beside the rule it repeats.
-WRITES = {("api/inventory/stocktake.py", "product_variants"), ("api/orders/popularity.py", "products")}
+WRITES = {("api/orders/popularity.py", "products")}
 # Files with SQL text that is not in a `statements.py` yet.
 TEXTS = {
     "api/analytics/live_sales.py",
     "api/analytics/marts.py",
-    "api/catalog/commands/sales.py",
-    "api/catalog/commands/views.py",
-    "api/inventory/commands.py",
-    "api/inventory/queries.py",
-    "api/inventory/seller_stock.py",
     "api/orders/popularity.py",
 }
 # From api/orders/refunds.py as it was: orders wrote the rows of payments.
