@@ -1,4 +1,5 @@
--- Each shopper's lines as one list, oldest first; a snapshot is a slice of it. One row when a day with orders closes, and one at the watermark.
+-- Each shopper's lines as one list, oldest first; a snapshot is a slice of it. One row when a day with orders closes,
+-- and one at the watermark.
 with lines as (
 
     select

@@ -1,5 +1,5 @@
--- Order lines as features count them. A line counts unless its order was cancelled on the very day it was placed: what happens on later
--- days is not known when that day's snapshot is taken, so it must not change it.
+-- Order lines as features count them. A line counts unless its order was cancelled on the very day it was placed: what
+-- happens on later days is not known when that day's snapshot is taken, so it must not change it.
 with cancelled as (
 
     select order_id, min(created_at) as cancelled_at

@@ -1,4 +1,5 @@
--- Trading days on which one shopper bought one product, with the next such day. Guests are nobody in particular and are left out.
+-- Trading days on which one shopper bought one product, with the next such day. Guests cannot be told apart and are
+-- left out.
 select
     line.product_id,
     line.user_id,

@@ -1,4 +1,5 @@
--- Pieces of one product that shoppers asked to return on one day, whatever was decided later; filed under the newest trading day by then.
+-- Pieces of one product that shoppers asked to return on one day, whatever was decided later; filed under the newest
+-- trading day by then.
 with asked as (
 
     select product_id, {{ utc_day('requested_at') }} as day, sum(quantity) as units

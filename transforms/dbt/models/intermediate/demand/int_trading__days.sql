@@ -1,5 +1,6 @@
--- Days on which the shop took at least one order that counts, numbered 1, 2, 3, ... Windows of features are measured in them: while the
--- whole shop is closed (or between a loaded history and today) nothing grows old. A day's number depends on earlier days only.
+-- Days on which the shop took at least one order that counts, numbered 1, 2, 3, ... Windows of features are measured in
+-- them: while the whole shop is closed (or between a loaded history and today) no window moves. A day's number
+-- depends on earlier days only.
 select
     day,
     row_number() over (order by day) as day_no,

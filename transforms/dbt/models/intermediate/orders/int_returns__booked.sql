@@ -1,4 +1,5 @@
--- A refund is booked on the day it was paid out, whenever the goods were ordered. Imported and native returns follow the same rule.
+-- A refund is booked on the day it was paid out, whenever the goods were ordered. Imported and native returns follow
+-- the same rule.
 select
     returned.return_id,
     returned.order_item_id,

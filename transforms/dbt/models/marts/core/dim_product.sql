@@ -1,4 +1,5 @@
--- Sales figures leave cancelled orders out; returns are not taken off (they are in fct_order_items and mart_seller__sales_day).
+-- Sales figures leave cancelled orders out; returns are not taken off (they are in fct_order_items and
+-- mart_seller__sales_day).
 with sales as (
 
     select

@@ -1,4 +1,5 @@
--- Days of cover = sellable units / mean daily units of the seller's newest 30 days with data; null when nothing sold in them.
+-- Days of cover = sellable units / mean daily units of the seller's newest 30 days with data; null when nothing sold in
+-- them.
 with window_end as (
 
     select seller_id, max(order_date) as window_end
