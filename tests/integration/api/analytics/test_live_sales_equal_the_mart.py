@@ -28,6 +28,9 @@ from transforms.build import build
 from transforms.settings import TransformSettings
 from warehouse.settings import WarehouseSettings
 
+# Building takes seconds on an idle machine and minutes on a busy one.
+pytestmark = pytest.mark.timeout(600)
+
 EVERY_DAY = [FIRST_DAY.date() + timedelta(days=day) for day in range(-1, DAYS + 4)]
 FIRST, LAST = EVERY_DAY[0], EVERY_DAY[-1]
 Days = dict[tuple[date, str], SalesDay]
