@@ -4,7 +4,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from sqlalchemy import literal, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -34,7 +34,7 @@ async def live() -> Live:
 async def ready(ctx: Ctx) -> Ready:
     try:
         async with ctx.db.read() as tx:
-            await tx.scalar(text("SELECT 1"))
+            await tx.scalar(select(literal(1)))
     except (DBAPIError, PoolTimeout):
         raise Unavailable("The database does not answer.") from None
     return Ready(redis="up" if await _redis_answers(ctx) else "down")

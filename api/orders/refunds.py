@@ -1,6 +1,7 @@
 """What a refund does to its order: payments asks the gateway and records the money, orders moves its own rows in the
 same commit."""
 
+from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
@@ -14,6 +15,14 @@ from api.orders.models import Order
 from api.orders.statements import Step, decide_part, move_part, payment_status_part
 from api.payments.commands import issue_refunds, lock_balance
 from api.payments.statements import IssuedRefund, issued_event, issued_part
+
+
+@dataclass(frozen=True, slots=True)
+class _Refunded:
+    """Where the order of a refund stands."""
+
+    status: str
+    payment_status: str
 
 
 async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
@@ -30,7 +39,7 @@ async def _record(tx: Tx, issued: IssuedRefund) -> None:
     that came back."""
     order_id = issued.refund.order_id
     statement = select(Order.status, Order.payment_status).where(Order.order_id == order_id).with_for_update()
-    order = await tx.first(statement)
+    order = await tx.first_as(_Refunded, statement)
     if order is None:
         raise AssertionError(f"refund {issued.refund.refund_id} has no order")
     balance = await lock_balance(tx, issued.refund)
