@@ -19,6 +19,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
         "tests/integration/api/pages/test_seller.py",
+        "tests/integration/serving/test_reads_what_training_reads.py",
     ),
 }
 # Each takes gigabytes and both cores: a platform of eight processes, a JVM beside an own build of the marts.
@@ -59,10 +60,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return LongestFirst(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A dear fixture asked for outside its unit would be made once a worker: said at once."""
-    found = {
-        why for item in items if (why := misplaced(file_of(item.nodeid), getattr(item, "fixturenames", []))) is not None
-    }
-    if found:
-        raise pytest.UsageError("\n".join(sorted(found)))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A dear fixture asked for outside its unit would be made once a worker: the test fails instead."""
+    why = misplaced(file_of(item.nodeid), getattr(item, "fixturenames", []))
+    if why is not None:
+        pytest.fail(why, pytrace=False)
