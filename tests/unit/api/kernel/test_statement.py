@@ -129,3 +129,9 @@ def test_two_values_under_one_name_are_refused() -> None:
 def test_parts_share_equal_values() -> None:
     statement, values = compose([Part("a AS (SELECT :id)", {"id": 1}), Part("b AS (SELECT :id)", {"id": 1})], "1")
     assert (str(statement), values) == ("WITH a AS (SELECT :id), b AS (SELECT :id) SELECT 1", {"id": 1})
+
+
+def test_a_composition_with_other_values_is_parsed_once() -> None:
+    first, second = (compose([OPEN_GATE, payment_status_part(uuid4(), "paid")], "1") for _ in range(2))
+    assert first[0] is second[0]
+    assert first[1] != second[1]
