@@ -1,10 +1,12 @@
 """Fill, change, merge and empty carts. Every change raises the cart's version under its row lock."""
 
+from dataclasses import asdict, dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
@@ -22,6 +24,24 @@ from api.kernel.settings import Settings
 
 MAX_LINES = 200
 _NO_LINE = "Your cart has no such line."
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """The actor's cart, locked, and how many lines it has."""
+
+    cart_id: UUID
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What moves from a guest's cart to the member's."""
+
+    product_id: UUID
+    variant_id: UUID
+    quantity: int
+    price_at_addition: Decimal
 
 
 async def add_item(ctx: Context, actor: Actor, body: AddItem) -> UUID:
@@ -107,22 +127,12 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     if guest is None:
         return
     columns = (CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition)
-    lines = await tx.all(select(*columns).where(CartItem.cart_id == guest))
+    lines = await tx.all_as(_Line, select(*columns).where(CartItem.cart_id == guest))
     await tx.execute(delete(Cart).where(Cart.cart_id == guest))
     if not lines:
         return
     member = await _open_cart(settings, tx, Actor(kind="customer", user_id=user_id))
-    rows = [
-        {
-            "cart_item_id": new_id(),
-            "cart_id": member.cart_id,
-            "product_id": line.product_id,
-            "variant_id": line.variant_id,
-            "quantity": line.quantity,
-            "price_at_addition": line.price_at_addition,
-        }
-        for line in lines
-    ]
+    rows = [{"cart_item_id": new_id(), "cart_id": member.cart_id, **asdict(line)} for line in lines]
     merged = insert(CartItem).values(rows)
     both = func.least(CartItem.quantity + merged.excluded.quantity, MAX_QUANTITY)
     await tx.execute(
@@ -145,9 +155,9 @@ async def expire_carts(tx: Tx, limit: int) -> int:
     return gone.rowcount
 
 
-async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> Row[Any]:  # Any: cart_id and the number of lines
-    """The actor's cart, locked, made when there is none; one statement. One that expired and was not swept yet comes
-    back."""
+async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> _Opened:
+    """The actor's cart, locked, made when there is none; one statement. One that expired and is not deleted yet is
+    used again."""
     member = actor.user_id is not None
     lifetime = timedelta(seconds=settings.cart_ttl_seconds if member else settings.guest_cart_ttl_seconds)
     owner: dict[str, UUID | str | None] = {"user_id": actor.user_id} if member else {"session_id": actor.session_id}
@@ -159,9 +169,9 @@ async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> Row[Any]:  # A
         index_where=column.is_not(None),
         set_={**_changed(), "expires_at": statement.excluded.expires_at},
     )
-    row = await tx.first(statement.returning(Cart.cart_id, lines.label("lines")))
-    assert row is not None
-    return row
+    cart = await tx.first_as(_Opened, statement.returning(Cart.cart_id, lines.label("lines")))
+    assert cart is not None
+    return cart
 
 
 async def _touch(tx: Tx, actor: Actor, expected: int | None) -> UUID:

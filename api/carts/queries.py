@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, Uuid, bindparam, false, func, select
+from sqlalchemy import ColumnElement, Select, String, Uuid, bindparam, false, func, select
 
 from api.carts.models import Cart, CartItem
 from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
@@ -19,11 +19,39 @@ from api.pricing.totals import PricedLine, Tariff, totals
 
 @dataclass(frozen=True, slots=True)
 class CartItemRef:
-    """What checkout needs of one line; it takes prices from the catalogue, not from here."""
+    """What checkout needs of one line; it takes prices from the catalog, not from here."""
 
     product_id: UUID
     variant_id: UUID
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One line of a cart."""
+
+    cart_item_id: UUID
+    variant_id: UUID
+    quantity: int
+    price_at_addition: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A cart and one of its lines; an empty cart is one row whose line is null."""
+
+    cart_id: UUID
+    version: int
+    cart_item_id: UUID | None
+    variant_id: UUID | None
+    quantity: int | None
+    price_at_addition: Decimal | None
+
+    @property
+    def item(self) -> _Item | None:
+        if self.cart_item_id is None or self.variant_id is None:
+            return None
+        return _Item(self.cart_item_id, self.variant_id, self.quantity or 0, self.price_at_addition or ZERO)
 
 
 def owned_by(actor: Actor) -> ColumnElement[bool]:
@@ -37,11 +65,11 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
     """Version (0 for none) and body of the actor's cart: two statements."""
     rows = await _lines(tx, actor) if actor.signed_in or actor.session_id else []
     version = rows[0].version if rows else 0
-    items = [row for row in rows if row.cart_item_id is not None]
-    offers = await offers_of(tx, [row.variant_id for row in items]) if items else {}
+    items = [item for row in rows if (item := row.item) is not None]
+    offers = await offers_of(tx, [item.variant_id for item in items]) if items else {}
     # The oldest line's; what costs another currency cannot be in the same order, nor in the same sum.
     currency = offers[items[0].variant_id].currency if items else settings.currency
-    lines = [_line(row, offers[row.variant_id], currency) for row in items]
+    lines = [_line(item, offers[item.variant_id], currency) for item in items]
     buyable = [line for line in lines if line.available]
     sums = totals((PricedLine(line.quantity, line.price) for line in buyable), Tariff.of(settings))
     by_variant = {line.variant.variant_id: line.quantity for line in buyable}
@@ -63,18 +91,16 @@ async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
     statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(
         Cart, Cart.cart_id == CartItem.cart_id
     )
-    rows = await tx.all(statement.where(owned_by(actor), Cart.expires_at > func.now()).order_by(CartItem.variant_id))
-    return [CartItemRef(row.product_id, row.variant_id, row.quantity) for row in rows]
+    live = (owned_by(actor), Cart.expires_at > func.now())
+    return await tx.all_as(CartItemRef, statement.where(*live).order_by(CartItem.variant_id))
 
 
-async def _lines(
-    tx: ReadTx, actor: Actor
-) -> list[Row[Any]]:  # Any: cart columns and, when there are lines, item columns
+async def _lines(tx: ReadTx, actor: Actor) -> list[_Row]:
     statement = _LINES["member" if actor.user_id is not None else "guest"]
-    return list(await tx.all(statement, {"owner": actor.user_id or actor.session_id}))
+    return await tx.all_as(_Row, statement, {"owner": actor.user_id or actor.session_id})
 
 
-def _lines_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: as _lines
+def _lines_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
     columns = (
         Cart.cart_id,
         Cart.version,
@@ -93,9 +119,9 @@ _LINES = {
 }
 
 
-def _line(row: Row[Any], offer: Offer, currency: str) -> CartLine:  # Any: a row of _lines with an item
+def _line(item: _Item, offer: Offer, currency: str) -> CartLine:
     return CartLine(
-        cart_item_id=row.cart_item_id,
+        cart_item_id=item.cart_item_id,
         product=CartProduct(
             product_id=offer.product_id,
             title=offer.title,
@@ -104,13 +130,13 @@ def _line(row: Row[Any], offer: Offer, currency: str) -> CartLine:  # Any: a row
             prime_eligible=offer.prime_eligible,
         ),
         variant=CartVariant(variant_id=offer.variant_id, sku=offer.sku, attributes=offer.attributes, stock=offer.stock),
-        quantity=row.quantity,
+        quantity=item.quantity,
         price=offer.price,
-        price_when_added=row.price_at_addition,
-        price_changed=offer.price != row.price_at_addition,
-        subtotal=offer.price * row.quantity,
+        price_when_added=item.price_at_addition,
+        price_changed=offer.price != item.price_at_addition,
+        subtotal=offer.price * item.quantity,
         currency=offer.currency,
-        available=offer.on_sale and offer.stock >= row.quantity and offer.currency == currency,
+        available=offer.on_sale and offer.stock >= item.quantity and offer.currency == currency,
     )
 
 

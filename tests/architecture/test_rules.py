@@ -19,8 +19,6 @@ HEAVY = {"torch", "pyspark", "dagster", "mlflow", "feast", "polars", "deltalake"
 UNTYPED = {
     "api/analytics/dashboard.py",
     "api/analytics/live_sales.py",
-    "api/carts/commands.py",
-    "api/carts/queries.py",
     "api/catalog/queries/index_feed.py",
     "api/catalog/queries/listing.py",
     "api/catalog/queries/products.py",
