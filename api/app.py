@@ -1,4 +1,4 @@
-"""The API process: every noun's routes under /api/v1, errors as problem documents, health and metrics beside them."""
+"""The API process: every noun's routes, errors as problem documents, health and metrics."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""`python -m api.worker`: everything the shop does when nobody asks. Several may run; every job claims its work in the
+"""`python -m api.worker`: the background jobs of the shop. Several workers may run; every job claims its work in the
 database."""
 
 import asyncio

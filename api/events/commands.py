@@ -1,5 +1,4 @@
-"""Take behaviour events in: into the stream, or into the spool while the stream is away. The shopper never waits for
-either."""
+"""Append behaviour events to the stream, or to the spool while Redis does not answer."""
 
 import asyncio
 from collections.abc import Sequence

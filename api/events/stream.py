@@ -1,5 +1,5 @@
-"""The stream of behaviour events: flat text fields, one entry an event, and each shopper's latest products beside
-it."""
+"""The stream of behaviour events: flat text fields, one entry an event; and a list of each shopper's latest
+products."""
 
 from collections.abc import Sequence
 from datetime import datetime

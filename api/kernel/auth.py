@@ -28,7 +28,7 @@ async def current_actor(
         str | None, Header(description="A guest's session: 8 to 128 letters, digits, `-`, `_`")
     ] = None,
 ) -> Actor:
-    """The actor of the request. A bad token is refused, never treated as nobody."""
+    """The actor of the request. A bad token is refused, never treated as an anonymous request."""
     session_id = _session_id(x_session_id or request.cookies.get(SESSION_COOKIE))
     if authorization is None:
         return Actor(kind="anonymous", session_id=session_id)

@@ -1,4 +1,4 @@
-"""Money: Decimal with two places, currency beside it, no float in arithmetic."""
+"""Money: Decimal with two places and a currency, no float in arithmetic."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal

@@ -29,7 +29,7 @@ _PARTS = {"query": "/query", "path": "/path", "header": "/header", "cookie": "/c
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers. What nobody foresaw becomes a 500 without detail, and a log line with everything."""
+    """Register the handlers. Any other exception becomes a 500 without detail and a log line with its traceback."""
     app.add_exception_handler(Problem, _handle(_from_problem))
     app.add_exception_handler(RequestValidationError, _handle(_from_validation))
     app.add_exception_handler(HTTPException, _handle(_from_http))
