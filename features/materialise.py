@@ -1,6 +1,5 @@
 """Newest feature values -> Redis, and the list -> Feast's registry. `python -m features.materialise [--json]`."""
 
-import argparse
 import json
 import sys
 import time
@@ -11,6 +10,7 @@ from features.columns import ONLINE, columns_hash
 from features.errors import FeatureError
 from features.published import published, watermark
 from features.settings import FeatureSettings
+from warehouse.command import Json, program
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,16 @@ def materialise(settings: FeatureSettings) -> MaterialiseResult:
     return MaterialiseResult(mark.lsn_text, mark.as_of, columns_hash(), rows, seconds)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m features.materialise", description="Write the newest feature values to Redis."
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
-    )
-    options = parser.parse_args(arguments)
+@program("python -m features.materialise")
+def main(as_json: Json = False) -> int:
+    """Write the newest feature values to Redis."""
     try:
         result = materialise(FeatureSettings())
     except FeatureError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     text = (
-        json.dumps(asdict(result))
-        if options.json
-        else f"{sum(result.rows.values()):,} rows in Redis as of {result.as_of}"
+        json.dumps(asdict(result)) if as_json else f"{sum(result.rows.values()):,} rows in Redis as of {result.as_of}"
     )
     sys.stdout.write(text + "\n")
     return 0

@@ -3,7 +3,6 @@
 `python -m transforms.build [--json]` builds at the newest watermark.
 """
 
-import argparse
 import fcntl
 import json
 import shutil
@@ -20,6 +19,7 @@ from transforms.derived import attach_co_purchase
 from transforms.errors import LakeNotReady, TransformError
 from transforms.publish import clean_features, connect, publish_features, publish_marts
 from transforms.settings import TransformSettings
+from warehouse.command import Json, program
 from warehouse.lake.read import Watermark, attach, latest_watermark
 
 
@@ -134,20 +134,15 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m transforms.build", description="Build and publish marts and features from the lake."
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
-    )
-    options = parser.parse_args(arguments)
+@program("python -m transforms.build")
+def main(as_json: Json = False) -> int:
+    """Build and publish marts and features from the lake."""
     try:
         result = build(TransformSettings())
     except TransformError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if options.json:
+    if as_json:
         sys.stdout.write(json.dumps(result.as_json()) + "\n")
     else:
         count = f"{sum(result.rows.values()):,} rows in {len(result.rows)} marts"

@@ -5,7 +5,6 @@ lake in DuckDB from its Parquet files. Nothing of the decoder is used, so its mi
 Postgres: it replays the change log and compares with the current state.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -14,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import duckdb
 import psycopg
 import psycopg2
+import typer
 from psycopg import sql as pgsql
 
 from warehouse.cdc.slot import SourceError, connect_replication, connect_sql, create_slot
 from warehouse.cdc.snapshot import import_snapshot
+from warehouse.command import Json, program
 from warehouse.contract import Column, Contract, ContractError, Table, load_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import TableFiles, connect, literal, quote, replay_sql, state_sql, table_files, whole_log
@@ -279,32 +281,33 @@ def render(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """0 clean, 1 different, 2 could not be compared."""
-    parser = argparse.ArgumentParser(prog="python -m warehouse.verify", description=__doc__)
-    parser.add_argument(
-        "--at", metavar="LSN", help="compare the lake's change log with its current state at this LSN; no Postgres"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
-    parser.add_argument(
-        "--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="how long the lake may take (default 60)"
-    )
-    args = parser.parse_args(argv)
+@program("python -m warehouse.verify")
+def main(
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LSN", help="Compare the lake's change log with its current state at this LSN; no Postgres."
+        ),
+    ] = None,
+    as_json: Json = False,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the lake may take to reach Postgres.")
+    ] = WAIT_SECONDS,
+) -> int:
+    """Is the lake Postgres, row by row, at one LSN? 0 clean, 1 different, 2 could not be compared."""
     settings = WarehouseSettings()
     try:
         contract = load_contract(settings.contract_path)
-        if args.at:
-            verdict = verify_against_itself(settings.lake_uri, contract, parse_lsn(args.at))
+        if at:
+            verdict = verify_against_itself(settings.lake_uri, contract, parse_lsn(at))
         else:
-            verdict = verify_against_postgres(settings.source_url, settings.lake_uri, contract, wait_seconds=args.wait)
+            verdict = verify_against_postgres(settings.source_url, settings.lake_uri, contract, wait_seconds=wait)
     except (LakeStateError, ContractError, SourceError, ValueError, psycopg.Error, psycopg2.Error) as error:
         sys.stdout.write(
-            json.dumps({"clean": False, "error": str(error).strip()}) + "\n"
-            if args.json
-            else f"cannot verify: {error}\n"
+            json.dumps({"clean": False, "error": str(error).strip()}) + "\n" if as_json else f"cannot verify: {error}\n"
         )
         return 2
-    sys.stdout.write(json.dumps(verdict.as_json()) + "\n" if args.json else render(verdict) + "\n")
+    sys.stdout.write(json.dumps(verdict.as_json()) + "\n" if as_json else render(verdict) + "\n")
     return 0 if verdict.clean else 1
 
 

@@ -4,7 +4,6 @@ The next call continues a run that failed or was killed from the step that faile
 anew.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -12,13 +11,15 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
+import typer
 from rich.console import Console
 
 from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.run_progress import RunProgress, failed_steps, step_seconds
+from warehouse.command import Json, program
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -160,19 +161,17 @@ def made_in(instance: "dg.DagsterInstance", run_id: str) -> "set[dg.AssetKey]":
     return made - doubted
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """0 when everything was made, 1 when a step failed (named, with how to go on)."""
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestration.graph.pipeline", description="Bring the whole data platform up to date once."
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as one JSON document on stdout and nothing else"
-    )
-    parser.add_argument("--quick", action="store_true", help="lake, marts and features only: no Spark, no training")
-    parser.add_argument("--from-start", action="store_true", help="do not continue a failed run")
-    options = parser.parse_args(arguments)
-    result = run_pipeline("refresh" if options.quick else "everything", from_start=options.from_start)
-    if options.json:
+@program("python -m orchestration.graph.pipeline")
+def main(
+    as_json: Json = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")
+    ] = False,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Do not continue a failed run.")] = False,
+) -> int:
+    """Bring the whole data platform up to date once: 0 when everything was made, 1 when a step failed."""
+    result = run_pipeline("refresh" if quick else "everything", from_start=from_start)
+    if as_json:
         sys.stdout.write(json.dumps(asdict(result)) + "\n")
     for step, message in result.failed.items():
         err.print(f"[red]✗[/] {step} failed: {message}", highlight=False)

@@ -4,15 +4,16 @@ Rules everywhere: full ranking over all recommendable items, known items removed
 chosen on validation only, 95 % bootstrap intervals over cases. Rows say which protocol, which model, how many cases.
 """
 
-import argparse
 import json
 import logging
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from training.data.cases import Cases
 from training.data.datasets import BadTrainingData, TrainingData
@@ -34,9 +35,10 @@ from training.recommender.models.content import fit_content
 from training.recommender.models.item_to_item import ItemToItem
 from training.recommender.models.popularity import fit_popularity
 from training.recommender.models.retrieval import half_lives
-from training.recommender.recipes import RECIPES, Recipe
+from training.recommender.recipes import RECIPES, Recipe, RecipeName
 from training.recommender.tables import Tables, tables_of
 from training.settings import TrainingSettings
+from warehouse.command import Json, program
 
 log = logging.getLogger(__name__)
 
@@ -177,18 +179,20 @@ def _with_split_times(data: TrainingData) -> TrainingData:
     return replace(data, split_times=(float(start), float(end)))
 
 
-def main(arguments: list[str] | None = None) -> int:
+@program("python -m training.recommender.evaluate")
+def main(
+    data_path: Annotated[
+        Path | None, typer.Option("--data", help="A directory in one of the real-set forms; default: the current lake.")
+    ] = None,
+    as_json: Json = False,
+    recipe: Annotated[RecipeName, typer.Option(help="Named settings of the training.")] = "demo",
+) -> int:
     """Evaluate a real set or the current lake. With --json stdout holds one JSON document and nothing else; progress
     goes to stderr."""
-    parser = argparse.ArgumentParser(prog="python -m training.recommender.evaluate", description=main.__doc__)
-    parser.add_argument("--data", type=Path, help="a directory in one of the real-set forms; default: the current lake")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
-    parser.add_argument("--recipe", choices=sorted(RECIPES), default="demo")
-    options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
-        data = read_set(options.data) if options.data else read_inputs(TrainingSettings())
-        rows = evaluate(data, RECIPES[options.recipe]())
+        data = read_set(data_path) if data_path else read_inputs(TrainingSettings())
+        rows = evaluate(data, RECIPES[recipe]())
     except BadTrainingData as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -201,12 +205,12 @@ def main(arguments: list[str] | None = None) -> int:
         "dropped": data.dropped,
         "watermarkLsn": data.watermark_lsn,
         "dataHash": data.data_hash(),
-        "recipe": options.recipe,
+        "recipe": recipe,
         "evaluatedAt": datetime.now(UTC).isoformat(),
         "headline": headline(rows),
         "rows": rows,
     }
-    sys.stdout.write(json.dumps(document, indent=1) + "\n" if options.json else _table(document["headline"], rows))
+    sys.stdout.write(json.dumps(document, indent=1) + "\n" if as_json else _table(document["headline"], rows))
     return 0
 
 

@@ -1,6 +1,8 @@
 """Complete frozen configurations. A run is a function here; there are no flags."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def tiny() -> Recipe:
     )
 
 
-RECIPES = {"demo": demo, "full": full, "steady": steady, "tiny": tiny}
+RecipeName = Literal["demo", "full", "steady", "tiny"]
+RECIPES: dict[str, Callable[[], Recipe]] = {"demo": demo, "full": full, "steady": steady, "tiny": tiny}
 
 
 def recipe_from(document: dict[str, object]) -> Recipe:

@@ -1,7 +1,6 @@
 """One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.recommender.train`
 is the same by hand."""
 
-import argparse
 import fcntl
 import json
 import logging
@@ -12,6 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from training.data.datasets import BadTrainingData, TrainingData
 from training.data.readers import read_inputs
@@ -19,10 +21,11 @@ from training.data.real_sets import read_set
 from training.recommender.bundle import MODEL, write_bundle
 from training.recommender.champion import judge_promotion
 from training.recommender.fit import Fitted, fit
-from training.recommender.recipes import RECIPES, Recipe
+from training.recommender.recipes import RECIPES, Recipe, RecipeName
 from training.registry.pointer import champion_of, prune
 from training.registry.register import RunRecord, client_of, register
 from training.settings import TrainingSettings
+from warehouse.command import program
 
 KEPT_BUNDLES = 5
 HEADLINES = (
@@ -135,17 +138,19 @@ def _record(fitted: Fitted, bundle: Path) -> RunRecord:
     return RunRecord(bundle, tags, document["metrics"], parameters, fitted.seconds)
 
 
-def main(arguments: list[str] | None = None) -> int:
+@program("python -m training.recommender.train")
+def main(
+    data_path: Annotated[Path | None, typer.Option("--data", help="A real set instead of the lake.")] = None,
+    recipe: Annotated[
+        RecipeName | None, typer.Option(help="Named settings of the training; default: by SOUK_PROFILE.")
+    ] = None,
+) -> int:
     """Train on the current lake, or on a set in real-set form. stdout is one JSON document; progress goes to stderr."""
-    parser = argparse.ArgumentParser(prog="python -m training.recommender.train", description=main.__doc__)
-    parser.add_argument("--data", type=Path, help="a real set instead of the lake")
-    parser.add_argument("--recipe", choices=sorted(RECIPES), help="default: by SOUK_PROFILE")
-    options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     settings = TrainingSettings()
     try:
-        data = read_set(options.data) if options.data else read_inputs(settings)
-        result = run(data, settings, RECIPES[options.recipe]() if options.recipe else None)
+        data = read_set(data_path) if data_path else read_inputs(settings)
+        result = run(data, settings, RECIPES[recipe]() if recipe else None)
     except (AlreadyTraining, BadTrainingData) as error:
         sys.stderr.write(f"{error}\n")
         return 1

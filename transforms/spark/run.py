@@ -1,6 +1,5 @@
 """Lake at one watermark -> Spark -> Delta, for what grows without bound. `python -m transforms.spark.run [--json]`."""
 
-import argparse
 import json
 import sys
 import time
@@ -20,6 +19,7 @@ from transforms.spark.co_purchase import co_purchase
 from transforms.spark.interactions import interaction_sequences
 from transforms.spark.lake import lake_table
 from transforms.spark.session import spark_session
+from warehouse.command import Json, program
 from warehouse.lake.catalog import open_table
 from warehouse.lake.derived import commit_files, derived_uri
 from warehouse.lake.fold import forget
@@ -127,20 +127,15 @@ def _forget_old(lake: str, name: str) -> None:
         forget(table, _RETENTION_HOURS)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m transforms.spark.run", description="Co-purchase pairs and interaction sequences."
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the result as one JSON object and nothing else on stdout"
-    )
-    options = parser.parse_args(arguments)
+@program("python -m transforms.spark.run")
+def main(as_json: Json = False) -> int:
+    """Co-purchase pairs and interaction sequences."""
     try:
         result = run(TransformSettings())
     except TransformError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write((json.dumps(asdict(result)) if options.json else _sentence(result)) + "\n")
+    sys.stdout.write((json.dumps(asdict(result)) if as_json else _sentence(result)) + "\n")
     return 0
 
 
