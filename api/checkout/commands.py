@@ -1,4 +1,4 @@
-"""Place an order; finish the checkouts that nobody drives."""
+"""Place an order; finish the checkouts whose lease ran out."""
 
 from fastapi import Response
 from sqlalchemy.exc import DBAPIError

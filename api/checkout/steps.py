@@ -67,7 +67,7 @@ def prepare(
 
 
 def success(plan: Plan) -> Stored:
-    """The 201, byte for byte the same whoever finishes the checkout."""
+    """The 201, the same bytes in every process that finishes the checkout."""
     body = PlacedOrder(
         order_id=plan.order_id,
         order_number=plan.order_number,

@@ -15,7 +15,7 @@ _LEDGER = """
 CHECKS: tuple[Check, ...] = (
     Check(
         "R-I6-payments",
-        "for every payment the gateway authorised, captured, let go and gave back exactly what we recorded, each"
+        "for every payment the gateway authorised, captured, voided and refunded exactly what we recorded, each"
         " capture once",
         f"""
         SELECT p.gateway, p.gateway_key, p.status, p.amount, p.captured_amount, p.refunded_amount,
@@ -52,7 +52,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I7-refunds",
-        "what a payment has given back is the sum of its refunds",
+        "the refunded amount of a payment is the sum of its refunds",
         """
         SELECT p.payment_id, p.refunded_amount, coalesce(r.amount, 0) AS refunds
         FROM payments p

@@ -49,11 +49,11 @@ class Gateway(Protocol):
         ...
 
     async def void(self, key: str) -> str:
-        """Let go of what `key` holds, or make sure that it never will hold anything."""
+        """Release what `key` holds, or forbid a later authorisation under it."""
         ...
 
     async def refund(self, key: str, refund_key: str, amount: Decimal) -> str:
-        """Give back part of what was captured under `key`, once per `refund_key`."""
+        """Refund part of what was captured under `key`, once per `refund_key`."""
         ...
 
 
