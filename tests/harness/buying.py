@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -85,6 +86,33 @@ class Market(Shop):
         return self.client.post(
             "/api/v1/orders", json=body, headers={**headers, "Idempotency-Key": key or next(self.keys)}
         )
+
+    def place(self, buyer: Person, seller: Person, units: int = 2, price: float = 10.0) -> tuple[str, dict[str, Any]]:
+        """(order id, product) of a new order of `units` of a new product, of which there were nine."""
+        product = self.product(seller, stock=9, price=price)
+        answer = self.buy(buyer, self.order_body((product, units)))
+        assert answer.status_code == 201, answer.text
+        return answer.json()["orderId"], product
+
+    def post(self, who: Person, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """POST /orders/PATH under a key of its own."""
+        headers = {**who.headers, "Idempotency-Key": next(self.keys)}
+        return self.client.post(f"/api/v1/orders/{path}", json=body or {}, headers=headers)
+
+    def deliver(self, seller: Person, order_id: str) -> None:
+        """The seller's three steps from confirmed to delivered."""
+        for status in ("processing", "shipped", "delivered"):
+            answer = self.post(seller, f"{order_id}/advance", {"status": status})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["status"] == status
+
+    def money_of(self, order_id: str) -> tuple[Decimal, Decimal]:
+        """(captured, refunded) of an order's payment."""
+        row = self.sql.execute(
+            "select captured_amount, refunded_amount from payments where order_id = %s", (order_id,)
+        ).fetchone()
+        assert row is not None
+        return row[0], row[1]
 
     def wait_until_settled(self, seconds: float = 60) -> None:
         """Until no checkout is open. Raises AssertionError naming what is."""

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import httpx
@@ -24,6 +24,13 @@ class Person:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
+
+
+class Units(NamedTuple):
+    """Of a variant over all warehouses: what can be sold, and what open checkouts hold."""
+
+    available: int
+    reserved: int
 
 
 class Address(Protocol):
@@ -121,6 +128,19 @@ class Shop:
                     " transaction_type, previous_quantity, new_quantity) values (%s, %s, %s, %s, 'adjustment', %s, %s)",
                     (uuid4(), variant_id, warehouse, units - before[0], before[0], units),
                 )
+
+    def stock_of(self, product: Mapping[str, Any]) -> "Units":
+        """Units of a product's first variant; the counter, the warehouses and the journal must agree."""
+        row = self.sql.execute(
+            "select v.stock_quantity, sum(s.available), sum(s.reserved), "
+            "(select sum(quantity_change) from inventory_transactions t where t.variant_id = v.variant_id) "
+            "from product_variants v join warehouse_stock s using (variant_id) where variant_id = %s group by 1, 4",
+            (product["variants"][0]["variantId"],),
+        ).fetchone()
+        assert row is not None
+        counted, available, reserved, journal = row
+        assert counted == available == journal, row
+        return Units(int(available), int(reserved))
 
     def scalar(self, query: str, parameters: Mapping[str, Any] | tuple[Any, ...] = ()) -> Any:
         row = self.sql.execute(query, parameters).fetchone()

@@ -77,9 +77,7 @@ def sell_out(apis: tuple[Server, Server], database_url: str, sandbox: Sandbox, n
     counted = rush([((first, second)[n % 2].url, body, f"{name}-{n}") for n in range(BUYERS)])
     print(f"R-P1 {name}: {BUYERS} buyers for {UNITS} units: {dict(counted)}")
     assert counted == {(201, ""): UNITS, (409, "/problems/out-of-stock"): BUYERS - UNITS}
-    assert (
-        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],)) == 0
-    )
+    assert market.stock_of(product).available == 0
     sold = (
         "select sum(i.quantity) from order_items i join orders o using (order_id) where product_id = %s and o.status ="
         " 'confirmed'"
@@ -126,7 +124,7 @@ def test_orders_that_share_variants_in_opposite_order_do_not_deadlock(
     assert set(counted) <= {(201, ""), (409, "/problems/out-of-stock")}
     assert counted[201, ""] == 30, "every order takes one of the 30 units of the first product"
     assert left[0] < 0
-    assert market.scalar("select stock_quantity from product_variants where product_id = %s", (a["productId"],)) == 0
+    assert market.stock_of(a).available == 0
     assert violations(database_url, [Gateway(sandbox.url, SANDBOX_KEY)]) == []
     market.close()
 

@@ -1,10 +1,8 @@
 """After an order is placed: who may see and move it, cancelling, returning; and every invariant at the end."""
 
 from decimal import Decimal
-from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from sqlalchemy import event, select
 
@@ -17,46 +15,10 @@ from tests.harness.buying import Market, Worker, wait_until
 from tests.harness.shop import Person, problem
 
 
-def placed(
-    market: Market, buyer: Person, seller: Person, units: int = 2, price: float = 10.0
-) -> tuple[str, dict[str, Any]]:
-    """(order id, product) of a new order of `units`."""
-    product = market.product(seller, stock=9, price=price)
-    answer = market.buy(buyer, market.order_body((product, units)))
-    assert answer.status_code == 201, answer.text
-    return answer.json()["orderId"], product
-
-
-def post(market: Market, who: Person, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-    headers = {**who.headers, "Idempotency-Key": next(market.keys)}
-    return market.client.post(f"/api/v1/orders/{path}", json=body or {}, headers=headers)
-
-
-def deliver(market: Market, seller: Person, order_id: str) -> None:
-    for status in ("processing", "shipped", "delivered"):
-        answer = post(market, seller, f"{order_id}/advance", {"status": status})
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["status"] == status
-
-
-def stock_of(market: Market, product: dict[str, Any]) -> int:
-    return int(
-        market.scalar("select stock_quantity from product_variants where product_id = %s", (product["productId"],))
-    )
-
-
-def money_of(market: Market, order_id: str) -> tuple[Decimal, Decimal]:
-    row = market.sql.execute(
-        "select captured_amount, refunded_amount from payments where order_id = %s", (order_id,)
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
 def test_cancelling_gives_money_and_units_back(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, product = placed(market, buyer, seller)
-    assert stock_of(market, product) == 7
-    answer = post(market, buyer, f"{order_id}/cancel", {"reason": "changed my mind"})
+    order_id, product = market.place(buyer, seller)
+    assert market.stock_of(product).available == 7
+    answer = market.post(buyer, f"{order_id}/cancel", {"reason": "changed my mind"})
     assert answer.status_code == 200, answer.text
     assert answer.json() == {
         "orderId": order_id,
@@ -64,35 +26,35 @@ def test_cancelling_gives_money_and_units_back(market: Market, buyer: Person, se
         "paymentStatus": "refunded",
         "refundAmount": 26.59,
     }
-    assert stock_of(market, product) == 9
-    assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
+    assert market.stock_of(product).available == 9
+    assert market.money_of(order_id) == (Decimal("26.59"), Decimal("26.59"))
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
     assert (seen["history"][-1]["toStatus"], seen["history"][-1]["by"], seen["history"][-1]["reason"]) == (
         "cancelled",
         "customer",
         "changed my mind",
     )
-    assert problem(post(market, buyer, f"{order_id}/cancel"), 409, "order-state")["orderStatus"] == "cancelled"
+    assert problem(market.post(buyer, f"{order_id}/cancel"), 409, "order-state")["orderStatus"] == "cancelled"
 
 
 def test_a_shipped_order_cannot_be_cancelled(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, _ = placed(market, buyer, seller)
-    problem(post(market, seller, f"{order_id}/advance", {"status": "shipped"}), 409, "order-state")
+    order_id, _ = market.place(buyer, seller)
+    problem(market.post(seller, f"{order_id}/advance", {"status": "shipped"}), 409, "order-state")
     for status in ("processing", "shipped"):
-        assert post(market, seller, f"{order_id}/advance", {"status": status}).status_code == 200
-    problem(post(market, buyer, f"{order_id}/cancel"), 409, "order-state")
+        assert market.post(seller, f"{order_id}/advance", {"status": status}).status_code == 200
+    problem(market.post(buyer, f"{order_id}/cancel"), 409, "order-state")
 
 
 def test_everything_comes_back_and_the_order_is_refunded(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, product = placed(market, buyer, seller, units=3, price=33.33)
-    deliver(market, seller, order_id)
+    order_id, product = market.place(buyer, seller, units=3, price=33.33)
+    market.deliver(seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]
     body = {"items": [{"orderItemId": item["orderItemId"], "quantity": 3}], "reason": "too loud"}
-    answer = post(market, buyer, f"{order_id}/return", body)
+    answer = market.post(buyer, f"{order_id}/return", body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "return_requested"
-    problem(post(market, buyer, f"{order_id}/return", body), 409, "order-state")
-    answer = post(market, seller, f"{order_id}/return/decision", {"approve": True})
+    problem(market.post(buyer, f"{order_id}/return", body), 409, "order-state")
+    answer = market.post(seller, f"{order_id}/return/decision", {"approve": True})
     assert answer.status_code == 200, answer.text
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
     assert [step["toStatus"] for step in seen["history"]][-4:] == [
@@ -106,59 +68,59 @@ def test_everything_comes_back_and_the_order_is_refunded(market: Market, buyer: 
         seen["total"],
         "refunded",
     )
-    assert stock_of(market, product) == 9
+    assert market.stock_of(product).available == 9
 
 
 def test_a_part_comes_back_and_the_order_stays_delivered(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, product = placed(market, buyer, seller, units=3, price=33.33)
-    deliver(market, seller, order_id)
+    order_id, product = market.place(buyer, seller, units=3, price=33.33)
+    market.deliver(seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     total, given = Decimal("107.99"), Decimal(0)
     for n in range(3):
         body = {"items": [{"orderItemId": item, "quantity": 1}], "reason": "one at a time"}
-        assert post(market, buyer, f"{order_id}/return", body).status_code == 200
-        answer = post(market, seller, f"{order_id}/return/decision", {"approve": True})
+        assert market.post(buyer, f"{order_id}/return", body).status_code == 200
+        answer = market.post(seller, f"{order_id}/return/decision", {"approve": True})
         given += Decimal(str(answer.json()["refundAmount"]))
-        assert money_of(market, order_id) == (total, given)
+        assert market.money_of(order_id) == (total, given)
         seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
         assert seen["status"] == ("delivered" if n < 2 else "refunded")
         # Sales figures take a return off when it is refunded, not when it is approved.
         assert [(back["status"], back["quantity"]) for back in seen["returns"]] == [("refunded", 1)] * (n + 1)
     assert given == total
-    assert stock_of(market, product) == 9
+    assert market.stock_of(product).available == 9
 
 
 def test_a_refused_return_leaves_the_order_delivered(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, product = placed(market, buyer, seller)
-    deliver(market, seller, order_id)
+    order_id, product = market.place(buyer, seller)
+    market.deliver(seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     document = problem(
-        post(market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 3}], "reason": "x"}),
+        market.post(buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 3}], "reason": "x"}),
         422,
         "not-returnable",
     )
     assert document["errors"] == [{"pointer": "/items/0/quantity", "message": "2 of this line can still be returned"}]
     assert (
-        post(
-            market, buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 2}], "reason": "x"}
+        market.post(
+            buyer, f"{order_id}/return", {"items": [{"orderItemId": item, "quantity": 2}], "reason": "x"}
         ).status_code
         == 200
     )
-    answer = post(market, seller, f"{order_id}/return/decision", {"approve": False, "reason": "used"})
+    answer = market.post(seller, f"{order_id}/return/decision", {"approve": False, "reason": "used"})
     assert (answer.status_code, answer.json()["status"]) == (200, "delivered")
-    assert stock_of(market, product) == 7
-    assert money_of(market, order_id)[1] == 0
+    assert market.stock_of(product).available == 7
+    assert market.money_of(order_id)[1] == 0
 
 
 def test_other_people_see_nothing_and_change_nothing(market: Market, buyer: Person, seller: Person) -> None:
-    order_id, _ = placed(market, buyer, seller)
+    order_id, _ = market.place(buyer, seller)
     stranger, other_seller = market.person(), market.person("seller")
     for who in (stranger, other_seller):
         problem(market.client.get(f"/api/v1/orders/{order_id}", headers=who.headers), 404, "order-not-found")
-        problem(post(market, who, f"{order_id}/cancel"), 404, "order-not-found")
-        problem(post(market, who, f"{order_id}/advance", {"status": "processing"}), 404, "order-not-found")
-    problem(post(market, buyer, f"{order_id}/advance", {"status": "processing"}), 403, "forbidden")
-    problem(post(market, seller, f"{order_id}/cancel"), 403, "forbidden")
+        problem(market.post(who, f"{order_id}/cancel"), 404, "order-not-found")
+        problem(market.post(who, f"{order_id}/advance", {"status": "processing"}), 404, "order-not-found")
+    problem(market.post(buyer, f"{order_id}/advance", {"status": "processing"}), 403, "forbidden")
+    problem(market.post(seller, f"{order_id}/cancel"), 403, "forbidden")
     problem(
         market.client.get(f"/api/v1/users/{buyer.user_id}/orders", headers=stranger.headers), 404, "order-not-found"
     )
@@ -190,7 +152,7 @@ def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Perso
 @pytest.mark.parametrize("who", ["buyer", "seller", "admin"])
 async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person, seller: Person, who: str) -> None:
     """The reader's sessions are in autocommit: a statement is a round trip, and nothing else is sent."""
-    order_id, _ = placed(market, buyer, seller, units=3, price=33.33)
+    order_id, _ = market.place(buyer, seller, units=3, price=33.33)
     actor = {
         "buyer": Actor("customer", UUID(buyer.user_id)),
         "seller": Actor("seller", UUID(seller.user_id)),
@@ -212,11 +174,11 @@ async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person,
 
 
 def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer: Person, seller: Person) -> None:
-    order_id, _ = placed(market, buyer, seller)
+    order_id, _ = market.place(buyer, seller)
     market.sandbox.faults(unavailable=True)
     try:
-        assert post(market, buyer, f"{order_id}/cancel").status_code == 200
-        assert money_of(market, order_id)[1] == 0
+        assert market.post(buyer, f"{order_id}/cancel").status_code == 200
+        assert market.money_of(order_id)[1] == 0
     finally:
         market.sandbox.faults()
     worker = Worker(server.log.parent, server.env)
@@ -225,22 +187,22 @@ def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer
         wait_until(lambda: market.scalar("select status from refunds where order_id = %s", (order_id,)) == "refunded")
     finally:
         worker.stop()
-    assert money_of(market, order_id) == (Decimal("26.59"), Decimal("26.59"))
+    assert market.money_of(order_id) == (Decimal("26.59"), Decimal("26.59"))
 
 
 def test_returns_are_refunded_when_the_last_of_their_money_is(
     server: Server, market: Market, buyer: Person, seller: Person
 ) -> None:
-    order_id, _ = placed(market, buyer, seller, units=3)
-    deliver(market, seller, order_id)
+    order_id, _ = market.place(buyer, seller, units=3)
+    market.deliver(seller, order_id)
     item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     states = "select array_agg(status order by return_id) from returns where order_id = %s"
     market.sandbox.faults(unavailable=True)
     try:
         for _ in range(2):
             body = {"items": [{"orderItemId": item, "quantity": 1}], "reason": "too loud"}
-            assert post(market, buyer, f"{order_id}/return", body).status_code == 200
-            assert post(market, seller, f"{order_id}/return/decision", {"approve": True}).status_code == 200
+            assert market.post(buyer, f"{order_id}/return", body).status_code == 200
+            assert market.post(seller, f"{order_id}/return/decision", {"approve": True}).status_code == 200
         assert market.scalar(states, (order_id,)) == ["approved", "approved"]
     finally:
         market.sandbox.faults()
@@ -252,5 +214,5 @@ def test_returns_are_refunded_when_the_last_of_their_money_is(
     finally:
         worker.stop()
     given = market.scalar("select sum(refund_amount) from returns where order_id = %s", (order_id,))
-    assert money_of(market, order_id)[1] == given
+    assert market.money_of(order_id)[1] == given
     assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "delivered"
