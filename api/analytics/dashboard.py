@@ -5,9 +5,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
-
-from sqlalchemy import Row
 
 from api.analytics import live_sales as sales
 from api.analytics.marts import MartReader, ProductPair, ProductSales, SalesDay, Watermark
@@ -72,8 +69,8 @@ class Dashboard:
     pairs: list[ProductPair]
     stock: list[StockLine]
     stock_totals: seller_stock.StockTotals
-    orders: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_orders
-    returns: Sequence[Row[Any]]  # Any: rows of orders.sales.latest_returns
+    orders: list[sales.LatestOrder]
+    returns: list[sales.LatestReturn]
 
 
 async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: int) -> Dashboard:
@@ -93,7 +90,7 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         scarce = await seller_stock.scarcest(tx, actor, LIST_ROWS)
         stock_totals = await seller_stock.totals(tx, actor)
     currency = mart_currency or (live_rows[-1].currency if live_rows else ctx.settings.currency)
-    live = [_sales_day(row) for row in live_rows if row.currency == currency]
+    live = [row.sales_day() for row in live_rows if row.currency == currency]
     last = max([day.day for day in live], default=mart_last or today)
     first = last - timedelta(days=period - 1)
     known = [*await marts.sales(actor, currency, first - timedelta(days=period), live_from - timedelta(days=1)), *live]
@@ -161,12 +158,6 @@ def _with_cover(rows: Sequence[seller_stock.VariantStock], units_in_30_days: dic
             StockLine(row.title, row.sku, row.stock_quantity, row.stock_quantity * 30 // sold if sold else None)
         )
     return lines
-
-
-def _sales_day(row: Row[Any]) -> SalesDay:  # Any: a row of orders.sales.sales_by_day
-    return SalesDay(
-        row.day, row.orders, row.units, row.gross_sales, row.returned_units, row.returned_amount, row.net_sales
-    )
 
 
 def _midnight(day: date) -> datetime:

@@ -1,53 +1,59 @@
-"""What sells: units per product over the 90 newest days that have orders; for lists, search and the lower fallbacks of
-recommendations."""
+"""What sells: units per product over the 90 newest days that have orders; for lists, search and recommendations."""
 
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import DateTime, Integer, Select, bindparam, cast, func, select
+from sqlalchemy.orm import aliased
 
+from api.catalog.models import Product
 from api.kernel.db import ReadTx
+from api.orders.models import Order, OrderItem
 
-# Days with orders, not calendar days back from the newest: loaded history keeps its real dates, and the first order
-# that follows it years later must not make all of it forgotten. Each step is one look into ix_orders_created.
-_SINCE = """
-    WITH RECURSIVE days AS (
-      SELECT date_trunc('day', max(created_at), 'UTC') AS day, 1 AS n FROM orders
-      UNION ALL
-      SELECT (SELECT date_trunc('day', max(o.created_at), 'UTC') FROM orders o WHERE o.created_at < days.day), n + 1
-      FROM days WHERE days.day IS NOT NULL AND n < 90
+DAYS = 90
+# The column that holds it has four bytes.
+_MOST = 2_147_483_647
+
+
+def _window_start() -> Select[tuple[object]]:
+    """Days with orders, not calendar days back from the newest: loaded history keeps its real dates, and the first
+    order that follows it years later must not make all of it forgotten. Each step is one look into ix_orders_created.
+    """
+    newest = select(func.date_trunc("day", func.max(Order.created_at), "UTC").label("day"), cast(1, Integer).label("n"))
+    days = newest.cte("days", recursive=True)
+    earlier = aliased(Order, name="earlier")
+    before = (
+        select(func.date_trunc("day", func.max(earlier.created_at), "UTC"))
+        .where(earlier.created_at < days.c.day)
+        .scalar_subquery()
     )
-    SELECT min(day) FROM days
-"""
-_IN_WINDOW = f"o.created_at >= ({_SINCE}) AND o.status <> 'cancelled'"
-_PER_PRODUCT = f"""
-    SELECT i.product_id, least(sum(i.quantity), 2147483647)::int AS units
-    FROM orders o JOIN order_items i USING (order_id) WHERE {_IN_WINDOW} GROUP BY i.product_id
-"""  # noqa: S608 - constants of this module
-# For a bulk load, which writes rows without the job that keeps the column.
-RANK_LOADED_PRODUCTS = (
-    f"UPDATE products p SET units_sold_90d = s.units FROM ({_PER_PRODUCT}) s "  # noqa: S608 - a constant of this module
-    "WHERE p.product_id = s.product_id"
+    days = days.union_all(select(before, days.c.n + 1).where(days.c.day.is_not(None), days.c.n < DAYS))
+    return select(func.min(days.c.day, type_=DateTime(timezone=True)))
+
+
+_units = func.least(func.sum(OrderItem.quantity), _MOST).cast(Integer).label("units")
+# Product and units, for every product that sold in the window.
+UNITS_SOLD: Select[tuple[UUID, int]] = (
+    select(OrderItem.product_id, _units)
+    .join(Order, Order.order_id == OrderItem.order_id)
+    .where(Order.created_at >= _window_start().scalar_subquery(), Order.status != "cancelled")
+    .group_by(OrderItem.product_id)
 )
-_UNITS = text(f"{_PER_PRODUCT} ORDER BY units DESC, i.product_id LIMIT :limit")
-_UNITS_BESIDE = text(
-    f"""
-    SELECT i.product_id, least(sum(i.quantity), 2147483647)::int AS units
-    FROM products p JOIN order_items i USING (product_id) JOIN orders o USING (order_id)
-    WHERE p.category_id = (SELECT category_id FROM products WHERE product_id = :product_id) AND p.product_id <>
-    :product_id
-      AND {_IN_WINDOW}
-    GROUP BY i.product_id ORDER BY units DESC, i.product_id LIMIT :limit
-    """  # noqa: S608 - constants of this module
+_BEST = UNITS_SOLD.order_by(_units.desc(), OrderItem.product_id).limit(bindparam("limit", type_=Integer))
+_CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
+_SAME_CATEGORY = (
+    select(Product.product_id)
+    .where(Product.category_id == _CATEGORY, Product.product_id != bindparam("product_id"))
+    .scalar_subquery()
 )
+_BEST_IN_CATEGORY = _BEST.where(OrderItem.product_id.in_(_SAME_CATEGORY))
 
 
 async def units_sold(tx: ReadTx, limit: int) -> list[tuple[UUID, int]]:
     """The `limit` best sellers with their units, best first."""
-    return [(row.product_id, row.units) for row in await tx.all(_UNITS, {"limit": limit})]
+    return [(product, units) for product, units in await tx.all(_BEST, {"limit": limit})]
 
 
-async def units_sold_beside(tx: ReadTx, product_id: UUID, limit: int) -> list[tuple[UUID, int]]:
+async def units_sold_in_category_of(tx: ReadTx, product_id: UUID, limit: int) -> list[tuple[UUID, int]]:
     """The best sellers of the product's own category, without it."""
-    return [
-        (row.product_id, row.units) for row in await tx.all(_UNITS_BESIDE, {"product_id": product_id, "limit": limit})
-    ]
+    rows = await tx.all(_BEST_IN_CATEGORY, {"product_id": product_id, "limit": limit})
+    return [(product, units) for product, units in rows]

@@ -19,7 +19,7 @@ from api.kernel.context import Context
 from api.kernel.ids import parse_id
 from api.kernel.logs import get_logger
 from api.kernel.outbound import OutboundClient, Unreachable
-from api.orders.popularity import units_sold, units_sold_beside
+from api.orders.popularity import units_sold, units_sold_in_category_of
 from api.recommendations.schemas import RankedItem, Ranking, Recommendation, Recommendations
 
 log = get_logger(__name__)
@@ -132,7 +132,7 @@ class Recommender:
             try:
                 async with self._ctx.db.read() as tx:
                     units = await (
-                        units_sold_beside(tx, like, POPULAR_LENGTH) if like else units_sold(tx, POPULAR_LENGTH)
+                        units_sold_in_category_of(tx, like, POPULAR_LENGTH) if like else units_sold(tx, POPULAR_LENGTH)
                     )
             except (DBAPIError, PoolTimeout):
                 return None

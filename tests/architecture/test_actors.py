@@ -45,7 +45,7 @@ ALLOWED = {
     ("api/orders/queries/locked.py", "lines_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "requested_returns_of"): AFTER_LOCK,
     ("api/orders/popularity.py", "units_sold"): "sums over all orders name nobody",
-    ("api/orders/popularity.py", "units_sold_beside"): "sums over all orders name nobody",
+    ("api/orders/popularity.py", "units_sold_in_category_of"): "sums over all orders name nobody",
     ("api/payments/commands.py", "lock_payment"): AFTER_LOCK,
     ("api/payments/commands.py", "lock_balance"): WORKER,
 }

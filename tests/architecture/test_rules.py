@@ -17,8 +17,6 @@ TOP_LEVEL = {*PACKAGES, "docs", ".ci", "pyproject.toml", "README.md", "Makefile"
 HEAVY = {"torch", "pyspark", "dagster", "mlflow", "feast", "polars", "deltalake"}
 # Files that still read rows without a class.
 UNTYPED = {
-    "api/analytics/dashboard.py",
-    "api/analytics/live_sales.py",
     "api/catalog/queries/index_feed.py",
     "api/catalog/queries/listing.py",
     "api/catalog/queries/products.py",

@@ -8,12 +8,15 @@ from uuid import UUID
 import orjson
 import polars as pl
 import psycopg
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from api.catalog.models import Product
 from api.operations.load import rows_catalog, rows_money, rows_orders, rows_stock
 from api.operations.load.copy import Advance, copy_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
-from api.orders.popularity import RANK_LOADED_PRODUCTS
+from api.orders.popularity import UNITS_SOLD
 
 # Two loads at once would each find the database empty; the number only has to be the same everywhere.
 ADVISORY_LOCK = 7_305_829
@@ -26,6 +29,14 @@ _ANALYSED = (
     "orders",
     "order_items",
     "payments",
+)
+_sold = UNITS_SOLD.subquery("sold")
+# A load writes rows without the job that keeps the column.
+_RANK_PRODUCTS = str(
+    update(Product)
+    .values(units_sold_90d=_sold.c.units)
+    .where(Product.product_id == _sold.c.product_id)
+    .compile(dialect=PGDialect_psycopg(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the dialect untyped
 )
 Table = tuple[str, pl.DataFrame]
 Started = Callable[[str, int], Advance]
@@ -86,7 +97,7 @@ def write_history(database_url: str, history: History, started: Started) -> Load
             del frame
             gc.collect(0)
         # Best sellers come first in the shop from the first minute, and the first snapshot already has them.
-        cursor.execute(RANK_LOADED_PRODUCTS)
+        cursor.execute(_RANK_PRODUCTS.encode())
         _record(cursor, history, counts)
         for table in _ANALYSED:
             cursor.execute(psycopg.sql.SQL("ANALYZE {}").format(psycopg.sql.Identifier(table)))
