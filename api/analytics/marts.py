@@ -12,30 +12,8 @@ from pathlib import Path
 
 import duckdb
 
+from api.analytics import statements
 from api.kernel.actor import Actor
-
-_SALES = """
-    SELECT order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
-    FROM mart_seller__sales_day WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
-"""
-_PRODUCTS = """
-    SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)
-    FROM fct_order_items i JOIN dim_product p USING (product_id)
-    WHERE i.seller_id = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
-    GROUP BY 1 ORDER BY 4 DESC LIMIT 500
-"""
-_LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
-_COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
-# When both products are the seller's, both directions are in the mart; the one that predicts better is shown.
-_PAIRS = """
-    SELECT title, with_title, orders_together, lift, pairs_lsn_text
-    FROM mart_product__bought_together WHERE seller_id = ?
-    QUALIFY row_number() OVER (
-        PARTITION BY least(product_id, with_product_id), greatest(product_id, with_product_id) ORDER BY confidence DESC,
-        product_id
-    ) = 1
-    ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +70,32 @@ class MartReader:
 
     async def watermark(self) -> Watermark | None:
         """The cut the marts were built at; None when nothing is published yet."""
-        rows = await self._rows("SELECT lsn_text, as_of FROM mart_watermark", ())
+        rows = await self._rows(statements.WATERMARK, ())
         return Watermark(lsn=rows[0][0], as_of=rows[0][1]) if rows else None
 
     async def last_day(self, actor: Actor, before: date) -> tuple[date | None, str | None]:
         """The newest day before `before` on which the seller has anything, and the currency most of its days are in."""
-        rows = await self._rows(_LAST, (str(actor.user_id), before))
+        rows = await self._rows(statements.LAST, (str(actor.user_id), before))
         return (rows[0][0], rows[0][1]) if rows else (None, None)
 
     async def sales(self, actor: Actor, currency: str, first: date, last: date) -> list[SalesDay]:
         """Days with anything on them, oldest first."""
-        return [SalesDay(*row) for row in await self._rows(_SALES, (str(actor.user_id), currency, first, last))]
+        return [
+            SalesDay(*row) for row in await self._rows(statements.SALES, (str(actor.user_id), currency, first, last))
+        ]
 
     async def products(self, actor: Actor, first: date, last: date) -> list[ProductSales]:
         """The best-selling products of the period by revenue, at most 500."""
-        return [ProductSales(*row) for row in await self._rows(_PRODUCTS, (str(actor.user_id), first, last))]
+        return [ProductSales(*row) for row in await self._rows(statements.PRODUCTS, (str(actor.user_id), first, last))]
 
     async def units_in_30_days(self, actor: Actor) -> dict[str, int]:
         """Units each variant sold in the seller's newest 30 days with data."""
-        return dict(await self._rows(_COVER, (str(actor.user_id),)))
+        return dict(await self._rows(statements.COVER, (str(actor.user_id),)))
 
     async def bought_together(self, actor: Actor, limit: int) -> list[ProductPair]:
         """The seller's products with their strongest partners, of any seller, strongest first; each pair once."""
         try:
-            return [ProductPair(*row) for row in await self._rows(_PAIRS, (str(actor.user_id), limit))]
+            return [ProductPair(*row) for row in await self._rows(statements.PAIRS, (str(actor.user_id), limit))]
         except duckdb.CatalogException:  # a file that an earlier release published, until the next build
             return []
 

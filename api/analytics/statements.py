@@ -1,0 +1,25 @@
+"""The SQL of the published marts, in DuckDB's dialect."""
+
+WATERMARK = "SELECT lsn_text, as_of FROM mart_watermark"
+SALES = """
+    SELECT order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
+    FROM mart_seller__sales_day WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
+"""
+PRODUCTS = """
+    SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)
+    FROM fct_order_items i JOIN dim_product p USING (product_id)
+    WHERE i.seller_id = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
+    GROUP BY 1 ORDER BY 4 DESC LIMIT 500
+"""
+LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
+COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
+# When both products are the seller's, both directions are in the mart; the one that predicts better is shown.
+PAIRS = """
+    SELECT title, with_title, orders_together, lift, pairs_lsn_text
+    FROM mart_product__bought_together WHERE seller_id = ?
+    QUALIFY row_number() OVER (
+        PARTITION BY least(product_id, with_product_id), greatest(product_id, with_product_id) ORDER BY confidence DESC,
+        product_id
+    ) = 1
+    ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
+"""
