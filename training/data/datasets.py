@@ -108,12 +108,6 @@ class FeatureTable:
         values = self.stored.as_of(entity, ids, at, names)
         return np.ascontiguousarray(values.cast(pl.Float64).to_numpy(), dtype=np.float32)
 
-    def shuffled(self, name: str, seed: int) -> "FeatureTable":
-        """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
-        model = BY_NAME[name].model
-        mixed = self.stored.frames[model].with_columns(pl.col(name).shuffle(seed=seed))
-        return replace(self, stored=StoredRows({**self.stored.frames, model: mixed}))
-
 
 @dataclass(frozen=True)
 class TrainingData:

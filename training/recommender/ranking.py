@@ -6,7 +6,7 @@ from training.data.cases import Cases
 from training.data.datasets import Scores
 from training.judging.scores import Judged, judge
 from training.recommender.models.ranker import Ranker, fit_ranker
-from training.recommender.models.retrieval import Candidates, Retrieval, propose, scatter
+from training.recommender.models.retrieval import CandidateSets, Retrieval, propose, scatter
 from training.recommender.recipes import RankerRecipe
 
 
@@ -21,13 +21,15 @@ class RankedScorer:
         return scatter(self.retrieval, cases, candidates, self.ranker.score(candidates.inputs))
 
 
-def cross_fitted(retrieval: Retrieval, cases: Cases, candidates: Candidates, recipe: RankerRecipe, seed: int) -> Judged:
+def cross_fitted(
+    retrieval: Retrieval, cases: Cases, candidates: CandidateSets, recipe: RankerRecipe, seed: int
+) -> Judged:
     """Judge a ranker on every case by a fold that was not fitted on it."""
     fold = np.random.default_rng(seed).permutation(len(cases)) % recipe.folds
     scores = np.zeros(candidates.present.shape, dtype=np.float32)
     for number in range(recipe.folds):
         inside, outside = fold == number, fold != number
-        part = Candidates(
+        part = CandidateSets(
             candidates.items[outside],
             candidates.present[outside],
             candidates.inputs[outside],
@@ -38,7 +40,7 @@ def cross_fitted(retrieval: Retrieval, cases: Cases, candidates: Candidates, rec
     return judge_candidates(retrieval, cases, candidates, scores)
 
 
-def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates, scores_BC: Scores) -> Judged:
+def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: CandidateSets, scores_BC: Scores) -> Judged:
     """Judge scores already computed for the candidates of all cases."""
     position = 0
 
@@ -46,7 +48,7 @@ def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates,
         nonlocal position
         rows = slice(position, position + len(part))
         position += len(part)
-        own = Candidates(
+        own = CandidateSets(
             candidates.items[rows], candidates.present[rows], candidates.inputs[rows], candidates.relevant[rows]
         )
         return scatter(retrieval, part, own, scores_BC[rows])
@@ -54,7 +56,7 @@ def judge_candidates(retrieval: Retrieval, cases: Cases, candidates: Candidates,
     return judge(score, cases, retrieval.catalog)
 
 
-def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block: int = 512) -> Candidates:
+def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block: int = 512) -> CandidateSets:
     """`propose` in blocks, padded to one width."""
     parts = [
         propose(retrieval, cases.take(np.arange(s, min(s + block, len(cases)))), recipe)
@@ -62,10 +64,10 @@ def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block:
     ]
     width = max(part.items.shape[1] for part in parts)
 
-    def widened(part: Candidates) -> Candidates:
+    def widened(part: CandidateSets) -> CandidateSets:
         extra = width - part.items.shape[1]
         pad = ((0, 0), (0, extra))
-        return Candidates(
+        return CandidateSets(
             np.pad(part.items, pad),
             np.pad(part.present, pad),
             np.pad(part.inputs, (*pad, (0, 0))),
@@ -73,6 +75,6 @@ def propose_all(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe, block:
         )
 
     wide = [widened(part) for part in parts]
-    return Candidates(
+    return CandidateSets(
         *(np.concatenate([getattr(part, name) for part in wide]) for name in ("items", "present", "inputs", "relevant"))
     )

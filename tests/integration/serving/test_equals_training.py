@@ -16,6 +16,7 @@ from serving.recommender.assortment import Assortment, build_assortment
 from serving.recommender.product_features import ProductFeatures
 from serving.recommender.rank import ranker_matrix
 from serving.recommender.retrieve import Candidates, best_of, make_seeds, propose
+from tests.unit.training import orders
 from tests.unit.training.orders import COLUMNS, shop
 from training.data.cases import Cases
 from training.data.datasets import FeatureTable
@@ -139,7 +140,7 @@ def test_the_bundle_remembers_every_shopper_as_training_saw_him(world: World) ->
 def test_shuffling_one_product_feature_changes_the_ranked_answers(world: World) -> None:
     features = world.fitted.data.features
     assert features is not None
-    shuffled = assortment_of(world.bundle, features.shuffled("product__orders_7d", seed=9), world.cases.moment)
+    shuffled = assortment_of(world.bundle, orders.shuffled(features, "product__orders_7d", seed=9), world.cases.moment)
     again = assortment_of(world.bundle, features, world.cases.moment)
 
     changed = [case for case in some(world.cases) if top(world, case, world.assortment) != top(world, case, shuffled)]

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from serving.bundle.read import BundleRefused, load_bundle
+from tests.unit.training import orders
 from tests.unit.training.orders import COLUMNS, START, hot_shop, shop
 from training.data.datasets import TooFewPurchases
 from training.data.splits import time_split
@@ -111,7 +112,7 @@ def test_the_shipped_ranker_reads_its_features() -> None:
     assert data.features is not None
     plain = RankedScorer(fitted.retrieval, ranker, tiny().ranker)(cases)
 
-    shuffled = replace(fitted.retrieval, features=data.features.shuffled("product__orders_7d", 1))
+    shuffled = replace(fitted.retrieval, features=orders.shuffled(data.features, "product__orders_7d", 1))
     answers = RankedScorer(shuffled, ranker, tiny().ranker)(cases)
 
     assert (np.argsort(-answers, axis=1)[:, :10] != np.argsort(-plain, axis=1)[:, :10]).any(axis=1).mean() > 0.5
@@ -119,7 +120,7 @@ def test_the_shipped_ranker_reads_its_features() -> None:
     wrong = judge(RankedScorer(shuffled, ranker, tiny().ranker), cases, data.catalog).values["ndcg@10"].mean()
     assert wrong < right
     # the negative control: a column of equal values changes nothing
-    untouched = replace(fitted.retrieval, features=data.features.shuffled("product__price", 1))
+    untouched = replace(fitted.retrieval, features=orders.shuffled(data.features, "product__price", 1))
     assert np.array_equal(RankedScorer(untouched, ranker, tiny().ranker)(cases), plain)
 
 

@@ -1,13 +1,14 @@
 """A small shop with a taste that can be learnt: three departments, shoppers stay in theirs, products follow one
 another."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from features.asof import StoredRows
-from features.columns import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from features.columns import BY_NAME, CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from training.data.datasets import FeatureTable, TrainingData
 from training.data.readers import training_data
 
@@ -78,6 +79,13 @@ def features(seed: int = 5) -> FeatureTable:
         for stamp in stamps
     ]
     return feature_table(pl.DataFrame(product), pl.DataFrame(user))
+
+
+def shuffled(table: FeatureTable, name: str, seed: int) -> FeatureTable:
+    """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
+    model = BY_NAME[name].model
+    mixed = table.stored.frames[model].with_columns(pl.col(name).shuffle(seed=seed))
+    return replace(table, stored=StoredRows({**table.stored.frames, model: mixed}))
 
 
 def feature_table(products: pl.DataFrame, users: pl.DataFrame) -> FeatureTable:

@@ -11,7 +11,7 @@ from torch import nn
 
 from training.data.datasets import Scores
 from training.recommender.losses import listwise_softmax
-from training.recommender.models.retrieval import SCORE_INPUTS, Candidates, log_scaled
+from training.recommender.models.retrieval import SCORE_INPUTS, CandidateSets, log_scaled
 from training.recommender.recipes import RankerRecipe
 
 CLIP = 6.0
@@ -52,7 +52,7 @@ def scaled(inputs_BCF: Scores) -> Scores:
     return result
 
 
-def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRecipe, seed: int) -> Ranker:
+def fit_ranker(candidates: CandidateSets, inputs: tuple[str, ...], recipe: RankerRecipe, seed: int) -> Ranker:
     """Fit on cases with at least one relevant candidate."""
     candidates = _shown(candidates, recipe.shown, seed)
     flat = scaled(candidates.inputs)[candidates.present]
@@ -92,13 +92,13 @@ def fit_ranker(candidates: Candidates, inputs: tuple[str, ...], recipe: RankerRe
     )
 
 
-def _shown(candidates: Candidates, keep: int, seed: int) -> Candidates:
+def _shown(candidates: CandidateSets, keep: int, seed: int) -> CandidateSets:
     """At most `keep` candidates of every case: the relevant ones, then others at random: a fraction of the work."""
     if candidates.items.shape[1] <= keep:
         return candidates
     draw = np.random.default_rng(seed).random(candidates.items.shape)
     order = np.argsort(draw - 2 * candidates.relevant - candidates.present, axis=1)[:, :keep]
-    return Candidates(
+    return CandidateSets(
         items=np.take_along_axis(candidates.items, order, axis=1),
         present=np.take_along_axis(candidates.present, order, axis=1),
         inputs=np.take_along_axis(candidates.inputs, order[..., None], axis=1),

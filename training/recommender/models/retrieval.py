@@ -45,8 +45,9 @@ class Retrieval:
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """items_BC int64 (0 where absent), present_BC, inputs_BCF float32, relevant_BC float32 (1 = a target)."""
+class CandidateSets:
+    """A set of candidates a case: items_BC int64 (0 where absent), present_BC, inputs_BCF float32, relevant_BC float32
+    (1 = a target)."""
 
     items: npt.NDArray[np.int64]
     present: Mask
@@ -54,7 +55,7 @@ class Candidates:
     relevant: Scores
 
 
-def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candidates:
+def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> CandidateSets:
     """The union of the best of every model, with the ranker's inputs."""
     table = masked(retrieval.item_to_item.score(cases), cases, retrieval.catalog)
     recent = masked(retrieval.popularity[0].score(cases), cases, retrieval.catalog)
@@ -73,7 +74,7 @@ def propose(retrieval: Retrieval, cases: Cases, recipe: RankerRecipe) -> Candida
     scores = _score_inputs(retrieval, cases, order, present, table=table, sequence=sequence)
     columns = feature_inputs(retrieval.features, retrieval.catalog.product_ids, retrieval.user_ids, cases, order)
     inputs = np.concatenate([scores, columns], axis=2)
-    return Candidates(order, present, inputs, np.take_along_axis(relevant, order, axis=1) * present)
+    return CandidateSets(order, present, inputs, np.take_along_axis(relevant, order, axis=1) * present)
 
 
 def _mark(chosen_BN: Mask, scores_BN: Scores, keep: int) -> None:
@@ -129,7 +130,7 @@ def feature_inputs(
     return np.stack(parts, axis=2).astype(np.float32) if parts else np.zeros((*items_BC.shape, 0), dtype=np.float32)
 
 
-def scatter(retrieval: Retrieval, cases: Cases, candidates: Candidates, scores_BC: Scores) -> Scores:
+def scatter(retrieval: Retrieval, cases: Cases, candidates: CandidateSets, scores_BC: Scores) -> Scores:
     """Candidate scores over all items [B, N]: what was not proposed follows after all candidates, in item-to-item
     order."""
     rest = retrieval.item_to_item.score(cases)
