@@ -26,7 +26,16 @@ from tests.harness.buying import Market
 from tests.harness.shop import PASSWORD, Person
 
 # The most statements that a request may cost, with its session already read.
-COSTS = {"place": 8, "place, declined": 5, "cancel": 10, "advance": 4, "return": 5, "approve": 10, "adjust": 6}
+COSTS = {
+    "place": 8,
+    "place, declined": 5,
+    "cancel": 10,
+    "advance": 4,
+    "return": 6,
+    "approve": 11,
+    "adjust": 6,
+    "set stock": 10,
+}
 
 
 class Counted:
@@ -40,14 +49,16 @@ class Counted:
         for engine in (ctx.db._writer, ctx.db._reader):  # noqa: SLF001 - counting what crosses the wire is the test
             event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: self.seen.append(args[2]))
 
-    async def post(self, name: str, who: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def send(
+        self, name: str, who: Person, path: str, body: dict[str, Any], method: str = "POST"
+    ) -> dict[str, Any]:
         """Send a request and note under `name` how many statements it cost."""
         # This process signs tokens with a key of its own.
         signed_in = await self.client.post("/api/v1/auth/login", json={"email": who.email, "password": PASSWORD})
         headers = {"Authorization": f"Bearer {signed_in.json()['accessToken']}", "Idempotency-Key": next(self.keys)}
         await self.client.get("/api/v1/users/me", headers=headers)  # the session is read once in five seconds
         before = len(self.seen)
-        answer = await self.client.post(f"/api/v1{path}", json=body, headers=headers)
+        answer = await self.client.request(method, f"/api/v1{path}", json=body, headers=headers)
         self.costs[name] = len(self.seen) - before
         document: dict[str, Any] = answer.json()
         return document
@@ -70,22 +81,25 @@ async def test_requests_cost_what_is_written_here(
 ) -> None:
     product = market.product(seller, stock=9)
     variant = product["variants"][0]["variantId"]
-    order = await counted.post("place", buyer, "/orders", market.order_body((product, 2)))
-    await counted.post("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
+    order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
+    await counted.send("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
     declined = market.order_body((product, 1), token="pm_sandbox_declined")
-    await counted.post("place, declined", buyer, "/orders", declined)
-    order = await counted.post("place", buyer, "/orders", market.order_body((product, 2)))
+    await counted.send("place, declined", buyer, "/orders", declined)
+    order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
     path = f"/orders/{order['orderId']}"
     for status in ("processing", "shipped", "delivered"):
-        await counted.post("advance", seller, f"{path}/advance", {"status": status})
+        await counted.send("advance", seller, f"{path}/advance", {"status": status})
     lines = market.client.get(f"/api/v1{path}", headers=buyer.headers).json()["items"]
     back = {"items": [{"orderItemId": lines[0]["orderItemId"], "quantity": 2}], "reason": "too loud"}
-    await counted.post("return", buyer, f"{path}/return", back)
-    decided = await counted.post("approve", seller, f"{path}/return/decision", {"approve": True})
+    await counted.send("return", buyer, f"{path}/return", back)
+    decided = await counted.send("approve", seller, f"{path}/return/decision", {"approve": True})
     assert decided["status"] == "return_approved"
     shelf = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()["warehouses"][0]
     change = {"variantId": variant, "warehouseId": shelf["warehouseId"], "change": 1}
-    await counted.post("adjust", seller, "/inventory/adjustments", change)
+    await counted.send("adjust", seller, "/inventory/adjustments", change)
+    count = {"variants": [{"sku": product["variants"][0]["sku"], "stock": 7}]}
+    changed = await counted.send("set stock", seller, f"/products/{product['productId']}", count, "PATCH")
+    assert changed["variants"][0]["stock"] == 7
     await release_expired(counted.ctx)
     await complete_abandoned(counted.ctx)
 
