@@ -44,7 +44,8 @@ def table(benchmark: str, *, brief: bool) -> str:
     """A Markdown table of the newest line per name; says so when the benchmark has not been run."""
     newest = {name: line for name, line in latest(benchmark).items() if not (brief and "validation" in name)}
     if not newest:
-        return f"_No results yet: run `souk bench {benchmark}`._\n"
+        command = "make test RECORD=1" if benchmark == "tests" else f"souk bench {benchmark}"
+        return f"_No results yet: run `{command}`._\n"
     rows = [
         "| measured | ours | measured against, same run | unit | ratio | note |",
         "| --- | ---: | ---: | --- | ---: | --- |",

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from tests.harness.api import PLAIN
 from tests.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ class RecommenderProcess:
         self._process = subprocess.Popen([sys.executable, "-m", "tests.harness.fake_serving", str(self.port)], cwd=ROOT)
         for _ in range(200):
             try:
-                httpx.get(f"{self.url}/asked", trust_env=False)
+                httpx.get(f"{self.url}/asked", trust_env=False, verify=PLAIN)
             except httpx.TransportError:
                 time.sleep(0.05)
             else:
@@ -94,10 +95,12 @@ class RecommenderProcess:
             {"productId": product, "score": round(1 - i / 100, 2), "reason": "Because you looked at this"}
             for i, product in enumerate(products or [])
         ]
-        httpx.post(f"{self.url}/behave", json={"mode": mode, "items": items}, trust_env=False).raise_for_status()
+        httpx.post(
+            f"{self.url}/behave", json={"mode": mode, "items": items}, trust_env=False, verify=PLAIN
+        ).raise_for_status()
 
     def asked(self) -> list[dict[str, Any]]:
-        bodies: list[dict[str, Any]] = httpx.get(f"{self.url}/asked", trust_env=False).json()
+        bodies: list[dict[str, Any]] = httpx.get(f"{self.url}/asked", trust_env=False, verify=PLAIN).json()
         return bodies
 
 

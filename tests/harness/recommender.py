@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.harness.api import PLAIN
 from tests.harness.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ class ServingProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.client = httpx.Client(base_url=self.url, timeout=10)
+        self.client = httpx.Client(base_url=self.url, timeout=10, verify=PLAIN)
         self._wait_until_live()
 
     @property

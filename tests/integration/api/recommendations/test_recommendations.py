@@ -201,6 +201,13 @@ def test_related_falls_back_to_what_sells_in_the_same_category(
     assert (body["source"], _titles(body)) == ("popular_in_category", ["Stool"])
 
 
+def _seconds(shop: Shop, person: Person) -> float:
+    """What one request took; the quickest of several does not depend on what else the machine does."""
+    started = time.monotonic()
+    _for_you(shop, person.headers)
+    return time.monotonic() - started
+
+
 def test_a_dead_model_costs_nothing_once_the_breaker_is_open_and_comes_back_by_itself(
     shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
 ) -> None:
@@ -208,10 +215,7 @@ def test_a_dead_model_costs_nothing_once_the_breaker_is_open_and_comes_back_by_i
     serving.stop()
     sources = [_for_you(shop, person.headers)["source"] for _ in range(10)]
     assert sources == ["popular"] * 10
-    started = time.monotonic()
-    for _ in range(5):
-        _for_you(shop, person.headers)
-    assert (time.monotonic() - started) / 5 < 0.2
+    assert min(_seconds(shop, person) for _ in range(5)) < 0.2, "each one waited for the model"
 
     serving.start()
     serving.behave("ok", [goods["Chair"]])
