@@ -1,5 +1,6 @@
 """Reads of the actor's own cart."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,9 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.money import ZERO
 from api.kernel.settings import Settings
-from api.pricing.totals import PricedLine, Tariff, totals
+from api.pricing.list_price import saving
+from api.pricing.tariff import Tariff
+from api.pricing.totals import PricedLine, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class CartItemRef:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """One line of a cart."""
+class Line:
+    """One line of a cart, without what the catalog knows of it."""
 
     cart_item_id: UUID
     variant_id: UUID
@@ -38,7 +41,7 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A cart and one of its lines; an empty cart is one row whose line is null."""
+    """A cart with one of its lines, or with none when it is empty."""
 
     cart_id: UUID
     version: int
@@ -47,11 +50,10 @@ class _Row:
     quantity: int | None
     price_at_addition: Decimal | None
 
-    @property
-    def item(self) -> _Item | None:
-        if self.cart_item_id is None or self.variant_id is None:
-            return None
-        return _Item(self.cart_item_id, self.variant_id, self.quantity or 0, self.price_at_addition or ZERO)
+    def line(self) -> Line | None:
+        if self.cart_item_id and self.variant_id and self.quantity and self.price_at_addition is not None:
+            return Line(self.cart_item_id, self.variant_id, self.quantity, self.price_at_addition)
+        return None
 
 
 def owned_by(actor: Actor) -> ColumnElement[bool]:
@@ -63,26 +65,33 @@ def owned_by(actor: Actor) -> ColumnElement[bool]:
 
 async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, CartBody]:
     """Version (0 for none) and body of the actor's cart: two statements."""
-    rows = await _lines(tx, actor) if actor.signed_in or actor.session_id else []
-    version = rows[0].version if rows else 0
-    items = [item for row in rows if (item := row.item) is not None]
-    offers = await offers_of(tx, [item.variant_id for item in items]) if items else {}
-    # The oldest line's; what costs another currency cannot be in the same order, nor in the same sum.
-    currency = offers[items[0].variant_id].currency if items else settings.currency
-    lines = [_line(item, offers[item.variant_id], currency) for item in items]
-    buyable = [line for line in lines if line.available]
-    sums = totals((PricedLine(line.quantity, line.price) for line in buyable), Tariff.of(settings))
-    by_variant = {line.variant.variant_id: line.quantity for line in buyable}
-    return version, CartBody(
-        cart_id=rows[0].cart_id if rows else None,
-        items=lines,
-        item_count=sum(line.quantity for line in lines),
+    rows = await _rows(tx, actor) if actor.signed_in or actor.session_id else []
+    lines = [line for row in rows if (line := row.line()) is not None]
+    offers = await offers_of(tx, [line.variant_id for line in lines]) if lines else {}
+    version, cart_id = (rows[0].version, rows[0].cart_id) if rows else (0, None)
+    return version, cart_body(cart_id, lines, offers, settings.currency, Tariff.of(settings))
+
+
+def cart_body(
+    cart_id: UUID | None, lines: Sequence[Line], offers: Mapping[UUID, Offer], default_currency: str, tariff: Tariff
+) -> CartBody:
+    """`lines`, oldest first, at today's offers. The oldest line's currency is the cart's: what costs another one cannot
+    be in the same order, nor in the same sum."""
+    currency = offers[lines[0].variant_id].currency if lines else default_currency
+    items = [_cart_line(line, offers[line.variant_id], currency) for line in lines]
+    buyable = [item for item in items if item.available]
+    sums = totals((PricedLine(item.quantity, item.price) for item in buyable), tariff)
+    savings = (saving(item.price, offers[item.variant.variant_id].list_price, item.quantity) for item in buyable)
+    return CartBody(
+        cart_id=cart_id,
+        items=items,
+        item_count=sum(item.quantity for item in items),
         currency=currency,
         subtotal=sums.subtotal,
         tax=sums.tax,
         shipping=sums.shipping,
         total=sums.total,
-        savings=sum((_saving(offers[variant], quantity) for variant, quantity in by_variant.items()), ZERO),
+        savings=sum(savings, ZERO),
     )
 
 
@@ -91,16 +100,16 @@ async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
     statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(
         Cart, Cart.cart_id == CartItem.cart_id
     )
-    live = (owned_by(actor), Cart.expires_at > func.now())
-    return await tx.all_as(CartItemRef, statement.where(*live).order_by(CartItem.variant_id))
+    own = statement.where(owned_by(actor), Cart.expires_at > func.now())
+    return await tx.all_as(CartItemRef, own.order_by(CartItem.variant_id))
 
 
-async def _lines(tx: ReadTx, actor: Actor) -> list[_Row]:
-    statement = _LINES["member" if actor.user_id is not None else "guest"]
+async def _rows(tx: ReadTx, actor: Actor) -> list[_Row]:
+    statement = _ROWS["member" if actor.user_id is not None else "guest"]
     return await tx.all_as(_Row, statement, {"owner": actor.user_id or actor.session_id})
 
 
-def _lines_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
+def _rows_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
     columns = (
         Cart.cart_id,
         Cart.version,
@@ -113,15 +122,15 @@ def _lines_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of
     return statement.where(owner, Cart.expires_at > func.now()).order_by(CartItem.created_at, CartItem.cart_item_id)
 
 
-_LINES = {
-    "member": _lines_of(Cart.user_id == bindparam("owner", type_=Uuid)),
-    "guest": _lines_of(Cart.session_id == bindparam("owner", type_=String)),
+_ROWS = {
+    "member": _rows_of(Cart.user_id == bindparam("owner", type_=Uuid)),
+    "guest": _rows_of(Cart.session_id == bindparam("owner", type_=String)),
 }
 
 
-def _line(item: _Item, offer: Offer, currency: str) -> CartLine:
+def _cart_line(line: Line, offer: Offer, currency: str) -> CartLine:
     return CartLine(
-        cart_item_id=item.cart_item_id,
+        cart_item_id=line.cart_item_id,
         product=CartProduct(
             product_id=offer.product_id,
             title=offer.title,
@@ -130,19 +139,11 @@ def _line(item: _Item, offer: Offer, currency: str) -> CartLine:
             prime_eligible=offer.prime_eligible,
         ),
         variant=CartVariant(variant_id=offer.variant_id, sku=offer.sku, attributes=offer.attributes, stock=offer.stock),
-        quantity=item.quantity,
+        quantity=line.quantity,
         price=offer.price,
-        price_when_added=item.price_at_addition,
-        price_changed=offer.price != item.price_at_addition,
-        subtotal=offer.price * item.quantity,
+        price_when_added=line.price_at_addition,
+        price_changed=offer.price != line.price_at_addition,
+        subtotal=offer.price * line.quantity,
         currency=offer.currency,
-        available=offer.on_sale and offer.stock >= item.quantity and offer.currency == currency,
-    )
-
-
-def _saving(offer: Offer, quantity: int) -> Decimal:
-    return (
-        (offer.list_price - offer.price) * quantity
-        if offer.list_price is not None and offer.list_price > offer.price
-        else ZERO
+        available=offer.on_sale and offer.stock >= line.quantity and offer.currency == currency,
     )

@@ -5,12 +5,20 @@ import hashlib
 from html import escape
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, SQLColumnExpression, String, cast, func
+
 _SIZE = 480
+_PATH = "/api/v1/products/{}/image.svg"
 
 
 def artwork_path(product_id: UUID) -> str:
     """Where the tile is served."""
-    return f"/api/v1/products/{product_id}/image.svg"
+    return _PATH.format(product_id)
+
+
+def artwork_path_of(product_id: SQLColumnExpression[UUID]) -> ColumnElement[str]:
+    """The same of a column, in SQL."""
+    return func.replace(_PATH, "{}", cast(product_id, String))
 
 
 def draw(title: str, category: str) -> str:

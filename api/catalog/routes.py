@@ -1,4 +1,4 @@
-"""HTTP of the catalogue."""
+"""HTTP of the catalog."""
 
 from decimal import Decimal
 from typing import Annotated

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from api.kernel.money import Amount, Price
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire
+from api.pricing.list_price import is_list_price
 
 Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"]
 Status = Literal["draft", "active", "inactive"]
@@ -161,7 +162,7 @@ class ProductIn(Wire):
 
     @model_validator(mode="after")
     def _list_price_is_higher(self) -> "ProductIn":
-        if self.list_price is not None and self.list_price < self.price:
+        if not is_list_price(self.list_price, self.price):
             raise ValueError("listPrice must not be lower than price")
         return self
 

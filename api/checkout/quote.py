@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,9 +16,9 @@ from api.kernel.context import Context
 from api.kernel.errors import FieldError
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
-from api.pricing.totals import PricedLine, Tariff, totals
-
-DELIVERY_DAYS = {"standard": 5, "prime_2day": 2, "prime_next_day": 1}
+from api.pricing.delivery import estimated_delivery
+from api.pricing.tariff import Tariff
+from api.pricing.totals import PricedLine, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ async def make_plan(ctx: Context, checkout: LeasedCheckout) -> Plan:
         discount=amounts.discount,
         total=amounts.total,
         address=address,
-        estimated_delivery=clock.now().date() + timedelta(days=DELIVERY_DAYS[request.delivery_speed]),
+        estimated_delivery=estimated_delivery(clock.now().date(), request.delivery_speed),
         from_cart=wanted.from_cart,
         lines=lines,
     )

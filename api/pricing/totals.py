@@ -1,11 +1,11 @@
-"""What an order costs, as a pure function: carts show it, the checkout charges it."""
+"""What an order costs: carts show it, the checkout charges it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from api.kernel.money import ZERO, to_cents
-from api.kernel.settings import Settings
+from api.pricing.tariff import Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +21,6 @@ class PricedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
-    """`tax_rate` is a fraction of the subtotal; `shipping_fee` is charged below `free_shipping_from`."""
-
-    tax_rate: Decimal
-    shipping_fee: Decimal
-    free_shipping_from: Decimal
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Tariff":
-        return cls(settings.tax_rate, settings.shipping_fee, settings.free_shipping_from)
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
     """Two-place amounts; total = subtotal + tax + shipping - discount, always."""
 
@@ -45,10 +32,9 @@ class Totals:
 
 
 def totals(lines: Iterable[PricedLine], tariff: Tariff) -> Totals:
-    """Add up `lines`. No lines cost nothing, shipping included. Tax is rounded once, half up, on the whole subtotal."""
+    """Add up `lines`. No lines cost nothing, shipping included; tax is rounded once, on the whole subtotal."""
     subtotal = to_cents(sum((line.subtotal for line in lines), ZERO))
     if subtotal == 0:
         return Totals(ZERO, ZERO, ZERO, ZERO, ZERO)
-    tax = to_cents(subtotal * tariff.tax_rate)
-    shipping = ZERO if subtotal >= tariff.free_shipping_from else to_cents(tariff.shipping_fee)
+    tax, shipping = tariff.tax(subtotal), tariff.shipping(subtotal)
     return Totals(subtotal, tax, shipping, ZERO, subtotal + tax + shipping)

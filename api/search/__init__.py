@@ -1,1 +1,1 @@
-"""Full text over the catalogue."""
+"""Full text over the catalog."""

@@ -85,8 +85,8 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "brand_key": [product.brand.casefold()] if product.brand else [],
         "categories": category_keys(product.category_id, product.category_path),
         "attributes": [attribute_key(key, value) for key, value in attributes],
-        "price_cents": int(product.price * 100),
-        "rating_hundredths": int(product.rating * 100),
+        "price_cents": hundredths(product.price),
+        "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its milliseconds; loaded ids sort by their own, which is as good as any
         # order for them.
@@ -124,6 +124,11 @@ def hit(document: tantivy.Document, score: float) -> Hit:
         in_stock=stored["stock"],
         score=score,
     )
+
+
+def hundredths(value: Decimal) -> int:
+    """A price or rating as the whole number that the index holds and that filters and facets ask for."""
+    return int(value * 100)
 
 
 def category_keys(category_id: UUID, path: str) -> list[str]:

@@ -7,6 +7,7 @@ from functools import cache
 import tantivy
 from tantivy import Occur, Query
 
+from api.kernel.money import ZERO
 from api.search import documents
 from api.search.filters import Filters, Span
 
@@ -107,8 +108,8 @@ def _spans(schema: tantivy.Schema, field: str, spans: Sequence[Span], *, include
             schema,
             field,
             tantivy.FieldType.Unsigned,
-            int((span.lower or 0) * 100),
-            _NO_UPPER if span.upper is None else int(span.upper * 100),
+            documents.hundredths(span.lower or ZERO),
+            _NO_UPPER if span.upper is None else documents.hundredths(span.upper),
             include_upper=include_upper or span.lower == span.upper,
         )
         for span in spans
@@ -121,7 +122,7 @@ def _matches(searcher: tantivy.Searcher, query: Query) -> bool:
 
 
 def _corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
-    """The words with those unknown to the catalogue replaced by the most frequent title word one edit away, as
+    """The words with those unknown to the catalog replaced by the most frequent title word one edit away, as
     stems."""
     return " ".join(word if searcher.doc_freq("title", word) else _nearest(searcher, word) for word in words)
 

@@ -2,7 +2,7 @@
 stop.
 
 search/current            the name of the generation that counts
-search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalogue
+search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalog
 search/lock               held by whoever writes
 """
 
@@ -61,7 +61,7 @@ class IndexStore:
 
 
 def read_watermark(folder: Path) -> datetime:
-    """The database's time up to which the generation has read the catalogue."""
+    """The database's time up to which the generation has read the catalog."""
     return datetime.fromisoformat(json.loads((folder / "state.json").read_text(encoding="utf-8"))["watermark"])
 
 

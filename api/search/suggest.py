@@ -1,4 +1,4 @@
-"""Completions from memory: phrases of the catalogue in a sorted list, popular ones first, one typing error forgiven."""
+"""Completions from memory: phrases of the catalog in a sorted list, popular ones first, one typing error forgiven."""
 
 import heapq
 from bisect import bisect_left
@@ -22,7 +22,7 @@ class Phrase:
 
 
 class Completions:
-    """Immutable once built; a new catalogue makes a new one. About 120 bytes per phrase and start."""
+    """Immutable once built; a new catalog makes a new one. About 120 bytes per phrase and start."""
 
     def __init__(self, phrases: Iterable[tuple[str, float]]) -> None:
         best: dict[str, float] = {}
@@ -62,7 +62,7 @@ class Completions:
         return heapq.nsmallest(limit, owners)
 
     def _most_popular_by_short_prefix(self, limit: int = 20) -> dict[str, list[int]]:
-        """One and two letters match a large part of the catalogue, so their answers are kept ready."""
+        """One and two letters match a large part of the catalog, so their answers are kept ready."""
         short: dict[str, list[int]] = {}
         for owner, phrase in enumerate(self._phrases):
             for prefix in {start[:n] for start in _starts(phrase.text) for n in (1, 2)}:

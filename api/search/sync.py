@@ -1,4 +1,4 @@
-"""Keeps the index equal to the catalogue: changes as they happen, everything again when the two have drifted apart."""
+"""Keeps the index equal to the catalog: changes as they happen, everything again when the two have drifted apart."""
 
 import asyncio
 import shutil
@@ -78,7 +78,7 @@ class Indexer:
             return count
 
     async def rebuild(self, ctx: Context) -> int:
-        """A fresh generation from the whole catalogue, exchanged when it is complete; how many products it holds."""
+        """A fresh generation from the whole catalog, exchanged when it is complete; how many products it holds."""
         with self.store.writing(wait=True):
             return await self._rebuild(ctx)
 
@@ -88,11 +88,11 @@ class Indexer:
         try:
             # What changes while we read is read again from here on.
             async with ctx.db.read() as tx:
-                started, _ = await index_feed.live_count(tx)
+                started = (await index_feed.live_count(tx)).now
             index = tantivy.Index(documents.schema(), str(folder))
             index.register_tokenizer(documents.ANALYSER, documents.analyser())
             writer = index.writer(HEAP_BYTES, 1)
-            total = await self._copy_catalogue(ctx, writer)
+            total = await self._copy_catalog(ctx, writer)
             await asyncio.to_thread(writer.commit)
             await asyncio.to_thread(writer.wait_merging_threads)
             write_watermark(folder, started)
@@ -104,7 +104,7 @@ class Indexer:
         log.info("search index rebuilt", products=total)
         return total
 
-    async def _copy_catalogue(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
+    async def _copy_catalog(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
         self.written.clear()
         total, last = 0, None
         while True:
@@ -165,7 +165,7 @@ class Indexer:
             return False
         self.counted = clock.monotonic()
         async with ctx.db.read() as tx:
-            _, expected = await index_feed.live_count(tx)
+            expected = (await index_feed.live_count(tx)).products
         held = await asyncio.to_thread(_count, folder)
         before, self.drifted = self.drifted, held != expected
         return before and self.drifted

@@ -54,7 +54,7 @@ class TantivyIndex:
         self._completing = asyncio.Lock()
 
     async def search(self, query: SearchQuery) -> Found:
-        """As the protocol says. Runs in a thread: a broad query on a large catalogue takes milliseconds."""
+        """As the protocol says. Runs in a thread: a broad query on a large catalog takes milliseconds."""
         return await asyncio.to_thread(self._search, query)
 
     async def complete(self, text: str, limit: int) -> list[str]:
@@ -137,7 +137,7 @@ def _brands(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[str,
 
 
 def _price_ranges(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[int, int]]:
-    edges = [int(edge * 100) for edge in PRICE_EDGES]
+    edges = [documents.hundredths(edge) for edge in PRICE_EDGES]
     ranges = [{"to": edges[0]}, *({"from": low, "to": high} for low, high in pairwise(edges)), {"from": edges[-1]}]
     found = searcher.aggregate(query, {"prices": {"range": {"field": "price_cents", "ranges": ranges}}})
     by_start = {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in found["prices"]["buckets"]}

@@ -15,12 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("api", "warehouse", "transforms", "features", "training", "serving", "orchestration", "tests")
 TOP_LEVEL = {*PACKAGES, "docs", ".ci", "pyproject.toml", "README.md", "Makefile", "requirements.lock"}
 HEAVY = {"torch", "pyspark", "dagster", "mlflow", "feast", "polars", "deltalake"}
-# Files that still read rows without a class.
-UNTYPED = {
-    "api/catalog/queries/index_feed.py",
-    "api/catalog/queries/listing.py",
-    "api/catalog/queries/products.py",
-}
 Rule = Callable[[ast.Module], Iterator[str]]
 
 
@@ -70,8 +64,7 @@ def test_routes_and_pages_hold_no_sql() -> None:
 
 def test_rows_are_read_into_classes() -> None:
     # The helpers that read rows into classes stand on untyped ones.
-    untyped = {line.split()[0] for line in complaints(rules.untyped_rows, api_files(besides=("api/kernel/db.py",)))}
-    assert untyped == UNTYPED
+    assert complaints(rules.untyped_rows, api_files(besides=("api/kernel/db.py",))) == []
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
+from api.pricing.list_price import is_list_price
 
 # Fields that a product cannot be without; null for them is a mistake, not a removal.
 _REQUIRED = frozenset({"price"})
@@ -113,6 +114,6 @@ async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> 
 
 
 def _require_list_price(price: Decimal, list_price: Decimal | None) -> None:
-    if list_price is not None and list_price < price:
+    if not is_list_price(list_price, price):
         message = "must not be lower than price"
         raise ValidationFailed("The list price is too low.", errors=[FieldError(pointer="/listPrice", message=message)])

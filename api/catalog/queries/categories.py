@@ -15,7 +15,9 @@ from api.kernel.ids import parse_id
 
 
 @dataclass(frozen=True, slots=True)
-class _Category:
+class CategoryRow:
+    """A category without its children."""
+
     category_id: UUID
     parent_category_id: UUID | None
     name: str
@@ -26,11 +28,11 @@ class _Category:
 async def category_tree(tx: ReadTx) -> list[CategoryNode]:
     """All departments with what is below them, by name."""
     columns = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
-    rows = await tx.all_as(_Category, select(*columns).order_by(Category.level, Category.name))
+    rows = await tx.all_as(CategoryRow, select(*columns).order_by(Category.level, Category.name))
     return tree_of(rows)
 
 
-def tree_of(rows: Iterable[_Category]) -> list[CategoryNode]:
+def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
     """The roots with what is below them; a parent stands before its children in `rows`."""
     nodes: dict[UUID, CategoryNode] = {}
     roots: list[CategoryNode] = []

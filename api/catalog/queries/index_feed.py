@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, Select, bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 
-from api.catalog.artwork import artwork_path
 from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.queries.listing import IN_STOCK, LIVE, THUMBNAIL
 from api.kernel.db import ReadTx
@@ -39,6 +39,14 @@ class IndexedProduct:
     thumbnail: str
 
 
+@dataclass(frozen=True, slots=True)
+class LiveCount:
+    """How many products are on sale, and the database's time."""
+
+    now: datetime
+    products: int
+
+
 async def changed_since(
     tx: ReadTx, since: datetime, overlap: timedelta, limit: int
 ) -> tuple[datetime, list[IndexedProduct]]:
@@ -48,26 +56,25 @@ async def changed_since(
     the overlap must be longer than any transaction of the shop (statement and idle timeouts bound those).
     """
     now: datetime = await tx.scalar(_NOW)
-    rows = await tx.all(_CHANGED, {"after": since - overlap, "take": limit})
-    return now, [_indexed(row) for row in rows]
+    return now, await tx.all_as(IndexedProduct, _CHANGED, {"after": since - overlap, "take": limit})
 
 
 async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedProduct]:
     """The next `limit` products on sale in id order, for a rebuild."""
-    rows = await tx.all(_LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
-    return [_indexed(row) for row in rows]
+    return await tx.all_as(IndexedProduct, _LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
 
 
-async def live_count(tx: ReadTx) -> tuple[datetime, int]:
-    """The database's time, and how many products are on sale: what an index built before then must hold."""
-    row = await tx.first(_LIVE_COUNT)
-    assert row is not None
-    return row.now, row.n
+async def live_count(tx: ReadTx) -> LiveCount:
+    """What an index built before `now` must hold."""
+    found = await tx.first_as(LiveCount, _LIVE_COUNT)
+    if found is None:
+        raise AssertionError("a count without groups is one row")
+    return found
 
 
-def _feed() -> Select[Any]:  # Any: row of the named columns
+def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     variants = (
-        select(func.jsonb_agg(ProductVariant.attributes))
+        select(func.coalesce(func.jsonb_agg(ProductVariant.attributes), cast(literal([]), JSONB)))
         .where(ProductVariant.product_id == Product.product_id)
         .scalar_subquery()
     )
@@ -77,13 +84,13 @@ def _feed() -> Select[Any]:  # Any: row of the named columns
         Product.title,
         Product.brand,
         Product.category_id,
-        Category.path,
+        Category.path.label("category_path"),
         Product.description,
         Product.specifications,
         variants.label("variants"),
-        Product.base_price,
+        Product.base_price.label("price"),
         Product.currency,
-        Product.average_rating,
+        Product.average_rating.label("rating"),
         Product.review_count,
         Product.view_count,
         Product.prime_eligible,
@@ -92,7 +99,7 @@ def _feed() -> Select[Any]:  # Any: row of the named columns
     ).join(Category, Category.category_id == Product.category_id)
 
 
-def _changed() -> Select[Any]:  # Any: a row of _feed
+def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     """Built once: the worker asks twice a second."""
     products = select(Product.product_id).where(Product.updated_at > bindparam("after"))
     variants = select(ProductVariant.product_id).where(ProductVariant.updated_at > bindparam("after"))
@@ -107,26 +114,4 @@ _LIVE_AFTER = (
     .order_by(Product.product_id)
     .limit(bindparam("take", type_=Integer))
 )
-_LIVE_COUNT = select(func.now().label("now"), func.count().label("n")).select_from(Product).where(LIVE)
-
-
-def _indexed(row: Row[Any]) -> IndexedProduct:  # Any: a row of _feed
-    return IndexedProduct(
-        product_id=row.product_id,
-        live=row.live,
-        title=row.title,
-        brand=row.brand,
-        category_id=row.category_id,
-        category_path=row.path,
-        description=row.description,
-        specifications=row.specifications,
-        variants=row.variants or [],
-        price=row.base_price,
-        currency=row.currency,
-        rating=row.average_rating,
-        review_count=row.review_count,
-        view_count=row.view_count,
-        prime_eligible=row.prime_eligible,
-        in_stock=row.in_stock,
-        thumbnail=row.thumbnail or artwork_path(row.product_id),
-    )
+_LIVE_COUNT = select(func.now().label("now"), func.count().label("products")).select_from(Product).where(LIVE)

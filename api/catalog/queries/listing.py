@@ -1,6 +1,6 @@
 """A page of products with what can be filtered: two statements, whatever the size of the page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Double,
     Integer,
     Numeric,
-    Row,
     Select,
     String,
     and_,
@@ -27,9 +26,9 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
 
-from api.catalog.artwork import artwork_path
+from api.catalog.artwork import artwork_path_of
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
 from api.catalog.models import Product, ProductImage, ProductVariant
 from api.catalog.queries.categories import reference_binds, within
@@ -39,21 +38,23 @@ from api.kernel.db import ReadTx
 MAX_BRANDS = 50
 
 IN_STOCK = exists().where(ProductVariant.product_id == Product.product_id, ProductVariant.stock_quantity > 0)
-THUMBNAIL = (
+_FIRST_IMAGE = (
     select(ProductImage.url)
     .where(ProductImage.product_id == Product.product_id)
     .order_by(ProductImage.position)
     .limit(1)
     .scalar_subquery()
 )
+THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
 LIVE = and_(Product.status == "active", Product.deleted_at.is_(None))
+# The columns of a ProductCard.
 CARD = (
     Product.product_id,
     Product.title,
     Product.brand,
-    Product.base_price,
+    Product.base_price.label("price"),
     Product.currency,
-    Product.average_rating,
+    cast(Product.average_rating, Double).label("rating"),
     Product.review_count,
     Product.prime_eligible,
     IN_STOCK.label("in_stock"),
@@ -106,6 +107,22 @@ class ProductQuery:
         return {**named, **{name: value for name, value in given.items() if value is not None}}
 
 
+class _ListedProduct(ProductCard):
+    """A card with the sort's values in text, from which a page goes on."""
+
+    position: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """`prices` by bucket, `ratings` by RATING_STEPS."""
+
+    total: int
+    brands: list[str] | None
+    prices: dict[str, int] | None
+    ratings: list[int]
+
+
 Shape = frozenset[str]
 # Statements are built once per shape: building and hashing one costs several times what Postgres needs to answer it.
 _SHAPES = 512
@@ -123,43 +140,27 @@ async def product_page(
     statement = _page_statement(frozenset(binds), query.sort, keyset=after is not None)
     if after is not None:
         binds |= _parse_position(columns, after)
-    rows = await tx.all(statement, {**binds, "take": limit + 1, "skip": 0 if after is not None else offset})
-    if len(rows) <= limit:
-        return [card(row) for row in rows], None
-    last = rows[limit - 1]
-    values = [getattr(last, f"key_{i}") for i in range(len(columns))]
-    return [card(row) for row in rows[:limit]], [
-        value.isoformat() if isinstance(value, datetime) else str(value) for value in values
-    ]
+    binds |= {"take": limit + 1, "skip": 0 if after is not None else offset}
+    found = await tx.all_as(_ListedProduct, statement, binds)
+    return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
 
 
 async def product_filters(tx: ReadTx, query: ProductQuery) -> tuple[int, ProductFilters]:
     """How many products match, and what brands, prices and ratings there are within the category."""
     binds = query.binds()
-    row = await tx.first(_filters_statement(frozenset(binds)), binds)
-    assert row is not None
-    counts = {int(bucket): count for bucket, count in (row.prices or {}).items()}
-    return row.total, ProductFilters(
-        brands=row.brands or [],
-        price_ranges=[PriceRange(range=price_range_label(bucket), count=counts[bucket]) for bucket in sorted(counts)],
-        ratings=[RatingStep(rating=step, count=getattr(row, f"rating_{step}")) for step in RATING_STEPS],
+    found = await tx.first_as(_Counts, _filters_statement(frozenset(binds)), binds)
+    if found is None:
+        raise AssertionError("counts without groups are one row")
+    return found.total, ProductFilters(
+        brands=found.brands or [],
+        price_ranges=price_ranges({int(bucket): count for bucket, count in (found.prices or {}).items()}),
+        ratings=[RatingStep(rating=step, count=n) for step, n in zip(RATING_STEPS, found.ratings, strict=True)],
     )
 
 
-def card(row: Row[Any]) -> ProductCard:  # Any: a row with CARD's columns
-    """A list entry from a row of CARD."""
-    return ProductCard(
-        product_id=row.product_id,
-        title=row.title,
-        brand=row.brand,
-        price=row.base_price,
-        currency=row.currency,
-        rating=float(row.average_rating),
-        review_count=row.review_count,
-        thumbnail=row.thumbnail or artwork_path(row.product_id),
-        prime_eligible=row.prime_eligible,
-        in_stock=row.in_stock,
-    )
+def price_ranges(counts: Mapping[int, int]) -> list[PriceRange]:
+    """Bucket -> count as the ranges that are not empty, cheapest first."""
+    return [PriceRange(range=price_range_label(bucket), count=counts[bucket]) for bucket in sorted(counts)]
 
 
 def _scope(shape: Shape) -> list[ColumnElement[bool]]:
@@ -188,11 +189,10 @@ def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Pr
 
 
 @lru_cache(maxsize=_SHAPES)
-def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: CARD's columns and the sort's
+def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: a _ListedProduct's columns
     columns, descending = _SORTS[sort]
-    statement = select(*CARD, *(part.label(f"key_{i}") for i, part in enumerate(columns))).where(
-        *_scope(shape), *_choices(shape, Product)
-    )
+    position_text = array([cast(part, String) for part in columns]).label("position")
+    statement = select(*CARD, position_text).where(*_scope(shape), *_choices(shape, Product))
     if keyset:
         position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
         statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
@@ -201,7 +201,7 @@ def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  
 
 
 @lru_cache(maxsize=_SHAPES)
-def _filters_statement(shape: Shape) -> Select[Any]:  # Any: row of total, brands, prices and rating steps
+def _filters_statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Counts
     scope = select(Product.brand, Product.base_price, Product.average_rating).where(*_scope(shape)).cte("scope")
     by_brand = (
         select(scope.c.brand, func.count().label("n"))
@@ -218,18 +218,14 @@ def _filters_statement(shape: Shape) -> Select[Any]:  # Any: row of total, brand
     brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
     prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
     ratings = [
-        select(func.count())
-        .select_from(scope)
-        .where(scope.c.average_rating >= step)
-        .scalar_subquery()
-        .label(f"rating_{step}")
+        select(func.count()).select_from(scope).where(scope.c.average_rating >= step).scalar_subquery()
         for step in RATING_STEPS
     ]
     return select(
         matching.scalar_subquery().label("total"),
         brands.scalar_subquery().label("brands"),
         prices.scalar_subquery().label("prices"),
-        *ratings,
+        array(ratings).label("ratings"),
     )
 
 

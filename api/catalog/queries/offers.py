@@ -7,17 +7,16 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from api.catalog.artwork import artwork_path
 from api.catalog.models import Product, ProductVariant
-from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL, card
+from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
 from api.catalog.schemas import ProductCard
 from api.kernel.db import ReadTx
+from api.pricing import list_price
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A variant as it is offered now. `list_price` is per unit, shifted with the variant's own price; `stock` in
-    units."""
+    """A variant as it is offered now; `stock` in units."""
 
     product_id: UUID
     variant_id: UUID
@@ -27,12 +26,18 @@ class Offer:
     sku: str
     attributes: dict[str, object]
     price: Decimal
-    list_price: Decimal | None
+    product_price: Decimal
+    product_list_price: Decimal | None
     currency: str
     stock: int
     on_sale: bool
     prime_eligible: bool
     thumbnail: str
+
+    @property
+    def list_price(self) -> Decimal | None:
+        """Per unit."""
+        return list_price.of_variant(self.price, self.product_price, self.product_list_price)
 
 
 _OFFERS = (
@@ -45,10 +50,10 @@ _OFFERS = (
         ProductVariant.sku,
         ProductVariant.attributes,
         ProductVariant.price,
-        Product.base_price,
-        Product.list_price,
+        Product.base_price.label("product_price"),
+        Product.list_price.label("product_list_price"),
         Product.currency,
-        ProductVariant.stock_quantity,
+        ProductVariant.stock_quantity.label("stock"),
         LIVE.label("on_sale"),
         Product.prime_eligible,
         THUMBNAIL.label("thumbnail"),
@@ -61,29 +66,11 @@ _CARDS = select(*CARD).where(Product.product_id.in_(bindparam("product_ids", exp
 
 async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer]:
     """Offers by variant id; unknown ids are absent, withdrawn products come with `on_sale` False."""
-    rows = await tx.all(_OFFERS, {"variant_ids": list(variant_ids)})
-    return {
-        row.variant_id: Offer(
-            product_id=row.product_id,
-            variant_id=row.variant_id,
-            seller_id=row.seller_id,
-            title=row.title,
-            brand=row.brand,
-            sku=row.sku,
-            attributes=row.attributes,
-            price=row.price,
-            list_price=None if row.list_price is None else row.price + (row.list_price - row.base_price),
-            currency=row.currency,
-            stock=row.stock_quantity,
-            on_sale=row.on_sale,
-            prime_eligible=row.prime_eligible,
-            thumbnail=row.thumbnail or artwork_path(row.product_id),
-        )
-        for row in rows
-    }
+    offers = await tx.all_as(Offer, _OFFERS, {"variant_ids": list(variant_ids)})
+    return {offer.variant_id: offer for offer in offers}
 
 
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:
     """Cards by product id of those that are on sale and in stock; the others are absent."""
-    rows = await tx.all(_CARDS, {"product_ids": list(product_ids)})
-    return {row.product_id: card(row) for row in rows}
+    cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)})
+    return {card.product_id: card for card in cards}

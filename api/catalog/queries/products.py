@@ -1,19 +1,22 @@
 """One product, whole: three statements (product, variants, seller)."""
 
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import Double, Uuid, and_, bindparam, cast, func, or_, select
 
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductImage, ProductVariant
 from api.catalog.queries.categories import readable_path
-from api.catalog.schemas import ProductDetail, SellerCard, Shipping, Variant
+from api.catalog.schemas import ProductDetail, SellerCard, Shipping, Status, Variant
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.settings import Settings
+from api.pricing.delivery import promise
+from api.pricing.list_price import discount_percent
+from api.pricing.tariff import Tariff
 from api.sellers import queries as sellers
 
 _IMAGES = func.array(
@@ -34,16 +37,16 @@ _DETAIL = (
         Product.title,
         Product.description,
         Product.brand,
-        Product.base_price,
+        Product.base_price.label("price"),
         Product.list_price,
         Product.currency,
         Product.status,
         Product.prime_eligible,
-        Product.average_rating,
+        cast(Product.average_rating, Double).label("rating"),
         Product.review_count,
         Product.specifications,
         Product.version,
-        Category.path,
+        Category.path.label("category_path"),
         _IMAGES.label("images"),
     )
     .join(Category, Category.category_id == Product.category_id)
@@ -56,18 +59,51 @@ _VARIANTS = (
         ProductVariant.attributes,
         ProductVariant.price,
         ProductVariant.sku,
-        ProductVariant.stock_quantity,
+        ProductVariant.stock_quantity.label("stock"),
     )
     .where(ProductVariant.product_id == bindparam("product_id"))
     .order_by(ProductVariant.variant_id)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A product's row with its category and images; variants, seller and promises come from elsewhere."""
+
+    product_id: UUID
+    seller_id: UUID
+    category_id: UUID
+    title: str
+    description: str | None
+    brand: str | None
+    price: Decimal
+    list_price: Decimal | None
+    currency: str
+    status: Status
+    prime_eligible: bool
+    rating: float
+    review_count: int
+    specifications: dict[str, object]
+    version: int
+    category_path: str
+    images: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a generated picture is drawn from; `path` of the category."""
+
+    title: str
+    path: str
+
+
 _UNKNOWN = "There is no product with this id."
 
 
 async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Settings) -> tuple[int, ProductDetail]:
     """The version and the seed's detail body. Raises: ProductNotFound, also for what is not on sale unless it is the
     actor's own."""
-    row = await tx.first(_DETAIL, {"product_id": product_id, "viewer": actor.user_id})
+    row = await tx.first_as(_Product, _DETAIL, {"product_id": product_id, "viewer": actor.user_id})
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     variants = await variants_of(tx, product_id)
@@ -77,12 +113,12 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
         title=row.title,
         description=row.description,
         brand=row.brand,
-        category=readable_path(row.path),
+        category=readable_path(row.category_path),
         category_id=row.category_id,
-        price=row.base_price,
+        price=row.price,
         list_price=row.list_price,
         currency=row.currency,
-        discount=discount_percent(row.base_price, row.list_price),
+        discount=discount_percent(row.price, row.list_price),
         variants=variants,
         images=row.images or [artwork_path(product_id)],
         specifications=row.specifications,
@@ -91,8 +127,8 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
             name=store.name if store else "Former seller",
             rating=float(store.rating) if store else 0.0,
         ),
-        shipping=shipping(settings, row.base_price, prime=row.prime_eligible),
-        rating=float(row.average_rating),
+        shipping=Shipping(**asdict(promise(Tariff.of(settings), row.price, prime=row.prime_eligible))),
+        rating=row.rating,
         review_count=row.review_count,
         prime_eligible=row.prime_eligible,
         in_stock=any(variant.stock > 0 for variant in variants),
@@ -103,11 +139,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
 
 async def variants_of(tx: ReadTx, product_id: UUID) -> list[Variant]:
     """The product's variants, oldest first, with what can be sold of each now."""
-    rows = await tx.all(_VARIANTS, {"product_id": product_id})
-    return [
-        Variant(variant_id=r.variant_id, attributes=r.attributes, price=r.price, sku=r.sku, stock=r.stock_quantity)
-        for r in rows
-    ]
+    return await tx.all_as(Variant, _VARIANTS, {"product_id": product_id})
 
 
 async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[str, list[Variant]]:
@@ -124,25 +156,14 @@ async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
     return currency
 
 
-async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Row[Any]:  # Any: title and category path
+async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Picture:
     """What a generated picture is drawn from, also after the product left the shop: orders still show it. The picture
     says the title, so somebody else's draft has none. Raises: ProductNotFound."""
     statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)
     shown = or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid))
-    row = await tx.first(statement.where(Product.product_id == product_id, shown), {"viewer": actor.user_id})
-    if row is None:
+    picture = await tx.first_as(
+        Picture, statement.where(Product.product_id == product_id, shown), {"viewer": actor.user_id}
+    )
+    if picture is None:
         raise ProductNotFound(_UNKNOWN)
-    return row
-
-
-def discount_percent(price: Decimal, list_price: Decimal | None) -> int:
-    """Whole per cent off the list price, rounded half up; 0 without a list price."""
-    if list_price is None or list_price <= price:
-        return 0
-    return int((list_price - price) * 100 / list_price + Decimal("0.5"))
-
-
-def shipping(settings: Settings, price: Decimal, *, prime: bool) -> Shipping:
-    """The promise before an address is known; the order's own promise comes from the warehouse."""
-    free = prime or price >= settings.free_shipping_from
-    return Shipping(prime_delivery="Tomorrow" if prime else None, standard_delivery="3-5 days", free_shipping=free)
+    return picture

@@ -14,10 +14,11 @@ from api.kernel.clock import now
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
 from api.operations.load.errors import LoadError
-from api.operations.load.marketplace.build import Prices, Size, build_marketplace
+from api.operations.load.marketplace.build import Size, build_marketplace
 from api.operations.load.online_retail.build import build_online_retail
 from api.operations.load.online_retail.files import find_files
 from api.operations.load.run import Outcome, run_load
+from api.pricing.tariff import Tariff
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards."
@@ -40,9 +41,8 @@ def marketplace(
     """A generated marketplace: distinct products, shoppers with tastes, half a year of orders."""
     settings = _settings()
     size = Size(products, shoppers, orders, seed)
-    prices = Prices(settings.tax_rate, settings.shipping_fee, settings.free_shipping_from)
     end = until.replace(tzinfo=UTC) if until else now()
-    build = partial(build_marketplace, size, prices, end)
+    build = partial(build_marketplace, size, Tariff.of(settings), end)
     _report(partial(run_load, settings, "marketplace", size.fingerprint, build, gateway=not no_gateway), as_json)
 
 

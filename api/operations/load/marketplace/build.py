@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from api.operations.load.marketplace.sales import (
     build_customers,
     build_sales,
 )
+from api.pricing.tariff import Tariff
 
 CURRENCY = "USD"
 
@@ -39,17 +40,7 @@ class Size:
         return f"products={self.products},shoppers={self.shoppers},orders={self.orders},seed={self.seed}"
 
 
-@dataclass(frozen=True)
-class Prices:
-    """The shop's own rules for totals: tax on the subtotal rounded half up, a flat fee below the free-shipping
-    threshold."""
-
-    tax_rate: Decimal
-    shipping_fee: Decimal
-    free_shipping_from: Decimal
-
-
-def build_marketplace(size: Size, prices: Prices, until: datetime) -> History:
+def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
     """Deterministic in its arguments. `until`: aware; orders lie in the DAYS before it."""
     until = until.astimezone(UTC)
     opened_at = (until - timedelta(days=DAYS + 30)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -59,7 +50,7 @@ def build_marketplace(size: Size, prices: Prices, until: datetime) -> History:
     customers = build_customers(random, size.shoppers, opened_at)
     bought = build_sales(random, catalog, customers, size.orders, until)
     lines = _lines(random, bought, catalog.variants)
-    orders = _orders(ids, bought, lines, addresses(random, customers), prices=prices, until=until)
+    orders = _orders(ids, bought, lines, addresses(random, customers), tariff=tariff, until=until)
     lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents")
     returns = _returns(random, orders, lines, until)
     return History(
@@ -105,7 +96,7 @@ def _lines(random: Generator, bought: pl.DataFrame, variants: pl.DataFrame) -> p
 
 
 def _orders(
-    ids: Ids, bought: pl.DataFrame, lines: pl.DataFrame, address: pl.DataFrame, *, prices: Prices, until: datetime
+    ids: Ids, bought: pl.DataFrame, lines: pl.DataFrame, address: pl.DataFrame, *, tariff: Tariff, until: datetime
 ) -> pl.DataFrame:
     """Totals by the shop's rules; steps after `until` have not happened yet; a few orders were cancelled before payment
     was taken."""
@@ -118,14 +109,10 @@ def _orders(
     orders = placed.join(subtotal, on="order_key", maintain_order="left").join(
         address, on="customer_key", maintain_order="left"
     )
-    free_from, fee = int(prices.free_shipping_from * 100), int(prices.shipping_fee * 100)
-    tax = [
-        int((Decimal(cents) * prices.tax_rate).quantize(Decimal(1), ROUND_HALF_UP))
-        for cents in orders["subtotal"].to_list()
-    ]
+    amounts = [Decimal(cents).scaleb(-2) for cents in orders["subtotal"].to_list()]
     orders = orders.with_columns(
-        pl.Series("tax_cents", tax, dtype=pl.Int64),
-        shipping_cents=pl.when(pl.col("subtotal") >= free_from).then(0).otherwise(fee),
+        pl.Series("tax_cents", [int(tariff.tax(amount).scaleb(2)) for amount in amounts], dtype=pl.Int64),
+        pl.Series("shipping_cents", [int(tariff.shipping(amount).scaleb(2)) for amount in amounts], dtype=pl.Int64),
         currency=pl.lit(CURRENCY),
         country=pl.lit("US"),
         payment_method=pl.lit("card"),

@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pricing.totals import PricedLine, Tariff, Totals, totals
+from api.pricing.tariff import Tariff
+from api.pricing.totals import PricedLine, Totals, totals
 
 TARIFF = Tariff(Decimal("0.08"), Decimal("4.99"), Decimal("35.00"))
 PRICES = st.decimals("0.01", "99999.99", places=2)
