@@ -3,8 +3,8 @@
 import uvicorn
 
 from serving.app import create_app
-from serving.logs import configure
 from serving.settings import ServingSettings
+from warehouse.logs import configure
 
 
 def main() -> None:

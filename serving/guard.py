@@ -6,12 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-import structlog
-
 from serving.metrics import DEGRADED, STAGE_SECONDS
+from warehouse.logs import get_logger
 
 T = TypeVar("T")
-_log = structlog.get_logger("serving")
+_log = get_logger(__name__)
 
 _LATE_IN_A_ROW = 3
 _REST_SECONDS = 2.0

@@ -1,6 +1,11 @@
-"""Structured logs: one JSON object a line, with the trace id of the request, and never personal data."""
+"""Structured logs: one JSON object a line on stderr, and never personal data.
+
+`warehouse/logs.py` and `api/kernel/logs.py` are one text in two places, because neither side may import the other; a
+test compares them.
+"""
 
 import io
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -10,6 +15,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+# The request a line belongs to; lines of no request do not carry it.
 trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
 
 # Values under these names never reach a log, whatever the caller meant.
@@ -31,7 +37,7 @@ REDACTED = frozenset(
 
 
 class Forgiving(io.TextIOBase):
-    """stderr that never raises: a log on a full disk loses lines, and no request fails for it."""
+    """stderr that never raises: a log on a full disk loses lines, and nothing fails for it."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -43,8 +49,18 @@ class Forgiving(io.TextIOBase):
             sys.stderr.flush()
 
 
+class Foreign(logging.Formatter):
+    """A line of a library that logs by the standard library, as JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": record.levelname, "logger": record.name, "event": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
 def configure(level: str) -> None:
-    """JSON lines on stderr, for our own events and for the libraries' (uvicorn, alembic)."""
+    """Our own events from `level` up, and the warnings of libraries (uvicorn, alembic)."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -58,11 +74,9 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", Forgiving())),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        level=logging.WARNING,
-        stream=sys.stderr,
-        format='{"level": "%(levelname)s", "logger": "%(name)s", "event": "%(message)s"}',
-    )
+    foreign = logging.StreamHandler(cast("TextIO", Forgiving()))
+    foreign.setFormatter(Foreign())
+    logging.basicConfig(level=logging.WARNING, handlers=[foreign])
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -73,7 +87,8 @@ def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
 
 
 def _add_trace_id(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    event["traceId"] = trace_id.get()
+    if (trace := trace_id.get()) != "-":
+        event["traceId"] = trace
     return event
 
 

@@ -1,18 +1,18 @@
 """`python -m orchestration.runtime`: the supervisor process. `souk up` starts it, detached, and waits for what it
 reports."""
 
-import logging
 import sys
 
 from orchestration.runtime.machine import SUPERVISED, load_machine
 from orchestration.runtime.services import service_table
 from orchestration.runtime.supervisor import Supervisor, supervisor_lock
 from orchestration.settings import ROOT, load_settings
+from warehouse.logs import configure
 
 
 def main() -> int:
     """Supervise the state directory of the environment until SIGTERM; 1 when another supervisor already does."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    configure("info")
     machine = load_machine(load_settings())
     if machine is None:
         sys.stderr.write("no state directory: run `souk up`\n")

@@ -3,7 +3,6 @@ checks."""
 
 import contextlib
 import fcntl
-import logging
 import os
 import signal
 import time
@@ -15,11 +14,12 @@ from orchestration.runtime.child import Child, now
 from orchestration.runtime.layout import Layout
 from orchestration.runtime.services import Service
 from orchestration.runtime.state import Record, start_time_of, write_record
+from warehouse.logs import get_logger
 
 _TICK_SECONDS = 0.1
 _LOCK_SECONDS = 2.0
 SUPERVISOR = "supervisor"
-log = logging.getLogger("souk.supervisor")
+log = get_logger(__name__)
 
 
 @contextlib.contextmanager
@@ -81,7 +81,7 @@ class Supervisor:
         write_record(self._layout, Record(SUPERVISOR, state, own, start_time_of(own)))
 
     def _on_signal(self, number: int, _: object) -> None:
-        log.info("asked to stop by %s", signal.Signals(number).name)
+        log.info("asked to stop", signal=signal.Signals(number).name)
         self._stopping = True
 
     def _tick(self) -> None:
@@ -93,7 +93,7 @@ class Supervisor:
         name = child.service.name
         if self._states.get(name) != child.state:
             self._states[name] = child.state
-            log.info("%s is %s%s", name, child.state, f": {child.message}" if child.message else "")
+            log.info("service", service=name, state=child.state, message=child.message)
 
     def _stop_all(self) -> None:
         """Those nobody depends on first; a service is asked once all that depend on it are gone."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import structlog
 
 from features.asof import StoredRows, complete, numbers
 from features.columns import KEYS, Value, numeric_columns
 from serving.arrays import Floats, Mask
+from warehouse.logs import get_logger
 
-_log = structlog.get_logger("serving")
+_log = get_logger(__name__)
 _MODELS = ("features_product", "features_shop")
 
 

@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
-
 from features.columns import columns_hash, numeric_columns
 from serving.bundle.read import Bundle, BundleRefused, load_bundle, read_pointer
 from serving.metrics import (
@@ -22,8 +20,9 @@ from serving.metrics import (
 from serving.recommender.assortment import Assortment, build_assortment
 from serving.recommender.product_features import ProductFeatures, ProductFeaturesReader, empty_features
 from serving.settings import ServingSettings
+from warehouse.logs import get_logger
 
-_log = structlog.get_logger("serving")
+_log = get_logger(__name__)
 Stamp = tuple[int, int, int]
 _KNOWN = frozenset(column.name for column in numeric_columns("product", "user"))
 """The columns a ranker may ask for."""

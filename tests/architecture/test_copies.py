@@ -1,12 +1,13 @@
 """What the shop and the data packages both need, and neither may import from the other, is one text in two files."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.harness.processes import ROOT
 
-COPIES = ("environment.py", "files.py")
+COPIES = ("environment.py", "files.py", "logs.py")
 
 
 def _pair(name: str) -> tuple[Path, Path]:
@@ -35,3 +36,14 @@ def test_nothing_else_renames_or_syncs() -> None:
         if "os.fsync" in path.read_text(encoding="utf-8")
     }
     assert syncing == {"warehouse/files.py", "api/kernel/files.py"}
+
+
+def test_nothing_else_logs_by_the_standard_library() -> None:
+    packages = ("api", "features", "orchestration", "serving", "training", "transforms", "warehouse")
+    logging = {
+        path.relative_to(ROOT).as_posix()
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"^ *(import logging|from logging)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert logging == {"warehouse/logs.py", "api/kernel/logs.py"}

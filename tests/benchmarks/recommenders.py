@@ -6,7 +6,6 @@ all metrics ride along. Without the sets it says so and exits 0.
 """
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from training.data.datasets import BadTrainingData
 from training.data.real_sets import read_set
 from training.recommender.evaluate import Row, evaluate
 from training.recommender.recipes import RECIPES
+from warehouse.logs import configure
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/recsys"))
     parser.add_argument("--recipe", choices=sorted(RECIPES), default="steady")
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    configure("info")
     if not options.data.is_dir():
         sys.stderr.write(f"{options.data}: not there, nothing to measure\n")
         return 0

@@ -1,7 +1,6 @@
 """A small source database with every contract type, a lake beside it, and the CDC process between them."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -10,12 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
+from unittest.mock import patch
 
 import psycopg
 
 from tests.harness.postgres import Migrate, PostgresHarness
 from tests.harness.processes import ROOT
+from warehouse import logs
 from warehouse.cdc.main import Stop, serve
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.read import Watermark, latest_watermark, read_changes
@@ -82,6 +84,20 @@ def lab_contract() -> dict[str, object]:
         {"name": "things", "primaryKey": ["thing_id"], "replicaIdentity": "full", "columns": things},
     ]
     return {"version": 1, "publication": PUBLICATION, "tables": tables}
+
+
+class _LogFile:
+    """Stands for stderr, so that the lines of a thread lie where those of a process do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, text: str) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def flush(self) -> None:
+        """Every line is written at once."""
 
 
 class CdcLab:
@@ -175,19 +191,17 @@ class CdcLab:
         self.stop()
         settings = self.settings(**more)
         self._asked = Stop()
-        handler = logging.FileHandler(self.log)
-        logger = logging.getLogger("warehouse")
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logs.configure("info")
+        lines = patch.object(logs, "sys", SimpleNamespace(stderr=_LogFile(self.log)))
+        lines.start()
 
         def run(stop: Stop) -> None:
             try:
                 self.exit_status = serve(settings, stop)
-            except Exception:
-                logger.exception("the thread ended")
+            except Exception:  # noqa: BLE001 - whatever it was, the test reads it
+                logs.get_logger(__name__).exception("the thread ended")
             finally:
-                logger.removeHandler(handler)
-                handler.close()
+                lines.stop()
 
         self._thread = threading.Thread(target=run, args=(self._asked,), name=f"cdc {self.database}")
         self._thread.start()

@@ -1,6 +1,5 @@
 """Spark's sequences, the marts and the feature files -> TrainingData, all at rest."""
 
-import logging
 from pathlib import Path
 
 import duckdb
@@ -20,8 +19,9 @@ from training.settings import TrainingSettings
 from warehouse.lake.derived import read_derived, read_metadata
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.read import LakeStateError
+from warehouse.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _SEQUENCES = "interaction_sequences"
 _GUESTS = "SELECT order_id, user_id, product_id, ordered_at, is_cancelled FROM fct_order_items WHERE user_id IS NULL"
@@ -39,9 +39,9 @@ def read_inputs(settings: TrainingSettings) -> TrainingData:
     shoppers, sequences_lsn = read_sequences(settings.lake_uri)
     if marts_lsn != sequences_lsn:
         log.info(
-            "shoppers' orders are as of %s, guests' and products as of %s",
-            format_lsn(sequences_lsn),
-            format_lsn(marts_lsn),
+            "shoppers' orders are of another watermark than guests' orders and products",
+            shoppers=format_lsn(sequences_lsn),
+            others=format_lsn(marts_lsn),
         )
     lines = pl.concat([shoppers, guests], how="diagonal")
     return training_data(
@@ -105,6 +105,6 @@ def read_features(folder: Path) -> FeatureTable | None:
     try:
         stored = StoredRows.read(folder.resolve(), sorted(models))
     except FileNotFoundError:
-        log.warning("no feature files in %s: the ranker sees retrieval scores only", folder)
+        log.warning("no feature files: the ranker sees retrieval scores only", folder=str(folder))
         return None
     return FeatureTable(tuple(column.name for column in columns), columns_hash(), stored)

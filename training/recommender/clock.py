@@ -1,9 +1,10 @@
 """CPU seconds of one fit, phase by phase."""
 
-import logging
 import time
 
-log = logging.getLogger(__name__)
+from warehouse.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Clock:
@@ -17,7 +18,7 @@ class Clock:
         """Close a phase."""
         now = time.process_time()
         self.laps[name] = round(now - self.last, 3)
-        log.info("%s: %.1f CPU s", name, now - self.last)
+        log.info("phase done", phase=name, cpu_seconds=round(now - self.last, 1))
         self.last = now
 
     def cpu(self) -> float:

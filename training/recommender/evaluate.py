@@ -5,7 +5,6 @@ chosen on validation only, 95 % bootstrap intervals over cases. Rows say which p
 """
 
 import json
-import logging
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -39,8 +38,9 @@ from training.recommender.recipes import RECIPES, Recipe, RecipeName
 from training.recommender.tables import Tables, tables_of
 from training.settings import TrainingSettings
 from warehouse.command import Json, program
+from warehouse.logs import configure, get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Row = dict[str, object]
 
@@ -160,7 +160,7 @@ def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str
     cost = {"cpu_seconds": fitted.metrics["cpu_seconds"], "peak_mb": fitted.metrics["peak_mb"]}
     phases = {f"cpu_seconds/{name}": value for name, value in fitted.seconds.items()}
     rows.append(_row(data, f"{protocol} (paired gains and cost)", fitted.choices.shipped, gains | cost | phases))
-    log.info("%s / %s: %s", data.name, protocol, headline(rows))
+    log.info("protocol judged", set=data.name, protocol=protocol, **headline(rows))
     return rows
 
 
@@ -189,7 +189,7 @@ def main(
 ) -> int:
     """Evaluate a real set or the current lake. With --json stdout holds one JSON document and nothing else; progress
     goes to stderr."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    configure("info")
     try:
         data = read_set(data_path) if data_path else read_inputs(TrainingSettings())
         rows = evaluate(data, RECIPES[recipe]())

@@ -3,7 +3,6 @@ is the same by hand."""
 
 import fcntl
 import json
-import logging
 import shutil
 import sys
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from training.registry.pointer import champion_of, prune
 from training.registry.register import RunRecord, client_of, register
 from training.settings import TrainingSettings
 from warehouse.command import program
+from warehouse.logs import configure
 
 KEPT_BUNDLES = 5
 HEADLINES = (
@@ -146,7 +146,7 @@ def main(
     ] = None,
 ) -> int:
     """Train on the current lake, or on a set in real-set form. stdout is one JSON document; progress goes to stderr."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    configure("info")
     settings = TrainingSettings()
     try:
         data = read_set(data_path) if data_path else read_inputs(settings)

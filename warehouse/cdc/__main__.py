@@ -1,17 +1,17 @@
 """`python -m warehouse.cdc`: replicate until told to stop. Configuration comes from the environment only."""
 
-import logging
 import sys
 
 from warehouse import failpoints
 from warehouse.cdc.main import AnotherConsumer, serve
 from warehouse.environment import InvalidSettings
+from warehouse.logs import configure
 from warehouse.settings import WarehouseSettings
 
 
 def main() -> int:
     """0 clean stop, 2 wrong configuration, 3 a person must act."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure("info")
     try:
         settings = WarehouseSettings()
         failpoints.arm(settings.failpoints)

@@ -6,7 +6,6 @@ itself what it has and rows at or below that LSN are skipped. Readers see nothin
 told only what a watermark holds.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,8 +23,9 @@ from warehouse.failpoints import hit
 from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
 from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits, sync_since
 from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
+from warehouse.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass
@@ -147,7 +147,7 @@ class LakeWriter:
             try:
                 self._append(state, batch, groups)
             except ValueRefused as error:
-                log.exception("table %s stopped", name)
+                log.exception("table stopped", table=name)
                 # None of this batch is in the lake, so an earlier stop within it does not hold.
                 stopped[name] = (self.lsn, str(error))
             hit("cdc.mid_tables")

@@ -1,6 +1,5 @@
 """Stream messages into batches. Knows transactions and relations, nothing of sockets or the lake."""
 
-import logging
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,8 +9,9 @@ from warehouse.cdc.columns import Layout, SchemaMismatch, match_layout
 from warehouse.cdc.pgoutput import ROW_KINDS, Begin, Commit, ProtocolError, Relation, Truncate, parse
 from warehouse.contract import Table
 from warehouse.failpoints import hit
+from warehouse.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _BEGIN, _COMMIT = ord("B"), ord("C")
 
 
@@ -72,7 +72,7 @@ class Collector:
 
     def stop(self, table: str, error: str) -> None:
         """Take no more rows of this table; it stays exact at the transaction before this one."""
-        log.error("table %s stopped after %d: %s", table, self.position, error)
+        log.error("table stopped", table=table, after=self.position, error=str(error))
         self.batch.stopped[table] = (self.position, error)
         for oid, layout in self._layouts.items():
             if layout is not None and layout.table.name == table:

@@ -1,7 +1,6 @@
 """The process: one lock, sessions one after another until told to stop, an honest status file all the time."""
 
 import fcntl
-import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,10 @@ from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.contract import Contract, ContractError, Table, load_contract
 from warehouse.lake.watermark import LakeStateError, Source
+from warehouse.logs import get_logger
 from warehouse.settings import WarehouseSettings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 Connection = psycopg.Connection[tuple[object, ...]]
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _TICK_SECONDS = 1.0
@@ -64,7 +64,7 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
             try:
                 session.run()
             except (ContractChanged, RetryDue) as change:
-                log.info("%s", change)
+                log.info("starting anew", reason=str(change))
                 attempt = 0
             except (SourceError, ContractError, LakeStateError, ProtocolError) as error:
                 log.exception("replication cannot go on")
@@ -72,7 +72,7 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
                 return 3
             except (psycopg.Error, psycopg2.Error, OSError, DeltaError, duckdb.Error) as error:
                 attempt = 0 if session.streamed else min(attempt + 1, len(_RETRY_SECONDS) - 1)
-                log.warning("interrupted, trying again in %.1f s: %s", _RETRY_SECONDS[attempt], str(error).strip())
+                log.warning("interrupted, trying again", seconds=_RETRY_SECONDS[attempt], error=str(error).strip())
                 session.report("waiting", error=str(error).strip())
                 stop.wait(_RETRY_SECONDS[attempt])
             lsn = session.lsn
@@ -128,7 +128,7 @@ class Session:
             self.lsn = writer.lsn
             decision = decide(writer.mark, identity, slot_state(sql, settings.cdc_slot))
             if decision.snapshot:
-                log.warning("snapshot of all tables: %s", decision.snapshot)
+                log.warning("snapshot of all tables", reason=decision.snapshot)
                 self.report("snapshot")
                 self._broken = snapshot_all(server, replication, writer, contract)
             else:

@@ -1,13 +1,13 @@
 """When to fold, compact and expire. One small step between two batches, so that freshness never waits for all of it."""
 
-import logging
 import time
 from dataclasses import dataclass
 
 from warehouse.cdc.apply import LakeWriter, TableState
 from warehouse.lake.fold import compact, expire, fold_table
+from warehouse.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _SMALL_BASE_ROWS = 200_000
 _TAIL_SHARE = 0.25
 _BUSY_TAIL_ROWS = 1_000_000
@@ -97,4 +97,4 @@ class Maintenance:
         if len(state.changes.file_uris()) >= self._cadence.fold_files:
             compact(state.changes)
         writer.count_tail(state)
-        log.info("%s %s in %.2f s", "joined files of" if large else "folded", name, time.monotonic() - began)
+        log.info("files joined" if large else "folded", table=name, seconds=round(time.monotonic() - began, 2))

@@ -1,6 +1,5 @@
 """What to do at start: go on, snapshot (anew), or stop with a clear word. The lake's LSN decides, never the slot's."""
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -25,8 +24,9 @@ from warehouse.contract import Contract
 from warehouse.failpoints import hit
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.watermark import Watermark
+from warehouse.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _SLOT_WAIT_SECONDS = 30.0
 
 
@@ -140,16 +140,16 @@ def _copy(
                 rows = writer.snapshot_table(name, exported.lsn, chunks, first=first)
             except ValueRefused as error:
                 stopped[name] = str(error)
-                log.exception("table %s cannot be read", name)
+                log.exception("table cannot be read", table=name)
                 reader.execute("ROLLBACK")
                 import_snapshot(reader, exported.name)
                 continue
             log.info(
-                "snapshot of %s at %s: %d rows in %.2f s",
-                name,
-                format_lsn(exported.lsn),
-                rows,
-                time.monotonic() - began,
+                "snapshot",
+                table=name,
+                lsn=format_lsn(exported.lsn),
+                rows=rows,
+                seconds=round(time.monotonic() - began, 2),
             )
         reader.execute("COMMIT")
 

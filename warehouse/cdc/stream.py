@@ -2,7 +2,6 @@
 durable."""
 
 import contextlib
-import logging
 import select
 import time
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from warehouse.cdc.maintenance import Maintenance
 from warehouse.failpoints import hit
 from warehouse.lake.watermark import Watermark
 
-log = logging.getLogger(__name__)
 _READ_AT_ONCE = 10_000
 _FEEDBACK_SECONDS = 5.0
 _UPKEEP_SECONDS = 1.0
