@@ -106,9 +106,9 @@ _CLAIM = """claim AS (
     VALUES (:key_actor, :key_key, :key_route, :key_hash, 'in_progress', now() + make_interval(secs => :key_lease))
     ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key)"""
 _FINISH = """finished AS (
-    UPDATE idempotency_keys SET status = 'done', response_status = :answer_status, response_headers =
-    CAST(:answer_headers AS jsonb),
-           response_body = :answer_body, locked_until = now()
+    UPDATE idempotency_keys
+    SET status = 'done', response_status = :answer_status, response_headers = CAST(:answer_headers AS jsonb),
+        response_body = :answer_body, locked_until = now()
     FROM gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
 _FORGET = """forgotten AS (
     DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress'

@@ -15,46 +15,45 @@ from api.kernel.statement import Part
 from api.orders.states import EVENT_OF, may_follow
 
 _CREATE = """placed AS (
-    INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency, subtotal, tax,
-    shipping_fee,
-                        discount, total, payment_method, payment_status, shipping_address, country, delivery_speed,
-                        estimated_delivery)
+    INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency,
+                        subtotal, tax, shipping_fee, discount, total, payment_method, payment_status,
+                        shipping_address, country, delivery_speed, estimated_delivery)
     SELECT :order_id, :order_number, :order_user, :order_session, :order_email, 'pending', :order_currency,
-    :order_subtotal, :order_tax,
-           :order_shipping, :order_discount, :order_total, :order_method, 'pending', CAST(:order_address AS jsonb),
-           :order_country,
-           :order_speed, :order_estimate FROM gate RETURNING 1),
+           :order_subtotal, :order_tax, :order_shipping, :order_discount, :order_total, :order_method, 'pending',
+           CAST(:order_address AS jsonb), :order_country, :order_speed, :order_estimate
+    FROM gate RETURNING 1),
 placed_items AS (
-    INSERT INTO order_items
-        (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity, price_at_purchase,
-        subtotal)
-    SELECT i.order_item_id, :order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity, i.price,
-    i.price * i.quantity
+    INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
+                             price_at_purchase, subtotal)
+    SELECT i.order_item_id, :order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity,
+           i.price, i.price * i.quantity
     FROM unnest(CAST(:item_ids AS uuid[]), CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]),
-    CAST(:item_sellers AS uuid[]),
-                CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]))
-         AS i(order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price), gate RETURNING 1),
+                CAST(:item_sellers AS uuid[]), CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]),
+                CAST(:item_prices AS numeric[]))
+         AS i(order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price), gate
+    RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
     SELECT :step_id, :order_id, 1, NULL, 'pending', :step_actor FROM gate RETURNING 1)"""
 _MOVE = """moved_order AS (
-    UPDATE orders SET status = CAST(:step_to AS text), payment_status = coalesce(CAST(:step_payment AS text),
-    payment_status),
-           updated_at = now(),
-           actual_delivery = CASE WHEN CAST(:step_to AS text) = 'delivered' AND actual_delivery IS NULL THEN now() ELSE
-           actual_delivery END
+    UPDATE orders
+    SET status = CAST(:step_to AS text),
+        payment_status = coalesce(CAST(:step_payment AS text), payment_status),
+        actual_delivery = CASE WHEN CAST(:step_to AS text) = 'delivered' AND actual_delivery IS NULL
+                               THEN now() ELSE actual_delivery END,
+        updated_at = now()
     FROM gate WHERE order_id = :order_id AND status = CAST(:step_from AS text) RETURNING order_id),
-moved_items AS (UPDATE order_items i SET status = CAST(:step_to AS text) FROM moved_order o WHERE i.order_id =
-o.order_id RETURNING 1),
+moved_items AS (
+    UPDATE order_items i SET status = CAST(:step_to AS text) FROM moved_order o
+    WHERE i.order_id = o.order_id RETURNING 1),
 moved_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind, reason)
     SELECT :step_id, o.order_id, (SELECT max(e.sequence) + 1 FROM order_events e WHERE e.order_id = o.order_id),
-           CAST(:step_from AS text), CAST(:step_to AS text), CAST(:step_actor AS text),
-           CAST(:step_reason AS text) FROM moved_order o RETURNING 1)"""
+           CAST(:step_from AS text), CAST(:step_to AS text), CAST(:step_actor AS text), CAST(:step_reason AS text)
+    FROM moved_order o RETURNING 1)"""
 _PAID = """paid_order AS (
-    UPDATE orders SET payment_status = :paid_status, updated_at = now() FROM gate WHERE order_id = :order_id RETURNING
-    1)"""
-
+    UPDATE orders SET payment_status = :paid_status, updated_at = now()
+    FROM gate WHERE order_id = :order_id RETURNING 1)"""
 _DECIDE_RETURNS = """decided AS (
     UPDATE returns SET status = :return_to, updated_at = now() FROM gate
     WHERE order_id = :order_id AND status = :return_from RETURNING 1)"""

@@ -17,12 +17,12 @@ BATCH_ROWS = 5_000
 # One ledger entry per movement of money. An authorisation has the payment's key; captures, voids and refunds name it as
 # their parent.
 _ENTRIES = """
-SELECT json_build_object('key', key, 'kind', kind, 'status', status, 'parentKey', parent_key, 'amount', amount::text,
-'currency', currency,
-                         'reference', order_id::text, 'origin', 'import')::text
+SELECT json_build_object('key', key, 'kind', kind, 'status', status, 'parentKey', parent_key,
+                         'amount', amount::text, 'currency', currency, 'reference', order_id::text,
+                         'origin', 'import')::text
 FROM (
   SELECT gateway_key AS key, 'authorisation' AS kind, 'authorised' AS status, NULL AS parent_key, amount, currency,
-  order_id, 1 AS step
+         order_id, 1 AS step
   FROM payments WHERE origin = 'import'
   UNION ALL
   SELECT gateway_key || ':capture', 'capture', 'captured', gateway_key, captured_amount, currency, order_id, 2
