@@ -164,7 +164,7 @@ async def get_generated_image(ctx: Ctx, actor: CurrentActor, product_id: Product
     responses=responses(*_SELLING),
 )
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
-    """Offer a product (sellers); `variants[].stock` puts units on the shelf."""
+    """Offer a product (sellers); `variants[].stock` sets the units that can be sold."""
     product_id = await commands.create_product(ctx, actor, body)
     response = await _detail(ctx, actor, product_id, status=201)
     response.headers["Location"] = f"/api/v1/products/{product_id}"

@@ -1,6 +1,6 @@
 """How test files are shared between worker processes (pytest-xdist).
 
-A file stays in one worker, so that its module fixtures are made once. Files that share something dear (a built set of
+A file stays in one worker, so that its module fixtures are made once. Files that share something costly (a built set of
 marts, a whole platform) stay in one worker together. What took longest when it was last recorded starts first, and two
 units that fill the machine by themselves never run at the same time.
 """
@@ -29,7 +29,7 @@ _UNKNOWN_SECONDS = 10.0
 
 
 def unit_of(path: str) -> str:
-    """The unit of work that a test file belongs to: itself, or the group that shares something dear."""
+    """The unit of work that a test file belongs to: itself, or the group that shares something costly."""
     below = {path, *map(str, PurePosixPath(path).parents)}
     return next((name for name, members in UNITS.items() if below.intersection(members)), path)
 
@@ -41,7 +41,7 @@ def longest_first(units: Mapping[str, set[str]], seconds: Mapping[str, float]) -
 
 
 def misplaced(path: str, fixtures: list[str]) -> str | None:
-    """Why a test of this file would make a dear fixture a second time; None when it would not."""
+    """Why a test of this file would make a costly fixture a second time; None when it would not."""
     for fixture, unit in SHARED_BY_FIXTURE.items():
         if fixture in fixtures and unit_of(path) != unit:
             return f"{path} asks for `{fixture}`: name the file under {unit!r} in tests/harness/schedule.py"
@@ -61,7 +61,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A dear fixture asked for outside its unit would be made once a worker: the test fails instead."""
+    """A costly fixture asked for outside its unit would be made once a worker: the test fails instead."""
     why = misplaced(file_of(item.nodeid), getattr(item, "fixturenames", []))
     if why is not None:
         pytest.fail(why, pytrace=False)

@@ -1,4 +1,4 @@
-"""What several integration tests share because it is dear: one built set of marts and features."""
+"""What several integration tests share because it is costly: one built set of marts and features."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -147,7 +147,7 @@ def ask(gateway: Gateway, task: Task, rules: Rules) -> Iterator[tuple[Gateway, O
 def moves(world: World, rules: Rules) -> Iterator[World]:
     """Every state that one more thing happening leads to."""
     if world.stock == "held" and world.point not in {"confirmed", "captured", "completed"}:
-        yield replace(world, stock="swept")
+        yield replace(world, stock="expired")
     for index, driver in enumerate(world.drivers):
 
         def with_driver(changed: Driver, state: World = world, index: int = index) -> World:

@@ -94,8 +94,8 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("return", buyer, f"{path}/return", back)
     decided = await counted.send("approve", seller, f"{path}/return/decision", {"approve": True})
     assert decided["status"] == "return_approved"
-    shelf = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()["warehouses"][0]
-    change = {"variantId": variant, "warehouseId": shelf["warehouseId"], "change": 1}
+    level = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()["warehouses"][0]
+    change = {"variantId": variant, "warehouseId": level["warehouseId"], "change": 1}
     await counted.send("adjust", seller, "/inventory/adjustments", change)
     count = {"variants": [{"sku": product["variants"][0]["sku"], "stock": 7}]}
     changed = await counted.send("set stock", seller, f"/products/{product['productId']}", count, "PATCH")

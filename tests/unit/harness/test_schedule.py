@@ -9,7 +9,7 @@ def test_a_file_is_its_own_unit() -> None:
     assert unit_of("tests/unit/api/pricing/test_totals.py") == "tests/unit/api/pricing/test_totals.py"
 
 
-def test_files_that_share_something_dear_are_one_unit() -> None:
+def test_files_that_share_something_costly_are_one_unit() -> None:
     assert unit_of("tests/e2e/test_order_to_page.py") == unit_of("tests/e2e/test_no_short_cuts.py") == "platform"
     assert unit_of("tests/integration/features/test_features.py") == "marts"
 
@@ -21,7 +21,7 @@ def test_the_longest_starts_first_and_the_unknown_in_the_middle() -> None:
     assert longest_first(units, seconds) == ["long", "both", "new", "short"]
 
 
-def test_a_dear_fixture_outside_its_unit_is_refused() -> None:
+def test_a_costly_fixture_outside_its_unit_is_refused() -> None:
     stray = misplaced("tests/unit/test_stray.py", ["tmp_path", "platform"])
 
     assert stray is not None

@@ -238,7 +238,7 @@ def test_a_seller_stocks_variants_and_every_change_is_journalled(shop: Shop, sel
     assert shop.scalar(unequal) == 0
 
 
-def test_taking_stock_down_empties_the_fullest_shelves_first(shop: Shop, seller: Person) -> None:
+def test_taking_stock_down_empties_the_fullest_levels_first(shop: Shop, seller: Person) -> None:
     product = shop.product(seller, stock=4)
     variant = product["variants"][0]
     other = uuid4()
@@ -260,10 +260,10 @@ def test_taking_stock_down_empties_the_fullest_shelves_first(shop: Shop, seller:
         == 200
     )
 
-    shelves = shop.sql.execute(
+    levels = shop.sql.execute(
         "select available from warehouse_stock where variant_id = %s order by 1", (variant["variantId"],)
     ).fetchall()
-    assert shelves == [(0,), (2,)]
+    assert levels == [(0,), (2,)]
 
 
 def test_what_sellers_do_leaves_through_the_outbox(shop: Shop, seller: Person) -> None:

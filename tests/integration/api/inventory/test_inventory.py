@@ -101,7 +101,7 @@ async def test_an_order_costs_few_statements_and_the_expiry_releases_what_ran_ou
                 insert into inventory_reservations (reservation_id, checkout_id, variant_id, warehouse_id, quantity,
                 expires_at) select gen_random_uuid(), gen_random_uuid(), variant_id, warehouse_id, 3, now() - interval
                 '1 second' from warehouse_stock where variant_id = %(v)s returning variant_id),
-            shelf as (update warehouse_stock set available = 0, reserved = 3 where variant_id = %(v)s),
+            level as (update warehouse_stock set available = 0, reserved = 3 where variant_id = %(v)s),
             stock as (update product_variants set stock_quantity = 0 where variant_id = %(v)s)
             insert into inventory_transactions
                 (transaction_id, variant_id, quantity_change, transaction_type, previous_quantity, new_quantity)

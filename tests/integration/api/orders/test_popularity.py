@@ -140,7 +140,7 @@ async def test_one_order_years_later_does_not_make_the_history_forgotten(shop: S
 
 
 def test_the_list_is_read_from_the_index_in_order(shop: Shop) -> None:
-    """A page costs a page: no sort of the whole catalogue, also behind a cursor."""
+    """A page costs a page: no sort of the whole catalog, also behind a cursor."""
     deep = "(p.units_sold_90d, p.view_count, p.product_id) < (3, 0, '00000000-0000-0000-0000-000000000000')"
     for where in ("true", deep):
         with shop.sql.transaction():

@@ -20,7 +20,7 @@ from api.search.sync import Indexer
 from tests.harness.api import ROOT, Server, running_api
 from tests.harness.shop import Person, Shop, problem
 
-CATALOGUE: tuple[
+CATALOG: tuple[
     tuple[str, str, float, str, float, bool, int, dict[str, Any]], ...
 ] = (  # title, brand, price, category, rating, prime, stock, extra
     ("Dell XPS 13 laptop", "Dell", 899.99, "/Computers/Laptops", 4.6, True, 5, {"specifications": {"memory": "16 GB"}}),
@@ -102,7 +102,7 @@ async def search(
 ) -> AsyncIterator[Search]:
     server, shop = served
     problem(shop.client.get("/api/v1/search", params={"q": "laptop"}), 503, "search-not-ready")
-    for title, brand, price, category, rating, prime, stock, extra in CATALOGUE:
+    for title, brand, price, category, rating, prime, stock, extra in CATALOG:
         product = shop.product(
             seller,
             stock=stock,
@@ -118,7 +118,7 @@ async def search(
     )
     async with open_context(settings) as context:
         search = Search(server, shop, context, home)
-        assert await search.indexer.refresh(context) == len(CATALOGUE)
+        assert await search.indexer.refresh(context) == len(CATALOG)
         await asyncio.sleep(0.3)
         yield search
 
@@ -375,7 +375,7 @@ async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(
     search.shop.sql.execute("update products set updated_at = now()")
     before = IndexStore(search.home / "search").current()
 
-    assert await search.indexer.refresh(search.context) >= len(CATALOGUE)
+    assert await search.indexer.refresh(search.context) >= len(CATALOG)
     rebuilt = IndexStore(search.home / "search").current()
     assert rebuilt != before
 

@@ -74,7 +74,7 @@ def test_an_order_arrives_by_its_speed(speed: str, day: int) -> None:
 
 
 def test_the_promise_of_a_product() -> None:
-    cheap, dear = Decimal("34.99"), Decimal("35.00")
+    cheap, expensive = Decimal("34.99"), Decimal("35.00")
     assert promise(TARIFF, cheap, prime=False) == Promise(None, "3-5 days", free_shipping=False)
-    assert promise(TARIFF, dear, prime=False) == Promise(None, "3-5 days", free_shipping=True)
+    assert promise(TARIFF, expensive, prime=False) == Promise(None, "3-5 days", free_shipping=True)
     assert promise(TARIFF, cheap, prime=True) == Promise("Tomorrow", "3-5 days", free_shipping=True)
