@@ -1,4 +1,4 @@
-"""One way to make a program of a function: its parameters are the options, what it returns is the exit status."""
+"""The one way to turn a function into a program: its parameters are the options, its result is the exit status."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ Options = ParamSpec("Options")
 
 
 class Program(Protocol):
-    """Takes the command line's arguments unless it is given others; returns the exit status."""
+    """Reads the command line unless arguments are passed; returns the exit status."""
 
     def __call__(self, arguments: Sequence[str] | None = None) -> int: ...
 
 
 def program(name: str) -> Callable[[Callable[Options, int]], Program]:
-    """Make `main(arguments)` of a function: `name` is how it is called, its docstring the help.
+    """Turn a function into `main(arguments)`. `name` is the name of the program; the function's docstring is its help.
 
     The program returns the function's status, 2 for a wrong option, 1 with a line on stderr for a wrong variable.
     """

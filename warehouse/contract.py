@@ -55,7 +55,7 @@ CHANGE_COLUMNS: tuple[pa.Field, ...] = (
 
 
 class ContractError(ValueError):
-    """The contract file is missing, unreadable or says something impossible; the message names table and column."""
+    """The contract file is missing, unreadable or contradictory; the message names table and column."""
 
 
 @dataclass(frozen=True)

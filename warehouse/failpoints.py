@@ -1,7 +1,8 @@
-"""Named places where a test may kill, break or delay the process. In production every `hit` is one dictionary
-look-up.
+"""Named places where a test may kill, break or delay the process.
 
-`SOUK_FAILPOINTS="cdc.before_watermark=kill,cdc.fold_mid=sleep:2"`; a count fires at the n-th passage:
+In production every `hit` is one dictionary look-up.
+
+`SOUK_FAILPOINTS="cdc.before_watermark=kill,cdc.fold_mid=sleep:2"`; with a count a point fires at its n-th passage:
 `cdc.mid_tables@3=kill`. Each armed point fires once.
 """
 

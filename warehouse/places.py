@@ -1,4 +1,4 @@
-"""Where the state directory holds what one package hands to the next, and the variables that several packages read."""
+"""Where the state directory holds what packages pass to each other, and the variables that several packages read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ CONTRACT_PATH = ROOT / "warehouse" / "contracts" / "oltp.json"
 
 
 class Places(Environment):
-    """The base of the data packages' settings. These places have no variable of their own: they follow SOUK_HOME."""
+    """The base of the data packages' settings. These paths have no variable of their own: they follow SOUK_HOME."""
 
     @property
     def features_folder(self) -> Path:

@@ -1,8 +1,8 @@
-"""`python -m warehouse.verify`: is the lake Postgres, row by row, at one LSN?
+"""`python -m warehouse.verify`: compare the lake with Postgres, row by row, at one LSN.
 
 Both sides turn every row into the same canonical text and hash it: Postgres in SQL inside an exported snapshot, the
-lake in DuckDB from its Parquet files. Nothing of the decoder is used, so its mistakes show. `--at LSN` needs no
-Postgres: it replays the change log and compares with the current state.
+lake in DuckDB from its Parquet files. The comparison does not use the decoder, so it finds the decoder's mistakes.
+`--at LSN` needs no Postgres: it replays the change log and compares with the current state.
 """
 
 import json
@@ -36,8 +36,10 @@ _SHOWN_KEYS = 20
 
 @dataclass(frozen=True)
 class TableResult:
-    """`missing`: rows only in the source, `extra`: only in the lake, `different`: same key, other values. Keys:
-    up to 20 each."""
+    """`missing`: rows only in the source, `extra`: only in the lake, `different`: same key, other values.
+
+    Up to 20 keys of each are kept.
+    """
 
     table: str
     source_rows: int
@@ -80,10 +82,10 @@ class Verdict:
 
 
 def verify_against_postgres(url: str, lake: str, contract: Contract, *, wait_seconds: float = WAIT_SECONDS) -> Verdict:
-    """Compare every published table at the consistent point of a temporary slot; raises LakeStateError when the lake
-    does not reach it.
+    """Compare every published table at the consistent point of a temporary slot.
 
-    A lake that is snapshotted anew meanwhile jumps over that point: then the comparison begins again, at most twice.
+    Raises LakeStateError when the lake does not reach that point. When a new snapshot of the lake skips the point, the
+    comparison begins again, at most twice.
     """
     for _ in range(2):
         with suppress(SnapshottedAnew):
@@ -96,7 +98,7 @@ def _compare_once(url: str, lake: str, contract: Contract, wait_seconds: float) 
     with _exported(url) as (lsn, snapshot), connect_sql(url) as reader, tempfile.TemporaryDirectory() as folder:
         import_snapshot(reader, snapshot)
         with connect_sql(url) as nudge:
-            # An idle database writes nothing that the stream could show: this moves the lake past the snapshot's point.
+            # An idle database sends nothing through the stream: this message moves the lake past the snapshot's point.
             nudge.execute("select pg_logical_emit_message(true, 'souk.verify', '')")
         source = {table.name: _copy_hashes(reader, table, Path(folder)) for table in contract.tables}
         reader.execute("COMMIT")
@@ -110,8 +112,10 @@ def _compare_once(url: str, lake: str, contract: Contract, wait_seconds: float) 
 
 
 def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
-    """Compare the replayed change log with the current state at `lsn`; raises LakeStateError when the lake has no
-    such state."""
+    """Compare the replayed change log with the current state at `lsn`.
+
+    Raises LakeStateError when the lake has no such state.
+    """
     began = time.monotonic()
     mark = watermark_at(lake, lsn)
     results = []
@@ -172,7 +176,7 @@ def _lake_text(column: Column) -> str:
 
 
 def _floats(table: Table) -> list[Column]:
-    """Compared as numbers, since the two databases spell the same double differently."""
+    """Compared as numbers, because the two databases print the same double differently."""
     return [column for column in table.columns if column.type == "float8"]
 
 
@@ -181,8 +185,10 @@ def _hashed(table: Table) -> list[Column]:
 
 
 def _copy_hashes(connection: psycopg.Connection[tuple[object, ...]], table: Table, folder: Path) -> Path:
-    """Key text, row hash and floats of every row to a CSV file. Lengths go into the hash, so that no two rows share a
-    text."""
+    """Write key text, row hash and floats of every row to a CSV file.
+
+    Lengths are part of the hashed text, so that different rows never have the same text.
+    """
     parts = [
         pgsql.SQL("coalesce(octet_length({0}) || ':' || {0}, '-')").format(_postgres_text(column))
         for column in _hashed(table)
@@ -215,8 +221,10 @@ def _csv(path: Path, table: Table) -> str:
 
 
 def _lake_columns(table: Table, files: TableFiles) -> str:
-    """Key text, row hash and floats, as `_copy_hashes` writes them. A column that the lake does not have yet is NULL
-    in all its rows."""
+    """Key text, row hash and floats, as `_copy_hashes` writes them.
+
+    A column that the lake does not have yet is NULL in all its rows.
+    """
     text = {
         column.name: _lake_text(column) if column.name in files.columns else "NULL::VARCHAR" for column in table.columns
     }
@@ -266,7 +274,7 @@ def _compare(con: duckdb.DuckDBPyConnection, lake: str, table: Table, mark: Wate
 
 
 def render(verdict: Verdict) -> str:
-    """The verdict for a person."""
+    """The result as text for a person."""
     rows = sum(result.source_rows for result in verdict.tables)
     word, tables = "clean" if verdict.clean else "DIFFERENT", len(verdict.tables)
     lines = [f"{word} at {verdict.lsn}: {tables} tables, {rows} rows, {verdict.seconds:.1f} s"]
@@ -294,7 +302,7 @@ def main(
         float, typer.Option(metavar="SECONDS", help="How long the lake may take to reach Postgres.")
     ] = WAIT_SECONDS,
 ) -> int:
-    """Is the lake Postgres, row by row, at one LSN? 0 clean, 1 different, 2 could not be compared."""
+    """Compare the lake with Postgres, row by row, at one LSN. Exit 0: equal, 1: different, 2: could not be compared."""
     settings = WarehouseSettings()
     try:
         contract = load_contract(settings.contract_path)

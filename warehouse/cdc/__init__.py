@@ -1,2 +1,4 @@
-"""Change data capture: one logical replication slot to the lake, exactly once in effect. `python -m warehouse.cdc`
-runs it."""
+"""Change data capture: one logical replication slot to the lake, effectively once.
+
+`python -m warehouse.cdc` runs it.
+"""

@@ -15,7 +15,7 @@ def main() -> int:
     try:
         settings = WarehouseSettings()
         failpoints.arm(settings.failpoints)
-        settings.source_url  # noqa: B018 - says at once what is not set
+        settings.source_url  # noqa: B018 - reports a missing variable at once
     except (InvalidSettings, ValueError) as error:
         print(f"warehouse.cdc: {error}", file=sys.stderr)
         return 2

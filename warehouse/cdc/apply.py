@@ -1,9 +1,9 @@
-"""Batches and snapshots into the lake: every table's commit carries its LSN, then one watermark row makes the batch
-visible.
+"""Writes batches and snapshots to the lake.
 
-Exactness rests on three facts. A table's rows and its LSN are one Delta commit, so after any crash the table says
-itself what it has and rows at or below that LSN are skipped. Readers see nothing before the watermark row. The slot is
-told only what a watermark holds.
+Every table's commit carries its LSN; one watermark row then makes the batch visible. Three rules make the result exact.
+A table's rows and its LSN are one Delta commit, so after a crash the table itself records its LSN, and rows at or below
+that LSN are skipped. Readers see nothing before the watermark row. Only LSNs that a watermark covers are confirmed to
+the slot.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,11 +30,11 @@ log = get_logger(__name__)
 
 @dataclass
 class TableState:
-    """One table's open handles and where it stands.
+    """One table's open handles and its position.
 
     `lsn`: rows at or below it are in the change log. `live_from`: from this watermark on the table is exact again
-    after a snapshot of its own. `added`: columns of the contract that the lake gets with the next commit. `shown`:
-    the versions of the last watermark, None before the table's first one.
+    after a snapshot of its own. `added`: columns of the contract that the next commit adds to the lake. `shown`: the
+    versions of the last watermark, None before the table's first one.
     """
 
     table: Table
@@ -91,14 +91,14 @@ class LakeWriter:
             shown=shown,
             added=added_columns(changes, table.changes_schema),
         )
-        # What a killed process wrote last may not be on the disk yet.
+        # The last writes of a killed process may not be on the disk yet.
         sync_since(changes, shown.changes if shown else -1)
         sync_since(current, shown.current if shown else -1)
         self.count_tail(state)
         return state
 
     def count_tail(self, state: TableState) -> None:
-        """Measure the part of the change log above the base anew from file statistics."""
+        """Measure again, from file statistics, the part of the change log above the base."""
         actions = pa.table(state.changes.get_add_actions(flatten=True))
         if "max._commit_lsn" not in actions.column_names:
             state.tail_files = state.tail_rows = 0
@@ -112,9 +112,10 @@ class LakeWriter:
         return [name for name, state in self.states.items() if state.shown is None or state.stopped]
 
     def stop(self, reasons: Mapping[str, str]) -> None:
-        """Show these tables as of the durable LSN until a snapshot of their own. Durable on return: a process that dies
-        between that snapshot and the next watermark would otherwise find the column there, and not know that the rows
-        before the snapshot are missing.
+        """Show these tables as of the durable LSN until each has a snapshot of its own.
+
+        Durable on return: after a crash between that snapshot and the next watermark, the next process would otherwise
+        find the column and not know that the rows before the snapshot are missing.
         """
         if self.mark is None or not reasons:
             return
@@ -122,8 +123,9 @@ class LakeWriter:
         self._publish(self.mark.lsn, self.mark.commit_ts, stopped, self.mark.source or self.source)
 
     def widen(self) -> None:
-        """Give the exact tables their new columns now, so that readers who know the newer contract need not wait for a
-        change."""
+        """Add the new columns to the exact tables now, so that readers of the newer contract need not wait for a change
+        of the table.
+        """
         for state in self.states.values():
             if state.added and state.shown is not None and not state.stopped:
                 self._unsynced.append(
@@ -134,8 +136,10 @@ class LakeWriter:
     # ---------------------------------------------------------------------------------------------------------------
 
     def apply(self, batch: Batch) -> Watermark:
-        """Make a batch durable and visible; returns the new watermark. Tables with refused values stop, the others go
-        on."""
+        """Make a batch durable and visible; returns the new watermark.
+
+        Tables with refused values stop, the others continue.
+        """
         if batch.lsn is None:
             raise ValueError("a batch without a whole transaction has no place in the lake")
         stopped = dict(batch.stopped)
@@ -219,8 +223,11 @@ class LakeWriter:
         return rows.count
 
     def publish_snapshot(self, snapshot_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
-        """Make a whole snapshot visible. `stopped`: tables that could not be read, with the reason. `at`: the
-        server's time at the snapshot, not now: reading may take long, and what was ordered meanwhile is not in it."""
+        """Make a whole snapshot visible.
+
+        `stopped`: tables that could not be read, with the reason. `at`: the server's time at the snapshot, not the time
+        of this call: reading may take long, and changes made meanwhile are not in the snapshot.
+        """
         hit("cdc.snapshot_before_watermark")
         source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
         reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
@@ -255,7 +262,8 @@ class LakeWriter:
         if stop is not None:
             state.live_from = 0
             if state.shown is None or state.stopped:
-                # Never exact so far: no view is better than an empty one. Stopped before: still as of then.
+                # A table that was never exact gets no view rather than an empty one. A table stopped earlier keeps the
+                # state of its stop.
                 return state.shown
             return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
         never_exact = state.shown is None or state.stopped
@@ -303,8 +311,9 @@ class _SnapshotRows:
             hit("cdc.snapshot_mid")
 
     def _same(self, count: int) -> list[pa.Array]:
-        """The columns that are the same in every row; made once and sliced, since making them costs as much as parsing
-        the row."""
+        """The columns that are the same in every row. Made once and sliced: making them costs as much as parsing the
+        rows.
+        """
         values = {"_op": "r", "_commit_lsn": self._lsn, "_commit_ts": self._now}
         return [
             pa.repeat(pa.scalar(values[field.name], field.type), count)

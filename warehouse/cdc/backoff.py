@@ -7,12 +7,14 @@ LONGEST_SECONDS = 3600.0
 
 
 class RetryDue(Exception):
-    """Begin another session: its start snapshots the stopped tables that fit again."""
+    """Begin another session: at its start the stopped tables that fit again are snapshotted."""
 
 
 class Backoff:
-    """Exponential backoff, one per process: a try costs a new session, and a snapshot of every stopped table whose
-    columns fit."""
+    """Exponential backoff, one per process.
+
+    A try costs a new session and a snapshot of every stopped table whose columns fit.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._first = self._wait = seconds

@@ -1,4 +1,4 @@
-"""A batch: whole source transactions on their way to the lake, bounded in memory.
+"""A batch: whole source transactions to be written to the lake, bounded in memory.
 
 Row messages stay raw bytes per relation until the batch is written; above `spill_bytes` they become Arrow files in
 the spool folder.
@@ -27,8 +27,7 @@ class Transactions:
     commit_ts: list[datetime] = field(default_factory=list)
 
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
-        """Turn `_seq` into `_commit_lsn`, `_ordinal` and `_commit_ts`; result in `schema` (the change
-        log's)."""
+        """Replace `_seq` by `_commit_lsn`, `_ordinal` and `_commit_ts`; the result has `schema`, the change log's."""
         seqs = rows["_seq"].to_numpy()
         firsts = np.asarray(self.first_seq, dtype=np.int64)
         index = np.searchsorted(firsts, seqs // 2, side="right") - 1
@@ -59,7 +58,7 @@ class Group:
         return self._spilled is not None
 
     def seal(self) -> None:
-        """Decode what is raw. A refused value is kept as `error` and stops this table only."""
+        """Decode the raw messages. A refused value is kept as `error` and stops this table only."""
         if not self.payloads or self.error:
             return
         try:
@@ -69,8 +68,10 @@ class Group:
         self.payloads, self.seqs = [], array("q")
 
     def check(self) -> None:
-        """Raise the ValueRefused of any row held. Before the rows are handed on: an exception inside an Arrow stream
-        loses its type."""
+        """Raise the ValueRefused of any row held.
+
+        Called before the rows are handed on, because an exception inside an Arrow stream loses its type.
+        """
         self.seal()
         if self.error:
             raise self.error

@@ -1,4 +1,4 @@
-"""Stream messages into batches. Knows transactions and relations, nothing of sockets or the lake."""
+"""Stream messages into batches. Depends on transactions and relations, not on sockets or the lake."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ _BEGIN, _COMMIT = ord("B"), ord("C")
 class Collector:
     """Fed one message at a time; `take` hands over the batch at a transaction boundary.
 
-    `position` is the end LSN of the last whole transaction seen. `on_mismatch` is asked for a newer table
-    definition when a relation does not fit; None means there is none and the table stops.
+    `position` is the end LSN of the last whole transaction seen. `on_mismatch` is called when a relation does not fit
+    and returns a newer table definition; None means there is none and the table stops.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Collector:
         self._spool, self._spill_bytes = spool, spill_bytes
         self._on_mismatch = on_mismatch
         self._spills = 0
-        shutil.rmtree(spool, ignore_errors=True)  # what a killed process left is received again
+        shutil.rmtree(spool, ignore_errors=True)  # spill files of a killed process: their rows are received again
 
     def feed(self, payload: bytes) -> bool:
         """Take in one message; True when it ended a transaction. Raises ProtocolError."""

@@ -2,7 +2,7 @@
 
 All messages of a batch are joined into one byte buffer and split with vectorised arithmetic: for column j the position
 of every row's value is known once column j-1 is split, so the Python interpreter runs per column, never per value.
-Casting is Arrow's. Shape suffixes: _N rows of the batch, _C columns of the relation.
+Arrow casts the values. Shape suffixes: _N rows of the batch, _C columns of the relation.
 """
 
 from dataclasses import dataclass
@@ -32,14 +32,15 @@ class SchemaMismatch(ValueError):
 
 
 class ValueRefused(ValueError):
-    """A value that has no exact place in the lake, or that the server did not send. The message names table and
-    column."""
+    """A value that the lake cannot hold exactly or the server did not send. The message names table and column."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a relation's tuples fill a contract table. `places` gives per contract column its index in the tuple, None
-    = not there."""
+    """How a relation's tuples fill a contract table.
+
+    `places` gives for each contract column its index in the tuple, None when the tuple lacks it.
+    """
 
     table: Table
     relation: Relation
@@ -55,8 +56,9 @@ class Layout:
 
 
 def match_layout(table: Table, relation: Relation) -> Layout:
-    """Raises SchemaMismatch when Postgres has a column that the contract lacks, another type, or no longer has a needed
-    one."""
+    """Raises SchemaMismatch when Postgres has a column that the contract lacks, has another type, or lacks a required
+    column.
+    """
     places = {column.name: index for index, column in enumerate(relation.columns)}
     for column in relation.columns:
         if column.name not in table.names:
@@ -98,7 +100,7 @@ class Tuples:
 
 
 class RowBuffer:
-    """The joined messages of one relation and its cutter."""
+    """The joined messages of one relation, and the code that splits them."""
 
     def __init__(self, payloads: list[bytes]) -> None:
         self.raw = b"".join([*payloads, b"\0" * 8])
@@ -143,8 +145,11 @@ class RowBuffer:
         )
 
     def _gather(self, starts: Ints, lengths: Ints, offsets: Ints) -> bytes | Bytes:
-        """These slices of the buffer, one after another. By array for short values; for long ones that would take 16
-        bytes of memory a byte, and Python's own slices are quicker."""
+        """These slices of the buffer, one after another.
+
+        Short values are gathered by an index array. For long values that would take 16 bytes of memory per byte, and
+        Python's own slices are faster.
+        """
         total = int(offsets[-1])
         if total > _LONG_BYTES * len(lengths):
             return b"".join(
@@ -192,7 +197,7 @@ def truncate_row(layout: Layout, seq: int) -> pa.Table:
 
 
 def _fill_unchanged(layout: Layout, new: Tuples, old: Tuples, old_of: Ints, marks: Bytes) -> None:
-    """Put the old tuple's slice where an UPDATE left a TOASTed value out (in place)."""
+    """Insert the old tuple's slice where an UPDATE omitted an unchanged TOASTed value (in place)."""
     unchanged = new.kinds_CN == _UNCHANGED
     if not unchanged.any():
         return
@@ -231,8 +236,10 @@ def _rows(layout: Layout, buffer: RowBuffer, tuples: Tuples, ops: npt.NDArray[np
 
 
 def cast(table: Table, column: Column, values: pa.Array) -> pa.Array:
-    """Postgres text output to the contract's Arrow type, exactly; raises ValueRefused for what does not fit (NaN,
-    infinity, BC)."""
+    """Postgres text output to the contract's Arrow type, exactly.
+
+    Raises ValueRefused for a value that does not fit (NaN, infinity, BC).
+    """
     if column.arrow == pa.string():
         return values
     try:

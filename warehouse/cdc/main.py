@@ -1,4 +1,4 @@
-"""The process: one lock, sessions one after another until told to stop, an honest status file all the time."""
+"""The process: one lock, sessions one after another until it is told to stop, and a status file kept up to date."""
 
 import fcntl
 import signal
@@ -51,8 +51,10 @@ class AnotherConsumer(RuntimeError):
 
 
 def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
-    """Run until `stop` (SIGTERM and SIGINT set it); 0 after a clean stop, 3 when only a person can go on (the status
-    file says why)."""
+    """Run until `stop`, which SIGTERM and SIGINT set.
+
+    Returns 0 after a clean stop, 3 when a person must act (the status file says why).
+    """
     stop = stop or Stop()
     lsn = 0
     attempt = 0
@@ -105,7 +107,7 @@ class Session:
         self.lsn = 0
         self.streamed = False
         self._settings, self._stop, self._status, self._backoff = settings, stop, status, backoff
-        self._broken: dict[str, str] = {}  # what the start found, among it tables that no watermark has ever shown
+        self._broken: dict[str, str] = {}  # found at the start; may hold tables that no watermark has shown yet
         self._stopped: dict[str, str] = {}
         self._ticked_at = 0.0
         self._lag_bytes: int | None = None
@@ -137,8 +139,10 @@ class Session:
             self._stream(sql, replication, writer, contract, written)
 
     def _heal(self, server: Server, writer: LakeWriter, contract: Contract) -> None:
-        """Tables that are new in the contract, or stopped and now fit again, get a snapshot of their own; so do tables
-        with a new column that already has values, which may have come without a log message."""
+        """Snapshot single tables: those new in the contract, and those that stopped and now fit again.
+
+        So are tables with a new column that already has values, since values may be added without a log message.
+        """
         self._broken = mismatches(contract, server.relations) | writer.refused
         waiting: dict[str, str] = {}
         for name, state in writer.states.items():
@@ -209,7 +213,7 @@ class Session:
         self._note(writer)
 
     def _newer_contract(self, contract: Contract, sql: Connection) -> Callable[[Relation], Table | None]:
-        """A relation that does not fit may mean that the contract file was renewed a moment ago."""
+        """When a relation does not fit, the contract file may just have been replaced."""
 
         def ask(relation: Relation) -> Table | None:
             newest = load_contract(self._settings.contract_path)
@@ -246,7 +250,7 @@ class Session:
 
 @contextmanager
 def lake_lock(settings: WarehouseSettings) -> Iterator[None]:
-    """Held for the life of the process and freed by its death; raises AnotherConsumer."""
+    """Held until the process ends, also when it is killed; raises AnotherConsumer."""
     path = settings.home / "run" / "cdc.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:

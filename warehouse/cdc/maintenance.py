@@ -17,8 +17,9 @@ _WATERMARK_FILES = 200
 
 @dataclass(frozen=True)
 class Cadence:
-    """`fold_rows` and `fold_files`: a tail below both is left alone until `fold_seconds` have passed (small
-    tables only)."""
+    """`fold_rows` and `fold_files`: a tail below both is not folded before `fold_seconds` have passed (small tables
+    only).
+    """
 
     fold_rows: int
     fold_seconds: float
@@ -38,8 +39,8 @@ class Maintenance:
     def run_next(self, *, busy: bool = False) -> str | None:
         """Do at most one piece of work; returns what was done.
 
-        `busy`: the stream is behind. Then only a tail that has grown past a million rows and its base is folded: one
-        fold after the rush costs less than many during it, and freshness comes first.
+        `busy`: the stream is behind. Then a table is folded only when its tail is larger than a million rows and than
+        its base: one fold after the backlog costs less than many during it, and freshness comes first.
         """
         if self._writer.mark is None:
             return None

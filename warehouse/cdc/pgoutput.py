@@ -28,7 +28,7 @@ class Begin:
 
 @dataclass(frozen=True)
 class Commit:
-    """`end_lsn` is just after the commit record: the position that says this transaction is included."""
+    """`end_lsn` is just after the commit record: a position at or after it includes this transaction."""
 
     commit_lsn: int
     end_lsn: int

@@ -1,4 +1,7 @@
-"""What to do at start: go on, snapshot (anew), or stop with a clear word. The lake's LSN decides, never the slot's."""
+"""What to do at start: continue, take a (new) snapshot, or stop with a message.
+
+The lake's LSN decides, never the slot's.
+"""
 
 import time
 from dataclasses import dataclass
@@ -32,7 +35,7 @@ _SLOT_WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Decision:
-    """`snapshot`: why everything is read anew, None when the stream goes on where the lake is."""
+    """`snapshot`: why all tables are read again, None when the stream continues at the lake's LSN."""
 
     snapshot: str | None
 
@@ -48,7 +51,7 @@ class Server:
 
 
 def decide(mark: Watermark | None, identity: Identity, slot: SlotState | None) -> Decision:
-    """The rules S3, S10 and S12; raises SourceError where going on by itself could hide lost data."""
+    """The rules S3, S10 and S12; raises SourceError where continuing automatically could hide lost data."""
     if mark is None:
         return Decision("the lake is empty")
     source = mark.source
@@ -91,10 +94,10 @@ def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, 
 def snapshot_all(
     server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract
 ) -> dict[str, str]:
-    """A new slot, every table in its snapshot, one watermark; returns the tables that could not be read, with the
-    reason.
+    """Create a slot, read every table in its snapshot, write one watermark.
 
-    Killed anywhere inside, the next start does it again from the beginning.
+    Returns the tables that could not be read, with the reason. After a kill at any point the next start begins again
+    from the beginning.
     """
     _release(server.sql, writer.source.slot)
     stopped = mismatches(contract, server.relations) | writer.refused
@@ -111,11 +114,10 @@ def snapshot_all(
 def snapshot_some(
     server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]
 ) -> dict[str, str]:
-    """Single tables under a temporary slot's snapshot, while the stream stays where it is; returns those that failed,
-    with the reason.
+    """Read single tables in the snapshot of a temporary slot; the position of the stream does not change.
 
-    Their rows carry the later snapshot LSN; the stream skips them up to there and the first watermark at or after it
-    shows them.
+    Returns the tables that failed, with the reason. The rows carry the later snapshot LSN: the stream skips these
+    tables up to that LSN, and the first watermark at or after it shows them.
     """
     stopped: dict[str, str] = {}
     slot = f"{writer.source.slot}_table"

@@ -73,7 +73,7 @@ def identify(connection: psycopg.Connection[tuple[object, ...]]) -> Identity:
     if version < OLDEST_SERVER:
         raise SourceError(f"Postgres {version // 10000} is too old: column lists in publications need 15")
     row = connection.execute(
-        # The timeline from the log's own file name: the control file tells a promotion only after the next checkpoint.
+        # The timeline is in the WAL file's name: the control file shows a promotion only after the next checkpoint.
         "select (select system_identifier from pg_control_system())::text,"
         " ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int4,"
         " pg_current_wal_flush_lsn()::text, current_setting('wal_level')"
@@ -116,8 +116,10 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
 
 
 def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
-    """Whether any row has a value in one of these columns. A default, stored or written by a rewrite of the table,
-    passes no log."""
+    """Whether any row has a value in one of these columns.
+
+    A default that is stored in the catalog or written by a rewrite of the table sends no message through the log.
+    """
     if not columns:
         return False
     filled = sql.SQL(" or ").join(sql.SQL("{} is not null").format(sql.Identifier(name)) for name in columns)
@@ -127,7 +129,10 @@ def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, c
 
 
 def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> SlotState | None:
-    """The slot as the server knows it, None when it does not exist. Raises SourceError when it is somebody else's."""
+    """The slot as the server reports it, None when it does not exist.
+
+    Raises SourceError when the slot belongs to another database or plugin.
+    """
     row = connection.execute(
         "select confirmed_flush_lsn::text, active_pid, wal_status, plugin, database = current_database(),"
         " to_jsonb(s) ->> 'invalidation_reason'"
@@ -146,7 +151,10 @@ def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) ->
 
 
 def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary: bool = False) -> ExportedSnapshot:
-    """Create the slot and export the snapshot of its consistent point; from 17 on a lasting slot is a failover slot."""
+    """Create the slot and export the snapshot of its consistent point.
+
+    From Postgres 17 on a permanent slot is a failover slot.
+    """
     name = sql.Identifier(slot).as_string()
     kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
     options = (
@@ -158,8 +166,7 @@ def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary
 
 
 def drop_slot(connection: psycopg.Connection[tuple[object, ...]], slot: str) -> None:
-    """Remove the slot; harmless when there is none. Raises psycopg.errors.ObjectInUse while another consumer reads
-    it."""
+    """Drop the slot; no error when there is none. Raises psycopg.errors.ObjectInUse while another consumer reads it."""
     connection.execute(
         "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s", (slot,)
     )

@@ -33,7 +33,7 @@ def read_table(
     query = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT csv)").format(
         columns, sql.Identifier("public", table.name)
     )
-    held = bytearray()  # one growing buffer: a list of rows costs ten times as much, most of it the collector's walks
+    held = bytearray()  # one growing buffer: a list of rows costs ten times as much, mostly garbage collection
     for row in _copy_out(
         connection, query
     ):  # the server sends one row a message, so a boundary between messages is one between rows
@@ -46,7 +46,7 @@ def read_table(
 
 
 def _copy_out(connection: psycopg.Connection[tuple[object, ...]], query: sql.Composed) -> Iterator[bytes | memoryview]:
-    """The rows of a COPY TO STDOUT straight from libpq: a fifth of the cost of `cursor.copy` per row."""
+    """The rows of a COPY TO STDOUT read directly from libpq: a fifth of the cost of `cursor.copy` per row."""
     libpq = connection.pgconn
     libpq.send_query(query.as_bytes(connection))
     result = libpq.get_result()
@@ -63,8 +63,10 @@ def _copy_out(connection: psycopg.Connection[tuple[object, ...]], query: sql.Com
 
 
 def parse_csv(table: Table, data: bytes | bytearray) -> pa.Table:
-    """COPY's CSV to the contract's types: an empty unquoted field is NULL, a quoted one the empty string. Raises
-    ValueRefused."""
+    """COPY's CSV to the contract's types; raises ValueRefused.
+
+    An empty unquoted field is NULL, an empty quoted one the empty string.
+    """
     try:
         return csv.read_csv(
             pa.BufferReader(data),

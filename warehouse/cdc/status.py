@@ -1,4 +1,4 @@
-"""What the outside may know of the running process: one small JSON file, replaced atomically."""
+"""The status of the running process for other programs: one small JSON file, replaced atomically."""
 
 import json
 import os
@@ -13,13 +13,15 @@ from warehouse.files import replace_file
 from warehouse.lake.lsn import format_lsn
 
 _BEAT_SECONDS = 1.0
-# A snapshot, a large batch or a fold may keep the process from reporting; one that says nothing for this long is stuck.
+# A snapshot, a large batch or a fold may delay a report; a process that has not reported for this long is stuck.
 _SILENCE_SECONDS = 900.0
 
 
 class StatusFile:
-    """The file of one process. Between reports a thread renews the time in it, so that long work does not look like
-    death."""
+    """The status file of one process.
+
+    Between reports a thread renews the time in it, so that a long operation does not look like a dead process.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,8 +39,10 @@ class StatusFile:
         stopped: dict[str, str],
         error: str | None = None,
     ) -> None:
-        """`state` is one of starting, snapshot, streaming, waiting, failed, stopped; lags are None when the server
-        cannot be asked."""
+        """`state` is one of starting, snapshot, streaming, waiting, failed, stopped.
+
+        Lags are None when the server cannot be reached.
+        """
         with self._lock:
             self._document = {
                 "pid": os.getpid(),

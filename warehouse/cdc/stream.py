@@ -1,5 +1,6 @@
-"""The streaming loop: receive, collect, hand whole transactions to the writer's thread, tell the slot what is
-durable."""
+"""The streaming loop: receive, collect, pass whole transactions to the writer's thread, confirm to the slot what is
+durable.
+"""
 
 import contextlib
 import select
@@ -26,8 +27,7 @@ _UPKEEP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a
-    transaction."""
+    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a transaction."""
 
     seconds: float
     rows: int
@@ -35,8 +35,10 @@ class Pace:
 
 
 class Stream:
-    """One replication connection from the lake's LSN on. `tick` is called about once a second with the oldest
-    undurable commit time."""
+    """One replication connection, from the lake's LSN on.
+
+    `tick` is called about once a second with the commit time of the oldest transaction that is not yet durable.
+    """
 
     def __init__(
         self,
@@ -67,8 +69,10 @@ class Stream:
         self._committed_at = self._fed_back_at = self._kept_at = time.monotonic()
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
-        """Stream until `stopping`; what is complete is then made durable. Raises what the server or the lake
-        raises."""
+        """Stream until `stopping`; complete transactions are then made durable.
+
+        Raises what the server or the lake raises.
+        """
         self._cursor.start_replication(
             slot_name=self._writer.source.slot,
             slot_type=REPLICATION_LOGICAL,
@@ -90,7 +94,7 @@ class Stream:
             self._finish(lake)
 
     def _receive(self) -> None:
-        """Read what is there, at most until a batch is full; wait a little when there is nothing."""
+        """Read the available messages, at most until a batch is full; wait briefly when there are none."""
         read, feed, collector = self._cursor.read_message, self._collector.feed, self._collector
         limit = self._pace.rows
         for count in range(_READ_AT_ONCE):
@@ -153,7 +157,7 @@ class Stream:
             self._maintaining = lake.submit(self._maintenance.run_next, busy=self._busy)
 
     def _settle(self, *, block: bool) -> None:
-        """When the batch being written is durable, tell the slot; while waiting keep the connection alive."""
+        """Confirm the batch to the slot once it is durable; keep the connection alive while waiting."""
         while self._writing is not None and (block or self._writing.done()):
             with contextlib.suppress(TimeoutError):
                 self._durable = self._writing.result(timeout=_FEEDBACK_SECONDS).lsn
@@ -170,7 +174,7 @@ class Stream:
         hit("cdc.after_feedback")
 
     def _heartbeat(self) -> None:
-        """A message through the log itself, so that a quiet publication in a busy server lets go of old log files."""
+        """A message through the log, so that a busy server can remove old log files while the publication is idle."""
         now = time.monotonic()
         if now - self._committed_at >= self._pace.heartbeat_seconds:
             self._committed_at = now

@@ -21,7 +21,7 @@ class Sink:
 
 
 class _ReadingFailed(Exception):
-    """Ends a sink's stream without a commit. The reader's own error is what the caller sees."""
+    """Ends a sink's stream without a commit. The caller gets the reader's own error."""
 
 
 class _Feed:
@@ -43,7 +43,7 @@ class _Feed:
             raise _ReadingFailed
 
     def put(self, chunk: pa.Table | None) -> None:
-        """Hand over a chunk, None after the last. Raises what the sink raised when it has given up."""
+        """Pass on a chunk, None after the last. Raises the sink's error when the sink has failed."""
         while True:
             try:
                 self._queue.put(chunk, timeout=_LOOK_SECONDS)
@@ -55,7 +55,7 @@ class _Feed:
                 return
 
     def fail(self) -> None:
-        """End the stream so that nothing is committed. Raises nothing: the caller has an error already."""
+        """End the stream so that nothing is committed. Raises nothing: the caller already handles an error."""
         self._failed = True
         while not self.written.done():
             try:

@@ -1,5 +1,7 @@
-"""Where each lake table lies, how it is created and how it grows a column. The only module that knows the folder
-layout."""
+"""Where each lake table lies, how it is created and how a column is added.
+
+The only module that depends on the folder layout.
+"""
 
 import json
 import os
@@ -34,7 +36,7 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable | None:
 
 
 class TypeChanged(ValueError):
-    """A column of the lake has another type than the contract says now: it needs a new table, never a silent cast."""
+    """A column's type in the lake differs from the contract's: it needs a new table, never a silent cast."""
 
 
 def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> DeltaTable:
@@ -78,7 +80,7 @@ def primary_key(table: DeltaTable) -> tuple[str, ...]:
 
 
 def arrow_schema(table: DeltaTable) -> pa.Schema:
-    """The table's columns with plain Arrow types (delta-rs may answer with view types)."""
+    """The table's columns with plain Arrow types (delta-rs may return view types)."""
     schema = pa.schema(table.schema().to_arrow())
     plain = {
         pa.string_view(): pa.string(),
@@ -90,15 +92,18 @@ def arrow_schema(table: DeltaTable) -> pa.Schema:
 
 
 def root_of(table: DeltaTable) -> str:
-    """Where the table lies: a plain path on a local lake (delta-rs answers with an escaped URL), its URI on an object
-    store."""
+    """Where the table lies: its URI on an object store, a plain path on a local lake, where delta-rs returns an escaped
+    URL.
+    """
     uri = table.table_uri.rstrip("/")
     return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
 def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
-    """Paths (URIs on an object store) of the live files; with `above_lsn` only those that can hold a greater
-    `_commit_lsn`."""
+    """Paths (URIs on an object store) of the live files.
+
+    With `above_lsn` only those that can hold a greater `_commit_lsn`.
+    """
     actions, root = pa.table(table.get_add_actions(flatten=True)), root_of(table)
     paths = actions["path"].to_pylist()
     if above_lsn is not None and "max._commit_lsn" in actions.column_names:

@@ -1,4 +1,4 @@
-"""One Delta commit = rows and the LSN they bring the table to, in the same atomic log entry; and its fsync."""
+"""One Delta commit: rows and the LSN that the table then stands at, in one atomic log entry; and its fsync."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -28,9 +28,8 @@ def commit_rows(
 ) -> int:
     """Write `data` and, when given, the table's new LSN in one commit; returns the new version.
 
-    With `evolve` columns of `data` that the table lacks are added by the same commit.
-
-    `lsn` becomes the Delta application transaction `souk_cdc`: `durable_lsn` reads it back after any crash.
+    With `evolve` the same commit adds columns of `data` that the table lacks. `lsn` becomes the Delta application
+    transaction `souk_cdc`: `durable_lsn` reads it after a crash.
     """
     noted = {"lsn": str(lsn)} if lsn is not None else {}
     properties = CommitProperties(
@@ -45,8 +44,11 @@ def commit_rows(
 
 
 def _layout(table: DeltaTable) -> WriterProperties:
-    """ZSTD in row groups of 256 Ki rows. No dictionary where nearly every value is another one: building it costs a
-    third of the write and the file comes out larger."""
+    """ZSTD in row groups of 256 Ki rows.
+
+    No dictionary for columns whose values are nearly all distinct: building it takes a third of the write, and the file
+    becomes larger.
+    """
     plain = [
         *primary_key(table),
         "_ordinal",
@@ -66,10 +68,9 @@ def durable_lsn(table: DeltaTable) -> int:
 
 
 def sync_commits(commits: Iterable[tuple[DeltaTable, int]]) -> None:
-    """fsync the files and log entry of each (table, version) on a local lake, with the checkpoint that delta-rs wrote
-    after it.
+    """fsync the files and log entry of each (table, version) on a local lake, and the checkpoint that delta-rs wrote.
 
-    Object stores are durable when they answer.
+    A write to an object store is durable when it returns.
     """
     for table, version in commits:
         root = root_of(table)
@@ -78,7 +79,7 @@ def sync_commits(commits: Iterable[tuple[DeltaTable, int]]) -> None:
 
 
 def sync_since(table: DeltaTable, version: int) -> None:
-    """fsync every commit after `version`: a later, durable one rests on all of them."""
+    """fsync every commit after `version`: a later, durable commit depends on all of them."""
     sync_commits((table, number) for number in range(version + 1, table.version() + 1))
 
 

@@ -1,5 +1,7 @@
-"""Tables that another engine computed from the lake: its Parquet files become a Delta commit, without being read or
-copied again."""
+"""Tables that another engine computed from the lake.
+
+The engine's Parquet files become a Delta commit without being read or copied again.
+"""
 
 import json
 import os
@@ -82,12 +84,13 @@ def derived_files(lake: str | os.PathLike[str], name: str, version: int | None =
 def read_metadata(lake: str | os.PathLike[str], name: str) -> tuple[int, dict[str, str]]:
     """Version and metadata of the newest commit that wrote rows; raises LakeStateError when there is none.
 
-    A vacuum that removes files commits too, without our metadata: from the second day on it is often the newest commit.
+    A vacuum that removes files also commits, without this metadata: from the second day on it is often the newest
+    commit.
     """
     version, history = -1, list[dict[str, Any]]()
     while (table := open_table(derived_uri(lake, name))) is not None and table.version() != version:
-        # delta-rs lists the newest commits whatever the table's version and numbers them from it: only a table at rest
-        # is numbered right.
+        # delta-rs lists the newest commits, whatever the table's version, and numbers them from that version: the
+        # numbers are right only while no other writer commits.
         version, history = table.version(), table.history()
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
@@ -110,7 +113,7 @@ def _add(root: Path, file: Path, schema: pa.Schema) -> AddAction:
 
 
 def _same(have: pa.DataType, wanted: pa.DataType) -> bool:
-    """Equal for a reader: engines spell the time zone UTC and the list's item name in several ways."""
+    """Equal for a reader: engines differ in the names of the time zone UTC and of a list's item."""
     if pa.types.is_timestamp(have) and pa.types.is_timestamp(wanted):
         return (have.tz is None) == (wanted.tz is None)
     if pa.types.is_list(have) and pa.types.is_list(wanted):

@@ -1,8 +1,8 @@
-"""The fold: the change log's tail merged into `current`, and the housekeeping that keeps files few and space bounded.
+"""The fold merges the change log's tail into `current`; compaction and expiry bound the number of files and the space.
 
-A fold writes the very query readers use (`state_sql`) at one watermark, so it cannot disagree with them. It rewrites
-the whole base; folding only when the tail is a fixed share of the base keeps that at a constant number of writes per
-changed row.
+A fold writes the result of the query that readers use (`state_sql`) at one watermark, so the two cannot differ. It
+rewrites the whole base. Because it runs only when the tail is a fixed share of the base, each changed row is written a
+constant number of times on average.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ COMPACT_TARGET_BYTES = 64 * 1024 * 1024
 def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) -> TableVersion:
     """Write the table's state at the watermark as the new base; returns versions whose `folded_lsn` is the watermark.
 
-    Until a later watermark names the new version nobody reads it: a process killed here has only wasted its work.
+    No reader sees the new version before a later watermark names it, so a kill here loses only the work.
     """
     shown = watermark.versions[name]
     files = table_files(lake, name, shown, watermark.lsn)
@@ -38,8 +38,10 @@ def fold_table(lake: str, name: str, current: DeltaTable, watermark: Watermark) 
 
 
 def compact(table: DeltaTable) -> int:
-    """Join small files of a table; no row changes. Durable on return, since the next commit rests on it. Returns the
-    version after it."""
+    """Join small files of a table; no row changes. Returns the version after it.
+
+    Durable on return, because the next commit depends on it.
+    """
     hit("cdc.compact_mid")
     before = table.version()
     table.optimize.compact(target_size=COMPACT_TARGET_BYTES)
@@ -48,8 +50,10 @@ def compact(table: DeltaTable) -> int:
 
 
 def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: int) -> datetime:
-    """Delete files no watermark of the last `retention_hours` needs, and older watermarks; returns the oldest time
-    still readable."""
+    """Delete the files that no watermark of the last `retention_hours` needs, and older watermarks.
+
+    Returns the oldest time that is still readable.
+    """
     horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
     stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     before = watermarks.version()
@@ -64,8 +68,10 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
 
 
 def forget(table: DeltaTable, retention_hours: int) -> None:
-    """Delete the files of a table that no version of the last `retention_hours` needs, and as old ones that no
-    version ever named: what a killed writer left."""
+    """Delete the files of a table that no version of the last `retention_hours` needs.
+
+    Files of that age that no version ever named, left by a killed writer, are deleted too.
+    """
     before = table.version()
     table.vacuum(retention_hours=retention_hours, dry_run=False, enforce_retention_duration=False, full=True)
     sync_since(table, before)

@@ -10,5 +10,5 @@ def parse_lsn(text: str) -> int:
 
 
 def format_lsn(lsn: int) -> str:
-    """Postgres' own spelling of an LSN."""
+    """The LSN as Postgres prints it."""
     return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"

@@ -36,8 +36,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TableFiles:
-    """What must be read to know one table at one LSN. `schema` is the change log's, `tail` the change files above
-    the base."""
+    """The files that give one table's state at one LSN.
+
+    `schema` is the change log's; `tail` holds the change files above the base.
+    """
 
     schema: pa.Schema
     key: tuple[str, ...]
@@ -52,8 +54,10 @@ class TableFiles:
 
 
 def table_files(lake: str | os.PathLike[str], name: str, version: TableVersion, lsn: int) -> TableFiles:
-    """The file lists of one table at a watermark's versions; raises LakeStateError when retention removed that
-    version."""
+    """The file lists of one table at a watermark's versions.
+
+    Raises LakeStateError when retention removed that version.
+    """
     try:
         changes = open_table(table_uri(lake, "changes", name), version.changes)
         current = open_table(table_uri(lake, "current", name), version.current)
@@ -100,10 +104,10 @@ SELECT {columns} FROM last WHERE _op <> 'd'""".strip()
 
 
 def replay_sql(files: TableFiles) -> str:
-    """The state that follows from the change log alone (`files` from `whole_log`): the oracle for `state_sql`.
+    """The state computed from the change log alone (`files` from `whole_log`): the oracle for `state_sql`.
 
-    Written differently on purpose: for every key its last row by position, kept when it is no delete and lies after the
-    last reset.
+    Deliberately written in another way: each key's last row by position, kept when it is not a delete and lies after
+    the last reset.
     """
     keys = ", ".join(quote(name) for name in files.key)
     packed = ", ".join(f"{quote(name)} := {quote(name)}" for name in [*files.columns, "_commit_lsn"])
@@ -153,8 +157,7 @@ def attach(
 
 
 def read_current(lake: str | os.PathLike[str], table: str, watermark: Watermark) -> pa.Table:
-    """One table's exact state at the watermark, published columns and `_commit_lsn`, contract types; order not
-    defined."""
+    """One table's exact state at the watermark: published columns and `_commit_lsn`, contract types, in no order."""
     if table not in watermark.versions:
         raise LakeStateError(
             f"table {table} is not in the watermark {watermark.lsn_text}; it has {', '.join(watermark.versions)}"
@@ -188,15 +191,14 @@ def literal(text: str) -> str:
 
 
 def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, files: TableFiles) -> TableFiles:
-    """The same table read from its change log alone, from the beginning."""
+    """The same table, read only from its change log from the beginning."""
     changes = open_table(table_uri(lake, "changes", name), version.changes)
     tail = tuple(data_files(changes)) if changes is not None else ()
     return TableFiles(files.schema, files.key, (), tail, -1, files.lsn)
 
 
 def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:
-    """All rows of `files` with exactly the columns and types of `schema`; files older than a column give NULL
-    there."""
+    """All rows of `files` with exactly the columns and types of `schema`; NULL where a file is older than a column."""
     empty = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {quote(field.name)}" for field in schema)
     if not files:
         return f"SELECT {empty} WHERE false"

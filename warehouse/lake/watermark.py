@@ -1,4 +1,4 @@
-"""Watermarks: one row says at which LSN which versions of all tables belong together. Readers read nowhere else."""
+"""Watermarks: a row names an LSN and the versions of all tables that belong to it. Readers read only those versions."""
 
 import json
 import os
@@ -26,19 +26,18 @@ _SCHEMA = pa.schema(
 
 
 class LakeStateError(RuntimeError):
-    """The lake has no exact state to offer for what was asked; the message says why and what to do."""
+    """The lake has no exact state for the request; the message says why and what to do."""
 
 
 class SnapshottedAnew(LakeStateError):
-    """The LSN asked for lies in a gap that a new snapshot closed; a later one has an exact state."""
+    """The requested LSN lies in the gap before a new snapshot; a later LSN has an exact state."""
 
 
 @dataclass(frozen=True)
 class TableVersion:
     """Delta versions of one table. `current` holds every change up to `folded_lsn`, the change log the rest.
 
-    `stopped_lsn` and `error` are set when replication of this table stopped: its state is then that of
-    `stopped_lsn`.
+    `stopped_lsn` and `error` are set when replication of this table stopped; its state is then that of `stopped_lsn`.
     """
 
     changes: int
@@ -50,8 +49,10 @@ class TableVersion:
 
 @dataclass(frozen=True)
 class Source:
-    """Which Postgres history the LSNs belong to. `kind` is `snapshot` for the first watermark after a
-    (re-)snapshot."""
+    """Which Postgres history the LSNs belong to.
+
+    `kind` is `snapshot` for the first watermark after a snapshot, the first one or a later one.
+    """
 
     system_id: str
     timeline: int
@@ -142,9 +143,11 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
 
 
 def _between(base: TableVersion, later: TableVersion) -> TableVersion:
-    """One table between two watermarks: the earlier base, the later log, and the later one's stop. A table that was
-    stopped at the earlier one stays as it was there: what heals it afterwards begins a new log, and may give a column
-    another type."""
+    """One table between two watermarks: the earlier one's base, the later one's log and stop.
+
+    A table that was stopped at the earlier watermark keeps its state there: the snapshot that repairs it begins a new
+    log and may give a column another type.
+    """
     if base.error:
         return base
     return TableVersion(later.changes, base.current, base.folded_lsn, later.stopped_lsn, later.error)
