@@ -1,1 +1,1 @@
-"""A seller's figures: the published marts and what happened since, read together."""
+"""A seller's figures, from the published marts and from the rows written since."""

@@ -1,5 +1,7 @@
-"""What the seller's page shows: mart numbers up to the marts' day, live numbers after it, each labelled with its "as
-of"."""
+"""The figures of the seller's page: mart numbers up to the day of the marts, live numbers after it.
+
+Each is labelled with its "as of" time.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +21,7 @@ PERIODS = (7, 30, 90, 365)
 TOP_PRODUCTS = 10
 LIST_ROWS = 12
 PAIRS = 8
-# Without marts the page still shows the live side, this far back.
+# Without marts the page shows only live numbers, for this many days back.
 LIVE_ONLY_DAYS = 30
 
 
@@ -74,13 +76,13 @@ class Dashboard:
 
 
 async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: int) -> Dashboard:
-    """The page of the seller who asks: `period` days that end on the newest day with data (for a living shop,
-    today)."""
+    """The actor's dashboard: `period` days that end on the newest day with data
+    (today, for a shop with current orders)."""
     if actor.user_id is None:
         raise NotAuthenticated("Sign in as a seller.")
     watermark = await marts.watermark()
     today = clock.now().date()
-    # The day of the watermark is not finished in the marts, so that day and everything after it is read live.
+    # The marts hold only a part of the watermark's day, so that day and all later ones are read live.
     live_from = watermark.as_of.astimezone(UTC).date() if watermark else today - timedelta(days=LIVE_ONLY_DAYS)
     mart_last, mart_currency = await marts.last_day(actor, live_from)
     async with ctx.db.read() as tx:
@@ -102,7 +104,7 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         watermark=watermark,
         read_at=clock.now(),
         now=_figures(days),
-        # Without marts the earlier period is not known, and a comparison with half of it would mislead.
+        # Without marts the earlier period is incomplete, so it is not compared.
         before=_figures(day for day in known if day.day < first and watermark),
         days=days,
         products=await _top_products(ctx, marts, actor, (first, last), live_from),

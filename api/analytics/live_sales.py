@@ -1,7 +1,7 @@
-"""A seller's sales read live from Postgres: the tail after the marts' watermark, and what happened just now.
+"""A seller's sales read live from Postgres: the days after the marts' watermark, and the latest orders and returns.
 
-The booking rule is that of `mart_seller__sales_day`, whose description states it; the expressions below are its only
-form on Postgres, and a test compares the two on one history to the cent.
+The booking rule is defined in the description of `mart_seller__sales_day`. The expressions below are its only form for
+Postgres; a test compares the two on one history to the cent.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.orders.models import Order, OrderItem, Return
 
-# Of a seller with many orders, the newest lines are enough to find the newest orders.
+# The newest lines are enough to find the newest orders, also for a seller with many orders.
 NEWEST_LINES = 200
 
 
@@ -37,7 +37,7 @@ class LiveDay:
     net_sales: Decimal
 
     def sales_day(self) -> SalesDay:
-        """The same day as the marts' reader says it."""
+        """The same day in the form that the marts' reader returns."""
         return SalesDay(
             self.day,
             self.orders,
@@ -90,8 +90,8 @@ _ACTOR_IS_SELLER = bindparam("seller", type_=Uuid)
 _SINCE = bindparam("since", type_=DateTime(timezone=True))
 _UNTIL = bindparam("until", type_=DateTime(timezone=True))
 _LIMIT = bindparam("limit", type_=Integer)
-# A line belongs to the day of its order, whenever it was written. The line's own time is asked for beside it because it
-# is in the index; no line is older than its order.
+# A line belongs to the day of its order, whenever it was written. The line's own time is also filtered because it is in
+# the index; no line is older than its order.
 _PLACED = and_(OrderItem.seller_id == _ACTOR_IS_SELLER, OrderItem.created_at >= _SINCE, Order.created_at >= _SINCE)
 _REFUNDED = and_(Return.seller_id == _ACTOR_IS_SELLER, Return.status == "refunded", Return.updated_at >= _SINCE)
 _CANCELLED = Order.status == "cancelled"

@@ -40,8 +40,8 @@ class ProductSales:
 
 @dataclass(frozen=True, slots=True)
 class ProductPair:
-    """Two products that share `orders` orders, `lift` times as many as chance would give, counted at log position
-    `lsn`."""
+    """Two products that share `orders` orders, `lift` times as many as if they were bought
+    independently, counted at log position `lsn`."""
 
     title: str
     with_title: str
@@ -69,17 +69,17 @@ class MartReader:
         self._identity: tuple[int, int] | None = None
 
     async def watermark(self) -> Watermark | None:
-        """The cut the marts were built at; None when nothing is published yet."""
+        """The watermark that the marts were built at; None when nothing is published yet."""
         rows = await self._rows(statements.WATERMARK, ())
         return Watermark(lsn=rows[0][0], as_of=rows[0][1]) if rows else None
 
     async def last_day(self, actor: Actor, before: date) -> tuple[date | None, str | None]:
-        """The newest day before `before` on which the seller has anything, and the currency most of its days are in."""
+        """The newest day before `before` on which the seller has data, and the currency of most of its days."""
         rows = await self._rows(statements.LAST, (str(actor.user_id), before))
         return (rows[0][0], rows[0][1]) if rows else (None, None)
 
     async def sales(self, actor: Actor, currency: str, first: date, last: date) -> list[SalesDay]:
-        """Days with anything on them, oldest first."""
+        """Days with data, oldest first."""
         return [
             SalesDay(*row) for row in await self._rows(statements.SALES, (str(actor.user_id), currency, first, last))
         ]
@@ -116,8 +116,8 @@ class MartReader:
         if self._connection is None or identity != self._identity:
             if self._connection is not None:
                 self._connection.close()
-            # UTC, so that timestamps come back the same on every machine; one thread, because the page is small and the
-            # shop is busy.
+            # UTC, so that timestamps are the same on every machine. One thread, because the queries are
+            # small and the cores serve other requests.
             self._connection = duckdb.connect(
                 str(self._path), read_only=True, config={"threads": 1, "autoinstall_known_extensions": False}
             )

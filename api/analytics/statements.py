@@ -13,7 +13,8 @@ PRODUCTS = """
 """
 LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
 COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
-# When both products are the seller's, both directions are in the mart; the one that predicts better is shown.
+# When both products are the seller's, the mart has both directions of the pair; the
+# one with the higher confidence is shown.
 PAIRS = """
     SELECT title, with_title, orders_together, lift, pairs_lsn_text
     FROM mart_product__bought_together WHERE seller_id = ?

@@ -1,1 +1,1 @@
-"""What a shopper means to buy."""
+"""Shopping carts of members and guests."""

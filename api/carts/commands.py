@@ -36,7 +36,7 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What moves from a guest's cart to the member's."""
+    """A line that moves from a guest's cart to the member's."""
 
     product_id: UUID
     variant_id: UUID
@@ -45,10 +45,11 @@ class _Line:
 
 
 async def add_item(ctx: Context, actor: Actor, body: AddItem) -> UUID:
-    """Put units into the actor's cart, on top of what is there; the line's id.
+    """Add units of a variant to the actor's cart; returns the line's id.
 
-    What is out of stock may be put in: the cart shows it, checkout refuses it.
-    Raises: VariantNotFound (404) for what is not on sale; QuantityTooLarge (422) past 999 a line; CartFull (409).
+    A variant that is out of stock may be added: the cart marks it, and checkout refuses it.
+    Raises: VariantNotFound (404) when the variant is not on sale;
+    QuantityTooLarge (422) past 999 a line; CartFull (409).
     """
 
     async def work(tx: Tx) -> UUID:
@@ -85,7 +86,7 @@ async def add_item(ctx: Context, actor: Actor, body: AddItem) -> UUID:
 
 
 async def set_quantity(ctx: Context, actor: Actor, item_id: UUID, quantity: int, expected: int | None) -> None:
-    """Set the units of one line. Raises: CartItemNotFound, also for other people's; CartChanged (412)."""
+    """Set the units of one line. Raises: CartItemNotFound, also for other people's lines; CartChanged (412)."""
 
     async def work(tx: Tx) -> None:
         cart_id = await _touch(tx, actor, expected)
@@ -98,7 +99,7 @@ async def set_quantity(ctx: Context, actor: Actor, item_id: UUID, quantity: int,
 
 
 async def remove_item(ctx: Context, actor: Actor, item_id: UUID, expected: int | None) -> None:
-    """Take a line out. Raises: CartItemNotFound, also for other people's; CartChanged (412)."""
+    """Remove a line. Raises: CartItemNotFound, also for other people's lines; CartChanged (412)."""
 
     async def work(tx: Tx) -> None:
         cart_id = await _touch(tx, actor, expected)
@@ -110,15 +111,14 @@ async def remove_item(ctx: Context, actor: Actor, item_id: UUID, expected: int |
 
 
 async def empty_cart(tx: Tx, actor: Actor) -> None:
-    """Take everything out, after an order was made of it. Harmless without a cart."""
+    """Remove all lines, after they were ordered. Does nothing without a cart."""
     cart_id = await tx.scalar(update(Cart).where(owned_by(actor)).values(_changed()).returning(Cart.cart_id))
     if cart_id is not None:
         await tx.execute(delete(CartItem).where(CartItem.cart_id == cart_id))
 
 
 async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, user_id: UUID) -> None:
-    """Move what a guest collected into the member's cart: quantities add up to at most 999, the guest's cart
-    disappears."""
+    """Merge a guest's cart into the member's: quantities add up to at most 999, and the guest's cart is deleted."""
     if session_id is None:
         return
     guest = await tx.scalar(
@@ -143,7 +143,7 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
 
 
 async def expire_carts(tx: Tx, limit: int) -> int:
-    """Delete at most `limit` carts whose time is over; how many."""
+    """Delete at most `limit` expired carts; returns how many."""
     due = (
         select(Cart.cart_id)
         .where(Cart.expires_at <= func.now())
@@ -156,8 +156,7 @@ async def expire_carts(tx: Tx, limit: int) -> int:
 
 
 async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> _Opened:
-    """The actor's cart, locked, made when there is none; one statement. One that expired and is not deleted yet is
-    used again."""
+    """Lock the actor's cart, or create it, in one statement. An expired cart that is not deleted yet is used again."""
     member = actor.user_id is not None
     lifetime = timedelta(seconds=settings.cart_ttl_seconds if member else settings.guest_cart_ttl_seconds)
     owner: dict[str, UUID | str | None] = {"user_id": actor.user_id} if member else {"session_id": actor.session_id}
@@ -175,7 +174,7 @@ async def _open_cart(settings: Settings, tx: Tx, actor: Actor) -> _Opened:
 
 
 async def _touch(tx: Tx, actor: Actor, expected: int | None) -> UUID:
-    """Lock the actor's cart and raise its version; its id."""
+    """Lock the actor's cart and raise its version; returns its id."""
     wanted = and_(owned_by(actor), Cart.expires_at > func.now())
     statement = update(Cart).where(wanted).values(_changed())
     if expected is not None:

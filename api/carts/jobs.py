@@ -8,7 +8,7 @@ BATCH = 500
 
 
 async def expire_carts(ctx: Context) -> int:
-    """Delete carts nobody came back to, a batch at a time; how many."""
+    """Delete expired carts in batches; returns how many."""
     return await in_batches(ctx, BATCH, commands.expire_carts)
 
 

@@ -22,7 +22,7 @@ from api.pricing.totals import PricedLine, totals
 
 @dataclass(frozen=True, slots=True)
 class CartItemRef:
-    """What checkout needs of one line; it takes prices from the catalog, not from here."""
+    """What checkout needs of one line; it reads prices from the catalog."""
 
     product_id: UUID
     variant_id: UUID
@@ -31,7 +31,7 @@ class CartItemRef:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a cart, without what the catalog knows of it."""
+    """One line of a cart, without catalog data."""
 
     cart_item_id: UUID
     variant_id: UUID
@@ -75,8 +75,10 @@ async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, Ca
 def cart_body(
     cart_id: UUID | None, lines: Sequence[Line], offers: Mapping[UUID, Offer], default_currency: str, tariff: Tariff
 ) -> CartBody:
-    """`lines`, oldest first, at today's offers. The oldest line's currency is the cart's: what costs another one cannot
-    be in the same order, nor in the same sum."""
+    """`lines`, oldest first, at today's offers.
+
+    The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
+    """
     currency = offers[lines[0].variant_id].currency if lines else default_currency
     items = [_cart_line(line, offers[line.variant_id], currency) for line in lines]
     buyable = [item for item in items if item.available]

@@ -36,7 +36,7 @@ _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
 async def get_cart(
     ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
 ) -> Response:
-    """The caller's cart at today's prices; lines that cannot be bought or changed price say so."""
+    """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged."""
     return await _cart(ctx, actor, if_none_match=if_none_match)
 
 
@@ -49,7 +49,7 @@ async def get_cart(
     responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
 )
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
-    """Put something in. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
+    """Add a variant. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
     owner, is_new = _with_session(actor)
     item_id = await commands.add_item(ctx, owner, body)
     response = await _cart(ctx, owner, status=201)
@@ -69,7 +69,7 @@ async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Respons
 async def set_cart_item(
     ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None
 ) -> Response:
-    """Change how many."""
+    """Set the quantity of a line."""
     await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, etags.expected_version(if_match))
     return await _cart(ctx, actor)
 
@@ -82,13 +82,13 @@ async def set_cart_item(
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
 )
 async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
-    """Take a line out; answers what is left."""
+    """Remove a line; returns the remaining cart."""
     await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
     return await _cart(ctx, actor)
 
 
 def _with_session(actor: Actor) -> tuple[Actor, bool]:
-    """The owner of a cart to be; True when a guest session had to be made."""
+    """The owner of a new cart; True when a guest session was created."""
     if actor.signed_in or actor.session_id:
         return actor, False
     return dataclasses.replace(actor, session_id=secrets.token_urlsafe(24)), True

@@ -1,4 +1,4 @@
-"""What crosses the wire about carts: the seed's body, with a flag where a line is not what it was."""
+"""Bodies of the cart's requests and responses: the seed's body, with a flag on each line that changed."""
 
 from uuid import UUID
 
@@ -36,8 +36,11 @@ class CartVariant(Wire):
 
 
 class CartLine(Wire):
-    """`price` is today's; `priceChanged` says that it was `priceWhenAdded` before. Only `available` lines count in the
-    totals; one in another currency than the cart's is not, it needs an order of its own."""
+    """`price` is today's; `priceChanged` is true when it differs from `priceWhenAdded`.
+
+    Only `available` lines count in the totals. A line in another currency than the cart's is
+    not available: it needs a separate order.
+    """
 
     cart_item_id: UUID
     product: CartProduct
@@ -52,7 +55,7 @@ class CartLine(Wire):
 
 
 class CartBody(Wire):
-    """`cartId` is null until something was put in. `savings` is against list prices and is already in the subtotal."""
+    """`cartId` is null until a line was added. `savings` is against list prices and is already in the subtotal."""
 
     cart_id: UUID | None
     items: list[CartLine]

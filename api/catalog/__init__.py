@@ -1,1 +1,1 @@
-"""What is described and sold: categories, products, variants."""
+"""Categories, products and variants."""

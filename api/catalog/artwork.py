@@ -1,5 +1,4 @@
-"""Pictures for products that have none: a drawn tile with the title's initials, the same for the same product every
-time."""
+"""Generated pictures for products without one: a tile with the title's initials, always the same for a product."""
 
 import hashlib
 from html import escape
@@ -17,12 +16,12 @@ def artwork_path(product_id: UUID) -> str:
 
 
 def artwork_path_of(product_id: SQLColumnExpression[UUID]) -> ColumnElement[str]:
-    """The same of a column, in SQL."""
+    """`artwork_path` of a column, in SQL."""
     return func.replace(_PATH, "{}", cast(product_id, String))
 
 
 def draw(title: str, category: str) -> str:
-    """An SVG tile: hue from the department, pattern from the title. Generated, and says so in its description."""
+    """An SVG tile: hue from the department, pattern from the title. Its description says that it is generated."""
     digest = hashlib.sha256(title.encode()).digest()
     hue = (
         int.from_bytes(hashlib.sha256(category.split("/")[1 if category.startswith("/") else 0].encode()).digest()[:2])

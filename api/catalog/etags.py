@@ -1,7 +1,7 @@
 """Entity tags of products: `"VERSION-DIGEST"`.
 
-The whole tag decides If-None-Match, so that a cached page never hides a change of stock; If-Match looks at the version
-alone, so that a sale between a seller's read and save is no conflict.
+If-None-Match compares the whole tag, so that a cached page never hides a change of stock. If-Match compares only the
+version, so that a sale between a seller's read and save is no conflict.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""The price and rating steps that shoppers filter by; the product list and search show the same ones."""
+"""The price and rating steps of the filters, shared by the product list and search."""
 
 from decimal import Decimal
 
-# Upper edges, exclusive, in the shop's currency; what costs more falls into the open last range.
+# Upper edges, exclusive, in the shop's currency; the last range has no upper edge.
 PRICE_EDGES = tuple(Decimal(edge) for edge in (10, 25, 50, 100, 250, 500, 1000))
 RATING_STEPS = (4, 3, 2, 1)
 

@@ -17,7 +17,7 @@ CONSUMER = "view_count"
 
 
 async def count_views(ctx: Context) -> int:
-    """Add views to `products.view_count`, batch by batch; how many views counted. 0 while Redis is away."""
+    """Add views to `products.view_count` in batches; returns how many were counted. 0 while Redis is unavailable."""
     total = 0
     while True:
         async with ctx.db.read() as read:
@@ -32,7 +32,7 @@ async def count_views(ctx: Context) -> int:
 
 
 async def _count(ctx: Context, position: str, entries: list[tuple[str, Entry]]) -> int:
-    """Count one batch once: the position moves in the same commit, and only from where this worker read."""
+    """Count one batch exactly once: the position advances in the same commit, and only from where this worker read."""
     views = Counter(product for _, fields in entries if (product := _viewed(fields)) is not None)
 
     async def work(tx: Tx) -> int:
@@ -45,7 +45,7 @@ async def _count(ctx: Context, position: str, entries: list[tuple[str, Entry]]) 
 
 
 def _viewed(fields: Entry) -> UUID | None:
-    """The product of a view; None for everything else, and for what a foreign producer wrote wrongly."""
+    """The product of a view event; None for other events and for malformed entries."""
     return parse_id(fields.get("productId", "")) if fields.get("type") == "view" else None
 
 

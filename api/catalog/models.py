@@ -1,4 +1,4 @@
-"""Tables of what is described (products) and what is sold (variants)."""
+"""Tables of categories, products and variants."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -61,7 +61,7 @@ class Product(Base):
 
 
 class ProductVariant(Base):
-    """`stock_quantity` = what all warehouses together can sell now, kept in the same statement as `warehouse_stock`."""
+    """`stock_quantity` = sellable units over all warehouses, written by the same statement as `warehouse_stock`."""
 
     __tablename__ = "product_variants"
     __table_args__ = (

@@ -37,7 +37,7 @@ IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the 
 
 
 def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_length=100)]) -> UUID:
-    """A malformed id names nothing: 404, not 422."""
+    """A malformed id is answered 404, not 422."""
     known = parse_id(product_id)
     if known is None:
         raise ProductNotFound("There is no product with this id.")
@@ -79,7 +79,10 @@ async def list_products(
     in_stock: Annotated[bool | None, Query(alias="inStock")] = None,
     sort: Sort = "relevance",
 ) -> ProductList:
-    """Browse. Popularity is units sold lately, then views; without a query, relevance means the same."""
+    """List products.
+
+    Popularity is units sold in the last 90 days with orders, then views; relevance without a query is the same.
+    """
     query = listing.ProductQuery(
         category,
         seller_id,
@@ -130,7 +133,7 @@ async def get_product(
     responses=responses(ProductNotFound),
 )
 async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> VariantList:
-    """The variants with what can be sold of each now."""
+    """The variants with the sellable units of each."""
     async with ctx.db.read() as tx:
         currency, variants = await products.variants_on_sale(tx, actor, product_id)
     return VariantList(product_id=product_id, currency=currency, variants=variants)
@@ -147,7 +150,7 @@ async def get_generated_image(ctx: Ctx, actor: CurrentActor, product_id: Product
     """Generated artwork for products without a photograph: initials on the department's colour."""
     async with ctx.db.read() as tx:
         row = await products.picture_of(tx, actor, product_id)
-    # The tile runs no script and loads nothing, also when someone opens it as a page.
+    # The tile runs no script and loads nothing, also when it is opened as a page.
     headers = {
         "Cache-Control": "public, max-age=86400" if actor.user_id is None else "private, max-age=86400",
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -181,7 +184,7 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
 async def replace_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None
 ) -> Response:
-    """Replace one's own product; fields not sent get their defaults."""
+    """Replace one's own product; fields that are not sent get their defaults."""
     await commands.replace_product(ctx, actor, product_id, body, etags.expected_version(if_match))
     return await _detail(ctx, actor, product_id)
 

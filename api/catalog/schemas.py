@@ -1,5 +1,7 @@
-"""What crosses the wire about products. List and detail are the seed's bodies; `currency` stands beside every
-amount."""
+"""Bodies of the catalog's requests and responses.
+
+List and detail are the seed's bodies; every amount has a `currency`.
+"""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -65,7 +67,7 @@ class RatingStep(Wire):
 
 
 class ProductFilters(Wire):
-    """What can be chosen within the category, most frequent brand first."""
+    """The filters within the category, most frequent brand first."""
 
     brands: list[str]
     price_ranges: list[PriceRange]
@@ -101,7 +103,7 @@ class SellerCard(Wire):
 
 
 class Shipping(Wire):
-    """Promises in words; `primeDelivery` is null for what Prime does not carry."""
+    """Delivery promises as text; `primeDelivery` is null for products without Prime."""
 
     prime_delivery: str | None
     standard_delivery: str
@@ -134,8 +136,10 @@ class ProductDetail(Wire):
 
 
 class VariantIn(Wire):
-    """Without `price` the variant costs what the product costs; without `sku` one is made. `stock` sets the units that
-    can be sold now; a new variant without it has none."""
+    """Without `price` the variant has the product's price; without `sku` one is generated.
+
+    `stock` sets the sellable units; a new variant without it has none.
+    """
 
     sku: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
     attributes: Attributes = Field(default_factory=dict)
@@ -144,7 +148,7 @@ class VariantIn(Wire):
 
 
 class ProductIn(Wire):
-    """A whole product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
+    """A complete product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
 
     title: Annotated[
         str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])
@@ -168,7 +172,10 @@ class ProductIn(Wire):
 
 
 class ProductPatch(Wire):
-    """What is not sent stays. Variants are matched by `sku`: known ones change, new ones are added, none disappears."""
+    """Fields that are not sent keep their values.
+
+    Variants are matched by `sku`: known ones change, new ones are added, none is removed.
+    """
 
     title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL)] = ""
     description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None

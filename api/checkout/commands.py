@@ -1,4 +1,4 @@
-"""Place an order; finish the checkouts whose lease ran out."""
+"""Place an order; complete the checkouts whose lease expired."""
 
 from fastapi import Response
 from sqlalchemy.exc import DBAPIError
@@ -20,8 +20,9 @@ log = get_logger(__name__)
 
 
 async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
-    """Reserve, create, authorise, confirm, capture; the answer is final or says that the order is still being
-    completed.
+    """Reserve, create, authorise, confirm and capture.
+
+    The answer is final, or says that the order is still being completed.
 
     Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
     """
@@ -40,7 +41,7 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
     except (DBAPIError, PoolTimeout) as error:
         if not is_unavailable(error):
             raise
-        # What is committed stays: the process that takes the lease over goes on from there.
+        # Committed steps stay; the process that takes over the lease continues from the last one.
         log.warning(
             "the database does not answer in the middle of a checkout",
             checkout=str(checkout.checkout_id),
@@ -59,8 +60,10 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
 
 
 async def complete_abandoned(ctx: Context) -> int:
-    """Drive every checkout whose lease ran out, one after the other, as far as it goes now. Returns how many were taken
-    over."""
+    """Take over every checkout whose lease expired, one after the other, and run each as far as possible.
+
+    Returns how many were taken over.
+    """
     taken = 0
     while (checkout := await take_over(ctx)) is not None:
         taken += 1

@@ -1,7 +1,7 @@
-"""Drives one checkout from point to point: do the task, commit its outcome with the next point, go on.
+"""Drives one checkout from point to point: run the task, commit its outcome with the next point, repeat.
 
-No transaction is open while the gateway is asked. Every commit is one statement whose gate names the lease and the
-current point, so a driver that slept past its lease, or was replaced, changes nothing and stops.
+No transaction is open during a gateway call. Every commit is one statement whose gate checks the lease and the current
+point, so a driver whose lease expired or was taken over changes nothing and stops.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,12 +45,12 @@ class LostLease(Exception):
 
 
 class _StockChanged(Exception):
-    """The stock changed between looking and taking."""
+    """The stock changed between the check and the reservation."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Commit:
-    """One commit of a checkout: where it moves to, what the task found out, and the parts that are written."""
+    """One commit of a checkout: the next point, the task's outcome, and the parts that are written."""
 
     move: Transition
     found: TaskOutcome
@@ -60,7 +60,7 @@ class _Commit:
 
 @dataclass(frozen=True, slots=True)
 class _Moved:
-    """What the composed statement answers: rows of the gate, and whether the check before it passed."""
+    """The result of the composed statement: rows of the gate, and whether the check before it passed."""
 
     moved: int
     ok: bool
@@ -69,10 +69,10 @@ class _Moved:
 async def drive(
     ctx: Context, checkout: LeasedCheckout, *, inline: bool
 ) -> tuple[LeasedCheckout, Stored | Problem | None]:
-    """Go on until the checkout is finished or cannot go on now.
+    """Run tasks until the checkout is finished or has to wait.
 
-    Returns where it stands and, once decided, the answer: stored bytes, or a problem that is not stored. With `inline`,
-    the compensation's gateway call is left to the worker, so that the buyer does not wait for it. Raises: LostLease.
+    Returns its point and, once decided, the answer: stored bytes, or a problem that is not stored. With `inline`, the
+    worker makes the compensation's gateway call, so that the buyer does not wait for it. Raises: LostLease.
     """
     answer: Stored | Problem | None = None
     late = checkout.age > ctx.settings.checkout_deadline_seconds
@@ -94,7 +94,10 @@ async def drive(
 
 
 async def _run_task(ctx: Context, checkout: LeasedCheckout, *, late: bool) -> TaskOutcome:
-    """The task of the current point. `late`: too old to begin anything that would have to be undone."""
+    """Run the task of the current point.
+
+    `late`: the checkout is too old to begin a step that would have to be compensated.
+    """
     task = TASK[checkout.point]
     if late and checkout.point in {"started", "reserved", "created"}:
         expired = PaymentUnavailable("The order could not be completed in time; nothing was charged.")
@@ -157,7 +160,7 @@ async def _void(gateway: Gateway, checkout: LeasedCheckout) -> TaskOutcome:
 
 
 async def _commit(ctx: Context, checkout: LeasedCheckout, found: TaskOutcome, *, inline: bool) -> _Commit:
-    """Commit the outcome; stock that is gone meanwhile turns it into another one. Raises: LostLease."""
+    """Commit the outcome, or another one if the stock was sold in between. Raises: LostLease."""
     for _ in range(PLAN_ATTEMPTS):
         commit = _prepared(ctx, checkout, found, inline=inline)
         try:
@@ -184,7 +187,7 @@ def _prepared(ctx: Context, checkout: LeasedCheckout, found: TaskOutcome, *, inl
 
 
 async def _write(ctx: Context, checkout: LeasedCheckout, commit: _Commit) -> None:
-    """The one statement. Raises: LostLease; _StockChanged when a check before the gate failed."""
+    """Execute the composed statement. Raises: LostLease; _StockChanged when a check before the gate failed."""
     checks, found = commit.statement.checks, commit.found
     gate = gate_part(
         checkout_id=checkout.checkout_id,
@@ -216,8 +219,8 @@ async def _write(ctx: Context, checkout: LeasedCheckout, commit: _Commit) -> Non
 
 
 async def _serializable_first(ctx: Context, work: Callable[[Tx], Awaitable[None]]) -> None:
-    """SERIALIZABLE, as the design asks of placing an order; under contention READ COMMITTED, where the guards in the
-    statement hold by themselves."""
+    """Run at SERIALIZABLE, which the design requires for placing an order, and under contention at READ COMMITTED,
+    where the statement's own guards are sufficient."""
     try:
         await ctx.db.run(work, "SERIALIZABLE")
     except DBAPIError as error:

@@ -38,6 +38,6 @@ class PaymentUnavailable(Unavailable):
 
 
 class OrderPending(Unavailable):
-    """The order is safe and being completed; the same key fetches the answer."""
+    """The order is stored and being completed; a repeat with the same key returns the answer."""
 
     title, code = "Your order is being completed", "order-pending"

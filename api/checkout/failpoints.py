@@ -1,4 +1,4 @@
-"""Where a test may stop a checkout: before and after everything that another process or the buyer can see."""
+"""Where a test may stop a checkout: before and after every effect that another process or the buyer can see."""
 
 POINTS = frozenset(
     {

@@ -1,4 +1,4 @@
-"""Background work on checkouts: finish what a dead process began."""
+"""Background work on checkouts: complete those whose process died."""
 
 from api.checkout.commands import complete_abandoned
 from api.kernel.jobs import Job

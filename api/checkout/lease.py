@@ -1,4 +1,7 @@
-"""The lease on a checkout: the right to drive it, begun with it and taken over when it runs out."""
+"""The lease on a checkout: the right to drive it.
+
+It begins with the checkout and can be taken over after it expires.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,8 +28,10 @@ MAX_BACKOFF_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class LeasedCheckout:
-    """One checkout as the holder of its lease knows it; `age` in seconds when the lease was taken, `token` the
-    lease."""
+    """One checkout as read by the process that holds its lease.
+
+    `age`: seconds, when the lease was taken; `token`: the lease.
+    """
 
     checkout_id: UUID
     token: UUID
@@ -70,7 +75,7 @@ class _Taken:
 
 
 async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | None:
-    """Claim the idempotency key and start a checkout, one statement; None when the key is known already."""
+    """Claim the idempotency key and start a checkout in one statement; None when the key exists already."""
     settings = ctx.settings
     checkout = LeasedCheckout(new_id(), new_id(), "started", actor, key.key, request, None, age=0.0, attempts=1)
     stored = {"actorKind": actor.kind, **request.model_dump(mode="json", by_alias=True)}
@@ -88,15 +93,15 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
 
 
 async def take_over(ctx: Context) -> LeasedCheckout | None:
-    """The oldest checkout whose driver let its lease run out, with a new lease; None when there is none."""
+    """Take a new lease on the oldest checkout whose lease expired; None when there is none."""
     statement = _take_over(new_id(), ctx.settings.checkout_lease_seconds)
     row = await ctx.db.run_alone(lambda tx: tx.first_as(_Taken, statement))
     return None if row is None else _leased(row)
 
 
 def lease_seconds(checkout: LeasedCheckout, move: Transition, normal: float, *, inline: bool) -> float:
-    """How long the lease lasts from a commit: `normal`, none when the worker is to go on, a growing pause when the
-    gateway did not answer."""
+    """How long the lease lasts after a commit: `normal`; zero to hand the checkout to the worker; a growing
+    back-off when the gateway did not answer."""
     if move.point == checkout.point:
         return min(MAX_BACKOFF_SECONDS, 0.5 * (1 << min(checkout.attempts, 6)))
     if inline and move.point == "compensating":

@@ -1,4 +1,4 @@
-"""The saga's memory: one row per checkout with its recovery point and the lease of the process that drives it."""
+"""The saga's state: one row per checkout with its recovery point and the lease of the process that drives it."""
 
 from uuid import UUID
 
@@ -14,7 +14,8 @@ _POINTS = ", ".join(f"'{point}'" for point in RECOVERY_POINTS)
 
 
 class Checkout(Base):
-    """`lease_token` fences: every write of a step names it, so a process that slept past its lease changes nothing."""
+    """`lease_token` is a fencing token: every write of a step checks it, so a process
+    whose lease was taken over changes nothing."""
 
     __tablename__ = "checkouts"
     __table_args__ = (

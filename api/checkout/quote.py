@@ -1,4 +1,4 @@
-"""From a request to a plan: what is sold, from where, for how much; one round trip."""
+"""Turns a request into a plan: variants, warehouses and amounts, in one round trip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from api.pricing.totals import PricedLine, totals
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A row of OFFERS: what is offered of one variant, and what each warehouse has of it."""
+    """A row of OFFERS: the offer of one variant, and its stock in each warehouse."""
 
     variant_id: UUID
     product_id: UUID

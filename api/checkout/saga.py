@@ -1,6 +1,6 @@
-"""The checkout as a pure function: where it is, what happened, where it goes and what is written on the way. No I/O.
+"""The checkout as a pure function of recovery point and outcome; it returns the next point and the writes. No I/O.
 
-A recovery point is committed before the next task begins, so another process can go on from it:
+A recovery point is committed before the next task begins, so another process can continue from it:
 started -> reserved (stock held) -> created (order pending) -> authorised (money held) -> confirmed (order, stock) ->
 captured -> completed. compensating (void, release, cancel) -> failed, from any point before the order is confirmed.
 
@@ -27,7 +27,7 @@ TERMINAL = frozenset({"completed", "failed"})
 
 
 class Task(StrEnum):
-    """The one thing to do at a point. Only the three gateway tasks leave the process."""
+    """The only task at a point. Only the three gateway tasks make network calls."""
 
     PLAN = "plan"
     PROCEED = "proceed"
@@ -53,7 +53,7 @@ class Outcome(StrEnum):
 
 
 class Write(StrEnum):
-    """What is committed with the next point."""
+    """A write that is committed with the next point."""
 
     HOLD_STOCK = "hold_stock"
     CREATE_ORDER = "create_order"
@@ -79,7 +79,7 @@ class Transition:
 
 
 class ImpossibleStep(Exception):
-    """An outcome that cannot happen at that point: a bug, never a state of the world."""
+    """An outcome that cannot happen at that point: a bug."""
 
 
 TASK = MappingProxyType(
@@ -104,13 +104,13 @@ TRANSITIONS = MappingProxyType(
         ("reserved", Outcome.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
         ("created", Outcome.AUTHORISED): Transition("authorised", (Write.RECORD_AUTHORISATION,)),
         ("created", Outcome.DECLINED): Transition("failed", (*_ABANDON, Write.RECORD_DECLINE)),
-        # The gateway may hold money we do not know of: the buyer is answered now, and the worker voids.
+        # The gateway may hold money that is not recorded here: the buyer is answered now, and the worker voids it.
         ("created", Outcome.UNREACHABLE): Transition("compensating", _ABANDON),
         ("created", Outcome.LATE): Transition("compensating", _ABANDON),
         ("authorised", Outcome.READY): Transition("confirmed", (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)),
         ("authorised", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
         ("confirmed", Outcome.CAPTURED): Transition("captured", (Write.RECORD_CAPTURE,)),
-        # Money is held and the goods are the buyer's: nothing to undo, only to try again.
+        # The money is held and the order is confirmed: the task is retried, not compensated.
         ("confirmed", Outcome.UNREACHABLE): Transition("confirmed", ()),
         ("confirmed", Outcome.REFUSED): Transition(
             "compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)

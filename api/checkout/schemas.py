@@ -1,4 +1,4 @@
-"""The order request on the wire, and the plan that a checkout keeps in its row."""
+"""The order request, and the plan that a checkout stores in its row."""
 
 from datetime import date
 from decimal import Decimal
@@ -42,8 +42,10 @@ class PaymentMethod(Wire):
 
 
 class PlaceOrder(Wire):
-    """Without `items` the cart is ordered. `expectedTotal`: refuse with 409 when the sum differs from what the buyer
-    saw."""
+    """Without `items` the cart is ordered.
+
+    `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs.
+    """
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
     shipping_address: SavedAddress | FullAddress
@@ -81,7 +83,7 @@ class Plan(BaseModel):
     order_id: UUID
     order_number: str
     payment_id: UUID
-    # The default is that of plans from before gateways had names.
+    # The default is for plans that were stored before gateways had names.
     gateway: str = "sandbox"
     currency: str
     subtotal: Decimal

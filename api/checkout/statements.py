@@ -1,4 +1,4 @@
-"""The SQL of the checkout: the row's start, the gate that only the lease's holder passes, and the offers of a quote.
+"""The SQL of the checkout: the insert of its row, the gate that checks the lease, and the offers of a quote.
 
 `tests/integration/api/inventory/test_inventory.py` counts these statements: each is one round trip of placing an order.
 """
@@ -27,7 +27,7 @@ _GATE = """gate AS (
            lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
     WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now
       AND (SELECT ok FROM feasible) RETURNING checkout_id)"""
-# What the two compositions of a checkout answer.
+# The results of the two composed statements of a checkout.
 CLAIMED = "(SELECT count(*) FROM claim) AS claimed"
 MOVED = "(SELECT count(*) FROM gate) AS moved, (SELECT ok FROM feasible) AS ok"
 NO_CHECK = Part("feasible AS (SELECT true AS ok)", makes=("feasible",))

@@ -23,7 +23,7 @@ ORDERS_PATH = "/api/v1/orders"
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """How a task went, and what it found out: the plan, the gateway's reference, or why it failed."""
+    """The outcome of a task and its data: the plan, the gateway's reference, or the reason of the failure."""
 
     outcome: Outcome
     plan: Plan | None = None
@@ -67,7 +67,7 @@ def prepare(
 
 
 def success(plan: Plan) -> Stored:
-    """The 201, the same bytes in every process that finishes the checkout."""
+    """The 201 response, the same bytes in every process that completes the checkout."""
     body = PlacedOrder(
         order_id=plan.order_id,
         order_number=plan.order_number,
@@ -80,7 +80,7 @@ def success(plan: Plan) -> Stored:
 
 
 def _answer_failure(statement: StepStatement, checkout: LeasedCheckout, found: TaskOutcome) -> None:
-    """Definite refusals (402, 409) are kept for repeats; the rest frees the key, because nothing was done."""
+    """Definite refusals (402, 409) are stored and replayed; other failures free the key, because nothing was done."""
     failure = found.failure
     if failure is None or failure.status not in {402, 409}:
         statement.parts.append(forget_part(checkout.actor_key, checkout.key))

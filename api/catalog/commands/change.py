@@ -1,4 +1,4 @@
-"""Change or withdraw a product. Every save raises its version; If-Match makes a lost update impossible."""
+"""Change or withdraw a product. Every save raises its version; If-Match prevents lost updates."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,13 +20,13 @@ from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.pricing.list_price import is_list_price
 
-# Fields that a product cannot be without; null for them is a mistake, not a removal.
+# Required fields: null is refused and removes nothing.
 _REQUIRED = frozenset({"price"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """What a change is based on."""
+    """The product as it is before the change."""
 
     version: int
     base_price: Decimal
@@ -34,7 +34,7 @@ class _Current:
 
 
 async def replace_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: int | None) -> None:
-    """Set every field to what was sent or its default. Raises: as change_product."""
+    """Set every field to the value sent or to its default. Raises: as change_product."""
     await _save(ctx, actor, product_id, body, fields=frozenset(ProductIn.model_fields), expected=expected)
 
 
@@ -43,8 +43,8 @@ async def change_product(
 ) -> None:
     """Set the fields that were sent.
 
-    Raises: ProductNotFound, also for another seller's; ProductChanged (412) when `expected` is not the current version;
-    CategoryNotFound; SkuTaken; ValidationFailed when the list price ends below the price.
+    Raises: ProductNotFound, also for another seller's product; ProductChanged (412) when `expected` is not the current
+    version; CategoryNotFound; SkuTaken; ValidationFailed when the list price ends below the price.
     """
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:

@@ -1,5 +1,7 @@
-"""Where each field of a product's body is stored. Creating, replacing and changing a product read this table: a field
-without a place is an error in all three."""
+"""Where each field of a product's body is stored.
+
+Creating, replacing and changing a product read this table; a field that is not in it is an error in all three.
+"""
 
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -28,7 +30,10 @@ FUNCTIONS = {
 def column_values(
     body: ProductIn | ProductPatch, fields: AbstractSet[str]
 ) -> dict[str, Any]:  # Any: values of several column types
-    """Column -> value of those `fields` of `body` that are columns. Raises: LookupError for a field without a place."""
+    """Column -> value of those `fields` of `body` that are columns.
+
+    Raises: LookupError for a field that is not in the table.
+    """
     unplaced = fields - COLUMNS.keys() - FUNCTIONS.keys()
     if unplaced:
         raise LookupError(f"no column and no function stores {', '.join(sorted(unplaced))}")

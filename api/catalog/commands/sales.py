@@ -1,4 +1,4 @@
-"""How much of a product was sold lately: what `sort=popularity` reads."""
+"""Units sold of each product in the last 90 days with orders; `sort=popularity` reads them."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -11,8 +11,10 @@ from api.kernel.db import Tx
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
-    """Make `units_sold_90d` equal to `units`, 0 for products not in it; how many rows changed. A sale is not an edit:
-    neither version nor change time moves."""
+    """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
+
+    Version and change time stay: a sale is not an edit.
+    """
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (

@@ -25,7 +25,7 @@ class _Saved:
 
 
 async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn], price: Decimal) -> None:
-    """Insert the variants, or change those of this product that have the same SKU; stock is set where it was given.
+    """Insert the variants, or change those of this product that have the same SKU; stock is set where it is given.
 
     Raises: ValidationFailed when a SKU is named twice; SkuTaken when another product has it.
     """
@@ -62,7 +62,7 @@ async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn],
 
 
 async def follow_price(tx: Tx, product_id: UUID, old_price: Decimal, new_price: Decimal) -> None:
-    """The variants that cost the same as the product still do."""
+    """Set the new price on the variants that had the product's old price."""
     price = case((ProductVariant.price == old_price, new_price), else_=ProductVariant.price)
     statement = update(ProductVariant).where(ProductVariant.product_id == product_id)
     await tx.execute(statement.values(price=price, updated_at=func.now()))

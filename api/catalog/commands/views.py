@@ -1,4 +1,4 @@
-"""How often a product was looked at."""
+"""View counts of products."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -11,8 +11,7 @@ from api.kernel.db import Tx
 
 
 async def add_views(tx: Tx, views: Mapping[UUID, int]) -> None:
-    """Add to `view_count`; unknown products are ignored. Neither version nor change time moves: a look is not an
-    edit."""
+    """Add to `view_count`; unknown products are ignored. Version and change time stay: a view is not an edit."""
     if not views:
         return
     counted = counts_of(views)

@@ -1,1 +1,1 @@
-"""Reads of the catalog: the category tree, lists, one product, and what others need to know about a variant."""
+"""Reads of the catalog: the category tree, lists, one product, and the offers that other nouns need."""

@@ -1,4 +1,4 @@
-"""The category tree, and which categories a shopper means by an id, a path or a name."""
+"""The category tree, and the lookup of a category by id, path or name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class CategoryRow:
 
 
 async def category_tree(tx: ReadTx) -> list[CategoryNode]:
-    """All departments with what is below them, by name."""
+    """All departments with their descendants, by name."""
     columns = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
     rows = await tx.all_as(CategoryRow, select(*columns).order_by(Category.level, Category.name))
     return tree_of(rows)
 
 
 def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
-    """The roots with what is below them; a parent stands before its children in `rows`."""
+    """The roots with their descendants; `rows` has every parent before its children."""
     nodes: dict[UUID, CategoryNode] = {}
     roots: list[CategoryNode] = []
     for row in rows:
@@ -48,7 +48,7 @@ def within(*, by_id: bool) -> Select[tuple[UUID]]:
     """Ids of the categories that the binds of `reference_binds` name, with all their descendants; none when they name
     nothing."""
     root, below = aliased(Category), aliased(Category)
-    # Not LIKE: an underscore or per cent sign in a name is no wildcard.
+    # Not LIKE, because an underscore or per cent sign in a name would be a wildcard.
     beneath = func.starts_with(below.path, root.path + "/")
     return (
         select(below.category_id)
@@ -67,7 +67,7 @@ def reference_binds(reference: str) -> dict[str, object]:
 
 
 async def find_category(tx: ReadTx, reference: str) -> UUID | None:
-    """One category by id, path or name; of several with the same name the one nearest the root."""
+    """One category by id, path or name; of several with the same name, the one nearest to the root."""
     binds = reference_binds(reference)
     named = select(Category.category_id).where(_named(Category, by_id="category_id" in binds))
     category_id: UUID | None = await tx.scalar(named.order_by(Category.level, Category.path).limit(1), binds)

@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Integer, TableValuedAlias, Uuid, cast, column, fun
 
 
 def counts_of(numbers: Mapping[UUID, int]) -> TableValuedAlias:
-    """Rows (product_id, n): two array binds, however many numbers there are."""
+    """Rows (product_id, n): always two array binds, whatever the number of rows."""
     ids = cast(literal(list(numbers), ARRAY(Uuid)), ARRAY(Uuid))
     counts = cast(literal(list(numbers.values()), ARRAY(Integer)), ARRAY(Integer))
     rows = func.unnest(ids, counts).table_valued(column("product_id", Uuid), column("n", Integer), name="counted")

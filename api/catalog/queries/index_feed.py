@@ -1,4 +1,4 @@
-"""What the search index is made of: one row per product, whole, by change time or by id range."""
+"""The rows that the search index is built from: one complete row per product, by change time or by id range."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ _NOWHERE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
-    """A product as search sees it; `live` False means that it must not be found."""
+    """A product as it is indexed; `live` False means that search must not find it."""
 
     product_id: UUID
     live: bool
@@ -52,8 +52,8 @@ async def changed_since(
 ) -> tuple[datetime, list[IndexedProduct]]:
     """The database's time now, and products of which a row changed after `since` - `overlap`, at most `limit`.
 
-    A row's change time is when its transaction began, so one that commits late is older than what was read before it:
-    the overlap must be longer than any transaction of the shop (statement and idle timeouts bound those).
+    A row's change time is the start of its transaction, so a row that commits late can be older than rows already read.
+    The overlap must therefore be longer than any transaction of the shop (statement and idle timeouts bound those).
     """
     now: datetime = await tx.scalar(_NOW)
     return now, await tx.all_as(IndexedProduct, _CHANGED, {"after": since - overlap, "take": limit})
@@ -65,7 +65,7 @@ async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedPr
 
 
 async def live_count(tx: ReadTx) -> LiveCount:
-    """What an index built before `now` must hold."""
+    """The number of products that an index built before `now` must hold."""
     found = await tx.first_as(LiveCount, _LIVE_COUNT)
     if found is None:
         raise AssertionError("a count without groups is one row")

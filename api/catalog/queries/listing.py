@@ -1,4 +1,4 @@
-"""A page of products with what can be filtered: two statements, whatever the size of the page."""
+"""A page of products with its filters: two statements, whatever the size of the page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ _FROM_TEXT: dict[type, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ProductQuery:
-    """What the shopper asked for; money in the shop's currency, `min_rating` 0 to 5."""
+    """The query's filters; money in the shop's currency, `min_rating` 0 to 5."""
 
     category: str | None = None
     seller_id: UUID | None = None
@@ -108,7 +108,7 @@ class ProductQuery:
 
 
 class _ListedProduct(ProductCard):
-    """A card with the sort's values in text, from which a page goes on."""
+    """A card with its sort values as text; the next page continues after them."""
 
     position: list[str]
 
@@ -124,7 +124,7 @@ class _Counts:
 
 
 Shape = frozenset[str]
-# Statements are built once per shape: building and hashing one costs several times what Postgres needs to answer it.
+# Statements are built once per shape: building and hashing one takes several times as long as Postgres takes to run it.
 _SHAPES = 512
 
 
@@ -164,7 +164,7 @@ def price_ranges(counts: Mapping[int, int]) -> list[PriceRange]:
 
 
 def _scope(shape: Shape) -> list[ColumnElement[bool]]:
-    """Conditions that the offered filters are counted within."""
+    """The conditions of the set in which the filters are counted."""
     conditions: list[ColumnElement[bool]] = [LIVE]
     if "category_id" in shape or "category_name" in shape:
         conditions.append(Product.category_id.in_(within(by_id="category_id" in shape)))

@@ -1,4 +1,4 @@
-"""What carts, checkout and recommendations need to know about products: one statement for any number of them."""
+"""Offers and cards for carts, checkout and recommendations: one statement for any number of products."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One product, whole: three statements (product, variants, seller)."""
+"""One product in full: three statements (product, variants, seller)."""
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -68,7 +68,7 @@ _VARIANTS = (
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """A product's row with its category and images; variants, seller and promises come from elsewhere."""
+    """A product's row with its category and images, without variants, seller and delivery promises."""
 
     product_id: UUID
     seller_id: UUID
@@ -101,8 +101,10 @@ _UNKNOWN = "There is no product with this id."
 
 
 async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Settings) -> tuple[int, ProductDetail]:
-    """The version and the seed's detail body. Raises: ProductNotFound, also for what is not on sale unless it is the
-    actor's own."""
+    """The version and the seed's detail body.
+
+    Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
+    """
     row = await tx.first_as(_Product, _DETAIL, {"product_id": product_id, "viewer": actor.user_id})
     if row is None:
         raise ProductNotFound(_UNKNOWN)
@@ -138,7 +140,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
 
 
 async def variants_of(tx: ReadTx, product_id: UUID) -> list[Variant]:
-    """The product's variants, oldest first, with what can be sold of each now."""
+    """The product's variants, oldest first, with the sellable units of each."""
     return await tx.all_as(Variant, _VARIANTS, {"product_id": product_id})
 
 
@@ -157,8 +159,11 @@ async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
 
 
 async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Picture:
-    """What a generated picture is drawn from, also after the product left the shop: orders still show it. The picture
-    says the title, so somebody else's draft has none. Raises: ProductNotFound."""
+    """What a generated picture is drawn from, also for a withdrawn product, because orders still show it. The picture
+    contains the title, so another seller's draft has none.
+
+    Raises: ProductNotFound.
+    """
     statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)
     shown = or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid))
     picture = await tx.first_as(

@@ -1,4 +1,4 @@
-"""A seller's stock as it is now, scarcest first."""
+"""A seller's current stock, fewest units first."""
 
 from dataclasses import dataclass
 from decimal import Decimal
