@@ -11,7 +11,7 @@ import typer
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import load_settings
 from api.operations.invariants.checks import CHECKS
-from api.operations.invariants.gateway import Gateway, GatewaySilent
+from api.operations.invariants.gateway import GatewaySilent, ledger_of
 from api.operations.invariants.run import CLEANUP_SECONDS, Result, run_checks
 
 
@@ -33,7 +33,7 @@ def main(
     """Check every invariant of the shop."""
     try:
         settings = load_settings()
-        gateways = [Gateway(c.url, c.key.get_secret_value(), name) for name, c in settings.gateways.items()]
+        gateways = [ledger_of(name, connection) for name, connection in settings.gateways.items()]
         results = run_checks(
             settings.database_url.get_secret_value(), [] if no_gateway else gateways, cleanup_seconds=cleanup_seconds
         )

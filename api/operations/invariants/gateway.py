@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 import httpx
 import psycopg
+
+from api.kernel.settings import SandboxConnection
 
 PAGE_ROWS = 20_000
 _TABLE = """
@@ -26,6 +29,15 @@ class Gateway:
 
 class GatewaySilent(Exception):
     """The sandbox does not answer, or refuses our key."""
+
+
+def ledger_of(name: str, connection: SandboxConnection) -> Gateway:
+    """Where the ledger of the gateway `name` is read."""
+    match connection:
+        case SandboxConnection(url=url, key=key):
+            return Gateway(url, key.get_secret_value(), name)
+        case _:  # mypy names the kind whose ledger nobody reads
+            assert_never(connection)
 
 
 def copy_ledgers(connection: psycopg.Connection[tuple[object, ...]], gateways: Sequence[Gateway]) -> int:

@@ -4,8 +4,11 @@ A payment keeps the name of the gateway that authorised it. Capture, void and re
 payments now; the setting `SOUK_PAYMENT_GATEWAY` only decides for payments that do not exist yet.
 """
 
+from typing import assert_never
+
 from api.kernel.context import Context
 from api.kernel.outbound import OutboundClient, Unreachable
+from api.kernel.settings import SandboxConnection
 from api.payments.gateways.interface import Gateway
 from api.payments.gateways.sandbox import SandboxGateway
 
@@ -20,6 +23,10 @@ def gateway_named(ctx: Context, name: str) -> Gateway:
     if connection is None:
         known = ", ".join(sorted(ctx.settings.gateways))
         raise UnknownGateway(f"no payment gateway is configured under the name {name!r}; known names: {known}")
-    headers = {"Authorization": f"Bearer {connection.key.get_secret_value()}"}
-    client = OutboundClient(ctx.http, name, connection.url.rstrip("/"), headers, ctx.settings.gateway_timeout_seconds)
-    return SandboxGateway(client, name)
+    match connection:
+        case SandboxConnection(url=url, key=key):
+            headers = {"Authorization": f"Bearer {key.get_secret_value()}"}
+            timeout = ctx.settings.gateway_timeout_seconds
+            return SandboxGateway(OutboundClient(ctx.http, name, url.rstrip("/"), headers, timeout), name)
+        case _:  # mypy names the kind that has no adapter here
+            assert_never(connection)
