@@ -134,7 +134,7 @@ def _basket_questions(
 def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str) -> list[Row]:
     """Test rows of popularity, item-to-item and what ships; validation rows of every contender; the paired gains."""
     rows = []
-    for name in ("popularity", "item_to_item", "shipped"):
+    for name in fitted.tested.judged:
         prefix = f"test/{name}/"
         metrics = {key.removeprefix(prefix): value for key, value in fitted.metrics.items() if key.startswith(prefix)}
         if metrics:
@@ -144,7 +144,7 @@ def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str
                 else name
             )
             rows.append(_row(data, protocol, label, metrics))
-    for name in ("popularity", "item_to_item", "sequential", "ranker_without_sequential", "ranker_with_sequential"):
+    for name in dict.fromkeys(key.split("/")[1] for key in fitted.metrics if key.startswith("validation/")):
         prefix = f"validation/{name}/"
         metrics = {key.removeprefix(prefix): value for key, value in fitted.metrics.items() if key.startswith(prefix)}
         rows.append(_row(data, f"{protocol} (validation)", name, metrics))

@@ -29,7 +29,7 @@ from features.materialise import materialise
 from features.online import OnlineStore
 from features.published import published
 from features.settings import FeatureSettings
-from tests.harness.synthetic_lake import START, Row, SyntheticShop
+from tests.harness.synthetic_lake import START, Row, SyntheticShop, random_shop
 from tests.integration.conftest import BuiltMarts
 
 pytestmark = pytest.mark.timeout(600)
@@ -77,6 +77,15 @@ def _answers(questions: pl.DataFrame, stored: StoredRows) -> pl.DataFrame:
         ]
         answers.append(pl.concat(parts, how="horizontal"))
     return pl.concat([questions, pl.concat(answers)], how="horizontal")
+
+
+def test_brute_force_answers_every_column() -> None:
+    oracle = Oracle(random_shop(7), START)
+
+    answered = {*oracle.product("unknown", START), *oracle.user("unknown", START)}
+
+    missing = {column.name for column in COLUMNS} - answered
+    assert not missing, f"compute {sorted(missing)} a second time in plain Python, in Oracle.product or Oracle.user"
 
 
 def test_every_value_is_what_brute_force_over_the_past_gives(built_marts: BuiltMarts, frame: pl.DataFrame) -> None:

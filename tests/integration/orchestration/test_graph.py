@@ -21,10 +21,18 @@ def test_every_asset_says_who_owns_it_and_what_it_is() -> None:
     graph = defs.resolve_asset_graph()
 
     for key in graph.get_all_asset_keys():
-        node = graph.get(key)
-        assert node.owners, key
-        assert node.group_name in ARROW, key
-        assert node.description, key
+        node, name = graph.get(key), key.to_user_string()
+        assert node.owners, f"{name} has no owner: give its asset owners=['team:...']"
+        assert node.group_name in ARROW, f"{name} is in group {node.group_name}: choose one of ARROW, or add it there"
+        assert node.description, f"{name} has no description: give its function a docstring"
+        assert node.kinds, f"{name} has no kinds: name what makes it, kinds={{'duckdb'}}"
+
+
+def test_every_check_says_what_it_compares() -> None:
+    graph = defs.resolve_asset_graph()
+
+    for key in graph.asset_check_keys:
+        assert graph.get(key).description, f"check {key.name} of {key.asset_key.to_user_string()} has no description"
 
 
 def test_no_arrow_points_backwards() -> None:

@@ -1,6 +1,7 @@
 """Each model on data small enough to check by eye."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from training.recommender.losses import listwise_softmax, sampled_softmax
 from training.recommender.models.content import fit_content
 from training.recommender.models.item_to_item import ItemToItem, count, keep_best, mix
 from training.recommender.models.popularity import fit_popularity
+from training.recommender.models.retrieval import half_lives
 from training.recommender.models.sequential import fit_sequential, padded
 from training.recommender.recipes import ItemToItemRecipe, SequentialRecipe, recipe_from, tiny
 
@@ -166,7 +168,19 @@ def test_the_future_of_a_sequence_does_not_change_its_past() -> None:
 
 
 def test_a_recipe_survives_json() -> None:
-    import json
-    from dataclasses import asdict
-
     assert recipe_from(json.loads(json.dumps(asdict(tiny())))) == tiny()
+
+
+def test_the_recipe_of_an_earlier_champion_is_read() -> None:
+    """Training repeats the champion's method from the recipe in its bundle: names stay, new fields have a default."""
+    written = json.loads((Path(__file__).parent / "recipe_of_format_1.json").read_text(encoding="utf-8"))
+
+    recipe = recipe_from(written)
+
+    assert recipe.sequential.epochs == written["sequential"]["epochs"]
+    assert len(half_lives(recipe.popularity_half_lives)) == len(half_lives(tiny().popularity_half_lives))
+
+
+def test_the_recipe_with_an_unknown_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="renamed"):
+        recipe_from({**asdict(tiny()), "renamed": 1})
