@@ -6,10 +6,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, inspect, text
 
 from api.kernel.settings import Settings, load_settings
-from api.operations.contract import publication_statements
+from api.operations.contract import contract, publication_statements
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Two processes starting together must not migrate together; the number is arbitrary and only has to be the same
@@ -29,12 +29,30 @@ def migrate(settings: Settings) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
+        if missing := unmigrated(connection):
+            raise SystemExit(f"no migration makes {', '.join(missing)}: add one to {MIGRATIONS / 'versions'}")
         for statement in publication_statements():
             connection.execute(text(statement))
         connection.commit()
         connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": ADVISORY_LOCK})
         connection.commit()
     engine.dispose()
+
+
+def unmigrated(connection: Connection) -> list[str]:
+    """Tables and `table.column`s that the models publish and the database lacks."""
+    there = {
+        name: {column["name"] for column in columns}
+        for (_, name), columns in inspect(connection).get_multi_columns().items()
+    }
+    missing = []
+    for table in contract()["tables"]:
+        if table["name"] not in there:
+            missing.append(table["name"])
+            continue
+        columns = {column["name"] for column in table["columns"]}
+        missing += [f"{table['name']}.{column}" for column in sorted(columns - there[table["name"]])]
+    return missing
 
 
 if __name__ == "__main__":

@@ -121,6 +121,12 @@ def test_the_layers_of_the_contract_are_the_list_of_nouns() -> None:
     assert [name.strip() for layer in layers for name in layer.split("|")] == [noun.name for noun in NOUNS] + ["kernel"]
 
 
+def test_the_document_says_the_layers_of_the_contract() -> None:
+    layers = CONTRACTS["Nouns are layers: a noun imports only nouns below it"]["layers"]
+
+    assert f"`{' > '.join(layers)}`" in (ROOT / "docs" / "architecture.md").read_text(), "docs/architecture.md, rule 2"
+
+
 def test_contracts_name_every_noun() -> None:
     """A contract that lists nouns lists all of them."""
     nouns = {f"api.{noun.name}" for noun in NOUNS}

@@ -1,10 +1,38 @@
-"""Every relative link in the documentation leads somewhere."""
+"""Every relative link in the documentation leads somewhere, and every file that a recipe names exists."""
 
 import re
+from collections.abc import Iterator
 
-from tests.architecture.test_rules import ROOT, tracked
+from tests.architecture.test_rules import PACKAGES, ROOT, tracked
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
+
+# A path between backticks that begins with a folder of the repository; `<name>`, NNNN, `*` and `...` stand for others.
+PLACE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'docs'))})/[^`\s]*)`")
+STANDS_FOR_OTHERS = re.compile(r"[<*]|NNNN|\.\.\.")
+# What the recipes make.
+MADE = ("api/reviews/",)
+
+
+def missing_places(page: str) -> Iterator[str]:
+    """Paths that `page` names and that do not exist."""
+    for place in PLACE.findall(page):
+        opening, brace, rest = place.partition("{")
+        choices, _, ending = rest.partition("}")
+        for choice in choices.split(",") if brace else [""]:
+            path = f"{opening}{choice}{ending}"
+            if not path.startswith(MADE) and not STANDS_FOR_OTHERS.search(path) and not (ROOT / path).exists():
+                yield path
+
+
+def test_the_recipes_name_files_that_exist() -> None:
+    assert list(missing_places((ROOT / "docs" / "how-to.md").read_text())) == []
+
+
+def test_a_path_of_an_earlier_layout_is_seen() -> None:
+    page = "`api/app.py` `api/gone.py` `api/{app,left}.py` `api/<noun>/models.py` `api/reviews/jobs.py` `GET /api/v1`"
+
+    assert list(missing_places(page)) == ["api/gone.py", "api/left.py"]
 
 
 def test_relative_links_exist() -> None:

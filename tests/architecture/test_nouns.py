@@ -27,8 +27,8 @@ def unlisted(root: Path) -> Iterator[str]:
     """Folders of `api` that are neither in the tuple nor a program."""
     for name in sorted(folders(root) - {noun.name for noun in NOUNS} - {KERNEL.name} - PROGRAMS):
         yield (
-            f"api/{name} is not in NOUNS: add Noun({name!r}) to api/nouns.py at its layer, and {name} to the layers of"
-            " the import contract in pyproject.toml"
+            f"api/{name} is not in NOUNS: add Noun({name!r}) to api/nouns.py at its layer, and in pyproject.toml"
+            f" {name} to the layers of nouns and api.{name} to every contract that lists nouns"
         )
 
 
@@ -114,10 +114,10 @@ def skeleton(tmp_path: Path) -> Path:
 
 def test_a_forgotten_noun_is_told_what_to_do(skeleton: Path) -> None:
     assert list(unlisted(skeleton)) == []
-    (skeleton / "reviews").mkdir()
-    (skeleton / "reviews" / "__init__.py").write_text('"""Reviews."""\n')
+    (skeleton / "forgotten").mkdir()
+    (skeleton / "forgotten" / "__init__.py").write_text('"""A noun."""\n')
 
-    assert [line.split(":")[0] for line in unlisted(skeleton)] == ["api/reviews is not in NOUNS"]
+    assert [line.split(":")[0] for line in unlisted(skeleton)] == ["api/forgotten is not in NOUNS"]
 
 
 @pytest.mark.parametrize(

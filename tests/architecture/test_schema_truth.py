@@ -3,16 +3,29 @@
 import psycopg
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from api.nouns import metadata
 from api.operations import contract
+from api.operations.migrate import unmigrated
 
 
 def test_migrations_build_exactly_the_models(database_url: str) -> None:
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata()) == []
+        missing = compare_metadata(MigrationContext.configure(connection), metadata())
+        assert missing == [], f"no migration in api/operations/migrations/versions does this: {missing}"
+    engine.dispose()
+
+
+def test_what_no_migration_makes_is_named(database_url: str) -> None:
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert unmigrated(connection) == []
+        connection.execute(text("ALTER TABLE products DROP COLUMN brand"))
+        connection.execute(text("DROP TABLE cart_items"))
+        assert unmigrated(connection) == ["cart_items", "products.brand"]
+        connection.rollback()
     engine.dispose()
 
 

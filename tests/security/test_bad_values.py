@@ -102,6 +102,10 @@ def _assert_sound(answer: httpx.Response, what: str) -> None:
         assert answer.json()["status"] == answer.status_code
 
 
+def test_the_requests_of_every_operation_are_tried(scene: Scene) -> None:
+    assert sorted(NAMES) == sorted(scene.requests())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_value_anywhere_in_a_body_breaks_anything(scene: Scene, name: str) -> None:
     request = scene.requests()[name]

@@ -51,6 +51,16 @@ def write_models() -> dict[str, set[type[BaseModel]]]:
     return found
 
 
+def fields_of(operation: str) -> set[str]:
+    """The fields of an operation's body, as the wire spells them."""
+    for router, _ in nouns.routers():
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.operation_id == operation and route.body_field is not None:
+                model = next(models_in(route.body_field.field_info.annotation))
+                return {field.alias or name for name, field in model.model_fields.items()}
+    raise LookupError(operation)
+
+
 class Reads:
     """(model, field) pairs that the code of the shop read."""
 
@@ -132,6 +142,15 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]
     requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
     return requests
+
+
+def test_there_is_one_full_request_for_every_operation_that_writes(scene: Scene) -> None:
+    """`tests/security/test_bad_values.py` replaces each value of these requests: what they lack is never tried."""
+    requests, found = scene.requests(), write_models()
+    assert sorted(requests) == sorted(found), "give each operation a request in tests/harness/scene.py"
+    assert {name: lacking for name in found if (lacking := fields_of(name) - requests[name].body.keys())} == {}, (
+        "name these fields in tests/harness/scene.py"
+    )
 
 
 async def test_every_field_of_every_write_model_is_read(scene: Scene, client: httpx.AsyncClient) -> None:

@@ -11,8 +11,10 @@ import duckdb
 import httpx
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 
 from api.pages.seller.render import against_chance
+from api.pages.seller.routes import router
 from tests.harness.api import Server, running_api
 from tests.harness.browser import page_in_chromium
 from tests.harness.shop import PASSWORD, Person, Shop
@@ -71,9 +73,21 @@ def signed_in(
         yield client, client.post("/seller/sign-in", data={"email": email, "password": password, "csrf": token[1]})
 
 
-def test_without_a_session_every_page_leads_to_sign_in(api_server: Server) -> None:
+PAGES = [
+    route.path
+    for route in router.routes
+    if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and "{" not in route.path
+]
+
+
+def test_the_pages_are_known() -> None:
+    assert {"/seller", "/seller/sign-in"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "/seller/sign-in"])
+def test_without_a_session_every_page_leads_to_sign_in(api_server: Server, path: str) -> None:
     with api_server.client() as client:
-        answer = client.get("/seller")
+        answer = client.get(path)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/seller/sign-in")
 
