@@ -1,5 +1,5 @@
-"""The arrows: starts every process on one machine, names every step of the data platform, and is the `souk` command.
+"""Starts every process on one machine, declares every step of the data platform, and provides the `souk` command.
 
-Comes in: settings from the environment and the state directory. Goes out: running processes, materialised assets.
+Input: settings from the environment and the state directory. Output: running processes, materialised assets.
 May import every data package, never `api` (it starts `python -m api...` as processes). Nothing imports it.
 """

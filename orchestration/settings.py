@@ -1,5 +1,7 @@
-"""What the environment may say to `orchestration`; read once, passed down. Everything has a default: nothing set means
-one machine."""
+"""The settings of `orchestration`: read from the environment once and passed down.
+
+Every setting has a default; with nothing set, everything runs on one machine.
+"""
 
 from pathlib import Path
 
@@ -13,13 +15,13 @@ __all__ = ["ROOT", "Settings", "load_settings"]
 
 
 class Settings(Places):
-    """A URL that is set replaces the embedded server of that name, or says where ours binds."""
+    """A URL that is set replaces an embedded server, or fixes the address of one of Souk's own."""
 
     profile: Profile = "demo"
     services: str = ""
     """What to start: a comma list of services; dependencies outside it count as present. Empty: all of them."""
 
-    # Set: no embedded server of that kind is started.
+    # When set, no embedded server of that kind is started.
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL", description=DATABASE)
     replication_url: SecretStr | None = Field(default=None, validation_alias="REPLICATION_URL", description=REPLICATION)
     redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL", description=REDIS)
@@ -30,7 +32,7 @@ class Settings(Places):
     feast_registry_url: SecretStr | None = Field(default=None, validation_alias="FEAST_REGISTRY_URL")
     """Feast's registry: postgresql://... for a shared one, or a file; empty: a file in the state directory."""
 
-    # Set: our own server binds this address instead of a free port.
+    # When set, the server binds this address instead of a free port.
     api_url: str | None = None
     """Base URL of the shop, and where it listens."""
     sandbox_url: str | None = None

@@ -1,4 +1,4 @@
-"""The `souk` command: thin adapters over `orchestration.runtime` and over the programs of the other packages."""
+"""The `souk` command: adapters around `orchestration.runtime` and the programs of the other packages."""
 
 from orchestration.cli.app import app
 

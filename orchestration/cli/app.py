@@ -1,4 +1,4 @@
-"""The command tree. Help texts are the operator's documentation."""
+"""The command tree. The help texts document it for operators."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""Progress goes to stderr, results to stdout; a problem is one red sentence and exit status 1."""
+"""Progress goes to stderr and results to stdout. A problem prints one red line and exits 1."""
 
 import contextlib
 import subprocess
@@ -33,7 +33,7 @@ _COLOURS = {
 
 @contextlib.contextmanager
 def problems_as_sentences() -> Iterator[None]:
-    """Turn what the operator can mend into words and exit status 1."""
+    """Print a problem that the operator can fix, and exit 1."""
     try:
         yield
     except RuntimeProblem as problem:
@@ -43,7 +43,7 @@ def problems_as_sentences() -> Iterator[None]:
         for line in str(error).splitlines():
             _say(line)
         raise typer.Exit(1) from error
-    except OSError as error:  # a disk that fills or a folder that is closed while we work
+    except OSError as error:  # the disk filled, or a folder lost its permissions, during the command
         where = f"{error.filename}: " if error.filename else ""
         _say(f"{where}{error.strerror or error}; `souk doctor` looks at disk, rights and ports")
         raise typer.Exit(1) from error
@@ -55,13 +55,13 @@ def _say(problem: str) -> None:
 
 
 def settings() -> Settings:
-    """The environment, or a sentence about what is wrong in it."""
+    """The settings, or an error message that names the wrong variable."""
     with problems_as_sentences():
         return load_settings()
 
 
 def machine_or_exit() -> Machine:
-    """This state directory, or a sentence that it was never started."""
+    """The machine of this state directory, or an error message when it was never started."""
     with problems_as_sentences():
         machine = load_machine(load_settings())
         if machine is None:
@@ -70,7 +70,7 @@ def machine_or_exit() -> Machine:
 
 
 def running_or_exit() -> Machine:
-    """The same, for what needs the database, or a sentence that it does not run."""
+    """The same for commands that need the database, or an error message when it does not run."""
     machine = machine_or_exit()
     with problems_as_sentences():
         if machine.settings.database_url is None and process_of(read_record(machine.layout, "postgres")) is None:
@@ -79,8 +79,10 @@ def running_or_exit() -> Machine:
 
 
 def run_module(module: str, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run `python -m module` with the environment of this machine. Its stderr is ours; its stdout is ours too unless
-    captured."""
+    """Run `python -m module` with the environment of this machine.
+
+    It writes to this process's stderr, and to its stdout unless captured.
+    """
     if not can_run(module):
         with problems_as_sentences():
             raise RuntimeProblem(f"`python -m {module}` is not installed here: run `make install`")
@@ -93,12 +95,12 @@ def run_module(module: str, *arguments: str, capture: bool = False) -> subproces
         stdout=subprocess.PIPE if capture else None,
         text=True,
         check=False,
-        preexec_fn=tied_to_us(),  # a killed `souk pipeline` must not leave its program running
+        preexec_fn=tied_to_us(),  # a killed `souk pipeline` ends its program too
     )
 
 
 def service_rows(records: Mapping[str, Record]) -> Table:
-    """Name, state, restarts and what is known about each service."""
+    """Name, state, restarts and message of each service."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("service", "state", "restarts", "where"):
         table.add_column(title)
@@ -111,7 +113,7 @@ def service_rows(records: Mapping[str, Record]) -> Table:
 
 
 class ServiceProgress:
-    """A table that lives while services start; one line per change where there is no terminal."""
+    """A table that is updated while services start; without a terminal, one line per change."""
 
     def __init__(self) -> None:
         self._live = Live(console=err, refresh_per_second=8, transient=True) if err.is_terminal else None

@@ -21,7 +21,7 @@ _SHOWN_ROWS = 200
 
 
 class Dataset(StrEnum):
-    """Sets that `api.operations.load` knows."""
+    """The data sets of `api.operations.load`."""
 
     marketplace = "marketplace"
     online_retail = "online-retail"
@@ -60,7 +60,7 @@ def load(
 
 
 def _paths_made_absolute(path: str) -> tuple[str, ...]:
-    """The loader runs in another folder. What begins with a dash is an option that landed here."""
+    """Make a path absolute, because the loader runs in another folder. An argument with a dash is an option."""
     if not path:
         return ()
     return (path,) if path.startswith("-") else (str(Path(path).resolve()),)
@@ -109,7 +109,7 @@ def verify(
     with problems_as_sentences():
         if at and not re.fullmatch(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}", at):
             raise RuntimeProblem(f"--at {at} is no log position: write it as Postgres does, such as 0/1A2B3C")
-    if as_json or at:  # the lake checks itself without Postgres; a program that reads JSON gets the reason there
+    if as_json or at:  # the lake's own check needs no Postgres; with --json the JSON holds the reason
         machine_or_exit()
     else:
         running_or_exit()
@@ -147,7 +147,7 @@ def sql_on_marts(
         raise typer.Exit(_run_query(path, query, as_json=as_json))
     err.print(f"[dim]{path}, read-only. End a query with ;  ·  leave with ctrl-d[/]", highlight=False)
     statuses = [_run_query(path, typed, as_json=as_json) for typed in _queries_from_prompt()]
-    if not sys.stdin.isatty():  # a script wants to know; a person has read it
+    if not sys.stdin.isatty():  # a script needs the exit status; a person has read the message
         raise typer.Exit(max(statuses, default=0))
 
 
@@ -159,7 +159,7 @@ def _queries_from_prompt() -> Iterator[str]:
         except KeyboardInterrupt:
             return
         except EOFError:
-            if any(line.strip() for line in lines):  # a last query without its semicolon
+            if any(line.strip() for line in lines):  # the last query has no semicolon
                 yield "\n".join(lines)
             return
         if lines[-1].rstrip().endswith(";"):
@@ -168,8 +168,8 @@ def _queries_from_prompt() -> Iterator[str]:
 
 
 def _run_query(path: Path, query: str, *, as_json: bool) -> int:
-    """Open, ask, close: the file may be replaced between two queries. Returns the exit status."""
-    import duckdb  # half a second that other commands need not pay
+    """Open the file, run the query, close it; the file may be replaced between queries. Returns the exit status."""
+    import duckdb  # takes half a second to import; other commands do not need it
 
     try:
         with duckdb.connect(str(path), read_only=True) as connection:

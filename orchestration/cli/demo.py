@@ -31,7 +31,7 @@ from warehouse.files import replace_file
 
 @dataclass
 class StepTimes:
-    """Seconds per step, for the summary and the record."""
+    """Seconds of each step, for the summary and the recorded results."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ def demo(
         else:
             with times.step(
                 f"Load {_wanted(data)[0]}"
-            ):  # says so itself, and changes nothing, when it is loaded already
+            ):  # when it is loaded already, the loader says so and changes nothing
                 _must("api.operations.load", *_wanted(data), *(size.split() if data is None else ()))
         _show_accounts_once(layout, times)
         with times.step("Run the data platform: lake, marts, features, models"):
@@ -89,7 +89,7 @@ def demo(
 
 @contextlib.contextmanager
 def _interruption_in_words(layout: Layout) -> Iterator[None]:
-    """After ctrl-c a person wants to know what is left."""
+    """After ctrl-c, print what is left running."""
     try:
         yield
     except KeyboardInterrupt as interruption:
@@ -111,8 +111,7 @@ def _must(module: str, *arguments: str, capture: bool = False) -> str:
 
 
 def _holds_orders(machine: Machine) -> bool:
-    """Whether anything was loaded or sold here before; a plain second run must not pour a made-up marketplace over a
-    real set."""
+    """Whether the database holds orders: a second run must not load a generated marketplace over a real set."""
     with psycopg.connect(machine.database_url) as connection:
         return connection.execute("SELECT FROM orders LIMIT 1").fetchone() is not None
 
@@ -122,7 +121,7 @@ def _wanted(data: Path | None) -> tuple[str, ...]:
 
 
 def _show_accounts_once(layout: Layout, times: StepTimes) -> None:
-    """Passwords are generated, kept in demo-accounts.json (0600) and shown only when they are new."""
+    """Generate passwords, keep them in demo-accounts.json (0600), and print them only when they are new."""
     known = layout.accounts.exists()
     with times.step("Accounts of the demo"):
         told = _must("api.operations.accounts", capture=True)
@@ -162,14 +161,16 @@ def _summary(machine: Machine, times: StepTimes, seconds: float, peak: int) -> N
     out.print(Panel("\n".join(lines), title="Souk is running  ·  `make down` stops it", highlight=False))
 
 
-# What a demo may cost on two cores with everything installed: seconds by set, and memory of all processes together.
+# Goals of a demo on two cores with everything installed: seconds by data set, and memory of all processes together.
 _GOAL_SECONDS = {Dataset.marketplace.value: 300, Dataset.online_retail.value: 720}
 _GOAL_GIB = 6
 
 
 def _record(data: Path | None, times: StepTimes, seconds: float, peak: int) -> None:
-    """Two result lines in the form of `tests.benchmarks.results`; `limit` is the goal, a ratio of 1 or more means it
-    was met."""
+    """Write two result lines in the form of `tests.benchmarks.results`.
+
+    `limit` is the goal; a ratio of 1 or more means that the goal was met.
+    """
     dataset = _wanted(data)[0]
     steps = "; ".join(f"{title} {taken:.0f} s" for title, taken in times.seconds.items())
     gib = peak / 1024**3

@@ -91,7 +91,7 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
 
 
 def _without_password(address: str) -> str:
-    """For eyes; the JSON has it whole."""
+    """The address without its password, for people; the JSON holds the full one."""
     return re.sub(r"//([^:/@]*):[^@]+@", r"//\1:***@", address)
 
 

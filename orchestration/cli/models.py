@@ -1,4 +1,4 @@
-"""evaluate and bench: stdout is JSON and nothing else."""
+"""evaluate and bench: stdout holds JSON only."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,7 @@ import typer
 from orchestration.cli.console import problems_as_sentences, run_module
 from orchestration.runtime.errors import RuntimeProblem
 
-# The programs of tests/benchmarks that measure something (a test compares); `souk demo --record` is the one for the
-# demo.
+# The benchmarks in tests/benchmarks (a test compares the list); `souk demo --record` measures the demo.
 NAMES = ("cdc", "dbt", "latency", "load", "recommenders")
 
 

@@ -1,1 +1,1 @@
-"""Everything Dagster knows: assets, checks, schedules, sensors."""
+"""Dagster's definitions: assets, checks, schedules, sensors."""

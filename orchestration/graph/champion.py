@@ -1,4 +1,4 @@
-"""Whether the bundle that the pointer names is the one that serves."""
+"""Confirms that serving uses the bundle that the pointer names."""
 
 import json
 import time
@@ -9,13 +9,15 @@ import httpx
 
 
 class NotServed(RuntimeError):
-    """Serving runs and does not use the champion; the message says what it said."""
+    """Serving runs and does not use the champion. The message holds its answer."""
 
 
 @dataclass(frozen=True)
 class Champion:
-    """version: what the pointer names, None before the first promotion. serving: the version that answers, None when it
-    is not up."""
+    """`version`: what the pointer names; None before the first promotion.
+
+    `serving`: the version that answers; None when serving is down.
+    """
 
     version: str | None
     serving: str | None
@@ -24,8 +26,10 @@ class Champion:
 
 @dataclass(frozen=True)
 class Judged:
-    """NDCG@10 of `for you` on the weeks held back: of what ships (ranker or item_to_item) and of popularity on the same
-    cases."""
+    """NDCG@10 of `for you` on the held-out weeks.
+
+    One figure is of the shipped model (ranker or item_to_item), the other of popularity on the same cases.
+    """
 
     shipped: str
     ndcg: float
@@ -46,8 +50,9 @@ def judged_champion(models: Path) -> Judged | None:
 def confirm_champion(models: Path, serving_url: str | None, *, wait_seconds: float = 30.0) -> Champion:
     """Ask serving to look at the pointer and wait until it answers with that version.
 
-    A serving process that is down is no failure: it reads the same pointer when it starts. Raises NotServed when it is
-    up and refuses the bundle. Before the first promotion there is nothing to confirm: the shop answers with what sells.
+    It is no failure when serving is down: it reads the same pointer when it starts. Before the first promotion there
+    is nothing to confirm: the shop recommends best sellers.
+    Raises: NotServed when serving is up and refuses the bundle.
     """
     began = time.monotonic()
     pointer = models / "champion.json"

@@ -1,7 +1,7 @@
-"""dbt's graph read from the project's own files: no manifest and no dbt needed, so Dagster loads on a machine where
-nothing ran yet.
+"""dbt's graph, read from the project's SQL and yml files.
 
-A test compares it with the manifest that dbt writes.
+It needs neither dbt nor a manifest, so Dagster loads on a machine where nothing has run. A test compares it with the
+manifest that dbt writes.
 """
 
 import re
@@ -16,15 +16,18 @@ import yaml  # type: ignore[import-untyped]  # the wheel has no types
 _REF = re.compile(r"ref\(\s*'(\w+)'\s*\)")
 _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\(.*?endmacro", re.DOTALL)
 _SOURCE = re.compile(r"source\(\s*'(\w+)'\s*,\s*'(\w+)'\s*\)")
-# dbt's sources whose tables are assets of the same name; `build`, what the build itself knows, is none.
+# dbt's sources whose tables are assets of the same name. `build`, which the build itself fills, is not among them.
 _ASSETS = {"lake", "derived"}
 GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "transforms", "features": "features"}
 
 
 @dataclass(frozen=True)
 class DbtModel:
-    """One model. layer: its folder. parents: models, lake tables and Spark's derived tables it reads. tested: dbt has
-    data tests on it."""
+    """One model.
+
+    `layer`: its folder. `parents`: the models, lake tables and derived tables of Spark that it reads. `tested`: whether
+    dbt has data tests on it.
+    """
 
     name: str
     layer: str

@@ -1,4 +1,4 @@
-"""What a dbt run left behind, per model: seconds, and how its tests went."""
+"""The results of a dbt run per model: seconds and test results."""
 
 import json
 from collections import defaultdict
@@ -17,8 +17,7 @@ CHECK = "dbt_tests"
 
 @dataclass
 class ModelOutcome:
-    """seconds: time of the model itself. tests: how many ran on it. failed: names and messages of those that did not
-    pass."""
+    """`seconds`: time of the model itself. `tests`: how many ran on it. `failed`: names and messages of failed ones."""
 
     seconds: float = 0.0
     tests: int = 0
@@ -31,7 +30,7 @@ def read_outcomes(target: Path) -> dict[str, ModelOutcome]:
     outcomes: dict[str, ModelOutcome] = defaultdict(ModelOutcome)
     for result in json.loads((target / "run_results.json").read_bytes())["results"]:
         node = nodes.get(result["unique_id"])
-        if node is None:  # an exposure: somebody who reads a mart, nothing that ran
+        if node is None:  # an exposure: a reader of a mart, which does not run
             continue
         if node["resource_type"] == "model":
             outcomes[node["name"]].seconds = round(result["execution_time"], 3)
@@ -43,7 +42,7 @@ def read_outcomes(target: Path) -> dict[str, ModelOutcome]:
 
 
 def _tested_models(node: dict[str, object]) -> list[str]:
-    """Names of the models a test reads; none when the node is no test."""
+    """Names of the models a test reads; none when the node is not a test."""
     depends = node["depends_on"]
     assert isinstance(depends, dict)
     parents = depends["nodes"] if node["resource_type"] == "test" else []
@@ -63,7 +62,7 @@ def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -
 
 
 def failed_checks(models: Sequence[DbtModel], target: Path) -> Iterator[dg.AssetCheckResult]:
-    """The failing tests of a build that did not publish; nothing when dbt died before it wrote results."""
+    """The failing tests of a build that did not publish; nothing when dbt ended before it wrote results."""
     if not (target / "run_results.json").is_file():
         return
     outcomes = read_outcomes(target)

@@ -1,5 +1,8 @@
-"""Runs whose process is gone. Dagster's own monitoring cannot ask the launcher used on one machine, so such a run would
-stay "started" for ever, and with one run at a time nothing would ever be built again."""
+"""Runs whose process has ended.
+
+Dagster's run monitoring does not support the launcher used on one machine, so such a run would stay "started". With one
+run at a time, it would block every later run.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -8,13 +11,13 @@ import psutil
 if TYPE_CHECKING:
     import dagster as dg
 
-_CLOCK_SECONDS = 2.0  # psutil computes start times from the boot time, which moves a little when the clock is corrected
+_CLOCK_SECONDS = 2.0  # psutil computes start times from the boot time, which shifts when the clock is corrected
 
 
 def fail_dead_runs(instance: "dg.DagsterInstance") -> list[str]:
-    """Mark every started run failed whose process ended (kill -9, `souk down`, a crash); returns their ids.
+    """Mark as failed every started run whose process ended (kill -9, `souk down`, a crash); returns their ids.
 
-    Only where runs are processes of this machine: another launcher's are asked by Dagster's daemon.
+    Applies only where runs are processes of this machine; Dagster's daemon monitors those of other launchers.
     """
     import dagster as dg
 
@@ -28,13 +31,15 @@ def fail_dead_runs(instance: "dg.DagsterInstance") -> list[str]:
 
 
 def _alive(instance: "dg.DagsterInstance", run_id: str) -> bool:
-    """Whether the process that told the run's start still lives. A process that is younger than the event only has the
-    same number."""
+    """Whether the process that reported the run's start still runs.
+
+    A process that began after that event reuses the pid.
+    """
     import dagster as dg
 
     starts = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)
     if not starts:
-        return True  # not begun yet: Dagster's start timeout decides
+        return True  # it has not begun: Dagster's start timeout applies
     try:
         process = psutil.Process(starts[-1].get_dagster_event().pid)
         same: bool = process.create_time() <= starts[-1].timestamp + _CLOCK_SECONDS

@@ -1,6 +1,6 @@
-"""Everything Dagster knows. Assets and checks are loaded by module: a new one needs no entry here.
+"""Dagster's entry point. Assets and checks are loaded by module: a new one needs no entry here.
 
-Loading reads files of the repository only: no lake, no manifest, no server need exist.
+Loading reads files of the repository only. It needs no lake, manifest or server.
 """
 
 import dagster as dg
@@ -17,5 +17,5 @@ defs = dg.Definitions(
     schedules=[nightly],
     sensors=[lake_moved],
     resources={"platform": Platform()},
-    executor=dg.in_process_executor,  # a step is seconds of work; a process per step would cost more than the step
+    executor=dg.in_process_executor,  # steps take seconds; a process per step would cost more than the step
 )

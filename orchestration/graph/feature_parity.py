@@ -1,4 +1,4 @@
-"""Do the online store and the published files say the same about a sample of the entities that are online?"""
+"""Compares the online store with the published files for a sample of the online entities."""
 
 import random
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from features.settings import FeatureSettings
 
 @dataclass(frozen=True)
 class Parity:
-    """compared: values looked at. differing: `entity id column: offline, online`, at most 20."""
+    """`compared`: number of values. `differing`: `entity id column: offline, online`, at most 20."""
 
     compared: int
     differing: list[str]
@@ -38,9 +38,9 @@ def compare_online(settings: FeatureSettings, sample: int = 100, seed: int = 0) 
 
 
 def _sample(stored: StoredRows, entity: Entity, size: int, seed: int) -> list[str]:
-    """Ids that have a row."""
+    """A random sample of ids that have a row."""
     known = {str(key) for model in ONLINE if entity_of(model) == entity for key in stored.newest(model)[KEYS[entity]]}
-    return sorted(random.Random(seed).sample(sorted(known), min(size, len(known))))  # noqa: S311 - a sample, no secret
+    return sorted(random.Random(seed).sample(sorted(known), min(size, len(known))))  # noqa: S311 - a sample, not a secret
 
 
 def _differences(where: str, offline: dict[str, object], online: Mapping[str, Value]) -> list[str]:

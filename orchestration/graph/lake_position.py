@@ -1,4 +1,4 @@
-"""Waiting until the lake holds everything the shop has committed, and saying where each of its tables stands."""
+"""Waits until the lake holds everything that the shop has committed, and counts the rows of each table."""
 
 import json
 import time
@@ -18,12 +18,12 @@ _STUCK_SECONDS = 180.0
 
 
 class LakeBehind(RuntimeError):
-    """The lake does not come to the shop's position; the message says what to start or to look at."""
+    """The lake does not reach the shop's position. The message says what to start or to inspect."""
 
 
 @dataclass(frozen=True)
 class LakePosition:
-    """The lake once it held everything: its watermark, rows by table, how long that took."""
+    """The lake after it caught up: its watermark, rows by table, seconds of waiting."""
 
     watermark: Watermark
     rows: dict[str, int]
@@ -33,9 +33,8 @@ class LakePosition:
 def reach_source(settings: WarehouseSettings, *, start_seconds: float = 60.0) -> LakePosition:
     """Wait until the lake's watermark is at or past what Postgres has committed now.
 
-    Waits as long as the lake advances or CDC's heartbeat is fresh and says why it does not; `start_seconds` for a CDC
-    that just starts.
-    Raises: LakeBehind when CDC is down or failed, or nothing moved for three minutes.
+    Waits while the lake advances or CDC's heartbeat is fresh. A CDC that is starting gets `start_seconds`.
+    Raises: LakeBehind when CDC is down or failed, or when the lake did not advance for three minutes.
     """
     began = time.monotonic()
     target = _mark_source(settings.source_url)
@@ -64,14 +63,14 @@ def count_rows(lake: str, mark: Watermark) -> dict[str, int]:
     """Rows of every table at a watermark."""
     with connect() as con:
         attach(con, lake, mark)
-        counts = {name: con.execute(f"SELECT count(*) FROM lake.{quote(name)}").fetchone() for name in mark.versions}  # noqa: S608 - quoted names of our own
+        counts = {name: con.execute(f"SELECT count(*) FROM lake.{quote(name)}").fetchone() for name in mark.versions}  # noqa: S608 - quoted names from the contract
     return {name: int(row[0]) if row else 0 for name, row in counts.items()}
 
 
 def _mark_source(url: str) -> int:
-    """Commit a message that CDC will see, and return its position: whatever was committed before lies before it.
+    """Commit a message that CDC will receive, and return its position. Earlier commits have lower positions.
 
-    Not the position the server has written to: with synchronous_commit off that is behind what was committed.
+    The server's write position would not do: with synchronous_commit off it is behind the last commit.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute("select pg_logical_emit_message(true, 'souk.pipeline', '')::text").fetchone()
@@ -91,13 +90,13 @@ def _written_lsn(path: Path) -> int:
 
 
 def _failure(path: Path) -> str | None:
-    """What CDC itself says went wrong."""
+    """The error that CDC reports."""
     status = _status(path)
     return f"CDC failed: {status.get('error')}" if status.get("state") == "failed" else None
 
 
 def _problem(path: Path) -> str | None:
-    """Why waiting longer is pointless, None when CDC looks alive."""
+    """Why waiting would not help; None when CDC runs."""
     status = _status(path)
     if not status:
         return f"CDC never ran here (no {path}): `souk up`, or `python -m warehouse.cdc`"

@@ -1,4 +1,4 @@
-"""Types of what assets report; Dagster's own are generic or private."""
+"""Types for the metadata of assets; Dagster's own types are generic or private."""
 
 from typing import TypeAlias
 

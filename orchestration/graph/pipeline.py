@@ -1,7 +1,7 @@
-"""`python -m orchestration.graph.pipeline`: every arrow once, in this process, as one Dagster run that its pages show.
+"""`python -m orchestration.graph.pipeline`: runs every step once, in this process, as one run in Dagster's pages.
 
-The next call continues a run that failed or was killed from the step that failed, within an hour; `--from-start` begins
-anew.
+When a run failed or was killed, the next call within an hour continues at the failed step; `--from-start` runs every
+step again.
 """
 
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TAG = "souk/pipeline"
 _QUIET = {
     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}
-}  # RunProgress tells the same in a line per step
+}  # RunProgress prints the same as a line per step
 _RESUME_WITHIN = timedelta(hours=1)
 _POLL_SECONDS = 1.0
 err = Console(stderr=True)
@@ -35,8 +35,10 @@ err = Console(stderr=True)
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What one call did. seconds by step, in order; failed: step -> what it said; resumed: whether it continued an
-    earlier run."""
+    """The result of one call.
+
+    `seconds`: by step, in order. `failed`: step -> error message. `resumed`: whether it continued an earlier run.
+    """
 
     run_id: str
     job: str
@@ -50,10 +52,9 @@ class PipelineResult:
 def run_pipeline(
     job_name: str = "everything", *, from_start: bool = False, definitions: "dg.Definitions | None" = None
 ) -> PipelineResult:
-    """Run a job in process on the instance of DAGSTER_HOME (a throw-away one without it) and report each step on
-    stderr.
+    """Run a job in this process on the instance of DAGSTER_HOME and report each step on stderr.
 
-    The job's own failures are in the result, not raised.
+    Without DAGSTER_HOME the instance is temporary. Failures of the job are in the result, not raised.
     """
     began = time.monotonic()
     job = (definitions or _product()).resolve_job_def(job_name)
@@ -81,24 +82,24 @@ def run_pipeline(
 
 
 def _product() -> "dg.Definitions":
-    """The product's own graph: seconds to import, so not before the arguments are read."""
+    """The product's graph. It takes seconds to import, so the arguments are parsed first."""
     from orchestration.graph.definitions import defs
 
     return defs
 
 
 def open_instance() -> "dg.DagsterInstance":
-    """Dagster's own instance when DAGSTER_HOME is set up, so that the run shows in its pages."""
+    """The instance of DAGSTER_HOME when that is set up, so that the run appears in Dagster's pages."""
     import dagster as dg
 
-    home = os.environ.get("DAGSTER_HOME", "")  # Dagster's own variable, read the way Dagster reads it
+    home = os.environ.get("DAGSTER_HOME", "")  # Dagster's variable, read as Dagster reads it
     return (
         dg.DagsterInstance.get() if home and (Path(home) / "dagster.yaml").is_file() else dg.DagsterInstance.ephemeral()
     )
 
 
 def _wait_for_others(instance: "dg.DagsterInstance") -> None:
-    """One run at a time, here as in Dagster's queue: two would build the marts and train at once."""
+    """Wait for other runs, as Dagster's queue does: two runs would build the marts and train at once."""
     import dagster as dg
 
     busy = dg.RunsFilter(
@@ -117,7 +118,7 @@ def _wait_for_others(instance: "dg.DagsterInstance") -> None:
 
 
 def _unfinished(instance: "dg.DagsterInstance", job_name: str) -> "dg.DagsterRun | None":
-    """The newest run of this command when it failed or was interrupted lately."""
+    """The newest run of this command when it recently failed or was interrupted."""
     import dagster as dg
 
     records = instance.get_run_records(dg.RunsFilter(job_name=job_name, tags={_TAG: job_name}), limit=1)
@@ -127,9 +128,9 @@ def _unfinished(instance: "dg.DagsterInstance", job_name: str) -> "dg.DagsterRun
 
 
 def _left_over(instance: "dg.DagsterInstance", run: "dg.DagsterRun", job: "dg.JobDefinition") -> "list[dg.AssetKey]":
-    """Assets of the job that the failed run, and the runs it continued, did not make or whose blocking check failed.
+    """Assets that the failed run and the runs it continued did not make, or whose blocking check failed.
 
-    What is made together is left together: Dagster refuses half of a step.
+    Assets of one step are run again together, because Dagster refuses a part of a step.
     """
     import dagster as dg
 

@@ -1,5 +1,7 @@
-"""What earlier steps recorded in Dagster: figures of assets, and the watermark that all steps of a run read, so that
-Spark, dbt and the checks see one state of the shop."""
+"""Values that earlier steps recorded in Dagster: figures of assets, and the watermark of the run.
+
+Spark, dbt and the checks read at that watermark, so they see one state of the shop.
+"""
 
 import dagster as dg
 
@@ -11,7 +13,7 @@ _RECORDED_ON = dg.AssetKey("orders")
 
 
 def recorded_watermark(instance: dg.DagsterInstance, platform: Platform) -> Watermark:
-    """The watermark of the last lake step while the lake still has it, else the newest one.
+    """The watermark of the last lake step if the lake still has it, else the newest one.
 
     Raises: LakeNotReady for an empty lake.
     """

@@ -1,5 +1,4 @@
-"""What assets, checks and sensors need to know about the machine: each package's own settings, read when a step runs,
-never at import."""
+"""The settings of each package for assets, checks and sensors; read when a step runs, never at import."""
 
 from dagster import ConfigurableResource
 
@@ -33,7 +32,7 @@ class Platform(ConfigurableResource[None]):
 
     @property
     def serving_url(self) -> str | None:
-        """Where the recommender answers, None when nobody said."""
+        """Base URL of the recommender; None when it is not configured."""
         return load_settings().serving_url
 
     def contract(self) -> Contract:
@@ -41,5 +40,5 @@ class Platform(ConfigurableResource[None]):
         return load_contract(self.warehouse.contract_path)
 
     def watermark(self) -> Watermark | None:
-        """The lake's newest watermark, None before the first snapshot is whole."""
+        """The lake's newest watermark; None before the first snapshot is complete."""
         return latest_watermark(self.warehouse.lake_uri)

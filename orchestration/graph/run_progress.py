@@ -1,4 +1,4 @@
-"""What a Dagster run in this process is doing, told line by line while it works, and its timings afterwards."""
+"""Prints the progress of a Dagster run in this process, and reads its timings afterwards."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _POLL_SECONDS = 0.3
 
 
 class RunProgress:
-    """Follows the run's events in a thread of its own and prints each step's begin and end."""
+    """Follows the run's events in a separate thread and prints each step's begin and end."""
 
     def __init__(self, instance: "dg.DagsterInstance", run_id: str, console: Console) -> None:
         self._instance, self._run_id, self._console = instance, run_id, console
@@ -36,7 +36,7 @@ class RunProgress:
             self._tell()
 
     def _tell(self) -> None:
-        """Print what happened since the last look."""
+        """Print the events since the last call."""
         import dagster as dg
 
         if not self._instance.has_run(self._run_id):
@@ -56,7 +56,7 @@ class RunProgress:
 
 
 def step_seconds(instance: "dg.DagsterInstance", run_id: str) -> dict[str, float]:
-    """Step -> seconds, in the order they began; steps that did not end are left out."""
+    """Step -> seconds, in the order they began, without steps that did not end."""
     stats = instance.get_run_step_stats(run_id)
     timed = [
         (s.start_time, s.end_time, s.step_key) for s in stats if s.start_time is not None and s.end_time is not None
@@ -65,7 +65,7 @@ def step_seconds(instance: "dg.DagsterInstance", run_id: str) -> dict[str, float
 
 
 def failed_steps(instance: "dg.DagsterInstance", run_id: str) -> dict[str, str]:
-    """Step -> the innermost error's words; a blocking check that failed counts, with its asset's name."""
+    """Step -> the message of the innermost error. A failed blocking check counts, under its asset's name."""
     import dagster as dg
 
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The jobs, and when they run by the clock."""
+"""The jobs and their schedules."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""What runs because something happened: the lake moved."""
+"""Starts a run when the lake has changed."""
 
 import dagster as dg
 
@@ -45,9 +45,9 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
 
 
 def built_at(platform: Platform) -> Watermark | None:
-    """The watermark of the published features, whoever built them; None before the first build.
+    """The watermark of the published features, whichever run built them; None before the first build.
 
-    A watermark the lake has folded away comes back without tables, which no position equals.
+    A watermark that the lake has folded away is returned without tables, so it equals no position.
     """
     try:
         text = watermark(published(platform.features)).lsn_text
@@ -61,12 +61,14 @@ def built_at(platform: Platform) -> Watermark | None:
 
 
 def marts_sources(platform: Platform) -> set[str]:
-    """Lake tables that some dbt model reads. Not Spark's derived tables: they move when a run made them, not when the
-    shop did."""
+    """Lake tables that a dbt model reads.
+
+    Spark's derived tables are left out: a run changes them, not the shop.
+    """
     models = read_project(platform.transforms.dbt_project)
     return {parent for model in models for parent in model.parents}.intersection(lake_tables())
 
 
 def position_of(mark: Watermark, tables: set[str]) -> str:
-    """Versions of these tables' change logs: the same text means the same rows."""
+    """Versions of these tables' change logs as text; equal texts mean equal rows."""
     return ",".join(f"{name}:{version.changes}" for name, version in sorted(mark.versions.items()) if name in tables)

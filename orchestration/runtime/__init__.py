@@ -1,2 +1,4 @@
-"""Processes on one machine: launchers of the embedded servers, the service table, the supervisor, ports, secrets and
-checks."""
+"""Processes on one machine.
+
+Launchers of the embedded servers, the service table, the supervisor, ports, secrets and checks.
+"""

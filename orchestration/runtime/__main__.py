@@ -1,5 +1,7 @@
-"""`python -m orchestration.runtime`: the supervisor process. `souk up` starts it, detached, and waits for what it
-reports."""
+"""`python -m orchestration.runtime`: the supervisor process.
+
+`souk up` starts it detached and waits until it reports.
+"""
 
 import sys
 
@@ -11,7 +13,7 @@ from warehouse.logs import configure
 
 
 def main() -> int:
-    """Supervise the state directory of the environment until SIGTERM; 1 when another supervisor already does."""
+    """Supervise the state directory of the environment until SIGTERM. Returns 1 when another supervisor runs."""
     configure("info")
     machine = load_machine(load_settings())
     if machine is None:

@@ -16,8 +16,8 @@ class RolePasswords:
 
 
 def prepare_server(admin_url: str, passwords: RolePasswords, databases: Sequence[str] = DATABASES) -> None:
-    """Create the roles and databases that are missing, and set the passwords to the given ones. Safe to repeat."""
-    import psycopg  # half a second that commands without a database need not pay
+    """Create missing roles and databases, and set the given passwords. Safe to repeat."""
+    import psycopg  # takes half a second to import; commands without a database do not need it
     from psycopg import sql
 
     with psycopg.connect(admin_url, autocommit=True) as admin:

@@ -1,4 +1,4 @@
-"""One supervised process: its life as a small state machine that the supervisor's loop drives."""
+"""One supervised process, as a state machine that the supervisor's loop advances."""
 
 import contextlib
 import os
@@ -16,12 +16,12 @@ from orchestration.runtime.state import Record, start_time_of, write_record
 
 _FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.4, 5.0
 _LONGEST_BACKOFF_SECONDS = 30.0
-_CALM_SECONDS = 60.0  # after this long in health an earlier crash no longer counts
-_ONCE_ATTEMPTS = 3  # a migration may lose a lock once; it is not broken until it fails again
+_CALM_SECONDS = 60.0  # after this long healthy, earlier crashes do not count
+_ONCE_ATTEMPTS = 3  # a migration may lose a lock; a third failure is final
 
 
 class Child:
-    """Only the supervisor's main thread calls its methods: a child dies with the thread that started it."""
+    """Only the supervisor's main thread calls these methods: a child ends with the thread that started it."""
 
     def __init__(
         self, service: Service, layout: Layout, environment: dict[str, str], cwd: Path, pool: Executor
@@ -41,7 +41,7 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether a process exists that was not reaped yet."""
+        """Whether a process exists that has not been reaped."""
         return self._process is not None
 
     @property
@@ -50,7 +50,7 @@ class Child:
         return self.was_healthy
 
     def tick(self, now: float, *, may_start: bool) -> None:
-        """Look once: reap, prepare, start, check. Never blocks."""
+        """Advance one step: reap, prepare, start or check. Never blocks."""
         if self._process is not None:
             if self._ended(self._process):
                 self._after_exit(now, self._process.wait())
@@ -79,7 +79,7 @@ class Child:
                 drop_root=self.service.drop_root,
                 death_signal=self.service.stop_signal,
             )
-        except Exception as problem:  # noqa: BLE001 - whatever keeps one service from starting must not end the supervisor
+        except Exception as problem:  # noqa: BLE001 - a service that cannot start must not end the supervisor
             self._fail(now, str(problem))
             return
         self.state, self.message = "starting", ""
@@ -93,8 +93,10 @@ class Child:
         self.state = "failed" if self.service.once and self._failures >= _ONCE_ATTEMPTS else "restarting"
 
     def _ended(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether it exited. Its group is killed before it is reaped: until then no other process can own that group's
-        number."""
+        """Whether it exited. Kills its group before it is reaped.
+
+        Until the leader is reaped, no other process can get the group's number.
+        """
         if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return False
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -134,7 +136,7 @@ class Child:
         self._next_check = now + (_LATER_CHECKS_SECONDS if health.ok else _FIRST_CHECKS_SECONDS)
 
     def ask_to_stop(self, now: float) -> None:
-        """Signal it once; `enforce_stop` kills it when the grace is over."""
+        """Signal it once; `enforce_stop` kills it after the grace period."""
         if self._process is None:
             self.state = "stopped"
         elif self._kill_at is None:
@@ -145,7 +147,7 @@ class Child:
         self.publish()
 
     def enforce_stop(self, now: float) -> None:
-        """Reap it if it ended, kill its whole group if it had its time."""
+        """Reap it if it ended; kill its group if the grace period is over."""
         if self._process is None:
             return
         if not self._ended(self._process) and self._kill_at is not None and now > self._kill_at:
@@ -157,7 +159,7 @@ class Child:
             self.publish()
 
     def publish(self) -> None:
-        """Write run/<service>.json when something changed. A full disk must not stop the supervising."""
+        """Write run/<service>.json when something changed. A full disk does not stop the supervisor."""
         pid = None if self._process is None else self._process.pid
         if self._written is not None and (
             self._written.pid,
@@ -174,5 +176,5 @@ class Child:
 
 
 def now() -> float:
-    """Seconds on a clock that never jumps."""
+    """Seconds on the monotonic clock."""
     return time.monotonic()

@@ -1,4 +1,4 @@
-"""Only one `up` or `down` of a state directory works at a time; the second waits for the first."""
+"""One `up` or `down` per state directory at a time; a second one waits for the first."""
 
 import contextlib
 import fcntl
@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.layout import Layout
 
-_LONGEST_WAIT_SECONDS = 1000.0  # a little more than the longest start
+_LONGEST_WAIT_SECONDS = 1000.0  # longer than the longest start
 _SAY_SO_AFTER_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
 def one_command(layout: Layout, meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock; `meanwhile` is called again and again while another command holds it.
+    """Hold the lock. `meanwhile` is called repeatedly while another command holds it.
 
     Raises: RuntimeProblem when the lock cannot be written or the other command does not end.
     """

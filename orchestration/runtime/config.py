@@ -1,4 +1,4 @@
-"""What is generated once per state directory and kept: passwords, secrets, signing key, ports."""
+"""Passwords, secrets, signing key and ports: generated once per state directory, then kept."""
 
 import json
 import secrets
@@ -13,12 +13,12 @@ from orchestration.runtime.layout import Layout
 from orchestration.runtime.ports import choose_port, is_free
 from warehouse.files import replace_file
 
-_VERSION = 1  # of config.json; goes up when an older Souk could no longer work with the file
+_VERSION = 1  # of config.json; increased when an older Souk cannot read the file
 PORT_NAMES = ("postgres", "redis", "sandbox", "api", "serving", "dagster", "dagster-code", "mlflow")
 
 
 def _damaged(layout: Layout, how: str) -> RuntimeProblem:
-    # Never made anew by itself: the passwords in it open the data that lies beside it.
+    # Never regenerated automatically: the data in the same directory needs the passwords in it.
     return RuntimeProblem(
         f"{layout.config} is damaged ({how}). Restore a copy, or move {layout.home} away to begin anew."
     )
@@ -39,7 +39,7 @@ def _readable(layout: Layout, text: bytes) -> object:
 
 
 def _password() -> str:
-    return secrets.token_hex(16)  # hex: needs no quoting in a URL
+    return secrets.token_hex(16)  # hex needs no quoting in a URL
 
 
 def _secret() -> str:
@@ -62,8 +62,10 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, layout: Layout) -> Self | None:
-        """The stored one, or None before the first start. Raises RuntimeProblem when the file is damaged or newer than
-        we are."""
+        """The stored config, or None before the first start.
+
+        Raises: RuntimeProblem when the file is damaged or of a newer version.
+        """
         try:
             text = layout.config.read_bytes()
         except FileNotFoundError:
@@ -79,8 +81,10 @@ class Config(BaseModel):
         replace_file(layout.config, json.dumps(self.model_dump(), indent=2) + "\n", mode=0o600)
 
     def with_free_ports(self, running: Collection[str] = ()) -> tuple[Self, list[str]]:
-        """Every port set and free; ports of services in `running` are kept. Returns the config and the names that had
-        to move."""
+        """A config in which every port is set and free; services in `running` keep theirs.
+
+        Returns the config and the names whose port changed.
+        """
         ports = {name: port for name, port in self.ports.items() if name in PORT_NAMES}
         moved = []
         for name in PORT_NAMES:
@@ -95,11 +99,11 @@ class Config(BaseModel):
 
 
 def ensure_signing_key(layout: Layout) -> Path:
-    """The Ed25519 key (PEM, PKCS8) that signs access tokens; made on first use."""
+    """The Ed25519 key (PEM, PKCS8) that signs access tokens; created on first use."""
     path = layout.keys / "jwt.pem"
     if not path.exists():
         from cryptography.hazmat.primitives import (
-            serialization,  # once per state directory, so not on every command's bill
+            serialization,  # slow to import, and needed once per state directory
         )
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

@@ -1,4 +1,4 @@
-"""`up` and `down`: start the supervisor and wait for health; stop everything that is ours and nothing else."""
+"""`up` starts the supervisor and waits for health; `down` stops the processes of this state directory only."""
 
 import contextlib
 import os
@@ -30,14 +30,14 @@ _END_SECONDS = 20.0
 _CRASHES_TO_GIVE_UP = 3
 _LOG_LINES = 15
 _BIG_LOG_BYTES = 20 * 1024**2
-# Supervisors started by this process. Without a reference Python warns that a running child is forgotten, which is what
-# we want here.
+# Supervisors started by this process. They outlive it; the reference avoids Python's warning about a child that still
+# runs.
 _DETACHED: list[subprocess.Popen[bytes]] = []
 Progress = Callable[[Mapping[str, Record]], None]
 
 
 class _SupervisorEnded(RuntimeProblem):
-    """It ended while we waited for health."""
+    """The supervisor ended while this command waited for health."""
 
 
 def _quiet(_: Mapping[str, Record]) -> None:
@@ -45,9 +45,9 @@ def _quiet(_: Mapping[str, Record]) -> None:
 
 
 def up(settings: Settings, progress: Progress = _quiet) -> Machine:
-    """Start what does not run yet and return when all of it is healthy. A second call while it runs changes nothing.
+    """Start what does not run and return when everything is healthy. A second call changes nothing.
 
-    Raises: RuntimeProblem naming the cause and the fix; then nothing that this call started is left running.
+    Raises: RuntimeProblem naming the cause and the fix; everything that this call started has then been stopped.
     """
     layout = open_layout(settings.home)
     if unknown := settings.chosen_services - set(NAMES):
@@ -65,13 +65,13 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
     with one_command(layout):
         if supervisor_lives(layout):
             machine = _running_machine(settings, layout)
-            with contextlib.suppress(_SupervisorEnded):  # killed a moment ago; then as if it had not been there
+            with contextlib.suppress(_SupervisorEnded):  # it was killed meanwhile: start a new one
                 _wait_until_healthy(machine, progress)
                 return machine
         try:
             machine = _launch(settings, layout)
             _wait_until_healthy(machine, progress)
-        except BaseException:  # also Ctrl-C: nothing is left half started
+        except BaseException:  # also Ctrl-C: stop what was started
             _stop(layout, _quiet)
             raise
         return machine
@@ -85,8 +85,10 @@ def _refuse_unless_ready(settings: Settings, layout: Layout) -> None:
 
 
 def _running_machine(settings: Settings, layout: Layout) -> Machine:
-    """The machine whose supervisor runs. Raises: RuntimeProblem when that one was started for fewer services or by
-    older code."""
+    """The machine whose supervisor runs.
+
+    Raises: RuntimeProblem when that supervisor was started for fewer services or by older code.
+    """
     machine = load_machine(settings)
     if machine is None:
         raise RuntimeProblem(
@@ -101,7 +103,7 @@ def _running_machine(settings: Settings, layout: Layout) -> Machine:
 
 
 def _launch(settings: Settings, layout: Layout) -> Machine:
-    """Clean what a killed supervisor left, fix ports, start the supervisor detached."""
+    """End what a killed supervisor left, assign ports, start the supervisor detached."""
     end_leftovers(layout)
     _forget_records(layout)
     try:
@@ -116,7 +118,7 @@ def _launch(settings: Settings, layout: Layout) -> Machine:
         sys.stderr.write(f"ports taken by others, moved: {', '.join(moved)}\n")
     _trim_logs(layout)
     with layout.log(SUPERVISOR).open("ab") as log:
-        process = subprocess.Popen(  # kept below: it outlives this command, no parent waits for it
+        process = subprocess.Popen(  # kept below: it outlives this command
             [sys.executable, "-m", "orchestration.runtime"],
             cwd=ROOT,
             env={**os.environ, "SOUK_HOME": str(layout.home)},
@@ -160,15 +162,14 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
             and supervisor_lives(machine.layout)
         ):
             return
-        if full := lack_of_room(
-            machine.layout.home, FULL_BYTES
-        ):  # then the records may be old, and waiting for them is in vain
+        # On a full disk the records may be old, and waiting would not help.
+        if full := lack_of_room(machine.layout.home, FULL_BYTES):
             raise RuntimeProblem(
                 f"disk: {full}. What was acknowledged is kept; `souk up` continues with it once there is room."
             )
         for name, record in records.items():
             crashed = record.state == "restarting" and record.restarts - before[name] >= _CRASHES_TO_GIVE_UP
-            # `unhealthy` was healthy before and may only be slow for a moment: the deadline decides about it.
+            # An `unhealthy` service was healthy before and may recover: it fails only at the deadline.
             if record.state == "failed" or crashed:
                 raise RuntimeProblem(_not_healthy(machine.layout, record))
         if time.monotonic() > deadline:
@@ -185,12 +186,12 @@ def _how_it_ended(layout: Layout) -> str:
 
 
 def _well(record: Record) -> bool:
-    """Done, or healthy and not killed since the supervisor last looked."""
+    """Done, or healthy and still running since the supervisor's last check."""
     return record.state == "done" or (record.state == "healthy" and process_of(record) is not None)
 
 
 def _answer_now(services: Sequence[Service], records: Mapping[str, Record]) -> bool:
-    """Ask each service itself: what was killed a moment ago still looks healthy in its record."""
+    """Ask each service itself: its record stays healthy for a moment after it was killed."""
     return all(service.once or service.check(records[service.name].pid or 0).ok for service in services)
 
 
@@ -208,9 +209,9 @@ def tail(log: Path, lines: int = _LOG_LINES) -> str:
 
 
 def down(settings: Settings, progress: Progress = _quiet) -> None:
-    """Stop everything that `up` started, in reverse order, gracefully then by force. Harmless when nothing runs.
+    """Stop everything that `up` started, in reverse order, gracefully then by force. Does nothing when nothing runs.
 
-    An `up` that is still at work does not have to come to its end first: it sees its supervisor go, and gives up.
+    It does not wait for an `up` that is still starting: that one sees its supervisor end and gives up.
     """
     layout = open_layout(settings.home)
     if not layout.run.exists():
@@ -220,7 +221,7 @@ def down(settings: Settings, progress: Progress = _quiet) -> None:
 
 
 def _ask_to_end(layout: Layout) -> psutil.Process | None:
-    """SIGTERM to the supervisor; None when none lives."""
+    """Send SIGTERM to the supervisor; None when none runs."""
     supervisor = process_of(read_record(layout, SUPERVISOR))
     if supervisor is None or not supervisor_lives(layout):
         return None
@@ -251,8 +252,10 @@ def _all_records(layout: Layout) -> dict[str, Record]:
 
 
 def end_leftovers(layout: Layout) -> None:
-    """End what a killed supervisor left: recorded processes whose start time still matches, and all that carry our
-    mark."""
+    """End what a killed supervisor left running.
+
+    That is each recorded process whose start time matches, and each process with the mark of this state directory.
+    """
     leftovers = {process.pid: process for process in supervised_processes(layout.home)}
     for record in _all_records(layout).values():
         process = process_of(record)
@@ -266,8 +269,10 @@ def end_leftovers(layout: Layout) -> None:
 
 
 def _still_there(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until they ended, at most `seconds`; who has not. A zombie has ended: reaping it is its parent's business,
-    not ours."""
+    """Wait at most `seconds` for the processes to end; returns those that still run.
+
+    A zombie counts as ended; its parent reaps it.
+    """
     deadline = time.monotonic() + seconds
     left = list(processes)
     while left and time.monotonic() < deadline:
@@ -284,15 +289,17 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _signal(processes: Sequence[psutil.Process], *, postgres: signal.Signals, others: signal.Signals) -> None:
-    """Postgres has signals of its own: SIGINT ends it fast and cleanly, SIGQUIT at once; SIGTERM would wait for its
-    clients."""
+    """Signal Postgres and the other processes, each with its own signal.
+
+    Postgres stops fast and cleanly on SIGINT and at once on SIGQUIT; on SIGTERM it waits for its clients.
+    """
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(postgres if process.name() == "postgres" else others)
 
 
 def _forget_records(layout: Layout) -> None:
-    """Remove run/<service>.json; the heartbeats of cdc and worker stay, their last position is worth knowing."""
+    """Remove run/<service>.json. The heartbeats of cdc and worker stay, because they hold the last position."""
     for path in layout.run.glob("*.json"):
         if not path.stem.endswith("-status"):
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Dagster's own configuration files, written before it starts."""
+"""Dagster's configuration files, written before Dagster starts."""
 
 from pathlib import Path
 

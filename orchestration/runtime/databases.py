@@ -1,5 +1,7 @@
-"""`python -m orchestration.runtime.databases`: roles and databases of the server in use, embedded or not. Runs before
-the migrations."""
+"""`python -m orchestration.runtime.databases`: roles and databases of the server in use, embedded or not.
+
+Runs before the migrations.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -12,8 +14,11 @@ from orchestration.settings import load_settings
 
 
 def prepare_databases(machine: Machine) -> None:
-    """Embedded server: everything. A server of the operator's: only the databases of Dagster, MLflow and Feast, beside
-    the shop's."""
+    """Prepare the server.
+
+    On the embedded server: every role and database. On an operator's server: only the databases of Dagster, MLflow and
+    Feast, on the server of the shop's database.
+    """
     if machine.settings.database_url is None:
         prepare_server(
             machine.cluster.url(), RolePasswords(machine.config.owner_password, machine.config.replicator_password)
@@ -24,8 +29,10 @@ def prepare_databases(machine: Machine) -> None:
 
 
 def check_outside_server(database_url: str, replication_url: str) -> None:
-    """What change capture needs of a server that is not ours. Raises RuntimeProblem saying what to set; nothing is
-    changed."""
+    """Check that an operator's server is configured for change capture. Changes nothing.
+
+    Raises: RuntimeProblem naming the setting to change.
+    """
     if urlsplit(database_url).scheme not in {"postgresql", "postgres"}:
         raise RuntimeProblem("DATABASE_URL must look like postgresql://user:password@host:port/database")
     level = _one(database_url, "DATABASE_URL", "show wal_level")
@@ -48,7 +55,7 @@ def check_outside_server(database_url: str, replication_url: str) -> None:
 
 
 def _one(url: str, name: str, query: str) -> object:
-    import psycopg  # half a second that commands without a database need not pay
+    import psycopg  # takes half a second to import; commands without a database do not need it
 
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
@@ -62,8 +69,10 @@ def _one(url: str, name: str, query: str) -> object:
 
 
 def create_siblings(database_url: str, names: Sequence[str]) -> None:
-    """Create missing databases on the server of `database_url`. Raises RuntimeProblem with the statements when the role
-    may not."""
+    """Create missing databases on the server of `database_url`.
+
+    Raises: RuntimeProblem with the SQL statements to run when the role may not create databases.
+    """
     import psycopg
     from psycopg import sql
 
@@ -80,7 +89,7 @@ def create_siblings(database_url: str, names: Sequence[str]) -> None:
 
 
 def main() -> int:
-    """Exit status 0, or 1 with one sentence."""
+    """Exit status 0, or 1 with an error message."""
     machine = load_machine(load_settings())
     if machine is None:
         sys.stderr.write("no state directory yet: run `souk up`\n")

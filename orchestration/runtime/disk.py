@@ -1,11 +1,11 @@
-"""Room for the state directory, in words that name the disk, the folder, what is free and what is needed."""
+"""Free space for the state directory. Messages name the disk, the folder, the free and the needed space."""
 
 import os
 import tempfile
 from pathlib import Path
 
 NEEDED_BYTES = 2 * 1024**3  # a demo's data, logs and the write-ahead log held back for change capture
-# Below this, what runs can soon write neither its data nor its records.
+# Below this, running processes will soon be unable to write data or records.
 FULL_BYTES = 16 * 1024**2
 _ADVICE = "free some, or set SOUK_HOME to a folder on a larger disk"
 
@@ -16,13 +16,13 @@ def existing_part(folder: Path) -> Path:
 
 
 def free_bytes(folder: Path) -> int:
-    """What we may still write on the disk of a folder that may not exist yet."""
+    """Bytes that this user may still write on the folder's disk. The folder need not exist."""
     state = os.statvfs(existing_part(folder))
     return state.f_bavail * state.f_frsize
 
 
 def lack_of_room(folder: Path, needed: int = NEEDED_BYTES) -> str | None:
-    """Why `folder` cannot take `needed` bytes more, or None when it can."""
+    """Why `folder` has no room for `needed` more bytes, or None when it has."""
     place = existing_part(folder)
     state = os.statvfs(place)
     free = state.f_bavail * state.f_frsize
@@ -40,7 +40,7 @@ def lack_of_room(folder: Path, needed: int = NEEDED_BYTES) -> str | None:
 
 
 def refusal_to_write(folder: Path) -> str | None:
-    """Why we may not write in `folder` or make it, or None when we may."""
+    """Why `folder` cannot be created or written, or None when it can."""
     place = existing_part(folder)
     try:
         with tempfile.TemporaryFile(dir=place):

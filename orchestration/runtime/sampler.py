@@ -1,4 +1,4 @@
-"""Memory of all processes of one state directory together, sampled while something runs."""
+"""Total memory of all processes of one state directory, sampled while something runs."""
 
 import contextlib
 import threading
@@ -14,8 +14,7 @@ _EVERY_SECONDS = 2.0
 
 
 class MemorySampler:
-    """Peak proportional set size: shared pages (Postgres' buffers, forked workers) count once, divided among those that
-    map them.
+    """Peak proportional set size: shared pages (Postgres' buffers, forked workers) count once in the total.
 
     Counts everything the supervisor runs and the tree below this process. Use as a context manager; read `peak_bytes`
     afterwards.
@@ -43,7 +42,7 @@ class MemorySampler:
             self.sample()
 
     def sample(self) -> int:
-        """Bytes now."""
+        """Current bytes."""
         own = psutil.Process()
         processes = {
             process.pid: process for process in (own, *own.children(recursive=True), *_with_backends(self._home))

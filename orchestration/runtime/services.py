@@ -1,4 +1,4 @@
-"""The table of everything `souk up` runs, in the order of their dependencies. A new process is one entry here."""
+"""The table of processes that `souk up` runs, in order of dependency. A new process is one entry here."""
 
 import importlib.machinery
 import importlib.util
@@ -13,8 +13,7 @@ from orchestration.runtime.health import Check, alive, heartbeat, http_ok, port_
 from orchestration.runtime.machine import Machine
 from orchestration.settings import ROOT
 
-# Every name the table below can have, in its order; which of them it has depends on the settings and on what is
-# installed.
+# Every name that the table below can hold, in its order. The settings and the installed packages decide which it holds.
 NAMES = (
     *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
     *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
@@ -23,7 +22,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Service:
-    """One process. `once`: runs to its end and must exit 0; the others are kept running."""
+    """One process. `once`: it runs to its end and must exit 0. All others are kept running."""
 
     name: str
     argv: tuple[str, ...]
@@ -36,7 +35,7 @@ class Service:
     drop_root: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 15.0
-    start_seconds: float = 400.0  # a cold, busy machine takes minutes to import MLflow and Dagster
+    start_seconds: float = 400.0  # a busy machine with a cold cache takes minutes to import MLflow and Dagster
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -44,9 +43,9 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def can_run(module: str) -> bool:
-    """Whether `python -m module` can start in the repository's folder, wherever we were started.
+    """Whether `python -m module` can start in the repository's folder, whatever the current one is.
 
-    Looks for the file: asking the import system would import the parents, seconds for some.
+    Looks for the file: the import system would import the parent packages, which takes seconds for some.
     """
     first, *rest = module.split(".")
     found = importlib.machinery.PathFinder.find_spec(first, [str(ROOT), *sys.path]) or importlib.util.find_spec(first)
@@ -57,8 +56,10 @@ def can_run(module: str) -> bool:
 
 
 def service_table(machine: Machine) -> tuple[Service, ...]:
-    """Everything this machine runs: embedded servers that no setting replaces, then ours, as far as they are installed
-    and chosen."""
+    """The processes of this machine: embedded servers that no setting replaces, then Souk's own.
+
+    Only installed and chosen ones are listed.
+    """
     chosen = machine.settings.chosen_services
     table = [*_stores(machine), *_shop(machine), *_platform(machine)]
     modules = {service.name: service.argv[2] for service in table if service.argv[:2] == (sys.executable, "-m")}
@@ -93,7 +94,7 @@ def _stores(machine: Machine) -> list[Service]:
                 url=f"postgresql://127.0.0.1:{cluster.port}",
                 prepare=prepare_postgres,
                 drop_root=True,
-                stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM would wait for clients
+                stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM waits for clients
                 grace_seconds=60.0,
             )
         )
@@ -149,7 +150,7 @@ def _shop(machine: Machine) -> list[Service]:
 
 
 def mlflow_environment(database_url: str, artifacts: str) -> dict[str, str]:
-    """What `mlflow server` tells its application, names of the pinned version (a test compares them with the wheel)."""
+    """Variables that `mlflow server` sets for its application, as named by the pinned version (tested on the wheel)."""
     return {
         "_MLFLOW_SERVER_FILE_STORE": database_url,
         "_MLFLOW_SERVER_REGISTRY_STORE": database_url,
@@ -172,8 +173,8 @@ def _platform(machine: Machine) -> list[Service]:
         services.append(
             Service(
                 "mlflow",
-                # What `mlflow server` ends up starting. Without that program in front of it, which stays, half the
-                # memory and imports.
+                # The application that `mlflow server` starts. Started directly, it needs half the memory and imports,
+                # because `mlflow server` itself would keep running.
                 _python(
                     *("uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--no-access-log"),
                     *("--port", str(machine.config.ports["mlflow"])),
@@ -186,13 +187,12 @@ def _platform(machine: Machine) -> list[Service]:
         )
     if not can_run("orchestration.graph.definitions"):
         return services
-    # One code server that both the pages and the daemon ask: the definitions (dbt manifest, Feast) are loaded once, not
-    # per process.
+    # The pages and the daemon share one code server: the definitions (dbt manifest, Feast) are loaded once.
     return [
         *services,
         Service(
             "dagster-code",
-            # The entry point option: runs start with this interpreter, whatever PATH says.
+            # With the entry point option, runs start with this interpreter and not with the one on PATH.
             _python(
                 *(
                     "dagster",
@@ -223,7 +223,7 @@ def _platform(machine: Machine) -> list[Service]:
             after=("dagster-code",),
             url=dagster,
         ),
-        # After the pages: whichever comes first creates the tables in Dagster's database, and two at once collide.
+        # After the pages: the first to start creates the tables in Dagster's database, and two at once collide.
         Service(
             "dagster-daemon",
             _python("dagster._daemon", "run", "-w", str(machine.layout.home / "dagster/workspace.yaml")),

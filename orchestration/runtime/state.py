@@ -1,4 +1,4 @@
-"""run/<service>.json: which process is which, safe against recycled pids, and finding every process that is ours."""
+"""run/<service>.json identifies each process, safe against reused pids; also finds every process of a directory."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import SUPERVISED
 from warehouse.files import replace_file
 
-# psutil computes start times from the boot time, which moves a little when the clock is corrected.
+# psutil computes start times from the boot time, which shifts when the clock is corrected.
 _START_TOLERANCE_SECONDS = 2.0
 
 
@@ -34,7 +34,7 @@ class Record:
 
 
 def write_record(layout: Layout, record: Record) -> None:
-    """Store atomically."""
+    """Write the record atomically."""
     replace_file(layout.run / f"{record.service}.json", json.dumps(asdict(record)) + "\n", mode=0o600)
 
 
@@ -47,7 +47,7 @@ def read_record(layout: Layout, service: str) -> Record | None:
 
 
 def start_time_of(pid: int) -> float | None:
-    """When the process began, seconds since the epoch; None when it is gone."""
+    """When the process began, in seconds since the epoch; None when it has ended."""
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:
@@ -69,8 +69,8 @@ def process_of(record: Record | None) -> psutil.Process | None:
 def supervised_processes(home: Path) -> Iterator[psutil.Process]:
     """Every live process of this state directory, grandchildren included; never this process or its ancestors.
 
-    Ours carry a mark in their environment. Postgres and Redis write their titles over theirs, so they are known by
-    where they work.
+    They carry a mark in their environment. Postgres and Redis overwrite theirs with a title, so they are recognized by
+    their working directory.
     """
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():

@@ -1,4 +1,4 @@
-"""What runs and how far the data has come, as one JSON document. Works, and answers quickly, when nothing runs."""
+"""The state of every service and the progress of the data, as one JSON document. Also answers when nothing runs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,8 +16,10 @@ Section = dict[str, object]
 
 
 def status_of(machine: Machine | None) -> dict[str, Section]:
-    """One section per service, plus `lake` and `marts`. Before the first start every service is unhealthy and every
-    value null."""
+    """One section per service, plus `lake` and `marts`.
+
+    Before the first start every service is unhealthy and every value is null.
+    """
     if machine is None:
         return {
             **{name: _section(name, None, None, Health(False, "never started")) for name in _SERVICES},
@@ -44,7 +46,7 @@ _NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
 
 
 def _outside(machine: Machine) -> set[str]:
-    """Servers of the operator's: the supervisor knows nothing of them."""
+    """Servers that the operator runs; the supervisor does not know them."""
     given = {
         "postgres": machine.settings.database_url,
         "redis": machine.settings.redis_url,
@@ -54,7 +56,7 @@ def _outside(machine: Machine) -> set[str]:
 
 
 def _why(record: Record | None, answer: str) -> str:
-    """What the supervisor knows of a service that is not well, and what the service itself answered."""
+    """The supervisor's message about an unhealthy service, and the answer of the service itself."""
     if record is None:
         return "not started"
     if process_of(record) is None:
@@ -84,7 +86,7 @@ def _pid(machine: Machine, name: str) -> int | None:
 
 def _addresses(machine: Machine) -> Mapping[str, str | None]:
     web = {name: machine.address(name) for name in ("sandbox", "api", "serving", "dagster", "mlflow")}
-    # worker and cdc listen nowhere.
+    # worker and cdc listen on no port.
     return {
         **web,
         "postgres": machine.database_url,
@@ -113,12 +115,12 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
 
 
 def _only_alive(check: Callable[[int], Health]) -> Check:
-    """A recent heartbeat of a process that is gone says nothing."""
+    """Ignore a recent heartbeat when its process has ended."""
     return lambda pid: check(pid) if pid else Health(False, "not running")
 
 
 def lake_status(machine: Machine) -> Section:
-    """How far the lake is behind Postgres: what cdc last reported, and measured here when it reports no more."""
+    """How far the lake is behind Postgres: cdc's last report, or a measurement here when cdc does not report."""
     reported = _json(machine.layout.run / "cdc-status.json")
     lsn = reported.get("lsn")
     age = _age_seconds(reported.get("updatedAt"))
@@ -129,7 +131,7 @@ def lake_status(machine: Machine) -> Section:
 
 
 def _bytes_after(database_url: str, lsn: object) -> int | None:
-    import psycopg  # half a second that commands without a database need not pay
+    import psycopg  # takes half a second to import; commands without a database do not need it
 
     try:
         with psycopg.connect(database_url, connect_timeout=3) as connection:
@@ -142,7 +144,7 @@ def _bytes_after(database_url: str, lsn: object) -> int | None:
 
 
 def marts_status(machine: Machine) -> Section:
-    """The published marts file, the dbt manifest, and the moment of the orders the marts were built from."""
+    """The published marts file, the dbt manifest, and the time as of which the marts hold the orders."""
     manifest = machine.settings.dbt_target / "manifest.json"
     return {
         "path": str(machine.settings.marts_path),
@@ -154,7 +156,7 @@ def marts_status(machine: Machine) -> Section:
 def _as_of(path: Path) -> str | None:
     if not path.exists():
         return None
-    import duckdb  # half a second that most commands need not pay
+    import duckdb  # takes half a second to import; most commands do not need it
 
     try:
         with duckdb.connect(str(path), read_only=True) as connection:

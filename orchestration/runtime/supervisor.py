@@ -1,5 +1,7 @@
-"""Keeps every process of one state directory running. Its main thread starts and reaps, a small pool prepares and
-checks."""
+"""Keeps every process of one state directory running.
+
+The main thread starts and reaps processes; a small pool of threads prepares and checks them.
+"""
 
 import contextlib
 import fcntl
@@ -24,10 +26,12 @@ log = get_logger(__name__)
 
 @contextlib.contextmanager
 def supervisor_lock(layout: Layout) -> Iterator[bool]:
-    """Hold the lock that says "a supervisor lives"; yields False when another one does. The kernel releases it with the
-    process."""
+    """Hold the supervisor's lock; yields False when another supervisor holds it.
+
+    The kernel releases the lock when the process ends.
+    """
     with layout.supervisor_lock.open("a") as file:
-        deadline = now() + _LOCK_SECONDS  # `supervisor_lives` holds it for an instant
+        deadline = now() + _LOCK_SECONDS  # `supervisor_lives` holds the lock briefly
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -41,7 +45,7 @@ def supervisor_lock(layout: Layout) -> Iterator[bool]:
 
 
 def supervisor_lives(layout: Layout) -> bool:
-    """Whether some process holds the lock."""
+    """Whether a process holds the lock."""
     try:
         with layout.supervisor_lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -63,7 +67,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Supervise until asked to end. Call from the main thread; children are tied to it."""
+        """Supervise until SIGTERM. Call from the main thread: children end with the thread that started them."""
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, self._on_signal)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -71,7 +75,7 @@ class Supervisor:
         while not self._stopping:
             self._tick()
             time.sleep(_TICK_SECONDS)
-        with contextlib.suppress(OSError):  # a full disk must not keep it from stopping the others
+        with contextlib.suppress(OSError):  # a full disk must not prevent stopping the others
             self._record_own("stopping")
         self._stop_all()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -96,7 +100,7 @@ class Supervisor:
             log.info("service", service=name, state=child.state, message=child.message)
 
     def _stop_all(self) -> None:
-        """Those nobody depends on first; a service is asked once all that depend on it are gone."""
+        """Stop each service after every service that depends on it has ended."""
         while any(child.running for child in self._children.values()):
             needed = {name for child in self._children.values() if child.running for name in child.service.after}
             for name, child in self._children.items():
@@ -109,7 +113,7 @@ class Supervisor:
             child.ask_to_stop(now())
 
     def _transitively(self, names: set[str]) -> set[str]:
-        """The names and everything they need: a store is needed by what needs a finished step after it."""
+        """The names and everything they depend on, directly or through a finished one-shot step."""
         found, queue = set(names), list(names)
         while queue:
             for name in self._children[queue.pop()].service.after:

@@ -1,2 +1,4 @@
-"""One module per package that makes tables; every function here is an adapter around a plain function that has its own
-test."""
+"""One module per package that makes tables.
+
+Every function here is an adapter around a plain function that has its own test.
+"""

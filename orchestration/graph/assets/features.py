@@ -1,5 +1,7 @@
-"""Group `features`: dbt's feature tables are the past (assets/transforms.py); this puts the newest rows that requests
-read into Redis."""
+"""Group `features`: writes the newest rows, which requests read, to Redis.
+
+dbt's feature tables, which hold the history, are in assets/transforms.py.
+"""
 
 import dagster as dg
 
@@ -16,7 +18,7 @@ from orchestration.graph.resources import Platform
 )
 def online_features(platform: Platform) -> Materialized:
     """The newest rows of every shopper and of the shop in Redis, and the feature views in Feast's registry."""
-    from features.materialise import materialise  # feast: only the process that runs this step pays for it
+    from features.materialise import materialise  # imports feast; only the process that runs this step needs it
 
     done = materialise(platform.features)
     metadata: Metadata = {f"rows_{view}": rows for view, rows in done.rows.items()}

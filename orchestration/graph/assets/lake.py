@@ -1,5 +1,7 @@
-"""Group `warehouse`: one asset per table of the lake. CDC writes them all the time; this step waits for it and records
-where they stand."""
+"""Group `warehouse`: one asset per table of the lake.
+
+CDC writes the tables continuously. This step waits for CDC and records each table's rows, version and log position.
+"""
 
 from collections.abc import Iterator
 
@@ -13,7 +15,7 @@ from warehouse.settings import WarehouseSettings
 
 
 def lake_tables() -> tuple[str, ...]:
-    """Names of the published tables, from the contract file that is part of the code."""
+    """Names of the published tables, from the contract file in the repository."""
     return tuple(table.name for table in load_contract(WarehouseSettings().contract_path).tables)
 
 

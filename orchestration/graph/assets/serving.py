@@ -1,4 +1,4 @@
-"""Group `serving`: the champion, the bundle that answers shoppers."""
+"""Group `serving`: the champion, which is the bundle that serves."""
 
 import dagster as dg
 

@@ -1,5 +1,7 @@
-"""Group `training`: the recommender. One run fits, judges, writes the bundle, registers it, and moves the champion if
-it deserves it."""
+"""Group `training`: the recommender.
+
+One run fits the models, evaluates them, writes the bundle, registers it, and promotes it when it passes the gate.
+"""
 
 import dagster as dg
 
@@ -25,14 +27,14 @@ def recommender(platform: Platform) -> Materialized:
     """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
     from training.data.datasets import TooFewPurchases
     from training.data.readers import (
-        read_inputs,  # torch and mlflow: only the process that runs this step pays for them
+        read_inputs,  # imports torch and mlflow; only the process that runs this step needs them
     )
     from training.recommender.train import run
 
     settings = platform.training
     try:
         done = run(read_inputs(settings), settings)
-    except TooFewPurchases as few:  # a young shop: it goes on without a model, and the next run tries again
+    except TooFewPurchases as few:  # a young shop: this run makes no model, and the next run tries again
         return dg.MaterializeResult(metadata={"promoted": False, "reason": str(few)})
     metadata: Metadata = {name.replace("/", "_").replace("@", "_at_"): value for name, value in done.headline.items()}
     metadata |= {

@@ -1,5 +1,7 @@
-"""Group `transforms` (and dbt's feature tables, group `features`): Spark's derived tables and every dbt model, at one
-watermark."""
+"""Group `transforms`: Spark's derived tables and every dbt model, at one watermark.
+
+dbt's feature tables are made here too, in group `features`.
+"""
 
 from collections.abc import Iterator
 
@@ -50,7 +52,7 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
 )
 def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized]:
     """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
-    from transforms.spark.run import run  # pyspark: only the process that runs this step pays for it
+    from transforms.spark.run import run  # imports pyspark; only the process that runs this step needs it
 
     done = run(platform.transforms, recorded_watermark(context.instance, platform))
     for name in _SPARK:

@@ -1,5 +1,5 @@
-"""Checks between systems, one module per asset module, declared on the assets they guard. `blocking` ones stop what
-lies downstream in the same run.
+"""Checks between systems: one module per asset module, each check declared on the asset it guards.
 
-dbt's own tests are reported by the build itself (`dbt_tests` on each model). Every module here is loaded by itself.
+A failed `blocking` check stops everything downstream in the same run. The build reports dbt's own tests (`dbt_tests` on
+each model). Every module here is loaded automatically.
 """

@@ -11,7 +11,7 @@ from orchestration.graph.resources import Platform
 )
 def online_equals_offline(platform: Platform) -> dg.AssetCheckResult:
     """What a request reads is what training reads, value for value."""
-    from orchestration.graph.feature_parity import compare_online  # feast
+    from orchestration.graph.feature_parity import compare_online  # imports feast
 
     found = compare_online(platform.features)
     metadata: Metadata = {"values": found.compared, "differing": "\n".join(found.differing) or "none"}

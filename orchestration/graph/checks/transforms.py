@@ -27,7 +27,7 @@ def totals_equal_lake(platform: Platform) -> dg.AssetCheckResult:
 
 @dataclass(frozen=True)
 class Totals:
-    """currency -> (orders, money) on both sides at one LSN."""
+    """currency -> (orders, money), on both sides at one LSN."""
 
     lsn: int
     mart: dict[str, tuple[int, str]]
@@ -35,7 +35,7 @@ class Totals:
 
 
 def compare_totals(settings: TransformSettings) -> Totals:
-    """Sum the published fct_orders, and the lake's orders at the watermark the file names."""
+    """Sum the published fct_orders, and the lake's orders at the watermark in the published file."""
     query = "SELECT currency, count(*), sum(total)::VARCHAR FROM {} GROUP BY currency ORDER BY currency"
     with connect() as con:
         con.execute(f"ATTACH {literal(str(settings.marts_path))} AS published (READ_ONLY)")
