@@ -1,4 +1,4 @@
 """One list of feature columns and one read of them as of an instant, in training and in serving.
 
-Comes in: marts. Goes out: Parquet files, Feast's online store.
+Input: the feature files that `transforms` publishes. Output: values as of an instant, rows in Feast's online store.
 """

@@ -1,8 +1,8 @@
-"""THE as-of read: the newest stored row of an entity up to an instant, defaults for what is not stored, and the columns
-that are computed when they are read.
+"""The only as-of read: an entity's newest stored row up to an instant, defaults, and request-time columns.
 
-Everything that turns stored features into values comes through here: training (many entities at a past instant),
-serving's product features (all products now), the shopper's row from Redis, and what is written to Redis.
+A column without a stored value has its default; a request-time column is computed when it is read. All code that turns
+stored features into values calls this module: training (many entities at a past instant), serving's product features
+(all products now), the shopper's row from Redis, and the rows that are written to Redis.
 """
 
 import math
@@ -45,7 +45,7 @@ class StoredRows:
 
     def __init__(self, frames: Mapping[str, pl.DataFrame]) -> None:
         """frames: dbt model -> its rows (join key, event and creation time, stored columns), in any order."""
-        # In order of time: what was known at an instant is a prefix, and of each entity the last row in it.
+        # Sorted by time: the rows known at an instant are a prefix, and an entity's row is its last one in that prefix.
         self.frames = {
             model: _in_utc(frame).sort(EVENT_TIMESTAMP, CREATED_TIMESTAMP, maintain_order=True)
             for model, frame in frames.items()
@@ -57,8 +57,10 @@ class StoredRows:
         return cls({model: pl.read_parquet(folder / f"{model}.parquet") for model in models})
 
     def newest(self, model: str, at: datetime | None = None) -> pl.DataFrame:
-        """The newest row of every entity at or before `at`, or of all when None. Of two rows of one instant the one
-        computed later counts."""
+        """The newest row of every entity at or before `at`, or of all rows when `at` is None.
+
+        Of two rows with the same instant the one computed later is used.
+        """
         frame = self.frames[model]
         if at is not None:
             frame = frame.head(int(frame[EVENT_TIMESTAMP].search_sorted(at, side="right")))
@@ -75,10 +77,10 @@ class StoredRows:
     def as_of(
         self, entity: Entity, ids: Sequence[str], at: datetime | None = None, names: Sequence[str] | None = None
     ) -> pl.DataFrame:
-        """Row i: what was known of ids[i] at `at`; the entity's columns in the list's order, or `names`.
+        """Row i: the values of ids[i] known at `at`; the entity's columns in the list's order, or `names`.
 
-        No value is null: what is not stored has the column's default, so an entity without a row has defaults only, and
-        request-time columns made of them.
+        No value is null: a value that is not stored is the column's default. An entity without a row has defaults only,
+        and request-time columns computed from them.
         """
         wanted = entity_columns(entity) if names is None else tuple(BY_NAME[name] for name in names)
         needed = {part for column in wanted for part in column.minus or (column.name,)}
@@ -104,9 +106,9 @@ class StoredRows:
 
 
 def complete(entity: Entity, stored: Mapping[str, Value | None], shop: Mapping[str, Value | None]) -> dict[str, Value]:
-    """Every column of one entity, in the list's order, from what a store holds of it and of the shop.
+    """Every column of one entity, in the list's order, from the stored values of the entity and of the shop.
 
-    Nothing stored gives an entity of which nothing is known.
+    Without stored values the result is that of an entity without a row.
     """
     held = {**shop, **stored}
     known = {
@@ -124,7 +126,7 @@ def complete(entity: Entity, stored: Mapping[str, Value | None], shop: Mapping[s
 
 
 def request_time(minuend: _Operand, subtrahend: _Operand) -> _Operand:
-    """The formula of every column with `minus`: of one entity's numbers, or of whole columns."""
+    """The formula of every column with `minus`, for one entity's numbers or for whole columns."""
     return minuend - subtrahend
 
 
@@ -147,7 +149,7 @@ def _filled(column: FeatureColumn, value: Value | None) -> Value:
 
 
 def _column_filled(column: FeatureColumn, frame: pl.DataFrame) -> pl.Expr:
-    """`_filled` for a whole column; a column that no row was read of is absent."""
+    """`_filled` for a whole column; `column` is absent when no row was read."""
     kind = _POLARS[column.dtype]
     default = pl.lit(list(column.default) if isinstance(column.default, tuple) else column.default, dtype=kind)
     if column.name not in frame.columns:

@@ -1,10 +1,10 @@
-"""THE list of features: one definition for dbt's contracts, Feast's views, the vector of training and serving, and the
-bundle's hash. A change here makes serving refuse the present champion until the next training (README.md, "Add a
-feature").
+"""The list of features: one definition for dbt's contracts, Feast's views, the vector of training and serving, and the
+bundle's hash.
+
+After a change here serving refuses the present champion until the next training (README.md, "Add a feature").
 
 Windows count trading days (UTC days on which the shop took an order; `transforms/README.md`). A stored value at instant
-t uses only what had happened by the last UTC midnight at or before t, or by the build's watermark when t is not before
-it.
+t uses only events up to the last UTC midnight at or before t, or up to the build's watermark when t is not before it.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ _DAY = timedelta(days=1)
 class FeatureColumn:
     """One feature.
 
-    name: `<entity>__<what>_<window>`. unit: what one is. default: the value of an entity without a row. max_age: how
-    old the online row may be before the vector is reported stale. model: the dbt model that computes it, or `request`.
-    minus: for `request`, (minuend, subtrahend).
+    name: `<entity>__<what>_<window>`. unit: the unit of the value. default: the value of an entity without a row.
+    max_age: the age of the online row from which the vector is reported stale. model: the dbt model that computes it,
+    or `request`. minus: for `request`, (minuend, subtrahend).
     """
 
     name: str
@@ -150,7 +150,7 @@ def columns_of(model: str) -> tuple[FeatureColumn, ...]:
 
 
 def entity_of(model: str) -> Entity:
-    """Whose rows a dbt model holds."""
+    """The entity whose rows a dbt model holds."""
     return columns_of(model)[0].entity
 
 
@@ -160,16 +160,17 @@ def entity_columns(entity: Entity) -> tuple[FeatureColumn, ...]:
 
 
 def numeric_columns(*entities: Entity) -> tuple[FeatureColumn, ...]:
-    """Columns of these entities that a model can take as a number (bool counts as 0 or 1), in order: the serving
-    vector."""
+    """The serving vector: columns of these entities that a model can take as a number (bool is 0 or 1), in order."""
     return tuple(
         column for column in COLUMNS if column.entity in entities and column.dtype in {"int64", "float64", "bool"}
     )
 
 
 def columns_hash(columns: Iterable[FeatureColumn] = COLUMNS) -> str:
-    """sha256 over what changes a number's meaning: order, names, types, units, defaults, formulas. Descriptions do not
-    count."""
+    """sha256 over everything that changes a value's meaning: order, names, types, units, defaults, formulas.
+
+    Descriptions are not part of it.
+    """
     meaning = [
         {
             key: str(value) if key == "max_age" else value

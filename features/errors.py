@@ -1,4 +1,4 @@
-"""What can go wrong between feature files and the stores."""
+"""Errors of reading feature files and the stores."""
 
 
 class FeatureError(RuntimeError):

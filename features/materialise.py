@@ -1,4 +1,7 @@
-"""Newest feature values -> Redis, and the list -> Feast's registry. `python -m features.materialise [--json]`."""
+"""Write the newest feature values to Redis and the list to Feast's registry.
+
+`python -m features.materialise [--json]`
+"""
 
 import json
 import sys
@@ -25,10 +28,9 @@ class MaterialiseResult:
 
 
 def materialise(settings: FeatureSettings) -> MaterialiseResult:
-    """Write the newest rows of the published set that requests read (`columns.ONLINE`) to Redis. Safe to repeat: an
-    older row never replaces a newer one.
+    """Write the newest rows of the models that requests read (`columns.ONLINE`) from the published set to Redis.
 
-    Raises FeaturesMissing before the first build.
+    Safe to repeat: an older row never replaces a newer one. Raises FeaturesMissing before the first build.
     """
     from feast import FeatureStore
 

@@ -1,4 +1,4 @@
-"""The door to the online store: one shopper's newest values out of Redis, through Feast, for one request."""
+"""The only reader of the online store: one shopper's newest values from Redis, through Feast, for one request."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One entity's values, stored and request-time ones, defaults where nothing is stored. known: whether anything is
-    stored. stale: one of its rows is older than its column allows."""
+    """One entity's stored and request-time values, with defaults where nothing is stored.
+
+    known: whether anything is stored. stale: one of its rows is older than its column's `max_age`.
+    """
 
     values: Mapping[str, Value]
     known: bool
@@ -30,8 +32,10 @@ class Row:
 
 @dataclass(frozen=True)
 class UserRow:
-    """One shopper for one request. values: every numeric user feature by name; sequence: last 50 products, oldest
-    first."""
+    """One shopper for one request.
+
+    values: every numeric user feature by name. sequence: the last 50 products, oldest first.
+    """
 
     values: Mapping[str, float]
     sequence: tuple[str, ...]
@@ -40,12 +44,11 @@ class UserRow:
 
 
 class OnlineStore:
-    """Reads Feast's rows in Redis through Feast's own store, by the views of the list: no registry on the path of a
-    request.
+    """Reads Feast's rows in Redis through Feast's own store, by the views of the list. A request needs no registry.
 
-    Importing Feast takes seconds, so it happens in a thread from construction on; `warm` waits for it. Reads before
-    raise NotWarm. Thread-safe after that. Raises redis.RedisError when Redis is away or slower than `timeout_seconds`
-    per call.
+    Importing Feast takes seconds, so a thread does it from construction on; `warm` waits for it. Until then reads raise
+    NotWarm; afterwards they are thread-safe. Raises redis.RedisError when Redis is unavailable or slower than
+    `timeout_seconds` per call.
     """
 
     def __init__(self, redis_url: str, timeout_seconds: float | None = None) -> None:
@@ -57,7 +60,7 @@ class OnlineStore:
         self._thread.start()
 
     def warm(self, timeout: float | None = None) -> None:
-        """Wait until reads work. Raises NotWarm after `timeout` seconds, and what broke the import if something did."""
+        """Wait until reads work. Raises NotWarm after `timeout` seconds, or the error of a failed import."""
         self._thread.join(timeout)
         self._ready()
 
@@ -70,7 +73,7 @@ class OnlineStore:
         return [_row(entity, stored, shop) for stored in reader.read(entity, ids)]
 
     def read_user(self, user_id: str) -> UserRow | None:
-        """The shopper's row; None when nothing was ever computed for them."""
+        """The shopper's row; None when no row was ever computed for this shopper."""
         row = self.read("user", [user_id])[0]
         if not row.known:
             return None
@@ -85,7 +88,7 @@ class OnlineStore:
     def _load(self) -> None:
         try:
             self._reader = _Reader(self._settings, self._timeout)
-        except Exception as error:  # noqa: BLE001 - carried to whoever reads
+        except Exception as error:  # noqa: BLE001 - raised again by the next read
             self._failure = error
 
     def _ready(self) -> "_Reader":
@@ -131,7 +134,7 @@ class _Reader:
             found = self._store.online_read(self._config, self._views[model], keys, names)
             for index, (stamp, fields) in enumerate(found):
                 row = {name: _python(fields[name]) for name in names if name in fields} if fields else {}
-                # Feast answers an absent row with unset values and the epoch.
+                # For an absent row Feast returns unset values and the epoch.
                 if stamp is not None and any(value is not None for value in row.values()):
                     computed[index][model] = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
                     values[index] |= row
@@ -154,7 +157,7 @@ def _row(entity: Entity, stored: _Stored, shop: _Stored) -> Row:
 
 
 def _python(value: object) -> Value | None:
-    """A Feast value as ours; None when unset."""
+    """A Feast value as a Python value; None when unset."""
     kind = value.WhichOneof("val")  # type: ignore[attr-defined]  # a protobuf message
     if kind is None:
         return None

@@ -12,7 +12,7 @@ from features.settings import PROJECT, FeatureSettings
 from features.store_address import redis_connection
 from features.views import feature_views
 
-# Feast's own figure for "newest layout of entity keys".
+# Feast's number for the newest layout of entity keys.
 _KEYS_VERSION = 3
 
 

@@ -1,4 +1,4 @@
-"""Addresses in the forms that Feast wants."""
+"""Addresses in the forms that Feast expects."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -1,4 +1,7 @@
-"""HTTP only: parse, call, shape. Unknown ids, an absent model and an absent online store are answers, not errors."""
+"""HTTP only: parse the request, call the recommender, shape the answer.
+
+Unknown ids, an absent model and an unavailable online store still give an answer, not an error.
+"""
 
 import asyncio
 import contextlib
@@ -55,7 +58,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
-    """Read what there is, then watch for changes until closed."""
+    """Load the current bundle and product features, then watch for changes until closed."""
     state = State(settings, ProductFeaturesReader(settings.features_folder))
     shoppers, guards = Shoppers(settings), open_guards(settings)
     await state.refresh()
@@ -87,7 +90,7 @@ async def related_route(request: RelatedRequest, ctx: Ctx) -> Ranking:
 
 @router.post("/v1/reload")
 async def reload_route(ctx: Ctx) -> ReloadAnswer:
-    """Look at the pointer now, also when it did not change."""
+    """Read the pointer now, also when it did not change."""
     loaded = await ctx.state.refresh(force=True)
     return ReloadAnswer(loaded=loaded, model_version=ctx.state.assortment.version, reason=ctx.state.refused)
 
@@ -100,7 +103,7 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(ctx: Ctx) -> JSONResponse:
-    """200 while a bundle serves, whatever became of a newer one; 503 before the first."""
+    """200 while a bundle serves, even when a newer one was refused; 503 before the first."""
     assortment = ctx.state.assortment
     document = {
         "status": "ok" if assortment.bundle else "no model",

@@ -1,5 +1,7 @@
-"""Arrays as the models use them. A suffix names the axes: N items, C candidates, L history, P products, F columns, K
-neighbours."""
+"""Arrays as the models use them.
+
+A suffix names the axes: N items, C candidates, L history, P products, F columns, K neighbours.
+"""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""One part of a request under its own deadline, so that a slow or broken part costs quality and never the answer."""
+"""One part of a request under its own deadline, so that a slow or broken part lowers quality but never fails the answer."""
 
 import asyncio
 import time
@@ -20,8 +20,8 @@ _WAITING = 16
 class Guard:
     """Runs calls in `threads` threads of its own and gives up on each after `seconds`.
 
-    An abandoned call still ends in its thread, so the part rests for 2 s after 3 failures in a row: requests then skip
-    it at once instead of queueing behind it. More than 16 calls in flight are skipped too.
+    An abandoned call still runs to its end in its thread. After 3 failures in a row requests therefore skip the part
+    for 2 s instead of queueing behind it. Calls beyond 16 in flight are skipped too.
     """
 
     def __init__(self, part: str, seconds: float, threads: int = 1) -> None:
@@ -46,7 +46,7 @@ class Guard:
         except TimeoutError:
             self._failed("late")
             return None
-        except Exception as error:  # noqa: BLE001 - whatever a model or the online store raises, the answer goes on without it
+        except Exception as error:  # noqa: BLE001 - the answer continues without a model or store that fails
             self._failed("error")
             _log.warning("part failed", part=self._part, error=f"{type(error).__name__}: {error}")
             return None
@@ -62,7 +62,7 @@ class Guard:
     def _ended(self, future: asyncio.Future[T]) -> None:
         self._in_flight -= 1
         if not future.cancelled():
-            future.exception()  # taken, so that an abandoned failure is not reported as lost
+            future.exception()  # retrieved, so that Python does not report an unread exception
 
     def _failed(self, cause: str) -> None:
         DEGRADED.labels(self._part, cause).inc()

@@ -1,4 +1,4 @@
-"""What this process counts. Names end in their unit; labels have few values."""
+"""The metrics of this process. Names end in their unit; labels have few values."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,8 +1,7 @@
 """Features and lake tables in, a recommender bundle out.
 
-In: the lake's `interaction_sequences`, marts (`fct_order_items`, `dim_product`), feature parquet; or a real set on
-disk.
-Out: a bundle directory (README.md gives its format), an MLflow run, the registry alias `champion`,
+Input: the lake's `interaction_sequences`, marts (`fct_order_items`, `dim_product`), feature Parquet files; or a real
+set on disk. Output: a bundle directory (README.md gives its format), an MLflow run, the registry alias `champion`,
 `$SOUK_HOME/models/champion.json`. Imported by `orchestration` only. It imports `features` and `warehouse` for reading,
-never `serving`: the bundle is the link.
+never `serving`: the bundle is the only interface between the two.
 """

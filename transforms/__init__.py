@@ -1,4 +1,4 @@
 """Lake to marts: dbt models on DuckDB, Spark jobs for what grows without bound.
 
-Comes in: lake tables at one watermark. Goes out: the published marts file, derived lake tables.
+Input: lake tables at one watermark. Output: the published marts file, feature files, derived lake tables.
 """

@@ -89,8 +89,7 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """A fresh DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark's row in
-    `build`."""
+    """Create a DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark in `build`."""
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
         attach_co_purchase(con, lake_uri)
@@ -106,8 +105,10 @@ def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: dateti
 
 @contextmanager
 def _only_build(folder: Path) -> Iterator[None]:
-    """Hold the build folder alone and empty. The lock dies with the process, so a killed build never blocks the
-    next."""
+    """Lock the build folder and empty it.
+
+    The lock ends with the process, so a killed build never blocks the next.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

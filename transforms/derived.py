@@ -29,11 +29,10 @@ INTERACTION_SEQUENCES = pa.schema(
 
 
 def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
-    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at; no rows before
-    Spark's first run.
+    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at.
 
-    The view names files, not the table: a Spark run that commits meanwhile changes nothing, and its vacuum keeps the
-    files for a day.
+    It has no rows before Spark's first run. The view names files, not the table: a Spark run that commits meanwhile
+    does not change it, and the vacuum keeps replaced files for a day.
     """
     try:
         version, metadata = read_metadata(lake, "co_purchase")

@@ -1,4 +1,4 @@
-"""What can go wrong between the lake and the published marts, in words a person can act on."""
+"""Errors between the lake and the published marts, with messages for a person."""
 
 
 class TransformError(RuntimeError):
@@ -10,7 +10,7 @@ class LakeNotReady(TransformError):
 
 
 class BuildFailed(TransformError):
-    """A model or a test of the dbt build failed. Nothing was published, the old marts and features stay."""
+    """A model or a test of the dbt build failed. Nothing was published; the old marts and features remain."""
 
     def __init__(self, failures: list[str]) -> None:
         self.failures = failures

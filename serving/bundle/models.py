@@ -1,4 +1,4 @@
-"""The two fitted models of a bundle, each behind one call. Torch is imported when a bundle needs it."""
+"""The two fitted models of a bundle, each called by one method. Torch is imported only when a bundle needs it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,10 @@ class Sequential:
     items: int
 
     def score(self, sequence_L: Ints) -> Floats:
-        """log P(item) + log N float32 [N] for one history of at least one item index, oldest first; 0 = what a uniform
-        guess would say."""
+        """log P(item) + log N float32 [N] for one history of at least one item index, oldest first.
+
+        0 is the score of a uniform guess.
+        """
         import torch
 
         newest = sequence_L[-self.length :]
@@ -38,8 +40,8 @@ class Sequential:
 class Ranker:
     """score = relu(z W1 + b1) w2 + z skip, z = clip((x - mean) / std, -6, 6).
 
-    The first `plain` inputs are retrieval scores taken as they are; the rest are feature columns that pass through
-    sign(x) log1p(|x|).
+    The first `plain` inputs are retrieval scores, used unchanged; the rest are feature columns, transformed by sign(x)
+    log1p(|x|).
     """
 
     inputs: tuple[str, ...]
@@ -52,8 +54,10 @@ class Ranker:
     skip_F: Floats
 
     def score(self, inputs_CF: Floats) -> Floats:
-        """score_C float32, higher is better, comparable within one request. Raises ValueError when F is not what it was
-        fitted on."""
+        """score_C float32, higher is better, comparable within one request.
+
+        Raises ValueError when F differs from the number of inputs it was fitted on.
+        """
         if inputs_CF.shape[1] != len(self.inputs):
             raise ValueError(f"the ranker has {len(self.inputs)} inputs, got {inputs_CF.shape[1]}")
         scaled = np.array(inputs_CF, dtype=np.float32)
@@ -66,10 +70,10 @@ class Ranker:
 
 
 def load_sequential(path: Path, length: int, items: int) -> Sequential:
-    """Read a torch.export program. Raises whatever torch raises for a broken file; the caller refuses the bundle."""
+    """Read a torch.export program. Raises torch's own errors for a broken file; the caller refuses the bundle."""
     import torch
 
-    torch.set_num_threads(1)  # one request is small; a second thread costs more in waiting than it computes
+    torch.set_num_threads(1)  # one request is small: a second thread would wait longer than it computes
     return Sequential(torch.export.load(path).module(), length, items)
 
 
@@ -91,7 +95,7 @@ def load_ranker(path: Path, inputs: tuple[str, ...], plain: int) -> Ranker:
     for name, shape in wanted.items():
         if found[name].shape != shape:
             raise ValueError(f"{name} has shape {found[name].shape}, expected {shape}")
-        # std is infinite for inputs that were held at their mean on purpose
+        # std is infinite for inputs that the fit deliberately held at their mean
         if not np.isfinite(found[name]).all() and not (name == "std_F" and not np.isnan(found[name]).any()):
             raise ValueError(f"{name} is not finite")
     return Ranker(inputs, plain, **found)

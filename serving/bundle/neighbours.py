@@ -11,7 +11,8 @@ from serving.arrays import Floats, Ints, Mask
 class Neighbours:
     """index_NK int32, -1 where a row has fewer than K; score_NK float32 >= 0, best first, 0 at the padding.
 
-    bought_NK bool: somebody really bought the two together or one after the other; false = only their words are alike.
+    bought_NK bool: at least one shopper bought the two together or one after the other; false: only their words are
+    similar.
     """
 
     index_NK: Ints
@@ -26,12 +27,12 @@ class Neighbours:
         total_N += np.bincount(index[known], values[known], total_N.size).astype(np.float32)
 
     def of(self, seed: int) -> tuple[Ints, Floats, Mask]:
-        """Neighbours of one product, best first, without padding: (items, scores, really bought)."""
+        """Neighbours of one product, best first, without padding: (items, scores, bought)."""
         known = self.index_NK[seed] >= 0
         return self.index_NK[seed][known], self.score_NK[seed][known], self.bought_NK[seed][known]
 
     def causes(self, seeds_L: Ints, weights_L: Floats, items_M: Ints) -> Ints:
-        """For each item the position in seeds_L of the seed that gave it most, -1 when none did."""
+        """For each item the position in seeds_L of the seed that added most to its score, -1 when none did."""
         if not seeds_L.size or not items_M.size:
             return np.full(items_M.size, -1, dtype=np.int32)
         values_LK = self.score_NK[seeds_L] * weights_L[:, None]

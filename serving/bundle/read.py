@@ -1,5 +1,7 @@
-"""Reading a model bundle: everything is checked here, so that a bundle that loads can serve. The only module that knows
-the files."""
+"""Reads and checks a model bundle, so that a bundle that loads can serve.
+
+The only module that depends on the bundle's files.
+"""
 
 import hashlib
 import json
@@ -34,7 +36,7 @@ SCORE_INPUTS = (
 
 
 class BundleRefused(Exception):
-    """The bundle cannot serve; the message says which file and why. The last good bundle stays."""
+    """The bundle cannot serve; the message says which file and why. The last good bundle continues to serve."""
 
 
 class CandidateCounts(BaseModel):
@@ -64,8 +66,9 @@ class BundleMeta(BaseModel):
 
 @dataclass(frozen=True)
 class Histories:
-    """What every known shopper bought, as the training data saw it: item indices oldest first, and how many orders
-    ago."""
+    """The purchases of every known shopper in the training data: item indices, oldest first, and how many orders ago
+    each was.
+    """
 
     place: Mapping[str, int]
     starts: npt.NDArray[np.int64]
@@ -118,9 +121,7 @@ def load_bundle(folder: Path, columns_hash: str, known_columns: frozenset[str]) 
         return _load(folder, columns_hash, known_columns)
     except BundleRefused:
         raise
-    except (
-        Exception
-    ) as error:  # files come from disk: whatever a reader makes of a broken one is a reason to refuse, not to die
+    except Exception as error:  # any error of reading a broken file refuses the bundle; the process continues
         raise BundleRefused(f"{folder.name}: {type(error).__name__}: {error}") from error
 
 
@@ -216,7 +217,7 @@ def _read_neighbours(folder: Path, name: str, size: int) -> Neighbours:
 
 
 def _read_histories(folder: Path, size: int) -> Histories:
-    """sequences.parquet; a bundle without it knows nobody."""
+    """sequences.parquet; without it every shopper is unknown."""
     path = folder / "sequences.parquet"
     if not path.is_file():
         return Histories({}, np.zeros(1, dtype=np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
@@ -230,19 +231,19 @@ def _read_histories(folder: Path, size: int) -> Histories:
 
 
 def _sequential(folder: Path, meta: BundleMeta, size: int) -> Sequential | None:
-    """Only the ranker reads its scores: a bundle that ships the neighbours alone never imports torch."""
+    """None when the bundle ships only the neighbours: only the ranker reads the scores, and torch is not imported."""
     if meta.shipped != "ranker" or "sequential.pt2" not in meta.files:
         return None
     return load_sequential(folder / "sequential.pt2", meta.sequence_length, size)
 
 
 def category_name(path: str) -> str:
-    """The last part of a category path, as a person reads it."""
+    """The last part of a category path, for display."""
     return re.split(r"\s*[/>]\s*", path.strip(" /"))[-1]
 
 
 def _try_models(bundle: Bundle, folder: Path) -> None:
-    """One run of each model: the right shape, finite numbers. This also warms them up."""
+    """Run each model once and check shapes and finite numbers. This also warms the models up."""
     if bundle.sequential is not None:
         for length in (1, 2, bundle.meta.sequence_length):
             scores_N = bundle.sequential.score(np.arange(length, dtype=np.int32) % bundle.size)

@@ -1,4 +1,4 @@
-"""Current facts about products in the order of a bundle's items, and the products the bundle has never seen."""
+"""Current product data in the order of a bundle's items, followed by products that the bundle does not contain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,13 +12,12 @@ from serving.recommender.product_features import ProductFeatures
 
 @dataclass(frozen=True)
 class Assortment:
-    """A bundle and the product features joined: the bundle's items first, then products that only the features know.
+    """A bundle and the product features joined: the bundle's items first, then products that only the features contain.
 
-    The models score the first `modelled` rows; the rest can be reached by popularity alone.
-    sellable_N: may be shown: recommendable and in stock. Without any product features stock is unknown and no reason to
-    hide.
+    The models score the first `modelled` rows; the rest are recommended by popularity only.
+    sellable_N: may be shown: recommendable and in stock. Without product features stock is unknown and hides nothing.
     categories: names for reasons, "" where none is known; category_code_N: equal for products of one category id.
-    unknown_shopper: the user columns of somebody of whom nothing is known.
+    unknown_shopper: the user columns of a shopper without a row.
     """
 
     bundle: Bundle | None

@@ -24,8 +24,10 @@ def popular(
 
 
 def popular_ranking(assortment: Assortment, allowed_N: Mask, limit: int, near: Iterable[int] = ()) -> Ranking:
-    """Popular in the category of the newest of `near` that has one, then popular anywhere; `empty` when nothing may be
-    shown."""
+    """Popular items in the category of the newest of `near` that has one, then popular items of all categories.
+
+    `empty` when nothing may be shown.
+    """
     codes = [int(assortment.category_code_N[item]) for item in near]
     first = popular(assortment, allowed_N, limit, category=codes[-1]) if codes else []
     source: Source = "popular_in_category" if first else "popular"

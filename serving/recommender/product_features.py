@@ -22,8 +22,8 @@ class ProductFeatures:
     """One reading. Row p of every array is product_ids[p].
 
     values_PF float32: the numeric product columns named by `columns`. popularity_P: recent orders, for answers without
-    a model. categories: category ids; a bundle knows their names. unknown_product, unknown_shopper: the values of one
-    that has no row.
+    a model. categories: category ids; their names are in the bundle. unknown_product, unknown_shopper: the values of a
+    product and of a shopper without a row.
     """
 
     product_ids: tuple[str, ...]
@@ -38,7 +38,7 @@ class ProductFeatures:
 
 
 def empty_features() -> ProductFeatures:
-    """What is known before the first features job: nothing, of a shop without a trading day."""
+    """The features before the first features job: no products, and a shop without a trading day."""
     names = [column.name for column in numeric_columns("product")]
     nothing = pl.DataFrame(schema=[*names, "product__category_id"])
     return _features((), nothing, complete("shop", {}, {}))
@@ -53,8 +53,10 @@ class ProductFeaturesReader:
         self.read_at = 0.0
 
     def read_if_changed(self) -> ProductFeatures | None:
-        """The features when another set is current than at the last reading; None when not, when absent, or when
-        unreadable (logged)."""
+        """The features when the current set differs from that of the last reading.
+
+        None when it does not, when there is none, or when it cannot be read (logged).
+        """
         folder = self._link.resolve()  # once: all files come from one set, whatever is published meanwhile
         if folder == self._seen or not folder.is_dir():
             return None

@@ -12,10 +12,10 @@ from serving.recommender.retrieve import Candidates
 def ranker_matrix(
     inputs: tuple[str, ...], assortment: Assortment, shopper: Mapping[str, float], candidates: Candidates
 ) -> Floats:
-    """inputs_CF float32, F = len(inputs): retrieval scores, product columns from the assortment, all others from the
-    shopper's row.
+    """inputs_CF float32, F = len(inputs).
 
-    Raises: KeyError for an input nobody has; the loader has checked the names, so this is a defect.
+    Retrieval scores, product columns from the assortment, all others from the shopper's row.
+    Raises: KeyError for an unknown input; the loader has checked the names, so this is a defect.
     """
     items_C = candidates.items_C
     inputs_CF = np.empty((items_C.size, len(inputs)), dtype=np.float32)

@@ -1,5 +1,7 @@
-"""Why a product is shown, in words for the shopper. A reason names a product only if that product's neighbours brought
-the item."""
+"""Why a product is shown, in words for the shopper.
+
+A reason names a product only when the item is one of that product's neighbours.
+"""
 
 import numpy as np
 
@@ -10,8 +12,10 @@ _LONGEST_TITLE = 60
 
 
 def reasons_for_you(assortment: Assortment, seeds: Seeds, items: list[int], by_sequence: set[int]) -> list[str]:
-    """One sentence per item. by_sequence: items the sequence model proposed; it looks at the history as a whole, so no
-    product is named."""
+    """One sentence per item.
+
+    by_sequence: items that the sequence model proposed; it reads the history as a whole, so no product is named.
+    """
     bundle = assortment.bundle
     causes = np.full(len(items), -1, dtype=np.int32)
     if bundle is not None:

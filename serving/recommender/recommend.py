@@ -1,5 +1,7 @@
-"""One request: retrieve, rank, drop what must not be shown, spread categories, say why. Never raises for what a caller
-can send."""
+"""One request: retrieve, rank, remove what must not be shown, spread categories, give reasons.
+
+Never raises for what a caller can send.
+"""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ from serving.settings import ServingSettings
 
 @dataclass(frozen=True)
 class Guards:
-    """The parts of a request that may fail on their own."""
+    """The parts of a request that may fail independently."""
 
     sequential: Guard
     rank: Guard
@@ -36,7 +38,7 @@ class Guards:
 
 
 def open_guards(settings: ServingSettings) -> Guards:
-    """One thread per model: the models are single-threaded and two cores are shared with everything else."""
+    """One thread per model: the models are single-threaded, and the two cores are shared with other processes."""
     return Guards(
         Guard("sequential", settings.serving_sequential_ms / 1000),
         Guard("rank", settings.serving_rank_ms / 1000),
@@ -148,8 +150,10 @@ async def _rank(
 def _choose(  # noqa: PLR0917 - one caller
     assortment: Assortment, candidates: Candidates, score_C: Floats, allowed_N: Mask, limit: int, share: float
 ) -> dict[int, float]:
-    """Item -> score in the order of the answer: best first, categories spread, filled up with popular products no
-    retriever proposed."""
+    """Item -> score in the order of the answer: best first, categories spread.
+
+    Popular products that no retriever proposed fill the rest.
+    """
     order = best_of(score_C, score_C.size)
     score_of = dict(zip(candidates.items_C[order].tolist(), score_C[order].tolist(), strict=True))
     chosen = {item: score_of[item] for item in spread_categories(score_of, assortment.category_code_N, limit, share)}

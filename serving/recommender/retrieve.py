@@ -1,8 +1,7 @@
-"""From what a shopper did to a few hundred candidates: the best of the neighbours, of the sequence model and of
-popularity.
+"""A few hundred candidates for a history: the best of the neighbours, of the sequence model and of popularity.
 
-The definitions repeat training/recommender/models/retrieval.py; a test compares the two number by number, so a change
-there shows up here.
+The definitions repeat training/recommender/models/retrieval.py; a test compares every number of the two, so a change of
+one side alone fails it.
 """
 
 from collections.abc import Sequence
@@ -17,8 +16,10 @@ from serving.recommender.assortment import Assortment
 
 @dataclass(frozen=True)
 class Seeds:
-    """Distinct items the answer starts from, oldest first. ages_L: orders ago, 0 = newest. recent_L: seen in this
-    session, not bought."""
+    """Distinct items the answer starts from, oldest first.
+
+    ages_L: orders ago, 0 = newest. recent_L: seen in this session, not bought.
+    """
 
     items_L: Ints
     ages_L: Ints
@@ -40,9 +41,9 @@ class Candidates:
 
 
 def make_seeds(assortment: Assortment, items: Sequence[int], ages: Sequence[int], recent: Sequence[str]) -> Seeds:
-    """Join the known history with the session: what was just seen counts as one order newer than anything else.
+    """Join the known history with the session: products just seen count as one order newer than all others.
 
-    Products the models do not know are left out; a product seen again moves to the end.
+    Products that are not in the models are left out; a product seen again moves to the end.
     """
     session = list(
         dict.fromkeys(

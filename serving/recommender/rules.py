@@ -1,5 +1,7 @@
-"""Order of the answer after the models: variety of categories. Bought and out-of-stock products were never
-candidates."""
+"""Order of the answer after the models: variety of categories.
+
+Bought and out-of-stock products are not candidates.
+"""
 
 import math
 from collections import Counter
@@ -11,8 +13,8 @@ from serving.arrays import Ints
 def spread_categories(items: Iterable[int], category_code_N: Ints, limit: int, share: float) -> list[int]:
     """Choose `limit` items, best first, with at most ceil(share * limit) (and at least 2) of one category.
 
-    When too few categories are on offer the passed-over items follow in their old order: an answer is never shorter for
-    variety's sake.
+    When too few categories have candidates, the skipped items follow in their old order: the limit per category never
+    makes an answer shorter.
     """
     cap = max(2, math.ceil(share * limit))
     taken: list[int] = []

@@ -1,4 +1,4 @@
-"""What crosses the wire."""
+"""Requests and answers as JSON."""
 
 from typing import Annotated, Literal
 

@@ -1,5 +1,7 @@
-"""The shopper's row as serving asks for it: features.online, with the seconds while Feast is imported counted and not
-failed on."""
+"""Reads the shopper's row through features.online.
+
+While Feast is still being imported a read is counted and returns no row instead of failing.
+"""
 
 from features.errors import NotWarm
 from features.online import OnlineStore, UserRow
@@ -10,7 +12,7 @@ __all__ = ["ShopperRows", "UserRow"]
 
 
 class ShopperRows:
-    """Reads one row; blocks at most the deadline it was opened with."""
+    """Reads one row; blocks at most for the deadline it was opened with."""
 
     def __init__(self, settings: ServingSettings) -> None:
         self._store = OnlineStore(
@@ -18,8 +20,10 @@ class ShopperRows:
         )
 
     def read_user(self, user_id: str) -> UserRow | None:
-        """The newest row; None for a shopper without one and while Feast is still being imported. Raises
-        redis.RedisError."""
+        """The newest row; None for a shopper without one and while Feast is still being imported.
+
+        Raises redis.RedisError.
+        """
         try:
             return self._store.read_user(user_id)
         except NotWarm:

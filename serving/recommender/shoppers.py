@@ -1,5 +1,7 @@
-"""What is known about one shopper: the online store's row, joined with what the bundle saw; the bundle alone when the
-store is away."""
+"""The data of one shopper: the online store's row joined with the bundle's history.
+
+The bundle's history alone when the store is unavailable.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from serving.settings import ServingSettings
 
 @dataclass(frozen=True)
 class Shopper:
-    """values: every user feature by name. bought: never shown again. sequence: distinct products oldest first; ages:
-    orders ago of each."""
+    """values: every user feature by name. bought: products that are not shown again.
+
+    sequence: distinct products, oldest first. ages: how many orders ago each was bought.
+    """
 
     values: Mapping[str, float]
     bought: tuple[str, ...]
@@ -31,8 +35,10 @@ class Shoppers:
         self._guard = Guard("online_store", settings.serving_online_ms / 1000, threads=4)
 
     async def read(self, user_id: str | None, assortment: Assortment) -> Shopper:
-        """The shopper, with defaults for everybody unknown. Never raises: an absent store is counted and the bundle's
-        history used."""
+        """The shopper, with defaults for an unknown one.
+
+        Never raises: an unavailable store is counted, and the bundle's history is used.
+        """
         row = await self._guard.call(lambda: self._store.read_user(user_id)) if user_id else None
         if row is not None and row.stale:
             DEGRADED.labels("online_store", "stale").inc()
@@ -54,7 +60,7 @@ class Shoppers:
 
 
 def join(unknown: Mapping[str, float], row: UserRow | None, known: tuple[Sequence[str], Sequence[int]]) -> Shopper:
-    """Put the online row on top of the bundle's history. unknown: the values of a shopper without a row."""
+    """Add the online row to the bundle's history. unknown: the values of a shopper without a row."""
     values = row.values if row else unknown
     online = row.sequence if row else ()
     sequence, ages = newer_on_top(known, online, int(values["user__orders_total"]))
@@ -67,9 +73,9 @@ def newer_on_top(
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Distinct products oldest first with their age in orders.
 
-    The bundle knows which order each product came in; the online list (last 50 lines, newest last) does not, but is
-    newer. Products only the list has came after the bundle was fitted: they count as the newest order and everything
-    else as one older. A shopper the bundle never met has the lines spread evenly over `orders`.
+    The bundle records the order of each product; the online list (last 50 lines, newest last) does not, but is newer.
+    Products that only the list holds were bought after the bundle was fitted: they count as the newest order, and all
+    others as one order older. For a shopper who is not in the bundle the lines are spread evenly over `orders`.
     """
     products, ages = list(known[0]), list(known[1])
     if products:

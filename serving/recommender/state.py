@@ -1,6 +1,6 @@
-"""What this process serves from right now, and the loop that notices when it should be something else.
+"""The assortment that this process serves now, and the loop that replaces it when the pointer or the features change.
 
-A request takes `state.assortment` once and keeps it: a swap is one assignment, so no request sees half of two models.
+A request reads `state.assortment` once and keeps it. A swap is one assignment, so no request mixes two models.
 """
 
 import asyncio
@@ -46,18 +46,20 @@ class State:
         self.assortment = build_assortment(None, self._features)
 
     async def refresh(self, *, force: bool = False) -> bool:
-        """Look at the pointer and the product features; load what changed in a thread. True when the bundle was
-        swapped."""
+        """Check the pointer and the product features; load what changed in a thread.
+
+        True when the bundle was swapped.
+        """
         async with self._lock:
             return await asyncio.to_thread(self._refresh, force)
 
     async def watch(self) -> None:
-        """Refresh for ever. Whatever goes wrong is logged and tried again: this loop must not end."""
+        """Refresh until cancelled. Every error is logged and the refresh repeated: this loop must not end."""
         while True:
             await asyncio.sleep(self.settings.serving_watch_seconds)
             try:
                 await self.refresh()
-            except Exception as error:  # noqa: BLE001 - a full disk or a half-written file passes; the last good state serves meanwhile
+            except Exception as error:  # noqa: BLE001 - a full disk or an incomplete file is temporary; the last good state serves meanwhile
                 _log.error("refresh failed", error=f"{type(error).__name__}: {error}")
 
     def _refresh(self, force: bool) -> bool:
@@ -78,8 +80,7 @@ class State:
         return bundle is not None
 
     def _load_if_changed(self, force: bool) -> Bundle | None:
-        """The pointer's bundle when it is another than the one in use; None when there is nothing new or it was
-        refused."""
+        """The pointer's bundle when it is not the one in use; None when it is, or when the new one was refused."""
         started = time.perf_counter()
         try:
             folder = read_pointer(self.settings.champion)
@@ -108,7 +109,7 @@ class State:
 
 
 def _stamps(pointer: Path, folder: Path | None) -> tuple[Stamp | None, Stamp | None]:
-    """What changes when the pointer or the bundle behind it is written anew."""
+    """A value that changes when the pointer, or the bundle it names, is written again."""
     return _stamp(pointer), _stamp(folder / "bundle.json") if folder else None
 
 

@@ -1,1 +1,1 @@
-"""From files at rest to the arrays that models train on."""
+"""Reads files into the arrays that models train on."""

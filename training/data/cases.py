@@ -1,4 +1,4 @@
-"""Evaluation and ranker-fitting cases: what was known, what came next."""
+"""Cases for evaluation and for fitting the ranker: a known history and the purchases that followed."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ class Ragged:
 
 
 def ragged(lists: list[Ints]) -> Ragged:
-    """Ragged of a list of arrays."""
+    """A Ragged made of a list of arrays."""
     starts = np.concatenate([[0], np.cumsum([part.size for part in lists])]).astype(np.int64)
     values = np.concatenate(lists).astype(np.int32) if lists else np.empty(0, np.int32)
     return Ragged(starts, values)
@@ -43,12 +43,11 @@ def ragged(lists: list[Ints]) -> Ragged:
 
 @dataclass(frozen=True)
 class Cases:
-    """One row per question "what comes next".
+    """One row per case.
 
     users: user index or GUEST. history: distinct known items, oldest first; ages: orders ago of each (0 = newest
-    order), aligned with it.
-    targets: what came. exclude_history: known items are removed from the ranking. moment: days, when features must be
-    read.
+    order), aligned with it. targets: the items that followed. exclude_history: known items are removed from the
+    ranking. moment: the time, in days, as of which features are read.
     """
 
     users: Ints
@@ -104,7 +103,7 @@ def build_cases(
 ) -> Cases:
     """Cases of every known user that has both known and wanted lines.
 
-    new_only: targets bought before are dropped (they are removed from the ranking too). first_only: only the first
+    new_only: targets that were bought before are dropped, as they are from the ranking. first_only: only the first
     wanted line.
     """
     users: list[int] = []

@@ -1,5 +1,7 @@
-"""What is sold but is no product: postage, fees, vouchers, stock notes. Such a line is neither trained on nor
-recommended."""
+"""Order lines that are not products: postage, fees, vouchers, stock notes.
+
+They are neither trained on nor recommended.
+"""
 
 import re
 
@@ -26,6 +28,5 @@ _PART = re.compile(
 
 
 def is_product_title(title: str) -> bool:
-    """False for titles that name a fee, a shipping charge, a voucher or a warehouse note; True for an empty title
-    (nothing is known)."""
+    """False for titles that name a fee, a shipping charge, a voucher or a warehouse note; True for an empty title."""
     return not (_WHOLE.match(title) or _PART.search(title))

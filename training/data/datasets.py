@@ -1,4 +1,4 @@
-"""The one shape all models train on: a catalog and its purchase lines, as arrays.
+"""The data that all models train on: a catalog and its purchase lines, as arrays.
 
 Array suffixes used in this package: E events (order lines), N items, U users, B cases of a batch, K neighbours, F
 feature columns.
@@ -32,13 +32,12 @@ class BadTrainingData(ValueError):
 
 
 class TooFewPurchases(BadTrainingData):
-    """The inputs are sound, and too small to learn from and to judge what was learnt."""
+    """The inputs are valid but too small to fit and to evaluate a model."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), maybe
-    empty."""
+    """Items in index order. `attributes` holds opaque tokens (category path parts, brand, attribute ids), or none."""
 
     product_ids: tuple[str, ...]
     titles: tuple[str, ...]
@@ -76,7 +75,7 @@ class Events:
         return Events(self.user[mask], self.item[mask], self.order[mask], self.time[mask], self.quantity[mask])
 
     def before(self, moment: float) -> "Events":
-        """Lines strictly before `moment` (days): what a model fitted at that moment may see."""
+        """Lines strictly before `moment` (days): those that a model fitted at that moment may use."""
         return self.where(self.time < moment)
 
     def between(self, start: float, end: float) -> "Events":
@@ -86,8 +85,10 @@ class Events:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Feature values at any past moment. columns: names in the order the ranker sees. A value is visible from its event
-    time on, so a fit at a split time never reads a later one."""
+    """Feature values at any past moment. columns: names in the ranker's order.
+
+    A value is visible from its event time on, so a fit at a split time never reads a later one.
+    """
 
     columns: tuple[str, ...]
     columns_hash: str
@@ -95,12 +96,14 @@ class FeatureTable:
 
     @property
     def entities(self) -> tuple[Entity, ...]:
-        """Whose column each is."""
+        """The entity of each column."""
         return tuple(BY_NAME[name].entity for name in self.columns)
 
     def as_of(self, entity: Entity, ids: Sequence[str], moment: float) -> Scores:
-        """Values [len(ids), columns of `entity`] float32 as `features.asof` reads them at `moment`, in days since
-        1970-01-01."""
+        """Values [len(ids), columns of `entity`] float32, as `features.asof` reads them at `moment`.
+
+        moment: days since 1970-01-01.
+        """
         names = [name for name in self.columns if BY_NAME[name].entity == entity]
         if not names:
             return np.zeros((len(ids), 0), dtype=np.float32)
@@ -183,10 +186,9 @@ def catalog_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> Cat
 def events_from_frame(lines: pl.DataFrame, catalog: Catalog) -> tuple[Events, tuple[str, ...], dict[str, int]]:
     """Events, user ids in index order and what was dropped, from order lines.
 
-    Needs order_id, user_id (null = guest), product_id, ordered_at (datetime) or time (days); optional quantity,
-    position, is_cancelled.
-    Dropped: cancelled lines, quantity <= 0, products that are unknown or not recommendable. Lines of one product in one
-    order are merged.
+    Required columns: order_id, user_id (null = guest), product_id, ordered_at (datetime) or time (days). Optional:
+    quantity, position, is_cancelled. Dropped: cancelled lines, quantity <= 0, products that are unknown or not
+    recommendable. Lines of one product in one order are merged.
     """
     for name in ("order_id", "user_id", "product_id"):
         if name not in lines.columns:

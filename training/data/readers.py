@@ -1,4 +1,4 @@
-"""Spark's sequences, the marts and the feature files -> TrainingData, all at rest."""
+"""Reads Spark's sequences, the published marts and the feature files into TrainingData."""
 
 from pathlib import Path
 
@@ -32,8 +32,8 @@ _UTC = pl.Datetime("us", "UTC")
 def read_inputs(settings: TrainingSettings) -> TrainingData:
     """The current sequences, marts and features. Raises BadTrainingData naming what is missing or empty.
 
-    A whole run makes all three at one watermark. After a quick refresh the marts are newer than the sequences; the
-    older one counts.
+    A full run computes all three at one watermark. After a quick refresh the marts are newer than the sequences; the
+    older watermark is used.
     """
     guests, products, marts_lsn = read_marts(settings.marts_path)
     shoppers, sequences_lsn = read_sequences(settings.lake_uri)
@@ -78,10 +78,10 @@ def read_marts(path: Path) -> tuple[pl.DataFrame, pl.DataFrame, int]:
 
 
 def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
-    """(order lines of signed-in shoppers: order_id, user_id, product_id, ordered_at; watermark LSN) of the lake's
-    `interaction_sequences`.
+    """(order lines of signed-in shoppers, watermark LSN) of the lake's `interaction_sequences`.
 
-    Lines of cancelled orders are not in it. A basket's lines keep their order.
+    Columns: order_id, user_id, product_id, ordered_at. Lines of cancelled orders are left out. The lines of a basket
+    keep their order.
     """
     try:
         table, (_, metadata) = read_derived(lake, _SEQUENCES), read_metadata(lake, _SEQUENCES)
@@ -98,8 +98,9 @@ def read_sequences(lake: str) -> tuple[pl.DataFrame, int]:
 
 
 def read_features(folder: Path) -> FeatureTable | None:
-    """The numeric product and user columns of `features/columns.py`, out of one published set. None before the first
-    build."""
+    """The numeric product and user columns of `features/columns.py` from one published set; None before the first
+    build.
+    """
     columns = numeric_columns("product", "user")
     models = {BY_NAME[part].model for column in columns for part in column.minus or (column.name,)}
     try:

@@ -16,8 +16,10 @@ from training.data.datasets import BadTrainingData, TrainingData, catalog_from_f
 
 
 def read_set(path: Path) -> TrainingData:
-    """Read the set at `path` (a directory or its main file). Raises BadTrainingData naming the file and what is wrong
-    with it."""
+    """Read the set at `path` (a directory or its main file).
+
+    Raises BadTrainingData naming the file and the fault.
+    """
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         raise BadTrainingData(f"{path}: no such directory")
@@ -29,10 +31,10 @@ def read_set(path: Path) -> TrainingData:
 
 
 def read_orders(folder: Path) -> TrainingData:
-    """The orders form. Lines with quantity <= 0 (cancellations) or price <= 0 (adjustments) are not purchases; no
-    customer = guest.
+    """The orders form.
 
-    An item none of whose lines has a price is a stock note, not a product.
+    Lines with quantity <= 0 (cancellations) or price <= 0 (adjustments) are not purchases. A line without a customer is
+    a guest's. An item without any priced line is a stock note, not a product.
     """
     file = _required(folder, "order_lines.csv")
     raw = _csv(file, ",")
@@ -54,8 +56,10 @@ def read_orders(folder: Path) -> TrainingData:
 
 
 def read_sequences(folder: Path) -> TrainingData:
-    """The sequences form: every event its own step. Days come from interactions.csv when present, else `timed` is
-    False."""
+    """The sequences form: every event is a step of its own.
+
+    Days come from interactions.csv when present, else `timed` is False.
+    """
     file = _required(folder, "sequences.txt")
     users: list[str] = []
     items: list[str] = []

@@ -10,10 +10,10 @@ from training.data.datasets import GUEST, Events, Mask, TrainingData
 
 @dataclass(frozen=True)
 class Split:
-    """What a model may fit on (`train`), choose on (`validation`) and is reported on (`test`).
+    """The data to fit on (`train`), to choose settings on (`validation`) and to report on (`test`).
 
-    before_test: what the reported model is fitted on, with the choices kept: all events before the test start in a time
-    split (as production would), `train` itself in leave-one-out (the published protocol).
+    before_test: the events that the reported model is fitted on, with the choices kept: all events before the test
+    start in a time split (as in production), `train` itself in leave-one-out (the published protocol).
     """
 
     name: str
@@ -24,18 +24,20 @@ class Split:
 
 
 def split_times(events: Events, validation_share: float = 0.2, test_share: float = 0.1) -> tuple[float, float]:
-    """(validation start, test start): day borders at the quantiles of the events' times, distinct whenever two days
-    exist."""
+    """(validation start, test start): day borders at the quantiles of the events' times.
+
+    They differ whenever the events cover two days.
+    """
     start, end = np.quantile(np.floor(events.time), [1 - validation_share, 1 - test_share])
     return float(start), float(end if end > start else start + 1)
 
 
 def time_split(data: TrainingData, *, new_only: bool = True, first_only: bool = False) -> Split:
-    """Train before the validation start; validation = what its users bought up to the test start; test = what everybody
-    bought after it.
+    """Train before the validation start; validation = its users' purchases up to the test start; test = all purchases
+    after it.
 
-    Users without a line before the validation start are no case here: they are answered by popularity.
-    A test case's history holds the validation weeks too, as in production.
+    Users without a line before the validation start are not cases: production answers them by popularity. A test case's
+    history includes the validation weeks, as in production.
     """
     events = data.events
     start, end = data.split_times or split_times(events)
@@ -51,8 +53,10 @@ def time_split(data: TrainingData, *, new_only: bool = True, first_only: bool = 
 
 
 def leave_one_out(events: Events) -> Split:
-    """Last line of every user = test, the one before = validation, the rest = train; users with fewer than 3 lines only
-    train."""
+    """Last line of every user = test, the one before = validation, the rest = train.
+
+    Users with fewer than 3 lines are in train only.
+    """
     place = np.full(len(events), 2, dtype=np.int64)
     for rows in user_rows(events).values():
         if rows.size >= 3:
@@ -70,8 +74,10 @@ def leave_one_out(events: Events) -> Split:
 
 
 def shuffled_ties(events: Events, seed: int) -> Events:
-    """Every user's lines of one day in random order, one order each: the file's order inside a day is an artefact of
-    sorting."""
+    """Every user's lines of one day in random order, one order each.
+
+    The file's order inside a day is an artefact of sorting.
+    """
     generator = np.random.default_rng(seed)
     rows = np.lexsort((generator.random(len(events)), np.floor(events.time), events.user))
     return Events(
@@ -92,10 +98,10 @@ def sample(cases: Cases, limit: int, seed: int) -> Cases:
 
 
 def basket_cases(events: Events, wanted: Mask, seed: int, limit: int, seeds_only: bool = False) -> Cases:
-    """Baskets of two or more products with one random line hidden; the rest is the history (seeds_only: one random
-    other line).
+    """Baskets of two or more products with one random line hidden.
 
-    Guests' baskets count too. The hidden line is ranked among everything except the shown lines.
+    The history is the rest (seeds_only: one random other line). Guests' baskets are included. The hidden line is ranked
+    among all items except the shown lines.
     """
     generator = np.random.default_rng(seed)
     chosen = events.where(wanted)
@@ -121,7 +127,8 @@ def basket_cases(events: Events, wanted: Mask, seed: int, limit: int, seeds_only
 
 
 def last_item_only(cases: Cases) -> Cases:
-    """The same questions with the newest known item as the only seed; the whole history stays known to be removed by
-    the caller."""
+    """The same cases with the newest known item as the only seed; the caller removes the whole history from the
+    ranking.
+    """
     lists = [cases.history.of(case)[-1:] for case in range(len(cases))]
     return replace(cases, history=ragged(lists), ages=ragged([np.zeros(part.size, dtype=np.int32) for part in lists]))

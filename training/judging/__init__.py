@@ -1,1 +1,1 @@
-"""How good a model is: cases, metrics, protocols."""
+"""Evaluates models: metrics, intervals, paired comparisons."""

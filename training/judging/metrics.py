@@ -20,10 +20,10 @@ class Interval:
 
 
 def expected_ranks(scores_BN: Scores, rows: npt.NDArray[np.int64], targets: npt.NDArray[np.int64]) -> Floats:
-    """Zero-based rank of each (row, target) among all items of its row; a tie counts greater + half of the other
-    equals.
+    """Zero-based rank of each (row, target) among all items of its row.
 
-    Scores of items that may not be shown are -inf; a target at -inf gets rank inf.
+    With ties the rank is the number of greater scores plus half of the other equal ones. Items that may not be shown
+    have score -inf; a target at -inf gets rank inf.
     """
     ranks = np.empty(targets.size, dtype=np.float64)
     for start in range(0, targets.size, 512):
@@ -65,7 +65,7 @@ def interval(values: Floats, seed: int, draws: int = 1000) -> Interval:
 
 
 def top_items(scores_BN: Scores, k: int) -> npt.NDArray[np.int64]:
-    """Item indices [B, k], best first, ties by item index so that a repeat gives the same list."""
+    """Item indices [B, k], best first; ties by item index, so that the list is reproducible."""
     k = min(k, scores_BN.shape[1])
     part = np.argpartition(-scores_BN, k - 1, axis=1)[:, :k]
     part.sort(axis=1)

@@ -16,8 +16,7 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Judged:
-    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalog in any top
-    10."""
+    """One model on one set of cases: metric -> one value per case, target ranks, share of the catalog in any top 10."""
 
     values: dict[str, Floats]
     ranks: Floats
@@ -55,8 +54,7 @@ def gain(candidate: Judged, baseline: Judged, seed: int) -> Interval:
 
 
 def cold_slices(judged: Judged, cases: Cases, bought_N: npt.NDArray[np.int64]) -> dict[str, float]:
-    """Recall@10 of targets by how often they were bought in training: 0, 1-3, 4-7, 8-20, 21 and more; with the number
-    of targets."""
+    """Recall@10 and number of targets by how often a target was bought in training: 0, 1-3, 4-7, 8-20, 21 and more."""
     seen = bought_N[cases.targets.values]
     result: dict[str, float] = {}
     for name, low, high in (("0", 0, 0), ("1-3", 1, 3), ("4-7", 4, 7), ("8-20", 8, 20), ("21+", 21, 2**31)):

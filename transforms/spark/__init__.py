@@ -1,2 +1,4 @@
-"""What grows without bound, in Spark: co-purchase pairs and interaction sequences, pure DataFrame -> DataFrame; io in
-`run`."""
+"""Spark jobs for results that grow without bound: co-purchase pairs and interaction sequences.
+
+The computations are pure functions of DataFrames; `run` reads and writes.
+"""

@@ -62,15 +62,19 @@ def _with_measures(pairs: DataFrame, bought: DataFrame) -> DataFrame:
 
 
 def _numbered(bought: DataFrame) -> DataFrame:
-    """product_id, number (int, by product_id), orders. Pairs of numbers fit one long: counting them moves 8 bytes, not
-    two UUIDs."""
+    """product_id, number (int, by product_id), orders.
+
+    A pair of numbers fits one long, so counting pairs moves 8 bytes instead of two UUIDs.
+    """
     counts = bought.groupBy("product_id").agg(sf.count("*").alias("orders"))
     return counts.withColumn("number", sf.row_number().over(Window.orderBy("product_id")))
 
 
 def _pairs(coded: DataFrame, max_basket: int) -> DataFrame:
-    """pair: every low < high of one order, as low * 2^32 + high. A join, because Spark compiles joins and interprets
-    array lambdas."""
+    """pair: every low < high of one order, as low * 2^32 + high.
+
+    Computed by a join, because Spark compiles joins and interprets array lambdas.
+    """
     sizes = (
         coded.groupBy("order_id").agg(sf.count("*").alias("products")).where(sf.col("products").between(2, max_basket))
     )

@@ -25,8 +25,9 @@ def lake_table(
 
 
 def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) -> DataFrame:
-    """Base plus tail, the last change of a key wins, deletes and truncations applied:
-    `warehouse.lake.read.state_sql`."""
+    """Base plus tail: each key's last change, with deletes and truncations applied, as in
+    `warehouse.lake.read.state_sql`.
+    """
     needed = list(dict.fromkeys([*files.key, *columns]))
     base = _read(spark, files.base, files.schema, needed)
     if not files.tail:

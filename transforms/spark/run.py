@@ -1,4 +1,7 @@
-"""Lake at one watermark -> Spark -> Delta, for what grows without bound. `python -m transforms.spark.run [--json]`."""
+"""Run the Spark jobs on the lake at one watermark and commit the results to Delta.
+
+`python -m transforms.spark.run [--json]`
+"""
 
 import json
 import sys
@@ -58,11 +61,10 @@ class SparkResult:
 def run(
     settings: TransformSettings, watermark: Watermark | None = None, spark: SparkSession | None = None
 ) -> SparkResult:
-    """Compute both derived tables at one watermark (the newest by default) and commit each whole, with the LSN in the
-    commit.
+    """Compute both derived tables at one watermark, the newest by default.
 
-    Starts a session unless one is given. Raises LakeNotReady without a watermark, SparkFailed without a Java. Safe to
-    repeat.
+    Each table is one commit that carries the LSN. Starts a session unless one is given. Safe to repeat. Raises
+    LakeNotReady without a watermark, SparkFailed without a Java.
     """
     watermark = watermark or latest_watermark(settings.lake_uri)
     if watermark is None:
@@ -77,8 +79,7 @@ def run(
 
 
 def order_lines(spark: SparkSession, lake: str, watermark: Watermark) -> DataFrame:
-    """order_item_id, order_id, product_id, user_id (null for guests), ordered_at; lines of cancelled orders left
-    out."""
+    """order_item_id, order_id, product_id, user_id (null for guests), ordered_at; without lines of cancelled orders."""
     orders = lake_table(spark, lake, "orders", watermark, ["order_id", "user_id", "status", "created_at"])
     items = lake_table(spark, lake, "order_items", watermark, ["order_item_id", "order_id", "product_id"])
     placed = orders.where(sf.col("status") != "cancelled").select(
@@ -108,7 +109,7 @@ def _run(spark: SparkSession, lake: str, watermark: Watermark, seconds: dict[str
 
 
 def _write(frame: DataFrame, lake: str, name: str) -> list[Path]:
-    """Parquet files in a folder of their own under the table; nobody sees them before the commit."""
+    """Parquet files in a folder of their own under the table; no reader sees them before the commit."""
     folder = Path(derived_uri(lake, name)) / f"run-{uuid4().hex}"
     frame.coalesce(_FILES).write.option("compression", "zstd").parquet(str(folder))
     return sorted(folder.glob("part-*.parquet"))
@@ -121,7 +122,7 @@ def _footer_rows(file: Path) -> int:
 
 
 def _forget_old(lake: str, name: str) -> None:
-    """Drop files that no version of the last day needs, what killed runs left included."""
+    """Delete files that no version of the last day needs, including those of killed runs."""
     table = open_table(derived_uri(lake, name))
     if table is not None:
         forget(table, _RETENTION_HOURS)

@@ -14,14 +14,16 @@ from transforms.settings import TransformSettings
 
 @contextmanager
 def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
-    """A session in UTC without web UI; stopped on exit, and the JVM with the process. Raises SparkFailed without a
-    Java."""
+    """A session in UTC without web UI. Raises SparkFailed without a Java.
+
+    The session stops on exit; the JVM ends with the process.
+    """
     try:
         java = find_java(os.environ, settings.home / "java")
     except JavaMissingError as error:
         raise SparkFailed(str(error)) from error
-    # pyspark's launcher takes these from the environment only. Without PYSPARK_PYTHON workers start whatever `python3`
-    # is first on PATH.
+    # pyspark's launcher reads these from the environment only. Without PYSPARK_PYTHON workers start the first `python3`
+    # on PATH.
     os.environ.update(JAVA_HOME=str(java.home), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     builder = (
         SparkSession.builder.master(settings.spark_master)
@@ -35,7 +37,7 @@ def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
         .config("spark.log.level", "ERROR")
     )
     if settings.spark_master.startswith("local"):
-        # A cluster brings its own addresses and parallelism; on one machine 200 shuffle tasks would be all overhead.
+        # A cluster has its own addresses and parallelism; on one machine 200 shuffle tasks would be only overhead.
         builder = (
             builder.config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
