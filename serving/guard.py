@@ -1,4 +1,4 @@
-"""One part of a request under its own deadline, so that a slow or broken part lowers quality but never fails the answer."""
+"""One part of a request under its own deadline: a slow or broken part lowers quality and never fails the answer."""
 
 import asyncio
 import time

@@ -7,7 +7,7 @@ from warehouse.places import LakeUri, Places
 
 
 class TrainingSettings(Places):
-    """Where the inputs lie and where the results go. Read once at start and passed down."""
+    """Where the inputs lie and where the results are written. Read once at start and passed down."""
 
     lake_uri: LakeUri
     marts_path: MartsPath

@@ -1,1 +1,1 @@
-"""The recommender: recipes, models, fit, train."""
+"""The recommender: recipes, models, fitting, training runs."""

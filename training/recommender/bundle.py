@@ -1,5 +1,7 @@
-"""Writing a model bundle: a directory that serves without any code of this package. README.md is its format, `serving`
-its reader."""
+"""Writes a model bundle: a directory that serves without any code of this package.
+
+README.md describes the format; `serving` reads it.
+"""
 
 import hashlib
 import json
@@ -29,9 +31,9 @@ MODEL = "souk-recommender"
 
 
 def write_bundle(fitted: Fitted, folder: Path, created_at: datetime) -> Path:
-    """Write `folder`/<version> and return it. Appears complete or not at all: everything is written aside, synced and
-    renamed.
+    """Write `folder`/<version> and return it.
 
+    The directory appears complete or not at all: it is written under a temporary name, synced and renamed.
     version = UTC time and the first 8 characters of the data hash.
     """
     version = f"{created_at.astimezone(UTC):%Y%m%dT%H%M%S%f}-{fitted.data.data_hash()[:8]}"
@@ -130,8 +132,9 @@ def _write_items(retrieval: Retrieval, path: Path) -> None:
 
 
 def _write_histories(fitted: Fitted, path: Path) -> None:
-    """user_id, items (indices, oldest first, the newest 500 distinct), ages (orders ago): the state a shopper had at
-    the watermark."""
+    """user_id, items (indices, oldest first, the newest 500 distinct), ages (orders ago): each shopper's state at the
+    watermark.
+    """
     events = fitted.data.events
     users, items, ages = [], [], []
     for user, rows in user_rows(events).items():
@@ -146,8 +149,10 @@ def _write_histories(fitted: Fitted, path: Path) -> None:
 
 
 def _write_neighbours(table: sparse.csr_matrix, support: sparse.csr_matrix, keep: int, path: Path) -> None:
-    """indices int32 [N, K] (-1 = none), scores float32 [N, K] best first, support bool [N, K]: really bought with or
-    after the seed."""
+    """indices int32 [N, K] (-1 = none), scores float32 [N, K] best first, support bool [N, K].
+
+    support: at least one buyer bought the neighbour with or after the seed.
+    """
     size = table.shape[0]
     indices = np.full((size, keep), -1, dtype=np.int32)
     scores = np.zeros((size, keep), dtype=np.float32)

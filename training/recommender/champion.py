@@ -1,4 +1,4 @@
-"""A fresh fit against the champion: its method repeated on today's data."""
+"""Compares a new fit with the champion, whose method is repeated on today's data."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ from training.registry.promotion import decide_promotion
 
 
 def judge_promotion(fitted: Fitted, champion: Path | None) -> tuple[bool, str]:
-    """The decision for a fresh fit against the champion's bundle directory (None = there is none).
+    """The decision between a new fit and the champion's bundle directory (None = there is none).
 
-    The champion's method (recipe and choices) is fitted anew before today's test start and judged on today's test
-    cases: its own weights may have seen those weeks, and would win unfairly.
+    The champion's method (recipe and choices) is fitted again before today's test start and judged on today's test
+    cases: its own weights may have been fitted on those weeks, which would bias the comparison.
     """
     candidate, popularity = fitted.tested.judged.get("shipped"), fitted.tested.judged.get("popularity")
     if champion is None:
@@ -43,7 +43,7 @@ def _repeat(data: TrainingData, recipe: Recipe, choices: Choices, same_columns: 
 
 
 def _choices(document: dict[str, object]) -> Choices:
-    """Choices of bundle.json."""
+    """The choices stored in bundle.json."""
     recipes = {}
     for name in ("for_you", "related", "basket"):
         values = document[name]

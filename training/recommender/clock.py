@@ -15,7 +15,7 @@ class Clock:
         self.laps: dict[str, float] = {}
 
     def lap(self, name: str) -> None:
-        """Close a phase."""
+        """End a phase."""
         now = time.process_time()
         self.laps[name] = round(now - self.last, 3)
         log.info("phase done", phase=name, cpu_seconds=round(now - self.last, 1))

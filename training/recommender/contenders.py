@@ -1,4 +1,4 @@
-"""Who ships: every contender judged on the same validation cases."""
+"""Which model ships: every contender is judged on the same validation cases."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,10 @@ from training.recommender.recipes import Recipe
 
 @dataclass(frozen=True)
 class Verdict:
-    """What validation says. gains: paired NDCG@10 intervals over item-to-item (sequential: of the ranker with it over
-    without it)."""
+    """The results on validation.
+
+    gains: paired NDCG@10 intervals over item-to-item; for `sequential`, of the ranker with it over the ranker without.
+    """
 
     shipped: str
     with_sequential: bool
@@ -27,8 +29,9 @@ class Verdict:
 
 
 def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recipe) -> Verdict:
-    """Judge every contender on the same validation cases and keep the simplest that nothing beats with an interval
-    above zero."""
+    """Judge every contender on the same validation cases; choose the simplest one that no other beats with an interval
+    above zero.
+    """
     catalog, seed = plain.catalog, recipe.seed
     baseline = strongest_popularity(plain, cases)
     judged = {
@@ -54,8 +57,7 @@ def decide(plain: Retrieval, full: Retrieval | None, cases: Cases, recipe: Recip
 
 
 def strongest_popularity(retrieval: Retrieval, cases: Cases) -> int:
-    """Which of the three popularities is the baseline: the best on validation, so that nothing is beaten only because
-    it was weak."""
+    """Which of the three popularities is the baseline: the best on validation, so that the baseline is not weak."""
     return int(
         np.argmax([judge(one.score, cases, retrieval.catalog).values["ndcg@10"].mean() for one in retrieval.popularity])
     )

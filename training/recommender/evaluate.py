@@ -1,7 +1,8 @@
 """`python -m training.recommender.evaluate [--data PATH] [--json]`: every protocol of a set's form, or of the lake.
 
-Rules everywhere: full ranking over all recommendable items, known items removed, ties at their expected rank, settings
-chosen on validation only, 95 % bootstrap intervals over cases. Rows say which protocol, which model, how many cases.
+All protocols use full ranking over all recommendable items, known items removed, ties at their expected rank, settings
+chosen on validation only, 95 % bootstrap intervals over cases. Rows name the protocol, the model and the number of
+cases.
 """
 
 import json
@@ -45,7 +46,7 @@ log = get_logger(__name__)
 Row = dict[str, object]
 
 DOCUMENTED_SPLIT_TIMES = {"online_retail": (date(2011, 10, 1), date(2011, 11, 1))}
-"""(validation start, test start) that a set's own README names; every other set gets `splits.split_times`."""
+"""(validation start, test start) from a set's own README; other sets use `splits.split_times`."""
 
 BASKETS = 2000
 
@@ -58,7 +59,7 @@ def evaluate(data: TrainingData, recipe: Recipe) -> list[Row]:
 
 
 def _sequences(data: TrainingData, recipe: Recipe) -> list[Row]:
-    """Leave one out in the file's order, the same with the order inside a day shuffled, and a time split."""
+    """Leave-one-out in the file's order, leave-one-out with the order inside a day shuffled, and a time split."""
     rows = _next_item(data, leave_one_out(data.events), recipe, "leave one out, file order")
     if not data.timed:
         return rows
@@ -81,7 +82,7 @@ def _next_item(data: TrainingData, split: Split, recipe: Recipe, protocol: str) 
 
 
 def _orders(data: TrainingData, recipe: Recipe) -> list[Row]:
-    """For you by time; a hidden basket line; one line from one other."""
+    """For you, split by time; a hidden basket line from the others; a basket line from one other."""
     split = time_split(data)
     fitted = fit(data, recipe, split=split)
     rows = _fitted_rows(data, fitted, split, "for you: products of later orders not bought before, users with history")
@@ -132,7 +133,7 @@ def _basket_questions(
 
 
 def _fitted_rows(data: TrainingData, fitted: Fitted, split: Split, protocol: str) -> list[Row]:
-    """Test rows of popularity, item-to-item and what ships; validation rows of every contender; the paired gains."""
+    """Test rows of popularity, item-to-item and the shipped model; validation rows of every contender; paired gains."""
     rows = []
     for name in fitted.tested.judged:
         prefix = f"test/{name}/"
@@ -215,7 +216,7 @@ def main(
 
 
 def headline(rows: list[Row]) -> dict[str, float]:
-    """NDCG@10 of popularity and of what ships, on the first protocol."""
+    """NDCG@10 of popularity and of the shipped model, on the first protocol."""
     result: dict[str, float] = {}
     for row in rows[:3]:
         metrics = row["metrics"]

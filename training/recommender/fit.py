@@ -1,5 +1,6 @@
-"""Fit every model on a split, choose what ships by paired intervals on validation, report on test, refit on
-everything."""
+"""Fits every model on a split, chooses the one that ships by paired intervals on validation, reports on test and refits
+on all events.
+"""
 
 import resource
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from training.recommender.tables import Tables, choose_tables, tables_of
 
 @dataclass(frozen=True)
 class Task:
-    """What every step of one fit reads."""
+    """The inputs of every step of one fit."""
 
     data: TrainingData
     recipe: Recipe
@@ -36,10 +37,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Models:
-    """What validation chose, fitted on the events of one moment.
+    """The models that validation chose, fitted on the events of one moment.
 
-    sequential: None unless the ranker reads it. ranker: None when item to item ships. popularity: the baseline's
-    number.
+    sequential: None unless the ranker reads it. ranker: None when item to item ships. popularity: the index of the
+    baseline.
     """
 
     tables: Tables
@@ -50,9 +51,10 @@ class Models:
 
 @dataclass(frozen=True)
 class Choices:
-    """What validation decided, enough to repeat the method on other data.
+    """The decisions of validation, sufficient to repeat the method on other data.
 
-    shipped: ranker | item_to_item. popularity: 0 recent, 1 month, 2 all time."""
+    shipped: ranker | item_to_item. popularity: 0 recent, 1 month, 2 all time.
+    """
 
     for_you: ItemToItemRecipe
     related: ItemToItemRecipe
@@ -64,7 +66,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Tested:
-    """The models as they stood at the start of the test weeks, the judged test cases by model, their flat metrics."""
+    """The models fitted up to the start of the test weeks, the judged test cases by model, their flat metrics."""
 
     retrieval: Retrieval
     tables: Tables
@@ -74,8 +76,10 @@ class Tested:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a bundle is made of. metrics: flat, prefixed validation/, gain/ and test/. retrieval and tables are of all
-    events."""
+    """The content of a bundle.
+
+    metrics: flat, prefixed validation/, gain/ and test/. retrieval and tables are fitted on all events.
+    """
 
     data: TrainingData
     recipe: Recipe
@@ -90,7 +94,7 @@ class Fitted:
 
 
 def natural_split(data: TrainingData) -> Split:
-    """Leave one out for sequences (the published protocol), time for orders (what production meets)."""
+    """Leave-one-out for sequences (the published protocol), a time split for orders (as in production)."""
     return leave_one_out(data.events) if data.form == "sequences" else time_split(data)
 
 
@@ -102,10 +106,10 @@ def task_of(data: TrainingData, recipe: Recipe, split: Split | None = None) -> T
 
 
 def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split: Split | None = None) -> Fitted:
-    """Choose on validation, report on test, refit on everything. workspace keeps the sequential checkpoint of a killed
-    run.
+    """Choose on validation, report on test, refit on all events.
 
-    Raises TooFewPurchases when the split leaves no validation case.
+    workspace: folder of the sequential checkpoint, from which a killed run continues. Raises TooFewPurchases when the
+    split leaves no validation case.
     """
     clock, task = Clock(), task_of(data, recipe, split)
     if not len(task.split.validation):
@@ -136,9 +140,9 @@ def fit(data: TrainingData, recipe: Recipe, workspace: Path | None = None, split
 
 
 def report(task: Task, models: Models) -> Tested:
-    """Popularity, item-to-item and what ships on the test cases.
+    """Popularity, item-to-item and the shipped model on the test cases.
 
-    The counts are made anew when the split lets the reported model see more than `train`.
+    The counts are computed again when the split lets the reported model use more events than `train`.
     """
     recipe, split, catalog = task.recipe, task.split, task.data.catalog
     tables = models.tables
@@ -165,7 +169,7 @@ def report(task: Task, models: Models) -> Tested:
 
 
 def repeat(data: TrainingData, recipe: Recipe, choices: Choices) -> Judged | None:
-    """The test judgement of an earlier method on these data: same split, its recipes and verdict, nothing chosen anew.
+    """Judge an earlier method on the test cases of these data: same split, its recipes and choices, no new choices.
 
     None without test cases.
     """
@@ -189,8 +193,10 @@ def retrieval_of(task: Task, events: Events, tables: Tables, sequential: Sequent
 
 
 def refit(task: Task, events: Events, models: Models) -> tuple[Tables, Retrieval]:
-    """Everything on other events with the choices kept: counts anew, the sequential model continues from its
-    weights."""
+    """Fit all models on other events with the same choices.
+
+    Counts are computed again; the sequential model continues from its weights.
+    """
     old, recipe, sequential = models.tables, task.recipe.sequential, models.sequential
     tables = tables_of(events, task.content, old.for_you_recipe, old.related_recipe, old.basket_recipe)
     if sequential is not None:
@@ -201,7 +207,7 @@ def refit(task: Task, events: Events, models: Models) -> tuple[Tables, Retrieval
 
 
 def _sequential(task: Task, tables: Tables, workspace: Path | None) -> SequentialFit:
-    """The sequential model of the training events, started from the neighbour table."""
+    """The sequential model of the training events, initialised from the neighbour table."""
     table, recipe = tables.for_you.table, task.recipe
     checkpoint = workspace / "sequential.checkpoint.pt" if workspace else None
     fitted = fit_sequential(
@@ -213,14 +219,14 @@ def _sequential(task: Task, tables: Tables, workspace: Path | None) -> Sequentia
 
 
 def _verdict(task: Task, tables: Tables, sequential: SequentialFit) -> Verdict:
-    """Who ships, by the validation cases."""
+    """Which model ships, judged on the validation cases."""
     plain = retrieval_of(task, task.split.train, tables, None)
     cases = sample(task.split.validation, task.recipe.ranker.cases, task.recipe.seed)
     return decide(plain, replace(plain, sequential=sequential), cases, task.recipe)
 
 
 def _choices(tables: Tables, verdict: Verdict) -> Choices:
-    """What has to be kept to repeat the method."""
+    """The choices that are stored so that the method can be repeated."""
     return Choices(
         tables.for_you_recipe,
         tables.related_recipe,
@@ -232,7 +238,7 @@ def _choices(tables: Tables, verdict: Verdict) -> Choices:
 
 
 def _test_metrics(judged: dict[str, Judged], seed: int) -> dict[str, float]:
-    """Flat metrics of every judged model and the paired gain of what ships over popularity."""
+    """Flat metrics of every judged model and the paired gain of the shipped model over popularity."""
     metrics = {
         f"test/{name}/{key}": value for name, found in judged.items() for key, value in found.summary(seed).items()
     }

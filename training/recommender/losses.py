@@ -19,8 +19,7 @@ def sampled_softmax(hidden_TD: Tensor, target_T: Tensor, negative_M: Tensor, ite
 
 
 def listwise_softmax(scores_BC: Tensor, relevant_BC: Tensor, present_BC: Tensor) -> Tensor:
-    """Mean over cases of the mean negative log probability of the relevant candidates; a case without one adds
-    nothing."""
+    """Mean over cases of the mean negative log probability of the relevant candidates; a case without any adds 0."""
     logs_BC = functional.log_softmax(scores_BC.masked_fill(~present_BC, -1e9), dim=1)
     found_B = relevant_BC.sum(1)
     loss_B = -(logs_BC * relevant_BC).sum(1) / found_B.clamp(min=1)

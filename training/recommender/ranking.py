@@ -1,4 +1,4 @@
-"""The shipped path as a scorer, and its honest judgement by cross-fitting."""
+"""The shipped path as a scorer, and its unbiased evaluation by cross-fitting."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class RankedScorer:
 def cross_fitted(
     retrieval: Retrieval, cases: Cases, candidates: CandidateSets, recipe: RankerRecipe, seed: int
 ) -> Judged:
-    """Judge a ranker on every case by a fold that was not fitted on it."""
+    """Judge every case by the ranker of a fold that was not fitted on it."""
     fold = np.random.default_rng(seed).permutation(len(cases)) % recipe.folds
     scores = np.zeros(candidates.present.shape, dtype=np.float32)
     for number in range(recipe.folds):

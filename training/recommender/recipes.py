@@ -1,4 +1,4 @@
-"""Complete frozen configurations. A run is a function here; there are no flags."""
+"""Complete frozen configurations. Each is made by a function; there are no flags."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ItemToItemRecipe:
-    """Numbers of models/item_to_item.py. What a set needs is chosen on its validation cases (`ItemToItemSearch`)."""
+    """Parameters of models/item_to_item.py. `ItemToItemSearch` chooses them on the validation cases of a set."""
 
     window: int = 3
     half_life_days: float | None = None
@@ -55,8 +55,8 @@ class ItemToItemSearch:
 class SequentialRecipe:
     """A causal transformer over the last `length` purchases; sampled softmax with `negatives` shared by a batch.
 
-    epochs is the promise (and what makes a run repeatable); max_seconds only guards a slow machine and is reported when
-    it struck.
+    epochs decides the length of a fit, so that a run is repeatable; max_seconds only guards a slow machine and is
+    reported when it stopped the fit.
     """
 
     width: int = 64
@@ -76,7 +76,7 @@ class SequentialRecipe:
 class RankerRecipe:
     """Listwise softmax MLP over retrieved candidates.
 
-    shown: candidates a case keeps for fitting, the relevant ones first, the rest at random.
+    shown: candidates kept per case for fitting, the relevant ones first, the rest at random.
     """
 
     from_item_to_item: int = 150
@@ -124,8 +124,7 @@ def full() -> Recipe:
 
 
 def steady() -> Recipe:
-    """What published figures use: a few minutes, and no clock, so that they do not depend on how busy the machine
-    was."""
+    """Used for published figures: a few minutes, without a time limit, so that figures do not depend on the load."""
     return replace(
         demo(),
         name="steady",
@@ -136,7 +135,7 @@ def steady() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """Seconds on a few hundred lines: what the tests and the demo's test run use."""
+    """Seconds on a few hundred lines; used by the tests and the demo's test run."""
     return Recipe(
         "tiny",
         search=ItemToItemSearch(
@@ -153,7 +152,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {"demo": demo, "full": full, "steady"
 
 
 def recipe_from(document: dict[str, object]) -> Recipe:
-    """A recipe as `dataclasses.asdict` and JSON left it. Raises TypeError for fields this version does not know."""
+    """A recipe from the JSON of `dataclasses.asdict`. Raises TypeError for fields that this version does not have."""
 
     def part(name: str) -> dict[str, object]:
         value = document[name]

@@ -1,4 +1,4 @@
-"""The three neighbour tables: the recipe of each searched on validation, and the tables of given recipes."""
+"""The three neighbour tables: the search for each one's recipe on validation, and the tables of given recipes."""
 
 from dataclasses import dataclass, replace
 
@@ -26,8 +26,10 @@ class Tables:
 
 @dataclass(frozen=True)
 class _Search:
-    """Coordinate search on validation NDCG@10, first over the half lives in `counts`; a value stays wherever nothing is
-    better."""
+    """Coordinate search on validation NDCG@10, first over the half lives in `counts`.
+
+    A value stays unless another is better.
+    """
 
     counts: dict[float | None, Counts]
     catalog: Catalog
@@ -57,8 +59,10 @@ class _Search:
 
 
 def choose_tables(data: TrainingData, split: Split, content: sparse.csr_matrix, recipe: Recipe) -> Tables:
-    """Search the recipe of each table on validation: history -> next, one seed -> next or same basket, basket -> hidden
-    line."""
+    """Search the recipe of each table on validation.
+
+    for_you: history -> next; related: one seed -> next or same basket; basket: basket -> hidden line.
+    """
     grids, start = recipe.search, recipe.item_to_item
     lives = grids.half_lives if data.timed else (None,)
     counts = {

@@ -1,5 +1,7 @@
-"""One training run: read, fit, bundle, register, promote. Dagster calls `run`; `python -m training.recommender.train`
-is the same by hand."""
+"""One training run: read, fit, bundle, register, promote.
+
+Dagster calls `run`; `python -m training.recommender.train` calls it from the command line.
+"""
 
 import fcntl
 import json
@@ -43,8 +45,10 @@ class AlreadyTraining(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run made. bundle: directory; headline: the figures a person asks for first; promoted, reason: the
-    champion's fate."""
+    """The result of a run.
+
+    bundle: directory. headline: the main figures. promoted, reason: whether the bundle became champion, and why.
+    """
 
     bundle: Path
     version: str
@@ -66,9 +70,9 @@ class TrainResult:
 def run(
     data: TrainingData, settings: TrainingSettings, recipe: Recipe | None = None, now: datetime | None = None
 ) -> TrainResult:
-    """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote when it deserves it.
+    """Fit on `data`, write the bundle under $SOUK_HOME/models, log to MLflow, promote by the promotion rule.
 
-    Raises TooFewPurchases when the data leave nothing to validate on, AlreadyTraining while another run works there;
+    Raises TooFewPurchases when the data leave no validation case, AlreadyTraining while another run uses the folder;
     nothing is written then.
     """
     settings.models.mkdir(parents=True, exist_ok=True)
@@ -78,7 +82,7 @@ def run(
 
 @contextmanager
 def _alone(models: Path) -> Iterator[None]:
-    """The lock of one training run per folder, freed by the process's death; then what a killed run left is removed."""
+    """Lock the folder for one training run, then remove the files of a killed run. The lock ends with the process."""
     with (models / ".lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -120,7 +124,7 @@ def _run(data: TrainingData, settings: TrainingSettings, recipe: Recipe, now: da
 
 
 def _record(fitted: Fitted, bundle: Path) -> RunRecord:
-    """What MLflow is told, out of the bundle's own document."""
+    """What is logged to MLflow, from the bundle's own document."""
     document = json.loads((bundle / "bundle.json").read_text())
     tags = {
         "bundle": bundle.name,

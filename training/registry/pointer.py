@@ -10,7 +10,7 @@ POINTER = "champion.json"
 
 
 def promote(bundle: Path) -> None:
-    """Point champion.json at a bundle beside it: {"path", "version"}, replaced in one rename."""
+    """Point champion.json at a bundle in the same folder: {"path", "version"}, replaced in one rename."""
     replace_file(bundle.parent / POINTER, json.dumps({"path": bundle.name, "version": bundle.name}))
 
 

@@ -1,4 +1,4 @@
-"""Does a candidate replace the champion? A pure decision over judged cases."""
+"""Whether a candidate replaces the champion: a pure decision over judged cases."""
 
 from training.judging.scores import Judged, gain
 
@@ -15,9 +15,8 @@ def decide_promotion(
     """(promote, why).
 
     The candidate must beat popularity: paired 95 % interval above zero. Against a champion it must be better (interval
-    above zero), or not worse (interval reaches zero) with newer data, because a model that knows this week's products
-    at equal quality is worth more. A champion fitted on other feature columns cannot serve any more and is not
-    compared.
+    above zero), or not worse (interval reaches zero) with newer data: at equal quality a model that includes this
+    week's products is preferred. A champion fitted on other feature columns can no longer serve and is not compared.
     """
     if candidate is None or popularity is None:
         return False, "no test case: nothing proves the candidate"

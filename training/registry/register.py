@@ -16,7 +16,7 @@ ALIAS = "champion"
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a fit leaves in MLflow. parameters: may be nested; a name is then dotted. seconds: CPU seconds by phase."""
+    """What is logged to MLflow. parameters: may be nested; names are then dotted. seconds: CPU seconds by phase."""
 
     bundle: Path
     tags: dict[str, str]
@@ -27,8 +27,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Registered:
-    """What happened to a candidate. champion: the bundle version that serves now, None when nothing was ever good
-    enough."""
+    """Whether a candidate was promoted. champion: the bundle version that serves now, None before any promotion."""
 
     run_id: str
     model_version: str
@@ -43,17 +42,16 @@ def client_of(tracking_uri: str) -> MlflowClient:
 
     if tracking_uri.startswith("sqlite:///"):
         Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    # Both stores by name: mlflow.set_tracking_uri would write the address into this process's environment, for
-    # everybody.
+    # Both stores are passed by name: mlflow.set_tracking_uri would write the address into the process's environment.
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
 
 def register(
     client: MlflowClient, model: str, record: RunRecord, decision: tuple[bool, str], artifacts: Path
 ) -> Registered:
-    """Log the run, register its bundle as a version of `model`, move the alias and the pointer when `decision` says so.
+    """Log the run, register its bundle as a version of `model`, and move the alias and the pointer when promoted.
 
-    decision: (promote, why). The pointer moves last: serving never sees a bundle that the registry does not know.
+    decision: (promote, why). The pointer moves last, so serving never reads a bundle that the registry does not have.
     """
     wanted, reason = decision
     run_id = _log_run(client, model, record, reason, artifacts)

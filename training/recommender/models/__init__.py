@@ -1,2 +1,4 @@
-"""Scorers. Each takes `Cases` and gives scores_BN float32 over all items, higher is better, comparable only within one
-row."""
+"""Scorers. Each takes `Cases` and returns scores_BN float32 over all items.
+
+Higher is better; scores are comparable only within one row.
+"""

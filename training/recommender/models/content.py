@@ -1,5 +1,4 @@
-"""Content similarity: tf-idf cosine of title words and attributes. The only thing known about an item nobody bought
-yet."""
+"""Content similarity: tf-idf cosine of title words and attributes. The only signal for an item without purchases."""
 
 import re
 from collections import Counter
@@ -13,10 +12,11 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")  # letters of any alphabet, or digits
 
 
 def fit_content(catalog: Catalog, neighbours: int, common_share: float = 0.2) -> sparse.csr_matrix:
-    """[N, N] float32 CSR of the `neighbours` most alike items per item, cosine in (0, 1], no diagonal, only
+    """[N, N] float32 CSR of the `neighbours` most similar items per item: cosine in (0, 1], no diagonal, only
     recommendable columns.
 
-    Tokens of more than `common_share` of the items or of a single one are dropped: they cost time and say nothing.
+    Tokens of more than `common_share` of the items or of a single item are dropped: they cost time and carry no
+    information.
     """
     size = len(catalog)
     tokens = [

@@ -1,7 +1,7 @@
-"""Item to item: transitions between orders + baskets inside one order + content, one sparse neighbour table in the end.
+"""Item to item: transitions between orders, baskets inside an order and content, mixed into one sparse neighbour table.
 
-Everything is a product of the order x item matrix with itself, so baskets (many items an order) and sequences (one item
-an order) share the code: co-purchase C = B' B, transitions at gap g: T_g = B[orders]' B[the same users' orders g
+All counts are products of the order x item matrix with itself, so baskets (many items per order) and sequences (one
+item per order) share the code: co-purchase C = B' B, transitions at gap g: T_g = B[orders]' B[the same users' orders g
 later].
 """
 
@@ -19,7 +19,7 @@ from training.recommender.recipes import ItemToItemRecipe
 
 @dataclass(frozen=True)
 class Counts:
-    """What is counted once and mixed many times. All [N, N] float32 CSR without diagonal, n_N weighted orders per item.
+    """Counts, made once and mixed many times: [N, N] float32 CSR without diagonal; n_N weighted orders per item.
 
     forward[a, b]: b bought after a, 1/gap weighted; basket[a, b]: in one order; content[a, b]: cosine of words and
     attributes.
@@ -35,7 +35,7 @@ class Counts:
 class ItemToItem:
     """table [N, N] float32 CSR: row = seed, at most K neighbours; `decay` per order of age when a history is summed.
 
-    support [N, N] CSR: the part of the table that purchases explain; a neighbour outside it is only alike in words.
+    support [N, N] CSR: the part of the table based on purchases; a neighbour outside it is similar only in words.
     """
 
     table: sparse.csr_matrix
@@ -43,13 +43,13 @@ class ItemToItem:
     support: sparse.csr_matrix
 
     def score(self, cases: Cases) -> Scores:
-        """Sum of the rows of the history, newest order worth most."""
+        """Weighted sum of the rows of the history; the newest order has the largest weight."""
         weights = cases.weights(self.decay, self.table.shape[0])
         return np.asarray((weights @ self.table).toarray(), dtype=np.float32)
 
 
 def count(events: Events, content: sparse.csr_matrix, items: int, recipe: ItemToItemRecipe) -> Counts:
-    """All matrices of one recipe from the events it may see."""
+    """All matrices of one recipe, counted from the given events."""
     orders_total = int(events.order.max()) + 1 if len(events) else 0
     baskets = sparse.csr_matrix(
         (np.ones(len(events), np.float32), (events.order, events.item)), shape=(orders_total, items)
@@ -99,8 +99,10 @@ def keep_best(table: sparse.csr_matrix, keep: int) -> sparse.csr_matrix:
 
 
 def _normalise(counts: sparse.csr_matrix, n_N: Scores, recipe: ItemToItemRecipe) -> sparse.csr_matrix:
-    """c_ab * c_ab / (c_ab + shrink) / (n_a ** seed_power * n_b ** target_power): cosine at powers .5/.5, conditional at
-    1/0."""
+    """c_ab * c_ab / (c_ab + shrink) / (n_a ** seed_power * n_b ** target_power).
+
+    Cosine at powers .5/.5, conditional probability at 1/0.
+    """
     table = counts.tocsr().astype(np.float32)
     n = np.maximum(n_N, np.float32(1e-6))
     rows = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
@@ -123,8 +125,9 @@ def _order_pairs(events: Events, gap: int) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def _pruned(table: sparse.csr_matrix, n_N: Scores, keep: int) -> sparse.csr_matrix:
-    """The `keep` best of every row by c_ab / sqrt(n_b): what a mix could still want, a fraction of the pairs of large
-    baskets."""
+    """The `keep` best of every row by c_ab / sqrt(n_b): the pairs that a mix may use, a fraction of those of large
+    baskets.
+    """
     scale = np.maximum(n_N, np.float32(1e-6)) ** np.float32(0.5)
     best = keep_best(
         sparse.csr_matrix((table.data / scale[table.indices], table.indices, table.indptr), shape=table.shape), keep
@@ -133,7 +136,7 @@ def _pruned(table: sparse.csr_matrix, n_N: Scores, keep: int) -> sparse.csr_matr
 
 
 def _without_diagonal(table: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Without the diagonal."""
+    """The matrix without its diagonal."""
     table = sparse.csr_matrix(table)
     table.setdiag(0)
     table.eliminate_zeros()

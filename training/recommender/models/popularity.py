@@ -15,12 +15,12 @@ class Popularity:
     score_N: Scores
 
     def score(self, cases: Cases) -> Scores:
-        """The same row for everybody."""
+        """The same row for every case."""
         return np.broadcast_to(self.score_N, (len(cases), self.score_N.size))
 
 
 def fit_popularity(events: Events, items: int, half_life_days: float | None) -> Popularity:
-    """Count orders per item, newest worth most. None = no decay."""
+    """Count orders per item; the newest has the largest weight. None = no decay."""
     weights = recency(events, half_life_days)
     return Popularity(np.bincount(events.item, weights, items).astype(np.float32))
 

@@ -20,8 +20,10 @@ CLIP = 6.0
 
 @dataclass(frozen=True)
 class Ranker:
-    """score = relu(z W1 + b1) w2 + z skip, z = clip((scaled(x) - mean) / std); feature columns go through sign(x)
-    log1p(|x|) first."""
+    """score = relu(z W1 + b1) w2 + z skip, z = clip((scaled(x) - mean) / std).
+
+    Feature columns are first transformed by sign(x) log1p(|x|).
+    """
 
     inputs: tuple[str, ...]
     mean_F: Scores
@@ -32,8 +34,10 @@ class Ranker:
     skip_F: Scores
 
     def score(self, inputs_BCF: Scores) -> Scores:
-        """Scores [B, C] float32, comparable within one row only. Raises ValueError when F is not what it was fitted
-        on."""
+        """Scores [B, C] float32, comparable within one row only.
+
+        Raises ValueError when F differs from the number of inputs it was fitted on.
+        """
         if inputs_BCF.shape[-1] != len(self.inputs):
             raise ValueError(f"the ranker has {len(self.inputs)} inputs, got {inputs_BCF.shape[-1]}")
         z = standardise(inputs_BCF, self.mean_F, self.std_F)
@@ -46,7 +50,7 @@ def standardise(inputs_BCF: Scores, mean_F: Scores, std_F: Scores) -> Scores:
 
 
 def scaled(inputs_BCF: Scores) -> Scores:
-    """Feature columns through sign(x) log1p(|x|), retrieval scores as they are."""
+    """Feature columns transformed by sign(x) log1p(|x|), retrieval scores unchanged."""
     result = np.array(inputs_BCF, dtype=np.float32)
     result[..., len(SCORE_INPUTS) :] = log_scaled(result[..., len(SCORE_INPUTS) :].astype(np.float64))
     return result
@@ -56,13 +60,13 @@ def fit_ranker(candidates: CandidateSets, inputs: tuple[str, ...], recipe: Ranke
     """Fit on cases with at least one relevant candidate."""
     candidates = _shown(candidates, recipe.shown, seed)
     flat = scaled(candidates.inputs)[candidates.present]
-    if not len(flat):  # nothing was proposed to anybody: a ranker of zeros, which beats nothing
+    if not len(flat):  # no case has a relevant candidate: a ranker of zeros, which beats no model
         flat = np.zeros((1, candidates.inputs.shape[2]), dtype=np.float32)
     mean, std = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3)
     z = torch.from_numpy(standardise(candidates.inputs, mean, std))
     relevant, present = torch.from_numpy(candidates.relevant), torch.from_numpy(candidates.present)
     useful = torch.nonzero(relevant.sum(1) > 0).ravel()
-    torch.set_num_threads(1)  # the steps are small: a second thread spends more time waiting than computing
+    torch.set_num_threads(1)  # the steps are small: a second thread would wait longer than it computes
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     first, second, skip = (
@@ -93,7 +97,7 @@ def fit_ranker(candidates: CandidateSets, inputs: tuple[str, ...], recipe: Ranke
 
 
 def _shown(candidates: CandidateSets, keep: int, seed: int) -> CandidateSets:
-    """At most `keep` candidates of every case: the relevant ones, then others at random: a fraction of the work."""
+    """At most `keep` candidates of every case: the relevant ones, then others at random. This reduces the work."""
     if candidates.items.shape[1] <= keep:
         return candidates
     draw = np.random.default_rng(seed).random(candidates.items.shape)

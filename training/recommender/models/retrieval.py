@@ -46,8 +46,9 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class CandidateSets:
-    """A set of candidates a case: items_BC int64 (0 where absent), present_BC, inputs_BCF float32, relevant_BC float32
-    (1 = a target)."""
+    """The candidates of each case: items_BC int64 (0 where absent), present_BC, inputs_BCF float32, relevant_BC float32
+    (1 = a target).
+    """
 
     items: npt.NDArray[np.int64]
     present: Mask
@@ -131,8 +132,7 @@ def feature_inputs(
 
 
 def scatter(retrieval: Retrieval, cases: Cases, candidates: CandidateSets, scores_BC: Scores) -> Scores:
-    """Candidate scores over all items [B, N]: what was not proposed follows after all candidates, in item-to-item
-    order."""
+    """Candidate scores over all items [B, N]: other items follow after all candidates, in item-to-item order."""
     rest = retrieval.item_to_item.score(cases)
     dense = np.asarray(rest / np.maximum(rest.max(axis=1, keepdims=True), 1e-9) - 1e4, dtype=np.float32)
     rows, places = np.nonzero(candidates.present)
@@ -147,6 +147,5 @@ def half_lives(values: Sequence[float]) -> tuple[float, float, None]:
 
 
 def log_scaled(values: Floats) -> Floats:
-    """sign(x) * log1p(|x|): counts and money with long tails become comparable; the ranker's feature columns pass
-    through it."""
+    """sign(x) * log1p(|x|): makes counts and amounts with long tails comparable; applied to feature columns."""
     return np.asarray(np.sign(values) * np.log1p(np.abs(values)))

@@ -39,7 +39,7 @@ class SequentialModel(nn.Module):
             self.item.weight[items] = 0
 
     def hidden(self, items_BL: Tensor) -> Tensor:
-        """States [B, L, D]; a position sees itself and what came before it, never padding."""
+        """States [B, L, D]; a position attends to itself and to earlier positions, never to padding."""
         length = items_BL.shape[1]
         present_BL = items_BL != self.items
         x_BLD = self.item(items_BL) + self.position.weight[-length:]
@@ -87,8 +87,7 @@ class _Block(nn.Module):
 
 @dataclass(frozen=True)
 class SequentialFit:
-    """A fitted model; `epochs` done, whether the clock stopped it before the recipe's number, mean loss of each
-    epoch."""
+    """A fitted model: `epochs` done, whether the clock stopped it before the recipe's number, mean loss per epoch."""
 
     model: SequentialModel
     recipe: SequentialRecipe
@@ -97,7 +96,7 @@ class SequentialFit:
     losses: tuple[float, ...]
 
     def score(self, cases: Cases) -> Scores:
-        """log P(item) + log N float32 [B, N]: 0 = what a uniform guess would say. A row without history is all zero."""
+        """log P(item) + log N float32 [B, N]: 0 is the score of a uniform guess. A row without history is all zero."""
         items = self.model.items
         with torch.inference_mode():
             logits = self.model(torch.from_numpy(padded(cases.history, self.recipe.length, items)))
@@ -116,12 +115,11 @@ def fit_sequential(
     checkpoint: Path | None = None,
     weights: SequentialModel | None = None,
 ) -> SequentialFit:
-    """Fit on the events' buyers (guests have no sequence). Deterministic for a seed unless the clock strikes.
+    """Fit on the events' buyers (guests have no sequence). Deterministic for a seed unless the clock stops the fit.
 
-    start: [N, N] item affinities whose SVD starts the embeddings. checkpoint: saved after every epoch and continued
-    from when it is of the same fit (events, items, recipe, seed); one of another fit is overwritten. The caller deletes
-    it after success.
-    weights: continue from this model instead of starting anew (it is not changed).
+    start: [N, N] item affinities whose SVD initialises the embeddings. checkpoint: saved after every epoch; the fit
+    continues from one of the same fit (events, items, recipe, seed) and overwrites one of another fit. The caller
+    deletes it after success. weights: continue from this model instead of a new one (it is not changed).
     """
     torch.manual_seed(seed)
     model = SequentialModel(items, recipe)
@@ -175,7 +173,7 @@ def _epoch(
     generator: np.random.Generator,
     deadline: float,
 ) -> float:
-    """One pass in batches of like length; returns the mean loss. Past the deadline the rest of the pass is skipped."""
+    """One pass in batches of similar length; returns the mean loss. After the deadline the rest is skipped."""
     model.train()
     total, count = 0.0, 0
     for batch_BL in _batches(
@@ -196,9 +194,9 @@ def _epoch(
 
 
 def _windows(events: Events, length: int, generator: np.random.Generator) -> Ragged:
-    """Every buyer's lines cut into windows of at most `length` that overlap by one, items of one order in random order.
+    """Every buyer's lines in windows of at most `length` that overlap by one, items of one order in random order.
 
-    The order inside a basket says nothing, so each epoch draws another one.
+    The order inside a basket carries no information, so each epoch draws a new one.
     """
     rows = np.lexsort((generator.random(len(events)), events.order))
     mixed = Events(events.user[rows], events.item[rows], events.order[rows], events.time[rows], events.quantity[rows])
@@ -212,7 +210,7 @@ def _windows(events: Events, length: int, generator: np.random.Generator) -> Rag
 def _batches(
     windows: Ragged, tokens: int, pad: int, generator: np.random.Generator
 ) -> list[np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    """Windows of like length together, at most `tokens` positions a batch, batches in random order."""
+    """Windows of similar length together, at most `tokens` positions per batch, batches in random order."""
     lengths = np.diff(windows.starts)
     order = np.lexsort((generator.random(lengths.size), lengths))
     batches, start = [], 0
@@ -227,7 +225,7 @@ def _batches(
 
 
 def _start_from(model: SequentialModel, affinity: sparse.csr_matrix, width: int, seed: int) -> None:
-    """Embeddings = scaled left singular vectors of the affinities: neighbours start close to each other."""
+    """Embeddings = scaled left singular vectors of the affinities, so that neighbours are initially close."""
     left, values, _ = svds(
         affinity.astype(np.float64), k=width, v0=np.random.default_rng(seed).random(affinity.shape[0])
     )
@@ -238,8 +236,7 @@ def _start_from(model: SequentialModel, affinity: sparse.csr_matrix, width: int,
 
 
 def _identity(events: Events, items: int, recipe: SequentialRecipe, seed: int) -> str:
-    """sha256 of everything that decides a fit's epochs one by one; how many they are and how long they may take does
-    not."""
+    """sha256 of all inputs of a fit's epochs; the number of epochs and the time limit are not part of it."""
     digest = hashlib.sha256(f"{replace(recipe, epochs=0, max_seconds=0.0)} {items} {seed}".encode())
     for array in (events.user, events.item, events.order):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -249,7 +246,7 @@ def _identity(events: Events, items: int, recipe: SequentialRecipe, seed: int) -
 def _save(
     path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer, losses: list[float]
 ) -> None:
-    """Atomic: a kill leaves the previous checkpoint."""
+    """Save atomically: after a kill the previous checkpoint remains."""
     part = path.with_suffix(".part")
     torch.save(
         {"identity": identity, "model": model.state_dict(), "optimiser": optimiser.state_dict(), "losses": losses}, part
@@ -258,10 +255,9 @@ def _save(
 
 
 def _continue_from(path: Path, identity: str, model: SequentialModel, optimiser: torch.optim.Optimizer) -> list[float]:
-    """Load weights and optimiser of the same fit and return its losses so far; none when the checkpoint is of another
-    one.
+    """Load weights and optimiser of the same fit and return its losses so far; none for another fit's checkpoint.
 
-    A run that was killed leaves its checkpoint, and the next one may know more orders and products.
+    A killed run leaves its checkpoint, and the next run may have more orders and products.
     """
     state = torch.load(path, weights_only=True)
     if state["identity"] != identity:
