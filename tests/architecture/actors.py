@@ -1,8 +1,8 @@
-"""Rows that belong to somebody are asked for by an actor, and the actor reaches the statement.
+"""Queries on owned rows take an actor, and the actor reaches the statement.
 
-The rule reads every public function of a noun that runs a statement on an owned table, whatever file it stands in. Its
-first statement on such a table must depend on who asks: on a parameter of type `Actor`, or on what is made of one; or
-an earlier call was given the actor. What follows may use what that found.
+The rule reads every public function of a noun that runs a statement on an owned table, in every file. Its first
+statement on such a table must depend on the caller: on a parameter of type `Actor`, or on a value made from one. An
+earlier call that takes the actor also counts. Later statements may use what the first one found.
 """
 
 import ast
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tests.architecture.source import Function, Module, Source, is_sql, models, tables_in
 
-# Rows of these belong to nobody in particular, or to the shop itself.
+# Rows of these tables have no owner, or belong to the shop.
 PUBLIC = frozenset({"categories", "sellers", "warehouses", "stream_positions", "outbox_events"})
 STATEMENT_CALLS = {"all", "first", "scalar", "execute", "all_as", "first_as", "once"}
 _ACTOR = re.compile(r"\bActor\b")
@@ -55,7 +55,7 @@ class Touched:
         if key not in self._known:
             self._known[key] = frozenset()  # a cycle ends here
             node = module.names.get(name)
-            # An asynchronous function is judged by itself; a class is a type, not a statement.
+            # An asynchronous function is checked separately; a class is a type, not a statement.
             if node is not None and not isinstance(node, ast.AsyncFunctionDef | ast.ClassDef):
                 self._known[key] = self.by(module, node)
         return self._known[key]
@@ -67,8 +67,10 @@ def _asks_database(function: Function) -> bool:
 
 
 def _is_unscoped(tables: Touched, module: Module, function: Function) -> bool:
-    """Whether the first statement on an owned table, or the first call that is given the actor, is the former and does
-    not depend on the actor."""
+    """Whether the first statement on an owned table does not depend on the actor.
+
+    False when an earlier call takes the actor.
+    """
     local = _assigned(function)
     scoped = _depends_on_actor(function, local)
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
@@ -86,7 +88,7 @@ def _is_unscoped(tables: Touched, module: Module, function: Function) -> bool:
 
 
 def _assigned(function: Function) -> dict[str, list[ast.AST]]:
-    """Local name -> what it is made of; methods that change it in place count."""
+    """Local name -> the expressions it is made from, including methods that change it in place."""
     found: dict[str, list[ast.AST]] = {}
     for node in ast.walk(function):
         match node:
@@ -105,7 +107,7 @@ def _assigned(function: Function) -> dict[str, list[ast.AST]]:
 
 
 def _depends_on_actor(function: Function, local: dict[str, list[ast.AST]]) -> set[str]:
-    """Parameters of type `Actor`, and local names made of them."""
+    """Parameters of type `Actor`, and local names made from them."""
     scoped = {
         arg.arg
         for node in ast.walk(function)
@@ -113,7 +115,7 @@ def _depends_on_actor(function: Function, local: dict[str, list[ast.AST]]) -> se
         for arg in [*node.args.args, *node.args.kwonlyargs]
         if arg.annotation is not None and _ACTOR.search(ast.unparse(arg.annotation))
     }
-    # `if user_id != actor.user_id: raise` makes `user_id` the actor's own from there on.
+    # `if user_id != actor.user_id: raise` ensures that `user_id` is the actor's own afterwards.
     for node in ast.walk(function):
         if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise) and _names(node.test) & scoped:
             scoped |= _names(node.test)
@@ -125,7 +127,7 @@ def _depends_on_actor(function: Function, local: dict[str, list[ast.AST]]) -> se
 
 
 def _expanded(expression: ast.AST, local: dict[str, list[ast.AST]]) -> Iterator[ast.AST]:
-    """The expression and what its local names are made of."""
+    """The expression and the expressions its local names are made from."""
     seen: set[str] = set()
     waiting = [expression]
     while waiting:

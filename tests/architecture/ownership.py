@@ -1,4 +1,4 @@
-"""Which noun touches whose tables, and where SQL text stands."""
+"""Which noun uses which other noun's tables, and which files hold SQL text."""
 
 import ast
 import re
@@ -8,13 +8,13 @@ from tests.architecture.source import Module, Source, Tables, is_sql, models, ow
 
 # Programs of the operator work on the whole database; the kernel's lists of nouns hold no SQL.
 PROGRAMS = {"operations", "sandbox"}
-# A column that another noun owns than its table's: it alone writes it.
+# A column whose owner is not the noun of its table. Only the owner writes it.
 COLUMN_OWNERS = {("product_variants", "stock_quantity"): "inventory"}
 _WRITERS = {"insert", "update", "delete"}
 
 
 def modules_of_nouns(source: Source) -> Iterator[Module]:
-    """Every module in a folder of a noun or of the kernel, but the oracles: an invariant compares nouns."""
+    """Every module in a folder of a noun or of the kernel, except invariants, which compare nouns."""
     for module in source.modules.values():
         parts = module.path.split("/")
         if len(parts) > 2 and parts[1] not in PROGRAMS and parts[-1] not in {"invariants.py", "models.py"}:
@@ -22,7 +22,7 @@ def modules_of_nouns(source: Source) -> Iterator[Module]:
 
 
 def tables_of(source: Source, module: Module) -> Tables:
-    """What the texts and the Core statements of a module touch."""
+    """The tables that the texts and the Core statements of a module use."""
     touched = Tables()
     for _, text in strings(module.tree):
         if is_sql(text):
@@ -80,7 +80,7 @@ def columns_written(source: Source, module: Module, table: str) -> set[str]:
 
 def _writes_only_own_columns(source: Source, module: Module, table: str) -> bool:
     written = columns_written(source, module, table)
-    # The time of the change is part of every change.
+    # Every change also sets its time.
     changed = written - {"updated_at"}
     return bool(changed) and all(COLUMN_OWNERS.get((table, column)) == module.noun for column in changed)
 
@@ -103,8 +103,10 @@ def _without_brackets(text: str) -> str:
 
 
 def _keys(module: Module, call: ast.Call) -> set[str]:
-    """Names of columns in `.values(...)`: keywords, and the keys of every dictionary that the module builds when one is
-    passed."""
+    """Names of columns in `.values(...)`.
+
+    They are its keywords or, when it is given a dictionary, the keys of every dictionary that the module builds.
+    """
     keys = {keyword.arg for keyword in call.keywords if keyword.arg is not None}
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         for node in ast.walk(module.tree):
@@ -127,7 +129,7 @@ def _written(source: Source, module: Module, node: ast.AST) -> str | None:
 
 
 def sql_outside_statements(source: Source) -> Iterator[str]:
-    """SQL text stands in `statements.py` and in the kernel; elsewhere statements are built of columns."""
+    """SQL text outside `statements.py` and the kernel; other files build statements from columns."""
     for module in modules_of_nouns(source):
         if module.noun == "kernel" or module.path.endswith("/statements.py"):
             continue

@@ -1,5 +1,7 @@
-"""House rules that a linter does not know, as functions from source text to complaints. Each has a passing and a
-failing fixture."""
+"""Rules of this repository that no linter has, as functions from source text to violations.
+
+Each has a passing and a failing example.
+"""
 
 import ast
 import re
@@ -17,8 +19,10 @@ CLOCK_CALLS = {
 
 
 def commits_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
-    """`commit()` belongs to kernel/db.py: a transaction ends where it began. A search index's `writer` is no
-    transaction."""
+    """Only kernel/db.py calls `commit()`: a transaction ends where it began.
+
+    The `writer` of a search index is not a transaction.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(value=receiver, attr="commit")) if ast.unparse(receiver) != "writer":
@@ -34,7 +38,7 @@ def clocks_outside_the_kernel(tree: ast.AST) -> Iterator[str]:
 
 
 def float_money(tree: ast.AST) -> Iterator[str]:
-    """No float annotation on a name that says money."""
+    """No float annotation on a name that means money."""
     for node in ast.walk(tree):
         name, annotation = "", None
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
@@ -46,7 +50,7 @@ def float_money(tree: ast.AST) -> Iterator[str]:
 
 
 def sql_in_routes(tree: ast.AST) -> Iterator[str]:
-    """Routes parse, call and shape, pages show; statements live in commands and queries."""
+    """Routes and pages hold no SQL; statements are in commands and queries."""
     for node in ast.walk(tree):
         module = node.module if isinstance(node, ast.ImportFrom) else None
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module or ""]
@@ -55,7 +59,7 @@ def sql_in_routes(tree: ast.AST) -> Iterator[str]:
 
 
 def untyped_rows(tree: ast.AST) -> Iterator[str]:
-    """Rows are read into classes by `all_as` and `first_as`; a `Row` says nothing of its columns."""
+    """Rows are read into classes by `all_as` and `first_as`; a `Row` does not declare its columns."""
     for node in ast.walk(tree):
         match node:
             case ast.Subscript(value=ast.Name(id="Row" | "RowMapping")) | ast.Name(id="RowMapping"):

@@ -1,5 +1,4 @@
-"""The shop's source as the rules read it: modules, what their names refer to, and the tables that a piece of SQL reads
-and writes."""
+"""The shop's source for the rules: modules, what their names refer to, and the tables that SQL reads and writes."""
 
 import ast
 import re
@@ -19,7 +18,7 @@ _SQL = re.compile(
     re.DOTALL,
 )
 _TOKEN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|[A-Za-z_]\w*|[(),;=.]|\S")
-# Words after which a list of tables has ended.
+# Keywords that end a list of tables.
 _END_OF_FROM = {
     "WHERE",
     "GROUP",
@@ -38,8 +37,10 @@ _END_OF_FROM = {
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What a statement touches: names after FROM, JOIN and USING, and names after INSERT INTO, UPDATE and DELETE
-    FROM."""
+    """The tables of a statement.
+
+    Read: names after FROM, JOIN and USING. Written: names after INSERT INTO, UPDATE and DELETE FROM.
+    """
 
     read: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
@@ -84,7 +85,7 @@ class Source:
     modules: Mapping[str, Module] = field(default_factory=dict)
 
     def resolve(self, module: Module, expression: ast.AST) -> tuple[Module, str] | None:
-        """Where a name or `module.name` is defined in this source; None for everything else."""
+        """Where a name or `module.name` is defined in this source; None for other expressions."""
         match expression:
             case ast.Name(id=name) if name in module.names:
                 return module, name
@@ -124,7 +125,7 @@ def source_of(files: Mapping[str, str]) -> Source:
 
 @cache
 def shop() -> Source:
-    """Every Python file of `api` but the migrations."""
+    """Every Python file of `api` except the migrations."""
     paths = sorted(path.relative_to(ROOT) for path in (ROOT / "api").rglob("*.py") if "migrations" not in path.parts)
     return source_of({str(path): (ROOT / path).read_text() for path in paths})
 
@@ -152,12 +153,12 @@ def models() -> Mapping[str, str]:
 
 
 def is_sql(text: str) -> bool:
-    """Whether a string is SQL or a piece of it."""
+    """Whether a string is SQL or a part of it."""
     return _SQL.search(text) is not None
 
 
 def tables_in(sql: str) -> Tables:
-    """The shop's tables that a text names; names of CTEs are none."""
+    """The shop's tables that a text names, without CTEs."""
     read: set[str] = set()
     written: set[str] = set()
     in_from = [False]
@@ -198,7 +199,7 @@ def tables_in(sql: str) -> Tables:
 
 
 def strings(node: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every string of a piece of code with its line; an f-string counts as one, docstrings do not count."""
+    """Every string in the code with its line. An f-string counts as one; docstrings do not count."""
     skipped: set[int] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant):

@@ -1,5 +1,4 @@
-"""Every public function on rows that belong to somebody asks for an actor's; those that ask for everybody's are listed
-with the reason."""
+"""Every public function on owned rows is scoped to an actor; functions without an actor are listed with a reason."""
 
 import pytest
 
@@ -10,7 +9,7 @@ WORKER = "the worker calls it; nobody asks"
 LIVE = "shows what is on sale to everybody"
 AFTER_LOCK = "the command that calls it has locked the row for its actor"
 BEFORE_SIGN_IN = "there is no actor yet: it finds out who asks, by a secret"
-# Functions that take no actor, or take one that does not reach the statement. A line that is not needed fails the test.
+# Functions that take no actor, or take one that does not reach the statement. An unneeded line fails the test.
 ALLOWED = {
     ("api/carts/commands.py", "merge_guest_cart"): BEFORE_SIGN_IN,
     ("api/carts/commands.py", "expire_carts"): WORKER,

@@ -9,7 +9,7 @@ def test_no_folder_was_recorded_far_over_its_budget() -> None:
 
 
 def test_a_folder_far_over_its_budget_is_named() -> None:
-    """The control of the test above."""
+    """The negative control of the test above."""
     budget = BUDGET["unit"]
     lines = {"unit": {"ours": TOLERANCE * budget + 1}, "e2e": {"ours": 1.0}, "of another time": {"ours": 1e6}}
 

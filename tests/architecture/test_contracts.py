@@ -80,7 +80,7 @@ BREAKS = [
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python files of every package and the contracts, for all cases."""
+    """A copy of every package's Python files and of the contracts, shared by all cases."""
     root = tmp_path_factory.mktemp("contracts")
     for path in sources(*CONFIG["root_packages"]):
         target = root / path.relative_to(ROOT)

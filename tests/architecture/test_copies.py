@@ -1,4 +1,4 @@
-"""What the shop and the data packages both need, and neither may import from the other, is one text in two files."""
+"""Files that the shop and the data packages both need have the same text in both: neither may import the other."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_copy_is_its_original(name: str) -> None:
 
 
 def test_no_copy_is_missing_here() -> None:
-    """A file of both places is in the list, or is two different things under one name."""
+    """A file name in both folders is in the list, or names two different things."""
     names = set.intersection(*({path.name for path in _pair("x")[side].parent.glob("*.py")} for side in (0, 1)))
     assert names - {"__init__.py", "settings.py", "failpoints.py"} == set(COPIES)
 

@@ -1,4 +1,4 @@
-"""No generated file is edited by hand or forgotten: each one is what its source renders to now."""
+"""Every generated file equals what its source renders, so it was neither edited by hand nor forgotten."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every relative link in the documentation leads somewhere, and every file that a recipe names exists."""
+"""Every relative link in the documentation has a target, and every file that a recipe names exists."""
 
 import re
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from tests.architecture.test_rules import PACKAGES, ROOT, tracked
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 
-# A path between backticks that begins with a folder of the repository; `<name>`, NNNN, `*` and `...` stand for others.
+# A path between backticks that begins with a folder of the repository; `<name>`, NNNN, `*` and `...` are placeholders.
 PLACE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'docs'))})/[^`\s]*)`")
 STANDS_FOR_OTHERS = re.compile(r"[<*]|NNNN|\.\.\.")
-# What the recipes make.
+# Folders that the recipes create.
 MADE = ("api/reviews/", "api/payments/gateways/cards.py")
 
 

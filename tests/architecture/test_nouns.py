@@ -1,4 +1,4 @@
-"""`api/nouns.py` is complete: a folder or a module that it does not pick up fails here, with what to do."""
+"""`api/nouns.py` is complete: a folder or a module that it misses fails here, and the message says what to do."""
 
 import ast
 import shutil
@@ -11,11 +11,11 @@ from api import nouns
 from api.kernel.jobs import Job
 from api.nouns import KERNEL, NOUNS, ROLES, ROOT
 
-# Folders of `api` that are no nouns: programs of their own, which no noun imports.
+# Folders of `api` that are not nouns: separate programs, which no noun imports.
 PROGRAMS = {"operations", "sandbox"}
-# What is declared where: the mark in the source, and the only module that may hold it.
+# A name in the source -> the only module that may hold it.
 DECLARED_IN = {"APIRouter": "routes", "Job": "jobs", "Check": "invariants", "__tablename__": "models"}
-# Routers of the kernel are no noun's: `api.app` names them.
+# Routers of the kernel belong to no noun; `api.app` names them.
 KERNEL_ROUTERS = {"kernel/health.py", "kernel/problem_types.py"}
 
 
@@ -33,7 +33,7 @@ def unlisted(root: Path) -> Iterator[str]:
 
 
 def misplaced(root: Path) -> Iterator[str]:
-    """Declarations in a module that nothing picks up."""
+    """Declarations in a module that nothing reads."""
     for path in sorted(root.rglob("*.py")):
         place = path.relative_to(root)
         if place.parts[0] in PROGRAMS or len(place.parts) == 1 or str(place) in KERNEL_ROUTERS:
@@ -102,7 +102,7 @@ def test_names_are_unique() -> None:
 
 @pytest.fixture
 def skeleton(tmp_path: Path) -> Path:
-    """The folders of `api` with their Python files, to break."""
+    """A copy of `api`'s folders and Python files, for the tests to change."""
     copied = tmp_path / "api"
     shutil.copytree(
         ROOT,

@@ -1,6 +1,6 @@
-"""A noun's SQL stays on its own tables: no write to another's, and reads of another's only where a round trip is saved.
+"""A noun's SQL uses its own tables: no write to another noun's, and reads only where that saves a round trip.
 
-`invariants.py` compares nouns, and `api/operations` works on the whole database; the rules leave both out.
+The rules leave out `invariants.py`, which compares nouns, and `api/operations`, which works on the whole database.
 """
 
 import re
@@ -21,8 +21,8 @@ IN_FULL = "tests/integration/api/orders/test_orders.py counts that an order in f
 LIVE = "tests/integration/api/analytics/test_dashboard.py counts the statements of the seller's page"
 CATEGORY = "tests/integration/api/orders/test_popularity.py: a category belongs to products, its sales to orders"
 STOCK = "tests/integration/api/test_round_trips.py counts them: stock is a column of the variant, sold by its seller"
-# (file, table of another noun) -> why one statement reads both. A line that is not needed fails the test: this list
-# only gets shorter, and a new line needs a test that counts the round trips, or a benchmark.
+# (file, table of another noun) -> why one statement reads both. An unneeded line fails the test: this list
+# may only get shorter. A new line needs a test that counts the round trips, or a benchmark.
 READS = {
     ("api/analytics/live_sales.py", "order_items"): LIVE,
     ("api/analytics/live_sales.py", "orders"): LIVE,
@@ -40,7 +40,7 @@ READS = {
     ("api/orders/queries/detail.py", "product_variants"): IN_FULL,
     ("api/orders/queries/detail.py", "products"): IN_FULL,
 }
-# From api/orders/refunds.py as it was: orders wrote the rows of payments.
+# From an earlier api/orders/refunds.py, in which orders wrote rows of payments.
 REFUND = """
 from api.kernel.statement import Part
 
@@ -51,7 +51,7 @@ _REFUNDED = '''gate AS (
     WHERE p.payment_id = :payment_id RETURNING 1
 )'''
 """
-# From api/inventory/stocktake.py as it was, and from api/catalog/commands/parts.py.
+# From earlier versions of api/inventory/stocktake.py and api/catalog/commands/parts.py.
 CORE = """
 from sqlalchemy import func, select, update
 from api.catalog.models import Product, ProductVariant

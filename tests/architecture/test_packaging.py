@@ -1,4 +1,4 @@
-"""What is read at run time and is not Python is in the wheel: templates, styles, dbt's files, the contract."""
+"""The wheel holds every file that is read at run time: templates, styles, dbt's files, the contract."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from tests.architecture.test_rules import ROOT, tracked
 
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 PACKAGE_DATA: Mapping[str, Sequence[str]] = SETUPTOOLS["package-data"]
-# Read when a migration is written, and then from the repository.
+# Read only when a migration is written, from the repository.
 NOT_READ = {"api/operations/migrations/script.py.mako"}
 FOLDERS = tuple(name.removesuffix("*") for name in SETUPTOOLS["packages"]["find"]["include"])
 

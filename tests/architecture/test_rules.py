@@ -1,4 +1,4 @@
-"""The house rules hold in the tree, and each rule sees its own violation."""
+"""The rules hold in the tree, and each rule finds its violation."""
 
 import ast
 import re
@@ -36,8 +36,7 @@ def api_files(*, besides: tuple[str, ...] = (), name: str = "*.py") -> list[Path
 
 
 def test_only_the_kernel_commits() -> None:
-    # Migrations, the loaders and the sandbox's own ledger run their own single-writer transactions outside the request
-    # path.
+    # Migrations, the loaders and the sandbox's ledger run single-writer transactions outside of requests.
     assert (
         complaints(
             rules.commits_outside_the_kernel,
@@ -63,7 +62,7 @@ def test_routes_and_pages_hold_no_sql() -> None:
 
 
 def test_rows_are_read_into_classes() -> None:
-    # The helpers that read rows into classes stand on untyped ones.
+    # The helpers that read rows into classes use untyped rows.
     assert complaints(rules.untyped_rows, api_files(besides=("api/kernel/db.py",))) == []
 
 

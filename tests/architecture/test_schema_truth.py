@@ -1,4 +1,4 @@
-"""One schema: the models, the migrated database, the contract file and the publication say the same."""
+"""One schema: the models, the migrated database, the contract file and the publication agree."""
 
 import psycopg
 from alembic.autogenerate import compare_metadata

@@ -1,4 +1,4 @@
-"""Every settings class of the repository: one base, no secret shown, one default and one meaning per variable."""
+"""Every settings class has the common base and shows no secret; a variable has one default and one meaning."""
 
 import json
 import pickle
@@ -17,7 +17,7 @@ from warehouse.settings import WarehouseSettings
 
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
 GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
-# A name that tells of a password; URLs of databases hold one.
+# Parts of names of settings that hold a password; URLs of databases contain one.
 TELLING = ("_key", "password", "token", "database_url", "redis_url", "registry_url", "replication_url", "gateways")
 
 
@@ -57,10 +57,10 @@ def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.Monk
             assert value.get_secret_value() == PASSWORD
         assert is_secret(field) == name.endswith(TELLING), name
     if isinstance(found, WarehouseSettings):
-        assert found.source_url == PASSWORD  # asked for, and not kept where a dump finds it
+        assert found.source_url == PASSWORD  # readable on request, and absent from dumps
     shown = (repr(found), str(found), repr(found.model_dump()), found.model_dump_json(), f"{vars(found)}")
     assert not [text for text in shown if "pa55w0rd" in text]
-    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - bytes made in this test
 
 
 def test_one_variable_has_one_default_and_one_meaning() -> None:

@@ -1,11 +1,11 @@
-"""No call over the network while a transaction is open, and the rule sees the ways in which the shop could do it."""
+"""No network call happens while a transaction is open, and the rule finds every way to make one."""
 
 import pytest
 
 from tests.architecture.source import shop, with_file
 from tests.architecture.transactions import network_inside_transactions
 
-# The relay's session commits every statement by itself; what it holds while Redis answers is an advisory lock.
+# The relay's session commits each statement; during a call to Redis it holds an advisory lock only.
 ALLOWED = {("api/kernel/outbox.py", "relay"), ("api/kernel/outbox.py", "_publish_batch")}
 FILE = "api/orders/example.py"
 IMPORTS = """
@@ -16,7 +16,7 @@ from api.kernel.db import Tx
 from api.kernel.outbound import OutboundClient
 from api.recommendations.recommender import Recommender
 """
-# From api/orders/refunds.py: the gateway is asked first, the transaction only writes down what it said.
+# From api/orders/refunds.py: the gateway is called first, and the transaction only stores its answer.
 REFUND = """
 async def settle_refunds(ctx: Context) -> int:
     gateway = gateway_named(ctx, "sandbox")
@@ -31,7 +31,7 @@ async def settle_refunds(ctx: Context) -> int:
 async def _record(tx: Tx, *, refund: Pending, reference: str) -> None:
     await tx.execute(*compose([_refunded(refund, reference)], "1"))
 """
-# From api/identity/commands.py: a command's work is a function in a function.
+# From api/identity/commands.py: a command's work is a nested function.
 COMMAND = """
 async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
     async def work(tx: Tx) -> SignedInUser:

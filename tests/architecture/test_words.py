@@ -1,4 +1,4 @@
-"""The last table of docs/glossary.md is a rule: the words of its left column stand nowhere in the project."""
+"""The words in the left column of the last table of docs/glossary.md occur nowhere in the project."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SEARCHED = {".py", ".md", ".sql", ".yml", ".toml", ".html", ".js", ".css", ".sh"
 
 def refused(glossary: str) -> list[str]:
     """The words of the left column, in order."""
-    return ROW.findall(glossary.partition("## Words that are not used")[2])[1:]  # without the table's head
+    return ROW.findall(glossary.partition("## Words that are not used")[2])[1:]  # without the table's header
 
 
 def uses(text: str, words: list[str]) -> Iterator[str]:

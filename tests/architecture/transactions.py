@@ -1,10 +1,10 @@
-"""Nothing waits for another machine while a transaction is open.
+"""No network call happens while a transaction is open.
 
 A transaction is open in every function that takes a `Tx` or `ReadTx`, in every lambda with a parameter `tx`, in the
 block of `async with` over `transaction()`, `autocommit()` or `read()`, and in every function that is given to `run`,
-`run_alone`, `run_once` or `in_batches`. The network is an awaited call on a client (`ctx.http.post`,
-`gateway.capture`), a call that is given one (`publish(ctx.redis, ...)`), and every function of the shop that does
-either, however many calls away.
+`run_alone`, `run_once` or `in_batches`. A network call is an awaited call on a client
+(`ctx.http.post`, `gateway.capture`), a call that takes a client (`publish(ctx.redis, ...)`), or a call of a function of
+the shop that makes one, directly or through other functions.
 """
 
 import ast
@@ -24,7 +24,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An awaited call: whether it goes to a client, and what it calls; `self` has been replaced by its class."""
+    """An awaited call: whether it goes to a client, and what it calls. `self` is replaced by its class."""
 
     to_client: bool
     name: ast.AST
@@ -42,7 +42,7 @@ def network_inside_transactions(source: Source) -> set[Key]:
 
 
 def network_functions(source: Source) -> set[Key]:
-    """(module, function) of everything that calls over the network, itself or through another function."""
+    """(module, function) of everything that makes a network call, directly or through another function."""
     found: set[Key] = set()
     while True:
         more = {
@@ -65,7 +65,7 @@ def _keys(source: Source, module: Module, expression: ast.AST) -> Iterator[Key]:
     if found := source.resolve(module, expression):
         yield found[0].name, found[1]
     if isinstance(expression, ast.Attribute):
-        # `Gateway(...).capture` and `Gateway.capture`, which is what `self.capture` stands for.
+        # `Gateway(...).capture` and `Gateway.capture`, into which `self.capture` was replaced.
         owner = expression.value.func if isinstance(expression.value, ast.Call) else expression.value
         if found := source.resolve(module, owner):
             yield found[0].name, f"{found[1]}.{expression.attr}"
@@ -118,7 +118,7 @@ def _awaited(nodes: Sequence[ast.AST]) -> Iterator[ast.Call]:
 
 
 def _transactions(function: Function) -> Iterator[Sequence[ast.AST]]:
-    """The pieces of a function that run while a transaction is open."""
+    """The parts of a function that run while a transaction is open."""
     inner = {node.name: node for node in ast.walk(function) if isinstance(node, Function)}
     for node in ast.walk(function):
         if isinstance(node, Function) and _takes_tx(node):
@@ -126,7 +126,7 @@ def _transactions(function: Function) -> Iterator[Sequence[ast.AST]]:
         if isinstance(node, ast.AsyncWith) and any(_is_call_of(item.context_expr, OPENERS) for item in node.items):
             yield node.body
         if isinstance(node, ast.Lambda) and any(argument.arg == "tx" for argument in node.args.args):
-            # What a lambda returns is awaited by the runner.
+            # The runner awaits the result of a lambda.
             yield [ast.Await(node.body)]
         if isinstance(node, ast.Call) and _is_call_of(node, RUNNERS):
             yield from (inner[arg.id].body for arg in node.args if isinstance(arg, ast.Name) and arg.id in inner)

@@ -1,10 +1,10 @@
-"""`python -m tests.benchmarks.cdc [changes]`: change data capture beside the server's own client, on a throw-away
-cluster with fsync on.
+"""`python -m tests.benchmarks.cdc [changes]`: change data capture compared with the server's own client, on a
+temporary cluster with fsync on.
 
-`limit` is pg_recvlogical (same Postgres, same slot position, same publication) writing pgoutput to /dev/null, for the
-snapshot `psql` with COPY to /dev/null. Both are taken in the same run, before and after ours, and the faster one
-counts. The time from a commit to its row in the lake is the real process's, at 200 commits a second; its settings hand
-a batch over every half second.
+`limit` is pg_recvlogical (same Postgres, slot position and publication) writing pgoutput to /dev/null; for the snapshot
+it is `psql` with COPY to /dev/null. Both limits are measured in the same run, before and after Souk, and the faster one
+counts. The time from a commit to its row in the lake is that of the real process at 200 commits a second; its settings
+commit a batch every half second.
 """
 
 import json
@@ -53,7 +53,7 @@ insert into sales select i, gen_random_uuid(), gen_random_uuid(), i % 9, i % 100
 'pending', i % 2 = 0,
        now() - i * interval '1 second', null, 'note ' || i from generate_series({low}::int8, {high}::int8) i
 """
-# Two inserts and two updates a transaction, as the notes on physical limits measured.
+# Two inserts and two updates per transaction.
 TRANSACTIONS = """
 do $$ begin for i in 1..{count} loop
   insert into sales values
@@ -67,7 +67,7 @@ end loop; end $$
 
 
 def document() -> dict[str, object]:
-    """The contract of the one table."""
+    """The contract document of the only table."""
     kinds = {
         "sale_id": "int8",
         "buyer": "uuid",
@@ -87,7 +87,7 @@ def document() -> dict[str, object]:
 
 
 def contract() -> Contract:
-    """The same, parsed."""
+    """The parsed contract."""
     return parse_contract(document())
 
 
@@ -104,7 +104,7 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def receive_with_postgres(url: str, slot: str, end: int) -> None:
-    """The server's own client."""
+    """Receive the stream with the server's own client."""
     subprocess.run(
         [str(postgres_bin() / "pg_recvlogical"), "-d", url, "--slot", slot, "--start", "--endpos", format_lsn(end),
         "-f", "/dev/null",
@@ -114,7 +114,7 @@ def receive_with_postgres(url: str, slot: str, end: int) -> None:
 
 
 def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) -> int:
-    """To typed Arrow columns in memory and away; returns the rows."""
+    """Decode the stream to typed Arrow columns in memory and drop them; returns the number of rows."""
     tables = contract().by_name
     rows = 0
     with closing(connect_replication(url)) as replication, replication.cursor() as cursor:
@@ -133,7 +133,7 @@ def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) 
 
 
 def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None:
-    """As the process does, until the watermark has reached `end`."""
+    """Write to the lake as the process does, until the watermark has reached `end`."""
     pace = Pace(seconds=0.5, rows=100_000, heartbeat_seconds=10)
     with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
         collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
@@ -153,14 +153,14 @@ def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None
 
 
 def fill(connection: psycopg.Connection[tuple[object, ...]], rows: int) -> None:
-    """The table with this many rows and nothing else, on the disk."""
+    """Fill the table with exactly this many rows, written to disk."""
     connection.execute("truncate sales")
     connection.execute(ROWS.format(low=1, high=rows).encode())
     connection.execute("checkpoint")
 
 
 def snapshot(url: str, lake: Path) -> LakeWriter:
-    """The table as the process first reads it."""
+    """Take a snapshot of the table as the process does at its first start."""
     with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
         identity = identify(sql)
         writer = LakeWriter(str(lake), contract().by_name, Source(identity.system_id, identity.timeline, "bench_lake"))
@@ -169,7 +169,7 @@ def snapshot(url: str, lake: Path) -> LakeWriter:
 
 
 def measure_snapshot(url: str, lake: Path, rows: int) -> None:
-    """Snapshot to the lake beside COPY to /dev/null."""
+    """Compare a snapshot to the lake with COPY to /dev/null."""
 
     def copy() -> None:
         command = [str(postgres_bin() / "psql"), url, "-qc", "copy sales to stdout"]
@@ -187,7 +187,7 @@ def measure_snapshot(url: str, lake: Path, rows: int) -> None:
 
 @contextmanager
 def replicating(url: str, home: Path) -> Iterator[Path]:
-    """The real process at stock settings; yields its lake once it streams."""
+    """Run the real process with default settings; yields its lake when it streams."""
     home.mkdir()
     (home / "contract.json").write_text(json.dumps(document()))
     settings = {
@@ -213,7 +213,7 @@ def replicating(url: str, home: Path) -> Iterator[Path]:
 
 
 def watch(lake: Path, seen: list[tuple[int, float]], ended: threading.Event) -> None:
-    """Note when each watermark is first there for a reader, to about 10 ms."""
+    """Record when each watermark first becomes visible to a reader, to about 10 ms."""
     while not ended.wait(0.01):
         mark = latest_watermark(lake)
         if mark is not None and (not seen or mark.lsn > seen[-1][0]):
@@ -221,7 +221,7 @@ def watch(lake: Path, seen: list[tuple[int, float]], ended: threading.Event) -> 
 
 
 def commit_steadily(url: str, seconds: float) -> dict[int, float]:
-    """One row a transaction, `COMMITS_PER_SECOND` of them; the moment at which the client had its answer, per row."""
+    """Commit one row per transaction, `COMMITS_PER_SECOND` times; returns the time of the client's answer per row."""
     committed: dict[int, float] = {}
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
@@ -234,7 +234,7 @@ def commit_steadily(url: str, seconds: float) -> dict[int, float]:
 
 
 def measure_latency(url: str, folder: Path) -> None:
-    """From the answer to a COMMIT until a watermark shows the transaction to a reader of the lake."""
+    """Measure the time from the answer to COMMIT until a watermark shows the transaction to a reader."""
     seen: list[tuple[int, float]] = []
     ended = threading.Event()
     with replicating(url, folder / "live") as lake:
@@ -264,7 +264,7 @@ def _ignore(_: object) -> None:
 
 
 def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, changes: int, folder: Path) -> None:
-    """Receive and decode, and to the durable lake, beside pg_recvlogical."""
+    """Compare receiving and decoding, and writing to the durable lake, with pg_recvlogical."""
     limits = [timed(lambda: receive_with_postgres(url, "bench_limit_1", end))]
     decoded = timed(lambda: _ignore(receive_and_decode(url, "bench_decode", start, end, folder)))
     lake = timed(lambda: stream_to_lake(url, writer, end, folder))
@@ -303,7 +303,7 @@ def main(changes: int = CHANGES) -> None:
             row = connection.execute("select pg_current_wal_flush_lsn()::text").fetchone()
             assert row is not None
             end = parse_lsn(row[0])
-            # One more message, so that a reader that stops at or after `end` has something to see.
+            # One more message, so that a reader that stops at or after `end` receives one.
             connection.execute("checkpoint")
             connection.execute("insert into sales (sale_id) values (0)")
         measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))

@@ -1,8 +1,8 @@
-"""dbt's build beside the same SQL run bare in DuckDB, on the same lake, in one run. `souk bench dbt`.
+"""`souk bench dbt`: dbt's build compared with the same SQL run directly in DuckDB, on the same lake, in one run.
 
 The lake is the one under SOUK_HOME; without one, a seeded shop of 20,000 orders. Both sides run every model and every
-data test with two threads into a fresh file. Imports are not counted; parsing the project is: a build pays for it every
-time.
+data test with two threads into a new file. Imports are not counted. Parsing the project is counted, because every build
+does it.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ def main() -> None:
         folder = Path(scratch)
         settings, mark = _lake(folder)
         now = datetime.now(UTC)
-        # once for dbt's partial parse and DuckDB's caches, then the measured one
+        # the first run fills dbt's partial parse and DuckDB's caches; the second is measured
         for name in ("warm", "dbt"):
             database = folder / name / "souk.duckdb"
             database.parent.mkdir()
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _lake(folder: Path) -> tuple[TransformSettings, Watermark]:
-    """Settings whose lake has a watermark, and whose target is ours alone."""
+    """Settings whose lake has a watermark, and whose target only this benchmark uses."""
     target = folder / "target"
     found = TransformSettings(dbt_target=target)
     mark = latest_watermark(found.lake_uri)

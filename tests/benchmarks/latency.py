@@ -46,7 +46,7 @@ def percentiles(call: Callable[[int], httpx.Response], times: int) -> tuple[floa
 
 
 def reporter(client: httpx.Client) -> Callable[[str, int, Callable[[int], httpx.Response]], None]:
-    """Measures one request kind and records it against the client's own floor."""
+    """Returns a function that measures one kind of request and records it with the client's floor as limit."""
     floor = percentiles(lambda _: client.get("/health/live"), REQUESTS)[0]
 
     def report(name: str, times: int, call: Callable[[int], httpx.Response]) -> None:
@@ -69,8 +69,7 @@ def reporter(client: httpx.Client) -> Callable[[str, int, Callable[[int], httpx.
 
 
 def measure_recommendations(machine: Machine) -> None:
-    """The running platform: shoppers with a history at the recommender itself, then through the shop as a shopper meets
-    it."""
+    """Measure the running platform for shoppers with a history: at the recommender, then through the shop."""
     with psycopg.connect(machine.database_url) as connection:
         known = (
             "SELECT user_id::text FROM orders WHERE user_id IS NOT NULL GROUP BY 1 HAVING count(*) >= 3 ORDER BY"
@@ -102,7 +101,7 @@ def measure_recommendations(machine: Machine) -> None:
 
 
 def measure(api: httpx.Client) -> None:
-    """Every request kind of the shop against the floor."""
+    """Measure every kind of request of the shop, with the floor as limit."""
     report = reporter(api)
     listed = api.get("/api/v1/products", params={"limit": 100}).json()["products"]
     products = [row["productId"] for row in listed if row["inStock"]]
@@ -164,7 +163,7 @@ def main() -> None:
 
 
 def measure_shop() -> None:
-    """A throw-away shop of 1,000 products."""
+    """Measure a temporary shop of 1,000 products."""
     with tempfile.TemporaryDirectory(prefix="souk-latency-") as name:
         folder = Path(name)
         with running_postgres(folder / "postgres", fsync=True) as postgres, running_redis(folder / "redis") as redis:

@@ -1,9 +1,9 @@
-"""`python -m tests.benchmarks.load [marketplace] [online-retail PATH]`: rows a second of loaded history, fsync on,
-throw-away cluster.
+"""`python -m tests.benchmarks.load [marketplace] [online-retail PATH]`: rows per second of loaded history on a
+temporary cluster with fsync on.
 
-Two limits, measured in the same run with the same bytes: COPY into bare tables (no index, no key, no check), and COPY
-into the shop's own tables, which is what the constraints cost whoever writes the rows. `ours` is the whole load:
-reading, deriving every row, writing, commit.
+Two limits are measured in the same run with the same bytes. One is COPY into bare tables (no index, key or check). The
+other is COPY into the shop's tables, which includes the cost of the constraints. `ours` is the whole load: reading,
+deriving every row, writing, commit.
 """
 
 import sys
@@ -18,7 +18,7 @@ from tests.benchmarks.results import record
 from tests.harness.history import load_process, loaded
 from tests.harness.postgres import PostgresHarness, running_postgres
 
-# In an order that the foreign keys allow.
+# In an order that satisfies the foreign keys.
 TABLES = (
     *(
         "users",
@@ -36,7 +36,7 @@ CHUNK = 1 << 20
 
 
 def export(database_url: str, folder: Path) -> dict[str, list[str]]:
-    """Every table as COPY's CSV in `folder`; returns the columns by table."""
+    """Write every table to `folder` as CSV of COPY; returns the columns by table."""
     columns: dict[str, list[str]] = {}
     with psycopg.connect(database_url) as connection:
         for table in TABLES:
@@ -71,7 +71,7 @@ def copy_back(database_url: str, folder: Path, columns: dict[str, list[str]]) ->
 
 
 def bare_tables(database_url: str, server: PostgresHarness) -> str:
-    """A database with tables of the same columns and nothing else; its URL."""
+    """Create a database whose tables have the same columns and nothing else; returns its URL."""
     url = server.url(server.fresh_database(migrate=None))
     with psycopg.connect(database_url) as source, psycopg.connect(url) as target:
         for table in TABLES:
@@ -85,7 +85,7 @@ def bare_tables(database_url: str, server: PostgresHarness) -> str:
 
 
 def measure(server: PostgresHarness, folder: Path, arguments: tuple[str, ...]) -> None:
-    """One set against both limits."""
+    """Measure one data set and both limits."""
     name = arguments[0]
     database = server.fresh_database()
     url = server.url(database)

@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.recommenders [--data ROOT] [--recipe NAME]`: recommender quality on the real sets.
 
-Evaluates ROOT and every set below it (default: `../shared/data/recsys` beside the checkout) by all protocols of its
-form. One line per protocol and model: `ours` = NDCG@10 on test, `limit` = popularity in the same run on the same cases;
-all metrics ride along. Without the sets it says so and exits 0.
+Evaluates ROOT and every set below it (default: `../shared/data/recsys`, relative to the checkout) by all protocols of
+its format. Each line is one protocol and model: `ours` is NDCG@10 on test, `limit` is popularity in the same run on the
+same cases. The line also holds all other metrics. Without data sets it says so and exits 0.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def record_rows(rows: list[Row], **stamp: object) -> None:
-    """One line per row that has NDCG@10; the paired gains and costs of a protocol ride on the line of what ships."""
+    """Record each row that has NDCG@10. The shipped model's line also holds the protocol's paired gains and costs."""
     scored = {(str(row["protocol"]), str(row["model"])): _metrics(row) for row in rows}
     for (protocol, model), metrics in scored.items():
         if "ndcg@10" not in metrics:

@@ -1,16 +1,18 @@
-"""The tables of docs/figures.md and the README's headline figures, rendered from docs/results so that no figure is
-typed. `make generate` writes them."""
+"""The tables of docs/figures.md and the README's headline figures, rendered from docs/results.
+
+`make generate` writes them, so no figure is typed by hand.
+"""
 
 import re
 from pathlib import Path
 
 from tests.benchmarks.results import latest
 
-# `brief` leaves out what was measured on the validation part.
+# `brief` leaves out figures of the validation part.
 MARKER = re.compile(r"(<!-- results:(\w+)( brief)? -->\n).*?(<!-- /results -->)", re.DOTALL)
 HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
 PAGES = ("README.md", "docs/figures.md", "training/README.md")
-# (benchmark, name of the line, what the README calls it)
+# (benchmark, name of the line, title in the README)
 HEADLINES = (
     ("demo", "marketplace: time", "`make demo`, everything installed"),
     ("latency", "product detail", "product page at one client"),
@@ -30,7 +32,7 @@ HEADLINES = (
 
 
 def number(value: object) -> str:
-    """Thousands separated, three significant places below ten; a dash for nothing."""
+    """The number with thousands separators, four significant digits below ten; a dash for None."""
     if value is None:
         return "–"
     if not isinstance(value, int | float):
@@ -71,6 +73,6 @@ def headline() -> str:
 
 
 def render(page: Path) -> str:
-    """The page with every marked table made anew."""
+    """The page with every marked table rendered again."""
     text = MARKER.sub(lambda match: f"{match[1]}{table(match[2], brief=bool(match[3]))}{match[4]}", page.read_text())
     return HEADLINE.sub(lambda match: f"{match[1]}{headline()}{match[2]}", text)

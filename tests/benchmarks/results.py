@@ -1,4 +1,4 @@
-"""The one form of a measured figure, and where it is kept."""
+"""The format of a measured figure, and the files that store it."""
 
 import json
 import os
@@ -24,9 +24,8 @@ def record(
 ) -> dict[str, object]:
     """Print one JSON line and append it to docs/results/BENCHMARK.jsonl.
 
-    `ours` and `limit` share `unit`; `limit` is what it is measured against in the same run (None when there is nothing
-    to compare with). `ratio` is ours / limit, for costs (`lower_is_better`) limit / ours: 1.0 is as good as the limit,
-    more is better.
+    `ours` and `limit` share `unit`. `limit` is the reference, measured in the same run (None without a reference).
+    `ratio` is ours / limit, or limit / ours for costs (`lower_is_better`): 1.0 equals the limit, and more is better.
     """
     ratio = None
     if limit and ours:
@@ -48,7 +47,7 @@ def record(
 
 
 def latest(benchmark: str) -> dict[str, dict[str, object]]:
-    """The newest line per name, oldest name first; empty when it never ran."""
+    """The newest line per name, oldest name first; empty when it has not run."""
     path = RESULTS / f"{benchmark}.jsonl"
     if not path.exists():
         return {}
