@@ -113,7 +113,8 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -
         .values(status=verdict, updated_at=func.now())
     )
     parts: list[Part] = []
-    events = [_event(row.return_id, order_id, verdict) for row in returns]
+    # A part that comes back writes no step of the order's history: the event alone keeps the reason.
+    events = [_event(row.return_id, order_id, verdict, request.reason) for row in returns]
     amount = None
     if request.approve:
         payment = await lock_payment(tx, order_id)
@@ -134,5 +135,6 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
 
 
-def _event(return_id: UUID, order_id: UUID, status: str) -> Event:
-    return Event("return", return_id, f"ItemReturn{status.title()}", {"orderId": order_id, "to": status})
+def _event(return_id: UUID, order_id: UUID, status: str, reason: str | None = None) -> Event:
+    payload = {"orderId": order_id, "to": status} | ({} if reason is None else {"reason": reason})
+    return Event("return", return_id, f"ItemReturn{status.title()}", payload)

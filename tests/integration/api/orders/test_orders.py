@@ -90,6 +90,24 @@ def test_a_part_comes_back_and_the_order_stays_delivered(market: Market, buyer: 
     assert market.stock_of(product).available == 9
 
 
+def test_the_reason_of_a_decision_on_a_part_is_kept(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = market.place(buyer, seller)
+    market.deliver(seller, order_id)
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    body = {"items": [{"orderItemId": item, "quantity": 1}], "reason": "scratched"}
+    assert market.post(buyer, f"{order_id}/return", body).status_code == 200
+
+    refused = {"approve": False, "reason": "it was used"}
+    assert market.post(seller, f"{order_id}/return/decision", refused).status_code == 200
+
+    kept = market.sql.execute(
+        "select payload ->> 'reason' from outbox_events"
+        " where event_type = 'ItemReturnRejected' and payload ->> 'orderId' = %s",
+        (order_id,),
+    ).fetchall()
+    assert kept == [("it was used",)]
+
+
 def test_a_refused_return_leaves_the_order_delivered(market: Market, buyer: Person, seller: Person) -> None:
     order_id, product = market.place(buyer, seller)
     market.deliver(seller, order_id)
