@@ -15,8 +15,8 @@ from api.kernel.logs import get_logger
 
 log = get_logger(__name__)
 
-# After a failure the stream is left alone this long, so that an outage costs one time-out a second and not one a
-# request.
+# After a failure the stream is not tried for this long, so that an outage costs one
+# timeout a second and not one per request.
 REST_SECONDS = 1.0
 
 
@@ -29,7 +29,10 @@ class EventSink:
         self._resting_until = 0.0
 
     async def record(self, actor: Actor, events: Sequence[BehaviourEvent]) -> int:
-        """How many events are kept: all of them, unless the stream is away and the spool is full or unwritable."""
+        """Store the events; returns how many were kept.
+
+        All are, unless Redis is unavailable and the spool is full or unwritable.
+        """
         received = clock.now()
         entries = [stream.entry_of(event, actor, self._ctx.keys, received) for event in events]
         if clock.monotonic() >= self._resting_until:
@@ -47,7 +50,8 @@ class EventSink:
 
     @staticmethod
     def _recent(actor: Actor, events: Sequence[BehaviourEvent]) -> dict[str, list[str]]:
-        """Interest by owner: the account or guest session that asked, else the session named in the events."""
+        """Products viewed by owner: the account or guest session of the
+        request, else the session named in the events."""
         if actor.signed_in or actor.session_id:
             products = stream.interest_of(events)
             return {actor.key: products} if products else {}

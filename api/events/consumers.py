@@ -1,5 +1,7 @@
-"""Reading the behaviour stream with effects in Postgres: a batch and the consumer's position share a commit, so each
-entry counts once, whichever process dies in between."""
+"""Reads the behaviour stream and writes to Postgres.
+
+A batch and the consumer's position share a commit, so each entry counts once, also after a crash.
+"""
 
 from redis.asyncio import Redis
 from sqlalchemy import func, select, update

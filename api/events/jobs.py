@@ -1,4 +1,4 @@
-"""Background work on behaviour events: the spool back into the stream."""
+"""Background work on behaviour events: send the spool to the stream."""
 
 from redis.exceptions import RedisError
 
@@ -9,10 +9,10 @@ from api.kernel.jobs import Job
 
 
 async def drain_spool(ctx: Context) -> int:
-    """Send what was spooled; 0 while Redis is still away."""
+    """Send the spooled events; returns how many, 0 while Redis is unavailable."""
     sent = 0
     try:
-        # Ask first: renaming files for a stream that is away would only make more of them.
+        # Check Redis first: each attempt renames a file, so attempts during an outage would only create more files.
         await ctx.redis.exists(STREAM)
         for path in spool.waiting(ctx.settings.home / "spool"):
             sent += await spool.drain(ctx.redis, path)

@@ -1,5 +1,7 @@
-"""The one table of behaviour events: how far each consumer of the stream has got. The events themselves go to the lake,
-not here."""
+"""The one table of behaviour events: the position of each consumer of the stream.
+
+The events themselves are stored in the lake.
+"""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,7 +11,7 @@ from api.kernel.db import Base
 
 
 class StreamPosition(Base):
-    """Moves in the same transaction as the consumer's effect, so that a batch counts once whatever dies in between."""
+    """Advances in the same transaction as the consumer's effect, so that a batch counts once, also after a crash."""
 
     __tablename__ = "stream_positions"
     __unpublished__ = True

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/events", tags=["events"])
 
 
 def sink_of(request: Request) -> EventSink:
-    """The sink that the application opened."""
+    """The application's sink."""
     return cast("EventSink", request.app.state.event_sink)
 
 

@@ -1,4 +1,4 @@
-"""What crosses the wire about behaviour events."""
+"""Bodies of requests and responses about behaviour events."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -13,8 +13,10 @@ MAX_EVENTS = 500
 
 
 class BehaviourEvent(Wire):
-    """All but `search` are about a product; `search` is about a query. `eventId` lets a client repeat a batch it is
-    unsure of."""
+    """All but `search` are about a product; `search` is about a query.
+
+    `eventId` lets a client repeat a batch safely.
+    """
 
     type: EventType
     event_id: WireId | None = None
@@ -49,6 +51,6 @@ class EventBatch(Wire):
 
 
 class Accepted(Wire):
-    """How many events are kept; fewer than sent only when the stream is away and its spool is full."""
+    """How many events were kept; fewer than sent only when Redis is unavailable and the spool is full."""
 
     accepted: int

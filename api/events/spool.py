@@ -1,8 +1,8 @@
-"""Where behaviour events wait while Redis is away: bounded files of JSON lines, drained into the stream exactly once.
+"""The spool of behaviour events while Redis is unavailable: bounded files of JSON
+lines, drained into the stream exactly once.
 
 A writer appends under a file lock and checks that the file still has its name; a drainer renames the file first and
-then takes the lock. So nothing is appended to a file that is being drained, and no line is drained that is half
-written.
+then takes the lock. So no line is appended to a file that is being drained, and no half-written line is drained.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _OFFSET_SECONDS = 24 * 3600
 
 
 def append(folder: Path, entries: Sequence[Entry]) -> int:
-    """Write what fits under the bound; how many entries were kept. Raises: OSError when the disk refuses."""
+    """Append the entries that fit under the bound; returns how many. Raises: OSError when the write fails."""
     folder.mkdir(parents=True, exist_ok=True)
     room = MAX_BYTES - sum(path.stat().st_size for path in folder.glob("behaviour*"))
     lines: list[bytes] = []
@@ -39,7 +39,7 @@ def append(folder: Path, entries: Sequence[Entry]) -> int:
 
 
 def waiting(folder: Path) -> list[Path]:
-    """Files to drain, oldest first; renames the one that is being written, if there is one."""
+    """The files to drain, oldest first; renames the file that is being written, if there is one."""
     active = folder / "behaviour.jsonl"
     if active.exists():
         active.rename(folder / f"behaviour-{active.stat().st_mtime_ns:020d}.draining")
@@ -47,9 +47,9 @@ def waiting(folder: Path) -> list[Path]:
 
 
 async def drain(redis: Redis, path: Path) -> int:
-    """Send a renamed file's lines and delete it; how many were sent.
+    """Send a renamed file's lines and delete it; returns how many were sent.
 
-    The position moves in the same Redis transaction as the entries: a drainer that dies leaves neither gap nor repeat.
+    The position advances in the same Redis transaction as the entries, so a crash causes neither gaps nor repeats.
     """
     offset_key = f"souk:spool:{path.name}"
     offset, sent = int(await redis.get(offset_key) or 0), 0

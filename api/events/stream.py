@@ -1,5 +1,5 @@
-"""The stream of behaviour events: flat text fields, one entry an event; and a list of each shopper's latest
-products."""
+"""The stream of behaviour events (flat text fields, one entry per event) and
+the list of each shopper's latest products."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,17 +17,17 @@ STREAM = "souk:events:behaviour"
 STREAM_MAXLEN = 1_000_000
 RECENT_LENGTH = 50
 RECENT_SECONDS = 30 * 24 * 3600
-# What says that a shopper is interested in a product; an impression only says that it was on the page.
+# Event types that show interest in a product; an impression only shows that it was on the page.
 _INTEREST = frozenset({"view", "click", "addToCart", "purchase"})
 
 Entry = dict[str, str]
 
 
 def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime) -> Entry:
-    """The stream's fields; absent ones are left out. An event from the future happened when it was received.
+    """The stream's fields; absent ones are left out. An event with a time in the future gets the time of receipt.
 
-    A session id opens a guest's cart, so what leaves is `sessionKey`, a keyed hash that is the same for the same
-    session.
+    A session id gives access to a guest's cart, so the stream has `sessionKey` instead, a keyed
+    hash that is the same for the same session.
     """
     occurred = min(event.occurred_at or received, received)
     session = actor.session_id or event.session_id
@@ -50,7 +50,7 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
 
 
 def session_key(keys: Keys, session_id: str) -> str:
-    """32 hex digits that name a session without opening it."""
+    """32 hex digits that identify a session but give no access to it."""
     return keys.sign("session", session_id.encode()).hex()
 
 
@@ -60,12 +60,12 @@ def interest_of(events: Sequence[BehaviourEvent]) -> list[str]:
 
 
 def recent_key(owner: str) -> str:
-    """Where the latest products of `user:ID` or `session:ID` are kept, newest first."""
+    """The Redis key of the latest products of `user:ID` or `session:ID`, newest first."""
     return f"souk:recent:{owner}"
 
 
 async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list[str]]) -> None:
-    """Append the entries and remember what shoppers looked at, in one round trip. Raises: RedisError."""
+    """Append the entries and update each shopper's latest products, in one round trip. Raises: RedisError."""
     pipeline = redis.pipeline(transaction=False)
     for entry in entries:
         fields: dict[EncodableT, EncodableT] = dict(entry.items())
@@ -79,7 +79,7 @@ async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list
 
 
 async def recent_products(redis: Redis, actor: Actor) -> list[str]:
-    """Product ids the actor showed interest in, oldest first, each once; empty when Redis is away."""
+    """Product ids the actor showed interest in, oldest first, each once; empty when Redis is unavailable."""
     owners = [actor.key] if actor.signed_in or actor.session_id else []
     if actor.signed_in and actor.session_id:
         owners.append(f"session:{actor.session_id}")

@@ -1,1 +1,1 @@
-"""Who people are: accounts, sign-in, tokens, addresses."""
+"""Accounts, sign-in, tokens and addresses."""

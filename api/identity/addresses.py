@@ -1,4 +1,7 @@
-"""The address book's verbs. At most one default a person; the first address becomes it, and the newest inherits it."""
+"""Commands of the address book.
+
+A person has at most one default: the first address, and after its deletion the newest.
+"""
 
 from uuid import UUID
 
@@ -39,7 +42,7 @@ async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> AddressBod
 
 
 async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
-    """Raises: AddressNotFound, also for other people's."""
+    """Raises: AddressNotFound, also for other people's addresses."""
 
     async def work(tx: Tx) -> None:
         await _lock_book(tx, actor)
@@ -62,7 +65,8 @@ async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
 
 
 async def _lock_book(tx: Tx, actor: Actor) -> None:
-    """Changes of one book happen one after the other; otherwise two firsts could both claim the default."""
+    """Serialize the changes of one address book; otherwise two concurrent first
+    addresses could both become the default."""
     if (
         await tx.scalar(select(User.user_id).where(User.user_id == actor.user_id).with_for_update(key_share=True))
         is None

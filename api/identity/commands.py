@@ -19,9 +19,10 @@ from api.sellers import commands as sellers
 
 
 async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
-    """Create the account, its store when it sells, and its first session; the guest's cart comes along.
+    """Create the account, its store if it is a seller's, and its first session; a
+    guest's cart is merged into the account's.
 
-    Raises: ValidationFailed for a password that guessers try first; EmailTaken (409).
+    Raises: ValidationFailed for a password that is easy to guess; EmailTaken (409).
     """
     passwords.require_acceptable(body.password, email=body.email, name=body.name)
     password_hash = await hash_password(passwords.normalised(body.password))
@@ -48,7 +49,7 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
 
 
 async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
-    """Start a session. Costs the same for an unknown address as for a wrong password.
+    """Start a session. Takes as long for an unknown address as for a wrong password.
 
     Raises: InvalidCredentials (401); AccountSuspended (403) only after the right password.
     """
@@ -64,7 +65,7 @@ async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
 
     async def work(tx: Tx) -> SignedInUser:
         if renewed is not None:
-            # Only over the hash that was checked: a password changed in between wins.
+            # Replace only the hash that was checked: a password changed in between stays.
             same = (User.user_id == user.user_id, User.password_hash == user.password_hash)
             await tx.execute(update(User).where(*same).values(password_hash=renewed))
         return await _signed_in(ctx, tx, actor, user)

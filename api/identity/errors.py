@@ -20,7 +20,7 @@ class InvalidRefreshToken(NotAuthenticated):
 
 
 class AccountSuspended(Forbidden):
-    """Only told to someone who knows the password."""
+    """Answered only after the right password."""
 
     title, code = "The account is suspended", "account-suspended"
 

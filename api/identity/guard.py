@@ -1,5 +1,5 @@
-"""Whether an access token's session is still on: suspension, logout and password changes end it before the token
-expires."""
+"""Whether an access token's session is still valid: suspension, logout and password
+changes end it before the token expires."""
 
 from collections import OrderedDict
 from uuid import UUID
@@ -10,13 +10,14 @@ from api.kernel import clock
 from api.kernel.db import Database
 from api.kernel.security import AccessClaims
 
-# A revoked token may still pass for this long in a process that has just looked; the promise is 60 seconds.
+# A revoked token may pass for this long in a process that has just read the
+# version; the documented limit is 60 seconds.
 CACHE_SECONDS = 5.0
 MAX_CACHED = 50_000
 
 
 class SessionGuard:
-    """One per process. Costs one primary-key read per user and five seconds."""
+    """One per process. Costs one primary-key read per user every five seconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,7 +26,7 @@ class SessionGuard:
     async def require_live(self, claims: AccessClaims) -> None:
         """Raises: SessionEnded (401) when the account is gone or suspended, or its session version has moved on."""
         version, until = self._seen.get(claims.user_id, (0, 0.0))
-        # A token newer than what we remember was issued after we looked: look again instead of refusing it.
+        # A token with a newer version than the cached one was issued after the read: read again before refusing it.
         if until < clock.monotonic() or version < claims.session_version:
             version = await self._look_up(claims.user_id)
         if version != claims.session_version:

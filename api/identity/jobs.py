@@ -8,7 +8,7 @@ BATCH = 1_000
 
 
 async def forget_expired_tokens(ctx: Context) -> int:
-    """Delete refresh tokens whose time is over, a batch at a time; how many."""
+    """Delete expired refresh tokens in batches; returns how many."""
     return await in_batches(ctx, BATCH, tokens.forget_expired)
 
 

@@ -1,4 +1,4 @@
-"""Tables of the people: users, addresses, refresh tokens."""
+"""Tables of users, addresses and refresh tokens."""
 
 from uuid import UUID
 
@@ -50,7 +50,7 @@ class Address(Base):
 
 
 class RefreshToken(Base):
-    """Opaque 256-bit tokens, stored as SHA-256. A used one presented again revokes its whole family."""
+    """Opaque 256-bit tokens, stored as SHA-256. A second use of a token revokes its whole family."""
 
     __tablename__ = "refresh_tokens"
     __unpublished__ = True

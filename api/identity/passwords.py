@@ -1,10 +1,10 @@
-"""What a password may be: NIST SP 800-63B-4, section 3.1.1.2, without composition rules.
+"""The password rules: NIST SP 800-63B-4, section 3.1.1.2, without composition rules.
 
-The standard asks for 15 characters where the password is the only factor and 8 where it is one of two. We take 8,
-because the shop's second factor is the account's own choice and shoppers leave a shop that refuses what every other
-shop takes; the list of common passwords and the context words below carry the rest, and Argon2id makes offline guessing
-expensive. Any character counts, spaces included; nothing is truncated up to 128 characters; nobody is asked to change a
-password without a reason.
+The standard asks for 15 characters where the password is the only factor and 8 where it is one of two. The
+shop requires 8, because the second factor is optional and shoppers leave a shop that refuses passwords which
+other shops accept. The list of common passwords and the context words below refuse easy guesses, and Argon2id
+makes offline guessing expensive. All characters are allowed, spaces included; up to 128 characters are used
+without truncation; passwords do not expire.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ from api.kernel.errors import FieldError, ValidationFailed
 MIN_LENGTH = 8
 MAX_LENGTH = 128
 CONTEXT_WORDS = frozenset({"souk", "password", "marketplace"})
-# A context word with fewer characters than this around it is a guess, not a secret: "souk2026", "anna1234".
+# A context word with fewer other characters than this is easy to guess: "souk2026", "anna1234".
 FREE_CHARACTERS = 7
 
 

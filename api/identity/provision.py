@@ -1,4 +1,4 @@
-"""Accounts that the operator makes, not people over HTTP: demo accounts and the first admin."""
+"""Accounts that the operator creates, without HTTP: demo accounts and the first admin."""
 
 from uuid import UUID
 
@@ -15,12 +15,12 @@ from api.sellers import commands as sellers
 async def account_with(
     db: Database, *, email: str, name: str, user_type: str, password: str, user_id: UUID | None = None
 ) -> UUID:
-    """Make sure that `email` can sign in with `password`; returns the user's id.
+    """Ensure that `email` can sign in with `password`; returns the user's id.
 
     The account is, in this order: the one that has the e-mail address; the existing user `user_id`, who gets the
     address (a seller or customer of loaded history who could not sign in); a new one of `user_type`. A new password
     ends every session that the old one began.
-    Raises: ValidationFailed for a password that guessers try first.
+    Raises: ValidationFailed for a password that is easy to guess.
     """
     passwords.require_acceptable(password, email=email, name=name)
     password_hash = await hash_password(passwords.normalised(password))

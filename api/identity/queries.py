@@ -1,4 +1,4 @@
-"""Reads about accounts; everything personal is scoped by the actor."""
+"""Reads of accounts; all personal data is scoped by the actor."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -40,7 +40,7 @@ _ADDRESS = (
 
 @dataclass(frozen=True)
 class Account:
-    """What a session is issued from: the columns of `ACCOUNT`."""
+    """The data of an account that a session is issued from: the columns of `ACCOUNT`."""
 
     user_id: UUID
     email: str
@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Credentials(Account):
-    """An account with what sign-in checks."""
+    """An account with the columns that sign-in checks."""
 
     password_hash: str
     status: str
@@ -72,7 +72,7 @@ async def credentials_of(tx: ReadTx, email: str) -> Credentials | None:
 
 
 async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
-    """The version that access tokens must carry to count; None for suspended and missing accounts."""
+    """The session version that valid access tokens carry; None for suspended and missing accounts."""
     version: int | None = await tx.scalar(
         select(User.session_version).where(User.user_id == user_id, User.status == "active")
     )
@@ -86,7 +86,7 @@ async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:
 
 
 async def address_of(tx: ReadTx, actor: Actor, address_id: UUID) -> AddressBody:
-    """One address of the actor's own. Raises: AddressNotFound, also for other people's."""
+    """One address of the actor's own. Raises: AddressNotFound, also for other people's addresses."""
     own = (Address.user_id == actor.user_id, Address.address_id == address_id)
     address = await tx.first_as(AddressBody, select(*_ADDRESS).where(*own))
     if address is None:

@@ -66,7 +66,7 @@ async def login(ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
     responses=responses(InvalidRefreshToken, *_BODY),
 )
 async def refresh(ctx: Ctx, body: RefreshRequest) -> Session:
-    """Exchange a refresh token for a new pair. Each is used once: a second use ends the whole session."""
+    """Exchange a refresh token for a new pair. Each token is valid once: a second use ends the whole session."""
     return await tokens.refresh(ctx, body.refresh_token)
 
 
@@ -102,7 +102,7 @@ async def get_profile(ctx: Ctx, actor: SignedIn) -> Profile:
     responses=responses(NotAuthenticated, *_BODY),
 )
 async def change_profile(ctx: Ctx, actor: SignedIn, body: ProfileChange) -> Profile:
-    """Change name or phone; what is not sent stays."""
+    """Change name or phone; fields that are not sent keep their values."""
     return await commands.change_profile(ctx, actor, body)
 
 
@@ -140,7 +140,10 @@ async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
 async def delete_address(
     ctx: Ctx, actor: SignedIn, address_id: Annotated[str, Path(alias="addressId", max_length=100)]
 ) -> Response:
-    """Delete an address; orders keep their own copy. The newest remaining one becomes the default if this was it."""
+    """Delete an address; orders keep their own copy.
+
+    If it was the default, the newest remaining one becomes the default.
+    """
     known = parse_id(address_id)
     if known is None:
         raise AddressNotFound("Your address book has no such address.")

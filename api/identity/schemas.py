@@ -1,4 +1,4 @@
-"""What crosses the wire about accounts."""
+"""Bodies of requests and responses about accounts."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ UserType = Literal["customer", "seller"]
 
 
 def _email(value: str) -> str:
-    """Lower case throughout: no mail system in use tells Anna@ from anna@, people do not either."""
+    """The address in lower case: mail systems in use treat Anna@ and anna@ as the same address."""
     return value.lower()
 
 
@@ -25,7 +25,7 @@ Email = Annotated[
     ),
     AfterValidator(_email),
 ]
-# Length is judged by the password rules, which say why; this only bounds the work.
+# The password rules check the length and name the reason; this limit only bounds the work.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1_000, examples=["correct horse battery"])]
 PersonName = Annotated[
     str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Anna Shopper"])
@@ -35,7 +35,7 @@ OpaqueToken = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class _Secretive(Wire):
-    """Passwords keep their blanks: only this body type does not strip."""
+    """The base of bodies with a password: unlike other bodies, it does not strip blanks."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 
@@ -65,7 +65,7 @@ class UserBrief(Wire):
 
 
 class Session(Wire):
-    """`expiresIn` is the access token's life in seconds."""
+    """`expiresIn` is the access token's lifetime in seconds."""
 
     access_token: str
     refresh_token: str
@@ -86,7 +86,7 @@ class Profile(UserBrief):
 
 
 class ProfileChange(Wire):
-    """Absent fields stay; `phone: null` removes the number."""
+    """Absent fields keep their values; `phone: null` removes the number."""
 
     name: PersonName | None = None
     phone: Phone | None = None

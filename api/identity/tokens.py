@@ -1,8 +1,8 @@
 """Sessions: a short signed access token and an opaque refresh token that is used once.
 
-Every refresh replaces the token; presenting a replaced one means that two parties hold the family, so the whole family
-ends (RFC 9700, section 4.14.2), with no grace window. Families end 30 days after they began, however often they were
-refreshed.
+Every refresh replaces the token; a replaced token that is presented again shows that two parties hold the
+family, so the whole family is revoked (RFC 9700, section 4.14.2), with no grace window. A family expires 30 days
+after it began, however often it was refreshed.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class _Taken:
 
 
 async def start_session(ctx: Context, tx: Tx, claims: AccessClaims) -> Session:
-    """A new family for a user who has just proved who they are."""
+    """Start a new family for a user who has just authenticated."""
     ends = clock.now() + timedelta(seconds=ctx.settings.refresh_token_seconds)
     return await _issue(ctx, tx, claims, new_id(), ends)
 
@@ -80,11 +80,10 @@ async def refresh(ctx: Context, token: str) -> Session:
 
 
 async def logout(ctx: Context, token: str) -> None:
-    """End the token's family, and the account's access tokens with it. Says nothing about whether the token was any
-    good.
+    """End the token's family and all access tokens of the account. Does not reveal whether the token was valid.
 
-    Access tokens carry no family, so raising the session version ends those of every device; the others renew theirs
-    with their own refresh tokens and notice nothing else.
+    Access tokens carry no family, so raising the session version ends those of every device. Other devices get
+    a new one with their own refresh tokens.
     """
     token_hash = hash_opaque_token(token)
 
@@ -105,7 +104,10 @@ async def revoke_all(tx: Tx, user_id: UUID) -> None:
 
 
 async def forget_expired(tx: Tx, limit: int) -> int:
-    """Delete at most `limit` tokens past their end; how many. They are refused whether they are known or not."""
+    """Delete at most `limit` expired tokens; returns how many.
+
+    An expired token is refused whether its row exists or not.
+    """
     over = (
         select(RefreshToken.token_hash)
         .where(RefreshToken.expires_at <= func.now())
@@ -119,7 +121,7 @@ async def forget_expired(tx: Tx, limit: int) -> int:
 
 
 async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:
-    """Revoke the family of a known token, used or not; its user when something was still live."""
+    """Revoke the family of a known token, used or not; returns its user when a token was still live."""
     family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
     live = (RefreshToken.family_id == family, RefreshToken.revoked_at.is_(None))
     ended: UUID | None = await tx.scalar(

@@ -1,1 +1,1 @@
-"""Stock: where it lies, what is held, every change."""
+"""Stock: levels per warehouse, reservations, and the journal of changes."""

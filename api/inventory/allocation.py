@@ -1,5 +1,5 @@
-"""Which warehouse sends what. Pure: the statement that takes the stock checks again, so a stale answer costs a retry,
-never a unit.
+"""Chooses the warehouses of an order. A pure function: the statement that takes the stock checks again, so
+stale levels cost a retry and never oversell.
 
 Rule, in this order: 1. fewest parcels: one warehouse that has the whole order, the one in the buyer's country first,
 then the one with most stock; 2. otherwise line by line: one warehouse that has the whole line, chosen the same way and
@@ -13,7 +13,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class StockLevel:
-    """What one warehouse can sell of one variant now."""
+    """The sellable units of one variant in one warehouse."""
 
     variant_id: UUID
     warehouse_id: UUID
@@ -29,7 +29,7 @@ class Allocation:
 
 
 class NotEnough(Exception):
-    """`short`: variant -> units there are, for every variant with too few."""
+    """`short`: variant -> sellable units, for every variant with too few."""
 
     def __init__(self, short: dict[UUID, int]) -> None:
         super().__init__("not enough stock")

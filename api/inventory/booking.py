@@ -14,19 +14,24 @@ from api.kernel.statement import OPEN_GATE, compose
 
 @dataclass(frozen=True, slots=True)
 class _Stock:
-    """What can be sold of a variant, over all warehouses."""
+    """The sellable units of a variant over all warehouses."""
 
     variant_id: UUID
     stock: int
 
 
 async def book(tx: Tx, moves: Sequence[StockMove]) -> dict[UUID, int]:
-    """Book `moves` and their journal; the stock after them, by variant. The caller checked that none goes below zero,
-    under the variants' locks."""
+    """Book `moves` with their journal rows; returns the stock after them, by variant.
+
+    The caller has checked, under the variants' locks, that none goes below zero.
+    """
     statement, values = compose([OPEN_GATE, move_stock(moves)], "variant_id, stock FROM stock_moved")
     return {row.variant_id: row.stock for row in await tx.all_as(_Stock, statement, values)}
 
 
 async def open_level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> None:
-    """The warehouse gets a level of the variant, with no units. The caller holds the variant's lock and saw none."""
+    """Create the variant's stock level in the warehouse, with no units.
+
+    The caller holds the variant's lock and found no level.
+    """
     await tx.execute(insert(WarehouseStock).values(variant_id=variant_id, warehouse_id=warehouse_id))

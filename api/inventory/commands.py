@@ -31,8 +31,10 @@ class _Place:
 
 
 async def release_expired(ctx: Context) -> int:
-    """Release reservations past their time, each with its record; returns how many. A checkout that still wanted one
-    finds it gone."""
+    """Release expired reservations, each with its journal row; returns how many.
+
+    A checkout that still needs one fails to confirm it.
+    """
     released = 0
     while True:
         statement, values = compose([OPEN_GATE, statements.release_due(EXPIRY_BATCH)], statements.RELEASED)
@@ -43,7 +45,7 @@ async def release_expired(ctx: Context) -> int:
 
 
 async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustStock) -> Response:
-    """Book units in or out by hand. Raises: VariantNotFound, WarehouseNotFound, BelowZero."""
+    """Book a manual adjustment. Raises: VariantNotFound, WarehouseNotFound, BelowZero."""
 
     async def work(tx: Tx) -> Stored:
         body = await _adjust(tx, actor, request)
@@ -82,7 +84,7 @@ async def _adjust(tx: Tx, actor: Actor, request: AdjustStock) -> AdjustedStock:
 
 
 def _place(variant_id: UUID, warehouse_id: UUID) -> Select[tuple[int]]:
-    """The warehouse with the variant's level there, if it has one."""
+    """The warehouse, with its level of the variant if it has one."""
     level = and_(WarehouseStock.warehouse_id == Warehouse.warehouse_id, WarehouseStock.variant_id == variant_id)
     statement = select(WarehouseStock.available).select_from(Warehouse).outerjoin(WarehouseStock, level)
     return statement.where(Warehouse.warehouse_id == warehouse_id)

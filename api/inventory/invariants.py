@@ -1,4 +1,4 @@
-"""What must always hold of stock."""
+"""Invariants of stock."""
 
 from api.kernel.invariants import Check
 

@@ -1,4 +1,4 @@
-"""Tables of stock: where it lies, what is held, and the append-only record of every change."""
+"""Tables of stock: levels per warehouse, reservations, and the append-only journal of changes."""
 
 from uuid import UUID
 
@@ -65,7 +65,10 @@ class InventoryReservation(Base):
 
 
 class InventoryTransaction(Base):
-    """Append-only. `transaction_no` is drawn under the variant's row lock, so it orders one variant's rows exactly."""
+    """Append-only.
+
+    `transaction_no` is assigned under the variant's row lock, so it orders one variant's rows exactly.
+    """
 
     __tablename__ = "inventory_transactions"
     __table_args__ = (

@@ -17,7 +17,7 @@ RECENT = 50
 
 @dataclass(frozen=True, slots=True)
 class OwnVariant:
-    """A variant of the actor; `stock` = what all warehouses can sell now."""
+    """A variant of the actor; `stock` = sellable units over all warehouses."""
 
     variant_id: UUID
     product_id: UUID
@@ -42,7 +42,7 @@ async def own_variant(tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool 
 
 
 async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
-    """Everything about one variant's stock. Raises: VariantNotFound."""
+    """One variant's stock levels and latest changes. Raises: VariantNotFound."""
     variant = await own_variant(tx, actor, variant_id)
     levels = (
         select(

@@ -33,7 +33,7 @@ class StockChangeBody(Wire):
 
 
 class VariantStock(Wire):
-    """`stock` = what all warehouses can sell now; `recent` newest first, at most 50."""
+    """`stock` = sellable units over all warehouses; `recent`: the latest changes, newest first, at most 50."""
 
     variant_id: WireId
     product_id: WireId

@@ -2,11 +2,11 @@
 `product_variants.stock_quantity`; hold, release, restock, adjustment and stocktake differ in the rows they give to it.
 
 Those rows are the CTE `moves`: `change` units more or less to sell of one variant in one warehouse, `reserved` units
-more or less held there, with the journal's kind and reference. `moves` reads `FROM ..., gate`, so a closed gate means
-no rows, and nothing is written.
+more or less held there, with the journal's kind and reference. `moves` reads `FROM ..., gate`, so with an empty gate
+there are no rows and nothing is written.
 
-Locks are taken reservations first, then variants in id order, then stock levels. Whoever changes a level holds its
-variant's lock, so two orders that share variants in opposite order wait for each other once and never in a circle.
+Locks are taken reservations first, then variants in id order, then stock levels. A transaction that changes a level
+holds the lock of its variant, so two orders that list the same variants in opposite order cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
 from api.kernel.statement import Part
 
-# `previous_quantity` and `new_quantity` follow from the locked row, move by move in the order of the window.
-# The conditions `>= 0` repeat what was checked on locked rows; CHECK constraints state them a third time.
+# `previous_quantity` and `new_quantity` are computed from the locked row, move by move in the order of the window. The
+# conditions `>= 0` repeat the check on locked rows; CHECK constraints enforce them as well.
 MOVE_STOCK = """stock_moved AS (
     UPDATE product_variants v SET stock_quantity = v.stock_quantity + m.change, updated_at = now()
     FROM (SELECT variant_id, sum(change)::int AS change FROM moves GROUP BY variant_id) m
@@ -117,7 +117,7 @@ _CLOSE_ORDER = """closed_order AS (
     UPDATE inventory_reservations r SET status = 'released', updated_at = now() FROM gate
     WHERE r.order_id = :move_reference AND r.status = 'confirmed' RETURNING 1)"""
 
-# What stock knows of products: whose variant it is. `seller_id` null and `is_admin` true see every variant.
+# Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
 _OWN_VARIANT = """
     SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock
     FROM product_variants v JOIN products p USING (product_id)
@@ -131,7 +131,7 @@ STOCK_LOCKED = text(
     WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
 )
 
-# What `release_due` says when it is composed: how many reservations it released.
+# The result of the statement composed with `release_due`: how many reservations it released.
 RELEASED = "(SELECT count(*) FROM kept) AS released"
 _MOVE_MAKES = ("stock_moved", "levels_moved", "journal")
 _MOVE_WRITES = frozenset({"product_variants", "warehouse_stock", "inventory_transactions"})
@@ -153,8 +153,10 @@ class StockMove:
 
 
 def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Part:
-    """Book `moves`, each with its row in the journal; their stock levels exist. `reference`: the return or order that
-    they belong to."""
+    """Book `moves`, each with its journal row; their stock levels must exist.
+
+    `reference`: the return or order that they belong to.
+    """
     return Part(
         f"{_MOVES}, {MOVE_STOCK}",
         {
@@ -172,7 +174,7 @@ def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Par
 
 
 def hold_check(lines: Sequence[Allocation]) -> Part:
-    """Lock and look; CTE `feasible(ok)`. One line per (variant, warehouse)."""
+    """Lock the levels and check them; makes the CTE `feasible(ok)`. One line per (variant, warehouse)."""
     return Part(
         HOLD_CHECK,
         {
@@ -187,7 +189,7 @@ def hold_check(lines: Sequence[Allocation]) -> Part:
 
 
 def hold(order_id: UUID, seconds: int) -> Part:
-    """Take what `hold_check` found, for `seconds`; the gate names the checkout."""
+    """Reserve the units that `hold_check` locked, for `seconds`; the gate names the checkout."""
     return Part(
         f"{_HOLD}, {MOVE_STOCK}",
         {"hold_order": order_id, "hold_seconds": seconds},
@@ -207,7 +209,7 @@ def confirm_check(checkout_id: UUID, expected: int) -> Part:
 
 
 def confirm() -> Part:
-    """The held units leave the warehouse's reserve: they are sold."""
+    """Deduct the confirmed units from the warehouses' reserved units: they are sold."""
     return Part(
         _CONFIRM,
         makes=("sent", "kept_confirmed"),
@@ -217,7 +219,7 @@ def confirm() -> Part:
 
 
 def release(checkout_id: UUID) -> Part:
-    """Make what the checkout still holds sellable again, if anything."""
+    """Release the checkout's active reservations, if it has any."""
     return Part(
         f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
         {"kept_checkout": checkout_id, "release_status": "released"},
@@ -228,7 +230,7 @@ def release(checkout_id: UUID) -> Part:
 
 
 def release_due(batch: int) -> Part:
-    """Release up to `batch` reservations past their time; those that another process works on are left to it."""
+    """Release up to `batch` expired reservations; those that another process has locked are skipped."""
     return Part(
         f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
         {"due_batch": batch, "release_status": "expired"},
@@ -239,8 +241,10 @@ def release_due(batch: int) -> Part:
 
 
 def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]], *, cancels_order: bool) -> Part:
-    """Sold units come back: (variant, warehouse or None for any, units). `reference` is the return, or the order that
-    ends with it."""
+    """Make sold units sellable again: (variant, warehouse or None for any, units).
+
+    `reference` is the return, or the order that ends with it.
+    """
     moved = move_stock([StockMove(*line, "return") for line in lines], reference)
     if not cancels_order:
         return moved

@@ -1,4 +1,4 @@
-"""A count by the seller: sets the sellable units of variants, and journals the difference."""
+"""A seller's stock count: sets the sellable units of variants, and books the difference in the journal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from api.inventory.statements import STOCK_LOCKED, StockMove
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 
-# Where goods lie in a shop that has no warehouse yet.
+# The warehouse that is created in a shop without one.
 _FIRST_WAREHOUSE = {
     "code": "MAIN",
     "name": "Main warehouse",
@@ -42,8 +42,8 @@ class Level:
 
 
 async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
-    """Make `counts` (units, not negative) what can be sold of each variant now; units held by open checkouts are not
-    among them. Locks: variants in id order, then stock levels."""
+    """Set the sellable units of each variant to `counts` (not negative); units reserved by open checkouts are not
+    included. Locks: variants in id order, then stock levels."""
     if not counts:
         return
     variants = await tx.all_as(Stock, STOCK_LOCKED, {"variants": sorted(counts)})
@@ -63,8 +63,8 @@ async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
 
 
 def counted(variant_id: UUID, levels: Sequence[Level], change: int) -> list[StockMove]:
-    """The moves of a count that differs by `change` units: more goes to the first of `levels`, less is taken from the
-    fullest ones."""
+    """The moves for a difference of `change` units: added units go to the first of `levels`,
+    missing ones are taken from the fullest."""
     if change > 0:
         return [StockMove(variant_id, levels[0].warehouse_id, change, "adjustment")]
     moves = []
@@ -77,7 +77,7 @@ def counted(variant_id: UUID, levels: Sequence[Level], change: int) -> list[Stoc
 
 
 async def _levels(tx: Tx, variant_ids: Sequence[UUID]) -> dict[UUID, list[Level]]:
-    """By variant, locked."""
+    """The stock levels by variant, locked."""
     statement = (
         select(WarehouseStock.variant_id, WarehouseStock.warehouse_id, WarehouseStock.available)
         .where(WarehouseStock.variant_id.in_(variant_ids))
@@ -91,7 +91,7 @@ async def _levels(tx: Tx, variant_ids: Sequence[UUID]) -> dict[UUID, list[Level]
 
 
 async def _first_warehouse(tx: Tx) -> UUID:
-    """The first warehouse by code, made when there is none."""
+    """The first warehouse by code, created when there is none."""
     first = select(Warehouse.warehouse_id).order_by(Warehouse.code).limit(1)
     warehouse_id: UUID | None = await tx.scalar(first)
     if warehouse_id is None:
