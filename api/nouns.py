@@ -1,8 +1,8 @@
-"""The list of the shop's nouns. Routers, tables, jobs, failpoints, invariants and the rules of `tests/architecture` are
-read from it.
+"""The list of the shop's nouns. Routers, tables, jobs, failpoints, invariants and the rules
+of `tests/architecture` are read from it.
 
-A noun is a folder of `api`. Its parts are found by the name of their module, in the folder or in a sub-folder, and none
-is obligatory:
+A noun is a folder of `api`. Its parts are found by the name of their module, in the
+folder or in a sub-folder. All are optional:
 
 | module | must define | read by |
 |---|---|---|

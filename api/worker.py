@@ -1,5 +1,7 @@
-"""`python -m api.worker`: the background jobs of the shop. Several workers may run; every job claims its work in the
-database."""
+"""`python -m api.worker`: the background jobs of the shop.
+
+Several workers may run concurrently; every job claims its work in the database.
+"""
 
 import asyncio
 import contextlib
@@ -37,7 +39,7 @@ async def _loop(ctx: Context, job: Job, stop: asyncio.Event) -> None:
             done = await job.run(ctx)
             if done:
                 log.debug("job done", job=job.name, count=done)
-        except Exception:  # whatever one job meets must not end the others
+        except Exception:  # an error of one job must not end the others
             log.exception("job failed, it will be tried again", job=job.name)
         await _pause(stop, job.every_seconds)
 
@@ -59,7 +61,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def main() -> None:
-    """Open the context, run until SIGTERM or SIGINT."""
+    """Open the context and run until SIGTERM or SIGINT."""
     settings = load_settings()
     logs.configure(settings.log_level)
     failpoints.arm(settings.failpoints, nouns.failpoints())

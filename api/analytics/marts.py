@@ -18,8 +18,10 @@ from api.kernel.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class SalesDay:
-    """One UTC day of one seller in one currency. Amounts as in `mart_seller__sales_day`; returns are positive numbers
-    here."""
+    """One UTC day of one seller in one currency.
+
+    Amounts as in `mart_seller__sales_day`; returns are positive numbers here.
+    """
 
     day: date
     orders: int
@@ -59,8 +61,10 @@ class Watermark:
 
 
 class MartReader:
-    """One warm connection per process, reopened when the published file changes. Queries run in a thread, one at a
-    time."""
+    """One warm connection per process, reopened when the published file changes.
+
+    Queries run in a thread, one at a time.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -23,8 +23,8 @@ def matches(header: str | None, etag: str) -> bool:
 
 
 def expected_version(header: str | None) -> int | None:
-    """The version that an If-Match header asks for; None without one or with `*`; -1, which never matches, for anything
-    else."""
+    """The version that an If-Match header asks for; None without one or with `*`;
+    -1, which never matches, for anything else."""
     if header is None or header.strip() == "*":
         return None
     found = _TAG.fullmatch(header.strip())

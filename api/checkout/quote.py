@@ -39,8 +39,8 @@ class _Offer:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """`demand`: variant -> units, over all lines of the request, so that two lines of one variant are checked
-    together."""
+    """`demand`: variant -> units, over all lines of the request, so that two
+    lines of one variant are checked together."""
 
     lines: Sequence[OrderLine | CartItemRef]
     demand: dict[UUID, int]

@@ -37,8 +37,10 @@ class NotEnough(Exception):
 
 
 def allocate(demand: Mapping[UUID, int], levels: Sequence[StockLevel], country: str | None) -> list[Allocation]:
-    """Choose warehouses for `demand` (variant -> units, each > 0); the result is in (variant, warehouse) order. Raises:
-    NotEnough."""
+    """Choose warehouses for `demand` (variant -> units, each > 0); the result is in (variant, warehouse) order.
+
+    Raises: NotEnough.
+    """
     by_variant = {variant: [s for s in levels if s.variant_id == variant and s.available > 0] for variant in demand}
     short = {
         v: sum(s.available for s in by_variant[v])

@@ -23,8 +23,8 @@ class Warehouse(Base):
 
 
 class WarehouseStock(Base):
-    """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by open checkouts, `inbound`
-    is on its way."""
+    """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by
+    open checkouts, `inbound` is on its way."""
 
     __tablename__ = "warehouse_stock"
     __table_args__ = (

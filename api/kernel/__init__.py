@@ -1,2 +1,4 @@
-"""What every noun stands on: settings, database, ids, clock, money, errors, actor, idempotency, outbox. Knows no
-noun."""
+"""The base of every noun: settings, database, ids, clock, money, errors, actor, idempotency, outbox.
+
+Imports no noun.
+"""

@@ -1,4 +1,4 @@
-"""Who asks. Every query on an owned table takes one: there is no way to load an order without saying for whom."""
+"""The caller of a request. Every query on an owned table takes an actor, so no order can be loaded without one."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,8 +9,8 @@ ActorKind = Literal["anonymous", "customer", "seller", "admin", "service"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`user_id` is set for people who signed in; `session_id` names a guest's cart and orders; `service` is Souk's own
-    workers."""
+    """`user_id` is set for signed-in users; `session_id` identifies a guest's cart and
+    orders; `service` is Souk's own workers."""
 
     kind: ActorKind
     user_id: UUID | None = None

@@ -1,4 +1,4 @@
-"""Who sent this request: a bearer token, or a guest's session id."""
+"""Authentication of a request: by a bearer token, or by a guest's session id."""
 
 import re
 from typing import Annotated, Protocol
@@ -15,7 +15,8 @@ SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,128}")
 
 
 class SessionGuard(Protocol):
-    """Decides whether a valid token's session is still on; identity supplies it, the application holds it."""
+    """Decides whether the session of a valid token is still active; identity
+    implements it, the application holds it."""
 
     async def require_live(self, claims: AccessClaims) -> None: ...
 
@@ -28,7 +29,7 @@ async def current_actor(
         str | None, Header(description="A guest's session: 8 to 128 letters, digits, `-`, `_`")
     ] = None,
 ) -> Actor:
-    """The actor of the request. A bad token is refused, never treated as an anonymous request."""
+    """The actor of the request. An invalid token is refused, never treated as an anonymous request."""
     session_id = _session_id(x_session_id or request.cookies.get(SESSION_COOKIE))
     if authorization is None:
         return Actor(kind="anonymous", session_id=session_id)

@@ -1,4 +1,4 @@
-"""Card numbers never get in: free text that could be one is refused before it is stored or logged."""
+"""Detection of card numbers: free text that could be one is refused before it is stored or logged."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The only place that reads the time. Aware UTC always; leases and expiries in SQL use the database's clock instead."""
+"""The only place that reads the time, always as aware UTC. Leases and expiries in SQL use the database's clock."""
 
 import time
 from datetime import UTC, datetime

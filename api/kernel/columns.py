@@ -15,7 +15,7 @@ CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_de
 UpdatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Currency = Annotated[str, mapped_column(String(3))]
-# Where a row came from: the shop itself, or a loaded data set (whose mails and events count as already sent).
+# The source of a row: the shop itself, or a loaded data set (whose mails and events count as already sent).
 Origin = Annotated[str, mapped_column(String(10), server_default=text("'native'"))]
 Json = Annotated[dict[str, object], mapped_column(JSONB)]
 

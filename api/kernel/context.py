@@ -1,5 +1,4 @@
-"""What a process of `api` holds open: settings, pools and clients. Made once at start, passed down, closed at the
-end."""
+"""The settings, pools and clients of a process of `api`: opened once at start, passed down, closed at the end."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +30,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """Open the pools and clients of one process. Raises UnsafeConfiguration when a key is missing outside tests."""
     keys = Keys.load(settings)
     database = Database(settings)
-    # Redis holds only what may be lost: a short timeout keeps a hung one from hanging requests.
+    # Redis holds only data that may be lost. The short timeout keeps requests from waiting for a Redis that hangs.
     redis: Redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
     )

@@ -1,8 +1,8 @@
-"""Where a transaction begins and ends. Nothing else commits.
+"""Transactions: the only module that begins and commits them.
 
-Two engines: one for writes, and one whose sessions are read-only and autocommit, so that a single read costs a single
-round trip. Statements are SQLAlchemy Core or text on a connection; there is no identity map and no lazy loading, hence
-no hidden query.
+Two engines: one for writes, and one whose sessions are read-only and autocommit, so that a single read
+is one round trip. Statements are SQLAlchemy Core or text on a connection; there is no identity map and
+no lazy loading, so no query is implicit.
 """
 
 import asyncio
@@ -26,13 +26,11 @@ T = TypeVar("T")
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"]
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]  # Any: bind values of every SQL type
 
-# 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, running it again is always
-# right.
+# 40001 serialization_failure and 40P01 deadlock_detected: the transaction had no effect, so it is safe to run it again.
 RETRYABLE = frozenset({"40001", "40P01"})
 MAX_ATTEMPTS = 5
-# SQLSTATE classes that mean "the server is not there or out of room", not "the statement is wrong":
-# 08 connection, 53 resources, 57 operator intervention; 55P03 and 40* are contention that outlived the retries; 25P03
-# an idle timeout.
+# SQLSTATE classes of an unavailable server, as opposed to a wrong statement: 08 connection, 53 resources, 57 operator
+# intervention; 55P03 and 40* are contention after the last retry; 25P03 is an idle timeout.
 _UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25P03")
 
 
@@ -51,7 +49,7 @@ class Base(DeclarativeBase):
 
 
 class ReadTx:
-    """A session that can only read; the type says so and the database enforces it."""
+    """A read-only session; the database enforces it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -72,8 +70,10 @@ class ReadTx:
         return (await self._connection.execute(statement, parameters)).first()
 
     async def all_as(self, model: type[T], statement: Executable, parameters: Parameters | None = None) -> list[T]:
-        """Every row as a `model`, a dataclass or a pydantic model whose fields are the columns. Raises:
-        ColumnMismatch."""
+        """Every row as a `model`, a dataclass or a pydantic model whose fields are the columns.
+
+        Raises: ColumnMismatch.
+        """
         result = await self._connection.execute(statement, parameters)
         return as_models(model, result.keys(), result.all())
 
@@ -91,7 +91,7 @@ class ReadTx:
 
 
 class Tx(ReadTx):
-    """A transaction that writes. It is open only inside `Database.transaction`; no network call belongs there."""
+    """A transaction that writes. It is open only inside `Database.transaction`; make no network call there."""
 
 
 class Database:
@@ -107,8 +107,8 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, isolation: Isolation = "READ COMMITTED") -> AsyncIterator[Tx]:
-        """One transaction, committed when the block ends and before anything is answered; rolled back when it
-        raises."""
+        """One transaction, committed when the block ends and before anything
+        is answered; rolled back when it raises."""
         async with self._writer.connect() as connection:
             if isolation != "READ COMMITTED":
                 connection = await connection.execution_options(isolation_level=isolation)
@@ -116,8 +116,8 @@ class Database:
                 yield Tx(connection)
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], isolation: Isolation = "READ COMMITTED") -> T:
-        """Run `work` in a transaction, the whole of it again after a serialization failure or deadlock, at most
-        MAX_ATTEMPTS times.
+        """Run `work` in a transaction, and all of it again after a serialization failure
+        or deadlock, at most MAX_ATTEMPTS times.
 
         `work` must do nothing but database statements: it may run more than once.
         """
@@ -125,13 +125,13 @@ class Database:
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[Tx]:
-        """A session where every statement is its own transaction: one round trip for a change that is one statement."""
+        """A session in autocommit mode: a change of one statement takes one round trip."""
         async with self._writer.connect() as connection:
             yield Tx(await connection.execution_options(isolation_level="AUTOCOMMIT"))
 
     async def run_alone(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """As `run`, for work that is one statement: it is its own transaction, without the round trips of BEGIN and
-        COMMIT."""
+        """As `run`, for work that is one statement: it is its own transaction,
+        without the round trips of BEGIN and COMMIT."""
         return await _again(self.autocommit, work)
 
     async def once(self, statement: Executable, parameters: Parameters) -> Row[Any] | None:  # Any: row shape varies
@@ -172,8 +172,8 @@ def sqlstate(error: DBAPIError) -> str | None:
 
 
 def is_unavailable(error: DBAPIError | PoolTimeout) -> bool:
-    """Whether the database could not do it just now, so that trying again is worth it; False for what is wrong with the
-    statement."""
+    """Whether the database is temporarily unavailable, so that a retry may
+    succeed; False when the statement is wrong."""
     state = sqlstate(error) if isinstance(error, DBAPIError) else None
     return state is None or state.startswith(_UNAVAILABLE)
 

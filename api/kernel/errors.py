@@ -9,8 +9,8 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body, or `/query/NAME`, `/header/NAME`,
-    `/path/NAME`."""
+    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body, or
+    `/query/NAME`, `/header/NAME`, `/path/NAME`."""
 
     pointer: str
     message: str
@@ -29,8 +29,8 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """Raise a subclass anywhere below a route. `detail` says what to do about it; it never carries a stack, query or
-    token.
+    """Raise a subclass anywhere below a route. `detail` tells the client what to do; it
+    never contains a stack trace, query or token.
 
     `extra` members are added to the document (camelCase keys); `headers` to the response.
     """
@@ -55,7 +55,7 @@ class Problem(Exception):
 
     @classmethod
     def type_uri(cls) -> str:
-        """A relative reference, resolved against the API's own address; it answers with the explanation in the docs."""
+        """A relative reference, resolved against the API's own address; it leads to the problem's page."""
         return f"/problems/{cls.code}"
 
 
@@ -96,7 +96,7 @@ class BodyTooLarge(Problem):
 
 
 class Unavailable(Problem):
-    """Something we need does not answer; nothing was changed, so a retry is safe."""
+    """A dependency does not answer; nothing was changed, so a retry is safe."""
 
     status, title, code = 503, "Try again shortly", "unavailable"
 
@@ -105,7 +105,7 @@ class Unavailable(Problem):
 
 
 def problem_types() -> Iterator[type[Problem]]:
-    """Every problem class there is, base first; the nouns must be imported before."""
+    """Every problem class, base first; the nouns must be imported before."""
     stack: list[type[Problem]] = [Problem]
     while stack:
         kind = stack.pop()

@@ -1,5 +1,7 @@
-"""Named places where a test may kill, fail or delay a process, each declared in the `failpoints.py` of its folder. In
-production a lookup in an empty dictionary."""
+"""Named places where a test may kill, fail or delay a process, each declared in the `failpoints.py` of its folder.
+
+In production, passing one is a lookup in an empty dictionary.
+"""
 
 import os
 import signal
@@ -14,15 +16,20 @@ class FailpointError(RuntimeError):
 
 
 class UnknownFailpoint(ValueError):
-    """A name or action in SOUK_FAILPOINTS that does not exist: a typo must not make a chaos test pass."""
+    """SOUK_FAILPOINTS contains an unknown name or action.
+
+    It is an error, because a chaos test with a typo would pass without testing anything.
+    """
 
 
 _armed: dict[str, str] = {}
 
 
 def arm(spec: str, known: Collection[str]) -> None:
-    """Arm `name=action[,name=action]`, names from `known`; actions are `kill`, `error` and `sleep:SECONDS`. Each fires
-    once."""
+    """Arm `name=action[,name=action]`, names from `known`; actions are `kill`, `error` and `sleep:SECONDS`.
+
+    Each fires once.
+    """
     for part in filter(None, (piece.strip() for piece in spec.split(","))):
         name, _, action = part.partition("=")
         if name not in known or not (action in {"kill", "error"} or action.startswith("sleep:")):
@@ -33,8 +40,10 @@ def arm(spec: str, known: Collection[str]) -> None:
 
 
 def hit(name: str) -> None:
-    """Pass the point `name`: does nothing unless it is armed. `sleep` blocks the whole process on purpose, as a paused
-    process would."""
+    """Pass the point `name`: does nothing unless it is armed.
+
+    `sleep` blocks the whole process, to simulate a paused one.
+    """
     action = _armed.pop(name, None) if _armed else None
     if action is None:
         return

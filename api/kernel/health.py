@@ -1,4 +1,4 @@
-"""Liveness: the process answers. Readiness: its database answers. Redis is optional and only reported."""
+"""Liveness: the process answers. Readiness: its database answers. Redis is optional, and its state is only reported."""
 
 from typing import Literal
 

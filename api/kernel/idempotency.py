@@ -1,9 +1,9 @@
-"""The same request twice has one effect and one answer: the key, its effect and the exact response bytes share a
-commit.
+"""Idempotency keys: a repeated request has one effect and one answer. The key, its effect and
+the exact response bytes share a commit.
 
-Rules: key and body as before -> the stored bytes; key with another body -> 422; still running -> 409 with Retry-After;
-missing -> 400. Refusals before anything was done (validation, not found) and 5xx are not stored, so they may be tried
-again with the same key.
+Rules: key and body as before -> the stored bytes; key with another body -> 422; still running -> 409 with
+Retry-After; missing -> 400. Refusals before any effect (validation, not found) and 5xx are not stored, so the
+request may be repeated with the same key.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer as it goes over the wire, and as it is replayed."""
+    """A response as it is sent and replayed."""
 
     status: int
     body: bytes
@@ -125,7 +125,7 @@ REAPED_AT_ONCE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A key's row: the response is complete when `status` is `done`."""
+    """The row of a key: it has the response when `status` is `done`."""
 
     request_hash: bytes
     status: str
@@ -135,7 +135,7 @@ class _Kept:
 
 
 def claim_part(key: RequestKey, lease_seconds: float) -> Part:
-    """Insert the key, running; CTE `claim` has a row when this request is the first."""
+    """Insert the key as running; CTE `claim` has a row when this request is the first."""
     return Part(
         _CLAIM, {**key.values, "key_lease": lease_seconds}, makes=("claim",), writes=frozenset({"idempotency_keys"})
     )
@@ -153,7 +153,7 @@ def finish_part(actor_key: str, key: str, answer: Stored) -> Part:
 
 
 def forget_part(actor_key: str, key: str) -> Part:
-    """Free the key: nothing was done, the same key may try again."""
+    """Free the key: nothing was done, so the request may be repeated with it."""
     return Part(
         _FORGET,
         {"key_actor": actor_key, "key_key": key},
@@ -179,8 +179,8 @@ async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
 
 
 async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable[Stored]]) -> Response:
-    """Run `work` in one transaction with its key and answer; a repeat gets the stored bytes. `work` does database
-    statements only.
+    """Run `work` in one transaction with its key and answer; a repeat gets the stored
+    bytes. `work` does database statements only.
 
     Raises: whatever `work` raises (then nothing is stored), IdempotencyKeyReused, RequestInFlight.
     """
@@ -206,7 +206,7 @@ async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable
 
 
 async def reap(ctx: Context) -> int:
-    """Delete keys older than the retention time, at most REAPED_AT_ONCE. Returns how many."""
+    """Delete keys older than the retention time, at most REAPED_AT_ONCE; returns how many."""
     age = timedelta(seconds=ctx.settings.idempotency_retention_seconds)
     identity = (IdempotencyKey.actor_key, IdempotencyKey.key)
     old = (
@@ -227,8 +227,11 @@ def _answer_values(answer: Stored) -> dict[str, object]:
 
 
 def _canonical(body: bytes) -> bytes:
-    """The same JSON in other spacing or member order is the same request; what is no JSON, or nested too deep, is its
-    own bytes."""
+    """The body that the key's hash covers.
+
+    JSON is normalised, so spacing and member order do not matter; a body that is no JSON,
+    or nested too deeply, is hashed as it is.
+    """
     try:
         return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):

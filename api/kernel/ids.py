@@ -14,8 +14,8 @@ def new_id() -> uuid.UUID:
 
 
 def new_order_number() -> str:
-    """`112-ddddddd-ddddddd`: 14 random digits, so 10^14 values; the UNIQUE constraint catches a repeat and the insert
-    is retried."""
+    """`112-ddddddd-ddddddd`: 14 random digits, so 10^14 values; the UNIQUE constraint
+    catches a repeat and the insert is retried."""
     digits = f"{secrets.randbelow(10**ORDER_NUMBER_DIGITS):0{ORDER_NUMBER_DIGITS}d}"
     return f"112-{digits[:7]}-{digits[7:]}"
 

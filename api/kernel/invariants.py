@@ -1,13 +1,15 @@
-"""What an invariant is, and those of the outbox and of idempotency keys. Each noun lists its own in `invariants.py`;
-`python -m api.operations.invariants` checks them all."""
+"""The form of an invariant, and the invariants of the outbox and of idempotency keys.
+
+Each noun lists its own in `invariants.py`; `python -m api.operations.invariants` checks them all.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`name` begins with the invariant it belongs to; `sentence` is what must hold; `sql` returns the rows that break
-    it, and no row when it holds.
+    """`name` begins with the invariant it belongs to; `sentence` is what must hold; `sql` returns the rows
+    that break it, and no row when it holds.
 
     `%(cleanup)s` in `sql` is how many seconds late the cleanup of expired reservations and leases may be. With
     `gateway` it reads `gateway_entries`, a temporary copy of the sandbox gateways' ledgers.

@@ -1,4 +1,7 @@
-"""What a background job is, and the kernel's own. Each noun lists its jobs in `jobs.py`, the worker runs them all."""
+"""The form of a background job, and the kernel's own jobs.
+
+Each noun lists its jobs in `jobs.py`; the worker runs all of them.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,8 +13,8 @@ from api.kernel.db import Tx
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`run` does what is due now and returns how many things it did; it is called again `every_seconds` after it
-    ended."""
+    """`run` processes what is due and returns how many items it processed; it is
+    called again `every_seconds` after it ended."""
 
     name: str
     every_seconds: float
@@ -19,8 +22,8 @@ class Job:
 
 
 async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaitable[int]]) -> int:
-    """Call `delete(tx, size)`, each time in a transaction of its own, until it finds less than a batch; how many it
-    deleted in all."""
+    """Call `delete(tx, size)`, each time in a transaction of its own, until it
+    deletes less than a batch; returns the sum."""
     total = 0
     while True:
         gone = await ctx.db.run(lambda tx: delete(tx, size))

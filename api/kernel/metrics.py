@@ -1,5 +1,7 @@
-"""Prometheus metrics of the API process. Labels are route templates, never paths, so that their number stays
-bounded."""
+"""Prometheus metrics of the API process.
+
+Labels are route templates, never paths, so that their number stays bounded.
+"""
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 

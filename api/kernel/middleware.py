@@ -1,4 +1,4 @@
-"""What happens around every request: trace id, size limit, security headers, metrics, one log line."""
+"""The middleware of every request: trace id, size limit, security headers, metrics, one log line."""
 
 import re
 import secrets
@@ -68,7 +68,7 @@ class RequestMiddleware:
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the body as it arrives, for callers that state no length.
 
-        FastAPI turns whatever reading a body raises into a 400, so the refusal replaces the answer on its way out.
+        FastAPI turns every exception while a body is read into a 400, so the refusal replaces that response.
         """
         received = 0
         answered = refused = False
@@ -97,7 +97,7 @@ class RequestMiddleware:
             if not (answered or refused):
                 await render(problem, scope["path"])(scope, receive, send)
         except Exception as error:
-            # Starlette would answer outside this frame, without trace id and headers.
+            # Starlette would answer outside this middleware, without trace id and headers.
             failure = unexpected(error)
             if answered or refused:
                 raise

@@ -1,4 +1,4 @@
-"""Money: Decimal with two places and a currency, no float in arithmetic."""
+"""Money: Decimal with two places and a currency; arithmetic never uses float."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -10,15 +10,15 @@ CENT = Decimal("0.01")
 ZERO = Decimal("0.00")
 MAX_AMOUNT = Decimal("9999999999.99")
 
-# On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to 10^10 survive the double
-# exactly when printed.
+# On the wire an amount is a JSON number, as the seed writes it; two-decimal values up to
+# 10^10 are printed exactly from a double.
 Amount = Annotated[
     Decimal,
     Field(strict=False, max_digits=12, decimal_places=2),
     PlainSerializer(float, return_type=float, when_used="json"),
 ]
 Price = Annotated[Amount, Field(gt=0)]
-# What amounts add up to before anybody checked that it can be paid: a cart may be worth more than an order can be.
+# A sum that is not checked against the limit of an order: a cart may exceed it.
 Sum = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 
 
@@ -28,8 +28,8 @@ def to_cents(value: Decimal) -> Decimal:
 
 
 def allocate(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
-    """Split `total` in proportion to `weights` (same length out, non-negative, not all zero) without losing a cent:
-    largest remainder.
+    """Split `total` in proportion to `weights` by the largest remainder, so that the parts add up to
+    `total`. The result has the length of `weights`.
 
     Raises: ValueError when weights are empty, negative or all zero.
     """

@@ -1,4 +1,4 @@
-"""The rows of a sub-select as one column of the statement around it: a parent and its children in one round trip."""
+"""The rows of a sub-select as one column of the outer statement: a parent and its children in one round trip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,10 @@ Named = ColumnElement[Any] | InstrumentedAttribute[Any]  # Any: columns of every
 
 
 def json_object(columns: Sequence[Named]) -> ColumnElement[dict[str, object]]:
-    """A JSON object with the columns' names as keys. A numeric is written as text, so that no amount becomes a float on
-    its way."""
+    """A JSON object with the columns' names as keys.
+
+    A numeric is written as text, so that no amount becomes a float.
+    """
     members: list[Named] = []
     for column in columns:
         value = cast(column, Text) if isinstance(column.type, Numeric) else column

@@ -1,4 +1,5 @@
-"""Calls to other companies' systems: a deadline, few retries with jitter, a breaker, a size limit, no redirects."""
+"""HTTP calls to external systems: a deadline, few retries with jitter, a
+circuit breaker, a size limit, no redirects."""
 
 import asyncio
 import random
@@ -19,12 +20,18 @@ WINDOW, OPEN_AT, PROBE_SECONDS = 20, 0.5, 10.0
 
 
 class Unreachable(Exception):
-    """No usable answer: the other side may or may not have done what was asked. Repeat with the same key, or undo with
-    it."""
+    """No usable answer: the partner may or may not have carried out the request.
+
+    Repeat it, or undo it, with the same key.
+    """
 
 
 class Breaker:
-    """Opens when at least half of the last 20 calls failed; then one probe every 10 s, and a good probe closes it."""
+    """A circuit breaker.
+
+    It opens when at least half of the last 20 calls failed; then it admits one probe
+    every 10 s, and a successful probe closes it.
+    """
 
     def __init__(self) -> None:
         self._outcomes: deque[bool] = deque(maxlen=WINDOW)
@@ -35,7 +42,7 @@ class Breaker:
         return self._next_probe is not None
 
     def admit(self) -> bool:
-        """Whether a call may go out now; while open, the one that may is the probe."""
+        """Whether a call may be made now; while the breaker is open, the call that is admitted is the probe."""
         if self._next_probe is None:
             return True
         if clock.monotonic() < self._next_probe:
@@ -55,7 +62,7 @@ class Breaker:
             self._next_probe = clock.monotonic() + PROBE_SECONDS
 
 
-# Breakers live as long as the process's client, one per partner: state of the connection, not of a request.
+# One breaker per partner, for the lifetime of the process's client.
 _breakers: WeakKeyDictionary[httpx.AsyncClient, dict[str, Breaker]] = WeakKeyDictionary()
 
 
@@ -69,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class OutboundClient:
-    """One partner. Only calls that are safe to repeat may go through it: every POST carries its own key."""
+    """The client of one partner. Use it only for calls that are safe to repeat: every POST has its own key."""
 
     http: httpx.AsyncClient
     name: str
@@ -82,8 +89,10 @@ class OutboundClient:
         return _breakers.setdefault(self.http, {}).setdefault(self.name, Breaker())
 
     async def post(self, path: str, body: dict[str, object]) -> Answer:
-        """POST JSON, at most MAX_RETRIES repeats. Raises: Unreachable when the breaker is open or no attempt got a
-        definite answer."""
+        """POST JSON, at most MAX_RETRIES repeats.
+
+        Raises: Unreachable when the breaker is open or no attempt got a definite answer.
+        """
         failure = "the breaker is open"
         for attempt in range(MAX_RETRIES + 1):
             if not self.breaker.admit():

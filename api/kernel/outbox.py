@@ -1,9 +1,9 @@
-"""Events leave in the same commit as their cause; the relay carries them to Redis at least once, in order per
-aggregate.
+"""The transactional outbox: an event is inserted in the same commit as its cause, and the relay publishes it to
+Redis at least once, in order per aggregate.
 
-The relay reads what is not yet marked, never "id above the last one seen": ids become visible out of order. One relay
-works at a time, held by a session advisory lock rather than by row locks, because no transaction may be open while
-Redis is asked.
+The relay reads events that are not marked as published, not ids above the last one seen, because ids become
+visible out of order. One relay works at a time. It holds a session advisory lock and no row locks, because no
+transaction may be open during a call to Redis.
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """An event that is not published yet; `payload` is JSON text."""
+    """An unpublished event; `payload` is JSON text."""
 
     event_id: UUID
     aggregate_type: str
@@ -100,8 +100,10 @@ class Event:
 
 
 def events_part(events: Sequence[Event]) -> Part:
-    """The part that inserts `events`; sequences continue densely per aggregate. The caller holds the aggregate's row or
-    lease."""
+    """The part that inserts `events`; sequences continue densely per aggregate.
+
+    The caller holds the aggregate's row or lease.
+    """
     return Part(
         _INSERT,
         {
@@ -125,8 +127,7 @@ async def emit(tx: Tx, aggregate_type: str, aggregate_id: UUID, event_type: str,
 
 
 async def relay(ctx: Context) -> int:
-    """Publish what is pending, batch by batch. Returns how many events went out; 0 when another relay works or Redis is
-    away."""
+    """Publish pending events in batches. Returns how many; 0 when another relay works or Redis is unavailable."""
     async with ctx.db.autocommit() as tx:
         if not await tx.scalar(select(func.pg_try_advisory_lock(RELAY_LOCK))):
             return 0
@@ -142,7 +143,10 @@ async def relay(ctx: Context) -> int:
 
 
 async def _publish_batch(tx: Tx, redis: Redis) -> int:
-    """One batch out and marked. A crash between the two sends it again: consumers drop repeats by `eventId`."""
+    """Publish one batch and mark it.
+
+    A crash between the two publishes it again: consumers drop repeats by `eventId`.
+    """
     pending = await tx.all_as(_Pending, _PENDING)
     sent: list[UUID] = []
     if pending:
@@ -155,8 +159,8 @@ async def _publish_batch(tx: Tx, redis: Redis) -> int:
             await _mark(tx, sent)
             raise
         except RedisError as error:
-            # The stream refuses this event alone: count the attempt, go on with the next event, and stop trying it
-            # after MAX_ATTEMPTS.
+            # Redis refuses only this event: count the attempt and continue with the next event.
+            # After MAX_ATTEMPTS it is not tried again.
             failed = {"attempts": OutboxEvent.attempts + 1, "last_error": str(error)[:500]}
             await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
             log.warning("event cannot be published", event_id=str(event.event_id), error=str(error))

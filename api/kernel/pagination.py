@@ -1,4 +1,4 @@
-"""Pages: `page`/`limit` for people, a signed keyset cursor for depth."""
+"""Pagination: `page`/`limit`, and a signed keyset cursor for deep pages."""
 
 import base64
 import binascii
@@ -13,13 +13,13 @@ from api.kernel.schemas import Wire
 from api.kernel.security import Keys
 
 MAX_LIMIT = 100
-# Offsets cost the database what they skip; past this, the cursor is the way.
+# The database reads all rows that an offset skips; deeper pages need the cursor.
 MAX_PAGE = 1_000
 
 
 class Pagination(Wire):
-    """`total` is null where counting would cost more than the page; `nextCursor` continues exactly after the last
-    row."""
+    """`total` is null where counting would cost more than the page;
+    `nextCursor` continues exactly after the last row."""
 
     page: int
     limit: int
@@ -59,7 +59,7 @@ def encode_cursor(keys: Keys, listing: str, position: list[str]) -> str:
 
 
 def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
-    """The sort values inside. Raises: ValidationFailed when it was altered, or belongs to another list or sort."""
+    """The sort values of a cursor. Raises: ValidationFailed when it was altered, or belongs to another list or sort."""
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         signature, data = raw[:16], raw[16:]

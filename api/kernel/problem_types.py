@@ -1,5 +1,5 @@
-"""What the `type` of a problem document leads to: one page per kind of problem, and the list of all for the OpenAPI
-document."""
+"""The pages that the `type` of a problem document refers to, one per kind of problem, and
+the list of all for the OpenAPI document."""
 
 import inspect
 from typing import Annotated
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/problems", tags=["problems"])
 
 
 class ProblemType(Wire):
-    """`explanation` is empty where the title says it all."""
+    """`explanation` is empty where the title is sufficient."""
 
     type: str
     title: str

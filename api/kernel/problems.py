@@ -1,4 +1,4 @@
-"""From exceptions to RFC 9457 documents: the one place where an error becomes an answer."""
+"""Exception handlers: the only place where an error becomes a response, an RFC 9457 document."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -68,14 +68,13 @@ def render(problem: Problem, instance: str) -> Response:
 
 
 def unexpected(error: Exception) -> Problem:
-    """A 500 without detail, and a log line with everything."""
+    """A 500 without detail, and a log line with the traceback."""
     return _from_anything(error)
 
 
 def openapi_of(app: FastAPI) -> Callable[[], dict[str, Any]]:  # Any: OpenAPI
     """The document with error bodies under their real media type (FastAPI files every model under application/json),
-    and with what the frame around every operation may answer: 413 where there is a body, 401 where a token is
-    judged."""
+    and with the responses of the middleware: 413 where there is a body, 401 where a token is checked."""
     build = app.openapi
 
     def document() -> dict[str, Any]:  # Any: as above
@@ -127,7 +126,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def _from_http(error: HTTPException) -> Problem:
-    # FastAPI wraps whatever reading the body raised into a 400; ours says more.
+    # FastAPI turns every exception while the body is read into a 400; the original problem is more specific.
     if isinstance(error.__cause__, Problem):
         return error.__cause__
     kind = _BY_STATUS.get(error.status_code, errors.MalformedRequest if error.status_code < 500 else errors.Unavailable)
@@ -138,8 +137,8 @@ def _from_http(error: HTTPException) -> Problem:
 
 def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
     if isinstance(error, DataError):
-        # A text with a NUL, a number past its column: what a schema let through and Postgres cannot hold is the
-        # sender's to correct.
+        # A value that passed the schema and that Postgres cannot store (a text with a NUL, a
+        # number out of range) is the client's error.
         log.warning("a value cannot be stored", sqlstate=sqlstate(error))
         return errors.ValidationFailed(
             "A value cannot be stored as it is: look for NUL characters and numbers out of range."

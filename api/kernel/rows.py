@@ -12,7 +12,7 @@ M = TypeVar("M")
 
 
 class ColumnMismatch(TypeError):
-    """A statement and the class of its rows do not have the same names: a bug, found at the first call."""
+    """The columns of a statement and the fields of its row class differ: a bug, found at the first call."""
 
 
 def as_models(model: type[M], columns: Iterable[str], rows: Iterable[Sequence[object]]) -> list[M]:

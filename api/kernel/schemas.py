@@ -1,4 +1,4 @@
-"""The base of everything that crosses the wire: camelCase, unknown fields refused, no silent coercion."""
+"""The base of all request and response bodies: camelCase, unknown fields refused, no silent coercion."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,8 +9,10 @@ from pydantic.alias_generators import to_camel
 
 
 class Wire(BaseModel):
-    """A request or response body. Strict: "3" is not 3. Types that JSON lacks (ids, amounts, dates) are read from their
-    text or number."""
+    """A request or response body.
+
+    Strict: "3" is not accepted as 3. Types that JSON lacks (ids, amounts, dates) are read from text or number.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,

@@ -1,4 +1,4 @@
-"""Security primitives: password hashes, access tokens, opaque tokens, signatures. Everything else builds on these."""
+"""Security primitives: password hashes, access tokens, opaque tokens, signatures."""
 
 import asyncio
 import base64
@@ -26,7 +26,8 @@ AUDIENCE = "souk-api"
 CLOCK_LEEWAY_SECONDS = 30
 MAX_TOKEN_LENGTH = 4_096
 
-# RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes). Memory is a denial-of-service surface, hence the semaphore.
+# RFC 9106's low-memory profile (64 MiB, 3 passes, 4 lanes). The semaphore bounds the
+# memory, so that sign-ins cannot exhaust it.
 _hasher = PasswordHasher()
 _hashing = asyncio.Semaphore(2)
 _unknown_user_hash = _hasher.hash(secrets.token_urlsafe(16))
@@ -35,12 +36,12 @@ UserType = Literal["customer", "seller", "admin"]
 
 
 class UnsafeConfiguration(RuntimeError):
-    """Refusing to start: a key is missing or too short. Names the variable."""
+    """A key is missing or too short, so the process does not start. The message names the variable."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says: whose, what kind of user, and the session version it was issued under."""
+    """The claims of an access token: the user, the user's type, and the session version at issue."""
 
     user_id: UUID
     user_type: UserType
@@ -57,8 +58,10 @@ class Keys:
 
     @classmethod
     def load(cls, settings: Settings) -> "Keys":
-        """Read the keys. In the test profile missing ones are made up; otherwise a missing or short one stops the
-        start."""
+        """Read the keys.
+
+        In the test profile missing ones are generated; otherwise a missing or short one is an error.
+        """
         if settings.jwt_key_file is not None:
             private = serialization.load_pem_private_key(settings.jwt_key_file.read_bytes(), password=None)
             if not isinstance(private, Ed25519PrivateKey):
@@ -101,9 +104,9 @@ class Keys:
         return jwt.encode(payload, self.private, algorithm="EdDSA", headers={"kid": self.kid, "typ": "at+jwt"})
 
     def read_access_token(self, token: str) -> AccessClaims:
-        """Verify everything RFC 8725 asks: our key only, our algorithm only, type, issuer, audience, times.
+        """Verify a token as RFC 8725 requires: only our key, only our algorithm, type, issuer, audience, times.
 
-        Raises: NotAuthenticated with one wording for every reason, so that nothing can be probed.
+        Raises: NotAuthenticated with one wording for every reason, so that callers learn nothing from it.
         """
         refused = NotAuthenticated(
             "The access token is not valid or has expired; sign in or refresh.", headers={"WWW-Authenticate": "Bearer"}
@@ -128,7 +131,8 @@ class Keys:
             raise refused from None
 
     def sign(self, purpose: str, data: bytes) -> bytes:
-        """A 16-byte MAC over `data`, separated by purpose so that a cursor can never pass as something else."""
+        """A 16-byte MAC over `data`, with a separate domain per purpose, so that a
+        cursor is never valid as another signed value."""
         return hmac.new(self.secret, purpose.encode() + b"\0" + data, hashlib.sha256).digest()[:16]
 
     def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
@@ -142,14 +146,16 @@ async def hash_password(password: str) -> str:
 
 
 async def check_password(stored_hash: str | None, password: str) -> bool:
-    """True when `password` matches. With no stored hash it still does the work, so that unknown users cost the same
-    time."""
+    """True when `password` matches.
+
+    Without a stored hash it does the same work, so that an unknown user takes the same time.
+    """
     async with _hashing:
         return await asyncio.to_thread(_verify, stored_hash or _unknown_user_hash, password) and stored_hash is not None
 
 
 def needs_rehash(stored_hash: str) -> bool:
-    """Whether the parameters have moved on since the hash was made."""
+    """Whether the hash was made with other parameters than today's."""
     return _hasher.check_needs_rehash(stored_hash)
 
 

@@ -1,9 +1,8 @@
-"""One statement out of several nouns' parts: one round trip, one commit, and each noun still owns the SQL on its
-tables.
+"""One statement composed of several nouns' parts: one round trip and one commit,
+while each noun owns the SQL of its tables.
 
-A part is a list of common table expressions. By convention `gate` is the one that decides: it yields one row when the
-change may happen and none when not, and every writing part reads `FROM ..., gate`, so that either all of them write or
-none.
+A part is a list of common table expressions. By convention the CTE `gate` decides: it returns one row when the change
+may happen and none otherwise. Every writing part reads `FROM ..., gate`, so either all parts write or none.
 
 All CTEs of one statement see the same snapshot and run in no fixed order. Postgres applies only one of two updates of
 the same row and does not say which, so `compose` refuses two parts that write the same table.
@@ -56,7 +55,8 @@ def compose(parts: Sequence[Part], select: str) -> tuple[TextClause, dict[str, o
 
 @lru_cache(maxsize=256)
 def _text(sql: str) -> TextClause:
-    """Finding the binds of a text costs half a millisecond, and the shop composes a few dozen different ones."""
+    """Cached, because finding the binds of a text takes half a millisecond and the
+    shop composes a few dozen different texts."""
     return text(sql)
 
 

@@ -1,1 +1,1 @@
-"""Commands that run beside the shop: schema, contract, history, invariants, accounts. Nothing imports them."""
+"""Commands of the operator: schema, contract, history, invariants, accounts. No other module imports them."""

@@ -1,9 +1,9 @@
-"""`python -m api.operations.accounts`: people to try the shop as, with generated passwords, as JSON on stdout.
+"""`python -m api.operations.accounts`: demo accounts with generated passwords, as JSON on stdout.
 
 {"shopper", "shopperWithHistory" (when history is loaded), "seller", "admin"} -> {"userId", "email", "password",
-"name"}. The seller is the one who sold most, the shopper with history a customer with many orders; both are people of
-the loaded set who get an address and a password. While SOUK_HOME/demo-accounts.json exists it is the answer; without it
-everyone gets a new password.
+"name"}. The seller is the one with the most sales; the shopper with history is a customer with many orders. Both are
+users of the loaded set who get an e-mail address and a password. If SOUK_HOME/demo-accounts.json exists, its content is
+printed; otherwise every account gets a new password.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _BEST_SELLER = (
     .order_by(func.sum(OrderItem.subtotal).desc(), Seller.seller_id)
     .limit(1)
 )
-# Many orders, but a person's and not a wholesaler's.
+# Many orders, but not as many as a wholesaler has.
 _REGULAR = (
     select(User.user_id, User.name)
     .join(Order, Order.user_id == User.user_id)
@@ -51,8 +51,8 @@ Person = tuple[UUID, str]
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """One account of the demo; `history` finds the loaded person who plays it, and it is left out when `optional` and
-    nobody is found."""
+    """One account of the demo; `history` finds the user of the loaded set for it; an
+    `optional` role without such a user is left out."""
 
     key: str
     local_part: str
@@ -95,7 +95,7 @@ async def _account(db: Database, role: Role) -> dict[str, str] | None:
 
 
 def main() -> int:
-    """Exit 0 with the JSON on stdout, 2 with a sentence on stderr."""
+    """Exit 0 with the JSON on stdout, 2 with a message on stderr."""
     try:
         settings = load_settings()
         kept = settings.home / FILE

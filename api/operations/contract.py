@@ -1,8 +1,8 @@
-"""The schema as data: which tables and columns leave Postgres, with types and keys. The only file of `api` that knows
-there is a lake.
+"""The contract of CDC: the published tables and columns, with types and keys. The
+only file of `api` that refers to the lake.
 
 `make generate` renders it to warehouse/contracts/oltp.json; a test renders it again and fails on a difference. The
-publication and the replica identities are made from the same list, so the three cannot disagree.
+publication and the replica identities are generated from the same list, so the three always agree.
 """
 
 import json
@@ -26,8 +26,8 @@ from sqlalchemy.types import (
 from api.nouns import metadata, unpublished_tables
 
 PUBLICATION = "souk_cdc"
-# Postgres moves a value out of line when its row passes about 2,000 bytes; a row that cannot never has an unchanged
-# TOAST column.
+# Postgres moves values out of line when a row exceeds about 2,000 bytes; a table whose rows cannot
+# exceed it never has an unchanged TOAST column.
 TOAST_THRESHOLD_BYTES = 1_900
 
 

@@ -1,5 +1,5 @@
-"""`python -m api.operations.migrate`: bring the database to the newest schema, then make the publication equal to the
-contract. Safe to run again."""
+"""`python -m api.operations.migrate`: bring the database to the newest schema, then make the publication
+equal to the contract. Safe to run again."""
 
 import sys
 from pathlib import Path
@@ -12,14 +12,14 @@ from api.kernel.settings import Settings, load_settings
 from api.operations.contract import contract, publication_statements
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# Two processes starting together must not migrate together; the number is arbitrary and only has to be the same
-# everywhere.
+# The lock keeps two processes from migrating at the same time. The number is
+# arbitrary and only has to be the same everywhere.
 ADVISORY_LOCK = 7_305_825
 
 
 def migrate(settings: Settings) -> None:
-    """Upgrade to head under an advisory lock, every statement with a lock timeout so that a busy shop is not
-    stalled."""
+    """Upgrade to head under an advisory lock; every statement has a lock
+    timeout, so that it does not block a busy shop."""
     engine = create_engine(settings.sqlalchemy_url, connect_args={"options": "-c lock_timeout=5000"})
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": ADVISORY_LOCK})

@@ -1,1 +1,1 @@
-"""The result of a checkout, and what happens to it afterwards."""
+"""Orders after the checkout: reads, cancellation, fulfilment and returns."""

@@ -4,7 +4,7 @@ from api.kernel.errors import Conflict, NotFound, ValidationFailed
 
 
 class OrderNotFound(NotFound):
-    """Also for other people's orders: whether they exist is nobody's business."""
+    """Also for other people's orders, so that their existence is not revealed."""
 
     title, code = "No such order", "order-not-found"
 
@@ -13,7 +13,7 @@ class OrderNotFound(NotFound):
 
 
 class ImpossibleMove(Conflict):
-    """`orderStatus` in the document: where the order is."""
+    """`orderStatus` in the document: the order's current state."""
 
     title, code = "The order cannot do that now", "order-state"
 

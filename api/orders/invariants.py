@@ -1,4 +1,4 @@
-"""What must always hold of orders: their sums, their history, their stock and their money."""
+"""Invariants of orders: sums, history, stock and payments."""
 
 from api.kernel.invariants import Check
 from api.orders.states import SOLD_STATES, TRANSITIONS

@@ -1,4 +1,4 @@
-"""Background work on orders: refunds that the gateway has not answered yet, and what sells."""
+"""Background work on orders: pending refunds, and the ranking of best sellers."""
 
 from api.catalog.commands.sales import set_units_sold
 from api.kernel.context import Context
@@ -7,12 +7,12 @@ from api.kernel.jobs import Job
 from api.orders.popularity import units_sold
 from api.orders.refunds import settle_refunds
 
-# Products beyond these have sold next to nothing and count as unsold.
+# Products below these ranks have almost no sales and count as unsold.
 MAX_RANKED = 100_000
 
 
 async def rank_products(ctx: Context) -> int:
-    """Bring `products.units_sold_90d` up to date; how many products changed."""
+    """Update `products.units_sold_90d`; returns how many products changed."""
     async with ctx.db.read() as read:
         units = dict(await units_sold(read, MAX_RANKED))
 

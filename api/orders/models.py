@@ -1,4 +1,4 @@
-"""Tables of orders, their lines, every step they took, and returns."""
+"""Tables of orders, their lines, their steps, and returns."""
 
 from datetime import date
 from uuid import UUID
@@ -14,7 +14,7 @@ _STATES = ", ".join(f"'{state}'" for state in ORDER_STATES)
 
 
 class Order(Base):
-    """`user_id` is null for guests, who are found by `guest_session` instead."""
+    """`user_id` is null for a guest's order, which is found by `guest_session`."""
 
     __tablename__ = "orders"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""What sells: units per product over the 90 newest days that have orders; for lists, search and recommendations."""
+"""Best sellers: units per product over the 90 newest days that have orders; for lists, search and recommendations."""
 
 from uuid import UUID
 
@@ -15,8 +15,10 @@ _MOST = 2_147_483_647
 
 
 def _window_start() -> Select[tuple[object]]:
-    """Days with orders, not calendar days back from the newest: loaded history keeps its real dates, and the first
-    order that follows it years later must not make all of it forgotten. Each step is one look into ix_orders_created.
+    """The start of the window.
+
+    It counts days with orders, not calendar days: loaded history keeps its real dates, and a first new order years
+    later must not move all of it out of the window. Each step is one lookup in ix_orders_created.
     """
     newest = select(func.date_trunc("day", func.max(Order.created_at), "UTC").label("day"), cast(1, Integer).label("n"))
     days = newest.cte("days", recursive=True)
@@ -54,6 +56,6 @@ async def units_sold(tx: ReadTx, limit: int) -> list[tuple[UUID, int]]:
 
 
 async def units_sold_in_category_of(tx: ReadTx, product_id: UUID, limit: int) -> list[tuple[UUID, int]]:
-    """The best sellers of the product's own category, without it."""
+    """The best sellers of the product's category, without the product itself."""
     rows = await tx.all(_BEST_IN_CATEGORY, {"product_id": product_id, "limit": limit})
     return [(product, units) for product, units in rows]

@@ -1,5 +1,5 @@
-"""What a refund does to its order: payments asks the gateway and records the money, orders moves its own rows in the
-same commit."""
+"""The effect of a refund on its order: payments calls the gateway and records the money; orders
+changes its own rows in the same commit."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,14 +19,14 @@ from api.payments.statements import IssuedRefund, issued_event, issued_part
 
 @dataclass(frozen=True, slots=True)
 class _Refunded:
-    """Where the order of a refund stands."""
+    """The state of a refund's order."""
 
     status: str
     payment_status: str
 
 
 async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
-    """Ask the gateways for every pending refund, of one order or of all, and record those made; returns how many."""
+    """Request every pending refund, of one order or of all, at its gateway and record those made; returns how many."""
     made = 0
     async for issued in issue_refunds(ctx, order_id):
         await ctx.db.run(partial(_record, issued=issued))
@@ -35,8 +35,8 @@ async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
 
 
 async def _record(tx: Tx, issued: IssuedRefund) -> None:
-    """The gateway's answer, once: the refund, the payment's sum, the returns it pays for, and the last step of an order
-    that came back."""
+    """Record the gateway's answer once: the refund, the payment's sum, the returns it pays for, and the last
+    step of an order that was returned in full."""
     order_id = issued.refund.order_id
     statement = select(Order.status, Order.payment_status).where(Order.order_id == order_id).with_for_update()
     order = await tx.first_as(_Refunded, statement)

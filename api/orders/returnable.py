@@ -1,4 +1,4 @@
-"""What of an order may be returned, and what it is worth: pure rules on its lines."""
+"""Which units of an order may be returned, and their refund: pure rules on its lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +30,10 @@ class OrderLine:
 
 
 def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLine]) -> dict[UUID, int]:
-    """Line -> units asked for; two entries for one line count together. Raises: NotReturnable, which names every entry
-    that is wrong."""
+    """Line -> requested units; two entries for one line are added.
+
+    Raises: NotReturnable, which names every entry that is wrong.
+    """
     units: dict[UUID, int] = {}
     errors = []
     for index, entry in enumerate(request):
@@ -48,7 +50,7 @@ def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLin
 
 
 def refund_share(total: Decimal, lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> Decimal:
-    """What `quantity` more units of a line are worth with their share of everything on the bill, to the cent.
+    """The refund of `quantity` more units of a line with their share of tax, shipping and discount, to the cent.
 
     Lines share the order's total by their subtotals, units share their line. Units returned one by one add up to the
     line's share, and all lines to the total.
@@ -60,5 +62,5 @@ def refund_share(total: Decimal, lines: Mapping[UUID, OrderLine], item_id: UUID,
 
 
 def comes_back_whole(lines: Mapping[UUID, OrderLine], units: Mapping[UUID, int]) -> bool:
-    """Whether nothing of the order stays with the buyer once `units` are returned too."""
+    """Whether the whole order is returned once `units` are returned too."""
     return all(line.returnable == units.get(item_id, 0) for item_id, line in lines.items())

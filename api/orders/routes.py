@@ -32,7 +32,7 @@ _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 
 
 def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
-    """A malformed id names nothing: 404, not 422."""
+    """A malformed id is answered 404, not 422."""
     known = parse_id(order_id)
     if known is None:
         raise OrderNotFound

@@ -49,7 +49,7 @@ class OrderStepBody(Wire):
 
 
 class PaymentBody(Wire):
-    """`status` as of the gateway's last word; amounts in the order's currency."""
+    """`status` as of the gateway's last answer; amounts in the order's currency."""
 
     method: str | None
     status: str
@@ -132,7 +132,7 @@ class DecideReturn(Wire):
 
 
 class OrderState(Wire):
-    """The answer of every change: where the order is now, and what the buyer gets back (null when nothing)."""
+    """The response of every change: the order's state, and the amount refunded to the buyer (null without a refund)."""
 
     order_id: WireId
     status: str

@@ -61,7 +61,7 @@ _DECIDE_RETURNS = """decided AS (
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One parcel's line: the same variant from two warehouses is two lines."""
+    """One line of a parcel: the same variant from two warehouses makes two lines."""
 
     order_item_id: UUID
     product_id: UUID
@@ -95,8 +95,10 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One move of one order; `payment_status` None leaves it. Raises ValueError for a move that the state machine does
-    not have."""
+    """One move of one order; `payment_status` None leaves it.
+
+    Raises ValueError for a move that the state machine does not have.
+    """
 
     order_id: UUID
     before: str
@@ -110,7 +112,7 @@ class Step:
             raise ValueError(f"an order never goes from {self.before} to {self.after}")
 
     def event(self) -> Event:
-        """What the outbox says about it."""
+        """The outbox event of the step."""
         payload = {"orderId": self.order_id, "from": self.before, "to": self.after}
         return Event("order", self.order_id, EVENT_OF[self.after], payload)
 
@@ -166,7 +168,7 @@ def created_event(order: NewOrder) -> Event:
 
 
 def move_part(step: Step) -> Part:
-    """Move the order if it is where the step says; CTE `moved_order` has its row then."""
+    """Move the order if it is in the step's from-state; CTE `moved_order` then has its row."""
     return Part(
         _MOVE,
         {
@@ -185,7 +187,7 @@ def move_part(step: Step) -> Part:
 
 
 def payment_status_part(order_id: UUID, status: str) -> Part:
-    """What the order says about its payment; not a step of the state machine."""
+    """Set the order's payment status; not a step of the state machine."""
     return Part(
         _PAID,
         {"order_id": order_id, "paid_status": status},
@@ -196,7 +198,7 @@ def payment_status_part(order_id: UUID, status: str) -> Part:
 
 
 def decide_part(order_id: UUID, before: str, after: str) -> Part:
-    """All returns of the order that are in `before` become `after`."""
+    """Move all returns of the order from `before` to `after`."""
     return Part(
         _DECIDE_RETURNS,
         {"order_id": order_id, "return_from": before, "return_to": after},

@@ -1,7 +1,7 @@
 """The order state machine, once: the database check, the code and the tests all read this table.
 
-Source: the design's section 7.5, plus pending -> cancelled, processing -> cancelled, return_requested -> delivered (a
-refused return).
+Source: the design's section 7.5, plus pending -> cancelled, processing -> cancelled,
+return_requested -> delivered (a refused return).
 """
 
 from types import MappingProxyType

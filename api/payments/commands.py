@@ -1,4 +1,4 @@
-"""Refunds: lock what a payment keeps, and ask the gateways for the refunds that were decided."""
+"""Refunds: lock a payment's balance, and request pending refunds at the gateways."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from api.payments.statements import IssuedRefund, OrderPayment, PendingRefund
 
 log = get_logger(__name__)
 
-# Refunds of one gateway asked for at a time: a gateway that is away does not hold up the others.
+# Batch size per gateway, so that an unavailable gateway does not delay the others.
 BATCH = 100
 
 
@@ -47,7 +47,7 @@ async def lock_payment(tx: Tx, order_id: UUID) -> OrderPayment | None:
 
 
 async def lock_balance(tx: Tx, refund: PendingRefund) -> Balance:
-    """What the refund's payment keeps, locked; the caller holds the order's lock."""
+    """The balance of the refund's payment, locked; the caller holds the order's lock."""
     others = exists().where(
         Refund.order_id == refund.order_id, Refund.status == "pending", Refund.refund_id != refund.refund_id
     )
@@ -63,10 +63,11 @@ async def lock_balance(tx: Tx, refund: PendingRefund) -> Balance:
 
 
 async def issue_refunds(ctx: Context, order_id: UUID | None = None) -> AsyncIterator[IssuedRefund]:
-    """Ask for every pending refund, of one order or of all, at the gateway that took the money; yields those made.
+    """Request every pending refund, of one order or of all, at the gateway that
+    captured the payment; yields those made.
 
-    The caller records each in a transaction of its own; no transaction is open while a gateway is asked. A gateway that
-    does not answer, or is not configured, is asked later, and the refund stays pending.
+    The caller records each in a transaction of its own; no transaction is open during a gateway call. When a gateway
+    does not answer, or is not configured, the refund stays pending and is requested again later.
     """
     async with ctx.db.read() as tx:
         refunds = await _pending_refunds(tx, order_id)

@@ -1,4 +1,4 @@
-"""What must always hold of money, in our tables and in the ledgers of the sandbox gateways."""
+"""Invariants of payments, in the shop's tables and in the ledgers of the sandbox gateways."""
 
 from api.kernel.invariants import Check
 

@@ -1,4 +1,4 @@
-"""Tables of money that moved, or was held, at the gateway."""
+"""Tables of payments and refunds."""
 
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from api.kernel.db import Base
 
 
 class Payment(Base):
-    """`gateway_key` derives from the checkout, never from an attempt: repeating a call to the gateway cannot charge
-    twice."""
+    """`gateway_key` derives from the checkout, not from an attempt, so repeating a
+    call to the gateway cannot charge twice."""
 
     __tablename__ = "payments"
     __table_args__ = (

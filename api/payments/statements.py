@@ -39,7 +39,7 @@ refunded_payment AS (
 
 @dataclass(frozen=True, slots=True)
 class OrderPayment:
-    """`refundable`: captured, and neither refunded nor asked to be refunded."""
+    """`refundable`: captured, without completed and pending refunds."""
 
     payment_id: UUID
     status: str
@@ -127,8 +127,8 @@ def request_refund(payment: OrderPayment, order_id: UUID, amount: Decimal) -> tu
 
 
 def issued_part(issued: IssuedRefund) -> Part:
-    """Record the gateway's refund once: the refund's row is the gate, so whatever else the statement writes happens
-    once too."""
+    """Record the gateway's refund once: the refund's row is the gate, so whatever
+    else the statement writes happens once too."""
     return Part(
         _ISSUE_REFUND,
         {

@@ -1,4 +1,4 @@
-"""When an order arrives, and the promise before an address is known."""
+"""Estimated delivery of an order, and the promise that is shown before the address is known."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,7 +11,7 @@ DELIVERY_DAYS = {"standard": 5, "prime_2day": 2, "prime_next_day": 1}
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """In words; `prime_delivery` is None for what Prime does not carry."""
+    """A delivery promise as text; `prime_delivery` is None for products without Prime."""
 
     prime_delivery: str | None
     standard_delivery: str
@@ -19,10 +19,10 @@ class Promise:
 
 
 def estimated_delivery(ordered_on: date, speed: str) -> date:
-    """The day on which an order arrives that was placed on `ordered_on`."""
+    """The delivery day of an order that was placed on `ordered_on`."""
     return ordered_on + timedelta(days=DELIVERY_DAYS[speed])
 
 
 def promise(tariff: Tariff, price: Decimal, *, prime: bool) -> Promise:
-    """What one unit's buyer is told; the order's own promise comes from the warehouse."""
+    """The promise for one unit; the promise of an order depends on the warehouse."""
     return Promise("Tomorrow" if prime else None, "3-5 days", prime or tariff.ships_free(price))

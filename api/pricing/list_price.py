@@ -1,4 +1,4 @@
-"""List prices: what a thing is said to cost elsewhere, and what the buyer saves against it."""
+"""List prices, and the buyer's savings against them."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -6,7 +6,7 @@ from api.kernel.money import ZERO
 
 
 def is_list_price(list_price: Decimal | None, price: Decimal) -> bool:
-    """Whether `list_price` may stand beside `price`: never below it."""
+    """Whether `list_price` is valid for `price`: it is not below it."""
     return list_price is None or list_price >= price
 
 
@@ -23,5 +23,5 @@ def discount_percent(price: Decimal, list_price: Decimal | None) -> int:
 
 
 def saving(price: Decimal, list_price: Decimal | None, quantity: int) -> Decimal:
-    """What `quantity` units cost less than at the list price; never negative."""
+    """The saving on `quantity` units against the list price; never negative."""
     return ZERO if list_price is None else max((list_price - price) * quantity, ZERO)

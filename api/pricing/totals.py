@@ -1,4 +1,4 @@
-"""What an order costs: carts show it, the checkout charges it."""
+"""The totals of an order: carts show them, the checkout charges them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,10 @@ class Totals:
 
 
 def totals(lines: Iterable[PricedLine], tariff: Tariff) -> Totals:
-    """Add up `lines`. No lines cost nothing, shipping included; tax is rounded once, on the whole subtotal."""
+    """Add up `lines`.
+
+    Without lines all totals are zero, shipping included. Tax is rounded once, on the whole subtotal.
+    """
     subtotal = to_cents(sum((line.subtotal for line in lines), ZERO))
     if subtotal == 0:
         return Totals(ZERO, ZERO, ZERO, ZERO, ZERO)

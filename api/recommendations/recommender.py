@@ -1,5 +1,5 @@
-"""From a request to a list, from the first source that has one: the recommender, its last answer, best sellers of the
-category, best sellers of the shop, an empty list. Never an error."""
+"""A list of recommendations from the first source that has one: the recommender, its last answer, best sellers of the
+category, best sellers of the shop, an empty list. It never raises an error."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,10 +28,9 @@ CACHED_SECONDS = 24 * 3600
 POPULAR_SECONDS = 60.0
 POPULAR_LENGTH = 200
 MAX_POPULARITY_LISTS = 5_000
-# Items may have been withdrawn or sold out since the model saw them: ask for more than are shown.
+# Items may have been withdrawn or sold out since the model was trained, so more are requested than are shown.
 SPARE = 20
-# Of the deadline one attempt may take this part, so that its failure is seen and counted before the deadline cuts it
-# off.
+# One attempt may take this share of the deadline, so that its failure is counted before the deadline cancels it.
 ATTEMPT_SHARE = 0.9
 
 Cards = dict[UUID, ProductCard]
@@ -47,7 +46,7 @@ class Recommender:
         self._popular: dict[UUID | None, tuple[float, list[RankedItem]]] = {}
 
     async def for_you(self, actor: Actor, limit: int) -> Recommendations:
-        """For an account or guest session; what they looked at a moment ago counts."""
+        """For an account or guest session; includes their latest views."""
         recent = await recent_products(self._ctx.redis, actor)
         body: dict[str, object] = {
             "userId": str(actor.user_id) if actor.user_id else None,
@@ -58,7 +57,7 @@ class Recommender:
         return await self._first_with_products("/v1/for-you", body, f"souk:recs:{actor.key}", like, limit)
 
     async def related(self, product_id: UUID, limit: int) -> Recommendations:
-        """What goes with a product; the product itself is never in the list."""
+        """Related products; the product itself is never in the list."""
         body = {"productId": str(product_id), "limit": limit + SPARE}
         return await self._first_with_products("/v1/related", body, f"souk:related:{product_id}", product_id, limit)
 

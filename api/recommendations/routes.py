@@ -21,7 +21,7 @@ Limit = Annotated[int, Query(ge=1, le=50)]
 
 
 def recommender_of(request: Request) -> Recommender:
-    """The recommender client that the application opened."""
+    """The application's recommender client."""
     return cast("Recommender", request.app.state.recommender)
 
 
@@ -40,8 +40,10 @@ async def for_you(
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     limit: Limit = 20,
 ) -> Recommendations:
-    """For the caller: an account, a guest session, or nobody in particular. Always answers; `source` says from
-    where."""
+    """Recommendations for an account, a guest session or an anonymous caller.
+
+    Always returns a list; `source` names its source.
+    """
     if user_id is not None and user_id != actor.user_id:
         if not actor.signed_in:
             raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")

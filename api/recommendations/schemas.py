@@ -1,5 +1,4 @@
-"""What crosses the wire about recommendations: the seed's body, what is needed to show it, and its
-source."""
+"""Bodies of recommendations: the seed's body, the data needed to show it, and its source."""
 
 from uuid import UUID
 
@@ -43,7 +42,7 @@ class RankedItem(BaseModel):
 
 
 class Ranking(BaseModel):
-    """The recommender's answer. It is another process: what does not fit this is treated as no answer."""
+    """The recommender's answer. An answer of another form is treated as no answer."""
 
     model_config = ConfigDict(extra="ignore")
 

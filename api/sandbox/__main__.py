@@ -11,7 +11,7 @@ from api.sandbox.settings import SandboxSettings
 def main() -> None:
     settings = SandboxSettings()
     address = urlsplit(settings.sandbox_url)
-    # Callers that a stall left hanging must not keep the process alive after SIGTERM.
+    # Requests that wait for a stalled answer must not keep the process alive after SIGTERM.
     uvicorn.run(
         create_sandbox(settings),
         host=address.hostname or "127.0.0.1",

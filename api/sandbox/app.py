@@ -1,5 +1,7 @@
-"""The gateway's HTTP API. Commit first, then answer (or stall, or lose the answer): that is where real gateways are
-ambiguous."""
+"""The gateway's HTTP API.
+
+Each call commits first and then answers, stalls or loses the answer, to reproduce the ambiguity of real gateways.
+"""
 
 import asyncio
 import hmac
@@ -18,7 +20,7 @@ from api.sandbox.settings import SandboxSettings
 
 
 class LostAnswer(Response):
-    """Promises a body and ends the connection without it, as a reset after the commit does."""
+    """Announces a body and closes the connection without it, like a reset after the commit."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
@@ -26,7 +28,7 @@ class LostAnswer(Response):
 
 
 class Gateway:
-    """What the routes share: the ledger and the faults that tests ask for."""
+    """The state of the routes: the ledger and the faults that tests request."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
@@ -34,7 +36,7 @@ class Gateway:
         self.faults = Faults()
 
     async def answer(self, record: Callable[[], tuple[LedgerEntry, bool]], *, stall: bool = False) -> Response:
-        """Record durably, then answer unless a fault says otherwise; only the first call with a key stalls."""
+        """Record durably, then answer unless a fault is set; only the first call with a key stalls."""
         if self.faults.unavailable:
             return JSONResponse({"error": "unavailable"}, 503, {"Retry-After": "1"})
         entry, new = await run_in_threadpool(record)

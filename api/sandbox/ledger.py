@@ -1,4 +1,4 @@
-"""The gateway's durable record: SQLite, every commit flushed to disk, one row per key for ever."""
+"""The gateway's durable record: SQLite, every commit flushed to disk, one permanent row per key."""
 
 import secrets
 import sqlite3
@@ -42,8 +42,10 @@ TOKENS = {"pm_sandbox_ok": "authorised", "pm_sandbox_timeout": "authorised", "pm
 
 
 class Refused(Exception):
-    """The operation cannot be done; `code` is stable, nothing was recorded. HTTP status 409, or 422 for what can never
-    be right."""
+    """The operation is refused and nothing was recorded; `code` is stable.
+
+    HTTP status 409, or 422 for a request that can never succeed.
+    """
 
     def __init__(self, code: str, detail: str, status: int = 409) -> None:
         super().__init__(detail)
@@ -52,8 +54,10 @@ class Refused(Exception):
 
 
 class Ledger:
-    """Thread-safe. Every method that records answers (entry, whether it is new); the same key gets the same entry
-    again."""
+    """Thread-safe.
+
+    Every method that records returns (entry, whether it is new); the same key returns the same entry again.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +68,7 @@ class Ledger:
         self._db.executescript(SCHEMA)
 
     def authorise(self, request: AuthorisationRequest) -> tuple[LedgerEntry, bool]:
-        """Hold money, or decline. Raises: Refused for an unknown token or a key that was used for something else."""
+        """Authorise or decline. Raises: Refused for an unknown token, or a key that was used for another operation."""
         status = TOKENS.get(request.token)
         if status is None:
             raise Refused("unknown_token", f"Tokens are {', '.join(sorted(TOKENS))}.", 422)
@@ -88,7 +92,10 @@ class Ledger:
             return self._record(entry), True
 
     def capture(self, request: MoneyRequest) -> tuple[LedgerEntry, bool]:
-        """Take held money. Raises: Refused when it is not held, was let go, or is less than asked for."""
+        """Capture authorised money.
+
+        Raises: Refused when it is not authorised, was voided, or is less than requested.
+        """
         with self._lock, _Commit(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "capture", request.amount), False
@@ -100,7 +107,7 @@ class Ledger:
             return self._record(_child(held, request, "capture", "captured")), True
 
     def void(self, request: VoidRequest) -> tuple[LedgerEntry, bool]:
-        """Let held money go, or make sure that it never can be held. Raises: Refused when it was captured."""
+        """Void an authorisation, or forbid a later one with its key. Raises: Refused when it was captured."""
         with self._lock, _Commit(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "void", None), False
@@ -119,7 +126,7 @@ class Ledger:
             return self._record(entry), True
 
     def refund(self, request: MoneyRequest) -> tuple[LedgerEntry, bool]:
-        """Give captured money back. Raises: Refused when less was captured than would be given back."""
+        """Refund captured money. Raises: Refused when the refunds would exceed the captured amount."""
         with self._lock, _Commit(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "refund", request.amount), False
@@ -129,8 +136,7 @@ class Ledger:
             return self._record(_child(held, request, "refund", "refunded")), True
 
     def load(self, entries: Iterable[Entry]) -> int:
-        """Record what happened elsewhere, in one commit; keys that are known are skipped. Returns how many rows are
-        new."""
+        """Import entries in one commit; known keys are skipped. Returns how many rows are new."""
         now = clock.now().isoformat()
         rows = [_row(entry, now) for entry in entries]
         with self._lock, _Commit(self._db):

@@ -19,8 +19,8 @@ class Body(BaseModel):
 
 
 class AuthorisationRequest(Body):
-    """`reference` is the merchant's own name for the purchase; two captures with one reference would be a double
-    charge."""
+    """`reference` is the merchant's own name for the purchase; two captures
+    with one reference would be a double charge."""
 
     key: Key
     amount: GatewayAmount
@@ -38,15 +38,17 @@ class MoneyRequest(Body):
 
 
 class VoidRequest(Body):
-    """Of an authorisation that may not exist: then it never can, a late authorisation with that key is declined."""
+    """The void of an authorisation. If it does not exist yet, a later authorisation with that key is declined."""
 
     key: Key
     authorisation_key: Key
 
 
 class Entry(Body):
-    """One row of the ledger. `parentKey` is the authorisation that a capture, void or refund belongs to, null on an
-    authorisation."""
+    """One row of the ledger.
+
+    `parentKey` is the authorisation that a capture, void or refund belongs to, null on an authorisation.
+    """
 
     key: Key
     kind: Kind
@@ -77,8 +79,7 @@ class LedgerPage(Body):
 
 
 class Faults(Body):
-    """What goes wrong from now on, for tests: a delay before every answer; that many answers lost after the commit; or
-    nothing works."""
+    """Faults for tests: a delay before every answer; a number of answers lost after the commit; or all calls fail."""
 
     delay_seconds: Annotated[float, Field(ge=0, le=120)] = 0.0
     resets_after_commit: Annotated[int, Field(ge=0)] = 0

@@ -1,5 +1,7 @@
-"""The gateway's own configuration: it stands for another company's system, so it reads none of the shop's secrets but
-the shared key."""
+"""The gateway's own configuration.
+
+The gateway represents an external system, so of the shop's secrets it reads only the shared key.
+"""
 
 from pydantic import Field, SecretStr
 
@@ -7,7 +9,7 @@ from api.kernel.environment import Environment
 
 
 class SandboxSettings(Environment):
-    """Where it listens, and how it behaves when a test asks it to be slow."""
+    """The gateway's address and key, and how long it stalls."""
 
     sandbox_url: str = "http://127.0.0.1:8010"
     """Base URL of the sandbox gateway, and where it listens."""

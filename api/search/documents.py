@@ -1,5 +1,7 @@
-"""The shape of an indexed product: fields, analyser, and how a product becomes a document. Changing it needs a new
-SCHEMA_VERSION."""
+"""The shape of an indexed product: fields, analyser, and how a product becomes a document.
+
+Changing it needs a new SCHEMA_VERSION.
+"""
 
 import hashlib
 import json
@@ -16,7 +18,7 @@ from api.search.index import Hit
 
 SCHEMA_VERSION = "1"
 ANALYSER = "souk_en"
-# Boosts: a word in the title says three times as much as one in the description.
+# Boosts: a word in the title has three times the weight of one in the description.
 TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
 
 
@@ -40,7 +42,7 @@ def schema() -> tantivy.Schema:
 
 
 def analyser() -> tantivy.TextAnalyzer:
-    """Words, without accents and case, in their English stem. Tokens over 40 characters are noise."""
+    """Words, without accents and case, in their English stem. Tokens over 40 characters are dropped."""
     steps = (
         tantivy.Filter.remove_long(40),
         tantivy.Filter.lowercase(),
@@ -54,8 +56,10 @@ def analyser() -> tantivy.TextAnalyzer:
 
 
 def popularity(product: IndexedProduct, units_sold: int) -> float:
-    """A factor from 1 upwards on the text score: sales count most, views least. Coarse steps, so that a view is not a
-    new document."""
+    """A factor from 1 upwards on the text score: sales count most, views least.
+
+    Coarse steps, so that a view is not a new document.
+    """
     signal = units_sold + product.review_count + product.view_count / 20
     return round(1 + math.log1p(signal) / 5, 1)
 
@@ -88,8 +92,7 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "price_cents": hundredths(product.price),
         "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
-        # The first 48 bits of a UUIDv7 are its milliseconds; loaded ids sort by their own, which is as good as any
-        # order for them.
+        # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
         "age": product.product_id.int >> 80,
         "popularity": popularity(product, units_sold),
         "prime": product.prime_eligible,
@@ -132,7 +135,7 @@ def hundredths(value: Decimal) -> int:
 
 
 def category_keys(category_id: UUID, path: str) -> list[str]:
-    """What a category filter may name: the id, the path or name of the category or of any above it, in lower case."""
+    """The keys of a category filter: the id, path and name of the category and of its ancestors, in lower case."""
     parts = path.strip("/").casefold().split("/")
     paths = ["/" + "/".join(parts[: i + 1]) for i in range(len(parts))]
     return [str(category_id), *paths, *parts]

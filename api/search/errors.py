@@ -4,7 +4,7 @@ from api.kernel.errors import FieldError, Unavailable, ValidationFailed
 
 
 class BadFilter(ValidationFailed):
-    """A part of `filters` that means nothing; the message names it."""
+    """A part of `filters` that is invalid; the message names it."""
 
     title, code = "A filter cannot be understood", "bad-filter"
 

@@ -1,8 +1,8 @@
 """The `filters` parameter:
 `brand:Dell,price:500-1000,rating:4-,prime:true,inStock:true,category:Laptops,attr.color:Red`.
 
-The same name twice means either (`brand:Dell,brand:HP`); different names mean both. A value with a comma goes in double
-quotes.
+Filters of the same name are combined with OR (`brand:Dell,brand:HP`), filters of different names with AND. A
+value with a comma goes in double quotes.
 """
 
 import re
@@ -28,7 +28,7 @@ class Span:
 
 @dataclass(slots=True)
 class Filters:
-    """Parsed filters; empty ones filter nothing."""
+    """Parsed filters; an empty one matches everything."""
 
     brands: list[str] = field(default_factory=list)
     categories: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Filters:
 
 
 def parse_filters(text: str | None) -> Filters:
-    """Raises: BadFilter (422) naming the first part that cannot be understood."""
+    """Raises: BadFilter (422) naming the first invalid part."""
     filters = Filters()
     position = parts = 0
     while text and position < len(text):

@@ -1,4 +1,4 @@
-"""The interface that search stands behind: the embedded engine here, a cluster's engine there."""
+"""The interface of a search index, so that the embedded engine can be replaced by a search cluster."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest", "popu
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """`limit` results from `offset` on. Blank `text` matches everything that the filters let through."""
+    """`limit` results from `offset` on. Blank `text` matches every product that passes the filters."""
 
     text: str
     filters: Filters
@@ -41,11 +41,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Counts are disjunctive: each group is counted under all filters but its own, so that a shopper sees what choosing
-    more would bring.
+    """Counts are disjunctive: each group is counted under all filters but its own, so that it shows
+    how many results another choice would add.
 
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
-    searched for instead when the one asked for matches nothing.
+    searched instead when the requested one matches nothing.
     """
 
     hits: Sequence[Hit]
@@ -57,11 +57,11 @@ class Found:
 
 
 class SearchIndex(Protocol):
-    """What the routes need."""
+    """The operations that the routes use."""
 
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""
 
     async def complete(self, text: str, limit: int) -> list[str]:
-        """Phrases that continue `text`, the most popular first; one typing error is forgiven when nothing continues it
-        exactly."""
+        """Phrases that continue `text`, the most popular first; one typing error is
+        tolerated when no phrase continues it exactly."""

@@ -9,7 +9,7 @@ _indexers: dict[str, Indexer] = {}
 
 
 async def refresh(ctx: Context) -> int:
-    """Write what changed since the last run."""
+    """Index the products that changed since the last run."""
     root = ctx.settings.home / "search"
     indexer = _indexers.setdefault(str(root), Indexer(IndexStore(root)))
     return await indexer.refresh(ctx)

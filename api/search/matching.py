@@ -1,5 +1,5 @@
-"""From words and filters to engine queries. Built by hand rather than parsed: a shopper's `-`, `:` or quote is a
-character, not syntax."""
+"""Builds engine queries from words and filters, without the engine's parser: a shopper's `-`,
+`:` or quote is a character, not syntax."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,12 +14,12 @@ from api.search.filters import Filters, Span
 MAX_WORDS = 20
 # A corrected word must keep its first letter and be long enough to be recognised.
 MIN_CORRECTED = 4
-# The engine refuses a range whose upper end is both open and exclusive; no amount in cents comes near this.
+# The engine refuses a range whose upper end is both open and exclusive. This bound is above every amount in cents.
 _NO_UPPER = 10**15
 
 
 def text_query(index: tantivy.Index, searcher: tantivy.Searcher, text: str) -> tuple[Query, str | None]:
-    """All words must match somewhere; failing that, each with one typing error forgiven; failing that, any of them.
+    """All words must match; if nothing does, all words with one typing error each; if nothing does, any word.
 
     Also returns the corrected text when the second step was needed.
     """
@@ -83,7 +83,7 @@ def _best_field(queries: Sequence[Query]) -> Query:
 
 
 def _phrase(schema: tantivy.Schema, words: Sequence[str]) -> Query | None:
-    """The words side by side in the title are worth more than the same words apart."""
+    """Adjacent words in the title score higher than the same words apart."""
     if len(words) < 2:
         return None
     return Query.boost_query(Query.phrase_query(schema, "title", list(words), slop=1), 2.0)
@@ -122,8 +122,8 @@ def _matches(searcher: tantivy.Searcher, query: Query) -> bool:
 
 
 def _corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
-    """The words with those unknown to the catalog replaced by the most frequent title word one edit away, as
-    stems."""
+    """The words with those that the index does not contain replaced by the most
+    frequent title word one edit away, as stems."""
     return " ".join(word if searcher.doc_freq("title", word) else _nearest(searcher, word) for word in words)
 
 

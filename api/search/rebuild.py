@@ -1,5 +1,7 @@
-"""`python -m api.search.rebuild`: a fresh index from Postgres, exchanged when complete. Readers and the worker go on
-meanwhile."""
+"""`python -m api.search.rebuild`: build a new index from Postgres and switch to it when it is complete.
+
+Readers and the worker continue meanwhile.
+"""
 
 import asyncio
 import sys
@@ -12,7 +14,7 @@ from api.search.sync import Indexer
 
 
 async def main() -> int:
-    """How many products the new index holds."""
+    """Build the index; returns how many products it holds."""
     settings = load_settings()
     logs.configure(settings.log_level)
     async with open_context(settings) as ctx:

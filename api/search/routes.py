@@ -19,7 +19,7 @@ SUGGESTIONS = 5
 
 
 def index_of(request: Request) -> SearchIndex:
-    """The index that the application opened."""
+    """The application's index."""
     return cast("SearchIndex", request.app.state.search_index)
 
 
@@ -72,7 +72,7 @@ async def autocomplete(
     q: Annotated[str, Query(max_length=200, examples=["ipho"])],
     limit: Annotated[int, Query(ge=1, le=20)] = 10,
 ) -> Autocomplete:
-    """Phrases that continue what was typed, the most popular first; one typing error is forgiven."""
+    """Phrases that continue the typed text, the most popular first; one typing error is tolerated."""
     return Autocomplete(suggestions=await index.complete(q, limit))
 
 

@@ -1,4 +1,4 @@
-"""What crosses the wire about search: the seed's bodies."""
+"""Bodies of search: the seed's bodies."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class Facets(Wire):
 
 
 class SearchBody(Wire):
-    """`correctedQuery` is what was searched for instead when nothing matched exactly."""
+    """`correctedQuery` is the query that was searched instead when nothing matched exactly."""
 
     query: str
     results: list[SearchResultItem]

@@ -1,5 +1,5 @@
-"""Where the index lies: one folder per generation and a pointer to the current one, exchanged atomically; readers never
-stop.
+"""The files of the index: one folder per generation and a pointer to the current one,
+replaced atomically without stopping readers.
 
 search/current            the name of the generation that counts
 search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalog
@@ -40,8 +40,10 @@ class IndexStore:
         return folder
 
     def publish(self, folder: Path) -> None:
-        """Make a finished generation the current one and remove those before. Open readers keep their files until they
-        move on."""
+        """Make a finished generation the current one and remove earlier ones.
+
+        Open readers keep their files until they reopen.
+        """
         before = [other for other in self.root.iterdir() if other.is_dir() and other != folder]
         replace_file(self.root / "current", folder.name)
         for other in before:
@@ -49,7 +51,7 @@ class IndexStore:
 
     @contextlib.contextmanager
     def writing(self, *, wait: bool) -> Iterator[bool]:
-        """Hold the right to write; yields False when another process has it and `wait` is False."""
+        """Hold the write lock; yields False when another process holds it and `wait` is False."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as handle:
             try:
@@ -61,10 +63,11 @@ class IndexStore:
 
 
 def read_watermark(folder: Path) -> datetime:
-    """The database's time up to which the generation has read the catalog."""
+    """The database time up to which the generation has read the catalog."""
     return datetime.fromisoformat(json.loads((folder / "state.json").read_text(encoding="utf-8"))["watermark"])
 
 
 def write_watermark(folder: Path, watermark: datetime) -> None:
-    """Written after the index's commit: a crash between the two reads some changes again, and never misses one."""
+    """Write the watermark, after the index's commit: after a crash between the two some
+    changes are read again and none is missed."""
     replace_file(folder / "state.json", json.dumps({"watermark": watermark.isoformat()}))

@@ -1,4 +1,5 @@
-"""Completions from memory: phrases of the catalog in a sorted list, popular ones first, one typing error forgiven."""
+"""Completions from memory: phrases of the catalog in a sorted list, popular
+ones first, with one typing error tolerated."""
 
 import heapq
 from bisect import bisect_left
@@ -9,7 +10,7 @@ MAX_PHRASES = 200_000
 MAX_TEXT = 60
 # A phrase is also found from its second, third and fourth word on.
 MAX_STARTS = 4
-# Below this many letters one typing error could be anything.
+# With fewer letters one typing error matches too many phrases.
 MIN_CORRECTED = 4
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 "
 _END = "\U0010ffff"
@@ -22,7 +23,7 @@ class Phrase:
 
 
 class Completions:
-    """Immutable once built; a new catalog makes a new one. About 120 bytes per phrase and start."""
+    """Immutable; a change of the catalog builds a new one. About 120 bytes per phrase and start."""
 
     def __init__(self, phrases: Iterable[tuple[str, float]]) -> None:
         best: dict[str, float] = {}
@@ -38,7 +39,7 @@ class Completions:
         self._short = self._most_popular_by_short_prefix()
 
     def complete(self, text: str, limit: int) -> list[str]:
-        """At most `limit` phrases that `text` begins, the most popular first; none for blank text."""
+        """At most `limit` phrases that start with `text`, the most popular first; none for blank text."""
         folded = normalise(text)[:MAX_TEXT]
         if not folded:
             return []
@@ -62,7 +63,7 @@ class Completions:
         return heapq.nsmallest(limit, owners)
 
     def _most_popular_by_short_prefix(self, limit: int = 20) -> dict[str, list[int]]:
-        """One and two letters match a large part of the catalog, so their answers are kept ready."""
+        """Prefixes of one and two letters match a large part of the catalog, so their answers are precomputed."""
         short: dict[str, list[int]] = {}
         for owner, phrase in enumerate(self._phrases):
             for prefix in {start[:n] for start in _starts(phrase.text) for n in (1, 2)}:
@@ -84,7 +85,7 @@ def _starts(text: str) -> Iterator[str]:
 
 
 def _one_edit_away(text: str) -> Iterator[str]:
-    """Every string one deletion, swap, replacement or insertion from `text`; the first letter is taken as meant."""
+    """Every string one deletion, swap, replacement or insertion from `text`; the first letter is never changed."""
     for i in range(1, len(text)):
         head, tail = text[:i], text[i:]
         yield head + tail[1:]

@@ -1,4 +1,4 @@
-"""Keeps the index equal to the catalog: changes as they happen, everything again when the two have drifted apart."""
+"""Keeps the index in sync with the catalog: it indexes changes, and rebuilds the index after a drift."""
 
 import asyncio
 import shutil
@@ -23,7 +23,7 @@ from api.search.tantivy_index import open_index
 
 log = get_logger(__name__)
 
-# Longer than any transaction of the shop may take: a lock wait, a statement and an idle timeout after one another.
+# Longer than the longest transaction of the shop: a lock wait, a statement and an idle timeout in sequence.
 OVERLAP = timedelta(seconds=20)
 BATCH = 2_000
 HEAP_BYTES = 32_000_000
@@ -36,11 +36,13 @@ MAX_POPULAR = 100_000
 
 @dataclass
 class Indexer:
-    """The state of the process that writes. Everything in it may be lost: the index and its watermark are enough to go
-    on."""
+    """The state of the process that writes.
+
+    All of it may be lost: the index and its watermark are enough to continue.
+    """
 
     store: IndexStore
-    # What was written last for a product: inside the overlap the same rows are read again and again.
+    # The digest last written per product: rows inside the overlap are read repeatedly.
     written: OrderedDict[UUID, bytes] = field(default_factory=OrderedDict)
     sales: dict[UUID, int] = field(default_factory=dict)
     sales_read: float = float("-inf")
@@ -50,7 +52,7 @@ class Indexer:
     generation: Path | None = None
 
     async def refresh(self, ctx: Context) -> int:
-        """Bring the index up to date; how many products were written. 0 when another process is at it."""
+        """Update the index; returns how many products were written, 0 when another process is writing."""
         with self.store.writing(wait=False) as mine:
             if not mine:
                 return 0
@@ -67,7 +69,7 @@ class Indexer:
             if len(changed) > BATCH:
                 if clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
                     return await self._rebuild(ctx)
-                # The overlap still shows what the rebuild has just read; only what differs from that is written.
+                # The overlap contains rows that the rebuild has just read; only those that differ are written.
                 async with ctx.db.read() as tx:
                     now, changed = await index_feed.changed_since(tx, since, OVERLAP, MAX_REMEMBERED)
             count = await asyncio.to_thread(self._write, folder, changed)
@@ -78,7 +80,8 @@ class Indexer:
             return count
 
     async def rebuild(self, ctx: Context) -> int:
-        """A fresh generation from the whole catalog, exchanged when it is complete; how many products it holds."""
+        """Build a new generation from the whole catalog and switch to it when it is
+        complete; returns how many products it holds."""
         with self.store.writing(wait=True):
             return await self._rebuild(ctx)
 
@@ -86,7 +89,7 @@ class Indexer:
         await self._read_sales(ctx, anew=True)
         folder = self.store.new_generation()
         try:
-            # What changes while we read is read again from here on.
+            # Changes during the rebuild are read again from this time on.
             async with ctx.db.read() as tx:
                 started = (await index_feed.live_count(tx)).now
             index = tantivy.Index(documents.schema(), str(folder))
@@ -123,7 +126,7 @@ class Indexer:
                 self.written[product.product_id] = documents.digest(fields)
 
     def _write(self, folder: Path, changed: Iterable[IndexedProduct]) -> int:
-        """Replace or remove what differs from what was written last, in one commit."""
+        """Replace or remove the products that differ from the last write, in one commit."""
         pending = [
             (product, fields, mark)
             for product, fields, mark in map(self._rendered, changed)
@@ -159,8 +162,10 @@ class Indexer:
             self.sales_read = clock.monotonic()
 
     async def _has_drifted(self, ctx: Context, folder: Path) -> bool:
-        """Whether the index holds another number of products than are on sale, twice in a row: rows deleted by hand, or
-        a bulk load that kept old change times."""
+        """Whether the numbers of products in the index and on sale differ, twice in a row.
+
+        Causes are rows deleted by hand, or a bulk load that kept old change times.
+        """
         if clock.monotonic() < self.counted + COUNT_SECONDS:
             return False
         self.counted = clock.monotonic()

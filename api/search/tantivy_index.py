@@ -1,5 +1,5 @@
-"""Search in process with Tantivy: BM25 times popularity, exact facets, readers that follow the current generation by
-themselves."""
+"""Search in process with Tantivy: BM25 times popularity, exact facets, and readers that
+reopen the current generation automatically."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """An open generation and the moment of the commit it shows."""
+    """An open generation and the time of the commit it shows."""
 
     folder: Path
     index: tantivy.Index
@@ -42,7 +42,10 @@ class _Reader:
 
 
 class TantivyIndex:
-    """The SearchIndex of one process. Looks for a newer commit or generation five times a second, when asked."""
+    """The SearchIndex of one process.
+
+    On a request, at most five times a second, it checks for a newer commit or generation.
+    """
 
     def __init__(self, store: IndexStore) -> None:
         self._store = store
@@ -54,11 +57,11 @@ class TantivyIndex:
         self._completing = asyncio.Lock()
 
     async def search(self, query: SearchQuery) -> Found:
-        """As the protocol says. Runs in a thread: a broad query on a large catalog takes milliseconds."""
+        """See `SearchIndex`. Runs in a thread, because a broad query on a large catalog takes milliseconds."""
         return await asyncio.to_thread(self._search, query)
 
     async def complete(self, text: str, limit: int) -> list[str]:
-        """As the protocol says. The phrases are at most some ten seconds old."""
+        """See `SearchIndex`. The phrases are about ten seconds old at most."""
         reader = self._current()
         stale = self._completions_of != (reader.folder, reader.committed)
         if (
@@ -87,8 +90,8 @@ class TantivyIndex:
                 reader.index.reload()
                 reader = replace(reader, committed=committed)
         except (OSError, ValueError) as error:
-            # The generation was replaced while we looked; what is open stays readable, and the next look finds the new
-            # one.
+            # The generation was replaced during the check. The open one stays
+            # readable, and the next check finds the new one.
             log.warning("the search index could not be reopened", error=str(error))
             if reader is None:
                 raise IndexNotReady("The search index is being exchanged.") from error
@@ -107,7 +110,7 @@ class TantivyIndex:
             result = searcher.search(wanted, query.limit, offset=query.offset, order_by_field=field, order=order)
         return Found(
             hits=[_hit(searcher, score, address) for score, address in result.hits],
-            total=result.count,  # type: ignore[attr-defined]  # there, but missing in the wheel's stub
+            total=result.count,  # type: ignore[attr-defined]  # exists, but is missing in the wheel's stub
             brands=_brands(searcher, matching.with_filters(index.schema, text, replace(query.filters, brands=[]))),
             price_ranges=_price_ranges(
                 searcher, matching.with_filters(index.schema, text, replace(query.filters, prices=[]))

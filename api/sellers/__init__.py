@@ -1,1 +1,1 @@
-"""The seller's public face and dashboard."""
+"""Stores: the public profiles of sellers."""

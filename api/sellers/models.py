@@ -1,4 +1,4 @@
-"""The public face of a seller; the person behind it is a row of `users`."""
+"""The public profile of a seller; the account is a row of `users`."""
 
 from decimal import Decimal
 from uuid import UUID

@@ -12,7 +12,7 @@ from api.sellers.models import Seller
 
 @dataclass(frozen=True, slots=True)
 class StoreCard:
-    """A store as everybody may see it."""
+    """The public data of a store."""
 
     seller_id: UUID
     name: str
@@ -20,6 +20,6 @@ class StoreCard:
 
 
 async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
-    """A public store; None when the account sells nothing."""
+    """A store's public data; None when the account is no seller."""
     columns = (Seller.seller_id, Seller.name, Seller.rating)
     return await tx.first_as(StoreCard, select(*columns).where(Seller.seller_id == seller_id))

@@ -54,8 +54,10 @@ async def change_product(
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: int | None) -> None:
-    """Take the product off sale for good; orders, carts and statistics keep their rows. Raises: ProductNotFound;
-    ProductChanged."""
+    """Take the product off sale for good; orders, carts and statistics keep their rows.
+
+    Raises: ProductNotFound; ProductChanged.
+    """
 
     async def work(tx: Tx) -> None:
         current = await _own(tx, actor, product_id, expected)

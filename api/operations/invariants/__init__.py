@@ -1,4 +1,5 @@
-"""What must hold at every quiet moment, as named SQL: the oracle of every load, concurrency, chaos and fuzz test.
+"""The shop's invariants as named SQL; they hold whenever no request is in progress. Load,
+concurrency, chaos and fuzz tests check them.
 
 `python -m api.operations.invariants` prints one line per check and exits 1 when one is broken. `violations` is the same
 for callers in Python. Not here: lake = Postgres (R-I13) and marts = Postgres (R-I14) are proven by the warehouse's

@@ -20,7 +20,7 @@ CREATE TEMPORARY TABLE gateway_entries (
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where a sandbox answers and the key it wants; `name` is what payments call it."""
+    """The address and key of a sandbox gateway; `name` is its name in `payments.gateway`."""
 
     url: str
     key: str

@@ -43,8 +43,8 @@ def run_checks(
 ) -> list[Result]:
     """Every check, or all but the gateways' when `gateways` is empty, on one REPEATABLE READ snapshot.
 
-    The gateways' ledgers are read before the snapshot is taken: run it at a quiet moment. Raises: GatewaySilent;
-    psycopg.Error.
+    The gateways' ledgers are read before the snapshot is taken: run it while no request is in
+    progress. Raises: GatewaySilent; psycopg.Error.
     """
     with psycopg.connect(database_url, autocommit=True, application_name="souk-invariants") as connection:
         if gateways:

@@ -1,5 +1,7 @@
-"""`python -m api.operations.load marketplace|online-retail PATH`: fill an empty shop with history. Progress on stderr,
-a summary on stdout."""
+"""`python -m api.operations.load marketplace|online-retail PATH`: fill an empty shop with history.
+
+Progress on stderr, a summary on stdout.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -55,8 +57,10 @@ def online_retail(
     as_json: Json = False,
     no_gateway: NoGateway = False,
 ) -> None:
-    """A real retail set: its customers, items, prices, orders and returns at their real times. What cannot be loaded
-    goes to a report."""
+    """A real retail set: its customers, items, prices, orders and returns at their real times.
+
+    What cannot be loaded goes to a report.
+    """
     settings = _settings()
 
     def load() -> Outcome:

@@ -1,15 +1,17 @@
-"""What can go wrong in a load, in words for the person who started it. Exit code 2; the database is as it was."""
+"""The errors of a load, with messages for the operator. Exit code 2; the database is unchanged."""
 
 from pathlib import Path
 
 
 class LoadError(Exception):
-    """A load that did not happen. The message says why and what to do."""
+    """A load that failed. The message has the reason and what to do."""
 
 
 class DataFileError(LoadError):
-    """A data file that cannot be used. `line` counts from 1 and includes the header; None when the whole file is at
-    fault."""
+    """A data file that cannot be used.
+
+    `line` counts from 1 and includes the header; None when the whole file is at fault.
+    """
 
     def __init__(self, file: Path, line: int | None, column: str | None, message: str) -> None:
         place = (
@@ -25,9 +27,11 @@ class DataFileError(LoadError):
 
 
 class OtherSetLoaded(LoadError):
-    """A different set of this kind is in the database already; two would share names, numbers and customers."""
+    """Another set of this kind is in the database already; names, numbers and customers of the two would collide."""
 
 
 class GatewayUnavailable(LoadError):
-    """The sandbox gateway did not take its part of the history. Loading again finishes it: its import is idempotent by
-    key."""
+    """The sandbox gateway did not take its part of the history.
+
+    Loading again finishes it: its import is idempotent by key.
+    """

@@ -1,7 +1,7 @@
 """The sandbox gateway's part of a loaded history: the same money, in its own ledger, under the same keys.
 
-The rows are read back from the committed tables, so the ledger gets what the shop holds and nothing else. The gateway
-ignores a key that it has already; a load that died between the commit and this step is finished by running it again.
+The rows are read from the committed tables, so the ledger gets exactly what the shop holds. The gateway ignores keys
+that it has already, so a load that stopped between the commit and this step is completed by running it again.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What happened, before it becomes rows: the one form that both sources produce."""
+"""The intermediate form of a load, which both sources produce, before it becomes rows."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,8 +7,8 @@ import polars as pl
 
 from api.operations.load.ids import Ids
 
-# In the order in which an order passes through them; each is a column `<state>_at` of `History.orders`, null when it
-# never came.
+# In the order of an order's progress; each is a column `<state>_at` of `History.orders`,
+# null when the order never reached the state.
 STATES = (
     "pending",
     "confirmed",
@@ -33,16 +33,15 @@ class History:
     sellers:    seller_key, name, email, country
     customers:  customer_key, name, email, joined_at
     products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?,
-    prime_eligible,
-                specifications (JSON text), listed_at
+                prime_eligible, specifications (JSON text), listed_at
     variants:   variant_key, product_key, sku, attributes (JSON text), price_cents, remaining (units left over),
-    warehouse_key
+                warehouse_key
     orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method,
-    delivery_speed,
-                shipping_cents, tax_cents, and `<state>_at`? for every state, `pending_at` being when it was placed
+                delivery_speed, shipping_cents, tax_cents, and `<state>_at`? for every state; `pending_at` is the
+                time the order was placed
     lines:      line_key, order_key, variant_key, quantity, price_cents (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, requested_at, refunded_at (units of delivered orders only)
-    report:     what of the source was not loaded, and why; written beside the load
+    report:     the lines of the source that were not loaded, and why; written to a file next to the load
     """
 
     kind: str
@@ -64,7 +63,7 @@ class History:
 
 
 def delivered_timeline(ids: Ids, orders: pl.DataFrame) -> pl.DataFrame:
-    """`orders` with the times at which an untroubled order passed each state, seeded per order.
+    """`orders` with the times at which a delivered order passed each state, seeded per order.
 
     The sets hold only the time an order was placed; the rule for the rest: confirmed within a minute, processing within
     two hours, shipped 4 to 40 hours later, delivered 1 to 5 days after that.

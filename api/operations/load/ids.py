@@ -17,7 +17,7 @@ _POSITIONS: Final = np.array([i for i in range(36) if i not in {8, 13, 18, 23}])
 
 
 def splitmix64(values: U64) -> U64:
-    """A well-mixed 64-bit value for each input; equal inputs give equal outputs, on every machine."""
+    """A well-distributed 64-bit value for each input; equal inputs give equal outputs on every machine."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -31,8 +31,8 @@ class Ids:
         self.name = name
 
     def noise(self, kind: str, keys: pl.Series) -> U64:
-        """64 deterministic bits per key, independent between kinds: the seed of every documented rule that fills a
-        gap."""
+        """64 deterministic bits per key, independent between kinds: the seed
+        of every rule that derives missing data."""
         digest = hashlib.blake2b(f"{self.name}:{kind}".encode(), digest_size=8).digest()
         return splitmix64(keys.cast(pl.Int64).to_numpy().astype(np.uint64) ^ np.uint64(int.from_bytes(digest, "big")))
 
@@ -41,8 +41,10 @@ class Ids:
         return (self.noise(kind, keys) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
     def column(self, kind: str, keys: pl.Series, times: pl.Series) -> pl.Series:
-        """UUIDv7 texts. `keys`: integers unique within `kind`; `times`: Datetime of each row (milliseconds are
-        kept)."""
+        """UUIDv7 texts.
+
+        `keys`: integers unique within `kind`; `times`: Datetime of each row (milliseconds are kept).
+        """
         first = self.noise(kind, keys)
         milliseconds = times.dt.epoch("ms").to_numpy().astype(np.uint64)
         high = (milliseconds << np.uint64(16)) | np.uint64(0x7000) | (first & np.uint64(0x0FFF))

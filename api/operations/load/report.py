@@ -1,4 +1,4 @@
-"""What a load left out, as a file for people."""
+"""The report of the lines that a load left out."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ def users(history: History) -> pl.DataFrame:
 
 
 def sellers(history: History) -> pl.DataFrame:
-    """Verified, without a rating: no set has one and none is invented."""
+    """Verified and without a rating, because no set has ratings."""
     return with_ids(history, history.sellers, "seller").select(
         "seller_id",
         "name",
@@ -113,8 +113,8 @@ def products(history: History) -> pl.DataFrame:
 
 
 def keyed_variants(history: History) -> pl.DataFrame:
-    """`history.variants` with variant_id, product_id, seller_id, warehouse_id, listed_at: what lines and stock refer
-    to."""
+    """`history.variants` with variant_id, product_id, seller_id, warehouse_id,
+    listed_at: what lines and stock refer to."""
     listed = history.products.select("product_key", "seller_key", "listed_at")
     return (
         with_ids(

@@ -1,4 +1,4 @@
-"""Rows of money and of goods that came back: payments, refunds, returns."""
+"""Rows of payments, refunds and returns."""
 
 import polars as pl
 
@@ -7,7 +7,7 @@ from api.operations.load.rows_catalog import money, with_ids
 
 
 def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:
-    """`history.returns` with ids of what they return; the refund is quantity times the price paid."""
+    """`history.returns` with the ids of the returned lines; the refund is quantity times the price paid."""
     of_line = lines.select(
         *(
             "line_key",

@@ -1,5 +1,4 @@
-"""Rows of orders: their lines, the path each took through the state machine, money, returns, and the events already
-delivered."""
+"""Rows of orders: lines, steps through the state machine, amounts, and the events that count as delivered."""
 
 import polars as pl
 
@@ -11,8 +10,8 @@ PAYMENT_STATUS = {"cancelled": "voided", "refunded": "refunded"}
 
 
 def keyed_orders(history: History) -> pl.DataFrame:
-    """`history.orders` with ids, number, amounts in cents, final status and the time of the last step; sorted by
-    time."""
+    """`history.orders` with ids, number, amounts in cents, final status and
+    the time of the last step; sorted by time."""
     totals = history.lines.group_by("order_key").agg(
         (pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal_cents")
     )
@@ -82,7 +81,7 @@ def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) 
 
 
 def order_items(lines: pl.DataFrame) -> pl.DataFrame:
-    """One row per line; the price is what was paid then."""
+    """One row per line, with the price paid at that time."""
     return lines.select(
         pl.col("line_id").alias("order_item_id"),
         "order_id",
@@ -113,8 +112,8 @@ def order_items(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def steps(history: History, orders: pl.DataFrame) -> pl.DataFrame:
-    """The dense path of every order: step_key, order columns, sequence from 1, from_status (null first), to_status,
-    at."""
+    """The dense path of every order: step_key, order columns, sequence from 1,
+    from_status (null first), to_status, at."""
     times = [f"{state}_at" for state in STATES]
     index = ["order_key", "order_id", "order_number", "currency", "total_cents"]
     path = (

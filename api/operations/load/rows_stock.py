@@ -1,19 +1,19 @@
-"""Rows of stock: every unit that ever came or went, and what is left."""
+"""Rows of stock: every change of stock, and the final levels."""
 
 import polars as pl
 
 from api.operations.load.history import History
 
-# At one instant goods arrive before they are sold.
+# At equal times, arrivals come before sales.
 _ORDER = ("initial", "return", "sale")
 
 
 def movements(history: History, variants: pl.DataFrame, lines: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
     """Every change in the order it happened, with running quantities per variant.
 
-    A variant starts with what it will sell plus `remaining`, so no step goes below zero. Sold lines take their units
-    when the order is confirmed; returned units come back when refunded; a cancelled order was never confirmed and moved
-    nothing.
+    A variant starts with all units that it will sell plus `remaining`, so no step goes below zero. Sold
+    units are deducted when the order is confirmed; returned units are added when refunded; a cancelled
+    order was never confirmed and has no changes.
     """
     sold = lines.filter(pl.col("confirmed_at").is_not_null())
     units = sold.group_by("variant_id").agg(pl.col("quantity").sum().alias("sold"))
@@ -41,7 +41,7 @@ def movements(history: History, variants: pl.DataFrame, lines: pl.DataFrame, ret
 
 
 def inventory_transactions(moved: pl.DataFrame) -> pl.DataFrame:
-    """`transaction_no` is drawn by the database in the order of these rows, which is the order of time."""
+    """The database assigns `transaction_no` in the order of these rows, which is chronological."""
     return moved.select(
         "transaction_id",
         "variant_id",

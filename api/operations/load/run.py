@@ -1,4 +1,4 @@
-"""One load from start to end: look, build, write, tell the gateway, count."""
+"""One load from start to end: check, build, write, import into the gateway, count."""
 
 import resource
 import sys
@@ -19,8 +19,8 @@ from api.operations.load.write import Loaded, already_loaded, write_history
 
 @dataclass(frozen=True)
 class Outcome:
-    """`status` is loaded or already-loaded; `rows` per table; `rowsPerSecond` counts database rows over the writing
-    time alone."""
+    """`status` is loaded or already-loaded; `rows` per table; `rowsPerSecond` counts
+    database rows over the writing time alone."""
 
     kind: str
     status: str
@@ -42,11 +42,11 @@ class Outcome:
 def run_load(
     settings: Settings, kind: str, fingerprint: str, build: Callable[[], History], *, gateway: bool
 ) -> Outcome:
-    """Load a set that is not there yet; a set that is there only has its gateway entries sent again (they are ignored
-    when known).
+    """Load a set that is not loaded yet. For a loaded set only the gateway entries
+    are sent again (known ones are ignored).
 
-    Raises: LoadError (and its kinds); the tables are then unchanged, except after the commit, when only the gateway is
-    behind.
+    Raises: LoadError (and its kinds); the tables are then unchanged, except after the commit, when
+    only the gateway's import is incomplete.
     """
     url = settings.database_url.get_secret_value()
     if gateway:

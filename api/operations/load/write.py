@@ -1,4 +1,4 @@
-"""One transaction from a History to rows: either all of it is there afterwards, or nothing."""
+"""Writes a History as rows in one transaction: all of it or nothing."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -18,7 +18,8 @@ from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
 from api.orders.popularity import UNITS_SOLD
 
-# Two loads at once would each find the database empty; the number only has to be the same everywhere.
+# Two concurrent loads would both find the database empty. The number is
+# arbitrary and only has to be the same everywhere.
 ADVISORY_LOCK = 7_305_829
 _ANALYSED = (
     "users",
@@ -31,7 +32,7 @@ _ANALYSED = (
     "payments",
 )
 _sold = UNITS_SOLD.subquery("sold")
-# A load writes rows without the job that keeps the column.
+# A load computes the column that a job maintains in the running shop.
 _RANK_PRODUCTS = str(
     update(Product)
     .values(units_sold_90d=_sold.c.units)
@@ -44,15 +45,15 @@ Started = Callable[[str, int], Advance]
 
 @dataclass(frozen=True)
 class Loaded:
-    """`rows` per table; empty when the very same set was there already."""
+    """`rows` per table; empty when the same set was loaded already."""
 
     already: bool
     rows: dict[str, int]
 
 
 def tables(history: History) -> Iterator[Table]:
-    """Every table's rows in an order that satisfies the foreign keys; each frame can be dropped before the next is
-    made."""
+    """Every table's rows in an order that satisfies the foreign keys; each
+    frame can be dropped before the next is made."""
     yield "users", rows_catalog.users(history)
     yield "sellers", rows_catalog.sellers(history)
     yield "categories", rows_catalog.categories(history)
@@ -82,11 +83,10 @@ def tables(history: History) -> Iterator[Table]:
 
 
 def write_history(database_url: str, history: History, started: Started) -> Loaded:
-    """Load in one transaction. `started(table, rows)` announces a table and answers with the function that is told of
-    progress.
+    """Load in one transaction. `started(table, rows)` announces a table and returns a callback for its progress.
 
-    Raises: OtherSetLoaded, LoadError; the database is then unchanged. The record of the load is an outbox event of its
-    own.
+    Raises: OtherSetLoaded, LoadError; the database is then unchanged. The record
+    of the load is an outbox event of its own.
     """
     counts: dict[str, int] = {}
     with _connect(database_url) as connection, connection.cursor() as cursor:
@@ -96,7 +96,7 @@ def write_history(database_url: str, history: History, started: Started) -> Load
             counts[table] = copy_frame(cursor, table, frame, started(table, frame.height))
             del frame
             gc.collect(0)
-        # Best sellers come first in the shop from the first minute, and the first snapshot already has them.
+        # The shop sorts by best sellers immediately after the load, and the first snapshot already has the values.
         cursor.execute(_RANK_PRODUCTS.encode())
         _record(cursor, history, counts)
         for table in _ANALYSED:
@@ -105,8 +105,10 @@ def write_history(database_url: str, history: History, started: Started) -> Load
 
 
 def already_loaded(database_url: str, kind: str, fingerprint: str) -> bool:
-    """Whether this very set is there. Raises: OtherSetLoaded when another of its kind is; LoadError when the database
-    does not answer."""
+    """Whether this set is loaded.
+
+    Raises: OtherSetLoaded when another one of its kind is; LoadError when the database does not answer.
+    """
     with _connect(database_url) as connection, connection.cursor() as cursor:
         return _is_loaded(cursor, kind, fingerprint)
 

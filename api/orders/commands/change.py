@@ -1,4 +1,4 @@
-"""What every change of an order shares."""
+"""The code that all changes of an order share."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -25,7 +25,7 @@ async def change_order(ctx: Context, key: RequestKey, change: Callable[[Tx], Awa
 
 
 async def write(tx: Tx, parts: Sequence[Part], events: Sequence[Event]) -> None:
-    """Execute the parts as one statement, with the events that tell of them."""
+    """Execute the parts and the insert of their events as one statement."""
     await tx.execute(*compose([OPEN_GATE, *parts, events_part(events)], "1"))
 
 

@@ -29,7 +29,7 @@ async def _advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) 
     order = await lock_order(tx, actor, order_id)
     if not order.is_seller and actor.kind != "admin":
         raise Forbidden("Only the seller of every line, or an administrator, may do this.")
-    # From return_requested the state machine leads to delivered too: that is the answer to a return, not a delivery.
+    # The state machine also has a step from return_requested to delivered: it refuses a return and is no delivery.
     if not may_follow(order.status, request.status) or order.status == "return_requested":
         raise impossible(order.status, request.status)
     if order.payment_status == "authorised":

@@ -1,7 +1,7 @@
-"""Return some or all of a delivered order: the buyer asks, the seller decides.
+"""Returns of a delivered order, in full or in part: the buyer requests, the seller decides.
 
-The order's own state moves when everything comes back. When a part comes back its returns move, and the order stays
-delivered.
+The order's own state changes only when everything is returned. After a partial return the order stays delivered,
+and only the states of its returns change.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class _NewReturn:
 
 
 async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: ReturnOrder) -> Response:
-    """The buyer of a delivered order asks to return some or all of it.
+    """Request the return of some or all of a delivered order, by its buyer.
 
     Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable.
     """
@@ -61,9 +61,9 @@ async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UU
 
 
 async def decide_return(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: DecideReturn) -> Response:
-    """The seller of every line, or an administrator, answers what was asked to be returned.
+    """Approve or refuse the requested returns, by the seller of every line or an administrator.
 
-    Refused: the order is delivered as before. Approved: the units are restocked, the refund is requested.
+    Refused: the order stays delivered. Approved: the units are restocked and the refund is requested.
     Raises: OrderNotFound, Forbidden, ImpossibleMove when no return is open.
     """
     answer = await change_order(ctx, key, lambda tx: _decide(tx, actor, order_id, request))

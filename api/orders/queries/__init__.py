@@ -1,1 +1,1 @@
-"""Reading orders, always for somebody: the buyer, a guest's session, a seller of every line, an administrator."""
+"""Reads of orders, always for an actor: the buyer, a guest's session, the seller of every line, or an administrator."""

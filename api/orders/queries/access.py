@@ -1,4 +1,4 @@
-"""Whose an order is: the conditions that every statement on somebody's orders carries."""
+"""Access to orders: the conditions that every statement on an actor's orders contains."""
 
 from sqlalchemy import Boolean, String, Uuid, and_, bindparam, exists, or_
 
@@ -10,7 +10,7 @@ _SELLER, _ADMIN = bindparam("actor_seller", type_=Uuid), bindparam("actor_admin"
 _OTHERS_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id != _SELLER)
 IS_BUYER = or_(Order.user_id == _USER, and_(Order.user_id.is_(None), Order.guest_session == _SESSION))
 IS_SELLER = and_(_SELLER.is_not(None), ~_OTHERS_LINE)
-# The actor is part of every WHERE: an order that is not theirs does not exist for them.
+# Every WHERE contains the actor, so other people's orders are never found.
 MAY_SEE = or_(IS_BUYER, IS_SELLER, _ADMIN)
 
 

@@ -59,7 +59,7 @@ _PAYMENT = (
     func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
     func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
 )
-# One statement over the tables of orders, products, variants and payments: an order is one round trip to read.
+# One statement over the tables of orders, products, variants and payments, so that reading an order is one round trip.
 _IN_FULL = (
     select(
         Order.order_id,

@@ -19,7 +19,7 @@ from api.orders.schemas import OrderSummary
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a list goes on: the last order of the page before."""
+    """The position of a list: the last order of the previous page."""
 
     created_at: datetime
     order_id: UUID
@@ -37,7 +37,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """`total` is None behind a cursor; `next` is None on the last page."""
+    """`total` is None after a cursor; `next` is None on the last page."""
 
     orders: list[OrderSummary]
     total: int | None
@@ -81,13 +81,13 @@ async def orders_of(
 
 
 def page_of(rows: Sequence[OrderSummary], limit: int, total: int | None) -> OrderPage:
-    """The page out of up to `limit` + 1 rows: the one too many tells that there is another page."""
+    """The page from up to `limit` + 1 rows: the extra row shows that there is another page."""
     orders = list(rows[:limit])
     more = len(rows) > limit
     return OrderPage(orders, total, Position(orders[-1].created_at, orders[-1].order_id) if more else None)
 
 
-# Built once per shape, because building and hashing a statement costs more than Postgres needs to answer it.
+# Built once per shape, because building and hashing a statement takes longer than Postgres takes to run it.
 @cache
 def _list(by_status: bool, behind_cursor: bool) -> Select[Any]:  # Any: columns of several types
     orders = _whose(select(*_SUMMARY), by_status).order_by(Order.created_at.desc(), Order.order_id.desc())

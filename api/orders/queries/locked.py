@@ -1,4 +1,4 @@
-"""An order whose row a transaction holds, with what its changes are decided on."""
+"""An order whose row the transaction has locked, with the data that its changes depend on."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +15,7 @@ from api.orders.returnable import OrderLine
 
 
 def _sure(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """`condition`, false where SQL cannot tell because a side of a comparison is null."""
+    """`condition`, false where SQL returns null because a side of a comparison is null."""
     return func.coalesce(condition, false())
 
 
@@ -28,7 +28,7 @@ RETURNED_UNITS = (
 
 @dataclass(frozen=True, slots=True)
 class LockedOrder:
-    """An order whose row the transaction holds, and what the actor is to it."""
+    """An order whose row the transaction has locked, and the actor's roles in it."""
 
     order_id: UUID
     status: str
@@ -83,7 +83,7 @@ async def lines_of(tx: Tx, order: LockedOrder) -> list[OrderLine]:
 
 @dataclass(frozen=True, slots=True)
 class RequestedReturn:
-    """A return that nobody has decided, and where its units were taken from."""
+    """An undecided return, and the warehouse its units came from."""
 
     return_id: UUID
     variant_id: UUID

@@ -1,5 +1,7 @@
-"""The dashboard's browser session: a signed cookie that names the user, dies with a password change, and lasts twelve
-hours."""
+"""The dashboard's browser session: a signed cookie with the user's id.
+
+It expires after twelve hours, or with a password change.
+"""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""From figures to HTML: the Jinja environment, number formats, and the data the charts read."""
+"""Renders figures as HTML: the Jinja environment, number formats, and the data of the charts."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,8 +28,7 @@ def money(value: Decimal, currency: str, *, cents: bool = True) -> str:
 
 
 def change(now: Decimal | int, before: Decimal | int) -> dict[str, str]:
-    """Percent against the period before, with the class that colours it; nothing when there is nothing to compare
-    with."""
+    """Percent change against the previous period, with the CSS class for its colour; empty without a previous value."""
     if not before:
         return {"text": "no earlier period", "tone": "flat"}
     percent = Decimal(100) * (Decimal(now) - Decimal(before)) / abs(Decimal(before))

@@ -1,5 +1,7 @@
-"""The seller's pages in the browser: sign in, dashboard, sign out, and the files they load. Nothing comes from another
-host."""
+"""The seller's pages in the browser: sign in, dashboard, sign out, and the files they load.
+
+No file is loaded from another host.
+"""
 
 import gzip
 from functools import lru_cache
@@ -38,7 +40,7 @@ Period = Literal["7", "30", "90", "365"]
 
 @router.get("")
 async def show_dashboard(request: Request, ctx: Ctx, days: Annotated[Period, Query()] = "30") -> Response:
-    """The signed-in seller's figures; anybody else is sent to sign in."""
+    """The signed-in seller's figures; other callers are redirected to the sign-in page."""
     actor = await _signed_in_seller(ctx, request)
     if actor is None or actor.user_id is None:
         return RedirectResponse("/seller/sign-in", 303)
@@ -63,7 +65,7 @@ async def sign_in(
     password: Annotated[str, Form(max_length=200)] = "",
     csrf: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    """Start a session, or show the form again with what was wrong and the address still in it."""
+    """Start a session, or show the form again with the error and the address that was entered."""
     nonce = session.csrf_nonce(request)
     error = await _sign_in_error(request, ctx, email, password, csrf)
     if error is None:
@@ -87,7 +89,7 @@ async def sign_out(request: Request, ctx: Ctx, csrf: Annotated[str, Form(max_len
 
 @router.get("/static/{name}")
 async def static_file(name: str) -> Response:
-    """Styles and scripts, immutable for a day; the chart library comes out of its wheel."""
+    """Styles and scripts, cached for a day; the chart library is read from its wheel."""
     path = _FILES.get(name)
     if path is None:
         raise NotFound("There is nothing at this address.")
@@ -98,8 +100,8 @@ async def static_file(name: str) -> Response:
 
 @lru_cache(maxsize=8)
 def _compressed(path: Path) -> bytes:
-    """Packed once per process: the chart library is 4.5 MB, and packing it takes longer than everything else on the
-    page."""
+    """Compressed once per process: the chart library is 4.5 MB, and compressing
+    it takes longer than the rest of the page."""
     return gzip.compress(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""What Souk asks of a payment gateway. Keys derive from the checkout, so repeating a call can never charge twice."""
+"""The interface of a payment gateway. Keys derive from the checkout, so repeating a call never charges twice."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,13 +17,13 @@ class Authorised:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """`reason` is the gateway's word, fit to be shown: card_declined, unknown_token."""
+    """`reason` is the gateway's code, which may be shown to the buyer: card_declined, unknown_token."""
 
     reason: str
 
 
 class GatewayRefused(Exception):
-    """A definite no to a capture, void or refund; `code` is the gateway's."""
+    """A definite refusal of a capture, void or refund; `code` is the gateway's."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -35,21 +35,21 @@ class Gateway(Protocol):
 
     @property
     def name(self) -> str:
-        """What `payments.gateway` calls it."""
+        """The gateway's name in `payments.gateway`."""
         ...
 
     async def authorise(
         self, key: str, amount: Decimal, currency: str, token: str, reference: str
     ) -> Authorised | Declined:
-        """Hold `amount` (two places) without taking it."""
+        """Authorise `amount` (two places) without capturing it."""
         ...
 
     async def capture(self, key: str, amount: Decimal) -> str:
-        """Take what `key` holds; returns the gateway's reference."""
+        """Capture the amount authorised under `key`; returns the gateway's reference."""
         ...
 
     async def void(self, key: str) -> str:
-        """Release what `key` holds, or forbid a later authorisation under it."""
+        """Void the authorisation under `key`, or forbid a later one under it."""
         ...
 
     async def refund(self, key: str, refund_key: str, amount: Decimal) -> str:

@@ -1,7 +1,7 @@
-"""Which gateway a name stands for.
+"""Finds a gateway by its name.
 
-A payment keeps the name of the gateway that authorised it. Capture, void and refund go there, whatever takes new
-payments now; the setting `SOUK_PAYMENT_GATEWAY` only decides for payments that do not exist yet.
+A payment keeps the name of the gateway that authorised it. Capture, void and refund go to that gateway; the setting
+`SOUK_PAYMENT_GATEWAY` only applies to new payments.
 """
 
 from typing import assert_never
@@ -14,11 +14,11 @@ from api.payments.gateways.sandbox import SandboxGateway
 
 
 class UnknownGateway(Unreachable):
-    """A payment names a gateway that is not configured: nothing can be asked until it is."""
+    """A payment names a gateway that is not configured."""
 
 
 def gateway_named(ctx: Context, name: str) -> Gateway:
-    """The gateway that payments call `name`. Raises: UnknownGateway."""
+    """The gateway with this name in `payments.gateway`. Raises: UnknownGateway."""
     connection = ctx.settings.gateways.get(name)
     if connection is None:
         known = ", ".join(sorted(ctx.settings.gateways))

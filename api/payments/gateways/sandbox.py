@@ -9,7 +9,7 @@ from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 
 @dataclass(frozen=True, slots=True)
 class SandboxGateway:
-    """One sandbox; `name` is what the settings call it."""
+    """One sandbox; `name` is its name in the settings."""
 
     client: OutboundClient
     name: str

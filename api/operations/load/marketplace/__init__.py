@@ -1,1 +1,1 @@
-"""A marketplace that never was: products, shoppers with tastes, and half a year of orders, all from one seed."""
+"""A generated marketplace: products, shoppers with tastes, and half a year of orders, all from one seed."""

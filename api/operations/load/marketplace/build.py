@@ -28,7 +28,10 @@ CURRENCY = "USD"
 
 @dataclass(frozen=True)
 class Size:
-    """How much to make; the fingerprint of a marketplace is its size and seed, not the hour at which it was made."""
+    """The size of a marketplace.
+
+    Its fingerprint is size and seed, independent of the time at which it was generated.
+    """
 
     products: int = 2_400
     shoppers: int = 5_000
@@ -98,8 +101,8 @@ def _lines(random: Generator, bought: pl.DataFrame, variants: pl.DataFrame) -> p
 def _orders(
     ids: Ids, bought: pl.DataFrame, lines: pl.DataFrame, address: pl.DataFrame, *, tariff: Tariff, until: datetime
 ) -> pl.DataFrame:
-    """Totals by the shop's rules; steps after `until` have not happened yet; a few orders were cancelled before payment
-    was taken."""
+    """Totals by the shop's rules; steps after `until` have not happened yet; a few orders
+    were cancelled before payment was taken."""
     subtotal = lines.group_by("order_key").agg((pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal"))
     placed = (
         bought.select("order_key", "customer_key", pl.col("placed_at").alias("pending_at"))
@@ -135,14 +138,14 @@ def _orders(
 
 
 def _pay_everything(orders: pl.DataFrame) -> pl.DataFrame:
-    """An order placed in the last minute would still be pending without money; loaded history has no open checkouts, so
-    it is confirmed."""
+    """Confirm orders of the last minute: they would be pending without a payment,
+    and loaded history has no open checkouts."""
     open_ = pl.col("confirmed_at").is_null() & pl.col("cancelled_at").is_null()
     return orders.with_columns(confirmed_at=pl.when(open_).then(pl.col("pending_at")).otherwise(pl.col("confirmed_at")))
 
 
 def _returns(random: Generator, orders: pl.DataFrame, lines: pl.DataFrame, until: datetime) -> pl.DataFrame:
-    """RETURN_SHARE of the delivered orders gave one line back, in full, some days later."""
+    """In RETURN_SHARE of the delivered orders one line is returned, in full, some days later."""
     back = orders.filter(pl.col("delivered_at").is_not_null()).select("order_key", "delivered_at")
     back = back.filter(pl.Series(random.random(back.height) < RETURN_SHARE))
     days = (

@@ -19,8 +19,8 @@ UTC_US = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Frames in the form of `History`, and what the sales need: `kind_of_product` and `price_of_product` (cents), by
-    product_key."""
+    """Frames in the form of `History`, and what the sales need: `kind_of_product` and
+    `price_of_product` (cents), by product_key."""
 
     categories: pl.DataFrame
     sellers: pl.DataFrame
@@ -97,8 +97,10 @@ def _sellers(random: Generator) -> tuple[pl.DataFrame, dict[str, list[int]]]:
 
 
 def _titles(random: Generator, kind_of: NDArray[np.int64]) -> list[tuple[str, str, str]]:
-    """(title, brand, feature) per product. The combinations of a kind are walked in shuffled order, so no title comes
-    twice."""
+    """(title, brand, feature) per product.
+
+    The combinations of a kind are taken in shuffled order, so no title occurs twice.
+    """
     brands, features = 6, 10
     size = brands * features * len(words.SERIES)
     order = {kind: random.permutation(size) for kind in set(kind_of.tolist())}
@@ -118,7 +120,7 @@ def _titles(random: Generator, kind_of: NDArray[np.int64]) -> list[tuple[str, st
 
 
 def _price_cents(random: Generator, kind: Kind) -> int:
-    """Between the kind's usual prices, cheaper ones more often, ending in .99 or .49."""
+    """A price within the kind's range, lower prices more often, ending in .99 or .49."""
     whole = int(kind.low * (kind.high / kind.low) ** float(random.beta(1.6, 2.4)))
     return whole * 100 + (99 if random.random() < 0.7 else 49)
 

@@ -1,4 +1,4 @@
-"""Who bought what, when: shoppers with tastes fill baskets project by project."""
+"""The orders of the generated marketplace: shoppers with tastes fill baskets project by project."""
 
 from datetime import datetime, timedelta
 
@@ -13,8 +13,8 @@ from api.operations.load.marketplace.catalog import UTC_US, Catalog
 
 DAYS = 180
 TIERS = 3
-# Shares, chosen to look like a shop: lines that are old favourites, orders cancelled before payment, delivered orders
-# with a return.
+# Shares, chosen to resemble a real shop: lines that repeat an earlier purchase, orders cancelled before
+# payment, delivered orders with a return.
 REPEAT_SHARE = 0.18
 CANCELLED_SHARE = 0.03
 RETURN_SHARE = 0.05
@@ -39,8 +39,11 @@ def build_customers(random: Generator, shoppers: int, opened_at: datetime) -> pl
 
 
 class Tastes:
-    """Latent tastes. Every shopper likes a few projects, and cheap, medium or expensive products; every product has its
-    own popularity."""
+    """Latent tastes.
+
+    Every shopper prefers a few projects and one price tier (cheap, medium or
+    expensive); every product has its own popularity.
+    """
 
     def __init__(self, random: Generator, catalog: Catalog, shoppers: int) -> None:
         self.random = random
@@ -58,7 +61,7 @@ class Tastes:
         return int(min(np.searchsorted(cumulative, self.random.random() * cumulative[-1]), len(cumulative) - 1))
 
     def product(self, kind: int, shopper: int) -> int | None:
-        """A product of this kind that the shopper would pick; None when the catalog has none."""
+        """A product of this kind, drawn by the shopper's taste; None when the catalog has none."""
         table = self._pick.get((kind, int(self.tier[shopper])))
         if table is None:
             return None
@@ -69,8 +72,8 @@ class Tastes:
 def build_sales(
     random: Generator, catalog: Catalog, customers: pl.DataFrame, orders: int, until: datetime
 ) -> pl.DataFrame:
-    """Lines with their order's placed_at and customer: order_key, customer_key, placed_at, line_key, product_key,
-    quantity."""
+    """Lines with their order's placed_at and customer: order_key, customer_key,
+    placed_at, line_key, product_key, quantity."""
     placed = order_times(random, orders, until)
     shopper_of = _shoppers(random, customers, placed, until)
     tastes = Tastes(random, catalog, customers.height)
@@ -106,7 +109,7 @@ def order_times(random: Generator, orders: int, until: datetime) -> NDArray[np.f
 def _shoppers(
     random: Generator, customers: pl.DataFrame, placed: NDArray[np.float64], until: datetime
 ) -> NDArray[np.int64]:
-    """Who places each order: some shop ten times as often as others, nobody before joining."""
+    """The customer of each order: some order ten times as often as others, and none before joining."""
     activity = random.gamma(0.8, 1.0, customers.height) + 0.02
     joined = customers["joined_at"].dt.epoch("s").to_numpy()
     by_joining = np.argsort(joined, kind="stable")
@@ -118,7 +121,7 @@ def _shoppers(
 
 
 def _basket(random: Generator, tastes: Tastes, shopper: int, before: list[int]) -> list[int]:
-    """1 to 6 different products, most of them of one project the shopper likes."""
+    """1 to 6 different products, most of them of one project that the shopper prefers."""
     kinds = tastes.kinds_of_project[tastes.project(shopper)]
     size = min(6, 1 + int(random.poisson(1.3)))
     basket: dict[int, None] = {}
@@ -136,8 +139,8 @@ def _basket(random: Generator, tastes: Tastes, shopper: int, before: list[int]) 
 def _product_tables(
     random: Generator, catalog: Catalog
 ) -> dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Per (kind, price tier): product keys and cumulative weights; weight = Zipf popularity, tripled in the shopper's
-    own tier."""
+    """Per (kind, price tier): product keys and cumulative weights; weight = Zipf
+    popularity, tripled in the shopper's own tier."""
     popularity = 1.0 / (1 + random.permutation(len(catalog.kind_of_product))) ** 0.8
     tables = {}
     for kind in np.unique(catalog.kind_of_product).tolist():

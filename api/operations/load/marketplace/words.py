@@ -1,8 +1,7 @@
-"""What the marketplace sells: departments, kinds of products with the projects they belong to, and the words that name
-them.
+"""The vocabulary of the marketplace: departments, kinds of products with their projects, and the words of titles.
 
-A project is why things are bought together: a tent, a sleeping bag and a stove are three kinds of one project, in two
-departments.
+A project groups kinds that are bought together: a tent, a sleeping bag and a stove are three
+kinds of one project, in two departments.
 """
 
 from dataclasses import dataclass

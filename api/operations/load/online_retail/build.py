@@ -15,8 +15,8 @@ from api.operations.load.online_retail.returns import match
 from api.operations.load.online_retail.titles import display_title
 
 CURRENCY = "GBP"
-# An order of which every unit came back within a day was a mistake, not a sale: it is loaded as cancelled, its payment
-# as never captured.
+# An order of which every unit was returned within a day counts as a mistake: it is loaded as
+# cancelled, and its payment as never captured.
 CANCELLED_WITHIN = timedelta(hours=24)
 PLACES = (
     ("GB-LTN", "Luton warehouse", "Luton", 51.8787, -0.4200),
@@ -71,11 +71,10 @@ def build_online_retail(files: Files, fingerprint: str) -> History:
 
 
 def _orders(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Lines with `order_key`, and one row per order that sells something; shipping lines of other orders become
-    reports.
+    """Lines with `order_key`, and one row per order with a product sold; shipping lines of other orders are reported.
 
-    An order is an order number of one customer: the copy's numbers are rebuilt ones, and a number shared by two people
-    is two orders.
+    An order is an order number of one customer: the copy's order numbers are reconstructed, and a
+    number shared by two customers is two orders.
     """
     sold = lines.filter(pl.col("part") == "sale")
     number = ["order_id", "customer_id"]
@@ -104,7 +103,7 @@ def _orders(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _customers(lines: pl.DataFrame) -> pl.DataFrame:
-    """Every customer with a number, from the first line that names them."""
+    """Every customer with a number, from their first line."""
     first = (
         lines.filter(pl.col("customer_id").is_not_null())
         .group_by("customer_id")
@@ -175,8 +174,8 @@ def _catalog(ids: Ids, sales: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame,
 
 
 def _variants(ids: Ids, items: pl.DataFrame) -> pl.DataFrame:
-    """What is left: 1 to 15 units of one item in twelve, of the others two to six weeks of their average trade and at
-    least 16."""
+    """Remaining stock: 1 to 15 units of one item in twelve; of the others two to six
+    weeks of their average sales, at least 16."""
     keys = items["product_key"]
     luck = pl.Series("luck", ids.fraction("remaining", keys))
     weeks = 2 + pl.Series("weeks", ids.fraction("remaining.weeks", keys)) * 4
@@ -265,8 +264,8 @@ def _outcome(
 
 
 def _states(orders: pl.DataFrame) -> pl.DataFrame:
-    """The seeded timeline, drawn together when goods came back earlier than it would have delivered them, and ended as
-    the order ended."""
+    """The seeded timeline, shortened when goods were returned before its
+    delivery time, and ended by the order's outcome."""
     span = (pl.col("delivered_at") - pl.col("pending_at")).dt.total_microseconds()
     room = (pl.col("first_back") - pl.col("pending_at")).dt.total_microseconds()
     squeeze = pl.when(room < span).then(room * 0.95 / span).otherwise(1.0).fill_null(1.0)
@@ -290,8 +289,10 @@ def _states(orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def _describe(orders: pl.DataFrame) -> pl.DataFrame:
-    """What the set does not hold: addresses but for the country, and how it was paid. Prices include tax, so tax is
-    0."""
+    """Data that the set lacks: addresses except for the country, and the payment method.
+
+    Prices include tax, so tax is 0.
+    """
     unknown = (
         '{"street": "Not recorded", "city": "Not recorded", "state": "Not recorded", "zipCode": "Not recorded",'
         ' "country": "'
@@ -306,8 +307,8 @@ def _describe(orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def _report(lines: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:
-    """Every line that was not loaded, or not whole: the line as it came, why, and how many units of a return found no
-    purchase."""
+    """Every line that was not loaded, or only in part: the original line, the reason, and
+    how many returned units match no purchase."""
     dropped = lines.filter(pl.col("part").str.starts_with("report:")).with_columns(
         reason=pl.col("part").str.strip_prefix("report:"), units=pl.lit(None, dtype=pl.Int64)
     )
@@ -331,7 +332,7 @@ def _report(lines: pl.DataFrame, missing: pl.DataFrame) -> pl.DataFrame:
 def _account(
     lines: pl.DataFrame, matches: pl.DataFrame, missing: pl.DataFrame, cancelled: pl.DataFrame
 ) -> dict[str, object]:
-    """Where every line went; sold, shipping, givenBack and reported add up to `total`."""
+    """The number of lines by outcome; sold, shipping, givenBack and reported add up to `total`."""
     returned = lines.filter(pl.col("part") == "back")
     whole = returned.join(missing, on="line", how="anti")
     reasons = (

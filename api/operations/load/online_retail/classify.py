@@ -1,19 +1,16 @@
-"""What each line of a retail set is: a product sold, a product given back, shipping, or something that is no trade in a
-product.
+"""Classifies each line of a retail set: a product sold, a product returned, shipping, or no trade in a product.
 
-The rule, for any set of this form (in brackets: why, on the UCI set):
-- An item is *shipping* when every word of its title is about sending goods (POSTAGE, DOTCOM POSTAGE, CARRIAGE, Next Day
-Carriage).
+The rule, for any set of this form (in brackets: examples of the UCI set):
+- An item is *shipping* when every word of its title is about sending goods (POSTAGE, DOTCOM POSTAGE, CARRIAGE, Next
+  Day Carriage).
 - An item is a *fee or adjustment* when its title says so (AMAZON FEE, Bank Charges, Manual, Discount, CRUK Commission,
-Adjust bad debt,
-  SAMPLES, gift vouchers); when its code has no digit where other codes are not plain numbers; or when its price behaves
-  like an amount and not like a price: at least 10 different ones, and at least 4 in 10 lines (Manual has 260 prices in
-  572 lines, a mug has 6 in 400).
-- Every other item is a *product*. Notes of the stock room ("damaged", "found", "?") never have a price, so their lines
-fall out by
-  themselves.
-- A line counts when its price is above zero and whole cents, and its quantity is not zero. Lines with price <= 0 are
-adjustments.
+  Adjust bad debt, SAMPLES, gift vouchers); when its code has no digit and other codes are plain numbers; or when its
+  price varies like an amount: at least 10 different prices, and at least 4 in 10 lines (Manual has 260 prices in 572
+  lines, a mug has 6 in 400).
+- Every other item is a *product*. Stock room notes ("damaged", "found", "?") never have a price, so their lines are not
+  loaded.
+- A line counts when its price is above zero and in whole cents, and its quantity is not zero. Lines with price <= 0 are
+  adjustments.
 """
 
 import polars as pl
@@ -34,8 +31,10 @@ AMOUNT_SHARE = 0.4
 
 
 def item_kinds(lines: pl.DataFrame) -> pl.DataFrame:
-    """item_id, title (the commonest one of priced lines), item_kind: product, shipping or fee. One row per item of the
-    set."""
+    """item_id, title (the commonest one of priced lines), item_kind: product, shipping or fee.
+
+    One row per item of the set.
+    """
     titles = (
         lines.filter(pl.col("title").is_not_null())
         .group_by("item_id", "title")
@@ -64,8 +63,8 @@ def item_kinds(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def classify(lines: pl.DataFrame) -> pl.DataFrame:
-    """`lines` with the item's title and `part`: sale, back, shipping or `report:REASON`; sales and backs are of
-    products at real prices."""
+    """`lines` with the item's title and `part`: sale, back, shipping or `report:REASON`; sales
+    and backs are of products at real prices."""
     kinds = item_kinds(lines)
     reason = (
         pl.when(pl.col("quantity") == 0)

@@ -45,7 +45,7 @@ class Files:
     items: Path | None
 
     def fingerprint(self) -> str:
-        """Which set this is: a hash of the bytes."""
+        """The identity of the set: a hash of the bytes."""
         digest = hashlib.sha256()
         for path in filter(None, (self.lines, self.items)):
             digest.update(path.read_bytes())
@@ -53,8 +53,10 @@ class Files:
 
 
 def find_files(path: Path) -> Files:
-    """The files at `path`, a folder or a single CSV. Raises: DataFileError when there is nothing that could be the
-    set."""
+    """The files at `path`, a folder or a single CSV.
+
+    Raises: DataFileError when there is nothing that could be the set.
+    """
     if not path.exists():
         raise DataFileError(path, None, None, "there is no such file or folder")
     if path.is_file():
@@ -77,8 +79,8 @@ def find_files(path: Path) -> Files:
 
 
 def read_lines(files: Files) -> pl.DataFrame:
-    """line (its number in the file), order_id, ts, customer_id?, country, item_id, title?, quantity, price (text),
-    cents? (if whole).
+    """line (its number in the file), order_id, ts, customer_id?, country, item_id, title?,
+    quantity, price (text), cents? (if whole).
 
     One row per line of the file, in its order. Raises: DataFileError.
     """
@@ -124,8 +126,8 @@ def _text(path: Path, fallback: str | None) -> str:
 
 
 def _table(path: Path, separator: str, *spellings: tuple[str, ...], fallback: str | None = None) -> pl.DataFrame:
-    """The columns of the first of `spellings` that the header has, all as text, empty as null. `fallback`: encoding of
-    what is not UTF-8.
+    """The columns of the first of `spellings` that the header has, all as text, empty as null.
+    `fallback`: encoding of what is not UTF-8.
 
     Raises: DataFileError for an empty file, other columns, or a row of another width.
     """
@@ -172,8 +174,8 @@ def _check_width(path: Path, text: str, separator: str, width: int, *, quoted: b
 
 
 def _typed(path: Path, raw: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """Raises DataFileError at the first value that is missing or not of its type; `names` maps our names to the
-    file's."""
+    """Raises DataFileError at the first value that is missing or not of its
+    type; `names` maps our names to the file's."""
     frame = raw.with_row_index("line", 2)
     for column in ("order_id", "ts", "country", "item_id", "quantity", "unit_price"):
         _refuse(path, frame, pl.col(column).is_null(), names.get(column, column), "is missing")
@@ -208,7 +210,7 @@ def _typed(path: Path, raw: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame
         "line",
         "order_id",
         pl.col("at").alias("ts"),
-        # Spreadsheets write the number of a customer as 17850.0.
+        # Spreadsheets write a customer number as 17850.0.
         pl.col("customer_id").str.strip_suffix(".0"),
         "country",
         "item_id",

@@ -1,11 +1,11 @@
-"""Categories and sellers of a set that has neither, by rule; the same set gives the same ones.
+"""Derives categories and sellers for a set that has neither; the same set gives the same ones.
 
 Categories: a title's head noun is the last of its candidate words that at least `support` items share (Bag, Candle,
 Mug). Items whose head noun is preceded by the same word form a second level (Lunch Bag below Bag) when there are enough
-of them. What shares no word is Other.
-Sellers: one per hundred items, 5 to 40. Categories are dealt out, largest trade first, to the seller with the least so
-far, and a category too large for one seller is divided by its second level; so each seller has a few whole lines of
-goods and all have a share of the trade.
+of them. An item that shares no word is in Other.
+Sellers: one per hundred items, 5 to 40. Categories are assigned, largest trade first, to the seller with the least
+trade so far, and a category too large for one seller is divided by its second level. So each seller has a few complete
+categories and a similar share of the trade.
 """
 
 from collections import Counter, defaultdict
@@ -78,7 +78,7 @@ def _deal(items: list[Item], path_of: dict[str, tuple[str, str | None]], count: 
     for item in items:
         tops[path_of[item.item_id][0]] += item.trade + 1
     average = sum(tops.values()) / count
-    # A group is what one seller gets whole: a category, or the subcategories of one that is too large.
+    # A group is assigned to one seller as a whole: a category, or a subcategory of one that is too large.
     group_of = {item.item_id: _group_name(path_of[item.item_id], item.item_id, tops, average) for item in items}
     weight: defaultdict[tuple[str, str], int] = defaultdict(int)
     for item in items:
@@ -95,15 +95,15 @@ def _deal(items: list[Item], path_of: dict[str, tuple[str, str | None]], count: 
 def _group_name(path: tuple[str, str | None], item_id: str, tops: dict[str, int], average: float) -> tuple[str, str]:
     if tops[path[0]] <= average:
         return (path[0], "")
-    # Without a subcategory a large category is divided by the last character of the code, which says nothing about the
-    # item.
+    # A large category without subcategories is divided by the last character of
+    # the code, which is unrelated to the item.
     return (path[0], path[1] or f"~{item_id[-1]}")
 
 
 def _names(
     items: list[Item], path_of: dict[str, tuple[str, str | None]], seller_of: dict[str, int], count: int
 ) -> list[str]:
-    """After what each seller trades most; a name that is taken gets another ending."""
+    """Each seller's name, from the category with the most trade; a name that is taken gets another ending."""
     trade: list[Counter[str]] = [Counter() for _ in range(count)]
     for item in items:
         trade[seller_of[item.item_id]][path_of[item.item_id][0]] += item.trade + 1

@@ -1,8 +1,8 @@
-"""Goods that came back: each line with a negative quantity finds the purchase it reverses.
+"""Matches returns: each line with a negative quantity is matched with the purchase that it reverses.
 
-Rule: a customer's earlier purchases of the same item, the latest first, those at the very same price before others,
-until the units are found; never more units than were bought and not yet given back. Guests are unknown, so nothing of
-theirs can be matched. What is not found is reported. The refund is what was paid for the units.
+Rule: a customer's earlier purchases of the same item, those at the same price first, then the latest first, until all
+units are matched; never more units than were bought and not yet returned. Guests have no customer number, so their
+returns cannot be matched. Unmatched units are reported. The refund is the price paid for the units.
 """
 
 from collections import defaultdict
@@ -22,8 +22,8 @@ class _Purchase:
 def match(sales: pl.DataFrame, returned: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(matches, missing).
 
-    sales: line_key, customer_id?, item_id, ts, quantity, cents. returned: line, customer_id?, item_id, ts, quantity
-    (negative), cents.
+    sales: line_key, customer_id?, item_id, ts, quantity, cents.
+    returned: line, customer_id?, item_id, ts, quantity (negative), cents.
     matches: line, line_key, quantity, at.
     missing: line, units, reason (`guest-return`, `return-without-purchase`, `return-exceeds-purchases`).
     """

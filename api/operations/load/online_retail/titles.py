@@ -1,4 +1,4 @@
-"""Titles for people, and what a title says the thing is: the words a category is made of."""
+"""Display titles, and the words of a title that may name the item, from which categories are made."""
 
 import re
 
@@ -10,9 +10,9 @@ def _words(text: str) -> frozenset[str]:
 _SMALL = _words("a an and as at by for from in into of on or the to with")
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[A-Z]+(?:'[A-Z]+)?")
-# After these the title tells what the thing has or is for, not what it is.
+# The words after these describe what the item has or is for, not what it is.
 _ENDS = _words("WITH W IN FOR ON FROM AND BY TO INC")
-# Words that never name a thing: colours, sizes, shapes, materials, counts, styles that go with everything.
+# Words that never name an item: colours, sizes, shapes, materials, counts, general styles.
 _STOP = _words(
     """
     A AN OF THE RED BLUE PINK WHITE BLACK GREEN IVORY CREAM YELLOW ORANGE PURPLE GREY SILVER GOLD TURQUOISE AQUA LILAC
@@ -26,8 +26,8 @@ _STOP = _words(
 
 
 def display_title(raw: str) -> str:
-    """`raw` with single spaces and, when it is written in capitals, in title case; units with digits in lower case
-    (40x40cm)."""
+    """`raw` with single spaces and, when it is written in capitals, in title case;
+    units with digits in lower case (40x40cm)."""
     text = _SPACE.sub(" ", raw).strip(" .,*?-")
     letters = [char for char in text if char.isalpha()]
     if not letters or sum(char.isupper() for char in letters) < 0.7 * len(letters):
@@ -46,8 +46,8 @@ def _display_word(word: str, *, first: bool) -> str:
 
 
 def candidates(title: str) -> list[str]:
-    """The words that could name the thing, singular, in order; the head noun of an English title tends to be the last
-    one."""
+    """The words that may name the item, singular, in order; the head noun of
+    an English title is usually the last one."""
     words: list[str] = []
     for word in _WORD.findall(title.upper()):
         if word in _ENDS and words:
