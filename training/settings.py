@@ -17,7 +17,7 @@ class TrainingSettings(Places):
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's store: the server's when there is one, else a file beside the models."""
+        """MLflow's store: the server's when there is one, else a file next to the models."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.mlflow_folder.resolve() / 'mlflow.db'}"
 
     @property

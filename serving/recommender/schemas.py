@@ -14,7 +14,7 @@ class _Wire(BaseModel):
 
 
 class ForYouRequest(_Wire):
-    """`recent`: what the shopper just looked at, oldest first; it counts as newer than anything in the online store."""
+    """`recent`: products the shopper just viewed, oldest first; they count as newer than all in the online store."""
 
     user_id: Annotated[str, Field(max_length=64)] | None = None
     recent: Annotated[list[ProductKey], Field(max_length=100)] = Field(default_factory=list)
@@ -38,7 +38,7 @@ class RankedItem(_Wire):
 
 
 class Ranking(_Wire):
-    """`source` says which model or fallback made the list; `modelVersion` is "none" when no bundle is loaded."""
+    """`source` names the model or fallback that made the list; `modelVersion` is "none" when no bundle is loaded."""
 
     items: list[RankedItem]
     source: Source

@@ -136,7 +136,7 @@ def build_cases(
 
 
 def masked(scores_BN: Scores, cases: Cases, catalog: Catalog) -> Scores:
-    """A copy with -inf at what may not be shown: non-products and, when the case says so, the known items."""
+    """A copy with -inf at items that may not be shown: non-products and, with `exclude_history`, the known items."""
     scores = np.array(scores_BN, dtype=np.float32)
     scores[:, ~catalog.recommendable] = -np.inf
     if cases.exclude_history:

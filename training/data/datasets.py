@@ -151,7 +151,7 @@ def catalog_from_frame(items: pl.DataFrame, *, clean_titles: bool = True) -> Cat
     """Catalog of a frame with product_id and, when present, title, category_path, brand, attributes (list of text),
     recommendable.
 
-    With clean_titles a title that names a fee, postage or a stock note is never recommendable, whatever the frame says
+    With clean_titles a title that names a fee, postage or a stock note is never recommendable, whatever the frame holds
     (`cleaning`).
     """
     if "product_id" not in items.columns:

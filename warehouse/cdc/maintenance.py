@@ -1,4 +1,4 @@
-"""When to fold, compact and expire. One small step between two batches, so that freshness never waits for all of it."""
+"""When to fold, compact and expire: one small step between two batches, so that no batch waits for all of them."""
 
 import time
 from dataclasses import dataclass

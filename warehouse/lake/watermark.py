@@ -121,7 +121,7 @@ def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
 
     The base comes from the last watermark at or before it (a later fold already contains later rows), the change log
     from the first one at or after it. A table that stopped between the two is shown as stopped. Raises LakeStateError
-    when the lake has not reached `lsn`, SnapshottedAnew when a snapshot jumped over it.
+    when the lake has not reached `lsn`, SnapshottedAnew when a new snapshot skipped it.
     """
     files = [path for path, _ in _files(lake)]
     first = _first(files, f"lsn <= {lsn}", "DESC")

@@ -60,7 +60,7 @@ def fit_ranker(candidates: CandidateSets, inputs: tuple[str, ...], recipe: Ranke
     """Fit on cases with at least one relevant candidate."""
     candidates = _shown(candidates, recipe.shown, seed)
     flat = scaled(candidates.inputs)[candidates.present]
-    if not len(flat):  # no case has a relevant candidate: a ranker of zeros, which beats no model
+    if not len(flat):  # no case has a candidate: a ranker of zeros, which beats no model
         flat = np.zeros((1, candidates.inputs.shape[2]), dtype=np.float32)
     mean, std = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-3)
     z = torch.from_numpy(standardise(candidates.inputs, mean, std))

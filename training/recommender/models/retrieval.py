@@ -1,4 +1,4 @@
-"""All retrieval models of one moment, the candidates they propose and the inputs the ranker sees for each."""
+"""All retrieval models of one moment, the candidates they propose and the ranker's inputs for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
--- Sellers' days and order lines tell the same story to the cent, per seller and currency.
+-- Sellers' days and order lines have the same totals, to the cent, per seller and currency.
 with days as (
 
     select
