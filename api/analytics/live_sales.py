@@ -202,7 +202,7 @@ async def sales_by_day(tx: ReadTx, actor: Actor, since: datetime) -> list[LiveDa
 
 
 async def product_sales(tx: ReadTx, actor: Actor, since: datetime, until: datetime) -> list[LiveProduct]:
-    """What each of the seller's products sold in [since, until), cancelled orders left out."""
+    """Units and revenue of each of the seller's products in [since, until), without cancelled orders."""
     return await tx.all_as(LiveProduct, _PRODUCT_SALES, {"seller": actor.user_id, "since": since, "until": until})
 
 

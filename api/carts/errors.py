@@ -1,4 +1,4 @@
-"""What can go wrong with a cart."""
+"""Errors of the cart."""
 
 from api.kernel.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
 

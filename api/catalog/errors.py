@@ -1,4 +1,4 @@
-"""What can go wrong with products."""
+"""Errors of the catalog."""
 
 from api.kernel.errors import Conflict, NotFound, PreconditionFailed
 

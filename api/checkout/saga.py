@@ -38,7 +38,7 @@ class Task(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a task went."""
+    """The outcome of a task."""
 
     PLANNED = "planned"
     REFUSED = "refused"

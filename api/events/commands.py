@@ -50,7 +50,7 @@ class EventSink:
 
     @staticmethod
     def _recent(actor: Actor, events: Sequence[BehaviourEvent]) -> dict[str, list[str]]:
-        """Products viewed by owner: the account or guest session of the
+        """Products of interest by owner: the account or guest session of the
         request, else the session named in the events."""
         if actor.signed_in or actor.session_id:
             products = stream.interest_of(events)

@@ -1,4 +1,4 @@
-"""What can go wrong with accounts."""
+"""Errors of accounts."""
 
 from api.kernel.errors import Conflict, Forbidden, NotAuthenticated, NotFound, Problem
 

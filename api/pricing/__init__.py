@@ -1,1 +1,1 @@
-"""What a purchase costs: pure functions of lines, address and tariff."""
+"""The price of a purchase: pure functions of lines, address and tariff."""

@@ -1,4 +1,4 @@
-"""What the shop charges on top of the goods: tax and shipping."""
+"""Tax and shipping, which the shop charges in addition to the goods."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What can go wrong with a search."""
+"""Errors of search."""
 
 from api.kernel.errors import FieldError, Unavailable, ValidationFailed
 

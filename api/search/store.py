@@ -3,7 +3,7 @@ replaced atomically without stopping readers.
 
 search/current            the name of the generation that counts
 search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalog
-search/lock               held by whoever writes
+search/lock               held by the process that writes
 """
 
 import contextlib

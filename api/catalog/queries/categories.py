@@ -46,7 +46,7 @@ def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
 
 def within(*, by_id: bool) -> Select[tuple[UUID]]:
     """Ids of the categories that the binds of `reference_binds` name, with all their
-    descendants; none when they name nothing."""
+    descendants; empty when no category matches."""
     root, below = aliased(Category), aliased(Category)
     # Not LIKE, because an underscore or per cent sign in a name would be a wildcard.
     beneath = func.starts_with(below.path, root.path + "/")

@@ -36,7 +36,7 @@ def ledger_of(name: str, connection: SandboxConnection) -> Gateway:
     match connection:
         case SandboxConnection(url=url, key=key):
             return Gateway(url, key.get_secret_value(), name)
-        case _:  # mypy names the kind whose ledger nobody reads
+        case _:  # mypy reports a kind without a case
             assert_never(connection)
 
 

@@ -59,7 +59,7 @@ def run_checks(
 def violations(
     database_url: str, gateways: Sequence[Gateway] = (), *, cleanup_seconds: int = CLEANUP_SECONDS
 ) -> list[Violation]:
-    """What is broken; empty when every invariant holds."""
+    """The broken checks; empty when every invariant holds."""
     return [
         result.violation
         for result in run_checks(database_url, gateways, cleanup_seconds=cleanup_seconds)

@@ -2,6 +2,5 @@
 
 In: options or data files. Out: every business table by COPY in one transaction, then the sandbox gateway's ledger. Rows
 carry `origin = 'import'`, their events count as already delivered, so no mail is sent; real dates are kept. The two
-sources (`marketplace`, `online_retail`) only describe what happened, as a `History`;
-`tables` derives the rows for both.
+sources (`marketplace`, `online_retail`) only describe what happened, as a `History`; `tables` derives the rows of both.
 """

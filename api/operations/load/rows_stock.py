@@ -66,7 +66,7 @@ def final_stock(variants: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
 
 
 def warehouse_stock(variants: pl.DataFrame, final: pl.DataFrame) -> pl.DataFrame:
-    """A loaded variant lies in one warehouse."""
+    """The stock levels; a loaded variant is in one warehouse."""
     return variants.join(final, on="variant_id", maintain_order="left").select(
         "variant_id", "warehouse_id", pl.col("stock_quantity").alias("available")
     )

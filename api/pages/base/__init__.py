@@ -1,1 +1,1 @@
-"""What every page needs: the browser session."""
+"""The base of every page: the browser session."""

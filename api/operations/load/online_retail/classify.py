@@ -4,9 +4,8 @@ The rule, for any set of this form (in brackets: examples of the UCI set):
 - An item is *shipping* when every word of its title is about sending goods (POSTAGE, DOTCOM POSTAGE, CARRIAGE, Next
   Day Carriage).
 - An item is a *fee or adjustment* when its title says so (AMAZON FEE, Bank Charges, Manual, Discount, CRUK Commission,
-  Adjust bad debt, SAMPLES, gift vouchers); when its code has no digit and other codes are plain numbers; or when its
-  price varies like an amount: at least 10 different prices, and at least 4 in 10 lines (Manual has 260 prices in 572
-  lines, a mug has 6 in 400).
+  Adjust bad debt, SAMPLES, gift vouchers); when its code has no digit; or when its price varies like an amount: at
+  least 10 different prices, and at least 4 in 10 lines (Manual has 260 prices in 572 lines, a mug has 6 in 400).
 - Every other item is a *product*. Stock room notes ("damaged", "found", "?") never have a price, so their lines are not
   loaded.
 - A line counts when its price is above zero and in whole cents, and its quantity is not zero. Lines with price <= 0 are
