@@ -10,7 +10,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 # A path between backticks that begins with a folder of the repository; `<name>`, NNNN, `*` and `...` are placeholders.
 PLACE = re.compile(rf"`((?:{'|'.join((*PACKAGES, 'docs'))})/[^`\s]*)`")
 STANDS_FOR_OTHERS = re.compile(r"[<*]|NNNN|\.\.\.")
-# Folders that the recipes create.
+# Paths that the recipes create.
 MADE = ("api/reviews/", "api/payments/gateways/cards.py")
 
 

@@ -1,1 +1,1 @@
-"""Real servers for tests: started from the product's own launchers, thrown away afterwards."""
+"""Real servers for tests, started by the product's own launchers and removed afterwards."""

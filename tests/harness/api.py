@@ -1,4 +1,4 @@
-"""The real API for tests: a process of its own on a free port, spoken to over HTTP."""
+"""The real API for tests: a separate process on a free port, used over HTTP."""
 
 import ssl
 import time
@@ -13,7 +13,7 @@ from tests.harness.processes import ROOT, Module
 
 __all__ = ["PLAIN", "ROOT", "Server", "api_of", "running_api"]
 START_SECONDS = 60
-# Loading the certificate store costs more than an order; these clients only speak http.
+# These clients use plain http; loading the certificate store takes longer than an order.
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -27,7 +27,7 @@ class Server(Module):
         super().__init__(module, folder, {**env, url_variable: self.url}, fresh=fresh)
 
     def start(self, *, mutant: str = "", **extra_env: str) -> None:
-        """Start and wait until it is ready. Raises RuntimeError with the log's end when it is not within a minute."""
+        """Start and wait until it is ready. Raises RuntimeError with the end of the log after one minute."""
         super().start(mutant=mutant, **extra_env)
         deadline = time.monotonic() + START_SECONDS
         with self.client() as client:

@@ -19,8 +19,10 @@ ARGUMENTS = [
 
 @contextmanager
 def page_in_chromium() -> Iterator[tuple[Page, list[str]]]:
-    """A fresh page and the list that collects its console errors and failed requests. Skips with the fix when there is
-    no Chromium."""
+    """A new page, and the list that collects its console errors and failed requests.
+
+    Without Chromium the test is skipped; the reason names the fix.
+    """
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if binary is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")

@@ -1,4 +1,4 @@
-"""A recommender's world of six products, small enough to compute by hand; in memory and as files.
+"""A recommender's data for six products, small enough to compute by hand; in memory and as files.
 
 Products p0..p5, categories: p0 p1 p2 "Tea", p3 p4 "Cups", p5 without one. Neighbours: p0 -> p1 .9, p2 .6; p1 -> p0 .9,
 p2 .5, p3 .2 (words alone); p2 -> p0 .6, p1 .5; p3 -> p4 .8; p4 -> p3 .8; p5 has none. Popularity falls from p0 to p5.
@@ -54,7 +54,7 @@ def make_bundle(
     sequential: Sequential | None = None,
     ranker: Ranker | None = None,
 ) -> Bundle:
-    """The world as a loaded bundle; histories: one item an order, oldest first."""
+    """The data as a loaded bundle. `histories`: one item per order, oldest first."""
     known = histories or {}
     meta = BundleMeta.model_validate(
         {
@@ -96,7 +96,7 @@ def make_product_features(
     out_of_stock: tuple[str, ...] = (),
     orders: tuple[float, ...] | None = None,
 ) -> ProductFeatures:
-    """Product facts with one column, product__orders_30d, falling from 60 unless told."""
+    """Product features with one column, product__orders_30d, by default falling from 60."""
     values = orders or tuple(float(10 * (len(products) - row)) for row in range(len(products)))
     return ProductFeatures(
         product_ids=products,
@@ -112,13 +112,15 @@ def make_product_features(
 
 
 def make_assortment(bundle: Bundle | None, features: ProductFeatures | None = None) -> Assortment:
-    """The two joined; all six products in stock unless the features say otherwise."""
+    """Bundle and features joined. All six products are in stock unless the features say otherwise."""
     return build_assortment(bundle, features or make_product_features())
 
 
 def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None, scores: float = 1.0) -> Path:
-    """The world as a bundle directory with item-to-item only. `scores` scales the neighbours' scores (nan makes a
-    broken bundle)."""
+    """Write the data as a bundle directory with item-to-item only.
+
+    `scores` scales the neighbours' scores; nan makes an invalid bundle.
+    """
     folder.mkdir(parents=True)
     items = {
         "product_id": list(PRODUCTS),
@@ -146,7 +148,7 @@ def write_bundle(folder: Path, *, columns_hash: str, version: str | None = None,
 
 
 def write_meta(folder: Path, **fields: object) -> None:
-    """bundle.json with the digests of the files as they are now; extra fields in snake case."""
+    """Write bundle.json with the current digests of the files; extra fields in snake case."""
     camel = {"columns_hash": "columnsHash", "ranker_inputs": "rankerInputs", "sequence_length": "sequenceLength"}
     files = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -163,7 +165,7 @@ def write_meta(folder: Path, **fields: object) -> None:
 
 
 def point_at(models: Path, folder: Path) -> None:
-    """champion.json -> folder, by atomic rename."""
+    """Point champion.json to the folder, by atomic rename."""
     fresh = models / "champion.json.new"
     fresh.write_text(json.dumps({"version": folder.name, "path": folder.name}), encoding="utf-8")
     fresh.replace(models / "champion.json")
@@ -177,10 +179,9 @@ def write_features(
     shoppers: Mapping[str, list[str]] | None = None,
     **columns: list[float],
 ) -> None:
-    """A published feature set of the six products (and others when told): defaults of the list, `columns` by name, one
-    event time.
+    """Publish a feature set of the six products, and of others when given, with one event time.
 
-    shoppers: who bought what, oldest first.
+    Values are the list's defaults, except those in `columns`. `shoppers`: what each one bought, oldest first.
     """
     moment = datetime.now(UTC)
     folder = home / "features" / "snapshots" / f"set-{uuid4()}"

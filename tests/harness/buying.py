@@ -1,4 +1,4 @@
-"""A shop that can be bought from: API, payment sandbox, optionally a worker, and what the gateway says happened."""
+"""A shop in which tests can buy: API, payment sandbox, optionally a worker, and the gateway's ledger."""
 
 import itertools
 import time
@@ -28,12 +28,12 @@ class Sandbox(Server):
         super().__init__("api.sandbox", "SOUK_SANDBOX_URL", folder, env)
 
     def faults(self, **faults: Any) -> None:
-        """Set what goes wrong from now on; nothing with no arguments."""
+        """Set the faults from now on; no arguments: no faults."""
         with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
             assert client.put("/v1/faults", json=faults).status_code == 200
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Every row the gateway ever recorded."""
+        """Every row that the gateway has recorded."""
         with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
             entries: list[dict[str, Any]] = []
             after: int | None = 0
@@ -45,14 +45,14 @@ class Sandbox(Server):
 
 
 class Worker(Module):
-    """`python -m api.worker`, to be killed and started again."""
+    """`python -m api.worker`; tests kill it and start it again."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         super().__init__("api.worker", folder, env)
 
 
 class Market(Shop):
-    """A shop with a gateway; `buy` is one buyer's request."""
+    """A shop with a gateway. `buy` is the request of one buyer."""
 
     def __init__(self, server: Address, database_url: str, sandbox: Sandbox) -> None:
         super().__init__(server, database_url)
@@ -61,14 +61,14 @@ class Market(Shop):
         self.keys = (f"key-{uuid4().hex[:6]}-{n}" for n in itertools.count(1))
 
     def reconnect(self) -> None:
-        """A new connection, after the server was away."""
+        """Open a new connection after the server was down."""
         self.sql.close()
         self.sql = psycopg.connect(self.database_url, autocommit=True)
 
     def order_body(
         self, *lines: tuple[dict[str, Any], int], token: str = "pm_sandbox_ok", **fields: Any
     ) -> dict[str, Any]:
-        """The seed's request for `lines` of (product detail, units), first variant each."""
+        """The request body for `lines` of (product detail, units), with the first variant of each."""
         return {
             "items": [
                 {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": units}
@@ -81,21 +81,21 @@ class Market(Shop):
         }
 
     def buy(self, buyer: Person | Mapping[str, str], body: dict[str, Any], key: str | None = None) -> httpx.Response:
-        """POST /orders; `buyer` is a person, or a guest's headers."""
+        """POST /orders; `buyer` is a person or the headers of a guest."""
         headers = buyer.headers if isinstance(buyer, Person) else dict(buyer)
         return self.client.post(
             "/api/v1/orders", json=body, headers={**headers, "Idempotency-Key": key or next(self.keys)}
         )
 
     def place(self, buyer: Person, seller: Person, units: int = 2, price: float = 10.0) -> tuple[str, dict[str, Any]]:
-        """(order id, product) of a new order of `units` of a new product, of which there were nine."""
+        """(order id, product) of a new order for `units` of a new product that had nine units."""
         product = self.product(seller, stock=9, price=price)
         answer = self.buy(buyer, self.order_body((product, units)))
         assert answer.status_code == 201, answer.text
         return answer.json()["orderId"], product
 
     def post(self, who: Person, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        """POST /orders/PATH under a key of its own."""
+        """POST /orders/PATH with a new key."""
         headers = {**who.headers, "Idempotency-Key": next(self.keys)}
         return self.client.post(f"/api/v1/orders/{path}", json=body or {}, headers=headers)
 
@@ -115,7 +115,7 @@ class Market(Shop):
         return row[0], row[1]
 
     def wait_until_settled(self, seconds: float = 60) -> None:
-        """Until no checkout is open. Raises AssertionError naming what is."""
+        """Wait until no checkout is open. Raises AssertionError naming the open ones."""
         query = (
             "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed',"
             " 'failed')"
@@ -126,7 +126,7 @@ class Market(Shop):
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60, why: Callable[[], object] = lambda: "") -> None:
-    """Ask every 100 ms. Raises AssertionError with what `why` says when it takes longer than `seconds`."""
+    """Check every 100 ms. Raises AssertionError with the text of `why` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, why()
@@ -145,7 +145,9 @@ def running_sandbox(folder: Path, stall_seconds: float = 5.0) -> Iterator[Sandbo
 
 
 def buying_env(sandbox: Sandbox, **env: str) -> dict[str, str]:
-    """What the API and the worker need to reach the gateway; patient, because a busy test machine must not look like a
-    shedding shop."""
+    """The environment in which the API and the worker reach the gateway.
+
+    Its timeouts are long, so that a busy test machine does not make the shop reject requests.
+    """
     patience = {"SOUK_DB_POOL_TIMEOUT_SECONDS": "30", "SOUK_DB_LOCK_TIMEOUT_MS": "4500"}
     return {"SOUK_SANDBOX_URL": sandbox.url, "SOUK_SANDBOX_KEY": SANDBOX_KEY, **patience, **env}

@@ -1,4 +1,4 @@
-"""A small source database with every contract type, a lake beside it, and the CDC process between them."""
+"""A small source database with every contract type, a lake, and the CDC process between them."""
 
 import json
 import os
@@ -87,7 +87,7 @@ def lab_contract() -> dict[str, object]:
 
 
 class _LogFile:
-    """Stands for stderr, so that the lines of a thread lie where those of a process do."""
+    """Replaces stderr, so that the log of a thread is in the same file as that of a process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -101,8 +101,10 @@ class _LogFile:
 
 
 class CdcLab:
-    """One database (this module's tables, or what `migrate` makes) and one lake. `start` runs the process; its log
-    is `cdc.log`."""
+    """One database (this module's tables, or those of `migrate`) and one lake.
+
+    `start` runs the process; its log is `cdc.log`.
+    """
 
     def __init__(
         self,
@@ -143,7 +145,7 @@ class CdcLab:
         return parse_contract(json.loads(self.contract_path.read_text(encoding="utf-8")))
 
     def env(self, failpoints: str = "", **more: str) -> dict[str, str]:
-        """The process's whole configuration: quick cadences, so that a test meets folds and compactions."""
+        """The process's whole configuration. Its intervals are short, so that tests include folds and compactions."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -175,7 +177,7 @@ class CdcLab:
         program: tuple[str, ...] = ("-m", "warehouse.cdc"),
         settings: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start the process (it must not be running)."""
+        """Start the process, which must not be running."""
         self.stop()
         self.process = subprocess.Popen(
             [sys.executable, *program],
@@ -187,7 +189,7 @@ class CdcLab:
         return self.process
 
     def start_thread(self, **more: str) -> None:
-        """Run the same code in a thread of the test: cheap where no process must die."""
+        """Run the same code in a thread of the test: cheaper where the test kills no process."""
         self.stop()
         settings = self.settings(**more)
         self._asked = Stop()
@@ -198,7 +200,7 @@ class CdcLab:
         def run(stop: Stop) -> None:
             try:
                 self.exit_status = serve(settings, stop)
-            except Exception:  # noqa: BLE001 - whatever it was, the test reads it
+            except Exception:  # noqa: BLE001 - the test reads any error
                 logs.get_logger(__name__).exception("the thread ended")
             finally:
                 lines.stop()
@@ -207,13 +209,13 @@ class CdcLab:
         self._thread.start()
 
     def kill(self) -> None:
-        """kill -9."""
+        """kill -9 the process."""
         if self.process is not None:
             self.process.kill()
             self.process.wait(30)
 
     def stop(self) -> int | None:
-        """SIGTERM and wait; the exit status, None when nothing ran."""
+        """SIGTERM and wait; the exit status, or None when it was not running."""
         if self._thread is not None and self._asked is not None:
             self._asked.asked = True
             self._thread.join(60)
@@ -226,7 +228,7 @@ class CdcLab:
         return process.wait(30)
 
     def wait_exit(self, seconds: float = 60) -> int:
-        """Wait for the process to end by itself (a failpoint, an error)."""
+        """Wait for the process to end without a signal (a failpoint, an error)."""
         assert self.process is not None
         status = self.process.wait(seconds)
         self.process = None
@@ -241,8 +243,10 @@ class CdcLab:
         self.server.drop_database(self.database)
 
     def execute(self, statement: str, *, superuser: bool = False) -> None:
-        """Run SQL, each call one connection in autocommit; on return it is in the flushed log, whatever the cluster's
-        settings."""
+        """Run SQL in autocommit on a new connection.
+
+        On return the WAL is flushed, with any settings of the cluster.
+        """
         url = self.server.url(self.database, role="postgres") if superuser else self.url
         with psycopg.connect(url, autocommit=True, options="-c synchronous_commit=on") as connection:
             connection.execute(statement.encode())
@@ -253,7 +257,7 @@ class CdcLab:
         return found
 
     def state(self) -> str | None:
-        """What the running process says it does; None before it says anything."""
+        """The state that the running process reports; None before its first report."""
         if not (self.home / "run" / "cdc-status.json").exists():
             return None
         found = self.status()
@@ -290,7 +294,7 @@ class CdcLab:
         return self._wait(healed, seconds, f"{table} to be exact again")
 
     def wait_retained(self, below: int, seconds: float = 30) -> bool:
-        """Wait until the slot holds back less log than this many bytes."""
+        """Wait until the slot retains less WAL than this many bytes."""
         query = "select pg_current_wal_lsn() - confirmed_flush_lsn < %s from pg_replication_slots where slot_name = %s"
 
         def small() -> bool:
@@ -308,7 +312,7 @@ class CdcLab:
         return True
 
     def watermark(self) -> Watermark:
-        """The newest one; fails when there is none."""
+        """The newest watermark; fails when there is none."""
         mark = latest_watermark(self.lake)
         assert mark is not None, "no watermark yet"
         return mark
@@ -325,12 +329,14 @@ class CdcLab:
         return mark
 
     def verify(self, seconds: float = 60) -> Verdict:
-        """Compare with Postgres now."""
+        """Compare the lake with Postgres now."""
         return verify_against_postgres(self.replication_url, self.lake, self.contract, wait_seconds=seconds)
 
     def assert_exact(self) -> None:
-        """The lake equals Postgres at one LSN, its change log replays to the same state, and no change is in it
-        twice."""
+        """Assert that the lake equals Postgres at one LSN.
+
+        Its change log must also replay to the same state and hold no change twice.
+        """
         verdict = self.verify()
         assert verdict.clean, f"{verdict}\n{self.tail()}"
         mark = self.watermark()
@@ -339,7 +345,7 @@ class CdcLab:
         assert self.duplicates() == 0
 
     def duplicates(self) -> int:
-        """Change-log rows whose (table, commit LSN, ordinal) occurs before."""
+        """Change-log rows whose (table, commit LSN, ordinal) occurs earlier."""
         mark = self.watermark()
         found = 0
         for name in mark.versions:

@@ -1,5 +1,7 @@
-"""Random mixed transactions on the tables of `tests.harness.cdc`: a small key space, so that every kind of change
-meets every other."""
+"""Random mixed transactions on the tables of `tests.harness.cdc`.
+
+The key space is small, so that every kind of change follows every other on the same row.
+"""
 
 import random
 import threading
@@ -20,8 +22,10 @@ def _text(rng: random.Random) -> str:
 
 
 class Workload:
-    """Seeded. `run` makes whole transactions on one connection; failed ones (locks, duplicate keys) are rolled
-    back."""
+    """A seeded workload. `run` makes whole transactions on one connection.
+
+    Failed ones (locks, duplicate keys) are rolled back.
+    """
 
     def __init__(self, url: str, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -31,18 +35,18 @@ class Workload:
         self.committed = 0
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def run(self, transactions: int, *, stop: threading.Event | None = None) -> None:
-        """Make some transactions, or fewer when `stop` is set."""
+        """Make `transactions` transactions, or fewer when `stop` is set."""
         for _ in range(transactions):
             if stop is not None and stop.is_set():
                 return
             self.one()
 
     def one(self) -> None:
-        """One transaction: one to seven statements, sometimes in a savepoint, sometimes rolled back."""
+        """Make one transaction of one to seven statements, sometimes in a savepoint, sometimes rolled back."""
         try:
             with self._connection.transaction(force_rollback=self.rng.random() < 0.07):
                 for _ in range(self.rng.randint(1, 7)):

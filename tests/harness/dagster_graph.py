@@ -1,4 +1,4 @@
-"""Everything of Dagster's graph that a person would want to see change in a review."""
+"""The parts of Dagster's graph whose changes a reviewer should see, for the snapshot."""
 
 import dagster as dg
 
@@ -6,7 +6,7 @@ from orchestration.graph.definitions import defs
 
 
 def rendered() -> dict[str, object]:
-    """Everything a person would want to see change in a review."""
+    """Assets, jobs, schedules and sensors as the snapshot holds them."""
     graph = defs.resolve_asset_graph()
     assets = {
         key.to_user_string(): {

@@ -1,8 +1,8 @@
-"""A recommender for tests: a real process with serving's HTTP contract, told what to answer and how badly.
+"""A recommender for tests: a real process with serving's HTTP contract, whose answers and faults the test sets.
 
 `python -m tests.harness.fake_serving PORT` serves; `POST /behave {"mode": ..., "items": [...]}` changes what it does:
 `ok`, `slow` (answers after two seconds), `error` (500), `rubbish` (not JSON), `wrong` (JSON of another shape), `huge`.
-`GET /asked` lists the bodies it was asked with.
+`GET /asked` lists the bodies of the requests.
 """
 
 import json
@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(500 if mode == "error" else 200, bodies.get(mode, json.dumps(answer).encode()))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Quiet."""
+        """Log nothing."""
 
     def _send(self, status: int, body: bytes) -> None:
         try:
@@ -65,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class RecommenderProcess:
-    """One fake serving process on its own port; it may be stopped and started again."""
+    """One fake serving process on its own port; tests can stop it and start it again."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -106,7 +106,7 @@ class RecommenderProcess:
 
 @contextmanager
 def running_recommender() -> Iterator[RecommenderProcess]:
-    """A started one, stopped at the end."""
+    """A started fake recommender, stopped at the end."""
     process = RecommenderProcess()
     process.start()
     try:

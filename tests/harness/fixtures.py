@@ -1,5 +1,7 @@
-"""Fixtures of tests that shop over HTTP, all per module: a plain shop, and a market that also takes money and is
-audited at its end."""
+"""Fixtures of tests that shop over HTTP, one per module.
+
+They are a plain shop, and a market that also takes payments and whose invariants are checked at its end.
+"""
 
 from collections.abc import Iterator
 
@@ -15,8 +17,10 @@ from tests.harness.shop import Person, Shop
 
 @pytest.fixture(scope="module")
 def marketplace_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    """A tiny loaded marketplace of the module's own. Returned as the module's `database_url`, `api_server` and `shop`
-    run on it."""
+    """A small loaded marketplace of the module.
+
+    When the module's `database_url` returns it, `api_server` and `shop` run on it.
+    """
     name = postgres_server.fresh_database(tiny_marketplace)
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
@@ -24,7 +28,7 @@ def marketplace_url(postgres_server: PostgresHarness) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
-    """People and products over HTTP; nothing can be paid for here."""
+    """People and products over HTTP, without payments."""
     shop = Shop(api_server, database_url)
     yield shop
     shop.close()
@@ -32,7 +36,7 @@ def shop(api_server: Server, database_url: str) -> Iterator[Shop]:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """The payment gateway with a ledger of its own."""
+    """The payment gateway with its own ledger."""
     with running_sandbox(tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 
@@ -48,7 +52,7 @@ def server(
 
 @pytest.fixture(scope="module")
 def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Market]:
-    """A shop that can be bought from. At its end every invariant must hold, the gateway's ledger included."""
+    """A shop with payments. At its end every invariant must hold, including those on the gateway's ledger."""
     market = Market(server, database_url, sandbox)
     yield market
     market.close()
@@ -57,11 +61,11 @@ def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Mark
 
 @pytest.fixture(scope="module")
 def seller(market: Market) -> Person:
-    """Somebody who sells in the market. Modules on `shop` make their own."""
+    """A seller in the market. Modules on `shop` make their own."""
     return market.person("seller")
 
 
 @pytest.fixture(scope="module")
 def buyer(market: Market) -> Person:
-    """Somebody who buys in the market."""
+    """A buyer in the market."""
     return market.person()

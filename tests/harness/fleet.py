@@ -1,4 +1,4 @@
-"""API and worker processes that share one environment, as many as a test wants to kill."""
+"""API and worker processes that share one environment; a test starts as many as it needs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.harness.processes import Module
 
 
 class Fleet:
-    """Starts them; what still runs at the end is killed. `env` is what all of them get."""
+    """Starts processes, all with `env`. Those that still run at the end are killed."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self._folder = folder
@@ -26,7 +26,7 @@ class Fleet:
         return server
 
     def worker(self, *, mutant: str = "", **env: str) -> Module:
-        """A worker process, starting."""
+        """A worker process that has been started."""
         worker = Module("api.worker", self._folder, {**self._env, **env})
         self._workers.append(worker)
         worker.start(mutant=mutant)

@@ -1,4 +1,4 @@
-"""Tiny loaded sets for tests: the real loader on real servers."""
+"""Small loaded data sets for tests: the real loader on real servers."""
 
 import json
 import os
@@ -20,8 +20,10 @@ TINY = ("--products", "150", "--shoppers", "80", "--orders", "300", "--until", U
 
 
 def load(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
-    """`python -m api.operations.load ARGUMENTS --json`, run inside this process to save its start; without a sandbox
-    URL also `--no-gateway`."""
+    """`python -m api.operations.load ARGUMENTS --json`, run inside this process, which saves its start.
+
+    Without a sandbox URL, `--no-gateway` is added.
+    """
     env = _environment(database_url, sandbox_url, home)
     result = CliRunner().invoke(app, _complete(arguments, sandbox_url), env=env)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -30,7 +32,7 @@ def load(database_url: str, *arguments: str, sandbox_url: str | None = None, hom
 
 
 def load_process(database_url: str, *arguments: str, sandbox_url: str | None = None, home: Path | None = None) -> Done:
-    """The same as its own process, as an operator starts it."""
+    """The same in a separate process, as an operator starts it."""
     env = {**os.environ, **_environment(database_url, sandbox_url, home)}
     command = [sys.executable, "-m", "api.operations.load", *_complete(arguments, sandbox_url)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=600)
@@ -47,13 +49,13 @@ def _complete(arguments: tuple[str, ...], sandbox_url: str | None) -> list[str]:
 
 
 def loaded(done: Done) -> dict[str, Any]:
-    """The summary of a load that must have succeeded."""
+    """The summary of a load; asserts that it succeeded."""
     assert done.returncode == 0, done.stderr
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 
 
 def tiny_marketplace(database_url: str) -> None:
-    """Schema and a tiny marketplace, for use as a template: `postgres_server.fresh_database(tiny_marketplace)`."""
+    """Schema and a small marketplace, for use as a template: `postgres_server.fresh_database(tiny_marketplace)`."""
     migrate_with_alembic(database_url)
     loaded(load(database_url, "marketplace", *TINY))

@@ -1,4 +1,4 @@
-"""The oracle: run after every concurrency, chaos, load and fuzz test."""
+"""The invariants, checked after every concurrency, chaos, load and fuzz test."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,10 @@ def assert_invariants(
     others: Sequence[Gateway] = (),
     cleanup_seconds: int = 60,
 ) -> None:
-    """Fail with every broken check and its first rows. With `sandbox_url` the gateway's own ledger is compared too, and
-    those of `others`."""
+    """Fail with every violated check and its first rows.
+
+    With `sandbox_url` the gateway's ledger is compared too, and so are those of `others`.
+    """
     gateways = [] if sandbox_url is None else [Gateway(sandbox_url, sandbox_key), *others]
     broken = violations(database_url, gateways, cleanup_seconds=cleanup_seconds)
     assert not broken, "\n".join(map(str, broken))

@@ -1,4 +1,4 @@
-"""pytest-xdist's scheduler with the units and the order of harness/schedule.py."""
+"""A scheduler for pytest-xdist with the units and the order of harness/schedule.py."""
 
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
@@ -8,13 +8,13 @@ from tests.harness.schedule import HEAVY, file_of, longest_first, unit_of
 
 
 class LongestFirst(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """xdist's scheduler by scope, with our units and our order."""
+    """xdist's scheduler by scope, with the units and the order of harness/schedule.py."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(file_of(nodeid))
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Hand the next unit to a worker: the longest that may run beside what the others do."""
+        """Give a worker the next unit: the longest one that may run at the same time as the others' units."""
         units = {unit: {file_of(nodeid) for nodeid in work} for unit, work in self.workqueue.items()}
         order = longest_first(units, recorded_seconds())
         busy = any(

@@ -16,8 +16,10 @@ UNGUARDED_CONSTRAINTS = (
 
 
 def read_then_write() -> None:
-    """Stock as most shops take it: believe what was read before, subtract, look at nothing. The database's CHECKs must
-    be dropped too."""
+    """Take stock without a guard: subtract from the value that was read before, without a condition.
+
+    The database's CHECK constraints must be dropped too.
+    """
     check = _one_line(statements.HOLD_CHECK)
     start = check.index("feasible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
@@ -28,7 +30,7 @@ def read_then_write() -> None:
 
 
 def _one_line(sql: str) -> str:
-    """How a statement is laid out changes nothing here."""
+    """The SQL on one line, so that its layout does not matter."""
     return " ".join(sql.split())
 
 
@@ -42,7 +44,7 @@ def _without(sql: str, *guards: str) -> str:
 
 
 def a_key_per_attempt() -> None:
-    """Payment as a naive client makes it: every attempt to take the money is a purchase of its own at the gateway."""
+    """Use a new gateway key for every attempt, so that each attempt is a separate purchase at the gateway."""
 
     async def capture(self: SandboxGateway, key: str, amount: Decimal) -> str:
         attempt = f"attempt-{uuid4()}"
@@ -55,7 +57,7 @@ def a_key_per_attempt() -> None:
         assert isinstance(outcome, Authorised)
         return str(answer.body["gatewayReference"])
 
-    SandboxGateway.capture = capture  # type: ignore[method-assign]  # this is the mutation
+    SandboxGateway.capture = capture  # type: ignore[method-assign]  # the mutation
 
 
 MUTANTS: dict[str, Callable[[], None]] = {"read then write": read_then_write, "a key per attempt": a_key_per_attempt}

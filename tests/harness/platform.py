@@ -1,4 +1,4 @@
-"""The whole product, tiny: what `souk demo` makes of a small marketplace, every process running, models trained."""
+"""The whole product at a small size: `souk demo` of a small marketplace, every process running, models trained."""
 
 import os
 import subprocess
@@ -19,20 +19,22 @@ _SECONDS = 1800.0
 
 
 class Platform(SoukHarness):
-    """A state directory of its own with a marketplace of 240 products, 400 shoppers and 5,000 orders; training takes
-    the tiny recipe."""
+    """A separate state directory with a marketplace of 240 products, 400 shoppers and 5,000 orders.
+
+    Training uses the smallest recipe.
+    """
 
     def __init__(self, home: Path, services: str = "") -> None:
-        # a busy machine is no finding: the deadlines have tests of their own
+        # long deadlines, so that a busy machine fails no test; other tests check the deadlines
         patient = {f"SOUK_SERVING_{part}_MS": "3000" for part in ("ONLINE", "SEQUENTIAL", "RANK")}
         super().__init__(home, services, SOUK_PROFILE="test", **patient)
 
     def demo(self) -> str:
-        """`souk demo`, the code path of `make demo`; must succeed. Returns what it told."""
+        """`souk demo`, the code path of `make demo`; it must succeed. Returns its output."""
         return _must("orchestration.cli", "demo", f"--size={SIZE}", env=self.environment)
 
     def module(self, name: str, *arguments: str) -> str:
-        """`python -m name` as the command line starts it; must succeed. Returns what it told."""
+        """`python -m name` as the command line starts it; it must succeed. Returns its output."""
         return _must(name, *arguments, env=self.machine_environment())
 
     @property
@@ -44,7 +46,7 @@ class Platform(SoukHarness):
         return machine
 
     def machine_environment(self) -> dict[str, str]:
-        """What every process of this state directory sees."""
+        """The environment of every process of this state directory."""
         machine = self.machine
         with patch.dict(os.environ, self.environment, clear=True):
             return machine.environment()
@@ -54,18 +56,18 @@ class Platform(SoukHarness):
         return self.machine.address(service)
 
     def connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        """The shop's database as its owner: what psql would be."""
+        """A connection to the shop's database as its owner, as psql would open it."""
         return psycopg.connect(self.machine.database_url)
 
     def count(self, table: str) -> int:
-        """Rows of a table of the shop."""
+        """The number of rows of a table of the shop."""
         with self.connect() as connection:
             row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
         assert row is not None
         return int(str(row[0]))
 
     def wait_healthy(self, service: str, other_than: int | None = None, seconds: float = 120.0) -> None:
-        """Until the supervisor calls it healthy, as a process other than `other_than`."""
+        """Wait until the supervisor reports it healthy, as a process other than `other_than`."""
         wait_for(lambda: self.healthy(service) and self.pid(service) != other_than, seconds)
 
 

@@ -1,4 +1,4 @@
-"""Ports for servers that tests start themselves, never the same one twice on a machine at the same time."""
+"""Ports for servers that tests start, unique on the machine at any time."""
 
 import fcntl
 import os
@@ -9,14 +9,14 @@ from typing import IO
 
 from orchestration.runtime.ports import is_free
 
-# Below the ports that the product chooses for its own processes (orchestration/runtime/ports.py), above the well-known.
+# Below the ports of the product's own processes (orchestration/runtime/ports.py), above the well-known ports.
 _LOWEST, _HIGHEST = 12_000, 20_000
 _FOLDER = Path(tempfile.gettempdir()) / f"souk-test-ports-{os.getuid()}"
 _held: list[IO[bytes]] = []
 
 
 def free_port() -> int:
-    """A free port that no other test process takes while this one lives: each holds a lock on a file per port."""
+    """A free port that no other test process takes while this one runs. A lock on a file per port reserves it."""
     _FOLDER.mkdir(exist_ok=True)
     while True:
         port = _LOWEST + secrets.randbelow(_HIGHEST - _LOWEST)

@@ -1,5 +1,7 @@
-"""A real Postgres for tests, from the product's launcher: one cluster a session, a database cloned from a migrated
-template per module."""
+"""A real Postgres for tests, from the product's launcher.
+
+There is one cluster per session, and one database per module, cloned from a migrated template.
+"""
 
 import contextlib
 import os
@@ -23,8 +25,7 @@ _PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tes
 
 
 def migrate_with_alembic(database_url: str) -> None:
-    """Bring a database to the newest schema as the product does: `python -m api.operations.migrate` with
-    DATABASE_URL."""
+    """Migrate a database as the product does, by `python -m api.operations.migrate` with DATABASE_URL."""
     done = subprocess.run(
         [sys.executable, "-m", "api.operations.migrate"],
         cwd=ROOT,
@@ -38,7 +39,7 @@ def migrate_with_alembic(database_url: str) -> None:
 
 
 class PostgresHarness(Stoppable):
-    """One cluster. `fsync=True` for tests that kill it and count what survived."""
+    """One cluster. `fsync=True` is for tests that kill it and count the surviving rows."""
 
     def __init__(self, folder: Path, *, fsync: bool = False, settings: tuple[tuple[str, str], ...] = ()) -> None:
         small = (("shared_buffers", "128MB"),)
@@ -49,13 +50,13 @@ class PostgresHarness(Stoppable):
         self._templates: dict[Migrate, str] = {}
 
     def start(self) -> None:
-        """Start (again): same port, same data. Recovers by itself after `kill9` or `immediate_stop`."""
+        """Start, also again, with the same port and data. It recovers after `kill9` or `immediate_stop`."""
         if self.process is None:
             self.process = self.cluster.start(self.log)
             prepare_server(self.cluster.url(), _PASSWORDS, databases=())
 
     def kill9(self) -> None:
-        """kill -9 the postmaster and every backend, as a power cut would."""
+        """kill -9 the postmaster and every backend, as a power failure would."""
         self._end(signal.SIGKILL, group=True)
 
     def immediate_stop(self) -> None:
@@ -63,7 +64,7 @@ class PostgresHarness(Stoppable):
         self._end(signal.SIGQUIT)
 
     def promote(self) -> None:
-        """Stop, start as a standby of nobody and promote: the same data on a new timeline."""
+        """Stop, start as a standby without a primary, and promote: the same data on a new timeline."""
         self.stop()
         (self.cluster.data_dir / "standby.signal").touch()
         self.process = self.cluster.start(self.log)
@@ -71,7 +72,7 @@ class PostgresHarness(Stoppable):
             admin.execute("select pg_promote()")
 
     def stop(self) -> None:
-        """Stop cleanly (pg_ctl -m fast). Harmless when it is not running."""
+        """Stop cleanly (pg_ctl -m fast). Does nothing when it is not running."""
         self._end(signal.SIGINT)
 
     def url(self, database: str, *, role: str = OWNER) -> str:
@@ -80,8 +81,10 @@ class PostgresHarness(Stoppable):
         return self.cluster.url(database, role, passwords[role])
 
     def fresh_database(self, migrate: Migrate | None = migrate_with_alembic) -> str:
-        """Name of a new database owned by `souk`; schema from `migrate`, which runs once a session on a template. None:
-        empty."""
+        """Name of a new database owned by `souk`.
+
+        Its schema comes from `migrate`, which runs once per session on a template; None makes an empty database.
+        """
         template = "template1" if migrate is None else self._template(migrate)
         name = f"test_{uuid4().hex[:12]}"
         self._admin(
@@ -92,7 +95,7 @@ class PostgresHarness(Stoppable):
         return name
 
     def drop_database(self, name: str) -> None:
-        """Remove a database with its connections and the slots that read it. Harmless when the server is down."""
+        """Remove a database with its connections and its slots. Does nothing when the server is down."""
         if self.process is None:
             return
         with psycopg.connect(self.cluster.url(), autocommit=True) as admin:

@@ -1,8 +1,8 @@
-"""Processes of the shop that are cheap to start: an interpreter imports the product once and forks.
+"""Processes of the shop that start fast: one interpreter imports the product and forks.
 
-A child is `python -m MODULE` (own pid, own environment, own port and pools, killed by real signals) that is ready in a
-fraction of the time, because importing the shop costs more than everything a test then asks of it. There is one such
-parent a test process, started when first needed; it and its children end with the test process, however that ends.
+A child is `python -m MODULE` with its own pid, environment, port and pools, and it is killed by real signals. It starts
+in a fraction of the time, because importing the shop takes longer than the requests of a test. Each test process has
+one such parent, started on first use. The parent and its children end with the test process, however that ends.
 """
 
 import atexit
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# What the children need, uvicorn's own parts included, which it loads by name, and httpx's, which load when it is used.
+# Modules of the children, with those that uvicorn loads by name and those that httpx loads on first use.
 IMPORTS = (
     "api.app",
     "api.worker",
@@ -39,14 +39,14 @@ _POLL_SECONDS = 0.01
 
 
 class Fork:
-    """One forked process, with the methods of subprocess.Popen that tests use."""
+    """One forked process, with those methods of subprocess.Popen that tests use."""
 
     def __init__(self, parent: "Prefork", pid: int) -> None:
         self._parent = parent
         self.pid = pid
 
     def poll(self) -> int | None:
-        """Its exit code as subprocess gives it (-9 for SIGKILL), None while it runs."""
+        """Its exit code as in subprocess (-9 for SIGKILL); None while it runs."""
         return self._parent.exit_code(self.pid)
 
     def wait(self, timeout: float | None = None) -> int:
@@ -64,11 +64,11 @@ class Fork:
 
 
 class Prefork:
-    """The parent of the children, spoken to over its standard input and output, one JSON line each way."""
+    """The parent of the children. It reads requests from stdin and answers on stdout, one JSON line each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process that writes it
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process that writes it
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.prefork"],
             cwd=ROOT,
@@ -90,7 +90,7 @@ class Prefork:
         return self._ask({"poll": pid})
 
     def close(self) -> None:
-        """End it; the kernel ends what children it left."""
+        """End it; the kernel ends its remaining children."""
         self._process.kill()
         self._process.communicate()
         self._log.close()
@@ -111,17 +111,17 @@ class Prefork:
 
 @functools.lru_cache(maxsize=1)
 def parent() -> Prefork:
-    """This test process's own."""
+    """The parent of this test process."""
     return Prefork()
 
 
 def fork(module: str, env: Mapping[str, str], log: Path, mutant: str = "") -> Fork:
-    """`python -m MODULE` with exactly `env`, forked. `mutant` names what is taken away from it first."""
+    """`python -m MODULE` with exactly `env`, forked. `mutant` names the guard to remove first."""
     return parent().fork(module, env, log, mutant)
 
 
 def _serve_requests() -> None:
-    """The parent's loop: requests on stdin, one answer line each; ends with its stdin."""
+    """The parent's loop: requests on stdin, one line per answer; ends when stdin is closed."""
     for name in IMPORTS:
         importlib.import_module(name)
     ended: dict[int, int] = {}
@@ -144,7 +144,7 @@ def _serve_requests() -> None:
 
 
 def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
-    """In the child: its own environment, closed stdin, output to its log, then the module as `python -m` runs it."""
+    """In the child: set environment, stdin and log, then run the module as `python -m` does."""
     code = 1
     try:
         _die_with_parent()
@@ -159,13 +159,13 @@ def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
 
             MUTANTS[mutant]()
         sys.argv[:] = [module]
-        # The parent imported some of them already, which is the point.
+        # The parent has imported some of them already.
         warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # noqa: BLE001 - printed as the interpreter would; the process ends in the next line
+    except BaseException:  # noqa: BLE001 - printed as the interpreter does; the process ends in the next line
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
@@ -174,7 +174,7 @@ def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """The kernel sends SIGKILL when the parent ends."""
+    """Make the kernel send SIGKILL when the parent ends."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if os.getppid() == 1:

@@ -1,4 +1,4 @@
-"""A process of ours that tests start, stop and kill."""
+"""A process of the product that tests start, stop and kill."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ KILLED = -signal.SIGKILL
 
 
 class Process(Protocol):
-    """What subprocess.Popen and prefork.Fork have in common."""
+    """The common methods of subprocess.Popen and prefork.Fork."""
 
     @property
     def pid(self) -> int: ...
@@ -30,7 +30,7 @@ class Process(Protocol):
 
 
 class Stoppable:
-    """Holds at most one running process; who derives from it says how that one starts."""
+    """Holds at most one running process. A subclass defines how it starts."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -38,29 +38,29 @@ class Stoppable:
 
     @property
     def pid(self) -> int:
-        """Of the running process. Raises RuntimeError when there is none."""
+        """The pid of the running process. Raises RuntimeError when none runs."""
         return self._present().pid
 
     def send(self, signum: signal.Signals) -> None:
         self._present().send_signal(signum)
 
     def exit_code(self) -> int | None:
-        """As subprocess gives it (-9 for SIGKILL), None while it runs."""
+        """The exit code as in subprocess (-9 for SIGKILL); None while it runs."""
         return self._present().poll()
 
     def wait(self, seconds: float) -> int:
-        """Wait for it to end by itself; its exit code. Raises AssertionError when it lives longer."""
+        """Wait for it to end without a signal; returns its exit code. Raises AssertionError after `seconds`."""
         try:
             return self._present().wait(seconds)
         except subprocess.TimeoutExpired as error:
             raise AssertionError(f"process {self.pid} is still alive after {seconds} s") from error
 
     def kill9(self) -> None:
-        """kill -9. Harmless when it is not running."""
+        """kill -9. Does nothing when it is not running."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Stop cleanly. Harmless when it is not running."""
+        """Stop cleanly. Does nothing when it is not running."""
         self._end(signal.SIGTERM)
 
     def _present(self) -> Process:
@@ -82,7 +82,7 @@ class Stoppable:
 class Module(Stoppable):
     """`python -m MODULE` with `env` added to this process's environment; its output goes to a log in `folder`.
 
-    It is forked from a process that has imported the product already; `fresh=True` starts a new interpreter, as the
+    It is forked from a process that has imported the product. `fresh=True` starts a new interpreter, as the
     product's supervisor does.
     """
 
@@ -94,7 +94,10 @@ class Module(Stoppable):
         self.env = {**os.environ, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test", **env}
 
     def start(self, *, mutant: str = "", **extra_env: str) -> None:
-        """Start it (again), with `extra_env` this time only. `mutant` names a guard to remove (harness/mutants.py)."""
+        """Start it, also again; `extra_env` applies to this start only.
+
+        `mutant` names a guard to remove (harness/mutants.py).
+        """
         env = {**self.env, **extra_env}
         if not self.fresh:
             self.process = prefork.fork(self.module, env, self.log, mutant)
@@ -108,7 +111,7 @@ class Module(Stoppable):
 
 @contextlib.contextmanager
 def paused(process: Stoppable) -> Iterator[None]:
-    """SIGSTOP while the block runs, then SIGCONT: the process wakes up as if nothing had happened."""
+    """SIGSTOP while the block runs, then SIGCONT: the process continues where it stopped."""
     process.send(signal.SIGSTOP)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The recommender as users meet it: `python -m serving` in a process of its own, spoken to over HTTP."""
+"""The real recommender for tests: `python -m serving` in a separate process, used over HTTP."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ class ServingProcess:
         }
         settings |= {
             f"SOUK_SERVING_{part}_MS": "1000" for part in ("ONLINE", "SEQUENTIAL", "RANK")
-        }  # a busy machine is no finding
+        }  # long deadlines, so that a busy machine fails no test
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "serving"],
@@ -44,7 +44,7 @@ class ServingProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The pid of the process."""
         return self._process.pid
 
     def for_you(self, user_id: str | None = None, recent: list[str] | None = None, limit: int = 6) -> dict[str, object]:
@@ -56,7 +56,7 @@ class ServingProcess:
         return self._post("/v1/related", {"productId": product_id, "limit": limit})
 
     def wait_for_version(self, version: str, seconds: float = 30) -> float:
-        """Seconds until an answer carries this model version."""
+        """Wait until an answer has this model version; returns the seconds."""
         started = time.monotonic()
         while self.for_you()["modelVersion"] != version:
             assert time.monotonic() - started < seconds, f"{version} never served:\n{self.log.read_text()}"
@@ -64,7 +64,7 @@ class ServingProcess:
         return time.monotonic() - started
 
     def counter(self, name: str, **labels: str) -> float:
-        """One sample of /metrics, 0 when it was never raised."""
+        """One sample of /metrics; 0 when it does not exist."""
         wanted = [f'{key}="{value}"' for key, value in labels.items()]
         for line in self.client.get("/metrics").text.splitlines():
             if line.startswith(name) and all(label in line for label in wanted):

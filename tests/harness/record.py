@@ -1,7 +1,8 @@
-"""The time of every test folder, kept in docs/results/tests.jsonl by `make test RECORD=1`, and the budget of each.
+"""The time of every test folder, stored in docs/results/tests.jsonl by `make test RECORD=1`, and the budget of each.
 
-Loaded as a pytest plugin (`-p tests.harness.record`), it adds up setup, call and teardown of a whole run that passed.
-Seconds are those of the tests: two workers halve what a clock on the wall shows, which is the line `make test`.
+Loaded as a pytest plugin (`-p tests.harness.record`), it sums setup, call and teardown of a whole run that passed.
+A folder's seconds are the sum over its tests. The line `make test` is the elapsed time, about half of it with two
+workers.
 """
 
 import functools
@@ -16,7 +17,7 @@ from tests.benchmarks.results import latest, record
 NAME = "tests"
 WHOLE = "make test, on the clock"
 # Seconds of each folder's tests on two idle cores. A recorded figure above TOLERANCE times its budget fails
-# tests/architecture/test_figures.py: make the folder faster, or raise the budget here and say why.
+# tests/architecture/test_budget.py: make the folder faster, or raise the budget here and say why.
 BUDGET = {
     WHOLE: 540,
     "architecture": 30,
@@ -37,14 +38,14 @@ TOLERANCE = 1.5
 
 
 def folder_of(file: str) -> str:
-    """`integration/api` of tests/integration/api/...; the first folder of everything else."""
+    """`integration/api` for tests/integration/api/...; the first folder for other files."""
     parts = file.split("/")[1:-1]
     return "/".join(parts[: 2 if parts[:1] == ["integration"] else 1])
 
 
 @functools.lru_cache(maxsize=1)
 def recorded_seconds() -> dict[str, float]:
-    """Seconds of each test file when they were last recorded; empty when they never were."""
+    """The last recorded seconds of each test file; empty before the first record."""
     files: dict[str, float] = {}
     for line in latest(NAME).values():
         found = line.get("files", {})
@@ -60,7 +61,7 @@ def over_budget(lines: Mapping[str, Mapping[str, object]]) -> dict[str, float]:
 
 
 class Seconds:
-    """What the tests of a run took, by file."""
+    """The seconds of a run's tests, by file."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -73,7 +74,7 @@ class Seconds:
         self.tests[file] += report.when == "setup"
 
     def write(self) -> None:
-        """One line per folder, and one for the whole."""
+        """Write one line per folder, and one for the whole run."""
         folders: dict[str, dict[str, float]] = defaultdict(dict)
         for file, seconds in self.by_file.items():
             folders[folder_of(file)][file] = round(seconds, 1)
@@ -101,7 +102,7 @@ def _line(name: str, seconds: float, note: str, tests: int, files: dict[str, flo
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only the process that sees every report keeps a record."""
+    """Record only in the process that receives every report."""
     if not hasattr(config, "workerinput"):
         config.stash[_SECONDS] = Seconds()
         config.pluginmanager.register(_Recorder(config.stash[_SECONDS]))

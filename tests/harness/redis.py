@@ -12,7 +12,7 @@ from tests.harness.processes import Stoppable
 
 
 class RedisHarness(Stoppable):
-    """One server. `durable=True` for tests that kill it and count what survived."""
+    """One server. `durable=True` is for tests that kill it and count the surviving entries."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.server = RedisServer(folder / "data", free_port(), "redis-of-tests", durable=durable)
@@ -25,12 +25,12 @@ class RedisHarness(Stoppable):
         return self.server.url
 
     def start(self) -> None:
-        """Start (again): same port, same data."""
+        """Start, also again, with the same port and data."""
         if self.process is None:
             self.process = self.server.start(self.log)
 
     def flush(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
 

@@ -1,4 +1,4 @@
-"""The small retail set of the tests, where the real one lies when there is one, and ways to damage a copy."""
+"""The small retail set of the tests, the path of the real one if present, and ways to damage a copy."""
 
 import gzip
 import shutil
@@ -41,7 +41,7 @@ def _remove(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
-# What is done to the set, and what the loader must say.
+# How the set is damaged, and the error that the loader must print.
 BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "cut gzip": (_cut, "order_lines.csv.gz: the gzip file ends too early"),
     "not gzip": (_not_gzip, "order_lines.csv.gz: this is not a readable gzip file"),
@@ -86,7 +86,7 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 def damaged(tmp_path: Path, name: str) -> Path:
-    """A copy of the small set with one thing wrong."""
+    """A copy of the small set with one error."""
     folder = tmp_path / "set"
     shutil.copytree(SMALL, folder)
     BAD[name][0](folder)

@@ -1,5 +1,7 @@
-"""A random history of sales in a migrated database: every state of an order and a return, and days that end at UTC
-midnight."""
+"""A random history of sales in a migrated database.
+
+It holds every state of orders and returns, and events next to UTC midnight.
+"""
 
 import random
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ FIRST_DAY = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 8
 CURRENCIES = ("EUR", "GBP", "USD")
 RETURN_STATES = ("requested", "approved", "refunded", "rejected")
-# The first and the last instants of a UTC day: a rule that uses another clock books these on the wrong day.
+# The first and last instants of a UTC day: a rule with another time zone books these on the wrong day.
 _EDGES = (timedelta(0), timedelta(microseconds=1), timedelta(days=1) - timedelta(microseconds=1))
 
 Row = dict[str, object]
@@ -34,8 +36,10 @@ class _Listed:
 
 @dataclass
 class SalesHistory:
-    """`write` fills an empty database, `change` orders, cancels, refunds and refuses more. The same seed gives the same
-    rows."""
+    """`write` fills an empty database; `change` adds orders, cancellations, refunds and refusals.
+
+    The same seed gives the same rows.
+    """
 
     seed: int
     sellers: list[UUID] = field(default_factory=list)
@@ -46,14 +50,14 @@ class SalesHistory:
         self._buyers: list[UUID] = []
 
     def write(self, url: str, orders: int = 90) -> None:
-        """Sellers, products and the first orders, in one transaction."""
+        """Write sellers, products and the first orders, in one transaction."""
         with psycopg.connect(url) as connection:
             self._sell(connection)
             for _ in range(orders):
                 self._order(connection)
 
     def change(self, url: str, orders: int = 30) -> None:
-        """New orders, and the next step of some earlier ones: each a transaction of its own."""
+        """Add orders, and advance some earlier ones, each in its own transaction."""
         with psycopg.connect(url, autocommit=True) as connection:
             for _ in range(orders):
                 with connection.transaction():
@@ -114,7 +118,7 @@ class SalesHistory:
                 self._return(connection, line, buyer, placed)
 
     def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
-        """A line of the order. One in eight was written to the order later: it is still a sale of the order's day."""
+        """A line of the order. One in eight is created later than the order; it is still a sale of the order's day."""
         quantity = self._rng.randint(1, 5)
         late = timedelta(hours=self._rng.choice([0, 0, 0, 0, 0, 0, 0, 30]))
         return {
@@ -130,7 +134,7 @@ class SalesHistory:
         }
 
     def _return(self, connection: psycopg.Connection, line: Row, buyer: UUID | None, placed: datetime) -> None:
-        """One or two returns, together at most the whole line; what is paid back may be less than the price."""
+        """Add one or two returns, together at most the whole line. The refund may be less than the price."""
         left = int(str(line["quantity"]))
         for _ in range(self._rng.randint(1, 2)):
             if left == 0:
@@ -153,7 +157,7 @@ class SalesHistory:
             _insert(connection, "returns", row)
 
     def _cancel_some(self, connection: psycopg.Connection) -> None:
-        """From every state that allows it."""
+        """Cancel some orders in every state that allows it."""
         for state in sorted(CANCELLABLE):
             for order in self._some(connection, "order_id", "orders", state):
                 connection.execute(

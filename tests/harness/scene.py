@@ -1,4 +1,4 @@
-"""One full, valid request for every operation that writes."""
+"""One complete, valid request for every operation that writes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class Request:
 
 @dataclass
 class Scene:
-    """One order in each state that a request needs, and everybody's things."""
+    """One order in each state that a request needs, with the people and products involved."""
 
     market: Market
     seller: Person
@@ -63,7 +63,7 @@ class Scene:
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
         return {
-            # A password that is refused: hundreds of hashes would measure patience.
+            # A password that is refused, because hundreds of password hashes would be slow.
             "register": Request("POST", f"{api}/auth/register", account, {}),
             "login": Request("POST", f"{api}/auth/login", {"email": "nobody@example.com", "password": "x"}, {}),
             "refresh": Request("POST", f"{api}/auth/refresh", {"refreshToken": "x"}, {}),

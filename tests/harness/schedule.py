@@ -1,8 +1,8 @@
-"""How test files are shared between worker processes (pytest-xdist).
+"""How test files are distributed over worker processes (pytest-xdist).
 
-A file stays in one worker, so that its module fixtures are made once. Files that share something costly (a built set of
-marts, a whole platform) stay in one worker together. What took longest when it was last recorded starts first, and two
-units that fill the machine by themselves never run at the same time.
+A file runs in one worker, so that its module fixtures are made once. Files that share a costly fixture (built marts, a
+whole platform) run in the same worker. The unit with the longest recorded time starts first. Two units that each need
+the whole machine never run at the same time.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-# A session fixture that costs more than the tests that read it, and the unit that everything asking for it belongs to.
+# A costly session fixture -> the unit of every test that uses it.
 SHARED_BY_FIXTURE = {"built_marts": "marts", "platform": "platform"}
 UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
@@ -22,20 +22,20 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/serving/test_reads_what_training_reads.py",
     ),
 }
-# Each takes gigabytes and both cores: a platform of eight processes, a JVM beside an own build of the marts.
+# Each takes gigabytes and both cores: a platform of eight processes, or a JVM and a build of the marts.
 HEAVY = ("platform", "tests/integration/transforms/test_spark_jobs.py")
-# A file that was never recorded: somewhere in the middle.
+# For a file without a recorded time: a medium value.
 _UNKNOWN_SECONDS = 10.0
 
 
 def unit_of(path: str) -> str:
-    """The unit of work that a test file belongs to: itself, or the group that shares something costly."""
+    """The unit of work that a test file belongs to: itself, or the group that shares a costly fixture."""
     below = {path, *map(str, PurePosixPath(path).parents)}
     return next((name for name, members in UNITS.items() if below.intersection(members)), path)
 
 
 def longest_first(units: Mapping[str, set[str]], seconds: Mapping[str, float]) -> list[str]:
-    """Names of `units` (unit to its files) by what they took when last recorded, the longest first."""
+    """Names of `units` (unit -> its files) by last recorded time, the longest first."""
     took = {unit: sum(seconds.get(file, _UNKNOWN_SECONDS) for file in files) for unit, files in units.items()}
     return sorted(units, key=lambda unit: (-took[unit], unit))
 
@@ -54,14 +54,14 @@ def file_of(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """xdist asks for the scheduler of this run; nothing here needs xdist otherwise."""
+    """Return the scheduler of this run to xdist. Only this function needs xdist."""
     from tests.harness.longest_first import LongestFirst
 
     return LongestFirst(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A costly fixture asked for outside its unit would be made once a worker: the test fails instead."""
+    """Fail a test that uses a costly fixture outside its unit, where each worker would make it again."""
     why = misplaced(file_of(item.nodeid), getattr(item, "fixturenames", []))
     if why is not None:
         pytest.fail(why, pytrace=False)

@@ -1,4 +1,7 @@
-"""Every settings class, and docs/settings.md rendered from them. Here, because only tests may import all packages."""
+"""Every settings class, and docs/settings.md rendered from them.
+
+It is in `tests`, because only tests may import all packages.
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -58,13 +61,13 @@ class Setting:
 
     @property
     def default(self) -> str:
-        """As a person would set it; nothing for none."""
+        """The default as an operator would set it; empty when there is none."""
         found = [text for field in self.fields if (text := default_of(field))]
         return found[0] if found else ""
 
 
 def default_of(field: FieldInfo) -> str:
-    """The default as the variable's text; nothing when the field is required or None."""
+    """The default as text of the variable; empty when the field is required or None."""
     if field.is_required():
         return ""
     if field.default_factory is not None and not field.default_factory_takes_validated_data:
@@ -94,7 +97,7 @@ def settings() -> list[Setting]:
 
 
 def render() -> str:
-    """The page."""
+    """The text of docs/settings.md."""
     return _HEAD + "".join(f"{_row(setting)}\n" for setting in settings())
 
 

@@ -1,4 +1,4 @@
-"""A small shop for tests: people over HTTP, stock straight into the tables as the warehouse would book it."""
+"""A small shop for tests: people over HTTP, stock written directly to the tables as the warehouse books it."""
 
 import itertools
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ PASSWORD = "a long enough passphrase"
 
 @dataclass(frozen=True)
 class Person:
-    """A registered account and what its requests carry."""
+    """A registered account and the headers of its requests."""
 
     user_id: str
     email: str
@@ -27,20 +27,20 @@ class Person:
 
 
 class Units(NamedTuple):
-    """Of a variant over all warehouses: what can be sold, and what open checkouts hold."""
+    """Units of a variant over all warehouses: available for sale, and held by open checkouts."""
 
     available: int
     reserved: int
 
 
 class Address(Protocol):
-    """A running API that can be spoken to."""
+    """A running API that accepts requests."""
 
     def client(self, **headers: str) -> httpx.Client: ...
 
 
 class Shop:
-    """Speaks to one API and the database behind it."""
+    """Uses one API and its database."""
 
     def __init__(self, server: Address, database_url: str) -> None:
         self.client = server.client()
@@ -52,7 +52,7 @@ class Shop:
         self.sql.close()
 
     def person(self, user_type: str = "customer", **headers: str) -> Person:
-        """Register someone new."""
+        """Register a new account."""
         email = f"{user_type}{next(self._counter)}-{uuid4().hex[:8]}@example.com"
         body = {"email": email, "password": PASSWORD, "name": f"Some {user_type.title()}", "userType": user_type}
         answer = self.client.post("/api/v1/auth/register", json=body, headers=headers)
@@ -61,7 +61,7 @@ class Shop:
         return Person(data["user"]["userId"], email, data["accessToken"], data["refreshToken"])
 
     def category(self, path: str) -> UUID:
-        """The category of a path such as `/Electronics/Phones`, made with its parents when missing."""
+        """The category of a path such as `/Electronics/Phones`, created with its parents when missing."""
         parent: UUID | None = None
         parts = path.strip("/").split("/")
         for level in range(len(parts)):
@@ -80,7 +80,7 @@ class Shop:
     def product(
         self, seller: Person, *, stock: int = 10, category: str = "/Electronics/Phones", **fields: Any
     ) -> dict[str, Any]:
-        """A product over HTTP with `stock` units of each variant in one warehouse; its detail body after stocking."""
+        """Create a product over HTTP with `stock` units of each variant in one warehouse; returns its detail body."""
         body = {
             "title": f"Thing {next(self._counter)}",
             "category": str(self.category(category)),
@@ -106,7 +106,7 @@ class Shop:
         return [product["title"] for product in answer.json()["products"]]
 
     def stock(self, variant_id: str, units: int) -> None:
-        """Set what can be sold of a variant, in one warehouse."""
+        """Set the units of a variant that can be sold, in one warehouse."""
         warehouse = self._warehouse()
         with self.sql.transaction():
             before = self.sql.execute(
@@ -157,7 +157,7 @@ class Shop:
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """Assert that `answer` is this problem document; its body."""
+    """Assert that `answer` is this problem document; returns its body."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""The `souk` command as an operator uses it, on a state directory of its own."""
+"""The `souk` command as an operator uses it, on a separate state directory."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from orchestration.runtime.status import status_of
 from orchestration.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-# Would point the command at servers of the developer's.
+# Variables that would connect the command to the developer's servers.
 _OUTSIDE = (
     "DATABASE_URL",
     "REPLICATION_URL",
@@ -42,7 +42,7 @@ class SoukHarness:
         self.environment = {**kept, "SOUK_HOME": str(home), "SOUK_SERVICES": services, **environment}
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """One command to its end; outputs captured."""
+        """Run one command to its end, with captured output."""
         return subprocess.run(
             [sys.executable, "-m", "orchestration.cli", *arguments],
             cwd=ROOT,
@@ -54,12 +54,12 @@ class SoukHarness:
         )
 
     def up(self) -> None:
-        """What `souk up` does, which must succeed. In this process: a command of its own costs a second."""
+        """Do what `souk up` does; it must succeed. It runs in this process, because a new one costs a second."""
         with patch.dict(os.environ, self.environment, clear=True):
             control.up(load_settings())
 
     def down(self) -> None:
-        """What `souk down` does."""
+        """Do what `souk down` does."""
         with patch.dict(os.environ, self.environment, clear=True):
             control.down(load_settings())
 
@@ -69,23 +69,23 @@ class SoukHarness:
             return status_of(load_machine(load_settings()))
 
     def healthy(self, service: str) -> bool:
-        """What the supervisor last saw of a service; cheaper than `status`."""
+        """Whether the supervisor's last check of a service was healthy; cheaper than `status`."""
         record = read_record(self.layout, service)
         return record is not None and record.state == "healthy"
 
     def pid(self, service: str) -> int:
-        """Of a service, or of the `supervisor`; 0 while it does not run."""
+        """The pid of a service, or of the `supervisor`; 0 while it does not run."""
         return int(json.loads((self.layout.run / f"{service}.json").read_text(encoding="utf-8"))["pid"] or 0)
 
     def kill9(self, service: str) -> int:
-        """kill -9; returns the pid that was."""
+        """kill -9; returns the pid of the killed process."""
         pid = self.pid(service)
         assert pid > 0, f"{service} does not run"
         os.kill(pid, signal.SIGKILL)
         return pid
 
     def living(self) -> list[psutil.Process]:
-        """Every process of this state directory that is alive, the supervisor included."""
+        """Every process of this state directory that runs, including the supervisor."""
         found = {process.pid: process for process in supervised_processes(self.home)}
         for process in psutil.process_iter():
             try:

@@ -1,4 +1,4 @@
-"""A small lake written straight to Delta, for tests of what reads it: random but seeded shops, or rows by hand."""
+"""A small lake written directly to Delta, for tests of its readers: seeded random shops, or rows by hand."""
 
 import json
 import random
@@ -36,7 +36,7 @@ class SyntheticShop:
     ids: int = 0
 
     def new_id(self) -> str:
-        """A UUID that sorts by age, as the shop's own do."""
+        """A UUID that sorts by age, as the shop's ids do."""
         self.ids += 1
         return str(UUID(int=(0x0190 << 112) | self.ids))
 
@@ -67,7 +67,7 @@ class SyntheticShop:
     def add_product(
         self, seller: str, category: str, title: str, *, price: str = "5.00", stock: int = 10, at: datetime = START
     ) -> tuple[str, str]:
-        """Returns (product id, variant id); the variant's first stock is booked as `initial`."""
+        """Add a product; returns (product id, variant id). The variant's first stock is booked as `initial`."""
         product, variant = self.new_id(), self.new_id()
         amount = Decimal(price)
         self.add(
@@ -126,7 +126,7 @@ class SyntheticShop:
         status: str = "delivered",
         cancelled_at: datetime | None = None,
     ) -> tuple[str, list[str]]:
-        """`lines`: (product, variant, seller, quantity, price). Returns (order id, line ids)."""
+        """Add an order of `lines` (product, variant, seller, quantity, price); returns (order id, line ids)."""
         order = self.new_id()
         items: list[str] = []
         subtotal = Decimal(0)
@@ -221,7 +221,7 @@ def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 12
         )
         listed.append((product, variant, seller, price))
     people = [shop.new_id() for _ in range(users)]
-    # every third day is quiet, so that trading days and calendar days differ
+    # every third day has no orders, so that trading days and calendar days differ
     open_days = [day for day in range(days) if day % 3 != 2]
     moments = sorted(
         START + timedelta(days=rng.choice(open_days), seconds=rng.randrange(86_400)) for _ in range(orders)
@@ -254,8 +254,10 @@ def _random_order(
 def write_lake(
     lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None
 ) -> Watermark:
-    """Write the rows as every table's whole state at `lsn` and append a watermark. Again on the same lake: the state is
-    replaced."""
+    """Write the rows as the whole state of every table at `lsn`, and append a watermark.
+
+    A second call on the same lake replaces the state.
+    """
     contract = contract or load_contract(CONTRACT)
     unknown = set(rows) - set(contract.by_name)
     if unknown:
@@ -274,10 +276,9 @@ def write_lake(
 
 
 def write_pairs(lake: Path, rows: Rows, *, lsn: int) -> list[Row]:
-    """Commit `derived/co_purchase` as a Spark run at `lsn` would, counted in plain Python; returns the rows of
-    co_purchase.
+    """Commit `derived/co_purchase` as a Spark run at `lsn` would, counted in plain Python; returns its rows.
 
-    The job's limits (orders of at most 100 products, 100 partners) are out of reach of these shops.
+    These shops stay below the job's limits (orders of at most 100 products, 100 partners).
     """
     cancelled = {row["order_id"] for row in rows["orders"] if row["status"] == "cancelled"}
     baskets: dict[object, set[str]] = defaultdict(set)
@@ -309,5 +310,5 @@ def write_pairs(lake: Path, rows: Rows, *, lsn: int) -> list[Row]:
 
 
 def dump(rows: Rows) -> str:
-    """The rows as text, to see what a failing seed made."""
+    """The rows as text, to show the data of a failing seed."""
     return json.dumps(rows, default=str, indent=1)

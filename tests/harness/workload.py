@@ -1,4 +1,4 @@
-"""Seeded shoppers: what they order, with which card, under which key. The same seed gives the same orders."""
+"""Seeded shoppers: their orders, cards and idempotency keys. The same seed gives the same orders."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
 @dataclass(frozen=True)
 class Purchase:
-    """One intention: it may be sent any number of times under its key."""
+    """One purchase; it may be sent any number of times with its key."""
 
     key: str
     body: dict[str, Any]
 
     def send(self, url: str, timeout: float = 30) -> httpx.Response | None:
-        """The answer, or None when the process died under it."""
+        """The answer, or None when the process died during the request."""
         headers = {"X-Session-Id": f"session-{self.key.replace('.', '-')}", "Idempotency-Key": self.key}
         try:
             with httpx.Client(base_url=url, timeout=timeout, trust_env=False, verify=PLAIN) as client:
@@ -54,6 +54,6 @@ def purchases(
 
 
 def send_all(pairs: Sequence[tuple[Purchase, str]]) -> list[httpx.Response | None]:
-    """Every (purchase, API url) at the same time; answers in the same order."""
+    """Send every (purchase, API URL) at the same time; the answers are in the same order."""
     with ThreadPoolExecutor(max(1, len(pairs))) as pool:
         return list(pool.map(lambda pair: pair[0].send(pair[1]), pairs))
