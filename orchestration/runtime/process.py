@@ -58,7 +58,7 @@ def spawn(
     drop_root: bool = False,
     death_signal: signal.Signals | None = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a process group of its own (its pid is the group id), stdin closed, both outputs appended to
+    """Start `argv` in its own process group (its pid is the group id), stdin closed, both outputs appended to
     `log`.
 
     `death_signal` reaches the child when the calling thread ends, so a killed parent leaves no children; None turns

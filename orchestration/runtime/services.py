@@ -43,7 +43,7 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def can_run(module: str) -> bool:
-    """Whether `python -m module` can start in the repository's folder, whatever the current one is.
+    """Whether `python -m module` can start in the repository's folder, from any current folder.
 
     Looks for the file: the import system would import the parent packages, which takes seconds for some.
     """
