@@ -16,8 +16,8 @@ from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
-from api.search.store import IndexStore
-from api.search.tantivy_index import TantivyIndex
+from api.search.engine.store import IndexStore
+from api.search.engine.tantivy_index import TantivyIndex
 
 ROUTERS = nouns.routers()
 

@@ -4,9 +4,9 @@ from fastapi import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from api.checkout.driver import LostLease, drive
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
-from api.checkout.lease import begin, take_over
+from api.checkout.saga.driver import LostLease, drive
+from api.checkout.saga.lease import begin, take_over
 from api.checkout.schemas import PlaceOrder
 from api.kernel import idempotency
 from api.kernel.actor import Actor

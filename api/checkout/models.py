@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.checkout.saga import RECOVERY_POINTS
+from api.checkout.saga.transitions import RECOVERY_POINTS
 from api.kernel.columns import CreatedAt, Id, Instant, Json, UpdatedAt
 from api.kernel.db import Base
 

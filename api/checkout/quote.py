@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.carts.queries import CartItemRef, items_for_checkout
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
-from api.checkout.lease import LeasedCheckout
+from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.schemas import FullAddress, OrderLine, Plan, PlanLine, SavedAddress
 from api.checkout.statements import OFFERS
 from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate

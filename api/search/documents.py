@@ -14,7 +14,7 @@ from uuid import UUID
 import tantivy
 
 from api.catalog.queries.index_feed import IndexedProduct
-from api.search.index import Hit
+from api.search.engine.index import Hit
 
 SCHEMA_VERSION = "1"
 ANALYSER = "souk_en"

@@ -2,7 +2,7 @@
 
 from api.kernel.context import Context
 from api.kernel.jobs import Job
-from api.search.store import IndexStore
+from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
 
 _indexers: dict[str, Indexer] = {}

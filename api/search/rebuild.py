@@ -9,7 +9,7 @@ import sys
 from api.kernel import logs
 from api.kernel.context import open_context
 from api.kernel.settings import load_settings
-from api.search.store import IndexStore
+from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
 
 

@@ -9,9 +9,9 @@ from api.catalog.schemas import PriceRange, RatingStep
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import MAX_LIMIT, MAX_PAGE
 from api.kernel.problems import responses
+from api.search.engine.index import Hit, SearchIndex, SearchQuery, Sort
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import parse_filters
-from api.search.index import Hit, SearchIndex, SearchQuery, Sort
 from api.search.schemas import Autocomplete, BrandCount, Facets, SearchBody, SearchResultItem
 
 router = APIRouter(prefix="/search", tags=["search"])

@@ -18,8 +18,8 @@ from api.kernel.context import Context
 from api.kernel.logs import get_logger
 from api.orders.popularity import units_sold
 from api.search import documents
-from api.search.store import IndexStore, read_watermark, write_watermark
-from api.search.tantivy_index import open_index
+from api.search.engine.store import IndexStore, read_watermark, write_watermark
+from api.search.engine.tantivy_index import open_index
 
 log = get_logger(__name__)
 

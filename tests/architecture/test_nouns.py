@@ -13,6 +13,7 @@ from api.nouns import KERNEL, NOUNS, ROLES, ROOT
 
 # Folders of `api` that are not nouns: separate programs, which no noun imports.
 PROGRAMS = {"operations", "sandbox"}
+MOST_FILES = 12
 # A name in the source -> the only module that may hold it.
 DECLARED_IN = {"APIRouter": "routes", "Job": "jobs", "Check": "invariants", "__tablename__": "models"}
 # Routers of the kernel belong to no noun; `api.app` names them.
@@ -65,6 +66,27 @@ def incomplete(root: Path) -> Iterator[str]:
             }
             if path.relative_to(root).parts[0] not in PROGRAMS and name not in defined:
                 yield f"api/{path.relative_to(root)} defines no {name}: api/nouns.py reads that name"
+
+
+def crowded(root: Path) -> Iterator[str]:
+    """Folders of nouns with more files than a reader takes in at once."""
+    for folder in sorted(path.parent for path in root.rglob("__init__.py")):
+        place = folder.relative_to(root)
+        files = len(list(folder.glob("*.py"))) - 1
+        if place.parts and place.parts[0] not in PROGRAMS | {KERNEL.name} and files > MOST_FILES:
+            yield f"api/{place} has {files} files: put those of one sub-noun into a folder (at most {MOST_FILES})"
+
+
+def test_a_noun_fits_on_a_page(tmp_path: Path) -> None:
+    assert list(crowded(ROOT)) == []
+
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in ("__init__", *(f"file_{n}" for n in range(MOST_FILES + 1))):
+        (folder / f"{name}.py").touch()
+    assert list(crowded(tmp_path)) == [
+        "api/checkout has 13 files: put those of one sub-noun into a folder (at most 12)"
+    ]
 
 
 def test_the_tuple_and_the_folders_are_the_same() -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from api.checkout import saga
-from api.checkout.saga import RECOVERY_POINTS, TASK, TERMINAL, Outcome, Task, Transition, Write
+from api.checkout.saga import transitions as saga
+from api.checkout.saga.transitions import RECOVERY_POINTS, TASK, TERMINAL, Outcome, Task, Transition, Write
 
 FAULTS = 4
 

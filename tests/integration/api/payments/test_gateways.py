@@ -11,8 +11,8 @@ import pytest
 from fastapi import Response
 
 from api import nouns
-from api.checkout import driver
 from api.checkout.commands import complete_abandoned, place_order
+from api.checkout.saga import driver
 from api.checkout.schemas import PlaceOrder
 from api.inventory.commands import release_expired
 from api.kernel import failpoints

@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
-from api.search.store import IndexStore
+from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
 from tests.harness.api import ROOT, Server, running_api
 from tests.harness.shop import Person, Shop, problem

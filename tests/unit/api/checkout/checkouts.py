@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from api.checkout.lease import LeasedCheckout
+from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.schemas import PlaceOrder, Plan, PlanLine
 from api.kernel.actor import Actor
 from tests.harness.buying import ADDRESS

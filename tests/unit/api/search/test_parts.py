@@ -6,9 +6,9 @@ import pytest
 
 from api.catalog.etags import etag_of, expected_version, matches
 from api.catalog.facets import PRICE_EDGES, price_range_label
+from api.search.engine.matching import one_edit
 from api.search.errors import BadFilter
 from api.search.filters import Span, parse_filters
-from api.search.matching import one_edit
 from api.search.suggest import Completions
 
 

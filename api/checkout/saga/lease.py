@@ -15,7 +15,7 @@ from sqlalchemy.sql import Executable
 
 from api.checkout import statements
 from api.checkout.models import Checkout
-from api.checkout.saga import TERMINAL, Transition
+from api.checkout.saga.transitions import TERMINAL, Transition
 from api.checkout.schemas import PlaceOrder, Plan
 from api.kernel.actor import Actor, ActorKind
 from api.kernel.context import Context

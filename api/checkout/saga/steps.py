@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from api.checkout.lease import LeasedCheckout
-from api.checkout.saga import Outcome, Write
+from api.checkout.saga.lease import LeasedCheckout
+from api.checkout.saga.transitions import Outcome, Write
 from api.checkout.schemas import PlacedOrder, Plan
 from api.inventory import statements as stock
 from api.inventory.allocation import Allocation

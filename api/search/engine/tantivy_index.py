@@ -11,10 +11,11 @@ import tantivy
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS
 from api.kernel import clock
 from api.kernel.logs import get_logger
-from api.search import documents, matching
+from api.search import documents
+from api.search.engine import matching
+from api.search.engine.index import Found, Hit, SearchQuery
+from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
-from api.search.index import Found, Hit, SearchQuery
-from api.search.store import IndexStore
 from api.search.suggest import Completions
 
 log = get_logger(__name__)

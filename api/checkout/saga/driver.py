@@ -11,11 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from api.carts.commands import empty_cart
 from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
-from api.checkout.lease import LeasedCheckout, lease_seconds
 from api.checkout.quote import make_plan
-from api.checkout.saga import TASK, TERMINAL, Outcome, Task, Transition, step
+from api.checkout.saga.lease import LeasedCheckout, lease_seconds
+from api.checkout.saga.steps import StepStatement, TaskOutcome, prepare
+from api.checkout.saga.transitions import TASK, TERMINAL, Outcome, Task, Transition, step
 from api.checkout.statements import MOVED, NO_CHECK, gate_part
-from api.checkout.steps import StepStatement, TaskOutcome, prepare
 from api.kernel import failpoints
 from api.kernel.context import Context
 from api.kernel.db import RETRYABLE, Tx, sqlstate

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
-from api.checkout.saga import TRANSITIONS, Outcome, Transition
+from api.checkout.saga.steps import StepStatement, TaskOutcome, prepare, success
+from api.checkout.saga.transitions import TRANSITIONS, Outcome, Transition
 from api.checkout.statements import MOVED, NO_CHECK, gate_part
-from api.checkout.steps import StepStatement, TaskOutcome, prepare, success
 from api.kernel.errors import Problem
 from api.kernel.statement import Part, compose
 from tests.unit.api.checkout.checkouts import PLAN, checkout_at

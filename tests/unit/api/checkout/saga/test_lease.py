@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.checkout.lease import MAX_BACKOFF_SECONDS, lease_seconds
-from api.checkout.saga import Outcome, step
+from api.checkout.saga.lease import MAX_BACKOFF_SECONDS, lease_seconds
+from api.checkout.saga.transitions import Outcome, step
 from tests.unit.api.checkout.checkouts import PLAN, checkout_at
 
 

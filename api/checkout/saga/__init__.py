@@ -1,0 +1,1 @@
+"""The saga: its transitions, the lease, what each step writes, and the driver."""

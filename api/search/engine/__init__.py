@@ -1,0 +1,1 @@
+"""The search engine behind one interface: index, matching, and where it is stored."""
