@@ -55,7 +55,7 @@ def test_the_type_of_a_problem_leads_to_its_explanation(client: httpx.Client) ->
         "type": "/problems/order-not-found",
         "title": "No such order",
         "status": 404,
-        "explanation": "Also for other people's orders: whether they exist is nobody's business.",
+        "explanation": "Also for other people's orders, so that their existence is not revealed.",
     }
     assert client.get("/problems/no-such-thing").json()["type"] == "/problems/not-found"
 
