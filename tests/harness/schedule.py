@@ -16,6 +16,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
     "marts": (
         "tests/integration/transforms/test_build.py",
+        "tests/integration/transforms/test_spark_jobs.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
         "tests/integration/api/pages/test_seller.py",
@@ -23,7 +24,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     ),
 }
 # Each takes gigabytes and both cores: a platform of eight processes, or a JVM and a build of the marts.
-HEAVY = ("platform", "tests/integration/transforms/test_spark_jobs.py")
+HEAVY = ("platform", "marts")
 # For a file without a recorded time: a medium value.
 _UNKNOWN_SECONDS = 10.0
 

@@ -32,14 +32,14 @@ class World:
         self.recent: list[str] = []
         self.on_sale = {A, B, C, D}
         self.sold: list[tuple[UUID, int]] = []
-        self.beside: list[tuple[UUID, int]] = []
+        self.sold_in_category: list[tuple[UUID, int]] = []
         self.kept: dict[str, str] = {}
         self.redis_away = self.database_away = False
         self.asked: list[dict[str, object]] = []
         monkeypatch.setattr(module, "recent_products", self._recent)
         monkeypatch.setattr(module, "cards_of", self._cards)
         monkeypatch.setattr(module, "units_sold", self._units_sold)
-        monkeypatch.setattr(module, "units_sold_beside", self._units_sold_beside)
+        monkeypatch.setattr(module, "units_sold_in_category_of", self._units_sold_in_category_of)
         settings = SimpleNamespace(serving_timeout_seconds=1.0, serving_url="http://serving")
         context: Any = SimpleNamespace(settings=settings, http=None, redis=self, db=self)  # Any: what it reads of one
         self.recommender = Recommender(context)
@@ -79,8 +79,8 @@ class World:
     async def _units_sold(self, tx: object, limit: int) -> list[tuple[UUID, int]]:
         return self.sold
 
-    async def _units_sold_beside(self, tx: object, like: UUID, limit: int) -> list[tuple[UUID, int]]:
-        return self.beside
+    async def _units_sold_in_category_of(self, tx: object, like: UUID, limit: int) -> list[tuple[UUID, int]]:
+        return self.sold_in_category
 
 
 def card(product: UUID) -> ProductCard:
@@ -153,12 +153,12 @@ async def test_an_error_of_the_recommender_is_no_answer(world: World) -> None:
 
 
 async def test_best_sellers_of_the_last_category_come_before_those_of_the_shop(world: World) -> None:
-    world.recent, world.sold, world.beside = [str(D)], [(A, 5)], [(B, 4), (C, 1)]
+    world.recent, world.sold, world.sold_in_category = [str(D)], [(A, 5)], [(B, 4), (C, 1)]
     answer = await world.for_you()
 
     assert (shown(answer), answer.source) == ([B, C], "popular_in_category")
     assert [one.score for one in answer.recommendations] == [1.0, 0.25]
-    world.beside, world.on_sale = [], {A}
+    world.sold_in_category, world.on_sale = [], {A}
     assert (await World.for_you(world)).source == "popular"
 
 
@@ -166,7 +166,7 @@ async def test_related_products_never_hold_the_product_itself(world: World) -> N
     world.answer = ranking(A, B)
 
     assert shown(await world.recommender.related(A, 3)) == [B]
-    world.answer, world.kept, world.beside = None, {}, [(A, 9), (C, 1)]
+    world.answer, world.kept, world.sold_in_category = None, {}, [(A, 9), (C, 1)]
     assert shown(await world.recommender.related(A, 3)) == [C]
 
 
