@@ -14,7 +14,7 @@ def main() -> int:
     configure("info")
     try:
         settings = WarehouseSettings()
-        failpoints.arm(settings.failpoints)
+        failpoints.arm(settings.failpoints, failpoints.POINTS)
         settings.source_url  # noqa: B018 - reports a missing variable at once
     except (InvalidSettings, ValueError) as error:
         print(f"warehouse.cdc: {error}", file=sys.stderr)
