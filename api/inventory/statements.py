@@ -118,6 +118,7 @@ _CLOSE_ORDER = """closed_order AS (
     WHERE r.order_id = :move_reference AND r.status = 'confirmed' RETURNING 1)"""
 
 # Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
+# tests/integration/api/test_round_trips.py counts the requests that send these three statements.
 _OWN_VARIANT = """
     SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock
     FROM product_variants v JOIN products p USING (product_id)

@@ -10,10 +10,11 @@ from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import TextClause, event
+from sqlalchemy import TextClause, event, text
 
 from api import nouns
 from api.app import create_app
@@ -21,6 +22,7 @@ from api.checkout.commands import complete_abandoned
 from api.inventory.commands import release_expired
 from api.kernel.context import Context
 from api.kernel.settings import Settings
+from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.shop import PASSWORD, Person
@@ -35,6 +37,8 @@ COSTS = {
     "approve": 11,
     "adjust": 6,
     "set stock": 10,
+    "stock": 3,
+    "best sellers of a category": 1,
 }
 
 
@@ -50,7 +54,7 @@ class Counted:
             event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: self.seen.append(args[2]))
 
     async def send(
-        self, name: str, who: Person, path: str, body: dict[str, Any], method: str = "POST"
+        self, name: str, who: Person, path: str, body: dict[str, Any] | None, method: str = "POST"
     ) -> dict[str, Any]:
         """Send a request and note under `name` how many statements it cost."""
         # This process signs tokens with a key of its own.
@@ -94,12 +98,16 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("return", buyer, f"{path}/return", back)
     decided = await counted.send("approve", seller, f"{path}/return/decision", {"approve": True})
     assert decided["status"] == "return_approved"
-    level = market.client.get(f"/api/v1/inventory/variants/{variant}", headers=seller.headers).json()["warehouses"][0]
+    level = (await counted.send("stock", seller, f"/inventory/variants/{variant}", None, "GET"))["warehouses"][0]
     change = {"variantId": variant, "warehouseId": level["warehouseId"], "change": 1}
     await counted.send("adjust", seller, "/inventory/adjustments", change)
     count = {"variants": [{"sku": product["variants"][0]["sku"], "stock": 7}]}
     changed = await counted.send("set stock", seller, f"/products/{product['productId']}", count, "PATCH")
     assert changed["variants"][0]["stock"] == 7
+    async with counted.ctx.db.read() as tx:
+        before = len(counted.seen)
+        await units_sold_in_category_of(tx, UUID(product["productId"]), 10)
+        counted.costs["best sellers of a category"] = len(counted.seen) - before
     await release_expired(counted.ctx)
     await complete_abandoned(counted.ctx)
 
@@ -110,34 +118,52 @@ async def test_requests_cost_what_is_written_here(
 
 
 def test_a_text_that_no_request_runs_is_seen() -> None:
-    text = "UPDATE carts SET version = :version WHERE cart_id = :cart_id"
+    save = "UPDATE carts SET version = :version WHERE cart_id = :cart_id"
 
-    assert unseen([("SAVE", text)], ["WITH a AS (UPDATE carts SET version = %(version)s WHERE ...)"]) == []
-    assert unseen([("SAVE", text)], ["UPDATE carts SET expires_at = now()"]) == ["SAVE"]
+    part = "WITH a AS (UPDATE carts SET version = %(version)s WHERE cart_id = %(cart_id)s RETURNING 1) SELECT 1"
 
-
-def unseen(named: Iterable[tuple[str, str]], seen: Iterable[str]) -> list[str]:
-    """The names of the texts that are part of no statement."""
-    statements = [flat(sql) for sql in seen]
-    return [name for name, text in named if not any(opening(text) in sql for sql in statements)]
+    assert unseen([("SAVE", save)], [part]) == []
+    assert unseen([("SAVE", save)], ["UPDATE carts SET expires_at = now()"]) == ["SAVE"]
+    assert unseen([("SAVE", save)], [part.replace("cart_id = %", "user_id = %")]) == ["SAVE"]
 
 
-def texts() -> Iterator[tuple[str, str]]:
+def test_a_whole_statement_is_not_seen_in_a_longer_one() -> None:
+    longer = "SELECT 1 FROM carts WHERE cart_id = %(cart_id)s FOR UPDATE"
+
+    assert unseen([("READ", text("SELECT 1 FROM carts WHERE cart_id = :cart_id"))], [longer]) == ["READ"]
+    assert unseen([("LOCK", text("SELECT 1 FROM carts WHERE cart_id = :cart_id FOR UPDATE"))], [longer]) == []
+
+
+def unseen(named: Iterable[tuple[str, str | TextClause]], seen: Iterable[str]) -> list[str]:
+    """The names of the texts that no statement contains, and of the whole statements (`text(...)`) that none equals."""
+    statements = {flat(sql) for sql in seen}
+    return [
+        name
+        for name, sql in named
+        if (
+            as_sent(sql.text) not in statements
+            if isinstance(sql, TextClause)
+            else not any(as_sent(sql) in statement for statement in statements)
+        )
+    ]
+
+
+def texts() -> Iterator[tuple[str, str | TextClause]]:
     """Every SQL text that a `statements.py` holds, by name."""
     for path in sorted(nouns.ROOT.glob("*/**/statements.py")):
         module = import_module(".".join(("api", *path.relative_to(nouns.ROOT).with_suffix("").parts)))
         for name, value in vars(module).items():
-            text = value.text if isinstance(value, TextClause) else value
+            sql = value.text if isinstance(value, TextClause) else value
             # The marts are DuckDB's: reading them costs no round trip.
-            if name.startswith("__") or not isinstance(text, str) or re.search(r"\b(mart|fct|dim)_", text):
+            if name.startswith("__") or not isinstance(sql, str) or re.search(r"\b(mart|fct|dim)_", sql):
                 continue
-            if re.search(r"\b(SELECT|INSERT|UPDATE)\b", text):
-                yield f"{Path(path.parent.name) / path.name}: {name}", text
+            if re.search(r"\b(SELECT|INSERT|UPDATE)\b", sql):
+                yield f"{Path(path.parent.name) / path.name}: {name}", value
 
 
-def opening(text: str) -> str:
-    """A text up to its first bind or place to fill in."""
-    return flat(re.split(r"(?<!:):\w|\{", text)[0])
+def as_sent(sql: str) -> str:
+    """A text with its binds in the form in which they are sent."""
+    return flat(re.sub(r"(?<!:):(\w+)", r"%(\1)s", sql))
 
 
 def flat(sql: str) -> str:
