@@ -50,7 +50,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I3-sweep",
-        "no reservation is active past its expiry plus one sweep",
+        "no reservation is active past its expiry plus one cleanup",
         """
         SELECT reservation_id, checkout_id, expires_at FROM inventory_reservations
         WHERE status = 'active' AND expires_at < now() - make_interval(secs => %(cleanup)s)

@@ -46,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I9-lease",
-        "no idempotency key stays locked past its lease plus one sweep",
+        "no idempotency key stays locked past its lease plus one cleanup",
         """
         SELECT actor_key, key, locked_until FROM idempotency_keys
         WHERE status = 'in_progress' AND locked_until < now() - make_interval(secs => %(cleanup)s)
