@@ -4,11 +4,21 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from api.kernel.settings import load_settings
+from api.kernel.environment import exit_on_invalid_settings
+from api.kernel.failpoints import UnknownFailpoint
+from api.kernel.security import Keys
+from api.kernel.settings import Settings, load_settings
 
 
 def main() -> None:
-    settings = load_settings()
+    """Serve until SIGTERM. Wrong settings end the process with status 1 and a sentence."""
+    with exit_on_invalid_settings(UnknownFailpoint):
+        settings = load_settings()
+        Keys.load(settings)  # each worker loads them too, but uvicorn replaces a worker that fails without end
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     address = urlsplit(settings.api_url)
     uvicorn.run(
         "api.app:create_app",

@@ -15,6 +15,7 @@ import orjson
 from api import nouns
 from api.kernel import clock, failpoints, logs
 from api.kernel.context import Context, open_context
+from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.files import replace_file
 from api.kernel.jobs import Job
 from api.kernel.settings import load_settings
@@ -74,8 +75,9 @@ async def main() -> None:
 
 
 def run() -> None:
-    """The process."""
-    asyncio.run(main())
+    """The process. Wrong settings end it with status 1 and a sentence."""
+    with exit_on_invalid_settings(failpoints.UnknownFailpoint):
+        asyncio.run(main())
 
 
 if __name__ == "__main__":

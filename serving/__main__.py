@@ -4,13 +4,15 @@ import uvicorn
 
 from serving.app import create_app
 from serving.settings import ServingSettings
+from warehouse.environment import exit_on_invalid_settings
 from warehouse.logs import configure
 
 
 def main() -> None:
     """Run until SIGTERM; requests in flight end first."""
     configure("info")
-    settings = ServingSettings()
+    with exit_on_invalid_settings():
+        settings = ServingSettings()
     host, port = settings.bind
     uvicorn.run(
         create_app(settings), host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=10

@@ -6,7 +6,9 @@ the other; a test compares them.
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +25,16 @@ class InvalidSettings(Exception):
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("\n".join(problems.values()))
         self.variables = tuple(problems)
+
+
+@contextmanager
+def exit_on_invalid_settings(*more: type[Exception]) -> Iterator[None]:
+    """End the process with status 1 and the sentences of InvalidSettings, or of `more`, on stderr: no traceback."""
+    wrong: tuple[type[Exception], ...] = (InvalidSettings, *more)
+    try:
+        yield
+    except wrong as error:
+        sys.exit(str(error))
 
 
 def variables_of(name: str, field: FieldInfo) -> tuple[str, ...]:
@@ -66,7 +78,7 @@ MartsPath = Annotated[
 ]
 Failpoints = Annotated[
     str,
-    Field(description="Named places where a test kills, fails or delays the process: `name=kill|error|sleep:SECONDS`."),
+    Field(description="Where a test kills, fails or delays the process: `name[@count]=kill|error|sleep:SECONDS`."),
 ]
 DATABASE = "The shop's Postgres: postgresql://user:password@host:port/name."
 REDIS = "Redis: redis://user:password@host:port/0."

@@ -27,7 +27,7 @@ class Context:
 
 @asynccontextmanager
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
-    """Open the pools and clients of one process. Raises UnsafeConfiguration when a key is missing outside tests."""
+    """Open the pools and clients of one process. Raises: InvalidSettings when a key is missing outside tests."""
     keys = Keys.load(settings)
     database = Database(settings)
     # Redis holds only data that may be lost. The short timeout keeps requests from waiting for a Redis that hangs.

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from api.kernel import clock
+from api.kernel.environment import InvalidSettings
 from api.kernel.errors import NotAuthenticated
 from api.kernel.ids import new_id
 from api.kernel.settings import Settings
@@ -33,10 +35,6 @@ _hashing = asyncio.Semaphore(2)
 _unknown_user_hash = _hasher.hash(secrets.token_urlsafe(16))
 
 UserType = Literal["customer", "seller", "admin"]
-
-
-class UnsafeConfiguration(RuntimeError):
-    """A key is missing or too short, so the process does not start. The message names the variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +58,19 @@ class Keys:
     def load(cls, settings: Settings) -> "Keys":
         """Read the keys.
 
-        In the test profile missing ones are generated; otherwise a missing or short one is an error.
+        In the test profile missing ones are generated. Raises: InvalidSettings for one that is missing, short or not
+        readable.
         """
         if settings.jwt_key_file is not None:
-            private = serialization.load_pem_private_key(settings.jwt_key_file.read_bytes(), password=None)
-            if not isinstance(private, Ed25519PrivateKey):
-                raise UnsafeConfiguration("SOUK_JWT_KEY_FILE must hold an Ed25519 private key in PEM")
+            private = _private_key(settings.jwt_key_file)
         elif settings.profile == "test":
             private = Ed25519PrivateKey.generate()
         else:
-            raise UnsafeConfiguration(
-                "SOUK_JWT_KEY_FILE is not set: create an Ed25519 key (`souk up` does) and name its file"
-            )
+            raise _wrong("SOUK_JWT_KEY_FILE", "is not set: create an Ed25519 key (`souk up` does) and name its file")
         secret = settings.secret_key.get_secret_value()
         if len(secret) < 32:
             if settings.profile != "test":
-                raise UnsafeConfiguration(
-                    "SOUK_SECRET_KEY must be at least 32 characters of random text (`souk up` makes one)"
-                )
+                raise _wrong("SOUK_SECRET_KEY", "must be at least 32 characters of random text (`souk up` makes one)")
             secret = secrets.token_hex(32)
         public = _raw(private.public_key())
         return cls(private=private, kid=hashlib.sha256(public).hexdigest()[:16], secret=secret.encode())
@@ -174,6 +167,21 @@ def _verify(stored_hash: str, password: str) -> bool:
         return _hasher.verify(stored_hash, password)
     except (VerificationError, InvalidHashError):
         return False
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    wanted = "must name a file with an Ed25519 private key in PEM"
+    try:
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise _wrong("SOUK_JWT_KEY_FILE", f"{wanted}: {error}") from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise _wrong("SOUK_JWT_KEY_FILE", wanted)
+    return private
+
+
+def _wrong(variable: str, message: str) -> InvalidSettings:
+    return InvalidSettings({variable: f"{variable} {message}"})
 
 
 def _raw(key: Ed25519PublicKey) -> bytes:

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import Settings, load_settings
 from api.operations.contract import contract, publication_statements
 
@@ -56,5 +57,6 @@ def unmigrated(connection: Connection) -> list[str]:
 
 
 if __name__ == "__main__":
-    migrate(load_settings())
+    with exit_on_invalid_settings():
+        migrate(load_settings())
     sys.stdout.write("schema is at head\n")

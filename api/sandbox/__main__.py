@@ -4,12 +4,14 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+from api.kernel.environment import exit_on_invalid_settings
 from api.sandbox.app import create_sandbox
 from api.sandbox.settings import SandboxSettings
 
 
 def main() -> None:
-    settings = SandboxSettings()
+    with exit_on_invalid_settings():
+        settings = SandboxSettings()
     address = urlsplit(settings.sandbox_url)
     # Requests that wait for a stalled answer must not keep the process alive after SIGTERM.
     uvicorn.run(

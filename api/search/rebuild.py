@@ -8,6 +8,7 @@ import sys
 
 from api.kernel import logs
 from api.kernel.context import open_context
+from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import load_settings
 from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
@@ -22,4 +23,5 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{asyncio.run(main())} products indexed\n")
+    with exit_on_invalid_settings():
+        sys.stdout.write(f"{asyncio.run(main())} products indexed\n")

@@ -9,13 +9,16 @@ from orchestration.runtime.machine import SUPERVISED, load_machine
 from orchestration.runtime.services import service_table
 from orchestration.runtime.supervisor import Supervisor, supervisor_lock
 from orchestration.settings import ROOT, load_settings
+from warehouse.environment import exit_on_invalid_settings
 from warehouse.logs import configure
 
 
 def main() -> int:
     """Supervise the state directory of the environment until SIGTERM. Returns 1 when another supervisor runs."""
     configure("info")
-    machine = load_machine(load_settings())
+    with exit_on_invalid_settings():
+        settings = load_settings()
+    machine = load_machine(settings)
     if machine is None:
         sys.stderr.write("no state directory: run `souk up`\n")
         return 1

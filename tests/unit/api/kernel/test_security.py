@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.kernel import clock
+from api.kernel.environment import InvalidSettings
 from api.kernel.errors import NotAuthenticated
 from api.kernel.security import (
     AUDIENCE,
@@ -19,7 +20,6 @@ from api.kernel.security import (
     MAX_TOKEN_LENGTH,
     AccessClaims,
     Keys,
-    UnsafeConfiguration,
     check_password,
     hash_opaque_token,
     hash_password,
@@ -155,15 +155,19 @@ def test_keys_are_read_from_their_file(tmp_path: Path) -> None:
                 "SOUK_JWT_KEY_FILE": pem(folder, ec.generate_private_key(ec.SECP256R1())),
                 "SOUK_SECRET_KEY": SECRET,
             },
-            "Ed25519",
+            "SOUK_JWT_KEY_FILE must name a file with an Ed25519",
+        ),
+        (
+            lambda folder: {"SOUK_JWT_KEY_FILE": str(folder / "none.pem"), "SOUK_SECRET_KEY": SECRET},
+            "SOUK_JWT_KEY_FILE.*No such file",
         ),
     ],
-    ids=["no key file", "a short secret", "a key of another kind"],
+    ids=["no key file", "a short secret", "a key of another kind", "a file that is not there"],
 )
 def test_outside_of_tests_a_weak_key_stops_the_start(
     tmp_path: Path, values: Callable[[Path], dict[str, str]], named: str
 ) -> None:
-    with pytest.raises(UnsafeConfiguration, match=named):
+    with pytest.raises(InvalidSettings, match=named):
         Keys.load(settings(SOUK_PROFILE="demo", **values(tmp_path)))
 
 
