@@ -133,7 +133,6 @@ class LakeWriter:
                 )
 
     # --- streaming
-    # ---------------------------------------------------------------------------------------------------------------
 
     def apply(self, batch: Batch) -> Watermark:
         """Make a batch durable and visible; returns the new watermark.
@@ -193,7 +192,6 @@ class LakeWriter:
             yield from group.rows(transactions, above_lsn=state.lsn)
 
     # --- snapshots
-    # ---------------------------------------------------------------------------------------------------------------
 
     def snapshot_table(self, name: str, snapshot_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
         """Write one table as it was at `snapshot_lsn`; returns its row count. Nothing is visible before
@@ -236,7 +234,6 @@ class LakeWriter:
         return mark
 
     # --- watermarks
-    # --------------------------------------------------------------------------------------------------------------
 
     def _publish(
         self, lsn: int, commit_ts: datetime, stopped: Mapping[str, tuple[int, str]], source: Source

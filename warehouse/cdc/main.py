@@ -13,6 +13,7 @@ import duckdb
 import psycopg
 import psycopg2
 from deltalake.exceptions import DeltaError
+from psycopg2.extras import LogicalReplicationConnection
 
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.backoff import Backoff, RetryDue
@@ -116,7 +117,7 @@ class Session:
         """Recover, heal and stream."""
         settings = self._settings
         self.report("starting")
-        written = settings.contract_path.stat().st_mtime_ns if settings.contract_path.exists() else 0
+        written = _mtime(settings.contract_path)
         contract = load_contract(settings.contract_path)
         url = settings.source_url
         with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
@@ -163,7 +164,7 @@ class Session:
     def _stream(
         self,
         sql: Connection,
-        replication: "psycopg2.extras.LogicalReplicationConnection",
+        replication: LogicalReplicationConnection,
         writer: LakeWriter,
         contract: Contract,
         written: int,
@@ -262,6 +263,7 @@ def lake_lock(settings: WarehouseSettings) -> Iterator[None]:
 
 
 def _mtime(path: Path) -> int:
+    """When the file was last written, 0 when there is none."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

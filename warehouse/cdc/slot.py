@@ -100,11 +100,14 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
     if connection.execute("select 1 from pg_publication where pubname = %s", (publication,)).fetchone() is None:
         raise SourceError(f"publication {publication} does not exist: migrate the database first")
     rows = connection.execute(
-        "select c.oid::int8, c.relname, c.relreplident, a.attname, a.atttypid::int8, a.atttypmod, a.attnum ="
-        " any(i.indkey::int2[]) from pg_publication_tables p join pg_class c on c.oid = format('%%I.%%I', p.schemaname,"
-        " p.tablename)::regclass join pg_attribute a on a.attrelid = c.oid and a.attname = any(p.attnames) and not"
-        " a.attisdropped left join pg_index i on i.indrelid = c.oid and i.indisprimary where p.pubname = %s and"
-        " p.schemaname = 'public' order by c.relname, a.attnum",
+        "select c.oid::int8, c.relname, c.relreplident,"
+        " a.attname, a.atttypid::int8, a.atttypmod, a.attnum = any(i.indkey::int2[])"
+        " from pg_publication_tables p"
+        " join pg_class c on c.oid = format('%%I.%%I', p.schemaname, p.tablename)::regclass"
+        " join pg_attribute a on a.attrelid = c.oid and a.attname = any(p.attnames) and not a.attisdropped"
+        " left join pg_index i on i.indrelid = c.oid and i.indisprimary"
+        " where p.pubname = %s and p.schemaname = 'public'"
+        " order by c.relname, a.attnum",
         (publication,),
     )
     found: dict[str, Relation] = {}

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,7 +72,8 @@ class StatusFile:
         while not ended.wait(_BEAT_SECONDS):
             with self._lock:
                 if self._document and time.monotonic() - self._reported_at < _SILENCE_SECONDS:
-                    self._write()
+                    with suppress(OSError):  # a full disk must not end the thread: it has space again later
+                        self._write()
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from warehouse.lake.watermark import Watermark
 
 _READ_AT_ONCE = 10_000
 _FEEDBACK_SECONDS = 5.0
-_UPKEEP_SECONDS = 1.0
+_MAINTENANCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,8 @@ class Stream:
         pace: Pace,
         tick: Callable[[datetime | None], None],
     ) -> None:
-        self._sql, self._writer, self._collector, self._maintenance, self._pace, self._tick = (
-            sql,
-            writer,
-            collector,
-            maintenance,
-            pace,
-            tick,
-        )
+        self._sql, self._writer, self._collector = sql, writer, collector
+        self._maintenance, self._pace, self._tick = maintenance, pace, tick
         self._cursor = replication.cursor()
         self._writing: Future[Watermark] | None = None
         self._written: Batch | None = None
@@ -66,7 +60,7 @@ class Stream:
         self._maintaining: Future[str | None] | None = None
         self._durable = writer.lsn
         self._opened_at: float | None = None
-        self._committed_at = self._fed_back_at = self._kept_at = time.monotonic()
+        self._committed_at = self._fed_back_at = self._maintained_at = time.monotonic()
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
         """Stream until `stopping`; complete transactions are then made durable.
@@ -152,8 +146,8 @@ class Stream:
                 return
             self._maintaining.result()
             self._maintaining = None
-        if time.monotonic() - self._kept_at >= _UPKEEP_SECONDS:
-            self._kept_at = time.monotonic()
+        if time.monotonic() - self._maintained_at >= _MAINTENANCE_SECONDS:
+            self._maintained_at = time.monotonic()
             self._maintaining = lake.submit(self._maintenance.run_next, busy=self._busy)
 
     def _settle(self, *, block: bool) -> None:

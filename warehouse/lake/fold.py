@@ -58,8 +58,8 @@ def expire(tables: list[DeltaTable], watermarks: DeltaTable, retention_hours: in
     stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     before = watermarks.version()
     watermarks.delete(
-        f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn <"
-        f" {_newest_lsn(watermarks)}"
+        f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+        f" AND lsn < {_newest_lsn(watermarks)}"
     )
     sync_since(watermarks, before)
     for table in [*tables, watermarks]:

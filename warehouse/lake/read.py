@@ -86,8 +86,8 @@ def state_sql(files: TableFiles) -> str:
     keys = ", ".join(quote(name) for name in files.key)
     same_key = " AND ".join(f"tail.{quote(name)} = base.{quote(name)}" for name in files.key)
     tail = (
-        f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn"
-        f" <= {files.lsn}"
+        f"SELECT * FROM ({scan_sql(files.tail, files.schema)})"
+        f" WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
     )
     return f"""
 WITH tail AS MATERIALIZED ({tail}),
