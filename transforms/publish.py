@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.dbt_project import load_manifest
-from warehouse.files import move_into_place
+from warehouse.files import move_into_place, sync
 
 MARTS = "main"
 FEATURES = "features"
@@ -65,12 +65,14 @@ def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datet
         raise TypeError(f"mart_watermark.as_of is {as_of!r}, not a time")
     watermark = {"lsn": lsn_text, "asOf": as_of.isoformat(), "builtAt": built_at.isoformat(), "rows": rows}
     (unfinished / "watermark.json").write_text(json.dumps(watermark, indent=1), encoding="utf-8")
+    for file in unfinished.iterdir():
+        sync(file)
     snapshots.mkdir(exist_ok=True)
-    unfinished.rename(snapshots / name)
+    move_into_place(unfinished, snapshots / name)
     link = folder / ".current"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("snapshots") / name)
-    link.replace(folder / "current")
+    move_into_place(link, folder / "current")
     for old in sorted(path for path in snapshots.iterdir() if path.is_dir())[:-_KEEP_SNAPSHOTS]:
         shutil.rmtree(old)
     return rows

@@ -4,13 +4,13 @@ Souk starts it itself. It listens on loopback only, with a password from the sta
 """
 
 import importlib.util
-import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestration.runtime.errors import RuntimeProblem
 from orchestration.runtime.process import spawn_until_ready
+from warehouse.files import replace_file
 
 
 def redis_binary() -> Path:
@@ -57,10 +57,8 @@ class RedisServer:
             "appendfsync everysec",
             "maxmemory-policy noeviction",
         ]
-        target = self.data_dir / "redis.conf"
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+        # Written before every start, so that it need not survive a power cut.
+        replace_file(self.data_dir / "redis.conf", "\n".join(lines) + "\n", mode=0o600, durable=False)
 
     def start(self, log: Path | None = None, *, timeout: float = 30.0) -> subprocess.Popen[bytes]:
         """Start and return once it answers PING."""
