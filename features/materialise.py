@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
-from features.asof import StoredRows
 from features.columns import ONLINE, columns_hash
 from features.errors import FeatureError
 from features.published import published, watermark
@@ -32,8 +31,9 @@ def materialise(settings: FeatureSettings) -> MaterialiseResult:
 
     Safe to repeat: an older row never replaces a newer one. Raises FeaturesMissing before the first build.
     """
-    from feast import FeatureStore
+    from feast import FeatureStore  # takes seconds to import; `--help` does not need it
 
+    from features.asof import StoredRows
     from features.store import apply, online_config
 
     started = time.perf_counter()

@@ -1,143 +1,18 @@
-"""Lake -> marts and features: one watermark, one private DuckDB file, dbt with its tests, then one rename.
+"""`python -m transforms.build [--json]`: build and publish marts and features at the newest watermark."""
 
-`python -m transforms.build [--json]` builds at the newest watermark.
-"""
-
-import fcntl
 import json
-import shutil
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
-from transforms.dbt_project import run_dbt
-from transforms.derived import attach_co_purchase
-from transforms.errors import LakeNotReady, TransformError
-from transforms.publish import clean_features, connect, publish_features, publish_marts
+from transforms.errors import TransformError
 from transforms.settings import TransformSettings
 from warehouse.command import Json, program
-from warehouse.lake.read import Watermark, attach, latest_watermark
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """What one build published. seconds by phase; rows by table; sizes in bytes."""
-
-    lsn: int
-    lsn_text: str
-    as_of: datetime
-    built_at: datetime
-    marts: Path
-    marts_bytes: int
-    features: Path
-    manifest: Path
-    models: int
-    tests: int
-    rows: dict[str, int]
-    feature_rows: dict[str, int]
-    seconds: dict[str, float]
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values for logs, Dagster metadata and `--json`."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def build(settings: TransformSettings, watermark: Watermark | None = None) -> BuildResult:
-    """Build every mart and feature at one watermark (the newest by default) and publish them.
-
-    Safe to run again after any crash and from several processes: builds wait for each other, leftovers are removed.
-    Raises LakeNotReady without a watermark, BuildFailed when a model or test fails (nothing is published then).
-    """
-    watermark = watermark or latest_watermark(settings.lake_uri)
-    if watermark is None:
-        raise LakeNotReady(
-            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
-        )
-    built_at = datetime.now(UTC)
-    clock = _Stopwatch()
-    with _only_build(settings.build_folder):
-        clean_features(settings.features_folder)
-        private = settings.build_folder / "souk.duckdb"
-        prepare(private, settings.lake_uri, watermark, built_at)
-        clock.lap("attach")
-        run = run_dbt(settings, private)
-        clock.lap("dbt")
-        rows = publish_marts(private, run.manifest, settings.marts_path)
-        clock.lap("publish")
-        feature_rows = publish_features(private, settings.features_folder, watermark.lsn_text, built_at)
-        clock.lap("features")
-        private.unlink()
-    return BuildResult(
-        lsn=watermark.lsn,
-        lsn_text=watermark.lsn_text,
-        as_of=watermark.commit_ts,
-        built_at=built_at,
-        marts=settings.marts_path,
-        marts_bytes=settings.marts_path.stat().st_size,
-        features=settings.features_folder / "current",
-        manifest=run.manifest,
-        models=run.models,
-        tests=run.tests,
-        rows=rows,
-        feature_rows=feature_rows,
-        seconds=clock.laps,
-    )
-
-
-def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """Create a DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark in `build`."""
-    with connect(private) as con:
-        attach(con, lake_uri, watermark, schema="lake")
-        attach_co_purchase(con, lake_uri)
-        con.execute("CREATE SCHEMA build")
-        con.execute(
-            "CREATE TABLE build.watermark (lsn BIGINT, lsn_text VARCHAR, as_of TIMESTAMPTZ, built_at TIMESTAMPTZ)"
-        )
-        con.execute(
-            "INSERT INTO build.watermark VALUES (?, ?, ?, ?)",
-            [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at],
-        )
-
-
-@contextmanager
-def _only_build(folder: Path) -> Iterator[None]:
-    """Lock the build folder and empty it.
-
-    The lock ends with the process, so a killed build never blocks the next.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.iterdir():
-            if left.name != ".lock":
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield
-
-
-class _Stopwatch:
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = round(now - self._last, 3)
-        self._last = now
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Path) else value
 
 
 @program("python -m transforms.build")
 def main(as_json: Json = False) -> int:
     """Build and publish marts and features from the lake."""
+    from transforms.marts import build  # imports Delta and DuckDB, once the options are read
+
     try:
         result = build(TransformSettings())
     except TransformError as error:

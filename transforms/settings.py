@@ -7,7 +7,7 @@ from pydantic import Field
 from warehouse.environment import MartsPath
 from warehouse.places import CONTRACT_PATH, ContractPath, DbtTarget, LakeUri, Places
 
-PACKAGE = Path(__file__).resolve().parent
+DBT_PROJECT = Path(__file__).resolve().parent / "dbt"
 
 
 class TransformSettings(Places):
@@ -17,7 +17,7 @@ class TransformSettings(Places):
     marts_path: MartsPath
     dbt_target: DbtTarget
     contract_path: ContractPath = CONTRACT_PATH
-    dbt_project: Path = PACKAGE / "dbt"
+    dbt_project: Path = DBT_PROJECT
     """The folder of dbt_project.yml."""
     dbt_threads: int = Field(default=2, ge=1)
     """Models that dbt builds at a time."""

@@ -1,4 +1,7 @@
-"""The one way to turn a function into a program: its parameters are the options, its result is the exit status."""
+"""The one way to turn a function into a program: its parameters are the options, its result is the exit status.
+
+The function imports the work, so that `--help` and a wrong option are answered at once.
+"""
 
 import sys
 from collections.abc import Callable, Sequence

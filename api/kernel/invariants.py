@@ -5,6 +5,9 @@ Each noun lists its own in `invariants.py`; `python -m api.operations.invariants
 
 from dataclasses import dataclass
 
+CLEANUP_SECONDS = 60
+"""How late the cleanup may be when nobody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

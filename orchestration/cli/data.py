@@ -15,7 +15,7 @@ from rich.text import Text
 from orchestration.cli.console import err, machine_or_exit, out, problems_as_sentences, run_module, running_or_exit
 from orchestration.runtime.errors import RuntimeProblem
 from transforms.dbt_project import mart_names
-from transforms.settings import TransformSettings
+from transforms.settings import DBT_PROJECT
 
 _SHOWN_ROWS = 200
 
@@ -125,7 +125,7 @@ def verify(
 
 def sql_help() -> str:
     """The help of `souk sql`, with the tables of the dbt project."""
-    tables = ", ".join(mart_names(TransformSettings().dbt_project))
+    tables = ", ".join(mart_names(DBT_PROJECT))
     return f"""Query the published marts with DuckDB, read-only, also while they are rebuilt.
 
     Tables: {tables}.

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.panel import Panel
 
@@ -112,6 +111,8 @@ def _must(module: str, *arguments: str, capture: bool = False) -> str:
 
 def _holds_orders(machine: Machine) -> bool:
     """Whether the database holds orders: a second run must not load a generated marketplace over a real set."""
+    import psycopg  # takes half a second to import; other commands do not need it
+
     with psycopg.connect(machine.database_url) as connection:
         return connection.execute("SELECT FROM orders LIMIT 1").fetchone() is not None
 

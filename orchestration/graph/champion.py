@@ -5,8 +5,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 
 class NotServed(RuntimeError):
     """Serving runs and does not use the champion. The message holds its answer."""
@@ -54,6 +52,8 @@ def confirm_champion(models: Path, serving_url: str | None, *, wait_seconds: flo
     is nothing to confirm: the shop recommends best sellers.
     Raises: NotServed when serving is up and refuses the bundle.
     """
+    import httpx  # takes a quarter of a second to import; `souk` reads this module for its summary only
+
     began = time.monotonic()
     pointer = models / "champion.json"
     if not pointer.is_file():

@@ -10,7 +10,7 @@ import dagster as dg
 
 from orchestration.graph.dbt_graph import DbtModel
 from orchestration.graph.metadata import Materialized, Metadata
-from transforms.build import BuildResult
+from transforms.marts import BuildResult
 
 CHECK = "dbt_tests"
 

@@ -14,7 +14,7 @@ from tests.architecture import rules
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("api", "warehouse", "transforms", "features", "training", "serving", "orchestration", "tests")
 TOP_LEVEL = {*PACKAGES, "docs", ".ci", "pyproject.toml", "README.md", "Makefile", "requirements.lock"}
-HEAVY = {"torch", "pyspark", "dagster", "mlflow", "feast", "polars", "deltalake"}
+HEAVY = {"torch", "pyspark", "dagster", "dbt", "mlflow", "feast", "polars", "deltalake"}
 Rule = Callable[[ast.Module], Iterator[str]]
 
 

@@ -14,8 +14,8 @@ import duckdb
 
 from tests.benchmarks.results import record
 from tests.harness.synthetic_lake import START, random_shop, write_lake
-from transforms.build import prepare
 from transforms.dbt_project import load_manifest, run_dbt
+from transforms.marts import prepare
 from transforms.publish import connect
 from transforms.settings import TransformSettings
 from warehouse.lake.read import Watermark, latest_watermark

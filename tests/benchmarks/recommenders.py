@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.benchmarks.results import record
 from training.data.datasets import BadTrainingData
 from training.data.real_sets import read_set
-from training.recommender.evaluate import Row, evaluate
+from training.recommender.evaluation import Row, evaluate
 from training.recommender.recipes import RECIPES
 from warehouse.logs import configure
 

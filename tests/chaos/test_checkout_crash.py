@@ -20,8 +20,8 @@ import redis
 
 from api import nouns
 from api.kernel.outbox import STREAM
-from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway
+from api.operations.invariants.run import violations
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
 from tests.harness.fleet import Fleet

@@ -19,10 +19,10 @@ from tests.harness.postgres import Migrate, PostgresHarness
 from tests.harness.processes import ROOT
 from warehouse import logs
 from warehouse.cdc.main import Stop, serve
+from warehouse.comparison import Verdict, verify_against_itself, verify_against_postgres
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.read import Watermark, latest_watermark, read_changes
 from warehouse.settings import WarehouseSettings
-from warehouse.verify import Verdict, verify_against_itself, verify_against_postgres
 
 PUBLICATION = "souk_cdc"
 DDL = f"""

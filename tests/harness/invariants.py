@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway
+from api.operations.invariants.run import violations
 
 
 def assert_invariants(

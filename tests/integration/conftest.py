@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.synthetic_lake import START, Row, SyntheticShop, random_shop, write_lake, write_pairs
-from transforms.build import BuildResult, build
+from transforms.marts import BuildResult, build
 from transforms.settings import TransformSettings
 from warehouse.lake.read import Watermark
 

@@ -2,17 +2,17 @@
 not, 2 when it cannot be told."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
-import psycopg
 import typer
 
 from api.kernel.environment import InvalidSettings
+from api.kernel.invariants import CLEANUP_SECONDS
 from api.kernel.settings import load_settings
-from api.operations.invariants.checks import CHECKS
-from api.operations.invariants.gateway import GatewaySilent, ledger_of
-from api.operations.invariants.run import CLEANUP_SECONDS, Result, run_checks
+
+if TYPE_CHECKING:
+    from api.operations.invariants.run import Result
 
 
 def main(
@@ -31,6 +31,13 @@ def main(
     ] = CLEANUP_SECONDS,
 ) -> None:
     """Check every invariant of the shop."""
+    # The driver and all nouns are loaded once the options are read.
+    import psycopg
+
+    from api.operations.invariants.checks import CHECKS
+    from api.operations.invariants.gateway import GatewaySilent, ledger_of
+    from api.operations.invariants.run import run_checks
+
     try:
         settings = load_settings()
         gateways = [ledger_of(name, connection) for name, connection in settings.gateways.items()]
@@ -57,7 +64,7 @@ def main(
     raise typer.Exit(1 if broken else 0)
 
 
-def _print(results: list[Result], skipped: list[str]) -> None:
+def _print(results: "list[Result]", skipped: list[str]) -> None:
     for result in results:
         word = "ok" if result.violation is None else "BROKEN"
         typer.echo(f"{word:<6} {result.check.name:<18} {result.seconds:6.2f} s  {result.check.sentence}")

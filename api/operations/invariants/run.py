@@ -7,12 +7,11 @@ import psycopg
 from psycopg import sql
 
 from api.kernel.clock import monotonic
-from api.kernel.invariants import Check
+from api.kernel.invariants import CLEANUP_SECONDS, Check
 from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import Gateway, copy_ledgers
 
 SAMPLE = 5
-CLEANUP_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
@@ -16,11 +16,10 @@ from api.kernel.clock import now
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
 from api.operations.load.errors import LoadError
-from api.operations.load.marketplace.build import Size, build_marketplace
-from api.operations.load.online_retail.build import build_online_retail
-from api.operations.load.online_retail.files import find_files
-from api.operations.load.run import Outcome, run_load
 from api.pricing.tariff import Tariff
+
+if TYPE_CHECKING:
+    from api.operations.load.run import Outcome
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Fill the shop with history; every invariant holds afterwards."
@@ -41,6 +40,10 @@ def marketplace(
     no_gateway: NoGateway = False,
 ) -> None:
     """A generated marketplace: distinct products, shoppers with tastes, half a year of orders."""
+    # polars and the tables of the shop are loaded once the options are read.
+    from api.operations.load.marketplace.build import Size, build_marketplace
+    from api.operations.load.run import run_load
+
     settings = _settings()
     size = Size(products, shoppers, orders, seed)
     end = until.replace(tzinfo=UTC) if until else now()
@@ -61,9 +64,14 @@ def online_retail(
 
     What cannot be loaded goes to a report.
     """
+    # polars and the tables of the shop, as above
+    from api.operations.load.online_retail.build import build_online_retail
+    from api.operations.load.online_retail.files import find_files
+    from api.operations.load.run import run_load
+
     settings = _settings()
 
-    def load() -> Outcome:
+    def load() -> "Outcome":
         files = find_files(path)
         fingerprint = files.fingerprint()
         build = partial(build_online_retail, files, fingerprint)
@@ -80,7 +88,7 @@ def _settings() -> Settings:
         raise typer.Exit(2) from None
 
 
-def _report(load: Callable[[], Outcome], as_json: bool) -> None:
+def _report(load: "Callable[[], Outcome]", as_json: bool) -> None:
     try:
         outcome = load()
     except LoadError as error:

@@ -29,7 +29,7 @@ def recommender(platform: Platform) -> Materialized:
     from training.data.readers import (
         read_inputs,  # imports torch and mlflow; only the process that runs this step needs them
     )
-    from training.recommender.train import run
+    from training.recommender.training_run import run
 
     settings = platform.training
     try:

@@ -12,8 +12,8 @@ from orchestration.graph.dbt_results import CHECK, build_events, failed_checks
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.recorded import recorded_watermark
 from orchestration.graph.resources import Platform
-from transforms.build import build
 from transforms.errors import BuildFailed
+from transforms.marts import build
 from transforms.settings import TransformSettings
 
 MODELS = read_project(TransformSettings().dbt_project)
@@ -52,7 +52,7 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
 )
 def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized]:
     """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
-    from transforms.spark.run import run  # imports pyspark; only the process that runs this step needs it
+    from transforms.spark.jobs import run  # imports pyspark; only the process that runs this step needs it
 
     done = run(platform.transforms, recorded_watermark(context.instance, platform))
     for name in _SPARK:

@@ -9,10 +9,11 @@ from orchestration.graph.assets.lake import lake_tables
 from orchestration.graph.metadata import Metadata
 from orchestration.graph.recorded import recorded_rows
 from orchestration.graph.resources import Platform
-from warehouse.verify import verify_against_postgres
+from warehouse.comparison import verify_against_postgres
 
 EQUALS = "equals_postgres"
 _LAG_SECONDS = 300.0
+_WAIT_SECONDS = 60.0
 _FILLED = ("orders", "order_items", "products", "product_variants", "categories", "users")
 
 
@@ -26,7 +27,9 @@ _FILLED = ("orders", "order_items", "products", "product_variants", "categories"
 def lake_equals_postgres(platform: Platform) -> Iterator[dg.AssetCheckResult]:
     """Every published table, hashed on both sides inside one exported snapshot."""
     settings = platform.warehouse
-    verdict = verify_against_postgres(settings.source_url, settings.lake_uri, platform.contract())
+    verdict = verify_against_postgres(
+        settings.source_url, settings.lake_uri, platform.contract(), wait_seconds=_WAIT_SECONDS
+    )
     for table in verdict.tables:
         metadata: Metadata = {
             "lsn": verdict.lsn,

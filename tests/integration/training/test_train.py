@@ -23,7 +23,7 @@ from training.recommender.models.retrieval import SCORE_INPUTS, propose
 from training.recommender.models.sequential import fit_sequential
 from training.recommender.ranking import RankedScorer
 from training.recommender.recipes import tiny
-from training.recommender.train import AlreadyTraining, TrainResult, run
+from training.recommender.training_run import AlreadyTraining, TrainResult, run
 from training.registry.pointer import champion_of
 from training.registry.register import ALIAS, client_of, rollback
 from training.settings import TrainingSettings

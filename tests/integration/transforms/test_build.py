@@ -19,18 +19,18 @@ from typer.testing import CliRunner
 from orchestration.cli import app
 from tests.harness.synthetic_lake import START, Row, SyntheticShop, write_lake, write_pairs
 from tests.integration.conftest import BuiltMarts, transform_settings
-from transforms.build import build, prepare
 from transforms.dbt_project import load_manifest, mart_names, run_dbt
 from transforms.errors import BuildFailed, LakeNotReady
+from transforms.marts import build, prepare
 from transforms.publish import connect
-from transforms.settings import PACKAGE, TransformSettings
+from transforms.settings import DBT_PROJECT, TransformSettings
 from warehouse.lake.derived import derived_uri
 
 SELLER_DAY = (
     "SELECT seller_id, order_date, orders, units, gross_sales, cancelled_orders, cancelled_sales,"
     " returned_units, returned_amount, net_sales"
 )
-MARTS = set(mart_names(PACKAGE / "dbt"))
+MARTS = set(mart_names(DBT_PROJECT))
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
 from transforms.spark.co_purchase import COLUMNS, co_purchase
 from transforms.spark.interactions import interaction_sequences
+from transforms.spark.jobs import run
 from transforms.spark.lake import current_state
-from transforms.spark.run import run
 from transforms.spark.session import spark_session
 from warehouse.contract import load_contract
 from warehouse.lake.catalog import ensure_changes, ensure_current
@@ -208,7 +208,7 @@ def test_spark_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
     for name in ("SOUK_LAKE_URI", "SOUK_MARTS_PATH", "SOUK_DBT_TARGET"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SOUK_HOME", str(tmp_path))
-    monkeypatch.setattr("transforms.spark.run.run", partial(run, spark=spark))
+    monkeypatch.setattr("transforms.spark.jobs.run", partial(run, spark=spark))
 
     with dg.DagsterInstance.ephemeral() as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization("orders", metadata={"lsn": 77}))

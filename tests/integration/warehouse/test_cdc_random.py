@@ -10,9 +10,9 @@ import pytest
 from tests.harness.cdc import CdcLab
 from tests.harness.cdc_workload import Workload
 from tests.harness.postgres import PostgresHarness
+from warehouse.comparison import verify_against_itself
 from warehouse.lake.lsn import parse_lsn
 from warehouse.lake.read import watermark_at, watermarks
-from warehouse.verify import verify_against_itself
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from tests.harness.cdc import CdcLab
 from tests.harness.postgres import PostgresHarness
+from warehouse.comparison import verify_against_itself
 from warehouse.lake.read import attach, connect, latest_watermark, read_changes, read_current, watermark_at
-from warehouse.verify import verify_against_itself
 
 A = "00000000-0000-7000-8000-00000000000"
 

@@ -10,9 +10,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # the wheel has no types
 
 from tests.harness.processes import ROOT
-from transforms.settings import PACKAGE
+from transforms.settings import DBT_PROJECT
 
-MARTS = PACKAGE / "dbt" / "models" / "marts"
+MARTS = DBT_PROJECT / "models" / "marts"
 PACKAGES = ("api", "features", "orchestration", "serving", "training", "transforms", "warehouse")
 # A mart in SQL: after FROM or JOIN, or with the name of its schema or database.
 _READ = re.compile(r"(?:\b(?:from|join)\s+|\b\w+\.)((?:dim|fct|mart)_\w+)", re.IGNORECASE)

@@ -1,7 +1,5 @@
-"""Programs made of functions: options, exit status, and what is said of a wrong variable; and the product's own."""
+"""Programs made of functions: options, exit status, and what is said of a wrong variable."""
 
-import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Annotated, get_args
@@ -9,7 +7,6 @@ from typing import Annotated, get_args
 import pytest
 import typer
 
-from tests.harness.processes import ROOT
 from warehouse.command import Json, program
 from warehouse.environment import InvalidSettings
 
@@ -66,38 +63,6 @@ def test_without_arguments_the_command_line_counts(
     monkeypatch.setattr(sys, "argv", ["example", "--count", "2"])
     assert main() == 2
     assert capsys.readouterr().out == "2 None False\n"
-
-
-@pytest.mark.parametrize(
-    ("module", "options"),
-    [
-        ("features.materialise", {"--json"}),
-        ("orchestration.graph.pipeline", {"--json", "--quick", "--from-start"}),
-        ("training.recommender.evaluate", {"--data", "--json", "--recipe"}),
-        ("training.recommender.train", {"--data", "--recipe"}),
-        ("transforms.build", {"--json"}),
-        ("transforms.spark.run", {"--json"}),
-        ("warehouse.verify", {"--at", "--json", "--wait"}),
-    ],
-)
-def test_the_options_of_a_program(module: str, options: set[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"Usage: python -m {module} " in done.stdout
-    assert set(re.findall(r"^ +(--[a-z-]+)", done.stdout, re.MULTILINE)) == options | {"--help"}
-
-
-def test_no_package_reads_its_command_line_by_hand() -> None:
-    packages = ("api", "features", "orchestration", "serving", "training", "transforms", "warehouse")
-    by_hand = [
-        path.relative_to(ROOT).as_posix()
-        for package in packages
-        for path in (ROOT / package).rglob("*.py")
-        if re.search(r"\bargparse\b|\bsys\.argv\b", path.read_text(encoding="utf-8"))
-    ]
-    assert by_hand == []
 
 
 def test_a_recipe_is_one_of_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from tests.harness.cdc import CdcLab
 from tests.harness.postgres import PostgresHarness, migrate_with_alembic
 from tests.harness.sales_history import CURRENCIES, DAYS, FIRST_DAY, SalesHistory
 from tests.integration.conftest import transform_settings
-from transforms.build import build
+from transforms.marts import build
 from transforms.settings import TransformSettings
 from warehouse.settings import WarehouseSettings
 

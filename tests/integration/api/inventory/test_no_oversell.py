@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway
+from api.operations.invariants.run import violations
 from tests.harness.api import PLAIN, Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.fleet import Fleet

@@ -11,9 +11,9 @@ import httpx
 import psycopg
 import pytest
 
-from api.operations.invariants import violations
 from api.operations.invariants.checks import CHECKS
 from api.operations.invariants.gateway import Gateway
+from api.operations.invariants.run import violations
 from tests.harness.api import ROOT, Server
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
 from tests.harness.history import TINY, load, loaded, tiny_marketplace

@@ -21,8 +21,8 @@ from api.kernel.context import Context, open_context
 from api.kernel.failpoints import FailpointError
 from api.kernel.idempotency import RequestKey
 from api.kernel.settings import Settings
-from api.operations.invariants import violations
 from api.operations.invariants.gateway import Gateway as Ledger
+from api.operations.invariants.run import violations
 from api.orders.commands.cancel import cancel_order
 from api.orders.refunds import settle_refunds
 from api.orders.schemas import CancelOrder
