@@ -11,9 +11,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tests.benchmarks import render as figures
 from tests.harness.processes import ROOT
+from warehouse.command import program
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,11 @@ GENERATED: tuple[Generated, ...] = (
 )
 
 
-def main(arguments: list[str]) -> int:
-    """Write what is stale, or only say so. Exit status 1 when `--check` found something."""
-    check = "--check" in arguments
+@program("python -m tests.generate")
+def main(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when something is stale.")] = False,
+) -> int:
+    """Render every generated file that is stale."""
     stale = []
     for item in GENERATED:
         if item.stale():
@@ -121,4 +127,4 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    raise SystemExit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import psycopg
+import typer
 from psycopg2.extras import REPLICATION_LOGICAL
 
 from orchestration.runtime.postgres import postgres_bin
@@ -32,6 +34,7 @@ from warehouse.cdc.maintenance import Cadence, Maintenance
 from warehouse.cdc.recover import Server, snapshot_all
 from warehouse.cdc.slot import connect_replication, connect_sql, identify, published
 from warehouse.cdc.stream import Pace, Stream
+from warehouse.command import program
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import latest_watermark, read_changes
@@ -281,8 +284,9 @@ def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, change
         )  # fmt: skip
 
 
-def main(changes: int = CHANGES) -> None:
-    """The whole run; JSON lines on stdout."""
+@program("python -m tests.benchmarks.cdc")
+def main(changes: Annotated[int, typer.Argument(help="How many changes to stream.")] = CHANGES) -> int:
+    """Measure the snapshot, the stream and its latency; JSON lines on stdout."""
     with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres", fsync=True) as server:
         name = server.fresh_database(None)
         url = server.url(name, role="postgres")
@@ -308,7 +312,8 @@ def main(changes: int = CHANGES) -> None:
             connection.execute("insert into sales (sale_id) values (0)")
         measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))
         measure_latency(url, Path(folder))
+    return 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else CHANGES)
+    sys.exit(main())

@@ -6,7 +6,6 @@ they need. `limit` is the same process answering `/health/live` in the same run:
 set.
 """
 
-import argparse
 import itertools
 import os
 import random
@@ -17,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import psycopg
+import typer
 
 from orchestration.runtime.machine import Machine, load_machine
 from orchestration.settings import load_settings
@@ -27,6 +28,7 @@ from tests.benchmarks.results import ROOT, record
 from tests.harness.api import Server, api_of
 from tests.harness.postgres import running_postgres
 from tests.harness.redis import running_redis
+from warehouse.command import program
 
 REQUESTS = 200
 ORDERS = 60
@@ -150,16 +152,22 @@ def measure(api: httpx.Client) -> None:
     report("place an order, paid", ORDERS, order)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--platform", action="store_true", help="recommendations on the running platform of SOUK_HOME")
-    if not parser.parse_args().platform:
+@program("python -m tests.benchmarks.latency")
+def main(
+    platform: Annotated[
+        bool, typer.Option("--platform", help="Recommendations on the running platform of SOUK_HOME.")
+    ] = False,
+) -> int:
+    """Measure how long a shopper waits for each kind of request."""
+    if not platform:
         measure_shop()
-        return
+        return 0
     machine = load_machine(load_settings())
     if machine is None:
-        sys.exit("nothing runs here: `make demo` first")
+        sys.stderr.write("nothing runs here: `make demo` first\n")
+        return 1
     measure_recommendations(machine)
+    return 0
 
 
 def measure_shop() -> None:
@@ -205,4 +213,4 @@ def measure_shop() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

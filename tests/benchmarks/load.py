@@ -10,13 +10,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import psycopg
+import typer
 
 from api.operations.load.copy import copy_statement
 from tests.benchmarks.results import record
 from tests.harness.history import load_process, loaded
 from tests.harness.postgres import PostgresHarness, running_postgres
+from warehouse.command import program
 
 # In an order that satisfies the foreign keys.
 TABLES = (
@@ -124,8 +127,14 @@ def measure(server: PostgresHarness, folder: Path, arguments: tuple[str, ...]) -
     )
 
 
-def main() -> int:
-    wanted = sys.argv[1:] or ["marketplace"]
+@program("python -m tests.benchmarks.load")
+def main(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[marketplace] [online-retail PATH]", help="The sets to load.")
+    ] = None,
+) -> int:
+    """Measure the load of each set; without arguments, of the marketplace."""
+    wanted = wanted or ["marketplace"]
     sets: list[tuple[str, ...]] = [("marketplace",)] if "marketplace" in wanted else []
     if "online-retail" in wanted:
         sets.append(("online-retail", wanted[wanted.index("online-retail") + 1]))
@@ -138,4 +147,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -5,36 +5,41 @@ its format. Each line is one protocol and model: `ours` is NDCG@10 on test, `lim
 same cases. The line also holds all other metrics. Without data sets it says so and exits 0.
 """
 
-import argparse
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tests.benchmarks.results import record
 from training.data.datasets import BadTrainingData
 from training.data.real_sets import read_set
 from training.recommender.evaluation import Row, evaluate
-from training.recommender.recipes import RECIPES
+from training.recommender.recipes import RECIPES, RecipeName
+from warehouse.command import program
 from warehouse.logs import configure
 
 
-def main() -> int:
+@program("python -m tests.benchmarks.recommenders")
+def main(
+    data_path: Annotated[Path, typer.Option("--data", help="A real set, or a folder of them.")] = Path(
+        "../shared/data/recsys"
+    ),
+    recipe_name: Annotated[RecipeName, typer.Option("--recipe", help="The recipe to fit.")] = "steady",
+) -> int:
     """Evaluate and record."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/recsys"))
-    parser.add_argument("--recipe", choices=sorted(RECIPES), default="steady")
-    options = parser.parse_args()
     configure("info")
-    if not options.data.is_dir():
-        sys.stderr.write(f"{options.data}: not there, nothing to measure\n")
+    if not data_path.is_dir():
+        sys.stderr.write(f"{data_path}: not there, nothing to measure\n")
         return 0
-    for folder in (options.data, *sorted(path for path in options.data.iterdir() if path.is_dir())):
+    for folder in (data_path, *sorted(path for path in data_path.iterdir() if path.is_dir())):
         try:
             data = read_set(folder)
         except BadTrainingData as error:
             sys.stderr.write(f"skipped: {error}\n")
             continue
-        recipe = RECIPES[options.recipe]()
-        record_rows(evaluate(data, recipe), recipe=options.recipe, seed=recipe.seed, data_hash=data.data_hash()[:16])
+        recipe = RECIPES[recipe_name]()
+        record_rows(evaluate(data, recipe), recipe=recipe_name, seed=recipe.seed, data_hash=data.data_hash()[:16])
     return 0
 
 
@@ -76,4 +81,4 @@ def _metrics(row: Row) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())
