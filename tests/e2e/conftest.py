@@ -1,4 +1,4 @@
-"""One tiny platform for all end-to-end tests of a run: bringing it up costs more than the tests."""
+"""One small platform for all end-to-end tests of a run: to start it costs more than the tests."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ import pytest
 from tests.harness.platform import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Everything `souk demo` starts and makes, stopped at the end. Tests leave it healthy.
+    """Everything `souk demo` starts and makes, stopped after the last test of this folder: its thirteen processes would
+    slow down the tests that follow. Tests leave it healthy.
 
     SOUK_TEST_HOME names a state directory that a demo made already: minutes less while a test is written. It is left
     running.

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-# A costly session fixture -> the unit of every test that uses it.
+# A costly fixture of a session or a folder -> the unit of every test that uses it.
 SHARED_BY_FIXTURE = {"built_marts": "marts", "platform": "platform"}
 UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
