@@ -1,10 +1,17 @@
 """Negative controls: the product with one guard removed. A test that passes on the mutant proves nothing."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from unittest.mock import patch
 from uuid import uuid4
 
+from api.checkout.quote import make_plan
+from api.checkout.saga import driver
+from api.checkout.saga.lease import LeasedCheckout
+from api.checkout.schemas import Plan
 from api.inventory import statements
+from api.kernel.context import Context
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 
@@ -18,8 +25,16 @@ UNGUARDED_CONSTRAINTS = (
 def read_then_write() -> None:
     """Take stock without a guard: subtract from the value that was read before, without a condition.
 
-    The database's CHECK constraints must be dropped too.
+    The database's CHECK constraints must be dropped too. A second passes between the read and the write, so that buyers
+    overlap on a busy machine as well.
     """
+
+    async def read_early(ctx: Context, checkout: LeasedCheckout) -> Plan:
+        plan = await make_plan(ctx, checkout)
+        await asyncio.sleep(1)
+        return plan
+
+    patch.object(driver, "make_plan", read_early).start()
     check = _one_line(statements.HOLD_CHECK)
     start = check.index("feasible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
