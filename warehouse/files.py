@@ -10,7 +10,7 @@ from uuid import uuid4
 
 
 def replace_file(path: Path, content: str | bytes, *, mode: int = 0o666, durable: bool = True) -> None:
-    """Write `content` beside `path` and rename it onto `path`; on a failure `path` stays as it was and nothing is left.
+    """Write `content` next to `path` and rename it to `path`; a failure leaves `path` as it was and no other file.
 
     `mode` is narrowed by the process's umask. Without `durable` a power cut may lose the newest content: for what is
     written every second and worth nothing after a restart.

@@ -36,7 +36,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I8-imported",
-        "an event of loaded history counts as delivered, so nobody is told of it",
+        "every event of loaded history is marked as published, so it is not sent",
         "SELECT event_id, event_type FROM outbox_events WHERE origin = 'import' AND published_at IS NULL",
     ),
     Check(

@@ -68,7 +68,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I7-returns",
-        "nobody returns more of a line than was bought",
+        "no more units of a line are returned than were bought",
         """
         SELECT i.order_item_id, i.quantity, r.returned
         FROM order_items i

@@ -8,7 +8,7 @@ app = typer.Typer(
     name="souk",
     help=(
         "Run Souk, a marketplace with its analytics, features and recommenders, on this machine.\n\nEverything it makes"
-        " lies in one state directory: SOUK_HOME, or .souk beside the code. [bold]souk up[/] starts it, [bold]souk"
+        " is in one state directory: SOUK_HOME, or .souk in the checkout. [bold]souk up[/] starts it, [bold]souk"
         " status[/] shows it, [bold]souk down[/] stops it; [bold]souk demo[/] is all of it.\n\nResults go to stdout,"
         " progress and problems to stderr. Exit status: 0 done, 1 a problem, said in words, 2 a wrong option or value,"
         " 130 ctrl-c. The environment names what is not embedded (DATABASE_URL, REDIS_URL, MLFLOW_TRACKING_URI) and"

@@ -19,7 +19,7 @@ ADDRESS = {"street": "1 Market Street", "city": "Springfield", "state": "IL", "z
 
 
 def buy(api: httpx.Client, seller_id: str) -> dict[str, Any]:
-    """Register, search nothing up, put one in the cart, order it: the order with the line's price beside it."""
+    """Register, put one unit in the cart and order it. Returns the order with the line's `price` and the `headers`."""
     account = {
         "email": f"shopper-{uuid4().hex[:8]}@example.com",
         "password": "a long enough passphrase",

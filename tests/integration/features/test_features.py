@@ -152,7 +152,7 @@ def test_the_online_row_is_the_stored_row_bit_for_bit(
 
 
 def test_the_registry_holds_the_list(built_marts: BuiltMarts, redis_url: str, tmp_path: Path) -> None:
-    """What Feast is kept for beside the layout in Redis: anybody can look up views, columns, owners and the hash."""
+    """Feast's registry names views, columns, owners and the hash, for readers other than serving."""
     settings = FeatureSettings(
         home=built_marts.settings.home, redis_url=redis_url, feast_registry_url=str(tmp_path / "registry.db")
     )

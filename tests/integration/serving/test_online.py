@@ -38,7 +38,7 @@ def serving(home: Path, redis: RedisHarness) -> Iterator[ServingProcess]:
     with running_serving(home, redis.url) as process:
         wait_for(
             lambda: process.for_you("bob")["source"] == "personal", 120
-        )  # Feast is imported beside the first answers
+        )  # Feast is imported during the first answers
         yield process
 
 

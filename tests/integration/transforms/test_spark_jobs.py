@@ -198,7 +198,7 @@ def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
 def test_spark_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lake has moved on since: nothing of the newer state may be in the pairs or beside them."""
+    """The lake has a newer watermark by then; no row of the newer state is in the pairs or the marts."""
     settings = transform_settings(tmp_path)
     shop = random_shop(5)
     write_lake(tmp_path / "lake", shop.rows, lsn=77, as_of=START + timedelta(days=70))

@@ -19,7 +19,7 @@ KEY = {"idempotency_keys"}
 ABANDON = STOCK | ORDER | KEY
 DECLINED = PaymentDeclined("Use another payment method.", extra={"reason": "card_declined"})
 AWAY = PaymentUnavailable("The payment provider does not answer.")
-# Transition -> (tables written beside the checkout and the outbox, events in order).
+# Transition -> (tables written besides the checkout and the outbox, events in order).
 WRITTEN: dict[tuple[str, Outcome], tuple[set[str], list[str]]] = {
     ("started", Outcome.PLANNED): (STOCK, ["StockReserved"]),
     ("started", Outcome.REFUSED): (KEY, []),
