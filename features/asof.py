@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from features.columns import (
     BY_NAME,
-    CREATED_TIMESTAMP,
-    EVENT_TIMESTAMP,
     KEYS,
     MODELS,
     SHOP_ID,
@@ -29,54 +31,67 @@ from features.columns import (
     entity_of,
     numeric_columns,
 )
+from features.runs import EntityRuns
 
-_POLARS: dict[Dtype, pl.DataType] = {
-    "int64": pl.Int64(),
-    "float64": pl.Float64(),
-    "bool": pl.Boolean(),
-    "string": pl.String(),
-    "strings": pl.List(pl.String),
+_ARROW: dict[Dtype, pa.DataType] = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "string": pa.string(),
+    "strings": pa.list_(pa.string()),
 }
-_Operand = TypeVar("_Operand", float, pl.Expr)
+_Operand = TypeVar("_Operand", float, npt.NDArray[np.int64])
 
 
 class StoredRows:
     """The stored rows of some dbt models: one per entity and instant at which a feature changed."""
 
-    def __init__(self, frames: Mapping[str, pl.DataFrame]) -> None:
-        """frames: dbt model -> its rows (join key, event and creation time, stored columns), in any order."""
-        # Sorted by time: the rows known at an instant are a prefix, and an entity's row is its last one in that prefix.
-        self.frames = {
-            model: _in_utc(frame).sort(EVENT_TIMESTAMP, CREATED_TIMESTAMP, maintain_order=True)
-            for model, frame in frames.items()
-        }
+    def __init__(self, tables: Mapping[str, pa.Table]) -> None:
+        """tables: dbt model -> its rows (join key, event and creation time, stored columns), in any order."""
+        self.tables = dict(tables)
+        self._runs = {model: EntityRuns(table, KEYS[entity_of(model)]) for model, table in tables.items()}
 
     @classmethod
     def read(cls, folder: Path, models: Iterable[str] = MODELS) -> "StoredRows":
-        """The files of one published set. Raises FileNotFoundError for a model without a file."""
-        return cls({model: pl.read_parquet(folder / f"{model}.parquet") for model in models})
+        """All rows of the files of one published set. Raises FileNotFoundError for a model without a file."""
+        tables = {}
+        for model in models:
+            with _open(folder, model) as file:
+                tables[model] = file.read()
+        return cls(tables)
 
-    def newest(self, model: str, at: datetime | None = None) -> pl.DataFrame:
+    @classmethod
+    def read_newest(cls, folder: Path, models: Iterable[str]) -> "StoredRows":
+        """The newest row of every entity only, in the memory of one row group. Raises FileNotFoundError as `read`."""
+        tables = {}
+        for model in models:
+            key = KEYS[entity_of(model)]
+            with _open(folder, model) as file:
+                newest = EntityRuns(file.read(EntityRuns.columns(key)), key).newest()
+                tables[model] = _take_rows(file, np.sort(newest))
+        return cls(tables)
+
+    def newest(self, model: str, at: datetime | None = None) -> pa.Table:
         """The newest row of every entity at or before `at`, or of all rows when `at` is None.
 
         Of two rows with the same instant the one computed later is used.
         """
-        frame = self.frames[model]
-        if at is not None:
-            frame = frame.head(int(frame[EVENT_TIMESTAMP].search_sorted(at, side="right")))
-        return frame.unique(KEYS[entity_of(model)], keep="last", maintain_order=True)
+        rows = self._runs[model].newest(at)
+        found = self.tables[model].take(pa.array(rows[rows >= 0]))
+        key = KEYS[entity_of(model)]
+        return found.set_column(found.column_names.index(key), key, found[key].cast(pa.string()))
 
     def shop(self, at: datetime | None = None) -> dict[str, Value]:
         """The shop's own columns at `at`."""
         stored: dict[str, Value | None] = {}
         for model in self._models_of("shop"):
-            own = self.newest(model, at).filter(pl.col(KEYS["shop"]) == SHOP_ID)
-            stored |= next(own.iter_rows(named=True), {})
+            rows = self.tables[model].take(self._runs[model].rows_of([SHOP_ID], at))
+            stored |= rows.to_pylist()[0]
         return complete("shop", stored, {})
 
     def as_of(
         self, entity: Entity, ids: Sequence[str], at: datetime | None = None, names: Sequence[str] | None = None
-    ) -> pl.DataFrame:
+    ) -> pa.Table:
         """Row i: the values of ids[i] known at `at`; the entity's columns in the list's order, or `names`.
 
         No value is null: a value that is not stored is the column's default. An entity without a row has defaults only,
@@ -84,25 +99,22 @@ class StoredRows:
         """
         wanted = entity_columns(entity) if names is None else tuple(BY_NAME[name] for name in names)
         needed = {part for column in wanted for part in column.minus or (column.name,)}
-        key, shop = KEYS[entity], self.shop(at)
-        found = pl.DataFrame({key: list(ids)}, schema={key: pl.String})
+        shop = self.shop(at)
+        stored: dict[str, pa.ChunkedArray] = {}
         for model in self._models_of(entity):
-            stored = [column.name for column in columns_of(model) if column.name in needed]
-            rows = self.newest(model, at).select(pl.col(key).cast(pl.String), *stored)
-            found = found.join(rows, on=key, how="left", maintain_order="left")
+            rows = self._runs[model].rows_of(ids, at)
+            held = [column.name for column in columns_of(model) if column.name in needed]
+            stored |= {name: self.tables[model][name].take(rows) for name in held}
         values = {
-            name: _column_filled(BY_NAME[name], found) if name not in shop else pl.lit(shop[name]) for name in needed
+            name: pa.repeat(_scalar(BY_NAME[name], shop[name]), len(ids))
+            if name in shop
+            else _column_filled(BY_NAME[name], stored.get(name), len(ids))
+            for name in needed
         }
-        complete_rows = found.with_columns(
-            (request_time(*(values[part] for part in column.minus)) if column.minus else values[column.name])
-            .cast(_POLARS[column.dtype])
-            .alias(column.name)
-            for column in wanted
-        )
-        return complete_rows.select(column.name for column in wanted)
+        return pa.table({column.name: _column_value(column, values) for column in wanted})
 
     def _models_of(self, entity: Entity) -> list[str]:
-        return [model for model in self.frames if entity_of(model) == entity]
+        return [model for model in self.tables if entity_of(model) == entity]
 
 
 def complete(entity: Entity, stored: Mapping[str, Value | None], shop: Mapping[str, Value | None]) -> dict[str, Value]:
@@ -142,27 +154,55 @@ def number(value: Value) -> float:
     return float(value)
 
 
+def matrix(rows: pa.Table, names: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Numeric columns of complete rows as [rows, names], as a model takes them."""
+    values = np.empty((rows.num_rows, len(names)), dtype=np.float32)
+    for place, name in enumerate(names):
+        values[:, place] = rows[name].cast(pa.float64()).to_numpy()
+    return values
+
+
 def _filled(column: FeatureColumn, value: Value | None) -> Value:
     """A stored value, or the default where there is none (null, or not a number)."""
     missing = value is None or (isinstance(value, float) and math.isnan(value))
     return column.default if missing or value is None else value
 
 
-def _column_filled(column: FeatureColumn, frame: pl.DataFrame) -> pl.Expr:
-    """`_filled` for a whole column; `column` is absent when no row was read."""
-    kind = _POLARS[column.dtype]
-    default = pl.lit(list(column.default) if isinstance(column.default, tuple) else column.default, dtype=kind)
-    if column.name not in frame.columns:
-        return default
-    stored = pl.col(column.name).cast(kind)
-    return (stored.fill_nan(None) if column.dtype == "float64" else stored).fill_null(default)
+def _column_filled(column: FeatureColumn, stored: pa.ChunkedArray | None, size: int) -> pa.Array:
+    """`_filled` for a whole column; stored: None when the column was not read."""
+    default = _scalar(column, column.default)
+    if stored is None:
+        return pa.repeat(default, size)
+    values = stored.combine_chunks().cast(default.type)
+    if column.dtype == "float64":
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, default.type), values)
+    return pc.coalesce(values, default)
 
 
-def _in_utc(frame: pl.DataFrame) -> pl.DataFrame:
-    """Times as aware UTC times."""
-    stamps = []
-    for name in (EVENT_TIMESTAMP, CREATED_TIMESTAMP):
-        kind, stamp = frame.schema[name], pl.col(name)
-        aware = isinstance(kind, pl.Datetime) and kind.time_zone is not None
-        stamps.append(stamp.dt.convert_time_zone("UTC") if aware else stamp.dt.replace_time_zone("UTC"))
-    return frame.with_columns(stamps)
+def _column_value(column: FeatureColumn, values: Mapping[str, pa.Array]) -> pa.Array:
+    """A stored column, or the formula of a request-time one."""
+    if column.minus is None:
+        return values[column.name]
+    minuend, subtrahend = (values[part].to_numpy() for part in column.minus)
+    return pa.array(request_time(minuend, subtrahend)).cast(_ARROW[column.dtype])
+
+
+def _scalar(column: FeatureColumn, value: Value) -> pa.Scalar:
+    return pa.scalar(list(value) if isinstance(value, tuple) else value, _ARROW[column.dtype])
+
+
+def _open(folder: Path, model: str) -> pq.ParquetFile:
+    """A model's file. Its texts repeat, so they are read as numbers of a dictionary."""
+    texts = [column.name for column in columns_of(model) if column.dtype == "string"]
+    return pq.ParquetFile(folder / f"{model}.parquet", read_dictionary=[KEYS[entity_of(model)], *texts])
+
+
+def _take_rows(file: pq.ParquetFile, rows: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows of a file, in ascending order, one row group in memory at a time."""
+    parts, start = [file.schema_arrow.empty_table()], 0
+    for group in range(file.num_row_groups):
+        part = file.read_row_group(group)
+        inside = rows[(rows >= start) & (rows < start + part.num_rows)] - start
+        parts.append(part.take(pa.array(inside)))
+        start += part.num_rows
+    return pa.concat_tables(parts)

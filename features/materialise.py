@@ -45,10 +45,10 @@ def materialise(settings: FeatureSettings) -> MaterialiseResult:
     rows: dict[str, int] = {}
     stored = StoredRows.read(folder, ONLINE)
     for model in ONLINE:
-        frame = stored.newest(model)
-        if len(frame):
-            store.write_to_online_store(model, frame.to_pandas())
-        rows[model] = len(frame)
+        newest = stored.newest(model)
+        if newest.num_rows:
+            store.write_to_online_store(model, newest.to_pandas())
+        rows[model] = newest.num_rows
     seconds = {"apply": round(applied - started, 3), "write": round(time.perf_counter() - applied, 3)}
     return MaterialiseResult(mark.lsn_text, mark.as_of, columns_hash(), rows, seconds)
 

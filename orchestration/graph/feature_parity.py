@@ -28,7 +28,7 @@ def compare_online(settings: FeatureSettings, sample: int = 100, seed: int = 0) 
     try:
         for entity in dict.fromkeys(entity_of(model) for model in ONLINE):
             ids = _sample(stored, entity, sample, seed)
-            offline = stored.as_of(entity, ids).to_dicts()
+            offline = stored.as_of(entity, ids).to_pylist()
             for key, past, row in zip(ids, offline, store.read(entity, ids), strict=True):
                 compared += len(past)
                 differing += _differences(f"{entity} {key}", past, row.values)
@@ -39,7 +39,10 @@ def compare_online(settings: FeatureSettings, sample: int = 100, seed: int = 0) 
 
 def _sample(stored: StoredRows, entity: Entity, size: int, seed: int) -> list[str]:
     """A random sample of ids that have a row."""
-    known = {str(key) for model in ONLINE if entity_of(model) == entity for key in stored.newest(model)[KEYS[entity]]}
+    known: set[str] = set()
+    for model in ONLINE:
+        if entity_of(model) == entity:
+            known.update(stored.newest(model)[KEYS[entity]].to_pylist())
     return sorted(random.Random(seed).sample(sorted(known), min(size, len(known))))  # noqa: S311 - a sample, not a secret
 
 

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import polars as pl
+import pyarrow as pa
 
-from features.asof import StoredRows, complete, numbers
-from features.columns import KEYS, Value, numeric_columns
+from features.asof import StoredRows, complete, matrix, numbers
+from features.columns import KEYS, numeric_columns
 from serving.arrays import Floats, Mask
 from warehouse.logs import get_logger
 
@@ -39,9 +38,7 @@ class ProductFeatures:
 
 def empty_features() -> ProductFeatures:
     """The features before the first features job: no products, and a shop without a trading day."""
-    names = [column.name for column in numeric_columns("product")]
-    nothing = pl.DataFrame(schema=[*names, "product__category_id"])
-    return _features((), nothing, complete("shop", {}, {}))
+    return _features((), StoredRows({}))
 
 
 class ProductFeaturesReader:
@@ -63,7 +60,7 @@ class ProductFeaturesReader:
         self._seen = folder
         try:
             features = read_product_features(folder)
-        except (OSError, LookupError, ValueError, pl.exceptions.PolarsError) as error:
+        except (OSError, LookupError, ValueError, pa.ArrowException) as error:
             _log.error("product features unreadable", folder=folder.name, error=f"{type(error).__name__}: {error}")
             return None
         self.read_at = time.time()
@@ -72,22 +69,21 @@ class ProductFeaturesReader:
 
 def read_product_features(folder: Path) -> ProductFeatures:
     """The newest values of every product that has a row in one published set."""
-    stored = StoredRows.read(folder, _MODELS)
-    product_ids = stored.newest("features_product")[KEYS["product"]].cast(pl.String).to_list()
-    return _features(tuple(product_ids), stored.as_of("product", product_ids), stored.shop())
+    stored = StoredRows.read_newest(folder, _MODELS)
+    return _features(tuple(stored.newest("features_product")[KEYS["product"]].to_pylist()), stored)
 
 
-def _features(product_ids: tuple[str, ...], frame: pl.DataFrame, shop: Mapping[str, Value]) -> ProductFeatures:
-    """frame: a row per product, complete."""
+def _features(product_ids: tuple[str, ...], stored: StoredRows) -> ProductFeatures:
+    rows, shop = stored.as_of("product", product_ids), stored.shop()
     columns = tuple(column.name for column in numeric_columns("product"))
-    values_PF = frame.select(pl.col(columns).cast(pl.Float64)).to_numpy().astype(np.float32)
+    values_PF = matrix(rows, columns)
     return ProductFeatures(
         product_ids=product_ids,
         columns=columns,
-        values_PF=np.ascontiguousarray(values_PF),
+        values_PF=values_PF,
         in_stock_P=values_PF[:, columns.index("product__in_stock")] > 0,
         popularity_P=values_PF[:, columns.index("product__orders_30d")].copy(),
-        categories=tuple(frame["product__category_id"].to_list()),
+        categories=tuple(rows["product__category_id"].to_pylist()),
         unknown_product=numbers("product", complete("product", {}, shop)),
         unknown_shopper=numbers("user", complete("user", {}, shop)),
         place={product: row for row, product in enumerate(product_ids)},

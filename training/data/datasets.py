@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from features.asof import StoredRows
+from features.asof import StoredRows, matrix
 from features.columns import BY_NAME, Entity
 from training.data.cleaning import is_product_title
 
@@ -108,8 +108,7 @@ class FeatureTable:
         if not names:
             return np.zeros((len(ids), 0), dtype=np.float32)
         at = datetime.fromtimestamp(moment * 86_400, tz=UTC)
-        values = self.stored.as_of(entity, ids, at, names)
-        return np.ascontiguousarray(values.cast(pl.Float64).to_numpy(), dtype=np.float32)
+        return matrix(self.stored.as_of(entity, ids, at, names), names)
 
 
 @dataclass(frozen=True)

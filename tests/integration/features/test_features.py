@@ -75,7 +75,7 @@ def _answers(questions: pl.DataFrame, stored: StoredRows) -> pl.DataFrame:
             stored.as_of("shop", [SHOP_ID], moment),
             stored.as_of("user", [user], moment),
         ]
-        answers.append(pl.concat(parts, how="horizontal"))
+        answers.append(pl.concat([pl.DataFrame(part) for part in parts], how="horizontal"))
     return pl.concat([questions, pl.concat(answers)], how="horizontal")
 
 
@@ -106,8 +106,8 @@ def test_a_guest_is_a_shopper_of_whom_nothing_is_known(questions: pl.DataFrame, 
 def test_a_planted_future_leak_is_caught(built_marts: BuiltMarts, questions: pl.DataFrame, folder: Path) -> None:
     """The negative control of the test above: rows that become visible one day too early must be noticed."""
     early = {
-        model: rows.with_columns(pl.col(EVENT_TIMESTAMP) - pl.duration(days=1))
-        for model, rows in StoredRows.read(folder).frames.items()
+        model: pl.DataFrame(rows).with_columns(pl.col(EVENT_TIMESTAMP) - pl.duration(days=1)).to_arrow()
+        for model, rows in StoredRows.read(folder).tables.items()
     }
 
     leaked = _answers(questions, StoredRows(early))
@@ -126,7 +126,7 @@ def test_the_online_row_is_the_stored_row_bit_for_bit(
     again = materialise(settings)
 
     users = [*sorted({str(row["user_id"]) for row in built_marts.shop.rows["orders"] if row["user_id"]}), "unknown"]
-    past = StoredRows.read(folder).as_of("user", users, built_marts.watermark.commit_ts).to_dicts()
+    past = StoredRows.read(folder).as_of("user", users, built_marts.watermark.commit_ts).to_pylist()
     store = OnlineStore(redis_url)
     store.warm(240)
     try:

@@ -84,15 +84,16 @@ def features(seed: int = 5) -> FeatureTable:
 def shuffled(table: FeatureTable, name: str, seed: int) -> FeatureTable:
     """One stored column's values dealt to other rows: what a ranker that uses it must notice."""
     model = BY_NAME[name].model
-    mixed = table.stored.frames[model].with_columns(pl.col(name).shuffle(seed=seed))
-    return replace(table, stored=StoredRows({**table.stored.frames, model: mixed}))
+    mixed = pl.DataFrame(table.stored.tables[model]).with_columns(pl.col(name).shuffle(seed=seed))
+    return replace(table, stored=StoredRows({**table.stored.tables, model: mixed.to_arrow()}))
 
 
 def feature_table(products: pl.DataFrame, users: pl.DataFrame) -> FeatureTable:
     """The three columns of these rows."""
     frames = {"features_product": products, "features_user": users}
     stored = {
-        model: frame.with_columns(pl.col(EVENT_TIMESTAMP).alias(CREATED_TIMESTAMP)) for model, frame in frames.items()
+        model: frame.with_columns(pl.col(EVENT_TIMESTAMP).alias(CREATED_TIMESTAMP)).to_arrow()
+        for model, frame in frames.items()
     }
     return FeatureTable(COLUMNS, "hash-of-three-columns", StoredRows(stored))
 

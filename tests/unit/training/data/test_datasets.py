@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from features.asof import StoredRows
@@ -88,9 +89,9 @@ def test_a_feature_of_the_future_is_not_seen() -> None:
             "product__price": [1e6],
         }
     )
-    rows = table.stored.frames["features_product"]
-    planted = pl.concat([rows, late.select(rows.columns).cast(rows.schema)])
-    poisoned = replace(table, stored=StoredRows({**table.stored.frames, "features_product": planted}))
+    rows = table.stored.tables["features_product"]
+    planted = pa.concat_tables([rows, late.to_arrow().select(rows.column_names).cast(rows.schema)])
+    poisoned = replace(table, stored=StoredRows({**table.stored.tables, "features_product": planted}))
 
     assert np.array_equal(poisoned.as_of("product", ["p000"], moment), table.as_of("product", ["p000"], moment))
     # the negative control: one second later the planted value is there
