@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from serving.arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    import torch
 
 _CLIP = 6.0
 
@@ -16,7 +19,7 @@ class Sequential:
     """A sequence model exported by training. Reads the newest `length` products of a history, right aligned, `items` as
     padding."""
 
-    module: torch.nn.Module
+    module: "torch.nn.Module"
     length: int
     items: int
 

@@ -132,6 +132,12 @@ def test_heavy_wheels_never_enter_the_api_process() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_serving_and_the_registry_import_heavy_wheels_only_when_they_use_them() -> None:
+    probe = f"import sys, serving.app, training.registry.register; print(sorted({HEAVY} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_import_contracts_hold() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports")], cwd=ROOT, capture_output=True, text=True, check=False

@@ -6,10 +6,12 @@ mlflow takes 12 s to import, so it is imported inside the functions.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-from mlflow.tracking import MlflowClient
+from typing import TYPE_CHECKING
 
 from training.registry.pointer import champion_of, promote
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 ALIAS = "champion"
 
@@ -36,7 +38,7 @@ class Registered:
     champion: str | None
 
 
-def client_of(tracking_uri: str) -> MlflowClient:
+def client_of(tracking_uri: str) -> "MlflowClient":
     """A client of the store at `tracking_uri`; a SQLite file's folder is made first."""
     from mlflow.tracking import MlflowClient
 
@@ -47,7 +49,7 @@ def client_of(tracking_uri: str) -> MlflowClient:
 
 
 def register(
-    client: MlflowClient, model: str, record: RunRecord, decision: tuple[bool, str], artifacts: Path
+    client: "MlflowClient", model: str, record: RunRecord, decision: tuple[bool, str], artifacts: Path
 ) -> Registered:
     """Log the run, register its bundle as a version of `model`, and move the alias and the pointer when promoted.
 
@@ -62,7 +64,7 @@ def register(
     return Registered(run_id, version, wanted, reason, champion_of(record.bundle.parent))
 
 
-def rollback(client: MlflowClient, model: str, models: Path, version: str) -> Path:
+def rollback(client: "MlflowClient", model: str, models: Path, version: str) -> Path:
     """Put the alias and the pointer back on a registered model version; returns its bundle.
 
     Raises FileNotFoundError when that version's bundle is gone from `models`.
@@ -76,7 +78,7 @@ def rollback(client: MlflowClient, model: str, models: Path, version: str) -> Pa
     return bundle
 
 
-def _log_run(client: MlflowClient, model: str, record: RunRecord, reason: str, artifacts: Path) -> str:
+def _log_run(client: "MlflowClient", model: str, record: RunRecord, reason: str, artifacts: Path) -> str:
     """One finished run with parameters, metrics, tags and the bundle's files, in the experiment named after the
     model."""
     from mlflow.entities import Metric, Param, RunTag
@@ -101,7 +103,7 @@ def _log_run(client: MlflowClient, model: str, record: RunRecord, reason: str, a
     return run_id
 
 
-def _register_version(client: MlflowClient, model: str, run_id: str, bundle: Path) -> str:
+def _register_version(client: "MlflowClient", model: str, run_id: str, bundle: Path) -> str:
     """A new version of the registry model whose source is the run's bundle."""
     if not client.search_registered_models(filter_string=f"name = '{model}'"):
         client.create_registered_model(model, description="Bundles of Souk; training/README.md gives the format.")
