@@ -192,9 +192,13 @@ def _scalar(column: FeatureColumn, value: Value) -> pa.Scalar:
 
 
 def _open(folder: Path, model: str) -> pq.ParquetFile:
-    """A model's file. Its texts repeat, so they are read as numbers of a dictionary."""
-    texts = [column.name for column in columns_of(model) if column.dtype == "string"]
-    return pq.ParquetFile(folder / f"{model}.parquet", read_dictionary=[KEYS[entity_of(model)], *texts])
+    """A model's file. Its texts repeat, so they are read as numbers of a dictionary.
+
+    A file of an earlier release may lack a column: its readers take the default.
+    """
+    path = folder / f"{model}.parquet"
+    texts = {KEYS[entity_of(model)], *(column.name for column in columns_of(model) if column.dtype == "string")}
+    return pq.ParquetFile(path, read_dictionary=sorted(texts.intersection(pq.read_schema(path).names)))
 
 
 def _take_rows(file: pq.ParquetFile, rows: npt.NDArray[np.int64]) -> pa.Table:

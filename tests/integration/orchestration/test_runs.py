@@ -240,7 +240,11 @@ def test_a_run_at_work_is_left_alone_and_waited_for(tmp_path: Path, monkeypatch:
     def busy() -> None:
         work()
 
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    # Dagster captures a run's output by redirecting the process's own: two runs in one process disturb each other.
+    quiet = {
+        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    }
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=quiet) as instance:
         monkeypatch.setattr(pipeline, "open_instance", lambda: nullcontext(instance))
         first = threading.Thread(target=lambda: busy.execute_in_process(instance=instance))
         first.start()
