@@ -39,6 +39,7 @@ from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import latest_watermark, read_changes
 from warehouse.lake.watermark import Source
+from warehouse.logs import configure
 
 SNAPSHOT_ROWS = 1_000_000
 BASE_ROWS = 200_000
@@ -287,6 +288,7 @@ def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, change
 @program("python -m tests.benchmarks.cdc")
 def main(changes: Annotated[int, typer.Argument(help="How many changes to stream.")] = CHANGES) -> int:
     """Measure the snapshot, the stream and its latency; JSON lines on stdout."""
+    configure("warning")
     with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres", fsync=True) as server:
         name = server.fresh_database(None)
         url = server.url(name, role="postgres")

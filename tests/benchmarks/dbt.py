@@ -21,6 +21,7 @@ from transforms.publish import connect
 from transforms.settings import TransformSettings
 from warehouse.command import program
 from warehouse.lake.read import Watermark, latest_watermark
+from warehouse.logs import configure
 
 _SCHEMAS = ("staging", "intermediate", "features")
 
@@ -28,6 +29,7 @@ _SCHEMAS = ("staging", "intermediate", "features")
 @program("python -m tests.benchmarks.dbt")
 def main() -> int:
     """Measure the build and the bare SQL, each after a first run."""
+    configure("warning")
     with tempfile.TemporaryDirectory(prefix="souk-bench-dbt-") as scratch:
         folder = Path(scratch)
         settings, mark = _lake(folder)

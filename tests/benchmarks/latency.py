@@ -29,6 +29,7 @@ from tests.harness.api import Server, api_of
 from tests.harness.postgres import running_postgres
 from tests.harness.redis import running_redis
 from warehouse.command import program
+from warehouse.logs import configure
 
 REQUESTS = 200
 ORDERS = 60
@@ -159,6 +160,7 @@ def main(
     ] = False,
 ) -> int:
     """Measure how long a shopper waits for each kind of request."""
+    configure("warning")
     if not platform:
         measure_shop()
         return 0

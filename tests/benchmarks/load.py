@@ -20,6 +20,7 @@ from tests.benchmarks.results import record
 from tests.harness.history import load_process, loaded
 from tests.harness.postgres import PostgresHarness, running_postgres
 from warehouse.command import program
+from warehouse.logs import configure
 
 # In an order that satisfies the foreign keys.
 TABLES = (
@@ -134,6 +135,7 @@ def main(
     ] = None,
 ) -> int:
     """Measure the load of each set; without arguments, of the marketplace."""
+    configure("warning")
     wanted = wanted or ["marketplace"]
     sets: list[tuple[str, ...]] = [("marketplace",)] if "marketplace" in wanted else []
     if "online-retail" in wanted:

@@ -111,6 +111,12 @@ def test_every_benchmark_can_be_named() -> None:
     assert set(NAMES) == programs - {"results"}
 
 
+def test_a_benchmark_keeps_stdout_for_its_json_lines() -> None:
+    """Without `configure`, structlog prints the log lines of the measured code to stdout."""
+    silent = [name for name in NAMES if "configure(" not in (ROOT / f"tests/benchmarks/{name}.py").read_text("utf-8")]
+    assert silent == []
+
+
 def test_queries_come_from_stdin_too_and_a_wrong_one_is_the_exit_status(souk: SoukHarness) -> None:
     marts = souk.home / "marts" / "souk.duckdb"
     marts.parent.mkdir(parents=True, exist_ok=True)
