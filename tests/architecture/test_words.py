@@ -8,6 +8,8 @@ from tests.architecture.test_rules import ROOT, tracked
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 ROW = re.compile(r"^\| ([a-z_ ]+) \| [^|]+ \|$", re.MULTILINE)
+# Names of published figures, which do not change: the results of several releases are read under one name.
+PUBLISHED = ("dbt build beside the same SQL in DuckDB",)
 SEARCHED = {".py", ".md", ".sql", ".yml", ".toml", ".html", ".js", ".css", ".sh"}
 
 
@@ -21,6 +23,8 @@ def uses(text: str, words: list[str]) -> Iterator[str]:
     either = "|".join(re.escape(word) for word in words)
     camel = "|".join(word.capitalize() for word in words)
     pattern = re.compile(rf"(?<![A-Za-z])(?i:{either})(?![a-z])|(?<=[a-z])(?:{camel})(?![a-z])")
+    for name in PUBLISHED:
+        text = text.replace(name, "")
     for number, line in enumerate(text.splitlines(), 1):
         for match in pattern.finditer(line):
             yield f"line {number}: {match.group()}"
@@ -43,3 +47,7 @@ def test_the_rule_sees_words_and_parts_of_names() -> None:
         "line 2: rung",
         "line 3: Rung",
     ]
+
+
+def test_a_published_name_is_kept_and_its_word_is_refused_elsewhere() -> None:
+    assert list(uses(f"{PUBLISHED[0]}\nbeside\n", ["beside"])) == ["line 2: beside"]

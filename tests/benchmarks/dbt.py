@@ -51,7 +51,7 @@ def main() -> int:
         nodes = {"models": run.models, "tests": run.tests, "order_lines": lines}
         record(
             "dbt",
-            "dbt build against the same SQL in DuckDB",
+            "dbt build beside the same SQL in DuckDB",
             ours=ours,
             limit=limit,
             unit="s",

@@ -22,7 +22,7 @@ HEADLINES = (
     ("cdc", "commit to the lake, p50", "commit to lake, median"),
     ("cdc", "to the durable lake, folds included / pg_recvlogical", "changes into the durable lake"),
     ("load", "marketplace, against COPY under the same constraints", "history loaded under constraints"),
-    ("dbt", "dbt build against the same SQL in DuckDB", "all marts and features built and tested"),
+    ("dbt", "dbt build beside the same SQL in DuckDB", "all marts and features built and tested"),
     (
         "recommenders",
         "online_retail: for you: products of later orders not bought before, users with history: shipped: ranker",
