@@ -198,7 +198,9 @@ def _open(folder: Path, model: str) -> pq.ParquetFile:
     """
     path = folder / f"{model}.parquet"
     texts = {KEYS[entity_of(model)], *(column.name for column in columns_of(model) if column.dtype == "string")}
-    return pq.ParquetFile(path, read_dictionary=sorted(texts.intersection(pq.read_schema(path).names)))
+    metadata = pq.read_metadata(path)
+    held = texts.intersection(metadata.schema.to_arrow_schema().names)
+    return pq.ParquetFile(path, metadata=metadata, read_dictionary=sorted(held))
 
 
 def _take_rows(file: pq.ParquetFile, rows: npt.NDArray[np.int64]) -> pa.Table:
