@@ -8,7 +8,7 @@ publication and the replica identities are generated from the same list, so the 
 import json
 from typing import TypedDict
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.types import (
     BigInteger,
     Boolean,
@@ -29,6 +29,30 @@ PUBLICATION = "souk_cdc"
 # Postgres moves values out of line when a row exceeds about 2,000 bytes; a table whose rows cannot
 # exceed it never has an unchanged TOAST column.
 TOAST_THRESHOLD_BYTES = 1_900
+
+
+# Published tables whose rows cannot be identified in the log: Postgres then refuses every UPDATE and DELETE of them.
+_REFUSED_UPDATES = """
+SELECT c.relname, CASE
+  WHEN c.relreplident = 'n' THEN 'REPLICA IDENTITY NOTHING'
+  WHEN c.relreplident = 'd' AND i.indkey IS NULL THEN 'no primary key'
+  WHEN c.relreplident = 'f' AND r.prattrs IS NOT NULL THEN 'REPLICA IDENTITY FULL and a column list'
+  WHEN c.relreplident = 'f' AND g.names IS NOT NULL AND coalesce(to_jsonb(p) ->> 'pubgencols', 'n') <> 's'
+    THEN 'REPLICA IDENTITY FULL and the generated column ' || g.names
+  WHEN NOT i.indkey::int2[] <@ coalesce(r.prattrs::int2[], i.indkey::int2[])
+    THEN 'a column list without its replica identity'
+  END AS problem
+FROM pg_publication p
+JOIN pg_publication_rel r ON r.prpubid = p.oid
+JOIN pg_class c ON c.oid = r.prrelid
+LEFT JOIN pg_index i ON i.indrelid = c.oid
+  AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
+LEFT JOIN LATERAL (
+  SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) AS names
+  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped
+) g ON true
+WHERE p.pubname = :publication ORDER BY c.relname
+"""
 
 
 class ColumnContract(TypedDict):
@@ -85,6 +109,17 @@ def publication_statements() -> list[str]:
         f"THEN CREATE PUBLICATION {PUBLICATION}; END IF; END $$"
     )
     return [*identities, create, f"ALTER PUBLICATION {PUBLICATION} SET TABLE {listed}"]
+
+
+def refused_updates(connection: Connection) -> list[str]:
+    """Published tables whose updates and deletes Postgres refuses, each with the reason and what to do."""
+    rows = connection.execute(text(_REFUSED_UPDATES), {"publication": PUBLICATION})
+    return [
+        f"table {table} is published with {problem}: Postgres refuses its updates and deletes. Give it REPLICA IDENTITY"
+        " DEFAULT with a primary key, or FULL without generated columns (a view can compute them)."
+        for table, problem in rows
+        if problem
+    ]
 
 
 def _listed(table: TableContract) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import Settings, load_settings
-from api.operations.contract import contract, publication_statements
+from api.operations.contract import contract, publication_statements, refused_updates
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The lock keeps two processes from migrating at the same time. The number is
@@ -30,14 +30,23 @@ def migrate(settings: Settings) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
-        if missing := unmigrated(connection):
-            raise SystemExit(f"no migration makes {', '.join(missing)}: add one to {MIGRATIONS / 'versions'}")
-        for statement in publication_statements():
-            connection.execute(text(statement))
-        connection.commit()
         connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": ADVISORY_LOCK})
         connection.commit()
     engine.dispose()
+
+
+def publish(connection: Connection) -> None:
+    """Make the publication equal to the contract, in the migrations' own transaction.
+
+    Raises: SystemExit, so that nothing of them is kept, when a published column is missing, or when Postgres would
+    refuse updates of a published table.
+    """
+    if missing := unmigrated(connection):
+        raise SystemExit(f"no migration makes {', '.join(missing)}: add one to {MIGRATIONS / 'versions'}")
+    for statement in publication_statements():
+        connection.execute(text(statement))
+    if refused := refused_updates(connection):
+        raise SystemExit("\n".join(refused))
 
 
 def unmigrated(connection: Connection) -> list[str]:

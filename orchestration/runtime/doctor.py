@@ -1,6 +1,7 @@
 """Checks of this machine before anything is started, each with the fix."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from orchestration.runtime.postgres import postgres_bin
 from orchestration.runtime.process import run_to_end
 from orchestration.runtime.redis_server import redis_binary
 from orchestration.runtime.state import process_of, read_record
-from orchestration.settings import Settings
+from orchestration.settings import ROOT, Settings
 from transforms.java import JavaMissingError, find_java
 
 NEEDED_MEMORY_BYTES = 4 * 1024**3
@@ -72,6 +73,23 @@ def check_postgres(settings: Settings) -> Finding:
     except (RuntimeProblem, OSError) as problem:
         return Finding("postgres", False, str(problem))
     return Finding("postgres", done.returncode == 0, (done.stdout or done.stderr).strip())
+
+
+def check_publication(machine: Machine) -> Finding:
+    """Postgres takes updates and deletes of every published table."""
+    argv = [sys.executable, "-m", "api.operations.published"]
+    try:
+        done = subprocess.run(
+            argv, cwd=ROOT, env=machine.environment(), capture_output=True, text=True, timeout=30, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Finding("publication", False, "the database does not answer within 30 s", essential=False)
+    if done.stdout.strip():
+        return Finding("publication", False, done.stdout.strip())
+    if done.returncode != 0:
+        last = [line for line in done.stderr.split("\n") if line.strip()][-1:]
+        return Finding("publication", False, f"not checked: {''.join(last)}", essential=False)
+    return Finding("publication", True, "every published table takes updates and deletes")
 
 
 def check_redis(settings: Settings) -> Finding:
@@ -155,6 +173,8 @@ def examine(settings: Settings, machine: Machine | None) -> list[Finding]:
         check_java(home),
     ]
     found += check_addresses(settings, running)
+    if machine is not None and (settings.database_url is not None or running("postgres")):
+        found.append(check_publication(machine))
     if machine is not None:
         for name, port in machine.config.ports.items():
             if not running(name) and not is_free(port):

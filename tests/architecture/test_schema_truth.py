@@ -1,13 +1,15 @@
 """One schema: the models, the migrated database, the contract file and the publication agree."""
 
 import psycopg
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from api.nouns import metadata
 from api.operations import contract
-from api.operations.migrate import unmigrated
+from api.operations.migrate import publish, unmigrated
 
 
 def test_migrations_build_exactly_the_models(database_url: str) -> None:
@@ -76,3 +78,59 @@ def test_secrets_and_personal_data_are_not_published() -> None:
     assert {t["name"] for t in contract.contract()["tables"]}.isdisjoint(
         {"refresh_tokens", "idempotency_keys", "checkouts", "addresses"}
     )
+
+
+GENERATED = "ALTER TABLE products ADD COLUMN shouted text GENERATED ALWAYS AS (upper(title)) STORED"
+
+
+def test_postgres_takes_updates_of_every_published_table(database_url: str) -> None:
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert contract.refused_updates(connection) == []
+        publish(connection)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("change", "update", "problem"),
+    [
+        (GENERATED, "products", "REPLICA IDENTITY FULL and the generated column shouted"),
+        ("ALTER TABLE orders REPLICA IDENTITY NOTHING", "orders", "REPLICA IDENTITY NOTHING"),
+        (
+            "ALTER PUBLICATION souk_cdc SET TABLE products (product_id, title)",
+            "products",
+            "REPLICA IDENTITY FULL and a column list",
+        ),
+        (
+            "ALTER PUBLICATION souk_cdc SET TABLE orders (status)",
+            "orders",
+            "a column list without its replica identity",
+        ),
+        ("ALTER TABLE orders DROP CONSTRAINT pk_orders CASCADE", "orders", "no primary key"),
+    ],
+)
+def test_a_table_whose_updates_postgres_refuses_is_named(
+    database_url: str, change: str, update: str, problem: str
+) -> None:
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        connection.execute(text(change))
+        named = [line for line in contract.refused_updates(connection) if line.startswith(f"table {update} ")]
+        assert len(named) == 1
+        assert f"published with {problem}: Postgres refuses its updates and deletes." in named[0]
+        with pytest.raises(DBAPIError, match=r"cannot update table|replica identity|column list"):
+            connection.execute(text(f"UPDATE {update} SET updated_at = now()"))
+        connection.rollback()
+    engine.dispose()
+
+
+def test_a_migration_that_stops_the_shops_own_updates_is_refused(database_url: str) -> None:
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        connection.execute(text(GENERATED))
+        with pytest.raises(
+            SystemExit, match="table products is published with REPLICA IDENTITY FULL and the generated"
+        ):
+            publish(connection)
+        connection.rollback()
+    engine.dispose()

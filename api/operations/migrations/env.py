@@ -3,8 +3,10 @@
 from alembic import context
 
 from api.nouns import metadata
+from api.operations.migrate import publish
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata(), compare_type=True, compare_server_default=False)
 with context.begin_transaction():
     context.run_migrations()
+    publish(connection)

@@ -7,6 +7,11 @@ import psycopg
 import pytest
 import redis
 
+from orchestration.runtime.config import Config
+from orchestration.runtime.doctor import check_publication
+from orchestration.runtime.layout import Layout
+from orchestration.runtime.machine import Machine
+from orchestration.settings import Settings
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.redis import RedisHarness, running_redis
 
@@ -123,3 +128,18 @@ def test_redis_keeps_acknowledged_writes_over_a_clean_restart_and_needs_its_pass
 def test_the_session_redis_is_flushed_for_a_module(redis_server: RedisHarness, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0
+
+
+def test_the_doctor_names_a_table_whose_updates_postgres_refuses(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("alter table orders replica identity nothing")
+    layout = Layout(tmp_path)
+    layout.create()
+    config, _ = Config().with_free_ports()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    settings = Settings.model_validate({"SOUK_HOME": str(tmp_path), "DATABASE_URL": database_url})
+    finding = check_publication(Machine(settings, layout, config))
+    assert (finding.ok, finding.essential) == (False, True)
+    assert finding.detail.startswith("table orders is published with REPLICA IDENTITY NOTHING: Postgres refuses")
