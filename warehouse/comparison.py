@@ -8,7 +8,7 @@ lake in DuckDB from its Parquet files. The comparison does not use the decoder, 
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import duckdb
 import psycopg
 from psycopg import sql as pgsql
 
-from warehouse.cdc.slot import connect_replication, connect_sql, create_slot
+from warehouse.cdc.slot import connect_sql, create_slot
 from warehouse.cdc.snapshot import import_snapshot
+from warehouse.cdc.wire import Replication
 from warehouse.contract import Column, Contract, Table
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.read import TableFiles, connect, literal, quote, replay_sql, state_sql, table_files, whole_log
@@ -128,8 +129,8 @@ def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
 @contextmanager
 def _exported(url: str) -> Iterator[tuple[int, str]]:
     """A snapshot and the LSN it is exactly at."""
-    with closing(connect_replication(url)) as replication, replication.cursor() as cursor:
-        exported = create_slot(cursor, f"souk_verify_{time.time_ns()}", version=0, temporary=True)
+    with Replication(url) as replication:
+        exported = create_slot(replication, f"souk_verify_{time.time_ns()}", version=0, temporary=True)
         yield exported.lsn, exported.name
 
 

@@ -31,6 +31,8 @@ class WarehouseSettings(Places):
     """Above this size a batch is kept in Arrow files instead of memory."""
     cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
     """How often the slot is confirmed when nothing changes."""
+    cdc_publication_seconds: float = Field(default=3.0, gt=0)
+    """How often the publication's tables are compared with those that the lake was read from."""
     cdc_heal_seconds: float = Field(default=30.0, gt=0)
     """First pause before a stopped table is tried again."""
     cdc_fold_rows: int = Field(default=20_000, gt=0)
@@ -53,6 +55,11 @@ class WarehouseSettings(Places):
     @property
     def status_path(self) -> Path:
         return self.home / "run" / "cdc-status.json"
+
+    @property
+    def mend_path(self) -> Path:
+        """Where `warehouse.mend` leaves the names of the tables to read again."""
+        return self.home / "run" / "cdc-mend"
 
     @property
     def spool_path(self) -> Path:

@@ -29,7 +29,6 @@ def main(
     """Compare the lake with Postgres, row by row, at one LSN. Exit 0: equal, 1: different, 2: could not be compared."""
     # Delta, DuckDB and the drivers are loaded once the options are read.
     import psycopg
-    import psycopg2
 
     from warehouse.cdc.slot import SourceError
     from warehouse.comparison import render, verify_against_itself, verify_against_postgres
@@ -44,7 +43,7 @@ def main(
             verdict = verify_against_itself(settings.lake_uri, contract, parse_lsn(at))
         else:
             verdict = verify_against_postgres(settings.source_url, settings.lake_uri, contract, wait_seconds=wait)
-    except (LakeStateError, ContractError, SourceError, ValueError, psycopg.Error, psycopg2.Error) as error:
+    except (LakeStateError, ContractError, SourceError, ValueError, psycopg.Error) as error:
         sys.stdout.write(
             json.dumps({"clean": False, "error": str(error).strip()}) + "\n" if as_json else f"cannot verify: {error}\n"
         )

@@ -16,13 +16,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg2.extras import REPLICATION_LOGICAL
 
 from orchestration.runtime.postgres import postgres_bin
 from tests.benchmarks.results import record
@@ -32,8 +31,9 @@ from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
 from warehouse.cdc.maintenance import Cadence, Maintenance
 from warehouse.cdc.recover import Server, snapshot_all
-from warehouse.cdc.slot import connect_replication, connect_sql, identify, published
+from warehouse.cdc.slot import connect_sql, identify, memberships, published
 from warehouse.cdc.stream import Pace, Stream
+from warehouse.cdc.wire import Replication
 from warehouse.command import program
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.lsn import format_lsn, parse_lsn
@@ -121,13 +121,15 @@ def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) 
     """Decode the stream to typed Arrow columns in memory and drop them; returns the number of rows."""
     tables = contract().by_name
     rows = 0
-    with closing(connect_replication(url)) as replication, replication.cursor() as cursor:
-        options = {"proto_version": "1", "publication_names": "souk_cdc"}
-        cursor.start_replication(slot, REPLICATION_LOGICAL, start, options=options, decode=False, status_interval=10)
+    with Replication(url) as replication:
+        replication.start(slot, start, "souk_cdc")
         collector = Collector(tables, start, folder / "spool", 2**30)
         while collector.position < end:
-            message = cursor.read_message()
-            if message is None or not collector.feed(message.payload):
+            message = replication.read()
+            if message is None:
+                replication.wait(0.1)
+                continue
+            if not collector.feed(message):
                 continue
             if collector.batch.rows >= 50_000 or collector.position >= end:
                 batch = collector.take()
@@ -139,19 +141,18 @@ def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) 
 def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None:
     """Write to the lake as the process does, until the watermark has reached `end`."""
     pace = Pace(seconds=0.5, rows=100_000, heartbeat_seconds=10)
-    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+    with Replication(url) as replication:
         collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
         maintenance = Maintenance(
             writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24)
         )
         stream = Stream(
             replication,
-            sql=sql,
             writer=writer,
             collector=collector,
             maintenance=maintenance,
             pace=pace,
-            tick=lambda _: None,
+            tick=lambda: None,
         )
         stream.run("souk_cdc", lambda: writer.lsn >= end)
 
@@ -165,10 +166,12 @@ def fill(connection: psycopg.Connection[tuple[object, ...]], rows: int) -> None:
 
 def snapshot(url: str, lake: Path) -> LakeWriter:
     """Take a snapshot of the table as the process does at its first start."""
-    with connect_sql(url) as sql, closing(connect_replication(url)) as replication:
+    with connect_sql(url) as sql, Replication(url) as replication:
         identity = identify(sql)
         writer = LakeWriter(str(lake), contract().by_name, Source(identity.system_id, identity.timeline, "bench_lake"))
-        snapshot_all(Server(url, sql, published(sql, "souk_cdc"), identity.version), replication, writer, contract())
+        members = memberships(sql, "souk_cdc")
+        server = Server(url, sql, published(sql, "souk_cdc"), members, identity.version)
+        snapshot_all(server, replication, writer, contract())
     return writer
 
 

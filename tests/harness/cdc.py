@@ -1,5 +1,6 @@
 """A small source database with every contract type, a lake, and the CDC process between them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO
@@ -160,6 +161,7 @@ class CdcLab:
             "SOUK_CDC_SLOT": self.slot,
             "SOUK_CDC_FLUSH_SECONDS": "0.1",
             "SOUK_CDC_HEARTBEAT_SECONDS": "2",
+            "SOUK_CDC_PUBLICATION_SECONDS": "0.3",
             "SOUK_FAILPOINTS": failpoints,
             **more,
         }
@@ -284,6 +286,23 @@ class CdcLab:
         """Wait until the status file names no stopped table."""
         return self._wait(lambda: self.status()["stoppedTables"] == {}, seconds, "no table to be stopped")
 
+    def wait_reported(self, key: str, *values: object, seconds: float = 10) -> bool:
+        """Wait until the status file has one of these values, or any, under the key."""
+
+        def reported() -> bool:
+            found = self.status().get(key)
+            return found in values if values else found is not None
+
+        return self._wait(reported, seconds, f"{key} = {values}")
+
+    def wait_active(self, seconds: float = 10) -> bool:
+        """Wait until the status file says that the slot is in use."""
+        return self._wait(lambda: "'active': True" in str(self.status().get("slot")), seconds, "an active slot")
+
+    def wait_table_snapshots(self, count: int, seconds: float = 20) -> bool:
+        """Wait until so many snapshots of single tables were taken and no table is stopped."""
+        return self.wait_reported("tableSnapshots", count, seconds=seconds) and self.wait_none_stopped(seconds)
+
     def wait_healed(self, table: str, seconds: float = 30) -> bool:
         """Wait until a watermark shows the table without an error."""
 
@@ -328,6 +347,12 @@ class CdcLab:
             time.sleep(0.05)
         return mark
 
+    def mend(self, table: str) -> None:
+        """Ask for a table to be read again."""
+        folder = self.home / "run" / "cdc-mend"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / table).touch()
+
     def verify(self, seconds: float = 60) -> Verdict:
         """Compare the lake with Postgres now."""
         return verify_against_postgres(self.replication_url, self.lake, self.contract, wait_seconds=seconds)
@@ -356,3 +381,25 @@ class CdcLab:
     def tail(self, lines: int = 40) -> str:
         """The end of the process's log."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def busy_neighbour(server: PostgresHarness) -> Iterator[None]:
+    """Another database of the cluster that writes all the time."""
+    name = server.fresh_database(None)
+    ended = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(server.url(name), autocommit=True) as connection:
+            connection.execute("create table noise (i int8)")
+            while not ended.wait(0.02):
+                connection.execute("insert into noise select generate_series(1, 20)")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)
+        server.drop_database(name)

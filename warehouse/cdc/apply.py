@@ -17,10 +17,11 @@ from deltalake import DeltaTable
 
 from warehouse.cdc.batch import Batch, Group, Transactions
 from warehouse.cdc.columns import ValueRefused
+from warehouse.cdc.poison import work_on
 from warehouse.cdc.tee import Sink, write_all
 from warehouse.contract import CHANGE_COLUMNS, Table
 from warehouse.failpoints import hit
-from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
+from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current, root_of
 from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits, sync_since
 from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
 from warehouse.logs import get_logger
@@ -34,7 +35,8 @@ class TableState:
 
     `lsn`: rows at or below it are in the change log. `live_from`: from this watermark on the table is exact again
     after a snapshot of its own. `added`: columns of the contract that the next commit adds to the lake. `shown`: the
-    versions of the last watermark, None before the table's first one.
+    versions of the last watermark, None before the table's first one. `relation`: the fingerprint of the source's table
+    when its rows were last read whole, None where that is not known.
     """
 
     table: Table
@@ -45,6 +47,7 @@ class TableState:
     current_version: int
     folded_lsn: int
     shown: TableVersion | None
+    relation: str | None = None
     added: list[str] = field(default_factory=list)
     tail_rows: int = 0
     tail_files: int = 0
@@ -57,17 +60,24 @@ class TableState:
 class LakeWriter:
     """The single writer of one lake. Not thread-safe; one process per lake (`main` holds the lock)."""
 
-    def __init__(self, lake: str, tables: Mapping[str, Table], source: Source) -> None:
+    def __init__(
+        self, lake: str, tables: Mapping[str, Table], source: Source, left_out: Mapping[str, str] | None = None
+    ) -> None:
+        """`left_out`: tables that this writer leaves as they are, with the reason."""
         self.lake = lake
-        self.source = source
         self.mark = latest_watermark(lake)
+        before = self.mark.source if self.mark and self.mark.source else source
+        self.source = replace(source, snapshots=before.snapshots, table_snapshots=before.table_snapshots)
         self.watermark_table = open_watermarks(lake)
         sync_since(self.watermark_table, self.watermark_table.version() - 1)
-        self.refused: dict[str, str] = {}
+        self.refused: dict[str, str] = dict(left_out or {})
         self.states: dict[str, TableState] = {}
         for name, table in sorted(tables.items()):
+            if name in self.refused:
+                continue
             try:
-                self.states[name] = self._open(table)
+                with work_on(name):
+                    self.states[name] = self._open(table)
             except TypeChanged as error:
                 self.refused[name] = str(error)
         self._unsynced: list[tuple[DeltaTable, int]] = []
@@ -76,6 +86,12 @@ class LakeWriter:
     def lsn(self) -> int:
         """The durable LSN: everything up to it is in the lake and visible. 0 before the first snapshot."""
         return self.mark.lsn if self.mark else 0
+
+    @property
+    def awaited(self) -> int | None:
+        """The position at which a table that was read again becomes exact; None when none waits."""
+        waiting = [state.live_from for state in self.states.values() if state.live_from > self.lsn]
+        return max(waiting, default=None)
 
     def _open(self, table: Table) -> TableState:
         changes, current = ensure_changes(self.lake, table), ensure_current(self.lake, table)
@@ -89,6 +105,7 @@ class LakeWriter:
             current_version=shown.current if shown else current.version(),
             folded_lsn=shown.folded_lsn if shown else 0,
             shown=shown,
+            relation=shown.relation if shown else None,
             added=added_columns(changes, table.changes_schema),
         )
         # The last writes of a killed process may not be on the disk yet.
@@ -148,7 +165,8 @@ class LakeWriter:
             if state is None or (state.stopped and state.live_from == 0):
                 continue
             try:
-                self._append(state, batch, groups)
+                with work_on(name):
+                    self._append(state, batch, groups)
             except ValueRefused as error:
                 log.exception("table stopped", table=name)
                 # None of this batch is in the lake, so an earlier stop within it does not hold.
@@ -193,7 +211,9 @@ class LakeWriter:
 
     # --- snapshots
 
-    def snapshot_table(self, name: str, snapshot_lsn: int, chunks: Iterable[pa.Table], *, first: bool) -> int:
+    def snapshot_table(
+        self, name: str, snapshot_lsn: int, chunks: Iterable[pa.Table], *, first: bool, relation: str | None = None
+    ) -> int:
         """Write one table as it was at `snapshot_lsn`; returns its row count. Nothing is visible before
         `publish_snapshot`.
 
@@ -215,6 +235,7 @@ class LakeWriter:
         self._unsynced += zip([state.changes, state.current], versions, strict=False)
         state.added = []
         state.lsn = state.live_from = snapshot_lsn
+        state.relation = relation
         if first:
             state.current_version, state.folded_lsn = state.current.version(), snapshot_lsn
         self.count_tail(state)
@@ -227,11 +248,16 @@ class LakeWriter:
         of this call: reading may take long, and changes made meanwhile are not in the snapshot.
         """
         hit("cdc.snapshot_before_watermark")
-        source = Source(self.source.system_id, self.source.timeline, self.source.slot, kind="snapshot")
+        self.source = replace(self.source, snapshots=self.source.snapshots + 1)
+        source = replace(self.source, kind="snapshot")
         reasons = {name: (max(self.lsn, 0), reason) for name, reason in stopped.items()}
         mark = self._publish(snapshot_lsn, at, reasons, source)
         hit("cdc.snapshot_after_watermark")
         return mark
+
+    def count_table_snapshots(self, count: int) -> None:
+        """The next watermark holds the new total."""
+        self.source = replace(self.source, table_snapshots=self.source.table_snapshots + count)
 
     # --- watermarks
 
@@ -246,9 +272,12 @@ class LakeWriter:
         for name, reason in self.refused.items():
             shown = self.mark.versions.get(name) if self.mark else None
             if shown is not None:
-                versions[name] = shown if shown.error else replace(shown, stopped_lsn=self.lsn, error=reason)
+                stopped_now = replace(shown, stopped_lsn=self.lsn, error=reason, stopped_at=datetime.now(UTC))
+                versions[name] = shown if shown.error else stopped_now
         mark = Watermark(lsn, commit_ts, datetime.now(UTC), versions, source)
-        sync_commits(self._unsynced)
+        for table, version in self._unsynced:
+            with work_on(root_of(table).rpartition("/")[2]):
+                sync_commits([(table, version)])
         self._unsynced = []
         version = write_watermark(self.watermark_table, mark)
         sync_commits([(self.watermark_table, version)])
@@ -262,11 +291,18 @@ class LakeWriter:
                 # A table that was never exact gets no view rather than an empty one. A table stopped earlier keeps the
                 # state of its stop.
                 return state.shown
-            return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, stop[0], stop[1])
+            return TableVersion(
+                state.changes.version(),
+                state.current_version,
+                state.folded_lsn,
+                *stop,
+                stopped_at=datetime.now(UTC),
+                relation=state.relation,
+            )
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):
             return state.shown
-        return TableVersion(state.changes.version(), state.current_version, state.folded_lsn)
+        return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, relation=state.relation)
 
 
 class _Counted:

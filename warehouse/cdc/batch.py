@@ -65,6 +65,9 @@ class Group:
             self._chunks.append(decode_rows(self.layout, self.payloads, np.frombuffer(self.seqs, dtype=np.int64)))
         except ValueRefused as error:
             self.error = error
+        except (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException) as error:
+            # Only the data can be the cause here, and the same data comes again after a restart.
+            self.error = ValueRefused(f"table {self.layout.table.name}: its rows cannot be decoded: {error}")
         self.payloads, self.seqs = [], array("q")
 
     def check(self) -> None:
@@ -122,8 +125,11 @@ class Group:
 
 
 class Batch:
-    """Everything received since the last hand-over. `lsn` is the end of its last whole transaction, None before the
-    first."""
+    """Everything received since the last hand-over.
+
+    `lsn`: it holds every transaction that ended at or before it; None before the first. `moved_at`: the server's time
+    where `lsn` lies after the last transaction.
+    """
 
     def __init__(self) -> None:
         self.transactions = Transactions()
@@ -133,6 +139,7 @@ class Batch:
         self.seq = 0
         self.bytes = 0
         self.lsn: int | None = None
+        self.moved_at: datetime | None = None
 
     @property
     def rows(self) -> int:
@@ -140,7 +147,7 @@ class Batch:
 
     @property
     def last_commit_ts(self) -> datetime:
-        return self.transactions.commit_ts[-1]
+        return self.moved_at or self.transactions.commit_ts[-1]
 
     def by_table(self) -> dict[str, list[Group]]:
         """Groups with rows, per table name in alphabetical order."""

@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from warehouse.cdc.batch import Batch, Group
@@ -15,11 +17,21 @@ log = get_logger(__name__)
 _BEGIN, _COMMIT = ord("B"), ord("C")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The relation that a table's rows come from. Up to `read_at` the table was read whole, whatever relation had its
+    name before."""
+
+    oid: int
+    read_at: int
+
+
 class Collector:
     """Fed one message at a time; `take` hands over the batch at a transaction boundary.
 
     `position` is the end LSN of the last whole transaction seen. `on_mismatch` is called when a relation does not fit
-    and returns a newer table definition; None means there is none and the table stops.
+    and returns a newer table definition; None means there is none and the table stops. `origins`: rows of a relation
+    with the name of a table and another oid are not the table's.
     """
 
     def __init__(
@@ -28,7 +40,9 @@ class Collector:
         position: int,
         spool: Path,
         spill_bytes: int,
+        *,
         on_mismatch: Callable[[Relation], Table | None] = lambda _: None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
         self.position = position
         self.open = False
@@ -37,6 +51,8 @@ class Collector:
         self._layouts: dict[int, Layout | None] = {}
         self._spool, self._spill_bytes = spool, spill_bytes
         self._on_mismatch = on_mismatch
+        self._origins = origins or {}
+        self._commit_at = 0
         self._spills = 0
         shutil.rmtree(spool, ignore_errors=True)  # spill files of a killed process: their rows are received again
 
@@ -70,6 +86,14 @@ class Collector:
         done, self.batch = self.batch, Batch()
         return done
 
+    def skip_to(self, lsn: int, at: datetime) -> bool:
+        """The server has nothing for us up to `lsn`; whether that is a new position. Only between transactions."""
+        if self.open or lsn <= self.position:
+            return False
+        self.batch.lsn = self.position = lsn
+        self.batch.moved_at = at
+        return True
+
     def stop(self, table: str, error: str) -> None:
         """Take no more rows of this table; it stays exact at the transaction before this one."""
         log.error("table stopped", table=table, after=self.position, error=str(error))
@@ -84,6 +108,8 @@ class Collector:
             if self.open:
                 raise ProtocolError("a transaction began inside a transaction")
             self.open = True
+            self._commit_at = message.final_lsn
+            self.batch.moved_at = None
             self.batch.transactions.first_seq.append(self.batch.seq)
             self.batch.transactions.commit_ts.append(message.commit_ts)
         elif isinstance(message, Relation):
@@ -129,8 +155,16 @@ class Collector:
             self.batch.retired.append(group)
 
     def _match(self, relation: Relation) -> Layout | None:
+        if relation.namespace != "public":
+            log.warning("rows of a table outside schema public are ignored", table=relation.name, of=relation.namespace)
+            return None
         table = self._tables.get(relation.name)
         problem = f"table {relation.name}: published by Postgres but not in the contract"
+        origin = self._origins.get(relation.name)
+        if origin is not None and origin.oid != relation.oid:
+            if self._commit_at >= origin.read_at:
+                self.stop(relation.name, f"table {relation.name}: another table has this name; it is read again")
+            return None
         if table is not None:
             try:
                 return match_layout(table, relation)

@@ -7,14 +7,15 @@ import time
 from dataclasses import dataclass
 
 import psycopg
-from psycopg2.extras import LogicalReplicationConnection
 
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.columns import SchemaMismatch, ValueRefused, match_layout
 from warehouse.cdc.pgoutput import Relation
+from warehouse.cdc.poison import work_on
 from warehouse.cdc.slot import (
     ExportedSnapshot,
     Identity,
+    Membership,
     SlotState,
     SourceError,
     clock,
@@ -23,6 +24,7 @@ from warehouse.cdc.slot import (
     drop_slot,
 )
 from warehouse.cdc.snapshot import import_snapshot, read_table
+from warehouse.cdc.wire import Replication
 from warehouse.contract import Contract
 from warehouse.failpoints import hit
 from warehouse.lake.lsn import format_lsn
@@ -42,12 +44,21 @@ class Decision:
 
 @dataclass(frozen=True)
 class Server:
-    """The source as this session found it. `relations`: what is published; `version`: the server's number."""
+    """The source as this session found it.
+
+    `relations`: the columns that are published, `members`: the publication's tables, read before any snapshot;
+    `version`: the server's number.
+    """
 
     url: str
     sql: psycopg.Connection[tuple[object, ...]]
     relations: dict[str, Relation]
+    members: dict[str, Membership]
     version: int
+
+    def fingerprint(self, table: str) -> str | None:
+        member = self.members.get(table)
+        return member.fingerprint if member else None
 
 
 def decide(mark: Watermark | None, identity: Identity, slot: SlotState | None) -> Decision:
@@ -76,11 +87,14 @@ def decide(mark: Watermark | None, identity: Identity, slot: SlotState | None) -
     return Decision(None)
 
 
-def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, str]:
+def mismatches(contract: Contract, server: Server) -> dict[str, str]:
     """Contract tables that cannot be replicated now, with the reason."""
     found: dict[str, str] = {}
     for table in contract.tables:
-        relation = relations.get(table.name)
+        relation, member = server.relations.get(table.name), server.members.get(table.name)
+        if member is not None and member.problem:
+            found[table.name] = member.problem
+            continue
         if relation is None:
             found[table.name] = f"table {table.name}: in the contract but not in publication {contract.publication}"
             continue
@@ -91,29 +105,38 @@ def mismatches(contract: Contract, relations: dict[str, Relation]) -> dict[str, 
     return found
 
 
-def snapshot_all(
-    server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, contract: Contract
-) -> dict[str, str]:
+def replaced(server: Server, writer: LakeWriter) -> dict[str, str]:
+    """Tables of the lake that may lack changes, with the reason: another table has the name now, or the table was
+    outside the publication for a while."""
+    found: dict[str, str] = {}
+    for name, state in writer.states.items():
+        was, now = state.relation, server.fingerprint(name)
+        if was is None or now is None or was == now:
+            continue
+        other = was.partition("/")[0] != now.partition("/")[0]
+        what = "another table has this name" if other else "it was taken out of the publication and put back"
+        found[name] = f"table {name}: {what}; it is read again"
+    return found
+
+
+def snapshot_all(server: Server, replication: Replication, writer: LakeWriter, contract: Contract) -> dict[str, str]:
     """Create a slot, read every table in its snapshot, write one watermark.
 
     Returns the tables that could not be read, with the reason. After a kill at any point the next start begins again
     from the beginning.
     """
     _release(server.sql, writer.source.slot)
-    stopped = mismatches(contract, server.relations) | writer.refused
+    stopped = mismatches(contract, server) | writer.refused
     names = [name for name in contract.by_name if name not in stopped]
-    with replication.cursor() as cursor:
-        exported = create_slot(cursor, writer.source.slot, server.version)
-        at = clock(server.sql)
-        hit("cdc.after_slot")
-        _copy(server, writer, names, exported, stopped)
+    exported = create_slot(replication, writer.source.slot, server.version)
+    at = clock(server.sql)
+    hit("cdc.after_slot")
+    _copy(server, writer, names, exported, stopped)
     writer.publish_snapshot(exported.lsn, stopped, at)
     return stopped
 
 
-def snapshot_some(
-    server: Server, replication: LogicalReplicationConnection, writer: LakeWriter, names: list[str]
-) -> dict[str, str]:
+def snapshot_some(server: Server, replication: Replication, writer: LakeWriter, names: list[str]) -> dict[str, str]:
     """Read single tables in the snapshot of a temporary slot; the position of the stream does not change.
 
     Returns the tables that failed, with the reason. The rows carry the later snapshot LSN: the stream skips these
@@ -121,10 +144,10 @@ def snapshot_some(
     """
     stopped: dict[str, str] = {}
     slot = f"{writer.source.slot}_table"
-    with replication.cursor() as cursor:
-        exported = create_slot(cursor, slot, server.version, temporary=True)
-        _copy(server, writer, names, exported, stopped)
-        cursor.execute(f'DROP_REPLICATION_SLOT "{slot}"')
+    exported = create_slot(replication, slot, server.version, temporary=True)
+    _copy(server, writer, names, exported, stopped)
+    replication.execute(f'DROP_REPLICATION_SLOT "{slot}"')
+    writer.count_table_snapshots(len(names) - len(stopped))
     return stopped
 
 
@@ -139,7 +162,10 @@ def _copy(
             began = time.monotonic()
             chunks = read_table(reader, writer.states[name].table, server.relations[name])
             try:
-                rows = writer.snapshot_table(name, exported.lsn, chunks, first=first)
+                with work_on(name):
+                    rows = writer.snapshot_table(
+                        name, exported.lsn, chunks, first=first, relation=server.fingerprint(name)
+                    )
             except ValueRefused as error:
                 stopped[name] = str(error)
                 log.exception("table cannot be read", table=name)

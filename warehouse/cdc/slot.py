@@ -4,19 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
-import psycopg2
 from psycopg import sql
-from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
 
 from warehouse.cdc.pgoutput import Relation, RelationColumn
+from warehouse.cdc.wire import SESSION, Replication
 from warehouse.lake.lsn import parse_lsn
 
 OLDEST_SERVER = 150000  # column lists in publications
 _FAILOVER_SERVER = 170000
-_SESSION = (
-    "-c TimeZone=UTC -c DateStyle=ISO,YMD -c client_encoding=UTF8 -c statement_timeout=0 -c"
-    " idle_in_transaction_session_timeout=0"
-)
 
 
 class SourceError(RuntimeError):
@@ -53,18 +48,7 @@ class ExportedSnapshot:
 
 def connect_sql(url: str) -> psycopg.Connection[tuple[object, ...]]:
     """An autocommit connection whose text output is what the decoder expects."""
-    return psycopg.connect(url, autocommit=True, options=_SESSION, application_name="souk cdc", connect_timeout=10)
-
-
-def connect_replication(url: str) -> LogicalReplicationConnection:
-    """A walsender connection."""
-    return psycopg2.connect(
-        url,
-        connection_factory=LogicalReplicationConnection,
-        options=_SESSION,
-        application_name="souk cdc stream",
-        connect_timeout=10,
-    )
+    return psycopg.connect(url, autocommit=True, options=SESSION, application_name="souk cdc", connect_timeout=10)
 
 
 def identify(connection: psycopg.Connection[tuple[object, ...]]) -> Identity:
@@ -118,6 +102,42 @@ def published(connection: psycopg.Connection[tuple[object, ...]], publication: s
     return found
 
 
+@dataclass(frozen=True)
+class Membership:
+    """A table's place in the publication.
+
+    `fingerprint` changes when another table takes the name, when the table leaves the publication and comes back, and
+    when the publication's operations change: after each of these the lake may lack changes. `problem`: why the table
+    cannot be replicated exactly, None when it can.
+    """
+
+    fingerprint: str
+    oid: int
+    problem: str | None
+
+
+def memberships(connection: psycopg.Connection[tuple[object, ...]], publication: str) -> dict[str, Membership]:
+    """What the publication names: tables of schema public by name, others by schema and name."""
+    rows = connection.execute(
+        "select n.nspname, c.relname, c.oid::int8, format('%%s/%%s/%%s.%%s', c.oid, coalesce(r.oid, s.oid, 0), p.oid,"
+        " p.xmin), case when c.relkind <> 'r' or exists (select from pg_inherits where inhparent = c.oid) then 'is"
+        " partitioned or has child tables: publish a plain table' when r.prqual is not null then 'is published with a"
+        " row filter: remove its WHERE' when not (p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate) then"
+        " 'does not get every operation: ALTER PUBLICATION ' || quote_ident(p.pubname) || ' SET (publish = ''insert,"
+        " update, delete, truncate'')' end from pg_publication p join pg_class c on c.relkind in ('r', 'p') join"
+        " pg_namespace n on n.oid = c.relnamespace left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid ="
+        " c.oid left join pg_publication_namespace s on s.pnpubid = p.oid and s.pnnspid = n.oid where p.pubname = %s"
+        " and n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and (r.oid is not null or s.oid is not"
+        " null or p.puballtables)",
+        (publication,),
+    )
+    found = {}
+    for schema, table, oid, fingerprint, problem in rows:
+        name = str(table) if schema == "public" else f"{schema}.{table}"
+        found[name] = Membership(str(fingerprint), int(str(oid)), f"table {name} {problem}" if problem else None)
+    return found
+
+
 def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, columns: list[str]) -> bool:
     """Whether any row has a value in one of these columns.
 
@@ -127,7 +147,10 @@ def has_values(connection: psycopg.Connection[tuple[object, ...]], table: str, c
         return False
     filled = sql.SQL(" or ").join(sql.SQL("{} is not null").format(sql.Identifier(name)) for name in columns)
     query = sql.SQL("select exists (select from {} where {})").format(sql.Identifier("public", table), filled)
-    found = connection.execute(query).fetchone()
+    try:
+        found = connection.execute(query).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return True  # the snapshot that follows names the table and the reason
     return bool(found and found[0])
 
 
@@ -153,7 +176,7 @@ def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) ->
     return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, int(str(pid)) if pid else None, lost)
 
 
-def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary: bool = False) -> ExportedSnapshot:
+def create_slot(replication: Replication, slot: str, version: int, *, temporary: bool = False) -> ExportedSnapshot:
     """Create the slot and export the snapshot of its consistent point.
 
     From Postgres 17 on a permanent slot is a failover slot.
@@ -163,8 +186,7 @@ def create_slot(cursor: ReplicationCursor, slot: str, version: int, *, temporary
     options = (
         "(SNAPSHOT 'export', FAILOVER true)" if version >= _FAILOVER_SERVER and not temporary else "EXPORT_SNAPSHOT"
     )
-    cursor.execute(f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}")
-    _, point, snapshot, _ = cursor.fetchone()
+    _, point, snapshot, _ = replication.execute(f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}")
     return ExportedSnapshot(parse_lsn(point), snapshot)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from warehouse.files import replace_file
 from warehouse.lake.lsn import format_lsn
 
-_BEAT_SECONDS = 1.0
+_BEAT_SECONDS = 0.5
 # A snapshot, a large batch or a fold may delay a report; a process that has not reported for this long is stuck.
 _SILENCE_SECONDS = 900.0
 
@@ -20,13 +20,15 @@ _SILENCE_SECONDS = 900.0
 class StatusFile:
     """The status file of one process.
 
-    Between reports a thread renews the time in it, so that a long operation does not look like a dead process.
+    Between reports a thread renews the time and the measurements in it: a long operation does not look like a dead
+    process, and a lag grows while nothing else happens.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._document: dict[str, object] = {}
+        self._measured: Callable[[], Mapping[str, object]] = dict
         self._reported_at = 0.0
 
     def report(
@@ -34,25 +36,25 @@ class StatusFile:
         *,
         state: str,
         lsn: int,
-        lag_bytes: int | None,
-        lag_seconds: float | None,
-        stopped: dict[str, str],
+        stopped: Mapping[str, str],
         error: str | None = None,
+        measured: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """`state` is one of starting, snapshot, streaming, waiting, failed, stopped.
 
-        Lags are None when the server cannot be reached.
+        `measured` is asked again at each beat. Lags are None until the server has been asked.
         """
         with self._lock:
             self._document = {
                 "pid": os.getpid(),
                 "state": state,
                 "lsn": format_lsn(lsn),
-                "lagBytes": lag_bytes,
-                "lagSeconds": None if lag_seconds is None else round(lag_seconds, 3),
+                "lagBytes": None,
+                "lagSeconds": None,
                 "stoppedTables": dict(stopped),
                 "error": error,
             }
+            self._measured = measured
             self._reported_at = time.monotonic()
             self._write()
 
@@ -77,5 +79,5 @@ class StatusFile:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        document = self._document | {"updatedAt": datetime.now(UTC).isoformat()}
+        document = self._document | dict(self._measured()) | {"updatedAt": datetime.now(UTC).isoformat()}
         replace_file(self._path, json.dumps(document), durable=False)

@@ -3,20 +3,16 @@ durable.
 """
 
 import contextlib
-import select
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-
-import psycopg
-from psycopg2.extras import REPLICATION_LOGICAL, LogicalReplicationConnection
 
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.batch import Batch
 from warehouse.cdc.collect import Collector
 from warehouse.cdc.maintenance import Maintenance
+from warehouse.cdc.wire import Replication
 from warehouse.failpoints import hit
 from warehouse.lake.watermark import Watermark
 
@@ -27,7 +23,10 @@ _MAINTENANCE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pace:
-    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a transaction."""
+    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a transaction.
+
+    Where the server has nothing for us, its position becomes durable every `heartbeat_seconds`.
+    """
 
     seconds: float
     rows: int
@@ -37,59 +36,51 @@ class Pace:
 class Stream:
     """One replication connection, from the lake's LSN on.
 
-    `tick` is called about once a second with the commit time of the oldest transaction that is not yet durable.
+    `tick` is called in every round. `reached`: everything that the server committed up to this position is in the lake;
+    it may lie above the last watermark when nothing since then was for us.
     """
 
     def __init__(
         self,
-        replication: LogicalReplicationConnection,
+        replication: Replication,
         *,
-        sql: psycopg.Connection[tuple[object, ...]],
         writer: LakeWriter,
         collector: Collector,
         maintenance: Maintenance,
         pace: Pace,
-        tick: Callable[[datetime | None], None],
+        tick: Callable[[], None],
     ) -> None:
-        self._sql, self._writer, self._collector = sql, writer, collector
+        self._replication, self._writer, self._collector = replication, writer, collector
         self._maintenance, self._pace, self._tick = maintenance, pace, tick
-        self._cursor = replication.cursor()
         self._writing: Future[Watermark] | None = None
         self._written: Batch | None = None
         self._busy = False
         self._maintaining: Future[str | None] | None = None
-        self._durable = writer.lsn
+        self._durable = self.reached = writer.lsn
         self._opened_at: float | None = None
-        self._committed_at = self._fed_back_at = self._maintained_at = time.monotonic()
+        self._moved_at = self._fed_back_at = self._maintained_at = time.monotonic()
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
         """Stream until `stopping`; complete transactions are then made durable.
 
         Raises what the server or the lake raises.
         """
-        self._cursor.start_replication(
-            slot_name=self._writer.source.slot,
-            slot_type=REPLICATION_LOGICAL,
-            start_lsn=self._writer.lsn,
-            options={"proto_version": "1", "publication_names": publication, "messages": "true"},
-            decode=False,
-            status_interval=10,
-        )
+        self._replication.start(self._writer.source.slot, self._writer.lsn, publication)
         with contextlib.ExitStack() as leaving:
             leaving.callback(self._discard)  # last: the lake's thread may still read the spill files
             lake = leaving.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lake"))
             while not stopping():
                 self._receive()
                 self._settle(block=False)
+                self._move_on()
                 self._hand_over(lake)
                 self._maintain(lake)
-                self._heartbeat()
-                self._tick(self._oldest())
+                self._tick()
             self._finish(lake)
 
     def _receive(self) -> None:
         """Read the available messages, at most until a batch is full; wait briefly when there are none."""
-        read, feed, collector = self._cursor.read_message, self._collector.feed, self._collector
+        read, feed, collector = self._replication.read, self._collector.feed, self._collector
         limit = self._pace.rows
         for count in range(_READ_AT_ONCE):
             message = read()
@@ -97,10 +88,9 @@ class Stream:
                 if count == 0:
                     self._wait()
                 return
-            if feed(message.payload):
-                self._committed_at = time.monotonic()
+            if feed(message):
                 if self._opened_at is None:
-                    self._opened_at = self._committed_at
+                    self._opened_at = time.monotonic()
                 if collector.batch.rows >= limit:
                     hit("cdc.after_receive")
                     return
@@ -110,7 +100,7 @@ class Stream:
     def _wait(self) -> None:
         due = self._pace.seconds / 4 if self._opened_at is not None or self._writing is not None else 0.25
         with contextlib.suppress(InterruptedError):
-            select.select([self._cursor], [], [], min(due, 0.25))
+            self._replication.wait(min(due, 0.25))
 
     def _hand_over(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.batch
@@ -162,23 +152,29 @@ class Stream:
             self._feedback()
 
     def _feedback(self) -> None:
-        lsn = self._durable
-        self._cursor.send_feedback(write_lsn=lsn, flush_lsn=lsn, apply_lsn=lsn, force=True)
+        self._replication.confirm(self._durable)
         self._fed_back_at = time.monotonic()
         hit("cdc.after_feedback")
 
-    def _heartbeat(self) -> None:
-        """A message through the log, so that a busy server can remove old log files while the publication is idle."""
-        now = time.monotonic()
-        if now - self._committed_at >= self._pace.heartbeat_seconds:
-            self._committed_at = now
-            self._sql.execute("select pg_logical_emit_message(true, 'souk.heartbeat', '')")
-
-    def _oldest(self) -> datetime | None:
-        for batch in (self._written, self._collector.batch):
-            if batch is not None and batch.transactions.commit_ts:
-                return min(batch.transactions.commit_ts[0], datetime.now(UTC))
-        return None
+    def _move_on(self) -> None:
+        """Where everything received is in the lake, the lake's position follows the server's: by a watermark, because
+        the slot must never pass the lake. Then a busy server can remove old log files while the publication is idle.
+        """
+        now, collector, replication = time.monotonic(), self._collector, self._replication
+        if collector.open or collector.batch.lsn is not None or self._writing is not None:
+            self._moved_at = now
+            self.reached = max(self.reached, self._durable)
+            return
+        self.reached = max(self.reached, replication.wal_end)
+        awaited = self._writer.awaited
+        due = now - self._moved_at >= self._pace.heartbeat_seconds
+        if not (due or replication.answer_due or (awaited is not None and awaited <= replication.wal_end)):
+            return
+        self._moved_at = now
+        if collector.skip_to(replication.wal_end, replication.sent_at):
+            self._opened_at = now - self._pace.seconds
+        elif replication.answer_due:
+            self._feedback()
 
     def _finish(self, lake: ThreadPoolExecutor) -> None:
         self._settle(block=True)

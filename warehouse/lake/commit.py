@@ -85,7 +85,9 @@ def sync_since(table: DeltaTable, version: int) -> None:
 
 def _sync_commit(root: Path, version: int) -> None:
     entry = root / "_delta_log" / f"{version:020d}.json"
-    for line in entry.read_text(encoding="utf-8").splitlines():
+    for line in entry.read_bytes().split(b"\n"):  # not splitlines: a value in the statistics may hold U+2028
+        if not line:
+            continue
         add = json.loads(line).get("add")
         if add and (root / add["path"]).exists():  # an old commit's file may have been compacted and vacuumed since
             sync(root / add["path"])

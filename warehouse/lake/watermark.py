@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -37,7 +38,8 @@ class SnapshottedAnew(LakeStateError):
 class TableVersion:
     """Delta versions of one table. `current` holds every change up to `folded_lsn`, the change log the rest.
 
-    `stopped_lsn` and `error` are set when replication of this table stopped; its state is then that of `stopped_lsn`.
+    `stopped_lsn`, `error` and `stopped_at` are set when replication of this table stopped; its state is then that of
+    `stopped_lsn`. `relation` is the fingerprint of the source's table and of its membership in the publication.
     """
 
     changes: int
@@ -45,19 +47,24 @@ class TableVersion:
     folded_lsn: int
     stopped_lsn: int | None = None
     error: str | None = None
+    stopped_at: datetime | None = None
+    relation: str | None = None
 
 
 @dataclass(frozen=True)
 class Source:
     """Which Postgres history the LSNs belong to.
 
-    `kind` is `snapshot` for the first watermark after a snapshot, the first one or a later one.
+    `kind` is `snapshot` for the first watermark after a snapshot, the first one or a later one. `snapshots` counts the
+    snapshots of all tables ever taken, `table_snapshots` those of single tables.
     """
 
     system_id: str
     timeline: int
     slot: str
     kind: str = "stream"
+    snapshots: int = 0
+    table_snapshots: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ def write_watermark(table: DeltaTable, mark: Watermark) -> int:
             "current": v.current,
             "foldedLsn": v.folded_lsn,
             **({"stoppedLsn": v.stopped_lsn, "error": v.error} if v.error else {}),
+            **({"stoppedAt": v.stopped_at.isoformat()} if v.stopped_at else {}),
+            **({"relation": v.relation} if v.relation else {}),
         }
         for name, v in sorted(mark.versions.items())
     }
@@ -150,7 +159,7 @@ def _between(base: TableVersion, later: TableVersion) -> TableVersion:
     """
     if base.error:
         return base
-    return TableVersion(later.changes, base.current, base.folded_lsn, later.stopped_lsn, later.error)
+    return replace(later, current=base.current, folded_lsn=base.folded_lsn)
 
 
 def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:
@@ -187,9 +196,19 @@ def _parse(row: Mapping[str, object]) -> Watermark:
     commit_ts, created_at, lsn = row["commit_ts"], row["created_at"], row["lsn"]
     if not (isinstance(commit_ts, datetime) and isinstance(created_at, datetime) and isinstance(lsn, int)):
         raise LakeStateError(f"watermark row is damaged: {row!r:.200}")
-    versions = {
-        name: TableVersion(v["changes"], v["current"], v["foldedLsn"], v.get("stoppedLsn"), v.get("error"))
-        for name, v in json.loads(str(row["versions"])).items()
-    }
+    versions = {name: _version(v) for name, v in json.loads(str(row["versions"])).items()}
     source = Source(**json.loads(str(row["source"]))) if row["source"] else None
     return Watermark(lsn, commit_ts.astimezone(UTC), created_at.astimezone(UTC), versions, source)
+
+
+def _version(stored: Mapping[str, Any]) -> TableVersion:  # Any: one table's entry in the row's JSON
+    at = stored.get("stoppedAt")
+    return TableVersion(
+        stored["changes"],
+        stored["current"],
+        stored["foldedLsn"],
+        stored.get("stoppedLsn"),
+        stored.get("error"),
+        datetime.fromisoformat(at) if at else None,
+        stored.get("relation"),
+    )

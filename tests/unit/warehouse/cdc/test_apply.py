@@ -1,5 +1,6 @@
 """The lake's single writer: stopped tables, refused values and what a dying process leaves, without a Postgres."""
 
+from array import array
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -129,3 +130,51 @@ def test_everything_a_watermark_rests_on_is_synced(writer: LakeWriter, monkeypat
     checkpoints = [f"_delta_log/{path.name}" for path in (folder / "_delta_log").glob("*checkpoint*")]
     assert len(checkpoints) == 2
     assert {f"_delta_log/{changes.version():020d}.json", *checkpoints} <= synced
+
+
+SEPARATORS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=lambda character: f"U+{ord(character):04X}")
+def test_a_text_with_any_line_separator_is_one_line_of_the_delta_log(tmp_path: Path, separator: str) -> None:
+    """In a commit of one row its text is the column's minimum and maximum, which stand in the log entry."""
+    writer = open_writer(tmp_path)
+    title = f"Desk lamp{separator}warm white"
+    row = {"thing_id": "00000000-0000-7000-8000-000000000001", "name": title}
+    writer.snapshot_table("things", 10, [pa.Table.from_pylist([row], schema=TABLES["things"].data_schema)], first=True)
+    mark = writer.publish_snapshot(10, {}, NOW)
+    assert read_current(writer.lake, "things", mark).column("name").to_pylist() == [title]
+
+
+def test_every_character_goes_through_a_commit_of_one_row(tmp_path: Path) -> None:
+    everything = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x110000)]))
+    writer = open_writer(tmp_path)
+    rows = [
+        {"thing_id": f"{number:036}", "name": everything[at : at + 120_000]}
+        for number, at in enumerate(range(0, len(everything), 120_000))
+    ]
+    chunks = [pa.Table.from_pylist([row], schema=TABLES["things"].data_schema) for row in rows]
+    for number, chunk in enumerate(chunks):
+        writer.snapshot_table("things", 10 + number, [chunk], first=number == 0)
+        mark = writer.publish_snapshot(10 + number, {}, NOW)
+        assert read_current(writer.lake, "things", mark).column("name").to_pylist() == [rows[number]["name"]]
+
+
+def test_rows_that_cannot_be_decoded_stop_their_table_only(writer: LakeWriter) -> None:
+    made = batch(20)
+    group = Group(Layout(TABLES["lines"], Relation(1, "public", "lines", "d", ()), ()))
+    group.payloads, group.seqs = [b"I\0\0\0\1N\0\4"], array("q", [0])
+    made.groups[b"x"] = group
+    writer.apply(made)
+    stopped_lsn, error = shown(writer)
+    assert stopped_lsn == 10
+    assert error is not None
+    assert error.startswith("table lines: its rows cannot be decoded: ")
+    assert shown(writer, "things") == (None, None)
+
+
+def test_snapshots_are_counted_for_ever(writer: LakeWriter) -> None:
+    assert writer.source.snapshots == 1
+    again = open_writer(Path(writer.lake))
+    again.publish_snapshot(30, {}, NOW)
+    assert open_writer(Path(writer.lake)).source.snapshots == 2

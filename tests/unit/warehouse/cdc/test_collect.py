@@ -1,12 +1,13 @@
 """The stream's messages become batches of whole transactions; what does not fit stops its table and no other."""
 
 import struct
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.harness.cdc import lab_contract
-from warehouse.cdc.collect import Collector
+from warehouse.cdc.collect import Collector, Origin
 from warehouse.cdc.pgoutput import ProtocolError
 from warehouse.contract import Table, parse_contract
 
@@ -21,10 +22,14 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def relation(oid: int, *, more: tuple[tuple[str, int, int, int], ...] = (), name: str = "") -> bytes:
+def relation(
+    oid: int, *, more: tuple[tuple[str, int, int, int], ...] = (), name: str = "", schema: str = "public"
+) -> bytes:
     table, identity, columns = COLUMNS[oid]
     columns = [*columns, *more]
-    head = b"R" + struct.pack(">I", oid) + b"public\0" + (name or table).encode() + b"\0" + identity.encode()
+    head = (
+        b"R" + struct.pack(">I", oid) + schema.encode() + b"\0" + (name or table).encode() + b"\0" + identity.encode()
+    )
     body = b"".join(
         bytes([key]) + column.encode() + b"\0" + struct.pack(">Ii", kind, typmod)
         for column, key, kind, typmod in columns
@@ -125,7 +130,7 @@ def test_a_newer_contract_lets_a_changed_table_go_on(tmp_path: Path) -> None:
     [wider] = [table for table in document["tables"] if table["name"] == "lines"]  # type: ignore[attr-defined]  # JSON
     wider["columns"].append({**wider["columns"][1], "name": "extra", "type": "text"})
     newer = parse_contract(document).by_name["lines"]
-    into = Collector(TABLES, 100, tmp_path / "spool", 1_000_000, lambda relation: newer)
+    into = Collector(TABLES, 100, tmp_path / "spool", 1_000_000, on_mismatch=lambda relation: newer)
 
     fed(into, begin(200), relation(LINES, more=(("extra", 0, 25, -1),)), commit(201))
 
@@ -152,3 +157,37 @@ def test_what_exceeds_the_bound_goes_to_disk_and_what_a_killed_process_left_is_r
     [group] = into.take().groups.values()
     assert group.spilled
     assert group.payloads == []
+
+
+def test_a_table_of_another_schema_is_never_the_table_of_its_name(tmp_path: Path) -> None:
+    into = collector(tmp_path)
+    fed(into, begin(200), relation(LINES, schema="archive"), line(1), commit(201))
+
+    batch = into.take()
+    assert (batch.groups, batch.stopped, batch.lsn) == ({}, {}, 201)
+
+
+@pytest.mark.parametrize(("read_at", "stopped"), [(150, True), (200, True), (201, False)])
+def test_another_relation_under_the_name_stops_the_table_unless_it_was_read_since(
+    tmp_path: Path, read_at: int, stopped: bool
+) -> None:
+    """The log before the table's own snapshot still tells of the relation that had the name before."""
+    origins = {"lines": Origin(oid=99, read_at=read_at)}
+    into = Collector(TABLES, 100, tmp_path / "spool", 1_000_000, origins=origins)
+    fed(into, begin(200), relation(LINES), line(1), commit(202))
+
+    batch = into.take()
+    assert batch.groups == {}
+    assert ("lines" in batch.stopped) is stopped
+
+
+def test_the_position_moves_without_a_transaction_and_only_between_two(tmp_path: Path) -> None:
+    into = collector(tmp_path)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    assert [into.skip_to(90, at), into.skip_to(100, at), into.skip_to(150, at)] == [False, False, True]
+    batch = into.take()
+    assert (batch.lsn, batch.last_commit_ts, batch.groups) == (150, at, {})
+    into.feed(begin(200))
+    assert into.skip_to(300, at) is False
+    into.feed(commit(201))
+    assert into.take().last_commit_ts != at

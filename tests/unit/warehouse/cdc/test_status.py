@@ -11,7 +11,7 @@ from warehouse.cdc.status import StatusFile
 
 
 def report(file: StatusFile) -> None:
-    file.report(state="snapshot", lsn=16, lag_bytes=None, lag_seconds=None, stopped={})
+    file.report(state="snapshot", lsn=16, stopped={})
 
 
 def test_long_work_between_two_reports_does_not_look_like_death(
@@ -42,3 +42,17 @@ def test_a_stuck_process_grows_old(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         time.sleep(0.15)
 
     assert json.loads((tmp_path / "cdc-status.json").read_text()) == first
+
+
+def test_what_is_measured_is_asked_again_at_every_beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "_BEAT_SECONDS", 0.02)
+    file = StatusFile(tmp_path / "cdc-status.json")
+    began = time.monotonic()
+
+    with file.beating():
+        file.report(state="streaming", lsn=16, stopped={}, measured=lambda: {"lagSeconds": time.monotonic() - began})
+        first = json.loads((tmp_path / "cdc-status.json").read_text())
+        time.sleep(0.2)
+        later = json.loads((tmp_path / "cdc-status.json").read_text())
+
+    assert later["lagSeconds"] >= first["lagSeconds"] + 0.1
