@@ -10,7 +10,7 @@ from fastapi_swagger import patch_fastapi
 from api import nouns
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
-from api.kernel import failpoints, health, logs, metrics, problem_types, problems
+from api.kernel import failpoints, health, lake_report, logs, metrics, problem_types, problems
 from api.kernel.context import Ctx, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
         body, media_type = metrics.render()
-        return Response(body, media_type=media_type)
+        return Response(body + lake_report.render_metrics(configured.home), media_type=media_type)
 
     @app.get(
         "/.well-known/jwks.json",

@@ -3,7 +3,7 @@
 Each is labelled with its "as of" time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.errors import NotAuthenticated
+from api.kernel.lake_report import read_report
 from api.kernel.money import ZERO
 
 PERIODS = (7, 30, 90, 365)
@@ -63,6 +64,7 @@ class Dashboard:
     first: date
     last: date
     watermark: Watermark | None
+    stopped: Mapping[str, datetime | None]
     read_at: datetime
     now: Figures
     before: Figures
@@ -102,6 +104,7 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
         first=first,
         last=last,
         watermark=watermark,
+        stopped=read_report(ctx.settings.home).stopped,
         read_at=clock.now(),
         now=_figures(days),
         # Without marts the earlier period is incomplete, so it is not compared.

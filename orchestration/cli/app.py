@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, demo, lifecycle, models
+from orchestration.cli import data, demo, lake, lifecycle, models
 
 app = typer.Typer(
     name="souk",
@@ -29,5 +29,6 @@ app.command(rich_help_panel="Data", context_settings=models.PASS_ON)(data.load)
 app.command(rich_help_panel="Data")(data.pipeline)
 app.command(rich_help_panel="Data")(data.verify)
 app.command(rich_help_panel="Data", name="sql", help=data.sql_help())(data.sql_on_marts)
+app.add_typer(lake.commands, name="lake", rich_help_panel="Data")
 app.command(rich_help_panel="Measurements")(models.evaluate)
 app.command(rich_help_panel="Measurements", context_settings=models.PASS_ON)(models.bench)

@@ -52,8 +52,9 @@ def status(
     """Show what runs, where, and how far the lake and the marts have come.
 
     Exits 0 also when things are down. The addresses in the JSON contain passwords and work as they are in a client.
-    lagBytes and lagSeconds say how far the lake is behind Postgres; asOf is the moment of the orders the marts were
-    built from.
+    lagBytes and lagSeconds say how far the lake is behind Postgres, by Postgres' own log; cdc.tables has the same for
+    each table, and cdc is not healthy while one is stopped. cdc.snapshots counts how often every table was copied.
+    asOf is the moment of the orders the marts were built from.
     """
     with problems_as_sentences():
         chosen = settings()
@@ -66,7 +67,8 @@ def status(
         table.add_column(title, overflow="fold")
     for name, section in document.items():
         if "healthy" in section:
-            health = "[green]healthy[/]" if section["healthy"] else "[red]down[/]"
+            well = section["healthy"]
+            health = "[green]healthy[/]" if well else "[red]unhealthy[/]" if section["pid"] else "[red]down[/]"
             where = section.get("url") or section.get("dsn") or "" if section["healthy"] else section["detail"]
             table.add_row(name, health, str(section["pid"] or ""), Text(_without_password(str(where))))
     out.print(table)
@@ -85,9 +87,31 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
             f"lake   {lake['uri']}  "
             + (f"at {lake['lsn']}, behind: {behind}" if lake["lsn"] else "empty: cdc has not run yet"),
         ),
+        *_cdc_lines(document["cdc"]),
         f"marts  {marts['path']}  "
         + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
     ]
+
+
+def _cdc_lines(cdc: Section) -> list[str]:
+    """The slot, and every table that is not exact."""
+    lines = []
+    slot, stopped, unknown = cdc["slot"], cdc["stoppedTables"], cdc["unknownTables"]
+    if isinstance(slot, dict) and slot["confirmedLsn"]:
+        state = "in use" if slot["active"] else "not in use"
+        held = f"holds back {slot['retainedBytes']:,} bytes of log" if slot["retainedBytes"] is not None else ""
+        lines.append(
+            f"slot   {slot['name']}  {state}, confirmed {slot['confirmedLsn']}, {held}, snapshots {cdc['snapshots']}"
+            + (f"  ! {slot['alert']}" if slot["alert"] else "")
+        )
+    tables = cdc["tables"] if isinstance(cdc["tables"], dict) else {}
+    for name, why in (stopped if isinstance(stopped, dict) else {}).items():
+        age = tables.get(name, {}).get("lagSeconds")
+        since = f" for {age:,.0f} s" if age is not None else ""
+        lines.append(f"stopped{since}: {why}  (once repaired: `souk lake mend {name}`)")
+    if isinstance(unknown, list) and unknown:
+        lines.append(f"published but in no contract, ignored: {', '.join(map(str, unknown))}")
+    return lines
 
 
 def _without_password(address: str) -> str:

@@ -16,6 +16,8 @@ HEARTBEAT_SECONDS = 60.0
 
 # States in a heartbeat that count as healthy; a heartbeat without a state is healthy.
 _WORKING = {"streaming", "snapshot"}
+# States of a replication slot whose log is going or gone.
+_LOSING = {"unreserved", "lost"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,30 @@ def port_open(port: int) -> Check:
         return Health(True)
 
     return check
+
+
+def exact(path: Path, check: Check) -> Check:
+    """`check`, and the same file names no stopped table and no log that is about to be lost.
+
+    For what people and alerts read. The supervisor does not use it: a restart mends no stopped table.
+    """
+
+    def checked(pid: int) -> Health:
+        health = check(pid)
+        if not health.ok:
+            return health
+        try:
+            written = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            return Health(False, f"unreadable heartbeat {path.name}: {error}")
+        stopped = written.get("stoppedTables") or {}
+        if stopped:
+            reasons = "; ".join(f"{name} ({reason})" for name, reason in stopped.items())
+            return Health(False, f"stopped tables: {reasons}; once repaired, `souk lake mend {next(iter(stopped))}`")
+        slot = written.get("slot") or {}
+        return Health(slot.get("walStatus") not in _LOSING, str(slot.get("alert")))
+
+    return checked
 
 
 def alive(pid: int) -> Health:

@@ -6,7 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration.runtime.health import HEARTBEAT_SECONDS, Check, Health, heartbeat, http_ok, postgres_ok, redis_ok
+from orchestration.runtime.health import (
+    HEARTBEAT_SECONDS,
+    Check,
+    Health,
+    exact,
+    heartbeat,
+    http_ok,
+    postgres_ok,
+    redis_ok,
+)
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.state import Record, process_of, read_record
 
@@ -23,6 +32,7 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
     if machine is None:
         return {
             **{name: _section(name, None, None, Health(False, "never started")) for name in _SERVICES},
+            "cdc": _section("cdc", None, None, Health(False, "never started")) | _no_cdc(),
             "lake": _NO_LAKE,
             "marts": _NO_MARTS,
         }
@@ -37,11 +47,15 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             section["restarts"] = record.restarts if record else 0
             if not section["healthy"] and name not in _outside(machine):
                 section["detail"] = _why(record, str(section["detail"]))
+        services["cdc"] |= cdc_status(machine)
         return {**services, "lake": lake.result(), "marts": marts.result()}
 
 
 _SERVICES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
 _NO_LAKE: Section = {"uri": None, "lsn": None, "lagBytes": None, "lagSeconds": None}
+# Keys of cdc's section that come from its own report.
+_CDC_KEYS = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
+_FRESH_SECONDS = 3.0
 _NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
 
 
@@ -106,7 +120,7 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
         "sandbox": http_ok(f"{machine.address('sandbox')}/health/ready"),
         "api": api,
         "worker": _only_alive(heartbeat(run / "worker-status.json")),
-        "cdc": _only_alive(heartbeat(run / "cdc-status.json")),
+        "cdc": exact(run / "cdc-status.json", _only_alive(heartbeat(run / "cdc-status.json"))),
         "serving": http_ok(f"{machine.address('serving')}/health/live"),
         "dagster": http_ok(f"{machine.address('dagster')}/server_info"),
         "mlflow": http_ok(f"{machine.address('mlflow')}/health"),
@@ -119,14 +133,29 @@ def _only_alive(check: Callable[[int], Health]) -> Check:
     return lambda pid: check(pid) if pid else Health(False, "not running")
 
 
+def _no_cdc() -> Section:
+    return dict.fromkeys(_CDC_KEYS)
+
+
+def cdc_status(machine: Machine) -> Section:
+    """What cdc reports of the lake's tables, the slot and its snapshots; null where it has never reported."""
+    reported = _json(machine.layout.run / "cdc-status.json")
+    return {key: reported.get(key) for key in _CDC_KEYS}
+
+
 def lake_status(machine: Machine) -> Section:
-    """How far the lake is behind Postgres: cdc's last report, or a measurement here when cdc does not report."""
+    """How far the lake is behind Postgres: cdc's last report, or a measurement here when cdc does not report.
+
+    A report that is some seconds old says nothing about these seconds, so they count as lag.
+    """
     reported = _json(machine.layout.run / "cdc-status.json")
     lsn = reported.get("lsn")
     age = _age_seconds(reported.get("updatedAt"))
     lag_bytes, lag_seconds = reported.get("lagBytes"), reported.get("lagSeconds")
     if age is not None and age > HEARTBEAT_SECONDS:
         lag_bytes, lag_seconds = _bytes_after(machine.database_url, lsn), round(age, 1)
+    elif age is not None and age > _FRESH_SECONDS and isinstance(lag_seconds, int | float):
+        lag_seconds = round(lag_seconds + age, 1)
     return {"uri": machine.settings.lake_uri, "lsn": lsn, "lagBytes": lag_bytes, "lagSeconds": lag_seconds}
 
 

@@ -17,13 +17,28 @@ PROGRAMS: dict[str, set[str]] = {
     "api.operations.load": {"marketplace", "online-retail"},
     "features.materialise": {"--json"},
     "orchestration.cli": {
-        *("up", "down", "status", "logs", "doctor", "demo", "load", "pipeline", "verify", "sql", "evaluate", "bench")
+        *(
+            "up",
+            "down",
+            "status",
+            "logs",
+            "doctor",
+            "demo",
+            "load",
+            "pipeline",
+            "verify",
+            "sql",
+            "lake",
+            "evaluate",
+            "bench",
+        )
     },
     "orchestration.graph.pipeline": {"--from-start", "--json", "--quick"},
     "training.recommender.evaluate": {"--data", "--json", "--recipe"},
     "training.recommender.train": {"--data", "--recipe"},
     "transforms.build": {"--json"},
     "transforms.spark.run": {"--json"},
+    "warehouse.mend": {"--json", "--wait"},
     "warehouse.verify": {"--at", "--json", "--wait"},
 }
 SLOW = HEAVY | {"duckdb", "httpx", "pandas", "psycopg", "pyarrow", "sqlalchemy"}

@@ -235,6 +235,8 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     services = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
     assert [name for name in status if name not in {"lake", "marts"}] == list(services)
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
+    replication = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
+    assert [status["cdc"][key] for key in replication] == [None] * len(replication)
     assert set(status["lake"]) == {"uri", "lsn", "lagBytes", "lagSeconds"}
     assert set(status["marts"]) == {"path", "manifest", "asOf"}
     assert not (tmp_path / "never").exists()

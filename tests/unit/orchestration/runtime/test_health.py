@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.runtime.health import heartbeat
+from orchestration.runtime.health import exact, heartbeat
 
 
 def _write(path: Path, pid: int, seconds_ago: float) -> None:
@@ -50,3 +50,26 @@ def test_a_heartbeat_that_says_it_does_not_work_is_not_health(tmp_path: Path, st
 
 def test_no_heartbeat_yet(tmp_path: Path) -> None:
     assert heartbeat(tmp_path / "none.json")(7).detail == "no heartbeat yet"
+
+
+@pytest.mark.parametrize(
+    ("report", "detail"),
+    [
+        ({}, None),
+        ({"stoppedTables": {}, "slot": {"walStatus": "extended", "alert": "the slot holds back 30 %"}}, None),
+        (
+            {"stoppedTables": {"orders": "table orders, column x: NaN"}},
+            "stopped tables: orders (table orders, column x: NaN); once repaired, `souk lake mend orders`",
+        ),
+        ({"slot": {"walStatus": "lost", "alert": "the slot's log is lost"}}, "the slot's log is lost"),
+    ],
+)
+def test_a_stopped_table_or_a_lost_log_is_not_health(
+    tmp_path: Path, report: dict[str, object], detail: str | None
+) -> None:
+    path = tmp_path / "status.json"
+    document = {"pid": 7, "state": "streaming", "updatedAt": datetime.now(UTC).isoformat(), **report}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    health = exact(path, heartbeat(path))(7)
+    assert (health.ok, None if health.ok else health.detail) == (detail is None, detail)
+    assert heartbeat(path)(7).ok, "the supervisor does not restart it for that"
