@@ -30,10 +30,16 @@ POINTS = frozenset(
         "cdc.fold_mid",
         "cdc.fold_after",
         "cdc.compact_mid",
+        "events.after_read",
+        "events.before_rejected",
+        "events.before_rows",
+        "events.after_rows",
+        "events.after_acknowledge",
+        "events.compact_mid",
     }
 )
 # What stands before the dot in every point's name. All processes read one variable, and each arms its own points.
-PREFIXES = frozenset({"cdc", "checkout", "outbox"})
+PREFIXES = frozenset({"cdc", "checkout", "events", "outbox"})
 _ENTRY = re.compile(r"(?P<name>[^@=]+)(?:@(?P<count>[1-9]\d*))?=(?P<action>kill|error|sleep:\d+(?:\.\d+)?)")
 
 

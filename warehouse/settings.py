@@ -1,13 +1,15 @@
 """The only place in this package that reads the environment."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from warehouse.environment import DATABASE, Failpoints
+from warehouse.environment import DATABASE, LOCAL_REDIS, REDIS, Failpoints
 from warehouse.places import CONTRACT_PATH, ContractPath, LakeUri, Places
 
 REPLICATION = "The same database as a role that may replicate and read every published table; empty: DATABASE_URL."
+LakeRetention = Annotated[int, Field(ge=1, description="A watermark younger than this stays readable.")]
 
 
 class WarehouseSettings(Places):
@@ -41,8 +43,7 @@ class WarehouseSettings(Places):
     """A table's change log is folded at least this often while it changes."""
     cdc_fold_files: int = Field(default=64, gt=0)
     """Change files of a table after which they are folded."""
-    lake_retention_hours: int = Field(default=24, ge=1)
-    """A watermark younger than this stays readable."""
+    lake_retention_hours: LakeRetention = 24
 
     @property
     def source_url(self) -> str:
@@ -64,3 +65,22 @@ class WarehouseSettings(Places):
     @property
     def spool_path(self) -> Path:
         return self.home / "spool" / "cdc"
+
+
+class EventSettings(Places):
+    """Where behaviour events come from and how they are landed."""
+
+    redis_url: SecretStr = Field(default=LOCAL_REDIS, validation_alias="REDIS_URL", description=REDIS)
+    lake_uri: LakeUri
+    failpoints: Failpoints = ""
+    events_flush_seconds: float = Field(default=5.0, gt=0)
+    """Behaviour events are written to the lake this long after the first of a batch."""
+    events_flush_rows: int = Field(default=20_000, gt=0)
+    """A batch of so many behaviour events is written at once."""
+    events_horizon_days: int = Field(default=30, ge=1)
+    """An event id is known as a repeat for this long; an event that is older when it arrives is set aside."""
+    lake_retention_hours: LakeRetention = 24
+    kafka_brokers: str = ""
+    """Kafka's bootstrap servers, host:port,...: behaviour events go through a topic. Empty: from Redis to the lake."""
+    kafka_topic: str = "souk.behaviour"
+    """The topic of behaviour events; its retention must be longer than the longest outage of the lake."""

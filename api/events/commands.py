@@ -1,4 +1,9 @@
-"""Append behaviour events to the stream, or to the spool while Redis does not answer."""
+"""Append behaviour events to the stream, or to the spool while Redis does not answer or the stream is full.
+
+The stream is full when its consumers have fallen so far behind that it holds `events_stream_limit` entries. Then events
+wait in the spool, and when that is full too they are refused: `accepted` says so to the client, an error to the log and
+`souk_behaviour_events_total{outcome="refused"}` to the operator. Nothing is dropped silently.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,7 +13,8 @@ from redis.exceptions import RedisError
 
 from api.events import spool, stream
 from api.events.schemas import BehaviourEvent
-from api.kernel import clock
+from api.events.stream import STREAM, Entry
+from api.kernel import clock, metrics
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.logs import get_logger
@@ -27,25 +33,45 @@ class EventSink:
         self._ctx = ctx
         self._folder: Path = ctx.settings.home / "spool"
         self._resting_until = 0.0
+        self._full = False
 
-    async def record(self, actor: Actor, events: Sequence[BehaviourEvent]) -> int:
-        """Store the events; returns how many were kept.
-
-        All are, unless Redis is unavailable and the spool is full or unwritable.
-        """
+    async def record(self, actor: Actor, events: Sequence[BehaviourEvent], *, bot: bool = False) -> int:
+        """Store the events; returns how many were kept: all, unless neither the stream nor the spool takes them."""
         received = clock.now()
-        entries = [stream.entry_of(event, actor, self._ctx.keys, received) for event in events]
-        if clock.monotonic() >= self._resting_until:
-            try:
-                await stream.publish(self._ctx.redis, entries, self._recent(actor, events))
-                return len(entries)
-            except RedisError as error:
-                self._resting_until = clock.monotonic() + REST_SECONDS
-                log.warning("the behaviour stream does not answer, events are spooled", error=type(error).__name__)
+        entries = [stream.entry_of(event, actor, self._ctx.keys, received, bot=bot) for event in events]
+        if await self._publish(entries, self._recent(actor, events)):
+            metrics.BEHAVIOUR_EVENTS.labels("streamed").inc(len(entries))
+            return len(entries)
+        kept = await self._spool(entries)
+        metrics.BEHAVIOUR_EVENTS.labels("spooled").inc(kept)
+        if kept < len(entries):
+            metrics.BEHAVIOUR_EVENTS.labels("refused").inc(len(entries) - kept)
+            log.error("behaviour events are refused: the stream and the spool are full", count=len(entries) - kept)
+        return kept
+
+    async def _publish(self, entries: Sequence[Entry], recent: dict[str, list[str]]) -> bool:
+        if clock.monotonic() < self._resting_until:
+            return False
+        limit = self._ctx.settings.events_stream_limit
         try:
-            return await asyncio.to_thread(spool.append, self._folder, entries)
+            if self._full and await self._ctx.redis.xlen(STREAM) >= limit:
+                self._rest("the behaviour stream is full, events are spooled: is `warehouse.events` at work?")
+                return False
+            self._full = await stream.publish(self._ctx.redis, entries, recent) >= limit
+        except RedisError as error:
+            self._rest("the behaviour stream does not answer, events are spooled", error=type(error).__name__)
+            return False
+        return True
+
+    def _rest(self, why: str, **details: str) -> None:
+        self._resting_until = clock.monotonic() + REST_SECONDS
+        log.warning(why, **details)
+
+    async def _spool(self, entries: Sequence[Entry]) -> int:
+        try:
+            return await asyncio.to_thread(spool.append, self._folder, entries, self._ctx.settings.events_spool_bytes)
         except OSError:
-            log.exception("behaviour events are lost: the spool cannot be written", count=len(entries))
+            log.exception("the spool of behaviour events cannot be written", count=len(entries))
             return 0
 
     @staticmethod

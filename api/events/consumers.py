@@ -21,6 +21,11 @@ async def position_of(tx: ReadTx, consumer: str) -> str:
     return last_id or BEGINNING
 
 
+async def positions(tx: ReadTx) -> list[str]:
+    """Where each counter stands. An entry above the lowest one is still needed."""
+    return [str(row[0]) for row in await tx.all(select(StreamPosition.last_id))]
+
+
 async def entries_after(redis: Redis, position: str) -> list[tuple[str, Entry]]:
     """At most `BATCH` entries after `position`, oldest first, each with its id. Raises: RedisError."""
     entries: list[tuple[str, Entry]] = await redis.xrange(STREAM, min=f"({position}", count=BATCH)

@@ -4,6 +4,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request
 
+from api.events.bots import is_bot
 from api.events.commands import EventSink
 from api.events.schemas import Accepted, EventBatch
 from api.kernel.auth import CurrentActor
@@ -26,7 +27,8 @@ def sink_of(request: Request) -> EventSink:
     responses=responses(MalformedRequest, NotAuthenticated, ValidationFailed, BodyTooLarge),
 )
 async def record_events(
-    sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch
+    request: Request, sink: Annotated[EventSink, Depends(sink_of)], actor: CurrentActor, body: EventBatch
 ) -> Accepted:
     """Views, clicks, impressions, cart additions, searches and purchases, at most 500 at a time."""
-    return Accepted(accepted=await sink.record(actor, body.events))
+    bot = is_bot(request.headers.get("user-agent"))
+    return Accepted(accepted=await sink.record(actor, body.events, bot=bot))

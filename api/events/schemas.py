@@ -29,6 +29,7 @@ class BehaviourEvent(Wire):
     position: Annotated[int, Field(ge=0, le=100_000)] | None = None
     quantity: Quantity | None = None
     order_id: WireId | None = None
+    result_count: Annotated[int, Field(ge=0, le=2_000_000_000, description="Hits of a search")] | None = None
 
     @model_validator(mode="after")
     def _has_its_subject(self) -> "BehaviourEvent":
@@ -51,6 +52,6 @@ class EventBatch(Wire):
 
 
 class Accepted(Wire):
-    """How many events were kept; fewer than sent only when Redis is unavailable and the spool is full."""
+    """How many events were kept; fewer than sent only when the stream is unavailable or full and the spool is full."""
 
     accepted: int

@@ -15,17 +15,22 @@ import orjson
 from redis.asyncio import Redis
 from redis.typing import EncodableT
 
-from api.events.stream import STREAM, STREAM_MAXLEN, Entry
+from api.events.stream import STREAM, Entry
+from api.kernel.logs import get_logger
 
-MAX_BYTES = 64 * 1024 * 1024
+log = get_logger(__name__)
+
 BATCH = 500
 _OFFSET_SECONDS = 24 * 3600
 
 
-def append(folder: Path, entries: Sequence[Entry]) -> int:
-    """Append the entries that fit under the bound; returns how many. Raises: OSError when the write fails."""
+def append(folder: Path, entries: Sequence[Entry], max_bytes: int) -> int:
+    """Append the entries that fit under the bound; returns how many. Raises: OSError when the write fails.
+
+    A write is whole or not at all, also on a disk that becomes full under it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    room = MAX_BYTES - sum(path.stat().st_size for path in folder.glob("behaviour*"))
+    room = max_bytes - size(folder)
     lines: list[bytes] = []
     for entry in entries:
         line = orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
@@ -38,6 +43,11 @@ def append(folder: Path, entries: Sequence[Entry]) -> int:
     return len(lines)
 
 
+def size(folder: Path) -> int:
+    """Bytes that wait."""
+    return sum(_bytes_of(path) for path in folder.glob("behaviour*"))
+
+
 def waiting(folder: Path) -> list[Path]:
     """The files to drain, oldest first; renames the file that is being written, if there is one."""
     active = folder / "behaviour.jsonl"
@@ -46,22 +56,24 @@ def waiting(folder: Path) -> list[Path]:
     return sorted(folder.glob("behaviour-*.draining"))
 
 
-async def drain(redis: Redis, path: Path) -> int:
-    """Send a renamed file's lines and delete it; returns how many were sent.
+async def drain(redis: Redis, path: Path, room: int) -> int:
+    """Send at most `room` of a renamed file's lines, and delete it when all are sent; returns how many were sent.
 
     The position advances in the same Redis transaction as the entries, so a crash causes neither gaps nor repeats.
     """
     offset_key = f"souk:spool:{path.name}"
     offset, sent = int(await redis.get(offset_key) or 0), 0
     for batch in await asyncio.to_thread(_batches, path, offset):
+        if sent + len(batch) > room:
+            return sent
         pipeline = redis.pipeline(transaction=True)
         for line in batch:
-            fields: dict[EncodableT, EncodableT] = orjson.loads(line)
-            pipeline.xadd(STREAM, fields, maxlen=STREAM_MAXLEN, approximate=True)
             offset += len(line)
+            if fields := _fields(line):
+                pipeline.xadd(STREAM, fields)
+                sent += 1
         pipeline.set(offset_key, offset, ex=_OFFSET_SECONDS)
         await pipeline.execute()
-        sent += len(batch)
     await asyncio.to_thread(path.unlink)
     await redis.delete(offset_key)
     return sent
@@ -77,10 +89,38 @@ def _append(path: Path, data: bytes) -> None:
             except FileNotFoundError:
                 same = False
             if same:
-                os.write(descriptor, data)
+                _write(descriptor, data)
                 return
         finally:
             os.close(descriptor)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """All of it, or nothing: half a line would spoil the one that is appended after it."""
+    before, left = os.fstat(descriptor).st_size, memoryview(data)
+    try:
+        while left:
+            left = left[os.write(descriptor, left) :]
+    except OSError:
+        os.ftruncate(descriptor, before)
+        raise
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # drained meanwhile
+        return 0
+
+
+def _fields(line: bytes) -> dict[EncodableT, EncodableT]:
+    """The entry of a line; nothing when a power cut left other bytes there."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        log.exception("a line of the spool is no event", line=repr(line[:200]))
+        return {}
+    return dict(found)
 
 
 def _batches(path: Path, offset: int) -> list[list[bytes]]:

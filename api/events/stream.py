@@ -1,8 +1,13 @@
-"""The stream of behaviour events (flat text fields, one entry per event) and
-the list of each shopper's latest products."""
+"""The stream of behaviour events (flat text fields, one entry per event), and each shopper's latest products.
+
+An entry stays in the stream until every consumer has it durably: the counters of `consumers.py`, whose positions are in
+Postgres, and the lake, which writes its position to `LANDED`. Nothing else shortens the stream; how long it may become
+is decided where events are sent (`commands.py`, `jobs.py`).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -14,7 +19,8 @@ from api.kernel.ids import new_id
 from api.kernel.security import Keys
 
 STREAM = "souk:events:behaviour"
-STREAM_MAXLEN = 1_000_000
+# The last entry that is in the lake, written by `warehouse/events/redis_source.py`; a test compares the names.
+LANDED = "souk:events:behaviour:landed"
 RECENT_LENGTH = 50
 RECENT_SECONDS = 30 * 24 * 3600
 # Event types that show interest in a product; an impression only shows that it was on the page.
@@ -23,13 +29,16 @@ _INTEREST = frozenset({"view", "click", "addToCart", "purchase"})
 Entry = dict[str, str]
 
 
-def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime) -> Entry:
+def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime, *, bot: bool = False) -> Entry:
     """The stream's fields; absent ones are left out. An event with a time in the future gets the time of receipt.
+
+    `timeSource` says so, and also when the client gave no time.
 
     A session id gives access to a guest's cart, so the stream has `sessionKey` instead, a keyed
     hash that is the same for the same session.
     """
     occurred = min(event.occurred_at or received, received)
+    future = event.occurred_at is not None and event.occurred_at > received
     session = actor.session_id or event.session_id
     fields = {
         "eventId": str(event.event_id or new_id()),
@@ -43,7 +52,42 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
         "position": _text(event.position),
         "quantity": _text(event.quantity),
         "orderId": _text(event.order_id),
+        "resultCount": _text(event.result_count),
+        "bot": "1" if bot else None,
+        "timeSource": "future" if future else None if event.occurred_at else "server",
         "occurredAt": occurred.isoformat(),
+        "receivedAt": received.isoformat(),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def purchase_of(
+    keys: Keys,
+    *,
+    line: UUID,
+    order: UUID,
+    product: UUID,
+    quantity: int,
+    user: UUID | None,
+    guest_session: str | None,
+    placed: datetime,
+    received: datetime,
+) -> Entry:
+    """The purchase of one order line, said by the shop itself. Its id is the line's, so it is the same each time.
+
+    No client can take that id: an id belongs to the origin that the entry names.
+    """
+    fields = {
+        "eventId": str(line),
+        "origin": "server",
+        "type": "purchase",
+        "productId": str(product),
+        "userId": _text(user),
+        "sessionKey": session_key(keys, guest_session) if guest_session else None,
+        "quantity": str(quantity),
+        "orderId": str(order),
+        "timeSource": "server",
+        "occurredAt": placed.isoformat(),
         "receivedAt": received.isoformat(),
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -64,18 +108,35 @@ def recent_key(owner: str) -> str:
     return f"souk:recent:{owner}"
 
 
-async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list[str]]) -> None:
-    """Append the entries and update each shopper's latest products, in one round trip. Raises: RedisError."""
+async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list[str]]) -> int:
+    """Append the entries and update each shopper's latest products, in one round trip; returns the stream's length.
+
+    Raises: RedisError.
+    """
     pipeline = redis.pipeline(transaction=False)
     for entry in entries:
         fields: dict[EncodableT, EncodableT] = dict(entry.items())
-        pipeline.xadd(STREAM, fields, maxlen=STREAM_MAXLEN, approximate=True)
+        pipeline.xadd(STREAM, fields)
     for owner, products in recent.items():
         key = recent_key(owner)
         pipeline.lpush(key, *products[-RECENT_LENGTH:])
         pipeline.ltrim(key, 0, RECENT_LENGTH - 1)
         pipeline.expire(key, RECENT_SECONDS)
-    await pipeline.execute()
+    pipeline.xlen(STREAM)
+    return int((await pipeline.execute())[-1])
+
+
+async def trim(redis: Redis, counted: Sequence[str]) -> int:
+    """Delete the entries that the lake and every counter have; returns how many. `counted`: the counters' positions.
+
+    Nothing before the lake has reported: a stream without its reader keeps everything. Raises: RedisError.
+    """
+    landed = await redis.get(LANDED)
+    if landed is None or not counted:
+        return 0
+    slowest = min((landed, *counted), key=_order)
+    moment, number = _order(slowest)
+    return int(await redis.xtrim(STREAM, minid=f"{moment}-{number + 1}", approximate=False))
 
 
 async def recent_products(redis: Redis, actor: Actor) -> list[str]:
@@ -93,6 +154,11 @@ async def recent_products(redis: Redis, actor: Actor) -> list[str]:
     except RedisError:
         return []
     return list(reversed(dict.fromkeys(newest_first)))
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    moment, _, number = entry_id.partition("-")
+    return int(moment), int(number)
 
 
 def _text(value: object | None) -> str | None:

@@ -13,6 +13,8 @@ LATENCY = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 
+BEHAVIOUR_EVENTS = Counter("souk_behaviour_events_total", "Behaviour events by what became of them", ["outcome"])
+
 
 def render() -> tuple[bytes, str]:
     """The exposition text and its content type."""

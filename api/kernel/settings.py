@@ -109,6 +109,10 @@ class Settings(Environment):
     """Deadline of a call to a payment gateway."""
     serving_timeout_seconds: float = Field(default=0.25, gt=0)
     """Deadline of a call to the recommender."""
+    events_stream_limit: int = Field(default=1_000_000, ge=1)
+    """Behaviour events that the stream may hold before new ones are spooled; its consumers free it."""
+    events_spool_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    """Behaviour events that may wait on disk before new ones are refused."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
     """A longer request body is refused."""
 

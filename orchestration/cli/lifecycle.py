@@ -81,6 +81,8 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
     if lake["uri"] is None:
         return ["", "nothing was started here yet: run `souk up`, or set SOUK_HOME to where it was"]
     behind = "unknown" if lake["lagBytes"] is None else f"{lake['lagBytes']:,} bytes, {lake['lagSeconds']} s"
+    events = document["behaviour"]
+    waiting = f", {events['spoolBytes']:,} bytes wait on disk" if events["spoolBytes"] else ""
     return [
         *(
             "",
@@ -88,6 +90,7 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
             + (f"at {lake['lsn']}, behind: {behind}" if lake["lsn"] else "empty: cdc has not run yet"),
         ),
         *_cdc_lines(document["cdc"]),
+        f"events {events['uri']}  behind: {_seconds(events['lagSeconds'])}{waiting}",
         f"marts  {marts['path']}  "
         + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
     ]
@@ -112,6 +115,10 @@ def _cdc_lines(cdc: Section) -> list[str]:
     if isinstance(unknown, list) and unknown:
         lines.append(f"published but in no contract, ignored: {', '.join(map(str, unknown))}")
     return lines
+
+
+def _seconds(value: object) -> str:
+    return "unknown" if value is None else f"{value} s"
 
 
 def _without_password(address: str) -> str:

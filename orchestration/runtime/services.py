@@ -15,7 +15,7 @@ from orchestration.settings import ROOT
 
 # Every name that the table below can hold, in its order. The settings and the installed packages decide which it holds.
 NAMES = (
-    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "serving"),
+    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "serving"),
     *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
 )
 
@@ -144,6 +144,13 @@ def _shop(machine: Machine) -> list[Service]:
         ),
         Service(
             "cdc", _python("warehouse.cdc"), heartbeat(run / "cdc-status.json"), after=("migrate",), grace_seconds=30.0
+        ),
+        Service(
+            "events",
+            _python("warehouse.events"),
+            heartbeat(run / "events-status.json"),
+            after=("redis",),
+            grace_seconds=30.0,
         ),
         Service("serving", _python("serving"), http_ok(f"{serving}/health/live"), after=("redis",), url=serving),
     ]

@@ -25,7 +25,7 @@ Section = dict[str, object]
 
 
 def status_of(machine: Machine | None) -> dict[str, Section]:
-    """One section per service, plus `lake` and `marts`.
+    """One section per service, plus `lake`, `behaviour` and `marts`.
 
     Before the first start every service is unhealthy and every value is null.
     """
@@ -34,13 +34,15 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             **{name: _section(name, None, None, Health(False, "never started")) for name in _SERVICES},
             "cdc": _section("cdc", None, None, Health(False, "never started")) | _no_cdc(),
             "lake": _NO_LAKE,
+            "behaviour": _NO_BEHAVIOUR,
             "marts": _NO_MARTS,
         }
     addresses, checks = _addresses(machine), _checks(machine)
     pids = {name: _pid(machine, name) for name in _SERVICES}
-    with ThreadPoolExecutor(max_workers=len(_SERVICES) + 2) as pool:
+    with ThreadPoolExecutor(max_workers=len(_SERVICES) + 3) as pool:
         answers = {name: pool.submit(checks[name], pids[name] or 0) for name in _SERVICES}
         lake, marts = pool.submit(lake_status, machine), pool.submit(marts_status, machine)
+        behaviour = pool.submit(behaviour_status, machine)
         services = {name: _section(name, addresses[name], pids[name], answers[name].result()) for name in _SERVICES}
         for name, section in services.items():
             record = read_record(machine.layout, "api" if name == "dashboard" else name)
@@ -48,14 +50,28 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             if not section["healthy"] and name not in _outside(machine):
                 section["detail"] = _why(record, str(section["detail"]))
         services["cdc"] |= cdc_status(machine)
-        return {**services, "lake": lake.result(), "marts": marts.result()}
+        return {**services, "lake": lake.result(), "behaviour": behaviour.result(), "marts": marts.result()}
 
 
-_SERVICES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
+_SERVICES = (
+    "postgres",
+    "redis",
+    "sandbox",
+    "api",
+    "worker",
+    "cdc",
+    "events",
+    "serving",
+    "dagster",
+    "mlflow",
+    "dashboard",
+)
 _NO_LAKE: Section = {"uri": None, "lsn": None, "lagBytes": None, "lagSeconds": None}
 # Keys of cdc's section that come from its own report.
 _CDC_KEYS = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
 _FRESH_SECONDS = 3.0
+_BEHAVIOUR = ("lagSeconds", "streamLength", "landed", "duplicates", "rejected", "late", "future", "landedAt")
+_NO_BEHAVIOUR: Section = {"uri": None, **dict.fromkeys(_BEHAVIOUR), "spoolBytes": None}
 _NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
 
 
@@ -100,13 +116,14 @@ def _pid(machine: Machine, name: str) -> int | None:
 
 def _addresses(machine: Machine) -> Mapping[str, str | None]:
     web = {name: machine.address(name) for name in ("sandbox", "api", "serving", "dagster", "mlflow")}
-    # worker and cdc listen on no port.
+    # worker, cdc and events listen on no port.
     return {
         **web,
         "postgres": machine.database_url,
         "redis": machine.redis_url,
         "worker": None,
         "cdc": None,
+        "events": None,
         "dashboard": web["api"] + DASHBOARD_PATH,
     }
 
@@ -121,6 +138,7 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
         "api": api,
         "worker": _only_alive(heartbeat(run / "worker-status.json")),
         "cdc": exact(run / "cdc-status.json", _only_alive(heartbeat(run / "cdc-status.json"))),
+        "events": _only_alive(heartbeat(run / "events-status.json")),
         "serving": http_ok(f"{machine.address('serving')}/health/live"),
         "dagster": http_ok(f"{machine.address('dagster')}/server_info"),
         "mlflow": http_ok(f"{machine.address('mlflow')}/health"),
@@ -157,6 +175,21 @@ def lake_status(machine: Machine) -> Section:
     elif age is not None and age > _FRESH_SECONDS and isinstance(lag_seconds, int | float):
         lag_seconds = round(lag_seconds + age, 1)
     return {"uri": machine.settings.lake_uri, "lsn": lsn, "lagBytes": lag_bytes, "lagSeconds": lag_seconds}
+
+
+def behaviour_status(machine: Machine) -> Section:
+    """How far behaviour events are behind their stream: the consumer's last report, and what waits on disk.
+
+    Counts are since the consumer began. The lag grows while the consumer does not report.
+    """
+    reported = _json(machine.layout.run / "events-status.json")
+    section: Section = {"uri": f"{machine.settings.lake_uri.rstrip('/')}/behaviour/events"}
+    section |= {name: reported.get(name) for name in _BEHAVIOUR}
+    age, lag = _age_seconds(reported.get("updatedAt")), reported.get("lagSeconds")
+    if age is not None and age > _FRESH_SECONDS and isinstance(lag, int | float):
+        section["lagSeconds"] = round(lag + age, 1)
+    spool = [path.stat().st_size for path in (machine.layout.home / "spool").glob("behaviour*")]
+    return section | {"spoolBytes": sum(spool)}
 
 
 def _bytes_after(database_url: str, lsn: object) -> int | None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from api import nouns
+from api.events import stream
 from api.kernel import failpoints
 from tests.harness.processes import ROOT
+from warehouse.events import redis_source
 from warehouse.failpoints import POINTS
 
 COPIES = ("environment.py", "failpoints.py", "files.py", "logs.py")
@@ -62,3 +64,7 @@ def test_nothing_else_logs_by_the_standard_library() -> None:
         if re.search(r"^ *(import logging|from logging)\b", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert logging == {"warehouse/logs.py", "api/kernel/logs.py"}
+
+
+def test_the_shop_and_the_lake_name_the_behaviour_stream_alike() -> None:
+    assert (stream.STREAM, stream.LANDED) == (redis_source.STREAM, redis_source.LANDED)

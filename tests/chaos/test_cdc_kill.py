@@ -88,7 +88,7 @@ def work_until_killed(lab: CdcLab, seed: int, seconds: float = 40) -> int:
 
 
 def test_every_registered_point_is_killed_at() -> None:
-    assert set(SNAPSHOT_POINTS) | set(STREAM_POINTS) == POINTS
+    assert set(SNAPSHOT_POINTS) | set(STREAM_POINTS) == {point for point in POINTS if point.startswith("cdc.")}
 
 
 @pytest.mark.parametrize("point", quick(STREAM_POINTS, 4))

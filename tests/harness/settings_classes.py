@@ -21,12 +21,13 @@ from tests.harness.processes import ROOT
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
 from warehouse.environment import is_secret, variables_of
-from warehouse.settings import WarehouseSettings
+from warehouse.settings import EventSettings, WarehouseSettings
 
 CLASSES: dict[str, type[BaseSettings]] = {
     "api": ShopSettings,
     "api.sandbox": SandboxSettings,
     "warehouse": WarehouseSettings,
+    "warehouse.events": EventSettings,
     "transforms": TransformSettings,
     "features": FeatureSettings,
     "training": TrainingSettings,
@@ -47,7 +48,7 @@ read has one default and one meaning.
 | variable | default | unit | meaning | read by |
 | --- | --- | --- | --- | --- |
 """
-_UNITS = {"seconds": "s", "ms": "ms", "bytes": "bytes", "rows": "rows", "hours": "h", "files": "files"}
+_UNITS = {"seconds": "s", "ms": "ms", "bytes": "bytes", "rows": "rows", "hours": "h", "days": "d", "files": "files"}
 
 
 @dataclass(frozen=True)

@@ -232,12 +232,19 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     done = souk.run("status", "--json")
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
-    services = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "serving", "dagster", "mlflow", "dashboard")
-    assert [name for name in status if name not in {"lake", "marts"}] == list(services)
+    services = (
+        *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "serving"),
+        *("dagster", "mlflow", "dashboard"),
+    )
+    assert [name for name in status if name not in {"lake", "behaviour", "marts"}] == list(services)
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
     replication = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
     assert [status["cdc"][key] for key in replication] == [None] * len(replication)
     assert set(status["lake"]) == {"uri", "lsn", "lagBytes", "lagSeconds"}
+    assert set(status["behaviour"]) == {
+        *("uri", "lagSeconds", "streamLength", "landed", "duplicates", "rejected", "late", "future", "landedAt"),
+        "spoolBytes",
+    }
     assert set(status["marts"]) == {"path", "manifest", "asOf"}
     assert not (tmp_path / "never").exists()
 

@@ -13,14 +13,19 @@ import pytest_asyncio
 import redis
 
 from api.catalog.jobs import count_views
-from api.events import spool
-from api.events.jobs import drain_spool
-from api.events.stream import STREAM
+from api.events import commands, spool
+from api.events.commands import EventSink
+from api.events.jobs import drain_spool, trim_stream
+from api.events.schemas import BehaviourEvent
+from api.events.stream import LANDED, STREAM, publish
+from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from tests.harness.api import running_api
 from tests.harness.redis import RedisHarness
 from tests.harness.shop import Shop, problem
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,7 @@ async def context(own_redis: RedisHarness, database_url: str, home: Path) -> Asy
 
 
 def _send(shop: Shop, *events: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
-    return shop.client.post("/api/v1/events", json={"events": list(events)}, headers=headers or {})
+    return shop.client.post("/api/v1/events", json={"events": list(events)}, headers=BROWSER | (headers or {}))
 
 
 def _stream(server: RedisHarness) -> list[dict[str, str]]:
@@ -94,7 +99,21 @@ def test_the_clock_of_a_client_cannot_run_ahead(shop: Shop, own_redis: RedisHarn
 
     entry = _stream(own_redis)[-1]
     assert entry["occurredAt"] == entry["receivedAt"]
-    assert entry["query"] == "lamp"
+    assert (entry["query"], entry["timeSource"]) == ("lamp", "future")
+
+
+@pytest.mark.parametrize(
+    ("agent", "bot"),
+    [("Mozilla/5.0 (compatible; Googlebot/2.1)", "1"), ("curl/8.5", "1"), (BROWSER["User-Agent"], None)],
+)
+def test_what_a_program_sends_is_marked_and_its_name_is_not_kept(
+    shop: Shop, own_redis: RedisHarness, agent: str, bot: str | None
+) -> None:
+    _send(shop, {"type": "search", "query": "lamp", "resultCount": 0}, headers={"User-Agent": agent})
+
+    entry = _stream(own_redis)[-1]
+    assert (entry.get("bot"), entry["resultCount"], entry["timeSource"]) == (bot, "0", "server")
+    assert agent not in entry.values()
 
 
 @pytest.mark.parametrize(
@@ -205,7 +224,7 @@ async def test_a_drainer_that_died_midway_leaves_neither_gap_nor_repeat(
     context: Context, own_redis: RedisHarness, tmp_path: Path
 ) -> None:
     entries = [{"type": "view", "eventId": str(i)} for i in range(1_200)]
-    assert spool.append(tmp_path, entries) == 1_200
+    assert spool.append(tmp_path, entries, 1_000_000) == 1_200
     (path,) = spool.waiting(tmp_path)
     before = len(_stream(own_redis))
 
@@ -225,15 +244,72 @@ async def test_a_drainer_that_died_midway_leaves_neither_gap_nor_repeat(
             return context.redis.pipeline(transaction=transaction)
 
     with pytest.raises(KeyboardInterrupt):
-        await spool.drain(Dying(), path)  # type: ignore[arg-type]  # behaves as the client until it dies
-    assert await spool.drain(context.redis, path) == 700
+        await spool.drain(Dying(), path, 10_000)  # type: ignore[arg-type]  # behaves as the client until it dies
+    assert await spool.drain(context.redis, path, 10_000) == 700
 
     assert [entry["eventId"] for entry in _stream(own_redis)[before:]] == [str(i) for i in range(1_200)]
     assert not path.exists()
 
 
-def test_a_full_spool_keeps_what_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "MAX_BYTES", 100)
+async def test_the_stream_is_trimmed_up_to_the_slowest_consumer_and_never_before_the_lake_has_reported(
+    context: Context,
+) -> None:
+    view = {"type": "view", "productId": str(uuid4())}
+    await publish(context.redis, [view] * 4, {})
+    await count_views(context)
+    ids = [entry_id for entry_id, _ in await context.redis.xrange(STREAM)]
+    await context.redis.delete(LANDED)
+    assert await trim_stream(context) == 0
 
-    assert spool.append(tmp_path, [{"eventId": "x" * 20}] * 10) == 2
-    assert spool.append(tmp_path, [{"eventId": "x" * 20}]) == 0
+    await context.redis.set(LANDED, ids[-3])
+    assert await trim_stream(context) == len(ids) - 2
+    assert [entry_id for entry_id, _ in await context.redis.xrange(STREAM)] == ids[-2:]
+
+    await publish(context.redis, [view], {})
+    newest = (await context.redis.xrevrange(STREAM, count=1))[0][0]
+    await context.redis.set(LANDED, newest)
+    assert await trim_stream(context) == 2, "the counter of views has not seen the newest"
+    assert [entry_id for entry_id, _ in await context.redis.xrange(STREAM)] == [newest]
+    await count_views(context)
+    assert await trim_stream(context) == 1
+
+
+@pytest_asyncio.fixture
+async def small(own_redis: RedisHarness, database_url: str, tmp_path: Path) -> AsyncIterator[Context]:
+    """A shop whose stream may hold ten events, and whose spool two or three."""
+    settings = Settings.model_validate(
+        {
+            "DATABASE_URL": database_url, "REDIS_URL": own_redis.url, "SOUK_PROFILE": "test", "SOUK_HOME": tmp_path,
+            "SOUK_EVENTS_STREAM_LIMIT": 10, "SOUK_EVENTS_SPOOL_BYTES": 600,
+        }
+    )  # fmt: skip
+    async with open_context(settings) as context:
+        await context.redis.delete(STREAM)
+        yield context
+
+
+async def test_a_stream_that_nobody_reads_fills_then_the_spool_then_events_are_refused_loudly(
+    small: Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "REST_SECONDS", 0.0)
+    sink, actor = EventSink(small), Actor(kind="anonymous", session_id=None)
+    batch = [BehaviourEvent.model_validate({"type": "search", "query": "lamp"})] * 6
+
+    assert [await sink.record(actor, batch) for _ in range(2)] == [6, 6]
+    assert 2 <= await sink.record(actor, batch) < 6
+    assert await sink.record(actor, batch) == 0
+
+    assert await small.redis.xlen(STREAM) == 12
+    assert "behaviour events are refused: the stream and the spool are full" in "".join(capsys.readouterr())
+    assert await drain_spool(small) == 0, "the stream has no room"
+
+    await small.redis.xtrim(STREAM, maxlen=0, approximate=False)
+    waiting = len((small.settings.home / "spool" / "behaviour.jsonl").read_text().splitlines())
+    assert await drain_spool(small) == waiting > 0
+    assert await sink.record(actor, batch) == 6
+    assert await small.redis.xlen(STREAM) == waiting + 6
+
+
+def test_a_full_spool_keeps_what_fits(tmp_path: Path) -> None:
+    assert spool.append(tmp_path, [{"eventId": "x" * 20}] * 10, 100) == 2
+    assert spool.append(tmp_path, [{"eventId": "x" * 20}], 100) == 0

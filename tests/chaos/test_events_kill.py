@@ -1,0 +1,157 @@
+"""kill -9 the consumer of behaviour events between every two steps, and the stream under it: each event lands once."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.harness.events import EventsLab
+from tests.harness.redis import RedisHarness
+from warehouse.events.main import AnotherConsumer, serve
+from warehouse.events.redis_source import STREAM
+from warehouse.failpoints import POINTS as ALL
+
+# The first goes with every run, the others with the long one.
+POINTS = (
+    "events.after_rows",
+    "events.before_rows",
+    "events.after_read",
+    "events.before_rejected",
+    "events.after_acknowledge",
+)
+# The process with its guards removed: it forgets where the lake stands and which ids it has.
+UNGUARDED = (
+    "-c",
+    (
+        "import sys, warehouse.events.landing as landing;"
+        " landing._position = lambda table, partition: 0;"
+        " landing.SeenIds.probable = lambda self, hashes: [False] * len(hashes);"
+        " from warehouse.events.__main__ import main; sys.exit(main())"
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisHarness]:
+    server = RedisHarness(tmp_path_factory.mktemp("redis"), durable=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def lab(server: RedisHarness, tmp_path: Path) -> Iterator[EventsLab]:
+    server.flush()
+    lab = EventsLab(server, tmp_path / "home")
+    yield lab
+    lab.stop()
+
+
+def killed_at(lab: EventsLab, point: str) -> list[str]:
+    """Send events until the process dies at `point`; returns their ids."""
+    lab.start(f"{point}=kill")
+    sent: list[str] = []
+    assert lab.process is not None
+    deadline = time.monotonic() + 60
+    while lab.process.poll() is None:
+        assert time.monotonic() < deadline, f"{point} was never reached"
+        sent += lab.send(3)
+        time.sleep(0.05)
+    assert lab.wait_exit() == -9
+    return sent + lab.send(3)
+
+
+def test_every_registered_point_is_killed_at() -> None:
+    assert set(POINTS) | {"events.compact_mid"} == {point for point in ALL if point.startswith("events.")}
+
+
+@pytest.mark.parametrize(
+    "point", [pytest.param(p, marks=() if n < 1 else pytest.mark.slow) for n, p in enumerate(POINTS)]
+)
+def test_killed_between_two_steps_each_event_lands_once(lab: EventsLab, point: str) -> None:
+    sent = killed_at(lab, point)
+    lab.trim()
+
+    lab.start_thread()
+
+    lab.wait(lambda: len(lab.landed()) >= len(sent))
+    assert lab.landed() == sorted(sent)
+
+    def nothing_left() -> bool:
+        lab.trim()
+        with lab.client() as client:
+            return bool(client.xlen(STREAM) == 0)
+
+    lab.wait(nothing_left)
+
+
+@pytest.mark.slow
+def test_killed_while_it_joins_files(lab: EventsLab) -> None:
+    lab.start("events.compact_mid=kill")
+    sent: list[str] = []
+    assert lab.process is not None
+    while lab.process.poll() is None:
+        sent += lab.send()
+        time.sleep(0.02)
+    lab.wait_exit()
+    lab.start_thread()
+    lab.wait(lambda: len(lab.landed()) >= len(sent))
+    assert lab.landed() == sorted(sent)
+
+
+@pytest.mark.slow
+def test_without_its_guards_events_land_twice(lab: EventsLab) -> None:
+    """The negative control: the same kill, and the same oracle objects."""
+    sent = killed_at(lab, "events.after_rows")
+    lab.start(program=UNGUARDED)
+    lab.wait(lambda: len(lab.landed()) >= len(sent))
+
+    assert len(lab.landed()) > len(set(lab.landed())) == len(sent)
+
+
+def test_a_stream_that_dies_is_awaited_and_one_that_forgot_everything_is_read_from_its_beginning(
+    lab: EventsLab, server: RedisHarness
+) -> None:
+    lab.start_thread()
+    sent = lab.send(5)
+    lab.wait(lambda: len(lab.landed()) == 5)
+    server.kill9()
+    try:
+        lab.wait(lambda: lab.status()["state"] == "waiting" and float(str(lab.status()["lagSeconds"])) > 0)
+    finally:
+        server.start()
+    server.flush()
+    with lab.client() as client:  # an entry with an old id: the clock of the new server runs behind
+        fields = {"eventId": "01890000-0000-7000-8000-000000000009", "type": "search", "query": "old clock"}
+        client.xadd(STREAM, {**fields, "receivedAt": datetime.now(UTC).isoformat()}, id="1000-0")
+
+    lab.wait(lambda: len(lab.landed()) == 6)
+
+    assert lab.landed() == sorted([*sent, fields["eventId"]])
+    lab.wait(lambda: lab.status()["state"] == "streaming" and lab.status()["lagSeconds"] == 0.0)
+
+
+def test_only_one_process_lands_events(lab: EventsLab) -> None:
+    lab.start_thread()
+    lab.wait((lab.home / "run" / "events-status.json").exists)
+
+    with pytest.raises(AnotherConsumer, match="only one may land events"):
+        serve(lab.settings(), threading.Event())
+
+
+def test_a_steady_stream_lands_while_it_grows(lab: EventsLab) -> None:
+    lab.start_thread(SOUK_EVENTS_FLUSH_ROWS=7)
+    sent: list[str] = []
+    threads = [threading.Thread(target=lambda: sent.extend(lab.send(20))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    lab.wait(lambda: len(lab.landed()) == 60)
+
+    assert lab.landed() == sorted(sent)
+    lab.wait(lambda: lab.status()["landed"] == 60)

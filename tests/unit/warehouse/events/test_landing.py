@@ -1,0 +1,258 @@
+"""Entries of the stream become rows once, whatever was repeated, late, from the future or broken."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warehouse.events import compaction, landing
+from warehouse.events.entries import Entry, Landed, Rejected, row_of
+from warehouse.events.landing import Landing
+from warehouse.events.redis_source import id_of, position_of
+from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
+from warehouse.lake.behaviour import attach_events, events_uri, rejected_uri
+from warehouse.lake.read import connect
+
+NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+HORIZON = timedelta(days=30)
+PRODUCT = "01890000-0000-7000-8000-000000000001"
+
+
+def entry(number: int, **fields: object) -> Entry:
+    """Entry `number` of a stream: a view received now, unless `fields` say otherwise; None leaves a field out."""
+    full = {
+        "eventId": str(UUID(int=number)),
+        "type": "view",
+        "productId": PRODUCT,
+        "occurredAt": NOW.isoformat(),
+        "receivedAt": NOW.isoformat(),
+    } | fields
+    encoded = {name.encode(): str(value).encode() for name, value in full.items() if value is not None}
+    return Entry("p", number, f"{number}-0", NOW, encoded)
+
+
+def open_landing(lake: Path, now: datetime = NOW) -> Landing:
+    return Landing(str(lake), HORIZON, lambda: now)
+
+
+def in_lake(lake: Path, columns: str = "event_id") -> list[tuple[object, ...]]:
+    with connect() as con:
+        attach_events(con, lake)
+        return con.execute(f"SELECT {columns} FROM behaviour.behaviour_events ORDER BY ALL").fetchall()
+
+
+def ids(*numbers: int) -> list[tuple[str]]:
+    return [(str(UUID(int=number)),) for number in numbers]
+
+
+def test_an_entry_becomes_the_row_that_it_says() -> None:
+    order, user = str(uuid4()), str(uuid4())
+    found = row_of(
+        entry(
+            7, type="purchase", origin="server", userId=user, sessionKey="k", source="mail", campaign="spring",
+            position=3, quantity=2, orderId=order, query="lamp", resultCount=0, bot="1", timeSource="server",
+        ),
+        NOW,
+        HORIZON,
+    )  # fmt: skip
+
+    assert found == {
+        "event_id": str(UUID(int=7)), "origin": "server", "event_type": "purchase", "product_id": PRODUCT,
+        "query": "lamp", "user_id": user, "session_key": "k", "source": "mail", "campaign": "spring",
+        "list_position": 3, "quantity": 2, "order_id": order, "result_count": 0, "is_bot": True,
+        "time_source": "server", "occurred_at": NOW, "received_at": NOW, "landed_at": NOW, "day": NOW.date(),
+    }  # fmt: skip
+
+
+def test_an_event_from_the_future_gets_the_time_of_its_receipt() -> None:
+    row = row_of(entry(1, occurredAt=(NOW + timedelta(days=9)).isoformat()), NOW, HORIZON)
+
+    assert (row["occurred_at"], row["time_source"], row["day"]) == (NOW, "future", NOW.date())
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"eventId": None}, "eventId: missing"),
+        ({"eventId": "x"}, "eventId: no UUID"),
+        ({"type": "stare"}, "type: not known"),
+        ({"type": None}, "type: not known"),
+        ({"origin": "moon"}, "origin: not known"),
+        ({"productId": "7"}, "productId: no UUID"),
+        ({"position": "-1"}, "position: no number"),
+        ({"quantity": "2147483648"}, "quantity: no number"),
+        ({"quantity": "²"}, "quantity: no number"),
+        ({"occurredAt": "yesterday"}, "occurredAt: no time"),
+        ({"receivedAt": None}, "receivedAt: missing or in the future"),
+        ({"receivedAt": "2026-03-10T12:00:00"}, "receivedAt: missing or in the future"),
+        ({"receivedAt": (NOW + timedelta(hours=2)).isoformat()}, "receivedAt: missing or in the future"),
+        ({"occurredAt": (NOW - timedelta(days=30, seconds=1)).isoformat()}, "too old"),
+    ],
+    ids=str,
+)
+def test_what_is_no_event_is_rejected_by_name(fields: dict[str, object], reason: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        row_of(entry(1, **fields), NOW, HORIZON)
+    assert str(refused.value) == reason
+
+
+@given(
+    fields=st.dictionaries(
+        st.sampled_from(["eventId", "type", "occurredAt", "receivedAt", "position", "query"]), st.binary(max_size=40)
+    )
+)
+def test_no_bytes_stop_the_consumer(fields: Mapping[str, bytes]) -> None:
+    broken = Entry("p", 1, "1-0", NOW, {name.encode(): value for name, value in fields.items()})
+
+    try:
+        row_of(broken, NOW, HORIZON)
+    except Rejected:
+        json.loads(broken.as_json())
+
+
+def test_every_id_lands_once_in_the_order_of_the_stream(tmp_path: Path) -> None:
+    lake = open_landing(tmp_path)
+
+    first = lake.land([entry(1, query="first"), entry(2), entry(3, eventId=UUID(int=1), query="repeat in the batch")])
+    second = lake.land([entry(4, eventId=UUID(int=2), occurredAt=(NOW - timedelta(days=3)).isoformat()), entry(5)])
+
+    assert (first.rows, first.duplicates, first.reached) == (2, 1, {"p": 3})
+    assert (second.rows, second.duplicates, second.reached) == (1, 1, {"p": 5})
+    assert in_lake(tmp_path, "event_id, query") == [(*ids(1)[0], "first"), (*ids(2)[0], None), (*ids(5)[0], None)]
+
+
+def test_a_new_process_knows_the_ids_that_others_landed(tmp_path: Path) -> None:
+    open_landing(tmp_path).land([entry(number) for number in range(1, 50)])
+    next_day = NOW + timedelta(days=1)
+
+    done = open_landing(tmp_path, next_day).land([entry(60, eventId=UUID(int=7)), entry(61)])
+
+    assert (done.rows, done.duplicates) == (1, 1)
+    assert open_landing(tmp_path).position("p") == 61
+
+
+def test_without_the_set_of_ids_repeats_land_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control of the two tests above."""
+    monkeypatch.setattr(SeenIds, "probable", lambda self, hashes: [False] * len(hashes))
+    open_landing(tmp_path).land([entry(1)])
+
+    assert open_landing(tmp_path).land([entry(2, eventId=UUID(int=1))]).rows == 1
+    assert in_lake(tmp_path) == ids(1, 1)
+
+
+def test_two_ids_with_one_hash_both_land(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "hash_of", lambda origin, event: 7)
+    lake = open_landing(tmp_path)
+    lake.land([entry(1)])
+
+    assert lake.land([entry(2), entry(3, eventId=UUID(int=1))]) == Landed(rows=1, duplicates=1, reached={"p": 3})
+    assert in_lake(tmp_path) == ids(1, 2)
+
+
+def test_a_client_cannot_take_the_id_of_the_servers_event(tmp_path: Path) -> None:
+    lake = open_landing(tmp_path)
+
+    lake.land([entry(1), entry(2, eventId=UUID(int=1), origin="server")])
+
+    assert in_lake(tmp_path, "origin") == [("client",), ("server",)]
+
+
+def test_days_are_partitions_by_occurrence_and_late_events_join_theirs(tmp_path: Path) -> None:
+    lake = open_landing(tmp_path)
+    before_midnight = NOW.replace(hour=0) - timedelta(seconds=1)
+
+    lake.land([entry(1)])
+    done = lake.land(
+        [entry(2, occurredAt=before_midnight.isoformat()), entry(3, occurredAt="2026-03-10T01:00:00+02:00")]
+    )
+
+    assert done.late == 2
+    days = {file.split("day=")[1].split("/")[0] for file in DeltaTable(events_uri(tmp_path)).file_uris()}
+    assert days == {"2026-03-10", "2026-03-09"}
+    assert in_lake(tmp_path, "event_id, (occurred_at AT TIME ZONE 'UTC')::DATE::VARCHAR") == [
+        (*ids(1)[0], "2026-03-10"), (*ids(2)[0], "2026-03-09"), (*ids(3)[0], "2026-03-09"),
+    ]  # fmt: skip
+
+
+def test_a_rejected_entry_is_kept_once_with_its_reason_and_bytes(tmp_path: Path) -> None:
+    broken = Entry("p", 2, "2-0", NOW, {b"type": b"view", b"query": b"\xff\x00"})
+    open_landing(tmp_path).land([entry(1), broken])
+
+    again = open_landing(tmp_path)
+    assert again.land([broken, entry(3, eventId="x")]).rejected == 1
+
+    found = duckdb.sql(
+        f"SELECT entry_id, reason, fields FROM '{rejected_uri(tmp_path)}/*.parquet' ORDER BY 1"
+    ).fetchall()
+    assert [row[:2] for row in found] == [("2-0", "not UTF-8"), ("3-0", "eventId: no UUID")]
+    assert json.loads(found[0][2]) == {"type": "view", "query": "\\xff\x00"}
+
+
+def test_every_kind_of_line_break_lands(tmp_path: Path) -> None:
+    """A Delta log entry holds the smallest and the largest text of a file as it is."""
+    words = [f"desk{mark}lamp" for mark in "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\U0001f6cb"]
+    lake = open_landing(tmp_path)
+    for number, word in enumerate(words, 1):
+        lake.land([entry(number, type="search", query=word)])
+
+    assert in_lake(tmp_path, "query") == sorted((word,) for word in words)
+
+
+def test_small_files_of_a_day_are_joined_and_no_row_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "FILES", 4)
+    lake = open_landing(tmp_path)
+    for number in range(1, 6):
+        lake.tidy()
+        lake.land([entry(number)])
+        assert len(lake.events.file_uris()) == number
+    lake.land([entry(6, occurredAt=(NOW - timedelta(days=2)).isoformat())])
+
+    lake.tidy()
+
+    assert len(lake.events.file_uris()) == 2
+    assert in_lake(tmp_path) == ids(*range(1, 7))
+    assert open_landing(tmp_path).position("p") == 6
+
+
+def test_python_and_duckdb_hash_an_id_to_the_same_number() -> None:
+    event = str(uuid4())
+
+    found = duckdb.sql(f"SELECT {HASH_SQL} FROM (SELECT 'client' AS origin, '{event}' AS event_id)").fetchall()
+
+    assert found == [(hash_of("client", event),)]
+
+
+def test_ids_are_forgotten_after_the_horizon_and_not_before() -> None:
+    seen = SeenIds(HORIZON)
+    seen.add(NOW.date() - timedelta(days=31), [1, 5])
+    seen.add(NOW.date() - timedelta(days=32), [2])
+    seen.add(NOW.date(), [9, 3])
+    seen.add(NOW.date(), [4, 2**64 - 1])
+
+    seen.expire(NOW.date())
+
+    assert seen.probable([0, 1, 2, 3, 4, 5, 9, 10, 2**64 - 1]) == [
+        False,
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize("name", ["0-0", "1764150000000-0", "1764150000000-1048575"])
+def test_entry_ids_are_numbers_in_the_same_order(name: str) -> None:
+    assert id_of(position_of(name)) == name
+    assert position_of("1764150000000-1048575") < position_of("1764150000001-0")

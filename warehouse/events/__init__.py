@@ -1,0 +1,1 @@
+"""Behaviour events from the shop's stream into the lake, each once."""

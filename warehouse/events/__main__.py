@@ -1,0 +1,29 @@
+"""`python -m warehouse.events`: land behaviour events until told to stop. Configuration comes from the environment."""
+
+import sys
+
+from warehouse import failpoints
+from warehouse.environment import InvalidSettings
+from warehouse.events.main import AnotherConsumer, serve, stop_on_signals
+from warehouse.logs import configure
+from warehouse.settings import EventSettings
+
+
+def main() -> int:
+    """0 clean stop, 2 wrong configuration, 3 a person must act."""
+    configure("info")
+    try:
+        settings = EventSettings()
+        failpoints.arm(settings.failpoints, failpoints.POINTS)
+    except (InvalidSettings, ValueError) as error:
+        print(f"warehouse.events: {error}", file=sys.stderr)
+        return 2
+    try:
+        return serve(settings, stop_on_signals())
+    except AnotherConsumer as error:
+        print(f"warehouse.events: {error}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
