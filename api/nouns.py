@@ -9,6 +9,7 @@ folder or in a sub-folder. All are optional:
 | `routes` | `router`, an `APIRouter` | `api.app` |
 | `models` | classes derived from `Base` | migrations, the contract, the rule of table owners |
 | `jobs` | `JOBS`, a tuple of `Job` | `api.worker` |
+| `followers` | `FOLLOWERS`, a tuple of `Follower` | the outbox relay of `api.worker` |
 | `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
 | `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
 
@@ -27,9 +28,16 @@ from sqlalchemy import MetaData
 from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
+from api.kernel.outbox import Follower
 
 ROOT = Path(__file__).parent
-ROLES = {"routes": "router", "jobs": "JOBS", "failpoints": "POINTS", "invariants": "CHECKS"}
+ROLES = {
+    "routes": "router",
+    "jobs": "JOBS",
+    "followers": "FOLLOWERS",
+    "failpoints": "POINTS",
+    "invariants": "CHECKS",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,11 @@ def routers() -> list[tuple[APIRouter, str]]:
 def jobs() -> list[Job]:
     """What the worker runs: the kernel's jobs, then every noun's."""
     return [job for module in _modules("jobs") for job in module.JOBS]
+
+
+def followers() -> list[Follower]:
+    """What the outbox relay sends to other streams."""
+    return [follower for module in _modules("followers") for follower in module.FOLLOWERS]
 
 
 def failpoints() -> frozenset[str]:

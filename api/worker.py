@@ -8,12 +8,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from api import nouns
-from api.kernel import clock, failpoints, logs
+from api.kernel import clock, failpoints, logs, outbox
 from api.kernel.context import Context, open_context
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.files import replace_file
@@ -22,7 +23,9 @@ from api.kernel.settings import load_settings
 
 log = logs.get_logger(__name__)
 
-JOBS = nouns.jobs()
+# The relay is the kernel's, what follows from its events is the nouns'.
+RELAY = Job("outbox relay", 0.5, partial(outbox.relay, followers=nouns.followers()))
+JOBS = [RELAY, *nouns.jobs()]
 STATUS_SECONDS = 1.0
 
 

@@ -6,7 +6,7 @@ Each noun lists its jobs in `jobs.py`; the worker runs all of them.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from api.kernel import idempotency, outbox
+from api.kernel import idempotency
 from api.kernel.context import Context
 from api.kernel.db import Tx
 
@@ -32,4 +32,4 @@ async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaita
             return total
 
 
-JOBS = (Job("outbox relay", 0.5, outbox.relay), Job("idempotency reaper", 600.0, idempotency.reap))
+JOBS = (Job("idempotency reaper", 600.0, idempotency.reap),)

@@ -4,9 +4,11 @@ Redis at least once, in order per aggregate.
 The relay reads events that are not marked as published, not ids above the last one seen, because ids become
 visible out of order. One relay works at a time. It holds a session advisory lock and no row locks, because no
 transaction may be open during a call to Redis.
+
+A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,7 +23,7 @@ from sqlalchemy import Text, cast, func, select, update
 
 from api.kernel import failpoints
 from api.kernel.context import Context
-from api.kernel.db import Tx
+from api.kernel.db import ReadTx, Tx
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.models import OutboxEvent
@@ -64,7 +66,7 @@ _PENDING = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
+class Pending:
     """An unpublished event; `payload` is JSON text."""
 
     event_id: UUID
@@ -99,6 +101,18 @@ class Event:
     payload: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An entry of another stream. It may be appended twice, as every event; its reader drops repeats by an id in it."""
+
+    stream: str
+    fields: Mapping[str, str]
+
+
+# From a batch of events to the messages that follow from each.
+Follower = Callable[[Context, ReadTx, Sequence[Pending]], Awaitable[Mapping[UUID, Sequence[Message]]]]
+
+
 def events_part(events: Sequence[Event]) -> Part:
     """The part that inserts `events`; sequences continue densely per aggregate.
 
@@ -126,14 +140,17 @@ async def emit(tx: Tx, aggregate_type: str, aggregate_id: UUID, event_type: str,
     )
 
 
-async def relay(ctx: Context) -> int:
-    """Publish pending events in batches. Returns how many; 0 when another relay works or Redis is unavailable."""
+async def relay(ctx: Context, followers: Sequence[Follower] = ()) -> int:
+    """Publish pending events in batches, and what follows from them.
+
+    Returns how many; 0 when another relay works or Redis is unavailable.
+    """
     async with ctx.db.autocommit() as tx:
         if not await tx.scalar(select(func.pg_try_advisory_lock(RELAY_LOCK))):
             return 0
         published = 0
         try:
-            while batch := await _publish_batch(tx, ctx.redis):
+            while batch := await _publish_batch(ctx, tx, followers):
                 published += batch
         except (RedisConnectionError, RedisTimeoutError) as error:
             log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
@@ -142,18 +159,19 @@ async def relay(ctx: Context) -> int:
         return published
 
 
-async def _publish_batch(tx: Tx, redis: Redis) -> int:
+async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower]) -> int:
     """Publish one batch and mark it.
 
     A crash between the two publishes it again: consumers drop repeats by `eventId`.
     """
-    pending = await tx.all_as(_Pending, _PENDING)
+    pending = await tx.all_as(Pending, _PENDING)
     sent: list[UUID] = []
+    following = [await follow(ctx, tx, pending) for follow in followers] if pending else []
     if pending:
         failpoints.hit("outbox.before_publish")
     for event in pending:
         try:
-            await _add(redis, event.fields)
+            await _add(ctx.redis, event.fields, [m for found in following for m in found.get(event.event_id, ())])
             sent.append(event.event_id)
         except (RedisConnectionError, RedisTimeoutError):
             await _mark(tx, sent)
@@ -170,12 +188,20 @@ async def _publish_batch(tx: Tx, redis: Redis) -> int:
     return len(sent)
 
 
-async def _add(redis: Redis, fields: dict[str, str]) -> None:
+async def _add(redis: Redis, fields: dict[str, str], following: Sequence[Message]) -> None:
     size = len(fields["payload"])
     if size > MAX_PAYLOAD_BYTES:
         raise RedisError(f"payload of {size} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
     entry: dict[EncodableT, EncodableT] = dict(fields.items())
-    await redis.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
+    if not following:
+        await redis.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
+        return
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
+    for message in following:
+        follower: dict[EncodableT, EncodableT] = dict(message.fields.items())
+        pipeline.xadd(message.stream, follower)
+    await pipeline.execute()
 
 
 async def _mark(tx: Tx, sent: Sequence[UUID]) -> None:
