@@ -14,6 +14,7 @@ from transforms.derived import attach_co_purchase
 from transforms.errors import LakeNotReady
 from transforms.publish import clean_features, connect, publish_features, publish_marts
 from transforms.settings import TransformSettings
+from warehouse.lake.behaviour import attach_events
 from warehouse.lake.read import Watermark, attach, latest_watermark
 
 
@@ -83,10 +84,13 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """Create a DuckDB file: the lake's views in schema `lake`, Spark's pairs in `derived`, the watermark in `build`."""
+    """Create a DuckDB file with the lake's views in schema `lake`, Spark's pairs in `derived`, the newest behaviour
+    events in `behaviour`, the watermark in `build`.
+    """
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
         attach_co_purchase(con, lake_uri)
+        attach_events(con, lake_uri)
         con.execute("CREATE SCHEMA build")
         con.execute(
             "CREATE TABLE build.watermark (lsn BIGINT, lsn_text VARCHAR, as_of TIMESTAMPTZ, built_at TIMESTAMPTZ)"

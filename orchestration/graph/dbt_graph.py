@@ -17,7 +17,7 @@ _REF = re.compile(r"ref\(\s*'(\w+)'\s*\)")
 _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\(.*?endmacro", re.DOTALL)
 _SOURCE = re.compile(r"source\(\s*'(\w+)'\s*,\s*'(\w+)'\s*\)")
 # dbt's sources whose tables are assets of the same name. `build`, which the build itself fills, is not among them.
-_ASSETS = {"lake", "derived"}
+_ASSETS = {"lake", "derived", "behaviour"}
 GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "transforms", "features": "features"}
 
 
@@ -25,7 +25,7 @@ GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "trans
 class DbtModel:
     """One model.
 
-    `layer`: its folder. `parents`: the models, lake tables and derived tables of Spark that it reads. `tested`: whether
+    `layer`: its folder. `parents`: the models, tables of the lake, Spark's included, that it reads. `tested`: whether
     dbt has data tests on it.
     """
 

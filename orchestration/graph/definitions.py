@@ -8,14 +8,14 @@ import dagster as dg
 from orchestration.graph import assets, checks
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import everything, nightly, refresh
-from orchestration.graph.sensors import lake_moved
+from orchestration.graph.sensors import behaviour_landed, lake_moved
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_package_module(assets),
     asset_checks=dg.load_asset_checks_from_package_module(checks),
     jobs=[everything, refresh],
     schedules=[nightly],
-    sensors=[lake_moved],
+    sensors=[lake_moved, behaviour_landed],
     resources={"platform": Platform()},
     executor=dg.in_process_executor,  # steps take seconds; a process per step would cost more than the step
 )

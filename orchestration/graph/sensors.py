@@ -9,10 +9,12 @@ from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import refresh
+from warehouse.lake.behaviour import events_landed
 from warehouse.lake.lsn import parse_lsn
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _SECONDS = 30
+_BEHAVIOUR_SECONDS = 300
 _BUSY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -42,6 +44,25 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
         return dg.SkipReason("a run is at work; the change waits for it")
     context.update_cursor(position)
     return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=_BEHAVIOUR_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refresh when behaviour events have landed, at most every few minutes.",
+)
+def behaviour_landed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """Shoppers browse all the time, so this has a pace of its own; an order refreshes at once, events included."""
+    landed = events_landed(platform.warehouse.lake_uri)
+    if landed == int(context.cursor or 0):
+        return dg.SkipReason("no behaviour event has landed since")
+    if built_at(platform) is None:
+        return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
+        return dg.SkipReason("a run is at work; the events wait for it")
+    context.update_cursor(str(landed))
+    return dg.RunRequest(run_key=f"behaviour:{landed}", tags={"souk/behaviour": str(landed)})
 
 
 def built_at(platform: Platform) -> Watermark | None:

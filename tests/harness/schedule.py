@@ -17,6 +17,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
     "marts": (
         "tests/integration/transforms/test_build.py",
+        "tests/integration/transforms/test_behaviour.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
         "tests/integration/api/pages/test_seller.py",

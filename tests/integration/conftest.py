@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.synthetic_events import Event, land, random_events
 from tests.harness.synthetic_lake import START, Row, SyntheticShop, random_shop, write_lake, write_pairs
 from transforms.marts import BuildResult, build
 from transforms.settings import TransformSettings
@@ -14,10 +15,11 @@ from warehouse.lake.read import Watermark
 
 @dataclass(frozen=True)
 class BuiltMarts:
-    """A random shop, the lake it was written to, the pairs of an earlier Spark run (LSN 900) and what one build made of
-    it all."""
+    """A random shop and its behaviour events, the lake they were written to, the pairs of an earlier Spark run (LSN
+    900), and what one build made of it all."""
 
     shop: SyntheticShop
+    events: list[Event]
     watermark: Watermark
     pairs: list[Row]
     settings: TransformSettings
@@ -39,4 +41,6 @@ def built_marts(tmp_path_factory: pytest.TempPathFactory) -> BuiltMarts:
     as_of = START + timedelta(days=58, hours=13, minutes=30)
     mark = write_lake(home / "lake", shop.rows, lsn=1_000, as_of=as_of)
     pairs = write_pairs(home / "lake", shop.rows, lsn=900)
-    return BuiltMarts(shop, mark, pairs, settings, build(settings))
+    events = random_events(shop, 7, as_of)
+    land(home / "lake", events, as_of)
+    return BuiltMarts(shop, events, mark, pairs, settings, build(settings))

@@ -23,9 +23,10 @@ from orchestration.graph.dbt_results import read_outcomes
 from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.lake_position import LakeBehind, reach_source
 from orchestration.graph.resources import Platform
-from orchestration.graph.sensors import lake_moved, marts_sources
+from orchestration.graph.sensors import behaviour_landed, lake_moved, marts_sources
 from tests.harness.souk import ROOT
 from tests.integration.conftest import BuiltMarts, transform_settings
+from warehouse.lake.behaviour import ensure_events
 from warehouse.lake.watermark import open_watermarks, write_watermark
 from warehouse.settings import WarehouseSettings
 
@@ -83,6 +84,28 @@ def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
 
     assert isinstance(asked, dg.RunRequest)
     assert isinstance(ask(asked.run_key), dg.SkipReason)
+
+
+def test_events_that_landed_start_one_refresh_and_nothing_else_of_their_table_does(
+    home: Path, built_marts: BuiltMarts
+) -> None:
+    def ask(cursor: str | None) -> dg.RunRequest | dg.SkipReason:
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": Platform()})
+            answer = behaviour_landed(context)
+        assert isinstance(answer, (dg.RunRequest, dg.SkipReason))
+        return answer
+
+    events = str(len(built_marts.events))
+    asked = ask(None)
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.tags["souk/behaviour"] == events
+    assert isinstance(ask(events), dg.SkipReason)
+
+    table = ensure_events(home / "lake")
+    table.optimize.compact()
+    table.vacuum(retention_hours=24, dry_run=False, enforce_retention_duration=False, full=True)
+    assert isinstance(ask(events), dg.SkipReason)
 
 
 def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:

@@ -1,0 +1,21 @@
+select
+    session_id,
+    visitor_id,
+    user_id,
+    session_date,
+    started_at,
+    ended_at,
+    duration_seconds,
+    campaign,
+    entry_source,
+    events,
+    impressions,
+    clicks,
+    views,
+    products_viewed,
+    cart_additions,
+    searches,
+    orders,
+    late_events,
+    is_bot
+from {{ ref('int_behaviour__sessions') }}
