@@ -37,9 +37,10 @@ def render(contract: Contract) -> str:
         lines.append("        columns:")
         for column in table.columns:
             unit = f" [{column.unit}]" if column.unit else ""
+            personal = f", personal: {column.personal}" if column.personal else ""
             fields = (
                 f"name: {column.name}, data_type: {json.dumps(column.duckdb)}, description:"
-                f" {json.dumps(column.type + unit)}"
+                f" {json.dumps(column.type + unit + personal)}"
             )
             lines.append(f"          - {{{fields}}}")
     return _HEAD + "\n".join(lines) + "\n"

@@ -60,7 +60,10 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One published column. `precision` and `scale` only for numeric."""
+    """One published column. `precision` and `scale` only for numeric.
+
+    `personal` says what kind of text about a person it may hold, None when it holds none.
+    """
 
     name: str
     type: str
@@ -69,6 +72,7 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     unit: str | None = None
+    personal: str | None = None
 
     @cached_property
     def arrow(self) -> pa.DataType:
@@ -103,6 +107,11 @@ class Table:
     @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def personal(self) -> tuple[str, ...]:
+        """Columns whose text may be about a person."""
+        return tuple(column.name for column in self.columns if column.personal)
 
     @cached_property
     def data_schema(self) -> pa.Schema:
@@ -201,6 +210,16 @@ def _column(table: str, raw: object) -> Column:
         raise ContractError(f"{where}: numeric needs precision <= 38 and scale, got {precision!r}, {scale!r}")
     if kind != "numeric":
         precision = scale = None
+    personal = raw.get("personal")
+    if personal is not None and not (isinstance(personal, str) and personal and kind in ("text", "jsonb")):
+        raise ContractError(f"{where}: personal must say what kind of text it is, and only text has it: {personal!r}")
     return Column(
-        name, str(kind), bool(raw.get("nullable", True)), bool(raw.get("key", False)), precision, scale, raw.get("unit")
+        name=name,
+        type=str(kind),
+        nullable=bool(raw.get("nullable", True)),
+        key=bool(raw.get("key", False)),
+        precision=precision,
+        scale=scale,
+        unit=raw.get("unit"),
+        personal=personal,
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
+from api.kernel.columns import NOT_PERSONAL, CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
 from api.kernel.db import Base
 
 
@@ -14,9 +14,9 @@ class Category(Base):
     __tablename__ = "categories"
 
     category_id: Mapped[Id]
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
     parent_category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
-    path: Mapped[str] = mapped_column(String(1000), unique=True)
+    path: Mapped[str] = mapped_column(String(1000), unique=True, info=NOT_PERSONAL)
     level: Mapped[int]
     created_at: Mapped[CreatedAt]
 
@@ -40,18 +40,18 @@ class Product(Base):
     product_id: Mapped[Id]
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"), index=True)
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.category_id"))
-    title: Mapped[str] = mapped_column(String(500))
-    description: Mapped[str | None] = mapped_column(Text)
-    brand: Mapped[str | None] = mapped_column(String(255), index=True)
+    title: Mapped[str] = mapped_column(String(500), info=NOT_PERSONAL)
+    description: Mapped[str | None] = mapped_column(Text, info=NOT_PERSONAL)
+    brand: Mapped[str | None] = mapped_column(String(255), index=True, info=NOT_PERSONAL)
     base_price: Mapped[Money]
     list_price: Mapped[Money | None]
     currency: Mapped[Currency]
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"), info=NOT_PERSONAL)
     prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
     view_count: Mapped[int] = mapped_column(server_default=text("0"))
-    specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)
     version: Mapped[int] = mapped_column(server_default=text("1"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
@@ -72,8 +72,8 @@ class ProductVariant(Base):
 
     variant_id: Mapped[Id]
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), index=True)
-    sku: Mapped[str] = mapped_column(String(100), unique=True)
-    attributes: Mapped[Json]
+    sku: Mapped[str] = mapped_column(String(100), unique=True, info=NOT_PERSONAL)
+    attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
     stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
     warehouse_id: Mapped[UUID | None]
@@ -88,5 +88,5 @@ class ProductImage(Base):
     image_id: Mapped[Id]
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"))
     position: Mapped[int]
-    url: Mapped[str] = mapped_column(String(1000))
+    url: Mapped[str] = mapped_column(String(1000), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import PII, SECRET, CreatedAt, Id, Instant, Origin, UpdatedAt
+from api.kernel.columns import NOT_PERSONAL, PII, SECRET, CreatedAt, Id, Instant, Origin, UpdatedAt
 from api.kernel.db import Base
 
 
@@ -22,10 +22,10 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255), info=SECRET)
     name: Mapped[str] = mapped_column(String(255), info=PII)
     phone: Mapped[str | None] = mapped_column(String(20), info=PII)
-    user_type: Mapped[str] = mapped_column(String(20), server_default=text("'customer'"))
+    user_type: Mapped[str] = mapped_column(String(20), server_default=text("'customer'"), info=NOT_PERSONAL)
     prime_member: Mapped[bool] = mapped_column(server_default=text("false"))
     prime_expiry: Mapped[Instant | None]
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"), info=NOT_PERSONAL)
     session_version: Mapped[int] = mapped_column(server_default=text("1"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import CreatedAt, Id, Instant, UpdatedAt
+from api.kernel.columns import NOT_PERSONAL, CreatedAt, Id, Instant, UpdatedAt
 from api.kernel.db import Base
 
 
@@ -13,10 +13,10 @@ class Warehouse(Base):
     __tablename__ = "warehouses"
 
     warehouse_id: Mapped[Id]
-    code: Mapped[str] = mapped_column(String(20), unique=True)
-    name: Mapped[str] = mapped_column(String(255))
-    city: Mapped[str] = mapped_column(String(100))
-    country: Mapped[str] = mapped_column(String(100))
+    code: Mapped[str] = mapped_column(String(20), unique=True, info=NOT_PERSONAL)
+    name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
+    city: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
+    country: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
     latitude: Mapped[float] = mapped_column(Double)
     longitude: Mapped[float] = mapped_column(Double)
     created_at: Mapped[CreatedAt]
@@ -58,7 +58,7 @@ class InventoryReservation(Base):
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"), index=True)
     warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"))
     quantity: Mapped[int]
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"), info=NOT_PERSONAL)
     expires_at: Mapped[Instant]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -86,7 +86,7 @@ class InventoryTransaction(Base):
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
     warehouse_id: Mapped[UUID | None] = mapped_column(ForeignKey("warehouses.warehouse_id"))
     quantity_change: Mapped[int]
-    transaction_type: Mapped[str] = mapped_column(String(50))
+    transaction_type: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
     reference_id: Mapped[UUID | None] = mapped_column(index=True)
     previous_quantity: Mapped[int]
     new_quantity: Mapped[int]

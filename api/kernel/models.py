@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, String, Text, Unique
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import CreatedAt, Id, Instant, Json, Origin
+from api.kernel.columns import FREE_TEXT, NOT_PERSONAL, CreatedAt, Id, Instant, Json, Origin
 from api.kernel.db import Base
 
 
@@ -20,16 +20,16 @@ class OutboxEvent(Base):
     )
 
     event_id: Mapped[Id]
-    aggregate_type: Mapped[str] = mapped_column(String(50))
+    aggregate_type: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
     aggregate_id: Mapped[UUID]
     sequence: Mapped[int]
-    event_type: Mapped[str] = mapped_column(String(100))
-    payload: Mapped[Json]
+    event_type: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
+    payload: Mapped[Json] = mapped_column(info=FREE_TEXT)
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     published_at: Mapped[Instant | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Text, info=FREE_TEXT)
 
 
 class IdempotencyKey(Base):

@@ -6,7 +6,7 @@ publication and the replica identities are generated from the same list, so the 
 """
 
 import json
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.types import (
@@ -56,6 +56,8 @@ WHERE p.pubname = :publication ORDER BY c.relname
 
 
 class ColumnContract(TypedDict):
+    """`personal` only where the text may be about a person: what kind of text it is."""
+
     name: str
     type: str
     precision: int | None
@@ -63,6 +65,7 @@ class ColumnContract(TypedDict):
     nullable: bool
     key: bool
     unit: str | None
+    personal: NotRequired[str]
 
 
 class TableContract(TypedDict):
@@ -142,7 +145,7 @@ def _table(table: Table) -> TableContract:
 
 def _column(column: Column[object]) -> ColumnContract:
     numeric = column.type if isinstance(column.type, Numeric) and not isinstance(column.type, Double) else None
-    return {
+    described: ColumnContract = {
         "name": column.name,
         "type": _type_name(column.type),
         "precision": numeric.precision if numeric else None,
@@ -151,6 +154,9 @@ def _column(column: Column[object]) -> ColumnContract:
         "key": column.primary_key,
         "unit": column.info.get("unit"),
     }
+    if column.info.get("personal"):
+        described["personal"] = column.info["personal"]
+    return described
 
 
 def _may_toast(columns: list[Column[object]]) -> bool:

@@ -6,7 +6,19 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import PII, CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
+from api.kernel.columns import (
+    FREE_TEXT,
+    NOT_PERSONAL,
+    PII,
+    CreatedAt,
+    Currency,
+    Id,
+    Instant,
+    Json,
+    Money,
+    Origin,
+    UpdatedAt,
+)
 from api.kernel.db import Base
 from api.orders.states import ORDER_STATES
 
@@ -32,22 +44,23 @@ class Order(Base):
     )
 
     order_id: Mapped[Id]
-    order_number: Mapped[str] = mapped_column(String(50), unique=True)
+    order_number: Mapped[str] = mapped_column(String(50), unique=True, info=NOT_PERSONAL)
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id"))
     guest_session: Mapped[str | None] = mapped_column(String(255), info=PII, index=True)
     guest_email: Mapped[str | None] = mapped_column(String(255), info=PII)
-    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     currency: Mapped[Currency]
     subtotal: Mapped[Money]
     tax: Mapped[Money]
     shipping_fee: Mapped[Money]
     discount: Mapped[Money] = mapped_column(server_default=text("0"))
     total: Mapped[Money]
-    payment_method: Mapped[str | None] = mapped_column(String(50))
-    payment_status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    payment_method: Mapped[str | None] = mapped_column(String(50), info=NOT_PERSONAL)
+    payment_status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     shipping_address: Mapped[Json] = mapped_column(info=PII)
-    country: Mapped[str] = mapped_column(String(100))
-    delivery_speed: Mapped[str] = mapped_column(String(50), server_default=text("'standard'"))
+    # A country is no address, and the shop's figures are summed by it.
+    country: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
+    delivery_speed: Mapped[str] = mapped_column(String(50), server_default=text("'standard'"), info=NOT_PERSONAL)
     estimated_delivery: Mapped[date | None]
     actual_delivery: Mapped[Instant | None]
     origin: Mapped[Origin]
@@ -72,7 +85,7 @@ class OrderItem(Base):
     quantity: Mapped[int]
     price_at_purchase: Mapped[Money]
     subtotal: Mapped[Money]
-    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"))
+    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
 
 
@@ -85,10 +98,10 @@ class OrderEvent(Base):
     order_event_id: Mapped[Id]
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"))
     sequence: Mapped[int]
-    from_status: Mapped[str | None] = mapped_column(String(50))
-    to_status: Mapped[str] = mapped_column(String(50))
-    actor_kind: Mapped[str] = mapped_column(String(20))
-    reason: Mapped[str | None] = mapped_column(String(200))
+    from_status: Mapped[str | None] = mapped_column(String(50), info=NOT_PERSONAL)
+    to_status: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
+    actor_kind: Mapped[str] = mapped_column(String(20), info=NOT_PERSONAL)
+    reason: Mapped[str | None] = mapped_column(String(200), info=FREE_TEXT)
     created_at: Mapped[CreatedAt]
 
 
@@ -107,8 +120,8 @@ class Return(Base):
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id"))
     quantity: Mapped[int]
-    reason: Mapped[str] = mapped_column(String(500))
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'requested'"))
+    reason: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'requested'"), info=NOT_PERSONAL)
     refund_amount: Mapped[Money]
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

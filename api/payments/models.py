@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.kernel.columns import CreatedAt, Currency, Id, Money, Origin, UpdatedAt
+from api.kernel.columns import NOT_PERSONAL, PAYMENT_REFERENCE, CreatedAt, Currency, Id, Money, Origin, UpdatedAt
 from api.kernel.db import Base
 
 
@@ -25,11 +25,11 @@ class Payment(Base):
     payment_id: Mapped[Id]
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
     checkout_id: Mapped[UUID] = mapped_column(unique=True)
-    gateway: Mapped[str] = mapped_column(String(20))
-    gateway_key: Mapped[str] = mapped_column(String(100), unique=True)
-    gateway_reference: Mapped[str | None] = mapped_column(String(100))
-    method_type: Mapped[str] = mapped_column(String(50))
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"))
+    gateway: Mapped[str] = mapped_column(String(20), info=NOT_PERSONAL)
+    gateway_key: Mapped[str] = mapped_column(String(100), unique=True, info=PAYMENT_REFERENCE)
+    gateway_reference: Mapped[str | None] = mapped_column(String(100), info=PAYMENT_REFERENCE)
+    method_type: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"), info=NOT_PERSONAL)
     amount: Mapped[Money]
     captured_amount: Mapped[Money] = mapped_column(server_default=text("0"))
     refunded_amount: Mapped[Money] = mapped_column(server_default=text("0"))
@@ -51,9 +51,9 @@ class Refund(Base):
     refund_id: Mapped[Id]
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.payment_id"), index=True)
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
-    gateway_key: Mapped[str] = mapped_column(String(100), unique=True)
-    gateway_reference: Mapped[str | None] = mapped_column(String(100))
+    gateway_key: Mapped[str] = mapped_column(String(100), unique=True, info=PAYMENT_REFERENCE)
+    gateway_reference: Mapped[str | None] = mapped_column(String(100), info=PAYMENT_REFERENCE)
     amount: Mapped[Money]
-    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"), info=NOT_PERSONAL)
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

@@ -47,6 +47,8 @@ def broken(**change: object) -> dict[str, Any]:  # Any: a JSON document
         (broken(column={"type": "money"}), "table lines, column line_id: type 'money' is not one of"),
         (broken(column={"type": "numeric"}), "table lines, column line_id: numeric needs precision"),
         (broken(column={"name": "quantity"}), "table lines, column quantity: listed twice"),
+        (broken(column={"personal": ""}), "table lines, column line_id: personal must say what kind of text it is"),
+        (broken(column={"personal": "name"}), "table lines, column line_id: personal must .* only text has it"),
         (broken(column={"name": "_op"}), "table lines, column _op: names with a leading underscore"),
     ],
 )

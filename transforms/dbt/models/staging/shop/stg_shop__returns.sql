@@ -13,7 +13,7 @@ select
 
     -- words
     status,
-    reason,
+    {{ masked('reason') }},
 
     -- timestamps
     created_at as requested_at,
