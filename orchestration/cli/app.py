@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, demo, lake, lifecycle, models
+from orchestration.cli import data, demo, lake, lifecycle, models, sql
 
 app = typer.Typer(
     name="souk",
@@ -28,7 +28,7 @@ app.command(rich_help_panel="Data")(demo.demo)
 app.command(rich_help_panel="Data", context_settings=models.PASS_ON)(data.load)
 app.command(rich_help_panel="Data")(data.pipeline)
 app.command(rich_help_panel="Data")(data.verify)
-app.command(rich_help_panel="Data", name="sql", help=data.sql_help())(data.sql_on_marts)
+app.command(rich_help_panel="Data", name="sql", help=sql.sql_help())(sql.sql)
 app.add_typer(lake.commands, name="lake", rich_help_panel="Data")
 app.command(rich_help_panel="Measurements")(models.evaluate)
 app.command(rich_help_panel="Measurements", context_settings=models.PASS_ON)(models.bench)

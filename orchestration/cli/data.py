@@ -1,23 +1,15 @@
-"""load, pipeline, verify, sql."""
+"""load, pipeline, verify."""
 
 import json
 import re
-import sys
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from orchestration.cli.console import err, machine_or_exit, out, problems_as_sentences, run_module, running_or_exit
+from orchestration.cli.console import machine_or_exit, problems_as_sentences, run_module, running_or_exit
 from orchestration.runtime.errors import RuntimeProblem
-from transforms.dbt_project import mart_names
-from transforms.settings import DBT_PROJECT
-
-_SHOWN_ROWS = 200
 
 
 class Dataset(StrEnum):
@@ -121,73 +113,3 @@ def verify(
     if as_json:
         typer.echo(json.dumps({name: json.loads(result.stdout or "null") for name, result in done.items()}, indent=2))
     raise typer.Exit(max(min(result.returncode, 1) for result in done.values()))
-
-
-def sql_help() -> str:
-    """The help of `souk sql`, with the tables of the dbt project."""
-    tables = ", ".join(mart_names(DBT_PROJECT))
-    return f"""Query the published marts with DuckDB, read-only, also while they are rebuilt.
-
-    Tables: {tables}.
-    Queries also come from stdin, each ended by a semicolon. Exit status 1 when a query is wrong or there are no marts
-    yet.
-    """
-
-
-def sql_on_marts(
-    query: Annotated[str, typer.Argument(help="One query; a prompt when left out.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print rows as a JSON list and nothing else.")] = False,
-) -> None:
-    """Query the published marts with DuckDB, read-only, also while they are rebuilt."""
-    path = machine_or_exit().settings.marts_path
-    with problems_as_sentences():
-        if not path.exists():
-            raise RuntimeProblem(f"no marts yet at {path}: run `souk pipeline`")
-    if query.strip():
-        raise typer.Exit(_run_query(path, query, as_json=as_json))
-    err.print(f"[dim]{path}, read-only. End a query with ;  ·  leave with ctrl-d[/]", highlight=False)
-    statuses = [_run_query(path, typed, as_json=as_json) for typed in _queries_from_prompt()]
-    if not sys.stdin.isatty():  # a script needs the exit status; a person has read the message
-        raise typer.Exit(max(statuses, default=0))
-
-
-def _queries_from_prompt() -> Iterator[str]:
-    lines: list[str] = []
-    while True:
-        try:
-            lines.append(input("souk> " if not lines else "  ... ") if sys.stdin.isatty() else input())
-        except KeyboardInterrupt:
-            return
-        except EOFError:
-            if any(line.strip() for line in lines):  # the last query has no semicolon
-                yield "\n".join(lines)
-            return
-        if lines[-1].rstrip().endswith(";"):
-            yield "\n".join(lines)
-            lines = []
-
-
-def _run_query(path: Path, query: str, *, as_json: bool) -> int:
-    """Open the file, run the query, close it; the file may be replaced between queries. Returns the exit status."""
-    import duckdb  # takes half a second to import; other commands do not need it
-
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            answer = connection.execute(query)
-            names = [column[0] for column in answer.description or []]
-            rows = answer.fetchall()
-    except duckdb.Error as error:
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
-    if as_json:
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
-        return 0
-    table = Table(header_style="bold")
-    for name in names:
-        table.add_column(Text(name), overflow="fold")
-    for row in rows[:_SHOWN_ROWS]:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    out.print(table)
-    if len(rows) > _SHOWN_ROWS:
-        err.print(f"[dim]{_SHOWN_ROWS} of {len(rows)} rows shown; --json prints all[/]")
-    return 0

@@ -177,6 +177,17 @@ def _files(lake: str | os.PathLike[str]) -> list[tuple[str, int]]:
     ]
 
 
+def oldest_watermark(lake: str | os.PathLike[str]) -> Watermark | None:
+    """The oldest watermark that is kept, or None while the first snapshot has not finished."""
+    return _first([path for path, _ in _files(lake)], "true", "ASC")
+
+
+def watermark_by(lake: str | os.PathLike[str], moment: datetime) -> Watermark | None:
+    """The last watermark in Delta whose newest transaction was committed at or before `moment`."""
+    stamp = moment.astimezone(UTC).isoformat()
+    return _first([path for path, _ in _files(lake)], f"commit_ts <= TIMESTAMPTZ '{stamp}'", "DESC")
+
+
 def _first(files: list[str], condition: str, order: str) -> Watermark | None:
     found = _query(files, f"{condition} ORDER BY lsn {order}, created_at DESC LIMIT 1")
     return found[0] if found else None

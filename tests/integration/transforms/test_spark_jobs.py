@@ -15,6 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from orchestration.graph.assets.transforms import dbt_build, spark_tables
 from orchestration.graph.resources import Platform
+from tests.harness.outside import assert_equals_postgres, rows_of_arrow, run_program, two_states
+from tests.harness.postgres import PostgresHarness
 from tests.harness.synthetic_lake import CONTRACT, START, random_shop, write_lake
 from tests.integration.conftest import BuiltMarts, transform_settings
 from training.data.readers import read_inputs, read_marts, training_data
@@ -227,6 +229,18 @@ def test_spark_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
         (row["product_a"], row["product_b"], row["orders_together"], row["lift"]) for row in pairs
     )
     assert {row[0] for row in found} <= then
+
+
+@pytest.mark.slow
+def test_spark_without_our_code_reads_what_postgres_holds(
+    spark: SparkSession, postgres_server: PostgresHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program of docs/lake.md finds this session, which has this machine's Java."""
+    with two_states(postgres_server, tmp_path) as history:
+        names = run_program("Spark", tmp_path, monkeypatch)
+
+        assert names["spark"] is spark
+        assert_equals_postgres(names, history, lambda frame: rows_of_arrow(frame.toArrow()))
 
 
 def _random_lines(seed: int) -> list[Line]:
