@@ -56,7 +56,7 @@ def sql(
 ) -> None:
     """Query the published marts with DuckDB, or with --as-of the lake."""
     if personal and as_of is None:
-        raise typer.BadParameter("is for --as-of: the marts hold no personal text", param_hint="--personal")
+        raise typer.BadParameter("is for --as-of: marts are built from masked text", param_hint="--personal")
     reach = _published_marts() if as_of is None else _at_moment(as_of, personal=personal)
     with reach as (where, ask):
         if query.strip():
