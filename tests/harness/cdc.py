@@ -22,7 +22,7 @@ from warehouse import logs
 from warehouse.cdc.main import Stop, serve
 from warehouse.comparison import Verdict, verify_against_itself, verify_against_postgres
 from warehouse.contract import Contract, parse_contract
-from warehouse.lake.read import Watermark, latest_watermark, read_changes
+from warehouse.lake.read import Watermark, latest_watermark, read_changes, read_current
 from warehouse.settings import WarehouseSettings
 
 PUBLICATION = "souk_cdc"
@@ -302,6 +302,14 @@ class CdcLab:
     def wait_table_snapshots(self, count: int, seconds: float = 20) -> bool:
         """Wait until so many snapshots of single tables were taken and no table is stopped."""
         return self.wait_reported("tableSnapshots", count, seconds=seconds) and self.wait_none_stopped(seconds)
+
+    def wait_row(self, table: str, column: str, value: object, seconds: float = 20) -> bool:
+        """Wait until the table's state in the lake has this value."""
+
+        def there() -> bool:
+            return value in read_current(self.lake, table, self.watermark()).column(column).to_pylist()
+
+        return self._wait(there, seconds, f"{table}.{column} = {value}")
 
     def wait_healed(self, table: str, seconds: float = 30) -> bool:
         """Wait until a watermark shows the table without an error."""

@@ -18,7 +18,8 @@ class TableFailed(RuntimeError):
     """Work on one table failed, for a reason that is not the server's, the disk's or the memory's."""
 
     def __init__(self, table: str, error: Exception) -> None:
-        super().__init__(f"table {table}: {type(error).__name__}: {str(error).strip()[:500]}")
+        first_line = str(error).strip().partition("\n")[0]  # Rust's errors end in a backtrace
+        super().__init__(f"table {table}: {type(error).__name__}: {first_line}")
         self.table = table
 
 
