@@ -28,11 +28,11 @@ INTERACTION_SEQUENCES = pa.schema(
 )
 
 
-def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
-    """The view `co_purchase`: the newest committed pairs with the watermark they were computed at.
+def co_purchase_sql(lake: str) -> str:
+    """A SELECT of the newest committed pairs with the watermark they were computed at.
 
-    It has no rows before Spark's first run. The view names files, not the table: a Spark run that commits meanwhile
-    does not change it, and the vacuum keeps replaced files for a day.
+    It has no rows before Spark's first run. It names files, not the table: a Spark run that commits meanwhile does not
+    change it, and the vacuum keeps replaced files for a day.
     """
     try:
         version, metadata = read_metadata(lake, "co_purchase")
@@ -43,9 +43,13 @@ def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = 
         )
     except LakeStateError:
         files, lsn, text = [], "NULL", "NULL"
-    con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-    con.execute(
-        f"CREATE OR REPLACE VIEW {schema}.co_purchase AS"  # noqa: S608 - our own names, a number and a quoted literal
-        f" SELECT *, {lsn}::BIGINT AS watermark_lsn, {text}::VARCHAR AS watermark_lsn_text"
+    return (
+        f"SELECT *, {lsn}::BIGINT AS watermark_lsn, {text}::VARCHAR AS watermark_lsn_text"
         f" FROM ({scan_sql(tuple(files), CO_PURCHASE)})"
     )
+
+
+def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
+    """The view `co_purchase` of the newest pairs."""
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    con.execute(f"CREATE OR REPLACE VIEW {schema}.co_purchase AS {co_purchase_sql(lake)}")

@@ -22,3 +22,22 @@ class BuildFailed(TransformError):
 
 class SparkFailed(TransformError):
     """The Spark job could not run; the message says what is missing."""
+
+
+class StateUnusable(TransformError):
+    """There is no state file to refresh from, or it belongs to other models, another contract or another Postgres."""
+
+
+class PlanError(TransformError):
+    """A model's declaration for refreshes contradicts the model."""
+
+
+class RefreshFailed(TransformError):
+    """Data tests fail on rows of the changed keys. Nothing of this refresh was kept or published."""
+
+    def __init__(self, failures: list[str]) -> None:
+        self.failures = failures
+        listed = "\n".join(f"  {failure}" for failure in failures[:20])
+        super().__init__(
+            f"{len(failures)} data tests fail on changed rows; the published marts are unchanged:\n{listed}"
+        )

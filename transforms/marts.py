@@ -1,4 +1,7 @@
-"""Lake -> marts and features: one watermark, one private DuckDB file, dbt with its tests, then one rename."""
+"""Lake -> marts and features in full: one watermark, one private DuckDB file, dbt with its tests, then one rename.
+
+Between full builds `transforms.incremental` keeps the marts fresh. A full build compares what they became with its own.
+"""
 
 import fcntl
 import shutil
@@ -9,10 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from transforms.dbt_project import run_dbt
+from transforms.dbt_project import load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
 from transforms.errors import LakeNotReady
-from transforms.publish import clean_features, connect, publish_features, publish_marts
+from transforms.incremental.refresh import Comparison, replace_state
+from transforms.publish import clean_features, connect, publish_features, published_bytes
 from transforms.settings import TransformSettings
 from warehouse.lake.behaviour import attach_events
 from warehouse.lake.read import Watermark, attach, latest_watermark
@@ -20,7 +24,10 @@ from warehouse.lake.read import Watermark, attach, latest_watermark
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What one build published. seconds by phase; rows by table; sizes in bytes."""
+    """What one build published: features at `lsn`, marts there or, when refreshes were further, where they were.
+
+    seconds by phase; rows by table; sizes in bytes.
+    """
 
     lsn: int
     lsn_text: str
@@ -35,6 +42,7 @@ class BuildResult:
     rows: dict[str, int]
     feature_rows: dict[str, int]
     seconds: dict[str, float]
+    comparison: Comparison
 
     def as_json(self) -> dict[str, object]:
         """Plain values for logs, Dagster metadata and `--json`."""
@@ -61,18 +69,17 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
         clock.lap("attach")
         run = run_dbt(settings, private)
         clock.lap("dbt")
-        rows = publish_marts(private, run.manifest, settings.marts_path)
-        clock.lap("publish")
         feature_rows = publish_features(private, settings.features_folder, watermark.lsn_text, built_at)
         clock.lap("features")
-        private.unlink()
+        rows, comparison = replace_state(settings, private, load_manifest(run.manifest), watermark)
+        clock.lap("publish")
     return BuildResult(
         lsn=watermark.lsn,
         lsn_text=watermark.lsn_text,
         as_of=watermark.commit_ts,
         built_at=built_at,
         marts=settings.marts_path,
-        marts_bytes=settings.marts_path.stat().st_size,
+        marts_bytes=published_bytes(settings.marts_path),
         features=settings.features_folder / "current",
         manifest=run.manifest,
         models=run.models,
@@ -80,6 +87,7 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
         rows=rows,
         feature_rows=feature_rows,
         seconds=clock.laps,
+        comparison=comparison,
     )
 
 

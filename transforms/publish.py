@@ -1,49 +1,155 @@
-"""Publish a finished build: marts as one read-only DuckDB file, features as one folder of Parquet.
+"""Publish a build or refresh: marts as one read-only DuckDB file over Parquet, features as one folder of Parquet.
 
 Each appears by one rename.
 """
 
 import json
 import shutil
+import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
+import pyarrow as pa
 
-from transforms.dbt_project import load_manifest
-from warehouse.files import move_into_place, sync
+from transforms.incremental.plan import MARTS, Mart, Plan, quoted
+from warehouse.files import move_into_place, replace_file, sync
 
-MARTS = "main"
 FEATURES = "features"
+BASE = "base"
 _KEEP_SNAPSHOTS = 3
-_CONFIG = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+_KEEP_BASE_SECONDS = 3600.0
+# A mart without a key lies in the published file itself up to this size.
+_INLINE_ROWS = 1_000
+# The changed rows of a mart become a new base file when they are more than this, and more than this part of the base.
+_OVERLAY_ROWS, _OVERLAY_SHARE = 20_000, 50
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
-def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, *, read_only: bool = False, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file in UTC, with automatic extension loading off."""
-    con = duckdb.connect(str(path), read_only=read_only, config=dict(_CONFIG))
+    config = _CONFIG | ({"threads": threads} if threads else {})
+    con = duckdb.connect(str(path), read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
     return con
 
 
-def publish_marts(private: Path, manifest: Path, published: Path) -> dict[str, int]:
-    """Copy the tables of schema `main` into a new file and rename it onto `published`; returns rows by table.
+def publish_marts(state: duckdb.DuckDBPyConnection, plan: Plan, published: Path) -> None:
+    """Publish the marts of the state file that `state` has open, by one rename.
 
-    A reader that has the old file open continues to read it. Descriptions become comments, so that any client shows
-    them.
+    The published file is small: a view per mart over its base, a Parquet file that is written once, and the rows of the
+    keys that changed since, which the file holds itself. A reader that has the old file open continues to read it, and
+    base files stay until no published file of the last hour names them.
     """
-    fresh = private.with_name("publish.duckdb")
+    folder = published.parent / BASE
+    folder.mkdir(parents=True, exist_ok=True)
+    overlays = {mart.name: _overlay(state, mart, folder) for mart in plan.marts}
+    fresh = published.with_name(f".{published.name}.part")
     fresh.unlink(missing_ok=True)
-    with connect(fresh) as con:
-        con.execute(f"ATTACH {_literal(str(private))} AS built (READ_ONLY)")
-        rows = {name: _copy(con, name) for name in _tables(con, "built", MARTS)}
-        _comment(con, load_manifest(manifest), rows)
-        con.execute("DETACH built")
+    with connect(fresh, threads=1) as con:
+        con.execute("CREATE SCHEMA changed")
+        for mart in plan.marts:
+            _publish_mart(con, mart, overlays[mart.name])
         con.execute("CHECKPOINT")
     fresh.chmod(0o444)
-    published.parent.mkdir(parents=True, exist_ok=True)
     move_into_place(fresh, published)
-    return rows
+    _clean_base(state, folder)
+
+
+def count_rows(state: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
+    """Rows by mart."""
+    return {mart.name: _count(state, f'{MARTS}."{mart.name}"') for mart in plan.marts}
+
+
+@dataclass(frozen=True)
+class _Overlay:
+    """The parts of one mart: the base file (none: all rows are in `rows`), the changed keys and their rows."""
+
+    base: Path | None
+    keys: pa.Table | None = None
+    rows: pa.Table | None = None
+
+
+def _overlay(state: duckdb.DuckDBPyConnection, mart: Mart, folder: Path) -> _Overlay:
+    """The mart's parts; writes a new base file when there is none or when much has changed since."""
+    relation, noted = f'{MARTS}."{mart.name}"', f'refresh."{mart.name}"'
+    if not mart.key and _count(state, relation) <= _INLINE_ROWS:
+        return _Overlay(None, None, state.execute(f"SELECT * FROM {relation}").to_arrow_table())
+    found = state.execute("SELECT path, rows FROM refresh.base WHERE mart = ?", [mart.name]).fetchone()
+    changed = f"{relation} SEMI JOIN {noted} USING ({quoted(mart.key)})"
+    base = Path(found[0]) if found is not None else None
+    much = found is not None and mart.key and _count(state, changed) > max(_OVERLAY_ROWS, found[1] // _OVERLAY_SHARE)
+    if base is None or not base.exists() or much:
+        base = _write_base(state, mart, folder)
+    if not mart.key:
+        return _Overlay(base)
+    keys, rows = (state.execute(f"SELECT * FROM {source}").to_arrow_table() for source in (noted, changed))
+    return _Overlay(base, keys, rows)
+
+
+def _write_base(state: duckdb.DuckDBPyConnection, mart: Mart, folder: Path) -> Path:
+    """All rows of the mart in a new Parquet file; the state notes it and forgets the changed keys."""
+    path = folder / f"{mart.name}-{uuid4().hex}.parquet"
+    partial = path.with_suffix(".part")
+    order = f"ORDER BY {quoted(mart.key)}" if mart.key else ""
+    written = state.execute(
+        f'COPY (SELECT * FROM {MARTS}."{mart.name}" {order}) TO {_literal(str(partial))}'
+        " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+    ).fetchone()
+    move_into_place(partial, path)
+    state.execute("DELETE FROM refresh.base WHERE mart = ?", [mart.name])
+    state.execute("INSERT INTO refresh.base VALUES (?, ?, ?)", [mart.name, str(path), written[0] if written else 0])
+    if mart.key:
+        state.execute(f'DELETE FROM refresh."{mart.name}"')
+    return path
+
+
+def _publish_mart(con: duckdb.DuckDBPyConnection, mart: Mart, parts: _Overlay) -> None:
+    """The mart in the published file: a table when it has no base file, else a view over base and changed rows."""
+    name, kind = f'main."{mart.name}"', "TABLE" if parts.base is None else "VIEW"
+    if parts.rows is not None:
+        con.register("rows_of_mart", parts.rows)
+    if parts.base is None:
+        con.execute(f"CREATE TABLE {name} AS SELECT * FROM rows_of_mart")
+    else:
+        base = f"SELECT * FROM read_parquet({_literal(str(parts.base))}) AS base"
+        if parts.keys is not None:
+            con.register("keys_of_mart", parts.keys)
+            keys, rows = f'changed."{mart.name}__keys"', f'changed."{mart.name}"'
+            con.execute(f"CREATE TABLE {keys} AS SELECT * FROM keys_of_mart")
+            con.execute(f"CREATE TABLE {rows} AS SELECT * FROM rows_of_mart")
+            same = " AND ".join(f'key."{column}" = base."{column}"' for column in mart.key)
+            base += f" ANTI JOIN {keys} AS key ON {same} UNION ALL SELECT * FROM {rows}"
+        con.execute(f"CREATE VIEW {name} AS {base}")
+    comments = [f"COMMENT ON {kind} {name} IS {_literal(mart.description)}"]
+    comments += [f'COMMENT ON COLUMN {name}."{column}" IS {_literal(text)}' for column, text in mart.comments.items()]
+    con.execute(";".join(comments))
+
+
+def _clean_base(state: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Remove base files that the state has not named for an hour; when each was named last is in `retired.json`."""
+    named = {Path(path).name for (path,) in state.execute("SELECT path FROM refresh.base").fetchall()}
+    record = folder / "retired.json"
+    try:
+        before = json.loads(record.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        before = {}
+    now, retired = time.time(), {}
+    for path in folder.glob("*.parquet"):
+        if path.name in named:
+            continue
+        since = float(before.get(path.name, now))
+        if now - since > _KEEP_BASE_SECONDS:
+            path.unlink()
+        else:
+            retired[path.name] = since
+    if retired != before:
+        replace_file(record, json.dumps(retired), durable=False)
 
 
 def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datetime) -> dict[str, int]:
@@ -92,35 +198,23 @@ def _tables(con: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[
     return [str(name) for (name,) in found]
 
 
-def _copy(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    con.execute(f"CREATE TABLE {table} AS SELECT * FROM built.{MARTS}.{table}")  # noqa: S608 - names of our own models
-    return _count(con, table)
-
-
 def _export(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
-    first = f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}'"  # noqa: S608 - our own models
+    first = f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}'"
     key = str(_one(con, f"{first} ORDER BY column_index LIMIT 1"))
     con.execute(
-        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {_literal(str(path))}"  # noqa: S608 - as above
+        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {_literal(str(path))}"
         " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
     )
     return _count(con, f"{FEATURES}.{table}")
 
 
-def _comment(con: duckdb.DuckDBPyConnection, manifest: dict[str, object], rows: dict[str, int]) -> None:
-    nodes = manifest["nodes"]
-    if not isinstance(nodes, dict):
-        raise TypeError("dbt's manifest has no nodes")
-    for node in nodes.values():
-        if node["resource_type"] != "model" or node["name"] not in rows:
-            continue
-        con.execute(f"COMMENT ON TABLE {node['name']} IS {_literal(node['description'].strip())}")
-        for column in node["columns"].values():
-            con.execute(f"COMMENT ON COLUMN {node['name']}.{column['name']} IS {_literal(column['description'])}")
+def published_bytes(published: Path) -> int:
+    """The size of the published file and of the base files it names or named."""
+    return sum(path.stat().st_size for path in (published, *(published.parent / BASE).glob("*.parquet")))
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(str(_one(con, f"SELECT count(*) FROM {table}")))  # noqa: S608 - names of our own models
+    return int(str(_one(con, f"SELECT count(*) FROM {table}")))
 
 
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> object:

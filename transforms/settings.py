@@ -31,3 +31,13 @@ class TransformSettings(Places):
         """Private to the one running build; on the same file system as the published file, so that the rename is
         atomic."""
         return self.marts_path.parent / "build"
+
+    @property
+    def state_path(self) -> Path:
+        """The tables behind the marts, which refreshes change; private to the process that holds its lock."""
+        return self.marts_path.parent / "state" / self.marts_path.name
+
+    @property
+    def marts_status_path(self) -> Path:
+        """Where the process that refreshes the marts says how it goes."""
+        return self.home / "run" / "marts-status.json"

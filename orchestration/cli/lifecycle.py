@@ -92,7 +92,8 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
         *_cdc_lines(document["cdc"]),
         f"events {events['uri']}  behind: {_seconds(events['lagSeconds'])}{waiting}",
         f"marts  {marts['path']}  "
-        + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does"),
+        + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does")
+        + (f", {marts['lagSeconds']} s behind the lake" if marts["lagSeconds"] else ""),
     ]
 
 

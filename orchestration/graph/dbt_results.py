@@ -10,9 +10,12 @@ import dagster as dg
 
 from orchestration.graph.dbt_graph import DbtModel
 from orchestration.graph.metadata import Materialized, Metadata
+from transforms.incremental.refresh import Comparison
 from transforms.marts import BuildResult
 
 CHECK = "dbt_tests"
+REFRESHED = "refreshes_equal_build"
+_EVENTS = "behaviour_events"
 
 
 @dataclass
@@ -53,11 +56,13 @@ def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -
     """A materialisation per model with its rows, seconds, log position and the result of its tests."""
     outcomes = read_outcomes(target)
     rows = {**built.rows, **built.feature_rows}
+    refreshed = refreshed_marts(models)
     for model in models:
         outcome = outcomes.get(model.name, ModelOutcome())
         metadata: Metadata = {"seconds": outcome.seconds, "lsn": built.lsn, "lsn_text": built.lsn_text}
         metadata |= {"dagster/row_count": rows[model.name]} if model.name in rows else {}
         checks = [_check(outcome, model.name)] if model.tested else []
+        checks += [_compared(built.comparison, model.name)] if model.name in refreshed else []
         yield dg.MaterializeResult(asset_key=model.name, metadata=metadata, check_results=checks)
 
 
@@ -75,3 +80,27 @@ def failed_checks(models: Sequence[DbtModel], target: Path) -> Iterator[dg.Asset
 def _check(outcome: ModelOutcome, model: str) -> dg.AssetCheckResult:
     metadata: Metadata = {"tests": outcome.tests, "failed": "\n".join(outcome.failed) or "none"}
     return dg.AssetCheckResult(check_name=CHECK, asset_key=model, passed=not outcome.failed, metadata=metadata)
+
+
+def refreshed_marts(models: Sequence[DbtModel]) -> set[str]:
+    """Marts that a build compares with what refreshes had made of them: not those of behaviour events, which only a
+    build makes, nor the row that says when it was made.
+    """
+    built_only = {_EVENTS}
+    for model in models:  # parents come before children
+        if built_only.intersection(model.parents):
+            built_only.add(model.name)
+    return {model.name for model in models if model.layer == "marts"} - built_only - {"mart_watermark"}
+
+
+def _compared(comparison: Comparison, mart: str) -> dg.AssetCheckResult:
+    """The build replaces what differs, so a difference is an error of the refreshes, not of the published mart."""
+    rows = comparison.differing.get(mart, 0)
+    metadata: Metadata = {"differing_rows": rows, "not_compared": comparison.skipped or "no"}
+    return dg.AssetCheckResult(
+        check_name=REFRESHED,
+        asset_key=mart,
+        passed=not rows and not comparison.failed,
+        severity=dg.AssetCheckSeverity.ERROR if rows else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )

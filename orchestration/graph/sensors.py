@@ -1,4 +1,6 @@
-"""Starts a run when the lake has changed."""
+"""Starts a run when the lake has changed and refreshes by key do not follow it, or features are old."""
+
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -9,11 +11,14 @@ from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import refresh
+from transforms.incremental.follow import read_report
 from warehouse.lake.behaviour import events_landed
 from warehouse.lake.lsn import parse_lsn
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _SECONDS = 30
+_FEATURES_AGE = timedelta(minutes=15)
+_REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
 _BUSY = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,7 +32,8 @@ _BUSY = [
     job=refresh,
     minimum_interval_seconds=_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Refresh marts and features when a table they read has changed in the lake.",
+    description="Build marts and features in full when a table they read has changed: at once when refreshes by key do"
+    " not follow the lake, else for the features, every quarter of an hour.",
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start
@@ -40,6 +46,8 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
     position = position_of(mark, tables)
     if position in {context.cursor, position_of(built, tables)}:
         return dg.SkipReason("no table that the marts read has changed")
+    if marts_follow(platform) and datetime.now(UTC) - features_built_at(platform) < _FEATURES_AGE:
+        return dg.SkipReason("refreshes keep the marts fresh, and the features are young")
     if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
         return dg.SkipReason("a run is at work; the change waits for it")
     context.update_cursor(position)
@@ -81,6 +89,21 @@ def built_at(platform: Platform) -> Watermark | None:
         return None if newest is None else Watermark(parse_lsn(text), newest.commit_ts, newest.created_at)
 
 
+def marts_follow(platform: Platform) -> bool:
+    """Whether the process `marts` is alive and keeps the marts at the lake's watermark, without a need for a build."""
+    report = read_report(platform.transforms.marts_status_path)
+    try:
+        age = datetime.now(UTC) - datetime.fromisoformat(str(report.get("updatedAt")))
+    except ValueError:
+        return False
+    return report.get("state") == "following" and age < _REPORT_AGE
+
+
+def features_built_at(platform: Platform) -> datetime:
+    """When the published features were built."""
+    return datetime.fromtimestamp(published(platform.features).stat().st_mtime, UTC)
+
+
 def marts_sources(platform: Platform) -> set[str]:
     """Lake tables that a dbt model reads.
 
@@ -91,7 +114,5 @@ def marts_sources(platform: Platform) -> set[str]:
 
 
 def position_of(mark: Watermark, tables: set[str]) -> str:
-    """The last change of each of these tables as text; equal texts mean equal rows."""
-    return ",".join(
-        f"{name}:{version.changed_lsn}" for name, version in sorted(mark.versions.items()) if name in tables
-    )
+    """Versions of these tables' change logs as text; equal texts mean equal rows."""
+    return ",".join(f"{name}:{version.changes}" for name, version in sorted(mark.versions.items()) if name in tables)

@@ -15,7 +15,7 @@ HEARTBEAT_SECONDS = 60.0
 
 
 # States in a heartbeat that count as healthy; a heartbeat without a state is healthy.
-_WORKING = {"streaming", "snapshot"}
+_WORKING = {"streaming", "snapshot", "following", "waiting for a build"}
 # States of a replication slot whose log is going or gone.
 _LOSING = {"unreserved", "lost"}
 

@@ -15,7 +15,7 @@ from orchestration.settings import ROOT
 
 # Every name that the table below can hold, in its order. The settings and the installed packages decide which it holds.
 NAMES = (
-    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "serving"),
+    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
     *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
 )
 
@@ -152,6 +152,7 @@ def _shop(machine: Machine) -> list[Service]:
             after=("redis",),
             grace_seconds=30.0,
         ),
+        Service("marts", _python("transforms.refresh"), heartbeat(run / "marts-status.json"), after=("migrate",)),
         Service("serving", _python("serving"), http_ok(f"{serving}/health/live"), after=("redis",), url=serving),
     ]
 

@@ -35,7 +35,7 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             "cdc": _section("cdc", None, None, Health(False, "never started")) | _no_cdc(),
             "lake": _NO_LAKE,
             "behaviour": _NO_BEHAVIOUR,
-            "marts": _NO_MARTS,
+            "marts": {**_section("marts", None, None, Health(False, "never started")), **_NO_MARTS},
         }
     addresses, checks = _addresses(machine), _checks(machine)
     pids = {name: _pid(machine, name) for name in _SERVICES}
@@ -50,7 +50,8 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             if not section["healthy"] and name not in _outside(machine):
                 section["detail"] = _why(record, str(section["detail"]))
         services["cdc"] |= cdc_status(machine)
-        return {**services, "lake": lake.result(), "behaviour": behaviour.result(), "marts": marts.result()}
+        shown = {"lake": lake.result(), "behaviour": behaviour.result()}
+        return {**services, **shown, "marts": {**services["marts"], **marts.result()}}
 
 
 _SERVICES = (
@@ -61,6 +62,7 @@ _SERVICES = (
     "worker",
     "cdc",
     "events",
+    "marts",
     "serving",
     "dagster",
     "mlflow",
@@ -72,7 +74,15 @@ _CDC_KEYS = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snaps
 _FRESH_SECONDS = 3.0
 _BEHAVIOUR = ("lagSeconds", "streamLength", "landed", "duplicates", "rejected", "late", "future", "landedAt")
 _NO_BEHAVIOUR: Section = {"uri": None, **dict.fromkeys(_BEHAVIOUR), "spoolBytes": None}
-_NO_MARTS: Section = {"path": None, "manifest": None, "asOf": None}
+_NO_MARTS: Section = {
+    "path": None,
+    "manifest": None,
+    "asOf": None,
+    "lsn": None,
+    "lagSeconds": None,
+    "refreshes": None,
+    "needsBuild": None,
+}
 
 
 def _outside(machine: Machine) -> set[str]:
@@ -116,7 +126,7 @@ def _pid(machine: Machine, name: str) -> int | None:
 
 def _addresses(machine: Machine) -> Mapping[str, str | None]:
     web = {name: machine.address(name) for name in ("sandbox", "api", "serving", "dagster", "mlflow")}
-    # worker, cdc and events listen on no port.
+    # These listen on no port.
     return {
         **web,
         "postgres": machine.database_url,
@@ -124,6 +134,7 @@ def _addresses(machine: Machine) -> Mapping[str, str | None]:
         "worker": None,
         "cdc": None,
         "events": None,
+        "marts": None,
         "dashboard": web["api"] + DASHBOARD_PATH,
     }
 
@@ -139,6 +150,7 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
         "worker": _only_alive(heartbeat(run / "worker-status.json")),
         "cdc": exact(run / "cdc-status.json", _only_alive(heartbeat(run / "cdc-status.json"))),
         "events": _only_alive(heartbeat(run / "events-status.json")),
+        "marts": _only_alive(heartbeat(run / "marts-status.json")),
         "serving": http_ok(f"{machine.address('serving')}/health/live"),
         "dagster": http_ok(f"{machine.address('dagster')}/server_info"),
         "mlflow": http_ok(f"{machine.address('mlflow')}/health"),
@@ -206,12 +218,21 @@ def _bytes_after(database_url: str, lsn: object) -> int | None:
 
 
 def marts_status(machine: Machine) -> Section:
-    """The published marts file, the dbt manifest, and the time as of which the marts hold the orders."""
+    """The published marts file, the dbt manifest, the time as of which the marts hold the orders; and how far the
+    refreshes are: `lagSeconds` since the lake first had something that the marts lack."""
     manifest = machine.settings.dbt_target / "manifest.json"
+    reported = _json(machine.layout.run / "marts-status.json")
+    age = _age_seconds(reported.get("updatedAt"))
+    alive = age is not None and age <= HEARTBEAT_SECONDS
+    behind = _age_seconds(reported.get("behindSince")) if reported.get("behindSince") else 0.0
     return {
         "path": str(machine.settings.marts_path),
         "manifest": str(manifest),
         "asOf": _as_of(machine.settings.marts_path),
+        "lsn": reported.get("lsn"),
+        "lagSeconds": round(behind, 1) if alive and behind is not None else None,
+        "refreshes": reported.get("refreshes"),
+        "needsBuild": reported.get("needsBuild") if alive else None,
     }
 
 

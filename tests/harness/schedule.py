@@ -18,6 +18,7 @@ UNITS: dict[str, tuple[str, ...]] = {
     "marts": (
         "tests/integration/transforms/test_build.py",
         "tests/integration/transforms/test_behaviour.py",
+        "tests/integration/transforms/test_incremental.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
         "tests/integration/api/pages/test_seller.py",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from orchestration.graph.dbt_graph import DbtModel, read_project
-from orchestration.graph.dbt_results import CHECK, build_events, failed_checks
+from orchestration.graph.dbt_results import CHECK, REFRESHED, build_events, failed_checks, refreshed_marts
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.recorded import recorded_watermark
 from orchestration.graph.resources import Platform
@@ -69,7 +69,15 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
     name="dbt_build",
     specs=[_dbt_spec(model) for model in MODELS],
     check_specs=[
-        dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests") for model in MODELS if model.tested
+        *(
+            dg.AssetCheckSpec(CHECK, asset=model.name, description="dbt's data tests")
+            for model in MODELS
+            if model.tested
+        ),
+        *(
+            dg.AssetCheckSpec(REFRESHED, asset=name, description="Refreshes by key equal the build, row by row")
+            for name in sorted(refreshed_marts(MODELS))
+        ),
     ],
 )
 def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized | dg.AssetCheckResult]:

@@ -1,6 +1,7 @@
 """What the graph's parts do: the sensor, the totals, dbt's outcomes per model, waiting for the lake, continuing a
 failed run."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -77,7 +79,7 @@ def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
     home: Path, built_marts: BuiltMarts, ask: Ask
 ) -> None:
     mark = built_marts.watermark
-    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=1_500)}
+    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
     write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
 
     asked = ask(None)
@@ -108,6 +110,30 @@ def test_events_that_landed_start_one_refresh_and_nothing_else_of_their_table_do
     assert isinstance(ask(events), dg.SkipReason)
 
 
+def test_the_sensor_leaves_the_marts_to_refreshes_by_key_while_those_follow(
+    home: Path, built_marts: BuiltMarts, ask: Ask
+) -> None:
+    mark, status = built_marts.watermark, transform_settings(home).marts_status_path
+    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
+    write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
+    features = (home / "features" / "current").resolve()
+    os.utime(features)
+    now = datetime.now(UTC)
+
+    def report(state: str, at: datetime) -> None:
+        status.parent.mkdir(exist_ok=True)
+        status.write_text(json.dumps({"state": state, "updatedAt": at.isoformat()}))
+
+    report("following", now)
+    assert isinstance(ask(None), dg.SkipReason)
+    for state, age in (("failed", 0), ("waiting for a build", 0), ("following", 120)):
+        report(state, now - timedelta(seconds=age))
+        assert isinstance(ask(None), dg.RunRequest), state
+    report("following", now)
+    os.utime(features, (0, 0))
+    assert isinstance(ask(None), dg.RunRequest)
+
+
 def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:
     """A Spark run must not look like a change of the shop, although a model reads what it wrote."""
     parents = {parent for model in read_project(transform_settings(home).dbt_project) for parent in model.parents}
@@ -132,7 +158,11 @@ def test_a_lost_order_is_seen_in_the_totals(home: Path) -> None:
     settings = transform_settings(home)
     settings.marts_path.chmod(0o644)
     with duckdb.connect(str(settings.marts_path)) as con:
-        con.execute("DELETE FROM fct_orders WHERE order_id = (SELECT min(order_id) FROM fct_orders)")
+        con.execute(
+            "CREATE TABLE less AS SELECT * FROM fct_orders WHERE order_id > (SELECT min(order_id) FROM fct_orders)"
+        )
+        con.execute("DROP VIEW fct_orders")
+        con.execute("ALTER TABLE less RENAME TO fct_orders")
 
     found = compare_totals(settings)
 
@@ -295,7 +325,7 @@ def test_watermarks_differ_when_a_table_did(built_marts: BuiltMarts) -> None:
     from orchestration.graph.sensors import position_of
 
     mark = built_marts.watermark
-    moved = replace(mark, versions={**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=1_500)})
+    moved = replace(mark, versions={**mark.versions, "orders": replace(mark.versions["orders"], changes=99)})
 
     assert position_of(mark, {"orders"}) != position_of(moved, {"orders"})
     assert position_of(mark, {"products"}) == position_of(moved, {"products"})

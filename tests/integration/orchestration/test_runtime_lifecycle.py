@@ -233,10 +233,10 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
     services = (
-        *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "serving"),
+        *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
         *("dagster", "mlflow", "dashboard"),
     )
-    assert [name for name in status if name not in {"lake", "behaviour", "marts"}] == list(services)
+    assert [name for name in status if name not in {"lake", "behaviour"}] == list(services)
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
     replication = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
     assert [status["cdc"][key] for key in replication] == [None] * len(replication)
@@ -245,7 +245,8 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
         *("uri", "lagSeconds", "streamLength", "landed", "duplicates", "rejected", "late", "future", "landedAt"),
         "spoolBytes",
     }
-    assert set(status["marts"]) == {"path", "manifest", "asOf"}
+    refreshes = {"lsn", "lagSeconds", "refreshes", "needsBuild"}
+    assert set(status["marts"]) == {"path", "manifest", "asOf"} | refreshes | {"url", "healthy", "pid", "detail"}
     assert not (tmp_path / "never").exists()
 
 

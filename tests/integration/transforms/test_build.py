@@ -42,10 +42,11 @@ def marts(built_marts: BuiltMarts) -> Iterator[duckdb.DuckDBPyConnection]:
 def test_the_published_file_holds_the_marts_in_main_and_nothing_else(
     built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
 ) -> None:
-    found = marts.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+    found = marts.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()
 
-    assert {name for _, name in found} == MARTS
-    assert {schema for schema, _ in found} == {"main"}
+    assert {name for schema, name in found if schema == "main"} == MARTS
+    assert {name.removesuffix("__keys") for schema, name in found if schema == "changed"} <= MARTS
+    assert {schema for schema, _ in found} == {"main", "changed"}
     assert stat.S_IMODE(built_marts.result.marts.stat().st_mode) == 0o444
     assert marts.execute("SELECT lsn, lsn_text, as_of FROM mart_watermark").fetchall() == [
         (1_000, built_marts.watermark.lsn_text, built_marts.watermark.commit_ts)
@@ -134,9 +135,14 @@ def test_a_spark_run_in_the_middle_of_a_build_changes_no_pair(built_marts: Built
 
 
 def test_every_mart_and_column_is_described_for_any_client(marts: duckdb.DuckDBPyConnection) -> None:
-    tables = marts.execute("SELECT table_name FROM duckdb_tables() WHERE comment IS NULL OR comment = ''").fetchall()
+    tables = marts.execute(
+        "SELECT name FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() UNION ALL"
+        " SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal)"
+        " WHERE schema_name = 'main' AND (comment IS NULL OR comment = '')"
+    ).fetchall()
     columns = marts.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL"
+        "SELECT table_name, column_name FROM duckdb_columns()"
+        " WHERE NOT internal AND schema_name = 'main' AND comment IS NULL"
     ).fetchall()
 
     assert (tables, columns) == ([], [])

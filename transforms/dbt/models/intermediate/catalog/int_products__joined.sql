@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['product_id'], 'links': [{'parent': 'stg_shop__categories', 'via': 'stg_shop__products', 'on': 'category_id'}]}}) }}
 with stock as (
 
     select product_id, sum(stock_quantity) as stock_quantity

@@ -1,2 +1,3 @@
+{{ config(meta={'refresh': {'key': ['seller_id']}}) }}
 select seller_id, name, country, rating, created_at
 from {{ ref('stg_shop__sellers') }}

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['variant_id']}}) }}
 with stock as (
 
     select variant_id, sum(reserved) as reserved, sum(inbound) as inbound

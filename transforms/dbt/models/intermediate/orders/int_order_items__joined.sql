@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['order_id'], 'links': [{'parent': 'int_returns__booked', 'via': 'stg_shop__order_items', 'on': 'order_item_id'}]}}) }}
 with returned as (
 
     select

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['order_id']}}) }}
 with lines as (
 
     select order_id, sum(quantity) as units, count(*) as item_count

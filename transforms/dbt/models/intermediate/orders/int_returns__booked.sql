@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['return_id'], 'links': [{'parent': 'stg_shop__orders', 'via': 'stg_shop__returns', 'on': 'order_id'}]}}) }}
 -- A refund is booked on the day it was paid out, whenever the goods were ordered. Imported and native returns follow
 -- the same rule.
 select

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['product_id']}}) }}
 -- Sales figures leave cancelled orders out; returns are not taken off (they are in fct_order_items and
 -- mart_seller__sales_day).
 with sales as (

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['seller_id']}}) }}
 with sales as (
 
     select

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['order_id']}}) }}
 select
     order_item_id,
     order_id,

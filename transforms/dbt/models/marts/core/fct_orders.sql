@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['order_id']}}) }}
 select
     order_id,
     order_number,

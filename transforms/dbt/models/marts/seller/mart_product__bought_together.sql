@@ -1,3 +1,7 @@
+{{ config(meta={'refresh': {'key': ['product_id'], 'links': [
+    {'parent': 'int_products__joined'},
+    {'parent': 'int_products__joined', 'via': 'int_pairs__counted', 'on': {'product_id': 'with_product_id'}},
+]}}) }}
 -- Ranked after the joins: a product that the catalog does not hold at the build's watermark leaves no gap.
 with ranked as (
 

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['seller_id', 'order_date'], 'links': [{'parent': 'int_returns__booked', 'columns': {'order_date': 'booked_on'}}]}}) }}
 -- Booking rules are in the model's description. A day with refunds and no orders has a row too.
 with placed as (
 

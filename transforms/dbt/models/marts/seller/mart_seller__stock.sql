@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['seller_id'], 'links': [{'parent': 'int_variants__stocked', 'via': 'int_products__joined', 'on': 'product_id'}]}}) }}
 -- Days of cover = sellable units / mean daily units of the seller's newest 30 days with data; null when nothing sold in
 -- them.
 with window_end as (

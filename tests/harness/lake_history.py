@@ -1,0 +1,172 @@
+"""A synthetic lake that moves on: random changes of a shop's rows, in the change logs as CDC would write them."""
+
+import copy
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+
+from tests.harness.synthetic_lake import CONTRACT, Row, Rows, SyntheticShop
+from warehouse.contract import Table, load_contract
+from warehouse.lake.catalog import ensure_changes
+from warehouse.lake.commit import commit_rows
+from warehouse.lake.watermark import Watermark, open_watermarks, write_watermark
+
+
+@dataclass
+class LakeHistory:
+    """The lake at `mark` holds `shop.rows`; each `commit` appends what has changed in them since the last one."""
+
+    lake: Path
+    shop: SyntheticShop
+    mark: Watermark
+    known: Rows = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = copy.deepcopy(self.shop.rows)
+
+    def commit(self, *, seconds: float = 60.0) -> Watermark:
+        """One transaction with every changed row, and its watermark."""
+        lsn, moment = self.mark.lsn + 16, self.mark.commit_ts + timedelta(seconds=seconds)
+        versions = dict(self.mark.versions)
+        for table in load_contract(CONTRACT).tables:
+            rows = _log(table, self.known.get(table.name, []), self.shop.rows.get(table.name, []))
+            if rows:
+                log = ensure_changes(str(self.lake), table)
+                full = [
+                    {name: row.get(name) for name in table.names}
+                    | {"_op": op, "_commit_lsn": lsn, "_ordinal": number, "_commit_ts": moment}
+                    for number, (op, row) in enumerate(rows)
+                ]
+                version = commit_rows(log, pa.Table.from_pylist(full, schema=table.changes_schema), lsn)
+                versions[table.name] = replace(versions[table.name], changes=version)
+        self.known = copy.deepcopy(self.shop.rows)
+        self.mark = Watermark(lsn, moment, moment, versions)
+        write_watermark(open_watermarks(str(self.lake)), self.mark)
+        return self.mark
+
+
+def _log(table: Table, before: list[Row], after: list[Row]) -> list[tuple[str, Row]]:
+    """(operation, row) of each difference; a changed row comes twice, as an earlier update would make it."""
+    old, new = ({tuple(row.get(name) for name in table.primary_key): row for row in rows} for rows in (before, after))
+    found = [("d", {name: old[key][name] for name in table.primary_key}) for key in old.keys() - new.keys()]
+    for key, row in new.items():
+        if key not in old:
+            found.append(("i", row))
+        elif row != old[key]:
+            found += [("u", old[key]), ("u", row)]
+    return found
+
+
+@dataclass
+class RandomChanges:
+    """Changes a shop at random: every kind of event that the marts follow, and some that they do not."""
+
+    shop: SyntheticShop
+    rng: random.Random
+    now: datetime
+
+    def make(self, kind: str) -> None:
+        """One change of a kind in `KINDS`."""
+        self.now += timedelta(minutes=self.rng.randint(1, 400))
+        KINDS[kind](self)
+
+    def _any(self, table: str) -> Row:
+        return self.rng.choice(self.shop.rows[table])
+
+    def order(self) -> None:
+        chosen = self.rng.sample(self.shop.rows["product_variants"], self.rng.randint(1, 4))
+        products = {row["product_id"]: row for row in self.shop.rows["products"]}
+        lines = [
+            (str(row["product_id"]), str(row["variant_id"]), str(products[row["product_id"]]["seller_id"]),
+             self.rng.randint(1, 5), f"{self.rng.randint(100, 9999) / 100:.2f}")
+            for row in chosen
+        ]  # fmt: skip
+        users = [str(row["user_id"]) for row in self.shop.rows["orders"] if row["user_id"]]
+        back = timedelta(days=self.rng.choice([0, 0, 0, 1, 20]))
+        self.shop.add_order(lines, self.now - back, self.rng.choice([*users, None]))
+
+    def cancel(self) -> None:
+        placed = [row for row in self.shop.rows["orders"] if row["status"] != "cancelled"]
+        order = self.rng.choice(placed)
+        order |= {"status": "cancelled", "updated_at": self.now}
+        self.shop.add(
+            "order_events", order_event_id=self.shop.new_id(), order_id=order["order_id"], sequence=9,
+            to_status="cancelled", actor_kind="user", created_at=self.now,
+        )  # fmt: skip
+
+    def ship(self) -> None:
+        self._any("orders")["updated_at"] = self.now
+
+    def ask_return(self) -> None:
+        returned = {row["order_item_id"] for row in self.shop.rows["returns"]}
+        lines = [row for row in self.shop.rows["order_items"] if row["order_item_id"] not in returned]
+        if lines:
+            refunded = self.now if self.rng.random() < 0.5 else None
+            self.shop.add_return(str(self.rng.choice(lines)["order_item_id"]), 1, self.now, refunded)
+
+    def refund(self) -> None:
+        asked = [row for row in self.shop.rows["returns"] if row["status"] == "requested"]
+        if asked:
+            self.rng.choice(asked).update(status="refunded", updated_at=self.now)
+
+    def reprice(self) -> None:
+        self._any("products")["base_price"] = Decimal(self.rng.randint(100, 9999)) / 100
+
+    def retitle(self) -> None:
+        self._any("products")["title"] = f"Renamed {self.rng.randint(0, 99)}"
+
+    def recategorise(self) -> None:
+        self._any("products")["category_id"] = self._any("categories")["category_id"]
+
+    def move_product(self) -> None:
+        self._any("products")["seller_id"] = self._any("sellers")["seller_id"]
+
+    def unlist(self) -> None:
+        self._any("products")["deleted_at"] = self.now
+
+    def look(self) -> None:
+        self._any("products")["updated_at"] = self.now
+
+    def restock(self) -> None:
+        self._any("product_variants")["stock_quantity"] = self.rng.randint(0, 50)
+
+    def reserve(self) -> None:
+        variant = self._any("product_variants")["variant_id"]
+        stock = self.shop.rows.setdefault("warehouse_stock", [])
+        for row in stock:
+            if row["variant_id"] == variant:
+                row["reserved"] = self.rng.randint(0, 9)
+                return
+        self.shop.add(
+            "warehouse_stock", variant_id=variant, warehouse_id=self.shop.new_id(), available=5, reserved=2, inbound=1,
+        )  # fmt: skip
+
+    def rename_category(self) -> None:
+        self._any("categories")["path"] = f"Things > {self.rng.randint(0, 99)}"
+
+    def rename_seller(self) -> None:
+        self._any("sellers")["name"] = f"Seller {self.rng.randint(0, 99)}"
+
+    def list_product(self) -> None:
+        seller = self.shop.add_seller("New") if self.rng.random() < 0.3 else str(self._any("sellers")["seller_id"])
+        self.shop.add_product(seller, str(self._any("categories")["category_id"]), "New product", at=self.now)
+
+    def erase_order(self) -> None:
+        order = self._any("orders")["order_id"]
+        for table in ("orders", "order_items", "order_events", "returns"):
+            rows = self.shop.rows[table]
+            self.shop.rows[table] = [row for row in rows if row.get("order_id") != order]
+
+
+KINDS: dict[str, Callable[[RandomChanges], None]] = {
+    name: getattr(RandomChanges, name)
+    for name in (
+        *("order", "cancel", "ship", "ask_return", "refund", "reprice", "retitle", "recategorise", "move_product"),
+        *("unlist", "look", "restock", "reserve", "rename_category", "rename_seller", "list_product", "erase_order"),
+    )
+}

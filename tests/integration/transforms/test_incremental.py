@@ -1,0 +1,368 @@
+"""Marts by changed key: on random histories they equal the same SQL run in full, row by row; mutants do not."""
+
+import copy
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestration.graph.dbt_graph import read_project
+from orchestration.graph.dbt_results import refreshed_marts
+from tests.harness.lake_history import KINDS, LakeHistory, RandomChanges
+from tests.integration.conftest import BuiltMarts, transform_settings
+from transforms import publish
+from transforms.dbt_project import load_manifest
+from transforms.errors import RefreshFailed, StateUnusable
+from transforms.incremental import engine
+from transforms.incremental.changes import Delta
+from transforms.incremental.follow import Follower, read_report
+from transforms.incremental.plan import Plan, declared, load_plan
+from transforms.incremental.refresh import advance, published_watermark, refresh
+from transforms.incremental.state import locked, opened
+from transforms.marts import build, prepare
+from transforms.publish import connect
+from transforms.settings import DBT_PROJECT, TransformSettings
+from warehouse.lake.lsn import format_lsn
+
+_FEW = ("order", "order", "cancel", "ask_return", "refund", "retitle", "move_product", "reserve", "look", "erase_order")
+
+
+@pytest.fixture
+def history(built_marts: BuiltMarts, tmp_path: Path) -> LakeHistory:
+    return _copy(built_marts, tmp_path)
+
+
+def _copy(built: BuiltMarts, home: Path) -> LakeHistory:
+    """The state, the marts and the lake of the session's build in a folder of their own."""
+    for name in ("lake", "marts"):
+        shutil.copytree(built.settings.home / name, home / name)
+    return LakeHistory(home / "lake", copy.deepcopy(built.shop), built.watermark)
+
+
+def test_refreshed_tables_equal_a_full_run_of_the_same_sql(history: LakeHistory, tmp_path: Path) -> None:
+    changes = RandomChanges(history.shop, random.Random(3), history.mark.commit_ts)
+
+    for step in ((*KINDS,), _FEW):
+        for kind in step:
+            changes.make(kind)
+        history.commit()
+
+        assert _wrong(history, tmp_path) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@given(
+    steps=st.lists(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=30), min_size=1, max_size=4),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_refreshed_tables_equal_a_full_run_on_any_history(
+    built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactory, steps: list[list[str]], seed: int
+) -> None:
+    home = tmp_path_factory.mktemp("any")
+    history = _copy(built_marts, home)
+    changes = RandomChanges(history.shop, random.Random(seed), history.mark.commit_ts)
+
+    for step in steps:
+        for kind in step:
+            changes.make(kind)
+        history.commit()
+        assert _wrong(history, home) == {}
+    shutil.rmtree(home)
+
+
+def _without_old_keys(known: Callable[..., str]) -> Callable[..., str]:
+    """A mutant that forgets the keys a row had before it changed."""
+
+    def keys(model: object, plan: object, changed: list[tuple[object, Delta]]) -> str:
+        return known(model, plan, [(parent, replace(delta, table=f"({delta.come()})")) for parent, delta in changed])
+
+    return keys
+
+
+def test_the_comparison_finds_a_refresh_that_forgets_old_keys(history: LakeHistory, tmp_path: Path) -> None:
+    first = history.shop.rows["products"][0]
+    first["seller_id"] = next(row for row in history.shop.rows["sellers"] if row["seller_id"] != first["seller_id"])[
+        "seller_id"
+    ]
+    history.commit()
+
+    with patch.object(engine, "_keys", _without_old_keys(engine._keys)):  # noqa: SLF001 - a mutant
+        assert {"dim_seller", "mart_seller__stock"} <= set(_wrong(history, tmp_path))
+
+
+def test_the_comparison_finds_a_link_that_is_missing(history: LakeHistory, tmp_path: Path) -> None:
+    changes = RandomChanges(history.shop, random.Random(3), history.mark.commit_ts)
+    for kind in ("ask_return", "refund", "rename_category") * 4:
+        changes.make(kind)
+    history.commit()
+
+    def deaf(plan: Plan) -> Plan:
+        """Models hear of changes only through their first parent that changed nothing here."""
+        models = [
+            replace(model, parents=tuple(p for p in model.parents if p.name != "int_returns__booked"))
+            if model.name == "mart_seller__sales_day"
+            else model
+            for model in plan.models
+        ]
+        return replace(plan, models=tuple(models))
+
+    assert set(_wrong(history, tmp_path, deaf)) == {"mart_seller__sales_day"}
+
+
+def test_a_change_that_no_mart_reads_changes_no_row(history: LakeHistory, tmp_path: Path) -> None:
+    history.shop.rows["products"][0]["updated_at"] = history.mark.commit_ts
+    history.commit()
+    settings_ = transform_settings(tmp_path)
+
+    assert refresh(settings_, always=False).published is False
+    assert set(refresh(settings_).rows) == {
+        "products",
+        "watermark",
+        "stg_build__watermark",
+        "int_build__watermark",
+        "mart_watermark",
+    }
+
+
+def test_a_broken_rule_on_a_changed_key_stops_the_refresh_and_the_marts_stay(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    before = settings_.marts_path.read_bytes()
+    history.shop.rows["products"][0]["base_price"] = -1
+    history.commit()
+
+    with pytest.raises(RefreshFailed, match="dim_product"):
+        refresh(settings_)
+
+    assert settings_.marts_path.read_bytes() == before
+    history.shop.rows["products"][0]["base_price"] = 1
+    history.commit()
+    assert refresh(settings_).published
+    assert _wrong(history, tmp_path) == {}
+
+
+def test_a_state_of_other_models_or_another_lake_is_not_refreshed(history: LakeHistory, tmp_path: Path) -> None:
+    history.commit()
+    settings_ = transform_settings(tmp_path)
+    with connect(settings_.state_path) as con:
+        con.execute("UPDATE refresh.position SET project = 'other'")
+
+    with pytest.raises(StateUnusable, match="models or the contract"):
+        refresh(settings_)
+    with pytest.raises(StateUnusable, match="nothing was built"):
+        refresh(transform_settings(tmp_path / "new").model_copy(update={"lake_uri": settings_.lake_uri}))
+
+
+def test_the_published_marts_are_the_states_and_an_open_reader_keeps_its_own(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    before = connect(settings_.marts_path, read_only=True)
+    old = before.execute("SELECT count(*), sum(total) FROM fct_orders").fetchall()
+    changes = RandomChanges(history.shop, random.Random(5), history.mark.commit_ts)
+    for rows in (20_000, 0):  # the second time every mart that changed gets a new base file
+        for kind in (*_FEW, "erase_order", "order"):
+            changes.make(kind)
+        history.commit()
+        with (
+            patch.object(publish, "_OVERLAY_ROWS", rows),
+            patch.object(publish, "_OVERLAY_SHARE", 10**9 if rows == 0 else 50),
+        ):
+            done = refresh(settings_)
+
+        assert done.published
+        assert _unlike_state(settings_) == {}
+        assert before.execute("SELECT count(*), sum(total) FROM fct_orders").fetchall() == old
+    before.close()  # DuckDB gives a second connection of the process the file that the first one has open
+    with connect(settings_.marts_path, read_only=True) as con:
+        assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(history.mark.lsn,)]
+        assert con.execute("SELECT count(*) FROM changed.fct_orders").fetchall() == [(0,)]
+        assert con.execute("SELECT count(*) FROM fct_orders").fetchall() == [(len(history.shop.rows["orders"]),)]
+
+
+def test_base_files_go_an_hour_after_the_state_stopped_naming_them(history: LakeHistory, tmp_path: Path) -> None:
+    settings_ = transform_settings(tmp_path)
+    folder = settings_.marts_path.parent / "base"
+    changes = RandomChanges(history.shop, random.Random(5), history.mark.commit_ts)
+
+    def refresh_with_new_bases() -> set[Path]:
+        changes.make("order")
+        history.commit()
+        with patch.object(publish, "_OVERLAY_ROWS", 0), patch.object(publish, "_OVERLAY_SHARE", 10**9):
+            refresh(settings_)
+        return set(folder.glob("fct_orders-*.parquet"))
+
+    first, second = refresh_with_new_bases(), refresh_with_new_bases()
+    retired = json.loads((folder / "retired.json").read_text())
+    (folder / "retired.json").write_text(json.dumps(dict.fromkeys(retired, 0.0)))
+    third = refresh_with_new_bases()
+
+    assert first < second
+    assert len(third - second) == 1
+    assert first & third == set()
+
+
+def test_a_refresh_that_ended_before_it_was_published_is_published_by_the_next(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    RandomChanges(history.shop, random.Random(5), history.mark.commit_ts).make("order")
+    history.commit()
+    with (
+        patch("transforms.incremental.refresh.publish_marts", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        refresh(settings_)
+    assert published_watermark(settings_.marts_path) == "0/3E8"
+
+    assert refresh(settings_, always=False).published
+    assert published_watermark(settings_.marts_path) == format_lsn(history.mark.lsn)
+    assert _unlike_state(settings_) == {}
+
+
+def test_the_process_says_what_it_waits_for_what_fails_and_that_it_follows(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    empty = Follower(transform_settings(tmp_path / "empty"))
+    empty.step()
+    assert empty.report.state == "waiting for a build"
+
+    follower = Follower(settings_)
+    follower.step()
+    assert read_report(settings_.marts_status_path)["state"] == "following"
+    history.shop.rows["products"][0]["base_price"] = -1
+    history.commit()
+    follower.step()
+    failed = read_report(settings_.marts_status_path)
+    assert failed["state"] == "failed"
+    assert "dim_product" in str(failed["needsBuild"])
+    assert failed["behindSince"] is not None
+
+    history.shop.rows["products"][0]["base_price"] = 1
+    history.commit()
+    follower.step()
+    followed = read_report(settings_.marts_status_path)
+    assert (followed["state"], followed["lsn"]) == ("following", format_lsn(history.mark.lsn))
+    assert (followed["behindSince"], followed["needsBuild"], followed["failingSince"]) == (None, None, None)
+
+
+def test_every_model_of_a_mart_declares_how_it_is_refreshed(built_marts: BuiltMarts) -> None:
+    nodes = load_manifest(built_marts.result.manifest)["nodes"].values()
+    with connect(built_marts.settings.state_path, read_only=True) as con:
+        plan = load_plan(con)
+    kept = {model.name: model for model in plan.models}
+
+    silent = [
+        node["name"]
+        for node in nodes
+        if node["name"] in kept and declared(node) is None and not kept[node["name"]].is_view
+    ]
+    whole = {model.name for model in plan.models if not model.key and not model.is_view}
+
+    assert silent == []
+    assert whole == {"int_build__watermark", "mart_watermark"}
+    assert refreshed_marts(read_project(DBT_PROJECT)) == {mart.name for mart in plan.marts} & set(kept) - {
+        "mart_watermark"
+    }
+    assert {mart.name for mart in plan.marts} - set(kept) == {
+        path.stem for path in (DBT_PROJECT / "models/marts/behaviour").glob("*.sql")
+    }
+    assert {mart.name for mart in plan.marts if mart.name in kept and not kept[mart.name].tests} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_full_build_finds_what_refreshes_did_wrong_and_never_takes_the_marts_back(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    changes = RandomChanges(history.shop, random.Random(9), history.mark.commit_ts)
+    earlier = history.mark
+    for kind in KINDS:
+        changes.make(kind)
+    history.commit()
+    refresh(settings_)
+
+    assert build(settings_, earlier).comparison.differing == dict.fromkeys(_compared(settings_), 0)
+    assert published_watermark(settings_.marts_path) == format_lsn(history.mark.lsn)
+    assert _unlike_state(settings_) == {}
+
+    with connect(settings_.state_path) as con:
+        con.execute(
+            "UPDATE main.dim_seller SET units = units + 1 WHERE seller_id = (SELECT min(seller_id) FROM dim_seller)"
+        )
+    found = build(settings_).comparison.differing
+    assert {mart for mart, rows in found.items() if rows} == {"dim_seller"}
+    assert build(settings_).comparison.differing == dict.fromkeys(_compared(settings_), 0)
+
+
+def _compared(settings_: TransformSettings) -> set[str]:
+    with connect(settings_.state_path, read_only=True) as con:
+        plan = load_plan(con)
+        return {mart.name for mart in plan.marts}.intersection(model.name for model in plan.models) - {"mart_watermark"}
+
+
+def _unlike_state(settings_: TransformSettings) -> dict[str, int]:
+    """Mart -> rows that only one of the published file and the state holds."""
+    found = {}
+    with connect(settings_.state_path, read_only=True) as con:
+        con.execute(f"ATTACH '{settings_.marts_path}' AS published (READ_ONLY)")
+        for mart in load_plan(con).marts:
+            rows = _rows_of_one(con, f"FROM main.{mart.name}", f"FROM published.main.{mart.name}")
+            if rows:
+                found[mart.name] = rows
+    return found
+
+
+def _wrong(history: LakeHistory, home: Path, change: Callable[[Plan], Plan] = lambda plan: plan) -> dict[str, int]:
+    """Refresh to the newest watermark; model -> rows in which it differs from its SQL run on the whole lake."""
+    settings_ = transform_settings(home)
+    with locked(settings_) as path, opened(path, settings_, history.mark) as con:
+        plan = load_plan(con)
+        advance(con, change(plan), settings_, history.mark)
+    oracle = _run_in_full(home, settings_, history, plan)
+    with connect(oracle, read_only=True) as con:
+        con.execute(f"ATTACH '{settings_.state_path}' AS state (READ_ONLY)")
+        found = {}
+        for model in plan.models:
+            if model.is_view or "watermark" in model.name:
+                continue
+            full, ours = (f"FROM {model.relation.replace('souk', name, 1)}" for name in ("souk", "state"))
+            rows = _rows_of_one(con, full, ours)
+            if rows:
+                found[model.name] = rows
+    oracle.unlink()
+    return found
+
+
+def _rows_of_one(con: duckdb.DuckDBPyConnection, one: str, other: str) -> int:
+    """Rows that only one of two queries has."""
+    sides = (f"(SELECT count(*) FROM ({a} EXCEPT ALL {b}))" for a, b in ((one, other), (other, one)))
+    row = con.execute(f"SELECT {' + '.join(sides)}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _run_in_full(home: Path, settings_: TransformSettings, history: LakeHistory, plan: Plan) -> Path:
+    """Every model's SQL in order, on the lake's own views, in a new file."""
+    file = home / "oracle" / "souk.duckdb"
+    file.parent.mkdir(exist_ok=True)
+    prepare(file, settings_.lake_uri, history.mark, datetime.now(UTC))
+    with connect(file) as con:
+        for schema in {model.relation.split(".")[1] for model in plan.models}:
+            con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for model in plan.models:
+            con.execute(f"CREATE {'VIEW' if model.is_view else 'TABLE'} {model.relation} AS {model.sql}")
+    return file

@@ -1,0 +1,155 @@
+"""The rows that changed in the sources since the state's position, and the small SQL statements that the engine is made
+of.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from transforms.derived import co_purchase_sql
+from transforms.errors import StateUnusable
+from transforms.incremental.plan import Node, Plan, quoted
+from warehouse.lake.read import Watermark, changes_sql, log_since, quote, state_sql, table_files
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A temporary table of the rows that a table lost and got: its columns, and `_n`, how many more of each it has."""
+
+    table: str
+    rows: int
+
+    def gone(self, columns: str = "*") -> str:
+        """A SELECT of the rows before."""
+        return f"SELECT {columns} FROM {self.table} WHERE _n < 0"
+
+    def come(self, columns: str = "*") -> str:
+        """A SELECT of the rows after."""
+        return f"SELECT {columns} FROM {self.table} WHERE _n > 0"
+
+
+NO_DELTA = Delta("", 0)
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of the lake's log that a refresh reads: after `lsn` up to the watermark.
+
+    `versions`: table -> version of its change log at `lsn`.
+    """
+
+    lake_uri: str
+    lsn: int
+    versions: Mapping[str, int]
+    watermark: Watermark
+
+
+def changed_sources(
+    con: duckdb.DuckDBPyConnection, plan: Plan, lake_uri: str, watermark: Watermark, built_at: datetime
+) -> Iterator[tuple[Node, Delta]]:
+    """Bring each source table to the watermark; yields those that changed, with their rows."""
+    row = con.execute("SELECT lsn, versions FROM build.watermark, refresh.position").fetchone()
+    if row is None:
+        raise StateUnusable("the state file has no position: a full build makes it anew")
+    span = Span(lake_uri, int(row[0]), json.loads(row[1]), watermark)
+    for number, source in enumerate(plan.sources):
+        name = f"s{number}"
+        schema = source.schema
+        if schema == "lake":
+            delta = _lake_delta(con, source, span, name)
+        elif schema == "derived":
+            delta = _derived_delta(con, source, lake_uri, name)
+        elif source.name == "watermark":
+            delta = _watermark_delta(con, source, watermark, built_at, name)
+        else:
+            continue
+        if delta is not None and delta.rows:
+            yield source, delta
+
+
+def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: str) -> Delta | None:
+    version = span.watermark.versions.get(source.name)
+    if version is None:
+        raise StateUnusable(f"table {source.name} is not in the lake at {span.watermark.lsn_text}")
+    if version.changes == span.versions.get(source.name):
+        return None
+    files = table_files(span.lake_uri, source.name, version, span.watermark.lsn)
+    log = log_since(span.lake_uri, source.name, version, files, span.lsn)
+    found = create(con, f"{name}_log", f"SELECT * FROM ({changes_sql(log)}) WHERE _commit_lsn > {span.lsn}")
+    if not found:
+        return None
+    reset = con.execute(f"SELECT count(*) FROM {name}_log WHERE _op = 't'").fetchone()
+    if reset and reset[0]:
+        return _replaced(con, source, state_sql(files), name)
+    keys = quoted(files.key)
+    create(
+        con,
+        f"{name}_last",
+        f"SELECT * FROM {name}_log QUALIFY row_number() OVER"
+        f" (PARTITION BY {keys} ORDER BY _commit_lsn DESC, _ordinal DESC) = 1",
+    )
+    before = f"SELECT {source.listed} FROM {source.relation} SEMI JOIN {name}_last USING ({keys})"
+    after = f"SELECT {source.listed} FROM {name}_last WHERE _op <> 'd'"
+    delta = difference(con, before, after, name)
+    if delta.rows:
+        delete(con, source.relation, f"{name}_last", files.key)
+        con.execute(f"INSERT INTO {source.relation} {after}")
+    return delta
+
+
+def _replaced(con: duckdb.DuckDBPyConnection, source: Node, query: str, name: str) -> Delta:
+    """Put all rows of a query in the place of the table's."""
+    create(con, f"{name}_all", f"SELECT {source.listed} FROM ({query})")
+    delta = difference(con, f"SELECT {source.listed} FROM {source.relation}", f"FROM {name}_all", name)
+    if delta.rows:
+        con.execute(f"DELETE FROM {source.relation}")
+        con.execute(f"INSERT INTO {source.relation} SELECT * FROM {name}_all")
+    return delta
+
+
+def _derived_delta(con: duckdb.DuckDBPyConnection, source: Node, lake_uri: str, name: str) -> Delta:
+    """The pairs change as a whole, when Spark has run."""
+    newest = co_purchase_sql(lake_uri)
+    now, before = (
+        con.execute(f"SELECT max(watermark_lsn), count(*) FROM {relation}").fetchone()
+        for relation in (f"({newest})", source.relation)
+    )
+    return NO_DELTA if now == before else _replaced(con, source, newest, name)
+
+
+def _watermark_delta(
+    con: duckdb.DuckDBPyConnection, source: Node, watermark: Watermark, built_at: datetime, name: str
+) -> Delta:
+    create(con, f"{name}_old", f"SELECT {source.listed} FROM {source.relation}")
+    con.execute(
+        f"UPDATE {source.relation} SET lsn = ?, lsn_text = ?, as_of = ?, built_at = ?",
+        [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at],
+    )
+    return difference(con, f"FROM {name}_old", f"SELECT {source.listed} FROM {source.relation}", name)
+
+
+def difference(con: duckdb.DuckDBPyConnection, before: str, after: str, name: str) -> Delta:
+    """What a table lost and got, by SELECTs of its rows before and after; equal rows count as often as they occur."""
+    rows = create(
+        con,
+        f"{name}_delta",
+        "SELECT * REPLACE (sum(_n) AS _n) FROM"
+        f" (SELECT *, -1 AS _n FROM ({before}) UNION ALL SELECT *, 1 AS _n FROM ({after}))"
+        " GROUP BY ALL HAVING sum(_n) <> 0",
+    )
+    return Delta(f"{name}_delta", rows)
+
+
+def create(con: duckdb.DuckDBPyConnection, name: str, query: str) -> int:
+    """A temporary table of a query's rows; returns their number."""
+    row = con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def delete(con: duckdb.DuckDBPyConnection, relation: str, keys: str, columns: Sequence[str]) -> None:
+    """Delete the rows whose key is in `keys`."""
+    same = " AND ".join(f"row_.{quote(column)} = key_.{quote(column)}" for column in columns)
+    con.execute(f"DELETE FROM {relation} AS row_ USING {keys} AS key_ WHERE {same}")

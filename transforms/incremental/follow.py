@@ -1,0 +1,193 @@
+"""The process that keeps the published marts at the lake's newest watermark, and its status file."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import duckdb
+
+from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
+from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
+from transforms.settings import TransformSettings
+from warehouse.files import replace_file
+from warehouse.lake.read import LakeStateError, latest_watermark
+from warehouse.logs import get_logger
+
+log = get_logger(__name__)
+_LOOK_SECONDS = 0.25
+# From the begin of one refresh to the begin of the next, and the longest time without one while the lake moves.
+_PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
+_RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
+_BEAT_SECONDS = 1.0
+WAITING = "waiting for a build"
+
+
+class Stop:
+    """Set by SIGTERM and SIGINT, or by hand where `follow` runs in a thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        with suppress(ValueError):  # a test may run this outside the main thread
+            for kind in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(kind, self._ask)
+
+    @property
+    def asked(self) -> bool:
+        return self._event.is_set()
+
+    def ask(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        self._event.wait(seconds)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self._event.set()
+
+
+@dataclass
+class Report:
+    """The content of the status file.
+
+    `state`: `following`; `waiting for a build` in full, `needs_build` says why; `failed`. `behind_since`: since when
+    the lake has something that the marts do not have.
+    """
+
+    state: str = WAITING
+    lsn: str | None = None
+    behind_since: str | None = None
+    needs_build: str | None = None
+    error: str | None = None
+    failing_since: str | None = None
+    refreshes: int = 0
+    last: dict[str, object] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "pid": os.getpid(),
+            "state": self.state,
+            "lsn": self.lsn,
+            "behindSince": self.behind_since,
+            "needsBuild": self.needs_build,
+            "error": self.error,
+            "failingSince": self.failing_since,
+            "refreshes": self.refreshes,
+            "last": self.last,
+            "updatedAt": datetime.now(UTC).isoformat(),
+        }
+
+
+class Follower:
+    """Refreshes when the lake has moved; `step` is one look."""
+
+    def __init__(self, settings: TransformSettings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._seen: int | None = None
+        self._kept_at = 0.0
+        self.report = Report()
+
+    def step(self) -> float:
+        """Look once and refresh when there is something new; returns the seconds to wait before the next look."""
+        began = time.monotonic()
+        try:
+            mark = latest_watermark(self._settings.lake_uri)
+            if mark is not None and mark.lsn == self._seen and self.report.state == "following":
+                return _LOOK_SECONDS
+            if self.report.behind_since is None:
+                self.report.behind_since = datetime.now(UTC).isoformat()
+            done = refresh(self._settings, always=began - self._kept_at > _IDLE_SECONDS)
+        except (LakeNotReady, StateUnusable) as reason:
+            self._waits(str(reason))
+            return _RETRY_SECONDS[1]
+        except (RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
+            return self._fails(error)
+        self._seen = done.lsn
+        self._followed(done, began)
+        return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS) if done.published else _LOOK_SECONDS
+
+    def _followed(self, done: RefreshResult, began: float) -> None:
+        report, self._failures = self.report, 0
+        report.state, report.needs_build, report.error, report.failing_since = "following", None, None, None
+        report.behind_since = None
+        if done.published:
+            self._kept_at = began
+            report.lsn, report.refreshes = done.lsn_text, report.refreshes + 1
+            report.last = {
+                "at": datetime.now(UTC).isoformat(),
+                "seconds": done.seconds,
+                "rows": sum(done.rows.values()),
+            }
+        self.write()
+
+    def _waits(self, reason: str) -> None:
+        """A full build, which others start, is needed before a refresh is possible."""
+        self.report.state, self.report.needs_build = WAITING, reason
+        self.report.lsn = published_watermark(self._settings.marts_path)
+        self.write()
+
+    def _fails(self, error: Exception) -> float:
+        """The same change is tried again, each time later; a full build may help, since it withholds rows that fail."""
+        report = self.report
+        wait = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
+        self._failures += 1
+        log.warning("the refresh failed, trying again", seconds=wait, error=str(error))
+        if isinstance(error, RefreshFailed) or self._failures > 1:
+            report.state, report.error = "failed", str(error)
+            report.needs_build = str(error)
+            report.failing_since = report.failing_since or datetime.now(UTC).isoformat()
+        self.write()
+        return wait
+
+    def write(self) -> None:
+        """Write the status file; a full disk ends nothing."""
+        with self._lock, suppress(OSError):
+            path = self._settings.marts_status_path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, json.dumps(self.report.as_json()), durable=False)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Renew the time in the status file every second while the block runs."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(_BEAT_SECONDS):
+                self.write()
+
+        thread = threading.Thread(target=beat, name="marts-heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def follow(settings: TransformSettings, stop: Stop | None = None) -> int:
+    """Refresh until `stop`."""
+    stop = stop or Stop()
+    follower = Follower(settings)
+    follower.write()
+    with follower.beating():
+        while not stop.asked:
+            stop.wait(follower.step())
+    return 0
+
+
+def read_report(path: Path) -> dict[str, object]:
+    """The status file's content; empty when there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,306 @@
+"""What a full build leaves for the refreshes after it: every model's compiled SQL, its key and how its parents' rows
+name that key.
+
+The plan lies in the state file, so it always belongs to the tables there.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import duckdb
+
+from transforms.errors import PlanError
+from warehouse.lake.read import quote
+
+Manifest = Mapping[str, Any]  # Any: dbt's manifest is a JSON document of its own schema
+
+_KEPT = {"lake", "build", "derived"}
+MARTS = "main"
+
+
+@dataclass(frozen=True)
+class Link:
+    """How a changed row of one parent names keys of the model.
+
+    `columns`: key column -> column of the parent, or of `via` when that is set. `via`: a parent in which the row is
+    looked up, where `on` (column of the row -> column of `via`) is equal.
+    """
+
+    columns: Mapping[str, str]
+    via: str | None = None
+    on: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A parent of a model. `read`: the columns that the model reads; a change of another one changes nothing.
+
+    Without links a change of the parent recomputes the whole model.
+    """
+
+    name: str
+    read: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class DataTest:
+    """A data test of one model, run on its touched rows."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A source table or a model. `columns`: name -> type. `sql`: none for a source.
+
+    `key`: the columns whose values are recomputed together; none: the whole table is.
+    """
+
+    name: str
+    relation: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...] = ()
+    sql: str = ""
+    is_view: bool = False
+    parents: tuple[Parent, ...] = ()
+    tests: tuple[DataTest, ...] = ()
+
+    @property
+    def schema(self) -> str:
+        return self.relation.split(".")[1].strip('"')
+
+    @property
+    def listed(self) -> str:
+        """The columns as SQL, in the table's order."""
+        return quoted(self.columns)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """A published table. `key`: as its node's; none also when only a full build makes it. `comments`: by column."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    comments: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sources, then models, parents before children; and what is published."""
+
+    sources: tuple[Node, ...]
+    models: tuple[Node, ...]
+    marts: tuple[Mart, ...]
+
+    def node(self, name: str) -> Node:
+        """Raises KeyError."""
+        return next(node for node in (*self.sources, *self.models) if node.name == name)
+
+
+def store_plan(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Write the plan into the state file that `con` has open."""
+    con.execute("CREATE SCHEMA IF NOT EXISTS refresh")
+    con.execute("CREATE OR REPLACE TABLE refresh.plan (document VARCHAR)")
+    con.execute("INSERT INTO refresh.plan VALUES (?)", [json.dumps(asdict(plan))])
+
+
+def load_plan(con: duckdb.DuckDBPyConnection) -> Plan:
+    """The plan of the state file that `con` has open."""
+    row = con.execute("SELECT document FROM refresh.plan").fetchone()
+    if row is None:
+        raise PlanError("the state file has no plan: a full build writes it")
+    raw = json.loads(row[0])
+    return Plan(
+        sources=tuple(_node(item) for item in raw["sources"]),
+        models=tuple(_node(item) for item in raw["models"]),
+        marts=tuple(Mart(**{**item, "key": tuple(item["key"])}) for item in raw["marts"]),
+    )
+
+
+def _node(raw: dict[str, Any]) -> Node:  # Any: JSON that store_plan wrote
+    parents = tuple(
+        Parent(item["name"], tuple(item["read"]), tuple(Link(**link) for link in item["links"]))
+        for item in raw["parents"]
+    )
+    tests = tuple(DataTest(**item) for item in raw["tests"])
+    return Node(**{**raw, "key": tuple(raw["key"]), "parents": parents, "tests": tests})
+
+
+def make_plan(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> Plan:
+    """The plan of the build whose tables `con` has open and whose manifest holds the compiled SQL.
+
+    It covers the marts and what they are made of. A model that also reads a source which is not kept in the state file
+    stays as the full build made it.
+    """
+    nodes = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    kept = _kept(nodes, manifest["sources"])
+    tables = _columns(con)
+    sources: dict[str, Node] = {}
+    models: dict[str, Node] = {}
+    for key in kept:
+        for parent in nodes[key]["depends_on"]["nodes"]:
+            if parent in manifest["sources"]:
+                source = manifest["sources"][parent]
+                columns = {name: kind for name, kind in tables[_place(source)].items() if not name.startswith("_")}
+                sources[parent] = Node(source["name"], source["relation_name"], columns)
+    tests = _tests(manifest)
+    for key in kept:
+        models[key] = _model(con, nodes[key], {**sources, **models}, tables[_place(nodes[key])], tests.get(key, ()))
+    keys = {node.name: node.key for node in models.values()}
+    marts = [node for node in nodes.values() if node["schema"] == MARTS]
+    return Plan(
+        tuple(sources.values()),
+        tuple(models.values()),
+        tuple(_mart(node, keys.get(node["name"], ())) for node in sorted(marts, key=lambda node: str(node["name"]))),
+    )
+
+
+def declared(node: Mapping[str, Any]) -> dict[str, Any] | None:  # Any: as in `Manifest`
+    """`meta.refresh` of a model in the manifest; None when it says nothing about refreshes."""
+    found: dict[str, Any] | None = node["config"].get("meta", {}).get("refresh")
+    return found
+
+
+def _kept(nodes: Manifest, sources: Manifest) -> list[str]:
+    """Unique ids of the models that refreshes keep up to date, parents first."""
+    order: list[str] = []
+    able: dict[str, bool] = {}
+
+    def visit(key: str) -> bool:
+        if key in sources:
+            return sources[key]["source_name"] in _KEPT
+        if key not in able:
+            parents = [visit(parent) for parent in nodes[key]["depends_on"]["nodes"]]
+            able[key] = all(parents)
+            if able[key]:
+                order.append(key)
+        return able[key]
+
+    wanted: set[str] = set()
+
+    def want(key: str) -> None:
+        if key in nodes and key not in wanted:
+            wanted.add(key)
+            for parent in nodes[key]["depends_on"]["nodes"]:
+                want(parent)
+
+    for key, node in sorted(nodes.items()):
+        if node["schema"] == MARTS and visit(key):
+            want(key)
+    return [key for key in order if key in wanted]
+
+
+def _columns(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    query = (
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE database_name = current_database() ORDER BY ALL"
+    )
+    query = query.replace("ORDER BY ALL", "ORDER BY schema_name, table_name, column_index")
+    for schema, table, column, kind in con.execute(query).fetchall():
+        found.setdefault((schema, table), {})[column] = kind
+    return found
+
+
+def _place(node: Mapping[str, Any]) -> tuple[str, str]:  # Any: as in `Manifest`
+    return str(node["schema"]), str(node.get("alias") or node.get("identifier") or node["name"])
+
+
+def _model(
+    con: duckdb.DuckDBPyConnection,
+    node: Mapping[str, Any],  # Any: as in `Manifest`
+    known: Mapping[str, Node],
+    columns: Mapping[str, str],
+    tests: Sequence[DataTest],
+) -> Node:
+    said = declared(node) or {}
+    key, sql = tuple(said.get("key", ())), str(node["compiled_code"])
+    is_view = node["config"]["materialized"] == "view"
+    above = [known[parent] for parent in node["depends_on"]["nodes"]]
+    if is_view and len(above) != 1:
+        raise PlanError(f"{node['name']} is a view of {len(above)} tables: a view reads one, row by row")
+    missing = [column for column in key if column not in columns]
+    if missing:
+        raise PlanError(f"{node['name']} has no column {', '.join(missing)}, which its refresh key names")
+    links = _links(node["name"], said.get("links", ()), key, {parent.name for parent in above})
+    parents = tuple(
+        _parent(parent, _read(con, sql, parent), links.get(parent.name) or _by_name(key, parent)) for parent in above
+    )
+    return Node(node["name"], node["relation_name"], columns, key, sql, is_view, parents, tuple(tests))
+
+
+def _parent(node: Node, read: Collection[str], links: tuple[Link, ...]) -> Parent:
+    """The links read columns too."""
+    linked = {column for link in links for column in (link.on if link.via else link.columns.values())}
+    return Parent(node.name, tuple(name for name in node.columns if name in {*read, *linked}), links)
+
+
+def _links(
+    model: str,
+    said: Sequence[Mapping[str, Any]],  # Any: YAML
+    key: tuple[str, ...],
+    parents: set[str],
+) -> dict[str, tuple[Link, ...]]:
+    found: dict[str, tuple[Link, ...]] = {}
+    for link in said:
+        parent, via, on = link["parent"], link.get("via"), link.get("on", {})
+        unknown = {parent, via or parent} - parents
+        if unknown:
+            raise PlanError(f"{model} does not read {', '.join(sorted(unknown))}, which its refresh links name")
+        columns = {column: link.get("columns", {}).get(column, column) for column in key}
+        made = Link(columns, via, {on: on} if isinstance(on, str) else dict(on))
+        found[parent] = (*found.get(parent, ()), made)
+    return found
+
+
+def _by_name(key: tuple[str, ...], parent: Node) -> tuple[Link, ...]:
+    """Columns of the same names, when the parent has them all."""
+    return (Link({column: column for column in key}),) if key and set(key) <= set(parent.columns) else ()
+
+
+def _read(con: duckdb.DuckDBPyConnection, sql: str, parent: Node) -> tuple[str, ...]:
+    """The parent's columns that the SQL reads.
+
+    A name that does not occur in the text is not read when the SQL has the same result columns without it.
+    """
+    words = set(re.findall(r"\w+", sql))
+    unread = [name for name in parent.columns if name not in words]
+    if unread and len(unread) < len(parent.columns):
+        without = f"(SELECT * EXCLUDE ({quoted(unread)}) FROM {parent.relation})"
+        name = f'"{parent.name}"'
+        bound = f"WITH {name} AS {without} SELECT * FROM ({sql.replace(parent.relation, name)}\n)"
+        try:
+            if _result(con, bound) == _result(con, f"SELECT * FROM ({sql}\n)"):
+                return tuple(column for column in parent.columns if column not in unread)
+        except duckdb.BinderException:  # a star reads it
+            pass
+    return tuple(parent.columns)
+
+
+def _result(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str]]:
+    return [(str(name), str(kind)) for name, kind, *_ in con.execute(f"DESCRIBE {sql}").fetchall()]
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Names as a list in SQL."""
+    return ", ".join(quote(name) for name in names)
+
+
+def _tests(manifest: Manifest) -> dict[str, list[DataTest]]:
+    """Generic data tests by the model they are attached to. Tests over several models run at night only."""
+    found: dict[str, list[DataTest]] = {}
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "test" and node.get("attached_node") and node.get("compiled_code"):
+            found.setdefault(node["attached_node"], []).append(DataTest(node["name"], node["compiled_code"]))
+    return found
+
+
+def _mart(node: Mapping[str, Any], key: tuple[str, ...]) -> Mart:  # Any: as in `Manifest`
+    comments = {str(column["name"]): str(column["description"]) for column in node["columns"].values()}
+    return Mart(str(node["name"]), str(node["description"]).strip(), key, comments)

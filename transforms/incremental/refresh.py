@@ -1,0 +1,152 @@
+"""Refreshes of the published marts, and the full build that replaces the state they go on from."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
+from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state
+from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan
+from transforms.incremental.state import keep, locked, opened
+from transforms.publish import connect, count_rows, publish_marts
+from transforms.settings import TransformSettings
+from warehouse.lake.lsn import format_lsn
+from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, literal, watermark_at
+
+
+@dataclass(frozen=True)
+class RefreshResult:
+    """`published`: whether the marts were published anew. `rows`: rows that went or came, by table that changed."""
+
+    lsn: int
+    lsn_text: str
+    as_of: datetime
+    published: bool
+    rows: dict[str, int]
+    seconds: float
+
+
+def refresh(settings: TransformSettings, *, always: bool = True) -> RefreshResult:
+    """Bring the published marts to the newest watermark by the keys that changed.
+
+    Without `always` a watermark that changes no row of the marts is left for later. Raises LakeNotReady, StateUnusable
+    when only a full build helps, RefreshFailed when a data test fails on a changed row; the marts then stay.
+    """
+    began = time.perf_counter()
+    watermark = latest_watermark(settings.lake_uri)
+    if watermark is None:
+        raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet")
+    with locked(settings) as path, opened(path, settings, watermark) as con:
+        plan = load_plan(con)
+        done = advance(con, plan, settings, watermark, keep_idle=always)
+        published = done is not None or published_watermark(settings.marts_path) != format_lsn(_lsn(con))
+        if published:
+            publish_marts(con, plan, settings.marts_path)
+    rows = {name: count for name, count in done.rows.items() if count} if done else {}
+    seconds = round(time.perf_counter() - began, 3)
+    return RefreshResult(watermark.lsn, watermark.lsn_text, watermark.commit_ts, published, rows, seconds)
+
+
+def advance(
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    settings: TransformSettings,
+    watermark: Watermark,
+    *,
+    keep_idle: bool = True,
+) -> Refreshed | None:
+    """Bring the open state file to the watermark in one transaction; None when it stayed where it was.
+
+    Without `keep_idle` it stays when no row has changed.
+    """
+    con.execute("BEGIN")
+    try:
+        done = refresh_state(con, plan, settings.lake_uri, watermark, datetime.now(UTC))
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    keeps = keep_idle or done.changes_marts(plan)
+    con.execute("COMMIT" if keeps else "ROLLBACK")
+    return done if keeps else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The refreshed marts against those of a full build at the same watermark.
+
+    `differing`: mart -> rows that only one side holds. `skipped`: why there is no comparison; `failed`: the refresh up
+    to this watermark failed.
+    """
+
+    differing: dict[str, int]
+    skipped: str | None = None
+    failed: bool = False
+
+
+def replace_state(
+    settings: TransformSettings, private: Path, manifest: Manifest, watermark: Watermark
+) -> tuple[dict[str, int], Comparison]:
+    """Publish a finished build out of its private file, which becomes the state; returns rows by mart.
+
+    Refreshes go on while a build works. When they are further, the new state is brought to where they are, so that the
+    published marts never go back.
+    """
+    with connect(private) as con:
+        plan = keep(con, settings, manifest, watermark)
+        con.execute("CHECKPOINT")
+        with locked(settings) as path:
+            comparison = _meet(con, plan, settings, path, watermark)
+            publish_marts(con, plan, settings.marts_path)
+            rows = count_rows(con, plan)
+            con.close()
+            path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+            private.replace(path)
+    return rows, comparison
+
+
+def _meet(
+    con: duckdb.DuckDBPyConnection, plan: Plan, settings: TransformSettings, path: Path, watermark: Watermark
+) -> Comparison:
+    """Bring the old state or the new one to the other's watermark and compare their marts."""
+    newest = latest_watermark(settings.lake_uri) or watermark
+    try:
+        with opened(path, settings, newest) as old:
+            lsn = _lsn(old)
+            target = watermark_at(settings.lake_uri, lsn) if lsn > watermark.lsn else watermark
+            advance(old, load_plan(old), settings, target)
+        advance(con, plan, settings, target)
+    except (StateUnusable, LakeStateError) as problem:
+        return Comparison({}, str(problem))
+    except (RefreshFailed, duckdb.Error) as problem:  # the build heals what a refresh cannot
+        return Comparison({}, str(problem), failed=True)
+    known = {model.name for model in plan.models} - {WATERMARK}
+    con.execute(f"ATTACH {literal(str(path))} AS refreshed (READ_ONLY)")
+    differing = {mart.name: _differing(con, mart.name) for mart in plan.marts if mart.name in known}
+    con.execute("DETACH refreshed")
+    return Comparison(differing)
+
+
+def _differing(con: duckdb.DuckDBPyConnection, mart: str) -> int:
+    """Rows that only one of the two holds, equal ones counted as often as they occur."""
+    one, other = (f'SELECT * FROM {catalog}{MARTS}."{mart}"' for catalog in ("", "refreshed."))
+    row = con.execute(
+        f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _lsn(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute("SELECT lsn FROM build.watermark").fetchone()
+    return int(row[0]) if row else 0
+
+
+def published_watermark(path: Path) -> str | None:
+    """The LSN of the published marts as text; None before the first build."""
+    if not path.exists():
+        return None
+    with connect(path, read_only=True, threads=1) as con:
+        row = con.execute(f"SELECT lsn_text FROM {MARTS}.{WATERMARK}").fetchone()
+    return str(row[0]) if row else None
