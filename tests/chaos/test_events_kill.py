@@ -1,13 +1,17 @@
 """kill -9 the consumer of behaviour events between every two steps, and the stream under it: each event lands once."""
 
+import random
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests.harness.api import running_api
+from tests.harness.buying import Worker
 from tests.harness.events import EventsLab
 from tests.harness.redis import RedisHarness
 from warehouse.events.main import AnotherConsumer, serve
@@ -155,3 +159,37 @@ def test_a_steady_stream_lands_while_it_grows(lab: EventsLab) -> None:
 
     assert lab.landed() == sorted(sent)
     lab.wait(lambda: lab.status()["landed"] == 60)
+
+
+@pytest.mark.slow
+def test_every_accepted_event_lands_once_through_kills_of_redis_and_of_the_consumer(
+    lab: EventsLab, server: RedisHarness, database_url: str
+) -> None:
+    """The whole way: the shop's API with its spool, the worker that drains and trims, the stream, the lake."""
+    rng, accepted = random.Random(5), list[str]()
+    worker = Worker(lab.home, {"DATABASE_URL": database_url, "REDIS_URL": server.url})
+    worker.start()
+    lab.start()
+    try:
+        with running_api(lab.home, database_url, server.url) as api, api.client() as client:
+            for number in range(60):
+                batch = [{"type": "view", "eventId": str(uuid4()), "productId": str(uuid4())} for _ in range(5)]
+                for _ in range(rng.randint(1, 2)):  # a client that repeats what it has sent
+                    answer = client.post("/api/v1/events", json={"events": batch})
+                    assert (answer.status_code, answer.json()) == (202, {"accepted": 5})
+                accepted += [event["eventId"] for event in batch]
+                if number % 15 == 5:
+                    server.kill9()
+                if number % 15 == 9:
+                    server.start()
+                if number % 15 == 12:
+                    lab.kill()
+                    lab.start()
+                time.sleep(0.1)
+            lab.wait(lambda: len(lab.landed()) >= len(accepted), 60)
+            assert lab.landed() == sorted(accepted)
+            with lab.client() as stream:
+                lab.wait(lambda: bool(stream.xlen(STREAM) == 0), 30)
+    finally:
+        worker.stop()
+        server.start()

@@ -82,6 +82,12 @@ class EventsLab:
         self._thread = threading.Thread(target=serve, args=(settings, self._stop), name="events")
         self._thread.start()
 
+    def kill(self) -> None:
+        """kill -9 the process."""
+        assert self.process is not None
+        self.process.kill()
+        self.wait_exit()
+
     def wait_exit(self, seconds: float = 60) -> int:
         assert self.process is not None
         process, self.process = self.process, None

@@ -9,7 +9,7 @@ select
     -- words
     origin,
     case event_type when 'addToCart' then 'add_to_cart' else event_type end as event_type,
-    query,
+    {{ without_contacts('query') }},
     source,
     campaign,
 
