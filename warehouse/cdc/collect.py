@@ -52,6 +52,7 @@ class Collector:
         self._spool, self._spill_bytes = spool, spill_bytes
         self._on_mismatch = on_mismatch
         self._origins = origins or {}
+        self._owners = {origin.oid: name for name, origin in self._origins.items()}
         self._commit_at = 0
         self._spills = 0
         shutil.rmtree(spool, ignore_errors=True)  # spill files of a killed process: their rows are received again
@@ -155,6 +156,12 @@ class Collector:
             self.batch.retired.append(group)
 
     def _match(self, relation: Relation) -> Layout | None:
+        owner = self._owners.get(relation.oid)
+        if owner is not None and (relation.namespace, relation.name) != ("public", owner):
+            if self._commit_at >= self._origins[owner].read_at:
+                called = f"{relation.namespace}.{relation.name}"
+                self.stop(owner, f"table {owner}: Postgres called it {called} while its rows changed; it is read again")
+            return None
         if relation.namespace != "public":
             log.warning("rows of a table outside schema public are ignored", table=relation.name, of=relation.namespace)
             return None

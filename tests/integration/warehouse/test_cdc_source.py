@@ -317,3 +317,42 @@ def test_the_command_waits_until_the_table_is_exact_or_says_why_it_is_not(
     lab.stop()
     assert mend(["lines", "--wait", "1"]) == 1
     assert capsys.readouterr().out == "lines: cdc has not taken the request: does it run? `souk status`\n"
+
+
+@pytest.mark.slow
+def test_a_publication_made_anew_and_a_table_dropped_and_made_anew_are_read_again(lab: CdcLab) -> None:
+    lab.execute(
+        "drop publication souk_cdc; update lines set quantity = 100 where quantity <= 3; create publication souk_cdc"
+        " for table things, pairs (a, b, note, amount), lines"
+    )
+    lab.wait_table_snapshots(3)
+    lab.assert_exact()
+    lab.execute(
+        "create table lines_new (like lines including all); drop table lines; alter table lines_new rename to lines;"
+        " insert into lines (line_id, quantity) values (5, 5); alter publication souk_cdc add table lines"
+    )
+    lab.wait_table_snapshots(4)
+    lab.assert_exact()
+
+
+@pytest.mark.slow
+def test_a_table_renamed_for_a_moment_heals(lab: CdcLab) -> None:
+    lab.start_thread(SOUK_CDC_HEAL_SECONDS="1", SOUK_CDC_PUBLICATION_SECONDS="600")
+    lab.wait_state("streaming")
+    lab.execute(
+        "alter table lines rename to lines_old; update lines_old set quantity = 100;"
+        " alter table lines_old rename to lines"
+    )
+    lab.wait_table_snapshots(1)
+    lab.assert_exact()
+
+
+@pytest.mark.slow
+def test_a_table_moved_to_another_schema_stops_by_name(lab: CdcLab) -> None:
+    lab.execute("create schema archive; alter table lines set schema archive; update archive.lines set quantity = 100")
+    lab.wait_stopped("lines")
+    lab.wait_reported("unknownTables", ["archive.lines"])
+    lab.execute("alter table archive.lines set schema public")
+    lab.wait_none_stopped()
+    lab.wait_healed("lines")
+    lab.assert_exact()
