@@ -129,8 +129,8 @@ class Session:
                     f"table {name}: waiting for a snapshot with {', '.join(state.added)}, which old rows have values in"
                 )
         reasons = waiting | self._broken
-        exact = (name for name, state in writer.states.items() if not state.stopped)
-        writer.stop({name: reasons[name] for name in exact if name in reasons})
+        shown = writer.mark.versions if writer.mark else {}
+        writer.stop({name: reasons[name] for name, version in shown.items() if name in reasons and not version.error})
         settle(self._settings.mend_path, asked)
         names = [name for name in writer.missing() if name not in self._broken]
         if names:
