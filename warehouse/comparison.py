@@ -21,7 +21,17 @@ from warehouse.cdc.snapshot import import_snapshot
 from warehouse.cdc.wire import Replication
 from warehouse.contract import Column, Contract, Table
 from warehouse.lake.lsn import format_lsn
-from warehouse.lake.read import TableFiles, connect, literal, quote, replay_sql, state_sql, table_files, whole_log
+from warehouse.lake.read import (
+    TableFiles,
+    connect,
+    copy_hot,
+    literal,
+    quote,
+    replay_sql,
+    state_sql,
+    table_files,
+    whole_log,
+)
 from warehouse.lake.watermark import LakeStateError, SnapshottedAnew, Watermark, latest_watermark, watermark_at
 
 _SHOWN_KEYS = 20
@@ -118,7 +128,7 @@ def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
             if version is None:
                 results.append(TableResult(table.name, 0, 0, error="not in the lake at this LSN"))
                 continue
-            files = table_files(lake, table.name, version, mark.lsn)
+            files = copy_hot(con, table_files(lake, table.name, version, mark.lsn), "log", table.name)
             log = (
                 f"SELECT {_lake_columns(table, files)} FROM ({replay_sql(whole_log(lake, table.name, version, files))})"
             )
@@ -237,7 +247,7 @@ def _compare(con: duckdb.DuckDBPyConnection, lake: str, table: Table, mark: Wate
     source_rows = int(source_count[0]) if source_count else 0
     if version is None:
         return TableResult(table.name, source_rows, 0, missing=source_rows, error="not in the lake at this LSN")
-    files = table_files(lake, table.name, version, mark.lsn)
+    files = copy_hot(con, table_files(lake, table.name, version, mark.lsn), "hot", table.name)
     ours = f"SELECT {_lake_columns(table, files)} FROM ({state_sql(files)})"
     floats = "".join(f" OR s.float{i}::DOUBLE IS DISTINCT FROM l.float{i}::DOUBLE" for i in range(len(_floats(table))))
     con.execute(f"CREATE OR REPLACE TEMP TABLE ours AS {ours}")

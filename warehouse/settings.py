@@ -25,11 +25,11 @@ class WarehouseSettings(Places):
 
     cdc_slot: str = "souk_cdc"
     """The replication slot of change data capture."""
-    cdc_flush_seconds: float = Field(default=0.5, gt=0)
-    """A batch is written this long after its first change."""
+    cdc_flush_seconds: float = Field(default=0.2, gt=0)
+    """The shortest time between two batches; a change after a longer silence is written at once."""
     cdc_flush_rows: int = Field(default=100_000, gt=0)
     """A batch of so many rows is written at once."""
-    cdc_spill_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    cdc_spill_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     """Above this size a batch is kept in Arrow files instead of memory."""
     cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
     """How often the slot is confirmed when nothing changes."""
@@ -38,11 +38,11 @@ class WarehouseSettings(Places):
     cdc_heal_seconds: float = Field(default=30.0, gt=0)
     """First pause before a stopped table is tried again."""
     cdc_fold_rows: int = Field(default=20_000, gt=0)
-    """Changes of a table after which its change log is folded into its current state."""
-    cdc_fold_seconds: float = Field(default=300.0, ge=0)
-    """A table's change log is folded at least this often while it changes."""
-    cdc_fold_files: int = Field(default=64, gt=0)
-    """Change files of a table after which they are folded."""
+    """A table with fewer changes above its base keeps the base, whatever their share of it."""
+    cdc_fold_seconds: float = Field(default=20.0, gt=0)
+    """The hot log's rows become Delta commits this long after the first of them."""
+    cdc_fold_files: int = Field(default=8, gt=1)
+    """Files of about one size in a change log after which they are joined into one."""
     lake_retention_hours: LakeRetention = 24
 
     @property

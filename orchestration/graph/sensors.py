@@ -114,5 +114,7 @@ def marts_sources(platform: Platform) -> set[str]:
 
 
 def position_of(mark: Watermark, tables: set[str]) -> str:
-    """Versions of these tables' change logs as text; equal texts mean equal rows."""
-    return ",".join(f"{name}:{version.changes}" for name, version in sorted(mark.versions.items()) if name in tables)
+    """The last change of each of these tables as text; equal texts mean equal rows."""
+    return ",".join(
+        f"{name}:{version.changed_lsn}" for name, version in sorted(mark.versions.items()) if name in tables
+    )

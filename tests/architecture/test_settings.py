@@ -80,6 +80,6 @@ def test_the_page_names_every_variable_and_shows_no_secret_default() -> None:
     assert len(rows) == len(settings()) > 60
     assert "| `SOUK_HOME` | `./.souk` |" in page
     assert "| `SOUK_MARTS_PATH` | `$SOUK_HOME/marts/souk.duckdb` |" in page
-    assert "| `SOUK_CDC_FLUSH_SECONDS` | `0.5` | s |" in page
+    assert "| `SOUK_CDC_FLUSH_SECONDS` | `0.2` | s |" in page
     secret = [setting for setting in settings() if is_secret(setting.fields[0])]
     assert len([row for row in rows if "**Secret.**" in row]) == len(secret)

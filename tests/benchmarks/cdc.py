@@ -3,30 +3,33 @@ temporary cluster with fsync on.
 
 `limit` is pg_recvlogical (same Postgres, slot position and publication) writing pgoutput to /dev/null; for the snapshot
 it is `psql` with COPY to /dev/null. Both limits are measured in the same run, before and after Souk, and the faster one
-counts. The time from a commit to its row in the lake is that of the real process at 200 commits a second; its settings
-commit a batch every half second.
+counts. The real process with its default settings gives the time from a commit to a reader, its processor time per
+order, and the memory, files and bytes that it needs.
 """
 
-import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 
+import numpy as np
 import psycopg
+import pyarrow as pa
 import typer
+from deltalake import DeltaTable
 
 from orchestration.runtime.postgres import postgres_bin
+from tests.benchmarks import cdc_shop as shop
 from tests.benchmarks.results import record
 from tests.harness.cdc import column
-from tests.harness.postgres import running_postgres
+from tests.harness.postgres import PostgresHarness, running_postgres
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
 from warehouse.cdc.maintenance import Cadence, Maintenance
@@ -45,7 +48,13 @@ SNAPSHOT_ROWS = 1_000_000
 BASE_ROWS = 200_000
 CHANGES = 400_000
 COMMITS_PER_SECOND = 200
-LATENCY_SECONDS = 20.0
+QUIET_COMMITS_PER_SECOND = 5
+LATENCY_SECONDS = 25.0
+LARGE_TRANSACTION = 1_000_000
+CPU_SECONDS = 60.0
+ORDERS = 36_000
+SETTLE_SECONDS = 30.0
+GROWTH_BATCHES = 400
 DDL = """
 create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total
 numeric(12,2), status text,
@@ -140,12 +149,10 @@ def receive_and_decode(url: str, slot: str, start: int, end: int, folder: Path) 
 
 def stream_to_lake(url: str, writer: LakeWriter, end: int, folder: Path) -> None:
     """Write to the lake as the process does, until the watermark has reached `end`."""
-    pace = Pace(seconds=0.5, rows=100_000, heartbeat_seconds=10)
+    pace = Pace(seconds=0.2, rows=100_000, heartbeat_seconds=10)
     with Replication(url) as replication:
         collector = Collector(contract().by_name, writer.lsn, folder / "spool", 64 * 2**20)
-        maintenance = Maintenance(
-            writer, Cadence(fold_rows=20_000, fold_seconds=300, fold_files=64, retention_hours=24)
-        )
+        maintenance = Maintenance(writer, Cadence(fold_rows=20_000, fold_seconds=20, fold_files=8, retention_hours=24))
         stream = Stream(
             replication,
             writer=writer,
@@ -186,84 +193,146 @@ def measure_snapshot(url: str, lake: Path, rows: int) -> None:
     before = timed(copy)
     ours = timed(lambda: _ignore(snapshot(url, lake)))
     limit = min(before, timed(copy))
-    record(
-        "cdc", "snapshot to the lake / COPY to /dev/null", ours=rows / ours[0], limit=rows / limit[0], unit="rows/s",
-        rows=rows, cpuMicrosPerRow=round(ours[1] / rows * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / rows * 1e6, 2),
-    )  # fmt: skip
+    for name in ("snapshot to the lake / COPY to /dev/null", "snapshot.lake"):
+        record(
+            "cdc", name, ours=rows / ours[0], limit=rows / limit[0], unit="rows/s", rows=rows,
+            cpuMicrosPerRow=round(ours[1] / rows * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / rows * 1e6, 2),
+        )  # fmt: skip
 
 
-@contextmanager
-def replicating(url: str, home: Path) -> Iterator[Path]:
-    """Run the real process with default settings; yields its lake when it streams."""
-    home.mkdir()
-    (home / "contract.json").write_text(json.dumps(document()))
-    settings = {
-        "DATABASE_URL": url,
-        "SOUK_HOME": str(home),
-        "SOUK_CONTRACT_PATH": str(home / "contract.json"),
-        "SOUK_CDC_SLOT": "bench_live",
-    }
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("SOUK_", "REPLICATION_"))
-    } | settings
-    process = subprocess.Popen([sys.executable, "-m", "warehouse.cdc"], env=environment, cwd=Path(__file__).parents[2])
-    status = home / "run" / "cdc-status.json"
-    try:
-        while not (status.exists() and json.loads(status.read_text())["state"] == "streaming"):
-            if process.poll() is not None:
-                raise RuntimeError(f"warehouse.cdc ended with {process.returncode}")
-            time.sleep(0.1)
-        yield home / "lake"
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def watch(lake: Path, seen: list[tuple[int, float]], ended: threading.Event) -> None:
-    """Record when each watermark first becomes visible to a reader, to about 10 ms."""
-    while not ended.wait(0.01):
-        mark = latest_watermark(lake)
-        if mark is not None and (not seen or mark.lsn > seen[-1][0]):
-            seen.append((mark.lsn, time.perf_counter()))
-
-
-def commit_steadily(url: str, seconds: float) -> dict[int, float]:
-    """Commit one row per transaction, `COMMITS_PER_SECOND` times; returns the time of the client's answer per row."""
+def commit_steadily(url: str, seconds: float, per_second: float, first: int) -> dict[int, float]:
+    """Commit one row per transaction at this rate; returns the time of the client's answer per row."""
     committed: dict[int, float] = {}
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
         while time.perf_counter() - began < seconds:
-            number = -1 - len(committed)
+            number = first - len(committed)
             connection.execute("insert into sales (sale_id, ordered_at) values (%s, now())", (number,))
             committed[number] = time.perf_counter()
-            time.sleep(max(began + len(committed) / COMMITS_PER_SECOND - time.perf_counter(), 0))
+            time.sleep(max(began + len(committed) / per_second - time.perf_counter(), 0))
     return committed
 
 
 def measure_latency(url: str, folder: Path) -> None:
-    """Measure the time from the answer to COMMIT until a watermark shows the transaction to a reader."""
-    seen: list[tuple[int, float]] = []
-    ended = threading.Event()
-    with replicating(url, folder / "live") as lake:
-        watcher = threading.Thread(target=watch, args=(lake, seen, ended))
-        watcher.start()
-        committed = commit_steadily(url, LATENCY_SECONDS)
-        time.sleep(5)
-        ended.set()
-        watcher.join()
+    """Measure the time from the answer to COMMIT until a watermark shows the transaction to a reader; then the memory
+    of the same process while one transaction changes every row."""
+    with shop.replicating(url, folder / "live", document()) as (lake, process):
+        time.sleep(2)
+        idle = shop.memory_bytes(process)
+        with shop.Watch(lake) as watch:
+            quiet = commit_steadily(url, LATENCY_SECONDS, QUIET_COMMITS_PER_SECOND, -1)
+            loaded = commit_steadily(url, LATENCY_SECONDS, COMMITS_PER_SECOND, -100_000)
+            time.sleep(2)
         mark = latest_watermark(lake)
         assert mark is not None
         log = read_changes(lake, "sales", mark).select(["sale_id", "_commit_lsn", "_op"]).to_pylist()
-    lsn_of = {row["sale_id"]: row["_commit_lsn"] for row in log if row["_op"] == "i"}
-    waits = sorted(
-        next(at for lsn, at in seen if lsn >= lsn_of[number]) - moment for number, moment in committed.items()
+        lsn_of = {row["sale_id"]: row["_commit_lsn"] for row in log if row["_op"] == "i"}
+        for committed, suffix in ((quiet, ""), (loaded, ".200")):
+            waits = sorted(watch.wait_of(lsn_of[number], moment) for number, moment in committed.items())
+            p50, p99 = (round(waits[len(waits) * percent // 100], 4) for percent in (50, 99))
+            record("cdc", f"cdc.latency{suffix}", ours=p50, limit=None, unit="s", lower_is_better=True, p99=p99,
+                   commits=len(waits), note=f"p99 {p99} s")  # fmt: skip
+            if suffix:
+                for name, value in (("p50", p50), ("p99", p99)):
+                    record("cdc", f"commit to the lake, {name}", ours=value, limit=None, unit="s",
+                           lower_is_better=True, commits=len(waits), commitsPerSecond=COMMITS_PER_SECOND,
+                           watermarks=len(watch.seen))  # fmt: skip
+        measure_memory(url, lake, process, idle)
+
+
+def measure_memory(url: str, lake: Path, process: "subprocess.Popen[bytes]", idle: int) -> None:
+    """Peak memory in one transaction of a million changes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("truncate sales")
+        connection.execute(ROWS.format(low=1, high=LARGE_TRANSACTION // 2).encode())
+        connection.execute(
+            b"begin; update sales set units = units + 1; "
+            + ROWS.format(low=LARGE_TRANSACTION // 2 + 1, high=LARGE_TRANSACTION).encode()
+            + b"; commit"
+        )
+    shop.reach(url, lake)
+    for name, value in (("cdc.memory", idle), ("cdc.memory.large", shop.memory_bytes(process, "VmHWM"))):
+        record("cdc", name, ours=value / 2**20, limit=None, unit="MiB", lower_is_better=True, rows=LARGE_TRANSACTION)
+
+
+def measure_orders(server: PostgresHarness, folder: Path) -> None:
+    """Processor time of an order at two rates; then many orders at once, and what they leave in the lake."""
+    url = server.url(server.fresh_database(None), role="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        shop.create(connection)
+    placed = 0
+    with shop.replicating(url, folder / "orders") as (lake, process):
+        for name, rate, seconds in (("cdc.cpu", 10, CPU_SECONDS), ("cdc.cpu.100", 100, CPU_SECONDS / 2)):
+            count, spent = int(rate * seconds), shop.cpu_seconds(process)
+            shop.place_orders(url, placed, count, rate)
+            shop.reach(url, lake)
+            placed += count
+            cost = (shop.cpu_seconds(process) - spent) / count * 1000
+            record("cdc", name, ours=cost, limit=None, unit="CPU ms an order", lower_is_better=True, orders=count)
+        shop.place_orders(url, placed, ORDERS - placed, 0)
+        shop.reach(url, lake)
+        time.sleep(SETTLE_SECONDS)
+    files = {
+        f"{part.name}/{table.name}": len(DeltaTable(str(table)).file_uris())
+        for part in (lake / "changes", lake / "current") for table in part.iterdir()
+    }  # fmt: skip
+    files["_watermarks"] = len(DeltaTable(str(lake / "_watermarks")).file_uris())
+    worst = max(files, key=lambda name: files[name])
+    record("cdc", "cdc.files", ours=files[worst], limit=None, unit="live files", lower_is_better=True, orders=ORDERS,
+           note=f"the most in one table, {worst}, after {ORDERS:,} orders")  # fmt: skip
+    measure_bytes(url, lake)
+
+
+def measure_bytes(url: str, lake: Path) -> None:
+    """Bytes of the lake, each file counted once, against the heap and TOAST of the published tables."""
+    sizes = {found.st_ino: found.st_size for found in (path.stat() for path in lake.rglob("*") if path.is_file())}
+    live = {found.st_ino: found.st_size for found in (
+        Path(unquote(uri.removeprefix("file://"))).stat()
+        for part in (lake / "changes", lake / "current")
+        for table in part.iterdir() for uri in DeltaTable(str(table)).file_uris()
+    )}  # fmt: skip
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(
+            "select sum(pg_table_size(c.oid))::int8 from pg_publication_tables p"
+            " join pg_class c on c.relname = p.tablename"
+        ).fetchone()
+    assert row is not None
+    heap = int(str(row[0]))
+    record("cdc", "cdc.bytes", ours=sum(live.values()) / heap, limit=None, unit="of the heap", lower_is_better=True,
+           heapBytes=heap, liveBytes=sum(live.values()), lakeBytes=sum(sizes.values()),
+           note=f"with files kept for time travel {sum(sizes.values()) / heap:.2f}")  # fmt: skip
+
+
+def measure_growth(folder: Path) -> None:
+    """Processor time of a batch and its fold while the logs grow: the exponent of cost over length."""
+    table = contract().by_name["sales"]
+    writer = LakeWriter(str(folder / "growth"), contract().by_name, Source("1", 1, "bench"))
+    writer.snapshot_table("sales", 10, [], first=True)
+    writer.publish_snapshot(10, {}, datetime.now(UTC))
+    rows = pa.Table.from_pylist(
+        [{"sale_id": number, "note": "x", "_op": "i", "_commit_lsn": 0, "_ordinal": number} for number in range(10)],
+        schema=table.changes_schema,
     )
-    for percent in (50, 99):
-        record(
-            "cdc", f"commit to the lake, p{percent}", ours=waits[len(waits) * percent // 100], limit=None, unit="s",
-            lower_is_better=True,
-            commits=len(waits), commitsPerSecond=round(len(waits) / LATENCY_SECONDS), watermarks=len(seen),
-        )  # fmt: skip
+    maintenance = Maintenance(writer, Cadence(fold_rows=20_000, fold_seconds=0, fold_files=8, retention_hours=24))
+    bases = ThreadPoolExecutor(1)
+    costs = []
+    for number in range(GROWTH_BATCHES):
+        lsn = 20 + 10 * number
+        places = pa.array([lsn] * 10, pa.int64())
+        batch = rows.set_column(rows.schema.get_field_index("_commit_lsn"), "_commit_lsn", places).to_batches()[0]
+        spent = time.process_time()
+        writer.append_hot(lsn, datetime.now(UTC), [("sales", batch)])
+        while maintenance.run_next(bases):
+            pass
+        costs.append(time.process_time() - spent)
+    bases.shutdown()
+    quarter = GROWTH_BATCHES // 4
+    windows = [sum(costs[at : at + quarter]) / quarter for at in range(0, GROWTH_BATCHES, quarter)]
+    lengths = [at + quarter / 2 for at in range(0, GROWTH_BATCHES, quarter)]
+    exponent = float(np.polyfit(np.log(lengths), np.log(windows), 1)[0])
+    record("cdc", "cdc.growth", ours=exponent, limit=None, unit="exponent", lower_is_better=True,
+           batches=GROWTH_BATCHES, cpuMs=[round(window * 1000, 2) for window in windows],
+           note="CPU ms a batch and fold: " + ", ".join(f"{window * 1000:.1f}" for window in windows))  # fmt: skip
 
 
 def _ignore(_: object) -> None:
@@ -282,10 +351,12 @@ def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, change
         "to the durable lake, folds included / pg_recvlogical": lake,
     }
     for name, ours in measured.items():
-        record(
-            "cdc", name, ours=changes / ours[0], limit=changes / limit[0], unit="changes/s", rows=changes,
-            cpuMicrosPerRow=round(ours[1] / changes * 1e6, 2), limitCpuMicrosPerRow=round(limit[1] / changes * 1e6, 2),
-        )  # fmt: skip
+        for line in (name, *(["cdc.lake"] if ours is lake else [])):
+            record(
+                "cdc", line, ours=changes / ours[0], limit=changes / limit[0], unit="changes/s", rows=changes,
+                cpuMicrosPerRow=round(ours[1] / changes * 1e6, 2),
+                limitCpuMicrosPerRow=round(limit[1] / changes * 1e6, 2),
+            )  # fmt: skip
 
 
 @program("python -m tests.benchmarks.cdc")
@@ -316,7 +387,9 @@ def main(changes: Annotated[int, typer.Argument(help="How many changes to stream
             connection.execute("checkpoint")
             connection.execute("insert into sales (sale_id) values (0)")
         measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))
+        measure_growth(Path(folder))
         measure_latency(url, Path(folder))
+        measure_orders(server, Path(folder))
     return 0
 
 

@@ -17,7 +17,7 @@ from tests.harness.postgres import PostgresHarness, running_postgres
 from warehouse.failpoints import POINTS
 from warehouse.lake.read import latest_watermark
 
-# The first four and the first go with every run, the others with the long one. Recovery runs in a thread: only the
+# The first five and the first go with every run, the others with the long one. Recovery runs in a thread: only the
 # dying need a process.
 SNAPSHOT_POINTS = (
     "cdc.snapshot_mid",
@@ -30,15 +30,27 @@ STREAM_POINTS = (
     "cdc.before_watermark",
     "cdc.before_feedback",
     "cdc.fold_after",
+    "cdc.hot_written",
     "cdc.spill_mid",
     "cdc.after_receive",
     "cdc.before_tables",
     "cdc.after_watermark",
     "cdc.after_feedback",
+    "cdc.hot_before",
+    "cdc.hot_synced",
+    "cdc.hot_begin",
+    "cdc.hot_expire",
+    "cdc.fold_begin",
+    "cdc.append_mid",
     "cdc.fold_mid",
     "cdc.compact_mid",
 )
-QUICK = {"SOUK_CDC_SPILL_BYTES": "30000", "SOUK_CDC_FOLD_FILES": "4", "SOUK_CDC_FOLD_SECONDS": "1"}
+QUICK = {
+    "SOUK_CDC_SPILL_BYTES": "200000",
+    "SOUK_CDC_FOLD_FILES": "4",
+    "SOUK_CDC_FOLD_SECONDS": "1",
+    "SOUK_CDC_FOLD_ROWS": "20",
+}
 # The process with its guard removed: it forgets what each table's own commit says about its LSN.
 UNGUARDED = (
     "-c",
@@ -91,7 +103,7 @@ def test_every_registered_point_is_killed_at() -> None:
     assert set(SNAPSHOT_POINTS) | set(STREAM_POINTS) == {point for point in POINTS if point.startswith("cdc.")}
 
 
-@pytest.mark.parametrize("point", quick(STREAM_POINTS, 4))
+@pytest.mark.parametrize("point", quick(STREAM_POINTS, 5))
 def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
     lab.start(f"{point}@2=kill", settings=QUICK)
     assert work_until_killed(lab, seed=STREAM_POINTS.index(point)) > 0

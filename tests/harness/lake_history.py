@@ -11,10 +11,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from tests.harness.synthetic_lake import CONTRACT, Row, Rows, SyntheticShop
+from warehouse.cdc.hotlog import HotLog
 from warehouse.contract import Table, load_contract
 from warehouse.lake.catalog import ensure_changes
 from warehouse.lake.commit import commit_rows
-from warehouse.lake.watermark import Watermark, open_watermarks, write_watermark
+from warehouse.lake.hot import hot_folder
+from warehouse.lake.watermark import Watermark, latest_watermark, mark_document, open_watermarks, write_watermark
 
 
 @dataclass
@@ -25,29 +27,53 @@ class LakeHistory:
     shop: SyntheticShop
     mark: Watermark
     known: Rows = field(init=False)
+    _hot: HotLog | None = None
 
     def __post_init__(self) -> None:
         self.known = copy.deepcopy(self.shop.rows)
+
+    def commit_hot(self) -> None:
+        """The same in the hot log: a transaction that no Delta commit holds yet, and its watermark."""
+        lsn, moment = self.mark.lsn + 16, self.mark.commit_ts + timedelta(seconds=60)
+        tables = load_contract(CONTRACT).tables
+        batches = [
+            (table.name, batch)
+            for table in tables
+            for batch in self._changes(table, lsn, moment).to_batches()
+            if batch.num_rows
+        ]
+        if self._hot is None:
+            self._hot = HotLog(hot_folder(self.lake))
+            self._hot.begin(self.mark.lsn, self.mark.commit_ts, mark_document(self.mark))
+        self._hot.append(self.mark.lsn, lsn, moment, batches)
+        self.known = copy.deepcopy(self.shop.rows)
+        newest = latest_watermark(str(self.lake))
+        assert newest is not None
+        self.mark = newest
 
     def commit(self, *, seconds: float = 60.0) -> Watermark:
         """One transaction with every changed row, and its watermark."""
         lsn, moment = self.mark.lsn + 16, self.mark.commit_ts + timedelta(seconds=seconds)
         versions = dict(self.mark.versions)
         for table in load_contract(CONTRACT).tables:
-            rows = _log(table, self.known.get(table.name, []), self.shop.rows.get(table.name, []))
-            if rows:
-                log = ensure_changes(str(self.lake), table)
-                full = [
-                    {name: row.get(name) for name in table.names}
-                    | {"_op": op, "_commit_lsn": lsn, "_ordinal": number, "_commit_ts": moment}
-                    for number, (op, row) in enumerate(rows)
-                ]
-                version = commit_rows(log, pa.Table.from_pylist(full, schema=table.changes_schema), lsn)
+            rows = self._changes(table, lsn, moment)
+            if rows.num_rows:
+                version = commit_rows(ensure_changes(str(self.lake), table), rows, lsn)
                 versions[table.name] = replace(versions[table.name], changes=version)
         self.known = copy.deepcopy(self.shop.rows)
         self.mark = Watermark(lsn, moment, moment, versions)
         write_watermark(open_watermarks(str(self.lake)), self.mark)
         return self.mark
+
+    def _changes(self, table: Table, lsn: int, moment: datetime) -> pa.Table:
+        """The rows of the change log for what has changed in one table."""
+        rows = _log(table, self.known.get(table.name, []), self.shop.rows.get(table.name, []))
+        full = [
+            {name: row.get(name) for name in table.names}
+            | {"_op": op, "_commit_lsn": lsn, "_ordinal": number, "_commit_ts": moment}
+            for number, (op, row) in enumerate(rows)
+        ]
+        return pa.Table.from_pylist(full, schema=table.changes_schema)
 
 
 def _log(table: Table, before: list[Row], after: list[Row]) -> list[tuple[str, Row]]:

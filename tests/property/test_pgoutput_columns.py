@@ -3,16 +3,18 @@ messages."""
 
 import struct
 import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness.cdc import lab_contract
-from warehouse.cdc.columns import Layout, SchemaMismatch, ValueRefused, decode_rows, match_layout
+from warehouse.cdc.columns import Layout, SchemaMismatch, ValueRefused, decode_few, decode_rows, match_layout
 from warehouse.cdc.pgoutput import Begin, Commit, Message, ProtocolError, Relation, RelationColumn, Truncate, parse
 from warehouse.contract import parse_contract
 
@@ -92,13 +94,28 @@ def expected(seq: int, kind: str, old: Values | None, new: Values | None) -> lis
     return [typed(new) | {"_op": "i" if kind == "I" else "u", "_seq": 2 * seq + 1}]
 
 
+Decode = Callable[[Layout, list[bytes], list[int]], pa.Table]
+
+
+def many(layout: Layout, payloads: list[bytes], seqs: list[int]) -> pa.Table:
+    """A column at a time."""
+    return decode_rows(layout, payloads, np.array(seqs))
+
+
+each_decoder = pytest.mark.parametrize("decode", [many, decode_few])
+
+
+@each_decoder
 @settings(deadline=None)  # the first example loads Arrow's kernels
 @given(st.lists(changes, min_size=1, max_size=25))
-def test_the_same_rows_as_value_by_value(history: list[tuple[str, str, Values | None, Values | None]]) -> None:
+def test_the_same_rows_as_value_by_value(
+    decode: Decode, history: list[tuple[str, str, Values | None, Values | None]]
+) -> None:
     payloads = [message(*change) for change in history]
-    found = decode_rows(LAYOUT, payloads, np.arange(5, 5 + len(payloads))).to_pylist()
+    found = decode(LAYOUT, payloads, list(range(5, 5 + len(payloads))))
     wanted = [row for seq, (kind, _, old, new) in enumerate(history, start=5) for row in expected(seq, kind, old, new)]
-    assert found == wanted
+    assert found.to_pylist() == wanted
+    assert found.schema == LAYOUT.schema
 
 
 def test_long_values_take_little_more_memory_than_their_bytes() -> None:
@@ -112,24 +129,27 @@ def test_long_values_take_little_more_memory_than_their_bytes() -> None:
     assert peak < 4 * sum(map(len, payloads))
 
 
+@each_decoder
 @given(rows, texts)
-def test_an_unchanged_large_value_comes_from_the_old_row(row: Values, note: str) -> None:
+def test_an_unchanged_large_value_comes_from_the_old_row(decode: Decode, row: Values, note: str) -> None:
     old = (row[0], row[1], note, row[3])
     new = ("1.0000", row[1], UNCHANGED, row[3])
-    decoded = decode_rows(LAYOUT, [message("U", "O", old, new)], np.array([0]))
+    decoded = decode(LAYOUT, [message("U", "O", old, new)], [0])
     assert decoded.to_pylist() == [typed(("1.0000", row[1], note, row[3])) | {"_op": "u", "_seq": 1}]
 
 
-def test_an_unchanged_value_without_the_old_row_is_refused() -> None:
+@each_decoder
+def test_an_unchanged_value_without_the_old_row_is_refused(decode: Decode) -> None:
     payload = message("U", "", None, ("1", "x", UNCHANGED, "1"))
     with pytest.raises(ValueRefused, match=r"table pairs, column note: .* REPLICA IDENTITY FULL"):
-        decode_rows(LAYOUT, [payload], np.array([0]))
+        decode(LAYOUT, [payload], [0])
 
 
+@each_decoder
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "1.00001", "99999999999.0"])
-def test_a_number_without_exact_place_is_refused(amount: str) -> None:
+def test_a_number_without_exact_place_is_refused(decode: Decode, amount: str) -> None:
     with pytest.raises(ValueRefused, match="table pairs, column amount"):
-        decode_rows(LAYOUT, [message("I", "", None, (amount, "x", None, "1"))], np.array([0]))
+        decode(LAYOUT, [message("I", "", None, (amount, "x", None, "1"))], [0])
 
 
 def test_relations_that_do_not_fit_are_named() -> None:

@@ -4,7 +4,7 @@ of.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import duckdb
@@ -13,6 +13,7 @@ from transforms.derived import co_purchase_sql
 from transforms.errors import StateUnusable
 from transforms.incremental.plan import Node, Plan, quoted
 from warehouse.lake.read import Watermark, changes_sql, log_since, quote, state_sql, table_files
+from warehouse.lake.watermark import TableVersion
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ NO_DELTA = Delta("", 0)
 class Span:
     """The part of the lake's log that a refresh reads: after `lsn` up to the watermark.
 
-    `versions`: table -> version of its change log at `lsn`.
+    `versions`: table -> `log_position` at `lsn`.
     """
 
     lake_uri: str
     lsn: int
-    versions: Mapping[str, int]
+    versions: Mapping[str, str]
     watermark: Watermark
 
 
@@ -70,13 +71,21 @@ def changed_sources(
             yield source, delta
 
 
+def log_position(version: TableVersion) -> str:
+    """Equal texts mean equal rows: the version of the change log, and the newest LSN with a row, in the hot log too."""
+    return f"{version.changes}:{version.changed_lsn}"
+
+
 def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: str) -> Delta | None:
     version = span.watermark.versions.get(source.name)
     if version is None:
         raise StateUnusable(f"table {source.name} is not in the lake at {span.watermark.lsn_text}")
-    if version.changes == span.versions.get(source.name):
+    if log_position(version) == span.versions.get(source.name):
         return None
     files = table_files(span.lake_uri, source.name, version, span.watermark.lsn)
+    if files.hot is not None:
+        con.register(f"{name}_hot", files.hot)
+        files = replace(files, hot_name=f"{name}_hot")
     log = log_since(span.lake_uri, source.name, version, files, span.lsn)
     found = create(con, f"{name}_log", f"SELECT * FROM ({changes_sql(log)}) WHERE _commit_lsn > {span.lsn}")
     if not found:

@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from transforms.errors import RefreshFailed
-from transforms.incremental.changes import Delta, changed_sources, create, delete, difference
+from transforms.incremental.changes import Delta, changed_sources, create, delete, difference, log_position
 from transforms.incremental.plan import Link, Node, Parent, Plan, quoted
 from warehouse.lake.read import Watermark
 
@@ -210,5 +210,5 @@ def _remember(
         else:
             noted = f'refresh."{model.name}"'
             con.execute(f"INSERT INTO {noted} SELECT * FROM {result.keys} EXCEPT SELECT * FROM {noted}")
-    versions = {name: version.changes for name, version in watermark.versions.items()}
+    versions = {name: log_position(version) for name, version in watermark.versions.items()}
     con.execute("UPDATE refresh.position SET versions = ?", [json.dumps(versions)])

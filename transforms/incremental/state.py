@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.errors import StateUnusable
+from transforms.incremental.changes import log_position
 from transforms.incremental.plan import MARTS, Manifest, Plan, make_plan, quoted, store_plan
 from transforms.publish import connect
 from transforms.settings import TransformSettings
@@ -57,7 +58,7 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
     con.execute(
         "INSERT INTO refresh.position VALUES (?, ?, ?)",
         [
-            json.dumps({name: version.changes for name, version in watermark.versions.items()}),
+            json.dumps({name: log_position(version) for name, version in watermark.versions.items()}),
             project_hash(settings),
             source_of(watermark),
         ],

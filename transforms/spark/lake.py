@@ -30,9 +30,11 @@ def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) ->
     """
     needed = list(dict.fromkeys([*files.key, *columns]))
     base = _read(spark, files.base, files.schema, needed)
-    if not files.tail:
+    if not files.tail and files.hot is None:
         return base.select(*columns)
     tail = _read(spark, files.tail, files.schema, [*needed, *_TAIL_COLUMNS])
+    if files.hot is not None:
+        tail = tail.unionByName(_rows(spark, files.hot.select([*needed, *_TAIL_COLUMNS])))
     tail = tail.where((sf.col("_commit_lsn") > files.folded_lsn) & (sf.col("_commit_lsn") <= files.lsn))
     position = sf.struct("_commit_lsn", "_ordinal")
     reset = sf.broadcast(tail.where(sf.col("_op") == "t").agg(sf.max(position).alias("reset")))
@@ -55,3 +57,8 @@ def _read(spark: SparkSession, files: tuple[str, ...], schema: pa.Schema, column
     if not files:
         return spark.createDataFrame([], wanted)
     return spark.read.schema(wanted).parquet(*files)
+
+
+def _rows(spark: SparkSession, rows: pa.Table) -> DataFrame:
+    """The few rows of the hot log, which are in no file that Spark could read."""
+    return spark.createDataFrame([tuple(row.values()) for row in rows.to_pylist()], from_arrow_schema(rows.schema))

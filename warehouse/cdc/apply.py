@@ -1,56 +1,88 @@
 """Writes batches and snapshots to the lake.
 
-Every table's commit carries its LSN; one watermark row then makes the batch visible. Three rules make the result exact.
-A table's rows and its LSN are one Delta commit, so after a crash the table itself records its LSN, and rows at or below
-that LSN are skipped. Readers see nothing before the watermark row. Only LSNs that a watermark covers are confirmed to
-the slot.
+A small batch is one append to the hot log, which makes it durable and visible. The fold moves the rows of the hot log
+to Delta: every table's commit carries its LSN; one watermark row then covers them all. Large batches, snapshots and
+stops go to Delta directly, after a fold. Three rules make the result exact. A table's rows and its LSN are one Delta
+commit, so after a crash the table itself records its LSN, and rows at or below that LSN are skipped. Readers see
+nothing before the watermark row or the frame. Only LSNs that one of the two covers are confirmed to the slot.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
 
-import numpy as np
 import pyarrow as pa
-from deltalake import DeltaTable
+import pyarrow.compute as pc
 
 from warehouse.cdc.batch import Batch, Group, Transactions
 from warehouse.cdc.columns import ValueRefused
+from warehouse.cdc.hotlog import HotLog
 from warehouse.cdc.poison import work_on
-from warehouse.cdc.tee import Sink, write_all
-from warehouse.contract import CHANGE_COLUMNS, Table
+from warehouse.cdc.snapshot_rows import SnapshotRows, sink
+from warehouse.cdc.tee import write_all
+from warehouse.contract import Table
 from warehouse.failpoints import hit
-from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current, root_of
-from warehouse.lake.commit import ArrowData, commit_rows, durable_lsn, sync_commits, sync_since
-from warehouse.lake.watermark import Source, TableVersion, Watermark, latest_watermark, open_watermarks, write_watermark
+from warehouse.lake.append import Appender, DataFile, Mode
+from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
+from warehouse.lake.commit import durable_lsn, sync_since
+from warehouse.lake.hot import Segment, fit, hot_folder
+from warehouse.lake.lsn import format_lsn
+from warehouse.lake.watermark import (
+    Source,
+    TableVersion,
+    Watermark,
+    above,
+    latest_row,
+    mark_document,
+    open_watermarks,
+    write_watermark,
+)
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
+_HOT_BATCH_BYTES = 16 * 1024 * 1024
+_FOLD_THREADS = 4
+
+
+@dataclass(frozen=True)
+class BaseAt:
+    """A version of the base, and the LSN up to which it holds the changes."""
+
+    version: int
+    lsn: int
 
 
 @dataclass
 class TableState:
-    """One table's open handles and its position.
+    """One table's change log and base, and its position.
 
-    `lsn`: rows at or below it are in the change log. `live_from`: from this watermark on the table is exact again
-    after a snapshot of its own. `added`: columns of the contract that the next commit adds to the lake. `shown`: the
-    versions of the last watermark, None before the table's first one. `relation`: the fingerprint of the source's table
-    when its rows were last read whole, None where that is not known.
+    `lsn`: rows at or below it are in the change log. `changed`: the end of the batch that last had rows of it.
+    `live_from`: from this watermark on the table is exact again after a snapshot of its own. `added`: columns of the
+    contract that the next commit adds to the lake. `shown`: the versions of the last watermark, None before the
+    table's first one. `relation`: the fingerprint of the source's table when its rows were last read
+    whole, None where that is not known.
     """
 
     table: Table
-    changes: DeltaTable
-    current: DeltaTable
+    changes: Appender
+    current: Appender
     lsn: int
+    changed: int
     live_from: int
-    current_version: int
-    folded_lsn: int
+    base: BaseAt
     shown: TableVersion | None
+    added: list[str]
     relation: str | None = None
-    added: list[str] = field(default_factory=list)
-    tail_rows: int = 0
-    tail_files: int = 0
+
+    @property
+    def tail_rows(self) -> int:
+        """Rows of the change log above the base."""
+        return sum(file.rows for file in self.changes.files.values() if self.above_base(file))
+
+    def above_base(self, file: DataFile) -> bool:
+        """Whether this file of the change log may hold rows that the base does not."""
+        return file.high is None or file.high > self.base.lsn
 
     @property
     def stopped(self) -> bool:
@@ -65,11 +97,11 @@ class LakeWriter:
     ) -> None:
         """`left_out`: tables that this writer leaves as they are, with the reason."""
         self.lake = lake
-        self.mark = latest_watermark(lake)
+        self.base = latest_row(lake)
+        self.mark = self.base
         before = self.mark.source if self.mark and self.mark.source else source
         self.source = replace(source, snapshots=before.snapshots, table_snapshots=before.table_snapshots)
         self.watermark_table = open_watermarks(lake)
-        sync_since(self.watermark_table, self.watermark_table.version() - 1)
         self.refused: dict[str, str] = dict(left_out or {})
         self.states: dict[str, TableState] = {}
         for name, table in sorted(tables.items()):
@@ -80,7 +112,8 @@ class LakeWriter:
                     self.states[name] = self._open(table)
             except TypeChanged as error:
                 self.refused[name] = str(error)
-        self._unsynced: list[tuple[DeltaTable, int]] = []
+        self.hot = HotLog(hot_folder(lake))
+        self._recover()
 
     @property
     def lsn(self) -> int:
@@ -93,36 +126,37 @@ class LakeWriter:
         waiting = [state.live_from for state in self.states.values() if state.live_from > self.lsn]
         return max(waiting, default=None)
 
+    def _recover(self) -> None:
+        """Fold what a dead process left in the hot log, and begin a segment."""
+        left = self.hot.left()
+        if self.base is None or (left is not None and left.lsn > self.base.lsn):
+            if left is not None:
+                log.warning("the hot log belongs to another lake and is removed", begins_at=format_lsn(left.lsn))
+                self.hot.remove()
+        elif left is not None and left.frames and left.frames[-1].head.lsn > self.base.lsn:
+            self._fold(left)
+            return
+        if self.base is not None:
+            self.hot.begin(self.base.lsn, self.base.commit_ts, mark_document(self.base))
+
     def _open(self, table: Table) -> TableState:
         changes, current = ensure_changes(self.lake, table), ensure_current(self.lake, table)
         shown = self.mark.versions.get(table.name) if self.mark else None
-        state = TableState(
-            table=table,
-            changes=changes,
-            current=current,
-            lsn=max(durable_lsn(changes), self.lsn),
-            live_from=0,
-            current_version=shown.current if shown else current.version(),
-            folded_lsn=shown.folded_lsn if shown else 0,
-            shown=shown,
-            relation=shown.relation if shown else None,
-            added=added_columns(changes, table.changes_schema),
-        )
         # The last writes of a killed process may not be on the disk yet.
         sync_since(changes, shown.changes if shown else -1)
         sync_since(current, shown.current if shown else -1)
-        self.count_tail(state)
-        return state
-
-    def count_tail(self, state: TableState) -> None:
-        """Measure again, from file statistics, the part of the change log above the base."""
-        actions = pa.table(state.changes.get_add_actions(flatten=True))
-        if "max._commit_lsn" not in actions.column_names:
-            state.tail_files = state.tail_rows = 0
-            return
-        pairs = zip(actions["num_records"].to_pylist(), actions["max._commit_lsn"].to_pylist(), strict=True)
-        tail = [rows or 0 for rows, high in pairs if high is None or high > state.folded_lsn]
-        state.tail_files, state.tail_rows = len(tail), sum(tail)
+        return TableState(
+            table=table,
+            changes=Appender(changes),
+            current=Appender(current),
+            lsn=max(durable_lsn(changes), self.lsn),
+            changed=(shown.changed_lsn if shown else 0) or durable_lsn(changes),
+            live_from=0,
+            base=BaseAt(shown.current, shown.folded_lsn) if shown else BaseAt(current.version(), 0),
+            shown=shown,
+            added=added_columns(changes, table.changes_schema),
+            relation=shown.relation if shown else None,
+        )
 
     def missing(self) -> list[str]:
         """Tables that no watermark shows exactly yet: new in the contract, or stopped."""
@@ -136,6 +170,7 @@ class LakeWriter:
         """
         if self.mark is None or not reasons:
             return
+        self.fold()
         stopped = {name: (self.lsn, reason) for name, reason in reasons.items()}
         self._publish(self.mark.lsn, self.mark.commit_ts, stopped, self.mark.source or self.source)
 
@@ -143,11 +178,13 @@ class LakeWriter:
         """Add the new columns to the exact tables now, so that readers of the newer contract need not wait for a change
         of the table.
         """
-        for state in self.states.values():
-            if state.added and state.shown is not None and not state.stopped:
-                self._unsynced.append(
-                    (state.changes, self._commit(state, state.table.changes_schema.empty_table(), None))
-                )
+        widened = [state for state in self.states.values() if state.added and state.shown and not state.stopped]
+        if self.mark is None or not widened:
+            return
+        for state in widened:
+            state.changes.widen(state.table.changes_schema)
+            state.added = []
+        self._publish(self.mark.lsn, self.mark.commit_ts, {}, self.mark.source or self.source)
 
     # --- streaming
 
@@ -158,51 +195,116 @@ class LakeWriter:
         """
         if batch.lsn is None:
             raise ValueError("a batch without a whole transaction has no place in the lake")
-        stopped = dict(batch.stopped)
         hit("cdc.before_tables")
+        if self.base is not None and not batch.stopped and not self._large(batch) and not self._heals():
+            try:
+                return self.append_hot(batch.lsn, batch.last_commit_ts, self._record_batches(batch))
+            except ValueRefused:
+                log.info("a value is refused: the batch goes to Delta, where its table stops")
+        self.fold()
+        return self._apply_to_delta(batch, batch.lsn)
+
+    def append_hot(self, lsn: int, commit_ts: datetime, batches: list[tuple[str, pa.RecordBatch]]) -> Watermark:
+        """Make these rows of whole transactions durable and visible up to `lsn`."""
+        if self.base is None or self.mark is None:
+            raise ValueError("the hot log needs a watermark to begin at")
+        now = self.hot.append(self.lsn, lsn, commit_ts, batches)
+        versions = self.mark.versions
+        if batches:
+            changed = {name: above(self.mark.versions[name], self.base.lsn, lsn)
+                       for name, _ in batches if name in versions}  # fmt: skip
+            versions = {**versions, **changed}
+        self.mark = Watermark(lsn, commit_ts, now, versions, self.source)
+        return self.mark
+
+    def advance(self, lsn: int, at: datetime) -> Watermark:
+        """Make durable that no published table changed up to `lsn`; `at` is the server's time there."""
+        return self.append_hot(lsn, at, [])
+
+    def fold(self) -> None:
+        """Move the rows of the hot log to Delta; the next segment begins at their watermark."""
+        if self.hot.frames:
+            self._fold(self.hot.read())
+
+    def _large(self, batch: Batch) -> bool:
+        return batch.bytes >= _HOT_BATCH_BYTES or any(
+            group.spilled for group in [*batch.retired, *batch.groups.values()]
+        )
+
+    def _heals(self) -> bool:
+        """Whether a table with a new snapshot waits for its first watermark, which is a row in Delta."""
+        return any(state.live_from and (state.shown is None or state.stopped) for state in self.states.values())
+
+    def _record_batches(self, batch: Batch) -> list[tuple[str, pa.RecordBatch]]:
+        """The rows of the tables that are not stopped; raises ValueRefused."""
+        found: list[tuple[str, pa.RecordBatch]] = []
+        for name, groups in batch.by_table().items():
+            state = self.states.get(name)
+            if state is None or state.stopped:
+                continue
+            with work_on(name):
+                rows = [part for group in groups for part in group.rows(batch.transactions, above_lsn=self.lsn)]
+                if rows:
+                    one = rows[0] if len(rows) == 1 else pa.concat_tables(rows).combine_chunks()
+                    found.append((name, one.to_batches()[0]))
+        return found
+
+    def _fold(self, segment: Segment) -> None:
+        last = segment.frames[-1].head
+        changed = {name: frame.head.lsn for frame in segment.frames for name in frame.parts}
+        hit("cdc.fold_begin")
+        with ThreadPoolExecutor(_FOLD_THREADS, thread_name_prefix="fold") as pool:
+            # Mostly waiting for the disk, which takes the tables' fsyncs together.
+            tables = [self.states[name] for name in changed if name in self.states]
+            list(pool.map(lambda state: self._fold_table(state, segment, changed[state.table.name]), tables))
+        hit("cdc.before_watermark")
+        # The history these rows came from, which need not be that of the server found at this start.
+        source = self.base.source if self.base and self.base.source else self.source
+        source = replace(source, kind="stream", table_snapshots=self.source.table_snapshots)
+        self._publish(last.lsn, last.commit_ts, {}, source)
+        hit("cdc.after_watermark")
+
+    def _fold_table(self, state: TableState, segment: Segment, changed: int) -> None:
+        end = segment.frames[-1].head.lsn
+        with work_on(state.table.name):
+            self._fold_rows(state, segment, end)
+        state.lsn, state.changed = max(state.lsn, end), changed
+        hit("cdc.mid_tables")
+
+    def _fold_rows(self, state: TableState, segment: Segment, end: int) -> None:
+        rows = fit(pa.Table.from_batches(segment.read(state.table.name, end)), state.table.changes_schema)
+        rows = rows.filter(pc.greater(rows["_commit_lsn"], state.lsn))
+        if rows.num_rows:
+            self._commit(state, [rows], end)
+
+    def _apply_to_delta(self, batch: Batch, lsn: int) -> Watermark:
+        stopped = dict(batch.stopped)
         for name, groups in batch.by_table().items():
             state = self.states.get(name)
             if state is None or (state.stopped and state.live_from == 0):
                 continue
             try:
                 with work_on(name):
-                    self._append(state, batch, groups)
+                    self._append(state, batch, groups, lsn)
             except ValueRefused as error:
                 log.exception("table stopped", table=name)
                 # None of this batch is in the lake, so an earlier stop within it does not hold.
                 stopped[name] = (self.lsn, str(error))
             hit("cdc.mid_tables")
         hit("cdc.before_watermark")
-        mark = self._publish(batch.lsn, batch.last_commit_ts, stopped, self.source)
+        mark = self._publish(lsn, batch.last_commit_ts, stopped, self.source)
         hit("cdc.after_watermark")
         return mark
 
-    def _append(self, state: TableState, batch: Batch, groups: list[Group]) -> None:
+    def _append(self, state: TableState, batch: Batch, groups: list[Group], lsn: int) -> None:
         for group in groups:
             group.check()
-        rows = self.new_rows(state, groups, batch.transactions)
-        if any(group.spilled for group in groups):
-            counted = _Counted(rows)
-            batches = (part for chunk in counted for part in chunk.to_batches())
-            data: ArrowData = pa.RecordBatchReader.from_batches(state.table.changes_schema, batches)
-            version = self._commit(state, data, batch.lsn)
-            count = counted.count
-        else:
-            chunks = list(rows)
-            if not chunks:
-                return
-            data = pa.concat_tables(chunks)
-            version = self._commit(state, data, batch.lsn)
-            count = data.num_rows
-        state.lsn = max(state.lsn, batch.lsn or 0)
-        state.tail_rows += count
-        state.tail_files += 1
-        self._unsynced.append((state.changes, version))
+        self._commit(state, self.new_rows(state, groups, batch.transactions), lsn)
+        state.lsn = state.changed = max(state.lsn, lsn)
 
-    def _commit(self, state: TableState, data: ArrowData, lsn: int | None) -> int:
-        version = commit_rows(state.changes, data, lsn, evolve=bool(state.added))
+    def _commit(self, state: TableState, rows: Iterable[pa.Table], lsn: int) -> None:
+        state.changes.write(rows, state.table.changes_schema, lsn)
         state.added = []
-        return version
 
     def new_rows(self, state: TableState, groups: list[Group], transactions: Transactions) -> Iterator[pa.Table]:
         """The rows of these groups that the table does not have yet."""
@@ -222,23 +324,19 @@ class LakeWriter:
         `snapshot_lsn`. One commit a table, written while the next rows are read; none when reading fails.
         """
         state = self.states[name]
-        rows = _SnapshotRows(state.table, snapshot_lsn, chunks, reset=not first)
-
-        def commit(table: DeltaTable) -> Callable[[ArrowData], int]:
-            mode: Literal["append", "overwrite"] = "overwrite" if first else "append"
-            return lambda reader: commit_rows(table, reader, snapshot_lsn, mode=mode, evolve=True)
-
-        sinks = [Sink(state.table.changes_schema, commit(state.changes))]
+        rows = SnapshotRows(state.table, snapshot_lsn, chunks, reset=not first)
+        written = [(state.changes, state.table.changes_schema)]
+        if first and not state.current.local:
+            written.append((state.current, state.table.current_schema))
+        mode: Mode = "overwrite" if first else "append"
+        write_all(rows, [sink(table, schema, snapshot_lsn, mode) for table, schema in written])
+        if first and state.current.local:
+            state.current.adopt(state.changes, state.table.current_schema, snapshot_lsn)
         if first:
-            sinks.append(Sink(state.table.current_schema, commit(state.current)))
-        versions = write_all(rows, sinks)
-        self._unsynced += zip([state.changes, state.current], versions, strict=False)
+            state.base = BaseAt(state.current.version, snapshot_lsn)
         state.added = []
-        state.lsn = state.live_from = snapshot_lsn
+        state.lsn = state.changed = state.live_from = snapshot_lsn
         state.relation = relation
-        if first:
-            state.current_version, state.folded_lsn = state.current.version(), snapshot_lsn
-        self.count_tail(state)
         return rows.count
 
     def publish_snapshot(self, snapshot_lsn: int, stopped: Mapping[str, str], at: datetime) -> Watermark:
@@ -272,16 +370,12 @@ class LakeWriter:
         for name, reason in self.refused.items():
             shown = self.mark.versions.get(name) if self.mark else None
             if shown is not None:
-                stopped_now = replace(shown, stopped_lsn=self.lsn, error=reason, stopped_at=datetime.now(UTC))
-                versions[name] = shown if shown.error else stopped_now
+                stop = replace(shown, stopped_lsn=self.lsn, error=reason, stopped_at=datetime.now(UTC))
+                versions[name] = replace(shown if shown.error else stop, hot=None)
         mark = Watermark(lsn, commit_ts, datetime.now(UTC), versions, source)
-        for table, version in self._unsynced:
-            with work_on(root_of(table).rpartition("/")[2]):
-                sync_commits([(table, version)])
-        self._unsynced = []
-        version = write_watermark(self.watermark_table, mark)
-        sync_commits([(self.watermark_table, version)])
-        self.mark = mark
+        write_watermark(self.watermark_table, mark)
+        self.base = self.mark = mark
+        self.hot.begin(lsn, commit_ts, mark_document(mark))
         return mark
 
     def _version(self, state: TableState, lsn: int, stop: tuple[int, str] | None) -> TableVersion | None:
@@ -291,65 +385,17 @@ class LakeWriter:
                 # A table that was never exact gets no view rather than an empty one. A table stopped earlier keeps the
                 # state of its stop.
                 return state.shown
-            return TableVersion(
-                state.changes.version(),
-                state.current_version,
-                state.folded_lsn,
-                *stop,
-                stopped_at=datetime.now(UTC),
-                relation=state.relation,
-            )
+            return replace(self._shown(state), stopped_lsn=stop[0], error=stop[1], stopped_at=datetime.now(UTC))
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):
             return state.shown
-        return TableVersion(state.changes.version(), state.current_version, state.folded_lsn, relation=state.relation)
+        return self._shown(state)
 
-
-class _Counted:
-    """Passes tables through and remembers how many rows went by."""
-
-    def __init__(self, tables: Iterator[pa.Table]) -> None:
-        self._tables = tables
-        self.count = 0
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        for table in self._tables:
-            self.count += table.num_rows
-            yield table
-
-
-class _SnapshotRows:
-    """Chunks of a table as rows of the change log: `r` at the snapshot's LSN, numbered from 1, after a `t` row
-    where `reset`."""
-
-    def __init__(self, table: Table, lsn: int, chunks: Iterable[pa.Table], *, reset: bool) -> None:
-        self.count = 0
-        self._table, self._lsn, self._chunks, self._reset = table, lsn, chunks, reset
-        self._now = datetime.now(UTC)
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        schema = self._table.changes_schema
-        if self._reset:
-            yield pa.Table.from_pylist(
-                [{"_op": "t", "_commit_lsn": self._lsn, "_ordinal": 0, "_commit_ts": self._now}], schema=schema
-            )
-        op, lsn, ts = self._same(0)
-        for chunk in self._chunks:
-            count = chunk.num_rows
-            if count > len(op):
-                op, lsn, ts = self._same(count)
-            ordinal = pa.array(np.arange(self.count + 1, self.count + count + 1))
-            yield pa.Table.from_arrays([*chunk.columns, op[:count], lsn[:count], ordinal, ts[:count]], schema=schema)
-            self.count += count
-            hit("cdc.snapshot_mid")
-
-    def _same(self, count: int) -> list[pa.Array]:
-        """The columns that are the same in every row. Made once and sliced: making them costs as much as parsing the
-        rows.
-        """
-        values = {"_op": "r", "_commit_lsn": self._lsn, "_commit_ts": self._now}
-        return [
-            pa.repeat(pa.scalar(values[field.name], field.type), count)
-            for field in CHANGE_COLUMNS
-            if field.name in values
-        ]
+    def _shown(self, state: TableState) -> TableVersion:
+        return TableVersion(
+            state.changes.version,
+            state.base.version,
+            state.base.lsn,
+            relation=state.relation,
+            changed_lsn=state.changed,
+        )

@@ -5,16 +5,22 @@ the spool folder.
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.cdc.columns import Layout, ValueRefused, decode_rows, truncate_row
+from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, truncate_row
+
+_FEW_ROWS = 48
+_DECODED_AT_ONCE = 32 * 1024  # the decoder needs some ten times the bytes of what it decodes
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass
@@ -25,20 +31,39 @@ class Transactions:
     first_seq: list[int] = field(default_factory=list)
     end_lsn: list[int] = field(default_factory=list)
     commit_ts: list[datetime] = field(default_factory=list)
+    _arrays: tuple[Any, ...] = ()  # Any: numpy and Arrow, made by `_many`
 
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
         """Replace `_seq` by `_commit_lsn`, `_ordinal` and `_commit_ts`; the result has `schema`, the change log's."""
-        seqs = rows["_seq"].to_numpy()
-        firsts = np.asarray(self.first_seq, dtype=np.int64)
-        index = np.searchsorted(firsts, seqs // 2, side="right") - 1
-        placed = {
-            "_commit_lsn": pa.array(np.asarray(self.end_lsn, dtype=np.int64)[index]),
-            "_ordinal": pa.array(seqs - 2 * firsts[index]),
-            "_commit_ts": pa.array(self.commit_ts, pa.timestamp("us", tz="UTC")).take(pa.array(index)),
-        }
+        placed = self._few(rows["_seq"].to_pylist()) if rows.num_rows <= _FEW_ROWS else self._many(rows["_seq"])
         return pa.Table.from_arrays(
             [placed[name] if name in placed else rows[name] for name in schema.names], schema=schema
         )
+
+    def _few(self, seqs: list[int]) -> dict[str, pa.Array]:
+        """The same as `_many`, without its array operations."""
+        index = [bisect_right(self.first_seq, seq // 2) - 1 for seq in seqs]
+        ordinals = [seq - 2 * self.first_seq[at] for seq, at in zip(seqs, index, strict=True)]
+        return {
+            "_commit_lsn": pa.array([self.end_lsn[at] for at in index], pa.int64()),
+            "_ordinal": pa.array(ordinals, pa.int64()),
+            "_commit_ts": pa.array([self.commit_ts[at] for at in index], _TIMESTAMP),
+        }
+
+    def _many(self, rows: pa.ChunkedArray) -> dict[str, pa.Array]:
+        if len(self._arrays) == 0 or len(self._arrays[0]) != len(self.first_seq):
+            # Made once for all groups of a batch, whose transactions are complete when its rows are placed.
+            ends = pa.array(self.end_lsn, pa.int64()), pa.array(self.commit_ts, _TIMESTAMP)
+            self._arrays = (np.asarray(self.first_seq, dtype=np.int64), *ends)
+        firsts, lsns, times = self._arrays
+        seqs = rows.to_numpy()
+        index = np.searchsorted(firsts, seqs // 2, side="right") - 1
+        at = pa.array(index)
+        return {
+            "_commit_lsn": lsns.take(at),
+            "_ordinal": pa.array(seqs - 2 * firsts[index]),
+            "_commit_ts": times.take(at),
+        }
 
 
 class Group:
@@ -62,13 +87,20 @@ class Group:
         if not self.payloads or self.error:
             return
         try:
-            self._chunks.append(decode_rows(self.layout, self.payloads, np.frombuffer(self.seqs, dtype=np.int64)))
+            self._chunks += self._decoded()
         except ValueRefused as error:
             self.error = error
         except (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException) as error:
             # Only the data can be the cause here, and the same data comes again after a restart.
             self.error = ValueRefused(f"table {self.layout.table.name}: its rows cannot be decoded: {error}")
         self.payloads, self.seqs = [], array("q")
+
+    def _decoded(self) -> list[pa.Table]:
+        if len(self.payloads) <= _FEW_ROWS:
+            return [decode_few(self.layout, self.payloads, self.seqs)]
+        seqs = np.frombuffer(self.seqs, dtype=np.int64)
+        slices = [slice(at, at + _DECODED_AT_ONCE) for at in range(0, len(seqs), _DECODED_AT_ONCE)]
+        return [decode_rows(self.layout, self.payloads[part], seqs[part]) for part in slices]
 
     def check(self) -> None:
         """Raise the ValueRefused of any row held.

@@ -1,12 +1,14 @@
-"""Rows of one relation to Arrow, a column at a time.
+"""Rows of one relation to Arrow: many a column at a time (`decode_rows`), a few a row at a time (`decode_few`).
 
 All messages of a batch are joined into one byte buffer and split with vectorised arithmetic: for column j the position
 of every row's value is known once column j-1 is split, so the Python interpreter runs per column, never per value.
 Arrow casts the values. Shape suffixes: _N rows of the batch, _C columns of the relation.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from struct import Struct
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +22,11 @@ Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-_UNCHANGED, _TEXT = ord("u"), ord("t")
+_UNCHANGED, _TEXT, _NULL = ord("u"), ord("t"), ord("n")
 _KEY, _OLD = ord("K"), ord("O")
 _DELETE, _UPDATE = ord("D"), ord("U")
 _LONG_BYTES = 48
+_SIZE = Struct(">I").unpack_from
 ROW_FIELDS = (pa.field("_op", pa.string()), pa.field("_seq", pa.int64()))
 
 
@@ -191,6 +194,87 @@ def decode_rows(layout: Layout, payloads: list[bytes], seqs: Ints) -> pa.Table:
     return rows.take(pc.sort_indices(rows["_seq"]))
 
 
+Cell = bytes | None
+_LEFT_OUT = b"\0left out"  # an unchanged value that was not sent; no value of Postgres holds a NUL
+
+
+def decode_few(layout: Layout, payloads: Sequence[bytes], seqs: Sequence[int]) -> pa.Table:
+    """The same rows as `decode_rows`. Cheaper below some dozens of rows, where that one pays for its array
+    operations; raises ValueRefused."""
+    width = len(layout.relation.columns)
+    found: list[tuple[list[Cell], str, int]] = []
+    for payload, seq in zip(payloads, seqs, strict=True):
+        op, mark, at = payload[0], payload[5], 6
+        old: list[Cell] | None = None
+        if mark in (_KEY, _OLD):
+            old, at = _cells(payload, at, width)
+            at += 1
+        if op == _DELETE:
+            found.append((old or [], "d", 2 * seq))
+            continue
+        new, _ = _cells(payload, at, width)
+        if _LEFT_OUT in new:
+            _fill(layout, new, old if mark == _OLD else None)
+        moved = old is not None and any(
+            new[place] != old[place] and new[place] is not None and old[place] is not None
+            for place in layout.key_places
+        )
+        if moved and old is not None:
+            found.append((old, "d", 2 * seq))
+        found.append((new, "u" if op == _UPDATE and not moved else "i", 2 * seq + 1))
+    arrays = [
+        pa.nulls(len(found), column.arrow)
+        if place is None
+        else _array(layout.table, column, [None if row[place] is _LEFT_OUT else row[place] for row, _, _ in found])
+        for column, place in zip(layout.table.columns, layout.places, strict=True)
+    ]
+    ops = pa.array([op for _, op, _ in found], pa.string())
+    return pa.Table.from_arrays([*arrays, ops, pa.array([seq for *_, seq in found], pa.int64())], schema=layout.schema)
+
+
+def _cells(payload: bytes, at: int, width: int) -> tuple[list[Cell], int]:
+    """The values of the tuple that begins (column count first) at this place, and the place after it."""
+    cells: list[Cell] = []
+    at += 2
+    for _ in range(width):
+        kind = payload[at]
+        if kind == _TEXT:
+            start = at + 5
+            at = start + _SIZE(payload, at + 1)[0]
+            cells.append(payload[start:at])
+        else:
+            cells.append(None if kind == _NULL else _LEFT_OUT)
+            at += 1
+    return cells, at
+
+
+def _fill(layout: Layout, new: list[Cell], old: list[Cell] | None) -> None:
+    """Insert the old row's value where an UPDATE omitted an unchanged TOASTed one (in place)."""
+    for place, cell in enumerate(new):
+        if cell is _LEFT_OUT:
+            if old is None:
+                raise ValueRefused(_left_out(layout, place))
+            new[place] = old[place]
+
+
+def _left_out(layout: Layout, place: int) -> str:
+    table = layout.table.name
+    return (
+        f"table {table}, column {layout.relation.columns[place].name}: an update left its large value out;"
+        f" ALTER TABLE {table} REPLICA IDENTITY FULL sends it"
+    )
+
+
+_PLAIN_TYPES: dict[str, Callable[[bytes], object]] = {"int4": int, "int8": int, "bool": b"t".__eq__}
+
+
+def _array(table: Table, column: Column, cells: Sequence[Cell]) -> pa.Array:
+    read = _PLAIN_TYPES.get(column.type)
+    if read is None:
+        return cast(table, column, pa.array(cells, pa.string()))
+    return pa.array([read(cell) if cell else None for cell in cells], column.arrow)
+
+
 def truncate_row(layout: Layout, seq: int) -> pa.Table:
     """The one row (`_op` t, no key) that empties the table at its position."""
     return pa.Table.from_pylist([{"_op": "t", "_seq": 2 * seq}], schema=layout.schema)
@@ -204,10 +288,7 @@ def _fill_unchanged(layout: Layout, new: Tuples, old: Tuples, old_of: Ints, mark
     for j in np.flatnonzero(unchanged.any(axis=1)):
         rows = np.flatnonzero(unchanged[j])
         if (marks[rows] != _OLD).any():
-            raise ValueRefused(
-                f"table {layout.table.name}, column {layout.relation.columns[j].name}: an update left its large value"
-                f" out; ALTER TABLE {layout.table.name} REPLICA IDENTITY FULL sends it"
-            )
+            raise ValueRefused(_left_out(layout, int(j)))
         new.kinds_CN[j, rows] = old.kinds_CN[j, old_of[rows]]
         new.starts_CN[j, rows] = old.starts_CN[j, old_of[rows]]
         new.lengths_CN[j, rows] = old.lengths_CN[j, old_of[rows]]

@@ -1,24 +1,26 @@
-"""When to fold, compact and expire: one small step between two batches, so that no batch waits for all of them."""
+"""When to fold, rewrite, join and expire: one step between two batches, so that no batch waits for all of them."""
 
 import time
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-from warehouse.cdc.apply import LakeWriter, TableState
-from warehouse.lake.fold import compact, expire, fold_table
+from warehouse.cdc.apply import BaseAt, LakeWriter, TableState
+from warehouse.lake.append import due_for_join
+from warehouse.lake.fold import expire, rewrite_base
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
-_SMALL_BASE_ROWS = 200_000
 _TAIL_SHARE = 0.25
 _BUSY_TAIL_ROWS = 1_000_000
 _EXPIRE_SECONDS = 3600.0
-_WATERMARK_FILES = 200
+_HOT_BYTES = 64 * 1024 * 1024
+_HOT_FRAMES = 10_000
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """`fold_rows` and `fold_files`: a tail below both is not folded before `fold_seconds` have passed (small tables
-    only).
+    """`fold_seconds`: the age at which rows of the hot log go to Delta. `fold_rows`: a tail below it is not merged into
+    the base, whatever its share. `fold_files`: files of a change log that are joined.
     """
 
     fold_rows: int
@@ -28,74 +30,90 @@ class Cadence:
 
 
 class Maintenance:
-    """Remembers when each table was last folded. Runs in the writer's thread."""
+    """Decides by sizes and ages that the writer knows. Runs in the writer's thread."""
 
     def __init__(self, writer: LakeWriter, cadence: Cadence) -> None:
         self._writer, self._cadence = writer, cadence
-        self._folded_at = dict.fromkeys(writer.states, time.monotonic())
+        self._looked_at = -1
+        self._base_waits = False
+        self._rewriting: tuple[TableState, int, Future[int]] | None = None
         self._expired_at = time.monotonic() - _EXPIRE_SECONDS + 60
-        self._base_rows: dict[str, int] = {}
 
-    def run_next(self, *, busy: bool = False) -> str | None:
-        """Do at most one piece of work; returns what was done.
+    def run_next(self, aside: Executor, *, busy: bool = False) -> str | None:
+        """Do at most one piece of work; returns what was done. A base is rewritten in `aside`, so that no batch waits.
 
-        `busy`: the stream is behind. Then a table is folded only when its tail is larger than a million rows and than
-        its base: one fold after the backlog costs less than many during it, and freshness comes first.
+        `busy`: the stream is behind. Then a base is rewritten only when its tail is larger than a million rows and than
+        the base: one rewrite after the backlog costs less than many during it, and freshness comes first.
         """
         if self._writer.mark is None:
             return None
+        self._take_base()
+        if self._hot_due():
+            self._writer.fold()
+            self._base_waits = False
+            return "fold"
+        if self._looked_at == self._writer.watermark_table.version:
+            return self._expire()
         due = [state for state in self._writer.states.values() if self._due(state)]
         if busy:
-            due = [state for state in due if state.tail_rows > max(_BUSY_TAIL_ROWS, self._rows_of_base(state))]
-        if due:
-            self._fold(max(due, key=lambda state: state.tail_rows))
-            return "fold"
-        if busy:
+            due = [state for state in due if state.tail_rows > max(_BUSY_TAIL_ROWS, state.current.rows)]
+        if due and self._rewriting is None:
+            self._rewrite(max(due, key=lambda state: state.tail_rows), aside)
+            return "rewrite"
+        if busy or due:
             return None
-        if len(self._writer.watermark_table.file_uris()) > _WATERMARK_FILES:
-            compact(self._writer.watermark_table)
-            return "compact"
-        if time.monotonic() - self._expired_at > _EXPIRE_SECONDS:
-            self._expired_at = time.monotonic()
-            tables = [table for state in self._writer.states.values() for table in (state.changes, state.current)]
-            expire(tables, self._writer.watermark_table, self._cadence.retention_hours)
-            return "expire"
+        if self._join():
+            return "join"
+        self._looked_at = self._writer.watermark_table.version  # until the next watermark there is nothing to do
         return None
 
+    def _expire(self) -> str | None:
+        if self._rewriting is not None or time.monotonic() - self._expired_at <= _EXPIRE_SECONDS:
+            return None
+        self._expired_at = time.monotonic()
+        tables = [table for state in self._writer.states.values() for table in (state.changes, state.current)]
+        expire(tables, self._writer.watermark_table, self._cadence.retention_hours)
+        return "expire"
+
+    def _join(self) -> bool:
+        """Join the small files of one table. Files above the base stay apart from those below it, which readers of the
+        current state skip."""
+        for state in self._writer.states.values():
+            files = state.changes.files.values()
+            for wanted in (False, True):
+                side = [file for file in files if state.above_base(file) is wanted]
+                if due := due_for_join(side, self._cadence.fold_files):
+                    state.changes.join(due)
+                    return True
+        if due := due_for_join(self._writer.watermark_table.files.values(), self._cadence.fold_files):
+            self._writer.watermark_table.join(due)
+            return True
+        return False
+
+    def _hot_due(self) -> bool:
+        hot = self._writer.hot
+        if hot.oldest is None:
+            return hot.frames >= _HOT_FRAMES or (self._base_waits and hot.frames > 0)
+        return hot.bytes >= _HOT_BYTES or time.monotonic() - hot.oldest >= self._cadence.fold_seconds
+
     def _due(self, state: TableState) -> bool:
-        if not state.tail_rows or state.shown is None or state.stopped or (self._writer.lsn < state.live_from):
+        """Rewriting costs the size of the base, so it waits until the tail is a share of it: each change then pays for
+        a fixed number of rows."""
+        base = self._writer.base
+        if base is None or state.shown is None or state.stopped or base.lsn < state.live_from:
             return False
-        base = self._rows_of_base(state)
-        enough = (
-            state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * base)
-            or state.tail_files >= self._cadence.fold_files
-        )
-        old = (
-            time.monotonic() - self._folded_at[state.table.name] >= self._cadence.fold_seconds
-            and base <= _SMALL_BASE_ROWS
-        )
-        return enough or old
+        return state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * state.current.rows, 1)
 
-    def _rows_of_base(self, state: TableState) -> int:
-        name = state.table.name
-        if name not in self._base_rows:
-            self._base_rows[name] = sum(state.current.get_add_actions(flatten=True)["num_records"].to_pylist())
-        return self._base_rows[name]
+    def _rewrite(self, state: TableState, aside: Executor) -> None:
+        base = self._writer.base
+        if base is not None:
+            work = aside.submit(rewrite_base, self._writer.lake, state.table.name, state.current, base)
+            self._rewriting = (state, base.lsn, work)
 
-    def _fold(self, state: TableState) -> None:
-        writer, name = self._writer, state.table.name
-        if writer.mark is None:
-            return
-        began = time.monotonic()
-        large = self._rows_of_base(state) > _SMALL_BASE_ROWS and state.tail_rows < _TAIL_SHARE * self._rows_of_base(
-            state
-        )
-        if not large:
-            folded = fold_table(writer.lake, name, state.current, writer.mark)
-            state.current_version, state.folded_lsn = folded.current, folded.folded_lsn
-            self._base_rows.pop(name, None)
-            self._folded_at[name] = time.monotonic()
-        if len(state.changes.file_uris()) >= self._cadence.fold_files:
-            compact(state.changes)
-        writer.count_tail(state)
-        log.info("files joined" if large else "folded", table=name, seconds=round(time.monotonic() - began, 2))
+    def _take_base(self) -> None:
+        """The next watermark names the new base; until then it is nobody's."""
+        if self._rewriting is not None and self._rewriting[2].done():
+            (state, lsn, work), self._rewriting = self._rewriting, None
+            state.base = BaseAt(work.result(), lsn)
+            self._looked_at, self._base_waits = -1, True
+            log.info("base rewritten", table=state.table.name, rows=state.current.rows)

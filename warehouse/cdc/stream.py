@@ -19,13 +19,16 @@ from warehouse.lake.watermark import Watermark
 _READ_AT_ONCE = 10_000
 _FEEDBACK_SECONDS = 5.0
 _MAINTENANCE_SECONDS = 1.0
+_LONGEST_WAIT = 0.25
+_BUSY_SHARE = 10  # a batch this part of a full one within one pace: the stream is catching up
 
 
 @dataclass(frozen=True)
 class Pace:
-    """A batch is handed over at `rows` or after `seconds`, whichever is first, always at the end of a transaction.
+    """A batch is handed over at `rows`, or when the last one was handed over `seconds` ago: after a silence at once.
 
-    Where the server has nothing for us, its position becomes durable every `heartbeat_seconds`.
+    Always at the end of a transaction. Where the server has nothing for us, its position becomes durable every
+    `heartbeat_seconds`.
     """
 
     seconds: float
@@ -59,6 +62,7 @@ class Stream:
         self._durable = self.reached = writer.lsn
         self._opened_at: float | None = None
         self._moved_at = self._fed_back_at = self._maintained_at = time.monotonic()
+        self._handed_at = 0.0
 
     def run(self, publication: str, stopping: Callable[[], bool]) -> None:
         """Stream until `stopping`; complete transactions are then made durable.
@@ -69,12 +73,13 @@ class Stream:
         with contextlib.ExitStack() as leaving:
             leaving.callback(self._discard)  # last: the lake's thread may still read the spill files
             lake = leaving.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lake"))
+            bases = leaving.enter_context(ThreadPoolExecutor(1, thread_name_prefix="bases"))
             while not stopping():
                 self._receive()
                 self._settle(block=False)
                 self._move_on()
                 self._hand_over(lake)
-                self._maintain(lake)
+                self._maintain(lake, bases)
                 self._tick()
             self._finish(lake)
 
@@ -98,16 +103,20 @@ class Stream:
             hit("cdc.after_receive")
 
     def _wait(self) -> None:
-        due = self._pace.seconds / 4 if self._opened_at is not None or self._writing is not None else 0.25
+        due = _LONGEST_WAIT
+        if self._writing is not None:
+            due = min(due, self._pace.seconds / 4)
+        elif self._opened_at is not None:
+            due = min(due, max(self._handed_at + self._pace.seconds - time.monotonic(), 0.0))
         with contextlib.suppress(InterruptedError):
-            self._replication.wait(min(due, 0.25))
+            self._replication.wait(due)
 
     def _hand_over(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.batch
         if self._opened_at is None or self._collector.open or batch.lsn is None:
             return
         full = batch.rows >= self._pace.rows
-        if not full and time.monotonic() - self._opened_at < self._pace.seconds:
+        if not full and time.monotonic() - self._handed_at < self._pace.seconds:
             return
         if self._writing is not None:
             if not full:
@@ -117,8 +126,9 @@ class Stream:
 
     def _submit(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.take()
-        self._busy = batch.rows >= self._pace.rows
+        self._busy = batch.rows >= self._pace.rows // _BUSY_SHARE
         self._opened_at = None
+        self._handed_at = time.monotonic()
         hit("cdc.after_receive")
         self._written = batch
         self._writing = lake.submit(self._write, batch)
@@ -129,7 +139,7 @@ class Stream:
         batch.discard()
         return mark
 
-    def _maintain(self, lake: ThreadPoolExecutor) -> None:
+    def _maintain(self, lake: ThreadPoolExecutor, bases: ThreadPoolExecutor) -> None:
         """At most one piece of maintenance a second, in the thread of the batches, so that a table has one writer."""
         if self._maintaining is not None:
             if not self._maintaining.done():
@@ -138,7 +148,7 @@ class Stream:
             self._maintaining = None
         if time.monotonic() - self._maintained_at >= _MAINTENANCE_SECONDS:
             self._maintained_at = time.monotonic()
-            self._maintaining = lake.submit(self._maintenance.run_next, busy=self._busy)
+            self._maintaining = lake.submit(self._maintenance.run_next, bases, busy=self._busy)
 
     def _settle(self, *, block: bool) -> None:
         """Confirm the batch to the slot once it is durable; keep the connection alive while waiting."""
@@ -181,6 +191,7 @@ class Stream:
         if not self._collector.open and self._collector.batch.lsn is not None:
             self._submit(lake)
             self._settle(block=True)
+        lake.submit(self._writer.fold).result()
 
     def _discard(self) -> None:
         for batch in (self._written, self._collector.batch):

@@ -16,7 +16,10 @@ from deltalake.exceptions import TableNotFoundError
 from warehouse.contract import Table
 
 WATERMARKS = "_watermarks"
-_CONFIGURATION: Mapping[str, str] = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 30 days"}
+_CONFIGURATION: Mapping[str, str] = {
+    "delta.checkpointInterval": "50",
+    "delta.logRetentionDuration": "interval 2 days",  # readers come by watermark, and those are younger
+}
 
 
 def table_uri(lake: str | os.PathLike[str], *parts: str) -> str:
@@ -43,6 +46,8 @@ def ensure_table(uri: str, schema: pa.Schema, key: tuple[str, ...] = ()) -> Delt
     """Open or create the table. The key travels in the table's description, so that readers need no contract."""
     table = open_table(uri)
     if table is not None:
+        if not _CONFIGURATION.items() <= table.metadata().configuration.items():
+            table.alter.set_table_properties(dict(_CONFIGURATION))
         return table
     if "://" not in uri:
         Path(uri).mkdir(parents=True, exist_ok=True)
@@ -99,14 +104,7 @@ def root_of(table: DeltaTable) -> str:
     return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else uri
 
 
-def data_files(table: DeltaTable, above_lsn: int | None = None) -> list[str]:
-    """Paths (URIs on an object store) of the live files.
-
-    With `above_lsn` only those that can hold a greater `_commit_lsn`.
-    """
-    actions, root = pa.table(table.get_add_actions(flatten=True)), root_of(table)
-    paths = actions["path"].to_pylist()
-    if above_lsn is not None and "max._commit_lsn" in actions.column_names:
-        highs = actions["max._commit_lsn"].to_pylist()
-        paths = [path for path, high in zip(paths, highs, strict=True) if high is None or high > above_lsn]
-    return sorted(f"{root}/{path}" for path in paths)
+def data_files(table: DeltaTable) -> list[str]:
+    """Paths (URIs on an object store) of the live files."""
+    root = root_of(table)
+    return sorted(f"{root}/{path}" for path in pa.table(table.get_add_actions(flatten=True))["path"].to_pylist())

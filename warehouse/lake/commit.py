@@ -49,17 +49,17 @@ def _layout(table: DeltaTable) -> WriterProperties:
     No dictionary for columns whose values are nearly all distinct: building it takes a third of the write, and the file
     becomes larger.
     """
-    plain = [
-        *primary_key(table),
-        "_ordinal",
-        *(field.name for field in arrow_schema(table) if pa.types.is_timestamp(field.type)),
-    ]
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
         max_row_group_size=256 * 1024,
-        column_properties=dict.fromkeys(plain, _PLAIN),
+        column_properties=dict.fromkeys(distinct_columns(primary_key(table), arrow_schema(table)), _PLAIN),
     )
+
+
+def distinct_columns(key: Iterable[str], schema: pa.Schema) -> set[str]:
+    """Columns whose values are nearly all distinct: they get no dictionary."""
+    return {*key, "_ordinal", *(field.name for field in schema if pa.types.is_timestamp(field.type))}
 
 
 def durable_lsn(table: DeltaTable) -> int:

@@ -1,16 +1,20 @@
-"""Reading the lake at one watermark: the exact current state, and the change log, as plain Parquet file lists.
+"""Reading the lake at one watermark: the exact current state, and the change log, as plain Parquet file lists and the
+rows of the hot log.
 
 `state_sql` is the one definition of "current state": `attach` makes views of it, the fold writes its result,
 `verify` compares it.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from warehouse.lake.catalog import arrow_schema, data_files, open_table, primary_key, table_uri
+from warehouse.lake.catalog import arrow_schema, open_table, primary_key, root_of, table_uri
+from warehouse.lake.hot import fit, hot_folder, open_segment, segment_path
 from warehouse.lake.watermark import LakeStateError, TableVersion, Watermark, latest_watermark, watermark_at, watermarks
 
 # One number that orders all changes of a table: transaction, then place in it (below 2^42).
@@ -21,6 +25,7 @@ __all__ = [
     "Watermark",
     "attach",
     "changes_sql",
+    "copy_hot",
     "latest_watermark",
     "log_since",
     "read_changes",
@@ -39,7 +44,8 @@ __all__ = [
 class TableFiles:
     """The files that give one table's state at one LSN.
 
-    `schema` is the change log's; `tail` holds the change files above the base.
+    `schema` is the change log's; `tail` holds the change files above the base, `hot` the rows that are not in a file
+    yet. `hot_name` is the relation that `copy_hot` made of them.
     """
 
     schema: pa.Schema
@@ -48,33 +54,111 @@ class TableFiles:
     tail: tuple[str, ...]
     folded_lsn: int
     lsn: int
+    hot: pa.Table | None = None
+    hot_name: str | None = None
 
     @property
     def columns(self) -> list[str]:
         return [name for name in self.schema.names if not name.startswith("_")]
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """What the Delta log says of one version of a table."""
+
+    schema: pa.Schema
+    key: tuple[str, ...]
+    files: tuple[str, ...]
+    highs: tuple[int | None, ...]
+
+    def above(self, lsn: int) -> tuple[str, ...]:
+        """The files that can hold a greater `_commit_lsn`."""
+        pairs = zip(self.files, self.highs, strict=True)
+        return tuple(sorted(path for path, high in pairs if high is None or high > lsn))
+
+
 def table_files(lake: str | os.PathLike[str], name: str, version: TableVersion, lsn: int) -> TableFiles:
-    """The file lists of one table at a watermark's versions.
+    """The file lists of one table at a watermark's versions, and its rows in the hot log.
 
     Raises LakeStateError when retention removed that version.
     """
-    try:
-        changes = open_table(table_uri(lake, "changes", name), version.changes)
-        current = open_table(table_uri(lake, "current", name), version.current)
-    except Exception as error:  # delta-rs raises its base class for a version whose log is gone
-        raise LakeStateError(f"table {name}: versions {version} are not in the lake any more: {error}") from error
-    if changes is None or current is None:
-        raise LakeStateError(f"table {name} is not in the lake at {table_uri(lake)}")
+    hot = None
+    if version.hot is not None and lsn > version.hot:
+        hot = _hot_rows(lake, name, version.hot, lsn)
+        if hot is None:  # folded meanwhile: the change log holds the rows
+            version = watermark_at(lake, lsn).versions[name]
+    changes = _listing(table_uri(lake, "changes", name), version.changes, version)
+    current = _listing(table_uri(lake, "current", name), version.current, version)
     upto = min(lsn, version.stopped_lsn) if version.stopped_lsn is not None else lsn
     return TableFiles(
-        schema=arrow_schema(changes),
-        key=primary_key(changes),
-        base=tuple(data_files(current)),
-        tail=tuple(data_files(changes, above_lsn=version.folded_lsn)),
+        schema=changes.schema,
+        key=changes.key,
+        base=tuple(sorted(current.files)),
+        tail=changes.above(version.folded_lsn),
         folded_lsn=version.folded_lsn,
         lsn=upto,
+        hot=fit(hot, changes.schema) if hot is not None and hot.num_rows else None,
     )
+
+
+def _listing(uri: str, number: int, version: TableVersion) -> _Listing:
+    name = uri.rpartition("/")[2]
+    try:
+        entry = _entry(uri, number)
+        found = _read_listing(uri, number) if entry is None else _known_listing(uri, number, entry)
+    except Exception as error:  # delta-rs raises its base class for a version whose log is gone
+        raise LakeStateError(f"table {name}: versions {version} are not in the lake any more: {error}") from error
+    if found is None:
+        raise LakeStateError(f"table {name} is not in the lake at {uri}")
+    return found
+
+
+@lru_cache(maxsize=512)
+def _known_listing(uri: str, number: int, _entry: tuple[int, int]) -> _Listing | None:
+    """A version never changes, so it is read once per process; the entry tells a new lake from an old one."""
+    return _read_listing(uri, number)
+
+
+def _entry(uri: str, number: int) -> tuple[int, int] | None:
+    """Which file is the log entry of this version; None on an object store, or when a checkpoint replaced it."""
+    try:
+        found = Path(uri, "_delta_log", f"{number:020d}.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read_listing(uri: str, number: int) -> _Listing | None:
+    table = open_table(uri, number)
+    if table is None:
+        return None
+    actions = pa.table(table.get_add_actions(flatten=True))
+    root = root_of(table)
+    files = tuple(f"{root}/{path}" for path in actions["path"].to_pylist())
+    known = "max._commit_lsn" in actions.column_names
+    highs = tuple(actions["max._commit_lsn"].to_pylist()) if known else (None,) * len(files)
+    return _Listing(arrow_schema(table), primary_key(table), files, highs)
+
+
+def _hot_rows(lake: str | os.PathLike[str], name: str, begin: int, lsn: int) -> pa.Table | None:
+    """The table's rows in the segment that begins at this LSN; None when the segment is gone."""
+    try:
+        batches = open_segment(segment_path(hot_folder(lake), begin)).read(name, lsn)
+    except FileNotFoundError:
+        return None
+    return pa.Table.from_batches(batches) if batches else pa.table({})
+
+
+def copy_hot(con: duckdb.DuckDBPyConnection, files: TableFiles, schema: str, name: str) -> TableFiles:
+    """Copy the rows of the hot log into `schema`.`name` of `con`: the result can be given to `state_sql`."""
+    if files.hot is None:
+        return files
+    relation = f"{quote(schema)}.{quote(name)}"
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+    con.register("_hot_rows", files.hot)
+    con.execute(f"CREATE OR REPLACE TABLE {relation} AS SELECT * FROM _hot_rows")
+    con.unregister("_hot_rows")
+    return replace(files, hot_name=relation)
 
 
 def state_sql(files: TableFiles) -> str:
@@ -82,14 +166,11 @@ def state_sql(files: TableFiles) -> str:
     columns = ", ".join(quote(name) for name in [*files.columns, "_commit_lsn"])
     wanted = pa.schema([files.schema.field(name) for name in [*files.columns, "_commit_lsn"]])
     base = f"SELECT {columns} FROM ({scan_sql(files.base, wanted)}) AS base"
-    if not files.tail:
+    if not files.tail and files.hot is None:
         return base
     keys = ", ".join(quote(name) for name in files.key)
     same_key = " AND ".join(f"tail.{quote(name)} = base.{quote(name)}" for name in files.key)
-    tail = (
-        f"SELECT * FROM ({scan_sql(files.tail, files.schema)})"
-        f" WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
-    )
+    tail = f"SELECT * FROM ({_log_sql(files)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
     return f"""
 WITH tail AS MATERIALIZED ({tail}),
 reset AS (SELECT max({_POSITION}) AS position FROM tail WHERE _op = 't'),
@@ -102,6 +183,15 @@ last AS (
 WHERE (SELECT position FROM reset) IS NULL AND NOT EXISTS (SELECT 1 FROM last AS tail WHERE {same_key})
 UNION ALL
 SELECT {columns} FROM last WHERE _op <> 'd'""".strip()
+
+
+def _log_sql(files: TableFiles) -> str:
+    """The change files and the copied rows of the hot log. Raises ValueError when those were not copied."""
+    if files.hot is None:
+        return scan_sql(files.tail, files.schema)
+    if files.hot_name is None:
+        raise ValueError("this table has rows in the hot log: give `copy_hot`'s result")
+    return f"{scan_sql(files.tail, files.schema)} UNION ALL BY NAME SELECT * FROM {files.hot_name}"
 
 
 def replay_sql(files: TableFiles) -> str:
@@ -125,7 +215,7 @@ WHERE op <> 'd' AND position > coalesce((SELECT max(position) FROM log WHERE _op
 
 def changes_sql(files: TableFiles) -> str:
     """A SELECT of the change log up to `files.lsn` (with `_op`, `_commit_lsn`, `_ordinal`, `_commit_ts`)."""
-    return f"SELECT * FROM ({scan_sql(files.tail, files.schema)}) WHERE _commit_lsn <= {files.lsn}"
+    return f"SELECT * FROM ({_log_sql(files)}) WHERE _commit_lsn <= {files.lsn}"
 
 
 def attach(
@@ -139,11 +229,12 @@ def attach(
     """One view per table in `schema` = its exact state at the watermark, plus the one-row view `_watermark`.
 
     With `changes=True` also `<table>__changes`, the change log up to the watermark. A table whose replication
-    stopped is attached as of the LSN where it stopped; `_watermark.stopped` names it.
+    stopped is attached as of the LSN where it stopped; `_watermark.stopped` names it. The rows of the hot log are
+    copied into tables of the schema `<schema>__hot`.
     """
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     for name, version in watermark.versions.items():
-        files = table_files(lake, name, version, watermark.lsn)
+        files = copy_hot(con, table_files(lake, name, version, watermark.lsn), f"{schema}__hot", name)
         con.execute(f"CREATE OR REPLACE VIEW {quote(schema)}.{quote(name)} AS {state_sql(files)}")
         if changes:
             log = changes_sql(whole_log(lake, name, version, files))
@@ -165,14 +256,15 @@ def read_current(lake: str | os.PathLike[str], table: str, watermark: Watermark)
         )
     files = table_files(lake, table, watermark.versions[table], watermark.lsn)
     with connect() as con:
-        return con.execute(state_sql(files)).to_arrow_table()
+        return con.execute(state_sql(copy_hot(con, files, "hot", table))).to_arrow_table()
 
 
 def read_changes(lake: str | os.PathLike[str], table: str, watermark: Watermark) -> pa.Table:
     """One table's change log up to the watermark, in order of commit."""
     version = watermark.versions[table]
-    files = whole_log(lake, table, version, table_files(lake, table, version, watermark.lsn))
+    files = table_files(lake, table, version, watermark.lsn)
     with connect() as con:
+        files = whole_log(lake, table, version, copy_hot(con, files, "hot", table))
         return con.execute(changes_sql(files) + " ORDER BY _commit_lsn, _ordinal").to_arrow_table()
 
 
@@ -193,18 +285,20 @@ def literal(text: str) -> str:
 
 def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, files: TableFiles) -> TableFiles:
     """The same table, read only from its change log from the beginning."""
-    changes = open_table(table_uri(lake, "changes", name), version.changes)
-    tail = tuple(data_files(changes)) if changes is not None else ()
-    return TableFiles(files.schema, files.key, (), tail, -1, files.lsn)
+    if version.hot is not None and files.hot is None:
+        version = watermark_at(lake, files.lsn).versions[name]  # as `table_files` does
+    tail = _listing(table_uri(lake, "changes", name), version.changes, version).above(-1)
+    return replace(files, base=(), tail=tail, folded_lsn=-1)
 
 
 def log_since(
     lake: str | os.PathLike[str], name: str, version: TableVersion, files: TableFiles, lsn: int
 ) -> TableFiles:
     """The same table, read only from the part of its change log that can hold rows after `lsn`."""
-    changes = open_table(table_uri(lake, "changes", name), version.changes)
-    tail = tuple(data_files(changes, above_lsn=lsn)) if changes is not None else ()
-    return TableFiles(files.schema, files.key, (), tail, lsn, files.lsn)
+    if version.hot is not None and files.hot is None:
+        version = watermark_at(lake, files.lsn).versions[name]  # as `table_files` does
+    tail = _listing(table_uri(lake, "changes", name), version.changes, version).above(lsn)
+    return replace(files, base=(), tail=tail, folded_lsn=lsn)
 
 
 def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:

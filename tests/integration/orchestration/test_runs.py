@@ -79,7 +79,7 @@ def test_the_sensor_asks_once_for_a_change_that_the_marts_do_not_have(
     home: Path, built_marts: BuiltMarts, ask: Ask
 ) -> None:
     mark = built_marts.watermark
-    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
+    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=1_500)}
     write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
 
     asked = ask(None)
@@ -325,7 +325,7 @@ def test_watermarks_differ_when_a_table_did(built_marts: BuiltMarts) -> None:
     from orchestration.graph.sensors import position_of
 
     mark = built_marts.watermark
-    moved = replace(mark, versions={**mark.versions, "orders": replace(mark.versions["orders"], changes=99)})
+    moved = replace(mark, versions={**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=1_500)})
 
     assert position_of(mark, {"orders"}) != position_of(moved, {"orders"})
     assert position_of(mark, {"products"}) == position_of(moved, {"products"})

@@ -59,6 +59,19 @@ def test_refreshed_tables_equal_a_full_run_of_the_same_sql(history: LakeHistory,
         assert _wrong(history, tmp_path) == {}
 
 
+def test_rows_that_are_only_in_the_hot_log_are_refreshed_too(history: LakeHistory, tmp_path: Path) -> None:
+    changes = RandomChanges(history.shop, random.Random(4), history.mark.commit_ts)
+    for _ in range(2):
+        for kind in _FEW:
+            changes.make(kind)
+        before = len(history.shop.rows["orders"])
+        history.commit_hot()
+
+        assert _wrong(history, tmp_path) == {}
+        with connect(transform_settings(tmp_path).state_path, read_only=True) as con:
+            assert con.execute("SELECT count(*) FROM main.fct_orders").fetchall() == [(before,)]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @given(

@@ -3,6 +3,7 @@
 import random
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -31,7 +33,7 @@ from warehouse.contract import load_contract
 from warehouse.lake.catalog import ensure_changes, ensure_current
 from warehouse.lake.commit import commit_rows
 from warehouse.lake.derived import read_derived, read_metadata
-from warehouse.lake.read import state_sql, table_files
+from warehouse.lake.read import copy_hot, state_sql, table_files
 from warehouse.lake.watermark import TableVersion
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
@@ -123,13 +125,16 @@ def test_spark_reads_base_and_tail_as_duckdb_does(spark: SparkSession, tmp_path:
             {"_op": op, "seller_id": key, "name": name, "_commit_lsn": lsn, "_ordinal": at, "_commit_ts": START}
             for op, key, name, lsn, at in tail
         ]
-        commit_rows(changes, pa.Table.from_pylist(rows, schema=table.changes_schema), 13, mode="overwrite")
+        log = pa.Table.from_pylist(rows, schema=table.changes_schema)
+        commit_rows(changes, log.filter(pc.field("_commit_lsn") < 13), 12, mode="overwrite")
         files = table_files(lake, "sellers", TableVersion(changes.version(), current.version(), folded_lsn=10), 13)
+        files = replace(files, hot=log.filter(pc.field("_commit_lsn") >= 13))
 
         found = sorted(tuple(row) for row in current_state(spark, files, ["seller_id", "name"]).collect())
 
         with duckdb.connect() as con:
-            expected = sorted(con.execute(f"SELECT seller_id, name FROM ({state_sql(files)})").fetchall())
+            query = state_sql(copy_hot(con, files, "hot", "sellers"))
+            expected = sorted(con.execute(f"SELECT seller_id, name FROM ({query})").fetchall())
         assert found == expected
         assert ("s2", "back") in found
         assert len(found) == (1 if truncation else 6)

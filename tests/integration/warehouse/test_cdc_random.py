@@ -19,7 +19,9 @@ from warehouse.lake.read import watermark_at, watermarks
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     """A lake that folds and compacts every few commits and spills transactions above 30 kB."""
     lab = CdcLab(postgres_server, tmp_path)
-    lab.start_thread(SOUK_CDC_SPILL_BYTES="30000", SOUK_CDC_FOLD_FILES="4", SOUK_CDC_FOLD_SECONDS="1")
+    lab.start_thread(
+        SOUK_CDC_SPILL_BYTES="30000", SOUK_CDC_FOLD_FILES="4", SOUK_CDC_FOLD_SECONDS="1", SOUK_CDC_FOLD_ROWS="20"
+    )
     lab.wait_watermark()
     yield lab
     lab.close()

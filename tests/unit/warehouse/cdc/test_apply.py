@@ -13,8 +13,7 @@ from warehouse.cdc.batch import Batch, Group
 from warehouse.cdc.columns import Layout, ValueRefused
 from warehouse.cdc.pgoutput import Relation
 from warehouse.contract import Table, parse_contract
-from warehouse.lake import commit
-from warehouse.lake.fold import compact
+from warehouse.lake import append, commit
 from warehouse.lake.read import latest_watermark, read_current
 from warehouse.lake.watermark import Source
 
@@ -112,24 +111,27 @@ def test_a_lake_in_a_folder_with_a_space_and_an_umlaut(tmp_path: Path) -> None:
     for name in TABLES:
         writer.snapshot_table(name, 10, [rows(TABLES[name], 1, 2)] if name == "lines" else [], first=True)
     mark = writer.publish_snapshot(10, {}, NOW)
-    compact(writer.states["lines"].changes)
+    changes = writer.states["lines"].changes
+    changes.join(list(changes.files.values()))
     assert sorted(read_current(writer.lake, "lines", mark)["line_id"].to_pylist()) == [1, 2]
 
 
 def test_everything_a_watermark_rests_on_is_synced(writer: LakeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compaction's commit lies below the next batch's: it must be on the disk before a watermark names that one."""
-    synced: set[str] = set()
-    monkeypatch.setattr(commit, "sync", lambda path: synced.add(f"{path.parent.name}/{path.name}"))
-    changes = writer.states["lines"].changes
-    for _ in range(60):
-        before = changes.version()
-        commit.commit_rows(changes, TABLES["lines"].changes_schema.empty_table(), None)
-        commit.sync_since(changes, before)
-    compact(changes)
+    """Data, log entries and checkpoints, a join's included: its commit lies below the next batch's."""
+    synced: set[int] = set()
+    for module in (append, commit):
+        monkeypatch.setattr(module, "sync", lambda path: synced.add(path.stat().st_ino))
+    table, changes = TABLES["lines"], writer.states["lines"].changes
     folder = Path(writer.lake) / "changes" / "lines"
-    checkpoints = [f"_delta_log/{path.name}" for path in (folder / "_delta_log").glob("*checkpoint*")]
-    assert len(checkpoints) == 2
-    assert {f"_delta_log/{changes.version():020d}.json", *checkpoints} <= synced
+    before = set(folder.rglob("*"))
+    for number in range(60):
+        log = rows(table, number).append_column("_commit_lsn", [[20 + number]])
+        changes.write([log], log.schema, 20 + number)
+    changes.join(list(changes.files.values()))
+    made = set(folder.rglob("*")) - before
+    assert sum("checkpoint" in path.name for path in made) == 2
+    assert sum(path.suffix == ".parquet" for path in made) == 60 + 1 + 1
+    assert {path.stat().st_ino for path in [*made, folder, folder / "_delta_log"]} <= synced
 
 
 SEPARATORS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
