@@ -272,8 +272,10 @@ class LakeWriter:
         hit("cdc.mid_tables")
 
     def _fold_rows(self, state: TableState, segment: Segment, end: int) -> None:
-        rows = fit(pa.Table.from_batches(segment.read(state.table.name, end)), state.table.changes_schema)
-        rows = rows.filter(pc.greater(rows["_commit_lsn"], state.lsn))
+        rows = pa.Table.from_batches(segment.read(state.table.name, end)).combine_chunks()
+        rows = fit(rows, state.table.changes_schema)
+        if state.lsn > segment.lsn:  # a fold that was broken off has written some of them
+            rows = rows.filter(pc.greater(rows["_commit_lsn"], state.lsn))
         if rows.num_rows:
             self._commit(state, [rows], end)
 

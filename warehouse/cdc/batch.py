@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, truncate_row
+from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, longs, truncate_row
 
 _FEW_ROWS = 48
 _DECODED_AT_ONCE = 32 * 1024  # the decoder needs some ten times the bytes of what it decodes
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
@@ -45,9 +47,9 @@ class Transactions:
         index = [bisect_right(self.first_seq, seq // 2) - 1 for seq in seqs]
         ordinals = [seq - 2 * self.first_seq[at] for seq, at in zip(seqs, index, strict=True)]
         return {
-            "_commit_lsn": pa.array([self.end_lsn[at] for at in index], pa.int64()),
-            "_ordinal": pa.array(ordinals, pa.int64()),
-            "_commit_ts": pa.array([self.commit_ts[at] for at in index], _TIMESTAMP),
+            "_commit_lsn": longs([self.end_lsn[at] for at in index]),
+            "_ordinal": longs(ordinals),
+            "_commit_ts": longs([(self.commit_ts[at] - _EPOCH) // _MICROSECOND for at in index], _TIMESTAMP),
         }
 
     def _many(self, rows: pa.ChunkedArray) -> dict[str, pa.Array]:
