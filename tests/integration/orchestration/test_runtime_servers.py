@@ -130,6 +130,7 @@ def test_the_session_redis_is_flushed_for_a_module(redis_server: RedisHarness, r
         assert client.dbsize() == 0
 
 
+@pytest.mark.slow
 def test_the_doctor_names_a_table_whose_updates_postgres_refuses(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ def test_a_text_with_any_line_separator_is_one_line_of_the_delta_log(tmp_path: P
     assert read_current(writer.lake, "things", mark).column("name").to_pylist() == [title]
 
 
+@pytest.mark.slow
 def test_every_character_goes_through_a_commit_of_one_row(tmp_path: Path) -> None:
     everything = "".join(map(chr, [*range(1, 0xD800), *range(0xE000, 0x110000)]))
     writer = open_writer(tmp_path)
