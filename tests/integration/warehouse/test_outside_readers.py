@@ -3,8 +3,10 @@
 Spark's is with the other tests of Spark.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +14,15 @@ import pytest
 from duckdb import DuckDBPyConnection as DuckDB
 
 from tests.harness.cdc import lab_contract
-from tests.harness.outside import History, assert_equals_postgres, in_order, rows_of_arrow, run_program, two_states
+from tests.harness.outside import (
+    History,
+    assert_equals_postgres,
+    in_order,
+    in_postgres,
+    rows_of_arrow,
+    run_program,
+    two_states,
+)
 from tests.harness.postgres import PostgresHarness
 from warehouse.contract import parse_contract
 from warehouse.lake.lsn import format_lsn
@@ -153,3 +163,28 @@ def test_a_query_that_does_more_than_read_the_views_is_refused(views: DuckDB, qu
 def test_a_query_that_reads_the_views_is_not(views: DuckDB, query: str, tables: set[str]) -> None:
     assert tables_read(views, query) == tables
     views.execute(query).fetchall()
+
+
+@pytest.mark.slow
+def test_what_is_not_in_delta_yet_is_in_the_answers_of_as_of_only(
+    postgres_server: PostgresHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside readers stay exact at their own, older watermark."""
+    with two_states(postgres_server, tmp_path) as history:
+        lab = history.lab
+        lab.start_thread(SOUK_CDC_FOLD_SECONDS="600")
+        lab.wait_state("streaming")
+        position = lab.watermark().lsn
+        lab.execute("insert into lines (thing_id, quantity) select thing_id, 3 from things limit 5")
+        rows = in_postgres(lab, lab.contract.by_name["lines"])
+        deadline = time.monotonic() + 30
+        while (mark := lab.watermark()).versions["lines"].changed_lsn <= position:
+            assert time.monotonic() < deadline, lab.tail()
+            time.sleep(0.05)
+        names = run_program("Polars", tmp_path, monkeypatch)
+
+        with open_views(lab.lake, watermark_as_of(lab.lake, mark.lsn), lab.contract) as con:
+            assert in_order(con.execute("SELECT line_id, thing_id, quantity, created_at FROM lines").fetchall()) == rows
+        assert names["watermark"]()["lsn"] < mark.lsn
+        assert len(rows) == 12
+        assert_equals_postgres(names, history, lambda frame: in_order(frame.rows()))
