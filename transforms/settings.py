@@ -27,6 +27,11 @@ class TransformSettings(Places):
     """Heap of Spark's driver."""
 
     @property
+    def days_folder(self) -> Path:
+        """The facts' files by day: one folder per fact."""
+        return self.marts_path.parent / "days"
+
+    @property
     def build_folder(self) -> Path:
         """Private to the one running build; on the same file system as the published file, so that the rename is
         atomic."""

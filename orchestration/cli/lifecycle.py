@@ -55,6 +55,7 @@ def status(
     lagBytes and lagSeconds say how far the lake is behind Postgres, by Postgres' own log; cdc.tables has the same for
     each table, and cdc is not healthy while one is stopped. cdc.snapshots counts how often every table was copied.
     asOf is the moment of the orders the marts were built from.
+    alerts.open names failed runs, failed checks and tables older than their readers' tier allows.
     """
     with problems_as_sentences():
         chosen = settings()
@@ -94,6 +95,7 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
         f"marts  {marts['path']}  "
         + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does")
         + (f", {marts['lagSeconds']} s behind the lake" if marts["lagSeconds"] else ""),
+        *(f"alert  {alert['subject']} since {alert['at']}: {alert['message']}" for alert in _alerts(document)),
     ]
 
 
@@ -120,6 +122,11 @@ def _cdc_lines(cdc: Section) -> list[str]:
 
 def _seconds(value: object) -> str:
     return "unknown" if value is None else f"{value} s"
+
+
+def _alerts(document: dict[str, Section]) -> list[dict[str, object]]:
+    found = document["alerts"]["open"]
+    return found if isinstance(found, list) else []
 
 
 def _without_password(address: str) -> str:

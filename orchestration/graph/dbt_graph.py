@@ -4,14 +4,18 @@ It needs neither dbt nor a manifest, so Dagster loads on a machine where nothing
 manifest that dbt writes.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
+from hashlib import sha256
 from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # the wheel has no types
+
+from orchestration.graph.code_version import version_of
 
 _REF = re.compile(r"ref\(\s*'(\w+)'\s*\)")
 _MACRO = re.compile(r"\{%-?\s*macro\s+(\w+)\(.*?endmacro", re.DOTALL)
@@ -25,15 +29,18 @@ GROUPS = {"staging": "transforms", "intermediate": "transforms", "marts": "trans
 class DbtModel:
     """One model.
 
-    `layer`: its folder. `parents`: the models, tables of the lake, Spark's included, that it reads. `tested`: whether
-    dbt has data tests on it.
+    `layer`: its folder, `consumer`: the folder in it ("" when there is none). `parents`: the models and tables of the
+    lake, Spark's included, that it reads. `tested`: whether dbt has data tests on it. `version`: a hash of its SQL, its
+    yml entry and the macros.
     """
 
     name: str
     layer: str
+    consumer: str
     description: str
     parents: tuple[str, ...]
     tested: bool
+    version: str
 
     @property
     def group(self) -> str:
@@ -44,19 +51,24 @@ class DbtModel:
 def read_project(project: Path) -> tuple[DbtModel, ...]:
     """Every model of a dbt project, parents before children."""
     described = {str(entry["name"]): entry for entry in _yaml_models(project / "models")}
-    macros = _macro_reads(project / "macros")
+    macros, written = _macro_reads(project / "macros"), version_of(project / "macros")
     found = []
     for path in sorted((project / "models").rglob("*.sql"), key=lambda path: path.stem):
         text = path.read_text(encoding="utf-8")
         tables = [table for source, table in _SOURCE.findall(text) if source in _ASSETS]
         entry = described.get(path.stem, {})
+        layer, *folders = path.relative_to(project / "models").parts[:-1]
         found.append(
             DbtModel(
                 name=path.stem,
-                layer=path.relative_to(project / "models").parts[0],
+                layer=layer,
+                consumer=folders[0] if folders else "",
                 description=" ".join(str(entry.get("description") or "").split()),
                 parents=tuple(sorted({*_REF.findall(text), *tables, *_read_by_macros(text, macros)} - {path.stem})),
                 tested=_tested(entry),
+                version=sha256(
+                    f"{text}\n{json.dumps(entry, sort_keys=True, default=str)}\n{written}".encode()
+                ).hexdigest()[:12],
             )
         )
     by_name = {model.name: model for model in found}

@@ -1,7 +1,7 @@
 """Runs whose process has ended.
 
-Dagster's run monitoring does not support the launcher used on one machine, so such a run would stay "started". With one
-run at a time, it would block every later run.
+Dagster's run monitoring does not support the launcher used on one machine, so such a run would stay "started" and block
+every later run of its queue.
 """
 
 from typing import TYPE_CHECKING

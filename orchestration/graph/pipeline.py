@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.queues import DATA, at_work
 from orchestration.graph.run_progress import RunProgress, failed_steps, step_seconds
 from warehouse.command import Json, program
 
@@ -99,16 +100,11 @@ def open_instance() -> "dg.DagsterInstance":
 
 
 def _wait_for_others(instance: "dg.DagsterInstance") -> None:
-    """Wait for other runs, as Dagster's queue does: two runs would build the marts and train at once."""
-    import dagster as dg
-
-    busy = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    )
+    """Wait for other runs that make tables, as Dagster's queue does. A run that only trains is not waited for."""
     told = False
     while True:
         fail_dead_runs(instance)
-        runs = instance.get_runs(busy, limit=1)
+        runs = at_work(instance, DATA)
         if not runs:
             return
         if not told:

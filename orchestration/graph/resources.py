@@ -1,8 +1,11 @@
 """The settings of each package for assets, checks and sensors; read when a step runs, never at import."""
 
+from pathlib import Path
+
 from dagster import ConfigurableResource
 
 from features.settings import FeatureSettings
+from orchestration.alert_log import ALERTS
 from orchestration.settings import load_settings
 from training.settings import TrainingSettings
 from transforms.settings import TransformSettings
@@ -34,6 +37,11 @@ class Platform(ConfigurableResource[None]):
     def serving_url(self) -> str | None:
         """Base URL of the recommender; None when it is not configured."""
         return load_settings().serving_url
+
+    @property
+    def alert_path(self) -> Path:
+        """The file of alerts."""
+        return load_settings().home / ALERTS
 
     def contract(self) -> Contract:
         """The published tables."""

@@ -9,6 +9,7 @@ from features.published import published, watermark
 from orchestration.graph.assets.lake import lake_tables
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.queues import DATA, at_work
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import refresh
 from transforms.incremental.follow import read_report
@@ -20,12 +21,6 @@ _SECONDS = 30
 _FEATURES_AGE = timedelta(minutes=15)
 _REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
-_BUSY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.sensor(
@@ -48,8 +43,8 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
         return dg.SkipReason("no table that the marts read has changed")
     if marts_follow(platform) and datetime.now(UTC) - features_built_at(platform) < _FEATURES_AGE:
         return dg.SkipReason("refreshes keep the marts fresh, and the features are young")
-    if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
-        return dg.SkipReason("a run is at work; the change waits for it")
+    if at_work(context.instance, DATA, queued=True):
+        return dg.SkipReason("a run that makes tables is at work; the change waits for it")
     context.update_cursor(position)
     return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
 
@@ -67,8 +62,8 @@ def behaviour_landed(context: dg.SensorEvaluationContext, platform: Platform) ->
         return dg.SkipReason("no behaviour event has landed since")
     if built_at(platform) is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
-    if context.instance.get_runs_count(dg.RunsFilter(statuses=_BUSY)):
-        return dg.SkipReason("a run is at work; the events wait for it")
+    if at_work(context.instance, DATA, queued=True):
+        return dg.SkipReason("a run that makes tables is at work; the events wait for it")
     context.update_cursor(str(landed))
     return dg.RunRequest(run_key=f"behaviour:{landed}", tags={"souk/behaviour": str(landed)})
 

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestration.alert_log import ALERTS, AlertLog
 from orchestration.runtime.health import (
     HEARTBEAT_SECONDS,
     Check,
@@ -25,7 +27,7 @@ Section = dict[str, object]
 
 
 def status_of(machine: Machine | None) -> dict[str, Section]:
-    """One section per service, plus `lake`, `behaviour` and `marts`.
+    """One section per service, plus `lake`, `behaviour`, `marts` and `alerts`.
 
     Before the first start every service is unhealthy and every value is null.
     """
@@ -36,6 +38,7 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             "lake": _NO_LAKE,
             "behaviour": _NO_BEHAVIOUR,
             "marts": {**_section("marts", None, None, Health(False, "never started")), **_NO_MARTS},
+            "alerts": {"path": None, "open": []},
         }
     addresses, checks = _addresses(machine), _checks(machine)
     pids = {name: _pid(machine, name) for name in _SERVICES}
@@ -51,7 +54,8 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
                 section["detail"] = _why(record, str(section["detail"]))
         services["cdc"] |= cdc_status(machine)
         shown = {"lake": lake.result(), "behaviour": behaviour.result()}
-        return {**services, **shown, "marts": {**services["marts"], **marts.result()}}
+        made = {"marts": {**services["marts"], **marts.result()}, "alerts": alerts_status(machine)}
+        return {**services, **shown, **made}
 
 
 _SERVICES = (
@@ -234,6 +238,12 @@ def marts_status(machine: Machine) -> Section:
         "refreshes": reported.get("refreshes"),
         "needsBuild": reported.get("needsBuild") if alive else None,
     }
+
+
+def alerts_status(machine: Machine) -> Section:
+    """Failed runs, failed checks and stale tables that nothing has resolved; the file holds the resolved ones too."""
+    log = AlertLog(machine.layout.home / ALERTS)
+    return {"path": str(log.path), "open": [asdict(alert) for alert in log.open()]}
 
 
 def _as_of(path: Path) -> str | None:

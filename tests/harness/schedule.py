@@ -19,6 +19,8 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/transforms/test_build.py",
         "tests/integration/transforms/test_behaviour.py",
         "tests/integration/transforms/test_incremental.py",
+        "tests/integration/transforms/test_days.py",
+        "tests/integration/orchestration/test_freshness.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
         "tests/integration/api/pages/test_seller.py",

@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+from orchestration.graph.code_version import version_of
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
+from orchestration.settings import ROOT
 from warehouse.lake.behaviour import events_landed
 
 
@@ -14,6 +16,7 @@ from warehouse.lake.behaviour import events_landed
     kinds={"deltalake", "redis"},
     tags={"layer": "lake"},
     description="What shoppers looked at and did, each event once. Written by the events process, never by a run.",
+    code_version=version_of(ROOT / "warehouse/events", ROOT / "warehouse/lake/behaviour.py"),
 )
 def behaviour_events(platform: Platform) -> Materialized:
     """Count the events; they have a position of their own, not the watermark's."""

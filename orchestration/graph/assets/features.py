@@ -5,8 +5,12 @@ dbt's feature tables, which hold the history, are in assets/transforms.py.
 
 import dagster as dg
 
+from orchestration.graph.code_version import version_of
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.resources import Platform
+from orchestration.graph.retries import TWICE
+from orchestration.graph.tiers import made_nightly
+from orchestration.settings import ROOT
 
 
 @dg.asset(
@@ -15,6 +19,9 @@ from orchestration.graph.resources import Platform
     owners=["team:ml"],
     kinds={"feast", "redis"},
     tags={"layer": "online"},
+    retry_policy=TWICE,
+    freshness_policy=made_nightly(),
+    code_version=version_of(ROOT / "features"),
 )
 def online_features(platform: Platform) -> Materialized:
     """The newest rows of every shopper and of the shop in Redis, and the feature views in Feast's registry."""

@@ -5,8 +5,13 @@ One run fits the models, evaluates them, writes the bundle, registers it, and pr
 
 import dagster as dg
 
+from orchestration.graph.automation import TRAINED_NIGHTLY
+from orchestration.graph.code_version import version_of
 from orchestration.graph.metadata import Materialized, Metadata
+from orchestration.graph.queues import LAST, leave_data_queue
 from orchestration.graph.resources import Platform
+from orchestration.graph.tiers import made_nightly
+from orchestration.settings import ROOT
 
 
 @dg.asset(
@@ -22,8 +27,12 @@ from orchestration.graph.resources import Platform
     owners=["team:ml"],
     kinds={"pytorch", "mlflow"},
     tags={"layer": "model"},
+    op_tags=LAST,
+    automation_condition=TRAINED_NIGHTLY,
+    freshness_policy=made_nightly(),
+    code_version=version_of(ROOT / "training"),
 )
-def recommender(platform: Platform) -> Materialized:
+def recommender(context: dg.AssetExecutionContext, platform: Platform) -> Materialized:
     """A model bundle under $SOUK_HOME/models and its MLflow run, fitted on the current marts and features."""
     from training.data.datasets import TooFewPurchases
     from training.data.readers import (
@@ -31,6 +40,7 @@ def recommender(platform: Platform) -> Materialized:
     )
     from training.recommender.training_run import run
 
+    leave_data_queue(context.instance, context.run.run_id)
     settings = platform.training
     try:
         done = run(read_inputs(settings), settings)

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from orchestration.graph.code_version import version_of
 from orchestration.graph.dbt_graph import DbtModel, read_project
 from orchestration.graph.dbt_results import CHECK, REFRESHED, build_events, failed_checks, refreshed_marts
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.recorded import recorded_watermark
 from orchestration.graph.resources import Platform
+from orchestration.graph.retries import TWICE
+from orchestration.graph.tiers import freshness_of, made_nightly
+from orchestration.settings import ROOT
 from transforms.errors import BuildFailed
 from transforms.marts import build
 from transforms.settings import TransformSettings
@@ -32,6 +36,8 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
         kinds={"dbt", "duckdb"},
         tags={"layer": model.layer},
         description=model.description or None,
+        freshness_policy=freshness_of(model),
+        code_version=model.version,
     )
 
 
@@ -46,9 +52,12 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
             kinds={"spark", "deltalake"},
             tags={"layer": "derived"},
             description=text,
+            freshness_policy=made_nightly(),
+            code_version=version_of(ROOT / "transforms/spark"),
         )
         for name, text in _SPARK.items()
     ],
+    retry_policy=TWICE,
 )
 def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized]:
     """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
@@ -79,14 +88,16 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
             for name in sorted(refreshed_marts(MODELS))
         ),
     ],
+    can_subset=True,
 )
 def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized | dg.AssetCheckResult]:
     """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish
-    nothing."""
+    nothing. A run that selects a part of the models builds all and reports that part."""
     settings = platform.transforms
+    reported = [model for model in MODELS if dg.AssetKey(model.name) in context.selected_asset_keys]
     try:
         built = build(settings, recorded_watermark(context.instance, platform))
     except BuildFailed:
-        yield from failed_checks(MODELS, settings.dbt_target)
+        yield from failed_checks(reported, settings.dbt_target)
         raise
-    yield from build_events(MODELS, built, settings.dbt_target)
+    yield from build_events(reported, built, settings.dbt_target)

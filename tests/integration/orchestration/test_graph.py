@@ -14,7 +14,7 @@ from tests.harness.processes import ROOT
 from transforms.dbt_project import parse_manifest
 from transforms.settings import TransformSettings
 
-ARROW = ("warehouse", "transforms", "features", "training", "serving")
+ARROW = ("warehouse", "transforms", "days", "features", "training", "serving")
 
 
 def test_every_asset_says_who_owns_it_and_what_it_is() -> None:
@@ -26,6 +26,7 @@ def test_every_asset_says_who_owns_it_and_what_it_is() -> None:
         assert node.group_name in ARROW, f"{name} is in group {node.group_name}: choose one of ARROW, or add it there"
         assert node.description, f"{name} has no description: give its function a docstring"
         assert node.kinds, f"{name} has no kinds: name what makes it, kinds={{'duckdb'}}"
+        assert node.code_version, f"{name} has no code version: code_version=version_of(its package)"
 
 
 def test_every_check_says_what_it_compares() -> None:

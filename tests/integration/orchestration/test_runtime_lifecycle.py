@@ -236,7 +236,8 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
         *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
         *("dagster", "mlflow", "dashboard"),
     )
-    assert [name for name in status if name not in {"lake", "behaviour"}] == list(services)
+    assert [name for name in status if name not in {"lake", "behaviour", "alerts"}] == list(services)
+    assert status["alerts"] == {"path": None, "open": []}
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
     replication = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
     assert [status["cdc"][key] for key in replication] == [None] * len(replication)

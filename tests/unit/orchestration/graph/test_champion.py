@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.graph.assets.training import recommender
 from orchestration.graph.champion import Champion, Judged, confirm_champion, judged_champion
+from orchestration.graph.queues import DATA, QUEUE, TRAINING
 from orchestration.graph.resources import Platform
 from training.data import readers
 from training.data.datasets import TooFewPurchases
@@ -37,6 +38,12 @@ def test_a_young_shop_goes_on_without_a_model(monkeypatch: pytest.MonkeyPatch) -
         raise TooFewPurchases("lake: no validation case")
 
     monkeypatch.setattr(readers, "read_inputs", too_few)
-    made = recommender(Platform())
-    assert isinstance(made, dg.MaterializeResult)
-    assert made.metadata == {"promoted": False, "reason": "lake: no validation case"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize([recommender], instance=instance, resources={"platform": Platform()}, tags={QUEUE: DATA})
+        run = instance.get_run_by_id(done.run_id)
+
+    [made] = done.asset_materializations_for_node("recommender")
+    figures = {name: value.value for name, value in made.metadata.items()}
+    assert figures == {"promoted": False, "reason": "lake: no validation case"}
+    assert run is not None
+    assert run.tags[QUEUE] == TRAINING  # from the step's begin on, a refresh does not wait for this run

@@ -1,0 +1,233 @@
+"""What Dagster keeps in Postgres and whom it starts: the queues and the retention of the configuration that `souk up`
+writes, on a real server."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+
+from orchestration.alert_log import AlertLog
+from orchestration.graph.alerts import alerts_after
+from orchestration.graph.queues import DATA, QUEUE, TRAINING, at_work, leave_data_queue
+from orchestration.graph.retention import Retention, prune, retention
+from orchestration.graph.schedules import everything, rebuild, refresh
+from orchestration.runtime.dagster_home import write_dagster_home
+from tests.harness.postgres import PostgresHarness
+
+LATER = timedelta(days=30)
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("souk"), "__repository__"), "any")
+
+
+@pytest.fixture(scope="module")
+def storage_url(postgres_server: PostgresHarness) -> Iterator[str]:
+    name = postgres_server.fresh_database(None)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def configured(storage_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """The instance of the configuration that `souk up` writes."""
+    home = tmp_path_factory.mktemp("dagster")
+    write_dagster_home(home, 1)
+    os.environ["DAGSTER_DATABASE_URL"] = storage_url
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+    del os.environ["DAGSTER_DATABASE_URL"]
+
+
+@pytest.fixture
+def instance(configured: dg.DagsterInstance) -> dg.DagsterInstance:
+    """The same, empty."""
+    configured.wipe()
+    return configured
+
+
+def queue(instance: dg.DagsterInstance, queue: str | None, status: dg.DagsterRunStatus) -> str:
+    """A run of a queue in a state; returns its id."""
+    tags = {QUEUE: queue} if queue else {}
+    run = dg.DagsterRun(job_name="any", run_id=str(uuid4()), status=status, tags=tags, remote_job_origin=ORIGIN)
+    return instance.add_run(run).run_id
+
+
+def next_runs(instance: dg.DagsterInstance) -> list[str]:
+    """The runs that Dagster's coordinator would start now."""
+    daemon = QueuedRunCoordinatorDaemon(interval_seconds=1)
+    found = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)  # noqa: SLF001 - what its loop calls
+    return [run.run_id for run in found]
+
+
+def test_a_refresh_starts_while_training_runs_and_not_while_tables_are_made(instance: dg.DagsterInstance) -> None:
+    training = queue(instance, TRAINING, dg.DagsterRunStatus.STARTED)
+    first = queue(instance, DATA, dg.DagsterRunStatus.QUEUED)
+    second = queue(instance, DATA, dg.DagsterRunStatus.QUEUED)
+    trains_too = queue(instance, TRAINING, dg.DagsterRunStatus.QUEUED)
+
+    assert next_runs(instance) == [first]
+    assert [run.run_id for run in at_work(instance, TRAINING)] == [training]
+    assert {run.run_id for run in at_work(instance, DATA, queued=True)} == {first, second}
+    assert trains_too not in next_runs(instance)
+
+
+def test_a_run_that_begins_to_train_lets_the_refresh_begin(instance: dg.DagsterInstance) -> None:
+    whole = queue(instance, DATA, dg.DagsterRunStatus.STARTED)
+    waiting = queue(instance, DATA, dg.DagsterRunStatus.QUEUED)
+    assert next_runs(instance) == []
+
+    leave_data_queue(instance, whole)
+
+    assert next_runs(instance) == [waiting]
+
+
+def test_a_run_without_a_queue_counts_as_data(instance: dg.DagsterInstance) -> None:
+    unnamed = queue(instance, None, dg.DagsterRunStatus.STARTED)
+
+    assert [run.run_id for run in at_work(instance, DATA)] == [unnamed]
+
+
+def test_every_job_that_makes_tables_is_in_the_data_queue() -> None:
+    assert [(job.tags or {})[QUEUE] for job in (everything, refresh, rebuild)] == [DATA] * 3
+
+
+def test_a_killed_run_is_started_once_more_and_a_failed_step_is_not(instance: dg.DagsterInstance) -> None:
+    assert instance.run_retries_enabled
+    assert instance.run_retries_max_retries == 1
+    assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+@dg.asset
+def made() -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={"figure": 7})
+
+
+@dg.asset_check(asset="made")
+def holds() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.op
+def breaks() -> None:
+    raise ValueError("out of paper")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def broken() -> None:
+    breaks()
+
+
+ONE = dg.Definitions(
+    assets=[made], asset_checks=[holds], jobs=[dg.define_asset_job("one", executor_def=dg.in_process_executor)]
+)
+
+
+def run_one(instance: dg.DagsterInstance) -> str:
+    return ONE.resolve_job_def("one").execute_in_process(instance=instance).run_id
+
+
+def counts(url: str) -> dict[str, int]:
+    """Rows of the tables that grow with every run."""
+    with psycopg.connect(url) as connection:
+        return {
+            table: int(str(row[0]))
+            for table in ("runs", "event_logs", "asset_check_executions")
+            if (row := connection.execute(f"SELECT count(*) FROM {table}").fetchone())
+        }
+
+
+def test_old_runs_their_events_and_check_results_go(instance: dg.DagsterInstance, storage_url: str) -> None:
+    old, newest = run_one(instance), run_one(instance)
+    events = len(instance.all_logs(old))
+
+    done = prune(instance, Retention(), datetime.now(UTC) + LATER)
+
+    assert (done.runs, done.events, done.checks) == (1, events, 1)
+    assert [run.run_id for run in instance.get_runs()] == [newest]
+    assert counts(storage_url)["asset_check_executions"] == 1
+    assert prune(instance, Retention(), datetime.now(UTC) + LATER).runs == 0
+
+
+def test_the_newest_successes_are_kept_whatever_their_rate(instance: dg.DagsterInstance) -> None:
+    runs = [queue(instance, DATA, dg.DagsterRunStatus.SUCCESS) for _ in range(4)]
+
+    done = prune(instance, Retention(successes=2))
+
+    assert done.runs == 2
+    assert {run.run_id for run in instance.get_runs()} == set(runs[2:])
+
+
+def test_what_the_newest_state_is_read_from_stays(instance: dg.DagsterInstance) -> None:
+    """The run that made the asset last is old and not the newest of its job: its result stays, its steps go."""
+    made_it = run_one(instance)
+    other = dg.DagsterRun(job_name="one", run_id=str(uuid4()), status=dg.DagsterRunStatus.SUCCESS)
+    instance.add_run(other)
+
+    done = prune(instance, Retention(), datetime.now(UTC) + LATER)
+
+    event = instance.get_latest_materialization_event(dg.AssetKey("made"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["figure"].value == 7
+    assert (done.runs, event.run_id) == (0, made_it)
+    kinds = {
+        entry.get_dagster_event().event_type_value for entry in instance.all_logs(made_it) if entry.is_dagster_event
+    }
+    assert kinds == {"PIPELINE_START", "ASSET_MATERIALIZATION", "ASSET_CHECK_EVALUATION", "PIPELINE_SUCCESS"}
+
+
+def test_old_events_without_a_run_go_except_the_newest(instance: dg.DagsterInstance, storage_url: str) -> None:
+    for _ in range(3):
+        instance.report_runless_asset_event(dg.AssetMaterialization("made", metadata={"figure": 1}))
+
+    done = prune(instance, Retention(), datetime.now(UTC) + LATER)
+
+    assert done.events == 2
+    assert counts(storage_url)["event_logs"] == 1
+    assert instance.get_latest_materialization_event(dg.AssetKey("made")) is not None
+
+
+def test_recent_runs_are_kept(instance: dg.DagsterInstance) -> None:
+    """The control of the tests above."""
+    for _ in range(2):
+        queue(instance, DATA, dg.DagsterRunStatus.SUCCESS)
+
+    assert prune(instance, Retention()).runs == 0
+    assert len(instance.get_runs()) == 2
+
+
+def test_the_scheduled_job_deletes(instance: dg.DagsterInstance) -> None:
+    assert retention.execute_in_process(instance=instance).success
+
+
+def test_a_failed_run_is_an_alert_until_the_job_succeeds(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    log = AlertLog(tmp_path / "alerts.jsonl")
+    broken.execute_in_process(instance=instance, raise_on_error=False)
+    position, found = alerts_after(instance, 0)
+    log.append(found)
+    [alert] = log.open()
+
+    assert (alert.kind, alert.subject) == ("run_failed", "broken")
+    assert "breaks: ValueError: out of paper" in alert.message
+    assert log.append(alerts_after(instance, position)[1]) == []
+
+
+def test_a_failed_check_is_an_alert_and_ends_when_it_passes(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    log = AlertLog(tmp_path / "alerts.jsonl")
+    for passed in (False, True):
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(asset_key=dg.AssetKey("made"), check_name="holds", passed=passed, metadata={})
+        )
+
+    new = log.append(alerts_after(instance, 0)[1])
+
+    assert [(alert.kind, alert.subject, alert.resolved) for alert in new] == [
+        ("check_failed", "made:holds", False),
+        ("check_failed", "made:holds", True),
+    ]
+    assert log.open() == []
