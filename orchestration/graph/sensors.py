@@ -53,10 +53,10 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
     job=refresh,
     minimum_interval_seconds=_BEHAVIOUR_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Refresh when behaviour events have landed, at most every few minutes.",
+    description="Build marts and features in full when behaviour events have landed, at most every few minutes.",
 )
 def behaviour_landed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Shoppers browse all the time, so this has a pace of its own; an order refreshes at once, events included."""
+    """Shoppers browse all the time, so this has a pace of its own: refreshes by key do not read the events."""
     landed = events_landed(platform.warehouse.lake_uri)
     if landed == int(context.cursor or 0):
         return dg.SkipReason("no behaviour event has landed since")
