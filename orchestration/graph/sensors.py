@@ -21,6 +21,8 @@ _SECONDS = 30
 _FEATURES_AGE = timedelta(minutes=15)
 _REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
+# A build for events waits so many times the seconds of the last one: it takes at most a tenth of the time.
+_REST = 9
 
 
 @dg.sensor(
@@ -60,12 +62,25 @@ def behaviour_landed(context: dg.SensorEvaluationContext, platform: Platform) ->
     landed = events_landed(platform.warehouse.lake_uri)
     if landed == int(context.cursor or 0):
         return dg.SkipReason("no behaviour event has landed since")
+    if rests(context.instance):
+        return dg.SkipReason("the last build has ended lately for the time that it took")
     if built_at(platform) is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
     if at_work(context.instance, DATA, queued=True):
         return dg.SkipReason("a run that makes tables is at work; the events wait for it")
     context.update_cursor(str(landed))
     return dg.RunRequest(run_key=f"behaviour:{landed}", tags={"souk/behaviour": str(landed)})
+
+
+def rests(instance: dg.DagsterInstance) -> bool:
+    """Whether the last build ended less than nine times its own seconds ago."""
+    done = instance.get_run_records(
+        dg.RunsFilter(job_name=refresh.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
+    )
+    began, ended = (done[0].start_time, done[0].end_time) if done else (None, None)
+    if began is None or ended is None:
+        return False
+    return datetime.now(UTC).timestamp() - ended < _REST * (ended - began)
 
 
 def built_at(platform: Platform) -> Watermark | None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -18,7 +19,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration.graph import pipeline
+from orchestration.graph import pipeline, sensors
 from orchestration.graph.checks.transforms import compare_totals
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import read_outcomes
@@ -132,6 +133,23 @@ def test_the_sensor_leaves_the_marts_to_refreshes_by_key_while_those_follow(
     report("following", now)
     os.utime(features, (0, 0))
     assert isinstance(ask(None), dg.RunRequest)
+
+
+def test_builds_for_events_take_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dg.op
+    def build() -> None:
+        time.sleep(0.2)
+
+    @dg.job(name="refresh")
+    def refresh() -> None:
+        build()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not sensors.rests(instance)
+        assert refresh.execute_in_process(instance=instance).success
+        assert sensors.rests(instance)
+        monkeypatch.setattr(sensors, "_REST", 0)
+        assert not sensors.rests(instance)
 
 
 def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:

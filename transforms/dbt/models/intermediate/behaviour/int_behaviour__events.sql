@@ -1,10 +1,13 @@
 -- A session ends after 30 minutes without an event, at midnight UTC, and where another campaign begins. The first two split
--- a visitor's events into spans; a campaign splits a span where it differs from the last one named in it.
+-- a visitor's events into spans; a campaign splits a span where it differs from the last one named in it. The windows sort
+-- the few columns they need; the others join at the end.
 with known as (
 
     select
-        event.*,
-        coalesce(event.user_id, visitor.user_id) as known_user_id,
+        event.event_key,
+        event.occurred_at,
+        event.campaign,
+        coalesce(event.user_id, visitor.user_id) as user_id,
         coalesce(
             'user:' || coalesce(event.user_id, visitor.user_id),
             'session:' || event.session_key,
@@ -18,8 +21,17 @@ with known as (
 
 timed as (
 
-    select *, lag(occurred_at) over (partition by visitor_id order by occurred_at, event_key) as previous_at
+    select
+        *,
+        lag(occurred_at) over earlier as previous_at,
+        last_value(campaign ignore nulls) over before as campaign_before,
+        last_value(case when campaign is not null then occurred_at end ignore nulls) over before as campaign_at
     from known
+    window
+        earlier as (partition by visitor_id order by occurred_at, event_key),
+        before as (
+            partition by visitor_id order by occurred_at, event_key rows between unbounded preceding and 1 preceding
+        )
 
 ),
 
@@ -27,14 +39,9 @@ spanned as (
 
     select
         *,
-        sum(
-            case
-                when previous_at is null
-                    or occurred_at - previous_at > interval 30 minutes
-                    or {{ utc_day('occurred_at') }} <> {{ utc_day('previous_at') }} then 1
-                else 0
-            end
-        ) over (partition by visitor_id order by occurred_at, event_key rows unbounded preceding) as span_no
+        previous_at is null
+            or occurred_at - previous_at > interval 30 minutes
+            or {{ utc_day('occurred_at') }} <> {{ utc_day('previous_at') }} as starts_span
     from timed
 
 ),
@@ -43,43 +50,51 @@ told as (
 
     select
         *,
-        row_number() over (partition by visitor_id, span_no order by occurred_at, event_key) as place,
-        last_value(campaign ignore nulls) over (
-            partition by visitor_id, span_no order by occurred_at, event_key
-            rows between unbounded preceding and 1 preceding
-        ) as campaign_before
+        last_value(case when starts_span then occurred_at end ignore nulls) over (
+            partition by visitor_id order by occurred_at, event_key rows unbounded preceding
+        ) as span_began_at
     from spanned
 
 ),
 
-numbered as (
+-- A campaign named before the span began does not count.
+placed as (
 
     select
-        *,
-        sum(case when place = 1 or (campaign is not null and campaign is distinct from campaign_before) then 1 else 0 end)
-            over (partition by visitor_id order by occurred_at, event_key rows unbounded preceding) as session_no
+        event_key,
+        visitor_id,
+        user_id,
+        last_value(
+            case
+                when starts_span
+                    or (
+                        campaign is not null
+                        and campaign is distinct from case when campaign_at >= span_began_at then campaign_before end
+                    ) then event_key
+            end ignore nulls
+        ) over (partition by visitor_id order by occurred_at, event_key rows unbounded preceding) as session_id
     from told
 
 )
 
 select
-    event_key,
-    first_value(event_key) over one_session as session_id,
-    visitor_id,
-    known_user_id as user_id,
-    origin,
-    event_type,
-    product_id,
-    order_id,
-    query,
-    source,
-    campaign,
-    list_position,
-    quantity,
-    result_count,
-    is_bot,
-    occurred_at,
-    {{ utc_day('occurred_at') }} as event_date,
-    {{ utc_day('received_at') }} > {{ utc_day('occurred_at') }} as is_late
-from numbered
-window one_session as (partition by visitor_id, session_no order by occurred_at, event_key rows unbounded preceding)
+    event.event_key,
+    placed.session_id,
+    placed.visitor_id,
+    placed.user_id,
+    event.origin,
+    event.event_type,
+    event.product_id,
+    event.order_id,
+    event.query,
+    event.source,
+    event.campaign,
+    event.list_position,
+    event.quantity,
+    event.result_count,
+    event.is_bot,
+    event.occurred_at,
+    {{ utc_day('event.occurred_at') }} as event_date,
+    {{ utc_day('event.received_at') }} > {{ utc_day('event.occurred_at') }} as is_late
+from {{ ref('stg_behaviour__events') }} as event
+inner join placed on placed.event_key = event.event_key
