@@ -29,7 +29,7 @@ class WarehouseSettings(Places):
     """The shortest time between two batches; a change after a longer silence is written at once."""
     cdc_flush_rows: int = Field(default=100_000, gt=0)
     """A batch of so many rows is written at once."""
-    cdc_spill_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    cdc_spill_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
     """Above this size a batch is kept in Arrow files instead of memory."""
     cdc_heartbeat_seconds: float = Field(default=10.0, gt=0)
     """How often the slot is confirmed when nothing changes."""

@@ -46,7 +46,7 @@ STREAM_POINTS = (
     "cdc.compact_mid",
 )
 QUICK = {
-    "SOUK_CDC_SPILL_BYTES": "200000",
+    "SOUK_CDC_SPILL_BYTES": "40000",
     "SOUK_CDC_FOLD_FILES": "4",
     "SOUK_CDC_FOLD_SECONDS": "1",
     "SOUK_CDC_FOLD_ROWS": "20",

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, longs, truncate_row
 
 _FEW_ROWS = 48
-_DECODED_AT_ONCE = 32 * 1024  # the decoder needs some ten times the bytes of what it decodes
+_DECODED_AT_ONCE = 16 * 1024  # the decoder needs some ten times the bytes of what it decodes
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -145,7 +145,8 @@ class Group:
     def _held(self) -> Iterator[pa.Table]:
         if self._writer is not None and self._spilled is not None:
             self._writer.close()
-            with pa.ipc.open_stream(str(self._spilled)) as reader:
+            # Read, not mapped: mapped pages would count as the process's memory.
+            with pa.OSFile(str(self._spilled)) as file, pa.ipc.open_stream(file) as reader:
                 for batch in reader:
                     yield pa.Table.from_batches([batch])
         yield from self._chunks

@@ -27,9 +27,9 @@ from warehouse.lake.catalog import arrow_schema, primary_key, root_of
 from warehouse.lake.commit import APP_ID, commit_rows, distinct_columns, sync_commits, sync_since
 
 _CHECKPOINT_COMMITS = 50
-_READ_ROWS = 64 * 1024
+_READ_ROWS = 32 * 1024
 _ROW_GROUP_ROWS = 128 * 1024
-_ROW_GROUP_BYTES = 32 * 1024 * 1024
+_ROW_GROUP_BYTES = 16 * 1024 * 1024  # held while it is collected, and again while it is encoded
 _WHOLE_BYTES = 64 * 1024 * 1024
 
 Mode = Literal["append", "overwrite"]
@@ -151,6 +151,8 @@ class Appender:
         if not rows:
             place.unlink()
             return []
+        if rows > _ROW_GROUP_ROWS:
+            pa.default_memory_pool().release_unused()  # it would keep the most that was ever needed
         sync(place)
         return [DataFile(path, place.stat().st_size, rows, high or None)]
 

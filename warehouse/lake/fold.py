@@ -18,7 +18,7 @@ from warehouse.lake.commit import sync_since
 from warehouse.lake.read import connect, copy_hot, literal, state_sql, table_files
 from warehouse.lake.watermark import Watermark
 
-REWRITE_BATCH_ROWS = 64 * 1024
+REWRITE_BATCH_ROWS = 32 * 1024
 
 
 def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) -> int:
@@ -27,7 +27,7 @@ def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) 
     No reader sees it before a later watermark names it, so a kill here loses only the work.
     """
     with connect() as con, tempfile.TemporaryDirectory() as spill:
-        con.execute("SET memory_limit = '256MB'")
+        con.execute("SET memory_limit = '128MB'")
         con.execute("SET threads = 1")
         con.execute(f"SET temp_directory = {literal(spill)}")
         files = copy_hot(con, table_files(lake, name, watermark.versions[name], watermark.lsn), "hot", name)
