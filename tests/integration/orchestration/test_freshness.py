@@ -104,7 +104,7 @@ def test_marts_that_lack_a_change_for_too_long_are_not_reported(
 ) -> None:
     """The built marts are weeks old; an order that they do not have makes them so for every tier."""
     mark = built_marts.watermark
-    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changes=99)}
+    versions = {**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=2_000)}
     write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
     os.utime(published(Platform().features), (0, 0))  # built in 1970
 
