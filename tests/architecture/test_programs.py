@@ -37,6 +37,7 @@ PROGRAMS: dict[str, set[str]] = {
     "training.recommender.evaluate": {"--data", "--json", "--recipe"},
     "training.recommender.train": {"--data", "--recipe"},
     "transforms.build": {"--json"},
+    "transforms.refresh": {"--json", "--once"},
     "transforms.spark.run": {"--json"},
     "warehouse.mend": {"--json", "--wait"},
     "warehouse.verify": {"--at", "--json", "--wait"},
