@@ -40,7 +40,7 @@ class Maintenance:
         self._expired_at = time.monotonic() - _EXPIRE_SECONDS + 60
 
     def run_next(self, aside: Executor, *, busy: bool = False) -> str | None:
-        """Do at most one piece of work; returns what was done. A base is rewritten in `aside`, so that no batch waits.
+        """Do at most one piece of work; returns what was done. Bases are rewritten in `aside`, so that no batch waits.
 
         `busy`: the stream is behind. Then a base is rewritten only when its tail is larger than a million rows and than
         the base: one rewrite after the backlog costs less than many during it, and freshness comes first.
@@ -59,12 +59,10 @@ class Maintenance:
             due = [state for state in due if state.tail_rows > max(_BUSY_TAIL_ROWS, state.current.rows)]
         if due and self._rewriting is None:
             self._rewrite(max(due, key=lambda state: state.tail_rows), aside)
-            return "rewrite"
-        if busy or due:
-            return None
-        if self._join():
+        if not busy and self._join():
             return "join"
-        self._looked_at = self._writer.watermark_table.version  # until the next watermark there is nothing to do
+        if not busy and not due:
+            self._looked_at = self._writer.watermark_table.version  # until the next watermark there is nothing to do
         return None
 
     def _expire(self) -> str | None:
