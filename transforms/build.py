@@ -23,6 +23,8 @@ def main(as_json: Json = False) -> int:
     else:
         count = f"{sum(result.rows.values()):,} rows in {len(result.rows)} marts"
         sys.stdout.write(f"{count} as of {result.as_of:%Y-%m-%d %H:%M:%S} UTC: {result.marts}\n")
+    for held in result.withheld:
+        sys.stderr.write(f"withheld: {held}\n")
     return 0
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.errors import BuildFailed
+from transforms.errors import BuildFailed, FailedTest
 from transforms.settings import TransformSettings
 
 _BAD = {"error", "fail", "runtime error", "skipped"}
@@ -61,7 +61,9 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
         if str(result.status) in _BAD
     ]
     if failures or not answer.success:
-        raise BuildFailed(failures or ["dbt reported failure without naming a node"])
+        tests = [_failed_test(result.node) for result in results if str(result.status) == "fail"]
+        fatal = any(str(result.status) in _BAD - {"fail", "skipped"} for result in results)
+        raise BuildFailed(failures or ["dbt reported failure without naming a node"], tests, fatal=fatal)
     kinds = [str(result.node.resource_type) for result in results]
     return DbtRun(
         models=kinds.count("model"),
@@ -69,6 +71,16 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
         unit_tests=kinds.count("unit_test"),
         manifest=settings.dbt_target / "manifest.json",
         run_results=settings.dbt_target / "run_results.json",
+    )
+
+
+def _failed_test(node: Any) -> FailedTest:  # Any: dbt has a class per kind of node
+    models = tuple(name.rsplit(".", 1)[1] for name in node.depends_on.nodes if name.startswith("model."))
+    return FailedTest(
+        rule=node.description or node.name,
+        sql=node.compiled_code,
+        column=getattr(node, "column_name", None),
+        models=models,
     )
 
 

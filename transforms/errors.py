@@ -1,5 +1,8 @@
 """Errors between the lake and the published marts, with messages for a person."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class TransformError(RuntimeError):
     """Base of the package's errors."""
@@ -9,11 +12,27 @@ class LakeNotReady(TransformError):
     """The lake has no watermark yet: CDC has not finished its first snapshot."""
 
 
-class BuildFailed(TransformError):
-    """A model or a test of the dbt build failed. Nothing was published; the old marts and features remain."""
+@dataclass(frozen=True)
+class FailedTest:
+    """A data test with rows that break it. `sql` selects them; `column`: the one it tests, for tests of one column."""
 
-    def __init__(self, failures: list[str]) -> None:
+    rule: str
+    sql: str
+    column: str | None
+    models: tuple[str, ...]
+
+
+class BuildFailed(TransformError):
+    """A model or a test of the dbt build failed. Nothing was published; the old marts and features remain.
+
+    `tests`: the data tests among the failures. `fatal`: whether something else failed than data tests and what waited
+    for them.
+    """
+
+    def __init__(self, failures: list[str], tests: Sequence[FailedTest] = (), *, fatal: bool = True) -> None:
         self.failures = failures
+        self.tests = tests
+        self.fatal = fatal
         listed = "\n".join(f"  {failure}" for failure in failures[:20])
         super().__init__(
             f"{len(failures)} of dbt's models or tests failed; the published marts are unchanged:\n{listed}"

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from transforms.dbt_project import load_manifest, run_dbt
+from transforms.dbt_project import DbtRun, load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
-from transforms.errors import LakeNotReady
+from transforms.errors import BuildFailed, LakeNotReady
 from transforms.incremental.refresh import Comparison, replace_state
 from transforms.publish import clean_features, connect, publish_features, published_bytes
+from transforms.refresh_record import recorded
 from transforms.settings import TransformSettings
+from transforms.withheld import Withheld, known_since, withhold
 from warehouse.lake.behaviour import attach_events
 from warehouse.lake.read import Watermark, attach, latest_watermark
 
@@ -39,6 +41,7 @@ class BuildResult:
     manifest: Path
     models: int
     tests: int
+    withheld: tuple[Withheld, ...]
     rows: dict[str, int]
     feature_rows: dict[str, int]
     seconds: dict[str, float]
@@ -53,7 +56,8 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
     """Build every mart and feature at one watermark (the newest by default) and publish them.
 
     Safe to run again after any crash and from several processes: builds wait for each other, leftovers are removed.
-    Raises LakeNotReady without a watermark, BuildFailed when a model or test fails (nothing is published then).
+    Keys whose rows fail a data test are withheld and named, the rest is published. Raises LakeNotReady without a
+    watermark, BuildFailed when anything else fails (nothing is published then, and `refresh.json` says why).
     """
     watermark = watermark or latest_watermark(settings.lake_uri)
     if watermark is None:
@@ -61,13 +65,18 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
             f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
         )
     built_at = datetime.now(UTC)
+    with recorded(settings.refresh_record, watermark.lsn_text, built_at):
+        return _build(settings, watermark, built_at)
+
+
+def _build(settings: TransformSettings, watermark: Watermark, built_at: datetime) -> BuildResult:
     clock = _Stopwatch()
     with _only_build(settings.build_folder):
         clean_features(settings.features_folder)
         private = settings.build_folder / "souk.duckdb"
         prepare(private, settings.lake_uri, watermark, built_at)
         clock.lap("attach")
-        run = run_dbt(settings, private)
+        run, withheld = _run_without_bad_keys(settings, private, built_at)
         clock.lap("dbt")
         feature_rows = publish_features(private, settings.features_folder, watermark.lsn_text, built_at)
         clock.lap("features")
@@ -84,6 +93,7 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
         manifest=run.manifest,
         models=run.models,
         tests=run.tests,
+        withheld=tuple(withheld),
         rows=rows,
         feature_rows=feature_rows,
         seconds=clock.laps,
@@ -91,9 +101,24 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
     )
 
 
+def _run_without_bad_keys(
+    settings: TransformSettings, private: Path, built_at: datetime
+) -> tuple[DbtRun, list[Withheld]]:
+    """dbt with its tests, again without the keys that fail them until none does."""
+    since = known_since(settings.marts_path)
+    withheld: list[Withheld] = []
+    while True:
+        try:
+            return run_dbt(settings, private), withheld
+        except BuildFailed as failed:
+            withheld += withhold(private, failed, built_at, since)
+
+
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
     """Create a DuckDB file with the lake's views in schema `lake`, Spark's pairs in `derived`, the newest behaviour
-    events in `behaviour`, the watermark in `build`.
+    events in `behaviour`.
+
+    Its schema `build` has the watermark, and the keys to withhold, of which there are none yet.
     """
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
@@ -107,6 +132,7 @@ def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: dateti
             "INSERT INTO build.watermark VALUES (?, ?, ?, ?)",
             [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at],
         )
+        con.execute("CREATE TABLE build.withheld (kind VARCHAR, key VARCHAR, rule VARCHAR, since TIMESTAMPTZ)")
 
 
 @contextmanager

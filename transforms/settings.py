@@ -46,3 +46,8 @@ class TransformSettings(Places):
     def marts_status_path(self) -> Path:
         """Where the process that refreshes the marts says how it goes."""
         return self.home / "run" / "marts-status.json"
+
+    @property
+    def refresh_record(self) -> Path:
+        """How the last build ended; next to the marts, where their readers find it."""
+        return self.marts_path.with_name("refresh.json")

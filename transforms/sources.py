@@ -19,6 +19,13 @@ sources:
           - {name: lsn_text, description: The same LSN as Postgres prints it}
           - {name: as_of, description: Commit time of the newest transaction inside}
           - {name: built_at, description: When the build began}
+      - name: withheld
+        description: Keys whose rows failed a data test of this build - they are left out of every mart and feature.
+        columns:
+          - {name: kind, description: "order, product or seller"}
+          - {name: key, description: Its id}
+          - {name: rule, description: What its rows break}
+          - {name: since, description: When a build withheld it first}
   - name: lake
     description: Exact state of each published table at one watermark of the lake, as views over Parquet.
     tables:

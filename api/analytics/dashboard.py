@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from api.analytics import live_sales as sales
-from api.analytics.marts import MartReader, ProductPair, ProductSales, SalesDay, Watermark
+from api.analytics.marts import MartReader, ProductPair, ProductSales, Restatement, SalesDay, Watermark, Withheld
 from api.catalog.queries import seller_stock
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -17,6 +17,8 @@ from api.kernel.context import Context
 from api.kernel.errors import NotAuthenticated
 from api.kernel.lake_report import read_report
 from api.kernel.money import ZERO
+from api.pricing.conversion import Rates
+from api.pricing.queries import rates_to
 
 PERIODS = (7, 30, 90, 365)
 TOP_PRODUCTS = 10
@@ -57,18 +59,48 @@ class StockLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingRate:
+    """The first day of the period whose sales in `currency` cannot be converted into `target`."""
+
+    currency: str
+    target: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class AllCurrencies:
+    """The period's figures of each currency, and their net sales as one number, each day converted at its rate.
+
+    `net_sales` is None when a rate is missing; `sources` name where the rates are from.
+    """
+
+    figures: dict[str, Figures]
+    net_sales: Decimal | None
+    missing: list[MissingRate]
+    sources: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Everything the template needs; `days` has one entry per calendar day of the period."""
+    """Everything the template needs; `days` has one entry per calendar day of the period.
+
+    Every amount is in `currency` except `all_currencies`, which is None for a store that sells in one currency.
+    `failing_since`: the marts are older than they should be, because their builds fail since then.
+    """
 
     currency: str
     first: date
     last: date
     watermark: Watermark | None
     stopped: Mapping[str, datetime | None]
+    failing_since: datetime | None
+    withheld: list[Withheld]
     read_at: datetime
     now: Figures
     before: Figures
+    all_currencies: AllCurrencies | None
     days: list[SalesDay]
+    restated: list[Restatement]
     products: list[ProductSales]
     pairs: list[ProductPair]
     stock: list[StockLine]
@@ -77,9 +109,11 @@ class Dashboard:
     returns: list[sales.LatestReturn]
 
 
-async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: int) -> Dashboard:
+async def dashboard_of(
+    ctx: Context, marts: MartReader, actor: Actor, period: int, currency: str | None = None
+) -> Dashboard:
     """The actor's dashboard: `period` days that end on the newest day with data
-    (today, for a shop with current orders)."""
+    (today, for a shop with current orders). `currency`: one of the store's; by default the one of most of its days."""
     if actor.user_id is None:
         raise NotAuthenticated("Sign in as a seller.")
     watermark = await marts.watermark()
@@ -88,29 +122,36 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
     live_from = watermark.as_of.astimezone(UTC).date() if watermark else today - timedelta(days=LIVE_ONLY_DAYS)
     mart_last, mart_currency = await marts.last_day(actor, live_from)
     async with ctx.db.read() as tx:
-        live_rows = await sales.sales_by_day(tx, actor, _midnight(live_from))
+        live = await sales.sales_by_day(tx, actor, _midnight(live_from))
         latest_orders = await sales.latest_orders(tx, actor, LIST_ROWS)
         latest_returns = await sales.latest_returns(tx, actor, LIST_ROWS)
         scarce = await seller_stock.scarcest(tx, actor, LIST_ROWS)
         stock_totals = await seller_stock.totals(tx, actor)
-    currency = mart_currency or (live_rows[-1].currency if live_rows else ctx.settings.currency)
-    live = [row.sales_day() for row in live_rows if row.currency == currency]
-    last = max([day.day for day in live], default=mart_last or today)
+    last = max([row.day for row in live], default=mart_last or today)
     first = last - timedelta(days=period - 1)
-    known = [*await marts.sales(actor, currency, first - timedelta(days=period), live_from - timedelta(days=1)), *live]
-    days = _calendar(known, first, last)
+    known = await marts.sales(actor, first - timedelta(days=period), live_from - timedelta(days=1))
+    for row in live:
+        known.setdefault(row.currency, []).append(row.sales_day())
+    if currency not in known:
+        currency = mart_currency or (live[-1].currency if live else ctx.settings.currency)
+    chosen = known.get(currency, [])
+    days = _calendar(chosen, first, last)
     return Dashboard(
         currency=currency,
         first=first,
         last=last,
         watermark=watermark,
         stopped=read_report(ctx.settings.home).stopped,
+        failing_since=marts.failing_since(),
+        withheld=await marts.withheld(actor, LIST_ROWS),
         read_at=clock.now(),
         now=_figures(days),
         # Without marts the earlier period is incomplete, so it is not compared.
-        before=_figures(day for day in known if day.day < first and watermark),
+        before=_figures(day for day in chosen if day.day < first and watermark),
+        all_currencies=await _all_currencies(ctx, known, currency, first) if len(known) > 1 else None,
         days=days,
-        products=await _top_products(ctx, marts, actor, (first, last), live_from),
+        restated=await marts.restatements(actor, currency, first, last),
+        products=await _top_products(ctx, marts, actor, currency, (first, last, live_from)),
         pairs=await marts.bought_together(actor, PAIRS),
         stock=_with_cover(scarce, await marts.units_in_30_days(actor)),
         stock_totals=stock_totals,
@@ -119,17 +160,41 @@ async def dashboard_of(ctx: Context, marts: MartReader, actor: Actor, period: in
     )
 
 
+async def _all_currencies(ctx: Context, known: Mapping[str, list[SalesDay]], target: str, first: date) -> AllCurrencies:
+    async with ctx.db.read() as tx:
+        rates = await rates_to(tx, target)
+    return add_currencies(
+        {name: [day for day in days if day.day >= first] for name, days in known.items()}, target, rates
+    )
+
+
+def add_currencies(days: Mapping[str, Sequence[SalesDay]], target: str, rates: Rates) -> AllCurrencies:
+    """Figures per currency, and one number in `target` if every day of another currency has a rate."""
+    total, missing, sources = ZERO, [], set()
+    for currency, listed in sorted(days.items()):
+        for day in listed:
+            converted = rates.convert(day.net_sales, currency, target, day.day)
+            if converted is None:
+                missing.append(MissingRate(currency, target, day.day))
+                break
+            total += converted
+            if currency != target and (rate := rates.on(day.day, currency, target)):
+                sources.add(rate.source)
+    figures = {currency: _figures(listed) for currency, listed in sorted(days.items())}
+    return AllCurrencies(figures, None if missing else total, missing, sorted(sources))
+
+
 async def _top_products(
-    ctx: Context, marts: MartReader, actor: Actor, period: tuple[date, date], live_from: date
+    ctx: Context, marts: MartReader, actor: Actor, currency: str, days: tuple[date, date, date]
 ) -> list[ProductSales]:
-    first, last = period
-    known = {
-        row.product_id: row for row in await marts.products(actor, first, min(last, live_from - timedelta(days=1)))
-    }
+    """Best sellers in one currency; `days`: the period's first and last day, and the first day that is read live."""
+    first, last, live_from = days
+    in_marts = await marts.products(actor, currency, first, min(last, live_from - timedelta(days=1)))
+    known = {row.product_id: row for row in in_marts}
     if last >= live_from:
         async with ctx.db.read() as tx:
             tail = await sales.product_sales(
-                tx, actor, _midnight(max(first, live_from)), _midnight(last + timedelta(days=1))
+                tx, actor, currency, _midnight(max(first, live_from)), _midnight(last + timedelta(days=1))
             )
         for row in tail:
             key = str(row.product_id)

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, DateTime, Integer, Uuid, and_, bindparam, case, cast, func, select
+from sqlalchemy import ColumnElement, Date, DateTime, Integer, String, Uuid, and_, bindparam, case, cast, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.analytics.marts import SalesDay
 from api.catalog.models import Product
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
-from api.orders.models import Order, OrderItem, Return
+from api.orders.models import Order, OrderItem, Return, ReturnEvent
 
 # The newest lines are enough to find the newest orders, also for a seller with many orders.
 NEWEST_LINES = 200
@@ -90,10 +90,14 @@ _ACTOR_IS_SELLER = bindparam("seller", type_=Uuid)
 _SINCE = bindparam("since", type_=DateTime(timezone=True))
 _UNTIL = bindparam("until", type_=DateTime(timezone=True))
 _LIMIT = bindparam("limit", type_=Integer)
+_CURRENCY = bindparam("currency", type_=String)
 # A line belongs to the day of its order, whenever it was written. The line's own time is also filtered because it is in
 # the index; no line is older than its order.
 _PLACED = and_(OrderItem.seller_id == _ACTOR_IS_SELLER, OrderItem.created_at >= _SINCE, Order.created_at >= _SINCE)
-_REFUNDED = and_(Return.seller_id == _ACTOR_IS_SELLER, Return.status == "refunded", Return.updated_at >= _SINCE)
+# The event books the refund: what is changed on the return afterwards moves nothing.
+_REFUNDED = and_(
+    ReturnEvent.seller_id == _ACTOR_IS_SELLER, ReturnEvent.to_status == "refunded", ReturnEvent.created_at >= _SINCE
+)
 _CANCELLED = Order.status == "cancelled"
 _PLACED_DAYS = (
     select(
@@ -111,14 +115,13 @@ _PLACED_DAYS = (
 )
 _REFUND_DAYS = (
     select(
-        _utc_day(Return.updated_at).label("day"),
-        Order.currency,
-        func.sum(Return.quantity).label("units"),
-        func.sum(Return.refund_amount).label("amount"),
+        _utc_day(ReturnEvent.created_at).label("day"),
+        ReturnEvent.currency,
+        func.sum(ReturnEvent.quantity).label("units"),
+        func.sum(ReturnEvent.refund_amount).label("amount"),
     )
-    .join(Order, Order.order_id == Return.order_id)
     .where(_REFUNDED)
-    .group_by("day", Order.currency)
+    .group_by("day", ReturnEvent.currency)
     .subquery("returned")
 )
 
@@ -152,7 +155,7 @@ _PRODUCT_SALES = (
     )
     .join(Order, Order.order_id == OrderItem.order_id)
     .join(Product, Product.product_id == OrderItem.product_id)
-    .where(_PLACED, Order.created_at < _UNTIL, ~_CANCELLED)
+    .where(_PLACED, Order.created_at < _UNTIL, Order.currency == _CURRENCY, ~_CANCELLED)
     .group_by(OrderItem.product_id, Product.title)
 )
 _NEWEST = (
@@ -201,9 +204,11 @@ async def sales_by_day(tx: ReadTx, actor: Actor, since: datetime) -> list[LiveDa
     return await tx.all_as(LiveDay, _SALES_BY_DAY, {"seller": actor.user_id, "since": since})
 
 
-async def product_sales(tx: ReadTx, actor: Actor, since: datetime, until: datetime) -> list[LiveProduct]:
-    """Units and revenue of each of the seller's products in [since, until), without cancelled orders."""
-    return await tx.all_as(LiveProduct, _PRODUCT_SALES, {"seller": actor.user_id, "since": since, "until": until})
+async def product_sales(tx: ReadTx, actor: Actor, currency: str, since: datetime, until: datetime) -> list[LiveProduct]:
+    """Units and revenue of each of the seller's products in orders of `currency` in [since, until), without cancelled
+    ones."""
+    values = {"seller": actor.user_id, "currency": currency, "since": since, "until": until}
+    return await tx.all_as(LiveProduct, _PRODUCT_SALES, values)
 
 
 async def latest_orders(tx: ReadTx, actor: Actor, limit: int) -> list[LatestOrder]:

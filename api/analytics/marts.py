@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import orjson
 
 from api.analytics import statements
 from api.kernel.actor import Actor
@@ -33,6 +34,16 @@ class SalesDay:
 
 
 @dataclass(frozen=True, slots=True)
+class Restatement:
+    """How `day` changed on the later day `restated_on`: `orders` of it were cancelled."""
+
+    day: date
+    restated_on: date
+    orders: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ProductSales:
     product_id: str
     title: str
@@ -50,6 +61,15 @@ class ProductPair:
     orders: int
     lift: float
     lsn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """An order, product or store that the marts leave out because its rows break `rule`."""
+
+    kind: str
+    name: str
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +102,22 @@ class MartReader:
         rows = await self._rows(statements.LAST, (str(actor.user_id), before))
         return (rows[0][0], rows[0][1]) if rows else (None, None)
 
-    async def sales(self, actor: Actor, currency: str, first: date, last: date) -> list[SalesDay]:
-        """Days with data, oldest first."""
-        return [
-            SalesDay(*row) for row in await self._rows(statements.SALES, (str(actor.user_id), currency, first, last))
-        ]
+    async def sales(self, actor: Actor, first: date, last: date) -> dict[str, list[SalesDay]]:
+        """Currency -> its days with data, oldest first."""
+        days: dict[str, list[SalesDay]] = {}
+        for currency, *row in await self._rows(statements.SALES, (str(actor.user_id), first, last)):
+            days.setdefault(currency, []).append(SalesDay(*row))
+        return days
 
-    async def products(self, actor: Actor, first: date, last: date) -> list[ProductSales]:
-        """The best-selling products of the period by revenue, at most 500."""
-        return [ProductSales(*row) for row in await self._rows(statements.PRODUCTS, (str(actor.user_id), first, last))]
+    async def restatements(self, actor: Actor, currency: str, first: date, last: date) -> list[Restatement]:
+        """What changed days of the period after they had closed, newest day first."""
+        parameters = (str(actor.user_id), currency, first, last)
+        return [Restatement(*row) for row in await self._rows_if_there(statements.RESTATEMENTS, parameters)]
+
+    async def products(self, actor: Actor, currency: str, first: date, last: date) -> list[ProductSales]:
+        """The best-selling products of the period by revenue in `currency`, at most 500."""
+        parameters = (str(actor.user_id), currency, first, last)
+        return [ProductSales(*row) for row in await self._rows(statements.PRODUCTS, parameters)]
 
     async def units_in_30_days(self, actor: Actor) -> dict[str, int]:
         """Units each variant sold in the seller's newest 30 days with data."""
@@ -98,9 +125,26 @@ class MartReader:
 
     async def bought_together(self, actor: Actor, limit: int) -> list[ProductPair]:
         """The seller's products with their strongest partners, of any seller, strongest first; each pair once."""
+        return [ProductPair(*row) for row in await self._rows_if_there(statements.PAIRS, (str(actor.user_id), limit))]
+
+    async def withheld(self, actor: Actor, limit: int) -> list[Withheld]:
+        """What the seller's figures lack."""
+        return [Withheld(*row) for row in await self._rows_if_there(statements.WITHHELD, (str(actor.user_id), limit))]
+
+    def failing_since(self) -> datetime | None:
+        """Since when the builds of the marts fail; None when the last one was good."""
         try:
-            return [ProductPair(*row) for row in await self._rows(statements.PAIRS, (str(actor.user_id), limit))]
-        except duckdb.CatalogException:  # a file that an earlier release published, until the next build
+            record = orjson.loads(self._path.with_name("refresh.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+        since = record.get("failingSince")
+        return datetime.fromisoformat(since) if since else None
+
+    async def _rows_if_there(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
+        """No rows when the file is of an earlier release without the mart, until the next build."""
+        try:
+            return await self._rows(query, parameters)
+        except duckdb.CatalogException:
             return []
 
     async def _rows(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape

@@ -2,13 +2,17 @@
 
 WATERMARK = "SELECT lsn_text, as_of FROM mart_watermark"
 SALES = """
-    SELECT order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
-    FROM mart_seller__sales_day WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
+    SELECT currency, order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
+    FROM mart_seller__sales_day WHERE seller_id = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
+"""
+RESTATEMENTS = """
+    SELECT order_date, restated_on, orders, amount FROM mart_seller__restatement
+    WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date DESC, restated_on DESC
 """
 PRODUCTS = """
     SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)
     FROM fct_order_items i JOIN dim_product p USING (product_id)
-    WHERE i.seller_id = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
+    WHERE i.seller_id = ? AND i.currency = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
     GROUP BY 1 ORDER BY 4 DESC LIMIT 500
 """
 LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
@@ -24,3 +28,4 @@ PAIRS = """
     ) = 1
     ORDER BY orders_together DESC, lift DESC, product_id, with_product_id LIMIT ?
 """
+WITHHELD = "SELECT DISTINCT kind, name, rule FROM mart_withheld WHERE seller_id = ? ORDER BY ALL LIMIT ?"

@@ -33,7 +33,7 @@ _BEST_SELLER = (
     .join(Order, Order.order_id == OrderItem.order_id)
     .where(_COUNTED)
     .group_by(Seller.seller_id)
-    .order_by(func.sum(OrderItem.subtotal).desc(), Seller.seller_id)
+    .order_by(func.sum(OrderItem.quantity).desc(), Seller.seller_id)
     .limit(1)
 )
 # Many orders, but not as many as a wholesaler has.

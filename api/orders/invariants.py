@@ -79,6 +79,15 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
+        "R-I7-return-events",
+        "every return has an event of the status it has, which dates it",
+        """
+        SELECT r.return_id, r.status FROM returns r
+        LEFT JOIN return_events e ON e.return_id = r.return_id AND e.to_status = r.status
+        WHERE e.return_id IS NULL
+        """,
+    ),
+    Check(
         "R-I8-transition",
         "every step of an order has exactly one event",
         """

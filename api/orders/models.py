@@ -106,6 +106,8 @@ class OrderEvent(Base):
 
 
 class Return(Base):
+    """A return and its present status. When it took each status, and what was refunded, is in `return_events`."""
+
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
@@ -126,3 +128,23 @@ class Return(Base):
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+
+
+class ReturnEvent(Base):
+    """One row per status that a return took, written in the commit that set it and never changed.
+
+    The row of `refunded` books the refund: its seller, units, amount, currency and day are those of the row.
+    """
+
+    __tablename__ = "return_events"
+    __table_args__ = (Index("ix_return_events_seller", "seller_id", "created_at"),)
+
+    return_id: Mapped[UUID] = mapped_column(ForeignKey("returns.return_id", ondelete="CASCADE"), primary_key=True)
+    to_status: Mapped[str] = mapped_column(String(20), primary_key=True, info=NOT_PERSONAL)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"))
+    order_item_id: Mapped[UUID] = mapped_column(ForeignKey("order_items.order_item_id"))
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
+    quantity: Mapped[int]
+    refund_amount: Mapped[Money]
+    currency: Mapped[Currency]
+    created_at: Mapped[CreatedAt]

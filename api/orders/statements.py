@@ -54,9 +54,22 @@ moved_step AS (
 _PAID = """paid_order AS (
     UPDATE orders SET payment_status = :paid_status, updated_at = now()
     FROM gate WHERE order_id = :order_id RETURNING 1)"""
+_RETURNS_REQUESTED = """requested_steps AS (
+    INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
+                               currency)
+    SELECT r.return_id, r.status, r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount, o.currency
+    FROM returns r JOIN orders o ON o.order_id = r.order_id, gate
+    WHERE r.return_id = ANY(CAST(:return_ids AS uuid[])) RETURNING 1)"""
 _DECIDE_RETURNS = """decided AS (
-    UPDATE returns SET status = :return_to, updated_at = now() FROM gate
-    WHERE order_id = :order_id AND status = :return_from RETURNING 1)"""
+    UPDATE returns SET status = CAST(:return_to AS text), updated_at = now() FROM gate
+    WHERE order_id = :order_id AND status = :return_from
+    RETURNING return_id, order_id, order_item_id, seller_id, quantity, refund_amount),
+decided_steps AS (
+    INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
+                               currency)
+    SELECT d.return_id, CAST(:return_to AS text), d.order_id, d.order_item_id, d.seller_id, d.quantity,
+           d.refund_amount, o.currency
+    FROM decided d JOIN orders o ON o.order_id = d.order_id RETURNING 1)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +210,23 @@ def payment_status_part(order_id: UUID, status: str) -> Part:
     )
 
 
+def requested_part(return_ids: Sequence[UUID]) -> Part:
+    """The first event of each of these returns, which the transaction has inserted."""
+    return Part(
+        _RETURNS_REQUESTED,
+        {"return_ids": list(return_ids)},
+        makes=("requested_steps",),
+        needs=("gate",),
+        writes=frozenset({"return_events"}),
+    )
+
+
 def decide_part(order_id: UUID, before: str, after: str) -> Part:
-    """Move all returns of the order from `before` to `after`."""
+    """Move all returns of the order from `before` to `after`, each with its event."""
     return Part(
         _DECIDE_RETURNS,
         {"order_id": order_id, "return_from": before, "return_to": after},
-        makes=("decided",),
+        makes=("decided", "decided_steps"),
         needs=("gate",),
-        writes=frozenset({"returns"}),
+        writes=frozenset({"returns", "return_events"}),
     )

@@ -58,6 +58,35 @@ def _paths_made_absolute(path: str) -> tuple[str, ...]:
     return (path,) if path.startswith("-") else (str(Path(path).resolve()),)
 
 
+class RatesFrom(StrEnum):
+    """The commands of `api.operations.rates`."""
+
+    load = "load"
+    example = "example"
+
+
+def rates(
+    context: typer.Context,
+    command: Annotated[
+        RatesFrom,
+        typer.Argument(help="load: the rates of a CSV file. example: a few made-up rates, for demonstrations only."),
+    ],
+    path: Annotated[
+        str, typer.Argument(help="CSV with the columns day, from, to, rate; nothing for example.", show_default=False)
+    ] = "",
+) -> None:
+    """Load exchange rates by day. Sums over several currencies exist only where these rates convert them.
+
+    A rate holds from its day until the next of its pair. A wrong file is refused with its line and nothing of it stays;
+    --replace changes rates that are known with another value, --source says where they are from. Needs what `souk up`
+    starts.
+    """
+    running_or_exit()
+    raise typer.Exit(
+        run_module("api.operations.rates", command.value, *_paths_made_absolute(path), *context.args).returncode
+    )
+
+
 def pipeline(
     quick: Annotated[
         bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")

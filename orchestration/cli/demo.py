@@ -77,6 +77,7 @@ def demo(
                 f"Load {_wanted(data)[0]}"
             ):  # when it is loaded already, the loader says so and changes nothing
                 _must("api.operations.load", *_wanted(data), *(size.split() if data is None else ()))
+                _must("api.operations.rates", "example", capture=True)
         _show_accounts_once(layout, times)
         with times.step("Run the data platform: lake, marts, features, models"):
             _must("orchestration.graph.pipeline")

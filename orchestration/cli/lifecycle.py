@@ -54,7 +54,8 @@ def status(
     Exits 0 also when things are down. The addresses in the JSON contain passwords and work as they are in a client.
     lagBytes and lagSeconds say how far the lake is behind Postgres, by Postgres' own log; cdc.tables has the same for
     each table, and cdc is not healthy while one is stopped. cdc.snapshots counts how often every table was copied.
-    asOf is the moment of the orders the marts were built from.
+    asOf is the moment of the orders the marts were built from. When refreshes fail, oldSince and why say since when
+    the marts are old; withheldKeys names what they leave out because its rows contradict themselves.
     alerts.open names failed runs, failed checks and tables older than their readers' tier allows.
     """
     with problems_as_sentences():
@@ -95,6 +96,13 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
         f"marts  {marts['path']}  "
         + (f"as of {marts['asOf']}" if marts["asOf"] else "not built yet: `souk pipeline` does")
         + (f", {marts['lagSeconds']} s behind the lake" if marts["lagSeconds"] else ""),
+        *([f"       old since {marts['oldSince']}: {marts['why']}"] if marts["why"] else []),
+        *(
+            [f"       {marts['withheld']} left out, because their rows contradict themselves:"]
+            if marts["withheld"]
+            else []
+        ),
+        *(f"         {name}" for name in _listed(marts["withheldKeys"])),
         *(f"alert  {alert['subject']} since {alert['at']}: {alert['message']}" for alert in _alerts(document)),
     ]
 
@@ -127,6 +135,10 @@ def _seconds(value: object) -> str:
 def _alerts(document: dict[str, Section]) -> list[dict[str, object]]:
     found = document["alerts"]["open"]
     return found if isinstance(found, list) else []
+
+
+def _listed(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []
 
 
 def _without_password(address: str) -> str:

@@ -59,9 +59,10 @@ def build_events(models: Sequence[DbtModel], built: BuildResult, target: Path) -
     refreshed = refreshed_marts(models)
     for model in models:
         outcome = outcomes.get(model.name, ModelOutcome())
+        held = [str(one) for one in built.withheld if model.name in one.models]
         metadata: Metadata = {"seconds": outcome.seconds, "lsn": built.lsn, "lsn_text": built.lsn_text}
         metadata |= {"dagster/row_count": rows[model.name]} if model.name in rows else {}
-        checks = [_check(outcome, model.name)] if model.tested else []
+        checks = [_check(outcome, model.name, held)] if model.tested else []
         checks += [_compared(built.comparison, model.name)] if model.name in refreshed else []
         yield dg.MaterializeResult(asset_key=model.name, metadata=metadata, check_results=checks)
 
@@ -74,12 +75,23 @@ def failed_checks(models: Sequence[DbtModel], target: Path) -> Iterator[dg.Asset
     for model in models:
         outcome = outcomes.get(model.name)
         if model.tested and outcome is not None and outcome.failed:
-            yield _check(outcome, model.name)
+            yield _check(outcome, model.name, [])
 
 
-def _check(outcome: ModelOutcome, model: str) -> dg.AssetCheckResult:
-    metadata: Metadata = {"tests": outcome.tests, "failed": "\n".join(outcome.failed) or "none"}
-    return dg.AssetCheckResult(check_name=CHECK, asset_key=model, passed=not outcome.failed, metadata=metadata)
+def _check(outcome: ModelOutcome, model: str, held: list[str]) -> dg.AssetCheckResult:
+    """Withheld keys make a warning: the model was published without them."""
+    metadata: Metadata = {
+        "tests": outcome.tests,
+        "failed": "\n".join(outcome.failed) or "none",
+        "withheld": "\n".join(held) or "none",
+    }
+    return dg.AssetCheckResult(
+        check_name=CHECK,
+        asset_key=model,
+        passed=not outcome.failed and not held,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.failed else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
 
 
 def refreshed_marts(models: Sequence[DbtModel]) -> set[str]:

@@ -1,6 +1,7 @@
 """Starts a run when the lake has changed and refreshes by key do not follow it, or features are old."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 
 import dagster as dg
 
@@ -23,6 +24,8 @@ _REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
 # A build for events waits so many times the seconds of the last one: it takes at most a tenth of the time.
 _REST = 9
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
+_FAILURES_COUNTED = 20
 
 
 @dg.sensor(
@@ -34,21 +37,40 @@ _REST = 9
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start
-    nothing."""
+    nothing. After a failed refresh it also has the number of failures: the same position is tried again."""
     fail_dead_runs(context.instance)
     mark, built = platform.watermark(), built_at(platform)
     if mark is None or built is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
     tables = marts_sources(platform)
     position = position_of(mark, tables)
-    if position in {context.cursor, position_of(built, tables)}:
+    if position == position_of(built, tables):
         return dg.SkipReason("no table that the marts read has changed")
     if marts_follow(platform) and datetime.now(UTC) - features_built_at(platform) < _FEATURES_AGE:
         return dg.SkipReason("refreshes keep the marts fresh, and the features are young")
     if at_work(context.instance, DATA, queued=True):
         return dg.SkipReason("a run that makes tables is at work; the change waits for it")
-    context.update_cursor(position)
-    return dg.RunRequest(run_key=position, tags={"souk/lsn": mark.lsn_text})
+    failures, again_at = failures_of(context.instance)
+    key = f"{position}#{failures}" if failures else position
+    if key == context.cursor:
+        return dg.SkipReason("no table that the marts read has changed")
+    if datetime.now(UTC) < again_at:
+        return dg.SkipReason(f"{failures} refreshes in a row failed; the next is at {again_at:%H:%M:%S} UTC")
+    context.update_cursor(key)
+    return dg.RunRequest(run_key=key, tags={"souk/lsn": mark.lsn_text})
+
+
+def failures_of(instance: dg.DagsterInstance) -> tuple[int, datetime]:
+    """How many of the newest refreshes failed in a row, and the time before which there is no further try.
+
+    The wait doubles with each failure, so that a fault that stays does not keep the machine busy with whole builds.
+    """
+    records = instance.get_run_records(dg.RunsFilter(job_name=refresh.name), limit=_FAILURES_COUNTED)
+    failed = list(takewhile(lambda record: record.dagster_run.is_failure_or_canceled, records))
+    if not failed:
+        return 0, datetime.min.replace(tzinfo=UTC)
+    ended = datetime.fromtimestamp(failed[0].end_time or failed[0].update_timestamp.timestamp(), UTC)
+    return len(failed), ended + min(_FIRST_WAIT * 2 ** (len(failed) - 1), _LONGEST_WAIT)
 
 
 @dg.sensor(

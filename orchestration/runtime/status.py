@@ -54,7 +54,10 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
                 section["detail"] = _why(record, str(section["detail"]))
         services["cdc"] |= cdc_status(machine)
         shown = {"lake": lake.result(), "behaviour": behaviour.result()}
-        made = {"marts": {**services["marts"], **marts.result()}, "alerts": alerts_status(machine)}
+        made = {
+            "marts": {**services["marts"], **_with_reason(marts.result(), services)},
+            "alerts": alerts_status(machine),
+        }
         return {**services, **shown, **made}
 
 
@@ -86,7 +89,13 @@ _NO_MARTS: Section = {
     "lagSeconds": None,
     "refreshes": None,
     "needsBuild": None,
+    "oldSince": None,
+    "why": None,
+    "withheld": 0,
+    "withheldKeys": [],
 }
+# Withheld keys that the status names; `souk sql "select * from mart_withheld"` has all of them.
+_NAMED_KEYS = 20
 
 
 def _outside(machine: Machine) -> set[str]:
@@ -222,21 +231,32 @@ def _bytes_after(database_url: str, lsn: object) -> int | None:
 
 
 def marts_status(machine: Machine) -> Section:
-    """The published marts file, the dbt manifest, the time as of which the marts hold the orders; and how far the
-    refreshes are: `lagSeconds` since the lake first had something that the marts lack."""
-    manifest = machine.settings.dbt_target / "manifest.json"
+    """The published marts file, the dbt manifest, the time as of which the marts hold the orders, what they lack, since
+    when and why they are old; and how far the refreshes are: `lagSeconds` since the lake first had something that the
+    marts lack."""
+    manifest, path = machine.settings.dbt_target / "manifest.json", machine.settings.marts_path
+    as_of, withheld, keys = _as_of(path)
+    record = _json(path.with_name("refresh.json"))
+    failures = record.get("failures")
+    why = f"{failures} refreshes failed since {record['failingSince']}: {record['error']}" if failures else None
     reported = _json(machine.layout.run / "marts-status.json")
     age = _age_seconds(reported.get("updatedAt"))
     alive = age is not None and age <= HEARTBEAT_SECONDS
     behind = _age_seconds(reported.get("behindSince")) if reported.get("behindSince") else 0.0
+    if why is None and alive and reported.get("failingSince"):
+        why = f"refreshes fail since {reported['failingSince']}: {reported['error']}"
     return {
-        "path": str(machine.settings.marts_path),
+        "path": str(path),
         "manifest": str(manifest),
-        "asOf": _as_of(machine.settings.marts_path),
+        "asOf": as_of,
         "lsn": reported.get("lsn"),
         "lagSeconds": round(behind, 1) if alive and behind is not None else None,
         "refreshes": reported.get("refreshes"),
         "needsBuild": reported.get("needsBuild") if alive else None,
+        "oldSince": as_of if why else None,
+        "why": why,
+        "withheld": withheld,
+        "withheldKeys": keys,
     }
 
 
@@ -246,16 +266,42 @@ def alerts_status(machine: Machine) -> Section:
     return {"path": str(log.path), "open": [asdict(alert) for alert in log.open()]}
 
 
-def _as_of(path: Path) -> str | None:
+def _with_reason(marts: Section, services: Mapping[str, Section]) -> Section:
+    """Marts that nothing refreshes are old, also when their last build was good."""
+    if marts["why"] is not None or marts["asOf"] is None:
+        return marts
+    down = next((name for name in ("cdc", "dagster") if not services[name]["healthy"]), None)
+    return {**marts, "oldSince": marts["asOf"], "why": f"{down}: {services[down]['detail']}"} if down else marts
+
+
+def _as_of(path: Path) -> tuple[str | None, int, list[str]]:
+    """The newest commit inside, how many keys were withheld, and the first of them by name."""
     if not path.exists():
-        return None
+        return None, 0, []
     import duckdb  # takes half a second to import; most commands do not need it
 
+    count, keys = 0, []
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             row = connection.execute("select max(as_of) from main.mart_watermark").fetchone()
+            try:
+                counted = connection.execute("select count(distinct (kind, key)) from main.mart_withheld").fetchone()
+                named = connection.execute(_WITHHELD, [_NAMED_KEYS]).fetchall()
+                count, keys = (
+                    int(counted[0]) if counted else 0,
+                    [f"{kind} {name}: {rule}" for kind, name, rule in named],
+                )
+            except duckdb.CatalogException:  # a file of an earlier release, until the next build
+                pass
     except duckdb.Error:
-        return None
+        return None, 0, []
+    return _moment(row), count, keys
+
+
+_WITHHELD = "select distinct kind, name, rule from main.mart_withheld order by all limit ?"
+
+
+def _moment(row: tuple[object, ...] | None) -> str | None:
     moment = row[0] if row else None
     if not isinstance(moment, datetime):
         return None

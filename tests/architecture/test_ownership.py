@@ -27,6 +27,7 @@ READS = {
     ("api/analytics/live_sales.py", "order_items"): LIVE,
     ("api/analytics/live_sales.py", "orders"): LIVE,
     ("api/analytics/live_sales.py", "products"): LIVE,
+    ("api/analytics/live_sales.py", "return_events"): LIVE,
     ("api/analytics/live_sales.py", "returns"): LIVE,
     ("api/checkout/statements.py", "addresses"): QUOTE,
     ("api/checkout/statements.py", "product_variants"): QUOTE,

@@ -114,7 +114,14 @@ class RandomChanges:
         ]  # fmt: skip
         users = [str(row["user_id"]) for row in self.shop.rows["orders"] if row["user_id"]]
         back = timedelta(days=self.rng.choice([0, 0, 0, 1, 20]))
-        self.shop.add_order(lines, self.now - back, self.rng.choice([*users, None]))
+        currency = self.rng.choice(["GBP", "GBP", "EUR", "USD"])
+        self.shop.add_order(lines, self.now - back, self.rng.choice([*users, None]), currency=currency)
+
+    def rate(self) -> None:
+        self.shop.rows["exchange_rates"][:] = [
+            row for row in self.shop.rows["exchange_rates"] if row["day"] != self.now.date()
+        ]
+        self.shop.add_rate("EUR", "GBP", self.now.date(), f"0.{self.rng.randint(70, 99)}")
 
     def cancel(self) -> None:
         placed = [row for row in self.shop.rows["orders"] if row["status"] != "cancelled"]
@@ -138,7 +145,13 @@ class RandomChanges:
     def refund(self) -> None:
         asked = [row for row in self.shop.rows["returns"] if row["status"] == "requested"]
         if asked:
-            self.rng.choice(asked).update(status="refunded", updated_at=self.now)
+            returned = self.rng.choice(asked)
+            returned.update(status="refunded")
+            step = next(row for row in self.shop.rows["return_events"] if row["return_id"] == returned["return_id"])
+            self.shop.add("return_events", **step | {"to_status": "refunded", "created_at": self.now})
+
+    def touch_return(self) -> None:
+        self._any("returns")["updated_at"] = self.now
 
     def reprice(self) -> None:
         self._any("products")["base_price"] = Decimal(self.rng.randint(100, 9999)) / 100
@@ -184,7 +197,7 @@ class RandomChanges:
 
     def erase_order(self) -> None:
         order = self._any("orders")["order_id"]
-        for table in ("orders", "order_items", "order_events", "returns"):
+        for table in ("orders", "order_items", "order_events", "returns", "return_events"):
             rows = self.shop.rows[table]
             self.shop.rows[table] = [row for row in rows if row.get("order_id") != order]
 
@@ -192,7 +205,19 @@ class RandomChanges:
 KINDS: dict[str, Callable[[RandomChanges], None]] = {
     name: getattr(RandomChanges, name)
     for name in (
-        *("order", "cancel", "ship", "ask_return", "refund", "reprice", "retitle", "recategorise", "move_product"),
+        *(
+            "order",
+            "rate",
+            "cancel",
+            "ship",
+            "ask_return",
+            "refund",
+            "touch_return",
+            "reprice",
+            "retitle",
+            "recategorise",
+            "move_product",
+        ),
         *("unlist", "look", "restock", "reserve", "rename_category", "rename_seller", "list_product", "erase_order"),
     )
 }

@@ -113,9 +113,11 @@ class SalesHistory:
         _insert(connection, "orders", row)
         for line in lines:
             _insert(connection, "order_items", line)
+        if status == "cancelled":
+            self._cancelled(connection, order, placed + timedelta(hours=self._rng.choice([0, 30])))
         if status in {"delivered", "return_requested", "return_approved", "refunded"}:
             for line in self._rng.sample(lines, self._rng.randint(0, len(lines))):
-                self._return(connection, line, buyer, placed)
+                self._return(connection, line, row)
 
     def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
         """A line of the order. One in eight is created later than the order; it is still a sale of the order's day."""
@@ -133,8 +135,13 @@ class SalesHistory:
             "created_at": placed + late,
         }
 
-    def _return(self, connection: psycopg.Connection, line: Row, buyer: UUID | None, placed: datetime) -> None:
-        """Add one or two returns, together at most the whole line. The refund may be less than the price."""
+    def _return(self, connection: psycopg.Connection, line: Row, order: Row) -> None:
+        """Add one or two returns, together at most the whole line. The refund may be less than the price.
+
+        The event of the present status is dated; `updated_at` says nothing about it.
+        """
+        placed = order["created_at"]
+        assert isinstance(placed, datetime)
         left = int(str(line["quantity"]))
         for _ in range(self._rng.randint(1, 2)):
             if left == 0:
@@ -145,33 +152,44 @@ class SalesHistory:
             asked = placed + timedelta(days=self._rng.randint(0, 2))
             row: Row = {
                 "return_id": self._id(),
-                "user_id": buyer,
+                "user_id": order["user_id"],
                 "quantity": quantity,
                 "reason": "broken",
                 "status": self._rng.choice(RETURN_STATES),
                 "refund_amount": Decimal(self._rng.randint(0, cents)) / 100,
                 "created_at": asked,
-                "updated_at": max(asked, self._moment()),
+                "updated_at": self._moment(),
             }
             row |= {name: line[name] for name in ("order_id", "order_item_id", "product_id", "seller_id")}
             _insert(connection, "returns", row)
+            for step, at in {"requested": asked, str(row["status"]): max(asked, self._moment())}.items():
+                self._return_event(connection, row["return_id"], step, at)
 
     def _cancel_some(self, connection: psycopg.Connection) -> None:
         """Cancel some orders in every state that allows it."""
         for state in sorted(CANCELLABLE):
             for order in self._some(connection, "order_id", "orders", state):
-                connection.execute(
-                    "update orders set status = 'cancelled', updated_at = %s where order_id = %s",
-                    (self._moment(), order),
-                )
+                connection.execute("update orders set status = 'cancelled' where order_id = %s", (order,))
+                self._cancelled(connection, order, self._moment())
 
     def _answer_returns(self, connection: psycopg.Connection) -> None:
         for state, answer in (("requested", "rejected"), ("requested", "approved"), ("approved", "refunded")):
             for found in self._some(connection, "return_id", "returns", state):
-                connection.execute(
-                    "update returns set status = %s, updated_at = greatest(created_at, %s) where return_id = %s",
-                    (answer, self._moment(), found),
-                )
+                connection.execute("update returns set status = %s where return_id = %s", (answer, found))
+                self._return_event(connection, found, answer, self._moment())
+
+    def _cancelled(self, connection: psycopg.Connection, order: object, at: datetime) -> None:
+        row: Row = {"order_event_id": self._id(), "order_id": order, "sequence": 2, "to_status": "cancelled"}
+        _insert(connection, "order_events", row | {"actor_kind": "user", "created_at": at})
+
+    def _return_event(self, connection: psycopg.Connection, found: object, status: str, at: datetime) -> None:
+        connection.execute(
+            "insert into return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity,"
+            " refund_amount, currency, created_at) select r.return_id, %s, r.order_id, r.order_item_id, r.seller_id,"
+            " r.quantity, r.refund_amount, o.currency, %s from returns r join orders o using (order_id)"
+            " where return_id = %s",
+            (status, at, found),
+        )
 
     def _some(self, connection: psycopg.Connection, key: str, table: str, status: str) -> list[object]:
         """Half of the rows in this status."""

@@ -5,8 +5,8 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import permutations
 from pathlib import Path
 from uuid import UUID
@@ -124,7 +124,9 @@ class SyntheticShop:
         at: datetime,
         user: str | None = None,
         status: str = "delivered",
+        *,
         cancelled_at: datetime | None = None,
+        currency: str = "GBP",
     ) -> tuple[str, list[str]]:
         """Add an order of `lines` (product, variant, seller, quantity, price); returns (order id, line ids)."""
         order = self.new_id()
@@ -165,7 +167,7 @@ class SyntheticShop:
             order_number=f"N{order[-8:]}",
             user_id=user,
             status=status,
-            currency="GBP",
+            currency=currency,
             subtotal=subtotal,
             tax=tax,
             shipping_fee=Decimal("4.99"),
@@ -179,6 +181,27 @@ class SyntheticShop:
             updated_at=cancelled_at or at,
         )
         return order, items
+
+    def add_rate(self, source: str, target: str, day: date, rate: str) -> None:
+        self.add(
+            "exchange_rates",
+            from_currency=source,
+            to_currency=target,
+            day=day,
+            rate=Decimal(rate),
+            source="test",
+            created_at=START,
+        )
+
+    def in_pounds(self, amount: Decimal, day: object, currency: object) -> Decimal | None:
+        """`amount` at the newest rate of that day or before; None when there is none."""
+        if currency == "GBP":
+            return amount
+        rates = [row for row in self.rows["exchange_rates"] if row["from_currency"] == currency]
+        known = sorted((str(row["day"]), row["rate"]) for row in rates if str(row["day"]) <= str(day))
+        if not known or not isinstance(rate := known[-1][1], Decimal):
+            return None
+        return (amount * rate).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
     def add_return(self, item: str, quantity: int, asked: datetime, refunded: datetime | None = None) -> str:
         line = next(row for row in reversed(self.rows["order_items"]) if row["order_item_id"] == item)
@@ -201,13 +224,31 @@ class SyntheticShop:
             refund_amount=price * quantity,
             origin="native",
             created_at=asked,
-            updated_at=refunded or asked,
+            # Whatever touches the row moves this; the events date it.
+            updated_at=START + timedelta(days=4_000),
         )
+        for status, at in (("requested", asked), ("refunded", refunded)):
+            if at is not None:
+                self.add(
+                    "return_events",
+                    return_id=returned,
+                    to_status=status,
+                    order_id=line["order_id"],
+                    order_item_id=item,
+                    seller_id=line["seller_id"],
+                    quantity=quantity,
+                    refund_amount=price * quantity,
+                    currency=order["currency"],
+                    created_at=at,
+                )
         return returned
 
 
 def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 120, days: int = 60) -> SyntheticShop:
-    """A shop with sellers, guests, repeats, returns, cancellations (same day and later), and days without an order."""
+    """A shop with sellers, guests, repeats, returns, cancellations (same day and later), and days without an order.
+
+    It sells in GBP, sometimes in EUR and USD. EUR has rates to GBP from the tenth day on, USD has none.
+    """
     rng = random.Random(seed)
     shop = SyntheticShop()
     sellers = [shop.add_seller(f"Seller {number}") for number in range(3)]
@@ -226,8 +267,11 @@ def random_shop(seed: int, products: int = 20, users: int = 15, orders: int = 12
     moments = sorted(
         START + timedelta(days=rng.choice(open_days), seconds=rng.randrange(86_400)) for _ in range(orders)
     )
-    for moment in moments:
-        _random_order(shop, rng, listed, people, moment)
+    for number, moment in enumerate(moments):
+        currency = "EUR" if number % 6 == 5 else "USD" if number % 17 == 16 else "GBP"
+        _random_order(shop, rng, listed, people, moment, currency=currency)
+    for number, rate in ((9, "0.86510000"), (30, "0.84333333"), (44, "0.90000000")):
+        shop.add_rate("EUR", "GBP", (START + timedelta(days=number)).date(), rate)
     return shop
 
 
@@ -237,13 +281,15 @@ def _random_order(
     listed: list[tuple[str, str, str, str]],
     people: list[str],
     moment: datetime,
+    *,
+    currency: str,
 ) -> None:
     chosen = rng.sample(listed, rng.randint(1, 4))
     lines = [(product, variant, seller, rng.randint(1, 5), price) for product, variant, seller, price in chosen]
     user = rng.choice(people) if rng.random() < 0.8 else None
     fate = rng.random()
     cancelled = moment + timedelta(hours=rng.choice([0, 60])) if fate < 0.15 else None
-    _, items = shop.add_order(lines, moment, user, cancelled_at=cancelled)
+    _, items = shop.add_order(lines, moment, user, cancelled_at=cancelled, currency=currency)
     for _, variant, _, quantity, _ in lines:
         shop.move_stock(variant, -quantity, "sale", moment)
     if fate > 0.85:

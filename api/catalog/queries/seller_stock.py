@@ -27,8 +27,19 @@ class VariantStock:
 
 @dataclass(frozen=True, slots=True)
 class StockTotals:
-    """Counts of variants and units; `low` variants have 1 to LOW_STOCK_UNITS units; `value` at the variants' prices."""
+    """Counts of variants and units; `low` variants have 1 to LOW_STOCK_UNITS units; `values` at the variants' prices,
+    by currency."""
 
+    variants: int
+    units: int
+    sold_out: int
+    low: int
+    values: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class _CurrencyTotals:
+    currency: str
     variants: int
     units: int
     sold_out: int
@@ -55,21 +66,28 @@ async def scarcest(tx: ReadTx, actor: Actor, limit: int) -> list[VariantStock]:
 
 
 async def totals(tx: ReadTx, actor: Actor) -> StockTotals:
-    """Counts over all of the seller's variants on sale."""
+    """Counts over all of the seller's variants on sale; their value is a sum per currency."""
     stock = ProductVariant.stock_quantity
     statement = (
         select(
+            Product.currency,
             func.count().label("variants"),
-            func.coalesce(func.sum(stock), 0).label("units"),
+            func.sum(stock).label("units"),
             func.count().filter(stock == 0).label("sold_out"),
             func.count().filter(stock.between(1, LOW_STOCK_UNITS)).label("low"),
-            func.coalesce(func.sum(stock * ProductVariant.price), 0).label("value"),
+            func.sum(stock * ProductVariant.price).label("value"),
         )
         .select_from(ProductVariant)
         .join(Product, Product.product_id == ProductVariant.product_id)
         .where(Product.seller_id == actor.user_id, LIVE)
+        .group_by(Product.currency)
+        .order_by(Product.currency)
     )
-    found = await tx.first_as(StockTotals, statement)
-    if found is None:
-        raise AssertionError("an aggregate without groups has one row")
-    return found
+    rows = await tx.all_as(_CurrencyTotals, statement)
+    return StockTotals(
+        variants=sum(row.variants for row in rows),
+        units=sum(row.units for row in rows),
+        sold_out=sum(row.sold_out for row in rows),
+        low=sum(row.low for row in rows),
+        values={row.currency: row.value for row in rows},
+    )

@@ -49,6 +49,27 @@ def returns(keyed: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def return_events(history: History, keyed: pl.DataFrame) -> pl.DataFrame:
+    """Every return was requested and then refunded, at the times of the set; when it was approved is not known."""
+    orders = history.orders.select("order_key", "currency")
+    priced = keyed.join(orders, on="order_key", maintain_order="left")
+    steps = [
+        priced.select(
+            "return_id",
+            pl.lit(status).alias("to_status"),
+            "order_id",
+            pl.col("line_id").alias("order_item_id"),
+            "seller_id",
+            "quantity",
+            money("refund_cents").alias("refund_amount"),
+            "currency",
+            pl.col(at).alias("created_at"),
+        )
+        for status, at in (("requested", "requested_at"), ("refunded", "refunded_at"))
+    ]
+    return pl.concat(steps)
+
+
 def keyed_payments(history: History, orders: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
     """One payment per order: captured in full, or voided when the order was cancelled."""
     refunded = returns.group_by("order_key").agg(pl.col("refund_cents").sum().alias("refunded_cents"))

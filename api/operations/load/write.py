@@ -79,6 +79,7 @@ def tables(history: History) -> Iterator[Table]:
     payments = rows_money.keyed_payments(history, orders, returns)
     yield "payments", rows_money.payments(payments)
     yield "returns", rows_money.returns(returns)
+    yield "return_events", rows_money.return_events(history, returns)
     yield "refunds", rows_money.refunds(returns, payments)
 
 

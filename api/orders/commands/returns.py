@@ -9,7 +9,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import func, insert, update
+from sqlalchemy import insert
 
 from api.inventory import statements as stock
 from api.kernel.actor import Actor
@@ -20,14 +20,13 @@ from api.kernel.idempotency import RequestKey
 from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event
-from api.kernel.statement import Part
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.models import Return
 from api.orders.queries.locked import lines_of, lock_order, requested_returns_of
 from api.orders.refunds import settle_refunds
 from api.orders.returnable import OrderLine, comes_back_whole, refund_share, units_to_return
 from api.orders.schemas import DecideReturn, OrderState, ReturnOrder
-from api.orders.statements import Step, move_part
+from api.orders.statements import Step, decide_part, move_part, requested_part
 from api.orders.states import may_follow
 from api.payments.commands import lock_payment
 from api.payments.statements import request_refund
@@ -85,7 +84,7 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
     ]
     shared = {"order_id": order_id, "user_id": actor.user_id, "reason": request.reason}
     await tx.execute(insert(Return), [{**shared, **new.values()} for new in returns])
-    parts: list[Part] = []
+    parts = [requested_part([new.return_id for new in returns])]
     events = [_event(new.return_id, order_id, "requested") for new in returns]
     status = order.status
     if comes_back_whole(lines, units):
@@ -107,12 +106,7 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -
     if not returns:
         raise impossible(order.status, after)
     verdict = "approved" if request.approve else "rejected"
-    await tx.execute(
-        update(Return)
-        .where(Return.order_id == order_id, Return.status == "requested")
-        .values(status=verdict, updated_at=func.now())
-    )
-    parts: list[Part] = []
+    parts = [decide_part(order_id, "requested", verdict)]
     # A part that comes back writes no step of the order's history: the event alone keeps the reason.
     events = [_event(row.return_id, order_id, verdict, request.reason) for row in returns]
     amount = None

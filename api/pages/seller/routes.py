@@ -39,14 +39,19 @@ Period = Literal["7", "30", "90", "365"]
 
 
 @router.get("")
-async def show_dashboard(request: Request, ctx: Ctx, days: Annotated[Period, Query()] = "30") -> Response:
-    """The signed-in seller's figures; other callers are redirected to the sign-in page."""
+async def show_dashboard(
+    request: Request,
+    ctx: Ctx,
+    days: Annotated[Period, Query()] = "30",
+    currency: Annotated[str | None, Query(pattern="^[A-Z]{3}$")] = None,
+) -> Response:
+    """The signed-in seller's figures in one currency; other callers are redirected to the sign-in page."""
     actor = await _signed_in_seller(ctx, request)
     if actor is None or actor.user_id is None:
         return RedirectResponse("/seller/sign-in", 303)
     async with ctx.db.read() as tx:
         store = await queries.store_card(tx, actor.user_id)
-    shown = await dashboard.dashboard_of(ctx, marts_of(ctx), actor, int(days))
+    shown = await dashboard.dashboard_of(ctx, marts_of(ctx), actor, int(days), currency)
     nonce = session.csrf_nonce(request)
     return _page(pages.dashboard_page(store, shown, int(days), session.csrf_token(ctx.keys, nonce)), nonce)
 

@@ -35,8 +35,13 @@ class Totals:
 
 
 def compare_totals(settings: TransformSettings) -> Totals:
-    """Sum the published fct_orders, and the lake's orders at the watermark in the published file."""
-    query = "SELECT currency, count(*), sum(total)::VARCHAR FROM {} GROUP BY currency ORDER BY currency"
+    """Sum the published fct_orders, and the lake's orders at the watermark in the published file, without withheld
+    ones."""
+    query = (
+        "SELECT currency, count(*), sum(total)::VARCHAR FROM {} AS o WHERE NOT EXISTS (SELECT 1 FROM"
+        " published.mart_withheld AS w WHERE w.kind = 'order' AND w.key = o.order_id) GROUP BY currency"
+        " ORDER BY currency"
+    )
     with connect() as con:
         con.execute(f"ATTACH {literal(str(settings.marts_path))} AS published (READ_ONLY)")
         lsn = _lsn(con)

@@ -195,7 +195,12 @@ class Oracle:
         }
         orders = {row["order_id"]: row for row in shop.rows["orders"]}
         self.lines = [
-            line | {"at": _moment(order), "user_id": order["user_id"]}
+            line
+            | {"at": _moment(order), "user_id": order["user_id"]}
+            | {
+                name: shop.in_pounds(_money(line[of]), _moment(order).date(), order["currency"])
+                for name, of in (("price", "price_at_purchase"), ("amount", "subtotal"))
+            }
             for line in shop.rows["order_items"]
             if (order := orders[line["order_id"]])
             and not (line["order_id"] in cancelled and cancelled[line["order_id"]].date() == _moment(order).date())
@@ -227,11 +232,9 @@ class Oracle:
             return [line for line in lines if number[_moment(line).date()] > len(days) - window]
 
         long = last(180)
-        units, spent = (
-            sum(_whole(line["quantity"]) for line in long),
-            sum((_money(line["subtotal"]) for line in long), Decimal(0)),
-        )
-        price = float(_money(lines[-1]["price_at_purchase"])) if lines else 0.0
+        units, (priced, spent) = sum(_whole(line["quantity"]) for line in long), _spent(long)
+        prices = [_money(line["price"]) for line in lines if line["price"] is not None]
+        price = float(prices[-1]) if prices else 0.0
         asked = sum(
             quantity
             for owner, at, quantity in self.returns
@@ -247,7 +250,7 @@ class Oracle:
             "product__orders_total": len({line["order_id"] for line in lines}),
             "product__units_total": sum(_whole(line["quantity"]) for line in lines),
             "product__price": price,
-            "product__price_ratio_180d": price / (float(spent) / float(units)) if units else 1.0,
+            "product__price_ratio_180d": price / (float(spent) / float(priced)) if priced else 1.0,
             "product__return_rate_180d": min(float(asked) / float(units), 1.0) if units else 0.0,
             "product__in_stock": sum(
                 change for owner, at, change in self.stock if owner == product and self.seen(moment, at)
@@ -266,22 +269,26 @@ class Oracle:
         lines = [line for line in self.lines if line["user_id"] == user and self.seen(moment, _moment(line))]
         products = [str(line["product_id"]) for line in lines]
         orders = len({line["order_id"] for line in lines})
-        units, spent = (
-            sum(_whole(line["quantity"]) for line in lines),
-            float(sum((_money(line["subtotal"]) for line in lines), Decimal(0))),
-        )
+        priced_orders = len({line["order_id"] for line in lines if line["amount"] is not None})
+        units, spent = _spent(lines)
         last = days.index(_moment(lines[-1]).date()) + 1 if lines else 0
         return {
             "user__orders_365d": orders,
             "user__distinct_products_365d": len(set(products)),
             "user__orders_total": orders,
-            "user__mean_price_365d": spent / float(units) if units else 0.0,
-            "user__mean_order_value_365d": spent / float(orders) if orders else 0.0,
+            "user__mean_price_365d": float(spent) / float(units) if units else 0.0,
+            "user__mean_order_value_365d": float(spent) / float(priced_orders) if priced_orders else 0.0,
             "user__last_order_day": last,
             "user__sequence": tuple(products[-50:]),
             "user__bought": tuple(dict.fromkeys(products))[-500:],
             "user__days_since_last_order": len(days) - last,
         }
+
+
+def _spent(lines: list[Row]) -> tuple[int, Decimal]:
+    """Units and amount of the lines that have a rate to the shop's currency."""
+    rated = [line for line in lines if line["amount"] is not None]
+    return sum(_whole(line["quantity"]) for line in rated), sum((_money(line["amount"]) for line in rated), Decimal(0))
 
 
 def _mismatches(frame: pl.DataFrame, oracle: Oracle) -> list[tuple[object, ...]]:

@@ -33,6 +33,7 @@ def test_help_names_every_command(souk: SoukHarness) -> None:
         "doctor",
         "demo",
         "load",
+        "rates",
         "pipeline",
         "verify",
         "sql",
@@ -75,7 +76,13 @@ def test_up_status_logs_and_sql_of_one_machine(souk: SoukHarness) -> None:
     refused = souk.run("sql", "delete from fct_orders")
     assert refused.returncode == 1
     assert "read-only" in refused.stderr
-    assert json.loads(souk.run("status", "--json").stdout)["marts"]["asOf"] == "2026-03-01T12:00:00+00:00"
+    failing = {"failures": 3, "failingSince": "2026-03-02T10:00:00+00:00", "error": "a model failed"}
+    (souk.home / "marts" / "refresh.json").write_text(json.dumps(failing))
+    marts = json.loads(souk.run("status", "--json").stdout)["marts"]
+    as_of = "2026-03-01T12:00:00+00:00"
+    assert (marts["asOf"], marts["oldSince"]) == (as_of, as_of)
+    assert marts["why"] == "3 refreshes failed since 2026-03-02T10:00:00+00:00: a model failed"
+    assert (marts["withheld"], marts["withheldKeys"]) == (1, ["order N7: a rule"])
 
 
 def _publish_marts(path: Path) -> None:
@@ -85,6 +92,10 @@ def _publish_marts(path: Path) -> None:
             " total)"
         )
         connection.execute("create table mart_watermark as select timestamptz '2026-03-01 12:00:00+00' as as_of")
+        connection.execute(
+            "create table mart_withheld as select 'order' as kind, 'o' as key, 'N7' as name, 'a rule' as rule, seller"
+            " as seller_id from range(2) t(seller)"
+        )
 
 
 def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarness) -> None:
@@ -140,7 +151,9 @@ def test_queries_come_from_stdin_too_and_a_wrong_one_is_the_exit_status(souk: So
     assert "43" in wrong.stdout
 
 
-@pytest.mark.parametrize("command", [("load", "marketplace"), ("pipeline",), ("verify",), ("verify", "--invariants")])
+@pytest.mark.parametrize(
+    "command", [("load", "marketplace"), ("rates", "example"), ("pipeline",), ("verify",), ("verify", "--invariants")]
+)
 def test_commands_that_need_postgres_say_that_it_does_not_run(souk: SoukHarness, command: tuple[str, ...]) -> None:
     souk.run("up")
     done = souk.run(*command)

@@ -17,20 +17,28 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from orchestration.cli import app
+from orchestration.graph.checks.transforms import compare_totals
 from tests.harness.synthetic_lake import START, Row, SyntheticShop, write_lake, write_pairs
 from tests.integration.conftest import BuiltMarts, transform_settings
 from transforms.dbt_project import load_manifest, mart_names, run_dbt
-from transforms.errors import BuildFailed, LakeNotReady
+from transforms.errors import BuildFailed, FailedTest, LakeNotReady
 from transforms.marts import build, prepare
 from transforms.publish import connect
+from transforms.refresh_record import read_record
 from transforms.settings import DBT_PROJECT, TransformSettings
+from transforms.withheld import withhold
 from warehouse.lake.derived import derived_uri
 
 SELLER_DAY = (
-    "SELECT seller_id, order_date, orders, units, gross_sales, cancelled_orders, cancelled_sales,"
-    " returned_units, returned_amount, net_sales"
+    "SELECT seller_id, order_date, currency, orders, units, gross_sales, cancelled_orders, cancelled_sales,"
+    " restated_sales, returned_units, returned_amount, net_sales"
 )
 MARTS = set(mart_names(DBT_PROJECT))
+# Products with a converted sum: sold in EUR too, on days with a rate.
+CONVERTED = (
+    "SELECT product_id FROM dim_product p JOIN fct_product_sales s USING (product_id)"
+    " WHERE s.currency = 'EUR' AND p.revenue IS NOT NULL"
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,8 @@ def test_the_published_file_holds_the_marts_in_main_and_nothing_else(
     found = marts.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()
 
     assert {name for schema, name in found if schema == "main"} == MARTS
-    assert {schema for schema, _ in found} == {"main"}
+    assert {name.removesuffix("__keys") for schema, name in found if schema == "changed"} <= MARTS
+    assert {schema for schema, _ in found} == {"main", "changed"}
     assert stat.S_IMODE(built_marts.result.marts.stat().st_mode) == 0o444
     assert marts.execute("SELECT lsn, lsn_text, as_of FROM mart_watermark").fetchall() == [
         (1_000, built_marts.watermark.lsn_text, built_marts.watermark.commit_ts)
@@ -55,9 +64,27 @@ def test_the_published_file_holds_the_marts_in_main_and_nothing_else(
 
 
 def test_sellers_days_are_what_plain_python_counts(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
-    found = {row[:2]: row[2:] for row in marts.execute(f"{SELLER_DAY} FROM mart_seller__sales_day").fetchall()}
+    found = {row[:3]: row[3:] for row in marts.execute(f"{SELLER_DAY} FROM mart_seller__sales_day").fetchall()}
 
     assert found == _seller_days(built_marts.shop)
+    assert {currency for _, _, currency in found} == {"EUR", "GBP", "USD"}
+
+
+def test_a_closed_day_changes_by_its_restatements_only(
+    built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
+) -> None:
+    """What each day closed with, counted from what had happened by its end, plus its restatements is what it says."""
+    restated: Counter[object] = Counter()
+    for seller, day, currency, at, amount in marts.execute(
+        "SELECT seller_id, order_date, currency, restated_on, amount FROM mart_seller__restatement"
+    ).fetchall():
+        assert at > day
+        restated[seller, day, currency] += amount
+    days = marts.execute("SELECT seller_id, order_date, currency, net_sales FROM mart_seller__sales_day").fetchall()
+    closed = _seller_days(built_marts.shop, as_closed=True)
+
+    assert len(restated) > 5
+    assert {(*key,): net for *key, net in days} == {key: row[-1] + restated[key] for key, row in closed.items()}
 
 
 def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
@@ -75,9 +102,11 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
     assert marts.execute("SELECT count(*), sum(subtotal) FROM fct_order_items").fetchall() == [
         (len(lines), sum(_money(row["subtotal"]) for row in lines))
     ]
+    by_currency = "SELECT currency, sum(revenue), sum(units) FROM {} GROUP BY currency ORDER BY currency"
     assert (
-        marts.execute("SELECT sum(revenue) FROM dim_product").fetchall()
-        == marts.execute("SELECT sum(revenue) FROM dim_seller").fetchall()
+        marts.execute(by_currency.format("fct_product_sales")).fetchall()
+        == marts.execute(by_currency.format("fct_seller_sales")).fetchall()
+        == _sales_by_currency(built_marts.shop)
     )
     assert marts.execute("SELECT count(*) FROM mart_seller__stock").fetchall() == [
         (len(built_marts.shop.rows["product_variants"]),)
@@ -89,6 +118,19 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
             sum(_money(row["refund_amount"]) for row in refunded),
         )
     ]
+
+
+def test_no_number_adds_two_currencies_without_a_rate(
+    built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
+) -> None:
+    """Sums in one currency are converted day by day; where a rate is missing there is no sum, and the row says why."""
+    for kind in ("product", "seller"):
+        found = marts.execute(f"SELECT {kind}_id, currency, revenue, orders_without_rate FROM dim_{kind}").fetchall()
+
+        assert {row[0]: row[2:] for row in found} == _converted_revenue(built_marts.shop, f"{kind}_id")
+        assert {row[1] for row in found} == {"GBP"}
+        assert any(revenue is None for _, _, revenue, _ in found)
+    assert len(marts.execute(CONVERTED).fetchall()) > 0
 
 
 def test_products_bought_together_are_sparks_pairs_with_titles_and_ranks(
@@ -212,7 +254,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 18
+    assert run.unit_tests == 20
 
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:
@@ -232,40 +274,144 @@ def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBu
 
 
 @pytest.mark.timeout(600)
-def test_a_failing_test_blocks_publication_and_a_reader_is_never_disturbed(tmp_path: Path) -> None:
-    """The second build must fail (lines that do not add up to their order), the third one is good again."""
+def test_a_bad_order_is_withheld_and_named_and_a_bad_build_publishes_nothing(tmp_path: Path) -> None:
+    """Postgres allows a second refunded return of a line. Then a line is in the lake twice; then both are mended."""
     settings = transform_settings(tmp_path)
     shop = _one_order_shop()
+    shop.add_order([(*_sold(shop), 1, "5.00")], START + timedelta(days=1))
+    bad = shop.rows["orders"][0]
+    for quantity in (1, 2):
+        item, asked = str(shop.rows["order_items"][0]["order_item_id"]), START + timedelta(days=1, hours=3)
+        shop.add_return(item, quantity, asked, asked + timedelta(hours=1))
     write_lake(tmp_path / "lake", shop.rows, lsn=10, as_of=START + timedelta(days=2))
     first = build(settings)
     before = first.marts.read_bytes()
     reader = connect(first.marts, read_only=True)
     current = first.features.resolve()
 
-    shop.rows["order_items"][0]["quantity"] = 3
+    rule = "more pieces of a line were refunded than were bought"
+    names = (bad["order_id"], bad["order_number"], shop.rows["sellers"][0]["seller_id"])
+    assert reader.execute("SELECT kind, key, name, seller_id, rule FROM mart_withheld").fetchall() == [
+        ("order", *names, rule)
+    ]
+    assert [(held.kind, held.key, held.rule) for held in first.withheld] == [("order", bad["order_id"], rule)]
+    assert _published(reader, current) == [(1,), (Decimal("5.00"), Decimal("0.00")), (Decimal("5.00"), 1), (1,)]
+    totals = compare_totals(settings)
+    assert totals.mart == totals.lake == {"GBP": (1, "10.39")}
+    assert read_record(settings.refresh_record)["failingSince"] is None
+
+    shop.add("order_items", **shop.rows["order_items"][0])
     write_lake(tmp_path / "lake", shop.rows, lsn=20, as_of=START + timedelta(days=3))
     (settings.build_folder / "souk.duckdb").write_bytes(b"left by a killed build")
-    with pytest.raises(BuildFailed, match="subtotal"):
+    with pytest.raises(BuildFailed, match="order_item_id"):
         build(settings)
+    failing = read_record(settings.refresh_record)
 
     assert first.marts.read_bytes() == before
     assert first.features.resolve() == current
+    assert failing["failures"] == 1
+    assert "order_item_id" in str(failing["error"])
 
-    shop.rows["order_items"][0] |= {"quantity": 2}
-    shop.add_order([(*_sold(shop), 5, "2.00")], START + timedelta(days=3))
+    shop.rows["order_items"].pop()
+    shop.rows["order_items"][0] |= {"quantity": 4, "subtotal": Decimal("20.00")}
+    bad |= {"subtotal": Decimal("20.00"), "total": Decimal("25.79")}
     write_lake(tmp_path / "lake", shop.rows, lsn=30, as_of=START + timedelta(days=4))
     third = build(settings)
 
     assert reader.execute("SELECT lsn FROM mart_watermark").fetchall() == [(10,)]
-    assert reader.execute("SELECT count(*) FROM fct_orders").fetchall() == [(1,)]
     reader.close()
     with connect(third.marts, read_only=True) as con:
         assert con.execute("SELECT lsn FROM mart_watermark").fetchall() == [(30,)]
-        assert con.execute("SELECT sum(gross_sales) FROM mart_seller__sales_day").fetchall() == [(Decimal("20.00"),)]
+        assert con.execute("SELECT count(*) FROM mart_withheld").fetchall() == [(0,)]
+        assert _published(con, third.features.resolve()) == [
+            (2,),
+            (Decimal("25.00"), Decimal("-15.00")),
+            (Decimal("25.00"), 2),
+            (2,),
+        ]
         assert con.execute("SELECT count(*) FROM mart_product__bought_together").fetchall() == [(0,)], (
             "Spark never ran here"
         )
     assert third.features.resolve() != current
+    assert read_record(settings.refresh_record)["failures"] == 0
+
+
+def _published(con: duckdb.DuckDBPyConnection, features: Path) -> list[tuple[object, ...]]:
+    """Orders, sales and refunds by day, a product's figures, and its orders among the features."""
+    queries = (
+        "SELECT count(*) FROM fct_orders",
+        "SELECT sum(gross_sales), sum(returned_amount) FROM mart_seller__sales_day",
+        "SELECT revenue, orders FROM dim_product",
+        f"SELECT max(product__orders_total) FROM '{features}/features_product.parquet'",
+    )
+    return [row for query in queries for row in con.execute(query).fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("column", "held"),
+    [
+        ("order_item_id", {("order", "o1")}),
+        ("return_id", {("order", "o2")}),
+        ("variant_id", {("product", "p1"), ("order", "o1")}),
+        ("product_id", {("product", "p2"), ("order", "o2")}),
+        ("seller_id", {("seller", "s1"), ("product", "p1"), ("product", "p2"), ("order", "o1"), ("order", "o2")}),
+    ],
+)
+def test_what_a_failing_row_belongs_to_is_withheld_with_its_orders(
+    tmp_path: Path, column: str, held: set[tuple[str, str]]
+) -> None:
+    values = {"order_item_id": "i1", "return_id": "r1", "variant_id": "v1", "product_id": "p2", "seller_id": "s1"}
+    test = FailedTest("a rule", f"SELECT '{values[column]}' AS from_field", column, ("fct_orders",))
+    private = _withholding(tmp_path)
+
+    found = withhold(private, BuildFailed(["x"], [test], fatal=False), START, {("order", "o1"): START})
+
+    assert {(one.kind, one.key) for one in found} == held
+    with pytest.raises(BuildFailed):  # the same keys again: nothing is left to withhold
+        withhold(private, BuildFailed(["x"], [test], fatal=False), START, {})
+
+
+@pytest.mark.parametrize(
+    ("sql", "model", "fatal"),
+    [
+        ("SELECT 'o1' AS order_id", "fct_orders", True),
+        ("SELECT 3 AS lines", "fct_orders", False),
+        ("SELECT order_id FROM lake.orders", "fct_orders", False),
+        ("SELECT 'o1' AS order_id", "stg_shop__orders", False),
+    ],
+    ids=["a model failed too", "no key is named", "too many orders", "a test on the lake's own table"],
+)
+def test_a_build_is_refused_rather_than_published_with_much_missing(
+    tmp_path: Path, sql: str, model: str, fatal: bool
+) -> None:
+    failed = BuildFailed(["x"], [FailedTest("a rule", sql, None, (model,))], fatal=fatal)
+
+    with pytest.raises(BuildFailed):
+        withhold(_withholding(tmp_path), failed, START, {})
+
+
+def _withholding(folder: Path) -> Path:
+    """A private file with a few rows of the lake: o1 holds v1 of p1, o2 v2 of p2, o3 to o40 nothing."""
+    path = folder / "souk.duckdb"
+    with connect(path) as con:
+        con.execute("CREATE SCHEMA lake; CREATE SCHEMA build")
+        con.execute("CREATE TABLE build.withheld (kind VARCHAR, key VARCHAR, rule VARCHAR, since TIMESTAMPTZ)")
+        con.execute("CREATE TABLE lake.orders AS SELECT 'o' || n AS order_id FROM range(1, 41) AS t(n)")
+        con.execute("CREATE TABLE lake.sellers AS SELECT 's1' AS seller_id")
+        con.execute(
+            "CREATE TABLE lake.products AS FROM (VALUES ('p1', 's1'), ('p2', 's1')) AS t(product_id, seller_id)"
+        )
+        con.execute(
+            "CREATE TABLE lake.product_variants AS FROM (VALUES ('v1', 'p1'), ('v2', 'p2'))"
+            " AS t(variant_id, product_id)"
+        )
+        con.execute(
+            "CREATE TABLE lake.order_items AS FROM"
+            " (VALUES ('i1', 'o1', 'p1', 'v1', 's1'), ('i2', 'o2', 'p2', 'v2', 's1'))"
+            " AS t(order_item_id, order_id, product_id, variant_id, seller_id)"
+        )
+        con.execute("CREATE TABLE lake.returns AS SELECT 'r1' AS return_id, 'o2' AS order_id")
+    return path
 
 
 def test_without_a_watermark_the_build_says_so(tmp_path: Path) -> None:
@@ -284,33 +430,71 @@ def test_settings_follow_the_state_directory() -> None:
     assert settings.features_folder == Path("/state/features")
 
 
-def _seller_days(shop: SyntheticShop) -> dict[tuple[object, object], tuple[object, ...]]:
-    """The booking rules of mart_seller__sales_day, said a second time."""
+def _seller_days(
+    shop: SyntheticShop, *, as_closed: bool = False
+) -> dict[tuple[object, ...], tuple[Decimal | int, ...]]:
+    """The booking rules of mart_seller__sales_day, said a second time; `as_closed` leaves out later cancellations."""
     orders = {row["order_id"]: row for row in shop.rows["orders"]}
-    days: dict[tuple[object, object], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    cancelled_on = {row["order_id"]: _day(row["created_at"]) for row in shop.rows["order_events"]}
+    days: dict[tuple[object, ...], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for line in shop.rows["order_items"]:
-        days[line["seller_id"], _day(orders[line["order_id"]]["created_at"])]["placed"].append(line)
-    for row in shop.rows["returns"]:
-        if row["status"] == "refunded":
-            days[row["seller_id"], _day(row["updated_at"])]["returned"].append(row)
-    answer: dict[tuple[object, object], tuple[object, ...]] = {}
+        order = orders[line["order_id"]]
+        days[line["seller_id"], _day(order["created_at"]), order["currency"]]["placed"].append(line)
+    for row in shop.rows["return_events"]:
+        if row["to_status"] == "refunded":
+            days[row["seller_id"], _day(row["created_at"]), row["currency"]]["returned"].append(row)
+    answer: dict[tuple[object, ...], tuple[Decimal | int, ...]] = {}
     for key, booked in days.items():
         placed, returned = booked["placed"], booked["returned"]
-        cancelled = [line for line in placed if orders[line["order_id"]]["status"] == "cancelled"]
+        later = [line for line in placed if str(cancelled_on.get(line["order_id"], "")) > str(key[1])]
+        cancelled = [line for line in placed if line["order_id"] in cancelled_on and not (as_closed and line in later)]
         gross = sum((_money(line["subtotal"]) for line in placed), Decimal(0))
         off = -sum((_money(line["subtotal"]) for line in cancelled), Decimal(0))
         refunds = -sum((_money(row["refund_amount"]) for row in returned), Decimal(0))
         counts = (len({line["order_id"] for line in placed}), sum(_whole(line["quantity"]) for line in placed))
-        back = -sum(_whole(row["quantity"]) for row in returned)
         answer[key] = (
             *counts,
             gross,
             len({line["order_id"] for line in cancelled}),
             off,
-            back,
+            -sum((_money(line["subtotal"]) for line in later), Decimal(0)),
+            -sum(_whole(row["quantity"]) for row in returned),
             refunds,
             gross + off + refunds,
         )
+    return answer
+
+
+def _sold_lines(shop: SyntheticShop) -> list[tuple[Row, Row]]:
+    """Lines of orders that are not cancelled, with their orders."""
+    orders = {row["order_id"]: row for row in shop.rows["orders"]}
+    pairs = [(line, orders[line["order_id"]]) for line in shop.rows["order_items"]]
+    return [(line, order) for line, order in pairs if order["status"] != "cancelled"]
+
+
+def _sales_by_currency(shop: SyntheticShop) -> list[tuple[object, Decimal, int]]:
+    money: dict[str, Decimal] = defaultdict(Decimal)
+    units: Counter[str] = Counter()
+    for line, order in _sold_lines(shop):
+        money[str(order["currency"])] += _money(line["subtotal"])
+        units[str(order["currency"])] += _whole(line["quantity"])
+    return [(currency, money[currency], units[currency]) for currency in sorted(money)]
+
+
+def _converted_revenue(shop: SyntheticShop, key: str) -> dict[object, tuple[Decimal | None, int]]:
+    """Revenue in GBP per product or seller, and how many of its orders have no rate."""
+    days: dict[object, dict[tuple[object, object], Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    orders: dict[object, dict[tuple[object, object], set[object]]] = defaultdict(lambda: defaultdict(set))
+    for line, order in _sold_lines(shop):
+        day = (_day(order["created_at"]), order["currency"])
+        days[line[key]][day] += _money(line["subtotal"])
+        orders[line[key]][day].add(order["order_id"])
+    answer: dict[object, tuple[Decimal | None, int]] = {}
+    for row in shop.rows["sellers" if key == "seller_id" else "products"]:
+        sums = {day: shop.in_pounds(amount, *day) for day, amount in days[row[key]].items()}
+        missing = sum(len(orders[row[key]][day]) for day, amount in sums.items() if amount is None)
+        total = sum((amount for amount in sums.values() if amount is not None), Decimal(0))
+        answer[row[key]] = (None if missing else total, missing)
     return answer
 
 

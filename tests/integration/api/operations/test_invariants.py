@@ -76,6 +76,7 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",
     ),
     "R-I7-returns": ("update returns set quantity = quantity + 100",),
+    "R-I7-return-events": ("delete from return_events where to_status = 'refunded'",),
     "R-I8-sequence": ("update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",),
     "R-I8-transition": (
         (

@@ -25,7 +25,7 @@ TABLES = (
         "warehouse_stock",
         "inventory_transactions",
     ),
-    *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "refunds"),
+    *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "return_events", "refunds"),
 )
 
 

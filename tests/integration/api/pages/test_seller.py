@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import psycopg
 import pytest
 from fastapi.routing import APIRoute
 
-from api.pages.seller.render import against_chance
+from api.kernel.money import to_cents
+from api.pages.seller.render import against_chance, money
 from api.pages.seller.routes import router
 from tests.harness.api import Server, running_api
 from tests.harness.browser import page_in_chromium
@@ -50,7 +52,7 @@ def seller_email(shop: Shop, database_url: str) -> str:
             ("orders", "created_at"),
             ("order_items", "created_at"),
             ("returns", "created_at"),
-            ("returns", "updated_at"),
+            ("return_events", "created_at"),
         ):
             sql.execute(f"UPDATE {table} SET {column} = {column} + (SELECT by FROM shift)")
         sql.execute(
@@ -203,6 +205,89 @@ def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_
     assert "up to position" not in after.text
 
 
+@pytest.mark.timeout(600)
+def test_currencies_are_shown_apart_and_added_only_by_rates(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str
+) -> None:
+    seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
+    email = _known_to_the_shop(database_url, shop.person("seller"), seller)
+    with duckdb.connect(str(built_marts.result.marts), read_only=True) as con:
+        days = con.execute(
+            "SELECT currency, order_date, net_sales FROM mart_seller__sales_day WHERE seller_id = $1 AND order_date <"
+            " $2 AND order_date > (SELECT max(order_date) - 30 FROM mart_seller__sales_day WHERE seller_id = $1 AND"
+            " order_date < $2) ORDER BY ALL",
+            [seller, built_marts.watermark.commit_ts.date()],
+        ).fetchall()
+    sums = {name: sum((net for code, _, net in days if code == name), Decimal(0)) for name in ("EUR", "GBP", "USD")}
+    first = {code: day for code, day, _ in reversed(days)}
+    insert = (
+        "INSERT INTO exchange_rates (from_currency, to_currency, day, rate, source) VALUES (%s, 'GBP', %s, %s, 'ecb')"
+    )
+    with signed_in(marts_server, email) as (client, _), psycopg.connect(database_url, autocommit=True) as sql:
+        without = client.get("/seller").text
+        sql.execute(insert, ("EUR", first["EUR"], Decimal("0.85")))
+        one = client.get("/seller").text
+        sql.execute(insert, ("USD", first["USD"], Decimal("0.75")))
+        both = client.get("/seller").text
+        euros = client.get("/seller", params={"currency": "EUR"}).text
+        sql.execute("DELETE FROM exchange_rates")
+        unknown = client.get("/seller", params={"currency": "eur"}).status_code
+
+    shown = re.findall(r">([A-Z]{3})</a></td><td>\d+</td><td>\d+</td><td>(.*?)</td>", without)
+    assert shown == [(code, money(net, code)) for code, net in sums.items()]
+    assert _all_currencies(without) == (
+        f"No total in GBP: there is no rate EUR to GBP for {_words(first['EUR'])};"
+        f" there is no rate USD to GBP for {_words(first['USD'])}."
+    )
+    assert _all_currencies(one) == f"No total in GBP: there is no rate USD to GBP for {_words(first['USD'])}."
+    rates = {"EUR": Decimal("0.85"), "GBP": Decimal(1), "USD": Decimal("0.75")}
+    total = sum((to_cents(net * rates[code]) for code, _, net in days), Decimal(0))
+    assert _all_currencies(both) == f"Together {money(total, 'GBP')}, each day at its rate (source: ecb)."
+    assert _figure(without, "net-sales") == money(sums["GBP"], "GBP")
+    assert _figure(euros, "net-sales") == money(sums["EUR"], "EUR")
+    assert unknown == 422
+
+
+@pytest.mark.timeout(600)
+def test_old_marts_and_what_they_lack_are_said_on_the_page(
+    marts_server: Server, shop: Shop, built_marts: BuiltMarts, database_url: str, marts: Path
+) -> None:
+    seller = str(built_marts.shop.rows["sellers"][0]["seller_id"])
+    email = _known_to_the_shop(database_url, shop.person("seller"), seller)
+    with signed_in(marts_server, email) as (client, _):
+        good = client.get("/seller").text
+        newer = marts.with_name("newer.duckdb")
+        newer.write_bytes(marts.read_bytes())
+        with duckdb.connect(str(newer)) as con:
+            con.execute("INSERT INTO mart_withheld VALUES ('order', 'o', 'N<1>', ?, 'a rule', now())", [seller])
+            con.execute("INSERT INTO mart_withheld VALUES ('order', 'p', 'N2', 'another seller', 'a rule', now())")
+        newer.replace(marts)
+        marts.with_name("refresh.json").write_text('{"failingSince": "2026-03-02T10:00:00+00:00"}')
+        old = client.get("/seller").text
+
+    assert 'id="old"' not in good
+    assert 'id="withheld"' not in good
+    assert "refreshing them fails since 2 Mar 2026, 10:00 UTC." in old
+    assert "order N&lt;1&gt; (a rule)." in old
+    assert "N2" not in old
+
+
+def _all_currencies(page: str) -> str:
+    found = re.search(r'<p id="all-currencies">(.*?)</p>', page, re.DOTALL)
+    assert found is not None
+    return " ".join(found[1].split())
+
+
+def _figure(page: str, name: str) -> str:
+    found = re.search(rf'id="{name}">(.*?)</p>', page)
+    assert found is not None
+    return found[1]
+
+
+def _words(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
 def _known_to_the_shop(url: str, person: Person, seller_id: str) -> str:
     """A copy of the person under the id that the marts have; returns its address."""
     email = f"copy-of-{person.email}"
@@ -255,8 +340,8 @@ def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller
             {"email": seller_email},
         ).fetchone()
         refunded = sql.execute(
-            "SELECT coalesce(sum(refund_amount), 0) FROM returns r JOIN users u ON u.user_id = r.seller_id WHERE"
-            " u.email = %s AND r.status = 'refunded' AND r.updated_at >= (SELECT max(created_at)::date - 29 FROM"
+            "SELECT coalesce(sum(refund_amount), 0) FROM return_events r JOIN users u ON u.user_id = r.seller_id WHERE"
+            " u.email = %s AND r.to_status = 'refunded' AND r.created_at >= (SELECT max(created_at)::date - 29 FROM"
             " orders)",
             (seller_email,),
         ).fetchone()

@@ -6,10 +6,20 @@ from uuid import UUID
 
 import pytest
 
-from api.analytics.dashboard import Figures, StockLine, _calendar, _figures, _with_cover
+from api.analytics.dashboard import (
+    AllCurrencies,
+    Figures,
+    MissingRate,
+    StockLine,
+    _calendar,
+    _figures,
+    _with_cover,
+    add_currencies,
+)
 from api.analytics.live_sales import LiveDay
 from api.analytics.marts import SalesDay
 from api.catalog.queries.seller_stock import VariantStock
+from api.pricing.conversion import Rate, Rates
 
 FIRST = date(2026, 2, 27)
 
@@ -71,3 +81,20 @@ def test_a_live_day_is_a_day_of_the_marts() -> None:
     live = LiveDay(FIRST, "USD", 1, 2, Decimal("11.00"), 1, Decimal("1.00"), Decimal("10.00"))
 
     assert live.sales_day() == day(0, returned=1)
+
+
+def test_currencies_become_one_number_only_when_every_day_has_a_rate() -> None:
+    days = {"EUR": [day(1, "10.00"), day(3, "-1.00")], "USD": [day(0, "3.00")]}
+    figures = {
+        "EUR": Figures(Decimal("9.00"), 2, 4, 0, Decimal(0)),
+        "USD": Figures(Decimal("3.00"), 1, 2, 0, Decimal(0)),
+    }
+    first = Rate("EUR", "USD", FIRST + timedelta(days=3), Decimal("1.2"), "bank")
+    earlier = Rate("EUR", "USD", FIRST, Decimal("1.1"), "example")
+
+    assert add_currencies(days, "USD", Rates([first, earlier])) == AllCurrencies(
+        figures, Decimal("12.80"), [], ["bank", "example"]
+    )
+    assert add_currencies(days, "USD", Rates([first])) == AllCurrencies(
+        figures, None, [MissingRate("EUR", "USD", FIRST + timedelta(days=1))], []
+    )

@@ -10,8 +10,10 @@ select
     cast(state.units_total as bigint) as product__units_total,
     cast(coalesce(state.last_price, 0) as double) as product__price,
     case
-        when state.units_180d > 0 and state.revenue_180d > 0
-            then cast(state.last_price as double) / (cast(state.revenue_180d as double) / cast(state.units_180d as double))
+        when state.priced_units_180d > 0 and state.revenue_180d > 0
+            then
+                cast(state.last_price as double)
+                / (cast(state.revenue_180d as double) / cast(state.priced_units_180d as double))
         else 1.0
     end as product__price_ratio_180d,
     case

@@ -6,11 +6,11 @@ select
     cast(state.products_365d as bigint) as user__distinct_products_365d,
     cast(state.orders_total as bigint) as user__orders_total,
     case
-        when state.units_365d > 0 then cast(state.spend_365d as double) / cast(state.units_365d as double)
+        when state.priced_units_365d > 0 then cast(state.spend_365d as double) / cast(state.priced_units_365d as double)
         else 0.0
     end as user__mean_price_365d,
     case
-        when state.orders_365d > 0 then cast(state.spend_365d as double) / cast(state.orders_365d as double)
+        when state.priced_orders_365d > 0 then cast(state.spend_365d as double) / cast(state.priced_orders_365d as double)
         else 0.0
     end as user__mean_order_value_365d,
     cast(coalesce(state.last_order_day, 0) as bigint) as user__last_order_day

@@ -1,3 +1,13 @@
 {{ config(meta={'refresh': {'key': ['seller_id']}}) }}
-select seller_id, name, country, rating, created_at
-from {{ ref('stg_shop__sellers') }}
+with listed as (
+
+    select seller_id, arg_min(currency, (created_at, product_id)) as currency
+    from {{ ref('stg_shop__products') }}
+    group by seller_id
+
+)
+
+select seller.seller_id, seller.name, seller.country, listed.currency, seller.rating, seller.created_at
+from {{ ref('stg_shop__sellers') }} as seller
+left join listed using (seller_id)
+where {{ published('seller', 'seller.seller_id') }}

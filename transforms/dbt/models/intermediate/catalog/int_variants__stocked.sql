@@ -18,3 +18,4 @@ select
     coalesce(stock.inbound, 0) as inbound
 from {{ ref('stg_shop__product_variants') }} as variant
 left join stock using (variant_id)
+where {{ published('product', 'variant.product_id') }}

@@ -5,6 +5,7 @@ with asked as (
     select product_id, {{ utc_day('requested_at') }} as day, sum(quantity) as units
     from {{ ref('stg_shop__returns') }}
     where requested_at <= (select as_of from {{ ref('int_build__watermark') }})
+        and {{ published('order', 'order_id') }}
     group by all
 
 )

@@ -3,7 +3,7 @@
 {% set sold = {
     7: {'orders_7d': 'orders'},
     30: {'orders_30d': 'orders', 'units_30d': 'units'},
-    180: {'units_180d': 'units', 'revenue_180d': 'revenue'}
+    180: {'units_180d': 'units', 'priced_units_180d': 'priced_units', 'revenue_180d': 'revenue'}
 } %}
 {% set ever_sold = {'orders_total': 'orders', 'units_total': 'units'} %}
 {% set returned = {180: {'returned_180d': 'units'}} %}
@@ -44,7 +44,7 @@ instants as (
         least(closes_at, watermark.as_of) as event_timestamp,
         {{ changes_of(sums) }}
         max(last_order_day) as last_order_day,
-        arg_max(last_price, last_order_day) filter (where last_order_day is not null) as last_price
+        arg_max(last_price, last_order_day) filter (where last_price is not null) as last_price
     from changes
     cross join {{ ref('int_build__watermark') }} as watermark
     group by all

@@ -1,5 +1,12 @@
 -- Running state of every shopper at every instant at which one of their figures changes, and at the watermark itself.
-{% set ordered = {365: {'orders_365d': 'orders', 'units_365d': 'units', 'spend_365d': 'spend'}} %}
+{% set ordered = {
+    365: {
+        'orders_365d': 'orders',
+        'priced_orders_365d': 'priced_orders',
+        'priced_units_365d': 'priced_units',
+        'spend_365d': 'spend'
+    }
+} %}
 {% set ever_ordered = {'orders_total': 'orders'} %}
 {% set sums = sum_names(ordered, ever_ordered) + ['products_365d'] %}
 with changes as (

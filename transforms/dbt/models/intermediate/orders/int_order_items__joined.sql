@@ -6,7 +6,6 @@ with returned as (
         sum(quantity) as returned_quantity,
         sum(refund_amount) as returned_amount
     from {{ ref('int_returns__booked') }}
-    where is_booked
     group by order_item_id
 
 )
@@ -24,10 +23,13 @@ select
     line.subtotal,
     placed.status as order_status,
     placed.status = 'cancelled' as is_cancelled,
+    case when placed.status = 'cancelled' then {{ utc_day('cancelled.cancelled_at') }} end as cancelled_on,
     coalesce(returned.returned_quantity, 0) as returned_quantity,
     coalesce(returned.returned_amount, 0) as returned_amount,
     {{ utc_day('placed.created_at') }} as order_date,
     placed.created_at as ordered_at
 from {{ ref('stg_shop__order_items') }} as line
 inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
+left join {{ ref('int_orders__cancelled') }} as cancelled using (order_id)
 left join returned using (order_item_id)
+where {{ published('order', 'line.order_id') }}

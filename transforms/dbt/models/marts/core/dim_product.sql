@@ -1,17 +1,46 @@
 {{ config(meta={'refresh': {'key': ['product_id']}}) }}
 -- Sales figures leave cancelled orders out; returns are not taken off (they are in fct_order_items and
--- mart_seller__sales_day).
-with sales as (
+-- mart_seller__sales_day). Amounts of several currencies become one number only by rates: a day's sum in another
+-- currency is converted at the rate of that day.
+with days as (
 
     select
         product_id,
-        sum(quantity) as units_sold,
+        order_date,
+        currency,
+        sum(quantity) as units,
         count(distinct order_id) as orders,
         sum(subtotal) as revenue,
         min(ordered_at) as first_ordered_at,
         max(ordered_at) as last_ordered_at
     from {{ ref('int_order_items__joined') }}
     where not is_cancelled
+    group by product_id, order_date, currency
+
+),
+
+rated as (
+
+    select
+        days.*,
+        {{ converted('days.revenue', 'days.currency', 'product.currency', 'rate.rate') }} as converted
+    from days
+    inner join {{ ref('int_products__joined') }} as product using (product_id)
+    {{ join_rate('days.currency', 'product.currency', 'days.order_date') }}
+
+),
+
+sales as (
+
+    select
+        product_id,
+        sum(units) as units_sold,
+        sum(orders) as orders,
+        coalesce(sum(orders) filter (where converted is null), 0) as orders_without_rate,
+        sum(converted) as revenue,
+        min(first_ordered_at) as first_ordered_at,
+        max(last_ordered_at) as last_ordered_at
+    from rated
     group by product_id
 
 )
@@ -29,7 +58,8 @@ select
     cast(product.stock_quantity as bigint) as stock_quantity,
     cast(coalesce(sales.units_sold, 0) as bigint) as units_sold,
     cast(coalesce(sales.orders, 0) as bigint) as orders,
-    cast(coalesce(sales.revenue, 0) as decimal(18, 2)) as revenue,
+    cast(coalesce(sales.orders_without_rate, 0) as bigint) as orders_without_rate,
+    case when coalesce(sales.orders_without_rate, 0) = 0 then cast(coalesce(sales.revenue, 0) as decimal(18, 2)) end as revenue,
     sales.first_ordered_at,
     sales.last_ordered_at,
     product.created_at

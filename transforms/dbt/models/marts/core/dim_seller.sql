@@ -1,13 +1,41 @@
 {{ config(meta={'refresh': {'key': ['seller_id']}}) }}
-with sales as (
+-- A seller's currency is that of the first product they listed. A day's sum in another currency is converted at the rate
+-- of that day.
+with days as (
 
     select
         seller_id,
+        order_date,
+        currency,
         count(distinct order_id) as orders,
         sum(quantity) as units,
         sum(subtotal) as revenue
     from {{ ref('int_order_items__joined') }}
     where not is_cancelled
+    group by seller_id, order_date, currency
+
+),
+
+rated as (
+
+    select
+        days.*,
+        {{ converted('days.revenue', 'days.currency', 'seller.currency', 'rate.rate') }} as converted
+    from days
+    inner join {{ ref('int_sellers__profiled') }} as seller using (seller_id)
+    {{ join_rate('days.currency', 'seller.currency', 'days.order_date') }}
+
+),
+
+sales as (
+
+    select
+        seller_id,
+        sum(orders) as orders,
+        coalesce(sum(orders) filter (where converted is null), 0) as orders_without_rate,
+        sum(units) as units,
+        sum(converted) as revenue
+    from rated
     group by seller_id
 
 ),
@@ -25,11 +53,13 @@ select
     seller.seller_id,
     seller.name,
     seller.country,
+    seller.currency,
     seller.rating,
     cast(coalesce(products.product_count, 0) as bigint) as product_count,
     cast(coalesce(sales.orders, 0) as bigint) as orders,
+    cast(coalesce(sales.orders_without_rate, 0) as bigint) as orders_without_rate,
     cast(coalesce(sales.units, 0) as bigint) as units,
-    cast(coalesce(sales.revenue, 0) as decimal(18, 2)) as revenue,
+    case when coalesce(sales.orders_without_rate, 0) = 0 then cast(coalesce(sales.revenue, 0) as decimal(18, 2)) end as revenue,
     seller.created_at
 from {{ ref('int_sellers__profiled') }} as seller
 left join sales using (seller_id)

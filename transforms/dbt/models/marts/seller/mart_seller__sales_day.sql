@@ -10,7 +10,8 @@ with placed as (
         sum(quantity) as units,
         sum(subtotal) as gross_sales,
         count(distinct order_id) filter (where is_cancelled) as cancelled_orders,
-        coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales
+        coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales,
+        coalesce(sum(subtotal) filter (where is_cancelled and cancelled_on > order_date), 0) as restated_sales
     from {{ ref('int_order_items__joined') }}
     group by seller_id, order_date, currency
 
@@ -25,7 +26,6 @@ returned as (
         sum(quantity) as returned_units,
         sum(refund_amount) as returned_amount
     from {{ ref('int_returns__booked') }}
-    where is_booked
     group by seller_id, booked_on, currency
 
 )
@@ -39,6 +39,7 @@ select
     cast(coalesce(placed.gross_sales, 0) as decimal(18, 2)) as gross_sales,
     cast(coalesce(placed.cancelled_orders, 0) as bigint) as cancelled_orders,
     cast(-coalesce(placed.cancelled_sales, 0) as decimal(18, 2)) as cancelled_sales,
+    cast(-coalesce(placed.restated_sales, 0) as decimal(18, 2)) as restated_sales,
     cast(-coalesce(returned.returned_units, 0) as bigint) as returned_units,
     cast(-coalesce(returned.returned_amount, 0) as decimal(18, 2)) as returned_amount,
     cast(

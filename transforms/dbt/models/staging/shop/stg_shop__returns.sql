@@ -16,6 +16,5 @@ select
     {{ masked('reason') }},
 
     -- timestamps
-    created_at as requested_at,
-    updated_at
+    created_at as requested_at
 from {{ source('lake', 'returns') }}

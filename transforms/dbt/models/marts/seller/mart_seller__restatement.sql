@@ -1,0 +1,12 @@
+{{ config(meta={'refresh': {'key': ['seller_id']}}) }}
+-- What later cancellations took off days that had closed.
+select
+    seller_id,
+    order_date,
+    currency,
+    cancelled_on as restated_on,
+    cast(count(distinct order_id) as bigint) as orders,
+    cast(-sum(subtotal) as decimal(18, 2)) as amount
+from {{ ref('int_order_items__joined') }}
+where is_cancelled and cancelled_on > order_date
+group by seller_id, order_date, currency, cancelled_on

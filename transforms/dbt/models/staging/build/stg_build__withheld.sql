@@ -1,0 +1,11 @@
+select
+    -- ids
+    key,
+
+    -- words
+    kind,
+    rule,
+
+    -- timestamps
+    since
+from {{ source('build', 'withheld') }}
