@@ -1,4 +1,4 @@
-"""Background work on products: views of the behaviour stream are added to `products.view_count`."""
+"""Background work on products: views of the behaviour stream are added to `product_counters.view_count`."""
 
 from collections import Counter
 from uuid import UUID
@@ -17,7 +17,7 @@ CONSUMER = "view_count"
 
 
 async def count_views(ctx: Context) -> int:
-    """Add views to `products.view_count` in batches; returns how many were counted. 0 while Redis is unavailable."""
+    """Add views to `product_counters.view_count` in batches; returns how many, 0 while Redis is unavailable."""
     total = 0
     while True:
         async with ctx.db.read() as read:

@@ -31,7 +31,6 @@ class Product(Base):
         Index("ix_products_browse", "category_id", "status", "product_id"),
         Index("ix_products_newest", "created_at", "product_id"),
         Index("ix_products_price", "base_price", "product_id"),
-        Index("ix_products_popular", "units_sold_90d", "view_count", "product_id"),
         Index("ix_products_rating", "average_rating", "review_count", "product_id"),
         # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
         Index("ix_products_changed", "updated_at", postgresql_using="brin"),
@@ -50,14 +49,27 @@ class Product(Base):
     prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
-    view_count: Mapped[int] = mapped_column(server_default=text("0"))
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)
     version: Mapped[int] = mapped_column(server_default=text("1"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     deleted_at: Mapped[Instant | None]
+
+
+class ProductCounter(Base):
+    """What changes all the time, in a row of a few bytes: a view or a sale writes no row of the product.
+
+    One row per product, made with it. It is not published: no mart reads it.
+    """
+
+    __tablename__ = "product_counters"
+    __table_args__ = (Index("ix_product_counters_popular", "units_sold_90d", "view_count", "product_id"),)
+    __unpublished__ = True
+
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True)
     units_sold_90d: Mapped[int] = mapped_column(server_default=text("0"))
+    view_count: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class ProductVariant(Base):

@@ -12,7 +12,7 @@ MAX_RANKED = 100_000
 
 
 async def rank_products(ctx: Context) -> int:
-    """Update `products.units_sold_90d`; returns how many products changed."""
+    """Update `product_counters.units_sold_90d`; returns how many products changed."""
     async with ctx.db.read() as read:
         units = dict(await units_sold(read, MAX_RANKED))
 

@@ -82,13 +82,11 @@ class SyntheticShop:
             prime_eligible=False,
             average_rating=Decimal("0.00"),
             review_count=0,
-            view_count=0,
             specifications="{}",
             version=1,
             origin="native",
             created_at=at,
             updated_at=at,
-            units_sold_90d=0,
         )
         self.add(
             "product_variants",

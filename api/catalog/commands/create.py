@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
 from api.catalog.commands.variants import save_variants
-from api.catalog.models import Product
+from api.catalog.models import Product, ProductCounter
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, VariantIn
 from api.kernel import outbox
@@ -33,6 +33,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
             **column_values(body, ProductIn.model_fields.keys()),
         }
         await tx.execute(insert(Product).values(values))
+        await tx.execute(insert(ProductCounter).values(product_id=product_id))
         await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
         await save_images(tx, product_id, body.images)
         await outbox.emit(

@@ -5,25 +5,22 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from api.catalog.models import Product
+from api.catalog.models import ProductCounter
 from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
-    """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
-
-    Version and change time stay: a sale is not an edit.
-    """
+    """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed."""
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (
-        select(Product.product_id, new.label("units"))
-        .outerjoin(sold, sold.c.product_id == Product.product_id)
-        .where(Product.units_sold_90d != new)
-        .order_by(Product.product_id)
-        .with_for_update(of=Product)
+        select(ProductCounter.product_id, new.label("units"))
+        .outerjoin(sold, sold.c.product_id == ProductCounter.product_id)
+        .where(ProductCounter.units_sold_90d != new)
+        .order_by(ProductCounter.product_id)
+        .with_for_update(of=ProductCounter)
         .cte("changed")
     )
-    statement = update(Product).where(Product.product_id == changed.c.product_id)
+    statement = update(ProductCounter).where(ProductCounter.product_id == changed.c.product_id)
     return (await tx.execute(statement.values(units_sold_90d=changed.c.units))).rowcount

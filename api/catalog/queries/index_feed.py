@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Integer, Select, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.models import Category, Product, ProductCounter, ProductVariant
 from api.catalog.queries.listing import IN_STOCK, LIVE, THUMBNAIL
 from api.kernel.db import ReadTx
 
@@ -78,7 +78,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         .where(ProductVariant.product_id == Product.product_id)
         .scalar_subquery()
     )
-    return select(
+    columns = select(
         Product.product_id,
         LIVE.label("live"),
         Product.title,
@@ -92,11 +92,14 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         Product.currency,
         Product.average_rating.label("rating"),
         Product.review_count,
-        Product.view_count,
+        func.coalesce(ProductCounter.view_count, 0).label("view_count"),
         Product.prime_eligible,
         IN_STOCK.label("in_stock"),
         THUMBNAIL.label("thumbnail"),
-    ).join(Category, Category.category_id == Product.category_id)
+    )
+    return columns.join(Category, Category.category_id == Product.category_id).outerjoin(
+        ProductCounter, ProductCounter.product_id == Product.product_id
+    )
 
 
 def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct

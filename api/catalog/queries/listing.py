@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
 
 from api.catalog.artwork import artwork_path_of
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
-from api.catalog.models import Product, ProductImage, ProductVariant
+from api.catalog.models import Product, ProductCounter, ProductImage, ProductVariant
 from api.catalog.queries.categories import reference_binds, within
 from api.catalog.schemas import PriceRange, ProductCard, ProductFilters, RatingStep, Sort
 from api.kernel.db import ReadTx
@@ -60,7 +60,7 @@ CARD = (
     IN_STOCK.label("in_stock"),
     THUMBNAIL.label("thumbnail"),
 )
-_POPULAR = (Product.units_sold_90d, Product.view_count, Product.product_id)
+_POPULAR = (ProductCounter.units_sold_90d, ProductCounter.view_count, ProductCounter.product_id)
 # Each sort is one index read in one direction; the id makes the order total, so that a cursor never skips or repeats.
 _SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several types
     "relevance": (_POPULAR, True),
@@ -193,6 +193,8 @@ def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  
     columns, descending = _SORTS[sort]
     position_text = array([cast(part, String) for part in columns]).label("position")
     statement = select(*CARD, position_text).where(*_scope(shape), *_choices(shape, Product))
+    if columns is _POPULAR:
+        statement = statement.join(ProductCounter, ProductCounter.product_id == Product.product_id)
     if keyset:
         position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
         statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from api.catalog.models import Product
+from api.catalog.models import ProductCounter
 from api.operations.load import rows_catalog, rows_money, rows_orders, rows_stock
 from api.operations.load.copy import Advance, copy_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
@@ -24,6 +24,7 @@ ADVISORY_LOCK = 7_305_829
 _ANALYSED = (
     "users",
     "products",
+    "product_counters",
     "product_variants",
     "warehouse_stock",
     "inventory_transactions",
@@ -34,9 +35,9 @@ _ANALYSED = (
 _sold = UNITS_SOLD.subquery("sold")
 # A load computes the column that a job maintains in the running shop.
 _RANK_PRODUCTS = str(
-    update(Product)
+    update(ProductCounter)
     .values(units_sold_90d=_sold.c.units)
-    .where(Product.product_id == _sold.c.product_id)
+    .where(ProductCounter.product_id == _sold.c.product_id)
     .compile(dialect=PGDialect_psycopg(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the dialect untyped
 )
 Table = tuple[str, pl.DataFrame]
@@ -58,7 +59,10 @@ def tables(history: History) -> Iterator[Table]:
     yield "sellers", rows_catalog.sellers(history)
     yield "categories", rows_catalog.categories(history)
     yield "warehouses", rows_catalog.warehouses(history)
-    yield "products", rows_catalog.products(history)
+    products = rows_catalog.products(history)
+    yield "products", products
+    yield "product_counters", products.select("product_id")
+    del products
     variants = rows_catalog.keyed_variants(history)
     orders = rows_orders.keyed_orders(history)
     lines = rows_orders.keyed_lines(history, orders, variants)

@@ -30,6 +30,7 @@ from orchestration.graph.resources import Platform
 from orchestration.graph.sensors import behaviour_landed, lake_moved, marts_sources
 from tests.harness.souk import ROOT
 from tests.integration.conftest import BuiltMarts, transform_settings
+from warehouse.contract import load_contract
 from warehouse.lake.behaviour import ensure_events
 from warehouse.lake.watermark import open_watermarks, write_watermark
 from warehouse.settings import WarehouseSettings
@@ -199,6 +200,15 @@ def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> N
     assert "co_purchase" in parents
     assert {"orders", "products", "return_events", "exchange_rates"} < tables
     assert "co_purchase" not in tables
+
+
+def test_a_view_changes_no_table_that_the_marts_read(home: Path) -> None:
+    """Views and units sold are counted in a table that is not published, and in no column of a published one."""
+    contract = load_contract(transform_settings(home).contract_path)
+
+    counted = {"view_count", "units_sold_90d"}
+    assert "product_counters" not in contract.by_name
+    assert [table.name for table in contract.tables if counted & set(table.names)] == []
 
 
 def test_the_marts_totals_are_the_lakes_at_the_marts_own_watermark(home: Path) -> None:

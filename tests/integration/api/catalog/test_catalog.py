@@ -46,10 +46,10 @@ def stocked(shop: Shop, seller: Person) -> dict[str, str]:
             seller, stock=stock, category=category, title=title, brand=brand, price=price, primeEligible=prime
         )
         ids[title] = product["productId"]
-        shop.sql.execute(
-            "update products set average_rating = %s, view_count = %s where product_id = %s",
-            (rating, views, product["productId"]),
-        )
+        counted = "update product_counters set view_count = %s where product_id = %s"
+        shop.sql.execute(counted, (views, product["productId"]))
+        rated = "update products set average_rating = %s where product_id = %s"
+        shop.sql.execute(rated, (rating, product["productId"]))
     return ids
 
 

@@ -168,7 +168,7 @@ async def test_views_are_counted_once_whoever_counts(shop: Shop, context: Contex
     counted = await asyncio.gather(*(count_views(context) for _ in range(4)))
     await count_views(context)
 
-    assert shop.scalar("select view_count from products where product_id = %s", (product,)) == 30
+    assert shop.scalar("select view_count from product_counters where product_id = %s", (product,)) == 30
     assert sum(counted) >= 30
     assert (
         shop.sql.execute("select version, updated_at from products where product_id = %s", (product,)).fetchone()
@@ -190,7 +190,7 @@ async def test_a_counter_that_dies_before_its_commit_counts_again_and_after_it_n
     shop.sql.execute("update stream_positions set last_id = %s where consumer = 'view_count'", (position,))
 
     assert await count_views(context) == 5
-    assert shop.scalar("select view_count from products where product_id = %s", (product,)) == 10
+    assert shop.scalar("select view_count from product_counters where product_id = %s", (product,)) == 10
 
 
 async def test_with_redis_gone_events_are_spooled_and_arrive_later(
@@ -217,7 +217,7 @@ async def test_with_redis_gone_events_are_spooled_and_arrive_later(
     assert list((home / "spool").iterdir()) == []
     assert await drain_spool(context) == 0
     await count_views(context)
-    assert shop.scalar("select view_count from products where product_id = %s", (product,)) == 60
+    assert shop.scalar("select view_count from product_counters where product_id = %s", (product,)) == 60
 
 
 async def test_a_drainer_that_died_midway_leaves_neither_gap_nor_repeat(

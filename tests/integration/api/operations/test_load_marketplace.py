@@ -21,6 +21,7 @@ TABLES = (
         "categories",
         "warehouses",
         "products",
+        "product_counters",
         "product_variants",
         "warehouse_stock",
         "inventory_transactions",
