@@ -15,6 +15,7 @@ from tests.architecture.test_rules import HEAVY, PACKAGES, ROOT, sources
 PROGRAMS: dict[str, set[str]] = {
     "api.operations.invariants": {"--cleanup-seconds", "--json", "--no-gateway"},
     "api.operations.load": {"marketplace", "online-retail"},
+    "api.operations.rates": {"example", "load"},
     "features.materialise": {"--json"},
     "orchestration.cli": {
         *(
@@ -26,6 +27,7 @@ PROGRAMS: dict[str, set[str]] = {
             "demo",
             "load",
             "pipeline",
+            "rates",
             "verify",
             "sql",
             "lake",

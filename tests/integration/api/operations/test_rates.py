@@ -8,7 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.operations.rates import BadRates, example_rates, read_rates, write_rates
+from api.operations.rates.files import BadRates, example_rates, read_rates
+from api.operations.rates.write import write_rates
 from tests.harness.api import ROOT
 from tests.harness.postgres import PostgresHarness, migrate_with_alembic
 
