@@ -15,7 +15,8 @@ import pytest
 from features.online import OnlineStore
 from tests.harness.platform import Platform
 from tests.harness.souk import wait_for
-from warehouse.lake.read import latest_watermark, read_changes
+from warehouse.lake.behaviour import attach_events
+from warehouse.lake.read import connect, latest_watermark, read_changes
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,32 @@ def in_changes(platform: Platform, order_id: str) -> bool:
     return order_id in read_changes(platform.machine.settings.lake_uri, "orders", mark)["order_id"].to_pylist()
 
 
+def browse(platform: Platform, product_id: str) -> str:
+    """A guest looks at a product; returns the event's id."""
+    event = str(uuid4())
+    answer = httpx.post(
+        f"{platform.url('api')}/api/v1/events",
+        json={"events": [{"type": "view", "eventId": event, "productId": product_id, "sessionId": f"guest-{event}"}]},
+        headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
+    return event
+
+
+def landed(platform: Platform, event: str) -> bool:
+    with connect() as con:
+        attach_events(con, platform.machine.settings.lake_uri)
+        query = "SELECT count(*) FROM behaviour.behaviour_events WHERE event_id = ? AND NOT is_bot"
+        return con.execute(query, [event]).fetchone() == (1,)
+
+
+def sessions_with(platform: Platform, event: str) -> object:
+    with duckdb.connect(str(platform.machine.settings.marts_path), read_only=True) as marts:
+        query = "SELECT views, is_bot FROM fct_sessions WHERE session_id = ?"
+        return marts.execute(query, [f"client:{event}"]).fetchall()
+
+
 def look(platform: Platform, store: OnlineStore, sale: Sale) -> Seen:
     with duckdb.connect(str(platform.machine.settings.marts_path), read_only=True) as marts:
         row = marts.execute("SELECT count(*) FROM fct_order_items WHERE order_id = ?", [sale.order_id]).fetchone()
@@ -147,13 +174,17 @@ def test_a_row_inserted_by_hand_reaches_every_station(
 
     sale = sell(platform, shopper, wanted)
     sales.append(sale)
+    visit = browse(platform, wanted)
     wait_for(lambda: in_changes(platform, sale.order_id), 60)
+    wait_for(lambda: landed(platform, visit), 60)
+    wait_for(lambda: platform.status()["behaviour"]["streamLength"] == 0, 60)  # trimmed once it had landed
     platform.module("orchestration.graph.pipeline", "--quick", "--from-start")
 
     after = look(platform, store, sale)
     assert (after.in_changes, after.in_mart, after.in_online_store) == (True, True, True)
     assert after.recommended
     assert wanted not in after.recommended
+    assert sessions_with(platform, visit) == [(1, False)]
 
 
 def test_with_cdc_stopped_it_arrives_nowhere(platform: Platform, store: OnlineStore, sales: list[Sale]) -> None:

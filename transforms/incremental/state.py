@@ -22,7 +22,7 @@ from warehouse.lake.read import Watermark, quote
 
 CATALOG = "souk"
 """The name that compiled SQL has for the file; DuckDB takes it from the file's name."""
-FORMAT = 1
+FORMAT = 2
 """Counts up when a state file of before cannot be refreshed by this code."""
 
 
@@ -54,6 +54,7 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
         if mart.key:
             con.execute(f'CREATE TABLE refresh."{mart.name}" AS SELECT {columns} FROM main."{mart.name}" LIMIT 0')
     con.execute("CREATE TABLE refresh.base (mart VARCHAR, path VARCHAR, rows BIGINT)")
+    con.execute("CREATE TABLE refresh.published (identity VARCHAR)")
     con.execute("CREATE TABLE refresh.position (versions VARCHAR, project VARCHAR, source VARCHAR)")
     con.execute(
         "INSERT INTO refresh.position VALUES (?, ?, ?)",

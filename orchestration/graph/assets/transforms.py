@@ -93,11 +93,10 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
 def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized | dg.AssetCheckResult]:
     """Build every model at the run's watermark, test it, publish marts and features in one rename; on a failure publish
     nothing. A run that selects a part of the models builds all and reports that part."""
-    settings = platform.transforms
-    reported = [model for model in MODELS if dg.AssetKey(model.name) in context.selected_asset_keys]
+    settings, selected = platform.transforms, context.selected_asset_keys
     try:
         built = build(settings, recorded_watermark(context.instance, platform))
     except BuildFailed:
-        yield from failed_checks(reported, settings.dbt_target)
+        yield from (check for check in failed_checks(MODELS, settings.dbt_target) if check.asset_key in selected)
         raise
-    yield from build_events(reported, built, settings.dbt_target)
+    yield from (made for made in build_events(MODELS, built, settings.dbt_target) if made.asset_key in selected)

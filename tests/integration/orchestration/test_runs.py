@@ -21,10 +21,12 @@ import duckdb
 import pytest
 
 from orchestration.graph import pipeline, sensors
+from orchestration.graph.assets import transforms
 from orchestration.graph.checks.transforms import compare_totals
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import read_outcomes
 from orchestration.graph.dead_runs import fail_dead_runs
+from orchestration.graph.definitions import defs
 from orchestration.graph.lake_position import LakeBehind, reach_source
 from orchestration.graph.resources import Platform
 from orchestration.graph.sensors import behaviour_landed, lake_moved, marts_sources
@@ -224,11 +226,7 @@ def test_a_lost_order_is_seen_in_the_totals(home: Path) -> None:
     settings = transform_settings(home)
     settings.marts_path.chmod(0o644)
     with duckdb.connect(str(settings.marts_path)) as con:
-        con.execute(
-            "CREATE TABLE less AS SELECT * FROM fct_orders WHERE order_id > (SELECT min(order_id) FROM fct_orders)"
-        )
-        con.execute("DROP VIEW fct_orders")
-        con.execute("ALTER TABLE less RENAME TO fct_orders")
+        con.execute("DELETE FROM fct_orders WHERE order_id = (SELECT min(order_id) FROM fct_orders)")
 
     found = compare_totals(settings)
 
@@ -243,6 +241,24 @@ def test_every_tested_model_reports_its_tests_and_its_seconds(built_marts: Built
         if model.tested:
             assert outcomes[model.name].tests > 0, model.name
             assert outcomes[model.name].failed == [], model.name
+
+
+def test_a_refresh_reports_the_published_tables_of_a_whole_build(
+    built_marts: BuiltMarts, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job selects a part of dbt's models; every one of its checks is evaluated."""
+    monkeypatch.setattr(transforms, "build", lambda *_: built_marts.result)
+    layer = defs.resolve_job_def("refresh").asset_layer
+    models = {model.name for model in transforms.MODELS}
+    selected = [key for key in layer.executable_asset_keys if key.to_user_string() in models]
+
+    done = dg.materialize([transforms.dbt_build], selection=selected, resources={"platform": Platform()})
+
+    made = {event.asset_key for event in done.asset_materializations_for_node("dbt_build")}
+    checked = {evaluation.asset_check_key for evaluation in done.get_asset_check_evaluations()}
+    assert made == set(selected)
+    assert len(made) < len(models) / 2
+    assert checked == {key for key in transforms.dbt_build.check_keys if key.asset_key in made}
 
 
 def test_without_cdc_the_words_say_what_to_start(database_url: str, tmp_path: Path) -> None:
@@ -306,6 +322,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from orchestration.graph import pipeline
+from orchestration.graph.assets import transforms
 from tests.integration.orchestration.test_runs import Deadly, toy
 
 pipeline.run_pipeline(definitions=toy(broken=[], made=Deadly()))

@@ -50,8 +50,7 @@ def test_the_published_file_holds_the_marts_in_main_and_nothing_else(
     found = marts.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()
 
     assert {name for schema, name in found if schema == "main"} == MARTS
-    assert {name.removesuffix("__keys") for schema, name in found if schema == "changed"} <= MARTS
-    assert {schema for schema, _ in found} == {"main", "changed"}
+    assert {schema for schema, _ in found} == {"main"}
     assert stat.S_IMODE(built_marts.result.marts.stat().st_mode) == 0o444
     assert marts.execute("SELECT lsn, lsn_text, as_of FROM mart_watermark").fetchall() == [
         (1_000, built_marts.watermark.lsn_text, built_marts.watermark.commit_ts)
