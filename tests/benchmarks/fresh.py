@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import uuid4
 
 import duckdb
@@ -28,7 +28,9 @@ import typer
 from tests.benchmarks.results import ROOT, latest, record
 from tests.harness.postgres import running_postgres
 from transforms.settings import TransformSettings
+from warehouse.command import program
 from warehouse.lake.read import latest_watermark
+from warehouse.logs import configure
 
 SIZES = {"30k": 30_000, "300k": 300_000, "3M": 3_000_000}
 SELLERS, PRODUCTS, SHOPPERS = 50, 2_000, 5_000
@@ -233,13 +235,16 @@ def _until(done: Callable[[], bool], seconds: float = 120.0) -> None:
         time.sleep(0.05)
 
 
+@program("python -m tests.benchmarks.fresh")
 def main(
-    orders: Annotated[str, typer.Option(help="Size of the history: 30k, 300k or 3M.")] = "30k",
+    orders: Annotated[Literal["30k", "300k", "3M"], typer.Option(help="Size of the history.")] = "30k",
     seconds: Annotated[float, typer.Option(help="How long orders arrive.")] = 120.0,
-) -> None:
+) -> int:
     """Measure one size; JSON lines on stdout."""
+    configure("warning")
     measure(orders, seconds)
+    return 0
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(main())

@@ -246,7 +246,7 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
         *("uri", "lagSeconds", "streamLength", "landed", "duplicates", "rejected", "late", "future", "landedAt"),
         "spoolBytes",
     }
-    refreshes = {"lsn", "lagSeconds", "refreshes", "needsBuild"}
+    refreshes = {"lsn", "lagSeconds", "refreshes", "needsBuild", "oldSince", "why", "withheld", "withheldKeys"}
     assert set(status["marts"]) == {"path", "manifest", "asOf"} | refreshes | {"url", "healthy", "pid", "detail"}
     assert not (tmp_path / "never").exists()
 
