@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from tests.benchmarks import render as figures
+from tests.benchmarks.curves import CURVES
 from tests.harness.processes import ROOT
 from warehouse.command import program
 
@@ -105,6 +106,7 @@ GENERATED: tuple[Generated, ...] = (
     Generated(ROOT / "docs" / "openapi.json", "api/<noun>/routes.py and schemas.py", _openapi),
     Generated(ROOT / "docs" / "settings.md", "the settings.py of every package", _settings),
     *(_page(ROOT / name) for name in figures.PAGES),
+    *(Generated(curve.path, f"docs/results/{curve.benchmark}.jsonl", curve.render) for curve in CURVES),
 )
 
 
