@@ -1,4 +1,4 @@
-"""The lake's derived tables that Spark writes: their columns, and the view dbt reads them through. Needs no Spark."""
+"""The lake's derived tables that the jobs write: their columns, and the view dbt reads them through."""
 
 import duckdb
 import pyarrow as pa
@@ -31,7 +31,7 @@ INTERACTION_SEQUENCES = pa.schema(
 def co_purchase_sql(lake: str) -> str:
     """A SELECT of the newest committed pairs with the watermark they were computed at.
 
-    It has no rows before Spark's first run. It names files, not the table: a Spark run that commits meanwhile does not
+    It has no rows before the jobs' first run. It names files, not the table: a run that commits meanwhile does not
     change it, and the vacuum keeps replaced files for a day.
     """
     try:

@@ -115,7 +115,7 @@ def _run_without_bad_keys(
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:
-    """Create a DuckDB file with the lake's views in schema `lake`, Spark's pairs in `derived`, the newest behaviour
+    """Create a DuckDB file with the lake's views in schema `lake`, the jobs' pairs in `derived`, the newest behaviour
     events in `behaviour`.
 
     Its schema `build` has the watermark, and the keys to withhold, of which there are none yet.

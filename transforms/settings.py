@@ -1,6 +1,7 @@
 """The only place in this package that reads the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -21,6 +22,10 @@ class TransformSettings(Places):
     """The folder of dbt_project.yml."""
     dbt_threads: int = Field(default=2, ge=1)
     """Models that dbt builds at a time."""
+    jobs_engine: Literal["auto", "duckdb", "spark"] = "auto"
+    """What computes co-purchase pairs and interaction sequences; auto: as SOUK_SPARK_FROM_LINES says."""
+    spark_from_lines: int = Field(default=10_000_000, ge=0)
+    """Order lines from which on Spark computes them."""
     spark_master: str = Field(default="local[2]", validation_alias="SPARK_MASTER")
     """Spark's cluster, or local[threads]."""
     spark_driver_memory: str = Field(default="1g", validation_alias="SPARK_DRIVER_MEMORY")

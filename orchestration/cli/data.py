@@ -89,7 +89,7 @@ def rates(
 
 def pipeline(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")
+        bool, typer.Option("--quick", help="Lake, marts and features only: no pairs or sequences, no training.")
     ] = False,
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Do not continue a run that failed within the last hour.")

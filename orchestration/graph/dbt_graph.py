@@ -30,8 +30,8 @@ class DbtModel:
     """One model.
 
     `layer`: its folder, `consumer`: the folder in it ("" when there is none). `parents`: the models and tables of the
-    lake, Spark's included, that it reads. `tested`: whether dbt has data tests on it. `version`: a hash of its SQL, its
-    yml entry and the macros.
+    lake, those of the jobs included, that it reads. `tested`: whether dbt has data tests on it. `version`: a hash of
+    its SQL, its yml entry and the macros.
     """
 
     name: str

@@ -162,7 +162,7 @@ def made_in(instance: "dg.DagsterInstance", run_id: str) -> "set[dg.AssetKey]":
 def main(
     as_json: Json = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Lake, marts and features only: no Spark, no training.")
+        bool, typer.Option("--quick", help="Lake, marts and features only: no pairs or sequences, no training.")
     ] = False,
     from_start: Annotated[bool, typer.Option("--from-start", help="Do not continue a failed run.")] = False,
 ) -> int:

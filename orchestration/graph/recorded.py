@@ -1,6 +1,6 @@
 """Values that earlier steps recorded in Dagster: figures of assets, and the watermark of the run.
 
-Spark, dbt and the checks read at that watermark, so they see one state of the shop.
+The jobs, dbt and the checks read at that watermark, so they see one state of the shop.
 """
 
 import dagster as dg

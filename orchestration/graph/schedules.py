@@ -21,7 +21,7 @@ _TRAINED = dg.AssetSelection.groups("training", "serving")
 everything = dg.define_asset_job(
     "everything",
     selection=_ALL,
-    description="Every arrow once: lake, Spark, dbt, features, training, champion, with all checks.",
+    description="Every arrow once: lake, jobs over all orders, dbt, features, training, champion, with all checks.",
     tags={"souk/scope": "everything", QUEUE: DATA},
     executor_def=dg.in_process_executor,
 )
@@ -29,7 +29,7 @@ refresh = dg.define_asset_job(
     "refresh",
     selection=_FRESH
     - dg.AssetSelection.checks(*(dg.AssetCheckKey(dg.AssetKey("orders"), name) for name in (EQUALS, IS_FRESH))),
-    description="What changes with every order: marts and features at the newest watermark. No Spark, no training.",
+    description="What changes with every order: marts and features at the newest watermark. No pairs, no training.",
     tags={"souk/scope": "refresh", QUEUE: DATA, "dagster/max_retries": "0"},
     executor_def=dg.in_process_executor,
 )
@@ -37,7 +37,7 @@ refresh = dg.define_asset_job(
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=_ALL - _TRAINED,
-    description="Lake, Spark, dbt and features with all checks. Training follows in its own queue.",
+    description="Lake, jobs over all orders, dbt and features with all checks. Training follows in its own queue.",
     tags={"souk/scope": "rebuild", QUEUE: DATA},
     executor_def=dg.in_process_executor,
 )

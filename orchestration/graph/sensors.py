@@ -139,7 +139,7 @@ def features_built_at(platform: Platform) -> datetime:
 def marts_sources(platform: Platform) -> set[str]:
     """Lake tables that a dbt model reads.
 
-    Spark's derived tables are left out: a run changes them, not the shop.
+    The derived tables of the jobs are left out: a run changes them, not the shop.
     """
     models = read_project(platform.transforms.dbt_project)
     return {parent for model in models for parent in model.parents}.intersection(lake_tables())

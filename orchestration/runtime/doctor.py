@@ -113,11 +113,12 @@ def check_redis(settings: Settings) -> Finding:
 
 
 def check_java(home: Path) -> Finding:
-    """A Java for Spark."""
+    """A Java for Spark, which a small shop does not need."""
     try:
         java = find_java(os.environ, home / "java")
     except (JavaMissingError, OSError) as error:  # OSError: the shim cannot be written
-        return Finding("java", False, str(error))
+        needed = "Without it jobs over all orders run in DuckDB only (SOUK_SPARK_FROM_LINES)."
+        return Finding("java", False, f"{error} {needed}", essential=False)
     return Finding("java", True, f"Java {java.version} from {java.source}: {java.home}")
 
 

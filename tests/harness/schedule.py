@@ -10,9 +10,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-# A costly fixture of a session or a folder -> the units of the tests that use it. The marts are built twice, fifteen
-# seconds each: with Spark's tests they were so long a unit that it ended after everything else.
-SHARED_BY_FIXTURE = {"built_marts": ("marts", "spark"), "platform": ("platform",)}
+# A costly fixture of a session or a folder -> the units of the tests that use it.
+SHARED_BY_FIXTURE = {"built_marts": ("marts",), "platform": ("platform",)}
 UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
     "marts": (
@@ -20,6 +19,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/transforms/test_behaviour.py",
         "tests/integration/transforms/test_incremental.py",
         "tests/integration/transforms/test_days.py",
+        "tests/integration/transforms/test_jobs.py",
         "tests/integration/orchestration/test_freshness.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",

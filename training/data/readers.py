@@ -1,4 +1,4 @@
-"""Reads Spark's sequences, the published marts and the feature files into TrainingData."""
+"""Reads the shoppers' sequences, the published marts and the feature files into TrainingData."""
 
 from pathlib import Path
 

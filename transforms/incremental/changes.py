@@ -120,7 +120,7 @@ def _replaced(con: duckdb.DuckDBPyConnection, source: Node, query: str, name: st
 
 
 def _derived_delta(con: duckdb.DuckDBPyConnection, source: Node, lake_uri: str, name: str) -> Delta:
-    """The pairs change as a whole, when Spark has run."""
+    """The pairs change as a whole, when the jobs have run."""
     newest = co_purchase_sql(lake_uri)
     now, before = (
         con.execute(f"SELECT max(watermark_lsn), count(*) FROM {relation}").fetchone()

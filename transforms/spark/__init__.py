@@ -1,4 +1,1 @@
-"""Spark jobs for results that grow without bound: co-purchase pairs and interaction sequences.
-
-The computations are pure functions of DataFrames; `jobs` reads and writes.
-"""
+"""Spark as an engine of `transforms.jobs`: its session, and lake tables as DataFrames."""

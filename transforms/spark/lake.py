@@ -1,27 +1,13 @@
 """Lake tables in Spark, without jars: Parquet file lists from the Delta log, the exact state at one watermark."""
 
-import os
-
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as sf
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from transforms.errors import LakeNotReady
-from warehouse.lake.read import TableFiles, Watermark, table_files
+from warehouse.lake.read import TableFiles
 
 _TAIL_COLUMNS = ("_op", "_commit_lsn", "_ordinal")
-
-
-def lake_table(
-    spark: SparkSession, lake: str | os.PathLike[str], name: str, watermark: Watermark, columns: list[str]
-) -> DataFrame:
-    """These columns of one table as they were at the watermark. Raises LakeNotReady when the watermark lacks the
-    table."""
-    version = watermark.versions.get(name)
-    if version is None:
-        raise LakeNotReady(f"table {name} is not in the lake's watermark {watermark.lsn_text}")
-    return current_state(spark, table_files(lake, name, version, watermark.lsn), columns)
 
 
 def current_state(spark: SparkSession, files: TableFiles, columns: list[str]) -> DataFrame:

@@ -1,4 +1,4 @@
-"""`python -m transforms.spark.run [--json]`: run the Spark jobs on the lake at its newest watermark."""
+"""`python -m transforms.spark.run [--json]`: run the jobs on the lake at its newest watermark, in Spark or DuckDB."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from warehouse.command import Json, program
 @program("python -m transforms.spark.run")
 def main(as_json: Json = False) -> int:
     """Co-purchase pairs and interaction sequences."""
-    from transforms.spark.jobs import run  # imports pyspark, once the options are read
+    from transforms.jobs.run import run  # imports heavy wheels, once the options are read
 
     try:
         result = run(TransformSettings())
@@ -23,7 +23,7 @@ def main(as_json: Json = False) -> int:
         sys.stdout.write(json.dumps(asdict(result)) + "\n")
     else:
         counts = ", ".join(f"{rows:,} rows of {name}" for name, rows in result.rows.items())
-        sys.stdout.write(f"{counts} at {result.lsn_text} in {sum(result.seconds.values()):.0f} s\n")
+        sys.stdout.write(f"{counts} at {result.lsn_text} by {result.engine} in {sum(result.seconds.values()):.1f} s\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Group `transforms`: Spark's derived tables and every dbt model, at one watermark.
+"""Group `transforms`: the derived tables of the jobs over all order lines and every dbt model, at one watermark.
 
 dbt's feature tables are made here too, in group `features`.
 """
@@ -21,9 +21,9 @@ from transforms.marts import build
 from transforms.settings import TransformSettings
 
 MODELS = read_project(TransformSettings().dbt_project)
-_SPARK = {
-    "co_purchase": "Pairs of products ordered together: support, confidence, lift. Spark, committed to Delta.",
-    "interaction_sequences": "What each shopper ordered, oldest first. Spark, committed to Delta.",
+_JOBS = {
+    "co_purchase": "Pairs of products ordered together: support, confidence, lift. By DuckDB or Spark, in Delta.",
+    "interaction_sequences": "What each shopper ordered, oldest first. By DuckDB or Spark, in Delta.",
 }
 
 
@@ -49,27 +49,29 @@ def _dbt_spec(model: DbtModel) -> dg.AssetSpec:
             deps=["orders", "order_items"],
             group_name="transforms",
             owners=["team:data"],
-            kinds={"spark", "deltalake"},
+            kinds={"duckdb", "spark", "deltalake"},
             tags={"layer": "derived"},
             description=text,
             freshness_policy=made_nightly(),
-            code_version=version_of(ROOT / "transforms/spark"),
+            code_version=version_of(ROOT / "transforms/jobs", ROOT / "transforms/spark"),
         )
-        for name, text in _SPARK.items()
+        for name, text in _JOBS.items()
     ],
     retry_policy=TWICE,
 )
 def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized]:
-    """Read the lake at the run's watermark in Spark, compute, commit through delta-rs."""
-    from transforms.spark.jobs import run  # imports pyspark; only the process that runs this step needs it
+    """Compute from the lake at the run's watermark, commit through delta-rs. The number of order lines chooses the
+    engine."""
+    from transforms.jobs.run import run  # only the process that runs this step needs it
 
     done = run(platform.transforms, recorded_watermark(context.instance, platform))
-    for name in _SPARK:
+    for name in _JOBS:
         metadata: Metadata = {
             "dagster/row_count": done.rows[name],
             "seconds": done.seconds[name],
             "lsn": done.lsn,
             "version": done.versions[name],
+            "engine": done.engine,
         }
         yield dg.MaterializeResult(asset_key=name, metadata=metadata)
 

