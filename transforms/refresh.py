@@ -10,6 +10,7 @@ import typer
 from transforms.errors import TransformError
 from transforms.settings import TransformSettings
 from warehouse.command import Json, program
+from warehouse.stop import stop_on_signals
 
 
 @program("python -m transforms.refresh")
@@ -27,7 +28,7 @@ def main(
 
     settings = TransformSettings()
     if not once:
-        return follow(settings)
+        return follow(settings, stop_on_signals())
     try:
         done = refresh(settings)
     except TransformError as error:

@@ -64,7 +64,7 @@ class Supervisor:
         self._pool = ThreadPoolExecutor(max_workers=6, thread_name_prefix="check")
         self._children = {service.name: Child(service, layout, environment, cwd, self._pool) for service in services}
         self._states: dict[str, str] = {}
-        self._stopping = False
+        self._stopping: str | None = None
 
     def run(self) -> None:
         """Supervise until SIGTERM. Call from the main thread: children end with the thread that started them."""
@@ -75,6 +75,7 @@ class Supervisor:
         while not self._stopping:
             self._tick()
             time.sleep(_TICK_SECONDS)
+        log.info("asked to stop", signal=self._stopping)
         with contextlib.suppress(OSError):  # a full disk must not prevent stopping the others
             self._record_own("stopping")
         self._stop_all()
@@ -85,8 +86,8 @@ class Supervisor:
         write_record(self._layout, Record(SUPERVISOR, state, own, start_time_of(own)))
 
     def _on_signal(self, number: int, _: object) -> None:
-        log.info("asked to stop", signal=signal.Signals(number).name)
-        self._stopping = True
+        # No line in the log here: the handler may have interrupted one, whose lock it would wait for, for ever.
+        self._stopping = signal.Signals(number).name
 
     def _tick(self) -> None:
         for child in self._children.values():

@@ -17,6 +17,7 @@ from tests.harness.redis import RedisHarness
 from warehouse.events.main import AnotherConsumer, serve
 from warehouse.events.redis_source import STREAM
 from warehouse.failpoints import POINTS as ALL
+from warehouse.stop import Stop
 
 # The first goes with every run, the others with the long one.
 POINTS = (
@@ -143,7 +144,7 @@ def test_only_one_process_lands_events(lab: EventsLab) -> None:
     lab.wait((lab.home / "run" / "events-status.json").exists)
 
     with pytest.raises(AnotherConsumer, match="only one may land events"):
-        serve(lab.settings(), threading.Event())
+        serve(lab.settings(), Stop())
 
 
 def test_a_steady_stream_lands_while_it_grows(lab: EventsLab) -> None:

@@ -19,11 +19,12 @@ import psycopg
 from tests.harness.postgres import Migrate, PostgresHarness
 from tests.harness.processes import ROOT
 from warehouse import logs
-from warehouse.cdc.main import Stop, serve
+from warehouse.cdc.main import serve
 from warehouse.comparison import Verdict, verify_against_itself, verify_against_postgres
 from warehouse.contract import Contract, parse_contract
 from warehouse.lake.read import Watermark, latest_watermark, read_changes, read_current
 from warehouse.settings import WarehouseSettings
+from warehouse.stop import Stop
 
 PUBLICATION = "souk_cdc"
 DDL = f"""
@@ -219,7 +220,7 @@ class CdcLab:
     def stop(self) -> int | None:
         """SIGTERM and wait; the exit status, or None when it was not running."""
         if self._thread is not None and self._asked is not None:
-            self._asked.asked = True
+            self._asked.ask()
             self._thread.join(60)
             self._thread = None
         process, self.process = self.process, None

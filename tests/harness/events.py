@@ -20,6 +20,7 @@ from warehouse.events.redis_source import LANDED, STREAM
 from warehouse.lake.behaviour import attach_events
 from warehouse.lake.read import connect
 from warehouse.settings import EventSettings
+from warehouse.stop import Stop
 
 
 class EventsLab:
@@ -31,7 +32,7 @@ class EventsLab:
         self.log = home / "events.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
+        self._stop = Stop()
         home.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -78,7 +79,7 @@ class EventsLab:
     def start_thread(self, **more: object) -> None:
         """Run the same code in a thread of the test."""
         settings = self.settings(**more)
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._thread = threading.Thread(target=serve, args=(settings, self._stop), name="events")
         self._thread.start()
 
@@ -96,7 +97,7 @@ class EventsLab:
     def stop(self) -> None:
         """End the thread or the process."""
         if self._thread is not None:
-            self._stop.set()
+            self._stop.ask()
             self._thread.join(30)
             self._thread = None
         if self.process is not None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import duckdb
 
@@ -20,6 +18,7 @@ from transforms.settings import TransformSettings
 from warehouse.files import replace_file
 from warehouse.lake.read import LakeStateError, latest_watermark
 from warehouse.logs import get_logger
+from warehouse.stop import Stop
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 0.25
@@ -28,29 +27,6 @@ _PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 _BEAT_SECONDS = 1.0
 WAITING = "waiting for a build"
-
-
-class Stop:
-    """Set by SIGTERM and SIGINT, or by hand where `follow` runs in a thread."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        with suppress(ValueError):  # a test may run this outside the main thread
-            for kind in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(kind, self._ask)
-
-    @property
-    def asked(self) -> bool:
-        return self._event.is_set()
-
-    def ask(self) -> None:
-        self._event.set()
-
-    def wait(self, seconds: float) -> None:
-        self._event.wait(seconds)
-
-    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self._event.set()
 
 
 @dataclass
@@ -173,9 +149,8 @@ class Follower:
             thread.join()
 
 
-def follow(settings: TransformSettings, stop: Stop | None = None) -> int:
+def follow(settings: TransformSettings, stop: Stop) -> int:
     """Refresh until `stop`."""
-    stop = stop or Stop()
     follower = Follower(settings)
     follower.write()
     with follower.beating():

@@ -7,6 +7,7 @@ from warehouse.cdc.main import AnotherConsumer, serve
 from warehouse.environment import InvalidSettings
 from warehouse.logs import configure
 from warehouse.settings import WarehouseSettings
+from warehouse.stop import stop_on_signals
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
         print(f"warehouse.cdc: {error}", file=sys.stderr)
         return 2
     try:
-        return serve(settings)
+        return serve(settings, stop_on_signals())
     except AnotherConsumer as error:
         print(f"warehouse.cdc: {error}", file=sys.stderr)
         return 3

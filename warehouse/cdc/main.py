@@ -1,11 +1,8 @@
 """The process: one lock, sessions one after another until it is told to stop, and a status file kept up to date."""
 
 import fcntl
-import signal
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
 
 import duckdb
 import psycopg
@@ -23,6 +20,7 @@ from warehouse.contract import ContractError
 from warehouse.lake.watermark import LakeStateError
 from warehouse.logs import get_logger
 from warehouse.settings import WarehouseSettings
+from warehouse.stop import Stop
 
 log = get_logger(__name__)
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -32,12 +30,11 @@ class AnotherConsumer(RuntimeError):
     """The lake is being written by another process."""
 
 
-def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
-    """Run until `stop`, which SIGTERM and SIGINT set.
+def serve(settings: WarehouseSettings, stop: Stop) -> int:
+    """Run until `stop`.
 
     Returns 0 after a clean stop, 3 when a person must act (the status file says why).
     """
-    stop = stop or Stop()
     lsn = attempt = 0
     status = StatusFile(settings.status_path)
     backoff, suspects, lag = Backoff(settings.cdc_heal_seconds), Suspects(), Lag()
@@ -69,24 +66,6 @@ def serve(settings: WarehouseSettings, stop: "Stop | None" = None) -> int:
             lsn = session.lsn
     status.report(state="stopped", lsn=lsn, stopped={})
     return 0
-
-
-class Stop:
-    """Set by SIGTERM and SIGINT, or by hand where `serve` runs in a thread."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        with suppress(ValueError):  # a test may run this outside the main thread
-            for kind in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(kind, self._ask)
-
-    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
-        self.asked = True
-
-    def wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self.asked and time.monotonic() < until:
-            time.sleep(0.05)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ import sys
 
 from warehouse import failpoints
 from warehouse.environment import InvalidSettings
-from warehouse.events.main import AnotherConsumer, serve, stop_on_signals
+from warehouse.events.main import AnotherConsumer, serve
 from warehouse.logs import configure
 from warehouse.settings import EventSettings
+from warehouse.stop import stop_on_signals
 
 
 def main() -> int:

@@ -6,15 +6,12 @@ topic to the lake.
 """
 
 import fcntl
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 
 import duckdb
 import pyarrow as pa
@@ -27,6 +24,7 @@ from warehouse.events.status import EventsStatus
 from warehouse.failpoints import hit
 from warehouse.logs import get_logger
 from warehouse.settings import EventSettings
+from warehouse.stop import Stop
 
 log = get_logger(__name__)
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -71,14 +69,14 @@ def stages_of(settings: EventSettings) -> list[Stage]:
     ]
 
 
-def serve(settings: EventSettings, stop: threading.Event) -> int:
-    """Run every stage until `stop` is set; returns 0. A stage that fails for good ends the others."""
+def serve(settings: EventSettings, stop: Stop) -> int:
+    """Run every stage until `stop`; returns 0. A stage that fails for good ends the others."""
 
     def run(stage: Stage) -> None:
         try:
             run_stage(stage, settings, stop)
         finally:
-            stop.set()
+            stop.ask()
 
     stages = stages_of(settings)
     with ThreadPoolExecutor(len(stages), thread_name_prefix="stage") as pool:
@@ -87,14 +85,14 @@ def serve(settings: EventSettings, stop: threading.Event) -> int:
     return 0
 
 
-def run_stage(stage: Stage, settings: EventSettings, stop: threading.Event) -> None:
-    """One stage until `stop` is set. Raises AnotherConsumer."""
+def run_stage(stage: Stage, settings: EventSettings, stop: Stop) -> None:
+    """One stage until `stop`. Raises AnotherConsumer."""
     status = EventsStatus(settings.home / "run" / f"{stage.name}-status.json")
     target: Target | None = None
     failures = 0
     with only_consumer(settings, stage.name), status.beating():
         status.report("starting", behind_since=datetime.now(UTC))
-        while not stop.is_set():
+        while not stop.asked:
             began = time.monotonic()
             try:
                 target = target or stage.open_target()
@@ -118,10 +116,10 @@ class Consumer:
         self._batch: list[Entry] = []
         self._began: datetime | None = None
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Stop) -> None:
         """Raises SourceUnavailable or an error of the lake; what was not landed is read again by the next one."""
         self._source.open(self._target.position)
-        while not stop.is_set():
+        while not stop.asked:
             self._fill()
             self._report()
             if self._due():
@@ -172,16 +170,3 @@ def only_consumer(settings: EventSettings, name: str) -> Iterator[None]:
         except OSError as error:
             raise AnotherConsumer(f"another process holds {path}: only one may land events") from error
         yield
-
-
-def stop_on_signals() -> threading.Event:
-    """Set by SIGTERM and SIGINT."""
-    stop = threading.Event()
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    with suppress(ValueError):  # outside the main thread the caller sets it
-        for kind in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(kind, ask)
-    return stop

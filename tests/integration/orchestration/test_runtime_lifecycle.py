@@ -292,6 +292,8 @@ def test_a_child_that_outlives_its_leader_in_the_same_group_is_killed_with_it(tm
 def _starting(souk: SoukHarness) -> subprocess.Popen[str]:
     """`souk up` that is still at it: the API waits for a Postgres that is not among its services."""
     souk.environment["SOUK_SERVICES"] = "redis,api"
+    # Else, when the tests run in the background of a shell, the command would inherit that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", "up"],
         cwd=ROOT,

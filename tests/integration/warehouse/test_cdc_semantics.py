@@ -14,6 +14,7 @@ from tests.harness.postgres import PostgresHarness, running_postgres
 from warehouse.cdc.main import AnotherConsumer, serve
 from warehouse.lake.read import read_changes, read_current
 from warehouse.settings import WarehouseSettings
+from warehouse.stop import Stop
 from warehouse.verify import main as verify_main
 
 ONE = "00000000-0000-7000-8000-000000000001"
@@ -260,4 +261,4 @@ def test_a_quiet_publication_does_not_hold_the_log(lab: CdcLab) -> None:
 def test_only_one_process_writes_a_lake(lab: CdcLab) -> None:
     settings = WarehouseSettings.model_validate({"home": lab.home, "database_url": lab.url})
     with pytest.raises(AnotherConsumer, match="only one may write a lake"):
-        serve(settings)
+        serve(settings, Stop())
