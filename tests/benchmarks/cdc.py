@@ -39,6 +39,7 @@ from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.wire import Replication
 from warehouse.command import program
 from warehouse.contract import Contract, parse_contract
+from warehouse.imports import leave_out
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import latest_watermark, read_changes
 from warehouse.lake.watermark import Source
@@ -363,6 +364,7 @@ def measure_stream(url: str, writer: LakeWriter, *, start: int, end: int, change
 def main(changes: Annotated[int, typer.Argument(help="How many changes to stream.")] = CHANGES) -> int:
     """Measure the snapshot, the stream and its latency; JSON lines on stdout."""
     configure("warning")
+    leave_out("pandas")  # as the process does
     with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres", fsync=True) as server:
         name = server.fresh_database(None)
         url = server.url(name, role="postgres")

@@ -5,6 +5,7 @@ import sys
 from warehouse import failpoints
 from warehouse.cdc.main import AnotherConsumer, serve
 from warehouse.environment import InvalidSettings
+from warehouse.imports import leave_out
 from warehouse.logs import configure
 from warehouse.settings import WarehouseSettings
 from warehouse.stop import stop_on_signals
@@ -13,6 +14,7 @@ from warehouse.stop import stop_on_signals
 def main() -> int:
     """0 clean stop, 2 wrong configuration, 3 a person must act."""
     configure("info")
+    leave_out("pandas")
     try:
         settings = WarehouseSettings()
         failpoints.arm(settings.failpoints, failpoints.POINTS)

@@ -2,17 +2,20 @@
 
 import random
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from warehouse.lake.append import Appender, DataFile, due_for_join
 from warehouse.lake.catalog import ensure_table
 from warehouse.lake.commit import commit_rows, durable_lsn
+from warehouse.lake.read import connect
 
 SCHEMA = pa.schema(
     [("id", pa.int64()), ("name", pa.string()), ("price", pa.decimal128(12, 2)), ("_commit_lsn", pa.int64())]
@@ -45,6 +48,46 @@ def test_delta_rs_and_polars_read_what_was_committed(table: Appender) -> None:
     assert [file.high for file in table.files.values()] == [1, 9]
     again = Appender(DeltaTable(table.root))
     assert (again.version, again.files) == (table.version, table.files)
+
+
+def test_columns_with_and_without_a_dictionary_read_back_exactly(table: Appender) -> None:
+    """Repeated, distinct and extreme values of every kind; delta-rs, polars and DuckDB know nothing of us."""
+    count, kinds = 6_000, {"id": pa.int64(), "small": pa.int32(), "day": pa.date32(), "ratio": pa.float64()}
+    kinds |= {"at": pa.timestamp("us", tz="UTC"), "price": pa.decimal128(12, 2), "wide": pa.decimal128(30, 2)}
+    kinds |= {"ok": pa.bool_(), "kind": pa.string(), "name": pa.string(), "_commit_lsn": pa.int64()}
+    schema = pa.schema(list(kinds.items()))
+    rng = random.Random(5)
+    columns: dict[str, list[object]] = {
+        "id": [rng.choice((-(2**63), 2**63 - 1, number)) for number in range(count)],
+        "small": [rng.choice((None, -(2**31), 2**31 - 1)) for _ in range(count)],
+        "day": [rng.choice((None, rng.randrange(-700_000, 2_900_000))) for _ in range(count)],
+        "ratio": [rng.choice((None, float("inf"), -0.0, *(rng.random() for _ in range(5)))) for _ in range(count)],
+        "at": [rng.choice((None, rng.randrange(-(2**55), 2**57))) for _ in range(count)],
+        "price": [Decimal(rng.randrange(-(10**12) + 1, 10**12)).scaleb(-2) for _ in range(count)],
+        "wide": [Decimal(rng.choice((None, 10**29, -1)) or 0).scaleb(-2) for _ in range(count)],
+        "ok": [rng.choice((None, True, False)) for _ in range(count)],
+        "kind": [rng.choice(("", "pending", None)) for _ in range(count)],
+        "name": [rng.choice(("", "\x00", "lamp\u2028" * 9, str(number), str(-number))) for number in range(count)],
+        "_commit_lsn": [7] * count,
+    }
+    rows = pa.table({name: pa.array(columns[name], kind) for name, kind in kinds.items()}, schema=schema)
+
+    table.widen(schema)
+    table.write([rows.slice(0, 4_100), rows.slice(4_100)], schema, 7)
+
+    [file] = table.files
+    names = schema.names
+    read = DeltaTable(table.root).to_pyarrow_table().select(names)
+    assert read.cast(schema).equals(rows)
+    assert pl.read_delta(table.root).select(names).to_arrow().cast(schema).equals(rows)
+    with connect() as con:
+        found = con.execute(f"FROM read_parquet('{table.root}/{file}')").to_arrow_table()
+    assert found.select(names).cast(schema).equals(rows)
+    footer = pq.ParquetFile(f"{table.root}/{file}").metadata.row_group(0)
+    encodings = {footer.column(at).path_in_schema: set(footer.column(at).encodings) for at in range(len(names))}
+    assert {name for name in names if "RLE_DICTIONARY" in encodings[name]} == {"small", "wide", "kind", "_commit_lsn"}
+    assert {name for name in names if "DELTA_BINARY_PACKED" in encodings[name]} == {"id", "day", "at"}
+    assert {name for name in names if "DELTA_LENGTH_BYTE_ARRAY" in encodings[name]} == {"name"}
 
 
 def test_delta_rs_and_the_appender_may_take_turns(table: Appender) -> None:
