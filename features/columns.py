@@ -155,6 +155,9 @@ ONLINE: tuple[str, ...] = ("features_user", "features_user_history", "features_s
 """Models whose newest rows are written to Redis: those that one request reads. Serving holds all products in memory,
 from the files."""
 
+CLOCK = "features_shop"
+"""The model whose row is written to Redis with every set: its time is the watermark of all rows there."""
+
 
 def columns_of(model: str) -> tuple[FeatureColumn, ...]:
     """The columns that one dbt model computes, in order."""

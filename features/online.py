@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Row:
     """One entity's stored and request-time values, with defaults where nothing is stored.
 
-    known: whether anything is stored. stale: one of its rows is older than its column's `max_age`.
+    known: whether anything is stored. stale: the watermark of the rows is older than a column's `max_age`.
     """
 
     values: Mapping[str, Value]
@@ -147,10 +147,15 @@ class _Reader:
 
 
 def _row(entity: Entity, stored: _Stored, shop: _Stored) -> Row:
-    """A complete row, and whether any of it is too old."""
+    """A complete row, and whether any of it is too old.
+
+    A row is written when it changes; the shop's row has the watermark up to which all rows are known.
+    """
     now = datetime.now(UTC)
+    known_until = max(shop.computed.values(), default=datetime.min.replace(tzinfo=UTC))
     stale = any(
-        now - when > min(column.max_age for column in columns_of(model)) for model, when in stored.computed.items()
+        now - max(when, known_until) > min(column.max_age for column in columns_of(model))
+        for model, when in stored.computed.items()
     )
     values = complete(entity, stored.values, shop.values)
     return Row(values, bool(stored.computed), stale)

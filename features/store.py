@@ -9,7 +9,7 @@ from feast.repo_config import RegistryConfig
 
 from features.entities import ENTITIES
 from features.settings import PROJECT, FeatureSettings
-from features.store_address import redis_connection
+from features.store_address import redis_connection, registry_file
 from features.views import feature_views
 
 # Feast's number for the newest layout of entity keys.
@@ -35,13 +35,13 @@ def apply(store: FeatureStore, folder: Path) -> None:
 
 
 def _registry(settings: FeatureSettings) -> RegistryConfig:
-    where = settings.feast_registry_url.get_secret_value()
-    if re.match(r"postgres(ql)?(\+\w+)?://", where):
+    path = registry_file(settings)
+    if path is None:
+        where = settings.feast_registry_url.get_secret_value()
         from feast.infra.registry.sql import SqlRegistryConfig  # the general class is refused for a SQL registry
 
         return SqlRegistryConfig(
             registry_type="sql", path=re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", where)
         )
-    path = Path(where) if where else settings.feast_folder / "registry.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     return RegistryConfig(path=str(path))

@@ -1,6 +1,10 @@
 """Addresses in the forms that Feast expects."""
 
+import re
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from features.settings import FeatureSettings
 
 
 def redis_connection(url: str, socket_timeout: float | None = None) -> str:
@@ -18,3 +22,11 @@ def redis_connection(url: str, socket_timeout: float | None = None) -> str:
     if socket_timeout is not None:
         options += [f"socket_timeout={socket_timeout}", f"socket_connect_timeout={socket_timeout}"]
     return ",".join(options)
+
+
+def registry_file(settings: FeatureSettings) -> Path | None:
+    """The file of Feast's registry; None when it is in Postgres."""
+    where = settings.feast_registry_url.get_secret_value()
+    if re.match(r"postgres(ql)?(\+\w+)?://", where):
+        return None
+    return Path(where) if where else settings.feast_folder / "registry.db"
