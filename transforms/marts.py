@@ -16,7 +16,8 @@ from transforms.dbt_project import DbtRun, load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
 from transforms.errors import BuildFailed, LakeNotReady
 from transforms.incremental.refresh import Comparison, replace_state
-from transforms.publish import clean_features, connect, publish_features, published_bytes
+from transforms.publish import clean_features, connect, publish_features
+from transforms.publish_marts import published_bytes
 from transforms.refresh_record import recorded
 from transforms.settings import TransformSettings
 from transforms.withheld import Withheld, known_since, withhold

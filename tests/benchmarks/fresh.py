@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
-from uuid import uuid4
 
 import duckdb
 import psutil
 import psycopg
 import typer
 
+from api.kernel.ids import new_id
 from tests.benchmarks.results import ROOT, latest, record
 from tests.harness.postgres import running_postgres
 from transforms.settings import TransformSettings
@@ -35,10 +35,13 @@ from warehouse.logs import configure
 SIZES = {"30k": 30_000, "300k": 300_000, "3M": 3_000_000}
 SELLERS, PRODUCTS, SHOPPERS = 50, 2_000, 5_000
 ORDERS_PER_SECOND = 10
-# One table after another; ids are numbers as UUIDs, so that every run makes the same rows.
+# Ids are numbers as UUIDs; those of orders and lines begin with the time, as the shop makes them.
 HISTORY = """
 create function pg_temp.id(kind int, n bigint) returns uuid language sql immutable as
   $$ select (lpad(kind::text, 8, '0') || '-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
+create function pg_temp.timed(placed timestamptz, n bigint) returns uuid language sql stable as
+  $$ select (lpad(to_hex((extract(epoch from placed) * 1000)::bigint), 12, '0') || '70008000'
+             || lpad(n::text, 12, '0'))::uuid $$;
 insert into users (user_id, email, password_hash, name, user_type)
   select pg_temp.id(1, n), 'seller' || n || '@example.com', '-', 'Seller ' || n, 'seller'
   from generate_series(1, {sellers}) n;
@@ -63,12 +66,12 @@ create temporary table made on commit drop as
   from generate_series({low}::bigint, {high}::bigint) n, generate_series(1, n % 3 + 1) line;
 insert into orders (order_id, order_number, user_id, status, currency, subtotal, tax, shipping_fee, total,
                     payment_status, shipping_address, country, created_at, updated_at)
-  select pg_temp.id(6, n), 'B' || n, pg_temp.id(2, (n * 7919) % {shoppers} + 1), 'delivered', 'USD',
+  select pg_temp.timed(placed, n), 'B' || n, pg_temp.id(2, (n * 7919) % {shoppers} + 1), 'delivered', 'USD',
          sum(product % 90 + 9.99), 0, 0, sum(product % 90 + 9.99), 'paid', '{{}}', 'GB', placed, placed
   from made group by n, placed;
 insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity, price_at_purchase,
                          subtotal, created_at)
-  select pg_temp.id(7, n * 4 + line), pg_temp.id(6, n), pg_temp.id(4, product), pg_temp.id(5, product),
+  select pg_temp.timed(placed, n * 4 + line), pg_temp.timed(placed, n), pg_temp.id(4, product), pg_temp.id(5, product),
          pg_temp.id(1, product % {sellers} + 1), 1, product % 90 + 9.99, product % 90 + 9.99, placed
   from made;
 drop table made;
@@ -84,7 +87,8 @@ with placed as (
 )
 insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity, price_at_purchase,
                          subtotal)
-select gen_random_uuid(), placed.order_id, v.product_id, v.variant_id, p.seller_id, 1, v.price, v.price
+select (%(lines)s::uuid[])[array_position(%(skus)s::text[], v.sku)], placed.order_id, v.product_id, v.variant_id,
+       p.seller_id, 1, v.price, v.price
 from placed, product_variants v join products p using (product_id) where v.sku = any(%(skus)s)
 """
 
@@ -126,10 +130,10 @@ def order_steadily(url: str, seconds: float) -> dict[str, float]:
     began = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
         while time.perf_counter() - began < seconds:
-            number, order = len(committed), str(uuid4())
+            number, order = len(committed), str(new_id())
             skus = [f"T{(number * step) % PRODUCTS + 1}" for step in (7, 131)]
             values = {"order": order, "number": f"L{number}", "shopper": f"shopper{number % SHOPPERS + 1}@example.com"}
-            connection.execute(ORDER, values | {"skus": skus})
+            connection.execute(ORDER, values | {"skus": skus, "lines": [str(new_id()) for _ in skus]})
             committed[order] = time.perf_counter()
             time.sleep(max(began + len(committed) / ORDERS_PER_SECOND - time.perf_counter(), 0))
     return committed

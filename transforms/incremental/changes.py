@@ -18,10 +18,15 @@ from warehouse.lake.watermark import TableVersion
 
 @dataclass(frozen=True)
 class Delta:
-    """A temporary table of the rows that a table lost and got: its columns, and `_n`, how many more of each it has."""
+    """The rows that a table lost and got.
+
+    `table`: a relation of its columns and `_n`, how many more of each row it has. `rows`: their number; `lost`: that of
+    the rows before.
+    """
 
     table: str
     rows: int
+    lost: int
 
     def gone(self, columns: str = "*") -> str:
         """A SELECT of the rows before."""
@@ -32,7 +37,12 @@ class Delta:
         return f"SELECT {columns} FROM {self.table} WHERE _n > 0"
 
 
-NO_DELTA = Delta("", 0)
+NO_DELTA = Delta("", 0, 0)
+
+
+def got(relation: str, rows: int) -> Delta:
+    """The change of a table that had no row of the keys before: all rows of the relation are new."""
+    return Delta(f"(SELECT *, 1 AS _n FROM {relation})", rows, 0)
 
 
 @dataclass(frozen=True)
@@ -90,21 +100,25 @@ def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: 
     found = create(con, f"{name}_log", f"SELECT * FROM ({changes_sql(log)}) WHERE _commit_lsn > {span.lsn}")
     if not found:
         return None
-    reset = con.execute(f"SELECT count(*) FROM {name}_log WHERE _op = 't'").fetchone()
-    if reset and reset[0]:
+    keys, last = quoted(files.key), f"{name}_log"
+    resets, distinct = con.execute(
+        f"SELECT count(*) FILTER (_op = 't'), count(DISTINCT ({keys})) FROM {name}_log"
+    ).fetchone() or (0, 0)
+    if resets:
         return _replaced(con, source, state_sql(files), name)
-    keys = quoted(files.key)
-    create(
-        con,
-        f"{name}_last",
-        f"SELECT * FROM {name}_log QUALIFY row_number() OVER"
-        f" (PARTITION BY {keys} ORDER BY _commit_lsn DESC, _ordinal DESC) = 1",
-    )
-    before = f"SELECT {source.listed} FROM {source.relation} SEMI JOIN {name}_last USING ({keys})"
-    after = f"SELECT {source.listed} FROM {name}_last WHERE _op <> 'd'"
+    if distinct < found:
+        last = f"{name}_last"
+        window = f"(PARTITION BY {keys} ORDER BY _commit_lsn DESC, _ordinal DESC)"
+        create(con, last, f"SELECT * FROM {name}_log QUALIFY row_number() OVER {window} = 1")
+    after = f"SELECT {source.listed} FROM {last} WHERE _op <> 'd'"
+    if not count(con, f"{source.relation} SEMI JOIN {last} USING ({keys})"):
+        rows = create(con, f"{name}_delta", after)
+        con.execute(f"INSERT INTO {source.relation} SELECT * FROM {name}_delta")
+        return got(f"{name}_delta", rows)
+    before = f"SELECT {source.listed} FROM {source.relation} SEMI JOIN {last} USING ({keys})"
     delta = difference(con, before, after, name)
     if delta.rows:
-        delete(con, source.relation, f"{name}_last", files.key)
+        delete(con, source.relation, last, files.key)
         con.execute(f"INSERT INTO {source.relation} {after}")
     return delta
 
@@ -149,12 +163,18 @@ def difference(con: duckdb.DuckDBPyConnection, before: str, after: str, name: st
         f" (SELECT *, -1 AS _n FROM ({before}) UNION ALL SELECT *, 1 AS _n FROM ({after}))"
         " GROUP BY ALL HAVING sum(_n) <> 0",
     )
-    return Delta(f"{name}_delta", rows)
+    return Delta(f"{name}_delta", rows, count(con, f"{name}_delta WHERE _n < 0") if rows else 0)
 
 
 def create(con: duckdb.DuckDBPyConnection, name: str, query: str) -> int:
     """A temporary table of a query's rows; returns their number."""
     row = con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """The number of rows of a relation."""
+    row = con.execute(f"SELECT count(*) FROM {relation}").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -4,18 +4,20 @@ Everything happens in one transaction of the state file, with the new watermark:
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import duckdb
 
 from transforms.errors import RefreshFailed
-from transforms.incremental.changes import Delta, changed_sources, create, delete, difference, log_position
-from transforms.incremental.plan import Link, Node, Parent, Plan, quoted
+from transforms.incremental.changes import Delta, changed_sources, count, create, delete, difference, got, log_position
+from transforms.incremental.plan import DataTest, Link, Node, Parent, Plan, quoted
 from warehouse.lake.read import Watermark
 
 # The row that says when the marts were built; it differs between a build and a refresh by its nature.
 WATERMARK = "mart_watermark"
+# The changed keys of so many refreshes are kept, at least, for the published file.
+_NOTES = 100
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class _Result:
-    """A model's change: `rows` is the relation of its touched rows as they are now, `keys` that of their keys."""
+    """A model's change: `rows` is the relation of the touched keys' rows as they are now, `keys` that of the keys."""
 
     delta: Delta
     rows: str = ""
@@ -85,29 +87,48 @@ def _refresh_model(
     if model.is_view:
         delta = _through_view(con, plan, model, changed[0][1], name)
         return _Result(delta) if delta.rows else None
-    before = f"SELECT {model.listed} FROM {model.relation}"
     if model.key and all(parent.links for parent, _ in changed):
-        create(con, f"{name}_keys", _keys(model, plan, changed))
-        before = f"{before} {_semi(model, f'{name}_keys')}"
-        create(con, f"{name}_all", _recomputed(plan, model, f"{name}_keys"))
+        return _refresh_keys(con, plan, model, changed, name)
+    return _refresh_whole(con, model, name)
+
+
+def _refresh_keys(
+    con: duckdb.DuckDBPyConnection, plan: Plan, model: Node, changed: list[tuple[Parent, Delta]], name: str
+) -> _Result | None:
+    """Recompute the rows of the keys that the parents' changes name, and put them in the place of the old ones."""
+    keys, rows = f"{name}_keys", f"{name}_all"
+    if not create(con, keys, _keys(model, plan, changed)):
+        return None
+    found = create(con, rows, _recomputed(plan, model, keys))
+    known = f"{model.relation} {_semi(model, keys)}"
+    if not count(con, known):
+        delta = got(rows, found)
     else:
-        create(con, f"{name}_all", f"SELECT {_cast(model)} FROM ({model.sql}\n)")
-    delta = difference(con, before, f"FROM {name}_all", name)
-    return _replaced(con, model, delta, name) if delta.rows else None
+        delta = difference(con, f"SELECT {model.listed} FROM {known}", f"FROM {rows}", name)
+        if delta.rows:
+            delete(con, model.relation, keys, model.key)
+    if not delta.rows:
+        return None
+    con.execute(f"INSERT INTO {model.relation} SELECT * FROM {rows}")
+    return _Result(delta, rows, keys)
 
 
-def _replaced(con: duckdb.DuckDBPyConnection, model: Node, delta: Delta, name: str) -> _Result:
-    """Put the recomputed rows of the keys that changed in the place of the old ones."""
+def _refresh_whole(con: duckdb.DuckDBPyConnection, model: Node, name: str) -> _Result | None:
+    """Recompute the whole table, and replace the keys whose rows differ, or all rows when it has no key."""
+    keys, rows, every = f"{name}_keys", f"{name}_new", f"{name}_all"
+    create(con, every, f"SELECT {_cast(model)} FROM ({model.sql}\n)")
+    delta = difference(con, f"SELECT {model.listed} FROM {model.relation}", f"FROM {every}", name)
+    if not delta.rows:
+        return None
     if not model.key:
         con.execute(f"DELETE FROM {model.relation}")
-        con.execute(f"INSERT INTO {model.relation} SELECT * FROM {name}_all")
-        return _Result(delta, f"{name}_all")
-    touched, rows = f"{name}_touched", f"{name}_new"
-    create(con, touched, f"SELECT DISTINCT {quoted(model.key)} FROM {delta.table}")
-    create(con, rows, f"SELECT * FROM {name}_all {_semi(model, touched)}")
-    delete(con, model.relation, touched, model.key)
+        con.execute(f"INSERT INTO {model.relation} SELECT * FROM {every}")
+        return _Result(delta, every)
+    create(con, keys, f"SELECT DISTINCT {quoted(model.key)} FROM {delta.table}")
+    create(con, rows, f"SELECT * FROM {every} {_semi(model, keys)}")
+    delete(con, model.relation, keys, model.key)
     con.execute(f"INSERT INTO {model.relation} SELECT * FROM {rows}")
-    return _Result(delta, rows, touched)
+    return _Result(delta, rows, keys)
 
 
 def _on_read(con: duckdb.DuckDBPyConnection, node: Node, parent: Parent, delta: Delta, name: str) -> Delta:
@@ -115,8 +136,11 @@ def _on_read(con: duckdb.DuckDBPyConnection, node: Node, parent: Parent, delta: 
     if len(parent.read) == len(node.columns):
         return delta
     listed = quoted(parent.read)
+    if delta.lost in {0, delta.rows}:  # nothing can cancel out
+        return replace(delta, table=f"(SELECT {listed}, _n FROM {delta.table})")
     query = f"SELECT {listed}, sum(_n) AS _n FROM {delta.table} GROUP BY {listed} HAVING sum(_n) <> 0"
-    return Delta(f"{name}_delta", create(con, f"{name}_delta", query))
+    rows = create(con, f"{name}_delta", query)
+    return Delta(f"{name}_delta", rows, count(con, f"{name}_delta WHERE _n < 0") if rows else 0)
 
 
 def _through_view(con: duckdb.DuckDBPyConnection, plan: Plan, model: Node, delta: Delta, name: str) -> Delta:
@@ -126,6 +150,8 @@ def _through_view(con: duckdb.DuckDBPyConnection, plan: Plan, model: Node, delta
         f"SELECT {model.listed} FROM ({model.sql.replace(relation, f'({side})')}\n)"
         for side in (delta.gone(), delta.come())
     )
+    if not delta.lost:
+        return got(f"{name}_all", create(con, f"{name}_all", after))
     return difference(con, before, after, name)
 
 
@@ -191,24 +217,46 @@ def _cast(model: Node) -> str:
 def _failures(con: duckdb.DuckDBPyConnection, model: Node, rows: str) -> list[str]:
     """Names of the model's data tests that its touched rows break, each with the number of rows."""
     counted = " UNION ALL ".join(
-        f"SELECT '{test.name}', count(*) FROM ({test.sql.replace(model.relation, rows)}\n)" for test in model.tests
+        f"SELECT '{test.name}', count(*) FROM ({_on_rows(model, test, rows)}\n)" for test in model.tests
     )
     found = con.execute(f"SELECT * FROM ({counted}) AS found(test, failing) WHERE failing > 0").fetchall()
     return [f"{test}: {count} rows of {model.name}" for test, count in found]
 
 
+def _on_rows(model: Node, test: DataTest, rows: str) -> str:
+    """The test's SQL on the touched rows, and on those rows of another table that they name."""
+    sql = test.sql.replace(model.relation, rows)
+    if not test.other:
+        return sql
+    same = f'other_."{test.there}" = row_."{test.here}"'
+    return sql.replace(test.other, f"(SELECT other_.* FROM {test.other} AS other_ SEMI JOIN {rows} AS row_ ON {same})")
+
+
 def _remember(
     con: duckdb.DuckDBPyConnection, plan: Plan, results: list[tuple[Node, _Result]], watermark: Watermark
 ) -> None:
-    """Note the keys whose rows differ from the published base files, and the lake's versions."""
+    """Note the keys that the next published file must replace, and the lake's versions."""
+    con.execute("UPDATE refresh.state SET number = number + 1")
+    row = con.execute("SELECT number FROM refresh.state").fetchone()
+    number = int(row[0]) if row else 0
     published = {mart.name for mart in plan.marts}
-    for model, result in results:
-        if model.name not in published:
-            continue
-        if not result.keys:
-            con.execute("DELETE FROM refresh.base WHERE mart = ?", [model.name])
-        else:
-            noted = f'refresh."{model.name}"'
-            con.execute(f"INSERT INTO {noted} SELECT * FROM {result.keys} EXCEPT SELECT * FROM {noted}")
+    changed = [(model, result) for model, result in results if model.name in published]
+    for model, result in changed:
+        if result.keys:
+            con.execute(f'INSERT INTO refresh."{model.name}" SELECT *, {number} FROM {result.keys}')
+    if changed:
+        listed = ", ".join(f"('{model.name}', {number})" for model, _ in changed)
+        con.execute(f"INSERT INTO refresh.changed VALUES {listed}")
+    if number % _NOTES == 0:
+        _forget(con, plan, number - _NOTES)
     versions = {name: log_position(version) for name, version in watermark.versions.items()}
     con.execute("UPDATE refresh.position SET versions = ?", [json.dumps(versions)])
+
+
+def _forget(con: duckdb.DuckDBPyConnection, plan: Plan, number: int) -> None:
+    """A published file that is older than this refresh is made anew."""
+    for mart in plan.marts:
+        if mart.key:
+            con.execute(f'DELETE FROM refresh."{mart.name}" WHERE _number <= {number}')
+    con.execute(f"DELETE FROM refresh.changed WHERE number <= {number}")
+    con.execute(f"UPDATE refresh.state SET since = {number}")

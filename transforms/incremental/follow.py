@@ -14,6 +14,7 @@ import duckdb
 
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
+from transforms.incremental.state import KeptState
 from transforms.settings import TransformSettings
 from warehouse.files import replace_file
 from warehouse.lake.read import LakeStateError, latest_watermark
@@ -70,18 +71,21 @@ class Follower:
         self._failures = 0
         self._seen: int | None = None
         self._kept_at = 0.0
+        self._state = KeptState(settings)
         self.report = Report()
 
     def step(self) -> float:
         """Look once and refresh when there is something new; returns the seconds to wait before the next look."""
         began = time.monotonic()
+        if self._state.wanted():
+            self.close()
         try:
             mark = latest_watermark(self._settings.lake_uri)
             if mark is not None and mark.lsn == self._seen and self.report.state == "following":
                 return _LOOK_SECONDS
             if self.report.behind_since is None:
                 self.report.behind_since = datetime.now(UTC).isoformat()
-            done = refresh(self._settings, always=began - self._kept_at > _IDLE_SECONDS)
+            done = refresh(self._settings, always=began - self._kept_at > _IDLE_SECONDS, kept=self._state)
         except (LakeNotReady, StateUnusable) as reason:
             self._waits(str(reason))
             return _RETRY_SECONDS[1]
@@ -107,12 +111,14 @@ class Follower:
 
     def _waits(self, reason: str) -> None:
         """A full build, which others start, is needed before a refresh is possible."""
+        self.close()
         self.report.state, self.report.needs_build = WAITING, reason
         self.report.lsn = published_watermark(self._settings.marts_path)
         self.write()
 
     def _fails(self, error: Exception) -> float:
         """The same change is tried again, each time later; a full build may help, since it withholds rows that fail."""
+        self.close()
         report = self.report
         wait = _RETRY_SECONDS[min(self._failures, len(_RETRY_SECONDS) - 1)]
         self._failures += 1
@@ -123,6 +129,10 @@ class Follower:
             report.failing_since = report.failing_since or datetime.now(UTC).isoformat()
         self.write()
         return wait
+
+    def close(self) -> None:
+        """Let other processes have the state; the next refresh opens it again."""
+        self._state.close()
 
     def write(self) -> None:
         """Write the status file; a full disk ends nothing."""
@@ -154,8 +164,11 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
     follower = Follower(settings)
     follower.write()
     with follower.beating():
-        while not stop.asked:
-            stop.wait(follower.step())
+        try:
+            while not stop.asked:
+                stop.wait(follower.step())
+        finally:
+            follower.close()
     return 0
 
 

@@ -7,7 +7,7 @@ The plan lies in the state file, so it always belongs to the tables there.
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -48,10 +48,16 @@ class Parent:
 
 @dataclass(frozen=True)
 class DataTest:
-    """A data test of one model, run on its touched rows."""
+    """A data test of one model, run on its touched rows.
+
+    `other`: the relation that a relationship looks them up in, where its column `there` is their `here`.
+    """
 
     name: str
     sql: str
+    other: str = ""
+    here: str = ""
+    there: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,7 +303,45 @@ def _tests(manifest: Manifest) -> dict[str, list[DataTest]]:
     found: dict[str, list[DataTest]] = {}
     for node in manifest["nodes"].values():
         if node["resource_type"] == "test" and node.get("attached_node") and node.get("compiled_code"):
-            found.setdefault(node["attached_node"], []).append(DataTest(node["name"], node["compiled_code"]))
+            found.setdefault(node["attached_node"], []).append(_test(node, manifest["nodes"]))
+    return found
+
+
+def _test(node: Mapping[str, Any], nodes: Manifest) -> DataTest:  # Any: as in `Manifest`
+    made = DataTest(node["name"], node["compiled_code"])
+    said = node.get("test_metadata") or {}
+    others = [name for name in node["depends_on"]["nodes"] if name != node["attached_node"]]
+    if said.get("name") != "relationships" or len(others) != 1:
+        return made
+    return replace(
+        made,
+        other=nodes[others[0]]["relation_name"],
+        here=said["kwargs"]["column_name"],
+        there=said["kwargs"]["field"],
+    )
+
+
+def looked_up(plan: Plan) -> dict[str, set[str]]:
+    """Relation -> columns that refreshes look up rows by, one at a time. A view stands for its source."""
+    nodes = {node.name: node for node in (*plan.sources, *plan.models)}
+    found: dict[str, set[str]] = {}
+
+    def add(name: str, columns: Iterable[str]) -> None:
+        node, listed = nodes[name], list(columns)
+        while node.is_view:
+            node = nodes[node.parents[0].name]
+        if len(listed) == 1 and listed[0] in node.columns:
+            found.setdefault(node.relation, set()).add(listed[0])
+
+    for model in plan.models:
+        if not model.is_view:
+            add(model.name, model.key)
+        for parent in model.parents:
+            for link in parent.links:
+                add(link.via or parent.name, link.columns.values())
+                if link.via:
+                    add(link.via, link.on.values())
+                    add(parent.name, link.on)
     return found
 
 

@@ -10,8 +10,9 @@ import duckdb
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
 from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state
 from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan
-from transforms.incremental.state import keep, locked, opened
-from transforms.publish import connect, count_rows, publish_marts
+from transforms.incremental.state import KeptState, keep, locked, opened
+from transforms.publish import connect
+from transforms.publish_marts import count_rows, publish_marts
 from transforms.settings import TransformSettings
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, literal, watermark_at
@@ -29,22 +30,27 @@ class RefreshResult:
     seconds: float
 
 
-def refresh(settings: TransformSettings, *, always: bool = True) -> RefreshResult:
+def refresh(settings: TransformSettings, *, always: bool = True, kept: KeptState | None = None) -> RefreshResult:
     """Bring the published marts to the newest watermark by the keys that changed.
 
-    Without `always` a watermark that changes no row of the marts is left for later. Raises LakeNotReady, StateUnusable
-    when only a full build helps, RefreshFailed when a data test fails on a changed row; the marts then stay.
+    Without `always` a watermark that changes no row of the marts is left for later. `kept` stays open for the next
+    refresh. Raises LakeNotReady, StateUnusable when only a full build helps, RefreshFailed when a data test fails on a
+    changed row; the marts then stay.
     """
     began = time.perf_counter()
     watermark = latest_watermark(settings.lake_uri)
     if watermark is None:
         raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet")
-    with locked(settings) as path, opened(path, settings, watermark) as con:
-        plan = load_plan(con)
+    state = kept or KeptState(settings)
+    try:
+        con, plan = state.at(watermark)
         done = advance(con, plan, settings, watermark, keep_idle=always)
         published = done is not None or published_watermark(settings.marts_path) != format_lsn(_lsn(con))
         if published:
             publish_marts(con, plan, settings.marts_path)
+    finally:
+        if kept is None:
+            state.close()
     rows = {name: count for name, count in done.rows.items() if count} if done else {}
     seconds = round(time.perf_counter() - began, 3)
     return RefreshResult(watermark.lsn, watermark.lsn_text, watermark.commit_ts, published, rows, seconds)

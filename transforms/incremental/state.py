@@ -10,29 +10,43 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import duckdb
 
 from transforms.errors import StateUnusable
 from transforms.incremental.changes import log_position
-from transforms.incremental.plan import MARTS, Manifest, Plan, make_plan, quoted, store_plan
+from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan, looked_up, make_plan, quoted, store_plan
 from transforms.publish import connect
 from transforms.settings import TransformSettings
+from warehouse.contract import load_contract
 from warehouse.lake.read import Watermark, quote
 
 CATALOG = "souk"
 """The name that compiled SQL has for the file; DuckDB takes it from the file's name."""
-FORMAT = 2
+FORMAT = 3
 """Counts up when a state file of before cannot be refreshed by this code."""
+# The state's own log is written into its tables when it is longer than this, and when the file is closed.
+_LOG_SIZE = "64MB"
+# Indexed are tables of at least so many rows, by columns with at most so many rows per value.
+_INDEX_ROWS, _ROWS_PER_VALUE = 50_000, 16
 
 
 @contextmanager
 def locked(settings: TransformSettings) -> Iterator[Path]:
-    """The state file's path, for the one process that may open or replace it now. The lock ends with the process."""
-    settings.state_path.parent.mkdir(parents=True, exist_ok=True)
-    with settings.state_path.with_name(".lock").open("w") as lock:
+    """The state file's path, for the one process that may open or replace it now.
+
+    A process that keeps the file open (`KeptState`) lets go of it soon. The locks end with the process.
+    """
+    with _file(settings, ".wanted") as wanted, _file(settings, ".lock") as lock:
+        fcntl.flock(wanted, fcntl.LOCK_EX)
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield settings.state_path
+
+
+def _file(settings: TransformSettings, name: str) -> IO[str]:
+    settings.state_path.parent.mkdir(parents=True, exist_ok=True)
+    return settings.state_path.with_name(name).open("w")
 
 
 def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: Manifest, watermark: Watermark) -> Plan:
@@ -48,13 +62,14 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
         con.execute(f"CREATE TABLE {source.relation} AS SELECT * FROM main.source_copy")
         con.execute("DROP TABLE main.source_copy")
     _drop_others(con, plan)
+    _index(con, plan, settings)
     store_plan(con, plan)
     for mart in plan.marts:
-        columns = quoted(mart.key)
         if mart.key:
-            con.execute(f'CREATE TABLE refresh."{mart.name}" AS SELECT {columns} FROM main."{mart.name}" LIMIT 0')
-    con.execute("CREATE TABLE refresh.base (mart VARCHAR, path VARCHAR, rows BIGINT)")
-    con.execute("CREATE TABLE refresh.published (identity VARCHAR)")
+            columns = f"SELECT {quoted(mart.key)}, 0::BIGINT AS _number FROM main.{quote(mart.name)} LIMIT 0"
+            con.execute(f"CREATE TABLE refresh.{quote(mart.name)} AS {columns}")
+    con.execute("CREATE TABLE refresh.changed (mart VARCHAR, number BIGINT)")
+    con.execute("CREATE TABLE refresh.state AS SELECT uuid()::VARCHAR AS id, 0::BIGINT AS number, 0::BIGINT AS since")
     con.execute("CREATE TABLE refresh.position (versions VARCHAR, project VARCHAR, source VARCHAR)")
     con.execute(
         "INSERT INTO refresh.position VALUES (?, ?, ?)",
@@ -65,6 +80,25 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
         ],
     )
     return plan
+
+
+def _index(con: duckdb.DuckDBPyConnection, plan: Plan, settings: TransformSettings) -> None:
+    """Index the columns of large tables that refreshes look rows up by, where a value has few rows.
+
+    DuckDB then reads those rows only; the cost of a refresh does not grow with the table.
+    """
+    columns = looked_up(plan)
+    keys = {table.name: table.primary_key for table in load_contract(settings.contract_path).tables}
+    for source in plan.sources:
+        if source.schema == "lake" and len(keys[source.name]) == 1:
+            columns.setdefault(source.relation, set()).update(keys[source.name])
+    for relation, names in columns.items():
+        for column in sorted(names):
+            row = con.execute(f"SELECT count(*), approx_count_distinct({quote(column)}) FROM {relation}").fetchone()
+            rows, values = row or (0, 0)
+            if rows >= _INDEX_ROWS and values * _ROWS_PER_VALUE >= rows:
+                name = f"{relation.rpartition('.')[2].strip(chr(34))}__{column}"
+                con.execute(f"CREATE INDEX {quote(name)} ON {relation} ({quote(column)})")
 
 
 def _drop_others(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -86,22 +120,80 @@ def opened(path: Path, settings: TransformSettings, watermark: Watermark) -> Ite
 
     Raises StateUnusable: a full build is needed, and why.
     """
+    with _connect(path, settings) as con:
+        _check(con, path, watermark)
+        yield con
+
+
+def _connect(path: Path, settings: TransformSettings) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise StateUnusable(f"there is no state at {path}: nothing was built yet")
     try:
         con = connect(path, threads=1)  # the statements are many and small
-        row = con.execute("SELECT lsn, project, source FROM build.watermark, refresh.position").fetchone()
+        row = con.execute("SELECT project FROM refresh.position").fetchone()
     except duckdb.Error as error:
         raise StateUnusable(f"the state at {path} cannot be read: {error}") from error
-    with con:
-        if row is None:
-            raise StateUnusable(f"the state at {path} has no position")
-        lsn, project, source = row
-        if project != project_hash(settings):
-            raise StateUnusable("the models or the contract have changed since the last full build")
-        if source != source_of(watermark) or lsn > watermark.lsn:
-            raise StateUnusable("the lake was made anew since the last full build")
-        yield con
+    if row is not None and row[0] != project_hash(settings):
+        con.close()
+        raise StateUnusable("the models or the contract have changed since the last full build")
+    return con
+
+
+def _check(con: duckdb.DuckDBPyConnection, path: Path, watermark: Watermark) -> None:
+    row = con.execute("SELECT lsn, source FROM build.watermark, refresh.position").fetchone()
+    if row is None:
+        raise StateUnusable(f"the state at {path} has no position")
+    lsn, source = row
+    if source != source_of(watermark) or lsn > watermark.lsn:
+        raise StateUnusable("the lake was made anew since the last full build")
+
+
+class KeptState:
+    """The state file, open from one refresh to the next, so that its rows stay in memory and a commit writes its log
+    only.
+
+    Other processes get it through `locked`, once its owner has looked at `wanted` and closed it.
+    """
+
+    def __init__(self, settings: TransformSettings) -> None:
+        self._settings = settings
+        self._lock: IO[str] | None = None
+        self._open: tuple[duckdb.DuckDBPyConnection, Plan] | None = None
+
+    def at(self, watermark: Watermark) -> tuple[duckdb.DuckDBPyConnection, Plan]:
+        """The open state file and its plan. Raises as `opened` does."""
+        path = self._settings.state_path
+        if self._open is None:
+            with _file(self._settings, ".wanted") as wanted:
+                fcntl.flock(wanted, fcntl.LOCK_EX)
+                self._lock = _file(self._settings, ".lock")
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                con = _connect(path, self._settings)
+            except StateUnusable:
+                self.close()
+                raise
+            con.execute(f"SET checkpoint_threshold = '{_LOG_SIZE}'")
+            self._open = con, load_plan(con)
+        _check(self._open[0], path, watermark)
+        return self._open
+
+    def wanted(self) -> bool:
+        """Whether another process waits for the state."""
+        with _file(self._settings, ".wanted") as wanted:
+            try:
+                fcntl.flock(wanted, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def close(self) -> None:
+        """Let other processes have the state."""
+        if self._open is not None:
+            self._open[0].close()
+        if self._lock is not None:
+            self._lock.close()
+        self._open = self._lock = None
 
 
 def source_of(watermark: Watermark) -> str:

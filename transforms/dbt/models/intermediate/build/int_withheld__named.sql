@@ -1,4 +1,9 @@
-{{ config(meta={'refresh': {'key': ['key'], 'links': [{'parent': 'stg_shop__orders', 'columns': {'key': 'order_id'}}, {'parent': 'stg_shop__order_items', 'columns': {'key': 'order_id'}}, {'parent': 'stg_shop__products', 'columns': {'key': 'product_id'}}, {'parent': 'stg_shop__sellers', 'columns': {'key': 'seller_id'}}]}}) }}
+{{ config(meta={'refresh': {'key': ['key'], 'links': [
+    {'parent': 'stg_shop__orders', 'via': 'stg_build__withheld', 'on': {'order_id': 'key'}},
+    {'parent': 'stg_shop__order_items', 'via': 'stg_build__withheld', 'on': {'order_id': 'key'}},
+    {'parent': 'stg_shop__products', 'via': 'stg_build__withheld', 'on': {'product_id': 'key'}},
+    {'parent': 'stg_shop__sellers', 'via': 'stg_build__withheld', 'on': {'seller_id': 'key'}},
+]}}) }}
 -- Withheld keys with the names that people know them by; an order of several sellers has a row for each.
 with sellers_of as (
 

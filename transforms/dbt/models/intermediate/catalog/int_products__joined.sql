@@ -17,7 +17,7 @@ select
     product.base_price,
     product.currency,
     case when product.is_deleted then 'deleted' else product.status end as status,
-    coalesce(stock.stock_quantity, 0) as stock_quantity,
+    cast(coalesce(stock.stock_quantity, 0) as bigint) as stock_quantity,
     product.created_at
 from {{ ref('stg_shop__products') }} as product
 left join {{ ref('stg_shop__categories') }} as category using (category_id)

@@ -14,8 +14,8 @@ select
     variant.attributes,
     variant.price,
     variant.stock_quantity,
-    coalesce(stock.reserved, 0) as reserved,
-    coalesce(stock.inbound, 0) as inbound
+    cast(coalesce(stock.reserved, 0) as bigint) as reserved,
+    cast(coalesce(stock.inbound, 0) as bigint) as inbound
 from {{ ref('stg_shop__product_variants') }} as variant
 left join stock using (variant_id)
 where {{ published('product', 'variant.product_id') }}

@@ -24,8 +24,8 @@ select
     placed.status as order_status,
     placed.status = 'cancelled' as is_cancelled,
     case when placed.status = 'cancelled' then {{ utc_day('cancelled.cancelled_at') }} end as cancelled_on,
-    coalesce(returned.returned_quantity, 0) as returned_quantity,
-    coalesce(returned.returned_amount, 0) as returned_amount,
+    cast(coalesce(returned.returned_quantity, 0) as bigint) as returned_quantity,
+    cast(coalesce(returned.returned_amount, 0) as decimal(18, 2)) as returned_amount,
     {{ utc_day('placed.created_at') }} as order_date,
     placed.created_at as ordered_at
 from {{ ref('stg_shop__order_items') }} as line

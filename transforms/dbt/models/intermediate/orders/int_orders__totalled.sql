@@ -20,7 +20,7 @@ select
     placed.shipping_fee,
     placed.discount,
     placed.total,
-    coalesce(lines.units, 0) as units,
+    cast(coalesce(lines.units, 0) as bigint) as units,
     coalesce(lines.item_count, 0) as item_count,
     placed.origin,
     {{ utc_day('placed.created_at') }} as order_date,

@@ -2,29 +2,12 @@
 -- Sales figures leave cancelled orders out; returns are not taken off (they are in fct_order_items and
 -- mart_seller__sales_day). Amounts of several currencies become one number only by rates: a day's sum in another
 -- currency is converted at the rate of that day.
-with days as (
-
-    select
-        product_id,
-        order_date,
-        currency,
-        sum(quantity) as units,
-        count(distinct order_id) as orders,
-        sum(subtotal) as revenue,
-        min(ordered_at) as first_ordered_at,
-        max(ordered_at) as last_ordered_at
-    from {{ ref('int_order_items__joined') }}
-    where not is_cancelled
-    group by product_id, order_date, currency
-
-),
-
-rated as (
+with rated as (
 
     select
         days.*,
         {{ converted('days.revenue', 'days.currency', 'product.currency', 'rate.rate') }} as converted
-    from days
+    from {{ ref('int_sales__product_days') }} as days
     inner join {{ ref('int_products__joined') }} as product using (product_id)
     {{ join_rate('days.currency', 'product.currency', 'days.order_date') }}
 

@@ -1,27 +1,12 @@
 {{ config(meta={'refresh': {'key': ['seller_id']}}) }}
 -- A seller's currency is that of the first product they listed. A day's sum in another currency is converted at the rate
 -- of that day.
-with days as (
-
-    select
-        seller_id,
-        order_date,
-        currency,
-        count(distinct order_id) as orders,
-        sum(quantity) as units,
-        sum(subtotal) as revenue
-    from {{ ref('int_order_items__joined') }}
-    where not is_cancelled
-    group by seller_id, order_date, currency
-
-),
-
-rated as (
+with rated as (
 
     select
         days.*,
         {{ converted('days.revenue', 'days.currency', 'seller.currency', 'rate.rate') }} as converted
-    from days
+    from {{ ref('int_sales__seller_days') }} as days
     inner join {{ ref('int_sellers__profiled') }} as seller using (seller_id)
     {{ join_rate('days.currency', 'seller.currency', 'days.order_date') }}
 

@@ -2,9 +2,8 @@
 select
     product_id,
     currency,
-    cast(count(distinct order_id) as bigint) as orders,
-    cast(sum(quantity) as bigint) as units,
-    cast(sum(subtotal) as decimal(18, 2)) as revenue
-from {{ ref('int_order_items__joined') }}
-where not is_cancelled
+    cast(sum(orders) as bigint) as orders,
+    cast(sum(units) as bigint) as units,
+    cast(sum(revenue) as decimal(18, 2)) as revenue
+from {{ ref('int_sales__product_days') }}
 group by product_id, currency

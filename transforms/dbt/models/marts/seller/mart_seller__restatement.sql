@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['seller_id']}}) }}
+{{ config(meta={'refresh': {'key': ['seller_id', 'order_date']}}) }}
 -- What later cancellations took off days that had closed.
 select
     seller_id,

@@ -1,22 +1,16 @@
-{{ config(meta={'refresh': {'key': ['seller_id'], 'links': [{'parent': 'int_variants__stocked', 'via': 'int_products__joined', 'on': 'product_id'}]}}) }}
--- Days of cover = sellable units / mean daily units of the seller's newest 30 days with data; null when nothing sold in
--- them.
-with window_end as (
+{{ config(meta={'refresh': {'key': ['variant_id'], 'links': [
+    {'parent': 'int_products__joined', 'via': 'int_variants__stocked', 'on': 'product_id'},
+    {'parent': 'int_sales__seller_ends', 'via': 'int_sales__variant_days', 'on': 'seller_id'},
+]}}) }}
+-- Days of cover = sellable units / mean daily units that the seller sold in their newest 30 days with data; null when
+-- nothing sold in them.
+with sales as (
 
-    select seller_id, max(order_date) as window_end
-    from {{ ref('int_order_items__joined') }}
-    where not is_cancelled
-    group by seller_id
-
-),
-
-sales as (
-
-    select line.variant_id, sum(line.quantity) as units_30d
-    from {{ ref('int_order_items__joined') }} as line
-    inner join window_end using (seller_id)
-    where not line.is_cancelled and line.order_date > window_end.window_end - 30
-    group by line.variant_id
+    select days.variant_id, days.seller_id, sum(days.units) as units_30d
+    from {{ ref('int_sales__variant_days') }} as days
+    inner join {{ ref('int_sales__seller_ends') }} as newest using (seller_id)
+    where days.order_date > newest.last_day - 30
+    group by days.variant_id, days.seller_id
 
 )
 
@@ -37,4 +31,4 @@ select
     variant.stock_quantity = 0 as is_out_of_stock
 from {{ ref('int_variants__stocked') }} as variant
 inner join {{ ref('int_products__joined') }} as product using (product_id)
-left join sales using (variant_id)
+left join sales on sales.variant_id = variant.variant_id and sales.seller_id = product.seller_id
