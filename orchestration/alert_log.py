@@ -60,14 +60,16 @@ class AlertLog:
     def append(self, alerts: Iterable[Alert]) -> list[Alert]:
         """Add what changes an alert's state; returns that.
 
-        A repeated id, a second alert on an open subject, and the end of one that is not open are left out.
+        A second alert on an open subject and the end of one that is not open are left out, and so is whatever is not
+        newer than the subject's last line: events are read more than once.
         """
         known, opened = self.read(), {alert.key for alert in self.open()}
-        seen, new = {alert.id for alert in known}, list[Alert]()
+        last, new = {alert.key: alert.id for alert in known}, list[Alert]()
         for alert in sorted(alerts, key=lambda one: one.id):
-            if alert.id in seen or alert.resolved != (alert.key in opened):
+            if alert.id <= last.get(alert.key, -1) or alert.resolved != (alert.key in opened):
                 continue
             (opened.discard if alert.resolved else opened.add)(alert.key)
+            last[alert.key] = alert.id
             new.append(alert)
         if new:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -219,15 +219,18 @@ def test_a_failed_run_is_an_alert_until_the_job_succeeds(instance: dg.DagsterIns
 
 def test_a_failed_check_is_an_alert_and_ends_when_it_passes(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     log = AlertLog(tmp_path / "alerts.jsonl")
-    for passed in (False, True):
+    position, new = 0, list[bool]()
+    for passed in (True, False, False, True):
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(asset_key=dg.AssetKey("made"), check_name="holds", passed=passed, metadata={})
         )
+        position, found = alerts_after(instance, position)
+        raised = log.append(found)
+        new += [alert.resolved for alert in raised]
+        assert {(alert.kind, alert.subject) for alert in raised} <= {("check_failed", "made:holds")}
+        position, again = alerts_after(instance, position)
+        assert len(again) >= len(found)
+        assert log.append(again) == []
+        assert bool(log.open()) is not passed
 
-    new = log.append(alerts_after(instance, 0)[1])
-
-    assert [(alert.kind, alert.subject, alert.resolved) for alert in new] == [
-        ("check_failed", "made:holds", False),
-        ("check_failed", "made:holds", True),
-    ]
-    assert log.open() == []
+    assert new == [False, True]

@@ -1,5 +1,6 @@
 """The file of alerts: each is raised once and resolved once."""
 
+from itertools import product
 from pathlib import Path
 
 from orchestration.alert_log import Alert, AlertLog
@@ -29,6 +30,19 @@ def test_an_end_without_a_beginning_is_no_event(tmp_path: Path) -> None:
     assert log.append([alert(1, resolved=True)]) == []
     assert log.open() == []
     assert not log.path.exists()
+
+
+def test_events_that_are_read_again_change_nothing(tmp_path: Path) -> None:
+    """Each tick of the sensor reads events again: ends of nothing, second alerts on an open subject, and ends."""
+    for number, states in enumerate(product((False, True), repeat=4)):
+        events = [alert(1 + place, resolved=resolved) for place, resolved in enumerate(states)]
+        once, ticks = AlertLog(tmp_path / f"{number}.once"), AlertLog(tmp_path / f"{number}.ticks")
+        once.append(events)
+        for read in range(1, len(events) + 1):
+            ticks.append(events[:read])
+            assert ticks.append(events[:read]) == [], (states, read)
+            assert [one.id for one in ticks.open()] == ([] if states[read - 1] else [ticks.read()[-1].id])
+        assert ticks.read() == once.read(), states
 
 
 def test_the_file_is_bounded(tmp_path: Path) -> None:
