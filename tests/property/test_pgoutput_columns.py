@@ -4,7 +4,7 @@ messages."""
 import struct
 import tracemalloc
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -14,8 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness.cdc import lab_contract
+from warehouse.cdc.batch import Group, Transactions
 from warehouse.cdc.columns import Layout, SchemaMismatch, ValueRefused, decode_few, decode_rows, match_layout
-from warehouse.cdc.pgoutput import Begin, Commit, Message, ProtocolError, Relation, RelationColumn, Truncate, parse
+from warehouse.cdc.pgoutput import (
+    Begin,
+    Commit,
+    Message,
+    ProtocolError,
+    Relation,
+    RelationColumn,
+    Truncate,
+    begun,
+    committed,
+    parse,
+)
 from warehouse.contract import parse_contract
 
 TABLE = parse_contract(lab_contract()).by_name["pairs"]
@@ -180,6 +192,33 @@ def test_both_decoders_give_every_type_the_same_value_or_refuse_it_alike(history
         assert found.schema == wanted.schema
 
 
+@settings(deadline=None)
+@given(st.lists(changes, min_size=1, max_size=25), st.integers(1, 25))
+def test_few_rows_become_the_same_record_batch_without_tables(
+    history: list[tuple[str, str, Values | None, Values | None]], first: int
+) -> None:
+    """Of two transactions, the second of which begins at message `first`."""
+    transactions = Transactions([5, 5 + first], [100, 200], [1_700_000_000_000_001, -1])
+
+    def group() -> Group:
+        made = Group(LAYOUT)
+        for seq, change in enumerate(history, start=5):
+            made.payloads.append(message(*change))
+            made.seqs.append(seq)
+        return made
+
+    wanted = list(group().rows(transactions, above_lsn=99))
+    found = group().few(transactions, above_lsn=99)
+
+    assert found is not None
+    assert pa.Table.from_batches([found]).equals(pa.concat_tables(wanted))
+    assert found.schema == TABLE.changes_schema
+    assert group().few(transactions, above_lsn=100) is None, "rows that the lake may have are left out by `rows`"
+    emptied = group()
+    emptied.truncate(9)
+    assert emptied.few(transactions, above_lsn=99) is None
+
+
 @each_decoder
 @given(rows, texts)
 def test_an_unchanged_large_value_comes_from_the_old_row(decode: Decode, row: Values, note: str) -> None:
@@ -222,6 +261,24 @@ def test_relations_that_do_not_fit_are_named() -> None:
         match_layout(TABLE, relation(a, RelationColumn("b", key=False, oid=23, typmod=-1)))
     with pytest.raises(SchemaMismatch, match="table pairs, column b: Postgres type oid 25 is not int4"):
         match_layout(TABLE, relation(a, RelationColumn("b", key=True, oid=25, typmod=-1)))
+
+
+@given(st.integers(0, 2**63), st.integers(-(2**49), 2**55))
+def test_the_short_reading_of_a_transaction_s_ends_agrees_with_the_general_one(lsn: int, micros: int) -> None:
+    begin, commit = b"B" + struct.pack(">QqI", lsn, micros, 99), b"C\0" + struct.pack(">QQq", 7, lsn, micros)
+    whole, ended = parse(begin), parse(commit)
+    assert isinstance(whole, Begin)
+    assert isinstance(ended, Commit)
+    final, since_1970 = begun(begin)
+    assert (final, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=since_1970)) == (
+        whole.final_lsn,
+        whole.commit_ts,
+    )
+    assert committed(commit) == ended.end_lsn
+    for read, payload in ((begun, begin), (committed, commit)):
+        for damaged in (payload[:-1], payload + b"x"):
+            with pytest.raises(ProtocolError, match="is damaged"):
+                read(damaged)
 
 
 def test_control_messages() -> None:

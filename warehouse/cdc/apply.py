@@ -243,6 +243,10 @@ class LakeWriter:
             if state is None or state.stopped:
                 continue
             with work_on(name):
+                few = groups[0].few(batch.transactions, self.lsn) if len(groups) == 1 else None
+                if few is not None:
+                    found.append((name, few))
+                    continue
                 rows = [part for group in groups for part in group.rows(batch.transactions, above_lsn=self.lsn)]
                 if rows:
                     one = rows[0] if len(rows) == 1 else pa.concat_tables(rows).combine_chunks()

@@ -7,6 +7,7 @@ the spool folder.
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,46 +17,46 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, longs, truncate_row
+from warehouse.cdc.columns import Layout, ValueRefused, decode_few, decode_rows, few_columns, longs, truncate_row
+from warehouse.contract import CHANGE_COLUMNS
 
 _FEW_ROWS = 48
 _DECODED_AT_ONCE = 16 * 1024  # the decoder needs some ten times the bytes of what it decodes
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass
 class Transactions:
     """The transactions of a batch in commit order: number of the first message, LSN after the commit, time of the
-    commit."""
+    commit in microseconds since 1970."""
 
     first_seq: list[int] = field(default_factory=list)
     end_lsn: list[int] = field(default_factory=list)
-    commit_ts: list[datetime] = field(default_factory=list)
+    commit_micros: list[int] = field(default_factory=list)
     _arrays: tuple[Any, ...] = ()  # Any: numpy and Arrow, made by `_many`
 
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
         """Replace `_seq` by `_commit_lsn`, `_ordinal` and `_commit_ts`; the result has `schema`, the change log's."""
-        placed = self._few(rows["_seq"].to_pylist()) if rows.num_rows <= _FEW_ROWS else self._many(rows["_seq"])
+        placed = self.few(rows["_seq"].to_pylist()) if rows.num_rows <= _FEW_ROWS else self._many(rows["_seq"])
         return pa.Table.from_arrays(
             [placed[name] if name in placed else rows[name] for name in schema.names], schema=schema
         )
 
-    def _few(self, seqs: list[int]) -> dict[str, pa.Array]:
+    def few(self, seqs: list[int]) -> dict[str, pa.Array]:
         """The same as `_many`, without its array operations."""
         index = [bisect_right(self.first_seq, seq // 2) - 1 for seq in seqs]
         ordinals = [seq - 2 * self.first_seq[at] for seq, at in zip(seqs, index, strict=True)]
         return {
             "_commit_lsn": longs([self.end_lsn[at] for at in index]),
             "_ordinal": longs(ordinals),
-            "_commit_ts": longs([(self.commit_ts[at] - _EPOCH) // _MICROSECOND for at in index], _TIMESTAMP),
+            "_commit_ts": longs([self.commit_micros[at] for at in index], _TIMESTAMP),
         }
 
     def _many(self, rows: pa.ChunkedArray) -> dict[str, pa.Array]:
         if len(self._arrays) == 0 or len(self._arrays[0]) != len(self.first_seq):
             # Made once for all groups of a batch, whose transactions are complete when its rows are placed.
-            ends = pa.array(self.end_lsn, pa.int64()), pa.array(self.commit_ts, _TIMESTAMP)
+            ends = pa.array(self.end_lsn, pa.int64()), pa.array(self.commit_micros, pa.int64()).view(_TIMESTAMP)
             self._arrays = (np.asarray(self.first_seq, dtype=np.int64), *ends)
         firsts, lsns, times = self._arrays
         seqs = rows.to_numpy()
@@ -66,6 +67,18 @@ class Transactions:
             "_ordinal": pa.array(seqs - 2 * firsts[index]),
             "_commit_ts": times.take(at),
         }
+
+
+@contextmanager
+def _decoding(table: str) -> Iterator[None]:
+    """Whatever decoding raises is a refused value: only the data can be the cause, and it comes again after a
+    restart."""
+    try:
+        yield
+    except ValueRefused:
+        raise
+    except (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException) as error:
+        raise ValueRefused(f"table {table}: its rows cannot be decoded: {error}") from error
 
 
 class Group:
@@ -89,12 +102,10 @@ class Group:
         if not self.payloads or self.error:
             return
         try:
-            self._chunks += self._decoded()
+            with _decoding(self.layout.table.name):
+                self._chunks += self._decoded()
         except ValueRefused as error:
             self.error = error
-        except (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException) as error:
-            # Only the data can be the cause here, and the same data comes again after a restart.
-            self.error = ValueRefused(f"table {self.layout.table.name}: its rows cannot be decoded: {error}")
         self.payloads, self.seqs = [], array("q")
 
     def _decoded(self) -> list[pa.Table]:
@@ -112,6 +123,20 @@ class Group:
         self.seal()
         if self.error:
             raise self.error
+
+    def few(self, transactions: Transactions, above_lsn: int) -> pa.RecordBatch | None:
+        """What `rows` gives, without its tables, where the rows are few and not decoded yet; None elsewhere.
+
+        Raises ValueRefused.
+        """
+        raw = 0 < len(self.payloads) <= _FEW_ROWS and not self._chunks and not self.spilled and self.error is None
+        if not raw or transactions.end_lsn[0] <= above_lsn:
+            return None
+        with _decoding(self.layout.table.name):
+            columns, seqs = few_columns(self.layout, self.payloads, self.seqs)
+        placed = transactions.few(seqs)
+        ends = [placed[field.name] for field in CHANGE_COLUMNS if field.name in placed]
+        return pa.RecordBatch.from_arrays([*columns, *ends], schema=self.layout.table.changes_schema)
 
     def truncate(self, seq: int) -> None:
         self.seal()
@@ -182,7 +207,7 @@ class Batch:
 
     @property
     def last_commit_ts(self) -> datetime:
-        return self.moved_at or self.transactions.commit_ts[-1]
+        return self.moved_at or _EPOCH + timedelta(microseconds=self.transactions.commit_micros[-1])
 
     def by_table(self) -> dict[str, list[Group]]:
         """Groups with rows, per table name in alphabetical order."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warehouse.cdc.batch import Batch, Group
 from warehouse.cdc.columns import Layout, SchemaMismatch, match_layout
-from warehouse.cdc.pgoutput import ROW_KINDS, Begin, Commit, ProtocolError, Relation, Truncate, parse
+from warehouse.cdc.pgoutput import ROW_KINDS, ProtocolError, Relation, Truncate, begun, committed, parse
 from warehouse.contract import Table
 from warehouse.failpoints import hit
 from warehouse.logs import get_logger
@@ -73,11 +73,13 @@ class Collector:
                     self._spill()
             batch.seq += 1
             return False
-        message = parse(payload)
-        if isinstance(message, Commit):
-            self._commit(message)
+        if kind == _COMMIT:
+            self._commit(payload)
             return True
-        self._control(message, payload)
+        if kind == _BEGIN:
+            self._begin(payload)
+        else:
+            self._control(parse(payload), payload)
         return False
 
     def take(self) -> Batch:
@@ -104,16 +106,17 @@ class Collector:
                 self._layouts[oid] = None
                 self._retire(oid.to_bytes(4, "big"))
 
+    def _begin(self, payload: bytes) -> None:
+        if self.open:
+            raise ProtocolError("a transaction began inside a transaction")
+        self._commit_at, micros = begun(payload)
+        self.open = True
+        self.batch.moved_at = None
+        self.batch.transactions.first_seq.append(self.batch.seq)
+        self.batch.transactions.commit_micros.append(micros)
+
     def _control(self, message: object, payload: bytes) -> None:
-        if isinstance(message, Begin):
-            if self.open:
-                raise ProtocolError("a transaction began inside a transaction")
-            self.open = True
-            self._commit_at = message.final_lsn
-            self.batch.moved_at = None
-            self.batch.transactions.first_seq.append(self.batch.seq)
-            self.batch.transactions.commit_ts.append(message.commit_ts)
-        elif isinstance(message, Relation):
+        if isinstance(message, Relation):
             self._relation(message, payload[1:5])
         elif isinstance(message, Truncate):
             for oid in message.oids:
@@ -122,12 +125,13 @@ class Collector:
                     group.truncate(self.batch.seq)
             self.batch.seq += 1
 
-    def _commit(self, message: Commit) -> None:
+    def _commit(self, payload: bytes) -> None:
         if not self.open:
             raise ProtocolError("a commit without a transaction")
+        end_lsn = committed(payload)
         self.open = False
-        self.batch.transactions.end_lsn.append(message.end_lsn)
-        self.batch.lsn = self.position = message.end_lsn
+        self.batch.transactions.end_lsn.append(end_lsn)
+        self.batch.lsn = self.position = end_lsn
 
     def _group(self, key: bytes) -> Group | None:
         known = self.batch.groups.get(key)

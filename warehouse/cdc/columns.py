@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from struct import Struct
 
@@ -155,10 +155,16 @@ class RowBuffer:
     def _gather(self, starts: Ints, lengths: Ints, offsets: Ints) -> bytes | Bytes:
         """These slices of the buffer, one after another.
 
-        Short values are gathered by an index array. For long values that would take 16 bytes of memory per byte, and
-        Python's own slices are faster.
+        Values of one length, such as identifiers and times, are copied as items of that size. Other short values are
+        gathered by an index array. For long values that would take 16 bytes of memory per byte, and Python's own slices
+        are faster.
         """
-        total = int(offsets[-1])
+        total, width = int(offsets[-1]), int(lengths.max(initial=0))
+        filled = lengths > 0
+        if width and total == width * int(np.count_nonzero(filled)):
+            items = np.ndarray((len(self.raw) - width + 1,), dtype=f"V{width}", buffer=self.raw, strides=(1,))
+            gathered: Bytes = items[starts[filled]].view(np.uint8)
+            return gathered
         if total > _LONG_BYTES * len(lengths):
             return b"".join(
                 [self.raw[start:end] for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True)]
@@ -206,6 +212,12 @@ _LEFT_OUT = b"\0left out"  # an unchanged value that was not sent; no value of P
 def decode_few(layout: Layout, payloads: Sequence[bytes], seqs: Sequence[int]) -> pa.Table:
     """The same rows as `decode_rows`. Cheaper below some dozens of rows, where that one pays for its array
     operations; raises ValueRefused."""
+    columns, numbers = few_columns(layout, payloads, seqs)
+    return pa.Table.from_arrays([*columns, longs(numbers)], schema=layout.schema)
+
+
+def few_columns(layout: Layout, payloads: Sequence[bytes], seqs: Sequence[int]) -> tuple[list[pa.Array], list[int]]:
+    """The contract's columns and `_op` of the rows, and their `_seq`; raises ValueRefused."""
     width = len(layout.relation.columns)
     found: list[tuple[list[Cell], str, int]] = []
     for payload, seq in zip(payloads, seqs, strict=True):
@@ -235,8 +247,8 @@ def decode_few(layout: Layout, payloads: Sequence[bytes], seqs: Sequence[int]) -
     ]
     letters = "".join([op for _, op, _ in found]).encode()
     offsets = pa.py_buffer(array("i", range(len(found) + 1)))
-    ops = pa.Array.from_buffers(pa.string(), len(found), [None, offsets, pa.py_buffer(letters)])
-    return pa.Table.from_arrays([*arrays, ops, longs([seq for *_, seq in found])], schema=layout.schema)
+    arrays.append(pa.Array.from_buffers(_STRING, len(found), [None, offsets, pa.py_buffer(letters)]))
+    return arrays, [seq for *_, seq in found]
 
 
 def longs(values: list[int], kind: pa.DataType = LONG) -> pa.Array:
@@ -279,43 +291,48 @@ def _left_out(layout: Layout, place: int) -> str:
 
 def _array(table: Table, column: Column, cells: list[Cell]) -> pa.Array:
     """The same as `cast`. From the buffers, because for a few values Arrow's converters cost ten times the values."""
-    width = _WIDTHS.get(column.type)
-    if width is None:
-        texts = [cell or b"" for cell in cells]
-        offsets = array("i", accumulate(map(len, texts), initial=0))
-        text = _from_buffers(pa.string(), cells, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
-        return text if column.arrow == pa.string() else cast(table, column, text)
+    kind = column.type
     try:
-        values = b"".join([_packed(column, cell) if cell is not None else bytes(width) for cell in cells])
+        if kind in _LETTERS:
+            numbers = array(_LETTERS[kind], [0 if cell is None else int(cell) for cell in cells])
+            return _from_buffers(column.arrow, cells, pa.py_buffer(numbers))
+        if kind in _WIDTHS:
+            blank, precision, scale = bytes(_WIDTHS[kind]), column.precision or 0, column.scale or 0
+            values = [blank if cell is None else _packed(kind, cell, precision, scale) for cell in cells]
+            return _from_buffers(column.arrow, cells, pa.py_buffer(b"".join(values)))
     except ValueError:  # not the usual form: the general way takes it or says what is wrong with it
         return cast(table, column, pa.array(cells, pa.string()))
-    return _from_buffers(column.arrow, cells, pa.py_buffer(values))
+    texts = [cell or b"" for cell in cells]
+    offsets = array("i", accumulate(map(len, texts), initial=0))
+    text = _from_buffers(_STRING, cells, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
+    return text if column.arrow == _STRING else cast(table, column, text)
 
 
-_WIDTHS = {"int4": 4, "int8": 8, "timestamptz": 8, "date": 4, "numeric": 16}
+_STRING = pa.string()
+_LETTERS = {"int4": "i", "int8": "q"}  # of the array module
+_WIDTHS = {"timestamptz": 8, "date": 4, "numeric": 16}
 _NUMBER = re.compile(rb"(-?)(\d+)(?:\.(\d+))?")
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def _packed(column: Column, cell: bytes) -> bytes:
-    """A value as Arrow holds it. Raises ValueError for a form that Postgres writes rarely, such as infinity."""
-    match column.type:
-        case "int4":
-            return int(cell).to_bytes(4, "little", signed=True)
-        case "int8":
-            return int(cell).to_bytes(8, "little", signed=True)
-        case "timestamptz":
-            return ((datetime.fromisoformat(cell.decode()) - _EPOCH) // _MICROSECOND).to_bytes(8, "little", signed=True)
-        case "date":
-            return (date.fromisoformat(cell.decode()).toordinal() - _FIRST_DAY).to_bytes(4, "little", signed=True)
+@lru_cache(4096)
+def _packed(kind: str, cell: bytes, precision: int, scale: int) -> bytes:
+    """A value as Arrow holds it, kept because the rows of a transaction share their times and many their amounts.
+
+    Raises ValueError for a form that Postgres writes rarely, such as infinity.
+    """
+    if kind == "timestamptz":
+        return ((datetime.fromisoformat(cell.decode()) - _EPOCH) // _MICROSECOND).to_bytes(8, "little", signed=True)
+    if kind == "date":
+        return (date.fromisoformat(cell.decode()).toordinal() - _FIRST_DAY).to_bytes(4, "little", signed=True)
     number = _NUMBER.fullmatch(cell)
     if number is None:
         raise ValueError(cell)
     sign, whole, fraction = number.groups()
-    digits = whole + (fraction or b"").ljust(column.scale or 0, b"0")
-    if len(fraction or b"") > (column.scale or 0) or len(digits) > (column.precision or 0):
+    digits = whole + (fraction or b"").ljust(scale, b"0")
+    if len(fraction or b"") > scale or len(digits) > precision:
         raise ValueError(cell)
     return int(sign + digits).to_bytes(16, "little", signed=True)
 

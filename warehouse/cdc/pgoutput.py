@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 INSERT, UPDATE, DELETE = ord("I"), ord("U"), ord("D")
 ROW_KINDS = frozenset((INSERT, UPDATE, DELETE))
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH_MICROS = int(_EPOCH.timestamp()) * 1_000_000
+_BEGUN = struct.Struct(">xQq4x").unpack
+_COMMITTED = struct.Struct(">xx8xQ8x").unpack
 
 
 class ProtocolError(ValueError):
@@ -132,6 +135,23 @@ def _message(payload: bytes) -> Message:
     if len(content) != length:
         raise ProtocolError("a message is shorter than it says")
     return Message(bool(flags & 1), lsn, prefix, content)
+
+
+def begun(payload: bytes) -> tuple[int, int]:
+    """`final_lsn` and the commit's time, in microseconds since 1970, of a Begin: `parse` without its objects."""
+    try:
+        lsn, micros = _BEGUN(payload)
+    except struct.error as error:
+        raise ProtocolError(f"message {payload[:1]!r} is damaged: {error}") from error
+    return lsn, micros + _EPOCH_MICROS
+
+
+def committed(payload: bytes) -> int:
+    """`end_lsn` of a Commit: `parse` without its objects."""
+    try:
+        return int(_COMMITTED(payload)[0])
+    except struct.error as error:
+        raise ProtocolError(f"message {payload[:1]!r} is damaged: {error}") from error
 
 
 def parse(payload: bytes) -> Control:

@@ -29,7 +29,7 @@ class StatusFile:
         self._lock = threading.Lock()
         self._document: dict[str, object] = {}
         self._measured: Callable[[], Mapping[str, object]] = dict
-        self._reported_at = 0.0
+        self._reported_at = self._written_at = 0.0
 
     def report(
         self,
@@ -42,9 +42,11 @@ class StatusFile:
     ) -> None:
         """`state` is one of starting, snapshot, streaming, waiting, failed, stopped.
 
-        `measured` is asked again at each beat. Lags are None until the server has been asked.
+        `measured` is asked again at each beat. Lags are None until the server has been asked. On return the file has
+        the new state.
         """
         with self._lock:
+            before = {**self._document, "lsn": None}
             self._document = {
                 "pid": os.getpid(),
                 "state": state,
@@ -56,7 +58,9 @@ class StatusFile:
             }
             self._measured = measured
             self._reported_at = time.monotonic()
-            self._write()
+            # A new position alone goes with the next beat.
+            if {**self._document, "lsn": None} != before or self._reported_at - self._written_at > 2 * _BEAT_SECONDS:
+                self._write()
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -81,3 +85,4 @@ class StatusFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         document = self._document | dict(self._measured()) | {"updatedAt": datetime.now(UTC).isoformat()}
         replace_file(self._path, json.dumps(document), durable=False)
+        self._written_at = time.monotonic()

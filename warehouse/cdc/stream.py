@@ -20,6 +20,8 @@ _READ_AT_ONCE = 10_000
 _FEEDBACK_SECONDS = 5.0
 _MAINTENANCE_SECONDS = 1.0
 _LONGEST_WAIT = 0.25
+_GATHER_SECONDS = 0.1
+_GATHERED_ROWS = 1_000  # above it the stream is fast, and its buffers must be emptied
 _BUSY_SHARE = 10  # a batch this part of a full one within one pace: the stream is catching up
 
 
@@ -103,11 +105,16 @@ class Stream:
             hit("cdc.after_receive")
 
     def _wait(self) -> None:
+        """Until something arrives, or something is due. While a batch is open more messages change nothing, so they
+        are left to gather: waking for each transaction would cost as much as its rows."""
         due = _LONGEST_WAIT
         if self._writing is not None:
             due = min(due, self._pace.seconds / 4)
-        elif self._opened_at is not None:
+        elif self._opened_at is not None and not self._collector.open:
             due = min(due, max(self._handed_at + self._pace.seconds - time.monotonic(), 0.0))
+            if not self._busy and self._collector.batch.rows < _GATHERED_ROWS:
+                time.sleep(min(due, _GATHER_SECONDS))
+                return
         with contextlib.suppress(InterruptedError):
             self._replication.wait(due)
 

@@ -46,7 +46,7 @@ def batch(lsn: int, *, stopped: dict[str, tuple[int, str]] | None = None, refuse
     """One transaction that ends at `lsn`; `refused`: rows of `lines` that no column can hold."""
     made = Batch()
     made.lsn = lsn
-    made.transactions.first_seq, made.transactions.end_lsn, made.transactions.commit_ts = [0], [lsn], [NOW]
+    made.transactions.first_seq, made.transactions.end_lsn, made.transactions.commit_micros = [0], [lsn], [0]
     made.stopped = stopped or {}
     if refused:
         group = Group(Layout(TABLES["lines"], Relation(1, "public", "lines", "d", ()), ()))
