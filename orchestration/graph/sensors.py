@@ -1,7 +1,9 @@
 """Starts a run when the lake has changed and refreshes by key do not follow it, or features are old."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
+from typing import Self
 
 import dagster as dg
 
@@ -13,6 +15,7 @@ from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.queues import DATA, at_work
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import refresh
+from orchestration.graph.tiers import LIMITS, Tier
 from transforms.incremental.follow import read_report
 from warehouse.lake.behaviour import events_landed
 from warehouse.lake.lsn import parse_lsn
@@ -22,10 +25,49 @@ _SECONDS = 30
 _FEATURES_AGE = timedelta(minutes=15)
 _REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
-# A build for events waits so many times the seconds of the last one: it takes at most a tenth of the time.
+# A build for events waits so many times the seconds of the last one, so it takes at most a tenth of the time; but never
+# so long that the marts of events become older than their tier allows.
 _REST = 9
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
-_FAILURES_COUNTED = 20
+_FAILURES_COUNTED = 20  # more wait no longer
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The newest runs of the job `refresh`, if they failed in a row: how many (20 stands for more), the last one's id
+    and end."""
+
+    count: int
+    last: str = ""
+    ended: datetime = _NEVER
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance) -> Self:
+        """Read them."""
+        records = instance.get_run_records(dg.RunsFilter(job_name=refresh.name), limit=_FAILURES_COUNTED)
+        failed = list(takewhile(lambda record: record.dagster_run.is_failure_or_canceled, records))
+        if not failed:
+            return cls(0)
+        ended = datetime.fromtimestamp(failed[0].end_time or failed[0].update_timestamp.timestamp(), UTC)
+        return cls(len(failed), failed[0].dagster_run.run_id, ended)
+
+    def key(self, change: str) -> str:
+        """The key of the run that a change asks for: a new one after each failure, so that it is tried again."""
+        return f"{change}#{self.last}" if self.count else change
+
+    @property
+    def again_at(self) -> datetime:
+        """The time before which there is no further try.
+
+        The wait doubles with each failure, so that a fault that stays does not keep the machine busy with whole builds.
+        """
+        return self.ended + min(_FIRST_WAIT * 2 ** (self.count - 1), _LONGEST_WAIT) if self.count else self.ended
+
+    @property
+    def told(self) -> str:
+        """Why nothing starts before `again_at`."""
+        return f"{self.count} refreshes in a row failed; the next is at {self.again_at:%H:%M:%S} UTC"
 
 
 @dg.sensor(
@@ -37,7 +79,7 @@ _FAILURES_COUNTED = 20
 )
 def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """The cursor is the position of the tables that the marts read, so CDC's heartbeats and foreign tables start
-    nothing. After a failed refresh it also has the number of failures: the same position is tried again."""
+    nothing. After a failed refresh it also has that run's id: the same position is tried again."""
     fail_dead_runs(context.instance)
     mark, built = platform.watermark(), built_at(platform)
     if mark is None or built is None:
@@ -50,27 +92,14 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
         return dg.SkipReason("refreshes keep the marts fresh, and the features are young")
     if at_work(context.instance, DATA, queued=True):
         return dg.SkipReason("a run that makes tables is at work; the change waits for it")
-    failures, again_at = failures_of(context.instance)
-    key = f"{position}#{failures}" if failures else position
+    failures = Failures.of(context.instance)
+    key = failures.key(position)
     if key == context.cursor:
         return dg.SkipReason("no table that the marts read has changed")
-    if datetime.now(UTC) < again_at:
-        return dg.SkipReason(f"{failures} refreshes in a row failed; the next is at {again_at:%H:%M:%S} UTC")
+    if datetime.now(UTC) < failures.again_at:
+        return dg.SkipReason(failures.told)
     context.update_cursor(key)
     return dg.RunRequest(run_key=key, tags={"souk/lsn": mark.lsn_text})
-
-
-def failures_of(instance: dg.DagsterInstance) -> tuple[int, datetime]:
-    """How many of the newest refreshes failed in a row, and the time before which there is no further try.
-
-    The wait doubles with each failure, so that a fault that stays does not keep the machine busy with whole builds.
-    """
-    records = instance.get_run_records(dg.RunsFilter(job_name=refresh.name), limit=_FAILURES_COUNTED)
-    failed = list(takewhile(lambda record: record.dagster_run.is_failure_or_canceled, records))
-    if not failed:
-        return 0, datetime.min.replace(tzinfo=UTC)
-    ended = datetime.fromtimestamp(failed[0].end_time or failed[0].update_timestamp.timestamp(), UTC)
-    return len(failed), ended + min(_FIRST_WAIT * 2 ** (len(failed) - 1), _LONGEST_WAIT)
 
 
 @dg.sensor(
@@ -80,29 +109,44 @@ def failures_of(instance: dg.DagsterInstance) -> tuple[int, datetime]:
     description="Build marts and features in full when behaviour events have landed, at most every few minutes.",
 )
 def behaviour_landed(context: dg.SensorEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Shoppers browse all the time, so this has a pace of its own: refreshes by key do not read the events."""
+    """Shoppers browse all the time, so this has a pace of its own: refreshes by key do not read the events.
+
+    The cursor is the number of events, after a failed refresh with that run's id: they are tried again.
+    """
+    failures = Failures.of(context.instance)
     landed = events_landed(platform.warehouse.lake_uri)
-    if landed == int(context.cursor or 0):
+    key = failures.key(str(landed))
+    if not landed or key == context.cursor:
         return dg.SkipReason("no behaviour event has landed since")
-    if rests(context.instance):
+    if rests(context.instance, datetime.now(UTC)):
         return dg.SkipReason("the last build has ended lately for the time that it took")
     if built_at(platform) is None:
         return dg.SkipReason("nothing was built yet: `souk pipeline` makes the first marts")
     if at_work(context.instance, DATA, queued=True):
         return dg.SkipReason("a run that makes tables is at work; the events wait for it")
-    context.update_cursor(str(landed))
-    return dg.RunRequest(run_key=f"behaviour:{landed}", tags={"souk/behaviour": str(landed)})
+    if datetime.now(UTC) < failures.again_at:
+        return dg.SkipReason(failures.told)
+    context.update_cursor(key)
+    return dg.RunRequest(run_key=f"behaviour:{key}", tags={"souk/behaviour": str(landed)})
 
 
-def rests(instance: dg.DagsterInstance) -> bool:
-    """Whether the last build ended less than nine times its own seconds ago."""
+def rests(instance: dg.DagsterInstance, now: datetime) -> bool:
+    """Whether the last good build ended so lately that the next one for events waits."""
     done = instance.get_run_records(
         dg.RunsFilter(job_name=refresh.name, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1
     )
     began, ended = (done[0].start_time, done[0].end_time) if done else (None, None)
     if began is None or ended is None:
         return False
-    return datetime.now(UTC).timestamp() - ended < _REST * (ended - began)
+    return now.timestamp() - ended < rest_seconds(ended - began)
+
+
+def rest_seconds(took: float) -> float:
+    """How long builds for events wait after one of so many seconds: nine times that, but less when the marts of events
+    would be older than analysts' tables may be once this sensor has ticked, another build has ended and the next one
+    has."""
+    left = LIMITS[Tier.ANALYST].total_seconds() - _BEHAVIOUR_SECONDS - 2 * took
+    return max(0.0, min(_REST * took, left))
 
 
 def built_at(platform: Platform) -> Watermark | None:

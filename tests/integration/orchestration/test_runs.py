@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -30,6 +29,7 @@ from orchestration.graph.definitions import defs
 from orchestration.graph.lake_position import LakeBehind, reach_source
 from orchestration.graph.resources import Platform
 from orchestration.graph.sensors import behaviour_landed, lake_moved, marts_sources
+from orchestration.graph.tiers import LIMITS, Tier
 from tests.harness.souk import ROOT
 from tests.integration.conftest import BuiltMarts, transform_settings
 from warehouse.contract import load_contract
@@ -139,58 +139,78 @@ def test_the_sensor_leaves_the_marts_to_refreshes_by_key_while_those_follow(
     assert isinstance(ask(None), dg.RunRequest)
 
 
-def test_builds_for_events_take_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    @dg.op
-    def build() -> None:
-        time.sleep(0.2)
+def ended(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> str:
+    """A run of `refresh` that is over; returns its id."""
+    return instance.add_run(dg.DagsterRun(job_name="refresh", run_id=str(uuid4()), status=status)).run_id
 
-    @dg.job(name="refresh")
-    def refresh() -> None:
-        build()
+
+def timed(instance: dg.DagsterInstance, run_id: str, **at: float) -> None:
+    """Give a run its times by its events, as a run that works does."""
+    for kind, seconds in at.items():
+        event = dg.DagsterEvent(event_type_value=dg.DagsterEventType[kind].value, job_name="refresh")
+        instance.report_dagster_event(event, run_id, timestamp=seconds)
+
+
+def test_a_build_for_events_rests_after_the_last_good_one_for_nine_times_its_seconds() -> None:
+    def at(seconds: float) -> datetime:
+        return datetime.fromtimestamp(seconds, UTC)
 
     with dg.DagsterInstance.ephemeral() as instance:
-        assert not sensors.rests(instance)
-        assert refresh.execute_in_process(instance=instance).success
-        assert sensors.rests(instance)
-        monkeypatch.setattr(sensors, "_REST", 0)
-        assert not sensors.rests(instance)
+        assert not sensors.rests(instance, at(1_000))
+        run = ended(instance, dg.DagsterRunStatus.STARTING)
+        timed(instance, run, RUN_START=1_000.0, RUN_SUCCESS=1_020.0)
+        assert [sensors.rests(instance, at(1_020 + wait)) for wait in (0, 179, 180)] == [True, True, False]
 
 
+def test_the_rest_ends_before_the_marts_of_events_are_older_than_analysts_may_see() -> None:
+    limit = LIMITS[Tier.ANALYST].total_seconds()
+
+    assert [sensors.rest_seconds(took) for took in (0, 20, 54, 100, 299, 400)] == [0, 180, 486, 400, 2, 0]
+    for took in range(1, 300):
+        assert sensors.rest_seconds(took) + (behaviour_landed.minimum_interval_seconds or 0) + 2 * took <= limit
+
+
+Sensor = Callable[[dg.SensorEvaluationContext], object]
+
+
+@pytest.mark.parametrize("sensor", [lake_moved, behaviour_landed], ids=lambda sensor: sensor.name)
 def test_a_failed_refresh_is_tried_again_after_a_wait_that_grows(
-    home: Path, built_marts: BuiltMarts, monkeypatch: pytest.MonkeyPatch
+    home: Path, built_marts: BuiltMarts, monkeypatch: pytest.MonkeyPatch, sensor: Sensor
 ) -> None:
+    """Whatever has asked for it, and however often it failed."""
     mark = built_marts.watermark
     versions = {**mark.versions, "orders": replace(mark.versions["orders"], changed_lsn=1_500)}
     write_watermark(open_watermarks(str(home / "lake")), replace(mark, lsn=2_000, versions=versions))
+    keys, waits, cursor = list[str | None](), list[str](), None
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def tick(cursor: str | None) -> dg.RunRequest | dg.SkipReason:
+        def tick(cursor: str | None) -> tuple[object, str | None]:
             context = dg.build_sensor_context(instance=instance, cursor=cursor, resources={"platform": Platform()})
-            answer = lake_moved(context)
-            assert isinstance(answer, (dg.RunRequest, dg.SkipReason))
-            return answer
+            return sensor(context), context.cursor
 
-        def ended(status: dg.DagsterRunStatus) -> None:
-            instance.add_run(dg.DagsterRun(job_name="refresh", run_id=str(uuid4()), status=status))
+        for failure in range(4):
+            with monkeypatch.context() as patched:
+                patched.setattr(sensors, "_FIRST_WAIT", timedelta(0))
+                asked, cursor = tick(cursor)
+                assert isinstance(asked, dg.RunRequest), failure
+                assert isinstance(tick(cursor)[0], dg.SkipReason)  # asked for and not ended
+            keys.append(asked.run_key)
+            for _ in range(20 if failure == 2 else 1):
+                ended(instance, dg.DagsterRunStatus.CANCELED if failure % 2 else dg.DagsterRunStatus.FAILURE)
+            waiting, same = tick(cursor)
+            assert isinstance(waiting, dg.SkipReason)
+            assert same == cursor
+            waits.append(str(waiting.skip_message).split(";")[0])
+        failures = sensors.Failures.of(instance)
+        ended(instance, dg.DagsterRunStatus.SUCCESS)
+        assert sensors.Failures.of(instance) == sensors.Failures(0)
 
-        first = tick(None)
-        assert isinstance(first, dg.RunRequest)
-        ended(dg.DagsterRunStatus.FAILURE)
-        waits = tick(first.run_key)
-        monkeypatch.setattr(sensors, "_FIRST_WAIT", timedelta(0))
-        second = tick(first.run_key)
-        assert isinstance(second, dg.RunRequest)
-        same = tick(second.run_key)
-        ended(dg.DagsterRunStatus.CANCELED)
-        third = tick(second.run_key)
-        ended(dg.DagsterRunStatus.SUCCESS)
-
-        assert isinstance(waits, dg.SkipReason)
-        assert "1 refreshes in a row failed" in str(waits.skip_message)
-        assert isinstance(same, dg.SkipReason)
-        assert isinstance(third, dg.RunRequest)
-        assert len({first.run_key, second.run_key, third.run_key}) == 3
-        assert sensors.failures_of(instance)[0] == 0
+    assert len(set(keys)) == 4
+    assert waits == [f"{number} refreshes in a row failed" for number in (1, 2, 20, 20)]
+    assert failures.again_at - failures.ended == timedelta(minutes=15)
+    for count, seconds in ((1, 30), (2, 60), (5, 480), (6, 900), (20, 900)):
+        later = sensors.Failures(count, "any", failures.ended).again_at
+        assert later == failures.ended + timedelta(seconds=seconds)
 
 
 def test_the_sensor_looks_at_the_shops_tables_and_not_at_sparks(home: Path) -> None:
