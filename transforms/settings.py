@@ -25,7 +25,7 @@ class TransformSettings(Places):
     jobs_engine: Literal["auto", "duckdb", "spark"] = "auto"
     """What computes co-purchase pairs and interaction sequences; auto: as SOUK_SPARK_FROM_LINES says."""
     spark_from_lines: int = Field(default=10_000_000, ge=0)
-    """Order lines from which on Spark computes them."""
+    """Order lines from which on Spark computes them: one machine's memory is the limit of DuckDB, not its speed."""
     spark_master: str = Field(default="local[2]", validation_alias="SPARK_MASTER")
     """Spark's cluster, or local[threads]."""
     spark_driver_memory: str = Field(default="1g", validation_alias="SPARK_DRIVER_MEMORY")

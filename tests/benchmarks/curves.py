@@ -135,6 +135,15 @@ def _text(x: float, y: float, words: str, kind: str, anchor: str = "start") -> s
     return f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
+def _by_engine(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: fields of a result line
+    """Processor time of both engines, one point per size of the shop."""
+    sizes = [line for name, line in lines.items() if name.endswith("orders, processor time")]
+    return {
+        title: [(line["orderLines"], line[field]) for line in sizes]
+        for title, field in (("DuckDB", "ours"), ("Spark", "limit"))
+    }
+
+
 _IMAGES = ROOT / "docs" / "images"
 CURVES: tuple[Curve, ...] = (
     Curve(
@@ -144,5 +153,13 @@ CURVES: tuple[Curve, ...] = (
         Axis("batches and folds already in the log"),
         Axis("CPU ms"),
         of_line("cdc.growth"),
+    ),
+    Curve(
+        _IMAGES / "spark-crossover.svg",
+        "spark",
+        "Pairs and sequences of all orders: DuckDB and Spark",
+        Axis("order lines", log=True),
+        Axis("CPU s", log=True),
+        _by_engine,
     ),
 )

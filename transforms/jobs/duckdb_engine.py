@@ -35,7 +35,7 @@ class DuckdbEngine:
             yield cls(con)
 
     def in_order(self, value: str, place: str) -> str:
-        return f"list({value} ORDER BY {place})"
+        return f"list_transform(list_sort(list({{place: {place}, value: {value}}})), lambda one: one.value)"
 
     def write(self, query: str, folder: Path) -> None:
         folder.mkdir(parents=True)
