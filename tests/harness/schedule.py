@@ -26,7 +26,10 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/api/pages/test_seller.py",
         "tests/integration/serving/test_reads_what_training_reads.py",
     ),
-    "spark": ("tests/integration/transforms/test_spark_jobs.py",),
+    "spark": (
+        "tests/integration/transforms/test_spark_jobs.py",
+        "tests/integration/transforms/test_spark_cluster.py",
+    ),
 }
 # Each takes gigabytes and both cores: a platform of eight processes, or a JVM.
 HEAVY = ("platform", "spark")

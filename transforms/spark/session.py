@@ -1,4 +1,8 @@
-"""One Spark session, on this machine by default and on a cluster by SPARK_MASTER."""
+"""One Spark session, on this machine by default and on a cluster by SPARK_MASTER.
+
+A cluster needs a Java on every machine and the state directory at the same path on each; the driver must be reachable
+from its workers. Where it has several addresses, SPARK_LOCAL_IP names the one that they reach.
+"""
 
 import os
 import sys
@@ -24,7 +28,10 @@ def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
         raise SparkFailed(str(error)) from error
     # pyspark's launcher reads these from the environment only. Without PYSPARK_PYTHON workers start the first `python3`
     # on PATH.
-    os.environ.update(JAVA_HOME=str(java.home), PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    os.environ.update(JAVA_HOME=str(java.home), PYSPARK_PYTHON=sys.executable)
+    local = settings.spark_master.startswith("local")
+    if local:
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = (
         SparkSession.builder.master(settings.spark_master)
         .appName("souk")
@@ -33,10 +40,11 @@ def spark_session(settings: TransformSettings) -> Iterator[SparkSession]:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.driver.extraJavaOptions", "-Duser.timezone=UTC -XX:+UseSerialGC")
+        .config("spark.executor.extraJavaOptions", "-Duser.timezone=UTC")
         .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         .config("spark.log.level", "ERROR")
     )
-    if settings.spark_master.startswith("local"):
+    if local:
         # A cluster has its own addresses and parallelism; on one machine 200 shuffle tasks would be only overhead.
         builder = (
             builder.config("spark.driver.bindAddress", "127.0.0.1")
