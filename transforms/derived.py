@@ -4,6 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.lake.derived import derived_files, read_metadata
+from warehouse.lake.objects import reach
 from warehouse.lake.read import LakeStateError, literal, scan_sql
 
 CO_PURCHASE = pa.schema(
@@ -51,5 +52,6 @@ def co_purchase_sql(lake: str) -> str:
 
 def attach_co_purchase(con: duckdb.DuckDBPyConnection, lake: str, schema: str = "derived") -> None:
     """The view `co_purchase` of the newest pairs."""
+    reach(con, lake)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     con.execute(f"CREATE OR REPLACE VIEW {schema}.co_purchase AS {co_purchase_sql(lake)}")

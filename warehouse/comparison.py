@@ -109,7 +109,7 @@ def _compare_once(url: str, lake: str, contract: Contract, wait_seconds: float) 
         _await(lake, lsn, wait_seconds)
         waited = time.monotonic() - copied
         mark = watermark_at(lake, lsn)
-        with connect() as con:
+        with connect(lake) as con:
             results = [_compare(con, lake, table, mark, _csv(source[table.name], table)) for table in contract.tables]
     return Verdict(format_lsn(lsn), time.monotonic() - began, waited, results)
 
@@ -122,7 +122,7 @@ def verify_against_itself(lake: str, contract: Contract, lsn: int) -> Verdict:
     began = time.monotonic()
     mark = watermark_at(lake, lsn)
     results = []
-    with connect() as con:
+    with connect(lake) as con:
         for table in contract.tables:
             version = mark.versions.get(table.name)
             if version is None:

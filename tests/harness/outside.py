@@ -25,6 +25,7 @@ from warehouse.lake.read import read_changes
 
 _BLOCK = re.compile(r"^## (?P<title>[^\n]+)\n(?:(?!^## ).)*?^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 OURS = frozenset({"api", "features", "orchestration", "serving", "tests", "training", "transforms", "warehouse"})
+LAKE = ".souk/lake"
 Rows = list[tuple[object, ...]]
 FIRST = (
     (
@@ -55,12 +56,16 @@ class History:
 
 
 @contextmanager
-def two_states(server: PostgresHarness, folder: Path) -> Iterator[History]:
-    """A source database and its lake, with `.souk` in the folder as the programs of docs/lake.md expect it."""
+def two_states(server: PostgresHarness, folder: Path, lake: str | None = None) -> Iterator[History]:
+    """A source database and its lake, with `.souk` in the folder as the programs of docs/lake.md expect it.
+
+    `lake`: where it lies instead, a URI.
+    """
     lab = CdcLab(server, folder)
+    lab.lake = lake or lab.lake
     (folder / ".souk").symlink_to(lab.home)
     try:
-        lab.start_thread(SOUK_CDC_FOLD_SECONDS="0.2")
+        lab.start_thread(SOUK_CDC_FOLD_SECONDS="0.2", SOUK_LAKE_URI=lab.lake)
         lab.wait_watermark()
         found = History(lab, [], [], [])
         for statements in (FIRST, SECOND):
@@ -105,9 +110,13 @@ def wait_delta(lab: CdcLab, position: int) -> int:
     return int(end)
 
 
-def run_program(title: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:  # Any: its names
-    """Run a program of the page in the folder above `.souk`; returns the names that it defines."""
+def run_program(
+    title: str, folder: Path, monkeypatch: pytest.MonkeyPatch, lake: str = LAKE
+) -> dict[str, Any]:  # Any: its names
+    """Run a program of the page in the folder above `.souk`, or on another lake; returns the names that it defines."""
     code = programs()[title]
+    assert f'lake = "{LAKE}"\n' in code
+    code = code.replace(f'lake = "{LAKE}"\n', f'lake = "{lake}"\n')
     assert imported(code) & OURS == set()
     monkeypatch.chdir(folder)
     names: dict[str, Any] = {}  # Any: as above

@@ -296,7 +296,7 @@ def _random_order(
 
 
 def write_lake(
-    lake: Path, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None
+    lake: Path | str, rows: Mapping[str, list[Row]], *, lsn: int, as_of: datetime, contract: Contract | None = None
 ) -> Watermark:
     """Write the rows as the whole state of every table at `lsn`, and append a watermark.
 

@@ -12,6 +12,7 @@ import duckdb
 from transforms.derived import co_purchase_sql
 from transforms.errors import StateUnusable
 from transforms.incremental.plan import Node, Plan, quoted
+from warehouse.lake.objects import reach
 from warehouse.lake.read import Watermark, changes_sql, log_since, quote, state_sql, table_files
 from warehouse.lake.watermark import TableVersion
 
@@ -65,6 +66,7 @@ def changed_sources(
     row = con.execute("SELECT lsn, versions FROM build.watermark, refresh.position").fetchone()
     if row is None:
         raise StateUnusable("the state file has no position: a full build makes it anew")
+    reach(con, lake_uri)
     span = Span(lake_uri, int(row[0]), json.loads(row[1]), watermark)
     for number, source in enumerate(plan.sources):
         name = f"s{number}"

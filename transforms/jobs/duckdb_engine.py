@@ -25,7 +25,7 @@ class DuckdbEngine:
     @contextmanager
     def open(cls, settings: TransformSettings, watermark: Watermark) -> Iterator["DuckdbEngine"]:
         """Views of `orders` and `order_items` at the watermark. Raises LakeNotReady."""
-        with connect() as con, TemporaryDirectory(prefix="souk-jobs-") as spill:
+        with connect(settings.lake_uri) as con, TemporaryDirectory(prefix="souk-jobs-") as spill:
             con.execute(f"SET temp_directory = {literal(spill)}")
             con.execute("SET preserve_insertion_order = false")
             for table, columns in COLUMNS.items():

@@ -14,7 +14,7 @@ def files_of(lake: str, name: str, watermark: Watermark) -> TableFiles:
 
 def count_lines(lake: str, watermark: Watermark) -> int:
     """The order lines at the watermark, those of cancelled orders included."""
-    with connect() as con:
+    with connect(lake) as con:
         files = copy_hot(con, files_of(lake, "order_items", watermark), "hot", "order_items")
         row = con.execute(f"SELECT count(*) FROM ({state_sql(files)})").fetchone()
     return int(row[0]) if row else 0

@@ -1,6 +1,9 @@
 """Run the jobs on the lake at one watermark and commit the results to Delta, whichever engine computes them."""
 
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -52,15 +55,30 @@ def run(
         seconds = {"session": round(time.perf_counter() - started, 3)}
         for job in JOBS:
             started = time.perf_counter()
-            rows[job.name], versions[job.name] = _run_job(engine, settings.lake_uri, watermark, job)
+            with _folder(settings, job.name) as folder:
+                rows[job.name], versions[job.name] = _run_job(engine, settings.lake_uri, watermark, job, folder)
             seconds[job.name] = round(time.perf_counter() - started, 3)
     return JobsResult(watermark.lsn, watermark.lsn_text, rows, versions, seconds, engine.name)
 
 
-def _run_job(engine: Engine, lake: str, watermark: Watermark, job: Job) -> tuple[int, int]:
-    """Rows and version. The files lie in a folder of their own under the table; no reader sees them before the
-    commit."""
-    folder = Path(derived_uri(lake, job.name)) / f"run-{uuid4().hex}"
+@contextmanager
+def _folder(settings: TransformSettings, name: str) -> Iterator[Path]:
+    """Where the engine writes: under the table, where no reader sees the files before the commit. For a table on an
+    object store in the state directory, until they are committed."""
+    uri = derived_uri(settings.lake_uri, name)
+    own = f"run-{uuid4().hex}"
+    if "://" not in uri:
+        yield Path(uri) / own
+        return
+    folder = settings.home / "jobs" / own
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_job(engine: Engine, lake: str, watermark: Watermark, job: Job, folder: Path) -> tuple[int, int]:
+    """Rows and version."""
     engine.write(job.query(engine), folder)
     files = sorted(folder.glob("part-*.parquet"))
     metadata = {"watermarkLsn": str(watermark.lsn), "watermarkLsnText": watermark.lsn_text}

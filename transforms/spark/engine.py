@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from transforms.errors import SparkFailed
 from transforms.jobs.lake import files_of
 from transforms.jobs.rules import COLUMNS, ORDER_LINES
 from transforms.settings import TransformSettings
@@ -36,7 +37,12 @@ class SparkEngine:
 def spark_engine(
     settings: TransformSettings, watermark: Watermark, session: SparkSession | None = None
 ) -> Iterator[SparkEngine]:
-    """Starts a session unless one is given. Raises LakeNotReady, SparkFailed without a Java."""
+    """Starts a session unless one is given. Raises LakeNotReady, SparkFailed without a Java or for an object store."""
+    if "://" in settings.lake_uri:
+        raise SparkFailed(
+            "Spark reads a lake in a folder that all its hosts see, because pyspark's wheel holds no client for object"
+            f" stores; SOUK_LAKE_URI is {settings.lake_uri}."
+        )
     with ExitStack() as stack:
         spark = session or stack.enter_context(spark_session(settings))
         for table, columns in COLUMNS.items():

@@ -104,7 +104,7 @@ class Landing:
         if not ids:
             return set()
         wanted = pa.table({"origin": [origin for origin, _ in ids], "event_id": [event for _, event in ids]})
-        with connect() as con:
+        with connect(self.events.table_uri) as con:
             con.register("wanted", wanted)
             query = f"""
             SELECT DISTINCT origin, event_id FROM ({events_sql(self._recent())})
@@ -132,7 +132,7 @@ class Landing:
         log.warning("entries of the behaviour stream are no events", reasons=dict(Counter(why for _, why in fresh)))
 
     def _remember(self) -> None:
-        with connect() as con:
+        with connect(self.events.table_uri) as con:
             query = f"""
             SELECT (received_at AT TIME ZONE 'UTC')::DATE AS received_on, {HASH_SQL} AS hash
             FROM ({events_sql(self._recent())}) ORDER BY received_on"""

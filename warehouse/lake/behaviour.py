@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, Schema
 
 from warehouse.lake.catalog import data_files, open_table, root_of, table_uri
+from warehouse.lake.objects import reach
 from warehouse.lake.read import literal, quote
 
 DAY = "day"
@@ -85,6 +86,7 @@ def attach_events(con: duckdb.DuckDBPyConnection, lake: str | os.PathLike[str], 
     """The view `behaviour_events` over the newest commit. It names files, so what lands later does not change it."""
     table = open_table(events_uri(lake))
     files = data_files(table) if table is not None else []
+    reach(con, lake)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     con.execute(f"CREATE OR REPLACE VIEW {quote(schema)}.behaviour_events AS {events_sql(files)}")
 

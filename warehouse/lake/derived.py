@@ -6,13 +6,13 @@ The engine's Parquet files become a Delta commit without being read or copied ag
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from warehouse.lake.catalog import arrow_schema, data_files, open_table, table_uri
@@ -20,6 +20,7 @@ from warehouse.lake.commit import sync_commits
 from warehouse.lake.watermark import LakeStateError
 
 Mode = Literal["append", "overwrite"]
+_UPLOAD_ROWS = 64 * 1024
 
 
 def derived_uri(lake: str | os.PathLike[str], name: str) -> str:
@@ -36,13 +37,15 @@ def commit_files(
     mode: Mode = "overwrite",
     metadata: Mapping[str, str] | None = None,
 ) -> int:
-    """Commit Parquet files that already lie under `derived_uri(lake, name)`; returns the new version.
+    """Commit Parquet files to a derived table; returns the new version.
 
-    Unpartitioned, local files. `metadata` is kept in the commit (`read_metadata`): put the source watermark's LSN
-    there. Raises ValueError when a file lies elsewhere or its columns are not exactly those of `schema`; nothing is
-    committed then.
+    In a folder they must already lie under `derived_uri(lake, name)` and are only named; to an object store their rows
+    are written. `metadata` is kept in the commit (`read_metadata`): put the source watermark's LSN there. Raises
+    ValueError when a file lies elsewhere or its columns are not exactly those of `schema`; nothing is committed then.
     """
     uri = derived_uri(lake, name)
+    if "://" in uri:
+        return _upload(uri, [Path(file) for file in parquet_files], schema, mode, metadata or {})
     root = Path(uri)
     actions = [_add(root, Path(file).absolute(), schema) for file in parquet_files]
     properties = CommitProperties(custom_metadata=dict(metadata or {}))
@@ -61,12 +64,29 @@ def commit_files(
     return table.version()
 
 
+def _upload(uri: str, files: Sequence[Path], schema: pa.Schema, mode: Mode, metadata: Mapping[str, str]) -> int:
+    for file in files:
+        _check(file, pq.ParquetFile(file).schema_arrow, schema)
+    batches = (
+        pa.Table.from_batches([batch]).select(schema.names).cast(schema).combine_chunks().to_batches()
+        for file in files
+        for batch in pq.ParquetFile(file).iter_batches(_UPLOAD_ROWS)
+    )
+    rows = pa.RecordBatchReader.from_batches(schema, (part for parts in batches for part in parts))
+    properties = CommitProperties(custom_metadata=dict(metadata))
+    write_deltalake(uri, rows, mode=mode, commit_properties=properties)
+    return DeltaTable(uri).version()
+
+
 def read_derived(lake: str | os.PathLike[str], name: str, version: int | None = None) -> pa.Table:
     """A derived table at a version (latest when None), types as committed; raises LakeStateError when there is none."""
     table = open_table(derived_uri(lake, name), version)
     if table is None:
         raise LakeStateError(f"derived table {name} was never written to {table_uri(lake)}")
     schema = arrow_schema(table)
+    if "://" in table.table_uri.removeprefix("file://"):
+        rows: pa.Table = table.to_pyarrow_table()
+        return rows.select(schema.names).cast(schema)
     files = derived_files(lake, name, version)
     return pa.concat_tables(
         [pq.read_table(file).select(schema.names).cast(schema) for file in files] or [schema.empty_table()]
@@ -102,14 +122,18 @@ def _add(root: Path, file: Path, schema: pa.Schema) -> AddAction:
     if not file.is_relative_to(root):
         raise ValueError(f"{file} does not lie under {root}")
     footer = pq.ParquetFile(file)
-    have = footer.schema_arrow
+    _check(file, footer.schema_arrow, schema)
+    size = file.stat().st_size
+    stats = json.dumps({"numRecords": footer.metadata.num_rows})
+    return AddAction(str(file.relative_to(root)), size, {}, int(time.time() * 1000), data_change=True, stats=stats)
+
+
+def _check(file: Path, have: pa.Schema, schema: pa.Schema) -> None:
+    """Raise ValueError when the file's columns are not those of the table."""
     for field in schema:
         if field.name not in have.names or not _same(have.field(field.name).type, field.type):
             found = have.field(field.name).type if field.name in have.names else "no such column"
             raise ValueError(f"{file.name}, column {field.name}: {found}, expected {field.type}")
-    size = file.stat().st_size
-    stats = json.dumps({"numRecords": footer.metadata.num_rows})
-    return AddAction(str(file.relative_to(root)), size, {}, int(time.time() * 1000), data_change=True, stats=stats)
 
 
 def _same(have: pa.DataType, wanted: pa.DataType) -> bool:

@@ -26,7 +26,7 @@ def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) 
 
     No reader sees it before a later watermark names it, so a kill here loses only the work.
     """
-    with connect() as con, tempfile.TemporaryDirectory() as spill:
+    with connect(lake) as con, tempfile.TemporaryDirectory() as spill:
         con.execute("SET memory_limit = '128MB'")
         con.execute("SET threads = 1")
         con.execute(f"SET temp_directory = {literal(spill)}")

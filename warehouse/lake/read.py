@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from warehouse.lake.catalog import arrow_schema, open_table, primary_key, root_of, table_uri
 from warehouse.lake.hot import fit, hot_folder, open_segment, segment_path
+from warehouse.lake.objects import reach
 from warehouse.lake.watermark import LakeStateError, TableVersion, Watermark, latest_watermark, watermark_at, watermarks
 
 # One number that orders all changes of a table: transaction, then place in it (below 2^42).
@@ -232,6 +233,7 @@ def attach(
     stopped is attached as of the LSN where it stopped; `_watermark.stopped` names it. The rows of the hot log are
     copied into tables of the schema `<schema>__hot`.
     """
+    reach(con, lake)
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
     for name, version in watermark.versions.items():
         files = copy_hot(con, table_files(lake, name, version, watermark.lsn), f"{schema}__hot", name)
@@ -255,7 +257,7 @@ def read_current(lake: str | os.PathLike[str], table: str, watermark: Watermark)
             f"table {table} is not in the watermark {watermark.lsn_text}; it has {', '.join(watermark.versions)}"
         )
     files = table_files(lake, table, watermark.versions[table], watermark.lsn)
-    with connect() as con:
+    with connect(lake) as con:
         return con.execute(state_sql(copy_hot(con, files, "hot", table))).to_arrow_table()
 
 
@@ -263,15 +265,16 @@ def read_changes(lake: str | os.PathLike[str], table: str, watermark: Watermark)
     """One table's change log up to the watermark, in order of commit."""
     version = watermark.versions[table]
     files = table_files(lake, table, version, watermark.lsn)
-    with connect() as con:
+    with connect(lake) as con:
         files = whole_log(lake, table, version, copy_hot(con, files, "hot", table))
         return con.execute(changes_sql(files) + " ORDER BY _commit_lsn, _ordinal").to_arrow_table()
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """A private in-memory DuckDB in UTC that loads nothing from outside."""
+def connect(lake: str | os.PathLike[str] = "") -> duckdb.DuckDBPyConnection:
+    """A private in-memory DuckDB in UTC that loads nothing from outside and can read the lake's files."""
     con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     con.execute("SET TimeZone = 'UTC'")
+    reach(con, lake)
     return con
 
 

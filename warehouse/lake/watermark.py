@@ -19,6 +19,7 @@ from warehouse.lake.catalog import WATERMARKS, ensure_table, open_table, table_u
 from warehouse.lake.errors import LakeStateError, SnapshottedAnew
 from warehouse.lake.hot import Segment, newest_segment
 from warehouse.lake.lsn import format_lsn
+from warehouse.lake.objects import reach
 
 __all__ = [
     "LakeStateError",
@@ -256,6 +257,7 @@ def _query(files: list[str], condition: str) -> list[Watermark]:
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
     with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
         con.execute("SET TimeZone = 'UTC'")
+        reach(con, files[0])
         rows = con.execute(f"SELECT * FROM read_parquet([{listed}]) WHERE {condition}").to_arrow_table()
     return [_parse(row) for row in rows.to_pylist()]
 
