@@ -172,7 +172,7 @@ def marts_follow(platform: Platform) -> bool:
         age = datetime.now(UTC) - datetime.fromisoformat(str(report.get("updatedAt")))
     except ValueError:
         return False
-    return report.get("state") == "following" and age < _REPORT_AGE
+    return report.get("state") == "following" and report.get("needsBuild") is None and age < _REPORT_AGE
 
 
 def features_built_at(platform: Platform) -> datetime:

@@ -18,6 +18,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/transforms/test_build.py",
         "tests/integration/transforms/test_behaviour.py",
         "tests/integration/transforms/test_incremental.py",
+        "tests/integration/transforms/test_withheld_refreshes.py",
         "tests/integration/transforms/test_days.py",
         "tests/integration/transforms/test_jobs.py",
         "tests/integration/orchestration/test_freshness.py",

@@ -13,7 +13,7 @@ from transforms.derived import co_purchase_sql
 from transforms.errors import StateUnusable
 from transforms.incremental.plan import Node, Plan, quoted
 from warehouse.lake.objects import reach
-from warehouse.lake.read import Watermark, changes_sql, log_since, quote, state_sql, table_files
+from warehouse.lake.read import TableFiles, Watermark, changes_sql, log_since, quote, state_sql, table_files
 from warehouse.lake.watermark import TableVersion
 
 
@@ -94,10 +94,7 @@ def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: 
         raise StateUnusable(f"table {source.name} is not in the lake at {span.watermark.lsn_text}")
     if log_position(version) == span.versions.get(source.name):
         return None
-    files = table_files(span.lake_uri, source.name, version, span.watermark.lsn)
-    if files.hot is not None:
-        con.register(f"{name}_hot", files.hot)
-        files = replace(files, hot_name=f"{name}_hot")
+    files = _with_hot(con, table_files(span.lake_uri, source.name, version, span.watermark.lsn, span.lsn), name)
     log = log_since(span.lake_uri, source.name, version, files, span.lsn)
     found = create(con, f"{name}_log", f"SELECT * FROM ({changes_sql(log)}) WHERE _commit_lsn > {span.lsn}")
     if not found:
@@ -107,6 +104,7 @@ def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: 
         f"SELECT count(*) FILTER (_op = 't'), count(DISTINCT ({keys})) FROM {name}_log"
     ).fetchone() or (0, 0)
     if resets:
+        files = _with_hot(con, table_files(span.lake_uri, source.name, version, span.watermark.lsn), name)
         return _replaced(con, source, state_sql(files), name)
     if distinct < found:
         last = f"{name}_last"
@@ -123,6 +121,14 @@ def _lake_delta(con: duckdb.DuckDBPyConnection, source: Node, span: Span, name: 
         delete(con, source.relation, last, files.key)
         con.execute(f"INSERT INTO {source.relation} {after}")
     return delta
+
+
+def _with_hot(con: duckdb.DuckDBPyConnection, files: TableFiles, name: str) -> TableFiles:
+    """The same, its rows of the hot log readable by SQL."""
+    if files.hot is None:
+        return files
+    con.register(f"{name}_hot", files.hot.combine_chunks())
+    return replace(files, hot_name=f"{name}_hot")
 
 
 def _replaced(con: duckdb.DuckDBPyConnection, source: Node, query: str, name: str) -> Delta:

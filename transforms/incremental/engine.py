@@ -18,14 +18,24 @@ from warehouse.lake.read import Watermark
 WATERMARK = "mart_watermark"
 # The changed keys of so many refreshes are kept, at least, for the published file.
 _NOTES = 100
+# Kind of a withheld key -> the column that holds it, and the tables in which a change may mend it; none: in all.
+_WITHHELD: dict[str, tuple[str, set[str]]] = {
+    "order": ("order_id", set()),
+    "product": ("product_id", {"products", "product_variants"}),
+    "seller": ("seller_id", {"sellers"}),
+}
 
 
 @dataclass
 class Refreshed:
-    """What one refresh changed: rows that went or came, by table."""
+    """What one refresh changed: rows that went or came, by table.
+
+    `reconsidered`: withheld keys whose rows changed: only a full build can tell whether they are mended.
+    """
 
     watermark: Watermark
     rows: dict[str, int] = field(default_factory=dict)
+    reconsidered: tuple[str, ...] = ()
 
     def changes_marts(self, plan: Plan) -> bool:
         """Whether a row of a mart changed, other than the one that says how far they are."""
@@ -53,6 +63,7 @@ def refresh_state(
     for source, delta in changed_sources(con, plan, lake_uri, watermark, built_at):
         deltas[source.name] = delta
         done.rows[source.name] = delta.rows
+    done.reconsidered = _reconsidered(con, plan, deltas)
     results: list[tuple[Node, _Result]] = []
     for number, model in enumerate(plan.models):
         found = _refresh_model(con, plan, model, deltas, f"m{number}")
@@ -69,7 +80,30 @@ def refresh_state(
     if failures:
         raise RefreshFailed(failures)
     _remember(con, plan, results, watermark)
+    if done.reconsidered:
+        text = f"withheld rows have changed, a build decides about them: {', '.join(done.reconsidered)}"
+        con.execute("UPDATE refresh.state SET needs_build = ?", [text])
     return done
+
+
+def _reconsidered(con: duckdb.DuckDBPyConnection, plan: Plan, deltas: dict[str, Delta]) -> tuple[str, ...]:
+    """Withheld keys of which a source's row has changed."""
+    if not count(con, "build.withheld"):
+        return ()
+    changed = [
+        f"SELECT '{kind}' AS kind, {quoted([column])} AS key FROM {deltas[source.name].table}"
+        for source in plan.sources
+        if source.name in deltas
+        for kind, (column, tables) in _WITHHELD.items()
+        if column in source.columns and (not tables or source.name in tables)
+    ]
+    if not changed:
+        return ()
+    found = con.execute(
+        f"SELECT DISTINCT kind, key FROM build.withheld SEMI JOIN ({' UNION ALL '.join(changed)}) USING (kind, key)"
+        " ORDER BY ALL"
+    ).fetchall()
+    return tuple(f"{kind} {key}" for kind, key in found)
 
 
 def _refresh_model(

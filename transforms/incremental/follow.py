@@ -81,7 +81,7 @@ class Follower:
             self.close()
         try:
             mark = latest_watermark(self._settings.lake_uri)
-            if mark is not None and mark.lsn == self._seen and self.report.state == "following":
+            if mark is not None and mark.lsn == self._seen and self._state.is_open:
                 return _LOOK_SECONDS
             if self.report.behind_since is None:
                 self.report.behind_since = datetime.now(UTC).isoformat()
@@ -97,7 +97,7 @@ class Follower:
 
     def _followed(self, done: RefreshResult, began: float) -> None:
         report, self._failures = self.report, 0
-        report.state, report.needs_build, report.error, report.failing_since = "following", None, None, None
+        report.state, report.needs_build, report.error, report.failing_since = "following", done.needs_build, None, None
         report.behind_since = None
         if done.published:
             self._kept_at = began
@@ -129,6 +129,12 @@ class Follower:
             report.failing_since = report.failing_since or datetime.now(UTC).isoformat()
         self.write()
         return wait
+
+    def wait(self, stop: Stop, seconds: float) -> None:
+        """Wait, but no longer than until a build has made the state anew."""
+        ends, before = time.monotonic() + seconds, self._state.identity()
+        while not stop.asked and time.monotonic() < ends and self._state.identity() == before:
+            stop.wait(min(max(ends - time.monotonic(), 0.0), _LOOK_SECONDS))
 
     def close(self) -> None:
         """Let other processes have the state; the next refresh opens it again."""
@@ -166,7 +172,7 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
     with follower.beating():
         try:
             while not stop.asked:
-                stop.wait(follower.step())
+                follower.wait(stop, follower.step())
         finally:
             follower.close()
     return 0

@@ -20,7 +20,10 @@ from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, lit
 
 @dataclass(frozen=True)
 class RefreshResult:
-    """`published`: whether the marts were published anew. `rows`: rows that went or came, by table that changed."""
+    """`published`: whether the marts were published anew. `rows`: rows that went or came, by table that changed.
+
+    `needs_build`: why a full build is wanted although refreshes go on.
+    """
 
     lsn: int
     lsn_text: str
@@ -28,6 +31,7 @@ class RefreshResult:
     published: bool
     rows: dict[str, int]
     seconds: float
+    needs_build: str | None = None
 
 
 def refresh(settings: TransformSettings, *, always: bool = True, kept: KeptState | None = None) -> RefreshResult:
@@ -48,12 +52,13 @@ def refresh(settings: TransformSettings, *, always: bool = True, kept: KeptState
         published = done is not None or published_watermark(settings.marts_path) != format_lsn(_lsn(con))
         if published:
             publish_marts(con, plan, settings.marts_path)
+        (needs_build,) = con.execute("SELECT needs_build FROM refresh.state").fetchone() or (None,)
     finally:
         if kept is None:
             state.close()
     rows = {name: count for name, count in done.rows.items() if count} if done else {}
     seconds = round(time.perf_counter() - began, 3)
-    return RefreshResult(watermark.lsn, watermark.lsn_text, watermark.commit_ts, published, rows, seconds)
+    return RefreshResult(watermark.lsn, watermark.lsn_text, watermark.commit_ts, published, rows, seconds, needs_build)
 
 
 def advance(
@@ -74,7 +79,7 @@ def advance(
     except BaseException:
         con.execute("ROLLBACK")
         raise
-    keeps = keep_idle or done.changes_marts(plan)
+    keeps = keep_idle or done.changes_marts(plan) or bool(done.reconsidered)
     con.execute("COMMIT" if keeps else "ROLLBACK")
     return done if keeps else None
 
@@ -130,14 +135,17 @@ def _meet(
         return Comparison({}, str(problem), failed=True)
     known = {model.name for model in plan.models} - {WATERMARK}
     con.execute(f"ATTACH {literal(str(path))} AS refreshed (READ_ONLY)")
-    differing = {mart.name: _differing(con, mart.name) for mart in plan.marts if mart.name in known}
-    con.execute("DETACH refreshed")
-    return Comparison(differing)
+    try:
+        if _differing(con, "build", "withheld"):
+            return Comparison({}, "the build withholds other keys than the refreshes did")
+        return Comparison({mart.name: _differing(con, MARTS, mart.name) for mart in plan.marts if mart.name in known})
+    finally:
+        con.execute("DETACH refreshed")
 
 
-def _differing(con: duckdb.DuckDBPyConnection, mart: str) -> int:
+def _differing(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
     """Rows that only one of the two holds, equal ones counted as often as they occur."""
-    one, other = (f'SELECT * FROM {catalog}{MARTS}."{mart}"' for catalog in ("", "refreshed."))
+    one, other = (f'SELECT * FROM {catalog}{schema}."{table}"' for catalog in ("", "refreshed."))
     row = con.execute(
         f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
     ).fetchone()

@@ -24,7 +24,7 @@ from warehouse.lake.read import Watermark, quote
 
 CATALOG = "souk"
 """The name that compiled SQL has for the file; DuckDB takes it from the file's name."""
-FORMAT = 3
+FORMAT = 4
 """Counts up when a state file of before cannot be refreshed by this code."""
 # The state's own log is written into its tables when it is longer than this, and when the file is closed.
 _LOG_SIZE = "64MB"
@@ -69,7 +69,10 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
             columns = f"SELECT {quoted(mart.key)}, 0::BIGINT AS _number FROM main.{quote(mart.name)} LIMIT 0"
             con.execute(f"CREATE TABLE refresh.{quote(mart.name)} AS {columns}")
     con.execute("CREATE TABLE refresh.changed (mart VARCHAR, number BIGINT)")
-    con.execute("CREATE TABLE refresh.state AS SELECT uuid()::VARCHAR AS id, 0::BIGINT AS number, 0::BIGINT AS since")
+    con.execute(
+        "CREATE TABLE refresh.state AS"
+        " SELECT uuid()::VARCHAR AS id, 0::BIGINT AS number, 0::BIGINT AS since, NULL::VARCHAR AS needs_build"
+    )
     con.execute("CREATE TABLE refresh.position (versions VARCHAR, project VARCHAR, source VARCHAR)")
     con.execute(
         "INSERT INTO refresh.position VALUES (?, ?, ?)",
@@ -177,6 +180,17 @@ class KeptState:
             self._open = con, load_plan(con)
         _check(self._open[0], path, watermark)
         return self._open
+
+    @property
+    def is_open(self) -> bool:
+        return self._open is not None
+
+    def identity(self) -> int | None:
+        """Another number: a build has put another file in its place; None without a file."""
+        try:
+            return self._settings.state_path.stat().st_ino
+        except FileNotFoundError:
+            return None
 
     def wanted(self) -> bool:
         """Whether another process waits for the state."""

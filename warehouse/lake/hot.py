@@ -77,9 +77,14 @@ class Segment:
     frames: list[Frame] = field(default_factory=list)
     end: int = 0
 
-    def read(self, table: str, upto: int) -> list[pa.RecordBatch]:
-        """The table's record batches of the frames that begin below `upto`; the last one may reach above it."""
-        wanted = [frame.parts[table] for frame in self.frames if frame.head.previous < upto and table in frame.parts]
+    def read(self, table: str, upto: int, above: int = -1) -> list[pa.RecordBatch]:
+        """The table's record batches of the frames that begin below `upto` and end above `above`; the first may begin
+        below it, the last may reach above `upto`."""
+        wanted = [
+            frame.parts[table]
+            for frame in self.frames
+            if frame.head.previous < upto and frame.head.lsn > above and table in frame.parts
+        ]
         if not wanted:
             return []
         with pa.memory_map(str(self.path)) as file:

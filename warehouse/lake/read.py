@@ -78,14 +78,17 @@ class _Listing:
         return tuple(sorted(path for path, high in pairs if high is None or high > lsn))
 
 
-def table_files(lake: str | os.PathLike[str], name: str, version: TableVersion, lsn: int) -> TableFiles:
+def table_files(
+    lake: str | os.PathLike[str], name: str, version: TableVersion, lsn: int, above: int = -1
+) -> TableFiles:
     """The file lists of one table at a watermark's versions, and its rows in the hot log.
 
+    With `above` only those rows of the hot log that `log_since` needs for the changes after that LSN.
     Raises LakeStateError when retention removed that version.
     """
     hot = None
     if version.hot is not None and lsn > version.hot:
-        hot = _hot_rows(lake, name, version.hot, lsn)
+        hot = _hot_rows(lake, name, version.hot, lsn, above)
         if hot is None:  # folded meanwhile: the change log holds the rows
             version = watermark_at(lake, lsn).versions[name]
     changes = _listing(table_uri(lake, "changes", name), version.changes, version)
@@ -141,10 +144,10 @@ def _read_listing(uri: str, number: int) -> _Listing | None:
     return _Listing(arrow_schema(table), primary_key(table), files, highs)
 
 
-def _hot_rows(lake: str | os.PathLike[str], name: str, begin: int, lsn: int) -> pa.Table | None:
+def _hot_rows(lake: str | os.PathLike[str], name: str, begin: int, lsn: int, above: int) -> pa.Table | None:
     """The table's rows in the segment that begins at this LSN; None when the segment is gone."""
     try:
-        batches = open_segment(segment_path(hot_folder(lake), begin)).read(name, lsn)
+        batches = open_segment(segment_path(hot_folder(lake), begin)).read(name, lsn, above)
     except FileNotFoundError:
         return None
     return pa.Table.from_batches(batches) if batches else pa.table({})

@@ -125,15 +125,17 @@ def test_the_sensor_leaves_the_marts_to_refreshes_by_key_while_those_follow(
     os.utime(features)
     now = datetime.now(UTC)
 
-    def report(state: str, at: datetime) -> None:
+    def report(state: str, at: datetime, needs_build: str | None = None) -> None:
         status.parent.mkdir(exist_ok=True)
-        status.write_text(json.dumps({"state": state, "updatedAt": at.isoformat()}))
+        status.write_text(json.dumps({"state": state, "updatedAt": at.isoformat(), "needsBuild": needs_build}))
 
     report("following", now)
     assert isinstance(ask(None), dg.SkipReason)
     for state, age in (("failed", 0), ("waiting for a build", 0), ("following", 120)):
         report(state, now - timedelta(seconds=age))
         assert isinstance(ask(None), dg.RunRequest), state
+    report("following", now, "withheld rows have changed")
+    assert isinstance(ask(None), dg.RunRequest)
     report("following", now)
     os.utime(features, (0, 0))
     assert isinstance(ask(None), dg.RunRequest)

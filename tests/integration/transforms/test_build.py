@@ -44,7 +44,7 @@ def marts(built_marts: BuiltMarts) -> Iterator[duckdb.DuckDBPyConnection]:
         yield con
 
 
-def test_the_published_file_holds_the_marts_in_main_and_beside_them_only_what_it_was_made_of(
+def test_the_published_file_holds_the_marts_in_main_and_else_only_what_it_was_made_of(
     built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
 ) -> None:
     found = marts.execute("SELECT table_schema, table_name FROM information_schema.tables").fetchall()

@@ -39,10 +39,10 @@ _FEW = ("order", "order", "cancel", "ask_return", "refund", "retitle", "move_pro
 
 @pytest.fixture
 def history(built_marts: BuiltMarts, tmp_path: Path) -> LakeHistory:
-    return _copy(built_marts, tmp_path)
+    return copy_of(built_marts, tmp_path)
 
 
-def _copy(built: BuiltMarts, home: Path) -> LakeHistory:
+def copy_of(built: BuiltMarts, home: Path) -> LakeHistory:
     """The state, the marts and the lake of the session's build in a folder of their own."""
     for name in ("lake", "marts"):
         shutil.copytree(built.settings.home / name, home / name)
@@ -97,7 +97,7 @@ def test_refreshed_tables_equal_a_full_run_on_any_history(
     built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactory, steps: list[list[str]], seed: int
 ) -> None:
     home = tmp_path_factory.mktemp("any")
-    history = _copy(built_marts, home)
+    history = copy_of(built_marts, home)
     _index(home)
     changes = RandomChanges(history.shop, random.Random(seed), history.mark.commit_ts)
 
