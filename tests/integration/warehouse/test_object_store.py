@@ -70,7 +70,10 @@ def test_the_hot_log_lies_in_the_state_directory_and_all_else_in_the_bucket(hist
     assert ".parquet</Key>" in listed
 
 
-def test_the_jobs_commit_the_same_tables_as_in_a_folder(store: str, tmp_path: Path) -> None:
+def test_the_jobs_commit_the_same_tables_as_in_a_folder(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOUK_HOME", str(tmp_path / "home"))  # the hot log of a bucket is that of the state directory
     shop = random_shop(5)
     settings = {
         lake: TransformSettings(home=tmp_path / "home", lake_uri=lake)
