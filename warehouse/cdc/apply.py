@@ -152,7 +152,8 @@ class LakeWriter:
             lsn=max(durable_lsn(changes), self.lsn),
             changed=(shown.changed_lsn if shown else 0) or durable_lsn(changes),
             live_from=0,
-            base=BaseAt(shown.current, shown.folded_lsn) if shown else BaseAt(current.version(), 0),
+            # A rewrite that no watermark names yet is the base too: its commit says up to where it holds the changes.
+            base=BaseAt(current.version(), max(shown.folded_lsn, durable_lsn(current)) if shown else 0),
             shown=shown,
             added=added_columns(changes, table.changes_schema),
             relation=shown.relation if shown else None,
@@ -225,6 +226,28 @@ class LakeWriter:
         """Move the rows of the hot log to Delta; the next segment begins at their watermark."""
         if self.hot.frames:
             self._fold(self.hot.read())
+
+    def name_newest(self) -> bool:
+        """Write a watermark row that names the newest version of every table; False when the newest row does.
+
+        Versions made since then (joined files, a new base, an expiry) hold the same rows. Those of a stopped table hold
+        rows above its stop, if any, which readers skip.
+        """
+        if self.mark is None or self.base is None:
+            return False
+        named = True
+        for state in self.states.values():
+            if state.shown is not None:
+                now = (state.changes.version, state.base.version, state.base.lsn)
+                named = named and now == (state.shown.changes, state.shown.current, state.shown.folded_lsn)
+                state.shown = replace(state.shown, changes=now[0], current=now[1], folded_lsn=now[2])
+        if named:
+            return False
+        if self.hot.frames:
+            self.fold()
+        else:
+            self._publish(self.mark.lsn, self.mark.commit_ts, {}, self.base.source or self.source)
+        return True
 
     def _large(self, batch: Batch) -> bool:
         return batch.bytes >= _HOT_BATCH_BYTES or any(

@@ -2,17 +2,18 @@
 
 import time
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warehouse.cdc.apply import BaseAt, LakeWriter, TableState
 from warehouse.lake.append import due_for_join
-from warehouse.lake.fold import expire, rewrite_base
+from warehouse.lake.fold import expire_files, expire_watermarks, rewrite_base
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
 _TAIL_SHARE = 0.25
 _BUSY_TAIL_ROWS = 1_000_000
 _EXPIRE_SECONDS = 3600.0
+_READERS_SECONDS = 60.0  # a reader that has opened a table's files by then has them
 _HOT_BYTES = 64 * 1024 * 1024
 _HOT_FRAMES = 10_000
 
@@ -38,6 +39,7 @@ class Maintenance:
         self._base_waits = False
         self._rewriting: tuple[TableState, int, Future[int]] | None = None
         self._expired_at = time.monotonic() - _EXPIRE_SECONDS + 60
+        self._named_at: float | None = None
 
     def run_next(self, aside: Executor, *, busy: bool = False) -> str | None:
         """Do at most one piece of work; returns what was done. Bases are rewritten in `aside`, so that no batch waits.
@@ -66,11 +68,23 @@ class Maintenance:
         return None
 
     def _expire(self) -> str | None:
-        if self._rewriting is not None or time.monotonic() - self._expired_at <= _EXPIRE_SECONDS:
+        """Hourly. First a watermark row names the newest versions, because the files of all others go; a while later,
+        when no reader is at an older row that was the newest until then, they go."""
+        now = time.monotonic()
+        if self._rewriting is not None or now - self._expired_at <= _EXPIRE_SECONDS:
             return None
-        self._expired_at = time.monotonic()
-        tables = [table for state in self._writer.states.values() for table in (state.changes, state.current)]
-        expire(tables, self._writer.watermark_table, self._cadence.retention_hours)
+        if self._named_at is None:
+            self._named_at = now
+            return "name" if self._writer.name_newest() else None
+        if now - self._named_at < _READERS_SECONDS or self._writer.base is None:
+            return None
+        self._expired_at, self._named_at = now, None
+        hours = self._cadence.retention_hours
+        expire_watermarks(self._writer.watermark_table, self._writer.base, hours)
+        for state in self._writer.states.values():
+            for table in (state.changes, state.current):
+                expire_files(table, hours)
+            state.base = replace(state.base, version=state.current.version)
         return "expire"
 
     def _join(self) -> bool:

@@ -85,7 +85,11 @@ def sync_since(table: DeltaTable, version: int) -> None:
 
 def _sync_commit(root: Path, version: int) -> None:
     entry = root / "_delta_log" / f"{version:020d}.json"
-    for line in entry.read_bytes().split(b"\n"):  # not splitlines: a value in the statistics may hold U+2028
+    try:
+        lines = entry.read_bytes().split(b"\n")  # not splitlines: a value in the statistics may hold U+2028
+    except FileNotFoundError:  # expired: a later checkpoint, which was synced, holds what it said
+        return
+    for line in lines:
         if not line:
             continue
         add = json.loads(line).get("add")

@@ -6,7 +6,6 @@ on average.
 """
 
 import tempfile
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -24,7 +23,8 @@ REWRITE_BATCH_ROWS = 32 * 1024
 def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) -> int:
     """Write the table's state at the watermark as the new base; returns its version.
 
-    No reader sees it before a later watermark names it, so a kill here loses only the work.
+    No reader sees it before a later watermark names it. Its commit holds the watermark's LSN, so that a writer that
+    opens the table after a kill knows what the base contains.
     """
     with connect(lake) as con, tempfile.TemporaryDirectory() as spill:
         con.execute("SET memory_limit = '128MB'")
@@ -34,25 +34,31 @@ def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) 
         rows = con.execute(state_sql(files)).to_arrow_reader(REWRITE_BATCH_ROWS)
         hit("cdc.fold_mid")
         parts = (pa.Table.from_batches([batch]) for batch in rows)
-        version = current.write(parts, rows.schema, None, mode="overwrite")
+        version = current.write(parts, rows.schema, watermark.lsn, mode="overwrite")
     hit("cdc.fold_after")
     return version
 
 
-def expire(tables: Iterable[Appender], watermarks: Appender, retention_hours: int) -> datetime:
-    """Delete the files that no watermark of the last `retention_hours` needs, and older watermarks.
-
-    Returns the oldest time that is still readable.
-    """
+def expire_watermarks(watermarks: Appender, newest: Watermark, retention_hours: int) -> None:
+    """Delete the watermarks that are older than `retention_hours`, except the newest."""
     horizon = datetime.now(UTC) - timedelta(hours=retention_hours)
-    stamp = horizon.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    newest = max((file.high or 0 for file in watermarks.files.values()), default=0)
-    old = f"created_at < arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))') AND lsn < {newest}"
-    watermarks.through(lambda table: table.delete(old))
-    for table in [*tables, watermarks]:
-        table.through(lambda handle: _vacuum(handle, retention_hours))
-        table.through(DeltaTable.cleanup_metadata)
-    return horizon
+    before = f"(lsn < {newest.lsn} OR created_at < {_instant(newest.created_at)})"
+    watermarks.through(lambda table: table.delete(f"created_at < {_instant(horizon)} AND {before}"))
+    expire_files(watermarks, retention_hours)
+
+
+def expire_files(table: Appender, retention_hours: int) -> None:
+    """Delete the files that the table has not had for `retention_hours`, and old log entries.
+
+    What the newest version has stays, so a watermark must name that version before.
+    """
+    table.through(lambda handle: _vacuum(handle, retention_hours))
+    table.through(DeltaTable.cleanup_metadata)
+
+
+def _instant(moment: datetime) -> str:
+    stamp = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"arrow_cast('{stamp}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
 
 
 def forget(table: DeltaTable, retention_hours: int) -> None:

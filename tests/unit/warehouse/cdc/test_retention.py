@@ -1,0 +1,126 @@
+"""A lake aged past both limits, of rows and of log entries: what the newest watermark names stays."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from tests.harness.cdc import lab_contract
+from warehouse.cdc import maintenance
+from warehouse.cdc.apply import LakeWriter
+from warehouse.cdc.maintenance import Cadence, Maintenance
+from warehouse.contract import parse_contract
+from warehouse.lake.read import attach, connect, latest_watermark, read_current
+from warehouse.lake.watermark import Source, watermarks
+
+TABLES = parse_contract(lab_contract()).by_name
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CADENCE = Cadence(fold_rows=1, fold_seconds=0, fold_files=8, retention_hours=0)
+
+
+class Aging:
+    """A lake whose clock can be set forward. `hours` runs the maintenance of a process that has nothing else to do."""
+
+    def __init__(self, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lake = lake
+        self._ahead = 0.0
+        now = SimpleNamespace(monotonic=lambda: time.monotonic() + self._ahead)
+        monkeypatch.setattr(maintenance, "time", now)
+        self._aside = ThreadPoolExecutor(1)
+        self.start()
+        for name in TABLES:
+            self.writer.snapshot_table(name, 10, [], first=True)
+        self.writer.publish_snapshot(10, {}, NOW)
+
+    def start(self) -> None:
+        """A process opens the lake."""
+        self.writer = LakeWriter(str(self.lake), TABLES, Source("1", 1, "slot"))
+        self.maintenance = Maintenance(self.writer, CADENCE)
+
+    def append(self, lsn: int) -> None:
+        rows = [{"line_id": lsn, "quantity": 1, "created_at": NOW, "_op": "i", "_commit_lsn": lsn, "_ordinal": 1,
+                 "_commit_ts": NOW}]  # fmt: skip
+        self.writer.append_hot(lsn, NOW, [("lines", pa.RecordBatch.from_pylist(rows, TABLES["lines"].changes_schema))])
+
+    def fold_eight(self) -> None:
+        for lsn in range(20, 100, 10):
+            self.append(lsn)
+            self.writer.fold()
+
+    def work(self) -> list[str]:
+        """Everything that is due now."""
+        done: list[str] = []
+        while (step := self.maintenance.run_next(self._aside)) or self.maintenance.run_next(self._aside):
+            done.append(step or "")
+            self._aside.submit(int).result()
+        return done
+
+    def hours(self, count: int) -> list[str]:
+        """So many hours, each as old as three days to delta-rs, with a checkpoint that lets older entries go."""
+        done = self.work()
+        for _ in range(count):
+            for state in self.writer.states.values():
+                for table in (state.changes, state.current):
+                    table.through(DeltaTable.create_checkpoint)
+            for entry in self.lake.rglob("_delta_log/*"):
+                os.utime(entry, (time.time() - 3 * 86_400,) * 2)
+            for _ in range(4):
+                self._ahead += 900
+                done += self.work()
+        return done
+
+    def lines(self) -> list[int]:
+        """Read as others do: the whole lake, and one table."""
+        mark = latest_watermark(self.lake)
+        assert mark is not None
+        with connect() as con:
+            attach(con, self.lake, mark)
+            viewed = [row[0] for row in con.execute("SELECT line_id FROM lake.lines ORDER BY 1").fetchall()]
+        assert sorted(read_current(self.lake, "lines", mark)["line_id"].to_pylist()) == viewed
+        return viewed
+
+
+@pytest.fixture
+def aging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aging:
+    return Aging(tmp_path / "lake", monkeypatch)
+
+
+def test_a_lake_without_changes_past_its_retention_is_read_and_started(aging: Aging) -> None:
+    """Its files were joined and its base rewritten after the last change."""
+    aging.fold_eight()
+    done = aging.hours(4)
+    assert {"join", "expire"} <= set(done)
+    assert aging.lines() == [*range(20, 100, 10)]
+    assert len(aging.writer.states["lines"].changes.files) == 1
+    assert len(watermarks(aging.lake)) <= 2, "older ones are not readable any more, so they are not offered"
+    aging.start()
+    aging.append(100)
+    aging.writer.fold()
+    assert aging.lines() == [*range(20, 110, 10)]
+
+
+def test_a_stopped_table_stays_readable_while_others_stream_for_days(aging: Aging) -> None:
+    aging.fold_eight()
+    aging.writer.stop({"lines": "table lines: NaN"})
+    aging.hours(4)
+    aging.start()
+    mark = latest_watermark(aging.lake)
+    assert mark is not None
+    assert (mark.versions["lines"].stopped_lsn, mark.versions["lines"].error) == (90, "table lines: NaN")
+    assert aging.lines() == [*range(20, 100, 10)]
+
+
+def test_a_base_that_no_watermark_names_survives_its_writer(aging: Aging) -> None:
+    """Killed between the rewrite and the next watermark: the files of the base before it are deleted in time."""
+    aging.fold_eight()
+    aging.work()
+    assert aging.writer.states["lines"].current.rows == 8
+    aging.start()
+    aging.hours(3)
+    assert aging.lines() == [*range(20, 100, 10)]
