@@ -51,7 +51,8 @@ def serve(settings: WarehouseSettings, stop: Stop) -> int:
                     suspects.try_again()
                 attempt = 0
             except TableFailed as failure:
-                log.exception("table failed", table=failure.table, left_out=suspects.failed(failure))
+                left_out = suspects.failed(failure, streamed_seconds=session.streamed_seconds)
+                log.exception("table failed", table=failure.table, left_out=left_out)
                 session.report("waiting", error=str(failure))
                 stop.wait(_RETRY_SECONDS[0])
             except (SourceError, ContractError, LakeStateError, ProtocolError) as error:

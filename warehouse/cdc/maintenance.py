@@ -5,6 +5,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 
 from warehouse.cdc.apply import BaseAt, LakeWriter, TableState
+from warehouse.cdc.poison import work_on
 from warehouse.lake.append import due_for_join
 from warehouse.lake.fold import expire_files, expire_watermarks, rewrite_base
 from warehouse.logs import get_logger
@@ -81,21 +82,23 @@ class Maintenance:
         self._expired_at, self._named_at = now, None
         hours = self._cadence.retention_hours
         expire_watermarks(self._writer.watermark_table, self._writer.base, hours)
-        for state in self._writer.states.values():
-            for table in (state.changes, state.current):
-                expire_files(table, hours)
+        for name, state in self._writer.states.items():
+            with work_on(name):
+                for table in (state.changes, state.current):
+                    expire_files(table, hours)
             state.base = replace(state.base, version=state.current.version)
         return "expire"
 
     def _join(self) -> bool:
         """Join the small files of one table. Files above the base stay apart from those below it, which readers of the
         current state skip."""
-        for state in self._writer.states.values():
+        for name, state in self._writer.states.items():
             files = state.changes.files.values()
             for wanted in (False, True):
                 side = [file for file in files if state.above_base(file) is wanted]
                 if due := due_for_join(side, self._cadence.fold_files):
-                    state.changes.join(due)
+                    with work_on(name):
+                        state.changes.join(due)
                     return True
         if due := due_for_join(self._writer.watermark_table.files.values(), self._cadence.fold_files):
             self._writer.watermark_table.join(due)
@@ -114,6 +117,8 @@ class Maintenance:
         base = self._writer.base
         if base is None or state.shown is None or state.stopped or base.lsn < state.live_from:
             return False
+        if self._rewriting is not None and self._rewriting[0] is state:
+            return False  # its files change in the other thread
         return state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * state.current.rows, 1)
 
     def _rewrite(self, state: TableState, aside: Executor) -> None:
@@ -126,6 +131,8 @@ class Maintenance:
         """The next watermark names the new base; until then it is nobody's."""
         if self._rewriting is not None and self._rewriting[2].done():
             (state, lsn, work), self._rewriting = self._rewriting, None
-            state.base = BaseAt(work.result(), lsn)
+            with work_on(state.table.name):
+                version = work.result()
+            state.base = BaseAt(version, lsn)
             self._looked_at, self._base_waits = -1, True
             log.info("base rewritten", table=state.table.name, rows=state.current.rows)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import duckdb
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
@@ -11,7 +12,9 @@ from warehouse.cdc.columns import ValueRefused
 from warehouse.lake.catalog import TypeChanged
 
 TRIES = 3
-_OF_THE_DATA = (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException, DeltaError)
+_IN_A_ROW_SECONDS = 300.0
+_OF_THE_DATA = (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException, DeltaError, duckdb.Error)
+_OF_THE_MACHINE = (MemoryError, duckdb.OutOfMemoryException, duckdb.IOException)
 
 
 class TableFailed(RuntimeError):
@@ -28,7 +31,7 @@ def work_on(table: str) -> Iterator[None]:
     """Errors inside the block become TableFailed, except a refused value and a full disk or memory."""
     try:
         yield
-    except (ValueRefused, TypeChanged, MemoryError):
+    except (ValueRefused, TypeChanged, *_OF_THE_MACHINE):
         raise
     except _OF_THE_DATA as error:
         if "os error" in str(error):  # as Rust prints an error of the operating system
@@ -43,8 +46,13 @@ class Suspects:
         self.left_out: dict[str, str] = {}
         self._failures: Counter[str] = Counter()
 
-    def failed(self, failure: TableFailed) -> bool:
-        """Whether the table is left out from now on."""
+    def failed(self, failure: TableFailed, *, streamed_seconds: float = 0.0) -> bool:
+        """Whether the table is left out from now on.
+
+        `streamed_seconds`: how long the session had streamed with all tables; failures before a long time do not count.
+        """
+        if streamed_seconds >= _IN_A_ROW_SECONDS:
+            self._failures.clear()
         self._failures[failure.table] += 1
         if self._failures[failure.table] < TRIES:
             return False

@@ -60,7 +60,7 @@ class Session:
     ) -> None:
         self.lsn = 0
         self._lag = lag
-        self.streamed = False
+        self._streamed_since: float | None = None
         self._settings, self._stop, self._status, self._backoff = settings, stop, status, backoff
         self._left_out = dict(left_out)
         self._broken: dict[str, str] = {}  # found at the start; may hold tables that no watermark has shown yet
@@ -71,6 +71,16 @@ class Session:
         self._ticked_at = 0.0
         self._watch: Watch | None = None
         self._streaming: Stream | None = None
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the start was finished."""
+        return self._streamed_since is not None
+
+    @property
+    def streamed_seconds(self) -> float:
+        """How long ago the start was finished."""
+        return time.monotonic() - self._streamed_since if self._streamed_since is not None else 0.0
 
     def run(self) -> None:
         """Recover, heal and stream."""
@@ -166,8 +176,8 @@ class Session:
         )
 
         def tick() -> None:
-            self.streamed = True
             now = time.monotonic()
+            self._streamed_since = self._streamed_since or now
             if now - self._ticked_at < _TICK_SECONDS:
                 return
             self._ticked_at = now

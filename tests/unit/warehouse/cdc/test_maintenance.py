@@ -1,11 +1,13 @@
-"""A lake aged past both limits, of rows and of log entries: what the newest watermark names stays."""
+"""What runs between batches: a lake aged past both limits, of rows and of log entries, stays readable; a damaged file
+is its table's failure."""
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn, cast
 
 import pyarrow as pa
 import pytest
@@ -15,7 +17,9 @@ from tests.harness.cdc import lab_contract
 from warehouse.cdc import maintenance
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.maintenance import Cadence, Maintenance
+from warehouse.cdc.poison import TableFailed
 from warehouse.contract import parse_contract
+from warehouse.lake.append import DataFile
 from warehouse.lake.read import attach, connect, latest_watermark, read_current
 from warehouse.lake.watermark import Source, watermarks
 
@@ -53,13 +57,18 @@ class Aging:
             self.append(lsn)
             self.writer.fold()
 
+    def step(self) -> str | None:
+        """One piece of work, and a base rewrite that it began."""
+        done = self.maintenance.run_next(self._aside)
+        self._aside.submit(int).result()
+        return done
+
     def work(self) -> list[str]:
         """Everything that is due now."""
-        done: list[str] = []
-        while (step := self.maintenance.run_next(self._aside)) or self.maintenance.run_next(self._aside):
-            done.append(step or "")
-            self._aside.submit(int).result()
-        return done
+        done = [self.step(), self.step()]
+        while done[-2:] != [None, None]:
+            done.append(self.step())
+        return [step for step in done if step]
 
     def hours(self, count: int) -> list[str]:
         """So many hours, each as old as three days to delta-rs, with a checkpoint that lets older entries go."""
@@ -119,8 +128,39 @@ def test_a_stopped_table_stays_readable_while_others_stream_for_days(aging: Agin
 def test_a_base_that_no_watermark_names_survives_its_writer(aging: Aging) -> None:
     """Killed between the rewrite and the next watermark: the files of the base before it are deleted in time."""
     aging.fold_eight()
-    aging.work()
-    assert aging.writer.states["lines"].current.rows == 8
+    aging.step()
+    state = aging.writer.states["lines"]
+    assert (state.current.rows, state.base.lsn) == (8, 10)
     aging.start()
     aging.hours(3)
     assert aging.lines() == [*range(20, 100, 10)]
+
+
+@pytest.mark.parametrize("work", ["join", "rewrite"])
+def test_a_damaged_file_is_the_failure_of_its_table(aging: Aging, work: str) -> None:
+    aging.fold_eight()
+    changes = aging.writer.states["lines"].changes
+    for path in changes.files:
+        Path(changes.root, path).write_bytes(b"no Parquet")
+    if work == "rewrite":
+        changes.files.popitem()  # seven files are not joined
+    with pytest.raises(TableFailed, match="table lines: ") as caught:
+        aging.work()
+    assert caught.value.table == "lines"
+
+
+class BeingWritten(dict[str, DataFile]):
+    """Files that another thread changes while this one looks."""
+
+    def values(self) -> NoReturn:
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+def test_the_files_of_a_base_are_not_looked_at_while_it_is_rewritten(aging: Aging) -> None:
+    aging.fold_eight()
+    never: Future[int] = Future()
+    aside = SimpleNamespace(submit=lambda *_: never)
+    assert aging.maintenance.run_next(cast("Executor", aside)) == "join"
+    aging.writer.states["lines"].current.files = BeingWritten()
+    aging.append(100)
+    assert [aging.maintenance.run_next(cast("Executor", aside)) for _ in range(3)] == ["fold", "join", None]
