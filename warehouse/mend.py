@@ -48,7 +48,7 @@ def main(
     deadline = time.monotonic() + wait
     while time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
-        if not request.exists() and _reads(settings, table) != before:
+        if not request.exists() and (now := _reads(settings, table)) is not None and now != before:
             return _say(table, None, as_json=as_json, status=0)
     return _say(table, _problem(settings, table, taken=not request.exists()), as_json=as_json, status=1)
 
