@@ -7,12 +7,14 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import duckdb
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warehouse.events import compaction, landing
+from warehouse.events.compaction import Compaction
 from warehouse.events.entries import Entry, Landed, Rejected, row_of
 from warehouse.events.landing import Landing
 from warehouse.events.redis_source import id_of, position_of
@@ -219,6 +221,44 @@ def test_small_files_of_a_day_are_joined_and_no_row_changes(tmp_path: Path, monk
     assert len(lake.events.file_uris()) == 2
     assert in_lake(tmp_path) == ids(*range(1, 7))
     assert open_landing(tmp_path).position("p") == 6
+
+
+def test_files_that_do_not_fit_into_one_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two files of four fifths of the size would be chosen again at each call, and nothing else would ever be done."""
+    lake = open_landing(tmp_path)
+    for number in range(1, 7):
+        lake.land([entry(number)])
+    size = min(pa.table(lake.events.get_add_actions())["size_bytes"].to_pylist())
+    monkeypatch.setattr(compaction, "FILES", 4)
+    monkeypatch.setattr(compaction, "TIERS", (size * 5 // 4,))
+    upkeep = Compaction(lake.events, 24)
+
+    assert upkeep.run_next() is False
+    assert len(lake.events.file_uris()) == 6
+
+    monkeypatch.setattr(compaction, "TIERS", (size * 5 // 4, size * 5 // 2))
+    assert [upkeep.run_next() for _ in range(3)] == [True, False, False]
+    assert len(lake.events.file_uris()) == 3
+    assert in_lake(tmp_path) == ids(*range(1, 7))
+
+
+def test_old_files_are_deleted_although_there_is_something_to_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "FILES", 2)
+    monkeypatch.setattr(compaction, "_FORGET_SECONDS", 0.0)
+    lake = open_landing(tmp_path)
+    upkeep = Compaction(lake.events, 0)
+    for number in range(1, 4):
+        lake.land([entry(number)])
+    lake.events.optimize.compact()
+    for number in range(4, 7):
+        lake.land([entry(number)])
+
+    upkeep.run_next()
+
+    assert len(list(Path(events_uri(tmp_path)).rglob("*.parquet"))) == 4
+    assert in_lake(tmp_path) == ids(*range(1, 7))
 
 
 def test_python_and_duckdb_hash_an_id_to_the_same_number() -> None:
