@@ -121,6 +121,7 @@ def test_a_stream_that_dies_is_awaited_and_one_that_forgot_everything_is_read_fr
     lab: EventsLab, server: RedisHarness
 ) -> None:
     lab.start_thread()
+    lab.send(1, eventId="no UUID")
     sent = lab.send(5)
     lab.wait(lambda: len(lab.landed()) == 5)
     server.kill9()
@@ -131,9 +132,12 @@ def test_a_stream_that_dies_is_awaited_and_one_that_forgot_everything_is_read_fr
     server.flush()
     with lab.client() as client:  # an entry with an old id: the clock of the new server runs behind
         fields = {"eventId": "01890000-0000-7000-8000-000000000009", "type": "search", "query": "old clock"}
-        client.xadd(STREAM, {**fields, "receivedAt": datetime.now(UTC).isoformat()}, id="1000-0")
+        client.xadd(STREAM, {"type": "stare"}, id="1000-0")
+        # Of so many entries in one millisecond that their numbers do not fit.
+        client.xadd(STREAM, {**fields, "receivedAt": datetime.now(UTC).isoformat()}, id="1000-1048576")
 
     lab.wait(lambda: len(lab.landed()) == 6)
+    lab.wait(lambda: lab.status()["rejected"] == 2)
 
     assert lab.landed() == sorted([*sent, fields["eventId"]])
     lab.wait(lambda: lab.status()["state"] == "streaming" and lab.status()["lagSeconds"] == 0.0)

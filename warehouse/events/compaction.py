@@ -14,8 +14,8 @@ from warehouse.lake.commit import sync_since
 from warehouse.lake.fold import forget
 
 MIB = 1024 * 1024
-# Files of a day below half a tier's size are joined when there are more than FILES of them. Any two of them fit into one,
-# so each run leaves fewer; two of more than half a tier might not, and would be chosen again at every run.
+# Files of a day below half a tier's size are joined when there are more than FILES of them. Any two of them fit into
+# one, so each run leaves fewer; two of more than half a tier might not, and would be chosen again at every run.
 TIERS = (MIB, 16 * MIB, 256 * MIB)
 FILES = 24
 _FORGET_SECONDS = 3600.0

@@ -21,7 +21,10 @@ class Rejected(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as the stream holds it. Positions of a partition only grow; `sent_at` is the stream's own time."""
+    """One entry as the stream holds it. Positions of a partition never fall; `sent_at` is the stream's own time.
+
+    Entries may share a position: then no later one does, and reading on after it repeats them.
+    """
 
     partition: str
     position: int
@@ -40,8 +43,11 @@ class Source(Protocol):
     Each method raises `SourceUnavailable` while the stream does not answer.
     """
 
-    def open(self, landed: "Positions") -> None:
-        """Continue after the position that the lake has of each partition."""
+    def open(self, landed: "Positions") -> Sequence[str]:
+        """Continue after the position that the lake has of each partition.
+
+        Returns the partitions that do not reach it any more: they are read from their beginning.
+        """
 
     def read(self, limit: int, wait_seconds: float) -> list[Entry]:
         """The next entries, at most `limit`; none when nothing arrived in `wait_seconds`."""
@@ -77,6 +83,9 @@ class Target(Protocol):
     def land(self, entries: Sequence[Entry]) -> Landed:
         """Take a batch, in the order of the stream."""
 
+    def restart(self, partition: str) -> None:
+        """The partition began anew: its positions are not those of entries seen before."""
+
     def tidy(self) -> None:
         """Do one piece of other work while nothing is due."""
 
@@ -89,6 +98,14 @@ class Positions(Protocol):
 
 class SourceUnavailable(RuntimeError):
     """The stream does not answer; the message says why."""
+
+
+def moment(milliseconds: int) -> datetime:
+    """A time of the stream; now where it is none that a calendar has."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.now(UTC)
 
 
 def reached_by(entries: Sequence[Entry]) -> dict[str, int]:

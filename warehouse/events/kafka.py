@@ -5,12 +5,11 @@ sync. Each stage may repeat itself after a crash; an event still lands once, by 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from warehouse.events.entries import Entry, Landed, Positions, SourceUnavailable, reached_by
+from warehouse.events.entries import Entry, Landed, Positions, SourceUnavailable, moment, reached_by
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
@@ -18,6 +17,8 @@ GROUP = "souk-lake"
 _SECONDS = 10.0
 # What identifies the visitor of an event: entries with the same one keep their order.
 _KEYS = (b"sessionKey", b"userId", b"eventId")
+# Of an entry that is too large for the topic, so many characters are kept.
+_KEPT_CHARACTERS = 1_000
 
 
 class KafkaSource:
@@ -39,16 +40,18 @@ class KafkaSource:
             }
         )
 
-    def open(self, landed: Positions) -> None:
+    def open(self, landed: Positions) -> list[str]:
         """A partition that ends before the lake's position was made anew: it is read from its beginning, and the ids
         tell what is new. One that begins after it has lost entries: that is an error in the log, and it goes on."""
+        anew: list[str] = []
         try:
             described = self._consumer.list_topics(self._topic, timeout=_SECONDS).topics[self._topic]
             if not described.partitions:
                 raise SourceUnavailable(f"Kafka: topic {self._topic}: {described.error or 'has no partition'}")
-            self._consumer.assign([self._begin(number, landed) for number in sorted(described.partitions)])
+            self._consumer.assign([self._begin(number, landed, anew) for number in sorted(described.partitions)])
         except KafkaException as error:
             raise _unavailable(error) from error
+        return anew
 
     def read(self, limit: int, wait_seconds: float) -> list[Entry]:
         try:
@@ -74,11 +77,12 @@ class KafkaSource:
     def close(self) -> None:
         self._consumer.close()
 
-    def _begin(self, number: int, landed: Positions) -> TopicPartition:
+    def _begin(self, number: int, landed: Positions, anew: list[str]) -> TopicPartition:
         low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=_SECONDS)
         position = landed(_name(self._topic, number))
         if position > high:
             log.warning("the partition ends before the lake's position", partition=number, at=position, end=high)
+            anew.append(_name(self._topic, number))
             position = low
         elif position < low:
             if position:
@@ -106,30 +110,69 @@ class KafkaTarget:
         """Of an earlier process nothing is known: what the stream still has is sent again, and lands once."""
         return self._reached.get(partition, 0)
 
+    def restart(self, partition: str) -> None:
+        """What the topic has of it stays there: the ids tell what is new."""
+        self._reached.pop(partition, None)
+
     def tidy(self) -> None:
         """Nothing to do: the cluster keeps house itself."""
 
     def land(self, entries: Sequence[Entry]) -> Landed:
-        """Raises SourceUnavailable when the cluster does not take all of them."""
+        """Raises SourceUnavailable when the cluster does not take all of them.
+
+        Instead of an entry that is larger than the topic allows, a message goes on that says so: it is no event, so the
+        lake sets it aside.
+        """
+        large = self._send([(entry, entry.as_json()) for entry in entries])
+        if large:
+            log.error("entries are too large for the topic", entries=[entry.entry_id for entry, _ in large])
+            self._send([(entry, _too_large(entry, text)) for entry, text in large])
+        self._reached |= reached_by(entries)
+        return Landed(rows=len(entries) - len(large), rejected=len(large), reached=reached_by(entries))
+
+    def _send(self, messages: Sequence[tuple[Entry, str]]) -> list[tuple[Entry, str]]:
+        """Returns those that are too large."""
+        large: list[tuple[Entry, str]] = []
         failed: list[str] = []
 
-        def told(error: object, _message: Message) -> None:
-            if error is not None:
+        def failed_with(error: KafkaError, entry: Entry, text: str) -> None:
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                large.append((entry, text))
+            else:
                 failed.append(str(error))
 
-        for entry in entries:
-            key = next((entry.fields[name] for name in _KEYS if name in entry.fields), None)
+        for entry, text in messages:
+
+            def told(error: KafkaError | None, _message: Message, entry: Entry = entry, text: str = text) -> None:
+                if error is not None:
+                    failed_with(error, entry, text)
+
             try:
-                self._producer.produce(self._topic, entry.as_json().encode(), key, on_delivery=told)
-            except BufferError:
-                self._producer.flush(_SECONDS)
-                self._producer.produce(self._topic, entry.as_json().encode(), key, on_delivery=told)
+                self._produce(entry, text, told)
+            except KafkaException as error:
+                failed_with(error.args[0], entry, text)
         if left := self._producer.flush(_SECONDS):
             failed.append(f"{left} entries were not confirmed in time")
         if failed:
             raise SourceUnavailable(f"Kafka: {failed[0]}")
-        self._reached |= reached_by(entries)
-        return Landed(rows=len(entries), reached=reached_by(entries))
+        return large
+
+    def _produce(self, entry: Entry, text: str, told: Callable[[KafkaError | None, Message], None]) -> None:
+        key = next((entry.fields[name] for name in _KEYS if name in entry.fields), None)
+        try:
+            self._producer.produce(self._topic, text.encode(), key, on_delivery=told)
+        except BufferError:
+            self._producer.flush(_SECONDS)
+            try:
+                self._producer.produce(self._topic, text.encode(), key, on_delivery=told)
+            except BufferError as error:
+                raise SourceUnavailable(f"Kafka: {error}") from error
+
+
+def _too_large(entry: Entry, text: str) -> str:
+    """What is sent instead of an entry; it has nothing of an event."""
+    found = {"tooLarge": str(len(text)), "entry": f"{entry.partition} {entry.entry_id}"}
+    return json.dumps({**found, "begin": text[:_KEPT_CHARACTERS]})
 
 
 def _entry(message: Message) -> Entry:
@@ -141,11 +184,12 @@ def _entry(message: Message) -> Entry:
     try:
         found = json.loads(value)
         fields = {name.encode(): text.encode() for name, text in found.items()}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         fields = {b"value": bytes(value)}
     _, milliseconds = message.timestamp()
-    sent = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return Entry(_name(str(message.topic()), partition), offset + 1, f"{partition}/{offset}", sent, fields)
+    return Entry(
+        _name(str(message.topic()), partition), offset + 1, f"{partition}/{offset}", moment(milliseconds), fields
+    )
 
 
 def _name(topic: str, number: int) -> str:

@@ -18,8 +18,9 @@ from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
 from warehouse.failpoints import hit
 from warehouse.lake.behaviour import DAY, EVENTS, REJECTED, ensure_events, ensure_rejected, events_sql
 from warehouse.lake.behaviour import files_received_since as recent_files
+from warehouse.lake.catalog import data_files
 from warehouse.lake.commit import sync_commits
-from warehouse.lake.read import connect
+from warehouse.lake.read import connect, literal
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
@@ -42,7 +43,7 @@ class Landing:
         self.events = ensure_events(lake)
         self.rejected = ensure_rejected(lake)
         self._horizon, self._now = horizon, now
-        self._compaction = Compaction(self.events, retention_hours)
+        self._upkeep = [Compaction(table, retention_hours) for table in (self.events, self.rejected)]
         self._seen = SeenIds(horizon)
         self._remember()
 
@@ -71,9 +72,14 @@ class Landing:
         self._seen.expire(now.date())
         return done
 
+    def restart(self, partition: str) -> None:
+        """Entries that are rejected from now on are new ones, also at positions that were reached before."""
+        if _position(self.rejected, partition):
+            _commit(self.rejected, REJECTED.empty_table(), {partition: 0})
+
     def tidy(self) -> None:
-        """Join a day's small files, or delete old ones."""
-        self._compaction.run_next()
+        """Join small files, or delete old ones, of one table."""
+        any(upkeep.run_next() for upkeep in self._upkeep)
 
     def _sort(self, entries: Sequence[Entry], now: datetime) -> tuple[list[Row], list[tuple[Entry, str]]]:
         rows: list[Row] = []
@@ -113,7 +119,7 @@ class Landing:
 
     def _reject(self, refused: list[tuple[Entry, str]], now: datetime, done: Landed) -> None:
         """Set entries aside, each once: their table has positions of its own."""
-        fresh = [(entry, why) for entry, why in refused if entry.position > _position(self.rejected, entry.partition)]
+        fresh = self._not_set_aside(refused)
         done.rejected = len(fresh)
         if not fresh:
             return
@@ -130,6 +136,27 @@ class Landing:
         reached = reached_by([entry for entry, _ in fresh])
         _commit(self.rejected, pa.Table.from_pylist(rows, schema=REJECTED), reached)
         log.warning("entries of the behaviour stream are no events", reasons=dict(Counter(why for _, why in fresh)))
+
+    def _not_set_aside(self, refused: list[tuple[Entry, str]]) -> list[tuple[Entry, str]]:
+        reached = {entry.partition: _position(self.rejected, entry.partition) for entry, _ in refused}
+        known: set[Id] = set()
+        if any(entry.position == reached[entry.partition] for entry, _ in refused):
+            known = self._rejected_ids()
+        return [
+            (entry, why) for entry, why in refused
+            if entry.position > (at := reached[entry.partition])
+            or (entry.position == at and (entry.partition, entry.entry_id) not in known)
+        ]  # fmt: skip
+
+    def _rejected_ids(self) -> set[Id]:
+        """(partition, entry id) of the entries that are set aside."""
+        files = data_files(self.rejected)
+        if not files:
+            return set()
+        listed = ", ".join(map(literal, files))
+        with connect() as con:
+            rows = con.execute(f"SELECT partition, entry_id FROM read_parquet([{listed}])").fetchall()
+        return {(str(partition), str(entry)) for partition, entry in rows}
 
     def _remember(self) -> None:
         with connect(self.events.table_uri) as con:

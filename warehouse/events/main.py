@@ -29,6 +29,7 @@ from warehouse.stop import Stop
 log = get_logger(__name__)
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _READ_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 _LAKE_ERRORS = (DeltaError, duckdb.Error, pa.ArrowException, OSError)
 
 
@@ -118,13 +119,17 @@ class Consumer:
 
     def run(self, stop: Stop) -> None:
         """Raises SourceUnavailable or an error of the lake; what was not landed is read again by the next one."""
-        self._source.open(self._target.position)
+        for partition in self._source.open(self._target.position):
+            self._target.restart(partition)
+        looked_at = -_LOOK_SECONDS
         while not stop.asked:
             self._fill()
-            self._report()
             if self._due():
                 self._land()
-            else:
+                self._report()
+            elif time.monotonic() - looked_at >= _LOOK_SECONDS:
+                looked_at = time.monotonic()
+                self._report()
                 self._target.tidy()
         self._land()
 

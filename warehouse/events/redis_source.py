@@ -1,13 +1,13 @@
 """The shop's Redis stream as a source: one partition, positions are its entry ids."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 import redis
 from redis.exceptions import RedisError, ResponseError
 
-from warehouse.events.entries import Entry, Positions, SourceUnavailable
+from warehouse.events.entries import Entry, Positions, SourceUnavailable, moment
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
@@ -17,6 +17,8 @@ STREAM = "souk:events:behaviour"
 LANDED = "souk:events:behaviour:landed"
 # An entry id is milliseconds and a number within them; both fit into one Delta transaction number.
 _SEQUENCE_BITS = 20
+_LAST_NUMBER = (1 << _SEQUENCE_BITS) - 1
+_LAST_TIME = (1 << 63 - _SEQUENCE_BITS) - 1
 Answer = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
 
 
@@ -27,19 +29,20 @@ class RedisSource:
         self._client: redis.Redis = redis.Redis.from_url(url, socket_timeout=10.0, socket_connect_timeout=2.0)
         self._last = "0-0"
 
-    def open(self, landed: Positions) -> None:
+    def open(self, landed: Positions) -> list[str]:
         """A stream that ends before the lake's position was emptied or restored: it is read from its beginning, and
         the ids tell what is new."""
-        position = landed(STREAM)
+        position, anew = landed(STREAM), list[str]()
         try:
             newest = position_of(self._newest_id())
             if position > newest:
                 log.warning("the stream ends before the lake's position, it is read from its beginning", at=newest)
-                position = 0
+                position, anew = 0, [STREAM]
             self._last = id_of(position)
             self._client.set(LANDED, self._last)
         except RedisError as error:
             raise _unavailable(error) from error
+        return anew
 
     def read(self, limit: int, wait_seconds: float) -> list[Entry]:
         try:
@@ -83,21 +86,25 @@ class RedisSource:
 
 
 def position_of(entry_id: str) -> int:
-    """An entry id as one number in the same order. Raises OverflowError when it does not fit."""
-    moment, _, number = entry_id.partition("-")
-    if int(number) >> _SEQUENCE_BITS or int(moment) >> (63 - _SEQUENCE_BITS):
-        raise OverflowError(f"entry id {entry_id} is no time in milliseconds with a small number")
-    return int(moment) << _SEQUENCE_BITS | int(number)
+    """An entry id as one number in the same order.
+
+    Redis numbers on within one millisecond while its clock is behind the last entry. Ids beyond the last number that
+    fits have the position of that number: after a restart they are read again, and their ids tell that they landed.
+    """
+    time, _, number = entry_id.partition("-")
+    if int(time) > _LAST_TIME:
+        return _LAST_TIME << _SEQUENCE_BITS | _LAST_NUMBER
+    return int(time) << _SEQUENCE_BITS | min(int(number), _LAST_NUMBER)
 
 
 def sent_at(entry_id: bytes) -> datetime:
     """When Redis took the entry."""
-    return datetime.fromtimestamp(int(entry_id.partition(b"-")[0]) / 1000, UTC)
+    return moment(int(entry_id.partition(b"-")[0]))
 
 
 def id_of(position: int) -> str:
     """The entry id of a position."""
-    return f"{position >> _SEQUENCE_BITS}-{position & ((1 << _SEQUENCE_BITS) - 1)}"
+    return f"{position >> _SEQUENCE_BITS}-{position & _LAST_NUMBER}"
 
 
 def _unavailable(error: RedisError) -> SourceUnavailable:

@@ -84,10 +84,11 @@ def test_repeats_in_the_topic_and_messages_that_are_no_events(lab: EventsLab, cl
     sent = cluster.send(first, second, first)
     cluster.producer.produce(TOPIC, b"\xff\x00")
     cluster.producer.produce(TOPIC, b"[1]")
+    cluster.producer.produce(TOPIC, b"[" * 200_000)
     cluster.producer.flush(10)
 
     lab.start_thread(SOUK_KAFKA_BROKERS=cluster.brokers, SOUK_KAFKA_TOPIC=TOPIC)
-    lab.wait(lambda: lab.status()["rejected"] == 2 if (lab.home / "run" / "events-status.json").exists() else False)
+    lab.wait(lambda: lab.status()["rejected"] == 3 if (lab.home / "run" / "events-status.json").exists() else False)
 
     assert lab.landed() == sorted(set(sent))
     assert lab.landed("query") == ["l\u00e4mp\u2028"] * 2
@@ -123,7 +124,7 @@ def test_a_partition_that_was_made_anew_is_read_from_its_beginning(cluster: Clus
     cluster.producer.flush(10)
     source = KafkaSource(cluster.brokers, topic)
 
-    source.open(lambda partition: 1_000)
+    assert source.open(lambda partition: 1_000) == [f"kafka:{topic}/{number}" for number in range(4)]
 
     deadline = time.monotonic() + 20
     found = source.read(10, 1.0)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,7 +18,7 @@ from warehouse.events import compaction, landing
 from warehouse.events.compaction import Compaction
 from warehouse.events.entries import Entry, Landed, Rejected, row_of
 from warehouse.events.landing import Landing
-from warehouse.events.redis_source import id_of, position_of
+from warehouse.events.redis_source import id_of, position_of, sent_at
 from warehouse.events.seen import HASH_SQL, SeenIds, hash_of
 from warehouse.lake.behaviour import attach_events, events_uri, rejected_uri
 from warehouse.lake.read import connect
@@ -197,6 +198,60 @@ def test_a_rejected_entry_is_kept_once_with_its_reason_and_bytes(tmp_path: Path)
     assert json.loads(found[0][2]) == {"type": "view", "query": "\\xff\x00"}
 
 
+def rejected(lake: Path) -> list[str]:
+    found = duckdb.sql(f"SELECT entry_id FROM '{rejected_uri(lake)}/*.parquet' ORDER BY 1").fetchall()
+    return [str(row[0]) for row in found]
+
+
+def test_a_stream_that_begins_anew_has_its_rejected_entries_kept(tmp_path: Path) -> None:
+    lake = open_landing(tmp_path)
+    lake.land([entry(5, eventId="x"), entry(6)])
+    assert lake.land([entry(2, eventId="x")]).rejected == 0, "the position of the old stream holds"
+
+    lake.restart("p")
+    lake.restart("another")
+
+    lake = open_landing(tmp_path)
+    assert lake.land([entry(2, eventId="x"), entry(3)]).rejected == 1
+    assert lake.position("p") == 3
+    assert rejected(tmp_path) == ["2-0", "5-0"]
+
+
+def test_entries_that_share_a_position_are_rejected_once_each(tmp_path: Path) -> None:
+    """After the last number of a millisecond entries have one position."""
+    first, second, third = (
+        Entry("p", 7, f"1-{number}", NOW, {b"type": b"stare"}) for number in (1048575, 1048576, 1048577)
+    )
+    assert open_landing(tmp_path).land([first, second]).rejected == 2
+    lake = open_landing(tmp_path)
+    assert lake.land([first, second, third]).rejected == 1
+    assert lake.land([first, second, third]).rejected == 0
+    assert rejected(tmp_path) == ["1-1048575", "1-1048576", "1-1048577"]
+
+
+def test_events_that_share_a_position_land_once_each(tmp_path: Path) -> None:
+    def same_place(number: int) -> Entry:
+        return replace(entry(number), position=7)
+
+    lake = open_landing(tmp_path)
+    lake.land([same_place(1), same_place(2)])
+
+    assert lake.land([same_place(2), same_place(3)]) == Landed(rows=1, duplicates=1, reached={"p": 7})
+    assert in_lake(tmp_path) == ids(1, 2, 3)
+
+
+def test_the_files_of_rejected_entries_are_joined_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "FILES", 2)
+    lake = open_landing(tmp_path)
+    for number in range(1, 5):
+        lake.land([entry(number, eventId="x")])
+
+    lake.tidy()
+
+    assert len(lake.rejected.file_uris()) == 1
+    assert open_landing(tmp_path).land([entry(4, eventId="x"), entry(5, eventId="x")]).rejected == 1
+
+
 def test_every_kind_of_line_break_lands(tmp_path: Path) -> None:
     """A Delta log entry holds the smallest and the largest text of a file as it is."""
     words = [f"desk{mark}lamp" for mark in "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\U0001f6cb"]
@@ -296,3 +351,17 @@ def test_ids_are_forgotten_after_the_horizon_and_not_before() -> None:
 def test_entry_ids_are_numbers_in_the_same_order(name: str) -> None:
     assert id_of(position_of(name)) == name
     assert position_of("1764150000000-1048575") < position_of("1764150000001-0")
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("1764150000000-1048576", "1764150000000-1048575"),
+        ("1764150000000-18446744073709551615", "1764150000000-1048575"),
+        ("18446744073709551615-18446744073709551615", "8796093022207-1048575"),
+    ],
+)
+def test_an_entry_id_beyond_the_last_number_has_the_last_position_and_is_read_again(name: str, last: str) -> None:
+    """A clock that was set back makes Redis number on within one millisecond."""
+    assert id_of(position_of(name)) == last
+    assert sent_at(name.encode()).tzinfo is UTC
