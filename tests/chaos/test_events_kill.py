@@ -14,9 +14,10 @@ from tests.harness.api import running_api
 from tests.harness.buying import Worker
 from tests.harness.events import EventsLab
 from tests.harness.redis import RedisHarness
-from warehouse.events.main import AnotherConsumer, serve
+from warehouse.events.main import serve
 from warehouse.events.redis_source import STREAM
 from warehouse.failpoints import POINTS as ALL
+from warehouse.running import AnotherConsumer
 from warehouse.stop import Stop
 
 # The first goes with every run, the others with the long one.

@@ -3,10 +3,11 @@
 import sys
 
 from warehouse import failpoints
-from warehouse.cdc.main import AnotherConsumer, serve
+from warehouse.cdc.main import serve
 from warehouse.environment import InvalidSettings
 from warehouse.imports import leave_out
 from warehouse.logs import configure
+from warehouse.running import AnotherConsumer
 from warehouse.settings import WarehouseSettings
 from warehouse.stop import stop_on_signals
 

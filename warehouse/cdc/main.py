@@ -1,9 +1,5 @@
 """The process: one lock, sessions one after another until it is told to stop, and a status file kept up to date."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import duckdb
 import psycopg
 from deltalake.exceptions import DeltaError
@@ -19,15 +15,12 @@ from warehouse.cdc.status import StatusFile
 from warehouse.contract import ContractError
 from warehouse.lake.watermark import LakeStateError
 from warehouse.logs import get_logger
+from warehouse.running import only_consumer
 from warehouse.settings import WarehouseSettings
 from warehouse.stop import Stop
 
 log = get_logger(__name__)
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-
-
-class AnotherConsumer(RuntimeError):
-    """The lake is being written by another process."""
 
 
 def serve(settings: WarehouseSettings, stop: Stop) -> int:
@@ -38,7 +31,7 @@ def serve(settings: WarehouseSettings, stop: Stop) -> int:
     lsn = attempt = 0
     status = StatusFile(settings.status_path)
     backoff, suspects, lag = Backoff(settings.cdc_heal_seconds), Suspects(), Lag()
-    with lake_lock(settings), status.beating():
+    with only_consumer(settings.home / "run" / "cdc.lock", "write a lake"), status.beating():
         while not stop.asked:
             for name in requested(settings.mend_path):
                 suspects.try_again(name)
@@ -67,16 +60,3 @@ def serve(settings: WarehouseSettings, stop: Stop) -> int:
             lsn = session.lsn
     status.report(state="stopped", lsn=lsn, stopped={})
     return 0
-
-
-@contextmanager
-def lake_lock(settings: WarehouseSettings) -> Iterator[None]:
-    """Held until the process ends, also when it is killed; raises AnotherConsumer."""
-    path = settings.home / "run" / "cdc.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AnotherConsumer(f"another process holds {path}: only one may write a lake") from error
-        yield

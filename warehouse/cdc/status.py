@@ -1,35 +1,26 @@
-"""The status of the running process for other programs: one small JSON file, replaced atomically."""
+"""The status of change data capture for other programs."""
 
-import json
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from warehouse.files import replace_file
 from warehouse.lake.lsn import format_lsn
+from warehouse.running import RenewedFile
 
 _BEAT_SECONDS = 0.5
-# A snapshot, a large batch or a fold may delay a report; a process that has not reported for this long is stuck.
+# A snapshot, a large batch or a base rewrite may delay a report; a process that has not reported for this long is
+# stuck, and its file grows old.
 _SILENCE_SECONDS = 900.0
 
 
-class StatusFile:
-    """The status file of one process.
-
-    Between reports a thread renews the time and the measurements in it: a long operation does not look like a dead
-    process, and a lag grows while nothing else happens.
-    """
+class StatusFile(RenewedFile):
+    """The status file of one process, renewed with its measurements every half second."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
+        super().__init__(path, _BEAT_SECONDS)
         self._document: dict[str, object] = {}
         self._measured: Callable[[], Mapping[str, object]] = dict
-        self._reported_at = self._written_at = 0.0
+        self._reported_at = 0.0
 
     def report(
         self,
@@ -48,7 +39,6 @@ class StatusFile:
         with self._lock:
             before = {**self._document, "lsn": None}
             self._document = {
-                "pid": os.getpid(),
                 "state": state,
                 "lsn": format_lsn(lsn),
                 "lagBytes": None,
@@ -62,27 +52,7 @@ class StatusFile:
             if {**self._document, "lsn": None} != before or self._reported_at - self._written_at > 2 * _BEAT_SECONDS:
                 self._write()
 
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Renew the time every second while the block runs."""
-        ended = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(ended,), name="cdc-heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-    def _beat(self, ended: threading.Event) -> None:
-        while not ended.wait(_BEAT_SECONDS):
-            with self._lock:
-                if self._document and time.monotonic() - self._reported_at < _SILENCE_SECONDS:
-                    with suppress(OSError):  # a full disk must not end the thread: it has space again later
-                        self._write()
-
-    def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        document = self._document | dict(self._measured()) | {"updatedAt": datetime.now(UTC).isoformat()}
-        replace_file(self._path, json.dumps(document), durable=False)
-        self._written_at = time.monotonic()
+    def _content(self) -> Mapping[str, object] | None:
+        if not self._document or time.monotonic() - self._reported_at >= _SILENCE_SECONDS:
+            return None
+        return self._document | dict(self._measured())

@@ -4,8 +4,9 @@ import sys
 
 from warehouse import failpoints
 from warehouse.environment import InvalidSettings
-from warehouse.events.main import AnotherConsumer, serve
+from warehouse.events.main import serve
 from warehouse.logs import configure
+from warehouse.running import AnotherConsumer
 from warehouse.settings import EventSettings
 from warehouse.stop import stop_on_signals
 

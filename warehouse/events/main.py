@@ -5,11 +5,10 @@ On one machine there is one stage, from the shop's Redis to the lake. With Kafka
 topic to the lake.
 """
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +22,7 @@ from warehouse.events.redis_source import RedisSource
 from warehouse.events.status import EventsStatus
 from warehouse.failpoints import hit
 from warehouse.logs import get_logger
+from warehouse.running import only_consumer
 from warehouse.settings import EventSettings
 from warehouse.stop import Stop
 
@@ -31,10 +31,6 @@ _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _READ_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _LAKE_ERRORS = (DeltaError, duckdb.Error, pa.ArrowException, OSError)
-
-
-class AnotherConsumer(RuntimeError):
-    """The events are being landed by another process."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def run_stage(stage: Stage, settings: EventSettings, stop: Stop) -> None:
     status = EventsStatus(settings.home / "run" / f"{stage.name}-status.json")
     target: Target | None = None
     failures = 0
-    with only_consumer(settings, stage.name), status.beating():
+    with only_consumer(settings.home / "run" / f"{stage.name}.lock", "land events"), status.beating():
         status.report("starting", behind_since=datetime.now(UTC))
         while not stop.asked:
             began = time.monotonic()
@@ -162,16 +158,3 @@ class Consumer:
     def _oldest(self) -> datetime | None:
         """When the oldest entry that waits in memory was sent; the stream's own time, not a client's."""
         return min((entry.sent_at for entry in self._batch), default=None)
-
-
-@contextmanager
-def only_consumer(settings: EventSettings, name: str) -> Iterator[None]:
-    """Held until the process ends, also when it is killed. Raises AnotherConsumer."""
-    path = settings.home / "run" / f"{name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AnotherConsumer(f"another process holds {path}: only one may land events") from error
-        yield

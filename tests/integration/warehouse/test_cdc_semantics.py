@@ -11,8 +11,9 @@ import pytest
 
 from tests.harness.cdc import CdcLab, column, lab_contract
 from tests.harness.postgres import PostgresHarness, running_postgres
-from warehouse.cdc.main import AnotherConsumer, serve
+from warehouse.cdc.main import serve
 from warehouse.lake.read import read_changes, read_current
+from warehouse.running import AnotherConsumer
 from warehouse.settings import WarehouseSettings
 from warehouse.stop import Stop
 from warehouse.verify import main as verify_main
