@@ -41,10 +41,12 @@ def publish_marts(state: duckdb.DuckDBPyConnection, plan: Plan, published: Path)
     """
     fresh, folder = published.with_name(f".{published.name}.part"), published.parent / BASE
     published.parent.mkdir(parents=True, exist_ok=True)
+    fresh.with_name(f"{fresh.name}.wal").unlink(missing_ok=True)  # of a publication that was killed
     bases = _change_copy(state, plan, published, fresh)
     if bases is None:
         fresh.unlink(missing_ok=True)
-        with _attached(state, fresh), _transaction(state):
+        _attach(state, fresh)
+        with _using(state), _transaction(state):
             bases = _create(state, plan, folder)
     fresh.chmod(0o444)
     move_into_place(fresh, published)
@@ -52,10 +54,14 @@ def publish_marts(state: duckdb.DuckDBPyConnection, plan: Plan, published: Path)
         _clean_base(folder, bases)
 
 
-@contextmanager
-def _attached(state: duckdb.DuckDBPyConnection, fresh: Path) -> Iterator[None]:
+def _attach(state: duckdb.DuckDBPyConnection, fresh: Path) -> None:
     state.execute(f"ATTACH {literal(str(fresh))} AS {_FILE} (STORAGE_VERSION '{_STORAGE}')")
-    state.execute(f"USE {_FILE}")  # views name their tables without a catalog
+
+
+@contextmanager
+def _using(state: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Names without a catalog are the attached file's, as in its views; then it is detached."""
+    state.execute(f"USE {_FILE}")
     try:
         yield
     finally:
@@ -85,7 +91,11 @@ def _change_copy(state: duckdb.DuckDBPyConnection, plan: Plan, published: Path, 
         return None
     fresh.unlink(missing_ok=True)
     shutil.copyfile(published, fresh)
-    with _attached(state, fresh):
+    try:
+        _attach(state, fresh)
+    except duckdb.Error:  # damaged: it is made anew
+        return None
+    with _using(state):
         number = _number(state)
         if number is None:
             return None

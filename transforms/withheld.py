@@ -53,11 +53,11 @@ def known_since(published: Path) -> dict[tuple[str, str], datetime]:
     """(kind, key) -> when it was withheld first, from the marts that are published now."""
     if not published.exists():
         return {}
-    with connect(published, read_only=True) as con:
-        try:
+    try:
+        with connect(published, read_only=True) as con:
             found = con.execute("SELECT kind, key, min(since) FROM mart_withheld GROUP BY ALL").fetchall()
-        except duckdb.CatalogException:  # the marts of an earlier release
-            return {}
+    except duckdb.Error:  # the marts of an earlier release, or a damaged file, which a build replaces
+        return {}
     return {(str(kind), str(key)): since for kind, key, since in found}
 
 

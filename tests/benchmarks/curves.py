@@ -144,6 +144,16 @@ def _by_engine(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: fields
     }
 
 
+def _by_history(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: fields of a result line
+    """Processor time of one refresh and of one full build, one point per size of the history."""
+    sizes = [line for name, line in lines.items() if name.startswith("one refresh against a full build")]
+    return {
+        title: [(_ORDERS[line["history"]], line[field]) for line in sizes]
+        for title, field in (("refresh", "ours"), ("full build", "limit"))
+    }
+
+
+_ORDERS = {"30k": 3e4, "300k": 3e5, "3M": 3e6}
 _IMAGES = ROOT / "docs" / "images"
 CURVES: tuple[Curve, ...] = (
     Curve(
@@ -161,5 +171,13 @@ CURVES: tuple[Curve, ...] = (
         Axis("order lines", log=True),
         Axis("CPU s", log=True),
         _by_engine,
+    ),
+    Curve(
+        _IMAGES / "fresh-growth.svg",
+        "fresh",
+        "Marts: one refresh and one full build as the history grows",
+        Axis("orders in the history", log=True),
+        Axis("CPU s", log=True),
+        _by_history,
     ),
 )

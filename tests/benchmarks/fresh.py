@@ -115,7 +115,7 @@ def running(module: str, environment: dict[str, str]) -> Iterator[psutil.Process
         process.wait(60)
 
 
-def wait_for_lake(settings: TransformSettings, process: psutil.Process, seconds: float = 500.0) -> None:
+def wait_for_lake(settings: TransformSettings, process: psutil.Process, seconds: float = 1_500.0) -> None:
     """Until the first snapshot is complete."""
     ends = time.monotonic() + seconds
     while latest_watermark(settings.lake_uri) is None:

@@ -158,9 +158,12 @@ def _lsn(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def published_watermark(path: Path) -> str | None:
-    """The LSN of the published marts as text; None before the first build."""
+    """The LSN of the published marts as text; None before the first build, and when the file is damaged."""
     if not path.exists():
         return None
-    with connect(path, read_only=True, threads=1) as con:
-        row = con.execute(f"SELECT lsn_text FROM {MARTS}.{WATERMARK}").fetchone()
+    try:
+        with connect(path, read_only=True, threads=1) as con:
+            row = con.execute(f"SELECT lsn_text FROM {MARTS}.{WATERMARK}").fetchone()
+    except duckdb.Error:
+        return None
     return str(row[0]) if row else None

@@ -271,6 +271,26 @@ def test_a_refresh_that_ended_before_it_was_published_is_published_by_the_next(
     assert _unlike_state(settings_) == {}
 
 
+def test_a_published_file_that_is_damaged_or_of_another_state_is_made_anew(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings_ = transform_settings(tmp_path)
+    changes = RandomChanges(history.shop, random.Random(5), history.mark.commit_ts)
+    for spoil in ("damage", "another state"):
+        if spoil == "damage":
+            settings_.marts_path.unlink()
+            settings_.marts_path.write_bytes(b"half a file")
+        else:
+            with connect(settings_.state_path) as con:
+                con.execute("UPDATE refresh.state SET id = 'another'")
+        changes.make("order")
+        history.commit()
+
+        assert refresh(settings_).published
+        assert published_watermark(settings_.marts_path) == format_lsn(history.mark.lsn)
+        assert _unlike_state(settings_) == {}
+
+
 def test_the_process_says_what_it_waits_for_what_fails_and_that_it_follows(
     history: LakeHistory, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
