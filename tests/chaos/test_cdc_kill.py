@@ -44,7 +44,10 @@ STREAM_POINTS = (
     "cdc.append_mid",
     "cdc.fold_mid",
     "cdc.compact_mid",
+    "cdc.commit_linked",
 )
+# The others of a lake's writer are in test_cdc_steps, which needs no server.
+STEPS = ("cdc.adopt_mid", "cdc.checkpoint_mid", "cdc.expire_mid")
 QUICK = {
     "SOUK_CDC_SPILL_BYTES": "40000",
     "SOUK_CDC_FOLD_FILES": "4",
@@ -100,7 +103,7 @@ def work_until_killed(lab: CdcLab, seed: int, seconds: float = 40) -> int:
 
 
 def test_every_registered_point_is_killed_at() -> None:
-    assert set(SNAPSHOT_POINTS) | set(STREAM_POINTS) == {point for point in POINTS if point.startswith("cdc.")}
+    assert {*SNAPSHOT_POINTS, *STREAM_POINTS, *STEPS} == {point for point in POINTS if point.startswith("cdc.")}
 
 
 @pytest.mark.parametrize("point", quick(STREAM_POINTS, 5))

@@ -18,6 +18,10 @@ log = get_logger(__name__)
 _KEPT_FOR_READERS = 2
 
 
+class NoSegment(OSError):
+    """The segment could not be begun, for a reason that was an error of the disk: whoever comes later must wait too."""
+
+
 class HotLog:
     """Appends to the newest segment of a folder. One per lake, used by the thread that writes batches.
 
@@ -69,10 +73,10 @@ class HotLog:
         self, previous: int, lsn: int, commit_ts: datetime, batches: Sequence[tuple[str, pa.RecordBatch]]
     ) -> datetime:
         """Make one batch durable; returns the frame's time. On an error the segment is as it was before."""
+        if self._path is None:
+            raise NoSegment("no segment of the hot log has begun")
         index, blobs, schemas = pack_tables(batches, self._schemas)
         now = datetime.now(UTC)
-        if self._path is None:
-            raise ValueError("no segment has begun")
         self._write(self._path, encode_frame(Head(previous, lsn, commit_ts, now), index, blobs))
         self._schemas |= schemas
         self.rows += sum(batch.num_rows for _, batch in batches)
@@ -84,7 +88,7 @@ class HotLog:
     def read(self) -> Segment:
         """The segment being written."""
         if self._path is None:
-            raise ValueError("no segment has begun")
+            raise NoSegment("no segment of the hot log has begun")
         return open_segment(self._path)
 
     def remove(self) -> None:

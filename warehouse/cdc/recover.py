@@ -4,6 +4,7 @@ The lake's LSN decides, never the slot's.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -24,7 +25,7 @@ from warehouse.cdc.slot import (
     drop_slot,
 )
 from warehouse.cdc.snapshot import import_snapshot, read_table
-from warehouse.cdc.wire import Replication
+from warehouse.cdc.wire import Cancelled, Replication, always
 from warehouse.contract import Contract
 from warehouse.failpoints import hit
 from warehouse.lake.lsn import format_lsn
@@ -119,16 +120,22 @@ def replaced(server: Server, writer: LakeWriter) -> dict[str, str]:
     return found
 
 
-def snapshot_all(server: Server, replication: Replication, writer: LakeWriter, contract: Contract) -> dict[str, str]:
+def snapshot_all(
+    server: Server,
+    replication: Replication,
+    writer: LakeWriter,
+    contract: Contract,
+    waiting: Callable[[], bool] = always,
+) -> dict[str, str]:
     """Create a slot, read every table in its snapshot, write one watermark.
 
     Returns the tables that could not be read, with the reason. After a kill at any point the next start begins again
-    from the beginning.
+    from the beginning. Raises Cancelled when the slot is not there before `waiting` says no.
     """
     _release(server.sql, writer.source.slot)
     stopped = mismatches(contract, server) | writer.refused
     names = [name for name in contract.by_name if name not in stopped]
-    exported = create_slot(replication, writer.source.slot, server.version)
+    exported = create_slot(replication, writer.source.slot, server.version, waiting)
     at = clock(server.sql)
     hit("cdc.after_slot")
     _copy(server, writer, names, exported, stopped)
@@ -136,15 +143,24 @@ def snapshot_all(server: Server, replication: Replication, writer: LakeWriter, c
     return stopped
 
 
-def snapshot_some(server: Server, replication: Replication, writer: LakeWriter, names: list[str]) -> dict[str, str]:
+def snapshot_some(
+    server: Server, replication: Replication, writer: LakeWriter, names: list[str], waiting: Callable[[], bool]
+) -> dict[str, str]:
     """Read single tables in the snapshot of a temporary slot; the position of the stream does not change.
 
     Returns the tables that failed, with the reason. The rows carry the later snapshot LSN: the stream skips these
-    tables up to that LSN, and the first watermark at or after it shows them.
+    tables up to that LSN, and the first watermark at or after it shows them. The server gives a slot when every
+    transaction that runs now has ended; when it has not done so before `waiting` says no, all tables fail.
     """
     stopped: dict[str, str] = {}
     slot = f"{writer.source.slot}_table"
-    exported = create_slot(replication, slot, server.version, temporary=True)
+    try:
+        exported = create_slot(replication, slot, server.version, waiting, temporary=True)
+    except Cancelled:
+        return {
+            name: f"table {name}: it is read again when the transactions that run in Postgres now have ended"
+            for name in names
+        }
     _copy(server, writer, names, exported, stopped)
     replication.execute(f'DROP_REPLICATION_SLOT "{slot}"')
     writer.count_table_snapshots(len(names) - len(stopped))
@@ -156,30 +172,41 @@ def _copy(
 ) -> None:
     """Read the tables one after another; the reasons of those that cannot be read go into `stopped`."""
     first = writer.mark is None
-    with connect_sql(server.url) as reader:
-        import_snapshot(reader, exported.name)
+    reader = _reader(server, exported)
+    try:
         for name in names:
-            began = time.monotonic()
-            chunks = read_table(reader, writer.states[name].table, server.relations[name])
             try:
-                with work_on(name):
-                    rows = writer.snapshot_table(
-                        name, exported.lsn, chunks, first=first, relation=server.fingerprint(name)
-                    )
+                _copy_table(server, reader, writer, name, exported.lsn, first=first)
             except ValueRefused as error:
                 stopped[name] = str(error)
                 log.exception("table cannot be read", table=name)
-                reader.execute("ROLLBACK")
-                import_snapshot(reader, exported.name)
-                continue
-            log.info(
-                "snapshot",
-                table=name,
-                lsn=format_lsn(exported.lsn),
-                rows=rows,
-                seconds=round(time.monotonic() - began, 2),
-            )
-        reader.execute("COMMIT")
+                reader.close()  # the rest of the table is still on its way
+                reader = _reader(server, exported)
+    finally:
+        reader.close()
+
+
+def _reader(server: Server, exported: ExportedSnapshot) -> psycopg.Connection[tuple[object, ...]]:
+    reader = connect_sql(server.url)
+    import_snapshot(reader, exported.name)
+    return reader
+
+
+def _copy_table(
+    server: Server,
+    reader: psycopg.Connection[tuple[object, ...]],
+    writer: LakeWriter,
+    name: str,
+    lsn: int,
+    *,
+    first: bool,
+) -> None:
+    began = time.monotonic()
+    chunks = read_table(reader, writer.states[name].table, server.relations[name])
+    with work_on(name):
+        rows = writer.snapshot_table(name, lsn, chunks, first=first, relation=server.fingerprint(name))
+    seconds = round(time.monotonic() - began, 2)
+    log.info("snapshot", table=name, lsn=format_lsn(lsn), rows=rows, seconds=seconds)
 
 
 def _release(sql: psycopg.Connection[tuple[object, ...]], slot: str) -> None:

@@ -21,7 +21,7 @@ from warehouse.cdc.slot import Identity, connect_sql, has_values, identify, memb
 from warehouse.cdc.status import StatusFile
 from warehouse.cdc.stream import Pace, Stream
 from warehouse.cdc.watch import Watch
-from warehouse.cdc.wire import Replication
+from warehouse.cdc.wire import Cancelled, Replication
 from warehouse.contract import Contract, Table, load_contract
 from warehouse.lake.watermark import Source
 from warehouse.logs import get_logger
@@ -30,6 +30,7 @@ from warehouse.settings import WarehouseSettings
 log = get_logger(__name__)
 Connection = psycopg.Connection[tuple[object, ...]]
 _TICK_SECONDS = 1.0
+_SLOT_SECONDS = 5.0  # how long the stream stands while one table waits for a slot to be read again
 
 
 class SourceChanged(Exception):
@@ -106,7 +107,10 @@ class Session:
             if decision.snapshot:
                 log.warning("snapshot of all tables", reason=decision.snapshot)
                 self.report("snapshot")
-                self._broken = snapshot_all(server, replication, writer, contract)
+                try:
+                    self._broken = snapshot_all(server, replication, writer, contract, lambda: not self._stop.asked)
+                except Cancelled:
+                    return
                 settle(settings.mend_path)
             else:
                 self._heal(server, writer, contract)
@@ -147,8 +151,11 @@ class Session:
             log.warning("snapshot of single tables", tables=names, reasons=waiting)
             self._note(writer)
             self.report("snapshot")
+            until = time.monotonic() + _SLOT_SECONDS
             with Replication(server.url) as replication:
-                self._broken |= snapshot_some(server, replication, writer, names)
+                self._broken |= snapshot_some(
+                    server, replication, writer, names, lambda: not self._stop.asked and time.monotonic() < until
+                )
         writer.widen()
 
     def _stream(

@@ -1,5 +1,6 @@
 """The source: connections, its identity, its publication and its replication slot."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -7,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from warehouse.cdc.pgoutput import Relation, RelationColumn
-from warehouse.cdc.wire import SESSION, Replication
+from warehouse.cdc.wire import SESSION, Replication, always
 from warehouse.lake.lsn import parse_lsn
 
 OLDEST_SERVER = 150000  # column lists in publications
@@ -176,17 +177,26 @@ def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) ->
     return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, int(str(pid)) if pid else None, lost)
 
 
-def create_slot(replication: Replication, slot: str, version: int, *, temporary: bool = False) -> ExportedSnapshot:
+def create_slot(
+    replication: Replication,
+    slot: str,
+    version: int,
+    waiting: Callable[[], bool] = always,
+    *,
+    temporary: bool = False,
+) -> ExportedSnapshot:
     """Create the slot and export the snapshot of its consistent point.
 
-    From Postgres 17 on a permanent slot is a failover slot.
+    The server waits until every transaction that runs now has ended, without a limit: raises Cancelled when `waiting`
+    says no before. From Postgres 17 on a permanent slot is a failover slot.
     """
     name = sql.Identifier(slot).as_string()
     kind = "TEMPORARY LOGICAL" if temporary else "LOGICAL"
     options = (
         "(SNAPSHOT 'export', FAILOVER true)" if version >= _FAILOVER_SERVER and not temporary else "EXPORT_SNAPSHOT"
     )
-    _, point, snapshot, _ = replication.execute(f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}")
+    command = f"CREATE_REPLICATION_SLOT {name} {kind} pgoutput {options}"
+    _, point, snapshot, _ = replication.execute(command, waiting)
     return ExportedSnapshot(parse_lsn(point), snapshot)
 
 

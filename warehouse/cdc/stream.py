@@ -5,7 +5,7 @@ durable.
 import contextlib
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from warehouse.cdc.apply import LakeWriter
@@ -160,8 +160,8 @@ class Stream:
     def _settle(self, *, block: bool) -> None:
         """Confirm the batch to the slot once it is durable; keep the connection alive while waiting."""
         while self._writing is not None and (block or self._writing.done()):
-            with contextlib.suppress(TimeoutError):
-                self._durable = self._writing.result(timeout=_FEEDBACK_SECONDS).lsn
+            if wait([self._writing], _FEEDBACK_SECONDS).done:
+                self._durable = self._writing.result().lsn
                 self._writing = self._written = None
                 hit("cdc.before_feedback")
             self._feedback()

@@ -8,6 +8,7 @@ Source of the layouts: PostgreSQL documentation, "Streaming Replication Protocol
 import select
 import struct
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,16 @@ _DATA, _KEEP_ALIVE = ord("w"), ord("k")
 _DATA_HEADER = 25
 _EPOCH_SECONDS = 946_684_800  # 2000-01-01 UTC
 _FLUSH_SECONDS = 10.0
+_ANSWER_SECONDS = 0.1
+
+
+class Cancelled(Exception):
+    """A command was cancelled before the server had answered."""
+
+
+def always() -> bool:
+    """Wait without a limit."""
+    return True
 
 
 class Replication:
@@ -61,9 +72,24 @@ class Replication:
     def close(self) -> None:
         self._connection.close()
 
-    def execute(self, command: str) -> tuple[str, ...]:
-        """One replication command; returns the first row of its answer, () when it has none."""
-        result = self._libpq.exec_(command.encode())
+    def execute(self, command: str, waiting: Callable[[], bool] = always) -> tuple[str, ...]:
+        """One replication command; returns the first row of its answer, () when it has none.
+
+        `waiting` is asked several times a second: when it says no, the command is cancelled and Cancelled raised. The
+        connection is of no further use then.
+        """
+        self._libpq.send_query(command.encode())
+        while self._libpq.is_busy():
+            if not waiting():
+                self._libpq.get_cancel().cancel()
+                raise Cancelled(command)
+            self.wait(_ANSWER_SECONDS)
+            self._libpq.consume_input()
+        result = self._libpq.get_result()
+        while self._libpq.get_result() is not None:
+            pass
+        if result is None:
+            raise psycopg.OperationalError("the server gave no answer")
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             raise psycopg.OperationalError(result.get_error_message())
         if not result.ntuples:

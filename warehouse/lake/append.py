@@ -108,6 +108,7 @@ class Appender:
         self.widen(schema)
         for file in other.files.values():
             _second_name(Path(other.root, file.path), Path(self.root, file.path))
+        hit("cdc.adopt_mid")
         self._commit("WRITE", list(self.files.values()), list(other.files.values()), lsn)
         return self.version
 
@@ -184,10 +185,12 @@ class Appender:
         actions += [_add(file, self._lsn_column, now, changes) for file in added]
         log = Path(self.root, "_delta_log")
         entry, partial = log / f"{self.version + 1:020d}.json", log / ".next.part"
+        partial.unlink(missing_ok=True)  # a killed writer leaves it as a second name of the entry it made
         partial.write_text("".join(json.dumps(action) + "\n" for action in actions), encoding="utf-8")
         try:
             sync(partial)
             os.link(partial, entry)  # fails where the entry exists: then there is a second writer
+            hit("cdc.commit_linked")
         finally:
             partial.unlink()
         for folder in (log, log.parent):
@@ -198,6 +201,7 @@ class Appender:
         self.files |= {file.path: file for file in added}
         if self.version % _CHECKPOINT_COMMITS == 0:
             self.through(DeltaTable.create_checkpoint)
+            hit("cdc.checkpoint_mid")
             sync_commits([(self._table, self.version)])
 
 

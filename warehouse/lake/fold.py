@@ -53,6 +53,7 @@ def expire_files(table: Appender, retention_hours: int) -> None:
     What the newest version has stays, so a watermark must name that version before.
     """
     table.through(lambda handle: _vacuum(handle, retention_hours))
+    hit("cdc.expire_mid")
     table.through(DeltaTable.cleanup_metadata)
 
 

@@ -1,5 +1,6 @@
 """Commits without delta-rs: delta-rs reads them back, and the number of files and the cost of joining stay bounded."""
 
+import os
 import random
 from collections.abc import Iterator
 from decimal import Decimal
@@ -109,6 +110,22 @@ def test_a_new_column_is_added_first(table: Appender) -> None:
     table.join(list(table.files.values()))
     assert DeltaTable(table.root).to_pyarrow_table().schema.names == wider.names
     assert ids(table) == [1, 2]
+
+
+def test_a_kill_after_the_entry_is_linked_does_not_let_the_next_commit_overwrite_it(
+    table: Appender,
+) -> None:
+    table.write([rows(1)], SCHEMA, 1)
+    log = Path(table.root, "_delta_log")
+    entry = log / "00000000000000000001.json"
+    first = entry.read_bytes()
+    os.link(entry, log / ".next.part")  # as a writer leaves it that dies between `link` and `unlink`
+
+    again = Appender(DeltaTable(table.root))
+    again.write([rows(2)], SCHEMA, 2)
+
+    assert entry.read_bytes() == first
+    assert ids(again) == [1, 2]
 
 
 def test_overwriting_and_joining_replace_files_and_keep_the_old_version(table: Appender) -> None:

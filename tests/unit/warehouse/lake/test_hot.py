@@ -263,6 +263,26 @@ def test_an_append_that_fails_leaves_the_log_as_it_was(lake: Lake, monkeypatch: 
     assert lake.lines() == [1]
 
 
+def test_a_batch_behind_a_segment_that_could_not_be_begun_waits_for_the_disk(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was on its way when the disk became full: that is the disk's error too, and no other."""
+    lake.apply(20, 1)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        with pytest.raises(OSError, match="No space left"):
+            lake.writer.fold()
+    with pytest.raises(OSError, match="no segment of the hot log has begun"):
+        lake.apply(30, 2)
+    lake.restart()
+    lake.apply(30, 2)
+    assert lake.lines() == [1, 2]
+
+
 def test_large_batches_go_to_delta_directly_after_what_came_before(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.apply(20, 1)
     monkeypatch.setattr(apply, "_HOT_BATCH_BYTES", 1)
