@@ -137,7 +137,10 @@ class ReturnEvent(Base):
     """
 
     __tablename__ = "return_events"
-    __table_args__ = (Index("ix_return_events_seller", "seller_id", "created_at"),)
+    __table_args__ = (
+        CheckConstraint("quantity > 0 AND refund_amount >= 0", name="amounts"),
+        Index("ix_return_events_seller", "seller_id", "created_at"),
+    )
 
     return_id: Mapped[UUID] = mapped_column(ForeignKey("returns.return_id", ondelete="CASCADE"), primary_key=True)
     to_status: Mapped[str] = mapped_column(String(20), primary_key=True, info=NOT_PERSONAL)

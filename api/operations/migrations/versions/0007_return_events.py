@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("refund_amount", sa.Numeric(precision=12, scale=2), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("quantity > 0 AND refund_amount >= 0", name=op.f("ck_return_events_amounts")),
         sa.ForeignKeyConstraint(
             ["return_id"],
             ["returns.return_id"],
@@ -35,11 +36,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("return_id", "to_status", name=op.f("pk_return_events")),
     )
     op.create_index("ix_return_events_seller", "return_events", ["seller_id", "created_at"], unique=False)
-    # What is known of earlier returns: when they were requested, and the time of their last change of status.
+    # What is known of earlier returns: when they were requested, and the time of their last change of status. A negative
+    # refund books nothing: the marts then name its order.
     op.execute(
         "INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity,"
         " refund_amount, currency, created_at) SELECT r.return_id, s.status, r.order_id, r.order_item_id,"
         " r.seller_id, r.quantity, r.refund_amount, o.currency, s.at FROM returns r JOIN orders o USING (order_id),"
         " LATERAL (VALUES ('requested', r.created_at), (r.status, r.updated_at)) AS s (status, at)"
+        " WHERE r.refund_amount >= 0"
         " ON CONFLICT DO NOTHING"
     )

@@ -76,7 +76,10 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",
     ),
     "R-I7-returns": ("update returns set quantity = quantity + 100",),
-    "R-I7-return-events": ("delete from return_events where to_status = 'refunded'",),
+    "R-I7-return-events": (
+        "alter table return_events disable trigger user",
+        "delete from return_events where to_status = 'refunded'",
+    ),
     "R-I8-sequence": ("update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",),
     "R-I8-transition": (
         (
@@ -97,9 +100,13 @@ BREAKS: dict[str, tuple[str, ...]] = {
         KEY.format(status="done", locked="30 seconds", response="200, '{}'"),
     ),
     "R-I10-start": (
+        "alter table order_events disable trigger user",
         f"update order_events set from_status = 'confirmed' where order_id = {DELIVERED} and sequence = 1",
     ),
-    "R-I10-path": (f"update order_events set from_status = 'pending' where order_id = {DELIVERED} and sequence = 3",),
+    "R-I10-path": (
+        "alter table order_events disable trigger user",
+        f"update order_events set from_status = 'pending' where order_id = {DELIVERED} and sequence = 3",
+    ),
     "R-I10-end": (f"update orders set status = 'shipped' where order_id = {DELIVERED}",),
 }
 

@@ -48,6 +48,7 @@ def seller_email(shop: Shop, database_url: str) -> str:
         sql.execute("UPDATE products SET title = '<script>alert(1)</script> & ' || title WHERE seller_id = %s", best)
         shift = "now() - (SELECT max(created_at) FROM orders) - interval '1 minute'"
         sql.execute(f"CREATE TEMP TABLE shift AS SELECT {shift} AS by")
+        sql.execute("ALTER TABLE return_events DISABLE TRIGGER USER")
         for table, column in (
             ("orders", "created_at"),
             ("order_items", "created_at"),
