@@ -1,8 +1,8 @@
 """The facts that have a day, one Parquet file per fact and UTC day: `$SOUK_HOME/marts/days/<fact>/<day>.parquet`.
 
-A day is made from the lake alone, by the SQL of the last full build, and so is any range of days: what a backfill
-writes equals the full build at the same watermark, row for row. polars, Spark and DuckDB read the files without code of
-ours.
+A day is made from the lake alone, by the SQL of the last full build and without what the published marts leave out, and
+so is any range of days: what a backfill writes equals the full build at the same watermark, row for row. polars, Spark
+and DuckDB read the files without code of ours.
 """
 
 import fcntl
@@ -25,6 +25,7 @@ from transforms.errors import BuildFailed, LakeNotReady
 from transforms.marts import prepare
 from transforms.publish import connect
 from transforms.settings import TransformSettings
+from transforms.withheld import withhold_as_published
 from warehouse.files import replace_file, sync
 from warehouse.lake.read import Watermark, latest_watermark, literal
 
@@ -59,6 +60,7 @@ def build_days(settings: TransformSettings, first: date, last: date, watermark: 
     with _only_call(settings.days_folder) as folder:
         private = folder / "souk.duckdb"  # the compiled SQL names this database
         prepare(private, settings.lake_uri, watermark, datetime.now(UTC))
+        withhold_as_published(private, settings.marts_path)
         with connect(private) as con:
             _create_views(con, nodes)
             rows = {fact: _write(con, settings.days_folder / fact, nodes, fact, (first, last)) for fact in FACTS}

@@ -1,7 +1,9 @@
 """Keys whose rows fail a data test of a build: they are left out of it and named, and the rest is published.
 
-A test that fails names its rows. What a row belongs to (an order, a product, a seller) is withheld from every model, so
-that all tables agree without it; what a product or a seller takes with it, its orders, is withheld too.
+A test that fails names its rows. What a row belongs to is withheld from every model, so that all tables agree without
+it. An order fails the tests of its product's and its seller's sums too, so of the keys that fail at once only the
+finest are withheld: orders, without those products, without those sellers; dbt then runs again. What a product or a
+seller takes with it, the models leave out by themselves (`int_withheld__orders`).
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import duckdb
 
 from transforms.errors import BuildFailed, FailedTest
 from transforms.publish import connect
+from warehouse.lake.read import literal
 
 # More than a few bad keys are no bad rows but a bad build: it must not be published with half of the shop missing.
 MOST_KEYS = 1_000
@@ -20,20 +23,30 @@ _SHARE_OF_ORDERS = 0.05
 _ALWAYS_ALLOWED = 10
 # What dbt's own tests call the column that they test.
 _TESTED = {"unique_field", "from_field", "value_field"}
-# Column of a failing row -> the keys it stands for; the first column that a row has decides.
+# Column of a failing row -> the keys it stands for; the first column that a row has decides. What the lake does not
+# hold itself stands for the rows that name it.
 _GRAINS = {
     "order_id": "SELECT 'order', order_id FROM lake.orders WHERE order_id IN {keys}",
     "order_item_id": "SELECT 'order', order_id FROM lake.order_items WHERE order_item_id IN {keys}",
     "return_id": "SELECT 'order', order_id FROM lake.returns WHERE return_id IN {keys}",
     "product_id": "SELECT 'product', product_id FROM lake.products WHERE product_id IN {keys} UNION SELECT 'order',"
-    " order_id FROM lake.order_items WHERE product_id IN {keys}",
+    " order_id FROM lake.order_items ANTI JOIN lake.products USING (product_id) WHERE product_id IN {keys}",
     "variant_id": "SELECT 'product', product_id FROM lake.product_variants WHERE variant_id IN {keys} UNION SELECT"
-    " 'order', order_id FROM lake.order_items WHERE variant_id IN {keys}",
+    " 'order', order_id FROM lake.order_items ANTI JOIN lake.product_variants USING (variant_id) WHERE variant_id IN"
+    " {keys}",
     "seller_id": "SELECT 'seller', seller_id FROM lake.sellers WHERE seller_id IN {keys} UNION SELECT 'product',"
-    " product_id FROM lake.products WHERE seller_id IN {keys} UNION SELECT 'order', order_id FROM lake.order_items"
-    " WHERE seller_id IN {keys} UNION SELECT 'order', order_id FROM lake.order_items JOIN lake.products USING"
-    " (product_id) WHERE products.seller_id IN {keys}",
+    " product_id FROM lake.products ANTI JOIN lake.sellers USING (seller_id) WHERE seller_id IN {keys} UNION SELECT"
+    " 'order', order_id FROM lake.order_items ANTI JOIN lake.sellers USING (seller_id) WHERE seller_id IN {keys}",
 }
+_FINEST_FIRST = ("order", "product", "seller")
+# The orders that `build.withheld` leaves out, as `int_withheld__orders` does.
+_ORDERS_WITHHELD = """
+SELECT count(*) FROM lake.orders WHERE order_id IN (
+    SELECT key FROM build.withheld WHERE kind = 'order'
+    UNION ALL SELECT line.order_id FROM lake.order_items AS line LEFT JOIN lake.products AS product USING (product_id)
+    JOIN build.withheld AS held ON (held.kind, held.key) IN
+        (('product', line.product_id), ('seller', line.seller_id), ('seller', product.seller_id))
+)"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,19 @@ def known_since(published: Path) -> dict[tuple[str, str], datetime]:
     return {(str(kind), str(key)): since for kind, key, since in found}
 
 
+def withhold_as_published(private: Path, published: Path) -> None:
+    """Leave out of a private file what the published marts leave out."""
+    if not published.exists():
+        return
+    with connect(private) as con:
+        con.execute(f"ATTACH {literal(str(published))} AS published (READ_ONLY)")
+        con.execute(
+            "INSERT INTO build.withheld SELECT kind, key, min(rule), min(since) FROM published.mart_withheld GROUP BY"
+            " kind, key"
+        )
+        con.execute("DETACH published")
+
+
 def withhold(
     private: Path, failed: BuildFailed, built_at: datetime, since: dict[tuple[str, str], datetime]
 ) -> list[Withheld]:
@@ -73,15 +99,25 @@ def withhold(
         raise failed
     with connect(private) as con:
         known = {(kind, key) for kind, key in con.execute("SELECT kind, key FROM build.withheld").fetchall()}
-        found = {(held.kind, held.key): held for held in _failing(con, failed) if (held.kind, held.key) not in known}
-        orders = con.execute("SELECT count(*) FROM lake.orders").fetchone()
-        held_orders = sum(kind == "order" for kind, _ in {*known, *found})
-        share = _SHARE_OF_ORDERS * (orders[0] if orders else 0)
-        if not found or len(known) + len(found) > MOST_KEYS or held_orders > max(share, _ALWAYS_ALLOWED):
+        failing = {(held.kind, held.key): held for held in _failing(con, failed) if (held.kind, held.key) not in known}
+        finest = next((kind for kind in _FINEST_FIRST if any(kind == other for other, _ in failing)), None)
+        found = {name: held for name, held in failing.items() if name[0] == finest}
+        if not found or len(known) + len(found) > MOST_KEYS:
             raise failed
+        con.execute("BEGIN")
         rows = [(held.kind, held.key, held.rule, since.get(name, built_at)) for name, held in found.items()]
         con.executemany("INSERT INTO build.withheld VALUES (?, ?, ?, ?)", rows)
+        if _count(con, _ORDERS_WITHHELD) > max(
+            _SHARE_OF_ORDERS * _count(con, "SELECT count(*) FROM lake.orders"), _ALWAYS_ALLOWED
+        ):
+            raise failed
+        con.execute("COMMIT")
     return list(found.values())
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = con.execute(query).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _on_the_lake(test: FailedTest) -> bool:

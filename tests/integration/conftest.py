@@ -8,7 +8,9 @@ import pytest
 
 from tests.harness.synthetic_events import Event, land, random_events
 from tests.harness.synthetic_lake import START, Row, SyntheticShop, random_shop, write_lake, write_pairs
+from transforms.incremental.plan import load_plan
 from transforms.marts import BuildResult, build
+from transforms.publish import connect
 from transforms.settings import TransformSettings
 from warehouse.lake.read import Watermark
 
@@ -29,6 +31,17 @@ class BuiltMarts:
 def transform_settings(home: Path) -> TransformSettings:
     """Settings of a state directory of its own."""
     return TransformSettings(home=home)
+
+
+def withhold_in_state(settings: TransformSettings, keys: list[tuple[str, str]]) -> None:
+    """The state as a build leaves it that withholds these keys."""
+    with connect(settings.state_path) as con:
+        for kind, key in keys:
+            con.execute("INSERT INTO build.withheld VALUES (?, ?, 'a rule', now())", [kind, key])
+        for model in load_plan(con).models:
+            if not model.is_view:
+                con.execute(f"DELETE FROM {model.relation}")
+                con.execute(f"INSERT INTO {model.relation} {model.sql}")
 
 
 @pytest.fixture(scope="session")

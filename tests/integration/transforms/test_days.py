@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import dagster as dg
 import duckdb
@@ -13,9 +14,10 @@ from orchestration.graph.assets.days import DAYS, fact_days
 from orchestration.graph.day_files import days_changed, ranges
 from orchestration.graph.resources import Platform
 from tests.harness.synthetic_lake import START
-from tests.integration.conftest import BuiltMarts, transform_settings
+from tests.integration.conftest import BuiltMarts, transform_settings, withhold_in_state
 from transforms.days import FACTS, build_days, days_that_differ
 from transforms.errors import BuildFailed
+from transforms.incremental.refresh import refresh
 from transforms.settings import TransformSettings
 
 FEBRUARY = (date(2026, 2, 1), date(2026, 2, 28))
@@ -83,6 +85,27 @@ def test_days_without_files_and_days_that_changed_are_named(
 
     assert days_that_differ(settings) == [changed]
     assert len(everything) > 30
+
+
+def test_files_leave_out_what_the_published_marts_leave_out(
+    built_marts: BuiltMarts, settings: TransformSettings
+) -> None:
+    order, *_, last = built_marts.shop.rows["orders"]
+    [line] = [row for row in built_marts.shop.rows["order_items"] if row["order_id"] == last["order_id"]][:1]
+    days = [date.fromisoformat(str(row["created_at"])[:10]) for row in (order, last)]
+    withhold_in_state(settings, [("order", str(order["order_id"])), ("product", str(line["product_id"]))])
+    settings.marts_path.unlink()
+    refresh(settings)
+
+    for day in days:
+        build_days(settings, day, day, built_marts.watermark)
+    assert not {*days} & {*days_that_differ(settings)}
+
+    # the control: files that leave nothing out are not what is published
+    with patch("transforms.days.withhold_as_published"):
+        for day in days:
+            build_days(settings, day, day, built_marts.watermark)
+    assert {*days} <= {*days_that_differ(settings)}
 
 
 def test_before_the_first_full_build_there_is_no_sql_to_run(built_marts: BuiltMarts, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 {{ config(meta={'refresh': {'key': ['key'], 'links': [
-    {'parent': 'stg_shop__orders', 'via': 'stg_build__withheld', 'on': {'order_id': 'key'}},
-    {'parent': 'stg_shop__order_items', 'via': 'stg_build__withheld', 'on': {'order_id': 'key'}},
-    {'parent': 'stg_shop__products', 'via': 'stg_build__withheld', 'on': {'product_id': 'key'}},
+    {'parent': 'int_withheld__orders', 'columns': {'key': 'order_id'}},
+    {'parent': 'int_withheld__products', 'columns': {'key': 'product_id'}},
+    {'parent': 'stg_shop__orders', 'via': 'int_withheld__orders', 'columns': {'key': 'order_id'}, 'on': 'order_id'},
+    {'parent': 'stg_shop__order_items', 'via': 'int_withheld__orders', 'columns': {'key': 'order_id'}, 'on': 'order_id'},
+    {'parent': 'stg_shop__products', 'via': 'int_withheld__products', 'columns': {'key': 'product_id'}, 'on': 'product_id'},
     {'parent': 'stg_shop__sellers', 'via': 'stg_build__withheld', 'on': {'seller_id': 'key'}},
 ]}}) }}
 -- Withheld keys with the names that people know them by; an order of several sellers has a row for each.
@@ -12,18 +14,28 @@ with sellers_of as (
 
 )
 
-select withheld.kind, withheld.key, placed.order_number as name, sellers_of.seller_id, withheld.rule, withheld.since
-from {{ ref('stg_build__withheld') }} as withheld
-inner join {{ ref('stg_shop__orders') }} as placed on placed.order_id = withheld.key
+select
+    'order' as kind,
+    withheld.order_id as key,
+    placed.order_number as name,
+    sellers_of.seller_id,
+    withheld.rule,
+    withheld.since
+from {{ ref('int_withheld__orders') }} as withheld
+inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
 left join sellers_of using (order_id)
-where withheld.kind = 'order'
 union all
-select withheld.kind, withheld.key, product.title, product.seller_id, withheld.rule, withheld.since
-from {{ ref('stg_build__withheld') }} as withheld
-inner join {{ ref('stg_shop__products') }} as product on product.product_id = withheld.key
-where withheld.kind = 'product'
+select
+    'product' as kind,
+    withheld.product_id as key,
+    product.title as name,
+    product.seller_id,
+    withheld.rule,
+    withheld.since
+from {{ ref('int_withheld__products') }} as withheld
+inner join {{ ref('stg_shop__products') }} as product using (product_id)
 union all
-select withheld.kind, withheld.key, seller.name, seller.seller_id, withheld.rule, withheld.since
+select 'seller' as kind, withheld.key, seller.name, seller.seller_id, withheld.rule, withheld.since
 from {{ ref('stg_build__withheld') }} as withheld
 inner join {{ ref('stg_shop__sellers') }} as seller on seller.seller_id = withheld.key
 where withheld.kind = 'seller'

@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['variant_id']}}) }}
+{{ config(meta={'refresh': {'key': ['variant_id'], 'links': [{'parent': 'int_withheld__products', 'via': 'stg_shop__product_variants', 'on': 'product_id'}]}}) }}
 with stock as (
 
     select variant_id, sum(reserved) as reserved, sum(inbound) as inbound

@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['return_id']}}) }}
+{{ config(meta={'refresh': {'key': ['return_id'], 'links': [{'parent': 'int_withheld__orders', 'via': 'stg_shop__return_events', 'on': 'order_id'}]}}) }}
 -- A refund is booked by the event that says it was paid out, on the day of that event, whenever the goods were ordered
 -- and whatever is changed on the return afterwards. Imported and native returns follow the same rule.
 select
