@@ -44,8 +44,9 @@ class TransformSettings(Places):
 
     @property
     def state_path(self) -> Path:
-        """The tables behind the marts, which refreshes change; private to the process that holds its lock."""
-        return self.marts_path.parent / "state" / self.marts_path.name
+        """The tables behind the marts, which refreshes change; private to the process that holds its lock. DuckDB calls
+        a file's tables by its name, so it has the one that compiled SQL names, whatever the published file's."""
+        return self.marts_path.parent / "state" / "souk.duckdb"
 
     @property
     def marts_status_path(self) -> Path:

@@ -93,7 +93,7 @@ class Follower:
             return self._fails(error)
         self._seen = done.lsn
         self._followed(done, began)
-        return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS) if done.published else _LOOK_SECONDS
+        return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS)
 
     def _followed(self, done: RefreshResult, began: float) -> None:
         report, self._failures = self.report, 0

@@ -14,7 +14,7 @@ from transforms.incremental.state import KeptState, keep, locked, opened
 from transforms.publish import connect
 from transforms.publish_marts import count_rows, publish_marts
 from transforms.settings import TransformSettings
-from warehouse.lake.lsn import format_lsn
+from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, literal, watermark_at
 
 
@@ -121,18 +121,27 @@ def replace_state(
 def _meet(
     con: duckdb.DuckDBPyConnection, plan: Plan, settings: TransformSettings, path: Path, watermark: Watermark
 ) -> Comparison:
-    """Bring the old state or the new one to the other's watermark and compare their marts."""
+    """Bring the new state to where the marts are, and the old one too, and compare their marts.
+
+    The first does not depend on the second: whatever is wrong with the old state, the marts never go back.
+    """
     newest = latest_watermark(settings.lake_uri) or watermark
+    lsn = max(watermark.lsn, parse_lsn(published_watermark(settings.marts_path) or "0"))
+    reason: Comparison | None = None
     try:
         with opened(path, settings, newest) as old:
-            lsn = _lsn(old)
-            target = watermark_at(settings.lake_uri, lsn) if lsn > watermark.lsn else watermark
-            advance(old, load_plan(old), settings, target)
-        advance(con, plan, settings, target)
+            lsn = max(lsn, _lsn(old))
+            advance(old, load_plan(old), settings, _at(settings, lsn, watermark, newest))
     except (StateUnusable, LakeStateError) as problem:
-        return Comparison({}, str(problem))
+        reason = Comparison({}, str(problem))
     except (RefreshFailed, duckdb.Error) as problem:  # the build heals what a refresh cannot
+        reason = Comparison({}, str(problem), failed=True)
+    try:
+        advance(con, plan, settings, _at(settings, lsn, watermark, newest))
+    except (StateUnusable, LakeStateError, RefreshFailed, duckdb.Error) as problem:
         return Comparison({}, str(problem), failed=True)
+    if reason is not None:
+        return reason
     known = {model.name for model in plan.models} - {WATERMARK}
     con.execute(f"ATTACH {literal(str(path))} AS refreshed (READ_ONLY)")
     try:
@@ -141,6 +150,16 @@ def _meet(
         return Comparison({mart.name: _differing(con, MARTS, mart.name) for mart in plan.marts if mart.name in known})
     finally:
         con.execute("DETACH refreshed")
+
+
+def _at(settings: TransformSettings, lsn: int, built: Watermark, newest: Watermark) -> Watermark:
+    """The build's watermark when nothing is further than it; or the one at `lsn`, the newest when that has expired."""
+    if lsn <= built.lsn:
+        return built
+    try:
+        return watermark_at(settings.lake_uri, lsn)
+    except LakeStateError:
+        return newest
 
 
 def _differing(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import refreshed_marts
 from tests.harness.lake_history import KINDS, LakeHistory, RandomChanges
-from tests.integration.conftest import BuiltMarts, transform_settings, withhold_in_state
+from tests.integration.conftest import BuiltMarts, transform_settings
 from transforms import publish_marts
 from transforms.dbt_project import load_manifest
 from transforms.errors import RefreshFailed, StateUnusable
@@ -116,42 +116,6 @@ def test_what_a_product_sells_after_it_moved_counts_for_its_new_seller_only(
     assert found == [(second, 2)]
     assert dict(sold)[second] == 2
     assert dict(sold)[first] >= 3
-
-
-def test_orders_of_a_withheld_product_or_seller_are_left_out_by_refreshes_too(
-    history: LakeHistory, tmp_path: Path
-) -> None:
-    """Those that came after the build, and those of a product that a withheld seller gets then."""
-    shop, settings_ = history.shop, transform_settings(tmp_path)
-    seller = str(shop.rows["sellers"][0]["seller_id"])
-    free = [row for row in shop.rows["products"] if row["seller_id"] != seller]
-    held = str(free[0]["product_id"])
-    withhold_in_state(settings_, [("product", held), ("seller", seller)])
-    variants = {str(row["product_id"]): str(row["variant_id"]) for row in shop.rows["product_variants"]}
-
-    placed = []
-    for product in (free[0], free[1]):
-        sold = (str(product["product_id"]), variants[str(product["product_id"])], str(product["seller_id"]), 1, "5.00")
-        placed.append(shop.add_order([sold], history.mark.commit_ts)[0])
-    history.commit()
-    assert _wrong(history, tmp_path) == {}
-    assert _withheld_of(settings_, placed) == [placed[0]]
-
-    free[1]["seller_id"] = seller
-    history.commit()
-    assert _wrong(history, tmp_path) == {}
-    assert _withheld_of(settings_, placed) == placed
-
-
-def _withheld_of(settings_: TransformSettings, orders: list[str]) -> list[str]:
-    """Those of the orders that the state names as withheld, and has in no mart."""
-    with connect(settings_.state_path, read_only=True) as con:
-        named = con.execute("SELECT DISTINCT key FROM main.mart_withheld WHERE kind = 'order'").fetchall()
-        facts = con.execute("SELECT order_id FROM main.fct_orders INTERSECT SELECT order_id FROM main.fct_order_items")
-        published = {order for (order,) in facts.fetchall()}
-    found = [order for order in orders if (order,) in named]
-    assert {order for order in orders if order in published} == set(orders) - set(found)
-    return found
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.lake_history import LakeHistory, RandomChanges
-from tests.integration.conftest import BuiltMarts, transform_settings
-from tests.integration.transforms.test_incremental import copy_of
+from tests.integration.conftest import BuiltMarts, transform_settings, withhold_in_state
+from tests.integration.transforms.test_incremental import _wrong, copy_of
 from transforms.incremental.follow import Follower, read_report
 from transforms.marts import build
 from transforms.publish import connect
@@ -82,6 +82,32 @@ def test_the_marts_go_on_without_a_bad_order_until_it_is_mended(
     assert read_report(settings.marts_status_path)["needsBuild"] is None
 
 
+def test_orders_of_a_withheld_product_or_seller_are_left_out_by_refreshes_too(
+    built_marts: BuiltMarts, tmp_path: Path
+) -> None:
+    """Those that came after the build, and those of a product that a withheld seller gets then."""
+    history = copy_of(built_marts, tmp_path)
+    shop, settings_ = history.shop, transform_settings(tmp_path)
+    seller = str(shop.rows["sellers"][0]["seller_id"])
+    free = [row for row in shop.rows["products"] if row["seller_id"] != seller]
+    held = str(free[0]["product_id"])
+    withhold_in_state(settings_, [("product", held), ("seller", seller)])
+    variants = {str(row["product_id"]): str(row["variant_id"]) for row in shop.rows["product_variants"]}
+
+    placed = []
+    for product in (free[0], free[1]):
+        sold = (str(product["product_id"]), variants[str(product["product_id"])], str(product["seller_id"]), 1, "5.00")
+        placed.append(shop.add_order([sold], history.mark.commit_ts)[0])
+    history.commit()
+    assert _wrong(history, tmp_path) == {}
+    assert _withheld_of(settings_, placed) == [placed[0]]
+
+    free[1]["seller_id"] = seller
+    history.commit()
+    assert _wrong(history, tmp_path) == {}
+    assert _withheld_of(settings_, placed) == placed
+
+
 def _orders(history: LakeHistory) -> set[str]:
     return {str(row["order_id"]) for row in history.shop.rows["orders"]}
 
@@ -100,3 +126,14 @@ def _withheld(settings: TransformSettings) -> list[tuple[object, ...]]:
     """Every withheld order and since when it is."""
     with connect(settings.marts_path, read_only=True) as con:
         return con.execute("SELECT DISTINCT key, since FROM mart_withheld").fetchall()
+
+
+def _withheld_of(settings_: TransformSettings, orders: list[str]) -> list[str]:
+    """Those of the orders that the state names as withheld, and has in no mart."""
+    with connect(settings_.state_path, read_only=True) as con:
+        named = con.execute("SELECT DISTINCT key FROM main.mart_withheld WHERE kind = 'order'").fetchall()
+        facts = con.execute("SELECT order_id FROM main.fct_orders INTERSECT SELECT order_id FROM main.fct_order_items")
+        published = {order for (order,) in facts.fetchall()}
+    found = [order for order in orders if (order,) in named]
+    assert {order for order in orders if order in published} == set(orders) - set(found)
+    return found
