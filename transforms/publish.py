@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.files import move_into_place, sync
+from warehouse.lake.read import literal
 
 FEATURES = "features"
 _KEEP_SNAPSHOTS = 3
@@ -77,7 +78,7 @@ def _export(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
     first = f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}'"
     key = str(_one(con, f"{first} ORDER BY column_index LIMIT 1"))
     con.execute(
-        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {_literal(str(path))}"
+        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {literal(str(path))}"
         " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
     )
     return _count(con, f"{FEATURES}.{table}")
@@ -90,7 +91,3 @@ def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
 def _one(con: duckdb.DuckDBPyConnection, query: str) -> object:
     row = con.execute(query).fetchone()
     return row[0] if row else None
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

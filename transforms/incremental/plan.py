@@ -206,9 +206,8 @@ def _columns(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, 
     found: dict[tuple[str, str], dict[str, str]] = {}
     query = (
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()"
-        " WHERE database_name = current_database() ORDER BY ALL"
+        " WHERE database_name = current_database() ORDER BY schema_name, table_name, column_index"
     )
-    query = query.replace("ORDER BY ALL", "ORDER BY schema_name, table_name, column_index")
     for schema, table, column, kind in con.execute(query).fetchall():
         found.setdefault((schema, table), {})[column] = kind
     return found
