@@ -2,6 +2,7 @@
 rules."""
 
 import re
+import shutil
 import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -82,6 +83,29 @@ def test_a_closed_day_changes_by_its_restatements_only(
 
     assert len(restated) > 5
     assert {(*key,): net for *key, net in days} == {key: row[-1] + restated[key] for key, row in closed.items()}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE main.mart_seller__restatement SET amount = amount - 1 WHERE rowid = 0",
+        "DELETE FROM main.mart_seller__restatement WHERE rowid = 0",
+        "UPDATE lake.return_events SET created_at = created_at + INTERVAL 1 DAY WHERE to_status = 'refunded'",
+        "UPDATE lake.order_items SET subtotal = subtotal + 1 WHERE rowid = 0",
+    ],
+)
+def test_a_closed_day_that_changed_without_a_restatement_fails_its_test(
+    built_marts: BuiltMarts, tmp_path: Path, harm: str
+) -> None:
+    """The two sides are read from different tables: what harms one of them is seen."""
+    nodes = load_manifest(built_marts.result.manifest)["nodes"].values()
+    [sql] = [node["compiled_code"] for node in nodes if node["name"] == "closed_days_change_by_restatements_only"]
+    state = shutil.copyfile(built_marts.settings.state_path, tmp_path / "souk.duckdb")
+    with connect(state) as con:
+        assert con.execute(sql).fetchall() == []
+        con.execute(harm)
+
+        assert con.execute(sql).fetchall() != []
 
 
 def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:

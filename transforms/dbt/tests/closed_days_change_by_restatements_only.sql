@@ -1,21 +1,43 @@
--- What closed days lost by later cancellations is what their restatements say, per seller, day and currency.
-with days as (
+-- What a day closed with, counted from the shop's events by its end, and its restatements are what the day says: per
+-- seller, day and currency. The events are read from the lake, not from the models that the marts are made of.
+with happened as (
 
-    select seller_id, order_date, currency, restated_sales
-    from {{ ref('mart_seller__sales_day') }}
-    where restated_sales <> 0
+    select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.subtotal as amount
+    from {{ ref('stg_shop__order_items') }} as line
+    inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
+    where {{ published('order', 'line.order_id') }}
+    union all
+    -- cancelled before the day closed
+    select line.seller_id, {{ utc_day('placed.created_at') }}, placed.currency, -line.subtotal
+    from {{ ref('stg_shop__order_items') }} as line
+    inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
+    where {{ published('order', 'line.order_id') }}
+        and line.order_id in (
+            select event.order_id
+            from {{ ref('stg_shop__order_events') }} as event
+            inner join {{ ref('stg_shop__orders') }} as cancelled using (order_id)
+            where event.to_status = 'cancelled'
+                and {{ utc_day('event.created_at') }} <= {{ utc_day('cancelled.created_at') }}
+        )
+    union all
+    select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.refund_amount
+    from {{ ref('stg_shop__return_events') }} as paid
+    where paid.to_status = 'refunded' and {{ published('order', 'paid.order_id') }}
+    union all
+    select seller_id, order_date, currency, amount
+    from {{ ref('mart_seller__restatement') }}
 
 ),
 
-restated as (
+expected as (
 
-    select seller_id, order_date, currency, sum(amount) as restated_sales
-    from {{ ref('mart_seller__restatement') }}
+    select seller_id, order_date, currency, sum(amount) as net_sales
+    from happened
     group by all
 
 )
 
-select *
-from days
-full outer join restated using (seller_id, order_date, currency)
-where days.restated_sales is distinct from restated.restated_sales
+select seller_id, order_date, currency, days.net_sales, expected.net_sales as expected
+from {{ ref('mart_seller__sales_day') }} as days
+full outer join expected using (seller_id, order_date, currency)
+where days.net_sales is distinct from expected.net_sales
