@@ -1,4 +1,4 @@
-"""Lake -> marts and features in full: one watermark, one private DuckDB file, dbt with its tests, then both are published.
+"""Lake -> marts and features in full: one watermark, one private DuckDB file, dbt with its tests, publication.
 
 Between full builds `transforms.incremental` keeps the marts fresh. A full build compares what they became with its own.
 """

@@ -93,8 +93,8 @@ def spark_tables(context: dg.AssetExecutionContext, platform: Platform) -> Itera
     can_subset=True,
 )
 def dbt_build(context: dg.AssetExecutionContext, platform: Platform) -> Iterator[Materialized | dg.AssetCheckResult]:
-    """Build every model at the run's watermark, test it, publish the features and then the marts, each by a rename; on a
-    failure publish nothing. A run that selects a part of the models builds all and reports that part."""
+    """Build every model at the run's watermark, test it, publish the features and then the marts, each by a rename; on
+    a failure publish nothing. A run that selects a part of the models builds all and reports that part."""
     settings, selected = platform.transforms, context.selected_asset_keys
     try:
         built = build(settings, recorded_watermark(context.instance, platform))
