@@ -7,10 +7,10 @@ commit, so after a crash the table itself records its LSN, and rows at or below 
 nothing before the watermark row or the frame. Only LSNs that one of the two covers are confirmed to the slot.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +26,7 @@ from warehouse.failpoints import hit
 from warehouse.lake.append import Appender, DataFile, Mode
 from warehouse.lake.catalog import TypeChanged, added_columns, ensure_changes, ensure_current
 from warehouse.lake.commit import durable_lsn, sync_since
-from warehouse.lake.hot import Segment, fit, hot_folder
+from warehouse.lake.hot import Segment, fit, hot_folder, lake_uri
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.watermark import (
     Source,
@@ -93,10 +93,16 @@ class LakeWriter:
     """The single writer of one lake. Not thread-safe; one process per lake (`main` holds the lock)."""
 
     def __init__(
-        self, lake: str, tables: Mapping[str, Table], source: Source, left_out: Mapping[str, str] | None = None
+        self,
+        lake: str,
+        tables: Mapping[str, Table],
+        source: Source,
+        left_out: Mapping[str, str] | None = None,
+        behind: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """`left_out`: tables that this writer leaves as they are, with the reason."""
-        self.lake = lake
+        """`left_out`: tables that this writer leaves as they are, with the reason. `behind`: by how many seconds the
+        lake is behind the server now, None when nobody knows."""
+        self.lake, self._behind = lake, behind
         self.base = latest_row(lake)
         self.mark = self.base
         before = self.mark.source if self.mark and self.mark.source else source
@@ -129,7 +135,8 @@ class LakeWriter:
     def _recover(self) -> None:
         """Fold what a dead process left in the hot log, and begin a segment."""
         left = self.hot.left()
-        if self.base is None or (left is not None and left.lsn > self.base.lsn):
+        foreign = left is not None and left.mark.get("lakeId") not in (None, self.watermark_table.id)
+        if self.base is None or foreign or (left is not None and left.lsn > self.base.lsn):
             if left is not None:
                 log.warning("the hot log belongs to another lake and is removed", begins_at=format_lsn(left.lsn))
                 self.hot.remove()
@@ -137,7 +144,7 @@ class LakeWriter:
             self._fold(left)
             return
         if self.base is not None:
-            self.hot.begin(self.base.lsn, self.base.commit_ts, mark_document(self.base))
+            self._begin_segment(self.base)
 
     def _open(self, table: Table) -> TableState:
         changes, current = ensure_changes(self.lake, table), ensure_current(self.lake, table)
@@ -321,7 +328,7 @@ class LakeWriter:
                 stopped[name] = (self.lsn, str(error))
             hit("cdc.mid_tables")
         hit("cdc.before_watermark")
-        mark = self._publish(lsn, batch.last_commit_ts, stopped, self.source)
+        mark = self._publish(lsn, batch.last_commit_ts, stopped, self.source, batch.transactions)
         hit("cdc.after_watermark")
         return mark
 
@@ -389,32 +396,53 @@ class LakeWriter:
     # --- watermarks
 
     def _publish(
-        self, lsn: int, commit_ts: datetime, stopped: Mapping[str, tuple[int, str]], source: Source
+        self,
+        lsn: int,
+        commit_ts: datetime,
+        stopped: Mapping[str, tuple[int, str]],
+        source: Source,
+        transactions: Transactions | None = None,
     ) -> Watermark:
+        """`stopped`: tables that stop now, with the LSN and the reason. `transactions`: those of this batch."""
         versions: dict[str, TableVersion] = {}
         for name, state in self.states.items():
-            shown = self._version(state, lsn, stopped.get(name))
+            shown = self._version(state, lsn, stopped.get(name), transactions)
             if shown is not None:
                 versions[name] = state.shown = shown
         for name, reason in self.refused.items():
             shown = self.mark.versions.get(name) if self.mark else None
             if shown is not None:
-                stop = replace(shown, stopped_lsn=self.lsn, error=reason, stopped_at=datetime.now(UTC))
+                stop = replace(shown, stopped_lsn=self.lsn, error=reason, stopped_at=self._exact_until(self.lsn, None))
                 versions[name] = replace(shown if shown.error else stop, hot=None)
         mark = Watermark(lsn, commit_ts, datetime.now(UTC), versions, source)
         write_watermark(self.watermark_table, mark)
         self.base = self.mark = mark
-        self.hot.begin(lsn, commit_ts, mark_document(mark))
+        self._begin_segment(mark)
         return mark
 
-    def _version(self, state: TableState, lsn: int, stop: tuple[int, str] | None) -> TableVersion | None:
+    def _begin_segment(self, mark: Watermark) -> None:
+        """It says whose it is: in SOUK_HOME the segments of several object stores would lie in one folder."""
+        belongs = {"lakeId": self.watermark_table.id, "lakeUri": lake_uri(self.lake)}
+        self.hot.begin(mark.lsn, mark.commit_ts, mark_document(mark) | belongs)
+
+    def _exact_until(self, lsn: int, transactions: Transactions | None) -> datetime:
+        """Since when a table that stands at `lsn` is old: not since this was noticed, but since the server moved on."""
+        seconds, known = self._behind(), self.mark.created_at if self.mark else datetime.now(UTC)
+        since = known if seconds is None else datetime.now(UTC) - timedelta(seconds=seconds)
+        committed = transactions.committed_after(lsn) if transactions is not None else None
+        return since if committed is None else min(since, committed)
+
+    def _version(
+        self, state: TableState, lsn: int, stop: tuple[int, str] | None, transactions: Transactions | None
+    ) -> TableVersion | None:
         if stop is not None:
             state.live_from = 0
             if state.shown is None or state.stopped:
                 # A table that was never exact gets no view rather than an empty one. A table stopped earlier keeps the
                 # state of its stop.
                 return state.shown
-            return replace(self._shown(state), stopped_lsn=stop[0], error=stop[1], stopped_at=datetime.now(UTC))
+            since = self._exact_until(stop[0], transactions)
+            return replace(self._shown(state), stopped_lsn=stop[0], error=stop[1], stopped_at=since)
         never_exact = state.shown is None or state.stopped
         if never_exact and (state.live_from == 0 or lsn < state.live_from):
             return state.shown

@@ -36,6 +36,11 @@ class Transactions:
     commit_micros: list[int] = field(default_factory=list)
     _arrays: tuple[Any, ...] = ()  # Any: numpy and Arrow, made by `_many`
 
+    def committed_after(self, lsn: int) -> datetime | None:
+        """When the first transaction that ends after `lsn` was committed, None when there is none."""
+        at = bisect_right(self.end_lsn, lsn)
+        return _EPOCH + timedelta(microseconds=self.commit_micros[at]) if at < len(self.end_lsn) else None
+
     def place(self, rows: pa.Table, schema: pa.Schema) -> pa.Table:
         """Replace `_seq` by `_commit_lsn`, `_ordinal` and `_commit_ts`; the result has `schema`, the change log's."""
         placed = self.few(rows["_seq"].to_pylist()) if rows.num_rows <= _FEW_ROWS else self._many(rows["_seq"])

@@ -97,7 +97,13 @@ class Session:
             members = memberships(sql, contract.publication)
             server = Server(url, sql, published(sql, contract.publication), members, identity.version)
             source = Source(identity.system_id, identity.timeline, settings.cdc_slot)
-            writer = LakeWriter(settings.lake_uri, contract.by_name, source, self._left_out)
+            writer = LakeWriter(
+                settings.lake_uri,
+                contract.by_name,
+                source,
+                self._left_out,
+                behind=lambda: self._lag.seconds(time.monotonic()),
+            )
             self._note(writer)
             self._watch = open_.enter_context(
                 Watch(settings, self._lag, contract.publication, members, contract.by_name)

@@ -75,6 +75,11 @@ class Appender:
         self.files = {path: DataFile(path, size, rows or 0, high) for path, size, rows, high in found}
 
     @property
+    def id(self) -> str:
+        """Given when the table was created; no other table has it."""
+        return str(self._table.metadata().id)
+
+    @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files.values())
 

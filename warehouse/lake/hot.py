@@ -71,7 +71,7 @@ class Segment:
     """A segment as far as it was read. `mark` is the watermark in Delta that it begins with."""
 
     path: Path
-    identity: tuple[int, int]
+    identity: tuple[int, int, bytes]
     mark: Mapping[str, Any]  # Any: the JSON document that `watermark` writes and parses
     lsn: int
     frames: list[Frame] = field(default_factory=list)
@@ -124,9 +124,12 @@ def open_segment(path: Path) -> Segment:
     """
     with _reading, path.open("rb") as file:
         stat = os.fstat(file.fileno())
-        identity = (stat.st_ino, stat.st_dev)
+        # The first frame's checksum too: a segment may be begun anew at its LSN, and the number of a removed file is
+        # soon that of another one.
+        identity = (stat.st_ino, stat.st_dev, file.read(_HEAD.size))
         known = _known.get(path)
         if known is None or known.identity != identity or stat.st_size < known.end:
+            file.seek(0)
             known = _begin(path, identity, file.read())
             while len(_known) >= _KEPT_SEGMENTS:
                 _known.pop(next(iter(_known)))
@@ -139,14 +142,20 @@ def open_segment(path: Path) -> Segment:
 
 
 def newest_segment(lake: str | os.PathLike[str]) -> Segment | None:
-    """The segment that holds the newest batches; None for a lake without a hot log."""
+    """The segment that holds the newest batches; None for a lake without a hot log, or with that of another lake."""
     folder = hot_folder(lake)
     while paths := segment_paths(folder):
         try:
-            return open_segment(paths[-1])
+            segment = open_segment(paths[-1])
         except FileNotFoundError:  # folded between the listing and the opening
             continue
+        return segment if segment.mark.get("lakeUri") in (None, lake_uri(lake)) else None
     return None
+
+
+def lake_uri(lake: str | os.PathLike[str]) -> str | None:
+    """The address of a lake on an object store; None for a folder, which may be moved and has its hot log in it."""
+    return str(lake).rstrip("/") if "://" in str(lake) else None
 
 
 def fit(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -174,7 +183,7 @@ def _micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def _begin(path: Path, identity: tuple[int, int], data: bytes) -> Segment:
+def _begin(path: Path, identity: tuple[int, int, bytes], data: bytes) -> Segment:
     first = _frame_at(data, 0)
     if first is None:
         raise HotLogDamaged(f"{path}, offset 0: the segment does not begin with a watermark{_REMEDY}")

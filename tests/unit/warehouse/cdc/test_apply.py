@@ -28,8 +28,8 @@ def rows(table: Table, *ids: int) -> pa.Table:
     )
 
 
-def open_writer(lake: Path) -> LakeWriter:
-    return LakeWriter(str(lake), TABLES, Source("1", 1, "slot"))
+def open_writer(lake: Path, *, left_out: dict[str, str] | None = None, behind: float | None = None) -> LakeWriter:
+    return LakeWriter(str(lake), TABLES, Source("1", 1, "slot"), left_out, behind=lambda: behind)
 
 
 @pytest.fixture
@@ -181,3 +181,34 @@ def test_snapshots_are_counted_for_ever(writer: LakeWriter) -> None:
     again = open_writer(Path(writer.lake))
     again.publish_snapshot(30, {}, NOW)
     assert open_writer(Path(writer.lake)).source.snapshots == 2
+
+
+def stopped_at(writer: LakeWriter, name: str = "lines") -> datetime:
+    mark = latest_watermark(writer.lake)
+    assert mark is not None
+    at = mark.versions[name].stopped_at
+    assert at is not None
+    return at
+
+
+def test_a_table_found_stopped_at_a_start_is_old_since_the_lake_was(writer: LakeWriter) -> None:
+    """Change capture was down for an hour: the table's rows are an hour old, whenever that is noticed."""
+    late = open_writer(Path(writer.lake), behind=3600.0)
+    late.stop({"lines": "another type"})
+    assert 3600 <= (datetime.now(UTC) - stopped_at(late)).total_seconds() < 3610
+
+
+def test_a_table_left_out_is_old_since_the_last_watermark_where_the_lag_is_unknown(writer: LakeWriter) -> None:
+    before = latest_watermark(writer.lake)
+    late = open_writer(Path(writer.lake), left_out={"lines": "table lines: damaged"})
+    late.apply(batch(20, stopped={"things": (10, "NaN")}))
+    assert before is not None
+    assert stopped_at(late) == before.created_at
+
+
+def test_a_table_that_stops_in_a_batch_is_old_since_the_transaction_that_it_lacks(writer: LakeWriter) -> None:
+    made = batch(20, stopped={"lines": (10, "NaN")})
+    made.transactions.first_seq, made.transactions.end_lsn = [0, 5], [10, 20]
+    made.transactions.commit_micros = [1_000_000, 3_000_000]
+    writer.apply(made)
+    assert stopped_at(writer) == datetime(1970, 1, 1, 0, 0, 3, tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The hot log: what a torn or damaged file gives; readers see the same rows before, during and after a fold."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,9 @@ from warehouse import failpoints
 from warehouse.cdc import apply
 from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.collect import Collector
+from warehouse.cdc.hotlog import HotLog
 from warehouse.contract import parse_contract
+from warehouse.lake import hot
 from warehouse.lake.errors import HotLogDamaged
 from warehouse.lake.hot import hot_folder, segment_paths
 from warehouse.lake.read import attach, connect, latest_watermark, read_changes, read_current, watermark_at, watermarks
@@ -246,6 +249,53 @@ def test_a_hot_log_without_its_lake_is_not_taken_for_one(lake: Lake) -> None:
     mark = latest_watermark(lake.path)
     assert mark is not None
     assert mark.lsn == 10
+
+
+def test_a_hot_log_of_another_lake_at_the_same_positions_is_not_taken_for_ones_own(lake: Lake, tmp_path: Path) -> None:
+    lake.apply(20, 1)
+    other = Lake(tmp_path / "other")
+    other.apply(20, 7)
+    shutil.copy(other.segment, lake.segment)
+
+    lake.restart()
+
+    assert (lake.writer.lsn, lake.lines()) == (10, [])
+
+
+def test_a_hot_log_of_another_object_store_is_nobodys(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On object stores all lie in one folder."""
+    lake.apply(20, 1)
+    monkeypatch.setattr(hot, "hot_folder", lambda _: hot_folder(lake.path))
+    assert b'"lakeUri":null' in lake.segment.read_bytes()
+    begun = HotLog(hot_folder(lake.path))
+    newest = hot.newest_segment(lake.path)
+    assert newest is not None
+    begun.begin(30, NOW, dict(newest.mark) | {"lakeUri": "s3://one/lake"})
+    assert hot.newest_segment("s3://two/lake") is None
+    mine = hot.newest_segment("s3://one/lake/")
+    assert mine is not None
+    assert mine.lsn == 30
+
+
+def test_a_segment_begun_anew_in_a_file_of_the_same_number_is_read_anew(lake: Lake) -> None:
+    lake.apply(20, 1)
+    lake.writer.fold()
+    mark = latest_watermark(lake.path)
+    path, before = lake.segment, lake.segment.read_bytes()
+    assert mark is not None
+    lake.writer.stop({"lines": "table lines: NaN"})
+    assert lake.segment == path
+    after = path.read_bytes()
+    path.write_bytes(before)
+    newest = latest_watermark(lake.path)
+    assert newest is not None
+    assert newest.versions["lines"].error is None
+
+    path.write_bytes(after)  # the file keeps its number
+
+    newest = latest_watermark(lake.path)
+    assert newest is not None
+    assert newest.versions["lines"].error == "table lines: NaN"
 
 
 def test_an_append_that_fails_leaves_the_log_as_it_was(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
