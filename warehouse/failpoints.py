@@ -47,6 +47,7 @@ POINTS = frozenset(
         "events.after_rows",
         "events.after_acknowledge",
         "events.compact_mid",
+        "events.compact_after",
     }
 )
 # What stands before the dot in every point's name. All processes read one variable, and each arms its own points.

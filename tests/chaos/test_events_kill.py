@@ -9,14 +9,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from deltalake import DeltaTable
 
 from tests.harness.api import running_api
 from tests.harness.buying import Worker
 from tests.harness.events import EventsLab
 from tests.harness.redis import RedisHarness
+from warehouse.events import compaction
 from warehouse.events.main import serve
 from warehouse.events.redis_source import STREAM
 from warehouse.failpoints import POINTS as ALL
+from warehouse.lake.behaviour import events_uri
 from warehouse.running import AnotherConsumer
 from warehouse.stop import Stop
 
@@ -27,6 +30,16 @@ POINTS = (
     "events.after_read",
     "events.before_rejected",
     "events.after_acknowledge",
+)
+JOIN_POINTS = ("events.compact_mid", "events.compact_after")
+# The process joins the files of a day as soon as there are more than so many.
+EARLY = 3
+JOINS_EARLY = (
+    "-c",
+    (
+        f"import sys, warehouse.events.compaction as compaction; compaction.FILES = {EARLY};"
+        " from warehouse.events.__main__ import main; sys.exit(main())"
+    ),
 )
 # The process with its guards removed: it forgets where the lake stands and which ids it has.
 UNGUARDED = (
@@ -56,9 +69,9 @@ def lab(server: RedisHarness, tmp_path: Path) -> Iterator[EventsLab]:
     lab.stop()
 
 
-def killed_at(lab: EventsLab, point: str) -> list[str]:
+def killed_at(lab: EventsLab, point: str, program: tuple[str, ...] = ("-m", "warehouse.events")) -> list[str]:
     """Send events until the process dies at `point`; returns their ids."""
-    lab.start(f"{point}=kill")
+    lab.start(f"{point}=kill", program)
     sent: list[str] = []
     assert lab.process is not None
     deadline = time.monotonic() + 60
@@ -71,7 +84,7 @@ def killed_at(lab: EventsLab, point: str) -> list[str]:
 
 
 def test_every_registered_point_is_killed_at() -> None:
-    assert set(POINTS) | {"events.compact_mid"} == {point for point in ALL if point.startswith("events.")}
+    assert {*POINTS, *JOIN_POINTS} == {point for point in ALL if point.startswith("events.")}
 
 
 @pytest.mark.parametrize(
@@ -95,16 +108,21 @@ def test_killed_between_two_steps_each_event_lands_once(lab: EventsLab, point: s
 
 
 @pytest.mark.slow
-def test_killed_while_it_joins_files(lab: EventsLab) -> None:
-    lab.start("events.compact_mid=kill")
-    sent: list[str] = []
-    assert lab.process is not None
-    while lab.process.poll() is None:
-        sent += lab.send()
-        time.sleep(0.02)
-    lab.wait_exit()
+@pytest.mark.parametrize("point", JOIN_POINTS)
+def test_killed_before_or_after_it_joins_files_each_event_is_there_once_and_the_next_one_joins_them(
+    lab: EventsLab, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    sent = killed_at(lab, point, JOINS_EARLY)
+    files = len(DeltaTable(events_uri(lab.lake)).file_uris())
+    assert files == 1 if point == "events.compact_after" else files > EARLY
+    assert set(lab.landed()) <= set(sent)
+    monkeypatch.setattr(compaction, "FILES", EARLY)
+
     lab.start_thread()
+
     lab.wait(lambda: len(lab.landed()) >= len(sent))
+    sent += lab.send(2)
+    lab.wait(lambda: len(lab.landed()) == len(sent) and len(DeltaTable(events_uri(lab.lake)).file_uris()) <= EARLY)
     assert lab.landed() == sorted(sent)
 
 

@@ -331,6 +331,18 @@ class CdcLab:
 
         return self._wait(small, seconds, "the slot to let go of the log")
 
+    def wait_confirmed(self, seconds: float = 30) -> bool:
+        """Wait until the slot is confirmed up to the end that the server's log has now."""
+        query = "select confirmed_flush_lsn >= %s::pg_lsn from pg_replication_slots where slot_name = %s"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            end = connection.execute("select pg_current_wal_lsn()::text").fetchone()
+            assert end is not None
+
+            def confirmed() -> bool:
+                return connection.execute(query, (end[0], self.slot)).fetchone() == (True,)
+
+            return self._wait(confirmed, seconds, f"the slot to be confirmed up to {end[0]}")
+
     def _wait(self, done: Callable[[], bool], seconds: float, what: str) -> bool:
         deadline = time.monotonic() + seconds
         while not done():

@@ -53,5 +53,6 @@ class Compaction:
         before = self._table.version()
         hit("events.compact_mid")
         self._table.optimize.compact([(DAY, "=", day)] if day is not None else None, target_size=tier)
+        hit("events.compact_after")
         sync_since(self._table, before)
         return True
