@@ -128,25 +128,9 @@ class SyntheticShop:
     ) -> tuple[str, list[str]]:
         """Add an order of `lines` (product, variant, seller, quantity, price); returns (order id, line ids)."""
         order = self.new_id()
-        items: list[str] = []
-        subtotal = Decimal(0)
-        for product, variant, seller, quantity, price in lines:
-            amount = Decimal(price)
-            items.append(self.new_id())
-            subtotal += amount * quantity
-            self.add(
-                "order_items",
-                order_item_id=items[-1],
-                order_id=order,
-                product_id=product,
-                variant_id=variant,
-                seller_id=seller,
-                quantity=quantity,
-                price_at_purchase=amount,
-                subtotal=amount * quantity,
-                status=status,
-                created_at=at,
-            )
+        lines = list(lines)
+        items = [self._add_line(order, line, at, status) for line in lines]
+        subtotal = sum((Decimal(price) * quantity for *_, quantity, price in lines), Decimal(0))
         if cancelled_at is not None:
             status = "cancelled"
             self.add(
@@ -179,6 +163,24 @@ class SyntheticShop:
             updated_at=cancelled_at or at,
         )
         return order, items
+
+    def _add_line(self, order: str, line: tuple[str, str, str, int, str], at: datetime, status: str) -> str:
+        product, variant, seller, quantity, price = line
+        item = self.new_id()
+        self.add(
+            "order_items",
+            order_item_id=item,
+            order_id=order,
+            product_id=product,
+            variant_id=variant,
+            seller_id=seller,
+            quantity=quantity,
+            price_at_purchase=Decimal(price),
+            subtotal=Decimal(price) * quantity,
+            status=status,
+            created_at=at,
+        )
+        return item
 
     def add_rate(self, source: str, target: str, day: date, rate: str) -> None:
         self.add(

@@ -213,7 +213,7 @@ class LakeWriter:
         return self._apply_to_delta(batch, batch.lsn)
 
     def append_hot(self, lsn: int, commit_ts: datetime, batches: list[tuple[str, pa.RecordBatch]]) -> Watermark:
-        """Make these rows of whole transactions durable and visible up to `lsn`."""
+        """Make these rows of whole transactions durable and visible up to `lsn`; none: only the position moves."""
         if self.base is None or self.mark is None:
             raise ValueError("the hot log needs a watermark to begin at")
         now = self.hot.append(self.lsn, lsn, commit_ts, batches)
@@ -224,10 +224,6 @@ class LakeWriter:
             versions = {**versions, **changed}
         self.mark = Watermark(lsn, commit_ts, now, versions, self.source)
         return self.mark
-
-    def advance(self, lsn: int, at: datetime) -> Watermark:
-        """Make durable that no published table changed up to `lsn`; `at` is the server's time there."""
-        return self.append_hot(lsn, at, [])
 
     def fold(self) -> None:
         """Move the rows of the hot log to Delta; the next segment begins at their watermark."""

@@ -168,19 +168,6 @@ class Session:
         self, replication: Replication, server: Server, writer: LakeWriter, contract: Contract, written: int
     ) -> None:
         settings = self._settings
-        origins = {
-            name: Origin(server.members[name].oid, state.lsn)
-            for name, state in writer.states.items()
-            if name in server.members
-        }
-        collector = Collector(
-            contract.by_name,
-            writer.lsn,
-            settings.spool_path,
-            settings.cdc_spill_bytes,
-            on_mismatch=self._newer_contract(contract),
-            origins=origins,
-        )
         cadence = Cadence(
             settings.cdc_fold_rows,
             settings.cdc_fold_seconds,
@@ -201,7 +188,7 @@ class Session:
         stream = Stream(
             replication,
             writer=writer,
-            collector=collector,
+            collector=self._collector(server, writer, contract),
             maintenance=Maintenance(writer, cadence),
             pace=Pace(settings.cdc_flush_seconds, settings.cdc_flush_rows, settings.cdc_heartbeat_seconds),
             tick=tick,
@@ -209,6 +196,21 @@ class Session:
         self._streaming = stream
         stream.run(contract.publication, lambda: self._stop.asked)
         self._note(writer)
+
+    def _collector(self, server: Server, writer: LakeWriter, contract: Contract) -> Collector:
+        origins = {
+            name: Origin(server.members[name].oid, state.lsn)
+            for name, state in writer.states.items()
+            if name in server.members
+        }
+        return Collector(
+            contract.by_name,
+            writer.lsn,
+            self._settings.spool_path,
+            self._settings.cdc_spill_bytes,
+            on_mismatch=self._newer_contract(contract),
+            origins=origins,
+        )
 
     def _look_around(self, contract: Contract, written: int) -> None:
         """Raise what ends this session for another one."""

@@ -34,7 +34,6 @@ class SlotState:
     """`lost` holds the reason when its log is gone."""
 
     confirmed_lsn: int
-    active_pid: int | None
     lost: str | None
 
 
@@ -161,20 +160,20 @@ def slot_state(connection: psycopg.Connection[tuple[object, ...]], slot: str) ->
     Raises SourceError when the slot belongs to another database or plugin.
     """
     row = connection.execute(
-        "select confirmed_flush_lsn::text, active_pid, wal_status, plugin, database = current_database(),"
+        "select confirmed_flush_lsn::text, wal_status, plugin, database = current_database(),"
         " to_jsonb(s) ->> 'invalidation_reason'"
         " from pg_replication_slots s where slot_name = %s",
         (slot,),
     ).fetchone()
     if row is None:
         return None
-    confirmed, pid, wal_status, plugin, ours, reason = row
+    confirmed, wal_status, plugin, ours, reason = row
     if plugin != "pgoutput" or not ours:
         raise SourceError(
             f"replication slot {slot} belongs to another database or plugin: set SOUK_CDC_SLOT to a free name"
         )
     lost = str(reason or wal_status) if reason or wal_status == "lost" or confirmed is None else None
-    return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, int(str(pid)) if pid else None, lost)
+    return SlotState(parse_lsn(str(confirmed)) if confirmed else 0, lost)
 
 
 def create_slot(

@@ -115,8 +115,7 @@ class Stream:
             if not self._busy and self._collector.batch.rows < _GATHERED_ROWS:
                 time.sleep(min(due, _GATHER_SECONDS))
                 return
-        with contextlib.suppress(InterruptedError):
-            self._replication.wait(due)
+        self._replication.wait(due)
 
     def _hand_over(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.batch

@@ -226,7 +226,7 @@ def test_without_the_lsn_in_the_commit_a_fold_done_again_doubles_rows(
 def test_a_position_moves_the_lake_without_rows(lake: Lake) -> None:
     lake.apply(20, 1)
 
-    lake.writer.advance(35, NOW)
+    lake.writer.append_hot(35, NOW, [])
 
     mark = latest_watermark(lake.path)
     assert mark is not None
