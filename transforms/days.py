@@ -61,7 +61,7 @@ def build_days(settings: TransformSettings, first: date, last: date, watermark: 
         private = folder / "souk.duckdb"  # the compiled SQL names this database
         prepare(private, settings.lake_uri, watermark, datetime.now(UTC))
         withhold_as_published(private, settings.marts_path)
-        with connect(private) as con:
+        with connect(private, lake=settings.lake_uri) as con:
             _create_views(con, nodes)
             rows = {fact: _write(con, settings.days_folder / fact, nodes, fact, (first, last)) for fact in FACTS}
     return DaysBuilt(first, last, watermark, rows)

@@ -131,5 +131,5 @@ def _project_arguments(settings: TransformSettings, database: Path) -> list[str]
         "--target-path",
         str(settings.dbt_target),
         "--vars",
-        json.dumps({"souk_database": str(database)}),
+        json.dumps({"souk_database": str(database), "souk_lake": settings.lake_uri}),
     ]

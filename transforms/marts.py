@@ -112,7 +112,7 @@ def _run_without_bad_keys(
         try:
             return run_dbt(settings, private), withheld
         except BuildFailed as failed:
-            withheld += withhold(private, failed, built_at, since)
+            withheld += withhold(private, failed, built_at, since, settings.lake_uri)
 
 
 def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: datetime) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.files import move_into_place, sync
+from warehouse.lake.objects import reach
 from warehouse.lake.read import literal
 
 FEATURES = "features"
@@ -20,11 +21,14 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def connect(path: Path, *, read_only: bool = False, threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file in UTC, with automatic extension loading off."""
+def connect(
+    path: Path, *, read_only: bool = False, threads: int | None = None, lake: str = ""
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file in UTC, with automatic extension loading off. `lake`: the one that its views read."""
     config = _CONFIG | ({"threads": threads} if threads else {})
     con = duckdb.connect(str(path), read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
+    reach(con, lake)
     return con
 
 

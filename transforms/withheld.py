@@ -88,16 +88,18 @@ def withhold_as_published(private: Path, published: Path) -> None:
 
 
 def withhold(
-    private: Path, failed: BuildFailed, built_at: datetime, since: dict[tuple[str, str], datetime]
+    private: Path, failed: BuildFailed, built_at: datetime, since: dict[tuple[str, str], datetime], lake: str = ""
 ) -> list[Withheld]:
     """Add the keys of the failed tests to `build.withheld` of the private file; returns those that are new.
+
+    `lake`: the one that the file's views read.
 
     Raises `failed` itself when something else failed too or a test on the lake's own tables did, when a failing row
     names no key, or when too many keys fail.
     """
     if failed.fatal or not failed.tests or any(_on_the_lake(test) for test in failed.tests):
         raise failed
-    with connect(private) as con:
+    with connect(private, lake=lake) as con:
         known = {(kind, key) for kind, key in con.execute("SELECT kind, key FROM build.withheld").fetchall()}
         failing = {(held.kind, held.key): held for held in _failing(con, failed) if (held.kind, held.key) not in known}
         finest = next((kind for kind in _FINEST_FIRST if any(kind == other for other, _ in failing)), None)

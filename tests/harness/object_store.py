@@ -29,7 +29,7 @@ def running_object_store() -> Iterator[dict[str, str]]:
             assert server.stdout is not None
             host, port = server.stdout.readline().split()
             url = f"http://{host}:{port}"
-            httpx.put(f"{url}/{BUCKET}").raise_for_status()
+            httpx.put(f"{url}/{BUCKET}", timeout=60).raise_for_status()
             environment = {
                 "AWS_ENDPOINT_URL": url,
                 "AWS_ALLOW_HTTP": "true",

@@ -105,7 +105,7 @@ def replace_state(
     Refreshes go on while a build works. When they are further, the new state is brought to where they are, so that the
     published marts never go back.
     """
-    with connect(private) as con:
+    with connect(private, lake=settings.lake_uri) as con:
         plan = keep(con, settings, manifest, watermark)
         con.execute("CHECKPOINT")
         with locked(settings) as path:

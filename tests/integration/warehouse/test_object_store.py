@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 
@@ -19,6 +20,7 @@ from tests.harness.synthetic_lake import CONTRACT, START, random_shop, write_lak
 from transforms.errors import SparkFailed
 from transforms.jobs.rules import COLUMNS
 from transforms.jobs.run import run
+from transforms.marts import build
 from transforms.settings import TransformSettings
 from warehouse.contract import load_contract
 from warehouse.lake.derived import read_derived, read_metadata
@@ -127,3 +129,31 @@ def test_rows_are_exact_after_every_kill(
         assert source.snapshots == 1
     finally:
         lab.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_marts_and_features_are_those_of_a_lake_in_a_folder(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dbt's own connections read the bucket too."""
+    shop = random_shop(5)
+    built: dict[str, dict[str, list[tuple[object, ...]]]] = {}
+    for name, lake in (("folder", str(tmp_path / "lake")), ("bucket", f"s3://{BUCKET}/marts")):
+        settings = TransformSettings(home=tmp_path / name, lake_uri=lake)
+        monkeypatch.setenv("SOUK_HOME", str(settings.home))
+        write_lake(lake, shop.rows, lsn=77, as_of=START + timedelta(days=70))
+        run(settings)
+        assert build(settings).lsn == 77
+        with duckdb.connect(str(settings.marts_path), read_only=True) as con:
+            found = con.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'"
+            ).fetchall()
+            built[name] = {
+                table: in_order(con.execute(f"FROM {table}").fetchall())
+                for (table,) in found
+                if table != "mart_watermark"
+            }
+    assert len(built["folder"]["fct_order_items"]) > 100
+    assert len(built["folder"]["mart_product__bought_together"]) > 10
+    assert built["bucket"] == built["folder"]
