@@ -133,6 +133,53 @@ def test_killed_in_the_first_snapshot(postgres_server: PostgresHarness, tmp_path
         lab.close()
 
 
+@pytest.fixture
+def running(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
+    """A lake with rows that no process writes at the moment."""
+    lab = CdcLab(postgres_server, tmp_path)
+    lab.start_thread(**QUICK)
+    lab.wait_watermark()
+    workload = Workload(lab.url, 11)
+    workload.run(40)
+    workload.close()
+    lab.assert_exact()
+    lab.stop()
+    yield lab
+    lab.close()
+
+
+def die_and_go_on(lab: CdcLab, failpoint: str) -> None:
+    """Die there at a start, miss some transactions, start again: exact."""
+    lab.start(f"{failpoint}=kill", settings=QUICK)
+    assert lab.wait_exit() == -9
+    workload = Workload(lab.url, 12)
+    workload.run(40)
+    workload.close()
+    lab.start_thread(**QUICK)
+    lab.wait_state("streaming")
+    lab.wait_none_stopped(30)
+    lab.assert_exact()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["cdc.snapshot_mid", "cdc.append_mid@2", "cdc.commit_linked@2", "cdc.append_mid"])
+def test_killed_while_one_table_is_read_again(running: CdcLab, point: str) -> None:
+    """The first commit is the watermark at which it stops, the second one its rows."""
+    running.mend("lines")
+    die_and_go_on(running, point)
+    assert running.status()["snapshots"] == 1
+    assert running.wait_reported("tableSnapshots", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", [*SNAPSHOT_POINTS, "cdc.append_mid"])
+def test_killed_in_a_later_snapshot_of_all_tables(running: CdcLab, point: str) -> None:
+    running.execute(f"select pg_drop_replication_slot('{running.slot}')", superuser=True)
+    running.execute("delete from lines where line_id % 3 = 0")
+    die_and_go_on(running, point)
+    assert running.status()["snapshots"] == 2
+
+
 def test_without_the_lsn_in_the_commit_duplicates_appear(postgres_server: PostgresHarness, tmp_path: Path) -> None:
     """The negative control: the same kill, the guard removed, and the same oracle must object."""
     lab = CdcLab(postgres_server, tmp_path)

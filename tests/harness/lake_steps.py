@@ -117,6 +117,7 @@ def drive(folder: Path, transactions: int) -> None:
         while number % 2 == 0 and maintenance.run_next(Inline()):
             pass
         if number % EXPIRE_EVERY == 0:
+            writer.name_newest()
             assert writer.base is not None
             expire_watermarks(writer.watermark_table, writer.base, 1)
             for state in writer.states.values():
