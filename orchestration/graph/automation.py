@@ -1,28 +1,39 @@
-"""When an asset is made without a schedule of its own: conditions that Dagster's daemon evaluates once a minute.
+"""What follows a run without a schedule of its own: training a rebuild that succeeded, the rollout a training.
 
-Training follows the nightly rebuild as a run of its own, in its own queue.
+Both are runs of the queue `training`. Dagster's daemon looks once a minute.
 """
 
 import dagster as dg
 
 from orchestration.graph.queues import QUEUE, TRAINING
-from orchestration.graph.schedules import NIGHT
-
-TRAINED_NIGHTLY = (
-    dg.AutomationCondition.on_cron(NIGHT)
-    & dg.AutomationCondition.asset_matches(
-        "fct_orders",
-        dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True),
-    )
-    & ~dg.AutomationCondition.in_progress()
-).with_label("after the nightly rebuild, when the marts' blocking checks hold")
-"""Once a night, when every parent was made since 02:00 UTC and the marts' totals equal the lake's."""
+from orchestration.graph.schedules import rebuild, training
 
 SERVED_WHEN_TRAINED = (
     dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets("online_features"))
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("after training, when Redis equals Parquet")
-"""In the run that trains. New online features alone start nothing: they change with every refresh."""
+"""New online features alone start nothing: they change with every refresh."""
+
+
+@dg.sensor(
+    job=training,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts training when a rebuild has succeeded, once for each.",
+)
+def rebuilt(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """The cursor is the run that training followed last.
+
+    A run is asked and not its tables: a refresh and `marts_confirmed` report the same tables as made, while the
+    rebuild is at work or has failed. A blocking check that fails makes its run fail.
+    """
+    succeeded = dg.RunsFilter(job_name=rebuild.name, statuses=[dg.DagsterRunStatus.SUCCESS])
+    newest = [run.run_id for run in context.instance.get_runs(succeeded, limit=1)]
+    if newest in ([], [context.cursor]):
+        return dg.SkipReason("no rebuild has succeeded since")
+    context.update_cursor(newest[0])
+    return dg.RunRequest(run_key=newest[0], tags={"souk/rebuild": newest[0]})
+
 
 training_due = dg.AutomationConditionSensorDefinition(
     "training_due",
@@ -30,5 +41,5 @@ training_due = dg.AutomationConditionSensorDefinition(
     run_tags={QUEUE: TRAINING},
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts training and its rollout when their automation conditions hold.",
+    description="Starts the rollout when its automation condition holds.",
 )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 QUEUE = "souk/queue"
 DATA, TRAINING = "data", "training"
+HOUSEKEEPING = "housekeeping"
+"""Of runs that make no table: no limit applies to them, and nothing waits for one."""
 LAST = {"dagster/priority": "-1"}
 """Op tags of a step that begins when no other step can."""
 

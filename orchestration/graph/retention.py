@@ -19,6 +19,8 @@ from dagster._core.storage.event_log.schema import (
     SqlEventLogStorageTable,
 )
 
+from orchestration.graph.queues import HOUSEKEEPING, QUEUE
+
 _MADE = dg.DagsterEventType.ASSET_MATERIALIZATION.value
 _CHECKED = dg.DagsterEventType.ASSET_CHECK_EVALUATION.value
 _RUNLESS = ""  # the run id of an event that was reported outside a run
@@ -144,10 +146,11 @@ def prune_log(context: dg.OpExecutionContext) -> None:
 
 @dg.job(
     executor_def=dg.in_process_executor,
+    tags={QUEUE: HOUSEKEEPING},
     description="Deletes old runs, their events, check results and logs of Dagster.",
 )
 def retention() -> None:
-    """In neither queue: it waits for no run."""
+    """It waits for no run, and no run or sensor waits for it."""
     prune_log()
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration.graph.checks.lake import EQUALS, IS_FRESH
-from orchestration.graph.queues import DATA, QUEUE
+from orchestration.graph.queues import DATA, QUEUE, TRAINING
 
 NIGHT = "0 2 * * *"
 # One lake table, the events and a staging view of each stand for all: they order the steps, and each asset more is six
@@ -42,11 +42,19 @@ rebuild = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+training = dg.define_asset_job(
+    "training",
+    selection=dg.AssetSelection.groups("training"),
+    description="The recommender on the marts and features of the last build. Its rollout follows as a run of its own.",
+    tags={"souk/scope": "training", QUEUE: TRAINING},
+    executor_def=dg.in_process_executor,
+)
+
 nightly = dg.ScheduleDefinition(
     name="nightly",
     job=rebuild,
     cron_schedule=NIGHT,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every table, mart and feature at 02:00 UTC; training follows by its automation condition.",
+    description="Every table, mart and feature at 02:00 UTC; training follows when it has succeeded.",
 )

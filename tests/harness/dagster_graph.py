@@ -53,4 +53,4 @@ def freshness(policy: dg.FreshnessPolicy | None) -> str | None:
 
 
 def _jobs() -> list[dg.JobDefinition]:
-    return [defs.resolve_job_def(name) for name in ("everything", "refresh", "rebuild", "days")]
+    return [defs.resolve_job_def(name) for name in ("everything", "refresh", "rebuild", "training", "days")]

@@ -5,7 +5,6 @@ One run fits the models, evaluates them, writes the bundle, registers it, and pr
 
 import dagster as dg
 
-from orchestration.graph.automation import TRAINED_NIGHTLY
 from orchestration.graph.code_version import version_of
 from orchestration.graph.metadata import Materialized, Metadata
 from orchestration.graph.queues import LAST, leave_data_queue
@@ -28,7 +27,6 @@ from orchestration.settings import ROOT
     kinds={"pytorch", "mlflow"},
     tags={"layer": "model"},
     op_tags=LAST,
-    automation_condition=TRAINED_NIGHTLY,
     freshness_policy=made_nightly(),
     code_version=version_of(ROOT / "training"),
 )

@@ -1,15 +1,17 @@
-"""When training starts by itself: after the nightly rebuild, when the marts' blocking checks hold, and never else."""
+"""What follows a run by itself: training a rebuild that succeeded, the rollout a training, and nothing else."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
+from orchestration.graph.automation import rebuilt
 from orchestration.graph.definitions import defs
+from orchestration.graph.queues import QUEUE, TRAINING
 
-NIGHT = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 PARENTS = (
     "fct_order_items",
     "dim_product",
@@ -20,27 +22,83 @@ PARENTS = (
 )
 
 
-class Evening:
-    """Ticks of the automation sensor from an hour before the rebuild, each a minute after the one before."""
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as found:
+        yield found
+
+
+class Night:
+    """Ticks of the sensor that starts training."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance, self._now = instance, NIGHT - timedelta(hours=1)
-        self._cursor: AssetDaemonCursor | None = None
+        self._instance = instance
+        self._cursor: str | None = None
 
-    def reach_two_o_clock(self) -> None:
-        self._now = NIGHT
+    def run(self, job: str, status: dg.DagsterRunStatus) -> str:
+        run = dg.DagsterRun(job_name=job, run_id=str(uuid4()), status=status, tags={"souk/scope": job})
+        return self._instance.add_run(run).run_id
+
+    def tick(self) -> str | None:
+        """The run that training is asked to follow."""
+        context = dg.build_sensor_context(instance=self._instance, cursor=self._cursor)
+        asked = rebuilt(context)
+        assert isinstance(asked, (dg.RunRequest, dg.SkipReason))
+        self._cursor = context.cursor
+        return asked.run_key if isinstance(asked, dg.RunRequest) else None
+
+
+def test_training_follows_each_rebuild_that_succeeded_once(instance: dg.DagsterInstance) -> None:
+    night = Night(instance)
+    assert night.tick() is None
+    for _ in range(2):
+        done = night.run("rebuild", dg.DagsterRunStatus.SUCCESS)
+        assert night.tick() == done
+        assert night.tick() is None
+    assert [asset.to_user_string() for asset in defs.resolve_job_def("training").asset_layer.executable_asset_keys] == [
+        "recommender"
+    ]
+    assert defs.resolve_job_def("training").tags[QUEUE] == TRAINING
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED])
+def test_tables_that_others_report_as_made_start_no_training_while_the_rebuild_has_not_succeeded(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    """A refresh that ends, and marts that are confirmed as fresh without a run, after 02:00."""
+    night = Night(instance)
+    night.run("rebuild", dg.DagsterRunStatus.SUCCESS)
+    assert night.tick() is not None
+    night.run("rebuild", status)
+    for asset in ("fct_orders", "online_features", *PARENTS):
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset))
+    night.run("refresh", dg.DagsterRunStatus.SUCCESS)
+    night.run("everything", dg.DagsterRunStatus.SUCCESS)
+
+    assert night.tick() is None
+    assert Rollout(instance).tick() == set()
+
+
+class Rollout:
+    """Ticks of the automation sensor, each a minute after the one before."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance, self._now = instance, datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+        self._cursor: AssetDaemonCursor | None = None
 
     def make(self, *assets: str) -> None:
         for name in assets:
             self._instance.report_runless_asset_event(dg.AssetMaterialization(name))
 
     def check(self, *, passed: bool) -> None:
-        for asset, name in (("fct_orders", "totals_equal_lake"), ("online_features", "online_equals_offline")):
-            self._instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=dg.AssetKey(asset), check_name=name, passed=passed, metadata={}, blocking=True
-                )
-            )
+        check = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("online_features"),
+            check_name="online_equals_offline",
+            passed=passed,
+            metadata={},
+            blocking=True,
+        )
+        self._instance.report_runless_asset_event(check)
 
     def tick(self) -> set[str]:
         """Names of the assets that the tick asks for."""
@@ -57,42 +115,30 @@ class Evening:
 
 
 @pytest.fixture
-def evening() -> Iterator[Evening]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        found = Evening(instance)
-        found.make("fct_orders", "online_features", *PARENTS)
-        found.check(passed=True)
-        assert found.tick() == set()
-        yield found
+def rollout(instance: dg.DagsterInstance) -> Rollout:
+    found = Rollout(instance)
+    found.make("online_features", *PARENTS)
+    found.check(passed=True)
+    assert found.tick() == set()
+    return found
 
 
-def test_training_follows_the_rebuild_and_the_champion_follows_in_the_same_run(evening: Evening) -> None:
-    evening.reach_two_o_clock()
-    assert evening.tick() == set()
-    evening.make("fct_orders", "online_features", *PARENTS)
-    evening.check(passed=True)
+def test_the_champion_follows_the_recommender(rollout: Rollout) -> None:
+    rollout.make("recommender")
 
-    assert evening.tick() == {"recommender", "champion"}
-    assert evening.tick() == set()
+    assert rollout.tick() == {"champion"}
+    assert rollout.tick() == set()
 
 
-def test_refreshes_during_the_day_start_no_training(evening: Evening) -> None:
-    evening.make("fct_orders", "online_features", *PARENTS)
-    evening.check(passed=True)
+def test_refreshes_start_no_rollout(rollout: Rollout) -> None:
+    rollout.make("online_features", *PARENTS)
+    rollout.check(passed=True)
 
-    assert evening.tick() == set()
-
-
-def test_a_rebuild_that_is_not_over_starts_no_training(evening: Evening) -> None:
-    evening.reach_two_o_clock()
-    evening.make(*PARENTS[:-1])
-
-    assert evening.tick() == set()
+    assert rollout.tick() == set()
 
 
-def test_marts_whose_totals_are_not_the_lakes_start_no_training(evening: Evening) -> None:
-    evening.reach_two_o_clock()
-    evening.make("fct_orders", "online_features", *PARENTS)
-    evening.check(passed=False)
+def test_redis_that_is_not_parquet_starts_no_rollout(rollout: Rollout) -> None:
+    rollout.make("recommender")
+    rollout.check(passed=False)
 
-    assert evening.tick() == set()
+    assert rollout.tick() == set()

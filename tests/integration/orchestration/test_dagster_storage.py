@@ -15,7 +15,8 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 
 from orchestration.alert_log import AlertLog
 from orchestration.graph.alerts import alerts_after
-from orchestration.graph.queues import DATA, QUEUE, TRAINING, at_work, leave_data_queue
+from orchestration.graph.definitions import defs
+from orchestration.graph.queues import DATA, HOUSEKEEPING, QUEUE, TRAINING, at_work, leave_data_queue
 from orchestration.graph.retention import Retention, prune, retention
 from orchestration.graph.schedules import everything, rebuild, refresh
 from orchestration.runtime.dagster_home import write_dagster_home
@@ -201,8 +202,27 @@ def test_recent_runs_are_kept(instance: dg.DagsterInstance) -> None:
     assert len(instance.get_runs()) == 2
 
 
-def test_the_scheduled_job_deletes(instance: dg.DagsterInstance) -> None:
-    assert retention.execute_in_process(instance=instance).success
+def test_the_scheduled_job_deletes(instance: dg.DagsterInstance, storage_url: str) -> None:
+    old, older, recent = (queue(instance, DATA, dg.DagsterRunStatus.FAILURE) for _ in range(3))
+    with psycopg.connect(storage_url) as connection:
+        connection.execute(
+            "UPDATE runs SET update_timestamp = now() - interval '15 days' WHERE run_id = ANY(%s)", ([old, older],)
+        )
+    [schedule] = [one for one in defs.get_repository_def().schedule_defs if one.name == "hourly_retention"]
+    done = defs.resolve_job_def(schedule.job_name).execute_in_process(instance=instance)
+
+    assert done.success
+    assert {run.run_id for run in instance.get_runs()} == {recent, done.run_id}
+
+
+def test_nothing_waits_for_the_deletion(instance: dg.DagsterInstance) -> None:
+    """A control is the run without a queue above: it counts as data."""
+    deletes = queue(instance, str(retention.tags[QUEUE]), dg.DagsterRunStatus.STARTED)
+    waiting = queue(instance, DATA, dg.DagsterRunStatus.QUEUED)
+
+    assert at_work(instance, DATA) == at_work(instance, TRAINING) == []
+    assert next_runs(instance) == [waiting]
+    assert [run.run_id for run in at_work(instance, HOUSEKEEPING)] == [deletes]
 
 
 def test_a_failed_run_is_an_alert_until_the_job_succeeds(instance: dg.DagsterInstance, tmp_path: Path) -> None:
