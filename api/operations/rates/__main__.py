@@ -13,7 +13,6 @@ import typer
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import load_settings
 from api.operations.rates.files import BadRates, example_rates, read_rates
-from api.pricing.conversion import Rate
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Exchange rates by day.")
 
@@ -26,29 +25,44 @@ def load(
     replace: Annotated[bool, typer.Option("--replace", help="Change rates that are known with another value.")] = False,
 ) -> None:
     """Add the rates of a file: all of them or, when one is wrong, none. Loading a file again changes nothing."""
-    _run(lambda: read_rates(file, source or file.name), replace=replace)
+    _run(lambda url: _load(url, file, source or file.name, replace=replace))
 
 
 @app.command()
 def example() -> None:
-    """Add a few made-up rates between EUR, GBP and USD, marked as an example: for demonstrations only."""
-    _run(example_rates, replace=True)
+    """Add a few made-up rates between EUR, GBP and USD, marked as an example: for demonstrations only. Where rates of
+    another source are known, it adds none."""
+    _run(_example)
 
 
-def _run(rates: Callable[[], list[Rate]], *, replace: bool) -> None:
-    # The driver is loaded once the options are read.
-    import psycopg
-
+def _load(url: str, file: Path, source: str, *, replace: bool) -> str:
     from api.operations.rates.write import write_rates
 
+    wanted = read_rates(file, source)
+    return _told(len(wanted), write_rates(url, wanted, replace=replace))
+
+
+def _example(url: str) -> str:
+    from api.operations.rates.write import write_examples
+
+    changed, others = write_examples(url)
+    known = f": rates of {', '.join(others)} are known, and made-up ones do not mix with them" if others else ""
+    return _told(len(example_rates()), changed) + known
+
+
+def _told(read: int, changed: int) -> str:
+    return f"{read:,} rates read, {changed:,} of them new or changed"
+
+
+def _run(work: Callable[[str], str]) -> None:
+    import psycopg  # the driver is loaded once the options are read
+
     try:
-        settings = load_settings()
-        wanted = rates()
-        changed = write_rates(settings.database_url.get_secret_value(), wanted, replace=replace)
+        told = work(load_settings().database_url.get_secret_value())
     except (InvalidSettings, BadRates, psycopg.Error) as error:
         typer.echo(f"rates: {str(error).strip()}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(f"{len(wanted):,} rates read, {changed:,} of them new or changed")
+    typer.echo(told)
 
 
 if __name__ == "__main__":

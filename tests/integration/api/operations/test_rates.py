@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -73,19 +75,45 @@ def test_a_wrong_file_is_named_by_its_line(text: str, problem: str, tmp_path: Pa
 
 
 def test_the_examples_are_marked_and_convert_both_ways(empty_url: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "api.operations.rates", "example"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": empty_url, "SOUK_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (done.returncode, done.stdout) == (0, "18 rates read, 18 of them new or changed\n"), done.stderr
+    assert add_examples(empty_url, tmp_path) == "18 rates read, 18 of them new or changed\n"
+    assert add_examples(empty_url, tmp_path) == "18 rates read, 0 of them new or changed\n"
     found = stored(empty_url)
     assert {row[4] for row in found} == {"example"}
     assert {row[1:3] for row in found} == {
         (a, b) for a in ("EUR", "GBP", "USD") for b in ("EUR", "GBP", "USD") if a != b
     }
     assert len(found) == len(example_rates())
+
+
+def test_made_up_rates_do_not_mix_with_an_operators(empty_url: str, tmp_path: Path) -> None:
+    """Neither in place of a rate nor on a day that has none: a newer made-up rate would convert the days after it."""
+    made_up = next(rate for rate in example_rates() if (rate.from_currency, rate.to_currency) == ("EUR", "USD"))
+    real = replace(made_up, rate=Decimal("1.41"), source="ecb")
+    assert write_rates(empty_url, [real], replace=False) == 1
+
+    told = add_examples(empty_url, tmp_path)
+
+    assert told.startswith("18 rates read, 0 of them new or changed: rates of ecb are known")
+    assert [row[3:] for row in stored(empty_url)] == [("1.41000000", "ecb")]
+
+
+def test_an_operators_rate_that_equals_a_made_up_one_is_the_operators(empty_url: str, tmp_path: Path) -> None:
+    add_examples(empty_url, tmp_path)
+    real = replace(example_rates()[0], source="ecb")
+
+    assert [write_rates(empty_url, [real], replace=False) for _ in range(2)] == [1, 0]
+    assert [row[4] for row in stored(empty_url)].count("ecb") == 1
+
+
+def add_examples(url: str, home: Path) -> str:
+    """What `python -m api.operations.rates example` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "api.operations.rates", "example"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
