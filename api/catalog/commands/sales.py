@@ -4,14 +4,25 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from api.catalog.models import ProductCounter
+from api.catalog.models import Product, ProductCounter
 from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
-    """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed."""
+    """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
+
+    Products without counters get them first: the list in order of popularity is one read of the counters' index, so it
+    holds no product without them.
+    """
+    bare = (
+        select(Product.product_id)
+        .outerjoin(ProductCounter, ProductCounter.product_id == Product.product_id)
+        .where(ProductCounter.product_id.is_(None))
+    )
+    await tx.execute(insert(ProductCounter).from_select(["product_id"], bare).on_conflict_do_nothing())
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (

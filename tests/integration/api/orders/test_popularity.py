@@ -140,6 +140,21 @@ async def test_one_order_years_later_does_not_make_the_history_forgotten(shop: S
     assert _walk(shop, sort="popularity", limit=100) == [product for product, _ in _expected(shop)]
 
 
+async def test_a_product_without_counters_is_in_the_list_after_the_next_ranking(shop: Shop, context: Context) -> None:
+    """An older release makes products without them while a newer one has migrated."""
+    await rank_products(context)
+    walked = _walk(shop, sort="popularity", limit=100)
+    sold, unsold = walked[0], walked[-1]
+    for product in (sold, unsold):
+        shop.sql.execute("delete from product_counters where product_id = %s", (product,))
+    assert not {sold, unsold} & set(_walk(shop, sort="popularity", limit=100))
+
+    assert await rank_products(context) == 1
+
+    assert _walk(shop, sort="popularity", limit=100) == [product for product, _ in _expected(shop)]
+    assert {sold, unsold} <= set(_walk(shop, sort="popularity", limit=100))
+
+
 def test_the_list_is_read_from_the_index_in_order(shop: Shop) -> None:
     """A page costs a page: no sort of the whole catalog, also behind a cursor."""
     deep = "(c.units_sold_90d, c.view_count, c.product_id) < (3, 0, '00000000-0000-0000-0000-000000000000')"
