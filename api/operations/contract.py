@@ -101,10 +101,17 @@ def render() -> str:
 
 
 def publication_statements() -> list[str]:
-    """SQL that makes the publication and the replica identities equal to the contract; safe to run again."""
+    """SQL that makes the publication and the replica identities equal to the contract; safe to run again.
+
+    An identity that is right is left alone: to set it again would wait for every reader of the table, and with it every
+    writer.
+    """
     tables = contract()["tables"]
     identities = [
-        f"ALTER TABLE {table['name']} REPLICA IDENTITY {table['replicaIdentity'].upper()}" for table in tables
+        f"DO $$ BEGIN IF (SELECT relreplident FROM pg_class WHERE oid = '{table['name']}'::regclass) <>"  # noqa: S608 - names of the models
+        f" '{table['replicaIdentity'][0]}' THEN ALTER TABLE {table['name']} REPLICA IDENTITY"
+        f" {table['replicaIdentity'].upper()}; END IF; END $$"
+        for table in tables
     ]
     listed = ", ".join(_listed(table) for table in tables)
     create = (

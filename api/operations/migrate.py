@@ -19,34 +19,50 @@ ADVISORY_LOCK = 7_305_825
 
 
 def migrate(settings: Settings) -> None:
-    """Upgrade to head under an advisory lock; every statement has a lock
-    timeout, so that it does not block a busy shop."""
+    """Upgrade to head under an advisory lock, each migration in a transaction of its own, then publish.
+
+    Every statement has a lock timeout, so that it does not block a busy shop; what ends before the head goes on from
+    there when it runs again.
+    """
     engine = create_engine(settings.sqlalchemy_url, connect_args={"options": "-c lock_timeout=5000"})
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": ADVISORY_LOCK})
         connection.commit()
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        upgrade(connection)
+        publish(connection)
         connection.commit()
         connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": ADVISORY_LOCK})
         connection.commit()
     engine.dispose()
 
 
-def publish(connection: Connection) -> None:
-    """Make the publication equal to the contract, in the migrations' own transaction.
+def upgrade(connection: Connection, revision: str = "head", migrations: Path = MIGRATIONS) -> None:
+    """Run the migrations up to a revision on a connection without a transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+    connection.commit()
 
-    Raises: SystemExit, so that nothing of them is kept, when a published column is missing, or when Postgres would
+
+def check_updates(connection: Connection) -> None:
+    """Raises: SystemExit, so that nothing of the transaction is kept, when Postgres would refuse updates of a
+    published table."""
+    if refused := refused_updates(connection):
+        raise SystemExit("\n".join(refused))
+
+
+def publish(connection: Connection) -> None:
+    """Make the publication equal to the contract in one transaction.
+
+    Raises: SystemExit, so that nothing of it is kept, when a published column is missing, or when Postgres would
     refuse updates of a published table.
     """
     if missing := unmigrated(connection):
         raise SystemExit(f"no migration makes {', '.join(missing)}: add one to {MIGRATIONS / 'versions'}")
     for statement in publication_statements():
         connection.execute(text(statement))
-    if refused := refused_updates(connection):
-        raise SystemExit("\n".join(refused))
+    check_updates(connection)
 
 
 def unmigrated(connection: Connection) -> list[str]:
