@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.errors import TransformError
-from warehouse.files import replace_file
+from warehouse.files import read_json, replace_file
 
 
 @contextmanager
@@ -32,11 +32,7 @@ def recorded(path: Path, lsn_text: str, began: datetime) -> Iterator[None]:
 
 def read_record(path: Path) -> dict[str, object]:
     """What the last build wrote; empty before the first one."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_json(path)
 
 
 def _write(path: Path, lsn_text: str, **values: object) -> None:

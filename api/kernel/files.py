@@ -4,6 +4,7 @@
 test compares them.
 """
 
+import json
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -43,3 +44,12 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """What another process wrote about itself; empty when there is no file, or no JSON object in it."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

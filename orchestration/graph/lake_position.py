@@ -1,6 +1,5 @@
 """Waits until the lake holds everything that the shop has committed, and counts the rows of each table."""
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 
+from warehouse.files import read_json
 from warehouse.lake.lsn import format_lsn, parse_lsn
 from warehouse.lake.read import attach, connect, quote
 from warehouse.lake.watermark import Watermark, latest_watermark
@@ -77,27 +77,19 @@ def _mark_source(url: str) -> int:
     return parse_lsn(str(row[0])) if row else 0
 
 
-def _status(path: Path) -> dict[str, object]:
-    try:
-        document: dict[str, object] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return document
-
-
 def _written_lsn(path: Path) -> int:
-    return parse_lsn(str(_status(path).get("lsn") or "0"))
+    return parse_lsn(str(read_json(path).get("lsn") or "0"))
 
 
 def _failure(path: Path) -> str | None:
     """The error that CDC reports."""
-    status = _status(path)
+    status = read_json(path)
     return f"CDC failed: {status.get('error')}" if status.get("state") == "failed" else None
 
 
 def _problem(path: Path) -> str | None:
     """Why waiting would not help; None when CDC runs."""
-    status = _status(path)
+    status = read_json(path)
     if not status:
         return f"CDC never ran here (no {path}): `souk up`, or `python -m warehouse.cdc`"
     age = (datetime.now(UTC) - datetime.fromisoformat(str(status["updatedAt"]))).total_seconds()

@@ -16,7 +16,7 @@ from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
 from transforms.incremental.state import KeptState
 from transforms.settings import TransformSettings
-from warehouse.files import replace_file
+from warehouse.files import read_json, replace_file
 from warehouse.lake.read import LakeStateError, latest_watermark
 from warehouse.logs import get_logger
 from warehouse.stop import Stop
@@ -180,8 +180,4 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
 
 def read_report(path: Path) -> dict[str, object]:
     """The status file's content; empty when there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return read_json(path)

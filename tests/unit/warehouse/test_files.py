@@ -7,7 +7,7 @@ from typing import BinaryIO
 import pytest
 
 from warehouse import files
-from warehouse.files import move_into_place, replace_file
+from warehouse.files import move_into_place, read_json, replace_file
 
 
 @pytest.fixture
@@ -105,3 +105,14 @@ def test_what_another_library_wrote_is_moved_the_same_way(tmp_path: Path, calls:
     move_into_place(finished, tmp_path / "marts")
     assert calls == ["sync file", "rename", "sync folder"]
     assert (tmp_path / "marts").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"), [(b'{"a": 1}', {"a": 1}), (b"[1]", {}), (b'{"a"', {}), (b"\xff", {}), (None, {})]
+)
+def test_a_report_that_cannot_be_read_is_empty(content: bytes | None, found: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert read_json(path) == found
