@@ -1,6 +1,5 @@
 """The state of every service and the progress of the data, as one JSON document. Also answers when nothing runs."""
 
-import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from orchestration.runtime.health import (
 )
 from orchestration.runtime.machine import Machine
 from orchestration.runtime.state import Record, process_of, read_record
+from warehouse.files import read_json
 
 # The page of `api` that sellers open; it reads the published marts.
 DASHBOARD_PATH = "/seller"
@@ -182,7 +182,7 @@ def _no_cdc() -> Section:
 
 def cdc_status(machine: Machine) -> Section:
     """What cdc reports of the lake's tables, the slot and its snapshots; null where it has never reported."""
-    reported = _json(machine.layout.run / "cdc-status.json")
+    reported = read_json(machine.layout.run / "cdc-status.json")
     return {key: reported.get(key) for key in _CDC_KEYS}
 
 
@@ -191,7 +191,7 @@ def lake_status(machine: Machine) -> Section:
 
     A report that is some seconds old says nothing about these seconds, so they count as lag.
     """
-    reported = _json(machine.layout.run / "cdc-status.json")
+    reported = read_json(machine.layout.run / "cdc-status.json")
     lsn = reported.get("lsn")
     age = _age_seconds(reported.get("updatedAt"))
     lag_bytes, lag_seconds = reported.get("lagBytes"), reported.get("lagSeconds")
@@ -207,7 +207,7 @@ def behaviour_status(machine: Machine) -> Section:
 
     Counts are since the consumer began. The lag grows while the consumer does not report.
     """
-    reported = _json(machine.layout.run / "events-status.json")
+    reported = read_json(machine.layout.run / "events-status.json")
     section: Section = {"uri": f"{machine.settings.lake_uri.rstrip('/')}/behaviour/events"}
     section |= {name: reported.get(name) for name in _BEHAVIOUR}
     age, lag = _age_seconds(reported.get("updatedAt")), reported.get("lagSeconds")
@@ -236,15 +236,12 @@ def marts_status(machine: Machine) -> Section:
     marts lack."""
     manifest, path = machine.settings.dbt_target / "manifest.json", machine.settings.marts_path
     as_of, withheld, keys = _as_of(path)
-    record = _json(path.with_name("refresh.json"))
-    failures = record.get("failures")
-    why = f"{failures} refreshes failed since {record['failingSince']}: {record['error']}" if failures else None
-    reported = _json(machine.layout.run / "marts-status.json")
+    record = read_json(path.with_name("refresh.json"))
+    reported = read_json(machine.layout.run / "marts-status.json")
     age = _age_seconds(reported.get("updatedAt"))
     alive = age is not None and age <= HEARTBEAT_SECONDS
     behind = _age_seconds(reported.get("behindSince")) if reported.get("behindSince") else 0.0
-    if why is None and alive and reported.get("failingSince"):
-        why = f"refreshes fail since {reported['failingSince']}: {reported['error']}"
+    why = why_old(record, reported if alive else {})
     return {
         "path": str(path),
         "manifest": str(manifest),
@@ -258,6 +255,18 @@ def marts_status(machine: Machine) -> Section:
         "withheld": withheld,
         "withheldKeys": keys,
     }
+
+
+def why_old(build: Mapping[str, object], refreshes: Mapping[str, object]) -> str | None:
+    """Why the marts are old, from the record of the last build and the report of the process that refreshes them; None
+    while both are good."""
+    if build.get("failures"):
+        return f"{build['failures']} refreshes failed since {build['failingSince']}: {build['error']}"
+    if refreshes.get("failingSince"):
+        return f"refreshes fail since {refreshes['failingSince']}: {refreshes['error']}"
+    if refreshes.get("needsBuild") and refreshes.get("behindSince"):
+        return f"refreshes wait for a full build since {refreshes['behindSince']}: {refreshes['needsBuild']}"
+    return None
 
 
 def alerts_status(machine: Machine) -> Section:
@@ -306,14 +315,6 @@ def _moment(row: tuple[object, ...] | None) -> str | None:
     if not isinstance(moment, datetime):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _age_seconds(moment: object) -> float | None:
