@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from api.analytics import live_sales as sales
 from api.analytics.marts import MartReader, ProductPair, ProductSales, Restatement, SalesDay, Watermark, Withheld
+from api.analytics.marts_report import Old, old_marts
 from api.catalog.queries import seller_stock
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -17,7 +18,7 @@ from api.kernel.context import Context
 from api.kernel.errors import NotAuthenticated
 from api.kernel.lake_report import read_report
 from api.kernel.money import ZERO
-from api.pricing.conversion import Rates
+from api.pricing.conversion import Rate, Rates
 from api.pricing.queries import rates_to
 
 PERIODS = (7, 30, 90, 365)
@@ -71,13 +72,15 @@ class MissingRate:
 class AllCurrencies:
     """The period's figures of each currency, and their net sales as one number, each day converted at its rate.
 
-    `net_sales` is None when a rate is missing; `sources` name where the rates are from.
+    `net_sales` is None when a rate is missing; `sources` name where the rates are from, `oldest` the day of the oldest
+    one in use: it holds until the operator loads a newer one.
     """
 
     figures: dict[str, Figures]
     net_sales: Decimal | None
     missing: list[MissingRate]
     sources: list[str]
+    oldest: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Dashboard:
     """Everything the template needs; `days` has one entry per calendar day of the period.
 
     Every amount is in `currency` except `all_currencies`, which is None for a store that sells in one currency.
-    `failing_since`: the marts are older than they should be, because their builds fail since then.
+    `old`: why and since when the marts are older than they should be.
     """
 
     currency: str
@@ -93,7 +96,7 @@ class Dashboard:
     last: date
     watermark: Watermark | None
     stopped: Mapping[str, datetime | None]
-    failing_since: datetime | None
+    old: Old | None
     withheld: list[Withheld]
     read_at: datetime
     now: Figures
@@ -142,13 +145,13 @@ async def dashboard_of(
         last=last,
         watermark=watermark,
         stopped=read_report(ctx.settings.home).stopped,
-        failing_since=marts.failing_since(),
+        old=old_marts(ctx.settings.marts_path, ctx.settings.home),
         withheld=await marts.withheld(actor, LIST_ROWS),
         read_at=clock.now(),
         now=_figures(days),
         # Without marts the earlier period is incomplete, so it is not compared.
         before=_figures(day for day in chosen if day.day < first and watermark),
-        all_currencies=await _all_currencies(ctx, known, currency, first) if len(known) > 1 else None,
+        all_currencies=await _all_currencies(ctx, known, currency, (first, last)) if len(known) > 1 else None,
         days=days,
         restated=await marts.restatements(actor, currency, first, last),
         products=await _top_products(ctx, marts, actor, currency, (first, last, live_from)),
@@ -160,9 +163,12 @@ async def dashboard_of(
     )
 
 
-async def _all_currencies(ctx: Context, known: Mapping[str, list[SalesDay]], target: str, first: date) -> AllCurrencies:
+async def _all_currencies(
+    ctx: Context, known: Mapping[str, list[SalesDay]], target: str, period: tuple[date, date]
+) -> AllCurrencies:
+    first, last = period
     async with ctx.db.read() as tx:
-        rates = await rates_to(tx, target)
+        rates = await rates_to(tx, target, known.keys(), first, last)
     return add_currencies(
         {name: [day for day in days if day.day >= first] for name, days in known.items()}, target, rates
     )
@@ -170,7 +176,7 @@ async def _all_currencies(ctx: Context, known: Mapping[str, list[SalesDay]], tar
 
 def add_currencies(days: Mapping[str, Sequence[SalesDay]], target: str, rates: Rates) -> AllCurrencies:
     """Figures per currency, and one number in `target` if every day of another currency has a rate."""
-    total, missing, sources = ZERO, [], set()
+    total, missing, used = ZERO, [], set[Rate]()
     for currency, listed in sorted(days.items()):
         for day in listed:
             converted = rates.convert(day.net_sales, currency, target, day.day)
@@ -179,9 +185,10 @@ def add_currencies(days: Mapping[str, Sequence[SalesDay]], target: str, rates: R
                 break
             total += converted
             if currency != target and (rate := rates.on(day.day, currency, target)):
-                sources.add(rate.source)
+                used.add(rate)
     figures = {currency: _figures(listed) for currency, listed in sorted(days.items())}
-    return AllCurrencies(figures, None if missing else total, missing, sorted(sources))
+    sources, oldest = sorted({rate.source for rate in used}), min((rate.day for rate in used), default=None)
+    return AllCurrencies(figures, None if missing else total, missing, sources, oldest)
 
 
 async def _top_products(

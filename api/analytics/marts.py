@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import orjson
 
 from api.analytics import statements
 from api.kernel.actor import Actor
@@ -130,15 +129,6 @@ class MartReader:
     async def withheld(self, actor: Actor, limit: int) -> list[Withheld]:
         """What the seller's figures lack."""
         return [Withheld(*row) for row in await self._rows_if_there(statements.WITHHELD, (str(actor.user_id), limit))]
-
-    def failing_since(self) -> datetime | None:
-        """Since when the builds of the marts fail; None when the last one was good."""
-        try:
-            record = orjson.loads(self._path.with_name("refresh.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        since = record.get("failingSince")
-        return datetime.fromisoformat(since) if since else None
 
     async def _rows_if_there(self, query: str, parameters: tuple[object, ...]) -> list[tuple]:  # type: ignore[type-arg]  # rows of any shape
         """No rows when the file is of an earlier release without the mart, until the next build."""

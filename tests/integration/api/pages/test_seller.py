@@ -1,9 +1,10 @@
 """The seller's pages over real HTTP and in a real browser: who gets in, and that every number is the database's."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -243,7 +244,10 @@ def test_currencies_are_shown_apart_and_added_only_by_rates(
     assert _all_currencies(one) == f"No total in GBP: there is no rate USD to GBP for {_words(first['USD'])}."
     rates = {"EUR": Decimal("0.85"), "GBP": Decimal(1), "USD": Decimal("0.75")}
     total = sum((to_cents(net * rates[code]) for code, _, net in days), Decimal(0))
-    assert _all_currencies(both) == f"Together {money(total, 'GBP')}, each day at its rate (source: ecb)."
+    oldest = _words(min(first["EUR"], first["USD"]))
+    assert _all_currencies(both) == (
+        f"Together {money(total, 'GBP')}, each day at its rate (source: ecb; the oldest rate is of {oldest})."
+    )
     assert _figure(without, "net-sales") == money(sums["GBP"], "GBP")
     assert _figure(euros, "net-sales") == money(sums["EUR"], "EUR")
     assert unknown == 422
@@ -265,7 +269,15 @@ def test_old_marts_and_what_they_lack_are_said_on_the_page(
         newer.replace(marts)
         marts.with_name("refresh.json").write_text('{"failingSince": "2026-03-02T10:00:00+00:00"}')
         old = client.get("/seller").text
+        marts.with_name("refresh.json").unlink()
+        report = {"updatedAt": datetime.now(UTC).isoformat(), "behindSince": "2026-03-02T11:00:00+00:00"}
+        status = marts.parent / "run" / "marts-status.json"
+        status.parent.mkdir(exist_ok=True)
+        status.write_text(json.dumps(report | {"needsBuild": "the models have changed"}))
+        waiting = client.get("/seller").text
+        status.unlink()
 
+    assert "because they wait for a full build since 2 Mar 2026, 11:00 UTC." in waiting
     assert 'id="old"' not in good
     assert 'id="withheld"' not in good
     assert "refreshing them fails since 2 Mar 2026, 10:00 UTC." in old

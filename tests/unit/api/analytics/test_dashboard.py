@@ -93,7 +93,7 @@ def test_currencies_become_one_number_only_when_every_day_has_a_rate() -> None:
     earlier = Rate("EUR", "USD", FIRST, Decimal("1.1"), "example")
 
     assert add_currencies(days, "USD", Rates([first, earlier])) == AllCurrencies(
-        figures, Decimal("12.80"), [], ["bank", "example"]
+        figures, Decimal("12.80"), [], ["bank", "example"], FIRST
     )
     assert add_currencies(days, "USD", Rates([first])) == AllCurrencies(
         figures, None, [MissingRate("EUR", "USD", FIRST + timedelta(days=1))], []
