@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,28 @@ def test_a_slot_ahead_of_the_lake_ends_in_a_new_snapshot(lab: CdcLab) -> None:
     lab.start_thread()
     lab.assert_exact()
     assert "ahead of the lake" in lab.tail()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bad", [1, 60_000])
+def test_a_refused_value_in_a_table_of_many_megabytes_stops_that_table_only(
+    postgres_server: PostgresHarness, tmp_path: Path, bad: int
+) -> None:
+    """In its first or in a later part, while the server still sends the other rows."""
+    lab = CdcLab(postgres_server, tmp_path)
+    try:
+        lab.execute(
+            "insert into things (thing_id, name, price, body) select gen_random_uuid(), 'a',"
+            f" case when i = {bad} then 'NaN'::numeric else 1 end, repeat('x', 500) from generate_series(1, 60000) i"
+        )
+        lab.execute("insert into pairs values (gen_random_uuid(), 1, 'a', 1.5, 's')")
+        lab.start_thread()
+        lab.wait_state("streaming")
+        assert lab.watermark().versions.keys() == {"lines", "pairs"}
+        assert read_current(lab.lake, "pairs", lab.watermark()).num_rows == 1
+        stopped = lab.status()["stoppedTables"]
+        assert isinstance(stopped, dict)
+        assert [*stopped] == ["things"]
+        assert str(stopped["things"]).startswith("table things, column price: ")
+    finally:
+        lab.close()
