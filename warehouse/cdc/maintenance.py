@@ -21,8 +21,9 @@ _HOT_FRAMES = 10_000
 
 @dataclass(frozen=True)
 class Cadence:
-    """`fold_seconds`: the age at which rows of the hot log go to Delta. `fold_rows`: a tail below it is not merged into
-    the base, whatever its share. `fold_files`: files of a change log that are joined.
+    """Named as the settings are. `fold_seconds`, of the fold: the age at which rows of the hot log go to Delta.
+    `fold_rows`, of the base rewrite: a tail below it is not merged into the base, whatever its share. `fold_files`, of
+    the join: so many files of about one size are joined.
     """
 
     fold_rows: int

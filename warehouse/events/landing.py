@@ -20,7 +20,7 @@ from warehouse.lake.behaviour import DAY, EVENTS, REJECTED, ensure_events, ensur
 from warehouse.lake.behaviour import files_received_since as recent_files
 from warehouse.lake.catalog import data_files
 from warehouse.lake.commit import sync_commits
-from warehouse.lake.read import connect, literal
+from warehouse.lake.read import connect, scan_sql
 from warehouse.logs import get_logger
 
 log = get_logger(__name__)
@@ -150,13 +150,9 @@ class Landing:
 
     def _rejected_ids(self) -> set[Id]:
         """(partition, entry id) of the entries that are set aside."""
-        files = data_files(self.rejected)
-        if not files:
-            return set()
-        listed = ", ".join(map(literal, files))
-        with connect() as con:
-            rows = con.execute(f"SELECT partition, entry_id FROM read_parquet([{listed}])").fetchall()
-        return {(str(partition), str(entry)) for partition, entry in rows}
+        query = f"SELECT partition, entry_id FROM ({scan_sql(tuple(data_files(self.rejected)), REJECTED)})"
+        with connect(self.rejected.table_uri) as con:
+            return {(str(partition), str(entry)) for partition, entry in con.execute(query).fetchall()}
 
     def _remember(self) -> None:
         with connect(self.events.table_uri) as con:

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, Schema
 
 from warehouse.lake.catalog import data_files, open_table, root_of, table_uri
 from warehouse.lake.objects import reach
-from warehouse.lake.read import literal, quote
+from warehouse.lake.read import quote, scan_sql
 
 DAY = "day"
 EVENTS = pa.schema(
@@ -48,7 +48,6 @@ REJECTED = pa.schema(
     ]
 )
 _CONFIGURATION = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 7 days"}
-_TYPES = {pa.string(): "VARCHAR", pa.int32(): "INTEGER", pa.bool_(): "BOOLEAN", pa.date32(): "DATE"}
 
 
 def events_uri(lake: str | os.PathLike[str]) -> str:
@@ -99,13 +98,7 @@ def events_landed(lake: str | os.PathLike[str]) -> int:
 
 def events_sql(files: Sequence[str]) -> str:
     """All rows of `files` with the columns of `EVENTS`; NULL where a file is older than a column."""
-    empty = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {quote(field.name)}" for field in EVENTS)
-    nothing = f"SELECT {empty} WHERE false"
-    if not files:
-        return nothing
-    listed = ", ".join(literal(path) for path in files)
-    rows = f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-    return f"{nothing} UNION ALL BY NAME {rows}"
+    return scan_sql(tuple(files), EVENTS)
 
 
 def files_received_since(table: DeltaTable, moment: datetime) -> list[str]:
@@ -120,7 +113,3 @@ def files_received_since(table: DeltaTable, moment: datetime) -> list[str]:
 
 def _utc(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _duckdb_type(kind: pa.DataType) -> str:
-    return "TIMESTAMP WITH TIME ZONE" if pa.types.is_timestamp(kind) else _TYPES[kind]

@@ -1,7 +1,7 @@
 """Reading the lake at one watermark: the exact current state, and the change log, as plain Parquet file lists and the
 rows of the hot log.
 
-`state_sql` is the one definition of "current state": `attach` makes views of it, the fold writes its result,
+`state_sql` is the one definition of "current state": `attach` makes views of it, the base rewrite writes its result,
 `verify` compares it.
 """
 
@@ -291,10 +291,7 @@ def literal(text: str) -> str:
 
 def whole_log(lake: str | os.PathLike[str], name: str, version: TableVersion, files: TableFiles) -> TableFiles:
     """The same table, read only from its change log from the beginning."""
-    if version.hot is not None and files.hot is None:
-        version = watermark_at(lake, files.lsn).versions[name]  # as `table_files` does
-    tail = _listing(table_uri(lake, "changes", name), version.changes, version).above(-1)
-    return replace(files, base=(), tail=tail, folded_lsn=-1)
+    return log_since(lake, name, version, files, -1)
 
 
 def log_since(
@@ -313,7 +310,8 @@ def scan_sql(files: tuple[str, ...], schema: pa.Schema) -> str:
     if not files:
         return f"SELECT {empty} WHERE false"
     listed = ", ".join(literal(path) for path in files)
-    return f"SELECT {empty} WHERE false UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+    rows = f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    return f"SELECT {empty} WHERE false UNION ALL BY NAME {rows}"
 
 
 def _duckdb_type(kind: pa.DataType) -> str:

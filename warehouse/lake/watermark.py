@@ -181,7 +181,7 @@ def watermarks(lake: str | os.PathLike[str]) -> list[Watermark]:
 def watermark_at(lake: str | os.PathLike[str], lsn: int) -> Watermark:
     """The lake exactly at `lsn`, which may lie between two stored watermarks.
 
-    Where Delta holds it, the base comes from the last watermark at or before it (a later fold already contains later
+    Where Delta holds it, the base comes from the last watermark at or before it (a later base already contains later
     rows), the change log from the first one at or after it. A table that stopped between the two is shown as stopped.
     Raises LakeStateError when the lake has not reached `lsn`, SnapshottedAnew when a new snapshot skipped it.
     """
