@@ -343,12 +343,23 @@ class CdcLab:
 
             return self._wait(confirmed, seconds, f"the slot to be confirmed up to {end[0]}")
 
-    def _wait(self, done: Callable[[], bool], seconds: float, what: str) -> bool:
+    def wait_ahead(self, seconds: float = 30) -> bool:
+        """Wait until the slot is confirmed above what is in the lake: that must never be seen."""
+        query = "select (confirmed_flush_lsn - '0/0')::int8 from pg_replication_slots where slot_name = %s"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+
+            def ahead() -> bool:
+                confirmed = connection.execute(query, (self.slot,)).fetchone()
+                return confirmed is not None and confirmed[0] > self.watermark().lsn
+
+            return self._wait(ahead, seconds, "the slot to be ahead of the lake", every=0.01)
+
+    def _wait(self, done: Callable[[], bool], seconds: float, what: str, *, every: float = 0.1) -> bool:
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {seconds} s for {what}:\n{self.tail()}")
-            time.sleep(0.1)
+            time.sleep(every)
         return True
 
     def watermark(self) -> Watermark:

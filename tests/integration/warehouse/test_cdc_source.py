@@ -40,10 +40,10 @@ def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     lab.close()
 
 
-def restart(lab: CdcLab, *, kill: bool, program: tuple[str, ...] = ("-m", "warehouse.cdc")) -> None:
+def restart(lab: CdcLab, *, kill: bool) -> None:
     """Start the process, commit a change, wait until the slot has followed the neighbour's log, then end it by kill -9
     or by SIGTERM."""
-    lab.start(program=program, settings={"SOUK_CDC_HEARTBEAT_SECONDS": "0.3"})
+    lab.start(settings={"SOUK_CDC_HEARTBEAT_SECONDS": "0.3"})
     lab.wait_state("streaming")
     lab.execute("insert into lines (quantity) values (1)")
     lab.wait_confirmed()
@@ -75,7 +75,11 @@ def test_a_client_that_confirms_what_was_sent_copies_everything_again(lab: CdcLa
     lab.stop()
     with busy_neighbour(lab.server):
         for _ in range(3):
-            restart(lab, kill=True, program=DRIVER_LIKE)
+            lab.start(program=DRIVER_LIKE, settings={"SOUK_CDC_HEARTBEAT_SECONDS": "0.3"})
+            lab.wait_state("streaming")
+            lab.wait_ahead()
+            lab.kill()
+            lab.process = None
         lab.start_thread()
         lab.wait_state("streaming")
         lab.assert_exact()
