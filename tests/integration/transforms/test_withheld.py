@@ -80,6 +80,35 @@ def test_a_bad_order_is_withheld_and_named_and_a_bad_build_publishes_nothing(tmp
     assert read_record(settings.refresh_record)["failures"] == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_bad_order_and_a_bad_product_are_withheld_one_after_the_other_and_their_seller_stays(tmp_path: Path) -> None:
+    """A refund of less than nothing fails its seller's days too; a product with a negative price takes its order."""
+    shop = _one_order_shop()
+    category, seller = (
+        str(shop.rows[table][0][key]) for table, key in (("categories", "category_id"), ("sellers", "seller_id"))
+    )
+    product, variant = shop.add_product(seller, category, "Chair")
+    shop.add_order([(*_sold(shop), 1, "5.00")], START + timedelta(days=1))
+    taken, _ = shop.add_order([(product, variant, seller, 1, "5.00")], START + timedelta(days=1))
+    bad, asked = shop.rows["order_items"][0], START + timedelta(days=1, hours=3)
+    shop.add_return(str(bad["order_item_id"]), 1, asked, asked + timedelta(hours=1))
+    for table in ("returns", "return_events"):
+        for row in shop.rows[table]:
+            row["refund_amount"] = Decimal("-5.00")
+    shop.rows["products"][1]["base_price"] = Decimal("-1.00")
+    write_lake(tmp_path / "lake", shop.rows, lsn=10, as_of=START + timedelta(days=2))
+
+    built = build(transform_settings(tmp_path))
+
+    assert [(held.kind, held.key) for held in built.withheld] == [("order", bad["order_id"]), ("product", product)]
+    with connect(built.marts, read_only=True) as con:
+        named = con.execute("SELECT kind, key FROM mart_withheld ORDER BY ALL").fetchall()
+        assert named == sorted([("order", bad["order_id"]), ("order", taken), ("product", product)])
+        assert con.execute("SELECT orders FROM dim_seller").fetchall() == [(1,)]
+        assert con.execute("SELECT title FROM dim_product").fetchall() == [("Lamp",)]
+
+
 def _published(con: duckdb.DuckDBPyConnection, features: Path) -> list[tuple[object, ...]]:
     """Orders, sales and refunds by day, a product's figures, and its orders among the features."""
     queries = (
