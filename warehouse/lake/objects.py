@@ -1,4 +1,5 @@
-"""A lake on an object store, read by DuckDB. Its own extension for that must be downloaded, so Arrow's client reads.
+"""DuckDB on the lake's files, also on an object store: its own extension for that must be downloaded, so Arrow's client
+reads.
 
 Arrow, delta-rs and polars take keys and address from the same variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 AWS_REGION, AWS_ENDPOINT_URL.
@@ -9,6 +10,14 @@ import os
 import duckdb
 
 _SCHEME = "s3"
+
+
+def connect(lake: str | os.PathLike[str] = "") -> duckdb.DuckDBPyConnection:
+    """A private in-memory DuckDB in UTC that loads nothing from outside and can read the lake's files."""
+    con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    con.execute("SET TimeZone = 'UTC'")
+    reach(con, lake)
+    return con
 
 
 def reach(con: duckdb.DuckDBPyConnection, lake: str | os.PathLike[str]) -> None:

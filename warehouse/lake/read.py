@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from warehouse.lake.catalog import arrow_schema, open_table, primary_key, root_of, table_uri
 from warehouse.lake.hot import fit, hot_folder, open_segment, segment_path
-from warehouse.lake.objects import reach
+from warehouse.lake.objects import connect, reach
 from warehouse.lake.watermark import LakeStateError, TableVersion, Watermark, latest_watermark, watermark_at, watermarks
 
 # One number that orders all changes of a table: transaction, then place in it (below 2^42).
@@ -26,6 +26,7 @@ __all__ = [
     "Watermark",
     "attach",
     "changes_sql",
+    "connect",
     "copy_hot",
     "latest_watermark",
     "log_since",
@@ -271,14 +272,6 @@ def read_changes(lake: str | os.PathLike[str], table: str, watermark: Watermark)
     with connect(lake) as con:
         files = whole_log(lake, table, version, copy_hot(con, files, "hot", table))
         return con.execute(changes_sql(files) + " ORDER BY _commit_lsn, _ordinal").to_arrow_table()
-
-
-def connect(lake: str | os.PathLike[str] = "") -> duckdb.DuckDBPyConnection:
-    """A private in-memory DuckDB in UTC that loads nothing from outside and can read the lake's files."""
-    con = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
-    con.execute("SET TimeZone = 'UTC'")
-    reach(con, lake)
-    return con
 
 
 def quote(name: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
 from warehouse.lake.append import Appender
@@ -19,7 +18,7 @@ from warehouse.lake.catalog import WATERMARKS, ensure_table, open_table, table_u
 from warehouse.lake.errors import LakeStateError, SnapshottedAnew
 from warehouse.lake.hot import Segment, newest_segment
 from warehouse.lake.lsn import format_lsn
-from warehouse.lake.objects import reach
+from warehouse.lake.objects import connect
 
 __all__ = [
     "LakeStateError",
@@ -255,9 +254,7 @@ def _query(files: list[str], condition: str) -> list[Watermark]:
     if not files:
         return []
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
-        con.execute("SET TimeZone = 'UTC'")
-        reach(con, files[0])
+    with connect(files[0]) as con:
         rows = con.execute(f"SELECT * FROM read_parquet([{listed}]) WHERE {condition}").to_arrow_table()
     return [_parse(row) for row in rows.to_pylist()]
 
