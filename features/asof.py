@@ -62,11 +62,14 @@ class StoredRows:
 
     @classmethod
     def read_newest(cls, folder: Path, models: Iterable[str]) -> "StoredRows":
-        """The newest row of every entity only, in the memory of one row group. Raises FileNotFoundError as `read`."""
+        """The newest row of every entity only, in the memory of one row group; a set has them in files of their own.
+
+        Raises FileNotFoundError as `read`.
+        """
         tables = {}
         for model in models:
-            key = KEYS[entity_of(model)]
-            with _open(folder, model) as file:
+            key, newest_only = KEYS[entity_of(model)], folder / "newest"
+            with _open(newest_only if newest_only.exists() else folder, model) as file:
                 newest = EntityRuns(file.read(EntityRuns.columns(key)), key).newest()
                 tables[model] = _take_rows(file, np.sort(newest))
         return cls(tables)

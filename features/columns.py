@@ -4,7 +4,8 @@ bundle's hash.
 After a change here serving refuses the present champion until the next training (README.md, "Add a feature").
 
 Windows count trading days (UTC days on which the shop took an order; `transforms/README.md`). A stored value at instant
-t uses only events up to the last UTC midnight at or before t, or up to the build's watermark when t is not before it.
+t uses only events up to the last UTC midnight at or before t, or all up to the set's watermark when t is not before it
+(and what a clock that runs ahead has dated later on the same day).
 """
 
 import hashlib

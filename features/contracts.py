@@ -42,9 +42,7 @@ def _model(model: str) -> str:
         "    columns:",
         *_column(key, "varchar", f"Join key of entity {entity_of(model)}"),
         *_column(EVENT_TIMESTAMP, "timestamp with time zone", "From when on the values hold"),
-        *_column(
-            CREATED_TIMESTAMP, "timestamp with time zone", "Watermark the row was computed at; the newer wins a tie"
-        ),
+        *_column(CREATED_TIMESTAMP, "timestamp with time zone", "Watermark of the published set; the newer wins a tie"),
     ]
     for column in columns_of(model):
         lines += _column(column.name, DUCKDB_TYPES[column.dtype], _description(column))

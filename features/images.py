@@ -33,8 +33,11 @@ class Images:
             partial = self._folder / f".{uuid4().hex}"
             partial.mkdir(parents=True)
             for model in ONLINE:
-                newest = StoredRows.read_newest(published, [model])
-                pq.write_table(newest.tables[model], partial / f"{model}.parquet")
+                newest = published / "newest" / f"{model}.parquet"
+                if newest.exists():
+                    shutil.copyfile(newest, partial / newest.name)
+                else:  # a set of an earlier release
+                    pq.write_table(StoredRows.read_newest(published, [model]).tables[model], partial / newest.name)
             partial.rename(kept)
         return kept
 

@@ -20,3 +20,8 @@ class FeatureSettings(Places):
     @property
     def feast_folder(self) -> Path:
         return self.home / "feast"
+
+    @property
+    def online_status_path(self) -> Path:
+        """Where the process that writes online features says how it goes."""
+        return self.home / "run" / "online-status.json"

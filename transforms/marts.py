@@ -16,7 +16,7 @@ from transforms.dbt_project import DbtRun, load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
 from transforms.errors import BuildFailed, LakeNotReady
 from transforms.incremental.refresh import Comparison, replace_state
-from transforms.publish import clean_features, connect, publish_features
+from transforms.publish import connect
 from transforms.publish_marts import published_bytes
 from transforms.refresh_record import recorded
 from transforms.settings import TransformSettings
@@ -27,7 +27,7 @@ from warehouse.lake.read import Watermark, attach, latest_watermark
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What one build published: features at `lsn`, marts there or, when refreshes were further, where they were.
+    """What one build published: marts and features at `lsn` or, when refreshes were further, where they were.
 
     seconds by phase; rows by table; sizes in bytes.
     """
@@ -73,15 +73,13 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
 def _build(settings: TransformSettings, watermark: Watermark, built_at: datetime) -> BuildResult:
     clock = _Stopwatch()
     with _only_build(settings.build_folder):
-        clean_features(settings.features_folder)
         private = settings.build_folder / "souk.duckdb"
         prepare(private, settings.lake_uri, watermark, built_at)
         clock.lap("attach")
         run, withheld = _run_without_bad_keys(settings, private, built_at)
         clock.lap("dbt")
-        feature_rows = publish_features(private, settings.features_folder, watermark.lsn_text, built_at)
-        clock.lap("features")
-        rows, comparison = replace_state(settings, private, load_manifest(run.manifest), watermark)
+        manifest = load_manifest(run.manifest)
+        rows, feature_rows, comparison = replace_state(settings, private, manifest, watermark, built_at)
         clock.lap("publish")
     return BuildResult(
         lsn=watermark.lsn,

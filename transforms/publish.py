@@ -2,17 +2,19 @@
 
 import json
 import shutil
-from datetime import datetime
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
+from transforms.incremental.plan import FEATURES
 from warehouse.files import move_into_place, sync
 from warehouse.lake.objects import reach
 from warehouse.lake.read import literal
 
-FEATURES = "features"
-_KEEP_SNAPSHOTS = 3
+NEWEST = "newest"
+_KEEP_SNAPSHOTS, _KEEP_SNAPSHOT_SECONDS = 3, 300.0
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -32,26 +34,25 @@ def connect(
     return con
 
 
-def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datetime) -> dict[str, int]:
+def publish_features(
+    con: duckdb.DuckDBPyConnection, folder: Path, lsn_text: str, as_of: datetime, built_at: datetime
+) -> dict[str, int]:
     """Export every feature table to Parquet and move `folder/current` to the new set; returns rows by table.
 
     `current` is a link, so the files of one set always belong to one watermark; `watermark.json` in the set names it.
-    The two previous sets are kept for readers that have not finished.
+    The folder `newest` has each entity's newest row alone. Sets of before are kept for readers that have not finished.
     """
+    for left in folder.glob(".[0-9]*"):  # of a process that was killed; the state's lock lets one publish at a time
+        shutil.rmtree(left)
     snapshots = folder / "snapshots"
     name = f"{built_at:%Y%m%dT%H%M%S%f}-{lsn_text.replace('/', '-')}"
     unfinished = folder / f".{name}"
     unfinished.mkdir(parents=True)
-    rows: dict[str, int] = {}
-    with connect(private, read_only=True) as con:
-        for table in _tables(con, private.stem, FEATURES):
-            rows[table] = _export(con, table, unfinished / f"{table}.parquet")
-        as_of = _one(con, "SELECT as_of FROM main.mart_watermark")
-    if not isinstance(as_of, datetime):
-        raise TypeError(f"mart_watermark.as_of is {as_of!r}, not a time")
+    (unfinished / NEWEST).mkdir()
+    rows = {table: _export(con, table, key, as_of, unfinished) for table, key in _feature_tables(con)}
     watermark = {"lsn": lsn_text, "asOf": as_of.isoformat(), "builtAt": built_at.isoformat(), "rows": rows}
     (unfinished / "watermark.json").write_text(json.dumps(watermark, indent=1), encoding="utf-8")
-    for file in unfinished.iterdir():
+    for file in unfinished.rglob("*"):
         sync(file)
     snapshots.mkdir(exist_ok=True)
     move_into_place(unfinished, snapshots / name)
@@ -59,39 +60,46 @@ def publish_features(private: Path, folder: Path, lsn_text: str, built_at: datet
     link.unlink(missing_ok=True)
     link.symlink_to(Path("snapshots") / name)
     move_into_place(link, folder / "current")
-    for old in sorted(path for path in snapshots.iterdir() if path.is_dir())[:-_KEEP_SNAPSHOTS]:
-        shutil.rmtree(old)
+    _clean_sets(snapshots)
     return rows
 
 
-def clean_features(folder: Path) -> None:
-    """Remove the incomplete files of a killed build."""
-    for path in folder.glob(".[0-9]*"):
-        shutil.rmtree(path)
+def _clean_sets(snapshots: Path) -> None:
+    """Remove all sets but the newest three and those of the last minutes."""
+    young = time.time() - _KEEP_SNAPSHOT_SECONDS
+    for old in sorted(path for path in snapshots.iterdir() if path.is_dir())[:-_KEEP_SNAPSHOTS]:
+        if old.stat().st_mtime < young:
+            shutil.rmtree(old)
 
 
-def _tables(con: duckdb.DuckDBPyConnection, database: str, schema: str) -> list[str]:
+def _feature_tables(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Names of the feature tables and of their join keys, the first column."""
     found = con.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? ORDER BY table_name",
-        [database, schema],
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
+        " AND schema_name = ? AND column_index = 1 ORDER BY table_name",
+        [FEATURES],
     ).fetchall()
-    return [str(name) for (name,) in found]
+    return [(str(table), str(key)) for table, key in found]
 
 
-def _export(con: duckdb.DuckDBPyConnection, table: str, path: Path) -> int:
-    first = f"SELECT column_name FROM duckdb_columns() WHERE table_name = '{table}'"
-    key = str(_one(con, f"{first} ORDER BY column_index LIMIT 1"))
-    con.execute(
-        f"COPY (SELECT * FROM {FEATURES}.{table} ORDER BY {key}, event_timestamp) TO {literal(str(path))}"
-        " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
-    )
-    return _count(con, f"{FEATURES}.{table}")
-
-
-def _count(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    return int(str(_one(con, f"SELECT count(*) FROM {table}")))
-
-
-def _one(con: duckdb.DuckDBPyConnection, query: str) -> object:
-    row = con.execute(query).fetchone()
-    return row[0] if row else None
+def _export(con: duckdb.DuckDBPyConnection, table: str, key: str, as_of: datetime, folder: Path) -> int:
+    """A feature table as of a watermark. The day that is not over counts from the watermark on; later days do not."""
+    tonight = datetime.combine(as_of.astimezone(UTC).date() + timedelta(days=1), datetime.min.time(), UTC)
+    at, end = (f"TIMESTAMPTZ '{moment.isoformat()}'" for moment in (as_of, tonight))
+    known = f"(FROM {FEATURES}.{table} WHERE event_timestamp <= {end})"
+    if tonight - as_of == timedelta(days=1):  # at midnight two days end at the watermark, the newer one counts
+        over = f"(SELECT {key} FROM {known} WHERE event_timestamp = {end})"
+        known = f"(FROM {known} WHERE event_timestamp <> {at} OR {key} NOT IN {over})"
+    newest = f"(SELECT {key}, max(event_timestamp) AS event_timestamp FROM {known} GROUP BY {key})"
+    rows = 0
+    for source, path in (
+        (f"{known} SEMI JOIN {newest} USING ({key}, event_timestamp)", folder / NEWEST / f"{table}.parquet"),
+        (known, folder / f"{table}.parquet"),
+    ):
+        written = con.execute(
+            f"COPY (SELECT * REPLACE (least(event_timestamp, {at}) AS event_timestamp, {at} AS created_timestamp)"
+            f" FROM {source} ORDER BY {key}, event_timestamp) TO {literal(str(path))}"
+            " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)"
+        ).fetchone()
+        rows = int(written[0]) if written else 0
+    return rows

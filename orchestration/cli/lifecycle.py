@@ -56,6 +56,7 @@ def status(
     each table, and cdc is not healthy while one is stopped. cdc.snapshots counts how often every table was copied.
     asOf is the moment of the orders the marts were built from. When refreshes fail, oldSince and why say since when
     the marts are old; withheldKeys names what they leave out because its rows contradict themselves.
+    features has the watermark of the feature files, online that of the rows in Redis, which follow within seconds.
     alerts.open names failed runs, failed checks and tables older than their readers' tier allows.
     """
     with problems_as_sentences():
@@ -103,8 +104,19 @@ def _data_lines(document: dict[str, Section]) -> list[str]:
             else []
         ),
         *(f"         {name}" for name in _listed(marts["withheldKeys"])),
+        *_features_lines(document["features"], document["online"]),
         *(f"alert  {alert['subject']} since {alert['at']}: {alert['message']}" for alert in _alerts(document)),
     ]
+
+
+def _features_lines(files: Section, online: Section) -> list[str]:
+    if files["lsn"] is None:
+        return []
+    if online["lsn"] == files["lsn"]:
+        redis = "in Redis too"
+    else:
+        redis = f"in Redis as of {online['asOf']}" if online["asOf"] else "not in Redis yet"
+    return [f"       features as of {files['asOf']}, {redis}"]
 
 
 def _cdc_lines(cdc: Section) -> list[str]:

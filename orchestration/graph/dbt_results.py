@@ -95,14 +95,15 @@ def _check(outcome: ModelOutcome, model: str, held: list[str]) -> dg.AssetCheckR
 
 
 def refreshed_marts(models: Sequence[DbtModel]) -> set[str]:
-    """Marts that a build compares with what refreshes had made of them: not those of behaviour events, which only a
-    build makes, nor the row that says when it was made.
+    """Marts and features that a build compares with what refreshes had made of them.
+
+    Not those of behaviour events, which only a build makes, nor the row that says when it was made.
     """
     built_only = {_EVENTS}
     for model in models:  # parents come before children
         if built_only.intersection(model.parents):
             built_only.add(model.name)
-    return {model.name for model in models if model.layer == "marts"} - built_only - {"mart_watermark"}
+    return {model.name for model in models if model.layer in {"marts", "features"}} - built_only - {"mart_watermark"}
 
 
 def _compared(comparison: Comparison, mart: str) -> dg.AssetCheckResult:

@@ -15,8 +15,8 @@ from orchestration.settings import ROOT
 
 # Every name that the table below can hold, in its order. The settings and the installed packages decide which it holds.
 NAMES = (
-    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
-    *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
+    *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "online"),
+    *("serving", "mlflow", "dagster-code", "dagster", "dagster-daemon"),
 )
 
 
@@ -153,6 +153,12 @@ def _shop(machine: Machine) -> list[Service]:
             grace_seconds=30.0,
         ),
         Service("marts", _python("transforms.refresh"), heartbeat(run / "marts-status.json"), after=("migrate",)),
+        Service(
+            "online",
+            _python("features.follow"),
+            heartbeat(run / "online-status.json"),
+            after=("databases", "redis"),
+        ),
         Service("serving", _python("serving"), http_ok(f"{serving}/health/live"), after=("redis",), url=serving),
     ]
 

@@ -27,7 +27,7 @@ Section = dict[str, object]
 
 
 def status_of(machine: Machine | None) -> dict[str, Section]:
-    """One section per service, plus `lake`, `behaviour`, `marts` and `alerts`.
+    """One section per service, plus `lake`, `behaviour`, `marts`, `features` and `alerts`.
 
     Before the first start every service is unhealthy and every value is null.
     """
@@ -38,6 +38,8 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             "lake": _NO_LAKE,
             "behaviour": _NO_BEHAVIOUR,
             "marts": {**_section("marts", None, None, Health(False, "never started")), **_NO_MARTS},
+            "features": _NO_FEATURES,
+            "online": _section("online", None, None, Health(False, "never started")) | dict.fromkeys(_ONLINE),
             "alerts": {"path": None, "open": []},
         }
     addresses, checks = _addresses(machine), _checks(machine)
@@ -53,9 +55,11 @@ def status_of(machine: Machine | None) -> dict[str, Section]:
             if not section["healthy"] and name not in _outside(machine):
                 section["detail"] = _why(record, str(section["detail"]))
         services["cdc"] |= cdc_status(machine)
+        services["online"] |= online_status(machine)
         shown = {"lake": lake.result(), "behaviour": behaviour.result()}
         made = {
             "marts": {**services["marts"], **_with_reason(marts.result(), services)},
+            "features": features_status(machine),
             "alerts": alerts_status(machine),
         }
         return {**services, **shown, **made}
@@ -70,6 +74,7 @@ _SERVICES = (
     "cdc",
     "events",
     "marts",
+    "online",
     "serving",
     "dagster",
     "mlflow",
@@ -94,6 +99,9 @@ _NO_MARTS: Section = {
     "withheld": 0,
     "withheldKeys": [],
 }
+_NO_FEATURES: Section = {"path": None, "lsn": None, "asOf": None}
+# Keys of the section `online` that come from its own report.
+_ONLINE = ("lsn", "asOf", "last")
 # Withheld keys that the status names; `souk sql "select * from mart_withheld"` has all of them.
 _NAMED_KEYS = 20
 
@@ -148,6 +156,7 @@ def _addresses(machine: Machine) -> Mapping[str, str | None]:
         "cdc": None,
         "events": None,
         "marts": None,
+        "online": None,
         "dashboard": web["api"] + DASHBOARD_PATH,
     }
 
@@ -164,6 +173,7 @@ def _checks(machine: Machine) -> Mapping[str, Check]:
         "cdc": exact(run / "cdc-status.json", _only_alive(heartbeat(run / "cdc-status.json"))),
         "events": _only_alive(heartbeat(run / "events-status.json")),
         "marts": _only_alive(heartbeat(run / "marts-status.json")),
+        "online": _only_alive(heartbeat(run / "online-status.json")),
         "serving": http_ok(f"{machine.address('serving')}/health/live"),
         "dagster": http_ok(f"{machine.address('dagster')}/server_info"),
         "mlflow": http_ok(f"{machine.address('mlflow')}/health"),
@@ -267,6 +277,19 @@ def why_old(build: Mapping[str, object], refreshes: Mapping[str, object]) -> str
     if refreshes.get("needsBuild") and refreshes.get("behindSince"):
         return f"refreshes wait for a full build since {refreshes['behindSince']}: {refreshes['needsBuild']}"
     return None
+
+
+def features_status(machine: Machine) -> Section:
+    """The watermark of the published feature files, which training and serving read."""
+    folder = machine.layout.home / "features" / "current"
+    mark = read_json(folder / "watermark.json")
+    return {"path": str(folder), "lsn": mark.get("lsn"), "asOf": mark.get("asOf")}
+
+
+def online_status(machine: Machine) -> Section:
+    """The watermark of the feature rows in Redis, and what was written last."""
+    reported = read_json(machine.layout.run / "online-status.json")
+    return {key: reported.get(key) for key in _ONLINE}
 
 
 def alerts_status(machine: Machine) -> Section:

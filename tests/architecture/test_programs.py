@@ -16,6 +16,7 @@ PROGRAMS: dict[str, set[str]] = {
     "api.operations.invariants": {"--cleanup-seconds", "--json", "--no-gateway"},
     "api.operations.load": {"marketplace", "online-retail"},
     "api.operations.rates": {"example", "load"},
+    "features.follow": set(),
     "features.materialise": {"--full", "--json"},
     "orchestration.cli": {
         *(

@@ -5,7 +5,7 @@ import pytest
 
 from tests.harness.platform import Platform
 
-PROCESSES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "serving")
+PROCESSES = ("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "online", "serving")
 
 
 def test_after_killing_everything_up_continues_and_verify_is_clean(platform: Platform) -> None:

@@ -25,6 +25,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/orchestration/test_freshness.py",
         "tests/integration/orchestration/test_runs.py",
         "tests/integration/features/test_features.py",
+        "tests/integration/features/test_follow.py",
         "tests/integration/api/pages/test_seller.py",
         "tests/integration/serving/test_reads_what_training_reads.py",
     ),

@@ -38,7 +38,8 @@ def withhold_in_state(settings: TransformSettings, keys: list[tuple[str, str]]) 
     with connect(settings.state_path) as con:
         for kind, key in keys:
             con.execute("INSERT INTO build.withheld VALUES (?, ?, 'a rule', now())", [kind, key])
-        for model in load_plan(con).models:
+        plan = load_plan(con)
+        for model in (*plan.models, *plan.features):
             if not model.is_view:
                 con.execute(f"DELETE FROM {model.relation}")
                 con.execute(f"INSERT INTO {model.relation} {model.sql}")

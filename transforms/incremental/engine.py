@@ -64,12 +64,45 @@ def refresh_state(
         deltas[source.name] = delta
         done.rows[source.name] = delta.rows
     done.reconsidered = _reconsidered(con, plan, deltas)
+    results = _refresh_models(con, plan, plan.models, deltas, "m")
+    done.rows |= {model.name: found.delta.rows for model, found in results}
+    for node in plan.handed_over:
+        if node.name in deltas:
+            con.execute(f"INSERT INTO {node.waiting} SELECT {node.listed}, _n FROM {deltas[node.name].table}")
+    _remember(con, plan, results, watermark)
+    if done.reconsidered:
+        text = f"withheld rows have changed, a build decides about them: {', '.join(done.reconsidered)}"
+        con.execute("UPDATE refresh.state SET needs_build = ?", [text])
+    return done
+
+
+def refresh_features(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:
+    """Bring the features to where the marts are, inside the caller's transaction; returns changed rows by table.
+
+    Raises RefreshFailed as `refresh_state` does.
+    """
+    deltas: dict[str, Delta] = {}
+    for number, node in enumerate(plan.handed_over):
+        name = f"w{number}"
+        if count(con, node.waiting):
+            query = f"SELECT {node.listed}, sum(_n)::BIGINT AS _n FROM {node.waiting} GROUP BY ALL HAVING sum(_n) <> 0"
+            rows = create(con, name, query)
+            if rows:
+                deltas[node.name] = Delta(name, rows, count(con, f"{name} WHERE _n < 0"))
+            con.execute(f"DELETE FROM {node.waiting}")
+    results = _refresh_models(con, plan, plan.features, deltas, "f")
+    return {model.name: found.delta.rows for model, found in results}
+
+
+def _refresh_models(
+    con: duckdb.DuckDBPyConnection, plan: Plan, models: tuple[Node, ...], deltas: dict[str, Delta], name: str
+) -> list[tuple[Node, _Result]]:
+    """Recompute models, parents first; adds their changes to `deltas`. Raises RefreshFailed."""
     results: list[tuple[Node, _Result]] = []
-    for number, model in enumerate(plan.models):
-        found = _refresh_model(con, plan, model, deltas, f"m{number}")
+    for number, model in enumerate(models):
+        found = _refresh_model(con, plan, model, deltas, f"{name}{number}")
         if found is not None:
             deltas[model.name] = found.delta
-            done.rows[model.name] = found.delta.rows
             results.append((model, found))
     failures = [
         failure
@@ -79,11 +112,7 @@ def refresh_state(
     ]
     if failures:
         raise RefreshFailed(failures)
-    _remember(con, plan, results, watermark)
-    if done.reconsidered:
-        text = f"withheld rows have changed, a build decides about them: {', '.join(done.reconsidered)}"
-        con.execute("UPDATE refresh.state SET needs_build = ?", [text])
-    return done
+    return results
 
 
 def _reconsidered(con: duckdb.DuckDBPyConnection, plan: Plan, deltas: dict[str, Delta]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
+from transforms.incremental.features import follow_features
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
 from transforms.incremental.state import KeptState
 from transforms.settings import TransformSettings
@@ -27,6 +28,8 @@ _LOOK_SECONDS = 0.25
 _PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 _BEAT_SECONDS = 1.0
+# From the begin of one set of features to the next; or as many times its own seconds, a twentieth of the time.
+_FEATURES_SECONDS, _FEATURES_REST = 30.0, 20.0
 WAITING = "waiting for a build"
 
 
@@ -45,6 +48,7 @@ class Report:
     error: str | None = None
     failing_since: str | None = None
     refreshes: int = 0
+    features: dict[str, object] = field(default_factory=dict)
     last: dict[str, object] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
@@ -57,6 +61,7 @@ class Report:
             "error": self.error,
             "failingSince": self.failing_since,
             "refreshes": self.refreshes,
+            "features": self.features,
             "last": self.last,
             "updatedAt": datetime.now(UTC).isoformat(),
         }
@@ -72,6 +77,7 @@ class Follower:
         self._seen: int | None = None
         self._kept_at = 0.0
         self._state = KeptState(settings)
+        self._featured, self._features_due = -1, 0.0
         self.report = Report()
 
     def step(self) -> float:
@@ -94,6 +100,26 @@ class Follower:
         self._seen = done.lsn
         self._followed(done, began)
         return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS)
+
+    def step_features(self) -> None:
+        """Bring the features to where the marts are, when the marts have moved and the last time is long enough ago.
+
+        A failure keeps the last set, and the marts go on; features that stay old are built in full.
+        """
+        report, began = self.report, time.monotonic()
+        if report.state != "following" or self._featured == report.refreshes or began < self._features_due:
+            return
+        self._featured = report.refreshes
+        at = datetime.now(UTC).isoformat()
+        try:
+            done = follow_features(self._settings, self._state)
+        except (LakeNotReady, StateUnusable, RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
+            log.warning("features stay as they are", error=str(error))
+            report.features = {**report.features, "error": str(error), "failedAt": at}
+        else:
+            report.features = {"lsn": done.lsn_text, "at": at, "seconds": done.seconds, "rows": sum(done.rows.values())}
+        self._features_due = began + max(_FEATURES_SECONDS, _FEATURES_REST * (time.monotonic() - began))
+        self.write()
 
     def _followed(self, done: RefreshResult, began: float) -> None:
         report, self._failures = self.report, 0
@@ -172,7 +198,9 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
     with follower.beating():
         try:
             while not stop.asked:
-                follower.wait(stop, follower.step())
+                seconds = follower.step()
+                follower.step_features()
+                follower.wait(stop, seconds)
         finally:
             follower.close()
     return 0

@@ -18,7 +18,7 @@ from warehouse.lake.read import quote
 Manifest = Mapping[str, Any]  # Any: dbt's manifest is a JSON document of its own schema
 
 _KEPT = {"lake", "build", "derived"}
-MARTS = "main"
+MARTS, FEATURES = "main", "features"
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Node:
         return self.relation.split(".")[1].strip('"')
 
     @property
+    def waiting(self) -> str:
+        """The table of its changes that features do not have yet."""
+        return f'refresh."{self.name}__waiting"'
+
+    @property
     def listed(self) -> str:
         """The columns as SQL, in the table's order."""
         return quoted(self.columns)
@@ -98,15 +103,35 @@ class Mart:
 
 @dataclass(frozen=True)
 class Plan:
-    """Sources, then models, parents before children; and what is published."""
+    """Sources, then models, parents before children; and what is published.
+
+    `models`: what marts are made of; `features`: what features alone are made of, and the features themselves.
+    """
 
     sources: tuple[Node, ...]
     models: tuple[Node, ...]
+    features: tuple[Node, ...]
     marts: tuple[Mart, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return (*self.sources, *self.models, *self.features)
+
+    @property
+    def published(self) -> tuple[Node, ...]:
+        """The published tables that refreshes keep up to date."""
+        marts = {mart.name for mart in self.marts}
+        return tuple(node for node in (*self.models, *self.features) if node.name in marts or node.schema == FEATURES)
+
+    @property
+    def handed_over(self) -> tuple[Node, ...]:
+        """What features are made of and refreshes of the marts change; its changes wait for the features."""
+        read = {parent.name for node in self.features for parent in node.parents}
+        return tuple(node for node in (*self.sources, *self.models) if node.name in read)
 
     def node(self, name: str) -> Node:
         """Raises KeyError."""
-        return next(node for node in (*self.sources, *self.models) if node.name == name)
+        return next(node for node in self.nodes if node.name == name)
 
 
 def store_plan(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -125,6 +150,7 @@ def load_plan(con: duckdb.DuckDBPyConnection) -> Plan:
     return Plan(
         sources=tuple(_node(item) for item in raw["sources"]),
         models=tuple(_node(item) for item in raw["models"]),
+        features=tuple(_node(item) for item in raw["features"]),
         marts=tuple(Mart(**{**item, "key": tuple(item["key"])}) for item in raw["marts"]),
     )
 
@@ -141,11 +167,12 @@ def _node(raw: dict[str, Any]) -> Node:  # Any: JSON that store_plan wrote
 def make_plan(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> Plan:
     """The plan of the build whose tables `con` has open and whose manifest holds the compiled SQL.
 
-    It covers the marts and what they are made of. A model that also reads a source which is not kept in the state file
-    stays as the full build made it.
+    It covers marts, features and what they are made of. A model that also reads a source which is not kept in the
+    state file stays as the full build made it.
     """
     nodes = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    kept = _kept(nodes, manifest["sources"])
+    in_marts = set(_kept(nodes, manifest["sources"], MARTS))
+    kept = _kept(nodes, manifest["sources"], MARTS, FEATURES)
     tables = _columns(con)
     sources: dict[str, Node] = {}
     models: dict[str, Node] = {}
@@ -162,7 +189,8 @@ def make_plan(con: duckdb.DuckDBPyConnection, manifest: Manifest) -> Plan:
     marts = [node for node in nodes.values() if node["schema"] == MARTS]
     return Plan(
         tuple(sources.values()),
-        tuple(models.values()),
+        tuple(node for key, node in models.items() if key in in_marts),
+        tuple(node for key, node in models.items() if key not in in_marts),
         tuple(_mart(node, keys.get(node["name"], ())) for node in sorted(marts, key=lambda node: str(node["name"]))),
     )
 
@@ -173,8 +201,8 @@ def declared(node: Mapping[str, Any]) -> dict[str, Any] | None:  # Any: as in `M
     return found
 
 
-def _kept(nodes: Manifest, sources: Manifest) -> list[str]:
-    """Unique ids of the models that refreshes keep up to date, parents first."""
+def _kept(nodes: Manifest, sources: Manifest, *schemas: str) -> list[str]:
+    """Unique ids of the models of these schemas that refreshes keep up to date and of all they read, parents first."""
     order: list[str] = []
     able: dict[str, bool] = {}
 
@@ -197,7 +225,7 @@ def _kept(nodes: Manifest, sources: Manifest) -> list[str]:
                 want(parent)
 
     for key, node in sorted(nodes.items()):
-        if node["schema"] == MARTS and visit(key):
+        if node["schema"] in schemas and visit(key):
             want(key)
     return [key for key in order if key in wanted]
 
@@ -322,7 +350,7 @@ def _test(node: Mapping[str, Any], nodes: Manifest) -> DataTest:  # Any: as in `
 
 def looked_up(plan: Plan) -> dict[str, set[str]]:
     """Relation -> columns that refreshes look up rows by, one at a time. A view stands for its source."""
-    nodes = {node.name: node for node in (*plan.sources, *plan.models)}
+    nodes = {node.name: node for node in plan.nodes}
     found: dict[str, set[str]] = {}
 
     def add(name: str, columns: Iterable[str]) -> None:
@@ -332,7 +360,7 @@ def looked_up(plan: Plan) -> dict[str, set[str]]:
         if len(listed) == 1 and listed[0] in node.columns:
             found.setdefault(node.relation, set()).add(listed[0])
 
-    for model in plan.models:
+    for model in (*plan.models, *plan.features):
         if not model.is_view:
             add(model.name, model.key)
         for parent in model.parents:

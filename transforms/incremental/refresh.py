@@ -9,9 +9,10 @@ import duckdb
 
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
 from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state
+from transforms.incremental.features import advance_features, features_watermark
 from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan
 from transforms.incremental.state import KeptState, keep, locked, opened
-from transforms.publish import connect
+from transforms.publish import connect, publish_features
 from transforms.publish_marts import count_rows, publish_marts
 from transforms.settings import TransformSettings
 from warehouse.lake.lsn import format_lsn, parse_lsn
@@ -86,9 +87,9 @@ def advance(
 
 @dataclass(frozen=True)
 class Comparison:
-    """The refreshed marts against those of a full build at the same watermark.
+    """The refreshed marts and features against those of a full build at the same watermark.
 
-    `differing`: mart -> rows that only one side holds. `skipped`: why there is no comparison; `failed`: the refresh up
+    `differing`: table -> rows that only one side holds. `skipped`: why there is no comparison; `failed`: the refresh up
     to this watermark failed.
     """
 
@@ -98,24 +99,26 @@ class Comparison:
 
 
 def replace_state(
-    settings: TransformSettings, private: Path, manifest: Manifest, watermark: Watermark
-) -> tuple[dict[str, int], Comparison]:
-    """Publish a finished build out of its private file, which becomes the state; returns rows by mart.
+    settings: TransformSettings, private: Path, manifest: Manifest, watermark: Watermark, built_at: datetime
+) -> tuple[dict[str, int], dict[str, int], Comparison]:
+    """Publish a finished build out of its private file, which becomes the state; returns rows by mart and by feature
+    table.
 
-    Refreshes go on while a build works. When they are further, the new state is brought to where they are, so that the
-    published marts never go back.
+    Refreshes go on while a build works. When they are further, the new state is brought to where they are, so that what
+    is published never goes back.
     """
     with connect(private, lake=settings.lake_uri) as con:
         plan = keep(con, settings, manifest, watermark)
         con.execute("CHECKPOINT")
         with locked(settings) as path:
             comparison = _meet(con, plan, settings, path, watermark)
+            features = publish_features(con, settings.features_folder, *features_watermark(con), built_at)
             publish_marts(con, plan, settings.marts_path)
             rows = count_rows(con, plan)
             con.close()
             path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
             private.replace(path)
-    return rows, comparison
+    return rows, features, comparison
 
 
 def _meet(
@@ -132,22 +135,24 @@ def _meet(
         with opened(path, settings, newest) as old:
             lsn = max(lsn, _lsn(old))
             advance(old, load_plan(old), settings, _at(settings, lsn, watermark, newest))
+            advance_features(old, load_plan(old))
     except (StateUnusable, LakeStateError) as problem:
         reason = Comparison({}, str(problem))
     except (RefreshFailed, duckdb.Error) as problem:  # the build heals what a refresh cannot
         reason = Comparison({}, str(problem), failed=True)
     try:
         advance(con, plan, settings, _at(settings, lsn, watermark, newest))
+        advance_features(con, plan)
     except (StateUnusable, LakeStateError, RefreshFailed, duckdb.Error) as problem:
         return Comparison({}, str(problem), failed=True)
     if reason is not None:
         return reason
-    known = {model.name for model in plan.models} - {WATERMARK}
     con.execute(f"ATTACH {literal(str(path))} AS refreshed (READ_ONLY)")
     try:
         if _differing(con, "build", "withheld"):
             return Comparison({}, "the build withholds other keys than the refreshes did")
-        return Comparison({mart.name: _differing(con, MARTS, mart.name) for mart in plan.marts if mart.name in known})
+        compared = [node for node in plan.published if node.name != WATERMARK]
+        return Comparison({node.name: _differing(con, node.schema, node.name) for node in compared})
     finally:
         con.execute("DETACH refreshed")
 

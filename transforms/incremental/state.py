@@ -24,7 +24,7 @@ from warehouse.lake.read import Watermark, quote
 
 CATALOG = "souk"
 """The name that compiled SQL has for the file; DuckDB takes it from the file's name."""
-FORMAT = 4
+FORMAT = 5
 """Counts up when a state file of before cannot be refreshed by this code."""
 # The state's own log is written into its tables when it is longer than this, and when the file is closed.
 _LOG_SIZE = "64MB"
@@ -68,6 +68,10 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
         if mart.key:
             columns = f"SELECT {quoted(mart.key)}, 0::BIGINT AS _number FROM main.{quote(mart.name)} LIMIT 0"
             con.execute(f"CREATE TABLE refresh.{quote(mart.name)} AS {columns}")
+    for node in plan.handed_over:
+        columns = f"SELECT {node.listed}, 0::BIGINT AS _n FROM {node.relation} LIMIT 0"
+        con.execute(f"CREATE TABLE {node.waiting} AS {columns}")
+    con.execute("CREATE TABLE refresh.features AS SELECT lsn_text, as_of FROM build.watermark")
     con.execute("CREATE TABLE refresh.changed (mart VARCHAR, number BIGINT)")
     con.execute(
         "CREATE TABLE refresh.state AS"
@@ -105,8 +109,8 @@ def _index(con: duckdb.DuckDBPyConnection, plan: Plan, settings: TransformSettin
 
 
 def _drop_others(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Remove what neither a refresh nor a mart reads: features, their intermediates, other tables of the lake."""
-    kept = {node.relation for node in (*plan.sources, *plan.models)}
+    """Remove what neither a refresh nor a mart reads: other tables of the lake."""
+    kept = {node.relation for node in plan.nodes}
     found = con.execute(
         "SELECT 'VIEW', schema_name, view_name FROM duckdb_views() WHERE NOT internal"
         " UNION ALL SELECT 'TABLE', schema_name, table_name FROM duckdb_tables()"

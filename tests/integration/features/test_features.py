@@ -216,8 +216,9 @@ class Oracle:
         self.categories = {row["product_id"]: str(row["category_id"]) for row in shop.rows["products"]}
 
     def seen(self, moment: datetime, at: datetime) -> bool:
-        """Whether something at `at` counts at `moment`: everything up to the watermark, whole past days before it."""
-        return at <= self.as_of and (moment >= self.as_of or at.date() < moment.date())
+        """Whether something at `at` counts at `moment`: from the watermark on all of its day and before, else whole
+        past days."""
+        return at.date() <= self.as_of.date() and (moment >= self.as_of or at.date() < moment.date())
 
     @cache  # noqa: B019 - lives as long as the test
     def trading_days(self, moment: datetime) -> tuple[date, ...]:

@@ -233,10 +233,10 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)
     services = (
-        *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
+        *("postgres", "redis", "sandbox", "api", "worker", "cdc", "events", "marts", "online", "serving"),
         *("dagster", "mlflow", "dashboard"),
     )
-    assert [name for name in status if name not in {"lake", "behaviour", "alerts"}] == list(services)
+    assert [name for name in status if name not in {"lake", "behaviour", "features", "alerts"}] == list(services)
     assert status["alerts"] == {"path": None, "open": []}
     assert all(status[name]["healthy"] is False and status[name]["pid"] is None for name in services)
     replication = ("state", "stoppedTables", "unknownTables", "tables", "slot", "snapshots", "tableSnapshots")
@@ -248,6 +248,8 @@ def test_status_before_the_first_start_is_json_and_exit_zero(tmp_path: Path) -> 
     }
     refreshes = {"lsn", "lagSeconds", "refreshes", "needsBuild", "oldSince", "why", "withheld", "withheldKeys"}
     assert set(status["marts"]) == {"path", "manifest", "asOf"} | refreshes | {"url", "healthy", "pid", "detail"}
+    assert status["features"] == {"path": None, "lsn": None, "asOf": None}
+    assert set(status["online"]) == {"lsn", "asOf", "last", "url", "healthy", "pid", "detail"}
     assert not (tmp_path / "never").exists()
 
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.columns import MODELS
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import refreshed_marts
 from tests.harness.lake_history import KINDS, LakeHistory, RandomChanges
@@ -25,6 +26,7 @@ from transforms.dbt_project import load_manifest
 from transforms.errors import RefreshFailed, StateUnusable
 from transforms.incremental import engine, state
 from transforms.incremental.changes import Delta
+from transforms.incremental.features import advance_features
 from transforms.incremental.follow import Follower, read_report
 from transforms.incremental.plan import Plan, declared, load_plan
 from transforms.incremental.refresh import advance, published_watermark, refresh
@@ -380,20 +382,20 @@ def test_every_model_of_a_mart_declares_how_it_is_refreshed(built_marts: BuiltMa
     nodes = load_manifest(built_marts.result.manifest)["nodes"].values()
     with connect(built_marts.settings.state_path, read_only=True) as con:
         plan = load_plan(con)
-    kept = {model.name: model for model in plan.models}
+    kept = {model.name: model for model in (*plan.models, *plan.features)}
 
     silent = [
         node["name"]
         for node in nodes
         if node["name"] in kept and declared(node) is None and not kept[node["name"]].is_view
     ]
-    whole = {model.name for model in plan.models if not model.key and not model.is_view}
+    whole = {model.name for model in kept.values() if not model.key and not model.is_view}
 
     assert silent == []
-    assert whole == {"int_build__watermark", "mart_watermark"}
-    assert refreshed_marts(read_project(DBT_PROJECT)) == {mart.name for mart in plan.marts} & set(kept) - {
-        "mart_watermark"
-    }
+    small = {"int_shop__currency", "int_trading__days", "features_shop"}
+    assert whole == {"int_build__watermark", "mart_watermark"} | small
+    assert {model.name for model in plan.features if model.schema == "features"} == set(MODELS)
+    assert refreshed_marts(read_project(DBT_PROJECT)) == {node.name for node in plan.published} - {"mart_watermark"}
     assert {mart.name for mart in plan.marts} - set(kept) == {
         path.stem for path in (DBT_PROJECT / "models/marts/behaviour").glob("*.sql")
     }
@@ -429,7 +431,7 @@ def test_a_full_build_finds_what_refreshes_did_wrong_and_never_takes_the_marts_b
 def _compared(settings_: TransformSettings) -> set[str]:
     with connect(settings_.state_path, read_only=True) as con:
         plan = load_plan(con)
-        return {mart.name for mart in plan.marts}.intersection(model.name for model in plan.models) - {"mart_watermark"}
+        return {node.name for node in plan.published} - {"mart_watermark"}
 
 
 def _unlike_state(settings_: TransformSettings) -> dict[str, int]:
@@ -450,11 +452,12 @@ def _wrong(history: LakeHistory, home: Path, change: Callable[[Plan], Plan] = la
     with locked(settings_) as path, opened(path, settings_, history.mark) as con:
         plan = load_plan(con)
         advance(con, change(plan), settings_, history.mark)
+        advance_features(con, change(plan))
     oracle = _run_in_full(home, settings_, history, plan)
     with connect(oracle, read_only=True) as con:
         con.execute(f"ATTACH '{settings_.state_path}' AS state (READ_ONLY)")
         found = {}
-        for model in plan.models:
+        for model in (*plan.models, *plan.features):
             if model.is_view or "watermark" in model.name:
                 continue
             full, ours = (f"FROM {model.relation.replace('souk', name, 1)}" for name in ("souk", "state"))
@@ -481,8 +484,9 @@ def _run_in_full(home: Path, settings_: TransformSettings, history: LakeHistory,
         con.execute(f"ATTACH '{settings_.state_path}' AS state (READ_ONLY)")
         con.execute("INSERT INTO build.withheld FROM state.build.withheld")
         con.execute("DETACH state")
-        for schema in {model.relation.split(".")[1] for model in plan.models}:
+        models = (*plan.models, *plan.features)
+        for schema in {model.relation.split(".")[1] for model in models}:
             con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        for model in plan.models:
+        for model in models:
             con.execute(f"CREATE {'VIEW' if model.is_view else 'TABLE'} {model.relation} AS {model.sql}")
     return file

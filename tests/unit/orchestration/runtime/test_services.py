@@ -31,8 +31,8 @@ def test_every_service_of_one_machine_comes_after_what_it_needs(tmp_path: Path) 
     table = service_table(_machine(tmp_path))
     names = [service.name for service in table]
     assert names == [
-        *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "serving"),
-        *("mlflow", "dagster-code", "dagster", "dagster-daemon"),
+        *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "online"),
+        *("serving", "mlflow", "dagster-code", "dagster", "dagster-daemon"),
     ]
     assert tuple(names) == NAMES
     for position, service in enumerate(table):

@@ -1,7 +1,8 @@
+{{ config(meta={'refresh': {'key': ['product_id']}}) }}
 select
     state.product_id,
     state.event_timestamp,
-    watermark.as_of as created_timestamp,
+    state.event_timestamp as created_timestamp,
     cast(state.orders_7d as bigint) as product__orders_7d,
     cast(state.orders_30d as bigint) as product__orders_30d,
     cast(state.units_30d as bigint) as product__units_30d,
@@ -26,4 +27,3 @@ select
     product.category_id as product__category_id
 from {{ ref('int_features__product_windows') }} as state
 inner join {{ ref('int_products__joined') }} as product using (product_id)
-cross join {{ ref('int_build__watermark') }} as watermark

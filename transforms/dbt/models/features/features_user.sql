@@ -1,7 +1,8 @@
+{{ config(meta={'refresh': {'key': ['user_id']}}) }}
 select
     state.user_id,
     state.event_timestamp,
-    watermark.as_of as created_timestamp,
+    state.event_timestamp as created_timestamp,
     cast(state.orders_365d as bigint) as user__orders_365d,
     cast(state.products_365d as bigint) as user__distinct_products_365d,
     cast(state.orders_total as bigint) as user__orders_total,
@@ -15,4 +16,3 @@ select
     end as user__mean_order_value_365d,
     cast(coalesce(state.last_order_day, 0) as bigint) as user__last_order_day
 from {{ ref('int_features__user_windows') }} as state
-cross join {{ ref('int_build__watermark') }} as watermark

@@ -1,5 +1,5 @@
--- Each shopper's lines as one list, oldest first; a snapshot is a slice of it. One row when a day with orders closes,
--- and one at the watermark.
+{{ config(meta={'refresh': {'key': ['user_id']}}) }}
+-- Each shopper's lines as one list, oldest first; a snapshot is a slice of it. One row when a day with orders closes.
 with lines as (
 
     select
@@ -62,39 +62,21 @@ snapshots as (
 
     select
         ends.user_id,
-        least({{ utc_midnight('ends.order_date + 1') }}, watermark.as_of) as event_timestamp,
+        {{ utc_midnight('ends.order_date + 1') }} as event_timestamp,
         ends.last_line,
         -- a day without a new product keeps the distinct products of the days before
         max(first_ends.last_first) over (partition by ends.user_id order by ends.order_date) as last_first
     from ends
     left join first_ends using (user_id, order_date)
-    cross join {{ ref('int_build__watermark') }} as watermark
-
-),
-
-with_watermark as (
-
-    select user_id, event_timestamp, last_line, last_first
-    from snapshots
-    union all
-    select snapshots.user_id, watermark.as_of, max(snapshots.last_line), max(snapshots.last_first)
-    from snapshots
-    cross join {{ ref('int_build__watermark') }} as watermark
-    group by snapshots.user_id, watermark.as_of
 
 )
 
 select
     snapshot.user_id,
     snapshot.event_timestamp,
-    watermark.as_of as created_timestamp,
+    snapshot.event_timestamp as created_timestamp,
     whole.products[greatest(snapshot.last_line - 49, 1):snapshot.last_line] as user__sequence,
     whole_bought.products[greatest(snapshot.last_first - 499, 1):snapshot.last_first] as user__bought
-from (
-    select user_id, event_timestamp, max(last_line) as last_line, max(last_first) as last_first
-    from with_watermark
-    group by user_id, event_timestamp
-) as snapshot
+from snapshots as snapshot
 inner join whole using (user_id)
 inner join whole_bought using (user_id)
-cross join {{ ref('int_build__watermark') }} as watermark

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['order_id']}}) }}
 -- Order lines as features count them. A line counts unless its order was cancelled on the very day it was placed: what
 -- happens on later days is not known when that day's snapshot is taken, so it must not change it. Price and amount are in
 -- the shop's currency, at the rate of the order's day; null without a rate.
@@ -29,6 +30,5 @@ from placed
 inner join {{ ref('stg_shop__order_items') }} as line using (order_id)
 cross join {{ ref('int_shop__currency') }} as shop
 {{ join_rate('placed.currency', 'shop.currency', 'placed.order_date') }}
-where placed.ordered_at <= (select as_of from {{ ref('int_build__watermark') }})
-    and (placed.cancelled_at is null or {{ utc_day('placed.cancelled_at') }} > placed.order_date)
+where (placed.cancelled_at is null or {{ utc_day('placed.cancelled_at') }} > placed.order_date)
     and {{ published('order', 'placed.order_id') }}

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['product_id', 'user_id']}}) }}
 -- Trading days on which one shopper bought one product, with the next such day. Guests cannot be told apart and are
 -- left out.
 select

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['product_id']}}) }}
 -- What one product sold on one trading day. Lines without a rate to the shop's currency count as units, not as money.
 select
     line.product_id,

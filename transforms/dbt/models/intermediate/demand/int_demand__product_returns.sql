@@ -1,11 +1,11 @@
+{{ config(meta={'refresh': {'key': ['product_id']}}) }}
 -- Pieces of one product that shoppers asked to return on one day, whatever was decided later; filed under the newest
 -- trading day by then.
 with asked as (
 
     select product_id, {{ utc_day('requested_at') }} as day, sum(quantity) as units
     from {{ ref('stg_shop__returns') }}
-    where requested_at <= (select as_of from {{ ref('int_build__watermark') }})
-        and {{ published('order', 'order_id') }}
+    where {{ published('order', 'order_id') }}
     group by all
 
 )

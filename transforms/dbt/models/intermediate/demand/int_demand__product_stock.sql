@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['product_id'], 'links': [{'parent': 'stg_shop__inventory_transactions', 'via': 'stg_shop__product_variants', 'on': 'variant_id'}]}}) }}
 -- Net change of one product's sellable pieces on one UTC day.
 select
     variant.product_id,
@@ -5,5 +6,4 @@ select
     sum(moved.quantity_change) as quantity_change
 from {{ ref('stg_shop__inventory_transactions') }} as moved
 inner join {{ ref('stg_shop__product_variants') }} as variant using (variant_id)
-where moved.created_at <= (select as_of from {{ ref('int_build__watermark') }})
 group by all

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': ['user_id']}}) }}
 -- What one shopper ordered on one trading day. Orders without a rate to the shop's currency count as orders, not as money.
 select
     line.user_id,

@@ -1,3 +1,4 @@
+{{ config(meta={'refresh': {'key': []}}) }}
 -- Days on which the shop took at least one order that counts, numbered 1, 2, 3, ... Windows of features are measured in
 -- them: while the whole shop is closed (or between a loaded history and today) no window moves. A day's number
 -- depends on earlier days only.

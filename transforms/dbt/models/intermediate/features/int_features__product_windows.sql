@@ -1,5 +1,6 @@
--- Running state of every product at every instant at which one of its figures changes, and at the watermark itself. A
--- change of a UTC day counts from the day's end, the newest, unfinished day from the watermark.
+{{ config(meta={'refresh': {'key': ['product_id']}}) }}
+-- Running state of every product at every instant at which one of its figures changes: a change of a UTC day counts from
+-- the day's end. That of the unfinished day therefore lies ahead of the watermark; publication moves it there.
 {% set sold = {
     7: {'orders_7d': 'orders'},
     30: {'orders_30d': 'orders', 'units_30d': 'units'},
@@ -25,15 +26,10 @@ with changes as (
     select product_id, closes_at, quantity_change as stock
     from {{ ref('int_demand__product_stock') }}
 
-    -- a row when the product was listed, and one at the watermark
+    -- a row when the product was listed
     union all by name
     select product_id, {{ utc_midnight(utc_day('created_at') ~ ' + 1') }} as closes_at, 0 as stock
     from {{ ref('int_products__joined') }}
-    where created_at <= (select as_of from {{ ref('int_build__watermark') }})
-    union all by name
-    select product.product_id, watermark.as_of as closes_at, 0 as stock
-    from {{ ref('int_products__joined') }} as product
-    cross join {{ ref('int_build__watermark') }} as watermark
 
 ),
 
@@ -41,12 +37,11 @@ instants as (
 
     select
         product_id,
-        least(closes_at, watermark.as_of) as event_timestamp,
+        closes_at as event_timestamp,
         {{ changes_of(sums) }}
         max(last_order_day) as last_order_day,
         arg_max(last_price, last_order_day) filter (where last_price is not null) as last_price
     from changes
-    cross join {{ ref('int_build__watermark') }} as watermark
     group by all
 
 )

@@ -1,4 +1,5 @@
--- Running state of every shopper at every instant at which one of their figures changes, and at the watermark itself.
+{{ config(meta={'refresh': {'key': ['user_id']}}) }}
+-- Running state of every shopper at every instant at which one of their figures changes, as in the windows of products.
 {% set ordered = {
     365: {
         'orders_365d': 'orders',
@@ -17,22 +18,16 @@ with changes as (
 
     {{ distinct_partners(ref('int_demand__product_buyers'), 'user_id', 'products_365d', 365) }}
 
-    union all by name
-    select shopper.user_id, watermark.as_of as closes_at, 0 as orders_365d
-    from (select distinct user_id from {{ ref('int_demand__user_days') }}) as shopper
-    cross join {{ ref('int_build__watermark') }} as watermark
-
 ),
 
 instants as (
 
     select
         user_id,
-        least(closes_at, watermark.as_of) as event_timestamp,
+        closes_at as event_timestamp,
         {{ changes_of(sums) }}
         max(last_order_day) as last_order_day
     from changes
-    cross join {{ ref('int_build__watermark') }} as watermark
     group by all
 
 )
