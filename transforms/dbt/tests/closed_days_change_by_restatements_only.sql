@@ -5,13 +5,13 @@ with happened as (
     select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.subtotal as amount
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
-    where {{ published('order', 'line.order_id') }}
+    where {{ published_order('line.order_id') }}
     union all
     -- cancelled before the day closed
     select line.seller_id, {{ utc_day('placed.created_at') }}, placed.currency, -line.subtotal
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
-    where {{ published('order', 'line.order_id') }}
+    where {{ published_order('line.order_id') }}
         and line.order_id in (
             select event.order_id
             from {{ ref('stg_shop__order_events') }} as event
@@ -22,7 +22,7 @@ with happened as (
     union all
     select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.refund_amount
     from {{ ref('stg_shop__return_events') }} as paid
-    where paid.to_status = 'refunded' and {{ published('order', 'paid.order_id') }}
+    where paid.to_status = 'refunded' and {{ published_order('paid.order_id') }}
     union all
     select seller_id, order_date, currency, amount
     from {{ ref('mart_seller__restatement') }}

@@ -3,7 +3,7 @@ select returned.return_id, returned.order_id
 from {{ ref('stg_shop__returns') }} as returned
 left join {{ ref('int_returns__booked') }} as booked using (return_id)
 where returned.status = 'refunded'
-    and {{ published('order', 'returned.order_id') }}
+    and {{ published_order('returned.order_id') }}
     and (
         booked.return_id is null
         or booked.quantity <> returned.quantity

@@ -11,7 +11,7 @@ shop as (
 
     select {{ utc_day('created_at') }} as order_date, currency, count(*) as orders, sum(total) as total
     from {{ ref('stg_shop__orders') }}
-    where {{ published('order', 'order_id') }}
+    where {{ published_order('order_id') }}
     group by all
 
 )

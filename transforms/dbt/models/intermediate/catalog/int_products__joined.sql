@@ -22,4 +22,4 @@ select
 from {{ ref('stg_shop__products') }} as product
 left join {{ ref('stg_shop__categories') }} as category using (category_id)
 left join stock using (product_id)
-where {{ published('product', 'product.product_id') }}
+where {{ published_product('product.product_id') }}

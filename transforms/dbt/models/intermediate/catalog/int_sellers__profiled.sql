@@ -10,4 +10,4 @@ with listed as (
 select seller.seller_id, seller.name, seller.country, listed.currency, seller.rating, seller.created_at
 from {{ ref('stg_shop__sellers') }} as seller
 left join listed using (seller_id)
-where {{ published('seller', 'seller.seller_id') }}
+where {{ published_seller('seller.seller_id') }}

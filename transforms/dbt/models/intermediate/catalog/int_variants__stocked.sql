@@ -18,4 +18,4 @@ select
     cast(coalesce(stock.inbound, 0) as bigint) as inbound
 from {{ ref('stg_shop__product_variants') }} as variant
 left join stock using (variant_id)
-where {{ published('product', 'variant.product_id') }}
+where {{ published_product('variant.product_id') }}

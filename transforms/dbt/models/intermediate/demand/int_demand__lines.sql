@@ -31,4 +31,4 @@ inner join {{ ref('stg_shop__order_items') }} as line using (order_id)
 cross join {{ ref('int_shop__currency') }} as shop
 {{ join_rate('placed.currency', 'shop.currency', 'placed.order_date') }}
 where (placed.cancelled_at is null or {{ utc_day('placed.cancelled_at') }} > placed.order_date)
-    and {{ published('order', 'placed.order_id') }}
+    and {{ published_order('placed.order_id') }}

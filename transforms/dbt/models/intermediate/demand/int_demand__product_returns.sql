@@ -5,7 +5,7 @@ with asked as (
 
     select product_id, {{ utc_day('requested_at') }} as day, sum(quantity) as units
     from {{ ref('stg_shop__returns') }}
-    where {{ published('order', 'order_id') }}
+    where {{ published_order('order_id') }}
     group by all
 
 )

@@ -32,4 +32,4 @@ from {{ ref('stg_shop__order_items') }} as line
 inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
 left join {{ ref('int_orders__cancelled') }} as cancelled using (order_id)
 left join returned using (order_item_id)
-where {{ published('order', 'line.order_id') }}
+where {{ published_order('line.order_id') }}

@@ -28,4 +28,4 @@ select
     placed.updated_at
 from {{ ref('stg_shop__orders') }} as placed
 left join lines using (order_id)
-where {{ published('order', 'placed.order_id') }}
+where {{ published_order('placed.order_id') }}

@@ -10,4 +10,4 @@ select
     refund_amount,
     {{ utc_day('created_at') }} as booked_on
 from {{ ref('stg_shop__return_events') }}
-where to_status = 'refunded' and {{ published('order', 'order_id') }}
+where to_status = 'refunded' and {{ published_order('order_id') }}
