@@ -35,6 +35,9 @@ def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent
         if drop_root and os.geteuid() == 0:
             _enter_user_namespace()
         if death_signal is not None:
+            # Both are inherited: from a shell's background job, or from a library that blocks signals while it works.
+            signal.signal(death_signal, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {death_signal})
             # After the namespace, because a change of credentials clears it. The signal comes when the parent *thread*
             # ends, so spawn from a thread that keeps running.
             _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
