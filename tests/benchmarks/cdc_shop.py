@@ -29,39 +29,39 @@ _TYPES = {
 }
 PRODUCTS = 2_000
 # One order of two lines: the cart, the order with its reservations, the payment, and what the relay marks: four
-# transactions, 33 changes in 11 tables.
+# transactions, 33 changes in 11 tables. Identifiers are ordered by time, as the shop's are (`api/kernel/ids.py`).
 PLACE = """
 create procedure place_order(n int8) language plpgsql as $$
 declare
-  id uuid := gen_random_uuid(); cart uuid := gen_random_uuid(); chosen uuid[]; place uuid := md5('w')::uuid;
+  id uuid := uuidv7(); cart uuid := uuidv7(); chosen uuid[]; place uuid := md5('w')::uuid;
 begin
   chosen := array[md5('v' || n * 7 % {products})::uuid, md5('v' || (n * 7 + 1) % {products})::uuid];
-  insert into carts values (cart, gen_random_uuid(), 1, now(), now(), now());
-  insert into cart_items select gen_random_uuid(), cart, v, v, 1, 12.99, now(), now() from unnest(chosen) v;
+  insert into carts values (cart, uuidv7(), 1, now(), now(), now());
+  insert into cart_items select uuidv7(), cart, v, v, 1, 12.99, now(), now() from unnest(chosen) v;
   commit;
-  insert into orders values (id, 'SK-' || n, gen_random_uuid(), 'pending', 'USD', 25.98, 2.08, 4.99, 0, 33.05, 'card',
+  insert into orders values (id, 'SK-' || n, uuidv7(), 'pending', 'USD', 25.98, 2.08, 4.99, 0, 33.05, 'card',
     'pending', 'US', 'standard', current_date + 4, null, 'native', now(), now());
-  insert into order_items select gen_random_uuid(), id, v, v, v, place, 1, 12.99, 12.99, 'pending', now()
+  insert into order_items select uuidv7(), id, v, v, v, place, 1, 12.99, 12.99, 'pending', now()
     from unnest(chosen) v;
-  insert into order_events values (gen_random_uuid(), id, 1, null, 'pending', 'user', null, now());
-  insert into inventory_reservations select gen_random_uuid(), id, id, v, place, 1, 'held', now(), now(), now()
+  insert into order_events values (uuidv7(), id, 1, null, 'pending', 'user', null, now());
+  insert into inventory_reservations select uuidv7(), id, id, v, place, 1, 'held', now(), now(), now()
     from unnest(chosen) v;
   update warehouse_stock set available = available - 1, reserved = reserved + 1 where variant_id = any(chosen);
   update product_variants set stock_quantity = stock_quantity - 1 where variant_id = any(chosen);
-  insert into outbox_events values (gen_random_uuid(), 'order', id, 1, 'order.placed',
+  insert into outbox_events values (uuidv7(), 'order', id, 1, 'order.placed',
     jsonb_build_object('orderId', id, 'total', '33.05', 'currency', 'USD'), 'native', now(), null, 0, null);
   commit;
-  insert into payments values (gen_random_uuid(), id, id, 'sandbox', 'key-' || n, 'ref-' || n, 'card', 'captured',
+  insert into payments values (uuidv7(), id, id, 'sandbox', 'key-' || n, 'ref-' || n, 'card', 'captured',
     33.05, 33.05, 0, 'USD', 'native', now(), now());
   update orders set status = 'confirmed', payment_status = 'paid', updated_at = now() where order_id = id;
   update order_items set status = 'confirmed' where order_id = id;
-  insert into order_events values (gen_random_uuid(), id, 2, 'pending', 'confirmed', 'system', null, now());
+  insert into order_events values (uuidv7(), id, 2, 'pending', 'confirmed', 'system', null, now());
   update inventory_reservations set status = 'used', updated_at = now() where order_id = id;
   update warehouse_stock set reserved = reserved - 1 where variant_id = any(chosen);
-  insert into inventory_transactions select gen_random_uuid(), n * 2, v, place, -1, 'sale', id, 10, 9, now()
+  insert into inventory_transactions select uuidv7(), n * 2, v, place, -1, 'sale', id, 10, 9, now()
     from unnest(chosen) v;
   delete from cart_items where cart_id = cart;
-  insert into outbox_events values (gen_random_uuid(), 'order', id, 2, 'order.paid',
+  insert into outbox_events values (uuidv7(), 'order', id, 2, 'order.paid',
     jsonb_build_object('orderId', id, 'total', '33.05', 'currency', 'USD'), 'native', now(), null, 0, null);
   commit;
   update outbox_events set published_at = now(), attempts = 1 where aggregate_id = id;
