@@ -1,12 +1,7 @@
 """The process that keeps Redis at the newest feature set, and its status file. `python -m features.follow`"""
 
-import json
-import os
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from features.errors import FeatureError
@@ -14,13 +9,12 @@ from features.materialise import MaterialiseResult, materialise
 from features.published import published
 from features.settings import FeatureSettings
 from warehouse.command import program
-from warehouse.files import replace_file
 from warehouse.logs import get_logger
+from warehouse.running import StatusFile
 from warehouse.stop import Stop, stop_on_signals
 
 log = get_logger(__name__)
 _LOOK_SECONDS = 1.0
-_BEAT_SECONDS = 1.0
 # A set that was written is compared with Redis' stamp so often: a flushed Redis is noticed.
 _CONFIRM_SECONDS = 15.0
 # Writing a set takes at most a tenth of the time.
@@ -33,10 +27,10 @@ class OnlineFollower:
 
     def __init__(self, settings: FeatureSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
         self._failures = 0
         self._set, self._confirmed = "", 0.0
         self.report: dict[str, object] = {"state": "waiting for a build", "lsn": None, "asOf": None, "error": None}
+        self.status = StatusFile(settings.online_status_path, lambda: self.report)
 
     def step(self) -> float:
         """Look once and write when there is something new; returns the seconds to wait before the next look."""
@@ -63,7 +57,7 @@ class OnlineFollower:
         if written or removed:
             last = {"at": datetime.now(UTC).isoformat(), "written": written, "removed": removed, "full": done.full}
             self.report |= {"last": last | {"seconds": round(sum(done.seconds.values()), 3)}}
-        self.write()
+        self.status.write()
 
     def _fails(self, error: Exception) -> float:
         """Redis that is gone is asked again, each time later."""
@@ -72,39 +66,14 @@ class OnlineFollower:
         self._set = ""
         self.report |= {"state": "failed", "error": str(error)}
         log.warning("online features stay as they are", seconds=wait, error=str(error))
-        self.write()
+        self.status.write()
         return wait
-
-    def write(self) -> None:
-        """Write the status file; a full disk ends nothing."""
-        content = {"pid": os.getpid(), **self.report, "updatedAt": datetime.now(UTC).isoformat()}
-        with self._lock, suppress(OSError):
-            path = self._settings.online_status_path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(content), durable=False)
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Renew the time in the status file while the block runs; a first write of many rows takes minutes."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(_BEAT_SECONDS):
-                self.write()
-
-        thread = threading.Thread(target=beat, name="online-heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
 
 
 def follow(settings: FeatureSettings, stop: Stop) -> int:
     """Write each new set until `stop`."""
     follower = OnlineFollower(settings)
-    with follower.beating():
+    with follower.status.beating():
         while not stop.asked:
             stop.wait(follower.step())
     return 0

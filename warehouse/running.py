@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,8 +61,12 @@ class RenewedFile(ABC):
 
     def _renew(self, ended: threading.Event) -> None:
         while not ended.wait(self._renew_seconds):
-            with self._lock:
-                self._write()
+            self.write()
+
+    def write(self) -> None:
+        """Renew the file now."""
+        with self._lock:
+            self._write()
 
     def _write(self) -> None:
         """With the lock held."""
@@ -74,3 +78,14 @@ class RenewedFile(ABC):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, json.dumps(document), durable=False)
             self._written_at = time.monotonic()
+
+
+class StatusFile(RenewedFile):
+    """A renewed file with what `content` returns, renewed every second."""
+
+    def __init__(self, path: Path, content: Callable[[], Mapping[str, object]]) -> None:
+        super().__init__(path, 1.0)
+        self._tell = content
+
+    def _content(self) -> Mapping[str, object]:
+        return self._tell()

@@ -1,11 +1,6 @@
 """The process that keeps the published marts at the lake's newest watermark, and its status file."""
 
-import json
-import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +12,10 @@ from transforms.incremental.features import follow_features
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
 from transforms.incremental.state import KeptState
 from transforms.settings import TransformSettings
-from warehouse.files import read_json, replace_file
+from warehouse.files import read_json
 from warehouse.lake.read import LakeStateError, latest_watermark
 from warehouse.logs import get_logger
+from warehouse.running import StatusFile
 from warehouse.stop import Stop
 
 log = get_logger(__name__)
@@ -27,7 +23,6 @@ _LOOK_SECONDS = 0.25
 # From the begin of one refresh to the begin of the next, and the longest time without one while the lake moves.
 _PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
-_BEAT_SECONDS = 1.0
 # From the begin of one set of features to the next; or as many times its own seconds, a twentieth of the time.
 _FEATURES_SECONDS, _FEATURES_REST = 30.0, 20.0
 WAITING = "waiting for a build"
@@ -53,7 +48,6 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "pid": os.getpid(),
             "state": self.state,
             "lsn": self.lsn,
             "behindSince": self.behind_since,
@@ -63,7 +57,6 @@ class Report:
             "refreshes": self.refreshes,
             "features": self.features,
             "last": self.last,
-            "updatedAt": datetime.now(UTC).isoformat(),
         }
 
 
@@ -72,13 +65,13 @@ class Follower:
 
     def __init__(self, settings: TransformSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
         self._failures = 0
         self._seen: int | None = None
         self._kept_at = 0.0
         self._state = KeptState(settings)
         self._featured, self._features_due = -1, 0.0
         self.report = Report()
+        self.status = StatusFile(settings.marts_status_path, self.report.as_json)
 
     def step(self) -> float:
         """Look once and refresh when there is something new; returns the seconds to wait before the next look."""
@@ -119,7 +112,7 @@ class Follower:
         else:
             report.features = {"lsn": done.lsn_text, "at": at, "seconds": done.seconds, "rows": sum(done.rows.values())}
         self._features_due = began + max(_FEATURES_SECONDS, _FEATURES_REST * (time.monotonic() - began))
-        self.write()
+        self.status.write()
 
     def _followed(self, done: RefreshResult, began: float) -> None:
         report, self._failures = self.report, 0
@@ -133,14 +126,14 @@ class Follower:
                 "seconds": done.seconds,
                 "rows": sum(done.rows.values()),
             }
-        self.write()
+        self.status.write()
 
     def _waits(self, reason: str) -> None:
         """A full build, which others start, is needed before a refresh is possible."""
         self.close()
         self.report.state, self.report.needs_build = WAITING, reason
         self.report.lsn = published_watermark(self._settings.marts_path)
-        self.write()
+        self.status.write()
 
     def _fails(self, error: Exception) -> float:
         """The same change is tried again, each time later; a full build may help, since it withholds rows that fail."""
@@ -153,7 +146,7 @@ class Follower:
             report.state, report.error = "failed", str(error)
             report.needs_build = str(error)
             report.failing_since = report.failing_since or datetime.now(UTC).isoformat()
-        self.write()
+        self.status.write()
         return wait
 
     def wait(self, stop: Stop, seconds: float) -> None:
@@ -166,36 +159,12 @@ class Follower:
         """Let other processes have the state; the next refresh opens it again."""
         self._state.close()
 
-    def write(self) -> None:
-        """Write the status file; a full disk ends nothing."""
-        with self._lock, suppress(OSError):
-            path = self._settings.marts_status_path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, json.dumps(self.report.as_json()), durable=False)
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Renew the time in the status file every second while the block runs."""
-        ended = threading.Event()
-
-        def beat() -> None:
-            while not ended.wait(_BEAT_SECONDS):
-                self.write()
-
-        thread = threading.Thread(target=beat, name="marts-heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
 
 def follow(settings: TransformSettings, stop: Stop) -> int:
     """Refresh until `stop`."""
     follower = Follower(settings)
-    follower.write()
-    with follower.beating():
+    follower.status.write()
+    with follower.status.beating():
         try:
             while not stop.asked:
                 seconds = follower.step()

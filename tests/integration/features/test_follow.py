@@ -138,9 +138,9 @@ def test_before_the_first_build_and_without_redis_the_process_says_what_it_waits
     settings = FeatureSettings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")
 
     follower = OnlineFollower(settings)
-    with follower.beating():
+    with follower.status.beating():
         follower.step()
-    follower.write()
+    follower.status.write()
 
     report = read_report(settings.online_status_path)
     assert report["state"] == "waiting for a build"
