@@ -240,10 +240,17 @@ def _stop(layout: Layout, progress: Progress) -> None:
         with contextlib.suppress(psutil.Error):
             if supervisor_lives(layout):
                 supervisor.kill()
-            supervisor.wait(10)
+            _wait_until_ended(supervisor)
     end_leftovers(layout)
     _forget_records(layout)
     _DETACHED[:] = [process for process in _DETACHED if process.poll() is None]
+
+
+def _wait_until_ended(process: psutil.Process) -> None:
+    """Wait ten seconds at most. A zombie has ended: its parent, which may be any program, has not asked for it yet."""
+    deadline = time.monotonic() + 10
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def _all_records(layout: Layout) -> dict[str, Record]:

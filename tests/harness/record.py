@@ -25,7 +25,7 @@ BUDGET = {
     "e2e": 280,
     "integration/api": 220,
     "integration/features": 30,
-    "integration/orchestration": 150,  # a whole platform is thirteen services
+    "integration/orchestration": 120,
     "integration/serving": 50,
     "integration/training": 60,
     "integration/transforms": 120,

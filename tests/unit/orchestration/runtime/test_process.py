@@ -5,7 +5,11 @@ import signal
 import subprocess
 import sys
 
-from tests.harness.souk import ROOT
+import psutil
+import pytest
+
+from orchestration.runtime import control
+from tests.harness.souk import ROOT, wait_for
 
 DEAF = """
 import signal, subprocess
@@ -21,3 +25,13 @@ def test_a_program_hears_that_its_parent_ended_although_the_parent_hears_no_sigt
 
     masks = {name: int(mask, 16) for name, mask in re.findall(r"^(Sig(?:Blk|Ign)):\s*(\w+)$", status, re.MULTILINE)}
     assert {name: mask >> (signal.SIGTERM - 1) & 1 for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0}
+
+
+def test_a_zombie_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor whose parent, a container's first process for example, never asks for its exit status."""
+    with subprocess.Popen(["true"]) as child:
+        zombie = psutil.Process(child.pid)
+        wait_for(lambda: zombie.status() == psutil.STATUS_ZOMBIE)
+        monkeypatch.setattr("orchestration.runtime.control.time.sleep", pytest.fail)
+
+        control._wait_until_ended(zombie)  # noqa: SLF001 - `souk down` as a whole would need a platform
