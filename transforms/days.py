@@ -21,13 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.dbt_project import load_manifest
-from transforms.errors import BuildFailed, LakeNotReady
+from transforms.errors import BuildFailed
+from transforms.lake import newest_watermark
 from transforms.marts import prepare
 from transforms.publish import connect
 from transforms.settings import TransformSettings
 from transforms.withheld import withhold_as_published
 from warehouse.files import replace_file, sync
-from warehouse.lake.read import Watermark, latest_watermark, literal
+from warehouse.lake.read import Watermark, literal
 
 FACTS = {"fct_orders": "order_date", "fct_order_items": "order_date", "mart_seller__sales_day": "order_date"}
 """Mart -> the column that holds its day."""
@@ -51,11 +52,7 @@ def build_days(settings: TransformSettings, first: date, last: date, watermark: 
     A reader sees the old or the new file of a day. Safe to run again after any crash. Calls wait for each other.
     Raises: LakeNotReady without a watermark, BuildFailed before the first full build.
     """
-    watermark = watermark or latest_watermark(settings.lake_uri)
-    if watermark is None:
-        raise LakeNotReady(
-            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
-        )
+    watermark = watermark or newest_watermark(settings.lake_uri)
     nodes = _compiled(settings)
     with _only_call(settings.days_folder) as folder:
         private = folder / "souk.duckdb"  # the compiled SQL names this database

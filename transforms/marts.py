@@ -14,15 +14,16 @@ from pathlib import Path
 
 from transforms.dbt_project import DbtRun, load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
-from transforms.errors import BuildFailed, LakeNotReady
+from transforms.errors import BuildFailed
 from transforms.incremental.refresh import Comparison, replace_state
+from transforms.lake import newest_watermark
 from transforms.publish import connect
 from transforms.publish_marts import published_bytes
 from transforms.refresh_record import recorded
 from transforms.settings import TransformSettings
 from transforms.withheld import Withheld, known_since, withhold
 from warehouse.lake.behaviour import attach_events
-from warehouse.lake.read import Watermark, attach, latest_watermark
+from warehouse.lake.read import Watermark, attach
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,7 @@ def build(settings: TransformSettings, watermark: Watermark | None = None) -> Bu
     Keys whose rows fail a data test are withheld and named, the rest is published. Raises LakeNotReady without a
     watermark, BuildFailed when anything else fails (nothing is published then, and `refresh.json` says why).
     """
-    watermark = watermark or latest_watermark(settings.lake_uri)
-    if watermark is None:
-        raise LakeNotReady(
-            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
-        )
+    watermark = watermark or newest_watermark(settings.lake_uri)
     built_at = datetime.now(UTC)
     with recorded(settings.refresh_record, watermark.lsn_text, built_at):
         return _build(settings, watermark, built_at)

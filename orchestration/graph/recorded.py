@@ -6,7 +6,7 @@ The jobs, dbt and the checks read at that watermark, so they see one state of th
 import dagster as dg
 
 from orchestration.graph.resources import Platform
-from transforms.errors import LakeNotReady
+from transforms.lake import newest_watermark
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _RECORDED_ON = dg.AssetKey("orders")
@@ -17,11 +17,7 @@ def recorded_watermark(instance: dg.DagsterInstance, platform: Platform) -> Wate
 
     Raises: LakeNotReady for an empty lake.
     """
-    newest = platform.watermark()
-    if newest is None:
-        raise LakeNotReady(
-            f"the lake at {platform.warehouse.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
-        )
+    newest = newest_watermark(platform.warehouse.lake_uri)
     event = instance.get_latest_materialization_event(_RECORDED_ON)
     if event is None or event.asset_materialization is None:
         return newest

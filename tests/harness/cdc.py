@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import psycopg
 
-from tests.harness.postgres import Migrate, PostgresHarness
+from tests.harness.postgres import Migrate, PostgresHarness, migrate_with_alembic
 from tests.harness.processes import ROOT
 from warehouse import logs
 from warehouse.cdc.main import serve
@@ -135,6 +135,11 @@ class CdcLab:
         self._log_file: IO[bytes] = self.log.open("ab")
         if migrate is None:
             self.execute(DDL)
+
+    @classmethod
+    def of_shop(cls, server: PostgresHarness, folder: Path) -> "CdcLab":
+        """One with the shop's migrated tables and their contract."""
+        return cls(server, folder, migrate=migrate_with_alembic, contract_path=WarehouseSettings().contract_path)
 
     def write_contract(self, document: Mapping[str, object]) -> None:
         """Replace the contract file atomically."""

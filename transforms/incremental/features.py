@@ -12,13 +12,12 @@ from pathlib import Path
 
 import duckdb
 
-from transforms.errors import LakeNotReady
 from transforms.incremental.engine import refresh_features
 from transforms.incremental.plan import FEATURES, Plan
 from transforms.incremental.state import KeptState
+from transforms.lake import newest_watermark
 from transforms.publish import publish_features
 from transforms.settings import TransformSettings
-from warehouse.lake.read import latest_watermark
 
 # A set in which nothing differs from the last one says from time to time that it is still true.
 _CONFIRM_SECONDS = 300.0
@@ -40,9 +39,7 @@ def follow_features(settings: TransformSettings, kept: KeptState | None = None) 
     Raises LakeNotReady, StateUnusable, and RefreshFailed when a data test fails on a changed row; the last set stays.
     """
     began = time.perf_counter()
-    newest = latest_watermark(settings.lake_uri)
-    if newest is None:
-        raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet")
+    newest = newest_watermark(settings.lake_uri)
     state = kept or KeptState(settings)
     try:
         con, plan = state.at(newest)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import duckdb
 
-from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
+from transforms.errors import RefreshFailed, StateUnusable
 from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state
 from transforms.incremental.features import advance_features, features_watermark
 from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan
 from transforms.incremental.state import KeptState, keep, locked, opened
+from transforms.lake import newest_watermark
 from transforms.publish import connect, publish_features
 from transforms.publish_marts import count_rows, publish_marts
 from transforms.settings import TransformSettings
@@ -43,9 +44,7 @@ def refresh(settings: TransformSettings, *, always: bool = True, kept: KeptState
     changed row; the marts then stay.
     """
     began = time.perf_counter()
-    watermark = latest_watermark(settings.lake_uri)
-    if watermark is None:
-        raise LakeNotReady(f"the lake at {settings.lake_uri} has no watermark yet")
+    watermark = newest_watermark(settings.lake_uri)
     state = kept or KeptState(settings)
     try:
         con, plan = state.at(watermark)

@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import pyarrow.parquet as pq
 
-from transforms.errors import LakeNotReady
 from transforms.jobs.engine import Engine, OpenEngine, engine_for
 from transforms.jobs.rules import JOBS, Job
+from transforms.lake import newest_watermark
 from transforms.settings import TransformSettings
 from warehouse.lake.catalog import open_table
 from warehouse.lake.derived import commit_files, derived_uri
 from warehouse.lake.fold import forget
-from warehouse.lake.read import Watermark, latest_watermark
+from warehouse.lake.read import Watermark
 
 _RETENTION_HOURS = 24
 
@@ -42,11 +42,7 @@ def run(
     Each table is one commit that carries the LSN. The engine is that of `engine_for` unless one is given. Safe to
     repeat. Raises LakeNotReady without a watermark, SparkFailed where Spark is to run and cannot.
     """
-    watermark = watermark or latest_watermark(settings.lake_uri)
-    if watermark is None:
-        raise LakeNotReady(
-            f"the lake at {settings.lake_uri} has no watermark yet: is `python -m warehouse.cdc` running?"
-        )
+    watermark = watermark or newest_watermark(settings.lake_uri)
     open_engine = open_engine or engine_for(settings, watermark)
     started = time.perf_counter()
     rows: dict[str, int] = {}

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.harness.cdc import CdcLab
-from tests.harness.postgres import PostgresHarness, migrate_with_alembic
+from tests.harness.postgres import PostgresHarness
 from warehouse.contract import load_contract
 from warehouse.lake.read import read_current
 from warehouse.settings import WarehouseSettings
@@ -17,9 +17,7 @@ from warehouse.settings import WarehouseSettings
 @pytest.fixture
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     """The migrated schema, an empty lake, a running reader."""
-    lab = CdcLab(
-        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().contract_path
-    )
+    lab = CdcLab.of_shop(postgres_server, tmp_path)
     lab.start_thread()
     lab.wait_watermark()
     yield lab

@@ -7,10 +7,9 @@ import pytest
 
 from tests.harness.api import running_api
 from tests.harness.cdc import CdcLab
-from tests.harness.postgres import PostgresHarness, migrate_with_alembic
+from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Person, Shop
 from warehouse.lake.read import read_current
-from warehouse.settings import WarehouseSettings
 
 SEPARATORS = "\x85\u2028\u2029"
 # Everything that the API takes in a title: no controls, no surrogates.
@@ -20,9 +19,7 @@ EVERYTHING = "".join(map(chr, [*range(0x20, 0x7F), *range(0x80, 0xD800), *range(
 @pytest.fixture
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
     """The shop's schema and a running reader."""
-    lab = CdcLab(
-        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().contract_path
-    )
+    lab = CdcLab.of_shop(postgres_server, tmp_path)
     lab.start_thread()
     lab.wait_state("streaming")
     yield lab

@@ -21,12 +21,11 @@ from tests.harness.api import running_api
 from tests.harness.buying import ADDRESS, Market, buying_env, running_sandbox
 from tests.harness.cdc import CdcLab
 from tests.harness.events import EventsLab
-from tests.harness.postgres import PostgresHarness, migrate_with_alembic
+from tests.harness.postgres import PostgresHarness
 from tests.harness.processes import ROOT
 from tests.harness.redis import RedisHarness, running_redis
 from tests.harness.shop import PASSWORD, Person
 from warehouse.lake.read import read_current
-from warehouse.settings import WarehouseSettings
 
 Body = dict[str, Any]
 # One character of every 256, and every one that text is commonly split at, hidden by, or refused for.
@@ -226,9 +225,7 @@ def _key() -> dict[str, str]:
 
 @pytest.fixture
 def lab(postgres_server: PostgresHarness, tmp_path: Path) -> Iterator[CdcLab]:
-    lab = CdcLab(
-        postgres_server, tmp_path, migrate=migrate_with_alembic, contract_path=WarehouseSettings().contract_path
-    )
+    lab = CdcLab.of_shop(postgres_server, tmp_path)
     lab.start_thread()
     lab.wait_state("streaming")
     yield lab

@@ -21,12 +21,11 @@ from api.kernel.db import Database
 from api.kernel.settings import Settings
 from orchestration.graph.lake_position import reach_source
 from tests.harness.cdc import CdcLab
-from tests.harness.postgres import PostgresHarness, migrate_with_alembic
+from tests.harness.postgres import PostgresHarness
 from tests.harness.sales_history import CURRENCIES, DAYS, FIRST_DAY, SalesHistory
 from tests.integration.conftest import transform_settings
 from transforms.marts import build
 from transforms.settings import TransformSettings
-from warehouse.settings import WarehouseSettings
 
 # Building takes seconds on an idle machine and minutes on a busy one.
 pytestmark = pytest.mark.timeout(600)
@@ -58,13 +57,7 @@ def built_history(
     request: pytest.FixtureRequest, postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BuiltHistory]:
     """Part of the history is in the lake's snapshot, the rest comes through the stream."""
-    contract = WarehouseSettings().contract_path
-    lab = CdcLab(
-        postgres_server,
-        tmp_path_factory.mktemp("history"),
-        migrate=migrate_with_alembic,
-        contract_path=contract,
-    )
+    lab = CdcLab.of_shop(postgres_server, tmp_path_factory.mktemp("history"))
     try:
         history = SalesHistory(request.param)
         history.write(lab.url)
