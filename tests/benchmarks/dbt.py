@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from tests.benchmarks.apart import leave_platform
 from tests.benchmarks.results import record
 from tests.harness.synthetic_lake import START, random_shop, write_lake
 from transforms.dbt_project import load_manifest, run_dbt
@@ -77,6 +78,7 @@ def _lake(folder: Path) -> tuple[TransformSettings, Watermark]:
     mark = latest_watermark(found.lake_uri)
     if mark is not None:
         return found, mark
+    leave_platform()
     settings = TransformSettings(home=folder / "home", dbt_target=target)
     shop = random_shop(1, products=2_000, users=3_000, orders=20_000, days=365)
     return settings, write_lake(Path(settings.lake_uri), shop.rows, lsn=1, as_of=START + timedelta(days=366))

@@ -25,6 +25,7 @@ import psycopg
 import typer
 
 from api.kernel.ids import new_id
+from tests.benchmarks.apart import leave_platform
 from tests.benchmarks.results import ROOT, latest, record
 from tests.harness.postgres import running_postgres
 from transforms.settings import TransformSettings
@@ -168,14 +169,14 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def measure(size: str, seconds: float) -> None:
+    leave_platform()
     orders = SIZES[size]
     with tempfile.TemporaryDirectory() as name, running_postgres(Path(name) / "postgres", fsync=True) as server:
         database = server.fresh_database()
         url, folder = server.url(database, role="postgres"), Path(name)
         write_history(url, orders)
         home = folder / "home"
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("SOUK_", "REPLICATION_"))}
-        environment |= {"DATABASE_URL": url, "SOUK_HOME": str(home), "SOUK_CDC_SLOT": "bench_fresh"}
+        environment = {**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(home), "SOUK_CDC_SLOT": "bench_fresh"}
         settings = TransformSettings(home=home)
         with running("warehouse.cdc", environment) as cdc:
             wait_for_lake(settings, cdc)
