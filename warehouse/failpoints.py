@@ -28,6 +28,7 @@ POINTS = frozenset(
         "cdc.adopt_mid",
         "cdc.commit_linked",
         "cdc.checkpoint_mid",
+        "cdc.hot_cut",
         "cdc.hot_before",
         "cdc.hot_written",
         "cdc.hot_synced",

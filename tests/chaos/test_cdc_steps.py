@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.lake_steps import TORN
 from tests.harness.processes import ROOT
 from warehouse.failpoints import POINTS
 
@@ -17,6 +18,7 @@ STEPS = (
     *SNAPSHOT,
     *sorted(point for point in POINTS if point.startswith("cdc.") and point not in {*SERVED, *SNAPSHOT}),
 )
+AT_ONCE = {*SNAPSHOT, TORN}
 
 
 def outcome(folder: Path, *arguments: str) -> list[str]:
@@ -26,7 +28,7 @@ def outcome(folder: Path, *arguments: str) -> list[str]:
 
 
 def test_killed_between_every_two_steps(tmp_path: Path) -> None:
-    points = [f"{point}@{1 if point in SNAPSHOT else 2}" for point in STEPS]
+    points = [f"{point}@{1 if point in AT_ONCE else 2}" for point in STEPS]
     assert outcome(tmp_path, *points) == [f"{point}: exact" for point in [*points, "the end"]]
 
 

@@ -29,6 +29,7 @@ from warehouse.contract import Table, parse_contract
 from warehouse.imports import leave_out
 from warehouse.lake import append
 from warehouse.lake.fold import expire_files, expire_watermarks
+from warehouse.lake.hot import hot_folder, segment_paths
 from warehouse.lake.read import latest_watermark, read_changes, read_current
 from warehouse.lake.watermark import Source
 from warehouse.logs import configure
@@ -37,6 +38,7 @@ TABLES = {name: table for name, table in parse_contract(lab_contract()).by_name.
 OIDS = {"int8": 20, "uuid": 2950, "int4": 23, "timestamptz": 1184, "text": 25, "numeric": 1700}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SNAPSHOT_LSN, FIRST_LINES = 10, 5
+TORN = "cdc.hot_cut"  # passed only by a writer that finds a torn batch
 MOST, LAST = 40, 3  # transactions of a writer before it must have died, and of the last one
 LARGE_EVERY, EXPIRE_EVERY, SPILL_BYTES = 5, 6, 1_500
 UUID = "00000000-0000-7000-8000-000000000001"
@@ -178,6 +180,13 @@ def _live(folder: Path, before: str | None, point: str | None) -> None:
         _say(f"the end: {wrong(lake) or 'exact'}")
 
 
+def _tear(lake: Path) -> None:
+    """Leave the beginning of a batch at the end of the hot log, as a death in the middle of a write does."""
+    newest = segment_paths(hot_folder(lake))[-1]
+    frames = newest.read_bytes()
+    newest.write_bytes(frames + frames[:100])  # less than any batch
+
+
 def main() -> int:
     """Always 0: the lines say what was found."""
     leave_out("pandas")
@@ -188,6 +197,8 @@ def main() -> int:
     folder, *points = [argument for argument in sys.argv[1:] if argument != "--unguarded"]
     before: str | None = None
     for point in [*points, None]:
+        if point and point.startswith(TORN):
+            _tear(Path(folder) / "lake")
         status = _forked(partial(_live, Path(folder), before, point))
         if status != (signal.SIGKILL if point else 0):
             _say(f"{point or 'the end'}: the writer ended with {status}")

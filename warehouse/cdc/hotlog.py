@@ -48,6 +48,7 @@ class HotLog:
         if torn:
             log.warning("a batch that was not confirmed is cut off", file=str(paths[-1]), bytes=torn)
             os.truncate(paths[-1], segment.end)
+            hit("cdc.hot_cut")
             sync(paths[-1])
         return segment
 
