@@ -186,7 +186,11 @@ def count(con: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(row[0]) if row else 0
 
 
-def delete(con: duckdb.DuckDBPyConnection, relation: str, keys: str, columns: Sequence[str]) -> None:
-    """Delete the rows whose key is in `keys`."""
+def delete(
+    con: duckdb.DuckDBPyConnection, relation: str, keys: str, columns: Sequence[str], *, since: str = ""
+) -> None:
+    """Delete the rows whose key is in `keys`, those alone whose column `since` is not before the key's `_since`."""
     same = " AND ".join(f"row_.{quote(column)} = key_.{quote(column)}" for column in columns)
+    if since:
+        same += f" AND row_.{quote(since)} >= key_._since"
     con.execute(f"DELETE FROM {relation} AS row_ USING {keys} AS key_ WHERE {same}")

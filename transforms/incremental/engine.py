@@ -162,14 +162,15 @@ def _refresh_keys(
     keys, rows = f"{name}_keys", f"{name}_all"
     if not create(con, keys, _keys(model, plan, changed)):
         return None
-    found = create(con, rows, _recomputed(plan, model, keys))
-    known = f"{model.relation} {_semi(model, keys)}"
+    found = create(con, rows, f"SELECT row_.* FROM ({_recomputed(plan, model, keys)}) AS row_ {_of(model, keys)}")
+    known = f"{model.relation} AS row_ {_of(model, keys)}"
     if not count(con, known):
         delta = got(rows, found)
     else:
-        delta = difference(con, f"SELECT {model.listed} FROM {known}", f"FROM {rows}", name)
+        listed = ", ".join(f'row_."{column}"' for column in model.columns)
+        delta = difference(con, f"SELECT {listed} FROM {known}", f"FROM {rows}", name)
         if delta.rows:
-            delete(con, model.relation, keys, model.key)
+            delete(con, model.relation, keys, model.key, since=model.since)
     if not delta.rows:
         return None
     con.execute(f"INSERT INTO {model.relation} SELECT * FROM {rows}")
@@ -219,14 +220,24 @@ def _through_view(con: duckdb.DuckDBPyConnection, plan: Plan, model: Node, delta
 
 
 def _keys(model: Node, plan: Plan, changed: list[tuple[Parent, Delta]]) -> str:
-    """A SELECT of the keys that the changed rows name, old and new."""
-    parts = [_named(link, plan, delta.table) for parent, delta in changed for link in parent.links]
+    """A SELECT of the keys that the changed rows name, old and new; `_since`: the first moment that can differ."""
+    parts = [
+        _named(link, plan, delta.table, parent.at, since=bool(model.since))
+        for parent, delta in changed
+        for link in parent.links
+    ]
+    named = " UNION ALL ".join(parts)
     known = " AND ".join(f'"{column}" IS NOT NULL' for column in model.key)
-    return f"SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)}) WHERE {known}"
+    if not model.since:
+        return f"SELECT DISTINCT * FROM ({named}) WHERE {known}"
+    return f"SELECT {quoted(model.key)}, min(_since) AS _since FROM ({named}) WHERE {known} GROUP BY ALL"
 
 
-def _named(link: Link, plan: Plan, side: str) -> str:
+def _named(link: Link, plan: Plan, side: str, at: str, *, since: bool) -> str:
     columns = ", ".join(f'row_."{column}" AS "{key}"' for key, column in link.columns.items())
+    if since:
+        moment = f'row_."{at}"' if at and link.via is None else "NULL"
+        columns += f", coalesce({moment}, '-infinity'::TIMESTAMPTZ) AS _since"
     if link.via is None:
         return f"SELECT {columns} FROM {side} AS row_"
     on = " AND ".join(f'row_."{there}" = changed_."{here}"' for here, there in link.on.items())
@@ -241,13 +252,16 @@ def _recomputed(plan: Plan, model: Node, keys: str) -> str:
             relation = plan.node(parent.name).relation
             parts.append(f'"{parent.name}" AS ({_restricted(plan, parent, relation, keys)})')
             sql = sql.replace(relation, f'"{parent.name}"')
-    return f"WITH {', '.join(parts)} SELECT * FROM (SELECT {_cast(model)} FROM ({sql}\n)) {_semi(model, keys)}"
+    return f"WITH {', '.join(parts)} SELECT {_cast(model)} FROM ({sql}\n)"
 
 
 def _restricted(plan: Plan, parent: Parent, relation: str, keys: str) -> str:
-    """The parent's rows that can belong to one of the keys."""
+    """The parent's rows that can belong to one of the keys, from its moment on where earlier ones are not read."""
     if len(parent.links) == 1 and parent.links[0].via is None:
-        return f"SELECT row_.* FROM {relation} AS row_ SEMI JOIN {keys} AS key_ ON {_matches(parent.links[0])}"
+        matches = _matches(parent.links[0])
+        if parent.row_by_row:
+            matches += f' AND row_."{parent.at}" >= key_._since'
+        return f"SELECT row_.* FROM {relation} AS row_ SEMI JOIN {keys} AS key_ ON {matches}"
     conditions = []
     for link in parent.links:
         if link.via is None:
@@ -271,6 +285,13 @@ def _matches(link: Link) -> str:
 
 def _semi(model: Node, keys: str) -> str:
     return f"SEMI JOIN {keys} USING ({quoted(model.key)})"
+
+
+def _of(model: Node, keys: str) -> str:
+    """Keeps the rows `row_` of the keys, from each key's moment on."""
+    same = " AND ".join(f'row_."{column}" = key_."{column}"' for column in model.key)
+    moment = f' AND row_."{model.since}" >= key_._since' if model.since else ""
+    return f"SEMI JOIN {keys} AS key_ ON {same}{moment}"
 
 
 def _cast(model: Node) -> str:

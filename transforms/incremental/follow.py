@@ -1,6 +1,7 @@
 """The process that keeps the published marts at the lake's newest watermark, and its status file."""
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
-from transforms.incremental.features import follow_features
+from transforms.incremental.features import FeaturesResult, renew_features
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
 from transforms.incremental.state import KeptState
 from transforms.settings import TransformSettings
@@ -23,8 +24,8 @@ _LOOK_SECONDS = 0.25
 # From the begin of one refresh to the begin of the next, and the longest time without one while the lake moves.
 _PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
-# From the begin of one set of features to the next; or as many times its own seconds, a twentieth of the time.
-_FEATURES_SECONDS, _FEATURES_REST = 30.0, 20.0
+# From the begin of one set of features to the next; or as many times its own seconds, a fortieth of the time.
+_FEATURES_SECONDS, _FEATURES_REST = 30.0, 40.0
 WAITING = "waiting for a build"
 
 
@@ -60,6 +61,74 @@ class Report:
         }
 
 
+class FeaturesFollower:
+    """Keeps the features up to date beside the refreshes, in a thread and on a connection of its own: what they cost
+    grows with the tables that are published, and no order waits for them.
+    """
+
+    def __init__(self, settings: TransformSettings, state: KeptState, report: Report) -> None:
+        self._settings, self._state, self._report = settings, state, report
+        self._thread = ThreadPoolExecutor(1, "features")
+        self._running: Future[FeaturesResult] | None = None
+        self._con: duckdb.DuckDBPyConnection | None = None
+        self._began = self.due = 0.0
+        self._at = -1
+
+    def step(self) -> bool:
+        """Begin when the marts have moved and the last time is long enough ago, or see what has ended; returns whether
+        the report has changed."""
+        if self._running is not None:
+            if not self._running.done():
+                return False
+            self._end(self._running)
+            return True
+        report, began = self._report, time.monotonic()
+        if report.state != "following" or self._at == report.refreshes or began < self.due:
+            return False
+        second = self._state.second()
+        if second is not None:
+            self._at, self._began = report.refreshes, began
+            self._con, plan = second
+            self._running = self._thread.submit(renew_features, self._con, plan, self._settings)
+        return False
+
+    def wait(self) -> None:
+        """Until what has begun has ended."""
+        if self._running is not None:
+            wait([self._running])
+
+    def stop(self) -> None:
+        """Give up what has begun: its changes wait for the next time. Whoever closes the state stops this first."""
+        if self._running is None:
+            return
+        while self._con is not None and wait([self._running], 0.05).not_done:
+            self._con.interrupt()  # again: between two statements it does nothing
+            self._at = -1
+        self._end(self._running)
+
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._thread.shutdown()
+
+    def _end(self, running: Future[FeaturesResult]) -> None:
+        """A failure keeps the last set, and the marts go on; features that stay old are built in full."""
+        report, at = self._report, datetime.now(UTC).isoformat()
+        self.due = self._began + max(_FEATURES_SECONDS, _FEATURES_REST * (time.monotonic() - self._began))
+        try:
+            done = running.result()
+        except duckdb.InterruptException:
+            self.due = 0.0
+        except (LakeNotReady, StateUnusable, RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
+            log.warning("features stay as they are", error=str(error))
+            report.features = {**report.features, "error": str(error), "failedAt": at}
+        else:
+            report.features = {"lsn": done.lsn_text, "at": at, "seconds": done.seconds, "rows": sum(done.rows.values())}
+        if self._con is not None:
+            self._con.close()
+        self._running = self._con = None
+
+
 class Follower:
     """Refreshes when the lake has moved; `step` is one look."""
 
@@ -69,8 +138,8 @@ class Follower:
         self._seen: int | None = None
         self._kept_at = 0.0
         self._state = KeptState(settings)
-        self._featured, self._features_due = -1, 0.0
         self.report = Report()
+        self.features = FeaturesFollower(settings, self._state, self.report)
         self.status = StatusFile(settings.marts_status_path, self.report.as_json)
 
     def step(self) -> float:
@@ -95,24 +164,9 @@ class Follower:
         return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS)
 
     def step_features(self) -> None:
-        """Bring the features to where the marts are, when the marts have moved and the last time is long enough ago.
-
-        A failure keeps the last set, and the marts go on; features that stay old are built in full.
-        """
-        report, began = self.report, time.monotonic()
-        if report.state != "following" or self._featured == report.refreshes or began < self._features_due:
-            return
-        self._featured = report.refreshes
-        at = datetime.now(UTC).isoformat()
-        try:
-            done = follow_features(self._settings, self._state)
-        except (LakeNotReady, StateUnusable, RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
-            log.warning("features stay as they are", error=str(error))
-            report.features = {**report.features, "error": str(error), "failedAt": at}
-        else:
-            report.features = {"lsn": done.lsn_text, "at": at, "seconds": done.seconds, "rows": sum(done.rows.values())}
-        self._features_due = began + max(_FEATURES_SECONDS, _FEATURES_REST * (time.monotonic() - began))
-        self.status.write()
+        """One look of the features."""
+        if self.features.step():
+            self.status.write()
 
     def _followed(self, done: RefreshResult, began: float) -> None:
         report, self._failures = self.report, 0
@@ -157,6 +211,7 @@ class Follower:
 
     def close(self) -> None:
         """Let other processes have the state; the next refresh opens it again."""
+        self.features.stop()
         self._state.close()
 
 
@@ -172,6 +227,7 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
                 follower.wait(stop, seconds)
         finally:
             follower.close()
+            follower.features.close()
     return 0
 
 

@@ -38,12 +38,16 @@ class Link:
 class Parent:
     """A parent of a model. `read`: the columns that the model reads; a change of another one changes nothing.
 
-    Without links a change of the parent recomputes the whole model.
+    Without links a change of the parent recomputes the whole model. `at`: the column with the moment from which its row
+    counts, of a model that is recomputed from a moment on. `row_by_row`: each row of it becomes at most one of the
+    model, of the same moment.
     """
 
     name: str
     read: tuple[str, ...]
     links: tuple[Link, ...]
+    at: str = ""
+    row_by_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,13 +68,15 @@ class DataTest:
 class Node:
     """A source table or a model. `columns`: name -> type. `sql`: none for a source.
 
-    `key`: the columns whose values are recomputed together; none: the whole table is.
+    `key`: the columns whose values are recomputed together; none: the whole table is. `since`: the column with a row's
+    moment, where a parent's row changes no row of an earlier moment: only the later ones are replaced.
     """
 
     name: str
     relation: str
     columns: Mapping[str, str]
     key: tuple[str, ...] = ()
+    since: str = ""
     sql: str = ""
     is_view: bool = False
     parents: tuple[Parent, ...] = ()
@@ -157,7 +163,7 @@ def load_plan(con: duckdb.DuckDBPyConnection) -> Plan:
 
 def _node(raw: dict[str, Any]) -> Node:  # Any: JSON that store_plan wrote
     parents = tuple(
-        Parent(item["name"], tuple(item["read"]), tuple(Link(**link) for link in item["links"]))
+        Parent(**{**item, "read": tuple(item["read"]), "links": tuple(Link(**link) for link in item["links"])})
         for item in raw["parents"]
     )
     tests = tuple(DataTest(**item) for item in raw["tests"])
@@ -258,20 +264,49 @@ def _model(
     above = [known[parent] for parent in node["depends_on"]["nodes"]]
     if is_view and len(above) != 1:
         raise PlanError(f"{node['name']} is a view of {len(above)} tables: a view reads one, row by row")
-    missing = [column for column in key if column not in columns]
+    since = str(said.get("since", ""))
+    missing = [column for column in (*key, *([since] if since else ())) if column not in columns]
     if missing:
         raise PlanError(f"{node['name']} has no column {', '.join(missing)}, which its refresh key names")
     links = _links(node["name"], said.get("links", ()), key, {parent.name for parent in above})
+    moments = _moments(node["name"], said, since, above)
     parents = tuple(
-        _parent(parent, _read(con, sql, parent), links.get(parent.name) or _by_name(key, parent)) for parent in above
+        _parent(
+            parent,
+            _read(con, sql, parent),
+            links.get(parent.name) or _by_name(key, parent),
+            moments.get(parent.name, ""),
+            row_by_row=parent.name in said.get("row_by_row", ()),
+        )
+        for parent in above
     )
-    return Node(node["name"], node["relation_name"], columns, key, sql, is_view, parents, tuple(tests))
+    return Node(node["name"], node["relation_name"], columns, key, since, sql, is_view, parents, tuple(tests))
 
 
-def _parent(node: Node, read: Collection[str], links: tuple[Link, ...]) -> Parent:
-    """The links read columns too."""
+def _parent(node: Node, read: Collection[str], links: tuple[Link, ...], at: str, *, row_by_row: bool) -> Parent:
+    """The links read columns too, and so does the moment."""
     linked = {column for link in links for column in (link.on if link.via else link.columns.values())}
-    return Parent(node.name, tuple(name for name in node.columns if name in {*read, *linked}), links)
+    names = tuple(name for name in node.columns if name in {*read, *linked, at})
+    return Parent(node.name, names, links, at, row_by_row)
+
+
+def _moments(
+    model: str,
+    said: Mapping[str, Any],  # Any: YAML
+    since: str,
+    parents: Sequence[Node],
+) -> dict[str, str]:
+    """Parent -> its column with a row's moment: the one declared, or the one of the model's own name."""
+    given: dict[str, str] = dict(said.get("at", {}))
+    known = {parent.name: parent.columns for parent in parents}
+    wrong = [
+        f"{parent}.{column}" if column else parent
+        for parent, column in (*given.items(), *((name, "") for name in said.get("row_by_row", ())))
+        if parent not in known or (column and column not in known[parent])
+    ]
+    if wrong or (not since and (given or said.get("row_by_row"))):
+        raise PlanError(f"{model} does not read {', '.join(wrong) or 'a moment'}, which its refresh moments name")
+    return {name: since for name, columns in known.items() if since and since in columns} | given
 
 
 def _links(

@@ -24,7 +24,7 @@ from warehouse.lake.read import Watermark, quote
 
 CATALOG = "souk"
 """The name that compiled SQL has for the file; DuckDB takes it from the file's name."""
-FORMAT = 5
+FORMAT = 6
 """Counts up when a state file of before cannot be refreshed by this code."""
 # The state's own log is written into its tables when it is longer than this, and when the file is closed.
 _LOG_SIZE = "64MB"
@@ -71,7 +71,9 @@ def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: 
     for node in plan.handed_over:
         columns = f"SELECT {node.listed}, 0::BIGINT AS _n FROM {node.relation} LIMIT 0"
         con.execute(f"CREATE TABLE {node.waiting} AS {columns}")
-    con.execute("CREATE TABLE refresh.features AS SELECT lsn_text, as_of FROM build.watermark")
+    con.execute(
+        "CREATE TABLE refresh.features AS SELECT lsn_text, as_of, lsn_text AS changed_text FROM build.watermark"
+    )
     con.execute("CREATE TABLE refresh.changed (mart VARCHAR, number BIGINT)")
     con.execute(
         "CREATE TABLE refresh.state AS"
@@ -188,6 +190,14 @@ class KeptState:
     @property
     def is_open(self) -> bool:
         return self._open is not None
+
+    def second(self) -> tuple[duckdb.DuckDBPyConnection, Plan] | None:
+        """Another connection to the open file, for work beside the refreshes; to be closed before the state is."""
+        if self._open is None:
+            return None
+        con = self._open[0].cursor()
+        con.execute("SET TimeZone = 'UTC'")
+        return con, self._open[1]
 
     def identity(self) -> int | None:
         """Another number: a build has put another file in its place; None without a file."""

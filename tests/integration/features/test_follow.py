@@ -3,10 +3,13 @@
 import copy
 import random
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -23,10 +26,10 @@ from tests.harness.lake_history import LakeHistory, RandomChanges
 from tests.integration.conftest import BuiltMarts, transform_settings
 from tests.integration.transforms.test_incremental import _wrong
 from transforms.errors import RefreshFailed
-from transforms.incremental.features import follow_features
+from transforms.incremental.features import FeaturesResult, follow_features
 from transforms.incremental.follow import Follower, read_report
 from transforms.incremental.plan import Plan
-from transforms.incremental.refresh import refresh
+from transforms.incremental.refresh import published_watermark, refresh
 from warehouse.lake.lsn import format_lsn
 
 pytestmark = pytest.mark.timeout(300)
@@ -100,6 +103,13 @@ def test_the_published_files_hold_what_reads_need_of_the_state(history: LakeHist
         assert found.cast(newest.schema).sort_by(newest.column_names[0]).equals(newest.sort_by(newest.column_names[0]))
 
 
+def _renew(follower: Follower) -> None:
+    """Begin, and see the end."""
+    follower.step_features()
+    follower.features.wait()
+    follower.step_features()
+
+
 def test_the_process_of_the_marts_publishes_features_at_its_own_pace_and_says_so(
     history: LakeHistory, tmp_path: Path
 ) -> None:
@@ -111,13 +121,13 @@ def test_the_process_of_the_marts_publishes_features_at_its_own_pace_and_says_so
         changes.make("order")
         history.commit()
         follower.step()
-        follower.step_features()
+        _renew(follower)
         folders.append((tmp_path / "features" / "current").resolve())
 
     assert folders[0] == folders[1]  # the second order waits until the pace allows it
-    follower._features_due = 0.0  # noqa: SLF001 - instead of waiting
-    with patch("transforms.incremental.follow.follow_features", side_effect=RefreshFailed(["features_user: 1 rows"])):
-        follower.step_features()
+    follower.features.due = 0.0  # instead of waiting
+    with patch("transforms.incremental.follow.renew_features", side_effect=RefreshFailed(["features_user: 1 rows"])):
+        _renew(follower)
     report = read_report(settings.marts_status_path)
     assert (report["state"], report["lsn"]) == ("following", format_lsn(history.mark.lsn))
     assert "features_user" in str(report["features"])
@@ -125,8 +135,8 @@ def test_the_process_of_the_marts_publishes_features_at_its_own_pace_and_says_so
     changes.make("order")
     history.commit()
     follower.step()
-    follower._features_due = 0.0  # noqa: SLF001
-    follower.step_features()
+    follower.features.due = 0.0
+    _renew(follower)
     report = read_report(settings.marts_status_path)
     assert isinstance(report["features"], dict)
     assert report["features"]["lsn"] == format_lsn(history.mark.lsn)
@@ -166,3 +176,72 @@ def test_the_comparison_finds_a_feature_that_does_not_hear_of_an_order(history: 
         return replace(plan, features=tuple(models))
 
     assert set(_wrong(history, tmp_path, deaf)) == {"int_features__user_windows", "features_user"}
+
+
+def test_the_comparison_finds_a_running_sum_that_is_taken_for_a_row_by_row_map(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    """The negative control of reading only the rows from the moment of the change on."""
+    changes = RandomChanges(history.shop, random.Random(3), history.mark.commit_ts)
+    for _ in range(4):
+        changes.make("order")
+    history.commit()
+
+    def forgetful(plan: Plan) -> Plan:
+        models = [
+            replace(model, parents=tuple(replace(parent, row_by_row=bool(parent.at)) for parent in model.parents))
+            for model in plan.features
+        ]
+        return replace(plan, features=tuple(models))
+
+    assert {"int_features__product_windows", "features_product"} <= set(_wrong(history, tmp_path, forgetful))
+
+
+def test_orders_do_not_wait_for_features_and_a_build_does_not_either(history: LakeHistory, tmp_path: Path) -> None:
+    settings = transform_settings(tmp_path)
+    changes = RandomChanges(history.shop, random.Random(5), history.mark.commit_ts)
+    begun, released = threading.Event(), threading.Event()
+
+    def slow(con: duckdb.DuckDBPyConnection, *rest: Any) -> FeaturesResult:  # Any: as renew_features
+        begun.set()
+        assert released.wait(30)
+        con.execute("SELECT sum(a.range + b.range) FROM range(10000000) AS a, range(10000000) AS b").fetchall()
+        raise AssertionError("it was not interrupted")
+
+    follower = Follower(settings)
+    changes.make("order")
+    history.commit()
+    follower.step()
+    with patch("transforms.incremental.follow.renew_features", slow):
+        follower.step_features()
+        assert begun.wait(30)
+        changes.make("order")
+        newest = history.commit()
+        follower.step()
+        assert published_watermark(settings.marts_path) == format_lsn(newest.lsn)
+        released.set()
+        follower.close()  # as when a build wants the state
+
+    follower.step()
+    _renew(follower)
+    assert watermark(published(FeatureSettings(home=tmp_path))).lsn_text == format_lsn(newest.lsn)
+    follower.close()
+
+
+def test_features_that_were_recomputed_and_not_published_are_published_by_the_next_look(
+    history: LakeHistory, tmp_path: Path
+) -> None:
+    settings = transform_settings(tmp_path)
+    RandomChanges(history.shop, random.Random(5), history.mark.commit_ts).make("order")
+    mark = history.commit()
+    refresh(settings)
+    with (
+        patch("transforms.incremental.features.publish_features", side_effect=OSError("the disk is full")),
+        pytest.raises(OSError, match="the disk is full"),
+    ):
+        follow_features(settings)
+
+    done = follow_features(settings)
+
+    assert (done.published, done.rows) == (True, {})
+    assert watermark(published(FeatureSettings(home=tmp_path))).lsn_text == format_lsn(mark.lsn)

@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['product_id']}}) }}
+{{ config(meta={'refresh': {'key': ['product_id'], 'since': 'event_timestamp', 'row_by_row': ['int_features__product_windows']}}) }}
 select
     state.product_id,
     state.event_timestamp,

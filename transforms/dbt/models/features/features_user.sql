@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['user_id']}}) }}
+{{ config(meta={'refresh': {'key': ['user_id'], 'since': 'event_timestamp', 'row_by_row': ['int_features__user_windows']}}) }}
 select
     state.user_id,
     state.event_timestamp,

@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['product_id']}}) }}
+{{ config(meta={'refresh': {'key': ['product_id'], 'since': 'event_timestamp', 'at': {'int_demand__product_days': 'closes_at', 'int_demand__product_returns': 'closes_at', 'int_demand__product_buyers': 'closes_at', 'int_demand__product_stock': 'closes_at'}}}) }}
 -- Running state of every product at every instant at which one of its figures changes: a change of a UTC day counts from
 -- the day's end. That of the unfinished day therefore lies ahead of the watermark; publication moves it there.
 {% set sold = {

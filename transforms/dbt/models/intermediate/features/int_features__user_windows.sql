@@ -1,4 +1,4 @@
-{{ config(meta={'refresh': {'key': ['user_id']}}) }}
+{{ config(meta={'refresh': {'key': ['user_id'], 'since': 'event_timestamp', 'at': {'int_demand__user_days': 'closes_at', 'int_demand__product_buyers': 'closes_at'}}}) }}
 -- Running state of every shopper at every instant at which one of their figures changes, as in the windows of products.
 {% set ordered = {
     365: {
