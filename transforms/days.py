@@ -1,8 +1,8 @@
 """The facts that have a day, one Parquet file per fact and UTC day: `$SOUK_HOME/marts/days/<fact>/<day>.parquet`.
 
-A day is made from the lake alone, by the SQL of the last full build and without what the published marts leave out, and
-so is any range of days: what a backfill writes equals the full build at the same watermark, row for row. polars, Spark
-and DuckDB read the files without code of ours.
+A day is made from the lake, by the SQL of the last full build, without what the published marts leave out and with what
+they say corrected a closed day. So is any range of days: what a backfill writes equals the full build at the same
+watermark, row for row. polars, Spark and DuckDB read the files without code of ours.
 """
 
 import fcntl
@@ -22,6 +22,8 @@ import pyarrow.parquet as pq
 
 from transforms.dbt_project import load_manifest
 from transforms.errors import BuildFailed
+from transforms.incremental.corrections import correct_as_published
+from transforms.incremental.state import source_of
 from transforms.lake import newest_watermark
 from transforms.marts import prepare
 from transforms.publish import connect
@@ -58,6 +60,7 @@ def build_days(settings: TransformSettings, first: date, last: date, watermark: 
         private = folder / "souk.duckdb"  # the compiled SQL names this database
         prepare(private, settings.lake_uri, watermark, datetime.now(UTC))
         withhold_as_published(private, settings.marts_path)
+        correct_as_published(private, settings.marts_path, source_of(watermark))
         with connect(private, lake=settings.lake_uri) as con:
             _create_views(con, nodes)
             rows = {fact: _write(con, settings.days_folder / fact, nodes, fact, (first, last)) for fact in FACTS}

@@ -47,6 +47,10 @@ class StateUnusable(TransformError):
     """There is no state file to refresh from, or it belongs to other models, another contract or another Postgres."""
 
 
+class ModelsChanged(StateUnusable):
+    """The state file belongs to other models or another contract."""
+
+
 class PlanError(TransformError):
     """A model's declaration for refreshes contradicts the model."""
 

@@ -15,7 +15,10 @@ from pathlib import Path
 from transforms.dbt_project import DbtRun, load_manifest, run_dbt
 from transforms.derived import attach_co_purchase
 from transforms.errors import BuildFailed
+from transforms.incremental.corrections import CREATE as CREATE_CORRECTIONS
+from transforms.incremental.corrections import correct_as_published
 from transforms.incremental.refresh import Comparison, replace_state
+from transforms.incremental.state import source_of
 from transforms.lake import newest_watermark
 from transforms.publish import connect
 from transforms.publish_marts import published_bytes
@@ -72,6 +75,7 @@ def _build(settings: TransformSettings, watermark: Watermark, built_at: datetime
     with _only_build(settings.build_folder):
         private = settings.build_folder / "souk.duckdb"
         prepare(private, settings.lake_uri, watermark, built_at)
+        correct_as_published(private, settings.marts_path, source_of(watermark))
         clock.lap("attach")
         run, withheld = _run_without_bad_keys(settings, private, built_at)
         clock.lap("dbt")
@@ -114,7 +118,8 @@ def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: dateti
     """Create a DuckDB file with the lake's views in schema `lake`, the jobs' pairs in `derived`, the newest behaviour
     events in `behaviour`.
 
-    Its schema `build` has the watermark, and the keys to withhold, of which there are none yet.
+    Its schema `build` has the watermark, and the keys to withhold and the corrections of closed days, of
+    which there are none yet.
     """
     with connect(private) as con:
         attach(con, lake_uri, watermark, schema="lake")
@@ -129,6 +134,7 @@ def prepare(private: Path, lake_uri: str, watermark: Watermark, built_at: dateti
             [watermark.lsn, watermark.lsn_text, watermark.commit_ts, built_at],
         )
         con.execute("CREATE TABLE build.withheld (kind VARCHAR, key VARCHAR, rule VARCHAR, since TIMESTAMPTZ)")
+        con.execute(CREATE_CORRECTIONS)
 
 
 @contextmanager

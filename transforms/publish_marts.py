@@ -151,7 +151,8 @@ def _change(state: duckdb.DuckDBPyConnection, mart: Mart, number: int, base_rows
 def _create(state: duckdb.DuckDBPyConnection, plan: Plan, folder: Path) -> set[str]:
     """All marts in a new file; returns the base files it names."""
     state.execute("CREATE SCHEMA changed")
-    state.execute(f"CREATE TABLE changed.state AS SELECT id, number FROM {_STATE}.refresh.state")
+    own = f"{_STATE}.refresh.state, {_STATE}.refresh.position"
+    state.execute(f"CREATE TABLE changed.state AS SELECT id, number, source FROM {own}")
     state.execute("CREATE TABLE changed.base (mart VARCHAR, path VARCHAR, rows BIGINT)")
     rows = count_rows(state, plan)
     large = sum(rows.values()) > _TABLE_ROWS

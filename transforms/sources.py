@@ -26,6 +26,15 @@ sources:
           - {name: key, description: Its id}
           - {name: rule, description: What its rows break}
           - {name: since, description: When a build withheld it first}
+      - name: corrections
+        description: What changed a seller's UTC day after a publication that had the whole day, cancellations apart.
+        columns:
+          - {name: seller_id, data_type: "VARCHAR", description: The seller}
+          - {name: order_date, data_type: "DATE", description: UTC day that changed}
+          - {name: currency, data_type: "VARCHAR", description: ISO 4217 code of amount}
+          - {name: corrected_on, data_type: "DATE", description: UTC day of the publication with the change}
+          - {name: cause, data_type: "VARCHAR", description: "withheld, mended, corrected or redefined"}
+          - {name: amount, data_type: "DECIMAL(18,2)", description: "Change of net_sales [currency]"}
   - name: lake
     description: Exact state of each published table at one watermark of the lake, as views over Parquet.
     tables:

@@ -34,12 +34,16 @@ class SalesDay:
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """How `day` changed on the later day `restated_on`: `orders` of it were cancelled."""
+    """How `day` changed on the later day `restated_on`, and why: `cause` as in `mart_seller__restatement`.
+
+    `orders`: how many of the day's were cancelled.
+    """
 
     day: date
     restated_on: date
     orders: int
     amount: Decimal
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ SALES = """
     SELECT currency, order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
     FROM mart_seller__sales_day WHERE seller_id = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
 """
+# Marts of an earlier release know no cause but cancellations.
 RESTATEMENTS = """
-    SELECT order_date, restated_on, orders, amount FROM mart_seller__restatement
-    WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ? ORDER BY order_date DESC, restated_on DESC
+    SELECT order_date, restated_on, orders, amount, coalesce(cause, 'cancelled')
+    FROM (FROM mart_seller__restatement UNION ALL BY NAME SELECT NULL::VARCHAR AS cause WHERE false)
+    WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ?
+    ORDER BY order_date DESC, restated_on DESC, cause
 """
 PRODUCTS = """
     SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)

@@ -27,6 +27,8 @@ class LakeHistory:
     shop: SyntheticShop
     mark: Watermark
     known: Rows = field(init=False)
+    truncated: tuple[str, ...] = ()
+    """Tables that the next commit truncates before it writes their rows."""
     _hot: HotLog | None = None
 
     def __post_init__(self) -> None:
@@ -60,14 +62,16 @@ class LakeHistory:
             if rows.num_rows:
                 version = commit_rows(ensure_changes(str(self.lake), table), rows, lsn)
                 versions[table.name] = replace(versions[table.name], changes=version)
-        self.known = copy.deepcopy(self.shop.rows)
+        self.known, self.truncated = copy.deepcopy(self.shop.rows), ()
         self.mark = Watermark(lsn, moment, moment, versions)
         write_watermark(open_watermarks(str(self.lake)), self.mark)
         return self.mark
 
     def _changes(self, table: Table, lsn: int, moment: datetime) -> pa.Table:
         """The rows of the change log for what has changed in one table."""
-        rows = _log(table, self.known.get(table.name, []), self.shop.rows.get(table.name, []))
+        gone = table.name in self.truncated
+        rows = _log(table, [] if gone else self.known.get(table.name, []), self.shop.rows.get(table.name, []))
+        rows = [("t", {}), *rows] if gone else rows
         full = [
             {name: row.get(name) for name in table.names}
             | {"_op": op, "_commit_lsn": lsn, "_ordinal": number, "_commit_ts": moment}

@@ -35,7 +35,13 @@ def transform_settings(home: Path) -> TransformSettings:
 
 def withhold_in_state(settings: TransformSettings, keys: list[tuple[str, str]]) -> None:
     """The state as a build leaves it that withholds these keys."""
-    with connect(settings.state_path) as con:
+    withhold_in(settings.state_path, keys)
+
+
+def withhold_in(state: Path, keys: list[tuple[str, str]]) -> None:
+    """The same for any file."""
+    with connect(state) as con:
+        con.execute("DELETE FROM build.withheld")
         for kind, key in keys:
             con.execute("INSERT INTO build.withheld VALUES (?, ?, 'a rule', now())", [kind, key])
         plan = load_plan(con)

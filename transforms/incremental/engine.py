@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 
 from transforms.errors import RefreshFailed
+from transforms.incremental import corrections
 from transforms.incremental.changes import Delta, changed_sources, count, create, delete, difference, got, log_position
 from transforms.incremental.plan import DataTest, Link, Node, Parent, Plan, quoted
 from warehouse.lake.read import Watermark
@@ -52,28 +53,61 @@ class _Result:
 
 
 def refresh_state(
-    con: duckdb.DuckDBPyConnection, plan: Plan, lake_uri: str, watermark: Watermark, built_at: datetime
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    lake_uri: str,
+    watermark: Watermark,
+    built_at: datetime,
+    *,
+    published: bool = True,
 ) -> Refreshed:
     """Bring the state file that `con` has open to `watermark`, inside the caller's transaction.
 
-    Raises RefreshFailed when a data test fails on a touched row; the caller rolls back.
+    What changes the closed days of a `published` state is restated. Raises RefreshFailed when a data test fails
+    on a touched row; the caller rolls back.
     """
-    done = Refreshed(watermark)
+    done, closed = Refreshed(watermark), corrections.open_day(con)
     deltas: dict[str, Delta] = {}
     for source, delta in changed_sources(con, plan, lake_uri, watermark, built_at):
         deltas[source.name] = delta
         done.rows[source.name] = delta.rows
     done.reconsidered = _reconsidered(con, plan, deltas)
     results = _refresh_models(con, plan, plan.models, deltas, "m")
-    done.rows |= {model.name: found.delta.rows for model, found in results}
-    for node in plan.handed_over:
-        if node.name in deltas:
-            con.execute(f"INSERT INTO {node.waiting} SELECT {node.listed}, _n FROM {deltas[node.name].table}")
+    if published and corrections.note_refresh(con, deltas, closed):
+        results += replace_corrections(con, plan, corrections.WITH_NEW)
+    for model, found in results:
+        done.rows[model.name] = done.rows.get(model.name, 0) + found.delta.rows
+    _hand_over(con, plan, deltas)
     _remember(con, plan, results, watermark)
     if done.reconsidered:
         text = f"withheld rows have changed, a build decides about them: {', '.join(done.reconsidered)}"
         con.execute("UPDATE refresh.state SET needs_build = ?", [text])
     return done
+
+
+def replace_corrections(con: duckdb.DuckDBPyConnection, plan: Plan, query: str) -> list[tuple[Node, "_Result"]]:
+    """Put the rows of a query in the place of the corrections of closed days, and bring the models to them.
+
+    Raises RefreshFailed as `refresh_state` does.
+    """
+    node = plan.node("corrections")
+    create(con, "c_all", f"SELECT {node.listed} FROM ({query})")
+    delta = difference(con, f"SELECT {node.listed} FROM {node.relation}", "FROM c_all", "c")
+    if not delta.rows:
+        return []
+    con.execute(f"DELETE FROM {node.relation}")
+    con.execute(f"INSERT INTO {node.relation} SELECT {node.listed} FROM c_all")
+    deltas = {node.name: delta}
+    results = _refresh_models(con, plan, plan.models, deltas, "c")
+    _hand_over(con, plan, deltas)
+    return results
+
+
+def _hand_over(con: duckdb.DuckDBPyConnection, plan: Plan, deltas: dict[str, Delta]) -> None:
+    """Put the changes of what features are made of aside."""
+    for node in plan.handed_over:
+        if node.name in deltas:
+            con.execute(f"INSERT INTO {node.waiting} SELECT {node.listed}, _n FROM {deltas[node.name].table}")
 
 
 def refresh_features(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:

@@ -2,22 +2,32 @@
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
-from transforms.errors import RefreshFailed, StateUnusable
-from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state
+from transforms.errors import ModelsChanged, RefreshFailed, StateUnusable
+from transforms.incremental.corrections import (
+    CORRECTED,
+    KNOWN,
+    PREVIOUS,
+    REDEFINED,
+    WITH_NEW,
+    attached,
+    note_build,
+    open_day,
+)
+from transforms.incremental.engine import WATERMARK, Refreshed, refresh_state, replace_corrections
 from transforms.incremental.features import advance_features, features_watermark
 from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan
-from transforms.incremental.state import KeptState, keep, locked, opened
+from transforms.incremental.state import KeptState, keep, locked, opened, source_in, source_of
 from transforms.lake import newest_watermark
 from transforms.publish import connect, publish_features
 from transforms.publish_marts import count_rows, publish_marts
 from transforms.settings import TransformSettings
 from warehouse.lake.lsn import format_lsn, parse_lsn
-from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, literal, watermark_at
+from warehouse.lake.read import LakeStateError, Watermark, latest_watermark, watermark_at
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,15 @@ def advance(
     watermark: Watermark,
     *,
     keep_idle: bool = True,
+    published: bool = True,
 ) -> Refreshed | None:
     """Bring the open state file to the watermark in one transaction; None when it stayed where it was.
 
-    Without `keep_idle` it stays when no row has changed.
+    Without `keep_idle` it stays when no row has changed. `published`: as in `refresh_state`.
     """
     con.execute("BEGIN")
     try:
-        done = refresh_state(con, plan, settings.lake_uri, watermark, datetime.now(UTC))
+        done = refresh_state(con, plan, settings.lake_uri, watermark, datetime.now(UTC), published=published)
     except BaseException:
         con.execute("ROLLBACK")
         raise
@@ -123,37 +134,76 @@ def replace_state(
 def _meet(
     con: duckdb.DuckDBPyConnection, plan: Plan, settings: TransformSettings, path: Path, watermark: Watermark
 ) -> Comparison:
-    """Bring the new state to where the marts are, and the old one too, and compare their marts.
+    """Bring the new state to where the marts are, and the old one too, compare their marts, and restate closed days
+    that differ from what was published.
 
     The first does not depend on the second: whatever is wrong with the old state, the marts never go back.
     """
     newest = latest_watermark(settings.lake_uri) or watermark
-    lsn = max(watermark.lsn, parse_lsn(published_watermark(settings.marts_path) or "0"))
-    reason: Comparison | None = None
+    old = _bring_old(settings, path, watermark, newest)
+    failed: Comparison | None = None
     try:
-        with opened(path, settings, newest) as old:
-            lsn = max(lsn, _lsn(old))
-            advance(old, load_plan(old), settings, _at(settings, lsn, watermark, newest))
-            advance_features(old, load_plan(old))
-    except (StateUnusable, LakeStateError) as problem:
-        reason = Comparison({}, str(problem))
-    except (RefreshFailed, duckdb.Error) as problem:  # the build heals what a refresh cannot
-        reason = Comparison({}, str(problem), failed=True)
-    try:
-        advance(con, plan, settings, _at(settings, lsn, watermark, newest))
+        advance(con, plan, settings, _at(settings, old.lsn, watermark, newest), published=False)
         advance_features(con, plan)
     except (StateUnusable, LakeStateError, RefreshFailed, duckdb.Error) as problem:
-        return Comparison({}, str(problem), failed=True)
-    if reason is not None:
-        return reason
-    con.execute(f"ATTACH {literal(str(path))} AS refreshed (READ_ONLY)")
+        failed = Comparison({}, str(problem), failed=True)
+    file = path if old.problem is None else settings.marts_path
+    with attached(con, file, source_of(watermark), otherwise=source_in(path)) as found:
+        if found:
+            _restate(con, plan, KNOWN)
+        comparison = failed or old.problem or _compare(con, plan)
+        if found:
+            closed = old.closed or open_day(con, f"{PREVIOUS}.{MARTS}.{WATERMARK}")
+            if note_build(con, closed, old.cause):
+                _restate(con, plan, WITH_NEW)
+    return comparison
+
+
+@dataclass(frozen=True)
+class _Old:
+    """The state of before; what was published counts in its place when it has a `problem`. `lsn`: where both are.
+
+    `closed`: the open day of its last publication. `cause`: what the days that a build changes are restated with.
+    """
+
+    lsn: int
+    closed: date | None = None
+    problem: Comparison | None = None
+    cause: str = CORRECTED
+
+
+def _bring_old(settings: TransformSettings, path: Path, watermark: Watermark, newest: Watermark) -> _Old:
+    """Bring the state of before to where the build or the marts are."""
+    lsn = max(watermark.lsn, parse_lsn(published_watermark(settings.marts_path) or "0"))
     try:
-        if _differing(con, "build", "withheld"):
-            return Comparison({}, "the build withholds other keys than the refreshes did")
-        compared = [node for node in plan.published if node.name != WATERMARK]
-        return Comparison({node.name: _differing(con, node.schema, node.name) for node in compared})
-    finally:
-        con.execute("DETACH refreshed")
+        with opened(path, settings, newest) as con:
+            closed, lsn = open_day(con), max(lsn, _lsn(con))
+            advance(con, load_plan(con), settings, _at(settings, lsn, watermark, newest))
+            advance_features(con, load_plan(con))
+    except (StateUnusable, LakeStateError) as problem:
+        cause = REDEFINED if isinstance(problem, ModelsChanged) else CORRECTED
+        return _Old(lsn, problem=Comparison({}, str(problem)), cause=cause)
+    except (RefreshFailed, duckdb.Error) as problem:  # the build heals what a refresh cannot
+        return _Old(lsn, problem=Comparison({}, str(problem), failed=True))
+    return _Old(lsn, closed)
+
+
+def _restate(con: duckdb.DuckDBPyConnection, plan: Plan, corrections: str) -> None:
+    """Put the rows of a query in the place of the corrections of closed days, in one transaction."""
+    con.execute("BEGIN")
+    try:
+        replace_corrections(con, plan, corrections)
+    except BaseException:
+        con.execute("ROLLBACK")
+        raise
+    con.execute("COMMIT")
+
+
+def _compare(con: duckdb.DuckDBPyConnection, plan: Plan) -> Comparison:
+    if _differing(con, "build", "withheld"):
+        return Comparison({}, "the build withholds other keys than the refreshes did")
+    compared = [node for node in plan.published if node.name != WATERMARK]
+    return Comparison({node.name: _differing(con, node.schema, node.name) for node in compared})
 
 
 def _at(settings: TransformSettings, lsn: int, built: Watermark, newest: Watermark) -> Watermark:
@@ -168,7 +218,7 @@ def _at(settings: TransformSettings, lsn: int, built: Watermark, newest: Waterma
 
 def _differing(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
     """Rows that only one of the two holds, equal ones counted as often as they occur."""
-    one, other = (f'SELECT * FROM {catalog}{schema}."{table}"' for catalog in ("", "refreshed."))
+    one, other = (f'SELECT * FROM {catalog}{schema}."{table}"' for catalog in ("", f"{PREVIOUS}."))
     row = con.execute(
         f"SELECT (SELECT count(*) FROM ({one} EXCEPT ALL {other})) + (SELECT count(*) FROM ({other} EXCEPT ALL {one}))"
     ).fetchone()

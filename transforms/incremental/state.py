@@ -14,7 +14,7 @@ from typing import IO
 
 import duckdb
 
-from transforms.errors import StateUnusable
+from transforms.errors import ModelsChanged, StateUnusable
 from transforms.incremental.changes import log_position
 from transforms.incremental.plan import MARTS, Manifest, Plan, load_plan, looked_up, make_plan, quoted, store_plan
 from transforms.publish import connect
@@ -134,6 +134,16 @@ def opened(path: Path, settings: TransformSettings, watermark: Watermark) -> Ite
         yield con
 
 
+def source_in(path: Path) -> str | None:
+    """Which Postgres history a state file belongs to, also one of other models; None when it cannot be read."""
+    try:
+        with connect(path, read_only=True, threads=1) as con:
+            row = con.execute("SELECT source FROM refresh.position").fetchone()
+    except duckdb.Error:
+        return None
+    return str(row[0]) if row else None
+
+
 def _connect(path: Path, settings: TransformSettings) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise StateUnusable(f"there is no state at {path}: nothing was built yet")
@@ -144,7 +154,7 @@ def _connect(path: Path, settings: TransformSettings) -> duckdb.DuckDBPyConnecti
         raise StateUnusable(f"the state at {path} cannot be read: {error}") from error
     if row is not None and row[0] != project_hash(settings):
         con.close()
-        raise StateUnusable("the models or the contract have changed since the last full build")
+        raise ModelsChanged("the models or the contract have changed since the last full build")
     return con
 
 

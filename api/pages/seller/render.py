@@ -9,9 +9,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from api.analytics.dashboard import PERIODS, Dashboard
+from api.analytics.marts import Restatement
 from api.sellers.queries import StoreCard
 
 _SYMBOLS = {"USD": "$", "GBP": "£", "EUR": "€"}
+# Causes of `mart_seller__restatement`.
+_CAUSES = {
+    "withheld": "orders whose records contradict themselves were left out",
+    "mended": "orders that had been left out are back",
+    "corrected": "records of that day were corrected or came late",
+    "redefined": "the analytics count in another way",
+}
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(),
@@ -42,6 +50,13 @@ def against_chance(lift: float) -> str:
     if lift < 1.05:
         return "about as often as by chance" if lift >= 0.95 else "less often than by chance"
     return f"{lift:,.1f} times more than chance" if lift < 9.95 else f"{lift:,.0f} times more than chance"
+
+
+def why(row: Restatement) -> str:
+    """Why a closed day changed."""
+    if row.cause == "cancelled":
+        return "1 order was cancelled" if row.orders == 1 else f"{row.orders:,} orders were cancelled"
+    return _CAUSES.get(row.cause, row.cause)
 
 
 def sign_in_page(csrf: str, *, error: str | None, email: str) -> str:
@@ -83,5 +98,5 @@ def _minute(value: datetime) -> str:
     return f"{value.day} {value:%b %Y, %H:%M}"
 
 
-_environment.filters.update(money=money, against_chance=against_chance, day=_day, minute=_minute)
+_environment.filters.update(money=money, against_chance=against_chance, why=why, day=_day, minute=_minute)
 _environment.globals.update(change=change)

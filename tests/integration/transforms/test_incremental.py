@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from features.columns import MODELS
 from orchestration.graph.dbt_graph import read_project
 from orchestration.graph.dbt_results import refreshed_marts
+from tests.harness.closed_days import closed_days, open_day
 from tests.harness.lake_history import KINDS, LakeHistory, RandomChanges
 from tests.integration.conftest import BuiltMarts, transform_settings
 from transforms import publish_marts
@@ -70,7 +71,7 @@ def test_refreshed_tables_equal_a_full_run_of_the_same_sql(history: LakeHistory,
     for step in ((*KINDS,), _FEW):
         for kind in step:
             changes.make(kind)
-        history.commit()
+        history.commit(seconds=90_000)
 
         assert _wrong(history, tmp_path) == {}
 
@@ -138,7 +139,7 @@ def test_refreshed_tables_equal_a_full_run_on_any_history(
     for step in steps:
         for kind in step:
             changes.make(kind)
-        history.commit()
+        history.commit(seconds=changes.rng.choice([60.0, 40_000.0, 90_000.0]))
         assert _wrong(history, home) == {}
     shutil.rmtree(home)
 
@@ -447,8 +448,13 @@ def _unlike_state(settings_: TransformSettings) -> dict[str, int]:
 
 
 def _wrong(history: LakeHistory, home: Path, change: Callable[[Plan], Plan] = lambda plan: plan) -> dict[str, int]:
-    """Refresh to the newest watermark; model -> rows in which it differs from its SQL run on the whole lake."""
+    """Refresh to the newest watermark; model -> rows in which it differs from its SQL run on the whole lake.
+
+    `closed days`: those that are not what they closed with.
+    """
     settings_ = transform_settings(home)
+    today = open_day(settings_.state_path)
+    closed = closed_days(settings_.state_path, today)
     with locked(settings_) as path, opened(path, settings_, history.mark) as con:
         plan = load_plan(con)
         advance(con, change(plan), settings_, history.mark)
@@ -465,7 +471,8 @@ def _wrong(history: LakeHistory, home: Path, change: Callable[[Plan], Plan] = la
             if rows:
                 found[model.name] = rows
     oracle.unlink()
-    return found
+    changed = closed.items() ^ closed_days(settings_.state_path, today).items()
+    return found | ({"closed days": len(changed)} if changed else {})
 
 
 def _rows_of_one(con: duckdb.DuckDBPyConnection, one: str, other: str) -> int:
@@ -482,7 +489,8 @@ def _run_in_full(home: Path, settings_: TransformSettings, history: LakeHistory,
     prepare(file, settings_.lake_uri, history.mark, datetime.now(UTC))
     with connect(file) as con:
         con.execute(f"ATTACH '{settings_.state_path}' AS state (READ_ONLY)")
-        con.execute("INSERT INTO build.withheld FROM state.build.withheld")
+        for table in ("withheld", "corrections"):
+            con.execute(f"INSERT INTO build.{table} FROM state.build.{table}")
         con.execute("DETACH state")
         models = (*plan.models, *plan.features)
         for schema in {model.relation.split(".")[1] for model in models}:

@@ -73,6 +73,13 @@ def test_a_bad_order_is_withheld_and_named_and_a_bad_build_publishes_nothing(tmp
             (Decimal("25.00"), 2),
             (2,),
         ]
+        # both orders are of a day that had closed; one is back with its refunds
+        days = "SELECT order_date, restated_on, orders, amount, cause FROM mart_seller__restatement"
+        closed, on = ((START + timedelta(days=number)).date() for number in (1, 4))
+        assert con.execute(days).fetchall() == [(closed, on, 0, Decimal("5.00"), "mended")]
+        assert con.execute("SELECT net_sales, restated_sales FROM mart_seller__sales_day").fetchall() == [
+            (Decimal("10.00"), Decimal("5.00"))
+        ]
         assert con.execute("SELECT count(*) FROM mart_product__bought_together").fetchall() == [(0,)], (
             "Spark never ran here"
         )

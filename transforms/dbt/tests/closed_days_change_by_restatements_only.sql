@@ -1,5 +1,6 @@
--- What a day closed with, counted from the shop's events by its end, and its restatements are what the day says: per
--- seller, day and currency. The events are read from the lake, not from the models that the marts are made of.
+-- What a day closed with, counted from the shop's events by its end, and its later cancellations are what the day says: per
+-- seller, day and currency. The events are read from the lake as it is now, not from the models that the marts are made
+-- of, so they hold what else changed the day. All its restatements add up to restated_sales.
 with happened as (
 
     select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.subtotal as amount
@@ -24,8 +25,16 @@ with happened as (
     from {{ ref('stg_shop__return_events') }} as paid
     where paid.to_status = 'refunded' and {{ published_order('paid.order_id') }}
     union all
-    select seller_id, order_date, currency, amount
+    select seller_id, order_date, currency, case when cause = 'cancelled' then amount else 0 end
     from {{ ref('mart_seller__restatement') }}
+
+),
+
+restated as (
+
+    select seller_id, order_date, currency, sum(amount) as restated_sales
+    from {{ ref('mart_seller__restatement') }}
+    group by all
 
 ),
 
@@ -40,4 +49,6 @@ expected as (
 select seller_id, order_date, currency, days.net_sales, expected.net_sales as expected
 from {{ ref('mart_seller__sales_day') }} as days
 full outer join expected using (seller_id, order_date, currency)
+left join restated using (seller_id, order_date, currency)
 where days.net_sales is distinct from expected.net_sales
+    or days.restated_sales is distinct from coalesce(restated.restated_sales, 0)

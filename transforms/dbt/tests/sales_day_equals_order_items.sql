@@ -30,7 +30,7 @@ lines as (
 select *
 from days
 full outer join lines using (seller_id, currency)
-where days.gross_sales is distinct from lines.gross_sales
-    or days.units is distinct from lines.units
-    or days.cancelled_sales is distinct from lines.cancelled_sales
-    or days.returned_amount is distinct from lines.returned_amount
+where coalesce(days.gross_sales, 0) <> coalesce(lines.gross_sales, 0)
+    or coalesce(days.units, 0) <> coalesce(lines.units, 0)
+    or coalesce(days.cancelled_sales, 0) <> coalesce(lines.cancelled_sales, 0)
+    or coalesce(days.returned_amount, 0) <> coalesce(lines.returned_amount, 0)

@@ -193,6 +193,7 @@ def test_without_pairs_the_panel_says_so_and_so_it_does_on_a_file_of_an_earlier_
     older.write_bytes(marts.read_bytes())
     with duckdb.connect(str(older)) as con:
         con.execute("DROP TABLE mart_product__bought_together")
+        con.execute("ALTER TABLE mart_seller__restatement DROP cause")
 
     with signed_in(marts_server, shop.person("seller").email) as (client, _):
         new_store = client.get("/seller")
@@ -266,6 +267,12 @@ def test_old_marts_and_what_they_lack_are_said_on_the_page(
         with duckdb.connect(str(newer)) as con:
             con.execute("INSERT INTO mart_withheld VALUES ('order', 'o', 'N<1>', ?, 'a rule', now())", [seller])
             con.execute("INSERT INTO mart_withheld VALUES ('order', 'p', 'N2', 'another seller', 'a rule', now())")
+            con.execute(
+                "INSERT INTO mart_seller__restatement SELECT seller_id, max(order_date), currency, DATE '2026-03-05',"
+                " 0, -7.25, 'withheld' FROM mart_seller__sales_day WHERE seller_id = ? AND currency = 'GBP'"
+                " AND order_date < ? GROUP BY ALL",
+                [seller, built_marts.watermark.commit_ts.date()],
+            )
         newer.replace(marts)
         marts.with_name("refresh.json").write_text('{"failingSince": "2026-03-02T10:00:00+00:00"}')
         old = client.get("/seller").text
@@ -282,6 +289,8 @@ def test_old_marts_and_what_they_lack_are_said_on_the_page(
     assert 'id="withheld"' not in good
     assert "refreshing them fails since 2 Mar 2026, 10:00 UTC." in old
     assert "order N&lt;1&gt; (a rule)." in old
+    changed = "<td>5 Mar 2026</td><td>orders whose records contradict themselves were left out</td><td>−£7.25</td>"
+    assert [changed in page for page in (good, old)] == [False, True]
     assert "N2" not in old
 
 

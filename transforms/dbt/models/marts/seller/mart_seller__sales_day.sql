@@ -1,5 +1,5 @@
 {{ config(meta={'refresh': {'key': ['seller_id', 'order_date'], 'links': [{'parent': 'int_returns__booked', 'columns': {'order_date': 'booked_on'}}]}}) }}
--- Booking rules are in the model's description. A day with refunds and no orders has a row too.
+-- Booking rules are in the model's description. A day without orders has a row too when it has refunds or restatements.
 with placed as (
 
     select
@@ -10,8 +10,7 @@ with placed as (
         sum(quantity) as units,
         sum(subtotal) as gross_sales,
         count(distinct order_id) filter (where is_cancelled) as cancelled_orders,
-        coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales,
-        coalesce(sum(subtotal) filter (where is_cancelled and cancelled_on > order_date), 0) as restated_sales
+        coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales
     from {{ ref('int_order_items__joined') }}
     group by seller_id, order_date, currency
 
@@ -28,6 +27,14 @@ returned as (
     from {{ ref('int_returns__booked') }}
     group by seller_id, booked_on, currency
 
+),
+
+restated as (
+
+    select seller_id, order_date, currency, sum(amount) as restated_sales
+    from {{ ref('mart_seller__restatement') }}
+    group by seller_id, order_date, currency
+
 )
 
 select
@@ -39,7 +46,7 @@ select
     cast(coalesce(placed.gross_sales, 0) as decimal(18, 2)) as gross_sales,
     cast(coalesce(placed.cancelled_orders, 0) as bigint) as cancelled_orders,
     cast(-coalesce(placed.cancelled_sales, 0) as decimal(18, 2)) as cancelled_sales,
-    cast(-coalesce(placed.restated_sales, 0) as decimal(18, 2)) as restated_sales,
+    cast(coalesce(restated.restated_sales, 0) as decimal(18, 2)) as restated_sales,
     cast(-coalesce(returned.returned_units, 0) as bigint) as returned_units,
     cast(-coalesce(returned.returned_amount, 0) as decimal(18, 2)) as returned_amount,
     cast(
@@ -47,3 +54,4 @@ select
     ) as net_sales
 from placed
 full outer join returned using (seller_id, order_date, currency)
+full outer join restated using (seller_id, order_date, currency)
