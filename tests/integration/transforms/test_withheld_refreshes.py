@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.closed_days import corrections
 from tests.harness.lake_history import LakeHistory, RandomChanges
 from tests.integration.conftest import BuiltMarts, transform_settings, withhold_in_state
 from tests.integration.transforms.test_incremental import _wrong, copy_of
@@ -106,6 +107,9 @@ def test_orders_of_a_withheld_product_or_seller_are_left_out_by_refreshes_too(
     history.commit()
     assert _wrong(history, tmp_path) == {}
     assert _withheld_of(settings_, placed) == placed
+    assert {row[-1] for row in corrections(settings_.state_path)} == {
+        "withheld"
+    }  # of days that had closed, with the product's orders of then
 
 
 def _orders(history: LakeHistory) -> set[str]:
