@@ -62,7 +62,7 @@ class Report:
 
 
 class FeaturesFollower:
-    """Keeps the features up to date beside the refreshes, in a thread and on a connection of its own: what they cost
+    """Keeps the features up to date while refreshes go on, in a thread and on a connection of its own: what they cost
     grows with the tables that are published, and no order waits for them.
     """
 
@@ -71,7 +71,7 @@ class FeaturesFollower:
         self._thread = ThreadPoolExecutor(1, "features")
         self._running: Future[FeaturesResult] | None = None
         self._con: duckdb.DuckDBPyConnection | None = None
-        self._began = self.due = 0.0
+        self._began = self.due = self._cpu = 0.0
         self._at = -1
 
     def step(self) -> bool:
@@ -123,7 +123,14 @@ class FeaturesFollower:
             log.warning("features stay as they are", error=str(error))
             report.features = {**report.features, "error": str(error), "failedAt": at}
         else:
-            report.features = {"lsn": done.lsn_text, "at": at, "seconds": done.seconds, "rows": sum(done.rows.values())}
+            self._cpu += done.cpu
+            report.features = {
+                "lsn": done.lsn_text,
+                "at": at,
+                "seconds": done.seconds,
+                "rows": sum(done.rows.values()),
+                "cpuSeconds": round(self._cpu, 3),
+            }
         if self._con is not None:
             self._con.close()
         self._running = self._con = None

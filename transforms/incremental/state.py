@@ -202,7 +202,7 @@ class KeptState:
         return self._open is not None
 
     def second(self) -> tuple[duckdb.DuckDBPyConnection, Plan] | None:
-        """Another connection to the open file, for work beside the refreshes; to be closed before the state is."""
+        """Another connection to the open file, for work while refreshes go on; to be closed before the state is."""
         if self._open is None:
             return None
         con = self._open[0].cursor()
