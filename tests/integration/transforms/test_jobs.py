@@ -186,6 +186,7 @@ def test_training_sees_the_same_purchases_through_the_sequences_as_in_the_mart(
     assert (read.data_hash(), read.watermark_lsn) == (whole.data_hash(), built_marts.watermark.lsn)
 
 
+@pytest.mark.slow
 def test_the_jobs_and_dbt_of_one_run_read_the_watermark_its_lake_step_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
