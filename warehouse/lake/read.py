@@ -166,8 +166,11 @@ def copy_hot(con: duckdb.DuckDBPyConnection, files: TableFiles, schema: str, nam
     return replace(files, hot_name=relation)
 
 
-def state_sql(files: TableFiles) -> str:
-    """A SELECT of the published columns and `_commit_lsn`: one row per key that exists at `files.lsn`."""
+def state_sql(files: TableFiles, *, in_order: bool = False) -> str:
+    """A SELECT of the published columns and `_commit_lsn`: one row per key that exists at `files.lsn`.
+
+    `in_order`: the rows of the base come in its order, then those of the tail in the order of their changes.
+    """
     columns = ", ".join(quote(name) for name in [*files.columns, "_commit_lsn"])
     wanted = pa.schema([files.schema.field(name) for name in [*files.columns, "_commit_lsn"]])
     base = f"SELECT {columns} FROM ({scan_sql(files.base, wanted)}) AS base"
@@ -176,6 +179,7 @@ def state_sql(files: TableFiles) -> str:
     keys = ", ".join(quote(name) for name in files.key)
     same_key = " AND ".join(f"tail.{quote(name)} = base.{quote(name)}" for name in files.key)
     tail = f"SELECT * FROM ({_log_sql(files)}) WHERE _commit_lsn > {files.folded_lsn} AND _commit_lsn <= {files.lsn}"
+    order = " ORDER BY _commit_lsn, _ordinal" if in_order else ""
     return f"""
 WITH tail AS MATERIALIZED ({tail}),
 reset AS (SELECT max({_POSITION}) AS position FROM tail WHERE _op = 't'),
@@ -187,7 +191,7 @@ last AS (
 {base}
 WHERE (SELECT position FROM reset) IS NULL AND NOT EXISTS (SELECT 1 FROM last AS tail WHERE {same_key})
 UNION ALL
-SELECT {columns} FROM last WHERE _op <> 'd'""".strip()
+SELECT {columns} FROM (SELECT * FROM last WHERE _op <> 'd'{order})""".strip()
 
 
 def _log_sql(files: TableFiles) -> str:
