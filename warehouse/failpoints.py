@@ -26,6 +26,7 @@ POINTS = frozenset(
         "cdc.after_watermark",
         "cdc.append_mid",
         "cdc.adopt_mid",
+        "cdc.share_mid",
         "cdc.commit_linked",
         "cdc.checkpoint_mid",
         "cdc.hot_cut",

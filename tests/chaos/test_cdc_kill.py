@@ -47,7 +47,7 @@ STREAM_POINTS = (
     "cdc.commit_linked",
 )
 # The others of a lake's writer are in test_cdc_steps, which needs no server.
-STEPS = ("cdc.adopt_mid", "cdc.checkpoint_mid", "cdc.expire_mid", "cdc.hot_cut")
+STEPS = ("cdc.adopt_mid", "cdc.share_mid", "cdc.checkpoint_mid", "cdc.expire_mid", "cdc.hot_cut")
 QUICK = {
     "SOUK_CDC_SPILL_BYTES": "40000",
     "SOUK_CDC_FOLD_FILES": "4",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from warehouse.cdc.apply import BaseAt, LakeWriter, TableState
 from warehouse.cdc.poison import work_on
-from warehouse.lake.append import due_for_join
+from warehouse.lake.append import DataFile, due_for_join
 from warehouse.lake.fold import expire_files, expire_watermarks, rewrite_base
 from warehouse.logs import get_logger
 
@@ -61,9 +61,10 @@ class Maintenance:
         due = [state for state in self._writer.states.values() if self._due(state)]
         if busy:
             due = [state for state in due if state.tail_rows > max(_BUSY_TAIL_ROWS, state.current.rows)]
-        if due and self._rewriting is None:
-            self._rewrite(max(due, key=lambda state: state.tail_rows), aside)
-        if not busy and self._join():
+        begun = max(due, key=lambda state: state.tail_rows) if due and self._rewriting is None else None
+        if begun is not None:
+            self._rewrite(begun, aside)
+        if not busy and self._join(begun):
             return "join"
         if not busy and not due:
             self._looked_at = self._writer.watermark_table.version  # until the next watermark there is nothing to do
@@ -90,21 +91,32 @@ class Maintenance:
             state.base = replace(state.base, version=state.current.version)
         return "expire"
 
-    def _join(self) -> bool:
+    def _join(self, begun: TableState | None) -> bool:
         """Join the small files of one table. Files above the base stay apart from those below it, which readers of the
-        current state skip."""
+        current state skip; those that a base is just begun from stay as they are, for it may take them."""
         for name, state in self._writer.states.items():
             files = state.changes.files.values()
-            for wanted in (False, True):
+            for wanted in (False,) if state is begun else (False, True):
                 side = [file for file in files if state.above_base(file) is wanted]
                 if due := due_for_join(side, self._cadence.fold_files):
                     with work_on(name):
-                        state.changes.join(due)
+                        self._join_changes(state, due)
                     return True
         if due := due_for_join(self._writer.watermark_table.files.values(), self._cadence.fold_files):
             self._writer.watermark_table.join(due)
             return True
         return False
+
+    def _join_changes(self, state: TableState, due: list[DataFile]) -> None:
+        """Where the base has the files too, it takes the joined one, so that both go on sharing it."""
+        before = set(state.changes.files)
+        state.changes.join(due)
+        if self._rewrites(state) or not state.current.local:
+            return
+        if not {file.path for file in due} <= set(state.current.files):
+            return
+        joined = [file for path, file in state.changes.files.items() if path not in before]
+        state.base = replace(state.base, version=state.current.share(state.changes.root, joined, due))
 
     def _hot_due(self) -> bool:
         hot = self._writer.hot
@@ -118,9 +130,13 @@ class Maintenance:
         base = self._writer.base
         if base is None or state.shown is None or state.stopped or base.lsn < state.live_from:
             return False
-        if self._rewriting is not None and self._rewriting[0] is state:
-            return False  # its files change in the other thread
+        if self._rewrites(state):
+            return False
         return state.tail_rows >= max(self._cadence.fold_rows, _TAIL_SHARE * state.current.rows, 1)
+
+    def _rewrites(self, state: TableState) -> bool:
+        """Whether the files of its base change in the other thread."""
+        return self._rewriting is not None and self._rewriting[0] is state
 
     def _rewrite(self, state: TableState, aside: Executor) -> None:
         base = self._writer.base

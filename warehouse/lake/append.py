@@ -106,15 +106,20 @@ class Appender:
         return self.version
 
     def adopt(self, other: "Appender", schema: pa.Schema, lsn: int) -> int:
-        """Replace the content by the columns of `schema` of another local table; returns the version.
-
-        Its files get a second name instead of being written twice.
-        """
+        """Replace the content by the columns of `schema` of another local table; returns the version."""
         self.widen(schema)
-        for file in other.files.values():
-            _second_name(Path(other.root, file.path), Path(self.root, file.path))
         hit("cdc.adopt_mid")
-        self._commit("WRITE", list(self.files.values()), list(other.files.values()), lsn)
+        return self.share(other.root, list(other.files.values()), list(self.files.values()), lsn)
+
+    def share(self, root: str, added: Sequence[DataFile], removed: Sequence[DataFile], lsn: int | None = None) -> int:
+        """Take these files of the local table at `root` in place of `removed`; returns the version.
+
+        They get a second name instead of being written twice. Without `lsn` both hold the same rows.
+        """
+        for file in added:
+            _second_name(Path(root, file.path), Path(self.root, file.path))
+        hit("cdc.share_mid")
+        self._commit("OPTIMIZE" if lsn is None else "WRITE", removed, added, lsn)
         return self.version
 
     def widen(self, schema: pa.Schema) -> None:
@@ -176,7 +181,7 @@ class Appender:
             "compression_level": 1,
             "use_dictionary": repeated,
             "column_encoding": {name: encoding for name, encoding in encoded.items() if encoding},
-            "write_statistics": [name for name in schema.names if name in {*self._distinct, self._lsn_column}],
+            "write_statistics": [name for name in schema.names if name in {*self._distinct, self._lsn_column, "_op"}],
             "store_decimal_as_integer": True,
         }
 
@@ -210,6 +215,23 @@ class Appender:
             sync_commits([(self._table, self.version)])
 
 
+def inserts_between(path: str, after: int, upto: int) -> DataFile | None:
+    """A file of a change log, when its footer says that each row is an insert in this range of LSNs."""
+    footer = pq.read_metadata(path)
+    high = 0
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        columns = (group.column(at) for at in range(group.num_columns))
+        known = {column.path_in_schema: column.statistics for column in columns}
+        op, lsn = known.get("_op"), known.get("_commit_lsn")
+        if op is None or lsn is None or not (op.has_min_max and lsn.has_min_max) or op.null_count or lsn.null_count:
+            return None
+        if (op.min, op.max) != ("i", "i") or not after < lsn.min <= lsn.max <= upto:
+            return None
+        high = max(high, lsn.max)
+    return DataFile(Path(path).name, Path(path).stat().st_size, footer.num_rows, high)
+
+
 def due_for_join(files: Iterable[DataFile], width: int) -> list[DataFile]:
     """Files of about one size, of which there are at least `width`, the smallest first; none when there are too few.
 
@@ -239,6 +261,8 @@ def _encoding(kind: pa.DataType) -> str | None:
 
 
 def _second_name(file: Path, name: Path) -> None:
+    if name.exists() and name.samefile(file):
+        return  # by a writer that was killed before its commit
     try:
         os.link(file, name)
     except OSError:  # a file system without hard links

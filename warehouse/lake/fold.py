@@ -7,17 +7,19 @@ on average.
 
 import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
 from warehouse.failpoints import hit
-from warehouse.lake.append import Appender
+from warehouse.lake.append import Appender, DataFile, inserts_between
 from warehouse.lake.commit import sync_since
-from warehouse.lake.read import connect, copy_hot, literal, state_sql, table_files
+from warehouse.lake.read import TableFiles, connect, copy_hot, literal, state_sql, table_files
 from warehouse.lake.watermark import Watermark
 
 REWRITE_BATCH_ROWS = 32 * 1024
+_BASE_FILES = 64
 
 
 def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) -> int:
@@ -26,19 +28,36 @@ def rewrite_base(lake: str, name: str, current: Appender, watermark: Watermark) 
     No reader sees it before a later watermark names it. Its commit holds the watermark's LSN, so that a writer that
     opens the table after a kill knows what the base contains. Its rows lie in the order of their last changes: what
     was written together lies together, which takes a third of the bytes less than the order of a join. Only the tail
-    is sorted for that.
+    is sorted for that. A tail of nothing but inserts needs no writing: its files are the base's too, by a second name.
     """
+    files = table_files(lake, name, watermark.versions[name], watermark.lsn)
+    inserted = _inserted(files, current)
+    if inserted:
+        hit("cdc.fold_mid")
+        current.widen(pa.schema([files.schema.field(column) for column in [*files.columns, "_commit_lsn"]]))
+        version = current.share(str(Path(files.tail[0]).parent), inserted, [], watermark.lsn)
+        hit("cdc.fold_after")
+        return version
     with connect(lake) as con, tempfile.TemporaryDirectory() as spill:
         con.execute("SET memory_limit = '128MB'")
         con.execute("SET threads = 1")
         con.execute(f"SET temp_directory = {literal(spill)}")
-        files = copy_hot(con, table_files(lake, name, watermark.versions[name], watermark.lsn), "hot", name)
+        files = copy_hot(con, files, "hot", name)
         rows = con.execute(state_sql(files, in_order=True)).to_arrow_reader(REWRITE_BATCH_ROWS)
         hit("cdc.fold_mid")
         parts = (pa.Table.from_batches([batch]) for batch in rows)
         version = current.write(parts, rows.schema, watermark.lsn, mode="overwrite")
     hit("cdc.fold_after")
     return version
+
+
+def _inserted(files: TableFiles, current: Appender) -> list[DataFile]:
+    """The files of a tail that only inserts, whose keys the base cannot hold; none where the tail does more, or where
+    the base would get too many files."""
+    if not current.local or files.hot is not None or len(current.files) + len(files.tail) > _BASE_FILES:
+        return []
+    found = [inserts_between(path, files.folded_lsn, files.lsn) for path in files.tail]
+    return [file for file in found if file is not None] if None not in found else []
 
 
 def expire_watermarks(watermarks: Appender, newest: Watermark, retention_hours: int) -> None:

@@ -47,8 +47,8 @@ class Aging:
         self.writer = LakeWriter(str(self.lake), TABLES, Source("1", 1, "slot"))
         self.maintenance = Maintenance(self.writer, CADENCE)
 
-    def append(self, lsn: int) -> None:
-        rows = [{"line_id": lsn, "quantity": 1, "created_at": NOW, "_op": "i", "_commit_lsn": lsn, "_ordinal": 1,
+    def append(self, lsn: int, line: int | None = None, op: str = "i") -> None:
+        rows = [{"line_id": line or lsn, "quantity": 1, "created_at": NOW, "_op": op, "_commit_lsn": lsn, "_ordinal": 1,
                  "_commit_ts": NOW}]  # fmt: skip
         self.writer.append_hot(lsn, NOW, [("lines", pa.RecordBatch.from_pylist(rows, TABLES["lines"].changes_schema))])
 
@@ -94,6 +94,12 @@ class Aging:
         assert sorted(read_current(self.lake, "lines", mark)["line_id"].to_pylist()) == viewed
         return viewed
 
+    def bytes_of(self, part: str) -> set[int]:
+        """The files of `lines` in the newest version, by inode: a file with two names has one."""
+        state = self.writer.states["lines"]
+        table = state.changes if part == "changes" else state.current
+        return {Path(table.root, path).stat().st_ino for path in table.files}
+
 
 @pytest.fixture
 def aging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aging:
@@ -134,6 +140,43 @@ def test_a_base_that_no_watermark_names_survives_its_writer(aging: Aging) -> Non
     aging.start()
     aging.hours(3)
     assert aging.lines() == [*range(20, 100, 10)]
+
+
+def test_a_base_of_nothing_but_inserts_is_the_change_logs_files(aging: Aging) -> None:
+    """Stored once, also when they are joined; a change or a delete ends it, and rows are as ever."""
+    for lsn in range(20, 110, 10):
+        aging.append(lsn)
+        aging.writer.fold()
+        aging.work()
+        assert aging.bytes_of("current") <= aging.bytes_of("changes")
+    state = aging.writer.states["lines"]
+    assert (state.current.rows, state.base.lsn) == (9, 100)
+    assert len(state.changes.files) == len(state.current.files) == 1, "they were joined, for both"
+    assert aging.lines() == [*range(20, 110, 10)]
+    aging.start()
+    aging.append(110)
+    aging.append(120, line=30, op="u")
+    aging.append(130, line=40, op="d")
+    aging.writer.fold()
+    aging.work()
+    state = aging.writer.states["lines"]
+    assert (state.base.lsn, aging.bytes_of("current") & aging.bytes_of("changes")) == (130, set())
+    assert aging.lines() == [20, 30, *range(50, 120, 10)]
+
+
+def test_a_second_name_left_by_a_killed_writer_is_taken(aging: Aging) -> None:
+    aging.append(20)
+    aging.writer.fold()
+    state = aging.writer.states["lines"]
+    [path] = state.changes.files
+    os.link(Path(state.changes.root, path), Path(state.current.root, path))
+
+    aging.work()
+
+    assert aging.bytes_of("current") == aging.bytes_of("changes")
+    aging.append(30)
+    aging.writer.fold()
+    assert aging.lines() == [20, 30]
 
 
 @pytest.mark.parametrize("work", ["join", "rewrite"])
