@@ -13,20 +13,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote
 
-import numpy as np
 import psycopg
-import pyarrow as pa
 import typer
 from deltalake import DeltaTable
 
 from orchestration.runtime.postgres import postgres_bin
 from tests.benchmarks import cdc_shop as shop
+from tests.benchmarks.cdc_growth import measure_growth
 from tests.benchmarks.results import record
 from tests.harness.cdc import column
 from tests.harness.postgres import PostgresHarness, running_postgres
@@ -55,8 +52,6 @@ LARGE_TRANSACTION = 1_000_000
 CPU_SECONDS = 60.0
 ORDERS = 36_000
 SETTLE_SECONDS = 30.0
-GROWTH_BATCHES = 800
-GROWTH_POINTS = 20
 DDL = """
 create table sales (sale_id int8 primary key, buyer uuid, seller uuid, units int4, price numeric(12,2), total
 numeric(12,2), status text,
@@ -305,41 +300,6 @@ def measure_bytes(url: str, lake: Path) -> None:
            note=f"with files kept for time travel {sum(sizes.values()) / heap:.2f}")  # fmt: skip
 
 
-def measure_growth(folder: Path) -> None:
-    """Processor time of a batch and its fold while the logs grow: the exponent of cost over length."""
-    table = contract().by_name["sales"]
-    writer = LakeWriter(str(folder / "growth"), contract().by_name, Source("1", 1, "bench"))
-    writer.snapshot_table("sales", 10, [], first=True)
-    writer.publish_snapshot(10, {}, datetime.now(UTC))
-    rows = pa.Table.from_pylist(
-        [{"sale_id": number, "note": "x", "_op": "i", "_commit_lsn": 0, "_ordinal": number} for number in range(10)],
-        schema=table.changes_schema,
-    )
-    maintenance = Maintenance(writer, Cadence(fold_rows=20_000, fold_seconds=0, fold_files=8, retention_hours=24))
-    bases = ThreadPoolExecutor(1)
-    costs = []
-    for number in range(GROWTH_BATCHES):
-        lsn = 20 + 10 * number
-        places = pa.array([lsn] * 10, pa.int64())
-        batch = rows.set_column(rows.schema.get_field_index("_commit_lsn"), "_commit_lsn", places).to_batches()[0]
-        spent = time.process_time()
-        writer.append_hot(lsn, datetime.now(UTC), [("sales", batch)])
-        while maintenance.run_next(bases):
-            pass
-        costs.append(time.process_time() - spent)
-    bases.shutdown()
-    quarter = GROWTH_BATCHES // 4
-    windows = [sum(costs[at : at + quarter]) / quarter for at in range(0, GROWTH_BATCHES, quarter)]
-    lengths = [at + quarter / 2 for at in range(0, GROWTH_BATCHES, quarter)]
-    exponent = float(np.polyfit(np.log(lengths), np.log(windows), 1)[0])
-    step = GROWTH_BATCHES // GROWTH_POINTS
-    curve = [(at + step // 2, round(1000 * sum(costs[at : at + step]) / step, 3))
-             for at in range(0, GROWTH_BATCHES, step)]  # fmt: skip
-    record("cdc", "cdc.growth", ours=exponent, limit=None, unit="exponent", lower_is_better=True,
-           batches=GROWTH_BATCHES, cpuMs=[round(window * 1000, 2) for window in windows], curve={"ours": curve},
-           note="CPU ms a batch and fold: " + ", ".join(f"{window * 1000:.1f}" for window in windows))  # fmt: skip
-
-
 def _ignore(_: object) -> None:
     """Drop a result."""
 
@@ -393,7 +353,7 @@ def main(changes: Annotated[int, typer.Argument(help="How many changes to stream
             connection.execute("checkpoint")
             connection.execute("insert into sales (sale_id) values (0)")
         measure_stream(url, writer, start=start, end=end, changes=changes // 4 * 4, folder=Path(folder))
-        measure_growth(Path(folder))
+        measure_growth(Path(folder), contract())
         measure_latency(url, Path(folder))
         measure_orders(server, Path(folder))
     return 0

@@ -160,7 +160,7 @@ CURVES: tuple[Curve, ...] = (
         _IMAGES / "cdc-growth.svg",
         "cdc",
         "Change capture: cost of a batch as the lake's logs grow",
-        Axis("batches and folds already in the log"),
+        Axis("batches and folds already in the log", log=True),
         Axis("CPU ms"),
         of_line("cdc.growth"),
     ),
