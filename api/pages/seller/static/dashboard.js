@@ -4,7 +4,8 @@ const mean = (values, i, n) => {
   const window = values.slice(Math.max(0, i - n + 1), i + 1);
   return window.reduce((a, b) => a + b, 0) / window.length;
 };
-const ink = "#1f2a2e", grid = "#e8e5dd";
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const narrow = window.matchMedia("(max-width: 560px)").matches;
 Plotly.newPlot(
   "sales-chart",
   [
@@ -17,12 +18,18 @@ Plotly.newPlot(
       line: { color: "#c99a2e", width: 2.5, shape: "spline" }, hoverinfo: "skip" },
   ],
   {
-    barmode: "overlay", bargap: 0.25, height: 320, margin: { l: 64, r: 16, t: 8, b: 40 },
+    barmode: "overlay", bargap: 0.25, height: 320, margin: { l: 64, r: 16, t: narrow ? 64 : 36, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "x unified",
-    font: { family: "system-ui, sans-serif", size: 12, color: ink },
-    legend: { orientation: "h", y: 1.12, x: 0 },
+    font: { family: "system-ui, sans-serif", size: 12, color: colour("--ink") },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--line") },
     xaxis: { type: "date", showgrid: false, tickformat: "%e %b", hoverformat: "%a %e %b %Y" },
-    yaxis: { tickprefix: data.currency, gridcolor: grid, zerolinecolor: "#b9b4a6", separatethousands: true },
+    yaxis: { tickprefix: data.currency, gridcolor: colour("--line"), zerolinecolor: colour("--zero"), separatethousands: true },
   },
   { displayModeBar: false, responsive: true },
-).then(() => document.getElementById("sales-chart").classList.add("drawn"));
+).then((chart) => {
+  chart.classList.add("drawn");
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    Plotly.relayout(chart, { "font.color": colour("--ink"), "yaxis.gridcolor": colour("--line"),
+      "yaxis.zerolinecolor": colour("--zero"), "hoverlabel.bgcolor": colour("--card"), "hoverlabel.bordercolor": colour("--line") }));
+});
