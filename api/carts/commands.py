@@ -110,13 +110,6 @@ async def remove_item(ctx: Context, actor: Actor, item_id: UUID, expected: int |
     await ctx.db.run(work)
 
 
-async def empty_cart(tx: Tx, actor: Actor) -> None:
-    """Remove all lines, after they were ordered. Does nothing without a cart."""
-    cart_id = await tx.scalar(update(Cart).where(owned_by(actor)).values(_changed()).returning(Cart.cart_id))
-    if cart_id is not None:
-        await tx.execute(delete(CartItem).where(CartItem.cart_id == cart_id))
-
-
 async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, user_id: UUID) -> None:
     """Merge a guest's cart into the member's: quantities add up to at most 999, and the guest's cart is deleted."""
     if session_id is None:

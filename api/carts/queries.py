@@ -21,15 +21,6 @@ from api.pricing.totals import PricedLine, totals
 
 
 @dataclass(frozen=True, slots=True)
-class CartItemRef:
-    """What checkout needs of one line; it reads prices from the catalog."""
-
-    product_id: UUID
-    variant_id: UUID
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a cart, without catalog data."""
 
@@ -95,15 +86,6 @@ def cart_body(
         total=sums.total,
         savings=sum(savings, ZERO),
     )
-
-
-async def items_for_checkout(tx: ReadTx, actor: Actor) -> list[CartItemRef]:
-    """The lines of the actor's unexpired cart, in variant id order; empty without a cart."""
-    statement = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity).join(
-        Cart, Cart.cart_id == CartItem.cart_id
-    )
-    own = statement.where(owned_by(actor), Cart.expires_at > func.now())
-    return await tx.all_as(CartItemRef, own.order_by(CartItem.variant_id))
 
 
 async def _rows(tx: ReadTx, actor: Actor) -> list[_Row]:

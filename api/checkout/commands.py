@@ -6,9 +6,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
 from api.checkout.saga.driver import LostLease, drive
-from api.checkout.saga.lease import begin, take_over
+from api.checkout.saga.lease import take_over
+from api.checkout.saga.opening import Answered, begin
 from api.checkout.schemas import PlaceOrder
-from api.kernel import idempotency
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import is_unavailable
@@ -27,15 +27,11 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
     Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
     """
     _require_contact(actor, request)
-    checkout = await begin(ctx, actor, key, request)
-    if checkout is None:
-        async with ctx.db.read() as tx:
-            stored = await idempotency.find(tx, key)
-        if stored is None:
-            raise idempotency.RequestInFlight
-        return stored.response(replayed=True)
+    begun = await begin(ctx, actor, key, request)
+    if isinstance(begun, Answered):
+        return begun.stored.response(replayed=begun.replayed)
     try:
-        checkout, answer = await drive(ctx, checkout, inline=True)
+        checkout, answer = await drive(ctx, begun, inline=True)
     except LostLease:
         raise OrderPending("The order is being completed elsewhere; ask again with the same Idempotency-Key.") from None
     except (DBAPIError, PoolTimeout) as error:
@@ -44,8 +40,7 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
         # Committed steps stay; the process that takes over the lease continues from the last one.
         log.warning(
             "the database does not answer in the middle of a checkout",
-            checkout=str(checkout.checkout_id),
-            point=checkout.point,
+            checkout=str(begun.checkout_id),
         )
         raise OrderPending(
             "The order is being completed; ask again with the same Idempotency-Key.", retry_after=5

@@ -6,11 +6,11 @@ from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from api.checkout.saga.transitions import RECOVERY_POINTS
+from api.checkout.saga.transitions import OLD_POINTS, RECOVERY_POINTS
 from api.kernel.columns import CreatedAt, Id, Instant, Json, UpdatedAt
 from api.kernel.db import Base
 
-_POINTS = ", ".join(f"'{point}'" for point in RECOVERY_POINTS)
+_POINTS = ", ".join(f"'{point}'" for point in (*RECOVERY_POINTS, *OLD_POINTS))
 
 
 class Checkout(Base):

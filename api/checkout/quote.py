@@ -1,29 +1,33 @@
-"""Turns a request into a plan: variants, warehouses and amounts, in one round trip."""
+"""Reads what a request asks for in one round trip, and turns it into a plan: variants, warehouses and amounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from api.carts.queries import CartItemRef, items_for_checkout
+from api.carts.statements import lines_part as cart_lines_part
+from api.checkout import statements
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
-from api.checkout.saga.lease import LeasedCheckout
-from api.checkout.schemas import FullAddress, OrderLine, Plan, PlanLine, SavedAddress
-from api.checkout.statements import OFFERS
+from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanLine, SavedAddress
 from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate
 from api.kernel import clock
+from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.errors import FieldError
+from api.kernel.idempotency import KeptKey, RequestKey, found_part
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
+from api.kernel.settings import Settings
+from api.kernel.statement import compose
 from api.pricing.delivery import estimated_delivery
 from api.pricing.tariff import Tariff
 from api.pricing.totals import PricedLine, totals
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
-    """A row of OFFERS: the offer of one variant, and its stock in each warehouse."""
+class Offer:
+    """The offer of one variant, and its stock in each warehouse."""
 
     variant_id: UUID
     product_id: UUID
@@ -31,36 +35,101 @@ class _Offer:
     seller_id: UUID
     currency: str
     for_sale: bool
-    warehouses: list[UUID]
-    countries: list[str]
-    available: list[int]
-    address: dict[str, str] | None
+    levels: Sequence[StockLevel]
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """`demand`: variant -> units, over all lines of the request, so that two
-    lines of one variant are checked together."""
+class WantedLine:
+    """One line of the request or of the cart."""
 
-    lines: Sequence[OrderLine | CartItemRef]
-    demand: dict[UUID, int]
-    from_cart: bool
+    product_id: UUID
+    variant_id: UUID
+    quantity: int
 
 
-async def make_plan(ctx: Context, checkout: LeasedCheckout) -> Plan:
-    """Price and allocate. Raises: NotOrderable, CartEmpty, AddressUnknown, OutOfStock, TotalChanged."""
-    request = checkout.request
-    wanted = await _wanted(ctx, checkout)
-    saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
-    async with ctx.db.read() as tx:
-        found = await tx.all_as(
-            _Offer, OFFERS, {"variants": list(wanted.demand), "address_id": saved, "user_id": checkout.actor.user_id}
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What the database knows about a request: its key if it was sent before, its lines and their offers, and the
+    saved address that it names."""
+
+    kept: KeptKey | None
+    lines: Sequence[WantedLine]
+    offers: dict[UUID, Offer]
+    saved_address: dict[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of QUOTED: null where the outer joins found nothing."""
+
+    request_hash: bytes | None
+    key_status: str | None
+    response_status: int | None
+    response_headers: dict[str, str] | None
+    response_body: bytes | None
+    wanted_product: UUID | None
+    wanted_variant: UUID | None
+    quantity: int | None
+    product_id: UUID | None
+    price: Decimal | None
+    seller_id: UUID | None
+    currency: str | None
+    for_sale: bool | None
+    warehouses: list[UUID] | None
+    countries: list[str] | None
+    available: list[int] | None
+    address: dict[str, str] | None
+
+    def kept(self) -> KeptKey | None:
+        if self.request_hash is None or self.key_status is None:
+            return None
+        return KeptKey(
+            self.request_hash, self.key_status, self.response_status, self.response_headers, self.response_body
         )
-    offers = {offer.variant_id: offer for offer in found}
-    _require_offers(wanted, offers)
-    address = _address(request.shipping_address, found[0].address)
-    lines = _plan_lines(_allocate(wanted.demand, offers, address["country"]), offers)
-    amounts = totals([PricedLine(line.quantity, line.unit_price) for line in lines], Tariff.of(ctx.settings))
+
+    def line(self) -> WantedLine | None:
+        if self.wanted_product is None or self.wanted_variant is None or self.quantity is None:
+            return None
+        return WantedLine(self.wanted_product, self.wanted_variant, self.quantity)
+
+    def offer(self) -> Offer | None:
+        if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
+            return None
+        if self.seller_id is None:
+            return None
+        stock = zip(self.warehouses or (), self.countries or (), self.available or (), strict=True)
+        return Offer(
+            variant_id=self.wanted_variant,
+            product_id=self.product_id,
+            price=self.price,
+            seller_id=self.seller_id,
+            currency=self.currency,
+            for_sale=bool(self.for_sale),
+            levels=[StockLevel(self.wanted_variant, *level) for level in stock],
+        )
+
+
+async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
+    """The key, the lines with their offers and stock, and the address: one statement."""
+    lines = cart_lines_part(actor) if request.items is None else statements.lines_part(request.items)
+    saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
+    statement, values = compose([found_part(key), lines], statements.QUOTED)
+    async with ctx.db.read() as tx:
+        rows = await tx.all_as(_Row, statement, {**values, **statements.quote_values(actor, saved)})
+    return Quote(
+        kept=rows[0].kept(),
+        lines=[line for row in rows if (line := row.line()) is not None],
+        offers={offer.variant_id: offer for row in rows if (offer := row.offer()) is not None},
+        saved_address=rows[0].address,
+    )
+
+
+def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
+    """Price and allocate. Raises: NotOrderable, CartEmpty, AddressUnknown, OutOfStock, TotalChanged."""
+    _require_offers(quote)
+    address = _address(request.shipping_address, quote.saved_address)
+    lines = _plan_lines(_allocate(quote, address["country"]), quote.offers)
+    amounts = totals([PricedLine(line.quantity, line.unit_price) for line in lines], Tariff.of(settings))
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     if request.expected_total is not None and request.expected_total != amounts.total:
@@ -69,37 +138,30 @@ async def make_plan(ctx: Context, checkout: LeasedCheckout) -> Plan:
         order_id=new_id(),
         order_number=new_order_number(),
         payment_id=new_id(),
-        gateway=ctx.settings.payment_gateway,
-        currency=found[0].currency,
+        gateway=settings.payment_gateway,
+        currency=quote.offers[lines[0].variant_id].currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,
         shipping=amounts.shipping,
         discount=amounts.discount,
         total=amounts.total,
         address=address,
-        estimated_delivery=estimated_delivery(clock.now().date(), request.delivery_speed),
-        from_cart=wanted.from_cart,
+        estimated_delivery=_delivery(request),
+        from_cart=request.items is None,
         lines=lines,
     )
 
 
-async def _wanted(ctx: Context, checkout: LeasedCheckout) -> _Wanted:
-    lines: Sequence[OrderLine | CartItemRef] | None = checkout.request.items
-    if lines is None:
-        async with ctx.db.read() as tx:
-            lines = await items_for_checkout(tx, checkout.actor)
-    if not lines:
+def _delivery(request: PlaceOrder) -> date:
+    return estimated_delivery(clock.now().date(), request.delivery_speed)
+
+
+def _require_offers(quote: Quote) -> None:
+    if not quote.lines:
         raise CartEmpty("The cart is empty; put something in or send `items`.")
-    demand: dict[UUID, int] = {}
-    for line in lines:
-        demand[line.variant_id] = demand.get(line.variant_id, 0) + line.quantity
-    return _Wanted(lines, demand, from_cart=checkout.request.items is None)
-
-
-def _require_offers(wanted: _Wanted, offers: dict[UUID, _Offer]) -> None:
     errors = []
-    for index, line in enumerate(wanted.lines):
-        offer = offers.get(line.variant_id)
+    for index, line in enumerate(quote.lines):
+        offer = quote.offers.get(line.variant_id)
         if offer is None or offer.product_id != line.product_id:
             errors.append(
                 FieldError(pointer=f"/items/{index}/variantId", message="there is no such variant of this product")
@@ -108,7 +170,7 @@ def _require_offers(wanted: _Wanted, offers: dict[UUID, _Offer]) -> None:
             errors.append(FieldError(pointer=f"/items/{index}/productId", message="this product is not for sale"))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
-    if len({offer.currency for offer in offers.values()}) > 1:
+    if len({offer.currency for offer in quote.offers.values()}) > 1:
         raise NotOrderable("Items in different currencies cannot share an order; place one order per currency.")
 
 
@@ -121,19 +183,18 @@ def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) ->
     return saved
 
 
-def _allocate(demand: dict[UUID, int], offers: dict[UUID, _Offer], country: str) -> list[Allocation]:
-    levels = [
-        StockLevel(variant, warehouse, place, available)
-        for variant, offer in offers.items()
-        for warehouse, place, available in zip(offer.warehouses, offer.countries, offer.available, strict=True)
-    ]
+def _allocate(quote: Quote, country: str) -> list[Allocation]:
+    """Choose the warehouses; lines of one variant are checked together."""
+    demand: dict[UUID, int] = {}
+    for line in quote.lines:
+        demand[line.variant_id] = demand.get(line.variant_id, 0) + line.quantity
     try:
-        return allocate(demand, levels, country)
+        return allocate(demand, [level for offer in quote.offers.values() for level in offer.levels], country)
     except NotEnough as error:
         items = [
             {
                 "variantId": str(variant),
-                "productId": str(offers[variant].product_id),
+                "productId": str(quote.offers[variant].product_id),
                 "requested": demand[variant],
                 "available": there,
             }
@@ -142,7 +203,7 @@ def _allocate(demand: dict[UUID, int], offers: dict[UUID, _Offer], country: str)
         raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
 
 
-def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, _Offer]) -> list[PlanLine]:
+def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, Offer]) -> list[PlanLine]:
     return [
         PlanLine(
             order_item_id=new_id(),

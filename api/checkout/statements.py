@@ -3,94 +3,158 @@
 `tests/integration/api/inventory/test_inventory.py` counts these statements: each is one round trip of placing an order.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
-from sqlalchemy import text
 
-from api.checkout.schemas import Plan
+from api.checkout.schemas import OrderLine, Plan
 from api.kernel.actor import Actor
 from api.kernel.errors import Problem
-from api.kernel.idempotency import RequestKey
 from api.kernel.statement import Part
 
-_BEGIN = """begun AS (
-    INSERT INTO checkouts (checkout_id, actor_key, user_id, session_id, idempotency_key, recovery_point, request,
-                           lease_token, lease_expires_at)
-    SELECT :checkout_id, :key_actor, :checkout_user, :checkout_session, :key_key, 'started',
-           CAST(:checkout_request AS jsonb), :lease_token, now() + make_interval(secs => :lease_seconds)
-    FROM claim RETURNING 1)"""
+_OPEN = """gate AS (
+    INSERT INTO checkouts (checkout_id, actor_key, user_id, session_id, idempotency_key, recovery_point, request, plan,
+                           order_id, lease_token, lease_expires_at)
+    SELECT c.checkout_id, c.actor_key, c.user_id, c.session_id, c.idempotency_key, 'created',
+           CAST(c.request AS jsonb), CAST(c.plan AS jsonb), c.order_id, c.lease_token,
+           now() + make_interval(secs => :open_lease)
+    FROM unnest(CAST(:gate_checkouts AS uuid[]), CAST(:open_actors AS text[]), CAST(:open_users AS uuid[]),
+                CAST(:open_sessions AS text[]), CAST(:open_keys AS text[]), CAST(:open_requests AS text[]),
+                CAST(:open_plans AS text[]), CAST(:open_orders AS uuid[]), CAST(:gate_tokens AS uuid[]))
+         AS c(checkout_id, actor_key, user_id, session_id, idempotency_key, request, plan, order_id, lease_token)
+    JOIN claimed USING (checkout_id) RETURNING checkout_id, order_id)"""
 _GATE = """gate AS (
-    UPDATE checkouts SET recovery_point = :gate_next, plan = coalesce(CAST(:gate_plan AS jsonb), plan),
-           order_id = coalesce(CAST(:gate_order AS uuid), order_id),
-           failure = coalesce(CAST(:gate_failure AS jsonb), failure),
-           lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
-    WHERE checkout_id = :checkout_id AND lease_token = :lease_token AND recovery_point = :gate_now
-      AND (SELECT ok FROM feasible) RETURNING checkout_id)"""
-# The results of the two composed statements of a checkout.
-CLAIMED = "(SELECT count(*) FROM claim) AS claimed"
-MOVED = "(SELECT count(*) FROM gate) AS moved, (SELECT ok FROM feasible) AS ok"
-NO_CHECK = Part("feasible AS (SELECT true AS ok)", makes=("feasible",))
+    UPDATE checkouts c
+    SET recovery_point = :gate_next, failure = coalesce(CAST(m.failure AS jsonb), c.failure),
+        lease_expires_at = now() + make_interval(secs => m.lease), updated_at = now()
+    FROM unnest(CAST(:gate_checkouts AS uuid[]), CAST(:gate_tokens AS uuid[]), CAST(:gate_leases AS float8[]),
+                CAST(:gate_failures AS text[])) AS m(checkout_id, token, lease, failure)
+    JOIN feasible USING (checkout_id)
+    WHERE c.checkout_id = m.checkout_id AND c.lease_token = m.token AND c.recovery_point = :gate_now
+    RETURNING c.checkout_id, c.order_id)"""
+_NO_CHECK = "feasible AS (SELECT unnest(CAST(:gate_checkouts AS uuid[])) AS checkout_id)"
+# What became of each checkout of a batch: whether the check before the gate passed, and whether the gate let it pass.
+PASSED = """w.checkout_id, f.checkout_id IS NOT NULL AS feasible, g.checkout_id IS NOT NULL AS moved
+    FROM unnest(CAST(:gate_checkouts AS uuid[])) AS w(checkout_id)
+    LEFT JOIN feasible f ON f.checkout_id = w.checkout_id LEFT JOIN gate g ON g.checkout_id = w.checkout_id"""
 
-# One row per variant: the offer, the warehouses that have it (three arrays in one order), and the saved address if it
-# is the actor's. Joins tables of catalog, inventory and identity, so that a quote is one round trip.
-OFFERS = text(
-    """SELECT v.variant_id, v.product_id, v.price, p.seller_id, p.currency,
-           p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
-           s.warehouses, s.countries, s.available,
-           (SELECT jsonb_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code,
-                                      'country', a.country)
-            FROM addresses a
-            WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) AS address
-    FROM product_variants v JOIN products p USING (product_id)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(array_agg(s.warehouse_id), '{}') AS warehouses,
-               coalesce(array_agg(w.country), '{}') AS countries,
-               coalesce(array_agg(s.available), '{}') AS available
-        FROM warehouse_stock s JOIN warehouses w USING (warehouse_id)
-        WHERE s.variant_id = v.variant_id AND s.available > 0) s
-    WHERE v.variant_id = ANY(CAST(:variants AS uuid[]))"""
-)
-
-
-def begin_part(
-    *, checkout_id: UUID, actor: Actor, key: RequestKey, request: str, token: UUID, lease_seconds: float
-) -> Part:
-    """Insert the checkout at its first point if the request is the first with its key."""
-    values: dict[str, object] = {
-        "checkout_id": checkout_id,
-        "key_actor": key.actor_key,
-        "key_key": key.key,
-        "checkout_user": actor.user_id,
-        "checkout_session": actor.session_id,
-        "checkout_request": request,
-        "lease_token": token,
-        "lease_seconds": lease_seconds,
-    }
-    return Part(_BEGIN, values, makes=("begun",), needs=("claim",), writes=frozenset({"checkouts"}))
+_GIVEN = """wanted AS MATERIALIZED (
+    SELECT g.product_id, g.variant_id, g.quantity, g.place
+    FROM unnest(CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]), CAST(:wanted_quantities AS int[]))
+         WITH ORDINALITY AS g(product_id, variant_id, quantity, place))"""
+# One row per line: what is wanted, the offer of that variant (null when there is none), and the warehouses that have it
+# (three arrays in one order). Each row repeats what belongs to the request: its idempotency key if it is known, and the
+# saved address if it is the actor's. Without a line there is one row. Joins tables of catalog, inventory and identity,
+# so that a quote is one round trip.
+QUOTED = """k.request_hash, k.status AS key_status, k.response_status, k.response_headers, k.response_body,
+           w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
+           v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
+           s.warehouses, s.countries, s.available, a.address
+    FROM (SELECT 1) AS request
+    LEFT JOIN key_found k ON true
+    LEFT JOIN wanted w ON true
+    LEFT JOIN product_variants v ON v.variant_id = w.variant_id
+    LEFT JOIN products p ON p.product_id = v.product_id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(s.warehouse_id) AS warehouses, array_agg(h.country) AS countries,
+               array_agg(s.available) AS available
+        FROM warehouse_stock s JOIN warehouses h USING (warehouse_id)
+        WHERE s.variant_id = v.variant_id AND s.available > 0) s ON true
+    LEFT JOIN LATERAL (
+        SELECT jsonb_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code,
+                                  'country', a.country) AS address
+        FROM addresses a
+        WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) a ON true
+    ORDER BY w.place"""
 
 
-def gate_part(
-    *,
-    checkout_id: UUID,
-    token: UUID,
-    before: str,
-    after: str,
-    lease_seconds: float,
-    plan: Plan | None,
-    failure: Problem | None,
-) -> Part:
-    """Move the checkout if `token` is still its lease, it is still at `before`, and an earlier part's CTE `feasible`
-    says ok; everything else in the statement follows."""
-    kept = None if failure is None else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode()
-    values: dict[str, object] = {
-        "checkout_id": checkout_id,
-        "lease_token": token,
-        "lease_seconds": lease_seconds,
-        "gate_now": before,
-        "gate_next": after,
-        "gate_plan": None if plan is None else plan.model_dump_json(),
-        "gate_order": None if plan is None else plan.order_id,
-        "gate_failure": kept,
-    }
-    return Part(_GATE, values, makes=("gate",), needs=("feasible",), writes=frozenset({"checkouts"}))
+@dataclass(frozen=True, slots=True)
+class NewCheckout:
+    """A checkout that is to be stored at its first point. `request` is its JSON."""
+
+    checkout_id: UUID
+    token: UUID
+    actor: Actor
+    key: str
+    request: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A step of one checkout, by the owner of the lease `token`, and how long the lease lasts after it."""
+
+    checkout_id: UUID
+    token: UUID
+    lease_seconds: float
+    failure: Problem | None = None
+
+
+def open_part(checkouts: Sequence[NewCheckout], lease_seconds: float) -> Part:
+    """Insert those of the checkouts that an earlier part's CTE `claimed` names; they are the gate."""
+    return Part(
+        _OPEN,
+        {
+            "gate_checkouts": [new.checkout_id for new in checkouts],
+            "gate_tokens": [new.token for new in checkouts],
+            "open_actors": [new.actor.key for new in checkouts],
+            "open_users": [new.actor.user_id for new in checkouts],
+            "open_sessions": [new.actor.session_id for new in checkouts],
+            "open_keys": [new.key for new in checkouts],
+            "open_requests": [new.request for new in checkouts],
+            "open_plans": [new.plan.model_dump_json() for new in checkouts],
+            "open_orders": [new.plan.order_id for new in checkouts],
+            "open_lease": lease_seconds,
+        },
+        makes=("gate",),
+        needs=("claimed",),
+        writes=frozenset({"checkouts"}),
+    )
+
+
+def gate_part(moves: Sequence[Move], before: str, after: str) -> Part:
+    """Move each checkout that an earlier part's CTE `feasible` names, if its token is still its lease and it is still
+    at `before`; everything else in the statement follows."""
+    return Part(
+        _GATE,
+        {
+            "gate_checkouts": [move.checkout_id for move in moves],
+            "gate_tokens": [move.token for move in moves],
+            "gate_leases": [move.lease_seconds for move in moves],
+            "gate_failures": [_kept(move.failure) for move in moves],
+            "gate_now": before,
+            "gate_next": after,
+        },
+        makes=("gate",),
+        needs=("feasible",),
+        writes=frozenset({"checkouts"}),
+    )
+
+
+def no_check(checkouts: Sequence[UUID]) -> Part:
+    """The CTE `feasible` of a step that nothing prevents."""
+    return Part(_NO_CHECK, {"gate_checkouts": list(checkouts)}, makes=("feasible",))
+
+
+def lines_part(lines: Sequence[OrderLine]) -> Part:
+    """The lines that the request names."""
+    return Part(
+        _GIVEN,
+        {
+            "wanted_products": [line.product_id for line in lines],
+            "wanted_variants": [line.variant_id for line in lines],
+            "wanted_quantities": [line.quantity for line in lines],
+        },
+        makes=("wanted",),
+    )
+
+
+def quote_values(actor: Actor, address_id: UUID | None) -> dict[str, object]:
+    """The binds of QUOTED itself."""
+    return {"address_id": address_id, "user_id": actor.user_id}
+
+
+def _kept(failure: Problem | None) -> str | None:
+    return None if failure is None else orjson.dumps({"code": failure.code, "detail": failure.detail}).decode()

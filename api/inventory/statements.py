@@ -9,7 +9,7 @@ Locks are taken reservations first, then variants in id order, then stock levels
 holds the lock of its variant, so two orders that list the same variants in opposite order cannot deadlock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -44,40 +44,50 @@ journal AS (
     ORDER BY m.variant_id, m.warehouse_id, m.transaction_id
     RETURNING 1)"""
 
+# A statement holds stock for the checkouts of one batch, each all or nothing. `place` is the order of the claims: a
+# checkout fits when the units that it and the earlier ones want are there. One that wants more than there is at all is
+# refused without counting against the later ones.
 HOLD_CHECK = """demand AS MATERIALIZED (
-    SELECT d.reservation_id, d.transaction_id, d.variant_id, d.warehouse_id, d.quantity
-    FROM unnest(CAST(:hold_reservations AS uuid[]), CAST(:hold_transactions AS uuid[]), CAST(:hold_variants AS uuid[]),
-                CAST(:hold_warehouses AS uuid[]), CAST(:hold_quantities AS int[]))
-         AS d(reservation_id, transaction_id, variant_id, warehouse_id, quantity)),
-wanted AS MATERIALIZED (SELECT variant_id, sum(quantity)::int AS quantity FROM demand GROUP BY variant_id),
+    SELECT d.checkout_id, d.place, d.reservation_id, d.transaction_id, d.variant_id, d.warehouse_id, d.quantity
+    FROM unnest(CAST(:hold_checkouts AS uuid[]), CAST(:hold_places AS int[]), CAST(:hold_reservations AS uuid[]),
+                CAST(:hold_transactions AS uuid[]), CAST(:hold_variants AS uuid[]), CAST(:hold_warehouses AS uuid[]),
+                CAST(:hold_quantities AS int[]))
+         AS d(checkout_id, place, reservation_id, transaction_id, variant_id, warehouse_id, quantity)),
 locked AS MATERIALIZED (
     SELECT v.variant_id, v.stock_quantity FROM product_variants v
     WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) ORDER BY v.variant_id FOR NO KEY UPDATE),
 levels AS MATERIALIZED (
     SELECT s.variant_id, s.warehouse_id, s.available
-    FROM warehouse_stock s JOIN demand d USING (variant_id, warehouse_id)
+    FROM warehouse_stock s
+    JOIN (SELECT DISTINCT variant_id, warehouse_id FROM demand) d USING (variant_id, warehouse_id)
     WHERE (SELECT count(*) FROM locked) > 0 ORDER BY s.variant_id, s.warehouse_id FOR NO KEY UPDATE OF s),
+possible AS MATERIALIZED (
+    SELECT d.checkout_id FROM demand d LEFT JOIN levels s USING (variant_id, warehouse_id)
+    GROUP BY d.checkout_id HAVING bool_and(coalesce(s.available, 0) >= d.quantity)),
 feasible AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM wanted w JOIN locked l USING (variant_id) WHERE l.stock_quantity >= w.quantity)
-           = (SELECT count(*) FROM wanted)
-       AND (SELECT count(*) FROM demand d JOIN levels s USING (variant_id, warehouse_id)
-            WHERE s.available >= d.quantity)
-           = (SELECT count(*) FROM demand) AS ok)"""
+    SELECT f.checkout_id
+    FROM (SELECT d.checkout_id,
+                 s.available >= sum(d.quantity) OVER (PARTITION BY d.variant_id, d.warehouse_id ORDER BY d.place)
+                 AND l.stock_quantity >= sum(d.quantity) OVER (PARTITION BY d.variant_id ORDER BY d.place) AS fits
+          FROM demand d JOIN possible USING (checkout_id) JOIN levels s USING (variant_id, warehouse_id)
+          JOIN locked l USING (variant_id)) f
+    GROUP BY f.checkout_id HAVING bool_and(f.fits))"""
 _HOLD = """moves AS MATERIALIZED (
     SELECT d.transaction_id, d.variant_id, d.warehouse_id, -d.quantity AS change, d.quantity AS reserved,
-           'reservation' AS kind, gate.checkout_id AS reference_id
-    FROM demand d, gate),
+           'reservation' AS kind, d.checkout_id AS reference_id
+    FROM demand d JOIN gate USING (checkout_id)),
 held AS (
     INSERT INTO inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,
                                         expires_at)
-    SELECT d.reservation_id, gate.checkout_id, :hold_order, d.variant_id, d.warehouse_id, d.quantity,
+    SELECT d.reservation_id, d.checkout_id, gate.order_id, d.variant_id, d.warehouse_id, d.quantity,
            now() + make_interval(secs => :hold_seconds)
-    FROM demand d, gate
+    FROM demand d JOIN gate USING (checkout_id)
     RETURNING 1)"""
 
 _KEPT = """kept AS MATERIALIZED (
     SELECT r.reservation_id, r.checkout_id, r.variant_id, r.warehouse_id, r.quantity FROM inventory_reservations r
-    WHERE r.checkout_id = :kept_checkout AND r.status = 'active' ORDER BY r.reservation_id FOR UPDATE)"""
+    WHERE r.checkout_id = ANY(CAST(:kept_checkouts AS uuid[])) AND r.status = :kept_status
+    ORDER BY r.reservation_id FOR UPDATE)"""
 _DUE = """kept AS MATERIALIZED (
     SELECT r.reservation_id, r.checkout_id, r.variant_id, r.warehouse_id, r.quantity FROM inventory_reservations r
     WHERE r.status = 'active' AND r.expires_at < now()
@@ -85,13 +95,19 @@ _DUE = """kept AS MATERIALIZED (
 _LOCKED_KEPT = """locked AS MATERIALIZED (
     SELECT v.variant_id FROM product_variants v WHERE v.variant_id IN (SELECT variant_id FROM kept)
     ORDER BY v.variant_id FOR NO KEY UPDATE OF v)"""
-_CONFIRM_CHECK = "feasible AS MATERIALIZED (SELECT (SELECT count(*) FROM kept) = :kept_expected AS ok)"
+_CONFIRM_CHECK = """feasible AS MATERIALIZED (
+    SELECT w.checkout_id
+    FROM unnest(CAST(:kept_checkouts AS uuid[]), CAST(:kept_expected AS int[])) AS w(checkout_id, expected)
+    WHERE (SELECT count(*) FROM kept k WHERE k.checkout_id = w.checkout_id) = w.expected)"""
 _CONFIRM = """sent AS (
-    UPDATE warehouse_stock s SET reserved = s.reserved - k.quantity, updated_at = now() FROM kept k, gate
-    WHERE s.variant_id = k.variant_id AND s.warehouse_id = k.warehouse_id AND (SELECT count(*) FROM locked) > 0
+    UPDATE warehouse_stock s SET reserved = s.reserved - k.quantity, updated_at = now()
+    FROM (SELECT variant_id, warehouse_id, sum(quantity)::int AS quantity FROM kept JOIN gate USING (checkout_id)
+          WHERE (SELECT count(*) FROM locked) > 0 GROUP BY variant_id, warehouse_id) k
+    WHERE s.variant_id = k.variant_id AND s.warehouse_id = k.warehouse_id
     RETURNING 1),
 kept_confirmed AS (
-    UPDATE inventory_reservations r SET status = 'confirmed', updated_at = now() FROM kept k, gate
+    UPDATE inventory_reservations r SET status = 'confirmed', updated_at = now()
+    FROM kept k JOIN gate USING (checkout_id)
     WHERE r.reservation_id = k.reservation_id RETURNING 1)"""
 _RELEASE = """moves AS MATERIALIZED (
     SELECT gen_random_uuid() AS transaction_id, k.variant_id, k.warehouse_id, k.quantity AS change,
@@ -174,37 +190,42 @@ def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Par
     )
 
 
-def hold_check(lines: Sequence[Allocation]) -> Part:
-    """Lock the levels and check them; makes the CTE `feasible(ok)`. One line per (variant, warehouse)."""
+def hold_check(claims: Sequence[tuple[UUID, Sequence[Allocation]]]) -> Part:
+    """Lock the levels and check them for (checkout, lines), the first claim first; makes the CTE `feasible`, with the
+    checkouts whose lines are all there. One line per (checkout, variant, warehouse)."""
+    lines = [(place, checkout, line) for place, (checkout, lines) in enumerate(claims) for line in lines]
     return Part(
         HOLD_CHECK,
         {
+            "hold_checkouts": [checkout for _, checkout, _ in lines],
+            "hold_places": [place for place, _, _ in lines],
             "hold_reservations": [new_id() for _ in lines],
             "hold_transactions": [new_id() for _ in lines],
-            "hold_variants": [line.variant_id for line in lines],
-            "hold_warehouses": [line.warehouse_id for line in lines],
-            "hold_quantities": [line.quantity for line in lines],
+            "hold_variants": [line.variant_id for _, _, line in lines],
+            "hold_warehouses": [line.warehouse_id for _, _, line in lines],
+            "hold_quantities": [line.quantity for _, _, line in lines],
         },
-        makes=("demand", "wanted", "locked", "levels", "feasible"),
+        makes=("demand", "locked", "levels", "possible", "feasible"),
     )
 
 
-def hold(order_id: UUID, seconds: int) -> Part:
-    """Reserve the units that `hold_check` locked, for `seconds`; the gate names the checkout."""
+def hold(seconds: int) -> Part:
+    """Reserve the units that `hold_check` locked, for `seconds`; the gate names the checkouts and their orders."""
     return Part(
         f"{_HOLD}, {MOVE_STOCK}",
-        {"hold_order": order_id, "hold_seconds": seconds},
+        {"hold_seconds": seconds},
         makes=("moves", "held", *_MOVE_MAKES),
         needs=("demand", "gate"),
         writes=_WITH_RESERVATIONS,
     )
 
 
-def confirm_check(checkout_id: UUID, expected: int) -> Part:
-    """Lock the checkout's reservations; `feasible(ok)` when all `expected` of them are still active."""
+def confirm_check(expected: Mapping[UUID, int]) -> Part:
+    """Lock the reservations of the checkouts; makes the CTE `feasible`, with those of which all `expected` are still
+    active."""
     return Part(
         f"{_KEPT}, {_LOCKED_KEPT}, {_CONFIRM_CHECK}",
-        {"kept_checkout": checkout_id, "kept_expected": expected},
+        {"kept_checkouts": list(expected), "kept_expected": list(expected.values()), "kept_status": "active"},
         makes=("kept", "locked", "feasible"),
     )
 
@@ -223,7 +244,7 @@ def release(checkout_id: UUID) -> Part:
     """Release the checkout's active reservations, if it has any."""
     return Part(
         f"{_KEPT}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
-        {"kept_checkout": checkout_id, "release_status": "released"},
+        {"kept_checkouts": [checkout_id], "kept_status": "active", "release_status": "released"},
         makes=_RELEASE_MAKES,
         needs=("gate",),
         writes=_WITH_RESERVATIONS,

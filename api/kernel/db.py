@@ -102,7 +102,8 @@ class Database:
             f"-c statement_timeout={settings.db_statement_timeout_ms} -c lock_timeout={settings.db_lock_timeout_ms} "
             f"-c idle_in_transaction_session_timeout={settings.db_idle_in_transaction_timeout_ms} -c timezone=UTC"
         )
-        self._writer = _engine(settings, options)
+        # Planning the statements of a checkout costs more than running them, and a plan does not depend on the values.
+        self._writer = _engine(settings, options + " -c plan_cache_mode=force_generic_plan")
         self._reader = _engine(settings, options + " -c default_transaction_read_only=on", isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -189,8 +190,9 @@ def _engine(
     return create_async_engine(
         settings.sqlalchemy_url,
         pool_size=settings.db_pool_size,
+        pool_use_lifo=True,  # what a connection has prepared is worth most on the one used last
         max_overflow=0,
         pool_timeout=settings.db_pool_timeout_seconds,
         isolation_level=isolation_level,
-        connect_args={"options": options, "connect_timeout": 5, "application_name": "souk-api"},
+        connect_args={"options": options, "connect_timeout": 5, "application_name": "souk-api", "prepare_threshold": 0},
     )

@@ -7,10 +7,11 @@ request may be repeated with the same key.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 from fastapi import Depends, Header, Request, Response
@@ -105,14 +106,42 @@ _CLAIM = """claim AS (
     INSERT INTO idempotency_keys (actor_key, key, route, request_hash, status, locked_until)
     VALUES (:key_actor, :key_key, :key_route, :key_hash, 'in_progress', now() + make_interval(secs => :key_lease))
     ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key)"""
+# The same for the checkouts of one batch that are feasible; of two with one key the first has it.
+_CLAIM_EACH = """keys_wanted AS MATERIALIZED (
+    SELECT DISTINCT ON (k.actor_key, k.key) k.checkout_id, k.actor_key, k.key, k.route, k.request_hash
+    FROM unnest(CAST(:key_checkouts AS uuid[]), CAST(:key_actors AS text[]), CAST(:key_keys AS text[]),
+                CAST(:key_routes AS text[]), CAST(:key_hashes AS bytea[]))
+         WITH ORDINALITY AS k(checkout_id, actor_key, key, route, request_hash, place)
+    JOIN feasible USING (checkout_id) ORDER BY k.actor_key, k.key, k.place),
+claim AS (
+    INSERT INTO idempotency_keys (actor_key, key, route, request_hash, status, locked_until)
+    SELECT k.actor_key, k.key, k.route, k.request_hash, 'in_progress', now() + make_interval(secs => :key_lease)
+    FROM keys_wanted k
+    ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key, key),
+claimed AS MATERIALIZED (SELECT k.checkout_id FROM keys_wanted k JOIN claim USING (actor_key, key))"""
+_KEEP = """answered AS (
+    INSERT INTO idempotency_keys (actor_key, key, route, request_hash, status, locked_until, response_status,
+                                  response_headers, response_body)
+    VALUES (:key_actor, :key_key, :key_route, :key_hash, 'done', now(), :answer_status,
+            CAST(:answer_headers AS jsonb), :answer_body)
+    ON CONFLICT (actor_key, key) DO NOTHING RETURNING actor_key)"""
 _FINISH = """finished AS (
-    UPDATE idempotency_keys
-    SET status = 'done', response_status = :answer_status, response_headers = CAST(:answer_headers AS jsonb),
-        response_body = :answer_body, locked_until = now()
-    FROM gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress' RETURNING 1)"""
+    UPDATE idempotency_keys k
+    SET status = 'done', response_status = a.status, response_headers = CAST(a.headers AS jsonb),
+        response_body = a.body, locked_until = now()
+    FROM unnest(CAST(:answer_gates AS uuid[]), CAST(:answer_actors AS text[]), CAST(:answer_keys AS text[]),
+                CAST(:answer_statuses AS int[]), CAST(:answer_headers AS text[]), CAST(:answer_bodies AS bytea[]))
+         AS a(gate_id, actor_key, key, status, headers, body)
+    JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM a.gate_id
+    WHERE k.actor_key = a.actor_key AND k.key = a.key AND k.status = 'in_progress' RETURNING 1)"""
 _FORGET = """forgotten AS (
     DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress'
     RETURNING 1)"""
+_FOUND = """key_found AS (
+    SELECT request_hash, status, response_status, response_headers, response_body
+    FROM idempotency_keys WHERE actor_key = :key_actor AND key = :key_key)"""
+# The result of the statement composed with `keep_part`: whether the request was the first.
+ANSWERED = "(SELECT count(*) FROM answered) AS first"
 _FIND = select(
     IdempotencyKey.request_hash,
     IdempotencyKey.status,
@@ -124,7 +153,7 @@ REAPED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class KeptKey:
     """The row of a key: it has the response when `status` is `done`."""
 
     request_hash: bytes
@@ -132,6 +161,27 @@ class _Kept:
     response_status: int | None
     response_headers: dict[str, str] | None
     response_body: bytes | None
+
+    def answer(self, key: RequestKey) -> Stored:
+        """The stored answer. Raises: IdempotencyKeyReused, RequestInFlight."""
+        if self.request_hash != key.request_hash:
+            raise IdempotencyKeyReused(
+                "Use a new key for a new request; this one belongs to a request with another body or address."
+            )
+        if self.status != "done" or self.response_status is None or self.response_body is None:
+            raise RequestInFlight
+        return Stored(self.response_status, self.response_body, self.response_headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a running request. `gate_id`: the row of the statement's gate that lets it be stored, None for an
+    open gate."""
+
+    actor_key: str
+    key: str
+    stored: Stored
+    gate_id: UUID | None = None
 
 
 def claim_part(key: RequestKey, lease_seconds: float) -> Part:
@@ -141,11 +191,53 @@ def claim_part(key: RequestKey, lease_seconds: float) -> Part:
     )
 
 
-def finish_part(actor_key: str, key: str, answer: Stored) -> Part:
-    """Store the answer, in the same commit as the last effect."""
+def claim_each_part(keys: Sequence[tuple[UUID, RequestKey]], lease_seconds: float) -> Part:
+    """Insert the keys of the (checkout, key) that are feasible as running; CTE `claimed` has the checkouts whose
+    requests are the first with theirs."""
+    return Part(
+        _CLAIM_EACH,
+        {
+            "key_checkouts": [checkout_id for checkout_id, _ in keys],
+            "key_actors": [key.actor_key for _, key in keys],
+            "key_keys": [key.key for _, key in keys],
+            "key_routes": [key.route for _, key in keys],
+            "key_hashes": [key.request_hash for _, key in keys],
+            "key_lease": lease_seconds,
+        },
+        makes=("keys_wanted", "claim", "claimed"),
+        needs=("feasible",),
+        writes=frozenset({"idempotency_keys"}),
+    )
+
+
+def keep_part(key: RequestKey, answer: Stored) -> Part:
+    """Insert the key together with the answer, for a request without any other effect; CTE `answered` has a row when
+    it is the first."""
+    values = {
+        "answer_status": answer.status,
+        "answer_headers": _headers(answer),
+        "answer_body": answer.body,
+    }
+    return Part(_KEEP, {**key.values, **values}, makes=("answered",), writes=frozenset({"idempotency_keys"}))
+
+
+def found_part(key: RequestKey) -> Part:
+    """Read the key; CTE `key_found` has the columns of KeptKey."""
+    return Part(_FOUND, {"key_actor": key.actor_key, "key_key": key.key}, makes=("key_found",))
+
+
+def finish_part(answers: Sequence[Answer]) -> Part:
+    """Store the answers, in the same commit as the last effects."""
     return Part(
         _FINISH,
-        {"key_actor": actor_key, "key_key": key, **_answer_values(answer)},
+        {
+            "answer_gates": [answer.gate_id for answer in answers],
+            "answer_actors": [answer.actor_key for answer in answers],
+            "answer_keys": [answer.key for answer in answers],
+            "answer_statuses": [answer.stored.status for answer in answers],
+            "answer_headers": [_headers(answer.stored) for answer in answers],
+            "answer_bodies": [answer.stored.body for answer in answers],
+        },
         makes=("finished",),
         needs=("gate",),
         writes=frozenset({"idempotency_keys"}),
@@ -166,16 +258,8 @@ def forget_part(actor_key: str, key: str) -> Part:
 async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
     """The stored answer, None when the key is free. Raises: IdempotencyKeyReused, RequestInFlight."""
     own = (IdempotencyKey.actor_key == key.actor_key, IdempotencyKey.key == key.key)
-    kept = await tx.first_as(_Kept, _FIND.where(*own))
-    if kept is None:
-        return None
-    if kept.request_hash != key.request_hash:
-        raise IdempotencyKeyReused(
-            "Use a new key for a new request; this one belongs to a request with another body or address."
-        )
-    if kept.status != "done" or kept.response_status is None or kept.response_body is None:
-        raise RequestInFlight
-    return Stored(kept.response_status, kept.response_body, kept.response_headers or {})
+    kept = await tx.first_as(KeptKey, _FIND.where(*own))
+    return None if kept is None else kept.answer(key)
 
 
 async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable[Stored]]) -> Response:
@@ -193,7 +277,7 @@ async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable
                 raise RequestInFlight
             return known, True
         answer = await work(tx)
-        await tx.execute(*compose([OPEN_GATE, finish_part(key.actor_key, key.key, answer)], "1"))
+        await tx.execute(*compose([OPEN_GATE, finish_part([Answer(key.actor_key, key.key, answer)])], "1"))
         return answer, False
 
     try:
@@ -218,12 +302,8 @@ async def reap(ctx: Context) -> int:
         return (await tx.execute(delete(IdempotencyKey).where(tuple_(*identity).in_(over)))).rowcount
 
 
-def _answer_values(answer: Stored) -> dict[str, object]:
-    return {
-        "answer_status": answer.status,
-        "answer_headers": orjson.dumps(dict(answer.headers)).decode(),
-        "answer_body": answer.body,
-    }
+def _headers(answer: Stored) -> str:
+    return orjson.dumps(dict(answer.headers)).decode()
 
 
 def _canonical(body: bytes) -> bytes:

@@ -46,8 +46,9 @@ _INSERT = """emitted AS (
            + row_number() OVER (PARTITION BY e.aggregate_type, e.aggregate_id ORDER BY e.position),
            e.event_type, CAST(e.payload AS jsonb)
     FROM unnest(CAST(:outbox_ids AS uuid[]), CAST(:outbox_aggregates AS text[]), CAST(:outbox_aggregate_ids AS uuid[]),
-                CAST(:outbox_types AS text[]), CAST(:outbox_payloads AS text[]))
-         WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, position), gate
+                CAST(:outbox_types AS text[]), CAST(:outbox_payloads AS text[]), CAST(:outbox_gates AS uuid[]))
+         WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, gate_id, position)
+    JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM e.gate_id
     RETURNING 1)"""
 _PENDING = (
     select(
@@ -93,12 +94,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`payload` is published to the lake and to consumers: ids, states and amounts, never personal data."""
+    """`payload` is published to the lake and to consumers: ids, states and amounts, never personal data.
+
+    `gate_id`: the row of the statement's gate that lets it happen, None for an open gate.
+    """
 
     aggregate_type: str
     aggregate_id: UUID
     event_type: str
     payload: Mapping[str, object]
+    gate_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ def events_part(events: Sequence[Event]) -> Part:
             "outbox_aggregate_ids": [event.aggregate_id for event in events],
             "outbox_types": [event.event_type for event in events],
             "outbox_payloads": [orjson.dumps(event.payload, default=str).decode() for event in events],
+            "outbox_gates": [event.gate_id for event in events],
         },
         makes=("emitted",),
         needs=("gate",),

@@ -86,9 +86,9 @@ class Settings(Environment):
     """After this another process may continue a checkout."""
     checkout_deadline_seconds: int = Field(default=60, validation_alias=_formerly("CHECKOUT_DEADLINE_SECONDS"))
     """An unfinished checkout older than this is given up and compensated."""
-    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = "SERIALIZABLE"
-    """Isolation of the statement that takes stock. The guards hold at READ COMMITTED; SERIALIZABLE is tried first and
-    gives way under contention."""
+    checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = "READ COMMITTED"
+    """Isolation of the statement that takes stock. Its own guards are sufficient; SERIALIZABLE is tried once and gives
+    way to READ COMMITTED after a conflict."""
     cart_ttl_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("CART_TTL_SECONDS"))
     """A signed-in shopper's cart that is not changed for this long expires."""
     guest_cart_ttl_seconds: int = Field(default=7 * 24 * 3600, validation_alias=_formerly("GUEST_CART_TTL_SECONDS"))

@@ -1,8 +1,9 @@
 """One statement composed of several nouns' parts: one round trip and one commit,
 while each noun owns the SQL of its tables.
 
-A part is a list of common table expressions. By convention the CTE `gate` decides: it returns one row when the change
-may happen and none otherwise. Every writing part reads `FROM ..., gate`, so either all parts write or none.
+A part is a list of common table expressions. By convention the CTE `gate` decides: it has one row for each change that
+may happen. What a part writes names its row of the gate (an open gate has one row, without a name), so either all of a
+change is written or nothing. A gate of several rows makes a batch: several checkouts in one round trip and one commit.
 
 All CTEs of one statement see the same snapshot and run in no fixed order. Postgres applies only one of two updates of
 the same row and does not say which, so `compose` refuses two parts that write the same table.
@@ -11,6 +12,7 @@ the same row and does not say which, so `compose` refuses two parts that write t
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import TextClause, text
 
@@ -40,24 +42,35 @@ def compose(parts: Sequence[Part], select: str) -> tuple[TextClause, dict[str, o
     or when a part needs a CTE that no earlier part makes.
     """
     values: dict[str, object] = {}
+    for part in parts:
+        twice = values.keys() & part.values.keys()
+        _refuse("two parts bind differently", (name for name in twice if values[name] != part.values[name]))
+        values.update(part.values)
+    return _text(tuple(_Sql(part.ctes, part.makes, part.needs, part.writes) for part in parts), select), values
+
+
+class _Sql(NamedTuple):
+    """A part without its values."""
+
+    ctes: str
+    makes: tuple[str, ...]
+    needs: tuple[str, ...]
+    writes: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _text(parts: tuple[_Sql, ...], select: str) -> TextClause:
+    """Cached, because finding the binds of a text takes half a millisecond and the shop composes a few dozen different
+    texts."""
     made: set[str] = set()
     written: set[str] = set()
     for part in parts:
         _refuse("two parts write the table", written.intersection(part.writes))
         _refuse("two parts make the CTE", made.intersection(part.makes))
         _refuse("no earlier part makes the CTE", set(part.needs) - made)
-        _refuse("two parts bind differently", (n for n, v in part.values.items() if n in values and values[n] != v))
-        values.update(part.values)
         made.update(part.makes)
         written.update(part.writes)
-    return _text(f"WITH {', '.join(part.ctes for part in parts)} SELECT {select}"), values
-
-
-@lru_cache(maxsize=256)
-def _text(sql: str) -> TextClause:
-    """Cached, because finding the binds of a text takes half a millisecond and the
-    shop composes a few dozen different texts."""
-    return text(sql)
+    return text(f"WITH {', '.join(part.ctes for part in parts)} SELECT {select}")
 
 
 def _refuse(reason: str, names: Iterable[str]) -> None:

@@ -53,5 +53,5 @@ async def _record(tx: Tx, issued: IssuedRefund) -> None:
         if not balance.others_pending:
             parts.append(decide_part(order_id, "approved", "refunded"))
         after = "refunded" if order.status == "cancelled" else order.payment_status
-        parts.append(payment_status_part(order_id, after))
+        parts.append(payment_status_part(after, {order_id: None}))
     await tx.execute(*compose([*parts, events_part(events)], "1"))

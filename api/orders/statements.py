@@ -1,6 +1,6 @@
 """The SQL of orders as parts of one statement: create one, and move one along its state machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,42 +18,61 @@ _CREATE = """placed AS (
     INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency,
                         subtotal, tax, shipping_fee, discount, total, payment_method, payment_status,
                         shipping_address, country, delivery_speed, estimated_delivery)
-    SELECT :order_id, :order_number, :order_user, :order_session, :order_email, 'pending', :order_currency,
-           :order_subtotal, :order_tax, :order_shipping, :order_discount, :order_total, :order_method, 'pending',
-           CAST(:order_address AS jsonb), :order_country, :order_speed, :order_estimate
-    FROM gate RETURNING 1),
+    SELECT o.order_id, o.order_number, o.user_id, o.guest_session, o.email, 'pending', o.currency,
+           o.subtotal, o.tax, o.shipping, o.discount, o.total, o.method, 'pending',
+           CAST(o.address AS jsonb), o.country, o.speed, o.estimate
+    FROM unnest(CAST(:order_checkouts AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:order_numbers AS text[]),
+                CAST(:order_users AS uuid[]), CAST(:order_sessions AS text[]), CAST(:order_emails AS text[]),
+                CAST(:order_currencies AS text[]), CAST(:order_subtotals AS numeric[]), CAST(:order_taxes AS numeric[]),
+                CAST(:order_shippings AS numeric[]), CAST(:order_discounts AS numeric[]),
+                CAST(:order_totals AS numeric[]), CAST(:order_methods AS text[]), CAST(:order_addresses AS text[]),
+                CAST(:order_countries AS text[]), CAST(:order_speeds AS text[]), CAST(:order_estimates AS date[]))
+         AS o(checkout_id, order_id, order_number, user_id, guest_session, email, currency, subtotal, tax, shipping,
+              discount, total, method, address, country, speed, estimate)
+    JOIN gate USING (checkout_id) RETURNING 1),
 placed_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
                              price_at_purchase, subtotal)
-    SELECT i.order_item_id, :order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity,
+    SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity,
            i.price, i.price * i.quantity
-    FROM unnest(CAST(:item_ids AS uuid[]), CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]),
-                CAST(:item_sellers AS uuid[]), CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]),
-                CAST(:item_prices AS numeric[]))
-         AS i(order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price), gate
-    RETURNING 1),
+    FROM unnest(CAST(:item_checkouts AS uuid[]), CAST(:item_orders AS uuid[]), CAST(:item_ids AS uuid[]),
+                CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]), CAST(:item_sellers AS uuid[]),
+                CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]))
+         AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price)
+    JOIN gate USING (checkout_id) RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
-    SELECT :step_id, :order_id, 1, NULL, 'pending', :step_actor FROM gate RETURNING 1)"""
+    SELECT s.step_id, s.order_id, 1, NULL, 'pending', s.actor
+    FROM unnest(CAST(:order_checkouts AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:placed_ids AS uuid[]),
+                CAST(:placed_actors AS text[])) AS s(checkout_id, order_id, step_id, actor)
+    JOIN gate USING (checkout_id) RETURNING 1)"""
 _MOVE = """moved_order AS (
-    UPDATE orders
-    SET status = CAST(:step_to AS text),
-        payment_status = coalesce(CAST(:step_payment AS text), payment_status),
-        actual_delivery = CASE WHEN CAST(:step_to AS text) = 'delivered' AND actual_delivery IS NULL
-                               THEN now() ELSE actual_delivery END,
+    UPDATE orders o
+    SET status = s.after,
+        payment_status = coalesce(s.payment, o.payment_status),
+        actual_delivery = CASE WHEN s.after = 'delivered' AND o.actual_delivery IS NULL
+                               THEN now() ELSE o.actual_delivery END,
         updated_at = now()
-    FROM gate WHERE order_id = :order_id AND status = CAST(:step_from AS text) RETURNING order_id),
+    FROM unnest(CAST(:step_gates AS uuid[]), CAST(:step_orders AS uuid[]), CAST(:step_ids AS uuid[]),
+                CAST(:step_before AS text[]), CAST(:step_after AS text[]), CAST(:step_payments AS text[]),
+                CAST(:step_actors AS text[]), CAST(:step_reasons AS text[]))
+         AS s(gate_id, order_id, step_id, before, after, payment, actor, reason)
+    JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM s.gate_id
+    WHERE o.order_id = s.order_id AND o.status = s.before
+    RETURNING o.order_id, s.step_id, s.before, s.after, s.actor, s.reason),
 moved_items AS (
-    UPDATE order_items i SET status = CAST(:step_to AS text) FROM moved_order o
+    UPDATE order_items i SET status = o.after FROM moved_order o
     WHERE i.order_id = o.order_id RETURNING 1),
 moved_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind, reason)
-    SELECT :step_id, o.order_id, (SELECT max(e.sequence) + 1 FROM order_events e WHERE e.order_id = o.order_id),
-           CAST(:step_from AS text), CAST(:step_to AS text), CAST(:step_actor AS text), CAST(:step_reason AS text)
+    SELECT o.step_id, o.order_id, (SELECT max(e.sequence) + 1 FROM order_events e WHERE e.order_id = o.order_id),
+           o.before, o.after, o.actor, o.reason
     FROM moved_order o RETURNING 1)"""
 _PAID = """paid_order AS (
-    UPDATE orders SET payment_status = :paid_status, updated_at = now()
-    FROM gate WHERE order_id = :order_id RETURNING 1)"""
+    UPDATE orders o SET payment_status = :paid_status, updated_at = now()
+    FROM unnest(CAST(:paid_gates AS uuid[]), CAST(:paid_orders AS uuid[])) AS p(gate_id, order_id)
+    JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM p.gate_id
+    WHERE o.order_id = p.order_id RETURNING 1)"""
 _RETURNS_REQUESTED = """requested_steps AS (
     INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
                                currency)
@@ -87,6 +106,7 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
+    checkout_id: UUID
     order_id: UUID
     order_number: str
     user_id: UUID | None
@@ -110,6 +130,7 @@ class NewOrder:
 class Step:
     """One move of one order; `payment_status` None leaves it.
 
+    `gate_id`: the row of the statement's gate that lets it happen, None for an open gate.
     Raises ValueError for a move that the state machine does not have.
     """
 
@@ -119,6 +140,7 @@ class Step:
     actor_kind: ActorKind
     reason: str | None = None
     payment_status: str | None = None
+    gate_id: UUID | None = None
 
     def __post_init__(self) -> None:
         if not may_follow(self.before, self.after):
@@ -127,42 +149,44 @@ class Step:
     def event(self) -> Event:
         """The outbox event of the step."""
         payload = {"orderId": self.order_id, "from": self.before, "to": self.after}
-        return Event("order", self.order_id, EVENT_OF[self.after], payload)
+        return Event("order", self.order_id, EVENT_OF[self.after], payload, self.gate_id)
 
 
-def create_part(order: NewOrder) -> Part:
-    """Insert the order as pending, its lines and its first history row."""
-    items = order.items
-    values: dict[str, object] = {
-        "order_id": order.order_id,
-        "order_number": order.order_number,
-        "order_user": order.user_id,
-        "order_session": None if order.user_id else order.session_id,
-        "order_email": order.email,
-        "order_currency": order.currency,
-        "order_subtotal": order.subtotal,
-        "order_tax": order.tax,
-        "order_shipping": order.shipping,
-        "order_discount": order.discount,
-        "order_total": order.total,
-        "order_method": order.payment_method,
-        "order_address": orjson.dumps(order.address).decode(),
-        "order_country": order.address["country"],
-        "order_speed": order.delivery_speed,
-        "order_estimate": order.estimated_delivery,
-        "item_ids": [item.order_item_id for item in items],
-        "item_products": [item.product_id for item in items],
-        "item_variants": [item.variant_id for item in items],
-        "item_sellers": [item.seller_id for item in items],
-        "item_warehouses": [item.warehouse_id for item in items],
-        "item_quantities": [item.quantity for item in items],
-        "item_prices": [item.price for item in items],
-        "step_id": new_id(),
-        "step_actor": order.actor_kind,
-    }
+def create_part(orders: Sequence[NewOrder]) -> Part:
+    """Insert the orders as pending, their lines and the first rows of their histories; the gate names the checkouts."""
+    items = [(order, item) for order in orders for item in order.items]
     return Part(
         _CREATE,
-        values,
+        {
+            "order_checkouts": [order.checkout_id for order in orders],
+            "order_ids": [order.order_id for order in orders],
+            "order_numbers": [order.order_number for order in orders],
+            "order_users": [order.user_id for order in orders],
+            "order_sessions": [None if order.user_id else order.session_id for order in orders],
+            "order_emails": [order.email for order in orders],
+            "order_currencies": [order.currency for order in orders],
+            "order_subtotals": [order.subtotal for order in orders],
+            "order_taxes": [order.tax for order in orders],
+            "order_shippings": [order.shipping for order in orders],
+            "order_discounts": [order.discount for order in orders],
+            "order_totals": [order.total for order in orders],
+            "order_methods": [order.payment_method for order in orders],
+            "order_addresses": [orjson.dumps(order.address).decode() for order in orders],
+            "order_countries": [order.address["country"] for order in orders],
+            "order_speeds": [order.delivery_speed for order in orders],
+            "order_estimates": [order.estimated_delivery for order in orders],
+            "placed_ids": [new_id() for _ in orders],
+            "placed_actors": [order.actor_kind for order in orders],
+            "item_checkouts": [order.checkout_id for order, _ in items],
+            "item_orders": [order.order_id for order, _ in items],
+            "item_ids": [item.order_item_id for _, item in items],
+            "item_products": [item.product_id for _, item in items],
+            "item_variants": [item.variant_id for _, item in items],
+            "item_sellers": [item.seller_id for _, item in items],
+            "item_warehouses": [item.warehouse_id for _, item in items],
+            "item_quantities": [item.quantity for _, item in items],
+            "item_prices": [item.price for _, item in items],
+        },
         makes=("placed", "placed_items", "placed_step"),
         needs=("gate",),
         writes=frozenset({"orders", "order_items", "order_events"}),
@@ -177,21 +201,22 @@ def created_event(order: NewOrder) -> Event:
         "total": order.total,
         "currency": order.currency,
     }
-    return Event("order", order.order_id, EVENT_OF["pending"], payload)
+    return Event("order", order.order_id, EVENT_OF["pending"], payload, order.checkout_id)
 
 
-def move_part(step: Step) -> Part:
-    """Move the order if it is in the step's from-state; CTE `moved_order` then has its row."""
+def move_part(*steps: Step) -> Part:
+    """Move each order if it is in its step's from-state; CTE `moved_order` then has its row. One step per order."""
     return Part(
         _MOVE,
         {
-            "order_id": step.order_id,
-            "step_from": step.before,
-            "step_to": step.after,
-            "step_payment": step.payment_status,
-            "step_id": new_id(),
-            "step_actor": step.actor_kind,
-            "step_reason": step.reason,
+            "step_gates": [step.gate_id for step in steps],
+            "step_orders": [step.order_id for step in steps],
+            "step_ids": [new_id() for _ in steps],
+            "step_before": [step.before for step in steps],
+            "step_after": [step.after for step in steps],
+            "step_payments": [step.payment_status for step in steps],
+            "step_actors": [step.actor_kind for step in steps],
+            "step_reasons": [step.reason for step in steps],
         },
         makes=("moved_order", "moved_items", "moved_step"),
         needs=("gate",),
@@ -199,11 +224,12 @@ def move_part(step: Step) -> Part:
     )
 
 
-def payment_status_part(order_id: UUID, status: str) -> Part:
-    """Set the order's payment status; not a step of the state machine."""
+def payment_status_part(status: str, orders: Mapping[UUID, UUID | None]) -> Part:
+    """Set the payment status of `orders` (order -> row of the gate, None for an open gate); not a step of the state
+    machine."""
     return Part(
         _PAID,
-        {"order_id": order_id, "paid_status": status},
+        {"paid_status": status, "paid_orders": list(orders), "paid_gates": list(orders.values())},
         makes=("paid_order",),
         needs=("gate",),
         writes=frozenset({"orders"}),

@@ -18,14 +18,21 @@ EVENT_OF = {
 
 _OPEN = """opened AS (
     INSERT INTO payments (payment_id, order_id, checkout_id, gateway, gateway_key, method_type, amount, currency)
-    SELECT :payment_id, :payment_order, gate.checkout_id, :payment_gateway, :payment_key, :payment_method,
-           :payment_amount, :payment_currency FROM gate RETURNING 1)"""
+    SELECT p.payment_id, p.order_id, p.checkout_id, p.gateway, p.gateway_key, p.method_type, p.amount, p.currency
+    FROM unnest(CAST(:opened_ids AS uuid[]), CAST(:opened_orders AS uuid[]), CAST(:opened_checkouts AS uuid[]),
+                CAST(:opened_gateways AS text[]), CAST(:opened_keys AS text[]), CAST(:opened_methods AS text[]),
+                CAST(:opened_amounts AS numeric[]), CAST(:opened_currencies AS text[]))
+         AS p(payment_id, order_id, checkout_id, gateway, gateway_key, method_type, amount, currency)
+    JOIN gate USING (checkout_id) RETURNING 1)"""
 _MOVE = """moved_payment AS (
-    UPDATE payments SET status = CAST(:payment_to AS text),
-           gateway_reference = coalesce(CAST(:payment_reference AS text), gateway_reference),
-           captured_amount = CASE WHEN CAST(:payment_to AS text) = 'captured' THEN amount ELSE captured_amount END,
+    UPDATE payments p SET status = CAST(:payment_to AS text),
+           gateway_reference = coalesce(m.reference, p.gateway_reference),
+           captured_amount = CASE WHEN CAST(:payment_to AS text) = 'captured' THEN p.amount ELSE p.captured_amount END,
            updated_at = now()
-    FROM gate WHERE payment_id = :payment_id AND status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
+    FROM unnest(CAST(:payment_checkouts AS uuid[]), CAST(:payment_ids AS uuid[]), CAST(:payment_references AS text[]))
+         AS m(checkout_id, payment_id, reference)
+    JOIN gate USING (checkout_id)
+    WHERE p.payment_id = m.payment_id AND p.status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
 _REQUEST_REFUND = """asked_refund AS (
     INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount)
     SELECT :refund_id, :payment_id, :payment_order, :refund_key, :refund_amount FROM gate RETURNING 1)"""
@@ -35,6 +42,32 @@ _ISSUE_REFUND = """gate AS (
 refunded_payment AS (
     UPDATE payments SET refunded_amount = refunded_amount + :refund_amount, updated_at = now()
     FROM gate WHERE payment_id = :payment_id RETURNING 1)"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """The payment of a checkout; `gateway_key` is its own at the gateway."""
+
+    payment_id: UUID
+    order_id: UUID
+    checkout_id: UUID
+    gateway: str
+    gateway_key: str
+    method_type: str
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMove:
+    """What the gateway did with a checkout's payment; `reference` is the gateway's."""
+
+    checkout_id: UUID
+    payment_id: UUID
+    order_id: UUID
+    amount: Decimal
+    currency: str
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +100,19 @@ class IssuedRefund:
     reference: str
 
 
-def open_part(
-    *, payment_id: UUID, order_id: UUID, gateway: str, key: str, method: str, amount: Decimal, currency: str
-) -> Part:
-    """Insert the payment as pending; the gate names the checkout."""
+def open_part(payments: Sequence[NewPayment]) -> Part:
+    """Insert the payments as pending; the gate names the checkouts."""
     return Part(
         _OPEN,
         {
-            "payment_id": payment_id,
-            "payment_order": order_id,
-            "payment_gateway": gateway,
-            "payment_key": key,
-            "payment_method": method,
-            "payment_amount": amount,
-            "payment_currency": currency,
+            "opened_ids": [payment.payment_id for payment in payments],
+            "opened_orders": [payment.order_id for payment in payments],
+            "opened_checkouts": [payment.checkout_id for payment in payments],
+            "opened_gateways": [payment.gateway for payment in payments],
+            "opened_keys": [payment.gateway_key for payment in payments],
+            "opened_methods": [payment.method_type for payment in payments],
+            "opened_amounts": [payment.amount for payment in payments],
+            "opened_currencies": [payment.currency for payment in payments],
         },
         makes=("opened",),
         needs=("gate",),
@@ -88,20 +120,33 @@ def open_part(
     )
 
 
-def move_part(payment_id: UUID, before: Sequence[str], after: str, reference: str | None = None) -> Part:
-    """Move the payment if it is in one of `before`."""
+def move_part(moves: Sequence[PaymentMove], before: Sequence[str], after: str) -> Part:
+    """Move each payment if it is in one of `before`; the gate names the checkouts."""
     return Part(
         _MOVE,
-        {"payment_id": payment_id, "payment_from": list(before), "payment_to": after, "payment_reference": reference},
+        {
+            "payment_from": list(before),
+            "payment_to": after,
+            "payment_checkouts": [move.checkout_id for move in moves],
+            "payment_ids": [move.payment_id for move in moves],
+            "payment_references": [move.reference for move in moves],
+        },
         makes=("moved_payment",),
         needs=("gate",),
         writes=frozenset({"payments"}),
     )
 
 
-def moved_event(payment_id: UUID, order_id: UUID, after: str, amount: Decimal, currency: str) -> Event:
-    payload = {"paymentId": payment_id, "orderId": order_id, "to": after, "amount": amount, "currency": currency}
-    return Event("payment", payment_id, EVENT_OF[after], payload)
+def moved_event(move: PaymentMove, after: str) -> Event:
+    """The outbox event of the move."""
+    payload = {
+        "paymentId": move.payment_id,
+        "orderId": move.order_id,
+        "to": after,
+        "amount": move.amount,
+        "currency": move.currency,
+    }
+    return Event("payment", move.payment_id, EVENT_OF[after], payload, move.checkout_id)
 
 
 def request_refund(payment: OrderPayment, order_id: UUID, amount: Decimal) -> tuple[list[Part], list[Event]]:

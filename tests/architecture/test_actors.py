@@ -26,7 +26,6 @@ ALLOWED = {
     ("api/catalog/queries/offers.py", "offers_of"): LIVE,
     ("api/catalog/queries/offers.py", "cards_of"): LIVE,
     ("api/catalog/queries/products.py", "variants_of"): "asked for after `require_visible` with the actor",
-    ("api/checkout/quote.py", "make_plan"): "quotes the lines of a request; an address is read with its owner's id",
     ("api/checkout/saga/lease.py", "take_over"): WORKER,
     ("api/identity/commands.py", "register"): BEFORE_SIGN_IN,
     ("api/identity/commands.py", "login"): BEFORE_SIGN_IN,

@@ -16,7 +16,7 @@ from tests.architecture.ownership import (
 )
 from tests.architecture.source import ROOT, owners, shop, tables_in, with_file
 
-QUOTE = "OFFERS is one of the statements of an order that tests/integration/api/inventory/test_inventory.py counts"
+QUOTE = "QUOTED is one of the statements of an order that tests/integration/api/inventory/test_inventory.py counts"
 IN_FULL = "tests/integration/api/orders/test_orders.py counts that an order in full is one round trip"
 LIVE = "tests/integration/api/analytics/test_dashboard.py counts the statements of the seller's page"
 CATEGORY = "tests/integration/api/test_round_trips.py counts it: a category belongs to products, its sales to orders"

@@ -34,21 +34,20 @@ from tests.harness.workload import Purchase, purchases, send_all
 pytestmark = pytest.mark.timeout(900)
 LEASE_SECONDS = 2
 SETTLED_WITHIN = 90
-API_POINTS = (
-    "checkout.before_reserve",
-    "checkout.after_reserve",
-    "checkout.after_create",
+# Passed by the API alone, before there is a checkout that the worker could take over.
+OPENING_POINTS = ("checkout.before_create", "checkout.after_create")
+DRIVING_POINTS = (
     "checkout.before_authorise",
     "checkout.after_authorise",
-    "checkout.after_authorised_commit",
     "checkout.after_confirm",
     "checkout.before_capture",
     "checkout.after_capture",
-    "checkout.after_captured_commit",
+    "checkout.after_complete",
 )
+API_POINTS = (*OPENING_POINTS, *DRIVING_POINTS)
 COMPENSATION_POINTS = ("checkout.before_compensate", "checkout.after_void")
 OUTBOX_POINTS = ("outbox.before_publish", "outbox.after_publish")
-POSTGRES_POINTS = ("checkout.after_reserve", "checkout.after_authorise", "checkout.after_capture")
+POSTGRES_POINTS = ("checkout.before_create", "checkout.after_authorise", "checkout.after_capture")
 SEEDS = [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 21))]
 
 
@@ -149,9 +148,9 @@ def test_the_api_is_killed_at_every_point(world: World, seed: int) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
     """APIs that die leave the worker its work; an API whose gateway is away leaves it compensations."""
-    points = [*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS]
-    abandoned = abandon(world, f"worker-{seed}", len(API_POINTS) + 4, seed)
-    for point in API_POINTS:
+    points = [*DRIVING_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS]
+    abandoned = abandon(world, f"worker-{seed}", len(points) + 4, seed)
+    for point in DRIVING_POINTS:
         worker = world.fleet.worker(SOUK_FAILPOINTS=f"{point}=kill")
         assert worker.wait(90) == KILLED, point
     world.sandbox.faults(unavailable=True)
@@ -246,7 +245,7 @@ def abandon(world: World, name: str, count: int, seed: int) -> list[Purchase]:
     )
     left = list(wanted)
     while left:
-        child = world.fleet.api(SOUK_FAILPOINTS="checkout.before_reserve=kill")
+        child = world.fleet.api(SOUK_FAILPOINTS="checkout.after_create=kill")
         send_all([(purchase, child.url) for purchase in left])
         # It may still live: what looked lost was committed by the database after its client's death, and is in flight.
         child.kill9()

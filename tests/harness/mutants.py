@@ -6,12 +6,13 @@ from decimal import Decimal
 from unittest.mock import patch
 from uuid import uuid4
 
-from api.checkout.quote import make_plan
-from api.checkout.saga import driver
-from api.checkout.saga.lease import LeasedCheckout
-from api.checkout.schemas import Plan
+from api.checkout.quote import Quote, read_quote
+from api.checkout.saga import opening
+from api.checkout.schemas import PlaceOrder
 from api.inventory import statements
+from api.kernel.actor import Actor
 from api.kernel.context import Context
+from api.kernel.idempotency import RequestKey
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 
@@ -29,16 +30,33 @@ def read_then_write() -> None:
     overlap on a busy machine as well.
     """
 
-    async def read_early(ctx: Context, checkout: LeasedCheckout) -> Plan:
-        plan = await make_plan(ctx, checkout)
+    async def read_early(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
+        quote = await read_quote(ctx, actor, key, request)
         await asyncio.sleep(1)
-        return plan
+        return quote
 
-    patch.object(driver, "make_plan", read_early).start()
+    patch.object(opening, "read_quote", read_early).start()
     check = _one_line(statements.HOLD_CHECK)
-    start = check.index("feasible AS")
+    start = check.index("possible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
-    statements.HOLD_CHECK = unlocked + "feasible AS (SELECT true AS ok)"
+    passed = "possible AS (SELECT DISTINCT checkout_id FROM demand), feasible AS (SELECT checkout_id FROM possible)"
+    statements.HOLD_CHECK = unlocked + passed
+    statements.MOVE_STOCK = _without(
+        _one_line(statements.MOVE_STOCK), " AND v.stock_quantity + m.change >= 0", " AND s.available + m.change >= 0"
+    )
+
+
+def each_claim_alone() -> None:
+    """Check each checkout of a batch against all of the stock, as if no earlier one of the batch took any."""
+    check = _one_line(statements.HOLD_CHECK)
+    guards = (
+        "sum(d.quantity) OVER (PARTITION BY d.variant_id, d.warehouse_id ORDER BY d.place)",
+        "sum(d.quantity) OVER (PARTITION BY d.variant_id ORDER BY d.place)",
+    )
+    for guard in guards:
+        _without(check, guard)
+        check = check.replace(guard, "d.quantity")
+    statements.HOLD_CHECK = check
     statements.MOVE_STOCK = _without(
         _one_line(statements.MOVE_STOCK), " AND v.stock_quantity + m.change >= 0", " AND s.available + m.change >= 0"
     )
@@ -75,4 +93,8 @@ def a_key_per_attempt() -> None:
     SandboxGateway.capture = capture  # type: ignore[method-assign]  # the mutation
 
 
-MUTANTS: dict[str, Callable[[], None]] = {"read then write": read_then_write, "a key per attempt": a_key_per_attempt}
+MUTANTS: dict[str, Callable[[], None]] = {
+    "read then write": read_then_write,
+    "each claim alone": each_claim_alone,
+    "a key per attempt": a_key_per_attempt,
+}

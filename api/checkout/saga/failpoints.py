@@ -2,16 +2,14 @@
 
 POINTS = frozenset(
     {
-        "checkout.before_reserve",
-        "checkout.after_reserve",
+        "checkout.before_create",
         "checkout.after_create",
         "checkout.before_authorise",
         "checkout.after_authorise",
-        "checkout.after_authorised_commit",
         "checkout.after_confirm",
         "checkout.before_capture",
         "checkout.after_capture",
-        "checkout.after_captured_commit",
+        "checkout.after_complete",
         "checkout.before_compensate",
         "checkout.after_void",
     }

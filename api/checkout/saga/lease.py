@@ -13,15 +13,12 @@ from sqlalchemy import Float, func, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import Executable
 
-from api.checkout import statements
 from api.checkout.models import Checkout
 from api.checkout.saga.transitions import TERMINAL, Transition
 from api.checkout.schemas import PlaceOrder, Plan
 from api.kernel.actor import Actor, ActorKind
 from api.kernel.context import Context
-from api.kernel.idempotency import RequestKey, claim_part
 from api.kernel.ids import new_id
-from api.kernel.statement import compose
 
 MAX_BACKOFF_SECONDS = 15.0
 
@@ -49,13 +46,13 @@ class LeasedCheckout:
 
     @property
     def settled_plan(self) -> Plan:
-        """The plan of a checkout past its first point."""
+        """The plan. Only a row that an earlier version left at its first point has none."""
         if self.plan is None:
             raise AssertionError(f"checkout {self.checkout_id} at {self.point} has no plan")
         return self.plan
 
-    def at(self, point: str, plan: Plan | None = None) -> "LeasedCheckout":
-        return replace(self, point=point, plan=plan or self.plan)
+    def at(self, point: str) -> "LeasedCheckout":
+        return replace(self, point=point)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +69,6 @@ class _Taken:
     plan: dict[str, object] | None
     attempts: int
     age: float
-
-
-async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | None:
-    """Claim the idempotency key and start a checkout in one statement; None when the key exists already."""
-    settings = ctx.settings
-    checkout = LeasedCheckout(new_id(), new_id(), "started", actor, key.key, request, None, age=0.0, attempts=1)
-    stored = {"actorKind": actor.kind, **request.model_dump(mode="json", by_alias=True)}
-    claim = claim_part(key, settings.checkout_deadline_seconds + settings.checkout_lease_seconds)
-    started = statements.begin_part(
-        checkout_id=checkout.checkout_id,
-        actor=actor,
-        key=key,
-        request=orjson.dumps(stored).decode(),
-        token=checkout.token,
-        lease_seconds=settings.checkout_lease_seconds,
-    )
-    claimed = await ctx.db.run_alone(lambda tx: tx.scalar(*compose([claim, started], statements.CLAIMED)))
-    return checkout if claimed else None
 
 
 async def take_over(ctx: Context) -> LeasedCheckout | None:

@@ -1,16 +1,22 @@
-"""The saga's writes as parts of the one statement that also moves the recovery point. Nothing is executed here."""
+"""The saga's writes as parts of the one statement that also moves the recovery point. Nothing is executed here.
 
+A statement is for a batch of checkouts that take the same step.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
+from api.carts.statements import OrderedCart, empty_part
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.transitions import Outcome, Write
 from api.checkout.schemas import PlacedOrder, Plan
+from api.checkout.statements import NewCheckout, open_part
 from api.inventory import statements as stock
 from api.inventory.allocation import Allocation
 from api.kernel.errors import Problem
-from api.kernel.idempotency import Stored, finish_part, forget_part
+from api.kernel.idempotency import Answer, RequestKey, Stored, claim_each_part, finish_part, forget_part
 from api.kernel.outbox import Event, events_part
 from api.kernel.problems import render
 from api.kernel.statement import Part
@@ -23,46 +29,80 @@ ORDERS_PATH = "/api/v1/orders"
 
 @dataclass(frozen=True, slots=True)
 class TaskOutcome:
-    """The outcome of a task and its data: the plan, the gateway's reference, or the reason of the failure."""
+    """The outcome of a task and its data: the gateway's reference, or the reason of the failure."""
 
     outcome: Outcome
-    plan: Plan | None = None
     reference: str | None = None
     failure: Problem | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A checkout and the outcome of its task."""
+
+    checkout: LeasedCheckout
+    found: TaskOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A checkout that is to be stored at its first point, with its request's key."""
+
+    checkout: LeasedCheckout
+    key: RequestKey
+
+
 @dataclass(slots=True)
 class StepStatement:
-    """The parts of one step's statement, `checks` before the gate and `parts` after it, and the answer they store."""
+    """The parts of one step's statement, `checks` before the gate and `parts` after it, and the answers they store, one
+    for each checkout or none."""
 
     checks: list[Part] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    answer: Stored | None = None
+    answers: list[Stored] = field(default_factory=list)
 
     def all_parts(self) -> list[Part]:
         return [*self.parts, events_part(self.events)] if self.events else self.parts
 
 
-def prepare(
-    checkout: LeasedCheckout, writes: tuple[Write, ...], found: TaskOutcome, *, reservation_seconds: int
-) -> StepStatement:
-    """The parts for `writes`. Raises: AssertionError when stock is to be held without a plan."""
+def opening(
+    openings: Sequence[Opening], *, reservation_seconds: int, key_seconds: float, lease_seconds: float
+) -> list[Part]:
+    """All of the statement that stores checkouts at `created`: for each the key, the checkout, its stock, its order and
+    its payment, or nothing when the key is known or the stock is short."""
+    plans = [(opening.checkout, opening.checkout.settled_plan) for opening in openings]
+    placed = [_new_order(checkout, plan) for checkout, plan in plans]
+    events = [
+        event
+        for (checkout, plan), order in zip(plans, placed, strict=True)
+        for event in (_stock_event("StockReserved", checkout, plan), orders.created_event(order))
+    ]
+    return [
+        stock.hold_check([(checkout.checkout_id, _allocations(plan)) for checkout, plan in plans]),
+        claim_each_part([(opening.checkout.checkout_id, opening.key) for opening in openings], key_seconds),
+        open_part([_new_checkout(checkout, plan) for checkout, plan in plans], lease_seconds),
+        stock.hold(reservation_seconds),
+        orders.create_part(placed),
+        payments.open_part([_new_payment(checkout, plan) for checkout, plan in plans]),
+        events_part(events),
+    ]
+
+
+def prepare(batch: Sequence[Done], writes: tuple[Write, ...]) -> StepStatement:
+    """The parts for `writes` of every checkout in `batch`."""
     statement = StepStatement()
     for write in writes:
         if write is Write.ANSWER_SUCCESS:
-            statement.answer = success(checkout.settled_plan)
-            statement.parts.append(finish_part(checkout.actor_key, checkout.key, statement.answer))
+            _answer_success(statement, batch)
         elif write is Write.ANSWER_FAILURE:
-            _answer_failure(statement, checkout, found)
-        elif write is Write.HOLD_STOCK:
-            _hold_stock(statement, checkout, found, reservation_seconds)
+            _answer_failure(statement, batch)
         elif write in {Write.CONFIRM_STOCK, Write.RELEASE_STOCK, Write.RESTOCK}:
-            _stock(statement, checkout, write)
-        elif write in {Write.CREATE_ORDER, Write.CONFIRM_ORDER, Write.CANCEL_ORDER, Write.CANCEL_CONFIRMED_ORDER}:
-            _order(statement, checkout, write, found)
+            _stock(statement, batch, write)
+        elif write in {Write.CONFIRM_ORDER, Write.CANCEL_ORDER, Write.CANCEL_CONFIRMED_ORDER}:
+            _order(statement, batch, write)
         else:
-            _payment(statement, checkout, write, found)
+            _payment(statement, batch, write)
     return statement
 
 
@@ -79,36 +119,56 @@ def success(plan: Plan) -> Stored:
     return Stored(201, orjson.dumps(body.model_dump(mode="json", by_alias=True)), headers)
 
 
-def _answer_failure(statement: StepStatement, checkout: LeasedCheckout, found: TaskOutcome) -> None:
-    """Definite refusals (402, 409) are stored and replayed; other failures free the key, because nothing was done."""
-    failure = found.failure
-    if failure is None or failure.status not in {402, 409}:
+def refusal(failure: Problem) -> Stored | None:
+    """The response that says why there is no order. Definite refusals (402, 409) are stored and replayed; None for any
+    other: nothing was done, so the request may be sent again with its key."""
+    if failure.status not in {402, 409}:
+        return None
+    response = render(failure, ORDERS_PATH)
+    return Stored(response.status_code, bytes(response.body), {"Content-Type": str(response.media_type)})
+
+
+def _answer_success(statement: StepStatement, batch: Sequence[Done]) -> None:
+    statement.answers = [success(done.checkout.settled_plan) for done in batch]
+    answers = [
+        Answer(done.checkout.actor_key, done.checkout.key, stored, done.checkout.checkout_id)
+        for done, stored in zip(batch, statement.answers, strict=True)
+    ]
+    statement.parts.append(finish_part(answers))
+    carts = [
+        OrderedCart(done.checkout.checkout_id, done.checkout.actor)
+        for done in batch
+        if done.checkout.settled_plan.from_cart
+    ]
+    if carts:
+        statement.parts.append(empty_part(carts))
+
+
+def _answer_failure(statement: StepStatement, batch: Sequence[Done]) -> None:
+    done = _only(batch)
+    checkout, failure = done.checkout, done.found.failure
+    stored = None if failure is None else refusal(failure)
+    if stored is None:
         statement.parts.append(forget_part(checkout.actor_key, checkout.key))
         return
-    response = render(failure, ORDERS_PATH)
-    statement.answer = Stored(response.status_code, bytes(response.body), {"Content-Type": str(response.media_type)})
-    statement.parts.append(finish_part(checkout.actor_key, checkout.key, statement.answer))
+    statement.answers = [stored]
+    answer = Answer(checkout.actor_key, checkout.key, stored, checkout.checkout_id)
+    statement.parts.append(finish_part([answer]))
 
 
-def _hold_stock(statement: StepStatement, checkout: LeasedCheckout, found: TaskOutcome, seconds: int) -> None:
-    if found.plan is None:
-        raise AssertionError("stock is held for a plan")
-    lines = [Allocation(line.variant_id, line.warehouse_id, line.quantity) for line in found.plan.lines]
-    statement.checks.append(stock.hold_check(lines))
-    statement.parts.append(stock.hold(found.plan.order_id, seconds))
-    statement.events.append(_stock_event("StockReserved", checkout, found.plan))
-
-
-def _stock(statement: StepStatement, checkout: LeasedCheckout, write: Write) -> None:
-    plan = checkout.settled_plan
+def _stock(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
     if write is Write.CONFIRM_STOCK:
-        statement.checks.append(stock.confirm_check(checkout.checkout_id, len(plan.lines)))
+        plans = {done.checkout.checkout_id: done.checkout.settled_plan for done in batch}
+        statement.checks.append(stock.confirm_check({checkout: len(plan.lines) for checkout, plan in plans.items()}))
         statement.parts.append(stock.confirm())
-        statement.events.append(_stock_event("StockConfirmed", checkout, plan))
-    elif write is Write.RELEASE_STOCK:
+        statement.events += [_stock_event("StockConfirmed", d.checkout, d.checkout.settled_plan) for d in batch]
+        return
+    checkout = _only(batch).checkout
+    if write is Write.RELEASE_STOCK:
         statement.parts.append(stock.release(checkout.checkout_id))
-        statement.events.append(_stock_event("StockReleased", checkout, plan))
+        statement.events.append(_stock_event("StockReleased", checkout, checkout.settled_plan))
     else:
+        plan = checkout.settled_plan
         sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in plan.lines]
         statement.parts.append(stock.restock(plan.order_id, sold, cancels_order=True))
         statement.events.append(_stock_event("StockReturned", checkout, plan))
@@ -116,56 +176,94 @@ def _stock(statement: StepStatement, checkout: LeasedCheckout, write: Write) -> 
 
 def _stock_event(event_type: str, checkout: LeasedCheckout, plan: Plan) -> Event:
     payload = {"checkoutId": checkout.checkout_id, "orderId": plan.order_id}
-    return Event("checkout", checkout.checkout_id, event_type, payload)
+    return Event("checkout", checkout.checkout_id, event_type, payload, checkout.checkout_id)
 
 
-def _order(statement: StepStatement, checkout: LeasedCheckout, write: Write, found: TaskOutcome) -> None:
-    plan = checkout.settled_plan
-    if write is Write.CREATE_ORDER:
-        order = _new_order(checkout, plan)
-        statement.parts.append(orders.create_part(order))
-        statement.events.append(orders.created_event(order))
-        return
+def _order(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
+    steps = [_order_step(done, write) for done in batch]
+    statement.parts.append(orders.move_part(*steps))
+    statement.events += [step.event() for step in steps]
+
+
+def _order_step(done: Done, write: Write) -> orders.Step:
+    order_id, gate_id, failure = done.checkout.settled_plan.order_id, done.checkout.checkout_id, done.found.failure
     if write is Write.CONFIRM_ORDER:
-        move = orders.Step(plan.order_id, "pending", "confirmed", "service", payment_status="authorised")
-    else:
-        declined = found.failure is not None and found.failure.status == 402
-        before = "confirmed" if write is Write.CANCEL_CONFIRMED_ORDER else "pending"
-        reason = found.failure.code if found.failure else None
-        move = orders.Step(plan.order_id, before, "cancelled", "service", reason, "declined" if declined else "voided")
-    statement.parts.append(orders.move_part(move))
-    statement.events.append(move.event())
+        paid = "authorised"
+        return orders.Step(order_id, "pending", "confirmed", "service", payment_status=paid, gate_id=gate_id)
+    declined = failure is not None and failure.status == 402
+    before = "confirmed" if write is Write.CANCEL_CONFIRMED_ORDER else "pending"
+    reason = failure.code if failure else None
+    return orders.Step(
+        order_id, before, "cancelled", "service", reason, "declined" if declined else "voided", gate_id=gate_id
+    )
 
 
-def _payment(statement: StepStatement, checkout: LeasedCheckout, write: Write, found: TaskOutcome) -> None:
-    plan = checkout.settled_plan
-    if write is Write.OPEN_PAYMENT:
-        statement.parts.append(
-            payments.open_part(
-                payment_id=plan.payment_id,
-                order_id=plan.order_id,
-                gateway=plan.gateway,
-                key=gateway_key(checkout.checkout_id),
-                method=checkout.request.payment_method.type,
-                amount=plan.total,
-                currency=plan.currency,
-            )
-        )
-        return
+def _payment(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
     before, after = {
         Write.RECORD_AUTHORISATION: (("pending",), "authorised"),
         Write.RECORD_CAPTURE: (("authorised",), "captured"),
         Write.RECORD_DECLINE: (("pending",), "declined"),
         Write.RECORD_VOID: (("pending", "authorised"), "voided"),
     }[write]
-    statement.parts.append(payments.move_part(plan.payment_id, before, after, found.reference))
-    statement.events.append(payments.moved_event(plan.payment_id, plan.order_id, after, plan.total, plan.currency))
+    moves = [_payment_move(done) for done in batch]
+    statement.parts.append(payments.move_part(moves, before, after))
+    statement.events += [payments.moved_event(move, after) for move in moves]
     if write is Write.RECORD_CAPTURE:
-        statement.parts.append(orders.payment_status_part(plan.order_id, "paid"))
+        paid = {done.checkout.settled_plan.order_id: done.checkout.checkout_id for done in batch}
+        statement.parts.append(orders.payment_status_part("paid", paid))
+
+
+def _payment_move(done: Done) -> payments.PaymentMove:
+    plan = done.checkout.settled_plan
+    return payments.PaymentMove(
+        checkout_id=done.checkout.checkout_id,
+        payment_id=plan.payment_id,
+        order_id=plan.order_id,
+        amount=plan.total,
+        currency=plan.currency,
+        reference=done.found.reference,
+    )
+
+
+def _only(batch: Sequence[Done]) -> Done:
+    """The checkout of a step that is not taken in batches."""
+    if len(batch) != 1:
+        raise AssertionError("this step is taken by one checkout at a time")
+    return batch[0]
+
+
+def _allocations(plan: Plan) -> list[Allocation]:
+    return [Allocation(line.variant_id, line.warehouse_id, line.quantity) for line in plan.lines]
+
+
+def _new_checkout(checkout: LeasedCheckout, plan: Plan) -> NewCheckout:
+    stored = {"actorKind": checkout.actor.kind, **checkout.request.model_dump(mode="json", by_alias=True)}
+    return NewCheckout(
+        checkout_id=checkout.checkout_id,
+        token=checkout.token,
+        actor=checkout.actor,
+        key=checkout.key,
+        request=orjson.dumps(stored).decode(),
+        plan=plan,
+    )
+
+
+def _new_payment(checkout: LeasedCheckout, plan: Plan) -> payments.NewPayment:
+    return payments.NewPayment(
+        payment_id=plan.payment_id,
+        order_id=plan.order_id,
+        checkout_id=checkout.checkout_id,
+        gateway=plan.gateway,
+        gateway_key=gateway_key(checkout.checkout_id),
+        method_type=checkout.request.payment_method.type,
+        amount=plan.total,
+        currency=plan.currency,
+    )
 
 
 def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
     return orders.NewOrder(
+        checkout_id=checkout.checkout_id,
         order_id=plan.order_id,
         order_number=plan.order_number,
         user_id=checkout.actor.user_id,

@@ -1,46 +1,38 @@
 """The checkout as a pure function of recovery point and outcome; it returns the next point and the writes. No I/O.
 
 A recovery point is committed before the next task begins, so another process can continue from it:
-started -> reserved (stock held) -> created (order pending) -> authorised (money held) -> confirmed (order, stock) ->
-captured -> completed. compensating (void, release, cancel) -> failed, from any point before the order is confirmed.
+created (stock held, order pending) -> confirmed (money authorised; stock and order confirmed) -> completed (captured).
+compensating (void, release, cancel) -> failed, from any point before the payment is captured.
 
 At each recovery point there is exactly one task to do next (`TASK`). It has one outcome, and `step` says the next point
 and the writes that are committed with it.
+
+Earlier versions of the shop also stopped at OLD_POINTS. Nothing enters them any more, but a row that such a version
+left there is finished like any other.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-RECOVERY_POINTS = (
-    "started",
-    "reserved",
-    "created",
-    "authorised",
-    "confirmed",
-    "captured",
-    "completed",
-    "compensating",
-    "failed",
-)
+RECOVERY_POINTS = ("created", "confirmed", "completed", "compensating", "failed")
+OLD_POINTS = ("started", "reserved", "authorised", "captured")
 TERMINAL = frozenset({"completed", "failed"})
 
 
 class Task(StrEnum):
     """The only task at a point. Only the three gateway tasks make network calls."""
 
-    PLAN = "plan"
-    PROCEED = "proceed"
     AUTHORISE = "authorise"
-    CONFIRM = "confirm"
     CAPTURE = "capture"
     VOID = "void"
+    GIVE_UP = "give_up"
+    PROCEED = "proceed"
 
 
 class Outcome(StrEnum):
     """The outcome of a task."""
 
-    PLANNED = "planned"
     REFUSED = "refused"
     LATE = "late"
     READY = "ready"
@@ -55,9 +47,6 @@ class Outcome(StrEnum):
 class Write(StrEnum):
     """A write that is committed with the next point."""
 
-    HOLD_STOCK = "hold_stock"
-    CREATE_ORDER = "create_order"
-    OPEN_PAYMENT = "open_payment"
     RECORD_AUTHORISATION = "record_authorisation"
     CONFIRM_STOCK = "confirm_stock"
     CONFIRM_ORDER = "confirm_order"
@@ -84,40 +73,41 @@ class ImpossibleStep(Exception):
 
 TASK = MappingProxyType(
     {
-        "started": Task.PLAN,
-        "reserved": Task.PROCEED,
         "created": Task.AUTHORISE,
-        "authorised": Task.CONFIRM,
         "confirmed": Task.CAPTURE,
-        "captured": Task.PROCEED,
         "compensating": Task.VOID,
+        "started": Task.GIVE_UP,
+        "reserved": Task.GIVE_UP,
+        "authorised": Task.PROCEED,
+        "captured": Task.PROCEED,
     }
 )
 
+_CONFIRM = (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)
 _ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, Write.ANSWER_FAILURE)
 TRANSITIONS = MappingProxyType(
     {
-        ("started", Outcome.PLANNED): Transition("reserved", (Write.HOLD_STOCK,)),
-        ("started", Outcome.REFUSED): Transition("failed", (Write.ANSWER_FAILURE,)),
-        ("started", Outcome.LATE): Transition("failed", (Write.ANSWER_FAILURE,)),
-        ("reserved", Outcome.READY): Transition("created", (Write.CREATE_ORDER, Write.OPEN_PAYMENT)),
-        ("reserved", Outcome.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
-        ("created", Outcome.AUTHORISED): Transition("authorised", (Write.RECORD_AUTHORISATION,)),
+        ("created", Outcome.AUTHORISED): Transition("confirmed", (Write.RECORD_AUTHORISATION, *_CONFIRM)),
+        # The reservation ran out before the payment. The gateway holds money that is not recorded here; it is voided.
+        ("created", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
         ("created", Outcome.DECLINED): Transition("failed", (*_ABANDON, Write.RECORD_DECLINE)),
         # The gateway may hold money that is not recorded here: the buyer is answered now, and the worker voids it.
         ("created", Outcome.UNREACHABLE): Transition("compensating", _ABANDON),
         ("created", Outcome.LATE): Transition("compensating", _ABANDON),
-        ("authorised", Outcome.READY): Transition("confirmed", (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)),
-        ("authorised", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
-        ("confirmed", Outcome.CAPTURED): Transition("captured", (Write.RECORD_CAPTURE,)),
+        ("confirmed", Outcome.CAPTURED): Transition("completed", (Write.RECORD_CAPTURE, Write.ANSWER_SUCCESS)),
         # The money is held and the order is confirmed: the task is retried, not compensated.
         ("confirmed", Outcome.UNREACHABLE): Transition("confirmed", ()),
         ("confirmed", Outcome.REFUSED): Transition(
             "compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)
         ),
-        ("captured", Outcome.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
         ("compensating", Outcome.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
         ("compensating", Outcome.UNREACHABLE): Transition("compensating", ()),
+        # Old points. Before `created` there is no order yet and no call to the gateway: the buyer may ask again.
+        ("started", Outcome.LATE): Transition("failed", (Write.ANSWER_FAILURE,)),
+        ("reserved", Outcome.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
+        ("authorised", Outcome.READY): Transition("confirmed", _CONFIRM),
+        ("authorised", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
+        ("captured", Outcome.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
     }
 )
 

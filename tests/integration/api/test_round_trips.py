@@ -29,8 +29,11 @@ from tests.harness.shop import PASSWORD, Person
 
 # The most statements that a request may cost, with its session already read.
 COSTS = {
-    "place": 8,
-    "place, declined": 5,
+    "place": 4,
+    "place the cart": 4,
+    "place, declined": 3,
+    "place, too many": 2,
+    "place, again": 1,
     "cancel": 10,
     "advance": 4,
     "return": 6,
@@ -54,12 +57,23 @@ class Counted:
             event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: self.seen.append(args[2]))
 
     async def send(
-        self, name: str, who: Person, path: str, body: dict[str, Any] | None, method: str = "POST"
+        self,
+        name: str,
+        who: Person,
+        path: str,
+        body: dict[str, Any] | None,
+        method: str = "POST",
+        *,
+        key: str | None = None,
     ) -> dict[str, Any]:
-        """Send a request and note under `name` how many statements it cost."""
+        """Send a request, with a new idempotency key unless `key` is given, and note under `name` how many statements
+        it cost."""
         # This process signs tokens with a key of its own.
         signed_in = await self.client.post("/api/v1/auth/login", json={"email": who.email, "password": PASSWORD})
-        headers = {"Authorization": f"Bearer {signed_in.json()['accessToken']}", "Idempotency-Key": next(self.keys)}
+        headers = {
+            "Authorization": f"Bearer {signed_in.json()['accessToken']}",
+            "Idempotency-Key": key or next(self.keys),
+        }
         await self.client.get("/api/v1/users/me", headers=headers)  # the session is read once in five seconds
         before = len(self.seen)
         answer = await self.client.request(method, f"/api/v1{path}", json=body, headers=headers)
@@ -85,7 +99,14 @@ async def test_requests_cost_what_is_written_here(
 ) -> None:
     product = market.product(seller, stock=9)
     variant = product["variants"][0]["variantId"]
-    order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
+    once = market.order_body((product, 2))
+    order = await counted.send("place", buyer, "/orders", once, key="once")
+    assert await counted.send("place, again", buyer, "/orders", once, key="once") == order
+    await counted.send("place, too many", buyer, "/orders", market.order_body((product, 99)))
+    line = {"productId": product["productId"], "variantId": variant, "quantity": 1}
+    assert market.client.post("/api/v1/cart/items", json=line, headers=buyer.headers).status_code == 201
+    cart = await counted.send("place the cart", buyer, "/orders", {**once, "items": None})
+    assert cart["status"] == "confirmed"
     await counted.send("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
     declined = market.order_body((product, 1), token="pm_sandbox_declined")
     await counted.send("place, declined", buyer, "/orders", declined)

@@ -17,9 +17,9 @@ from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 
-# claim key and begin; quote; hold stock; create order; record authorisation; confirm; record capture; complete and
-# answer
-STATEMENTS_PER_ORDER = 8
+# quote; claim the key, hold stock, create order and open payment; record the authorisation and confirm; record the
+# capture and answer
+STATEMENTS_PER_ORDER = 4
 
 
 def adjust(market: Market, who: Person, **body: Any) -> Any:

@@ -180,7 +180,7 @@ async def test_an_authorisation_is_repeated_where_it_may_have_been_made(
 async def test_a_void_goes_where_the_money_is_held(desk: Desk, seller: Person, first: str, then: str) -> None:
     purchase = desk.purchase(seller)
     async with desk.open(first) as ctx:
-        await desk.die_at("checkout.after_authorised_commit", ctx, purchase)
+        await desk.die_at("checkout.after_authorise", ctx, purchase)
         desk.market.sql.execute(
             "update inventory_reservations set expires_at = now() - interval '1 second' where status = 'active'"
         )

@@ -43,7 +43,7 @@ PLAN = Plan(
 
 
 def checkout_at(point: str, *, attempts: int = 1) -> LeasedCheckout:
-    """A guest's checkout at `point`, planned unless it has only started."""
+    """A guest's checkout at `point`; it has a plan unless an earlier version left it before it was planned."""
     request = PlaceOrder.model_validate(
         {
             "shippingAddress": ADDRESS,

@@ -43,7 +43,7 @@ def test_a_second_writer_is_found(second: str) -> None:
 @pytest.mark.parametrize(
     "part",
     [
-        statements.hold(uuid4(), 900),
+        statements.hold(900),
         statements.release(uuid4()),
         statements.release_due(10),
         statements.restock(uuid4(), [(uuid4(), None, 1)], cancels_order=False),

@@ -106,11 +106,11 @@ def test_an_entry_without_a_name_is_refused(failpoints: ModuleType) -> None:
 
 
 def test_each_process_skips_the_others_points_and_refuses_a_typo_in_its_own() -> None:
-    mine = "checkout.before_reserve=sleep:0,cdc.fold_mid=sleep:0,outbox.after_publish=sleep:0"
+    mine = "checkout.before_create=sleep:0,cdc.fold_mid=sleep:0,outbox.after_publish=sleep:0"
     shop.arm(mine, nouns.failpoints())
     lake.arm(mine, lake.POINTS)
 
-    for typo in ("checkout.before_reserv=kill", "outbox.publish=kill"):
+    for typo in ("checkout.before_creat=kill", "outbox.publish=kill"):
         lake.arm(typo, lake.POINTS)
         with pytest.raises(shop.UnknownFailpoint):
             shop.arm(typo, nouns.failpoints())

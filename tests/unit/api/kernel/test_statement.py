@@ -99,7 +99,7 @@ def test_two_updates_of_orders_are_refused() -> None:
     order_id = uuid4()
     step = Step(order_id, "pending", "confirmed", "service", payment_status="authorised")
     with pytest.raises(ValueError, match=r"^two parts write the table orders$"):
-        compose([OPEN_GATE, move_part(step), payment_status_part(order_id, "paid")], "1")
+        compose([OPEN_GATE, move_part(step), payment_status_part("paid", {order_id: None})], "1")
 
 
 def test_a_cte_made_twice_is_refused() -> None:
@@ -132,6 +132,6 @@ def test_parts_share_equal_values() -> None:
 
 
 def test_a_composition_with_other_values_is_parsed_once() -> None:
-    first, second = (compose([OPEN_GATE, payment_status_part(uuid4(), "paid")], "1") for _ in range(2))
+    first, second = (compose([OPEN_GATE, payment_status_part("paid", {uuid4(): None})], "1") for _ in range(2))
     assert first[0] is second[0]
     assert first[1] != second[1]

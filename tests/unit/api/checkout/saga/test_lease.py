@@ -28,11 +28,11 @@ def test_a_silent_gateway_is_asked_again_later_and_later(point: str) -> None:
     assert lease_seconds(checkout_at(point, attempts=10_000), move, 30, inline=True) == MAX_BACKOFF_SECONDS
 
 
-def test_a_checkout_has_its_plan_from_the_first_move_on() -> None:
+def test_a_checkout_has_its_plan_unless_an_earlier_version_left_it_without_one() -> None:
     started = checkout_at("started")
     with pytest.raises(AssertionError, match="has no plan"):
         _ = started.settled_plan
-    reserved = started.at("reserved", PLAN)
-    assert (reserved.point, reserved.settled_plan) == ("reserved", PLAN)
-    assert reserved.at("created").settled_plan == PLAN
     assert started.plan is None
+    created = checkout_at("created")
+    assert (created.point, created.settled_plan) == ("created", PLAN)
+    assert created.at("confirmed").settled_plan == PLAN

@@ -1,17 +1,20 @@
 """What each transition of the saga writes, told by the parts of its statement; nothing is executed."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import orjson
 import pytest
 
 from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
-from api.checkout.saga.steps import StepStatement, TaskOutcome, prepare, success
+from api.checkout.saga.lease import LeasedCheckout
+from api.checkout.saga.steps import Done, Opening, StepStatement, TaskOutcome, opening, prepare, refusal, success
 from api.checkout.saga.transitions import TRANSITIONS, Outcome, Transition
-from api.checkout.statements import MOVED, NO_CHECK, gate_part
+from api.checkout.statements import PASSED, Move, gate_part, no_check
 from api.kernel.errors import Problem
+from api.kernel.idempotency import RequestKey
 from api.kernel.statement import Part, compose
-from tests.unit.api.checkout.checkouts import PLAN, checkout_at
+from tests.unit.api.checkout.checkouts import PLAN, checkout_at, id_of
 
 STOCK = {"product_variants", "warehouse_stock", "inventory_reservations", "inventory_transactions"}
 ORDER = {"orders", "order_items", "order_events"}
@@ -21,36 +24,50 @@ DECLINED = PaymentDeclined("Use another payment method.", extra={"reason": "card
 AWAY = PaymentUnavailable("The payment provider does not answer.")
 # Transition -> (tables written besides the checkout and the outbox, events in order).
 WRITTEN: dict[tuple[str, Outcome], tuple[set[str], list[str]]] = {
-    ("started", Outcome.PLANNED): (STOCK, ["StockReserved"]),
-    ("started", Outcome.REFUSED): (KEY, []),
-    ("started", Outcome.LATE): (KEY, []),
-    ("reserved", Outcome.READY): (ORDER | {"payments"}, ["OrderCreated"]),
-    ("reserved", Outcome.LATE): (STOCK | KEY, ["StockReleased"]),
-    ("created", Outcome.AUTHORISED): ({"payments"}, ["PaymentAuthorised"]),
+    ("created", Outcome.AUTHORISED): (
+        {"payments", "warehouse_stock", "inventory_reservations"} | ORDER,
+        ["PaymentAuthorised", "StockConfirmed", "OrderPlaced"],
+    ),
+    ("created", Outcome.STOCK_LOST): (ABANDON, ["StockReleased", "OrderCancelled"]),
     ("created", Outcome.DECLINED): (ABANDON | {"payments"}, ["StockReleased", "OrderCancelled", "PaymentDeclined"]),
     ("created", Outcome.UNREACHABLE): (ABANDON, ["StockReleased", "OrderCancelled"]),
     ("created", Outcome.LATE): (ABANDON, ["StockReleased", "OrderCancelled"]),
+    ("confirmed", Outcome.CAPTURED): ({"payments", "orders"} | KEY, ["PaymentCaptured"]),
+    ("confirmed", Outcome.UNREACHABLE): (set(), []),
+    ("confirmed", Outcome.REFUSED): (ABANDON, ["StockReturned", "OrderCancelled"]),
+    ("compensating", Outcome.VOIDED): ({"payments"}, ["PaymentVoided"]),
+    ("compensating", Outcome.UNREACHABLE): (set(), []),
+    ("started", Outcome.LATE): (KEY, []),
+    ("reserved", Outcome.LATE): (STOCK | KEY, ["StockReleased"]),
     ("authorised", Outcome.READY): (
         {"warehouse_stock", "inventory_reservations"} | ORDER,
         ["StockConfirmed", "OrderPlaced"],
     ),
     ("authorised", Outcome.STOCK_LOST): (ABANDON, ["StockReleased", "OrderCancelled"]),
-    ("confirmed", Outcome.CAPTURED): ({"payments", "orders"}, ["PaymentCaptured"]),
-    ("confirmed", Outcome.UNREACHABLE): (set(), []),
-    ("confirmed", Outcome.REFUSED): (ABANDON, ["StockReturned", "OrderCancelled"]),
     ("captured", Outcome.READY): (KEY, []),
-    ("compensating", Outcome.VOIDED): ({"payments"}, ["PaymentVoided"]),
-    ("compensating", Outcome.UNREACHABLE): (set(), []),
 }
 
 
 def prepared(point: str, found: TaskOutcome) -> tuple[Transition, StepStatement]:
     move = TRANSITIONS[point, found.outcome]
-    return move, prepare(checkout_at(point), move.writes, found, reservation_seconds=600)
+    return move, prepare([Done(checkout_at(point), found)], move.writes)
 
 
 def found(outcome: Outcome, failure: Problem | None = None) -> TaskOutcome:
-    return TaskOutcome(outcome, plan=PLAN if outcome is Outcome.PLANNED else None, reference="ref", failure=failure)
+    return TaskOutcome(outcome, reference="ref", failure=failure)
+
+
+def checkouts_at(point: str, count: int) -> list[LeasedCheckout]:
+    """`count` checkouts of one batch, each with an order and a payment of its own."""
+    plans = [PLAN.model_copy(update={"order_id": id_of(100 + n), "payment_id": id_of(200 + n)}) for n in range(count)]
+    first = checkout_at(point)
+    return [replace(first, checkout_id=id_of(300 + n), key=f"key-{n}", plan=plan) for n, plan in enumerate(plans)]
+
+
+def openings(*checkouts: LeasedCheckout) -> list[Part]:
+    keys = [RequestKey(checkout.actor_key, checkout.key, "POST /api/v1/orders", b"x" * 32) for checkout in checkouts]
+    new = [Opening(checkout, key) for checkout, key in zip(checkouts, keys, strict=True)]
+    return opening(new, reservation_seconds=600, key_seconds=90, lease_seconds=30)
 
 
 def part_that_writes(statement: StepStatement, table: str) -> Part:
@@ -70,38 +87,67 @@ def test_a_transition_writes_its_tables_in_one_statement(point: str, outcome: Ou
     assert {table for part in statement.parts for table in part.writes} == tables
     assert [event.event_type for event in statement.events] == events
     checkout = checkout_at(point)
-    gate = gate_part(
-        checkout_id=checkout.checkout_id,
-        token=checkout.token,
-        before=point,
-        after=move.point,
-        lease_seconds=30,
-        plan=None,
-        failure=failure,
-    )
+    gate = gate_part([Move(checkout.checkout_id, checkout.token, 30, failure)], point, move.point)
     # Raises when two parts write one table, or one reads a CTE that is not there.
-    compose([*(statement.checks or [NO_CHECK]), gate, *statement.all_parts()], MOVED)
+    compose([*(statement.checks or [no_check([checkout.checkout_id])]), gate, *statement.all_parts()], PASSED)
 
 
-@pytest.mark.parametrize(
-    ("point", "outcome"), [("started", Outcome.PLANNED), ("authorised", Outcome.READY)], ids=["hold", "confirm"]
-)
-def test_stock_is_checked_before_the_gate(point: str, outcome: Outcome) -> None:
+def test_a_checkout_begins_with_all_of_it_in_one_statement() -> None:
+    parts = openings(checkout_at("created"))
+    tables = [table for part in parts for table in part.writes]
+    assert set(tables) == STOCK | ORDER | KEY | {"checkouts", "payments", "outbox_events"}
+    [events] = [part for part in parts if "outbox_events" in part.writes]
+    assert events.values["outbox_types"] == ["StockReserved", "OrderCreated"]
+    compose(parts, PASSED)
+
+
+@pytest.mark.parametrize("point", ["created", "authorised"])
+def test_reservations_are_checked_before_the_gate(point: str) -> None:
+    outcome = Outcome.AUTHORISED if point == "created" else Outcome.READY
     _, statement = prepared(point, found(outcome))
     assert ["feasible" in check.makes for check in statement.checks] == [True]
 
 
-def test_stock_is_not_held_without_a_plan() -> None:
-    with pytest.raises(AssertionError, match="held for a plan"):
-        prepared("started", TaskOutcome(Outcome.PLANNED))
+@pytest.mark.parametrize("count", [1, 2, 32])
+def test_the_statements_of_an_order_have_one_text_for_every_size_of_a_batch(count: int) -> None:
+    created, confirmed = checkouts_at("created", count), checkouts_at("confirmed", count)
+    assert compose(openings(*created), PASSED)[0] is compose(openings(checkout_at("created")), PASSED)[0]
+    for batch, outcome in ((created, Outcome.AUTHORISED), (confirmed, Outcome.CAPTURED)):
+        writes = TRANSITIONS[batch[0].point, outcome].writes
+        many = prepare([Done(checkout, found(outcome)) for checkout in batch], writes)
+        one = prepare([Done(batch[0], found(outcome))], writes)
+        assert [part.ctes for part in (*many.checks, *many.all_parts())] == [
+            part.ctes for part in (*one.checks, *one.all_parts())
+        ]
+
+
+def test_every_row_of_a_batch_names_its_checkout() -> None:
+    batch = checkouts_at("confirmed", 3)
+    ids = [checkout.checkout_id for checkout in batch]
+    statement = prepare(
+        [Done(checkout, found(Outcome.CAPTURED)) for checkout in batch],
+        TRANSITIONS["confirmed", Outcome.CAPTURED].writes,
+    )
+    named = {name: values for part in statement.all_parts() for name, values in part.values.items()}
+    for name in ("payment_checkouts", "paid_gates", "answer_gates", "outbox_gates"):
+        assert named[name] == ids
+    assert named["answer_keys"] == ["key-0", "key-1", "key-2"]
+    assert statement.answers == [success(checkout.settled_plan) for checkout in batch]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DECLINED, Outcome.UNREACHABLE, Outcome.STOCK_LOST])
+def test_a_step_that_releases_stock_is_never_taken_in_a_batch(outcome: Outcome) -> None:
+    batch = [Done(checkout, found(outcome, DECLINED)) for checkout in checkouts_at("created", 2)]
+    with pytest.raises(AssertionError, match="one checkout at a time"):
+        prepare(batch, TRANSITIONS["created", outcome].writes)
 
 
 def test_the_payment_is_opened_at_the_plans_gateway_under_the_checkouts_key() -> None:
-    _, statement = prepared("reserved", found(Outcome.READY))
-    values = part_that_writes(statement, "payments").values
-    assert values["payment_gateway"] == "second"
-    assert values["payment_key"] == f"checkout-{checkout_at('reserved').checkout_id}"
-    assert values["payment_amount"] == Decimal("26.59")
+    checkout = checkout_at("created")
+    [part] = [part for part in openings(checkout) if "payments" in part.writes]
+    assert part.values["opened_gateways"] == ["second"]
+    assert part.values["opened_keys"] == [f"checkout-{checkout.checkout_id}"]
+    assert part.values["opened_amounts"] == [Decimal("26.59")]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +163,7 @@ def test_a_payment_moves_only_from_where_it_may(point: str, outcome: Outcome, be
     _, statement = prepared(point, found(outcome, DECLINED if outcome is Outcome.DECLINED else None))
     values = part_that_writes(statement, "payments").values
     assert (values["payment_from"], values["payment_to"]) == (before, after)
-    assert values["payment_reference"] == "ref"
+    assert values["payment_references"] == ["ref"]
 
 
 @pytest.mark.parametrize(
@@ -133,17 +179,18 @@ def test_a_payment_moves_only_from_where_it_may(point: str, outcome: Outcome, be
 def test_definite_refusals_are_kept_for_repeats_and_the_rest_frees_the_key(
     failure: Problem | None, kept: int | None
 ) -> None:
-    _, statement = prepared("started", found(Outcome.REFUSED, failure))
-    [part] = statement.parts
+    _, statement = prepared("created", found(Outcome.UNREACHABLE, failure))
+    part = part_that_writes(statement, "idempotency_keys")
     if kept is None:
-        assert statement.answer is None
+        assert statement.answers == []
         assert part.makes == ("forgotten",)
         return
-    assert statement.answer is not None
-    assert (statement.answer.status, part.makes) == (kept, ("finished",))
+    [answer] = statement.answers
+    assert (answer.status, part.makes) == (kept, ("finished",))
     assert failure is not None
-    assert orjson.loads(statement.answer.body)["detail"] == failure.detail
-    assert part.values["answer_body"] == statement.answer.body
+    assert answer == refusal(failure)
+    assert orjson.loads(answer.body)["detail"] == failure.detail
+    assert part.values["answer_bodies"] == [answer.body]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +198,7 @@ def test_definite_refusals_are_kept_for_repeats_and_the_rest_frees_the_key(
     [
         ("created", Outcome.DECLINED, DECLINED, "pending", "declined"),
         ("created", Outcome.UNREACHABLE, AWAY, "pending", "voided"),
+        ("created", Outcome.STOCK_LOST, OutOfStock("Too late."), "pending", "voided"),
         ("authorised", Outcome.STOCK_LOST, OutOfStock("Too late."), "pending", "voided"),
         ("confirmed", Outcome.REFUSED, DECLINED, "confirmed", "declined"),
     ],
@@ -158,8 +206,8 @@ def test_definite_refusals_are_kept_for_repeats_and_the_rest_frees_the_key(
 def test_a_cancelled_order_says_why(point: str, outcome: Outcome, failure: Problem, before: str, payment: str) -> None:
     _, statement = prepared(point, found(outcome, failure))
     values = part_that_writes(statement, "orders").values
-    assert (values["step_from"], values["step_to"]) == (before, "cancelled")
-    assert (values["step_payment"], values["step_reason"]) == (payment, failure.code)
+    assert (values["step_before"], values["step_after"]) == ([before], ["cancelled"])
+    assert (values["step_payments"], values["step_reasons"]) == ([payment], [failure.code])
 
 
 def test_the_201_is_the_same_bytes_whoever_finishes() -> None:

@@ -1,0 +1,179 @@
+"""The commits of checkouts, each one statement. The three that every order needs are taken in batches.
+
+A process has one queue per kind of commit (`api/kernel/batching.py`). Checkouts that want the same variant wait for
+each other here, in order, and then share one statement, instead of waiting one by one for its row lock in Postgres.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.exc import DBAPIError
+
+from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepare
+from api.checkout.saga.transitions import Outcome, Transition
+from api.checkout.statements import PASSED, Move, gate_part, no_check
+from api.kernel.batching import Batches
+from api.kernel.context import Context
+from api.kernel.db import RETRYABLE, Database, Tx, sqlstate
+from api.kernel.idempotency import Stored
+from api.kernel.statement import Part, compose
+
+# The most checkouts of one statement.
+BATCH = 32
+BATCHED = frozenset({("created", Outcome.AUTHORISED), ("confirmed", Outcome.CAPTURED)})
+
+
+class Passed(StrEnum):
+    """What became of one checkout of a commit: moved; refused by the check of stock; or not the caller's to move,
+    because its key or its lease is another's."""
+
+    MOVED = "moved"
+    SHORT = "short"
+    TAKEN = "taken"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One checkout that is to take `move`. `lease_seconds`: how long its lease lasts afterwards."""
+
+    ctx: Context
+    done: Done
+    move: Transition
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """How the commit of a step ended, and the answer it stored."""
+
+    passed: Passed
+    answer: Stored | None
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    ctx: Context
+    opening: Opening
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of PASSED."""
+
+    checkout_id: UUID
+    feasible: bool
+    moved: bool
+
+    @property
+    def passed(self) -> Passed:
+        if self.moved:
+            return Passed.MOVED
+        return Passed.TAKEN if self.feasible else Passed.SHORT
+
+
+async def open_checkout(ctx: Context, opening: Opening) -> Passed:
+    """Store the checkout at `created` with its key, stock, order and payment; nothing of it unless it is MOVED."""
+    return await _queues(ctx).openings.submit(_New(ctx, opening))
+
+
+async def commit(step: Step) -> Committed:
+    """Commit the step's writes and its next point; nothing of it unless it is MOVED."""
+    kind = (step.done.checkout.point, step.done.found.outcome)
+    if kind not in BATCHED:
+        [committed] = await _take(kind, [step])
+        return committed
+    return await _queues(step.ctx).steps[kind].submit(step)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queues:
+    openings: Batches[_New, Passed]
+    steps: dict[tuple[str, Outcome], Batches[Step, Committed]]
+
+
+# Of one process: its database is opened once.
+_queues_of: WeakKeyDictionary[Database, _Queues] = WeakKeyDictionary()
+
+
+def _queues(ctx: Context) -> _Queues:
+    found = _queues_of.get(ctx.db)
+    if found is None:
+        openings = Batches(_open, keys=_variants_of_new, divisible=_undone, size=BATCH)
+        steps = {kind: Batches(partial(_take, kind), keys=_variants, divisible=_undone, size=BATCH) for kind in BATCHED}
+        found = _queues_of[ctx.db] = _Queues(openings, steps)
+    return found
+
+
+async def _open(batch: Sequence[_New]) -> list[Passed]:
+    ctx = batch[0].ctx
+    settings = ctx.settings
+    parts = opening(
+        [new.opening for new in batch],
+        reservation_seconds=settings.reservation_seconds,
+        key_seconds=settings.checkout_deadline_seconds + settings.checkout_lease_seconds,
+        lease_seconds=settings.checkout_lease_seconds,
+    )
+    rows = await _execute(ctx, parts, serializable=settings.checkout_isolation == "SERIALIZABLE")
+    return [rows[new.opening.checkout.checkout_id].passed for new in batch]
+
+
+async def _take(kind: tuple[str, Outcome], batch: Sequence[Step]) -> list[Committed]:
+    first = batch[0]
+    statement = prepare([step.done for step in batch], first.move.writes)
+    rows = await _execute(first.ctx, _all_parts(kind[0], batch, statement))
+    answers: Sequence[Stored | None] = statement.answers or [None] * len(batch)
+    return [
+        Committed(rows[step.done.checkout.checkout_id].passed, answer)
+        for step, answer in zip(batch, answers, strict=True)
+    ]
+
+
+def _all_parts(before: str, batch: Sequence[Step], statement: StepStatement) -> list[Part]:
+    moves = [
+        Move(step.done.checkout.checkout_id, step.done.checkout.token, step.lease_seconds, step.done.found.failure)
+        for step in batch
+    ]
+    checks = statement.checks or [no_check([move.checkout_id for move in moves])]
+    return [*checks, gate_part(moves, before, batch[0].move.point), *statement.all_parts()]
+
+
+async def _execute(ctx: Context, parts: Sequence[Part], *, serializable: bool = False) -> dict[UUID, _Row]:
+    statement, values = compose(parts, PASSED)
+
+    async def work(tx: Tx) -> list[_Row]:
+        return await tx.all_as(_Row, statement, values)
+
+    rows = await (_serializable_first(ctx, work) if serializable else ctx.db.run_alone(work))
+    return {row.checkout_id: row for row in rows}
+
+
+async def _serializable_first(ctx: Context, work: Callable[[Tx], Awaitable[list[_Row]]]) -> list[_Row]:
+    """Run at SERIALIZABLE, which the design requires for placing an order, and after a conflict at READ COMMITTED,
+    where the statement's own guards are sufficient."""
+    try:
+        async with ctx.db.transaction("SERIALIZABLE") as tx:
+            return await work(tx)
+    except DBAPIError as error:
+        if sqlstate(error) not in RETRYABLE:
+            raise
+        return await ctx.db.run_alone(work)
+
+
+def _undone(error: Exception) -> bool:
+    """Whether the server says that it did nothing. After a lost connection nobody knows."""
+    return isinstance(error, DBAPIError) and sqlstate(error) is not None
+
+
+def _variants_of_new(new: _New) -> list[UUID]:
+    return [line.variant_id for line in new.opening.checkout.settled_plan.lines]
+
+
+def _variants(step: Step) -> list[UUID]:
+    """The variants that the step locks."""
+    if step.done.found.outcome is not Outcome.AUTHORISED:
+        return []
+    return [line.variant_id for line in step.done.checkout.settled_plan.lines]

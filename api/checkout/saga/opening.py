@@ -1,0 +1,76 @@
+"""From a request to a stored checkout: one read and one commit. A request that is refused stores at most its answer."""
+
+from dataclasses import dataclass
+
+from api.checkout.errors import OutOfStock
+from api.checkout.quote import make_plan, read_quote
+from api.checkout.saga.commits import Passed, open_checkout
+from api.checkout.saga.lease import LeasedCheckout
+from api.checkout.saga.steps import Opening, refusal
+from api.checkout.schemas import PlaceOrder, Plan
+from api.kernel import failpoints
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.errors import Problem
+from api.kernel.idempotency import ANSWERED, RequestInFlight, RequestKey, Stored, find, keep_part
+from api.kernel.ids import new_id
+from api.kernel.statement import compose
+
+PLAN_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that starts no checkout has its answer: it is refused, or it is a repeat (`replayed`)."""
+
+    stored: Stored
+    replayed: bool
+
+
+async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | Answered:
+    """Start the checkout of a new request: stock held, order pending, payment opened.
+
+    Raises: IdempotencyKeyReused, RequestInFlight, and the problems of a request that may be sent again with its key.
+    """
+    for _ in range(PLAN_ATTEMPTS):
+        quote = await read_quote(ctx, actor, key, request)
+        if quote.kept is not None:
+            return Answered(quote.kept.answer(key), replayed=True)
+        try:
+            plan = make_plan(ctx.settings, request, quote)
+        except Problem as problem:
+            return await _refuse(ctx, key, problem)
+        checkout = _new(actor, key, request, plan)
+        failpoints.hit("checkout.before_create")
+        passed = await open_checkout(ctx, Opening(checkout, key))
+        if passed is Passed.MOVED:
+            failpoints.hit("checkout.after_create")
+            return checkout
+        if passed is Passed.TAKEN:
+            return await _known(ctx, key)
+        # Sold in between: the next quote says what is left.
+    crowded = OutOfStock("Others are buying the last units right now; look again in a moment.")
+    return await _refuse(ctx, key, crowded)
+
+
+def _new(actor: Actor, key: RequestKey, request: PlaceOrder, plan: Plan) -> LeasedCheckout:
+    return LeasedCheckout(new_id(), new_id(), "created", actor, key.key, request, plan, age=0.0, attempts=1)
+
+
+async def _refuse(ctx: Context, key: RequestKey, problem: Problem) -> Answered:
+    """Store a definite refusal with the key, in one commit. Raises: `problem`, when a repeat may end otherwise."""
+    stored = refusal(problem)
+    if stored is None:
+        raise problem
+    statement, values = compose([keep_part(key, stored)], ANSWERED)
+    first = await ctx.db.run_alone(lambda tx: tx.scalar(statement, values))
+    return Answered(stored, replayed=False) if first else await _known(ctx, key)
+
+
+async def _known(ctx: Context, key: RequestKey) -> Answered:
+    """The answer of the request that had the key first. Raises: IdempotencyKeyReused, RequestInFlight."""
+    async with ctx.db.read() as tx:
+        stored = await find(tx, key)
+    if stored is None:
+        raise RequestInFlight
+    return Answered(stored, replayed=True)

@@ -1,0 +1,128 @@
+"""Group commit in one process: what waits while a statement runs is executed together by the next statement.
+
+Nothing waits for a batch to fill: the first item starts at once, and a batch is what came while it ran. Items with a
+common key (rows that they lock) never run in two statements at the same time, and never overtake each other: a later
+item of a key starts with an earlier one or after it. So an item of a busy key waits at most until the earlier ones have
+gone, and other items pass it by. A statement that runs for long, because it waits for a lock, does not hold up those
+that want other keys: the next batch starts next to it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ticket(Generic[T, R]):
+    """An item, the keys that it needs for itself, and where its result goes."""
+
+    item: T
+    keys: frozenset[Hashable]
+    result: "asyncio.Future[R]"
+
+
+class Batches(Generic[T, R]):
+    """One queue of items for one kind of statement.
+
+    `execute` gets items, the earliest first, at most `size`, and returns one result for each. It runs once at a time,
+    and again when it has run for `patience` seconds, at most `running` times at once. When it raises and `divisible`
+    says that nothing was done, each item of the batch is executed alone, so that one wrong item fails alone.
+    """
+
+    def __init__(
+        self,
+        execute: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        keys: Callable[[T], Collection[Hashable]],
+        divisible: Callable[[Exception], bool],
+        size: int,
+        patience: float = 0.05,
+        running: int = 4,
+    ) -> None:
+        self._execute = execute
+        self._keys = keys
+        self._divisible = divisible
+        self._size, self._patience, self._running = size, patience, running
+        self._waiting: deque[_Ticket[T, R]] = deque()
+        self._busy: set[Hashable] = set()
+        self._tasks: set[asyncio.Task[None] | None] = set()  # the loop itself keeps no task alive
+        self._number = 0  # of the latest batch
+        self._holding = 0  # the batch that keeps the next one from starting; 0: none
+
+    async def submit(self, item: T) -> R:
+        """The result of `item`. Raises: what `execute` raised for it.
+
+        A caller that is cancelled leaves the queue; an item that runs already is not undone.
+        """
+        ticket: _Ticket[T, R] = _Ticket(item, frozenset(self._keys(item)), asyncio.get_running_loop().create_future())
+        self._waiting.append(ticket)
+        self._start()
+        return await ticket.result
+
+    def _start(self) -> None:
+        """Start every batch that may run now."""
+        while not self._holding and len(self._tasks) < self._running and (batch := self._next()):
+            self._number += 1
+            self._holding = self._number
+            self._busy.update(*(ticket.keys for ticket in batch))
+            self._tasks.add(asyncio.create_task(self._run(self._number, batch)))
+
+    def _let_go(self, number: int) -> None:
+        """The batch no longer keeps the next one from starting."""
+        if self._holding == number:
+            self._holding = 0
+
+    def _overtake(self, number: int) -> None:
+        """The batch has run for long."""
+        self._let_go(number)
+        self._start()
+
+    def _next(self) -> list[_Ticket[T, R]]:
+        """Take the earliest items whose keys are neither running nor wanted by an earlier item that stays."""
+        batch: list[_Ticket[T, R]] = []
+        stays: deque[_Ticket[T, R]] = deque()
+        held = set(self._busy)
+        for ticket in self._waiting:
+            if ticket.result.done():
+                continue
+            if len(batch) < self._size and held.isdisjoint(ticket.keys):
+                batch.append(ticket)
+            else:
+                stays.append(ticket)
+                held.update(ticket.keys)
+        self._waiting = stays
+        return batch
+
+    async def _run(self, number: int, batch: Sequence[_Ticket[T, R]]) -> None:
+        patience = asyncio.get_running_loop().call_later(self._patience, self._overtake, number)
+        try:
+            await self._settle(batch)
+        finally:
+            patience.cancel()
+            for ticket in batch:
+                ticket.result.cancel()  # nothing to one that has its result; the others when the process ends
+            self._tasks.discard(asyncio.current_task())
+            self._busy.difference_update(*(ticket.keys for ticket in batch))
+            self._let_go(number)
+            self._start()
+
+    async def _settle(self, batch: Sequence[_Ticket[T, R]]) -> None:
+        """Execute the batch and hand out its results or its failure."""
+        try:
+            results = await self._execute([ticket.item for ticket in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait
+            if len(batch) > 1 and self._divisible(error):
+                await asyncio.gather(*(self._settle([ticket]) for ticket in batch))
+                return
+            for ticket in batch:
+                if not ticket.result.done():
+                    ticket.result.set_exception(error)
+            return
+        for ticket, result in zip(batch, results, strict=True):
+            if not ticket.result.done():
+                ticket.result.set_result(result)

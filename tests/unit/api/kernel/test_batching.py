@@ -1,0 +1,249 @@
+"""Group commit in one process: what may share a statement, in which order, and who hears of a failure."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from api.kernel.batching import Batches
+
+
+class Wrong(Exception):
+    """What a statement raises for a wrong item."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """`keys`: a letter each."""
+
+    name: str
+    keys: str = ""
+    wrong: bool = False
+
+
+@dataclass
+class Desk:
+    """Executes batches one step at a time: each stays open until the test lets it go. Its patience is over at once."""
+
+    kind: type[Batches[Item, str]] = Batches
+    running: int = 2
+    size: int = 8
+    patience: float = 0
+    divisible: bool = True
+    began: list[list[str]] = field(default_factory=list)
+    open: list[tuple[list[Item], asyncio.Event]] = field(default_factory=list)
+    tasks: list["asyncio.Task[str]"] = field(default_factory=list)
+    batches: Batches[Item, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batches = self.kind(
+            self.execute,
+            keys=lambda item: item.keys,
+            divisible=lambda error: self.divisible and isinstance(error, Wrong),
+            size=self.size,
+            patience=self.patience,
+            running=self.running,
+        )
+
+    async def execute(self, items: Sequence[Item]) -> list[str]:
+        gate = asyncio.Event()
+        self.began.append([item.name for item in items])
+        self.open.append((list(items), gate))
+        await gate.wait()
+        if any(item.wrong for item in items):
+            raise Wrong(", ".join(item.name for item in items if item.wrong))
+        return [f"{item.name} done" for item in items]
+
+    async def come(self, *items: Item) -> list[asyncio.Task[str]]:
+        """Submit the items one after the other."""
+        tasks = []
+        for item in items:
+            tasks.append(asyncio.create_task(self.batches.submit(item)))
+            await settle()
+        self.tasks += tasks
+        return tasks
+
+    async def close(self) -> None:
+        """Everybody leaves, and what runs ends."""
+        for task in self.tasks:
+            task.cancel()
+        for _, gate in self.open:
+            gate.set()
+        await settle()
+
+    async def go(self, place: int = 0) -> None:
+        """Let the batch that began as the `place`-th of those open end."""
+        items, gate = self.open.pop(place)
+        assert len({key for item in items for key in item.keys} & self.busy()) == 0, "two statements hold one key"
+        gate.set()
+        await settle()
+
+    def busy(self) -> set[str]:
+        """The keys of the batches that are open."""
+        return {key for items, _ in self.open for item in items for key in item.keys}
+
+
+async def settle() -> None:
+    """Let everything happen that happens by itself."""
+    for _ in range(3):
+        await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+async def open_desk() -> AsyncIterator["OpenDesk"]:
+    desks: list[Desk] = []
+
+    def opened(**settings: Any) -> Desk:
+        desks.append(Desk(**settings))
+        return desks[-1]
+
+    yield opened
+    for desk in desks:
+        await desk.close()
+
+
+OpenDesk = Callable[..., Desk]
+
+
+def items(text: str) -> list[Item]:
+    """`a1` is an item with the key a, `ab2` one with the keys a and b, `3` one without a key."""
+    return [Item(word, word.rstrip("0123456789")) for word in text.split()]
+
+
+async def test_the_first_starts_at_once_and_what_comes_meanwhile_shares_the_next_statement(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60)
+    tasks = await desk.come(*items("1 2 3 4"))
+    assert desk.began == [["1"]]
+    await desk.go()
+    assert desk.began == [["1"], ["2", "3", "4"]]
+    await desk.go()
+    assert [task.result() for task in tasks] == ["1 done", "2 done", "3 done", "4 done"]
+
+
+async def test_no_more_statements_run_at_once_than_allowed_and_none_is_larger(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=2, size=3)
+    await desk.come(*items("1 2 3 4 5 6 7"))
+    assert desk.began == [["1"], ["2"]]
+    await desk.go(1)
+    assert desk.began == [["1"], ["2"], ["3", "4", "5"]]
+    await desk.go()
+    assert desk.began == [["1"], ["2"], ["3", "4", "5"], ["6", "7"]]
+
+
+async def test_a_statement_that_waits_for_long_does_not_hold_up_those_that_want_other_keys(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=0.05)
+    await desk.come(*items("a1 a2 b3 c4"))
+    assert desk.began == [["a1"]]
+    await asyncio.sleep(0.1)
+    assert desk.began == [["a1"], ["b3", "c4"]], "a2 waits for the key that a1 holds"
+
+
+async def test_items_with_one_key_share_a_statement_and_are_never_in_two(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=3)
+    await desk.come(*items("a1 a2 a3 b4 a5"))
+    assert desk.began == [["a1"], ["b4"]], "b4 passes the items that wait for a"
+    await desk.go(0)
+    assert desk.began == [["a1"], ["b4"], ["a2", "a3", "a5"]]
+
+
+async def test_a_later_item_never_overtakes_an_earlier_one_that_wants_the_same(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=4)
+    await desk.come(*items("a1 b2 ab3 a4 b5 c6"))
+    assert desk.began == [["a1"], ["b2"], ["c6"]]
+    await desk.go(0)
+    assert desk.began == [["a1"], ["b2"], ["c6"]], "a is free, but ab3 came before a4"
+    await desk.go(0)
+    assert desk.began == [["a1"], ["b2"], ["c6"], ["ab3", "a4", "b5"]]
+
+
+async def served_within(desk: Desk, rounds: int) -> int:
+    """How many statements begin before an item that wants two busy keys is served, while others keep coming."""
+    await desk.come(*items("a1 b2 ab3"))
+    for number in range(10, 10 + rounds):
+        # One of the two keys is free again and again, and somebody new wants it.
+        await desk.come(*items(f"{'ab'[number % 2]}{number}"))
+        await desk.go(0)
+        if any("ab3" in batch for batch in desk.began):
+            break
+    return next((n for n, batch in enumerate(desk.began) if "ab3" in batch), -1)
+
+
+async def test_nobody_waits_for_ever(open_desk: OpenDesk) -> None:
+    assert 0 < await served_within(open_desk(), 20) <= 3
+
+
+async def test_mutant_where_later_items_overtake_lets_one_wait_for_ever(open_desk: OpenDesk) -> None:
+    class Overtaking(Batches[Item, str]):
+        def _next(self) -> list:  # type: ignore[type-arg]  # the mutation
+            batch = [t for t in self._waiting if not t.result.done() and self._busy.isdisjoint(t.keys)][: self._size]
+            for ticket in batch:
+                self._waiting.remove(ticket)
+            return batch
+
+    assert await served_within(open_desk(kind=Overtaking), 20) == -1
+
+
+async def test_one_wrong_item_fails_alone(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=1)
+    tasks = await desk.come(Item("1"), Item("2"), Item("3", wrong=True), Item("4"))
+    await desk.go()
+    await desk.go()
+    assert desk.began == [["1"], ["2", "3", "4"], ["2"], ["3"], ["4"]]
+    for _ in range(3):
+        await desk.go()
+    assert [task.exception() is None for task in tasks] == [True, True, False, True]
+    with pytest.raises(Wrong, match=r"^3$"):
+        await tasks[2]
+
+
+async def test_a_failure_that_may_have_had_an_effect_is_told_to_all_and_repeated_for_none(
+    open_desk: OpenDesk,
+) -> None:
+    desk = open_desk(running=1, divisible=False)
+    tasks = await desk.come(Item("1"), Item("2"), Item("3", wrong=True))
+    await desk.go()
+    await desk.go()
+    assert desk.began == [["1"], ["2", "3"]]
+    for task in tasks[1:]:
+        with pytest.raises(Wrong):
+            await task
+
+
+async def test_after_a_failure_the_next_come_as_before(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=1)
+    tasks = await desk.come(Item("a1", "a", wrong=True), Item("a2", "a"))
+    await desk.go()
+    await desk.go()
+    assert await tasks[1] == "a2 done"
+    with pytest.raises(Wrong):
+        await tasks[0]
+
+
+async def test_who_is_cancelled_leaves_the_queue_and_holds_up_nobody(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=1)
+    tasks = await desk.come(*items("a1 a2 a3"))
+    tasks[1].cancel()
+    await settle()
+    await desk.go()
+    assert desk.began == [["a1"], ["a3"]]
+
+
+async def test_an_item_that_runs_is_not_undone_when_its_caller_leaves(open_desk: OpenDesk) -> None:
+    desk = open_desk(running=1)
+    tasks = await desk.come(*items("a1 a2"))
+    tasks[0].cancel()
+    await settle()
+    assert desk.began == [["a1"]], "a2 still waits for the key"
+    await desk.go()
+    assert desk.began == [["a1"], ["a2"]]
+    await desk.go()
+    assert await tasks[1] == "a2 done"
+
+
+def test_the_desk_sees_two_statements_with_one_key() -> None:
+    desk = Desk()
+    desk.open = [(items("a1"), asyncio.Event()), (items("a2"), asyncio.Event())]
+    with pytest.raises(AssertionError, match="two statements hold one key"):
+        asyncio.run(desk.go())
