@@ -15,13 +15,14 @@ def main() -> None:
     with exit_on_invalid_settings(UnknownFailpoint):
         settings = load_settings()
         Keys.load(settings)  # each worker loads them too, but uvicorn replaces a worker that fails without end
-        _serve(settings)
+        serve(settings)
 
 
-def _serve(settings: Settings) -> None:
+def serve(settings: Settings, application: str = "api.app:create_app") -> None:
+    """Serve the application that the named factory makes; each worker calls it."""
     address = urlsplit(settings.api_url)
     uvicorn.run(
-        "api.app:create_app",
+        application,
         factory=True,
         host=address.hostname or "127.0.0.1",
         port=address.port or 80,

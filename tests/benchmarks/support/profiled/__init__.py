@@ -1,0 +1,1 @@
+"""On PYTHONPATH of a profiled process: Python imports `sitecustomize` at its start."""
