@@ -166,10 +166,13 @@ def _summary(machine: Machine, times: StepTimes, seconds: float, peak: int) -> N
 # Goals of a demo on two cores with everything installed: seconds by data set, and memory of all processes together.
 _GOAL_SECONDS = {Dataset.marketplace.value: 300, Dataset.online_retail.value: 720}
 _GOAL_GIB = 6
+# What the marketplace must reach on two cores; its lines have names of their own.
+_MUST_SECONDS = 150
+_MUST_GIB = 4
 
 
 def _record(data: Path | None, times: StepTimes, seconds: float, peak: int) -> None:
-    """Write two result lines in the form of `tests.benchmarks.results`.
+    """Write result lines in the form of `tests.benchmarks.results`: time and memory, of the marketplace twice.
 
     `limit` is the goal; a ratio of 1 or more means that the goal was met.
     """
@@ -198,6 +201,11 @@ def _record(data: Path | None, times: StepTimes, seconds: float, peak: int) -> N
             "ratio": round(_GOAL_GIB / gib, 2),
         },
     ]
+    if data is None:
+        rows += [
+            {**rows[0], "name": "demo", "limit": _MUST_SECONDS, "ratio": round(_MUST_SECONDS / seconds, 2)},
+            {**rows[1], "name": "demo.memory", "limit": _MUST_GIB, "ratio": round(_MUST_GIB / gib, 2)},
+        ]
     target = ROOT / "docs" / "results" / "demo.jsonl"
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("a", encoding="utf-8") as file:

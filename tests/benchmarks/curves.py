@@ -153,6 +153,16 @@ def _by_history(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: field
     }
 
 
+def _by_products(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: fields of a result line
+    """Processor time of a page that no cache holds and of a search, one point per size of the shop."""
+    kinds = {"list": "list.miss", "detail": "detail.miss", "search": "search"}
+    return {
+        title: [(count, lines[f"{name}{suffix}"]["ours"]) for suffix, count in _PRODUCTS if f"{name}{suffix}" in lines]
+        for title, name in kinds.items()
+    }
+
+
+_PRODUCTS = (("", 2e3), (".50k", 5e4), (".1M", 1e6))
 _ORDERS = {"30k": 3e4, "300k": 3e5, "3M": 3e6}
 _IMAGES = ROOT / "docs" / "images"
 CURVES: tuple[Curve, ...] = (
@@ -179,5 +189,13 @@ CURVES: tuple[Curve, ...] = (
         Axis("orders in the history", log=True),
         Axis("CPU s", log=True),
         _by_history,
+    ),
+    Curve(
+        _IMAGES / "reads-growth.svg",
+        "reads",
+        "Pages that no cache holds, and searches, as the shop grows",
+        Axis("products", log=True),
+        Axis("CPU ms", log=True),
+        _by_products,
     ),
 )

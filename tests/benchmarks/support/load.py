@@ -51,7 +51,8 @@ class Load:
 
     `waits`: milliseconds by kind of request, from the intended start in an open loop. `statuses`: how many answers had
     each status. `wrong`: the first answers that were not as expected. `cpu`: processor seconds by process, those of the
-    clients included. `others`: processor seconds of every other process on the machine.
+    clients included. `others`: processor seconds of every other process on the machine in the `elapsed` seconds from
+    the first request until all work was done.
     """
 
     seconds: float
@@ -62,6 +63,7 @@ class Load:
     body_bytes: int = 0
     cpu: Mapping[str, float] = field(default_factory=dict)
     others: float = 0.0
+    elapsed: float = 0.0
     commits: int = 0
     wal_bytes: int = 0
 
@@ -74,6 +76,11 @@ class Load:
     def rate(self) -> float:
         """Answers a second."""
         return self.done / self.seconds
+
+    @property
+    def others_cores(self) -> float:
+        """Cores that other processes used."""
+        return self.others / self.elapsed
 
     @property
     def spread(self) -> Spread:
@@ -95,6 +102,7 @@ class Load:
             body_bytes=self.body_bytes + other.body_bytes,
             cpu=added(self.cpu, other.cpu),
             others=self.others + other.others,
+            elapsed=self.elapsed + other.elapsed,
             commits=self.commits + other.commits,
             wal_bytes=self.wal_bytes + other.wal_bytes,
         )

@@ -13,6 +13,7 @@ from orchestration.runtime.services import NAMES
 from orchestration.runtime.state import process_of, read_record
 from orchestration.runtime.supervisor import SUPERVISOR
 from orchestration.settings import load_settings
+from tests.benchmarks.support.termination import ending_cleanly
 from tests.harness.processes import ROOT
 from tests.harness.souk import SoukHarness
 
@@ -20,7 +21,7 @@ from tests.harness.souk import SoukHarness
 @contextmanager
 def running_platform(size: str = "") -> Iterator[Machine]:
     """`souk demo`, every process running and a model trained; everything ends and is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="souk-platform-") as name:
+    with ending_cleanly(), tempfile.TemporaryDirectory(prefix="souk-platform-") as name:
         harness = SoukHarness(Path(name))
         command = [sys.executable, "-m", "orchestration.cli", "demo", *([f"--size={size}"] if size else [])]
         try:

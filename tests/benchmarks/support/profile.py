@@ -86,7 +86,8 @@ def _parts(stacks: Stacks) -> dict[str, Counter[str]]:
     for stack, times in stacks.items():
         innermost = next((at for at, function in enumerate(stack) if function.startswith("api/")), None)
         if innermost is not None:
-            called = package_of(stack[innermost - 1]) if innermost else "itself"
+            inside = [package_of(function) for function in stack[:innermost]]
+            called = next((package for package in reversed(inside) if package != "contextlib"), "itself")
             parts["by our innermost function, and what it calls"][f"{stack[innermost]} > {called}"] += times
         parts["own time by package"][package_of(stack[0])] += times
         parts["own time by function"][stack[0]] += times

@@ -18,6 +18,7 @@ import psycopg
 from api.operations.invariants.gateway import Gateway
 from tests.benchmarks.support import profile
 from tests.benchmarks.support.target import Target
+from tests.benchmarks.support.termination import ending_cleanly
 from tests.harness.api import Server
 from tests.harness.invariants import assert_invariants
 from tests.harness.postgres import PostgresHarness, running_postgres
@@ -158,7 +159,7 @@ def throw_away_shop(
     products: int, *, workers: int, profiled: bool = False, stocked: bool = True
 ) -> Iterator[BenchShop]:
     """A shop with that many products, without its API yet. Everything ends and is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="souk-bench-") as name:
+    with ending_cleanly(), tempfile.TemporaryDirectory(prefix="souk-bench-") as name:
         folder = Path(name)
         # The size that the product starts Postgres with, not the small one of tests.
         product_size = (("shared_buffers", "256MB"),)

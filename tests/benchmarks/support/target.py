@@ -33,6 +33,7 @@ _UNDONE = (
 class Counted:
     """What has been used so far."""
 
+    at: float
     cpu: Mapping[str, float]
     busy: float
     own: float
@@ -92,7 +93,7 @@ class Target:
         assert row is not None
         times = os.times()
         own = times.user + times.system + times.children_user + times.children_system
-        return Counted(cpu_seconds(self.roots), busy_seconds(), own, int(row[0]), int(row[1]))
+        return Counted(time.perf_counter(), cpu_seconds(self.roots), busy_seconds(), own, int(row[0]), int(row[1]))
 
     def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_SECONDS
@@ -108,7 +109,7 @@ def summary(load: Load) -> str:
     cpu = ", ".join(f"{name} {load.cpu_ms(name):.2f}" for name in load.cpu)
     return (
         f"{load.rate:.1f}/s, {load.spread}, {load.done} answers {dict(load.statuses)}, CPU ms each: {cpu};"
-        f" others used {load.others / load.seconds:.2f} cores"
+        f" others used {load.others_cores:.2f} cores"
     )
 
 
@@ -125,7 +126,7 @@ def figures(load: Load) -> dict[str, object]:
         "cpu_ms": {name: round(load.cpu_ms(name), 3) for name in load.cpu},
         "commits": round(load.commits / load.done, 2),
         "wal_bytes": round(load.wal_bytes / load.done),
-        "others_cores": round(load.others / load.seconds, 2),
+        "others_cores": round(load.others_cores, 2),
     }
 
 
@@ -157,6 +158,7 @@ def _load(outcome: Mapping[str, Any], before: Counted, after: Counted) -> Load: 
         body_bytes=outcome["body_bytes"],
         cpu={**cpu, "clients": outcome["cpu"]},
         others=max(others, 0.0),
+        elapsed=after.at - before.at,
         commits=after.commits - before.commits,
         wal_bytes=after.wal_bytes - before.wal_bytes,
     )

@@ -63,15 +63,19 @@ def test_arrivals_come_at_the_rate_independently_of_one_another() -> None:
 
 
 def test_the_sum_of_two_loads_keeps_every_wait_and_adds_what_they_used() -> None:
-    one = Load(2.0, {"order": [3.0, 4.0]}, {"201": 2}, cpu={"api": 0.02, "clients": 0.01}, others=0.5, commits=10)
-    other = Load(1.0, {"order": [5.0], "cart": [1.0]}, {"201": 1, "503": 1}, ("503",), 1, cpu={"api": 0.04})
+    one = Load(
+        2.0, {"order": [3.0, 4.0]}, {"201": 2}, cpu={"api": 0.02, "clients": 0.01}, others=0.5, elapsed=2.5, commits=10
+    )
+    other = Load(
+        1.0, {"order": [5.0], "cart": [1.0]}, {"201": 1, "503": 1}, ("503",), 1, cpu={"api": 0.04}, elapsed=2.5
+    )
     both = one + other
 
     assert both.waits == {"order": [3.0, 4.0, 5.0], "cart": [1.0]}
     assert both.done == 4
     assert both.rate == pytest.approx(4 / 3)
     assert both.statuses == {"201": 3, "503": 1}
-    assert (both.errors, both.wrong, both.commits, both.others) == (1, ("503",), 10, 0.5)
+    assert (both.errors, both.wrong, both.commits, both.others_cores) == (1, ("503",), 10, 0.1)
     assert both.cpu_ms("api") == pytest.approx(15.0)
     assert both.cpu_ms("clients") == pytest.approx(2.5)
     assert both.cpu_ms("worker") == 0
