@@ -64,11 +64,11 @@ class Profiler:
 
 
 def report(title: str, stacks: Stacks, ms_per_unit: float, shown: int = 30) -> str:
-    """Shares of the samples, and milliseconds of a unit's processor time (`ms_per_unit` in all)."""
+    """Shares of the sampled microseconds, and milliseconds of a unit's processor time (`ms_per_unit` in all)."""
     total = sum(stacks.values())
     if not total:
         return f"== {title}: no samples\n"
-    lines = [f"== {title}: {total} samples, {ms_per_unit:.3f} CPU ms a unit in this process"]
+    lines = [f"== {title}: {total / 1000:.0f} ms sampled, {ms_per_unit:.3f} CPU ms a unit"]
     for heading, counted in _parts(stacks).items():
         lines.append(f"-- {heading}")
         # What nearly every stack holds (the event loop, middleware) says nothing.
@@ -81,7 +81,7 @@ _EVERYWHERE = 0.88
 
 
 def _parts(stacks: Stacks) -> dict[str, Counter[str]]:
-    """Samples by heading and name."""
+    """Microseconds by heading and name."""
     parts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for stack, times in stacks.items():
         innermost = next((at for at, function in enumerate(stack) if function.startswith("api/")), None)

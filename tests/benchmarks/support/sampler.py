@@ -1,8 +1,9 @@
-"""A sampling profiler inside a process of the shop: which Python stack runs each time some processor time was used.
+"""A sampling profiler inside a process of the shop: which Python stacks used its processor time.
 
-`install` prepares it. SIGUSR1 starts sampling, SIGUSR2 ends it and writes the stacks to a file in the folder. The timer
-counts processor time of the process, so a process that waits is not sampled. Time in C code and in the kernel counts
-for the Python function that called it.
+`install` prepares it. SIGUSR1 starts sampling, SIGUSR2 ends it and writes the stacks to a file in the folder, each with
+the microseconds it used. A timer counts the processor time of the process, so a process that waits is not sampled. At
+each tick every thread's stack gets the processor time that the thread has used since the last tick. Time in C code and
+in the kernel counts for the Python function that called it.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -19,45 +21,62 @@ from types import CodeType, FrameType
 EVERY_SECONDS = 0.001
 _PREFIXES = ("/site-packages/", f"/python{sys.version_info[0]}.{sys.version_info[1]}/")
 _ROOT = f"{Path(__file__).resolve().parents[3]}/"
-_WAITING = ("threading.py", "selectors.py", "queue.py", "multiprocessing/connection.py")
-_IDLE = ("concurrent/futures/thread.py:_worker", *(f"{file}:" for file in _WAITING))
 _labels: dict[CodeType, str] = {}
 
 
 def install(folder: Path) -> None:
     """Wait for the signals."""
-    stacks: Counter[tuple[str, ...]] = Counter()
+    sampler = Sampler()
     numbers = count(1)
-
-    def sample(_: int, frame: FrameType | None) -> None:
-        stacks[_stack(frame)] += 1
-
-    def start(_: int, __: FrameType | None) -> None:
-        stacks.clear()
-        signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
 
     def stop(_: int, __: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         target = folder / f"{os.getpid()}-{next(numbers)}.json"
         made = target.with_suffix(".writing")
-        made.write_text(json.dumps([[list(stack), times] for stack, times in stacks.items()]), encoding="utf-8")
+        made.write_text(json.dumps([[list(stack), used] for stack, used in sampler.stacks.items()]), encoding="utf-8")
         made.rename(target)
 
-    signal.signal(signal.SIGPROF, sample)
+    def start(_: int, __: FrameType | None) -> None:
+        sampler.begin()
+        signal.setitimer(signal.ITIMER_PROF, EVERY_SECONDS, EVERY_SECONDS)
+
+    signal.signal(signal.SIGPROF, lambda _, frame: sampler.sample(frame))
     signal.signal(signal.SIGUSR1, start)
     signal.signal(signal.SIGUSR2, stop)
 
 
-def _stack(frame: FrameType | None) -> tuple[str, ...]:
-    """Innermost function first: of this thread, or of another one that works while this thread waits for events."""
-    stack = tuple(_functions(frame))
-    if stack and stack[0].startswith(("asyncio/runners.py", "asyncio/base_events.py:BaseEventLoop.run", "uvicorn/")):
-        own = threading.get_ident()
+class Sampler:
+    """Microseconds of processor time by stack, innermost function first."""
+
+    def __init__(self) -> None:
+        self.stacks: Counter[tuple[str, ...]] = Counter()
+        self._used: dict[int, int] = {}
+        self._all = 0
+
+    def begin(self) -> None:
+        """Forget what was sampled; count from now on."""
+        self.stacks.clear()
+        self._used = {thread: _thread_ns(thread) for thread in sys._current_frames()}  # noqa: SLF001 - documented
+        self._all = time.process_time_ns()
+
+    def sample(self, frame: FrameType | None) -> None:
+        """Add what each thread has used since the last sample. `frame`: where the main thread was interrupted."""
+        before, now = self._all, time.process_time_ns()
+        rest, own = now - before, threading.get_ident()
         for thread, top in sys._current_frames().items():  # noqa: SLF001 - the documented way to see other threads
-            other = tuple(_functions(top)) if thread != own else ()
-            if other and not other[0].startswith(_IDLE):
-                return other
-    return stack
+            ns = _thread_ns(thread)
+            used = ns - self._used.get(thread, 0)
+            self._used[thread] = ns
+            rest -= used
+            if used >= 1_000:
+                self.stacks[tuple(_functions(frame if thread == own else top))] += used // 1_000
+        if rest >= 1_000:
+            self.stacks[("threads without Python",)] += rest // 1_000
+        self._all = now
+
+
+def _thread_ns(thread: int) -> int:
+    return time.clock_gettime_ns(time.pthread_getcpuclockid(thread))
 
 
 def _functions(frame: FrameType | None) -> Iterator[str]:

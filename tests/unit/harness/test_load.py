@@ -145,16 +145,16 @@ def test_the_instant_gateway_repeats_its_answer_and_keeps_a_ledger() -> None:
 def test_the_time_of_a_profile_counts_by_package_and_by_function() -> None:
     stacks = Counter(
         {
-            ("sqlalchemy/engine/base.py:Connection.execute", "api/kernel/db.py:Tx.execute", "api/app.py:x"): 3,
-            ("json/encoder.py:JSONEncoder.encode", "api/kernel/db.py:Tx.execute"): 1,
-            ("uvicorn/server.py:Server.run",): 4,
+            ("sqlalchemy/engine/base.py:Connection.execute", "api/kernel/db.py:Tx.execute", "api/app.py:x"): 3_000,
+            ("json/encoder.py:JSONEncoder.encode", "api/kernel/db.py:Tx.execute"): 1_000,
+            ("uvicorn/server.py:Server.run",): 4_000,
         }
     )
     printed = report("orders", stacks, 8.0)
 
     assert package_of("api/kernel/db.py:Tx.execute") == "api/kernel"
     assert package_of("asyncio.py:run") == "asyncio"
-    assert "orders: 8 samples, 8.000 CPU ms a unit" in printed
+    assert "orders: 8 ms sampled, 8.000 CPU ms a unit" in printed
     assert "  37.5%    3.000 ms  sqlalchemy\n" in printed
     assert "  50.0%    4.000 ms  api/kernel/db.py:Tx.execute\n" in printed
     assert "  12.5%    1.000 ms  api/kernel/db.py:Tx.execute > json\n" in printed
