@@ -2,7 +2,7 @@
 
 import os
 
-_PLATFORM = ("SOUK_", "REPLICATION_")
+_PLATFORM = ("SOUK_", "REPLICATION_", "DAGSTER_", "FEAST_", "MLFLOW_", "DATABASE_URL", "REDIS_URL")
 
 
 def leave_platform() -> None:

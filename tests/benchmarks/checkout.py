@@ -2,7 +2,7 @@
 
 A throw-away shop with fsync on; guests place orders of two items over HTTP in closed loops with kept-open connections.
 The payment gateway answers at once and costs next to nothing, so that the shop alone is measured; the rate with the
-sandbox stands beside it. pgbench runs on the same Postgres in the same run, in turns with the shop.
+sandbox stands next to it. pgbench runs on the same Postgres in the same run, in turns with the shop.
 """
 
 import os
@@ -148,7 +148,7 @@ def report(measured: Measured, workers: int) -> None:
     """Record every line."""
     for clients in CLIENTS:
         ours, sandbox = measured.ours[clients], measured.sandbox.get(clients)
-        beside: dict[str, object] = {"workers": workers} | ({"sandbox": round(sandbox.rate, 1)} if sandbox else {})
+        further: dict[str, object] = {"workers": workers} | ({"sandbox": round(sandbox.rate, 1)} if sandbox else {})
         for limit, bought in (("nine_trip", measured.nine[clients]), ("one_statement", measured.one[clients])):
             record(
                 "checkout",
@@ -159,7 +159,7 @@ def report(measured: Measured, workers: int) -> None:
                 lower_is_better=False,
                 note=f"{ours.spread}" + (f"; with the sandbox {sandbox.rate:.1f}/s" if sandbox else ""),
                 **figures(ours),
-                **beside,
+                **further,
             )
     report_hot(measured)
     report_cpu(measured)
@@ -183,7 +183,7 @@ def report_hot(measured: Measured) -> None:
     assert hot is not None
     assert measured.hot_nine is not None
     assert measured.hot_one is not None
-    beside = {
+    further = {
         "pgbench_nine_trip": round(measured.hot_nine.rate, 1),
         "pgbench_statement": round(measured.hot_one.rate, 1),
     }
@@ -197,7 +197,7 @@ def report_hot(measured: Measured) -> None:
         note=f"pgbench on two hot variants: nine trips {measured.hot_nine.rate:.0f}/s, one statement"
         f" {measured.hot_one.rate:.0f}/s; {hot.spread}",
         **figures(hot),
-        **beside,
+        **further,
     )
 
 

@@ -8,8 +8,10 @@ the request should have been sent. For-you and related are also measured alone.
 
 import random
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -23,7 +25,7 @@ from tests.benchmarks.support.buyers import EXPECTED, Goods
 from tests.benchmarks.support.http import Request, get
 from tests.benchmarks.support.load import Load, spread
 from tests.benchmarks.support.platform import running_platform, services_of
-from tests.benchmarks.support.profile import say
+from tests.benchmarks.support.profile import Profiler, environment, say
 from tests.benchmarks.support.shop import STOCK
 from tests.benchmarks.support.target import Target, figures
 from tests.harness.invariants import assert_invariants
@@ -45,14 +47,19 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of the open loop.")] = 120.0,
     share: Annotated[float, typer.Option(help="Its rate, as a share of saturation.")] = 0.5,
     size: Annotated[str, typer.Option(help="Options of `souk load marketplace`.")] = "",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Only say where the API's time goes, on stderr; nothing is recorded.")
+    ] = False,
 ) -> int:
     """Measure the mix."""
     configure("warning")
-    with running_platform(size) as machine:
-        goods = prepare(machine)
-        target = Target(
-            urlsplit(machine.address("api")).port or 80, services_of(machine), machine.database_url, machine.layout.home
-        )
+    with (
+        tempfile.TemporaryDirectory(prefix="souk-profile-") as samples,
+        running_platform(size, environment(Path(samples)) if profile else None) as machine,
+    ):
+        goods, target = prepare(machine), target_of(machine)
+        if profile:
+            target.profiler = Profiler(target.roots["api"], Path(samples))
         recommended = {
             (kind, clients): recommendations(target, goods, kind, clients)
             for kind in ("for-you", "related")
@@ -63,8 +70,15 @@ def main(
         full = run(target, f"saturation, {MOST} clients", requests, clients=MOST, seconds=SATURATION_SECONDS)
         half = run(target, "the mix", requests, clients=0, seconds=seconds, rate=full.rate * share)
         check(machine, target)
-    report(recommended, full, half)
+    if not profile:
+        report(recommended, full, half)
     return 0
+
+
+def target_of(machine: Machine) -> Target:
+    """The API of the platform; every service's time counts."""
+    port = urlsplit(machine.address("api")).port or 80
+    return Target(port, services_of(machine), machine.database_url, machine.layout.home)
 
 
 def prepare(machine: Machine) -> Goods:

@@ -121,7 +121,7 @@ def profile_loops(bench: Bench) -> None:
 
 
 def report_misses(bench: Bench, misses: dict[str, Load]) -> None:
-    """Processor time of a page that no cache holds: of the API, and of Postgres beside it."""
+    """Processor time of a page that no cache holds: of the API and of Postgres together."""
     for kind, load in misses.items():
         together = load.cpu_ms("api") + load.cpu_ms("postgres")
         record(

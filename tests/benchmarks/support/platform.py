@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -13,16 +13,21 @@ from orchestration.runtime.services import NAMES
 from orchestration.runtime.state import process_of, read_record
 from orchestration.runtime.supervisor import SUPERVISOR
 from orchestration.settings import load_settings
+from tests.benchmarks.apart import leave_platform
 from tests.benchmarks.support.termination import ending_cleanly
 from tests.harness.processes import ROOT
 from tests.harness.souk import SoukHarness
 
 
 @contextmanager
-def running_platform(size: str = "") -> Iterator[Machine]:
-    """`souk demo`, every process running and a model trained; everything ends and is deleted afterwards."""
+def running_platform(size: str = "", env: Mapping[str, str] | None = None) -> Iterator[Machine]:
+    """`souk demo`, every process running and a model trained; everything ends and is deleted afterwards.
+
+    `env` is added to the environment of every process.
+    """
+    leave_platform()
     with ending_cleanly(), tempfile.TemporaryDirectory(prefix="souk-platform-") as name:
-        harness = SoukHarness(Path(name))
+        harness = SoukHarness(Path(name), **(env or {}))
         command = [sys.executable, "-m", "orchestration.cli", "demo", *([f"--size={size}"] if size else [])]
         try:
             subprocess.run(command, cwd=ROOT, env=harness.environment, check=True, stdout=sys.stderr)

@@ -16,6 +16,7 @@ from typing import Literal
 import psycopg
 
 from api.operations.invariants.gateway import Gateway
+from tests.benchmarks.apart import leave_platform
 from tests.benchmarks.support import profile
 from tests.benchmarks.support.target import Target
 from tests.benchmarks.support.termination import ending_cleanly
@@ -159,6 +160,7 @@ def throw_away_shop(
     products: int, *, workers: int, profiled: bool = False, stocked: bool = True
 ) -> Iterator[BenchShop]:
     """A shop with that many products, without its API yet. Everything ends and is deleted afterwards."""
+    leave_platform()
     with ending_cleanly(), tempfile.TemporaryDirectory(prefix="souk-bench-") as name:
         folder = Path(name)
         # The size that the product starts Postgres with, not the small one of tests.

@@ -114,7 +114,7 @@ def summary(load: Load) -> str:
 
 
 def figures(load: Load) -> dict[str, object]:
-    """The fields that every result line of a load has beside its figure."""
+    """The fields that every result line of a load has next to its figure."""
     waits = load.spread
     return {
         "p50": waits.p50,

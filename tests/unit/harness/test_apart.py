@@ -16,7 +16,9 @@ def test_a_benchmark_of_its_own_home_does_not_see_the_platform(tmp_path: Path, m
         monkeypatch.setenv(name, str(value))
     named = TransformSettings(home=home)
 
+    monkeypatch.setenv("FEAST_REGISTRY_URL", "postgresql://platform/feast")
     leave_platform()
+    assert "FEAST_REGISTRY_URL" not in os.environ
     own = TransformSettings(home=home)
 
     assert (named.lake_uri, named.marts_path) == (str(platform / "lake"), platform / "souk.duckdb")
