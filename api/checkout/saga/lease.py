@@ -9,7 +9,7 @@ from typing import cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Float, func, select, update
+from sqlalchemy import ColumnElement, Float, bindparam, func, literal_column, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import Executable
 
@@ -73,8 +73,8 @@ class _Taken:
 
 async def take_over(ctx: Context) -> LeasedCheckout | None:
     """Take a new lease on the oldest checkout whose lease expired; None when there is none."""
-    statement = _take_over(new_id(), ctx.settings.checkout_lease_seconds)
-    row = await ctx.db.run_alone(lambda tx: tx.first_as(_Taken, statement))
+    values = {"token": new_id(), "seconds": float(ctx.settings.checkout_lease_seconds)}
+    row = await ctx.db.run_alone(lambda tx: tx.first_as(_Taken, TAKE_OVER, values))
     return None if row is None else _leased(row)
 
 
@@ -88,11 +88,14 @@ def lease_seconds(checkout: LeasedCheckout, move: Transition, normal: float, *, 
     return normal
 
 
-def _take_over(token: UUID, seconds: float) -> Executable:
+def _take_over() -> Executable:
+    """The statement of `take_over`; binds: token, seconds."""
     due = aliased(Checkout)
+    # Written as literals, so that a plan that does not know the values can use the index of the open checkouts.
+    over: list[ColumnElement[str]] = [literal_column(f"'{point}'") for point in sorted(TERMINAL)]
     oldest = (
         select(due.checkout_id)
-        .where(due.recovery_point.not_in(sorted(TERMINAL)), due.lease_expires_at < func.now())
+        .where(due.recovery_point.not_in(over), due.lease_expires_at < func.now())
         .order_by(due.lease_expires_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -101,8 +104,8 @@ def _take_over(token: UUID, seconds: float) -> Executable:
         update(Checkout)
         .where(Checkout.checkout_id == oldest.scalar_subquery())
         .values(
-            lease_token=token,
-            lease_expires_at=func.now() + timedelta(seconds=seconds),
+            lease_token=bindparam("token"),
+            lease_expires_at=func.now() + bindparam("seconds", type_=Float) * timedelta(seconds=1),
             attempts=Checkout.attempts + 1,
             updated_at=func.now(),
         )
@@ -119,6 +122,9 @@ def _take_over(token: UUID, seconds: float) -> Executable:
             func.extract("epoch", func.now() - Checkout.created_at).cast(Float).label("age"),
         )
     )
+
+
+TAKE_OVER = _take_over()
 
 
 def _leased(row: _Taken) -> LeasedCheckout:
