@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, bindparam, false, func, select
+from sqlalchemy import ColumnElement, Select, String, Uuid, bindparam, func, select
 
 from api.carts.models import Cart, CartItem
 from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
@@ -47,11 +47,21 @@ class _Row:
         return None
 
 
-def owned_by(actor: Actor) -> ColumnElement[bool]:
-    """The cart of a member is found by user, a guest's by session; an actor with neither has none."""
-    if actor.user_id is not None:
-        return Cart.user_id == actor.user_id
-    return Cart.session_id == actor.session_id if actor.session_id else false()
+OwnerKind = Literal["member", "guest"]
+# The cart of a member is found by user, a guest's by session; an actor with neither has none.
+OWNED: dict[OwnerKind, ColumnElement[bool]] = {
+    "member": Cart.user_id == bindparam("owner", type_=Uuid),
+    "guest": Cart.session_id == bindparam("owner", type_=String),
+}
+
+
+def owner_kind(actor: Actor) -> OwnerKind:
+    return "guest" if actor.user_id is None else "member"
+
+
+def owner(actor: Actor) -> dict[str, UUID | str | None]:
+    """The bind of OWNED."""
+    return {"owner": actor.user_id or actor.session_id or None}
 
 
 async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, CartBody]:
@@ -89,11 +99,10 @@ def cart_body(
 
 
 async def _rows(tx: ReadTx, actor: Actor) -> list[_Row]:
-    statement = _ROWS["member" if actor.user_id is not None else "guest"]
-    return await tx.all_as(_Row, statement, {"owner": actor.user_id or actor.session_id})
+    return await tx.all_as(_Row, _ROWS[owner_kind(actor)], owner(actor))
 
 
-def _rows_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
+def _rows_of(owned: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
     columns = (
         Cart.cart_id,
         Cart.version,
@@ -103,13 +112,10 @@ def _rows_of(owner: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of 
         CartItem.price_at_addition,
     )
     statement = select(*columns).outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
-    return statement.where(owner, Cart.expires_at > func.now()).order_by(CartItem.created_at, CartItem.cart_item_id)
+    return statement.where(owned, Cart.expires_at > func.now()).order_by(CartItem.created_at, CartItem.cart_item_id)
 
 
-_ROWS = {
-    "member": _rows_of(Cart.user_id == bindparam("owner", type_=Uuid)),
-    "guest": _rows_of(Cart.session_id == bindparam("owner", type_=String)),
-}
+_ROWS = {kind: _rows_of(owned) for kind, owned in OWNED.items()}
 
 
 def _cart_line(line: Line, offer: Offer, currency: str) -> CartLine:

@@ -1,8 +1,7 @@
 """Place an order; complete the checkouts whose lease expired."""
 
+import psycopg
 from fastapi import Response
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
 from api.checkout.saga.driver import LostLease, drive
@@ -34,7 +33,7 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
         checkout, answer = await drive(ctx, begun, inline=True)
     except LostLease:
         raise OrderPending("The order is being completed elsewhere; ask again with the same Idempotency-Key.") from None
-    except (DBAPIError, PoolTimeout) as error:
+    except psycopg.Error as error:
         if not is_unavailable(error):
             raise
         # Committed steps stay; the process that takes over the lease continues from the last one.

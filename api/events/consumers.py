@@ -4,7 +4,7 @@ A batch and the consumer's position share a commit, so each entry counts once, a
 """
 
 from redis.asyncio import Redis
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api.events.models import StreamPosition
@@ -13,17 +13,19 @@ from api.kernel.db import ReadTx, Tx
 
 BATCH = 1_000
 BEGINNING = "0-0"
+_POSITION = select(StreamPosition.last_id).where(StreamPosition.consumer == bindparam("consumer"))
+_POSITIONS = select(StreamPosition.last_id)
 
 
 async def position_of(tx: ReadTx, consumer: str) -> str:
     """The id of the last entry that `consumer` has counted; `BEGINNING` before the first."""
-    last_id: str | None = await tx.scalar(select(StreamPosition.last_id).where(StreamPosition.consumer == consumer))
+    last_id: str | None = await tx.scalar(_POSITION, {"consumer": consumer})
     return last_id or BEGINNING
 
 
 async def positions(tx: ReadTx) -> list[str]:
     """Where each counter stands. An entry above the lowest one is still needed."""
-    return [str(row[0]) for row in await tx.all(select(StreamPosition.last_id))]
+    return [str(row[0]) for row in await tx.all(_POSITIONS)]
 
 
 async def entries_after(redis: Redis, position: str) -> list[tuple[str, Entry]]:

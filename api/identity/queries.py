@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from api.identity.errors import AddressNotFound, SessionEnded
 from api.identity.models import Address, User
@@ -57,6 +57,9 @@ class Credentials(Account):
     status: str
 
 
+_VERSION = select(User.session_version).where(User.user_id == bindparam("user_id"), User.status == "active")
+
+
 async def profile_of(tx: ReadTx, actor: Actor) -> Profile:
     """The actor's own account. Raises: SessionEnded when it is gone."""
     profile = await tx.first_as(Profile, select(*_PROFILE).where(User.user_id == actor.user_id))
@@ -73,9 +76,7 @@ async def credentials_of(tx: ReadTx, email: str) -> Credentials | None:
 
 async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
     """The session version that valid access tokens carry; None for suspended and missing accounts."""
-    version: int | None = await tx.scalar(
-        select(User.session_version).where(User.user_id == user_id, User.status == "active")
-    )
+    version: int | None = await tx.scalar(_VERSION, {"user_id": user_id})
     return version
 
 

@@ -39,8 +39,9 @@ async def release_expired(ctx: Context) -> int:
     while True:
         statement, values = compose([OPEN_GATE, statements.release_due(EXPIRY_BATCH)], statements.RELEASED)
         row = await ctx.db.once(statement, values)
-        released += row.released if row else 0
-        if row is None or row.released < EXPIRY_BATCH:
+        count = row[0] if row else 0
+        released += count
+        if count < EXPIRY_BATCH:
             return released
 
 

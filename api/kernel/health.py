@@ -2,11 +2,10 @@
 
 from typing import Literal
 
+import psycopg
 from fastapi import APIRouter
 from redis.exceptions import RedisError
 from sqlalchemy import literal, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.kernel.context import Ctx
 from api.kernel.errors import Unavailable
@@ -14,6 +13,7 @@ from api.kernel.problems import responses
 from api.kernel.schemas import Wire
 
 router = APIRouter(prefix="/health", tags=["health"])
+_ONE = select(literal(1))
 
 
 class Live(Wire):
@@ -34,8 +34,8 @@ async def live() -> Live:
 async def ready(ctx: Ctx) -> Ready:
     try:
         async with ctx.db.read() as tx:
-            await tx.scalar(select(literal(1)))
-    except (DBAPIError, PoolTimeout):
+            await tx.scalar(_ONE)
+    except psycopg.Error:
         raise Unavailable("The database does not answer.") from None
     return Ready(redis="up" if await _redis_answers(ctx) else "down")
 

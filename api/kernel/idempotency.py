@@ -14,13 +14,13 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
+import psycopg
 from fastapi import Depends, Header, Request, Response
-from sqlalchemy import delete, func, or_, select, tuple_
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import bindparam, delete, func, or_, select, tuple_
 
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Context
-from api.kernel.db import ReadTx, Tx, sqlstate
+from api.kernel.db import ReadTx, Tx
 from api.kernel.errors import Conflict, MalformedRequest, Problem
 from api.kernel.models import IdempotencyKey
 from api.kernel.statement import OPEN_GATE, Part, compose
@@ -148,7 +148,7 @@ _FIND = select(
     IdempotencyKey.response_status,
     IdempotencyKey.response_headers,
     IdempotencyKey.response_body,
-)
+).where(IdempotencyKey.actor_key == bindparam("key_actor"), IdempotencyKey.key == bindparam("key_key"))
 REAPED_AT_ONCE = 1_000
 
 
@@ -257,8 +257,7 @@ def forget_part(actor_key: str, key: str) -> Part:
 
 async def find(tx: ReadTx, key: RequestKey) -> Stored | None:
     """The stored answer, None when the key is free. Raises: IdempotencyKeyReused, RequestInFlight."""
-    own = (IdempotencyKey.actor_key == key.actor_key, IdempotencyKey.key == key.key)
-    kept = await tx.first_as(KeptKey, _FIND.where(*own))
+    kept = await tx.first_as(KeptKey, _FIND, {"key_actor": key.actor_key, "key_key": key.key})
     return None if kept is None else kept.answer(key)
 
 
@@ -282,8 +281,8 @@ async def run_once(ctx: Context, key: RequestKey, work: Callable[[Tx], Awaitable
 
     try:
         answer, replayed = await ctx.db.run(attempt)
-    except DBAPIError as error:
-        if sqlstate(error) == LOCK_TIMEOUT:
+    except psycopg.Error as error:
+        if error.sqlstate == LOCK_TIMEOUT:
             raise RequestInFlight from error
         raise
     return answer.response(replayed=replayed)

@@ -13,6 +13,7 @@ LATENCY = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 
+READS = Counter("souk_reads_total", "Round trips of reads that may be old, by the server that answered", ["server"])
 BEHAVIOUR_EVENTS = Counter("souk_behaviour_events_total", "Behaviour events by what became of them", ["outcome"])
 
 

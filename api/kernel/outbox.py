@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
-from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, select, update
 
 from api.kernel import failpoints
 from api.kernel.context import Context
@@ -63,6 +63,12 @@ _PENDING = (
     .where(OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
     .order_by(OutboxEvent.created_at, OutboxEvent.aggregate_id, OutboxEvent.sequence)
     .limit(BATCH)
+)
+_LOCK, _UNLOCK = select(func.pg_try_advisory_lock(RELAY_LOCK)), select(func.pg_advisory_unlock(RELAY_LOCK))
+_MARK = (
+    update(OutboxEvent)
+    .where(OutboxEvent.event_id == any_(bindparam("sent", type_=ARRAY(Uuid))), OutboxEvent.published_at.is_(None))
+    .values(published_at=func.now())
 )
 
 
@@ -152,7 +158,7 @@ async def relay(ctx: Context, followers: Sequence[Follower] = ()) -> int:
     Returns how many; 0 when another relay works or Redis is unavailable.
     """
     async with ctx.db.autocommit() as tx:
-        if not await tx.scalar(select(func.pg_try_advisory_lock(RELAY_LOCK))):
+        if not await tx.scalar(_LOCK):
             return 0
         published = 0
         try:
@@ -161,7 +167,7 @@ async def relay(ctx: Context, followers: Sequence[Follower] = ()) -> int:
         except (RedisConnectionError, RedisTimeoutError) as error:
             log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
         finally:
-            await tx.execute(select(func.pg_advisory_unlock(RELAY_LOCK)))
+            await tx.execute(_UNLOCK)
         return published
 
 
@@ -212,5 +218,4 @@ async def _add(redis: Redis, fields: dict[str, str], following: Sequence[Message
 
 async def _mark(tx: Tx, sent: Sequence[UUID]) -> None:
     if sent:
-        unmarked = (OutboxEvent.event_id.in_(sent), OutboxEvent.published_at.is_(None))
-        await tx.execute(update(OutboxEvent).where(*unmarked).values(published_at=func.now()))
+        await tx.execute(_MARK, {"sent": list(sent)})

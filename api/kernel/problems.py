@@ -4,14 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DataError, DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from api.kernel import errors
-from api.kernel.db import is_unavailable, sqlstate
+from api.kernel.db import is_unavailable
 from api.kernel.errors import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemDocument
 from api.kernel.logs import get_logger, trace_id
 
@@ -33,8 +32,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _handle(_from_problem))
     app.add_exception_handler(RequestValidationError, _handle(_from_validation))
     app.add_exception_handler(HTTPException, _handle(_from_http))
-    app.add_exception_handler(DBAPIError, _handle(_from_database))
-    app.add_exception_handler(PoolTimeout, _handle(_from_database))
+    app.add_exception_handler(psycopg.Error, _handle(_from_database))
     app.add_exception_handler(Exception, _handle(_from_anything))
 
 
@@ -135,18 +133,16 @@ def _from_http(error: HTTPException) -> Problem:
     return problem
 
 
-def _from_database(error: DBAPIError | PoolTimeout) -> Problem:
-    if isinstance(error, DataError):
+def _from_database(error: psycopg.Error) -> Problem:
+    if isinstance(error, psycopg.DataError):
         # A value that passed the schema and that Postgres cannot store (a text with a NUL, a
         # number out of range) is the client's error.
-        log.warning("a value cannot be stored", sqlstate=sqlstate(error))
+        log.warning("a value cannot be stored", sqlstate=error.sqlstate)
         return errors.ValidationFailed(
             "A value cannot be stored as it is: look for NUL characters and numbers out of range."
         )
     if is_unavailable(error):
-        log.warning(
-            "database unavailable", sqlstate=sqlstate(error) if isinstance(error, DBAPIError) else "no free connection"
-        )
+        log.warning("database unavailable", sqlstate=error.sqlstate, reason=str(error).partition("\n")[0])
         return errors.Unavailable("The database does not answer just now; nothing was changed.")
     return _from_anything(error)
 

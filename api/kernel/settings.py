@@ -55,8 +55,12 @@ class Settings(Environment):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Events below this level are not logged."""
 
+    database_read_url: SecretStr | None = None
+    """libpq URL of a standby for reads of the catalog. Without it the primary answers them."""
+    database_read_max_lag_seconds: float = Field(default=5.0, gt=0)
+    """A standby that is further behind is not read."""
     db_pool_size: int = Field(default=10, ge=1)
-    """Connections of one process to Postgres."""
+    """Connections of one process to Postgres for writes, and as many for reads and for those of a standby."""
     db_pool_timeout_seconds: float = Field(default=5.0, gt=0)
     """How long a request waits for a connection before it is answered 503."""
     db_statement_timeout_ms: int = Field(
@@ -132,13 +136,26 @@ class Settings(Environment):
         return {"sandbox": sandbox, **self.payment_gateways}
 
     @property
+    def postgres_url(self) -> str:
+        """The libpq URL of the database."""
+        return _libpq("DATABASE_URL", self.database_url)
+
+    @property
+    def standby_url(self) -> str | None:
+        """The libpq URL of the standby, if there is one."""
+        return None if self.database_read_url is None else _libpq("SOUK_DATABASE_READ_URL", self.database_read_url)
+
+    @property
     def sqlalchemy_url(self) -> str:
-        """The libpq URL with SQLAlchemy's psycopg 3 driver named."""
-        url = self.database_url.get_secret_value()
-        for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
-            if url.startswith(prefix):
-                return "postgresql+psycopg://" + url.removeprefix(prefix)
-        raise ValueError("DATABASE_URL must start with postgresql://")
+        """The same with SQLAlchemy's psycopg 3 driver named."""
+        return self.postgres_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _libpq(variable: str, url: SecretStr) -> str:
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.get_secret_value().startswith(prefix):
+            return "postgresql://" + url.get_secret_value().removeprefix(prefix)
+    raise ValueError(f"{variable} must start with postgresql://")
 
 
 def load_settings() -> Settings:

@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Select, func, select
-from sqlalchemy.exc import DBAPIError
 
 from api.identity.models import User
 from api.identity.provision import account_with
@@ -71,7 +71,7 @@ ROLES = (
 
 
 async def demo_accounts(settings: Settings) -> dict[str, dict[str, str]]:
-    """Create or renew every account. Raises: DBAPIError when the database does not answer."""
+    """Create or renew every account. Raises: psycopg.Error when the database does not answer."""
     db = Database(settings.model_copy(update={"db_statement_timeout_ms": 60_000}))
     try:
         made = {role.key: await _account(db, role) for role in ROLES}
@@ -102,7 +102,7 @@ def main() -> int:
         accounts = (
             json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else asyncio.run(demo_accounts(settings))
         )
-    except (InvalidSettings, DBAPIError, ValueError) as error:
+    except (InvalidSettings, psycopg.Error, ValueError) as error:
         sys.stderr.write(f"accounts: {str(error).splitlines()[0]}\n")
         return 2
     sys.stdout.write(json.dumps(accounts, indent=2) + "\n")

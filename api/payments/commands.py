@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, bindparam, exists, func, select
 
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
@@ -91,7 +93,13 @@ async def issue_refunds(ctx: Context, order_id: UUID | None = None) -> AsyncIter
             yield IssuedRefund(refund, reference)
 
 
-async def _pending_refunds(tx: ReadTx, order_id: UUID | None = None) -> list[PendingRefund]:
+async def _pending_refunds(tx: ReadTx, order_id: UUID | None) -> list[PendingRefund]:
+    statement = _pending(of_order=order_id is not None)
+    return await tx.all_as(PendingRefund, statement, {"order_id": order_id})
+
+
+@cache
+def _pending(*, of_order: bool) -> Select[Any]:  # Any: the columns of a PendingRefund
     """The oldest refunds that wait for their gateway, of one order or of all; at most BATCH of each gateway."""
     place = func.row_number().over(partition_by=Payment.gateway, order_by=Refund.created_at)
     pending = (
@@ -109,12 +117,11 @@ async def _pending_refunds(tx: ReadTx, order_id: UUID | None = None) -> list[Pen
         .join(Payment, Payment.payment_id == Refund.payment_id)
         .where(Refund.status == "pending")
     )
-    if order_id is not None:
-        pending = pending.where(Refund.order_id == order_id)
+    if of_order:
+        pending = pending.where(Refund.order_id == bindparam("order_id"))
     row = pending.subquery().c
-    statement = (
+    return (
         select(row.refund_id, row.order_id, row.payment_id, row.amount, row.key, row.gateway, row.payment_key)
         .where(row.place <= BATCH)
         .order_by(row.created_at)
     )
-    return await tx.all_as(PendingRefund, statement)

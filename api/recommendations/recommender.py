@@ -5,10 +5,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+import psycopg
 from pydantic import ValidationError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.catalog.queries.offers import cards_of
 from api.catalog.schemas import ProductCard
@@ -107,7 +106,7 @@ class Recommender:
         try:
             async with self._ctx.db.read() as tx:
                 return await cards_of(tx, product_ids)
-        except (DBAPIError, PoolTimeout) as error:
+        except psycopg.Error as error:
             log.warning("recommendations cannot be shown, the database does not answer", error=type(error).__name__)
             return {}
 
@@ -133,7 +132,7 @@ class Recommender:
                     units = await (
                         units_sold_in_category_of(tx, like, POPULAR_LENGTH) if like else units_sold(tx, POPULAR_LENGTH)
                     )
-            except (DBAPIError, PoolTimeout):
+            except psycopg.Error:
                 return None
             if len(self._popular) >= MAX_POPULARITY_LISTS:
                 self._popular.clear()

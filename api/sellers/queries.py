@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from api.kernel.db import ReadTx
 from api.sellers.models import Seller
@@ -19,7 +19,9 @@ class StoreCard:
     rating: Decimal
 
 
+_STORE = select(Seller.seller_id, Seller.name, Seller.rating).where(Seller.seller_id == bindparam("seller_id"))
+
+
 async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
     """A store's public data; None when the account is no seller."""
-    columns = (Seller.seller_id, Seller.name, Seller.rating)
-    return await tx.first_as(StoreCard, select(*columns).where(Seller.seller_id == seller_id))
+    return await tx.first_as(StoreCard, _STORE, {"seller_id": seller_id})

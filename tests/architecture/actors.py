@@ -13,7 +13,7 @@ from tests.architecture.source import Function, Module, Source, is_sql, models, 
 
 # Rows of these tables have no owner, or belong to the shop.
 PUBLIC = frozenset({"categories", "exchange_rates", "sellers", "warehouses", "stream_positions", "outbox_events"})
-STATEMENT_CALLS = {"all", "first", "scalar", "execute", "all_as", "first_as", "once"}
+STATEMENT_CALLS = {"all", "first", "scalar", "execute", "all_as", "first_as", "fetch", "batch", "once"}
 _ACTOR = re.compile(r"\bActor\b")
 _DATABASE = re.compile(r"\b(Tx|ReadTx|Context|Database)\b")
 

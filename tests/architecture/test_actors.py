@@ -77,6 +77,11 @@ async def order_of(tx: ReadTx, actor: Actor, order_id: UUID) -> OrderBody:
         raise OrderNotFound
     return _body(row)
 """
+BATCH = """
+async def two_of(tx: ReadTx, actor: Actor, order_id: UUID) -> tuple[OrderBody | None, Categories]:
+    own = {"order_id": order_id, "buyer": actor.user_id}
+    return await tx.batch(first_as(OrderRow, select(Order.status), own), all_as(Category, select(Category.name)))
+"""
 GUARDED = """
 async def orders_of(tx: ReadTx, actor: Actor, user_id: UUID) -> list[OrderSummary]:
     if user_id != actor.user_id and actor.kind != "admin":
@@ -102,6 +107,7 @@ async def cancel(ctx: Context, actor: Actor, order_id: UUID) -> None:
         (TEXT, "actor: Actor, limit", "seller: UUID, limit", "latest_returns"),
         (CORE, ".where(_may_see(actor))", "", "order_of"),
         (CORE, "_may_see(actor)", "Order.status != 'pending'", "order_of"),
+        (BATCH, "select(Order.status), own", "select(Order.status), {'order_id': order_id}", "two_of"),
         (GUARDED, "Order.user_id == user_id", "Order.status == 'paid'", "orders_of"),
         (GUARDED, "        raise OrderNotFound", "        log.info('not the buyer')", "orders_of"),
         (COMMAND, "queries.lock_order(tx, actor, order_id)", "read_order(order_id)", "cancel"),

@@ -72,9 +72,7 @@ def test_every_listed_read_names_the_test_that_counts_it() -> None:
     named = {reason: re.match(r"(?:.* )?(tests/[\w/]+\.py)", reason) for reason in READS.values()}
     paths = {reason: ROOT / match.group(1) for reason, match in named.items() if match is not None}
     counting = {
-        reason
-        for reason, path in paths.items()
-        if path.exists() and '"before_cursor_execute"' in path.read_text("utf-8")
+        reason for reason, path in paths.items() if path.exists() and "watched_wire(" in path.read_text("utf-8")
     }
 
     assert set(READS.values()) - counting == set()

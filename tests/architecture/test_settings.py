@@ -18,7 +18,10 @@ from warehouse.settings import WarehouseSettings
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
 GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
 # Parts of names of settings that hold a password; URLs of databases contain one.
-TELLING = ("_key", "password", "token", "database_url", "redis_url", "registry_url", "replication_url", "gateways")
+TELLING = (
+    *("_key", "password", "token", "gateways"),
+    *("database_url", "database_read_url", "redis_url", "registry_url", "replication_url"),
+)
 
 
 def _files() -> list[Path]:

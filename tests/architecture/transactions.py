@@ -1,8 +1,8 @@
 """No network call happens while a transaction is open.
 
 A transaction is open in every function that takes a `Tx` or `ReadTx`, in every lambda with a parameter `tx`, in the
-block of `async with` over `transaction()`, `autocommit()` or `read()`, and in every function that is given to `run`,
-`run_alone`, `run_once` or `in_batches`. A network call is an awaited call on a client
+block of `async with` over `transaction()`, `alone()`, `autocommit()` or `read()`, and in every function that is given
+to `run`, `run_alone`, `run_once` or `in_batches`. A network call is an awaited call on a client
 (`ctx.http.post`, `gateway.capture`), a call that takes a client (`publish(ctx.redis, ...)`), or a call of a function of
 the shop that makes one, directly or through other functions.
 """
@@ -16,7 +16,7 @@ from functools import cache
 from tests.architecture.source import Function, Module, Source
 
 CLIENTS = {"http", "httpx", "redis", "gateway", "outbound", "serving", "client"}
-OPENERS = {"transaction", "autocommit", "read"}
+OPENERS = {"transaction", "alone", "autocommit", "read"}
 RUNNERS = {"run", "run_alone", "run_once", "in_batches"}
 TRANSACTIONS = {"Tx", "ReadTx"}
 Key = tuple[str, str]

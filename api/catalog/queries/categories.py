@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
@@ -25,11 +26,14 @@ class CategoryRow:
     level: int
 
 
+_TREE = select(
+    Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level
+).order_by(Category.level, Category.name)
+
+
 async def category_tree(tx: ReadTx) -> list[CategoryNode]:
     """All departments with their descendants, by name."""
-    columns = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
-    rows = await tx.all_as(CategoryRow, select(*columns).order_by(Category.level, Category.name))
-    return tree_of(rows)
+    return tree_of(await tx.all_as(CategoryRow, _TREE))
 
 
 def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
@@ -69,8 +73,7 @@ def reference_binds(reference: str) -> dict[str, object]:
 async def find_category(tx: ReadTx, reference: str) -> UUID | None:
     """One category by id, path or name; of several with the same name, the one nearest to the root."""
     binds = reference_binds(reference)
-    named = select(Category.category_id).where(_named(Category, by_id="category_id" in binds))
-    category_id: UUID | None = await tx.scalar(named.order_by(Category.level, Category.path).limit(1), binds)
+    category_id: UUID | None = await tx.scalar(_nearest(by_id="category_id" in binds), binds)
     return category_id
 
 
@@ -85,6 +88,12 @@ async def require_category(tx: ReadTx, reference: str) -> UUID:
 def readable_path(path: str) -> str:
     """`/Electronics/Phones` as shoppers read it: `Electronics > Phones`."""
     return path.strip("/").replace("/", " > ")
+
+
+@cache
+def _nearest(*, by_id: bool) -> Select[tuple[UUID]]:
+    named = select(Category.category_id).where(_named(Category, by_id=by_id))
+    return named.order_by(Category.level, Category.path).limit(1)
 
 
 def _named(category: type[Category], *, by_id: bool) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    any_,
     bindparam,
     cast,
     exists,
@@ -96,7 +97,7 @@ class ProductQuery:
         """Values of the binds that this query's statements have, by name; the names are the query's shape."""
         given = {
             "seller_id": self.seller_id,
-            "brands": self.brands or None,
+            "brands": list(self.brands) or None,
             "min_price": self.min_price,
             "max_price": self.max_price,
             "min_rating": self.min_rating,
@@ -180,7 +181,7 @@ def _scope(shape: Shape) -> list[ColumnElement[bool]]:
 def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or the scope CTE's columns
     """Conditions on brand, price and rating: the ones that `filters` offers to change."""
     conditions: dict[str, ColumnElement[bool]] = {
-        "brands": source.brand.in_(bindparam("brands", expanding=True)),
+        "brands": source.brand == any_(bindparam("brands", type_=ARRAY(String))),
         "min_price": source.base_price >= bindparam("min_price"),
         "max_price": source.base_price <= bindparam("max_price"),
         "min_rating": source.average_rating >= bindparam("min_rating", type_=Double),

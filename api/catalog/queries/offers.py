@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
 from api.catalog.schemas import ProductCard
-from api.kernel.db import ReadTx
+from api.kernel.db import Query, ReadTx, all_as
 from api.pricing import list_price
 
 
@@ -59,15 +59,19 @@ _OFFERS = (
         THUMBNAIL.label("thumbnail"),
     )
     .join(Product, Product.product_id == ProductVariant.product_id)
-    .where(ProductVariant.variant_id.in_(bindparam("variant_ids", expanding=True)))
+    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
 )
-_CARDS = select(*CARD).where(Product.product_id.in_(bindparam("product_ids", expanding=True)), LIVE, IN_STOCK)
+_CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
 async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer]:
     """Offers by variant id; unknown ids are absent, withdrawn products come with `on_sale` False."""
-    offers = await tx.all_as(Offer, _OFFERS, {"variant_ids": list(variant_ids)})
-    return {offer.variant_id: offer for offer in offers}
+    return {offer.variant_id: offer for offer in await tx.fetch(offers_query(variant_ids))}
+
+
+def offers_query(variant_ids: Iterable[UUID]) -> Query[list[Offer]]:
+    """The same as a list."""
+    return all_as(Offer, _OFFERS, {"variant_ids": list(variant_ids)})
 
 
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:

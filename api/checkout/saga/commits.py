@@ -11,14 +11,14 @@ from functools import partial
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from sqlalchemy.exc import DBAPIError
+import psycopg
 
 from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepare
 from api.checkout.saga.transitions import Outcome, Transition
 from api.checkout.statements import PASSED, Move, gate_part, no_check
 from api.kernel.batching import Batches
 from api.kernel.context import Context
-from api.kernel.db import RETRYABLE, Database, Tx, sqlstate
+from api.kernel.db import RETRYABLE, Database, Tx
 from api.kernel.idempotency import Stored
 from api.kernel.statement import Part, compose
 
@@ -155,17 +155,17 @@ async def _serializable_first(ctx: Context, work: Callable[[Tx], Awaitable[list[
     """Run at SERIALIZABLE, which the design requires for placing an order, and after a conflict at READ COMMITTED,
     where the statement's own guards are sufficient."""
     try:
-        async with ctx.db.transaction("SERIALIZABLE") as tx:
+        async with ctx.db.alone("SERIALIZABLE") as tx:
             return await work(tx)
-    except DBAPIError as error:
-        if sqlstate(error) not in RETRYABLE:
+    except psycopg.Error as error:
+        if error.sqlstate not in RETRYABLE:
             raise
         return await ctx.db.run_alone(work)
 
 
 def _undone(error: Exception) -> bool:
     """Whether the server says that it did nothing. After a lost connection nobody knows."""
-    return isinstance(error, DBAPIError) and sqlstate(error) is not None
+    return isinstance(error, psycopg.Error) and error.sqlstate is not None
 
 
 def _variants_of_new(new: _New) -> list[UUID]:

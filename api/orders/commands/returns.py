@@ -83,7 +83,7 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
         for item_id, quantity in units.items()
     ]
     shared = {"order_id": order_id, "user_id": actor.user_id, "reason": request.reason}
-    await tx.execute(insert(Return), [{**shared, **new.values()} for new in returns])
+    await tx.execute(insert(Return).values([{**shared, **new.values()} for new in returns]))
     parts = [requested_part([new.return_id for new in returns])]
     events = [_event(new.return_id, order_id, "requested") for new in returns]
     status = order.status

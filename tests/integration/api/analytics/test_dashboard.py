@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from api.analytics.dashboard import dashboard_of
 from api.analytics.marts import MartReader
@@ -15,6 +15,7 @@ from api.kernel.context import open_context
 from api.kernel.settings import Settings
 from api.orders.models import OrderItem
 from api.pricing.queries import rates_to
+from tests.harness.wire import watched_wire
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +31,13 @@ async def test_the_sellers_page_is_six_statements(
     for name, value in {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SOUK_HOME", str(tmp_path))
-    sent: list[str] = []
     async with open_context(Settings()) as ctx:
         async with ctx.db.read() as tx:
-            # A new connection asks questions of its own, so they come before the count.
             seller = UUID(str(await tx.scalar(select(OrderItem.seller_id).limit(1))))
-        event.listen(ctx.db._reader.sync_engine, "before_cursor_execute", lambda *args: sent.append(args[2]))  # noqa: SLF001 - counting what crosses the wire is the test
-        shown = await dashboard_of(ctx, MartReader(tmp_path / "none.duckdb"), Actor("seller", seller), 30)
+        with watched_wire() as wire:
+            shown = await dashboard_of(ctx, MartReader(tmp_path / "none.duckdb"), Actor("seller", seller), 30)
 
-    assert len(sent) == 6, sent
+    assert len(wire.statements) == len(wire.trips) == 6, wire.trips
     assert len(shown.orders) > 0
     assert shown.stock_totals.variants > 0
 

@@ -1,18 +1,13 @@
 """A seller's sales have one rule in two dialects: the mart's SQL on DuckDB and the live reading on Postgres. Both read
 the same random history here and must agree to the cent."""
 
-import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from api.analytics import live_sales
 from api.analytics.marts import MartReader, ProductSales, SalesDay
@@ -23,6 +18,7 @@ from orchestration.graph.lake_position import reach_source
 from tests.harness.cdc import CdcLab
 from tests.harness.postgres import PostgresHarness
 from tests.harness.sales_history import CURRENCIES, DAYS, FIRST_DAY, SalesHistory
+from tests.harness.wire import rewritten_wire
 from tests.integration.conftest import transform_settings
 from transforms.marts import build
 from transforms.settings import TransformSettings
@@ -126,7 +122,7 @@ MUTANTS = {
 async def test_a_changed_rule_is_seen(built_history: BuiltHistory, database: Database, mutant: str) -> None:
     """Negative control: the same comparison with one rule of the live reading changed on its way to Postgres."""
     differing = 0
-    with rewritten(*MUTANTS[mutant]):
+    with rewritten_wire(*MUTANTS[mutant]):
         for seller in built_history.sellers:
             mart = await days_of_mart(built_history.marts, seller, FIRST, LAST)
             differing += await days_live(database, seller, FIRST) != mart
@@ -181,28 +177,3 @@ async def products_live(
 
 def midnight_of(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-@contextmanager
-def rewritten(pattern: str, by: str) -> Iterator[None]:
-    """Every statement goes to the server with `by` where the pattern matches its text or a text among its values."""
-    matched = 0
-
-    def swap(text: str) -> str:
-        nonlocal matched
-        changed, count = re.subn(pattern, by, text)
-        matched += count
-        return changed
-
-    # Any: SQLAlchemy hands over its driver's own objects
-    def rewrite(_c: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> tuple[str, Any]:
-        return swap(statement), {
-            name: swap(value) if isinstance(value, str) else value for name, value in values.items()
-        }
-
-    event.listen(Engine, "before_cursor_execute", rewrite, retval=True)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "before_cursor_execute", rewrite)
-    assert matched > 0, f"no statement has {pattern}"

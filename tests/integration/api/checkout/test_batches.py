@@ -13,8 +13,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 from fastapi import Response
-from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
 
 from api.checkout.commands import complete_abandoned, place_order
 from api.checkout.quote import make_plan, read_quote
@@ -35,6 +33,7 @@ from tests.harness.buying import Market, Sandbox, buying_env
 from tests.harness.mutants import UNGUARDED_CONSTRAINTS, each_claim_alone
 from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Person
+from tests.harness.wire import watched_wire
 
 EVERYBODY = 24
 
@@ -92,26 +91,16 @@ async def desk(market: Market, server: Server, seller: Person, units: int, **env
         yield Desk(ctx, market, market.product(seller, stock=units, price=10.0))
 
 
-def count_statements(ctx: Context) -> list[str]:
-    """The statements that change something from now on."""
-    seen: list[str] = []
-    event.listen(
-        ctx.db._writer.sync_engine,  # noqa: SLF001 - counting what crosses the wire is the test
-        "before_cursor_execute",
-        lambda *args: seen.append(args[2]),
-    )
-    return seen
-
-
 @pytest.mark.parametrize("isolation", ["SERIALIZABLE", "READ COMMITTED"])
 async def test_many_who_want_one_variant_share_their_commits(
     market: Market, server: Server, seller: Person, isolation: str
 ) -> None:
     async with desk(market, server, seller, 9, SOUK_CHECKOUT_ISOLATION=isolation) as shop:
-        seen = count_statements(shop.ctx)
-        answers = await asyncio.gather(*(shop.buy() for _ in range(EVERYBODY)))
+        with watched_wire() as wire:
+            answers = await asyncio.gather(*(shop.buy() for _ in range(EVERYBODY)))
         assert Counter(answer.status_code for answer in answers) == {201: 9, 409: EVERYBODY - 9}
         assert market.stock_of(shop.product) == (0, 0)
+        seen = wire.statements
         orders = [sql for sql in seen if "INSERT INTO orders" in sql]
         print(f"{EVERYBODY} buyers of 9 units: {len(orders)} statements that take stock, {len(seen)} in all")
         assert len(orders) <= 8, "one by one they would be at least 9 and at most 24"
@@ -150,7 +139,7 @@ async def test_a_checkout_that_the_database_refuses_fails_alone(market: Market, 
         twice = replace(twice, checkout=replace(twice.checkout, plan=plan))
         passed = await shop.submit([alone, good, twice, other])
         assert [passed[n] for n in (0, 1, 3)] == [Passed.MOVED] * 3
-        assert isinstance(passed[2], IntegrityError)
+        assert isinstance(passed[2], psycopg.IntegrityError)
         assert market.stock_of(shop.product) == (6, 3)
         shop.abandon()
         assert await complete_abandoned(shop.ctx) == 3

@@ -1,24 +1,25 @@
 """The database goes away in the middle of a checkout: the buyer hears that the order is safe, and gets it with the same
 key."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
 from api.checkout.commands import complete_abandoned, place_order
 from api.checkout.errors import OrderPending
 from api.checkout.schemas import PlaceOrder
 from api.kernel.actor import Actor
-from api.kernel.context import Context, open_context
+from api.kernel.context import open_context
 from api.kernel.idempotency import RequestKey
 from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.shop import Person
+from tests.harness.wire import watched_wire
 
 
 @dataclass
@@ -41,18 +42,19 @@ def purchase(market: Market, seller: Person, server: Server, monkeypatch: pytest
     return Purchase(product, request, actor, RequestKey(actor.key, "outage", "POST /api/v1/orders", b"x" * 32))
 
 
-def lose(ctx: Context, survived: int) -> None:
-    """The connection breaks in the statement after `survived`."""
+@contextmanager
+def outage(*, after: int) -> Iterator[None]:
+    """The connection breaks in the statement that follows so many."""
     statements = 0
 
-    def count(*_: object) -> None:
+    def count(_: str) -> None:
         nonlocal statements
         statements += 1
-        if statements == survived + 1:
-            raise OperationalError("", {}, psycopg.OperationalError("the connection is closed"))
+        if statements == after + 1:
+            raise psycopg.OperationalError("the connection is closed")
 
-    for engine in (ctx.db._writer, ctx.db._reader):  # noqa: SLF001 - counting what crosses the wire is the test
-        event.listen(engine.sync_engine, "before_cursor_execute", count)
+    with watched_wire(before=count):
+        yield
 
 
 @pytest.mark.parametrize("survived", [2, 3])
@@ -61,8 +63,7 @@ async def test_an_outage_midway_never_says_that_nothing_happened(
 ) -> None:
     """`survived` of a checkout's 4 statements reach the database; the second one takes the key."""
     async with open_context(Settings()) as ctx:
-        lose(ctx, survived)
-        with pytest.raises(OrderPending):
+        with pytest.raises(OrderPending), outage(after=survived):
             await place_order(ctx, purchase.actor, purchase.key, purchase.request)
         market.sql.execute(
             "update checkouts set lease_expires_at = now() - interval '1 second' where actor_key = %s",
@@ -81,8 +82,7 @@ async def test_an_outage_before_the_first_commit_leaves_nothing(
     market: Market, purchase: Purchase, survived: int
 ) -> None:
     async with open_context(Settings()) as ctx:
-        lose(ctx, survived)
-        with pytest.raises(OperationalError):
+        with pytest.raises(psycopg.OperationalError), outage(after=survived):
             await place_order(ctx, purchase.actor, purchase.key, purchase.request)
         keys = "select count(*) from idempotency_keys where actor_key = %s"
         assert market.scalar(keys, (purchase.actor.key,)) == 0

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 
 from api.checkout.commands import place_order
 from api.checkout.schemas import PlaceOrder
@@ -16,10 +15,11 @@ from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
+from tests.harness.wire import watched_wire
 
 # quote; claim the key, hold stock, create order and open payment; record the authorisation and confirm; record the
 # capture and answer
-STATEMENTS_PER_ORDER = 4
+STATEMENTS_PER_ORDER = TRIPS_PER_ORDER = 4
 
 
 def adjust(market: Market, who: Person, **body: Any) -> Any:
@@ -84,16 +84,15 @@ async def test_an_order_costs_few_statements_and_the_expiry_releases_what_ran_ou
     product = market.product(seller, stock=5)
     request = PlaceOrder.model_validate(market.order_body((product, 2), email="guest@example.com"))
     actor = Actor("anonymous", session_id="session-statements")
-    seen: list[str] = []
     async with open_context(Settings()) as ctx:
-        for engine in (ctx.db._writer, ctx.db._reader):  # noqa: SLF001 - counting what crosses the wire is the test
-            event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
-        answer = await place_order(
-            ctx, actor, RequestKey(actor.key, "statements", "POST /api/v1/orders", b"x" * 32), request
-        )
+        with watched_wire() as wire:
+            answer = await place_order(
+                ctx, actor, RequestKey(actor.key, "statements", "POST /api/v1/orders", b"x" * 32), request
+            )
         assert answer.status_code == 201
-        print(f"an order costs {len(seen)} statements")
-        assert len(seen) == STATEMENTS_PER_ORDER, "\n".join(seen)
+        print(f"an order costs {len(wire.statements)} statements in {len(wire.trips)} round trips")
+        assert len(wire.statements) == STATEMENTS_PER_ORDER, "\n".join(wire.statements)
+        assert len(wire.trips) == TRIPS_PER_ORDER, wire.trips
 
         variant = product["variants"][0]["variantId"]
         market.sql.execute(

@@ -4,7 +4,6 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
 
 from api.kernel.actor import Actor
 from api.kernel.db import Database
@@ -13,6 +12,7 @@ from api.orders.queries.detail import order_of
 from tests.harness.api import Server
 from tests.harness.buying import Market, Worker, wait_until
 from tests.harness.shop import Person, problem
+from tests.harness.wire import watched_wire
 
 
 def test_cancelling_gives_money_and_units_back(market: Market, buyer: Person, seller: Person) -> None:
@@ -169,7 +169,7 @@ def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Perso
 
 @pytest.mark.parametrize("who", ["buyer", "seller", "admin"])
 async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person, seller: Person, who: str) -> None:
-    """The reader's sessions are in autocommit: a statement is a round trip, and nothing else is sent."""
+    """A single statement is its own transaction: nothing else is sent."""
     order_id, _ = market.place(buyer, seller, units=3, price=33.33)
     actor = {
         "buyer": Actor("customer", UUID(buyer.user_id)),
@@ -177,14 +177,12 @@ async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person,
         "admin": Actor("admin", uuid4()),
     }[who]
     db = Database(Settings.model_validate({"DATABASE_URL": market.database_url, "SOUK_PROFILE": "test"}))
-    sent: list[str] = []
-    async with db.read() as tx:
-        await tx.scalar(select(1))  # a new connection asks questions of its own
-        event.listen(db._reader.sync_engine, "before_cursor_execute", lambda *args: sent.append(args[2]))  # noqa: SLF001 - counting what crosses the wire is the test
-        order = await order_of(tx, actor, UUID(order_id))
+    with watched_wire() as wire:
+        async with db.read() as tx:
+            order = await order_of(tx, actor, UUID(order_id))
     await db.close()
 
-    assert [statement.split()[0] for statement in sent] == ["SELECT"]
+    assert [[statement.split()[0] for statement in trip] for trip in wire.trips] == [["SELECT"]]
     assert (order.items[0].price, order.items[0].subtotal) == (Decimal("33.33"), Decimal("99.99"))
     assert (order.payment.status, order.payment.captured) == ("paid", order.total)
     assert [step.to_status for step in order.history] == ["pending", "confirmed"]

@@ -10,11 +10,11 @@ from uuid import UUID
 
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.catalog.schemas import ProductCard
 from api.kernel.actor import Actor
 from api.kernel.outbound import Unreachable
+from api.kernel.pool import NoConnection
 from api.recommendations import recommender as module
 from api.recommendations.recommender import Recommender
 from api.recommendations.schemas import Recommendations
@@ -67,7 +67,7 @@ class World:
     @asynccontextmanager
     async def read(self) -> Any:  # Any: a transaction that nobody looks into
         if self.database_away:
-            raise PoolTimeout
+            raise NoConnection
         yield None
 
     async def _recent(self, redis: object, actor: Actor) -> list[str]:
