@@ -36,7 +36,7 @@ class Checkout(Base):
     recovery_point: Mapped[str] = mapped_column(String(30))
     request: Mapped[Json]
     plan: Mapped[dict[str, object] | None] = mapped_column(JSONB)
-    order_id: Mapped[UUID | None] = mapped_column(unique=True)
+    order_id: Mapped[UUID | None]
     failure: Mapped[dict[str, object] | None] = mapped_column(JSONB)
     lease_token: Mapped[UUID]
     lease_expires_at: Mapped[Instant]

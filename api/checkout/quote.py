@@ -110,12 +110,15 @@ class _Row:
 
 
 async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
-    """The key, the lines with their offers and stock, and the address: one statement."""
+    """The key, the lines with their offers and stock, and the address: one statement.
+
+    It runs on a connection for writing: those keep one plan for all values, and planning this costs six times its run.
+    """
     lines = cart_lines_part(actor) if request.items is None else statements.lines_part(request.items)
     saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
     statement, values = compose([found_part(key), lines], statements.QUOTED)
-    async with ctx.db.read() as tx:
-        rows = await tx.all_as(_Row, statement, {**values, **statements.quote_values(actor, saved)})
+    values |= statements.quote_values(actor, saved)
+    rows = await ctx.db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
     return Quote(
         kept=rows[0].kept(),
         lines=[line for row in rows if (line := row.line()) is not None],

@@ -55,7 +55,7 @@ class InventoryReservation(Base):
     reservation_id: Mapped[Id]
     checkout_id: Mapped[UUID]
     order_id: Mapped[UUID | None] = mapped_column(index=True)
-    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"), index=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
     warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"))
     quantity: Mapped[int]
     status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"), info=NOT_PERSONAL)
@@ -87,7 +87,7 @@ class InventoryTransaction(Base):
     warehouse_id: Mapped[UUID | None] = mapped_column(ForeignKey("warehouses.warehouse_id"))
     quantity_change: Mapped[int]
     transaction_type: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
-    reference_id: Mapped[UUID | None] = mapped_column(index=True)
+    reference_id: Mapped[UUID | None]
     previous_quantity: Mapped[int]
     new_quantity: Mapped[int]
     created_at: Mapped[CreatedAt]
