@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, cast
 
-import httpx
+import aiohttp
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 
 from api.kernel.db import Database
+from api.kernel.outbound import open_session
 from api.kernel.security import Keys
 from api.kernel.settings import Settings
 
@@ -21,7 +22,7 @@ class Context:
     settings: Settings
     db: Database
     redis: Redis
-    http: httpx.AsyncClient
+    http: aiohttp.ClientSession
     keys: Keys
 
 
@@ -34,13 +35,11 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     redis: Redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
     )
-    http = httpx.AsyncClient(
-        timeout=httpx.Timeout(5.0), follow_redirects=False, limits=httpx.Limits(max_connections=100), trust_env=False
-    )
+    http = open_session()
     try:
         yield Context(settings=settings, db=database, redis=redis, http=http, keys=keys)
     finally:
-        await http.aclose()
+        await http.close()
         await redis.aclose()
         await database.close()
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -129,7 +130,7 @@ class Settings(Environment):
             raise ValueError(f"SOUK_PAYMENT_GATEWAY: {self.payment_gateway!r} is not one of {known}")
         return self
 
-    @property
+    @cached_property
     def gateways(self) -> Mapping[str, SandboxConnection]:
         """Every payment gateway that can be asked, by the name that payments keep."""
         sandbox = SandboxConnection(kind="sandbox", url=self.sandbox_url, key=self.sandbox_key)

@@ -23,12 +23,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Modules of the children, with those that uvicorn loads by name and those that httpx loads on first use.
+# Modules of the children, with those that uvicorn loads by name.
 IMPORTS = (
     "api.app",
     "api.worker",
     "api.sandbox.app",
-    "httpcore",
     "uvicorn.lifespan.on",
     "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.httptools_impl",
