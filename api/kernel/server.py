@@ -1,0 +1,75 @@
+"""Serves an ASGI application over HTTP with several processes, each with its own queue of connections.
+
+Connections that wait in one queue are taken by whichever worker wakes first, as many as there are, so that most of the
+clients that keep their connection end up with one worker. With SO_REUSEPORT the kernel spreads new connections over the
+sockets of all workers. A worker listens when it has started, and a worker that ended gets no connections.
+"""
+
+import contextlib
+import socket
+import sys
+from urllib.parse import urlsplit
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+GRACE_SECONDS = 10
+
+
+class AddressInUse(Exception):
+    """Another program listens at the address."""
+
+
+class WorkerSocket(socket.socket):
+    """A bound socket with SO_REUSEPORT. Sent to another process it is bound again there, as that process's own.
+
+    The parent's keeps the port for the user's processes; it never listens, so it gets no connections.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._place = (host, port)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self.bind(self._place)
+
+    def __reduce__(self) -> tuple[type["WorkerSocket"], tuple[str, int]]:
+        return WorkerSocket, self._place
+
+
+def run_workers(application: str, url: str, workers: int) -> None:
+    """Serve what the factory named by `application` makes at `url`, until SIGTERM or SIGINT; requests that have begun
+    are finished. A worker that ends is replaced. Raises: AddressInUse."""
+    address = urlsplit(url)
+    host, port = address.hostname or "127.0.0.1", address.port or 80
+    config = uvicorn.Config(
+        application,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    _require_free(host, port)
+    if workers == 1:
+        server = uvicorn.Server(config)
+        with contextlib.suppress(KeyboardInterrupt):  # raised again at the end of a graceful stop by SIGINT
+            server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
+    else:
+        Multiprocess(config, sockets=[WorkerSocket(host, port)]).run()
+
+
+def _require_free(host: str, port: int) -> None:
+    """With SO_REUSEPORT alone two shops of one user would share a port, and each other's customers."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise AddressInUse(f"{host}:{port} cannot be listened on: {error.strerror}") from error
