@@ -1,11 +1,11 @@
 """The API process: every noun's routes, errors as problem documents, health and metrics."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Response
-from fastapi.middleware.gzip import GZipMiddleware
+from fastapi import APIRouter, FastAPI, Response
 from fastapi_swagger import patch_fastapi
+from starlette.routing import Route
 
 from api import nouns
 from api.events.commands import EventSink
@@ -14,12 +14,14 @@ from api.kernel import failpoints, health, lake_report, logs, metrics, problem_t
 from api.kernel.context import Ctx, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
+from api.kernel.request_log import RequestLog
+from api.kernel.routing import RouteIndex
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
 
-ROUTERS = nouns.routers()
+ROUTERS = [(health.router, ""), (problem_types.router, ""), *nouns.routers()]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,6 +29,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configured = settings or load_settings()
     logs.configure(configured.log_level)
     failpoints.arm(configured.failpoints, nouns.failpoints())
+    request_log = RequestLog() if configured.log_level in {"debug", "info"} else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -37,6 +40,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.recommender = Recommender(context)
             app.state.search_index = TantivyIndex(IndexStore(configured.home / "search"))
             yield
+        if request_log is not None:
+            request_log.close()
 
     app = FastAPI(
         title="Souk",
@@ -47,6 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             f" types</summary>\n\n{problem_types.table()}\n\n</details>"
         ),
         lifespan=lifespan,
+        # FastAPI's own; asked for at each request. Ours are in /metrics and the request's line.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         openapi_url="/openapi.json",
         docs_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -61,12 +68,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-    app.add_middleware(GZipMiddleware, minimum_size=1_000)
-    app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes)
-    app.include_router(health.router)
-    app.include_router(problem_types.router)
-    for router, prefix in ROUTERS:
-        app.include_router(router, prefix=prefix)
+    app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes, log=request_log)
+    include(app, ROUTERS)
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:
@@ -83,3 +86,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return ctx.keys.jwks()
 
     return app
+
+
+def include(app: FastAPI, routers: Iterable[tuple[APIRouter, str]]) -> RouteIndex:
+    """Include the routers, each with its prefix, behind an index of their routes."""
+    index = RouteIndex()
+    app.router.routes.insert(0, index)
+    for router, prefix in routers:
+        for route in router.routes:
+            # Each route alone, so that it is not searched for again among its router's.
+            alone = APIRouter()
+            alone.routes.append(route)
+            app.include_router(alone, prefix=prefix)
+            if isinstance(route, Route):
+                index.add(prefix + route.path, route.methods or (), app.router.routes[-1])
+    return index

@@ -36,7 +36,7 @@ BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, patte
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
 
-def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_length=100)]) -> UUID:
+async def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_length=100)]) -> UUID:
     """A malformed id is answered 404, not 422."""
     known = parse_id(product_id)
     if known is None:

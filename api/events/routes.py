@@ -14,7 +14,7 @@ from api.kernel.problems import responses
 router = APIRouter(prefix="/events", tags=["events"])
 
 
-def sink_of(request: Request) -> EventSink:
+async def sink_of(request: Request) -> EventSink:
     """The application's sink."""
     return cast("EventSink", request.app.state.event_sink)
 

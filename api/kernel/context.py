@@ -44,7 +44,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
         await database.close()
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
     """The context that the application's lifespan opened."""
     return cast("Context", request.app.state.context)
 

@@ -1,16 +1,17 @@
-"""The middleware of every request: trace id, size limit, security headers, metrics, one log line."""
+"""The middleware of every request: trace id, size limit, compression, security headers, metrics, one log line."""
 
 import re
 import secrets
 
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kernel import clock, metrics
-from api.kernel.errors import BodyTooLarge, MalformedRequest
-from api.kernel.logs import get_logger, trace_id
+from api.kernel.compression import Compression
+from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem
+from api.kernel.logs import trace_id
 from api.kernel.problems import render, unexpected
-
-log = get_logger(__name__)
+from api.kernel.request_log import RequestLog
 
 # W3C trace context: version-traceid-parentid-flags; we keep the trace id of a caller that has one.
 _TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -25,53 +26,64 @@ _SECURITY_HEADERS = [
 class RequestMiddleware:
     """Pure ASGI, because Starlette's class-based middleware costs a task per request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, log: RequestLog | None = None) -> None:
+        """Without a log no lines are written."""
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self._log = log
+        # Finding the counters by their labels costs as much as counting. Statuses and templates are few.
+        self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        match = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+        parent = headers.get(b"traceparent")
+        match = _TRACEPARENT.fullmatch(parent) if parent else None
         trace = match.group(1).decode() if match else secrets.token_hex(16)
         token = trace_id.set(trace)
         started = clock.monotonic()
-        status = 500
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", []), *_SECURITY_HEADERS, (b"x-trace-id", trace.encode())]
-            await send(message)
-
+        answer = _Answer(send, trace, headers.get(b"accept-encoding", b""))
         try:
             length = headers.get(b"content-length")
-            if length is not None and not length.isdigit():
-                await render(MalformedRequest("Content-Length must be a number."), scope["path"])(
-                    scope, receive, send_with_headers
-                )
-            elif length is not None and int(length) > self.max_body_bytes:
-                await render(_too_large(self.max_body_bytes), scope["path"])(scope, receive, send_with_headers)
+            if length is None:
+                # A body without a length comes in chunks; without both headers there is none.
+                if b"transfer-encoding" in headers:
+                    await self._counted(scope, receive, answer)
+                else:
+                    await self._answered(scope, receive, answer)
+            elif not length.isdigit():
+                await _refuse(MalformedRequest("Content-Length must be a number."), scope, receive, answer)
+            elif int(length) > self.max_body_bytes:
+                await _refuse(_too_large(self.max_body_bytes), scope, receive, answer)
             else:
-                await self._limited(scope, receive, send_with_headers)
+                await self._answered(scope, receive, answer)
         finally:
             seconds = clock.monotonic() - started
             route = getattr(scope.get("route"), "path", "unmatched")
-            metrics.REQUESTS.labels(scope["method"], route, status).inc()
-            metrics.LATENCY.labels(scope["method"], route).observe(seconds)
-            log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 2))
+            self._count(scope["method"], route, answer.status, seconds)
+            if self._log is not None:
+                self._log.write(scope["method"], route, answer.status, seconds, trace)
             trace_id.reset(token)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        try:
+            await self.app(scope, receive, answer.send)
+        except Exception as error:
+            # Starlette would answer outside this middleware, without trace id and headers.
+            failure = unexpected(error)
+            if answer.begun:
+                raise
+            await _refuse(failure, scope, receive, answer)
+
+    async def _counted(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         """Count the body as it arrives, for callers that state no length.
 
         FastAPI turns every exception while a body is read into a 400, so the refusal replaces that response.
         """
         received = 0
-        answered = refused = False
+        refused = False
 
         async def counting_receive() -> Message:
             nonlocal received
@@ -82,26 +94,65 @@ class RequestMiddleware:
             return message
 
         async def watching_send(message: Message) -> None:
-            nonlocal answered, refused
-            if received > self.max_body_bytes and not answered:
-                if not refused:
-                    refused = True
-                    await render(_too_large(self.max_body_bytes), scope["path"])(scope, receive, send)
-                return
-            answered = True
-            await send(message)
+            nonlocal refused
+            if received > self.max_body_bytes and not answer.begun and not refused:
+                refused = True
+                await _refuse(_too_large(self.max_body_bytes), scope, receive, answer)
+            if not refused:
+                await answer.send(message)
 
         try:
             await self.app(scope, counting_receive, watching_send)
         except BodyTooLarge as problem:
-            if not (answered or refused):
-                await render(problem, scope["path"])(scope, receive, send)
+            if not answer.begun:
+                await _refuse(problem, scope, receive, answer)
         except Exception as error:
-            # Starlette would answer outside this middleware, without trace id and headers.
             failure = unexpected(error)
-            if answered or refused:
+            if answer.begun:
                 raise
-            await render(failure, scope["path"])(scope, receive, send)
+            await _refuse(failure, scope, receive, answer)
+
+    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
+        key = (method, route, status)
+        counters = self._counters.get(key)
+        if counters is None:
+            counters = (metrics.REQUESTS.labels(method, route, status), metrics.LATENCY.labels(method, route))
+            self._counters[key] = counters
+        counters[0].inc()
+        counters[1].observe(seconds)
+
+
+class _Answer:
+    """What is sent for one request: with our headers, and compressed where that pays."""
+
+    __slots__ = ("_compression", "_send", "_trace", "begun", "status")
+
+    def __init__(self, send: Send, trace: str, accepted: bytes) -> None:
+        self._send = send
+        self._trace = trace
+        self._compression = Compression(accepted)
+        self.begun = False
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()),
+                *_SECURITY_HEADERS,
+                (b"x-trace-id", self._trace.encode()),
+            ]
+            if self._compression.holds(message):
+                return
+        elif (start := self._compression.start) is not None:
+            await self._compression.compress(message)
+            await self._send(start)
+        await self._send(message)
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    await render(problem, scope["path"])(scope, receive, answer.send)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -31,7 +31,7 @@ router = APIRouter(tags=["orders"])
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 
 
-def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
+async def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
     """A malformed id is answered 404, not 422."""
     known = parse_id(order_id)
     if known is None:

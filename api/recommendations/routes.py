@@ -20,7 +20,7 @@ router = APIRouter(tags=["recommendations"])
 Limit = Annotated[int, Query(ge=1, le=50)]
 
 
-def recommender_of(request: Request) -> Recommender:
+async def recommender_of(request: Request) -> Recommender:
     """The application's recommender client."""
     return cast("Recommender", request.app.state.recommender)
 

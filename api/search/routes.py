@@ -18,7 +18,7 @@ router = APIRouter(prefix="/search", tags=["search"])
 SUGGESTIONS = 5
 
 
-def index_of(request: Request) -> SearchIndex:
+async def index_of(request: Request) -> SearchIndex:
     """The application's index."""
     return cast("SearchIndex", request.app.state.search_index)
 
