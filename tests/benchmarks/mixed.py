@@ -59,7 +59,7 @@ def main(
     ):
         goods, target = prepare(machine), target_of(machine)
         if profile:
-            target.profiler = Profiler(target.roots["api"], Path(samples))
+            target.profilers = {"api": Profiler(target.roots["api"], Path(samples))}
         recommended = {
             (kind, clients): recommendations(target, goods, kind, clients)
             for kind in ("for-you", "related")

@@ -131,9 +131,15 @@ def report_misses(bench: Bench, misses: dict[str, Load]) -> None:
             limit=None,
             unit="CPU ms",
             lower_is_better=True,
-            note=f"API {load.cpu_ms('api'):.2f}, Postgres {load.cpu_ms('postgres'):.2f}; {load.spread}",
+            note=f"API {load.cpu_ms('api'):.2f}, Postgres {load.cpu_ms('postgres'):.2f}; {load.spread}; {hits(load)}",
             **figures(load),
         )
+
+
+def hits(load: Load) -> str:
+    """The share of answers that came from a cache, as they say themselves."""
+    found = sum(count for status, count in load.caches.items() if status.endswith("; hit"))
+    return f"{found / load.done:.1%} from a cache"
 
 
 def compare_hits(bench: Bench, shop: BenchShop) -> None:
@@ -162,7 +168,7 @@ def compare_hits(bench: Bench, shop: BenchShop) -> None:
                     limit=limit.rate,
                     unit="requests/s",
                     lower_is_better=False,
-                    note=f"{ours.spread}; {len(bodies[kind]):,} bytes",
+                    note=f"{ours.spread}; {len(bodies[kind]):,} bytes; {hits(ours)}",
                     ready=figures(limit),
                     workers=bench.workers,
                     **figures(ours),

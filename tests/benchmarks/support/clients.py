@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 
-from tests.benchmarks.support.http import Request, complete, read_requests, status_of
+from tests.benchmarks.support.http import Request, complete, header_of, read_requests, status_of
 from tests.benchmarks.support.load import arrivals
 
 DRAIN_SECONDS = 60.0
@@ -56,6 +56,7 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     errors: int = 0
     retries: int = 0
+    caches: Counter[str] = field(default_factory=Counter)
     body_bytes: int = 0
     cpu: float = 0.0
 
@@ -129,6 +130,7 @@ class Clients:
         status, text = self.expected[request.kind]
         got = status_of(answer)
         self.outcome.statuses[str(got)] += 1
+        self.outcome.caches[header_of(answer, b"cache-status") or "none"] += 1
         if got != status or text not in answer:
             self.outcome.errors += 1
             if len(self.outcome.wrong) < KEPT_WRONG:

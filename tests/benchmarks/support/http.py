@@ -65,6 +65,13 @@ def complete(answer: bytes) -> bool:
     return True
 
 
+def header_of(answer: bytes, name: bytes) -> str:
+    """The value of a header of a whole answer, by its name in small letters; empty without it."""
+    head = answer[: answer.find(b"\r\n\r\n") + 2]
+    at = head.lower().find(b"\r\n" + name + b":")
+    return head[at + len(name) + 3 : head.find(b"\r\n", at + 2)].decode().strip() if at >= 0 else ""
+
+
 def status_of(answer: bytes) -> int:
     """The status of a whole answer."""
     return int(answer[9:12])

@@ -52,7 +52,7 @@ class Load:
     `waits`: milliseconds by kind of request, from the intended start in an open loop. `statuses`: how many answers had
     each status. `wrong`: the first answers that were not as expected. `cpu`: processor seconds by process, those of the
     clients included. `others`: processor seconds of every other process on the machine in the `elapsed` seconds from
-    the first request until all work was done.
+    the first request until all work was done. `caches`: how many answers had each Cache-Status, `none` without one.
     """
 
     seconds: float
@@ -60,6 +60,7 @@ class Load:
     statuses: Mapping[str, int]
     wrong: tuple[str, ...] = ()
     errors: int = 0
+    caches: Mapping[str, int] = field(default_factory=dict)
     body_bytes: int = 0
     cpu: Mapping[str, float] = field(default_factory=dict)
     others: float = 0.0
@@ -99,6 +100,7 @@ class Load:
             statuses=added(self.statuses, other.statuses),
             wrong=(*self.wrong, *other.wrong),
             errors=self.errors + other.errors,
+            caches=added(self.caches, other.caches),
             body_bytes=self.body_bytes + other.body_bytes,
             cpu=added(self.cpu, other.cpu),
             others=self.others + other.others,

@@ -78,15 +78,13 @@ class BenchShop:
             [sys.executable, "-m", *module], cwd=ROOT, env={**os.environ, **self.env}, check=True, stdout=sys.stderr
         )
 
-    def start_api(self, gateway: GatewayKind = "instant", env: Mapping[str, str] | None = None) -> Target:
+    def start_api(self, gateway: GatewayKind = "instant") -> Target:
         """The API with empty caches, whose new payments go to `gateway`; its processes can be profiled when asked."""
         self.stop("api")
         self.redis.flush()
-        samples = self.folder / "profile"
-        profiling = profile.environment(samples) if self.profiled else {}
-        own = {"SOUK_API_WORKERS": str(self.workers), "SOUK_PAYMENT_GATEWAY": gateway, **profiling, **(env or {})}
+        own = {"SOUK_API_WORKERS": str(self.workers), "SOUK_PAYMENT_GATEWAY": gateway, **self._sampled("api")}
         api = self._start(Server("api", "SOUK_API_URL", self.folder, {**self.env, **own}, fresh=True), "api")
-        return self.target(api.url, profile.Profiler(api.pid, samples) if self.profiled else None)
+        return self.target(api.url, "api", "worker")
 
     def start_reference(self, pages: Mapping[str, bytes]) -> Target:
         """A FastAPI app on the shop's server that answers with ready pages, each at the path of its name."""
@@ -97,19 +95,25 @@ class BenchShop:
         own = {"SOUK_API_WORKERS": str(self.workers), "BENCH_PAGES": str(folder)}
         module = "tests.benchmarks.support.reference"
         server = Server(module, "SOUK_API_URL", self.folder, {**self.env, **own}, fresh=True)
-        return self.target(self._start(server, "reference").url, None)
+        return self.target(self._start(server, "reference").url)
 
     def stop(self, name: str) -> None:
         """Stop a process; does nothing when it was not started."""
         if (running := self.servers.pop(name, None)) is not None:
             running.stop()
 
-    def target(self, url: str, profiler: profile.Profiler | None) -> Target:
-        """Where to send requests; the time of every process counts under its name."""
+    def target(self, url: str, *sampled: str) -> Target:
+        """Where to send requests; the time of every process counts under its name, and those named are profiled."""
         roots = {name: server.pid for name, server in self.servers.items()}
         roots |= {"postgres": self.postgres.pid, "redis": self.redis.pid}
         port = int(url.rsplit(":", 1)[1])
-        return Target(port, roots, self.url, self.folder, profiler, self.wrong)
+        names = sampled if self.profiled else ()
+        profilers = {name: profile.Profiler(roots[name], self.folder / "profile" / name) for name in names}
+        return Target(port, roots, self.url, self.folder, profilers, self.wrong)
+
+    def _sampled(self, name: str) -> dict[str, str]:
+        """What a process needs so that it can be profiled."""
+        return profile.environment(self.folder / "profile" / name) if self.profiled else {}
 
     def check(self, answered_orders: int) -> None:
         """Raises AssertionError unless every answer was right, every order that was answered 201 is there and paid,
@@ -150,7 +154,7 @@ class BenchShop:
                 connection.execute(STOCK)
             connection.execute("vacuum analyze")
         self.run("api.search.rebuild")
-        worker = Module("api.worker", self.folder, self.env, fresh=True)
+        worker = Module("api.worker", self.folder, {**self.env, **self._sampled("worker")}, fresh=True)
         self.servers["worker"] = worker
         worker.start()
 

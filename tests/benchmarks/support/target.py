@@ -45,14 +45,15 @@ class Counted:
 class Target:
     """The port of the API, the processes whose time counts, and the database behind them.
 
-    `wrong` collects the answers that were not as expected, over all runs.
+    `profilers`: of the processes that are sampled, by name. `wrong` collects the answers that were not as expected,
+    over all runs.
     """
 
     port: int
     roots: Mapping[str, int]
     database_url: str
     folder: Path
-    profiler: Profiler | None = None
+    profilers: Mapping[str, Profiler] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
     def load(
@@ -73,8 +74,8 @@ class Target:
         kinds, _ = write_requests(file, requests)
         answers = {kind: (expected[kind].status, expected[kind].holds) for kind in kinds}
         plan = Plan(self.port, str(file), kinds, answers, clients, seconds, rate, repeat)
-        if self.profiler is not None:
-            self.profiler.start()
+        for profiler in self.profilers.values():
+            profiler.start()
         before = self._counted()
         outcome = _run(plan, seconds)
         if drain:
@@ -82,8 +83,8 @@ class Target:
         after = self._counted()
         load = _load(outcome, before, after)
         self.wrong += load.wrong
-        if self.profiler is not None:
-            say(report(f"{title}, API", self.profiler.stop(), load.cpu_ms("api")))
+        for name, profiler in self.profilers.items():
+            say(report(f"{title}: {name}", profiler.stop(), load.cpu_ms(name)))
         say(f"{title}: {summary(load)}\n")
         return load
 
@@ -123,6 +124,7 @@ def figures(load: Load) -> dict[str, object]:
         "rate": round(load.rate, 1),
         "requests": load.done,
         "errors": load.errors,
+        "caches": dict(load.caches),
         "cpu_ms": {name: round(load.cpu_ms(name), 3) for name in load.cpu},
         "commits": round(load.commits / load.done, 2),
         "wal_bytes": round(load.wal_bytes / load.done),
@@ -155,6 +157,7 @@ def _load(outcome: Mapping[str, Any], before: Counted, after: Counted) -> Load: 
         statuses=outcome["statuses"],
         wrong=tuple(outcome["wrong"]),
         errors=outcome["errors"],
+        caches=outcome["caches"],
         body_bytes=outcome["body_bytes"],
         cpu={**cpu, "clients": outcome["cpu"]},
         others=max(others, 0.0),

@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks.support import buyers
 from tests.benchmarks.support.buyers import Goods
 from tests.benchmarks.support.gateway import Ledger
-from tests.benchmarks.support.http import complete, get, path_of, post, status_of
+from tests.benchmarks.support.http import complete, get, header_of, path_of, post, status_of
 from tests.benchmarks.support.load import Load, Spread, arrivals, spread
 from tests.benchmarks.support.pgbench import parse
 from tests.benchmarks.support.profile import package_of, report
@@ -106,6 +106,9 @@ def test_a_request_states_its_length_and_an_answer_its_status() -> None:
     )
     assert complete(request.raw)
     assert path_of(get("list", "/api/v1/products?page=2")) == "/api/v1/products?page=2"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nCache-Status: souk-redis; hit\r\n\r\nx\r\ncache-status: no"
+    assert header_of(answer, b"cache-status") == "souk-redis; hit"
+    assert header_of(answer, b"age") == ""
     assert status_of(b"HTTP/1.1 503 Service Unavailable\r\n\r\n") == 503
 
 
