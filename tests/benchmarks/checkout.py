@@ -5,7 +5,6 @@ The payment gateway answers at once and costs next to nothing, so that the shop 
 sandbox stands next to it. pgbench runs on the same Postgres in the same run, in turns with the shop.
 """
 
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tests.benchmarks.results import record
 from tests.benchmarks.support.buyers import EXPECTED, Goods, additions, orders
 from tests.benchmarks.support.http import Request
 from tests.benchmarks.support.load import Load
+from tests.benchmarks.support.options import CORES, Profile, Workers
 from tests.benchmarks.support.pgbench import Bought, Pgbench
 from tests.benchmarks.support.shop import BenchShop, throw_away_shop
 from tests.benchmarks.support.target import Target, figures
@@ -82,10 +82,8 @@ def main(
     *,
     seconds: Annotated[float, typer.Option(help="Length of each loop of orders; twice for every number.")] = 6.0,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of pgbench and the shop.")] = 2,
-    workers: Annotated[int, typer.Option(min=1, help="Processes of the API.")] = os.cpu_count() or 1,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Only say where the API's time goes, on stderr; nothing is recorded.")
-    ] = False,
+    workers: Workers = CORES,
+    profile: Profile = False,
 ) -> int:
     """Measure orders and additions to carts."""
     configure("warning")

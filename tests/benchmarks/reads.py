@@ -6,7 +6,6 @@ asks for each page once, with every cache empty. `search` is compared with the p
 for the same words on the same index. With `--products 50k` or `1M` the names say so.
 """
 
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ from tests.benchmarks.support import buyers
 from tests.benchmarks.support.buyers import EXPECTED, Goods
 from tests.benchmarks.support.http import Expected, Request, get, path_of
 from tests.benchmarks.support.load import Load
+from tests.benchmarks.support.options import CORES, Profile, Workers
 from tests.benchmarks.support.shop import BenchShop, throw_away_shop
 from tests.benchmarks.support.target import Target, figures
 from tests.harness.api import PLAIN
@@ -71,10 +71,8 @@ def main(
     *,
     seconds: Annotated[float, typer.Option(help="Length of each loop.")] = 4.0,
     products: Annotated[Literal["2k", "50k", "1M"], typer.Option(help="The size of the shop.")] = "2k",
-    workers: Annotated[int, typer.Option(min=1, help="Processes of the API.")] = os.cpu_count() or 1,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Only say where the API's time goes, on stderr; nothing is recorded.")
-    ] = False,
+    workers: Workers = CORES,
+    profile: Profile = False,
 ) -> int:
     """Measure lists, details and searches."""
     configure("warning")
