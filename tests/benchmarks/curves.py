@@ -162,6 +162,13 @@ def _by_products(lines: Mapping[str, Mapping[str, Any]]) -> Series:  # Any: fiel
     }
 
 
+def _together(*names: str) -> Callable[[Mapping[str, Mapping[str, Any]]], Series]:  # Any: fields of a result line
+    """The curves of several result lines in one picture."""
+    return lambda lines: {
+        title: points for name in names for title, points in lines.get(name, {}).get("curve", {}).items()
+    }
+
+
 _PRODUCTS = (("", 2e3), (".50k", 5e4), (".1M", 1e6))
 _ORDERS = {"30k": 3e4, "300k": 3e5, "3M": 3e6}
 _IMAGES = ROOT / "docs" / "images"
@@ -197,5 +204,21 @@ CURVES: tuple[Curve, ...] = (
         Axis("products", log=True),
         Axis("CPU ms", log=True),
         _by_products,
+    ),
+    Curve(
+        _IMAGES / "capacity-clients.svg",
+        "capacity",
+        "Orders and pages a second as clients are added",
+        Axis("clients in a closed loop", log=True),
+        Axis("answers a second", log=True),
+        _together("capacity.orders", "capacity.pages"),
+    ),
+    Curve(
+        _IMAGES / "capacity-wait.svg",
+        "capacity",
+        "Waits as requests arrive faster",
+        Axis("percent of the highest measured rate"),
+        Axis("ms", log=True),
+        _together("capacity.orders.wait", "capacity.pages.wait"),
     ),
 )

@@ -83,7 +83,8 @@ def report(found: Mapping[str, Load]) -> None:
     hello = found["hello"].cpu_ms("steps") * 1000
     for title, load in found.items():
         ours = title not in {"bare", "hello"}
-        cost, database = load.cpu_ms("api" if ours else "steps") * 1000, load.cpu_ms("postgres") * 1000
+        cost = load.cpu_ms("api" if ours else "steps") * 1000
+        database = load.cpu_ms("postgres") * 1000 if ours else 0.0
         record(
             "ladder",
             f"ladder.{title}",

@@ -9,7 +9,7 @@ the request should have been sent. For-you and related are also measured alone.
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,9 @@ from tests.benchmarks.results import record
 from tests.benchmarks.support import buyers
 from tests.benchmarks.support.buyers import EXPECTED, Goods
 from tests.benchmarks.support.http import Request, get
+from tests.benchmarks.support.kept import STREAMS, kept
 from tests.benchmarks.support.load import Load, spread
+from tests.benchmarks.support.options import Profile
 from tests.benchmarks.support.platform import running_platform, services_of
 from tests.benchmarks.support.profile import Profiler, environment, say
 from tests.benchmarks.support.shop import STOCK
@@ -37,8 +39,6 @@ MOST = 32
 SATURATION_SECONDS, RECOMMENDATION_SECONDS = 20.0, 4.0
 REQUESTS_A_SECOND = 4_000
 GUESTS, VIEWS = 200, 5
-# Of a hundred requests.
-SHARES = {"list": 30, "detail": 35, "search": 15, "for-you": 5, "related": 5, "cart": 5, "order": 5}
 
 
 @program("python -m tests.benchmarks.mixed")
@@ -47,9 +47,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of the open loop.")] = 120.0,
     share: Annotated[float, typer.Option(help="Its rate, as a share of saturation.")] = 0.5,
     size: Annotated[str, typer.Option(help="Options of `souk load marketplace`.")] = "",
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Only say where the API's time goes, on stderr; nothing is recorded.")
-    ] = False,
+    profile: Profile = False,
 ) -> int:
     """Measure the mix."""
     configure("warning")
@@ -70,8 +68,10 @@ def main(
         full = run(target, f"saturation, {MOST} clients", requests, clients=MOST, seconds=SATURATION_SECONDS)
         half = run(target, "the mix", requests, clients=0, seconds=seconds, rate=full.rate * share)
         check(machine, target)
+        keys = kept(machine.redis_url)
     if not profile:
         report(recommended, full, half)
+        report_redis(keys)
     return 0
 
 
@@ -108,7 +108,7 @@ def mix(goods: Goods, seed: str) -> Iterator[Request]:
     pages = buyers.popular_pages(goods)
     guests = [{"X-Session-Id": f"mixed-guest-{number:05d}"} for number in range(GUESTS)]
     while True:
-        kind = draw.choices([*SHARES], [*SHARES.values()])[0]
+        kind = draw.choices([*buyers.SHARES], [*buyers.SHARES.values()])[0]
         if kind in streams:
             yield next(streams[kind])
         elif kind == "list":
@@ -192,6 +192,23 @@ def report(recommended: dict[tuple[str, int], Load], full: Load, half: Load) -> 
         lower_is_better=False,
         note=str(full.spread),
         **figures(full),
+    )
+
+
+def report_redis(keys: Mapping[str, Mapping[str, float]]) -> None:
+    """Memory of Redis by what it holds."""
+    in_all = {kind: held["count"] * held["bytes"] for kind, held in keys.items()}
+    record(
+        "mixed",
+        "mixed.redis",
+        ours=sum(in_all.values()) / 1024**2,
+        limit=None,
+        unit="MiB",
+        lower_is_better=True,
+        note="; ".join(
+            f"{kind} {held['count']:,} of {held['bytes']:,.0f} bytes" for kind, held in keys.items() if kind != STREAMS
+        ),
+        keys=keys,
     )
 
 

@@ -1,4 +1,4 @@
-"""The tables of docs/figures.md and the README's headline figures, rendered from docs/results.
+"""The tables of docs/figures.md and docs/capacity.md and the README's headline figures, rendered from docs/results.
 
 `make generate` writes them, so no figure is typed by hand.
 """
@@ -6,12 +6,14 @@
 import re
 from pathlib import Path
 
+from tests.benchmarks.capacity_model import page as capacity
 from tests.benchmarks.results import latest
 
 # `brief` leaves out figures of the validation part.
 MARKER = re.compile(r"(<!-- results:(\w+)( brief)? -->\n).*?(<!-- /results -->)", re.DOTALL)
+CAPACITY = re.compile(r"(<!-- capacity:(\w+) -->\n).*?(<!-- /capacity -->)", re.DOTALL)
 HEADLINE = re.compile(r"(<!-- headline -->\n).*?(<!-- /headline -->)", re.DOTALL)
-PAGES = ("README.md", "docs/figures.md", "training/README.md")
+PAGES = ("README.md", "docs/capacity.md", "docs/figures.md", "training/README.md")
 # (benchmark, name of the line, title in the README)
 HEADLINES = (
     ("demo", "marketplace: time", "`make demo`, everything installed"),
@@ -75,4 +77,6 @@ def headline() -> str:
 def render(page: Path) -> str:
     """The page with every marked table rendered again."""
     text = MARKER.sub(lambda match: f"{match[1]}{table(match[2], brief=bool(match[3]))}{match[4]}", page.read_text())
+    lines = capacity.results()
+    text = CAPACITY.sub(lambda match: f"{match[1]}{capacity.block(match[2], lines)}{match[3]}", text)
     return HEADLINE.sub(lambda match: f"{match[1]}{headline()}{match[2]}", text)

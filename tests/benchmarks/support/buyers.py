@@ -15,6 +15,8 @@ LINES_OF_A_CART = 5
 CARTS_AT_ONCE = 256
 PAGE, MOST_PAGES, POPULAR_PAGES = 24, 80, 20
 SORTS = ("relevance", "price_asc", "price_desc", "rating", "newest")
+# Of a hundred requests of the mix: ninety read, ten buy.
+SHARES = {"list": 30, "detail": 35, "search": 15, "for-you": 5, "related": 5, "cart": 5, "order": 5}
 EXPECTED = {
     "order": Expected(201, '"orderNumber"'),
     "cart": Expected(201, '"itemCount"'),
@@ -137,6 +139,21 @@ def searches(goods: Goods, seed: str) -> Iterator[Request]:
     """Searches for two words of a title."""
     for text in words(goods, seed):
         yield get("search", f"/api/v1/search?{urlencode({'q': text})}")
+
+
+def pages(goods: Goods, seed: str) -> Iterator[Request]:
+    """Popular pages of the list, products' pages and searches, in the shares that they have in the mix."""
+    draw = random.Random(seed)
+    popular_lists, found = popular_pages(goods), searches(goods, seed)
+    shares = {kind: SHARES[kind] for kind in ("list", "detail", "search")}
+    while True:
+        kind = draw.choices([*shares], [*shares.values()])[0]
+        if kind == "list":
+            yield draw.choice(popular_lists)
+        elif kind == "detail":
+            yield get("detail", f"/api/v1/products/{popular(goods, draw)}")
+        else:
+            yield next(found)
 
 
 def views(goods: Goods, draw: random.Random, guest: Mapping[str, str], count: int) -> Request:

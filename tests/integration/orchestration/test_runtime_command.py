@@ -101,7 +101,10 @@ def _publish_marts(path: Path) -> None:
 def test_an_unknown_benchmark_is_refused_and_stdout_stays_empty(souk: SoukHarness) -> None:
     done = souk.run("bench", "nothing-of-this-name")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "there are: cdc, checkout, dbt, fresh, idle, ladder, latency, load, mixed, reads, recommenders, spark" in done.stderr
+    assert (
+        "there are: capacity, cdc, checkout, dbt, fresh, idle, ladder, latency, load, mixed, reads, recommenders, spark"
+        in done.stderr
+    )
 
 
 def test_a_benchmark_runs_from_the_installed_command_in_any_folder(tmp_path: Path) -> None:
