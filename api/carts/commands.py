@@ -3,36 +3,48 @@
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Integer, Interval, Uuid, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import (
+    Delete,
+    Executable,
+    Integer,
+    Interval,
+    Update,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
+from api.carts.additions import MAX_LINES, add
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
 from api.carts.models import Cart, CartItem
-from api.carts.queries import OWNED, OwnerKind, owner, owner_kind
+from api.carts.queries import OWNED, StoredCart, carts_query, owners
 from api.carts.schemas import MAX_QUANTITY, AddItem
+from api.carts.statements import Addition
 from api.catalog.errors import VariantNotFound
-from api.catalog.queries.offers import offers_query
 from api.kernel.actor import Actor
 from api.kernel.context import Context
-from api.kernel.db import Query, Tx, first_as
+from api.kernel.db import Tx, first_as
 from api.kernel.errors import FieldError
 from api.kernel.ids import new_id
+from api.kernel.plan import Values
 from api.kernel.settings import Settings
-
-MAX_LINES = 200
-_NO_LINE = "Your cart has no such line."
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """The actor's cart, locked, and how many lines it has."""
+class _Changed:
+    """The end of a change of a line: `stale` when the cart has another version than the expected one."""
 
-    cart_id: UUID
-    lines: int
+    stale: bool
+    done: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,63 +57,52 @@ class _Line:
     price_at_addition: Decimal
 
 
-async def add_item(ctx: Context, actor: Actor, body: AddItem) -> UUID:
-    """Add units of a variant to the actor's cart; returns the line's id.
+async def add_item(ctx: Context, actor: Actor, body: AddItem) -> tuple[UUID, StoredCart]:
+    """Add units of a variant to the actor's cart; returns the line's id, and the cart.
 
     A variant that is out of stock may be added: the cart marks it, and checkout refuses it.
     Raises: VariantNotFound (404) when the variant is not on sale;
     QuantityTooLarge (422) past 999 a line; CartFull (409).
     """
-
-    async def work(tx: Tx) -> UUID:
-        found, cart = await tx.batch(offers_query([body.variant_id]), _open_cart(ctx.settings, actor))
-        offer = next(iter(found), None)
-        if offer is None or not offer.on_sale or offer.product_id != body.product_id:
-            raise VariantNotFound("No such product and variant is on sale.")
-        assert cart is not None
-        line = {
-            "new_id": new_id(),
-            "of_cart": cart.cart_id,
-            "of_product": body.product_id,
-            "of_variant": body.variant_id,
-            "units": body.quantity,
-            "price": offer.price,
-        }
-        item_id: UUID | None = await tx.scalar(_ADD, line)
-        if item_id is None:
-            fields = [
-                FieldError(pointer="/quantity", message=f"at most {MAX_QUANTITY} with what the cart already holds")
-            ]
-            raise QuantityTooLarge("The cart cannot hold that many.", errors=fields)
-        if cart.lines >= MAX_LINES:
-            await _require_room(tx, cart.cart_id)
-        return item_id
-
-    return await ctx.db.run(work)
+    seconds = ctx.settings.cart_ttl_seconds if actor.signed_in else ctx.settings.guest_cart_ttl_seconds
+    added = await add(ctx, Addition(actor, seconds, body.product_id, body.variant_id, body.quantity))
+    if added.verdict == "not on sale":
+        raise VariantNotFound("No such product and variant is on sale.")
+    if added.verdict == "full":
+        raise CartFull(f"At most {MAX_LINES} different things fit; order or remove some first.")
+    if added.cart_item_id is None or added.cart is None:
+        fields = [FieldError(pointer="/quantity", message=f"at most {MAX_QUANTITY} with what the cart already holds")]
+        raise QuantityTooLarge("The cart cannot hold that many.", errors=fields)
+    return added.cart_item_id, added.cart
 
 
-async def set_quantity(ctx: Context, actor: Actor, item_id: UUID, quantity: int, expected: int | None) -> None:
-    """Set the units of one line. Raises: CartItemNotFound, also for other people's lines; CartChanged (412)."""
+async def set_quantity(
+    ctx: Context, actor: Actor, item_id: UUID, quantity: int, expected: int | None
+) -> StoredCart | None:
+    """Set the units of one line; returns the cart.
 
-    async def work(tx: Tx) -> None:
-        cart_id = await _touch(tx, actor, expected)
-        changed = await tx.execute(_SET, {"of_cart": cart_id, "item": item_id, "units": quantity})
-        if changed.rowcount != 1:
-            raise CartItemNotFound(_NO_LINE)
-
-    await ctx.db.run(work)
+    Raises: CartItemNotFound, also for other people's lines; CartChanged (412) when `expected` is not its version.
+    """
+    return await _change(ctx, actor, _SET, {"item": item_id, "units": quantity, "expected": expected})
 
 
-async def remove_item(ctx: Context, actor: Actor, item_id: UUID, expected: int | None) -> None:
-    """Remove a line. Raises: CartItemNotFound, also for other people's lines; CartChanged (412)."""
+async def remove_item(ctx: Context, actor: Actor, item_id: UUID, expected: int | None) -> StoredCart | None:
+    """Remove a line; returns the cart.
 
-    async def work(tx: Tx) -> None:
-        cart_id = await _touch(tx, actor, expected)
-        gone = await tx.execute(_REMOVE, {"of_cart": cart_id, "item": item_id})
-        if gone.rowcount != 1:
-            raise CartItemNotFound(_NO_LINE)
+    Raises: CartItemNotFound, also for other people's lines; CartChanged (412) when `expected` is not its version.
+    """
+    return await _change(ctx, actor, _REMOVE, {"item": item_id, "expected": expected})
 
-    await ctx.db.run(work)
+
+async def _change(ctx: Context, actor: Actor, statement: Executable, values: Values) -> StoredCart | None:
+    """Change a line of the actor's cart and raise the cart's version: one round trip with the answer."""
+    query = first_as(_Changed, statement, {**owners([actor]), **values})
+    changed, carts = await ctx.db.run_alone(lambda tx: tx.batch(query, carts_query([actor])))
+    if changed is not None and changed.stale:
+        raise CartChanged("Read the cart again and repeat the change on its newest version.")
+    if changed is None or not changed.done:
+        raise CartItemNotFound("Your cart has no such line.")
+    return next(iter(carts.values()), None)
 
 
 async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, user_id: UUID) -> None:
@@ -118,9 +119,9 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     await tx.execute(delete(Cart).where(Cart.cart_id == guest))
     if not lines:
         return
-    member = await tx.fetch(_open_cart(settings, Actor(kind="customer", user_id=user_id)))
-    assert member is not None
-    rows = [{"cart_item_id": new_id(), "cart_id": member.cart_id, **asdict(line)} for line in lines]
+    lifetime = timedelta(seconds=settings.cart_ttl_seconds)
+    member = await tx.scalar(_OPEN_MEMBER, {"new_id": new_id(), "user_id": user_id, "lifetime": lifetime})
+    rows = [{"cart_item_id": new_id(), "cart_id": member, **asdict(line)} for line in lines]
     merged = insert(CartItem).values(rows)
     both = func.least(CartItem.quantity + merged.excluded.quantity, MAX_QUANTITY)
     await tx.execute(
@@ -143,80 +144,39 @@ async def expire_carts(tx: Tx, limit: int) -> int:
     return gone.rowcount
 
 
-def _open_cart(settings: Settings, actor: Actor) -> Query[_Opened | None]:
-    """Lock the actor's cart, or create it, in one statement. An expired cart that is not deleted yet is used again."""
-    member = actor.user_id is not None
-    lifetime = timedelta(seconds=settings.cart_ttl_seconds if member else settings.guest_cart_ttl_seconds)
-    values = {"new_id": new_id(), "lifetime": lifetime, **owner(actor)}
-    return first_as(_Opened, _OPEN[owner_kind(actor)], values)
-
-
-async def _touch(tx: Tx, actor: Actor, expected: int | None) -> UUID:
-    """Lock the actor's cart and raise its version; returns its id."""
-    statement = _touch_statement(owner_kind(actor), expects=expected is not None)
-    cart_id: UUID | None = await tx.scalar(statement, {**owner(actor), "expected": expected})
-    if cart_id is None:
-        if expected is not None and await tx.scalar(_UNEXPIRED[owner_kind(actor)], owner(actor)) is not None:
-            raise CartChanged("Read the cart again and repeat the change on its newest version.")
-        raise CartItemNotFound(_NO_LINE)
-    return cart_id
-
-
-async def _require_room(tx: Tx, cart_id: UUID) -> None:
-    if await tx.scalar(_LINES, {"of_cart": cart_id}) > MAX_LINES:
-        raise CartFull(f"At most {MAX_LINES} different things fit; order or remove some first.")
-
-
 _CHANGED: dict[str, Any] = {"version": Cart.version + 1, "updated_at": func.now()}  # Any: SQL expressions
 
 
-def _open_statement(kind: OwnerKind) -> Executable:
-    column = Cart.user_id if kind == "member" else Cart.session_id
+def _open_member() -> Executable:
+    """Lock the member's cart, or create it. An expired cart that is not deleted yet is used again."""
     statement = insert(Cart).values(
         cart_id=bindparam("new_id"),
+        user_id=bindparam("user_id", type_=Uuid),
         expires_at=func.now() + bindparam("lifetime", type_=Interval),
-        **{column.key: bindparam("owner", type_=column.type)},
     )
-    # Written as text: SQLAlchemy would add `carts` to the sub-select's FROM, and count the lines of every cart.
-    own = literal_column("carts.cart_id", Uuid)
-    lines = select(func.count()).where(CartItem.cart_id == own).scalar_subquery()
     return statement.on_conflict_do_update(
-        index_elements=[column],
-        index_where=column.is_not(None),
+        index_elements=[Cart.user_id],
+        index_where=Cart.user_id.is_not(None),
         set_={**_CHANGED, "expires_at": statement.excluded.expires_at},
-    ).returning(Cart.cart_id, lines.label("lines"))
+    ).returning(Cart.cart_id)
 
 
-def _add_statement() -> Executable:
-    statement = insert(CartItem).values(
-        cart_item_id=bindparam("new_id"),
-        cart_id=bindparam("of_cart"),
-        product_id=bindparam("of_product"),
-        variant_id=bindparam("of_variant"),
-        quantity=bindparam("units"),
-        price_at_addition=bindparam("price"),
+def _change_statement(change: Update | Delete) -> Executable:
+    """Lock the cart, make the change of the line if the version is the expected one, and raise the version if there was
+    such a line."""
+    expected = bindparam("expected", type_=Integer)
+    unexpired = (OWNED, Cart.expires_at > func.now())
+    held = select(Cart.cart_id, Cart.version).where(*unexpired).with_for_update(key_share=True).cte("held")
+    agreed = or_(expected.is_(None), held.c.version == expected)
+    own = (CartItem.cart_id == held.c.cart_id, CartItem.cart_item_id == bindparam("item"), agreed)
+    changed = change.where(*own).returning(CartItem.cart_id).cte("changed")
+    raised = (
+        update(Cart).where(Cart.cart_id == changed.c.cart_id).values(_CHANGED).returning(Cart.cart_id).cte("raised")
     )
-    added = statement.excluded
-    grown = CartItem.quantity + added.quantity
-    return statement.on_conflict_do_update(
-        index_elements=["cart_id", "variant_id"],
-        set_={"quantity": grown, "price_at_addition": added.price_at_addition, "updated_at": func.now()},
-        where=grown <= MAX_QUANTITY,
-    ).returning(CartItem.cart_item_id)
+    done = select(raised.c.cart_id).exists()
+    return select(not_(agreed).label("stale"), done.label("done")).select_from(held)
 
 
-@cache
-def _touch_statement(kind: OwnerKind, *, expects: bool) -> Executable:
-    statement = update(Cart).where(OWNED[kind], Cart.expires_at > func.now()).values(_CHANGED)
-    if expects:
-        statement = statement.where(Cart.version == bindparam("expected", type_=Integer))
-    return statement.returning(Cart.cart_id)
-
-
-_OPEN = {kind: _open_statement(kind) for kind in OWNED}
-_ADD = _add_statement()
-_UNEXPIRED = {kind: select(Cart.cart_id).where(owned, Cart.expires_at > func.now()) for kind, owned in OWNED.items()}
-_ITEM = (CartItem.cart_id == bindparam("of_cart"), CartItem.cart_item_id == bindparam("item"))
-_SET = update(CartItem).where(*_ITEM).values(quantity=bindparam("units"), updated_at=func.now())
-_REMOVE = delete(CartItem).where(*_ITEM)
-_LINES = select(func.count()).where(CartItem.cart_id == bindparam("of_cart"))
+_OPEN_MEMBER = _open_member()
+_SET = _change_statement(update(CartItem).values(quantity=bindparam("units"), updated_at=func.now()))
+_REMOVE = _change_statement(delete(CartItem))

@@ -1,139 +1,142 @@
-"""Reads of the actor's own cart."""
+"""Reads of carts: one statement, with today's offers. Every answer that shows a cart is made of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, bindparam, func, select
+from sqlalchemy import ARRAY, String, Uuid, any_, bindparam, func, or_, select
 
 from api.carts.models import Cart, CartItem
 from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
-from api.catalog.queries.offers import Offer, offers_of
+from api.carts.statements import session_of
+from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_VARIANT, Offer
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import Query, ReadTx, Result
 from api.kernel.money import ZERO
-from api.kernel.settings import Settings
+from api.kernel.rows import as_models
 from api.pricing.list_price import saving
 from api.pricing.tariff import Tariff
 from api.pricing.totals import PricedLine, totals
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a cart, without catalog data."""
+class Line(Offer):
+    """A line of a cart, with the offer of its variant."""
 
     cart_item_id: UUID
-    variant_id: UUID
     quantity: int
     price_at_addition: Decimal
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A cart with one of its lines, or with none when it is empty."""
+class StoredCart:
+    """An unexpired cart. `lines`: the oldest first."""
 
     cart_id: UUID
     version: int
-    cart_item_id: UUID | None
-    variant_id: UUID | None
-    quantity: int | None
-    price_at_addition: Decimal | None
+    lines: list[Line] = field(default_factory=list)
 
-    def line(self) -> Line | None:
-        if self.cart_item_id and self.variant_id and self.quantity and self.price_at_addition is not None:
-            return Line(self.cart_item_id, self.variant_id, self.quantity, self.price_at_addition)
+
+def owners(actors: Sequence[Actor]) -> dict[str, object]:
+    """The binds of OWNED."""
+    return {
+        "users": [actor.user_id for actor in actors if actor.user_id is not None],
+        "sessions": [session for actor in actors if (session := session_of(actor)) is not None],
+    }
+
+
+def carts_query(actors: Sequence[Actor]) -> Query[dict[UUID, StoredCart]]:
+    """The carts of the actors, by id; those who have none are absent."""
+    return Query(_CARTS, owners(actors), _carts)
+
+
+def lock_query(actors: Sequence[Actor]) -> Query[None]:
+    """Lock the actors' carts against changes, always in the same order."""
+    return Query(_LOCK, owners(actors), _nothing)
+
+
+async def cart_of(tx: ReadTx, actor: Actor) -> StoredCart | None:
+    """The actor's cart."""
+    if not (actor.signed_in or actor.session_id):
         return None
+    found = await tx.fetch(carts_query([actor]))
+    return next(iter(found.values()), None)
 
 
-OwnerKind = Literal["member", "guest"]
-# The cart of a member is found by user, a guest's by session; an actor with neither has none.
-OWNED: dict[OwnerKind, ColumnElement[bool]] = {
-    "member": Cart.user_id == bindparam("owner", type_=Uuid),
-    "guest": Cart.session_id == bindparam("owner", type_=String),
-}
-
-
-def owner_kind(actor: Actor) -> OwnerKind:
-    return "guest" if actor.user_id is None else "member"
-
-
-def owner(actor: Actor) -> dict[str, UUID | str | None]:
-    """The bind of OWNED."""
-    return {"owner": actor.user_id or actor.session_id or None}
-
-
-async def cart_of(tx: ReadTx, actor: Actor, settings: Settings) -> tuple[int, CartBody]:
-    """Version (0 for none) and body of the actor's cart: two statements."""
-    rows = await _rows(tx, actor) if actor.signed_in or actor.session_id else []
-    lines = [line for row in rows if (line := row.line()) is not None]
-    offers = await offers_of(tx, [line.variant_id for line in lines]) if lines else {}
-    version, cart_id = (rows[0].version, rows[0].cart_id) if rows else (0, None)
-    return version, cart_body(cart_id, lines, offers, settings.currency, Tariff.of(settings))
-
-
-def cart_body(
-    cart_id: UUID | None, lines: Sequence[Line], offers: Mapping[UUID, Offer], default_currency: str, tariff: Tariff
-) -> CartBody:
-    """`lines`, oldest first, at today's offers.
+def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) -> CartBody:
+    """What the shop answers.
 
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
     """
-    currency = offers[lines[0].variant_id].currency if lines else default_currency
-    items = [_cart_line(line, offers[line.variant_id], currency) for line in lines]
-    buyable = [item for item in items if item.available]
-    sums = totals((PricedLine(item.quantity, item.price) for item in buyable), tariff)
-    savings = (saving(item.price, offers[item.variant.variant_id].list_price, item.quantity) for item in buyable)
+    lines = cart.lines if cart else []
+    currency = lines[0].currency if lines else default_currency
+    items = [_cart_line(line, currency) for line in lines]
+    buyable = [(line, item) for line, item in zip(lines, items, strict=True) if item.available]
+    sums = totals((PricedLine(line.quantity, line.price) for line, _ in buyable), tariff)
     return CartBody(
-        cart_id=cart_id,
+        cart_id=cart.cart_id if cart else None,
         items=items,
-        item_count=sum(item.quantity for item in items),
+        item_count=sum(line.quantity for line in lines),
         currency=currency,
         subtotal=sums.subtotal,
         tax=sums.tax,
         shipping=sums.shipping,
         total=sums.total,
-        savings=sum(savings, ZERO),
+        savings=sum((saving(line.price, line.list_price, line.quantity) for line, _ in buyable), ZERO),
     )
 
 
-async def _rows(tx: ReadTx, actor: Actor) -> list[_Row]:
-    return await tx.all_as(_Row, _ROWS[owner_kind(actor)], owner(actor))
+OWNED = or_(
+    Cart.user_id == any_(bindparam("users", type_=ARRAY(Uuid))),
+    Cart.session_id == any_(bindparam("sessions", type_=ARRAY(String))),
+)
+# Of a cart, then of its line; the line's are null where the cart is empty.
+_CART = (Cart.cart_id, Cart.version)
+_LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, *OFFER)
+_CARTS = (
+    select(*_CART, *_LINE)
+    .select_from(Cart)
+    .outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
+    .outerjoin(OFFERED, CartItem.variant_id == OFFERED_VARIANT)
+    .where(OWNED, Cart.expires_at > func.now())
+    .order_by(CartItem.created_at, CartItem.cart_item_id)
+)
 
 
-def _rows_of(owned: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of _Row
-    columns = (
-        Cart.cart_id,
-        Cart.version,
-        CartItem.cart_item_id,
-        CartItem.variant_id,
-        CartItem.quantity,
-        CartItem.price_at_addition,
-    )
-    statement = select(*columns).outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
-    return statement.where(owned, Cart.expires_at > func.now()).order_by(CartItem.created_at, CartItem.cart_item_id)
+_LOCK = select(Cart.cart_id).where(OWNED).order_by(Cart.cart_id).with_for_update(key_share=True)
 
 
-_ROWS = {kind: _rows_of(owned) for kind, owned in OWNED.items()}
+def _nothing(_result: Result) -> None:
+    return None
 
 
-def _cart_line(line: Line, offer: Offer, currency: str) -> CartLine:
+def _carts(result: Result) -> dict[UUID, StoredCart]:
+    first = len(_CART)
+    filled = [row for row in result.rows if row[first] is not None]
+    lines = as_models(Line, result.columns[first:], [row[first:] for row in filled])
+    found = {row[0]: StoredCart(*row[:first]) for row in result.rows}
+    for row, line in zip(filled, lines, strict=True):
+        found[row[0]].lines.append(line)
+    return found
+
+
+def _cart_line(line: Line, currency: str) -> CartLine:
     return CartLine(
         cart_item_id=line.cart_item_id,
         product=CartProduct(
-            product_id=offer.product_id,
-            title=offer.title,
-            brand=offer.brand,
-            thumbnail=offer.thumbnail,
-            prime_eligible=offer.prime_eligible,
+            product_id=line.product_id,
+            title=line.title,
+            brand=line.brand,
+            thumbnail=line.thumbnail,
+            prime_eligible=line.prime_eligible,
         ),
-        variant=CartVariant(variant_id=offer.variant_id, sku=offer.sku, attributes=offer.attributes, stock=offer.stock),
+        variant=CartVariant(variant_id=line.variant_id, sku=line.sku, attributes=line.attributes, stock=line.stock),
         quantity=line.quantity,
-        price=offer.price,
+        price=line.price,
         price_when_added=line.price_at_addition,
-        price_changed=offer.price != line.price_at_addition,
-        subtotal=offer.price * line.quantity,
-        currency=offer.currency,
-        available=offer.on_sale and offer.stock >= line.quantity and offer.currency == currency,
+        price_changed=line.price != line.price_at_addition,
+        subtotal=line.price * line.quantity,
+        currency=line.currency,
+        available=line.on_sale and line.stock >= line.quantity and line.currency == currency,
     )

@@ -18,6 +18,7 @@ from api.kernel.context import Context, Ctx
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
+from api.pricing.tariff import Tariff
 
 router = APIRouter(prefix="/cart", tags=["cart"])
 
@@ -37,7 +38,13 @@ async def get_cart(
     ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
 ) -> Response:
     """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged."""
-    return await _cart(ctx, actor, if_none_match=if_none_match)
+    async with ctx.db.read() as tx:
+        cart = await queries.cart_of(tx, actor)
+    response = _answer(ctx, cart)
+    if etags.matches(if_none_match, response.headers["ETag"]):
+        headers = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
+        return Response(status_code=304, headers=headers)
+    return response
 
 
 @router.post(
@@ -51,8 +58,8 @@ async def get_cart(
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
     owner, is_new = _with_session(actor)
-    item_id = await commands.add_item(ctx, owner, body)
-    response = await _cart(ctx, owner, status=201)
+    item_id, cart = await commands.add_item(ctx, owner, body)
+    response = _answer(ctx, cart, status=201)
     response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
     if is_new and owner.session_id:
         _remember(ctx, response, owner.session_id)
@@ -70,8 +77,8 @@ async def set_cart_item(
     ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None
 ) -> Response:
     """Set the quantity of a line."""
-    await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, etags.expected_version(if_match))
-    return await _cart(ctx, actor)
+    expected = etags.expected_version(if_match)
+    return _answer(ctx, await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected))
 
 
 @router.delete(
@@ -83,8 +90,7 @@ async def set_cart_item(
 )
 async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
     """Remove a line; returns the remaining cart."""
-    await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
-    return await _cart(ctx, actor)
+    return _answer(ctx, await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match)))
 
 
 def _with_session(actor: Actor) -> tuple[Actor, bool]:
@@ -110,12 +116,9 @@ def _known(item_id: str) -> UUID:
     return known
 
 
-async def _cart(ctx: Context, actor: Actor, *, status: int = 200, if_none_match: str | None = None) -> Response:
-    async with ctx.db.read() as tx:
-        version, body = await queries.cart_of(tx, actor, ctx.settings)
+def _answer(ctx: Context, cart: queries.StoredCart | None, *, status: int = 200) -> Response:
+    """The cart as every route of it answers; None for an actor who has none."""
+    body = queries.cart_body(cart, ctx.settings.currency, Tariff.of(ctx.settings))
     content = body.model_dump_json(by_alias=True).encode()
-    etag = etags.etag_of(version, content)
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if etags.matches(if_none_match, etag):
-        return Response(status_code=304, headers=headers)
+    headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
     return Response(content, status, headers, "application/json")

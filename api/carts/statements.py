@@ -1,15 +1,60 @@
-"""The SQL of carts as parts of the statements of a checkout: read the lines, and empty the cart that was ordered.
+"""The SQL of carts as parts of larger statements: additions to carts, and for a checkout the lines of a cart and the
+emptying of the cart that was ordered.
 
-`tests/integration/api/inventory/test_inventory.py` counts these statements: the lines are read in the round trip of the
-offers, and the cart is emptied in the last commit of an order.
+`tests/integration/api/inventory/test_inventory.py` counts the statements of a checkout: the lines are read in the round
+trip of the offers, and the cart is emptied in the last commit of an order. `tests/integration/api/test_round_trips.py`
+counts those of an addition.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from api.kernel.actor import Actor
+from api.kernel.ids import new_id
 from api.kernel.statement import Part
+
+# The cart of each addition, or the id of the one to make. An expired cart that is not deleted yet is used again.
+_ADDITIONS = """asked AS MATERIALIZED (
+    SELECT a.place, a.user_id, a.session_id, a.seconds, a.product_id, a.variant_id, a.quantity, a.cart_item_id,
+           coalesce(m.cart_id, g.cart_id, a.new_cart) AS cart_id
+    FROM unnest(CAST(:add_users AS uuid[]), CAST(:add_sessions AS text[]), CAST(:add_seconds AS int[]),
+                CAST(:add_products AS uuid[]), CAST(:add_variants AS uuid[]), CAST(:add_quantities AS int[]),
+                CAST(:add_carts AS uuid[]), CAST(:add_lines AS uuid[])) WITH ORDINALITY
+         AS a(user_id, session_id, seconds, product_id, variant_id, quantity, new_cart, cart_item_id, place)
+    LEFT JOIN carts m ON m.user_id = a.user_id
+    LEFT JOIN carts g ON g.session_id = a.session_id)"""
+# The carts are locked before, so what is judged here is so until the commit. The time at which a cart expires is
+# rounded up to the hour: most additions leave it as it is, and with it every index of the cart.
+_ADD = """judged AS MATERIALIZED (
+    SELECT a.*, s.price,
+           CASE WHEN s.place IS NULL THEN 'not on sale'
+                WHEN i.quantity + a.quantity > :add_most_units THEN 'too many'
+                WHEN i.quantity IS NULL
+                     AND (SELECT count(*) FROM cart_items l WHERE l.cart_id = a.cart_id) >= :add_most_lines THEN 'full'
+                ELSE 'added' END AS verdict
+    FROM asked a
+    LEFT JOIN on_sale s USING (place)
+    LEFT JOIN cart_items i ON i.cart_id = a.cart_id AND i.variant_id = a.variant_id),
+opened AS (
+    INSERT INTO carts (cart_id, user_id, session_id, expires_at)
+    SELECT cart_id, user_id, session_id,
+           date_trunc('hour', now() + make_interval(secs => seconds)) + interval '1 hour'
+    FROM judged WHERE verdict = 'added'
+    ON CONFLICT (cart_id) DO UPDATE
+    SET version = carts.version + 1, updated_at = now(), expires_at = excluded.expires_at
+    RETURNING cart_id),
+lines_added AS (
+    INSERT INTO cart_items (cart_item_id, cart_id, product_id, variant_id, quantity, price_at_addition)
+    SELECT cart_item_id, cart_id, product_id, variant_id, quantity, price FROM judged WHERE verdict = 'added'
+    ON CONFLICT (cart_id, variant_id) DO UPDATE
+    SET quantity = cart_items.quantity + excluded.quantity, price_at_addition = excluded.price_at_addition,
+        updated_at = now()
+    WHERE cart_items.quantity + excluded.quantity <= :add_most_units
+    RETURNING cart_item_id, cart_id)"""
+# What became of each addition of a batch, in their order.
+ADDED = """j.verdict, j.cart_id, n.cart_item_id
+    FROM judged j LEFT JOIN lines_added n USING (cart_id) ORDER BY j.place"""
 
 _LINES = """wanted AS MATERIALIZED (
     SELECT i.product_id, i.variant_id, i.quantity, row_number() OVER (ORDER BY i.variant_id) AS place
@@ -39,9 +84,51 @@ class OrderedCart:
     actor: Actor
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Units of a variant for the actor's cart. A new cart expires after `seconds`, an old one as long from now."""
+
+    actor: Actor
+    seconds: int
+    product_id: UUID
+    variant_id: UUID
+    quantity: int
+    new_cart: UUID = field(default_factory=new_id)
+    cart_item_id: UUID = field(default_factory=new_id)
+
+
+def asked_part(additions: Sequence[Addition]) -> Part:
+    """The additions, at most one for a cart."""
+    return Part(
+        _ADDITIONS,
+        {
+            "add_users": [addition.actor.user_id for addition in additions],
+            "add_sessions": [session_of(addition.actor) for addition in additions],
+            "add_seconds": [addition.seconds for addition in additions],
+            "add_products": [addition.product_id for addition in additions],
+            "add_variants": [addition.variant_id for addition in additions],
+            "add_quantities": [addition.quantity for addition in additions],
+            "add_carts": [addition.new_cart for addition in additions],
+            "add_lines": [addition.cart_item_id for addition in additions],
+        },
+        makes=("asked",),
+    )
+
+
+def add_part(most_units: int, most_lines: int) -> Part:
+    """Add to the carts what is on sale and fits; nothing changes for the others. The carts must be locked."""
+    return Part(
+        _ADD,
+        {"add_most_units": most_units, "add_most_lines": most_lines},
+        makes=("judged", "opened", "lines_added"),
+        needs=("asked", "on_sale"),
+        writes=frozenset({"carts", "cart_items"}),
+    )
+
+
 def lines_part(actor: Actor) -> Part:
     """The lines of the actor's unexpired cart, in variant id order; none without a cart."""
-    return Part(_LINES, {"cart_user": actor.user_id, "cart_session": _session(actor)}, makes=("wanted",))
+    return Part(_LINES, {"cart_user": actor.user_id, "cart_session": session_of(actor)}, makes=("wanted",))
 
 
 def empty_part(carts: Sequence[OrderedCart]) -> Part:
@@ -51,7 +138,7 @@ def empty_part(carts: Sequence[OrderedCart]) -> Part:
         {
             "cart_gates": [cart.gate_id for cart in carts],
             "cart_users": [cart.actor.user_id for cart in carts],
-            "cart_sessions": [_session(cart.actor) for cart in carts],
+            "cart_sessions": [session_of(cart.actor) for cart in carts],
         },
         makes=("carts_ordered", "emptied", "emptied_lines"),
         needs=("gate",),
@@ -59,6 +146,6 @@ def empty_part(carts: Sequence[OrderedCart]) -> Part:
     )
 
 
-def _session(actor: Actor) -> str | None:
+def session_of(actor: Actor) -> str | None:
     """A member's cart is found by user, even when the request names a session as well."""
     return None if actor.signed_in else actor.session_id

@@ -23,7 +23,6 @@ ALLOWED = {
     ("api/catalog/queries/index_feed.py", "live_count"): WORKER,
     ("api/catalog/queries/listing.py", "product_page"): LIVE,
     ("api/catalog/queries/listing.py", "product_filters"): LIVE,
-    ("api/catalog/queries/offers.py", "offers_of"): LIVE,
     ("api/catalog/queries/offers.py", "cards_of"): LIVE,
     ("api/catalog/queries/products.py", "variants_of"): "asked for after `require_visible` with the actor",
     ("api/checkout/saga/lease.py", "take_over"): WORKER,

@@ -83,6 +83,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of each loop of orders; twice for every number.")] = 6.0,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of pgbench and the shop.")] = 2,
     workers: Workers = CORES,
+    carts: Annotated[bool, typer.Option("--carts", help="Additions to carts alone, without orders.")] = False,
     profile: Profile = False,
 ) -> int:
     """Measure orders and additions to carts."""
@@ -92,26 +93,31 @@ def main(
         goods = Goods.of(shop.url)
         bench = Bench(shop, target, goods.first(VARIANTS), seconds)
         bench.buy("warm-up", 8, 3.0)
-        if profile:
-            profile_loops(bench)
-        else:
+        if not carts and profile:
+            profile_orders(bench)
+        elif not carts:
             measure(bench, rounds)
+        for clients in (MOST,) if profile else CLIENTS:
+            bench.measured.carts[clients] = bench.fill_carts(clients, seconds)
+        if not carts and not profile:
+            measure_sandbox(bench)
         shop.check(bench.measured.placed)
     if not profile:
-        report(bench.measured, workers)
+        if not carts:
+            report(bench.measured, workers)
+        report_carts(bench.measured)
     return 0
 
 
-def profile_loops(bench: Bench) -> None:
-    """The loops that matter, each with its profile."""
+def profile_orders(bench: Bench) -> None:
+    """The loops of orders that matter, each with its profile."""
     for clients in (1, MOST):
         bench.buy(f"orders, {clients} clients", clients, bench.seconds)
     bench.buy("orders of one hot variant, 32 clients", MOST, bench.seconds, "hot")
-    bench.fill_carts(MOST, bench.seconds)
 
 
 def measure(bench: Bench, rounds: int) -> None:
-    """Every loop, in turns with pgbench; then carts; then the sandbox as gateway."""
+    """Every loop of orders, in turns with pgbench."""
     pgbench, measured = Pgbench(bench.shop.postgres), bench.measured
     loads: defaultdict[str, list[Load]] = defaultdict(list)
     for clients in CLIENTS:
@@ -127,12 +133,16 @@ def measure(bench: Bench, rounds: int) -> None:
     measured.hot = _sum(loads["hot"])
     measured.hot_nine = pgbench.run("checkout_hot", MOST, PGBENCH_SECONDS)
     measured.hot_one = pgbench.run("checkout_cte_hot", MOST, PGBENCH_SECONDS)
-    for clients in CLIENTS:
-        measured.carts[clients] = bench.fill_carts(clients, bench.seconds)
+
+
+def measure_sandbox(bench: Bench) -> None:
+    """Orders again, with the sandbox as gateway."""
     bench.target = bench.shop.start_api("sandbox")
     bench.buy("warm-up with the sandbox", 8, 3.0)
     for clients in (1, MOST):
-        measured.sandbox[clients] = bench.buy(f"orders with the sandbox, {clients} clients", clients, bench.seconds)
+        bench.measured.sandbox[clients] = bench.buy(
+            f"orders with the sandbox, {clients} clients", clients, bench.seconds
+        )
 
 
 def _sum(parts: list[Summed]) -> Summed:
@@ -143,7 +153,7 @@ def _sum(parts: list[Summed]) -> Summed:
 
 
 def report(measured: Measured, workers: int) -> None:
-    """Record every line."""
+    """Record every line of orders."""
     for clients in CLIENTS:
         ours, sandbox = measured.ours[clients], measured.sandbox.get(clients)
         further: dict[str, object] = {"workers": workers} | ({"sandbox": round(sandbox.rate, 1)} if sandbox else {})
@@ -161,6 +171,10 @@ def report(measured: Measured, workers: int) -> None:
             )
     report_hot(measured)
     report_cpu(measured)
+
+
+def report_carts(measured: Measured) -> None:
+    """The longest waits of additions to carts."""
     for clients in (*CLIENTS[:-1], MOST):
         carts = measured.carts[clients]
         record(

@@ -1,26 +1,28 @@
-"""Offers and cards for carts, checkout and recommendations: one statement for any number of products."""
+"""Offers for carts, as columns of a larger statement, and cards for recommendations, one statement for any number."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, join, select
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
 from api.catalog.schemas import ProductCard
-from api.kernel.db import Query, ReadTx, all_as
+from api.kernel.db import ReadTx
 from api.pricing import list_price
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A variant as it is offered now; `stock` in units."""
+    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units.
+
+    One of a withdrawn product is there too, with `on_sale` False.
+    """
 
     product_id: UUID
     variant_id: UUID
-    seller_id: UUID
     title: str
     brand: str | None
     sku: str
@@ -40,38 +42,25 @@ class Offer:
         return list_price.of_variant(self.price, self.product_price, self.product_list_price)
 
 
-_OFFERS = (
-    select(
-        Product.product_id,
-        ProductVariant.variant_id,
-        Product.seller_id,
-        Product.title,
-        Product.brand,
-        ProductVariant.sku,
-        ProductVariant.attributes,
-        ProductVariant.price,
-        Product.base_price.label("product_price"),
-        Product.list_price.label("product_list_price"),
-        Product.currency,
-        ProductVariant.stock_quantity.label("stock"),
-        LIVE.label("on_sale"),
-        Product.prime_eligible,
-        THUMBNAIL.label("thumbnail"),
-    )
-    .join(Product, Product.product_id == ProductVariant.product_id)
-    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+OFFER = (
+    Product.product_id,
+    ProductVariant.variant_id,
+    Product.title,
+    Product.brand,
+    ProductVariant.sku,
+    ProductVariant.attributes,
+    ProductVariant.price,
+    Product.base_price.label("product_price"),
+    Product.list_price.label("product_list_price"),
+    Product.currency,
+    ProductVariant.stock_quantity.label("stock"),
+    LIVE.label("on_sale"),
+    Product.prime_eligible,
+    THUMBNAIL.label("thumbnail"),
 )
+OFFERED = join(ProductVariant, Product, Product.product_id == ProductVariant.product_id)
+OFFERED_VARIANT = ProductVariant.variant_id
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
-
-
-async def offers_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Offer]:
-    """Offers by variant id; unknown ids are absent, withdrawn products come with `on_sale` False."""
-    return {offer.variant_id: offer for offer in await tx.fetch(offers_query(variant_ids))}
-
-
-def offers_query(variant_ids: Iterable[UUID]) -> Query[list[Offer]]:
-    """The same as a list."""
-    return all_as(Offer, _OFFERS, {"variant_ids": list(variant_ids)})
 
 
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:

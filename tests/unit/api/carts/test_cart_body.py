@@ -1,10 +1,10 @@
 """A cart at today's prices."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from api.carts.queries import Line, cart_body
+from api.carts.queries import Line, StoredCart, cart_body
 from api.carts.schemas import CartBody
 from api.catalog.queries.offers import Offer
 from api.kernel.money import ZERO
@@ -15,7 +15,6 @@ LAMP, CHAIR = UUID(int=1), UUID(int=2)
 OFFER = Offer(
     product_id=UUID(int=11),
     variant_id=LAMP,
-    seller_id=UUID(int=21),
     title="Lamp",
     brand=None,
     sku="LAMP",
@@ -32,16 +31,28 @@ OFFER = Offer(
 OFFERS = {LAMP: OFFER, CHAIR: replace(OFFER, variant_id=CHAIR, price=Decimal("40.00"), product_list_price=None)}
 
 
-def line(variant_id: UUID, quantity: int, price: str = "10.00") -> Line:
-    return Line(UUID(int=31), variant_id, quantity, Decimal(price))
+@dataclass(frozen=True)
+class Wanted:
+    variant_id: UUID
+    quantity: int
+    price: str = "10.00"
 
 
-def body(*lines: Line, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
-    return cart_body(UUID(int=41), lines, offers, "EUR", TARIFF)
+def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
+    stored = [
+        Line(
+            **asdict(offers[wanted.variant_id]),
+            cart_item_id=UUID(int=31),
+            quantity=wanted.quantity,
+            price_at_addition=Decimal(wanted.price),
+        )
+        for wanted in lines
+    ]
+    return cart_body(StoredCart(UUID(int=41), 1, stored), "EUR", TARIFF)
 
 
 def test_lines_add_up_with_tax_shipping_and_savings() -> None:
-    cart = body(line(LAMP, 2))
+    cart = body(Wanted(LAMP, 2))
     assert (cart.subtotal, cart.tax, cart.shipping, cart.total) == (
         Decimal("20.00"),
         Decimal("2.00"),
@@ -52,12 +63,12 @@ def test_lines_add_up_with_tax_shipping_and_savings() -> None:
 
 
 def test_a_large_cart_ships_free_and_saves_only_against_list_prices() -> None:
-    cart = body(line(LAMP, 1), line(CHAIR, 1, "40.00"))
+    cart = body(Wanted(LAMP, 1), Wanted(CHAIR, 1, "40.00"))
     assert (cart.subtotal, cart.shipping, cart.savings) == (Decimal("50.00"), Decimal("0.00"), Decimal("2.50"))
 
 
 def test_an_empty_cart_costs_nothing_in_the_shops_currency() -> None:
-    cart = cart_body(None, [], {}, "EUR", TARIFF)
+    cart = cart_body(None, "EUR", TARIFF)
     assert (cart.cart_id, cart.currency) == (None, "EUR")
     assert cart.items == []
     assert cart.total == cart.savings == ZERO
@@ -65,20 +76,20 @@ def test_an_empty_cart_costs_nothing_in_the_shops_currency() -> None:
 
 def test_what_cannot_be_bought_is_shown_and_not_counted() -> None:
     for offer in (replace(OFFER, on_sale=False), replace(OFFER, stock=1)):
-        cart = body(line(LAMP, 2), offers={LAMP: offer})
+        cart = body(Wanted(LAMP, 2), offers={LAMP: offer})
         assert [item.available for item in cart.items] == [False]
         assert cart.item_count == 2
         assert cart.subtotal == cart.savings == ZERO
 
 
 def test_another_currency_than_the_oldest_lines_is_not_in_the_sum() -> None:
-    cart = body(line(LAMP, 1), line(CHAIR, 1), offers={**OFFERS, CHAIR: replace(OFFERS[CHAIR], currency="EUR")})
+    cart = body(Wanted(LAMP, 1), Wanted(CHAIR, 1), offers={**OFFERS, CHAIR: replace(OFFERS[CHAIR], currency="EUR")})
     assert [item.available for item in cart.items] == [True, False]
     assert (cart.currency, cart.subtotal) == ("USD", Decimal("10.00"))
 
 
 def test_a_changed_price_is_told() -> None:
-    cart = body(line(LAMP, 1, "9.00"), line(LAMP, 1))
+    cart = body(Wanted(LAMP, 1, "9.00"), Wanted(LAMP, 1))
     assert [(item.price_when_added, item.price_changed) for item in cart.items] == [
         (Decimal("9.00"), True),
         (Decimal("10.00"), False),
