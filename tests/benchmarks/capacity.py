@@ -27,7 +27,7 @@ from warehouse.command import program
 from warehouse.logs import configure
 
 PRODUCTS, VARIANTS = 4_000, 8_000
-CLIENTS = (1, 8, 32, 128)
+CLIENTS = (1, 8, 32, 128, 256)
 SHARES = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1)
 
 

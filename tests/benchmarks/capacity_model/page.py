@@ -57,7 +57,7 @@ def size(value: float) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
     """A Markdown table; the first column and the last `texts` are text, those between are numbers."""
-    dashes = [" --- ", *(" ---: " for _ in heads[1:-texts]), *(" --- " for _ in range(texts))]
+    dashes = [" --- ", *(" ---: " for _ in heads[texts + 1 :]), *(" --- " for _ in range(texts))]
     lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(dashes)}|", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"
 
@@ -69,7 +69,7 @@ def run(*benchmarks: str) -> str:
 
 def given(_: Lines) -> str:
     """What the design says and what is assumed."""
-    rows = [(one.words, about(one.value), one.unit, one.source) for one in traffic.GIVEN]
+    rows = [(one.words, f"{about(one.value)} {one.unit}".strip(), one.source) for one in traffic.GIVEN]
     pages = VALUES["views_a_day"] + VALUES["searches_a_day"]
     each = VALUES["requests"] * 86_400 / VALUES["daily_users"]
     second, people = about(VALUES["requests"]), about(VALUES["daily_users"])
@@ -78,7 +78,7 @@ def given(_: Lines) -> str:
         f" {about(pages)} pages and searches a day that the design counts are {about(pages / 86_400)} a second on"
         " average. The tables below are for the first, larger figure.\n"
     )
-    return table(("given", "value", "unit", "from"), rows) + "\n" + text
+    return table(("given", "value", "from"), rows) + "\n" + text
 
 
 def costs(lines: Lines) -> str:
@@ -200,7 +200,7 @@ def lake(lines: Lines) -> str:
         (words, size(each), about(count), size(each * count), size(each * count * _DAYS))
         for words, (each, count) in parts.items()
     ]
-    return table(("what", "each", "a day", "bytes a day", "bytes a year"), rows)
+    return table(("what", "each", "a day", "bytes a day", "bytes a year"), rows, texts=0)
 
 
 def breaks(lines: Lines) -> str:

@@ -1,4 +1,5 @@
-"""What a behaviour event takes in the lake: views of guests, as the shop's API sends them to the stream."""
+"""What a behaviour event takes in the lake: views of guests with ids of their browsers, as the shop's API sends them to
+the stream."""
 
 import random
 import secrets
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
+from uuid import UUID
 
 from deltalake import DeltaTable
 
-from api.kernel.ids import new_id
 from tests.benchmarks.support.buyers import Goods, popular
 from warehouse.events.entries import Entry
 from warehouse.events.landing import Landing
@@ -53,7 +54,7 @@ def _entries(goods: Goods, draw: random.Random, first: int, began: datetime) -> 
             session = secrets.token_hex(16)
         at = began + timedelta(milliseconds=number)
         fields = {
-            "eventId": str(new_id()),
+            "eventId": str(UUID(int=draw.getrandbits(128), version=4)),
             "type": "view",
             "productId": popular(goods, draw),
             "sessionKey": session,

@@ -248,6 +248,7 @@ async def test_limits_of_time_end_a_statement_and_not_the_session(database_url: 
             assert await tx.scalar(PID) == pid
 
 
+@pytest.mark.sockets
 async def test_a_transaction_that_idles_is_ended_and_its_connection_replaced(database_url: str, admin: Admin) -> None:
     async def idle_then_keep(tx: Tx) -> None:
         await keep(tx, 1)
@@ -262,6 +263,7 @@ async def test_a_transaction_that_idles_is_ended_and_its_connection_replaced(dat
     assert admin.rows() == [(3, None)]
 
 
+@pytest.mark.sockets
 async def test_a_commit_that_was_not_confirmed_is_an_error(database_url: str, admin: Admin) -> None:
     async def keep_then_idle(tx: Tx) -> None:
         await keep(tx, 1)
@@ -273,6 +275,7 @@ async def test_a_commit_that_was_not_confirmed_is_an_error(database_url: str, ad
     assert admin.rows() == []
 
 
+@pytest.mark.sockets
 async def test_a_session_that_the_server_closed_is_replaced_before_anybody_notices(
     database: Database, admin: Admin
 ) -> None:
@@ -284,6 +287,7 @@ async def test_a_session_that_the_server_closed_is_replaced_before_anybody_notic
         assert before.isdisjoint({await tx.scalar(PID), await writer.scalar(PID)})
 
 
+@pytest.mark.sockets
 async def test_a_session_that_ends_in_the_middle_is_heard_as_unavailable(database: Database, admin: Admin) -> None:
     async def sleep() -> None:
         async with database.read() as tx:
@@ -308,6 +312,7 @@ async def test_a_session_that_ends_in_the_middle_is_heard_as_unavailable(databas
     assert admin.rows() == [(3, None)]
 
 
+@pytest.mark.sockets
 async def test_a_cancelled_request_leaves_no_statement_no_transaction_and_no_missing_connection(
     database_url: str, admin: Admin
 ) -> None:
@@ -399,6 +404,7 @@ async def test_a_failed_statement_spoils_nothing(database: Database, admin: Admi
         assert await tx.scalar(PID) == pid
 
 
+@pytest.mark.sockets
 async def test_much_data_both_ways_at_once(database: Database) -> None:
     """More than the sockets hold: whoever only wrote while the other side writes would wait for ever."""
     echo = text("SELECT :data AS note, 1 AS id UNION ALL SELECT :data, 2")
@@ -426,6 +432,7 @@ async def test_a_busy_pool_is_answered_503(database_url: str, redis_url: str, tm
         assert (await client.get("/api/v1/products")).status_code == 200
 
 
+@pytest.mark.sockets
 async def test_a_server_that_refuses_is_heard_at_once(database_url: str, admin: Admin) -> None:
     async with opened(database_url.replace("owner-of-tests", "wrong"), SOUK_DB_POOL_SIZE=1) as database:
         for _ in range(3):

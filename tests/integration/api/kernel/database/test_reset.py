@@ -69,6 +69,7 @@ class Reset:
             await writer.drain()
 
 
+@pytest.mark.sockets
 @pytest.mark.parametrize("when", ["idle", "asleep", "in an answer", "in a transaction"])
 async def test_a_reset_connection_is_heard_and_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch, when: str
