@@ -56,12 +56,18 @@ lines_added AS (
 ADDED = """j.verdict, j.cart_id, n.cart_item_id
     FROM judged j LEFT JOIN lines_added n USING (cart_id) ORDER BY j.place"""
 
-_LINES = """wanted AS MATERIALIZED (
-    SELECT i.product_id, i.variant_id, i.quantity, row_number() OVER (ORDER BY i.variant_id) AS place
-    FROM carts c JOIN cart_items i USING (cart_id)
-    WHERE c.expires_at > now()
-      AND c.cart_id IN (SELECT cart_id FROM carts WHERE user_id = CAST(:cart_user AS uuid)
-                        UNION ALL SELECT cart_id FROM carts WHERE session_id = CAST(:cart_session AS text)))"""
+_LINES = """wanted_carts AS MATERIALIZED (
+    SELECT o.request, c.cart_id
+    FROM unnest(CAST(:cart_users AS uuid[])) WITH ORDINALITY AS o(user_id, request)
+    JOIN carts c ON c.user_id = o.user_id WHERE c.expires_at > now()
+    UNION ALL
+    SELECT o.request, c.cart_id
+    FROM unnest(CAST(:cart_sessions AS text[])) WITH ORDINALITY AS o(session_id, request)
+    JOIN carts c ON c.session_id = o.session_id WHERE c.expires_at > now()),
+wanted AS MATERIALIZED (
+    SELECT c.request, i.product_id, i.variant_id, i.quantity,
+           row_number() OVER (PARTITION BY c.request ORDER BY i.variant_id) AS place
+    FROM wanted_carts c JOIN cart_items i USING (cart_id))"""
 _EMPTY = """carts_ordered AS MATERIALIZED (
     SELECT c.cart_id
     FROM unnest(CAST(:cart_gates AS uuid[]), CAST(:cart_users AS uuid[])) AS o(gate_id, user_id)
@@ -126,9 +132,17 @@ def add_part(most_units: int, most_lines: int) -> Part:
     )
 
 
-def lines_part(actor: Actor) -> Part:
-    """The lines of the actor's unexpired cart, in variant id order; none without a cart."""
-    return Part(_LINES, {"cart_user": actor.user_id, "cart_session": session_of(actor)}, makes=("wanted",))
+def lines_part(actors: Sequence[Actor]) -> Part:
+    """The lines of the actors' unexpired carts, none without a cart: CTE `wanted` has them in variant id order, with
+    the place of their actor, 1 for the first."""
+    return Part(
+        _LINES,
+        {
+            "cart_users": [actor.user_id for actor in actors],
+            "cart_sessions": [session_of(actor) for actor in actors],
+        },
+        makes=("wanted_carts", "wanted"),
+    )
 
 
 def empty_part(carts: Sequence[OrderedCart]) -> Part:

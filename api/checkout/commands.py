@@ -3,6 +3,7 @@
 import psycopg
 from fastapi import Response
 
+from api.checkout.crowd import placing
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
 from api.checkout.saga.driver import LostLease, drive
 from api.checkout.saga.lease import take_over
@@ -26,6 +27,11 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
     Raises: the problems of `api.checkout.errors`, IdempotencyKeyReused, RequestInFlight, GuestDetailsMissing.
     """
     _require_contact(actor, request)
+    with placing(ctx):
+        return await _placed(ctx, actor, key, request)
+
+
+async def _placed(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
     begun = await begin(ctx, actor, key, request)
     if isinstance(begun, Answered):
         return begun.stored.response(replayed=begun.replayed)

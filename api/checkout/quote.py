@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from uuid import UUID
 
 from api.carts.statements import lines_part as cart_lines_part
 from api.checkout import statements
+from api.checkout.crowd import Queue
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
 from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanLine, SavedAddress
 from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate
@@ -19,7 +21,7 @@ from api.kernel.idempotency import KeptKey, RequestKey, found_part
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.settings import Settings
-from api.kernel.statement import compose
+from api.kernel.statement import Part, compose
 from api.pricing.delivery import estimated_delivery
 from api.pricing.tariff import Tariff
 from api.pricing.totals import PricedLine, totals
@@ -62,6 +64,7 @@ class Quote:
 class _Row:
     """A row of QUOTED: null where the outer joins found nothing."""
 
+    request: int
     request_hash: bytes | None
     key_status: str | None
     response_status: int | None
@@ -109,22 +112,57 @@ class _Row:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request whose quote is to be read."""
+
+    ctx: Context
+    actor: Actor
+    key: RequestKey
+    request: PlaceOrder
+
+    @property
+    def saved(self) -> tuple[UUID, UUID | None] | None:
+        """The saved address that it names, and whose it must be."""
+        address = self.request.shipping_address
+        return (address.address_id, self.actor.user_id) if isinstance(address, SavedAddress) else None
+
+
 async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
-    """The key, the lines with their offers and stock, and the address: one statement.
+    """The key, the lines with their offers and stock, and the address: one statement, which requests may share.
 
     It runs on a connection for writing: those keep one plan for all values, and planning this costs six times its run.
     """
-    lines = cart_lines_part(actor) if request.items is None else statements.lines_part(request.items)
-    saved = request.shipping_address.address_id if isinstance(request.shipping_address, SavedAddress) else None
-    statement, values = compose([found_part(key), lines], statements.QUOTED)
-    values |= statements.quote_values(actor, saved)
-    rows = await ctx.db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
+    queue = _OF_CARTS if request.items is None else _OF_LINES
+    return await queue.submit(ctx, _Asked(ctx, actor, key, request))
+
+
+async def _read_lines(batch: Sequence[_Asked]) -> list[Quote]:
+    return await _read(batch, statements.lines_part([one.request.items or () for one in batch]))
+
+
+async def _read_carts(batch: Sequence[_Asked]) -> list[Quote]:
+    return await _read(batch, cart_lines_part([one.actor for one in batch]))
+
+
+async def _read(batch: Sequence[_Asked], lines: Part) -> list[Quote]:
+    statement, values = compose([found_part([one.key for one in batch]), lines], statements.QUOTED)
+    saved = {place: address for place, one in enumerate(batch, 1) if (address := one.saved) is not None}
+    values |= statements.saved_values(saved)
+    rows = await batch[0].ctx.db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
+    return [_quote(list(of_request)) for _, of_request in groupby(rows, lambda row: row.request)]
+
+
+def _quote(rows: Sequence[_Row]) -> Quote:
     return Quote(
         kept=rows[0].kept(),
         lines=[line for row in rows if (line := row.line()) is not None],
         offers={offer.variant_id: offer for row in rows if (offer := row.offer()) is not None},
         saved_address=rows[0].address,
     )
+
+
+_OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lambda _: ())
 
 
 def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:

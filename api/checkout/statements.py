@@ -3,7 +3,7 @@
 `tests/integration/api/inventory/test_inventory.py` counts these statements: each is one round trip of placing an order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -41,20 +41,20 @@ PASSED = """w.checkout_id, f.checkout_id IS NOT NULL AS feasible, g.checkout_id 
     LEFT JOIN feasible f ON f.checkout_id = w.checkout_id LEFT JOIN gate g ON g.checkout_id = w.checkout_id"""
 
 _GIVEN = """wanted AS MATERIALIZED (
-    SELECT g.product_id, g.variant_id, g.quantity, g.place
-    FROM unnest(CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]), CAST(:wanted_quantities AS int[]))
-         WITH ORDINALITY AS g(product_id, variant_id, quantity, place))"""
-# One row per line: what is wanted, the offer of that variant (null when there is none), and the warehouses that have it
-# (three arrays in one order). Each row repeats what belongs to the request: its idempotency key if it is known, and the
-# saved address if it is the actor's. Without a line there is one row. Joins tables of catalog, inventory and identity,
-# so that a quote is one round trip.
-QUOTED = """k.request_hash, k.status AS key_status, k.response_status, k.response_headers, k.response_body,
-           w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
+    SELECT g.request, g.product_id, g.variant_id, g.quantity, g.place
+    FROM unnest(CAST(:wanted_requests AS int[]), CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]),
+                CAST(:wanted_quantities AS int[]))
+         WITH ORDINALITY AS g(request, product_id, variant_id, quantity, place))"""
+# One row per line of each request: what is wanted, the offer of that variant (null when there is none), and the
+# warehouses that have it (three arrays in one order). Each row repeats what belongs to its request: the idempotency key
+# if it is known, and the saved address if it is the actor's. A request without a line has one row. Joins tables of
+# catalog, inventory and identity, so that a quote is one round trip.
+QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
+           f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            s.warehouses, s.countries, s.available, a.address
-    FROM (SELECT 1) AS request
-    LEFT JOIN key_found k ON true
-    LEFT JOIN wanted w ON true
+    FROM keys_found f
+    LEFT JOIN wanted w ON w.request = f.place
     LEFT JOIN product_variants v ON v.variant_id = w.variant_id
     LEFT JOIN products p ON p.product_id = v.product_id
     LEFT JOIN LATERAL (
@@ -65,9 +65,10 @@ QUOTED = """k.request_hash, k.status AS key_status, k.response_status, k.respons
     LEFT JOIN LATERAL (
         SELECT jsonb_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code,
                                   'country', a.country) AS address
-        FROM addresses a
-        WHERE a.address_id = CAST(:address_id AS uuid) AND a.user_id = CAST(:user_id AS uuid)) a ON true
-    ORDER BY w.place"""
+        FROM unnest(CAST(:saved_requests AS int[]), CAST(:saved_addresses AS uuid[]), CAST(:saved_users AS uuid[]))
+             AS o(request, address_id, user_id)
+        JOIN addresses a USING (address_id, user_id) WHERE o.request = f.place) a ON true
+    ORDER BY f.place, w.place"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +139,28 @@ def no_check(checkouts: Sequence[UUID]) -> Part:
     return Part(_NO_CHECK, {"gate_checkouts": list(checkouts)}, makes=("feasible",))
 
 
-def lines_part(lines: Sequence[OrderLine]) -> Part:
-    """The lines that the request names."""
+def lines_part(requests: Sequence[Sequence[OrderLine]]) -> Part:
+    """The lines that the requests name: CTE `wanted` has them with the place of their request, 1 for the first."""
+    lines = [(request, line) for request, of_request in enumerate(requests, 1) for line in of_request]
     return Part(
         _GIVEN,
         {
-            "wanted_products": [line.product_id for line in lines],
-            "wanted_variants": [line.variant_id for line in lines],
-            "wanted_quantities": [line.quantity for line in lines],
+            "wanted_requests": [request for request, _ in lines],
+            "wanted_products": [line.product_id for _, line in lines],
+            "wanted_variants": [line.variant_id for _, line in lines],
+            "wanted_quantities": [line.quantity for _, line in lines],
         },
         makes=("wanted",),
     )
 
 
-def quote_values(actor: Actor, address_id: UUID | None) -> dict[str, object]:
-    """The binds of QUOTED itself."""
-    return {"address_id": address_id, "user_id": actor.user_id}
+def saved_values(addresses: Mapping[int, tuple[UUID, UUID | None]]) -> dict[str, object]:
+    """The binds of QUOTED itself: the saved address and its owner, of each request (by place) that names one."""
+    return {
+        "saved_requests": list(addresses),
+        "saved_addresses": [address for address, _ in addresses.values()],
+        "saved_users": [user for _, user in addresses.values()],
+    }
 
 
 def _kept(failure: Problem | None) -> str | None:

@@ -1,10 +1,12 @@
 """Group commit in one process: what waits while a statement runs is executed together by the next statement.
 
-Nothing waits for a batch to fill: the first item starts at once, and a batch is what came while it ran. Items with a
-common key (rows that they lock) never run in two statements at the same time, and never overtake each other: a later
-item of a key starts with an earlier one or after it. So an item of a busy key waits at most until the earlier ones have
-gone, and other items pass it by. A statement that runs for long, because it waits for a lock, does not hold up those
-that want other keys: the next batch starts next to it.
+An item that comes alone starts at once, and a batch is what came while another ran. Only in a crowd, when many more
+items are known to be on their way, a batch waits a little for them, as commit_delay and commit_siblings do in Postgres:
+one statement for ten items costs a fraction of ten statements. Items with a common key (rows that they lock) never run
+in two statements at the same time, and never overtake each other: a later item of a key starts with an earlier one or
+after it. So an item of a busy key waits at most until the earlier ones have gone, and other items pass it by. A
+statement that runs for long, because it waits for a lock, does not hold up those that want other keys: the next batch
+starts next to it.
 """
 
 import asyncio
@@ -23,6 +25,7 @@ class _Ticket(Generic[T, R]):
 
     item: T
     keys: frozenset[Hashable]
+    since: float
     result: "asyncio.Future[R]"
 
 
@@ -32,6 +35,9 @@ class Batches(Generic[T, R]):
     `execute` gets items, the earliest first, at most `size`, and returns one result for each. It runs once at a time,
     and again when it has run for `patience` seconds, at most `running` times at once. When it raises and `divisible`
     says that nothing was done, each item of the batch is executed alone, so that one wrong item fails alone.
+
+    `coming` tells how many items are under way, those that wait here included. While at least `crowd` of them are not
+    here yet, a batch waits for them until its earliest item has waited for `pause` seconds.
     """
 
     def __init__(
@@ -43,11 +49,16 @@ class Batches(Generic[T, R]):
         size: int,
         patience: float = 0.05,
         running: int = 4,
+        pause: float = 0.0,
+        crowd: int = 5,
+        coming: Callable[[], int] = lambda: 0,
     ) -> None:
         self._execute = execute
         self._keys = keys
         self._divisible = divisible
         self._size, self._patience, self._running = size, patience, running
+        self._pause, self._crowd, self._coming = pause, crowd, coming
+        self._paused: asyncio.TimerHandle | None = None
         self._waiting: deque[_Ticket[T, R]] = deque()
         self._busy: set[Hashable] = set()
         self._tasks: set[asyncio.Task[None] | None] = set()  # the loop itself keeps no task alive
@@ -59,18 +70,35 @@ class Batches(Generic[T, R]):
 
         A caller that is cancelled leaves the queue; an item that runs already is not undone.
         """
-        ticket: _Ticket[T, R] = _Ticket(item, frozenset(self._keys(item)), asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        ticket: _Ticket[T, R] = _Ticket(item, frozenset(self._keys(item)), loop.time(), loop.create_future())
         self._waiting.append(ticket)
         self._start()
         return await ticket.result
 
     def _start(self) -> None:
         """Start every batch that may run now."""
-        while not self._holding and len(self._tasks) < self._running and (batch := self._next()):
+        while not self._holding and len(self._tasks) < self._running and not self._pauses() and (batch := self._next()):
             self._number += 1
             self._holding = self._number
             self._busy.update(*(ticket.keys for ticket in batch))
             self._tasks.add(asyncio.create_task(self._run(self._number, batch)))
+
+    def _pauses(self) -> bool:
+        """Whether those that wait should wait for more; then they start later by themselves."""
+        if self._coming() - len(self._waiting) < self._crowd or not 0 < len(self._waiting) < self._size:
+            return False
+        loop = asyncio.get_running_loop()
+        left = self._waiting[0].since + self._pause - loop.time()
+        if left <= 0:
+            return False
+        if self._paused is None:
+            self._paused = loop.call_later(left, self._go_on)
+        return True
+
+    def _go_on(self) -> None:
+        self._paused = None
+        self._start()
 
     def _let_go(self, number: int) -> None:
         """The batch no longer keeps the next one from starting."""

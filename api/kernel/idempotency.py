@@ -137,9 +137,10 @@ _FINISH = """finished AS (
 _FORGET = """forgotten AS (
     DELETE FROM idempotency_keys USING gate WHERE actor_key = :key_actor AND key = :key_key AND status = 'in_progress'
     RETURNING 1)"""
-_FOUND = """key_found AS (
-    SELECT request_hash, status, response_status, response_headers, response_body
-    FROM idempotency_keys WHERE actor_key = :key_actor AND key = :key_key)"""
+_FOUND = """keys_found AS (
+    SELECT a.place, k.request_hash, k.status, k.response_status, k.response_headers, k.response_body
+    FROM unnest(CAST(:key_actors AS text[]), CAST(:key_keys AS text[])) WITH ORDINALITY AS a(actor_key, key, place)
+    LEFT JOIN idempotency_keys k ON k.actor_key = a.actor_key AND k.key = a.key)"""
 # The result of the statement composed with `keep_part`: whether the request was the first.
 ANSWERED = "(SELECT count(*) FROM answered) AS first"
 _FIND = select(
@@ -221,9 +222,11 @@ def keep_part(key: RequestKey, answer: Stored) -> Part:
     return Part(_KEEP, {**key.values, **values}, makes=("answered",), writes=frozenset({"idempotency_keys"}))
 
 
-def found_part(key: RequestKey) -> Part:
-    """Read the key; CTE `key_found` has the columns of KeptKey."""
-    return Part(_FOUND, {"key_actor": key.actor_key, "key_key": key.key}, makes=("key_found",))
+def found_part(keys: Sequence[RequestKey]) -> Part:
+    """Read the keys; CTE `keys_found` has the place of each, 1 for the first, and the columns of KeptKey, null when it
+    is free."""
+    values = {"key_actors": [key.actor_key for key in keys], "key_keys": [key.key for key in keys]}
+    return Part(_FOUND, values, makes=("keys_found",))
 
 
 def finish_part(answers: Sequence[Answer]) -> Part:

@@ -1,6 +1,6 @@
 """The commits of checkouts, each one statement. The three that every order needs are taken in batches.
 
-A process has one queue per kind of commit (`api/kernel/batching.py`). Checkouts that want the same variant wait for
+A process has one queue per kind of commit (`api/checkout/crowd.py`). Checkouts that want the same variant wait for
 each other here, in order, and then share one statement, instead of waiting one by one for its row lock in Postgres.
 """
 
@@ -9,21 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import psycopg
 
+from api.checkout.crowd import Queue
 from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepare
 from api.checkout.saga.transitions import Outcome, Transition
 from api.checkout.statements import PASSED, Move, gate_part, no_check
-from api.kernel.batching import Batches
 from api.kernel.context import Context
-from api.kernel.db import RETRYABLE, Database, Tx
+from api.kernel.db import RETRYABLE, Tx
 from api.kernel.idempotency import Stored
 from api.kernel.statement import Part, compose
 
-# The most checkouts of one statement.
-BATCH = 32
 BATCHED = frozenset({("created", Outcome.AUTHORISED), ("confirmed", Outcome.CAPTURED)})
 
 
@@ -77,7 +74,7 @@ class _Row:
 
 async def open_checkout(ctx: Context, opening: Opening) -> Passed:
     """Store the checkout at `created` with its key, stock, order and payment; nothing of it unless it is MOVED."""
-    return await _queues(ctx).openings.submit(_New(ctx, opening))
+    return await _OPENINGS.submit(ctx, _New(ctx, opening))
 
 
 async def commit(step: Step) -> Committed:
@@ -86,26 +83,7 @@ async def commit(step: Step) -> Committed:
     if kind not in BATCHED:
         [committed] = await _take(kind, [step])
         return committed
-    return await _queues(step.ctx).steps[kind].submit(step)
-
-
-@dataclass(frozen=True, slots=True)
-class _Queues:
-    openings: Batches[_New, Passed]
-    steps: dict[tuple[str, Outcome], Batches[Step, Committed]]
-
-
-# Of one process: its database is opened once.
-_queues_of: WeakKeyDictionary[Database, _Queues] = WeakKeyDictionary()
-
-
-def _queues(ctx: Context) -> _Queues:
-    found = _queues_of.get(ctx.db)
-    if found is None:
-        openings = Batches(_open, keys=_variants_of_new, divisible=_undone, size=BATCH)
-        steps = {kind: Batches(partial(_take, kind), keys=_variants, divisible=_undone, size=BATCH) for kind in BATCHED}
-        found = _queues_of[ctx.db] = _Queues(openings, steps)
-    return found
+    return await _STEPS[kind].submit(step.ctx, step)
 
 
 async def _open(batch: Sequence[_New]) -> list[Passed]:
@@ -163,11 +141,6 @@ async def _serializable_first(ctx: Context, work: Callable[[Tx], Awaitable[list[
         return await ctx.db.run_alone(work)
 
 
-def _undone(error: Exception) -> bool:
-    """Whether the server says that it did nothing. After a lost connection nobody knows."""
-    return isinstance(error, psycopg.Error) and error.sqlstate is not None
-
-
 def _variants_of_new(new: _New) -> list[UUID]:
     return [line.variant_id for line in new.opening.checkout.settled_plan.lines]
 
@@ -177,3 +150,7 @@ def _variants(step: Step) -> list[UUID]:
     if step.done.found.outcome is not Outcome.AUTHORISED:
         return []
     return [line.variant_id for line in step.done.checkout.settled_plan.lines]
+
+
+_OPENINGS = Queue(_open, _variants_of_new)
+_STEPS = {kind: Queue(partial(_take, kind), _variants) for kind in BATCHED}

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -20,7 +20,7 @@ from api.checkout.saga.commits import Passed, Step, commit, open_checkout
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.steps import Done, Opening, TaskOutcome
 from api.checkout.saga.transitions import Outcome, step
-from api.checkout.schemas import PlaceOrder
+from api.checkout.schemas import PlaceOrder, SavedAddress
 from api.inventory import statements as stock
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
@@ -104,6 +104,44 @@ async def test_many_who_want_one_variant_share_their_commits(
         orders = [sql for sql in seen if "INSERT INTO orders" in sql]
         print(f"{EVERYBODY} buyers of 9 units: {len(orders)} statements that take stock, {len(seen)} in all")
         assert len(orders) <= 8, "one by one they would be at least 9 and at most 24"
+
+
+async def test_requests_that_are_read_together_each_get_what_they_get_alone(
+    market: Market, server: Server, seller: Person
+) -> None:
+    async with desk(market, server, seller, 9) as shop:
+        unknown = {**shop.product, "variants": [{**shop.product["variants"][0], "variantId": str(uuid4())}]}
+        other = market.product(seller, stock=4)
+        known = shop.key()
+        actor = Actor("anonymous", session_id=known.actor_key.removeprefix("session:"))
+        assert (await place_order(shop.ctx, actor, known, shop.request(1))).status_code == 201
+        buyer, address = Actor("customer", UUID(market.person().user_id)), uuid4()
+        market.sql.execute(
+            "insert into addresses (address_id, user_id, street, city, state, zip_code, country)"
+            " values (%s, %s, '1 Long Street', 'Leeds', 'Yorkshire', 'LS1', 'GB')",
+            (address, buyer.user_id),
+        )
+        sent = shop.request(2).model_copy(update={"shipping_address": SavedAddress(address_id=address)})
+        asked = [
+            (actor, shop.key(), shop.request(1)),
+            (actor, known, shop.request(1)),
+            (actor, shop.key(), shop.request(1, unknown)),
+            (buyer, shop.key(), sent),
+            (actor, shop.key(), sent),
+            (actor, shop.key(), shop.request(3, other)),
+        ]
+        alone = [await read_quote(shop.ctx, *one) for one in asked]
+        with watched_wire() as wire:
+            together = await asyncio.gather(*(read_quote(shop.ctx, *one) for one in asked))
+        assert len(wire.statements) == 2, "the first alone, and all others"
+        assert together == alone
+        assert [quote.saved_address and quote.saved_address["city"] for quote in together] == [
+            *(None, None, None),
+            "Leeds",
+            *(None, None),
+        ]
+        assert [quote.kept is not None for quote in together] == [False, True, False, False, False, False]
+        assert [len(quote.offers) for quote in together] == [1, 1, 0, 1, 1, 1]
 
 
 async def test_the_first_in_the_queue_are_served_first_and_who_wants_too_much_takes_nothing_from_the_others(

@@ -32,6 +32,8 @@ class Desk:
     size: int = 8
     patience: float = 0
     divisible: bool = True
+    pause: float = 0
+    coming: int = 0
     began: list[list[str]] = field(default_factory=list)
     open: list[tuple[list[Item], asyncio.Event]] = field(default_factory=list)
     tasks: list["asyncio.Task[str]"] = field(default_factory=list)
@@ -45,6 +47,9 @@ class Desk:
             size=self.size,
             patience=self.patience,
             running=self.running,
+            pause=self.pause,
+            crowd=3,
+            coming=lambda: self.coming,
         )
 
     async def execute(self, items: Sequence[Item]) -> list[str]:
@@ -120,6 +125,45 @@ async def test_the_first_starts_at_once_and_what_comes_meanwhile_shares_the_next
     assert desk.began == [["1"], ["2", "3", "4"]]
     await desk.go()
     assert [task.result() for task in tasks] == ["1 done", "2 done", "3 done", "4 done"]
+
+
+async def test_in_a_crowd_a_batch_waits_for_those_that_are_on_their_way(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60, pause=60, coming=6)
+    await desk.come(*items("1 2 3"))
+    assert desk.began == [], "three more are coming"
+    await desk.come(*items("4"))
+    assert desk.began == [["1", "2", "3", "4"]], "two are no crowd"
+    await desk.come(*items("5 6"))
+    await desk.go()
+    assert desk.began == [["1", "2", "3", "4"]], "the crowd is as large as before: four have yet to come"
+    desk.coming = 4
+    await desk.come(*items("7"))
+    assert desk.began == [["1", "2", "3", "4"], ["5", "6", "7"]]
+
+
+async def test_a_batch_that_is_full_does_not_wait(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60, pause=60, coming=100, size=2)
+    await desk.come(*items("1 2 3"))
+    assert desk.began == [["1", "2"]]
+
+
+async def test_nobody_waits_longer_than_the_pause_for_those_that_do_not_come(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60, pause=0.05, coming=100)
+    began = asyncio.get_running_loop().time()
+    await desk.come(*items("1 2"))
+    assert desk.began == []
+    await asyncio.sleep(0.06 - (asyncio.get_running_loop().time() - began))
+    assert desk.began == [["1", "2"]]
+    await desk.come(*items("3"))
+    await asyncio.sleep(0.1)
+    await desk.go()
+    assert desk.began == [["1", "2"], ["3"]], "3 has waited long enough while the batch before it ran"
+
+
+async def test_the_last_of_a_crowd_goes_alone_at_once(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60, pause=60, coming=1)
+    await desk.come(*items("1"))
+    assert desk.began == [["1"]]
 
 
 async def test_no_more_statements_run_at_once_than_allowed_and_none_is_larger(open_desk: OpenDesk) -> None:
