@@ -58,10 +58,9 @@ def table(benchmark: str, *, brief: bool) -> str:
         figures = (number(line["ours"]), number(line.get("limit")), line["unit"], number(line.get("ratio")))
         rows.append(f"| {line['name']} | {' | '.join(map(str, figures))} | {line.get('note', '')} |")
     last = max(str(line.get("at", "")) for line in newest.values())
-    return (
-        "\n".join(rows) + f"\n\n`docs/results/{benchmark}.jsonl`, last run {last[:10]},"
-        f" {next(iter(newest.values())).get('machine', '')}.\n"
-    )
+    # Lines of several runs may come from several machines, the newest line's first.
+    machines = dict.fromkeys(str(line.get("machine", "")) for line in reversed(newest.values()))
+    return "\n".join(rows) + f"\n\n`docs/results/{benchmark}.jsonl`, last run {last[:10]}, {'; '.join(machines)}.\n"
 
 
 def headline() -> str:

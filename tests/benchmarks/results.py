@@ -3,9 +3,11 @@
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,5 +64,14 @@ def _commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def machine(cpuinfo: str, memory_bytes: int) -> str:
+    """A machine in words, from the text of /proc/cpuinfo."""
+    model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    named = [f"{os.cpu_count()} cores", platform.machine(), *([model[1].strip()] if model else [])]
+    return ", ".join([*named, f"{memory_bytes / 1024**3:.0f} GiB memory"])
+
+
+@cache
 def _machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.machine()}"
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return machine(Path("/proc/cpuinfo").read_text(encoding="utf-8"), pages * size)

@@ -169,6 +169,7 @@ def memory(lines: Lines) -> str:
     kept: Mapping[str, Mapping[str, float]] = line["keys"]
     counts = {
         "latest products of a shopper": ("people at one time", VALUES["concurrent_users"]),
+        "kept recommendations": ("people a day", VALUES["daily_users"]),
         "online features": ("accounts", VALUES["users"]),
         "pages": ("products whose pages are cached", VALUES["hot_products"]),
     }

@@ -22,6 +22,7 @@ from tests.benchmarks.capacity_model.need import (
     size_at,
 )
 from tests.benchmarks.capacity_model.traffic import GIVEN, VALUES, hit_share, rates
+from tests.benchmarks.support.kept import kind_of
 from tests.harness.processes import ROOT
 
 CPU = {"api": 4.0, "postgres": 2.0, "worker": 1.0, "redis": 0.5, "serving": 3.0, "clients": 9.0}
@@ -175,6 +176,22 @@ def test_the_tables_show_what_was_computed() -> None:
     assert "| orders, whole and newest | 1.1 kB | 5,000,000 | 5.5 GB | 2.01 TB |" in page.lake(LINES)
     assert "| Redis | 0.1 | 1 | 10 | 10x | 2,000 orders/s |" in page.breaks(LINES)
     assert "| full build of the marts | 720 s | 1.00 | 30,000,000 | 6 days |" in page.history(LINES)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (b"souk:events:behaviour", "streams of events"),
+        (b"souk:recent:user:1", "latest products of a shopper"),
+        (b"souk:recs:user:1", "kept recommendations"),
+        (b"souk:related:1", "kept recommendations"),
+        (b"souk:page:1:list", "pages"),
+        (b"souk:health", "others"),
+        (b"\x02\x00user\x00souk", "online features"),
+    ],
+)
+def test_keys_of_redis_are_counted_by_what_they_hold(key: bytes, kind: str) -> None:
+    assert kind_of(key) == kind
 
 
 def test_the_page_shows_every_block_once() -> None:

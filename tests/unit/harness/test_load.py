@@ -6,6 +6,7 @@ from itertools import islice, pairwise
 
 import pytest
 
+from tests.benchmarks import capacity
 from tests.benchmarks.support import buyers
 from tests.benchmarks.support.buyers import Goods
 from tests.benchmarks.support.gateway import Ledger
@@ -196,3 +197,18 @@ def test_best_sellers_are_looked_at_most() -> None:
 
     assert [product for product, _ in seen.most_common(3)] == ["p0", "p1", "p2"]
     assert len(seen) > 90
+
+
+def test_of_a_hundred_requests_of_the_mix_ninety_read_and_pages_keep_their_shares() -> None:
+    assert sum(buyers.SHARES.values()) == 100
+    assert buyers.SHARES["cart"] + buyers.SHARES["order"] == 10
+    kinds = Counter(request.kind for request in islice(buyers.pages(GOODS, "seed"), 8_000))
+    assert {kind: round(count / 100) for kind, count in kinds.items()} == pytest.approx(
+        {"list": 30, "detail": 35, "search": 15}, abs=2
+    )
+
+
+def test_the_cores_of_a_load_are_named_by_use() -> None:
+    load = Load(2.0, {"order": [1.0] * 4}, {"201": 4}, cpu={"redis": 0.001, "worker": 0.1, "api": 1.5})
+
+    assert capacity.cores(load) == "api 0.75, worker 0.05"
