@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestration.runtime.health import Health
 from orchestration.runtime.layout import Layout
 from orchestration.runtime.process import spawn
-from orchestration.runtime.services import Service
+from orchestration.runtime.services import NICENESS, Service
 from orchestration.runtime.state import Record, start_time_of, write_record
 
 _FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.4, 5.0
@@ -78,6 +78,7 @@ class Child:
                 cwd=self._cwd,
                 drop_root=self.service.drop_root,
                 death_signal=self.service.stop_signal,
+                niceness=NICENESS.get(self.service.name, 0),
             )
         except Exception as problem:  # noqa: BLE001 - a service that cannot start must not end the supervisor
             self._fail(now, str(problem))

@@ -30,8 +30,11 @@ def _enter_user_namespace() -> None:
         Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
 
-def _before_exec(*, drop_root: bool, death_signal: signal.Signals | None, parent: int) -> Callable[[], None]:
+def _before_exec(
+    *, drop_root: bool, death_signal: signal.Signals | None, parent: int, niceness: int = 0
+) -> Callable[[], None]:
     def prepare() -> None:
+        os.nice(niceness)
         if drop_root and os.geteuid() == 0:
             _enter_user_namespace()
         if death_signal is not None:
@@ -60,12 +63,14 @@ def spawn(
     cwd: Path | None = None,
     drop_root: bool = False,
     death_signal: signal.Signals | None = signal.SIGTERM,
+    niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start `argv` in its own process group (its pid is the group id), stdin closed, both outputs appended to
     `log`.
 
     `death_signal` reaches the child when the calling thread ends, so a killed parent leaves no children; None turns
-    this off. `drop_root` runs it in a user namespace when the caller is root, and does nothing otherwise.
+    this off. `drop_root` runs it in a user namespace when the caller is root, and does nothing otherwise. `niceness` is
+    added to the caller's.
     Raises: RuntimeProblem when user namespaces are forbidden.
     """
     output = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -78,7 +83,9 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=_before_exec(drop_root=drop_root, death_signal=death_signal, parent=os.getpid()),  # noqa: PLW1509 - one thread forks
+            preexec_fn=_before_exec(  # noqa: PLW1509 - one thread forks
+                drop_root=drop_root, death_signal=death_signal, parent=os.getpid(), niceness=niceness
+            ),
         )
     except subprocess.SubprocessError as error:
         raise namespace_problem(argv[0]) from error

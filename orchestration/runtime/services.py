@@ -18,6 +18,16 @@ NAMES = (
     *("postgres", "redis", "databases", "migrate", "sandbox", "api", "worker", "cdc", "events", "marts", "online"),
     *("serving", "mlflow", "dagster-code", "dagster", "dagster-daemon"),
 )
+# These take what the shop, its database and change capture leave, which is everything while those rest. A build of all
+# marts uses every core, and shoppers would wait meanwhile.
+NICENESS: Mapping[str, int] = {
+    "marts": 5,
+    "online": 5,
+    "mlflow": 10,
+    "dagster-code": 10,  # with the runs that it starts
+    "dagster": 10,
+    "dagster-daemon": 10,
+}
 
 
 @dataclass(frozen=True)

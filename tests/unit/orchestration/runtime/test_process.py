@@ -1,5 +1,7 @@
 """Programs that end with the process that started them."""
 
+import functools
+import os
 import re
 import signal
 import subprocess
@@ -9,6 +11,7 @@ import psutil
 import pytest
 
 from orchestration.runtime import control
+from orchestration.runtime.process import spawn
 from tests.harness.souk import ROOT, wait_for
 
 DEAF = """
@@ -25,6 +28,21 @@ def test_a_program_hears_that_its_parent_ended_although_the_parent_hears_no_sigt
 
     masks = {name: int(mask, 16) for name, mask in re.findall(r"^(Sig(?:Blk|Ign)):\s*(\w+)$", status, re.MULTILINE)}
     assert {name: mask >> (signal.SIGTERM - 1) & 1 for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0}
+
+
+def test_a_program_takes_what_others_leave_when_it_is_told_to() -> None:
+    """And everything that it starts."""
+    for given in (0, 7):
+        with spawn(["sh", "-c", "sleep 60 & wait"], niceness=given) as process:
+            leader = psutil.Process(process.pid)
+            wait_for(functools.partial(_has_children, leader))
+            found = [one.nice() for one in (leader, *leader.children())]
+            os.killpg(process.pid, signal.SIGKILL)
+        assert found == [min(psutil.Process().nice() + given, 19)] * 2
+
+
+def _has_children(process: psutil.Process) -> bool:
+    return bool(process.children())
 
 
 def test_a_zombie_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from orchestration.runtime import services
 from orchestration.runtime.config import Config
 from orchestration.runtime.layout import Layout
 from orchestration.runtime.machine import Machine
-from orchestration.runtime.services import NAMES, can_run, mlflow_environment, service_table
+from orchestration.runtime.services import NAMES, NICENESS, can_run, mlflow_environment, service_table
 from orchestration.settings import Settings
 
 
@@ -37,6 +37,16 @@ def test_every_service_of_one_machine_comes_after_what_it_needs(tmp_path: Path) 
     assert tuple(names) == NAMES
     for position, service in enumerate(table):
         assert set(service.after) <= set(names[:position])
+
+
+def test_what_shoppers_wait_for_comes_first() -> None:
+    waited_for = ("postgres", "redis", "sandbox", "api", "worker", "serving")
+    exact_and_early = ("cdc", "events")  # a slow reader makes Postgres and Redis keep more
+    assert [name for name in NAMES if name not in NICENESS] == [
+        name for name in NAMES if name in {*waited_for, *exact_and_early, "databases", "migrate"}
+    ]
+    assert set(NICENESS) <= set(NAMES)
+    assert min(NICENESS.values()) > 0
 
 
 @pytest.mark.usefixtures("everything")
