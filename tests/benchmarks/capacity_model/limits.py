@@ -15,6 +15,7 @@ CHECKPOINT_SECONDS = 30.0
 PAUSE_SECONDS = 60.0
 CHANGES_OF_AN_ORDER = 33
 ORDER = ("checkout", "checkout.c32_nine_trip")
+LEAST_SQL = ("checkout", "checkout.c32_one_statement")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,13 @@ def _limits(lines: Lines, order: Line, server_cores: float, headroom: float) -> 
         rate * cpu["redis"] / 1000,
         "Redis Cluster: keys contain what they belong to",
     )
+    if (least := line_of(lines, *LEAST_SQL)) is not None:
+        yield Limit(
+            "commits",
+            f"with fsync, by pgbench on this machine: {least['limit']:,.0f}/s; an order takes {order['commits']:.1f}",
+            rate * float(order["commits"]) / float(least["limit"]),
+            "a faster disk and more cores; commits that come together share a flush",
+        )
     yield Limit(
         "checkpoints",
         f"`max_wal_size` is 2 GiB; Postgres warns when that is less than {CHECKPOINT_SECONDS:.0f} s of log",

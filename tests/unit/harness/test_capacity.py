@@ -26,14 +26,18 @@ from tests.benchmarks.support.kept import kind_of
 from tests.harness.processes import ROOT
 
 CPU = {"api": 4.0, "postgres": 2.0, "worker": 1.0, "redis": 0.5, "serving": 3.0, "clients": 9.0}
-ORDER = {"ours": 200.0, "cpu_ms": CPU, "wal_bytes": 25_000, "workers": 2, "machine": "2 cores, x86_64"}
+ORDER = {"ours": 200.0, "cpu_ms": CPU, "wal_bytes": 25_000, "commits": 2.5, "workers": 2, "machine": "2 cores, x86_64"}
 LINES: Lines = {
     "reads": {name: {"cpu_ms": CPU} for name in ("detail", "detail.miss", "list", "list.miss", "search")},
     "mixed": {
         **{name: {"cpu_ms": CPU} for name in ("for-you.c32", "related.c32")},
         "mixed.redis": {"keys": {"pages": {"count": 7, "bytes": 20_000.0}, "others": {"count": 1, "bytes": 9.0}}},
     },
-    "checkout": {"cart.add": {"cpu_ms": CPU, "wal_bytes": 1_000}, "checkout.c32_nine_trip": ORDER},
+    "checkout": {
+        "cart.add": {"cpu_ms": CPU, "wal_bytes": 1_000},
+        "checkout.c32_nine_trip": ORDER,
+        "checkout.c32_one_statement": {"limit": 4_000.0},
+    },
     "cdc": {
         "cdc.cpu.100": {"ours": 0.7},
         "cdc.lake": {"ours": 66_000.0},
@@ -112,6 +116,7 @@ def test_limits_stand_in_the_order_in_which_they_are_reached() -> None:
         "the machine's cores": 1.0,
         "connections to Postgres": 5.0,  # two processes may open 40 of 200
         "the worker": 5.0,  # 200 orders of 1 ms are a fifth of a core
+        "commits": 8.0,  # 500 of 4,000 a second
         "Redis": 10.0,
         "change capture": 10.0,  # 6,600 of 66,000 changes a second
         "checkpoints": round(2 * 1024**3 / (30 * 200 * 25_000), 6),
