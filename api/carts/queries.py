@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ARRAY, String, Uuid, any_, bindparam, func, or_, select
 
 from api.carts.models import Cart, CartItem
-from api.carts.schemas import CartBody, CartLine, CartProduct, CartVariant
 from api.carts.statements import session_of
 from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_VARIANT, Offer
 from api.kernel.actor import Actor
@@ -27,6 +27,10 @@ class Line(Offer):
     cart_item_id: UUID
     quantity: int
     price_at_addition: Decimal
+
+    def buyable_in(self, currency: str) -> bool:
+        """Whether it can be part of an order in that currency."""
+        return self.on_sale and self.stock >= self.quantity and self.currency == currency
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +68,27 @@ async def cart_of(tx: ReadTx, actor: Actor) -> StoredCart | None:
     return next(iter(found.values()), None)
 
 
-def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) -> CartBody:
-    """What the shop answers.
+def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) -> bytes:
+    """What the shop answers: the JSON of a CartBody, written without making one, which costs three times as much.
 
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
     """
     lines = cart.lines if cart else []
     currency = lines[0].currency if lines else default_currency
-    items = [_cart_line(line, currency) for line in lines]
-    buyable = [(line, item) for line, item in zip(lines, items, strict=True) if item.available]
-    sums = totals((PricedLine(line.quantity, line.price) for line, _ in buyable), tariff)
-    return CartBody(
-        cart_id=cart.cart_id if cart else None,
-        items=items,
-        item_count=sum(line.quantity for line in lines),
-        currency=currency,
-        subtotal=sums.subtotal,
-        tax=sums.tax,
-        shipping=sums.shipping,
-        total=sums.total,
-        savings=sum((saving(line.price, line.list_price, line.quantity) for line, _ in buyable), ZERO),
+    buyable = [line for line in lines if line.buyable_in(currency)]
+    sums = totals((PricedLine(line.quantity, line.price) for line in buyable), tariff)
+    return orjson.dumps(
+        {
+            "cartId": cart.cart_id if cart else None,
+            "items": [_cart_line(line, currency) for line in lines],
+            "itemCount": sum(line.quantity for line in lines),
+            "currency": currency,
+            "subtotal": float(sums.subtotal),
+            "tax": float(sums.tax),
+            "shipping": float(sums.shipping),
+            "total": float(sums.total),
+            "savings": float(sum((saving(line.price, line.list_price, line.quantity) for line in buyable), ZERO)),
+        }
     )
 
 
@@ -121,22 +126,28 @@ def _carts(result: Result) -> dict[UUID, StoredCart]:
     return found
 
 
-def _cart_line(line: Line, currency: str) -> CartLine:
-    return CartLine(
-        cart_item_id=line.cart_item_id,
-        product=CartProduct(
-            product_id=line.product_id,
-            title=line.title,
-            brand=line.brand,
-            thumbnail=line.thumbnail,
-            prime_eligible=line.prime_eligible,
-        ),
-        variant=CartVariant(variant_id=line.variant_id, sku=line.sku, attributes=line.attributes, stock=line.stock),
-        quantity=line.quantity,
-        price=line.price,
-        price_when_added=line.price_at_addition,
-        price_changed=line.price != line.price_at_addition,
-        subtotal=line.price * line.quantity,
-        currency=line.currency,
-        available=line.on_sale and line.stock >= line.quantity and line.currency == currency,
-    )
+def _cart_line(line: Line, currency: str) -> dict[str, object]:
+    """The JSON of a CartLine."""
+    return {
+        "cartItemId": line.cart_item_id,
+        "product": {
+            "productId": line.product_id,
+            "title": line.title,
+            "brand": line.brand,
+            "thumbnail": line.thumbnail,
+            "primeEligible": line.prime_eligible,
+        },
+        "variant": {
+            "variantId": line.variant_id,
+            "sku": line.sku,
+            "attributes": line.attributes,
+            "stock": line.stock,
+        },
+        "quantity": line.quantity,
+        "price": float(line.price),
+        "priceWhenAdded": float(line.price_at_addition),
+        "priceChanged": line.price != line.price_at_addition,
+        "subtotal": float(line.price * line.quantity),
+        "currency": line.currency,
+        "available": line.buyable_in(currency),
+    }

@@ -118,7 +118,6 @@ def _known(item_id: str) -> UUID:
 
 def _answer(ctx: Context, cart: queries.StoredCart | None, *, status: int = 200) -> Response:
     """The cart as every route of it answers; None for an actor who has none."""
-    body = queries.cart_body(cart, ctx.settings.currency, Tariff.of(ctx.settings))
-    content = body.model_dump_json(by_alias=True).encode()
+    content = queries.cart_body(cart, ctx.settings.currency, Tariff.of(ctx.settings))
     headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
     return Response(content, status, headers, "application/json")

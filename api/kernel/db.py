@@ -208,7 +208,9 @@ class Database:
         )
         reads = options + " -c default_transaction_read_only=on"
         # Planning the statements of a checkout costs more than running them, and a plan does not depend on the values.
-        self._writer = _pool(settings, settings.postgres_url, options + " -c plan_cache_mode=force_generic_plan")
+        # It is kept while the table grows: one that was made while the table was empty would read all of it each time.
+        kept = " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+        self._writer = _pool(settings, settings.postgres_url, options + kept)
         self._reader = _pool(settings, settings.postgres_url, reads)
         self._standby: Standby | None = None
         if settings.standby_url is not None:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from api.carts import commands
 from api.carts.additions import BATCH, MAX_LINES
@@ -22,6 +23,7 @@ from api.catalog.errors import VariantNotFound
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
+from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Shop
 from tests.harness.wire import rewritten_wire, watched_wire
 
@@ -221,6 +223,24 @@ async def test_a_members_cart_is_not_that_of_the_session_they_send(ctx: Context,
     )
 
     assert [held(cart) for _, cart in answers] == [[(units(goods[0]).variant_id, 3)], [(units(goods[1]).variant_id, 1)]]
+
+
+@pytest.mark.parametrize("writer", [True, False])
+async def test_a_plan_that_is_kept_from_an_empty_shop_looks_carts_up(
+    postgres_server: PostgresHarness, redis_url: str, *, writer: bool
+) -> None:
+    """Control: a connection for reading, which plans by the size that a table has, reads the whole of an empty one."""
+    name = postgres_server.fresh_database()
+    settings = Settings.model_validate(
+        {"DATABASE_URL": postgres_server.url(name), "REDIS_URL": redis_url, "SOUK_PROFILE": "test"}
+    )
+    with psycopg.connect(postgres_server.url(name), autocommit=True) as connection:
+        connection.execute("vacuum analyze carts")
+    async with open_context(settings) as ctx, ctx.db.autocommit() if writer else ctx.db.read() as tx:
+        plan = await tx.all(text("explain select cart_id from carts where session_id = 'one'"))
+    postgres_server.drop_database(name)
+
+    assert any("Seq Scan" in line for (line,) in plan) is not writer
 
 
 async def waits_for_a_lock(shop: Shop) -> None:
