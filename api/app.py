@@ -8,12 +8,16 @@ from fastapi_swagger import patch_fastapi
 from starlette.routing import Route
 
 from api import nouns
+from api.catalog import pages
+from api.catalog.lists import ProductLists
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, lake_report, logs, metrics, problem_types, problems
+from api.kernel.cache import PageCache
 from api.kernel.context import Ctx, open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
+from api.kernel.ready import ReadyPages, ReadyTargets
 from api.kernel.request_log import RequestLog
 from api.kernel.routing import RouteIndex
 from api.kernel.settings import Settings, load_settings
@@ -31,14 +35,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     failpoints.arm(configured.failpoints, nouns.failpoints())
     request_log = RequestLog() if configured.log_level in {"debug", "info"} else None
 
+    cache = PageCache(
+        configured.redis_url.get_secret_value(),
+        pages.edition(configured),
+        configured.page_cache_bytes,
+        configured.database_read_max_lag_seconds,
+    )
+    ready = ReadyTargets(cache)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_context(configured) as context:
+        async with open_context(configured) as context, cache.running():
             app.state.context = context
+            app.state.ready = ready
             app.state.session_guard = SessionGuard(context.db)
             app.state.event_sink = EventSink(context)
-            app.state.recommender = Recommender(context)
-            app.state.search_index = TantivyIndex(IndexStore(configured.home / "search"))
+            app.state.recommender = Recommender(context, cache)
+            app.state.search_index = index = TantivyIndex(IndexStore(configured.home / "search"))
+            app.state.product_lists = ProductLists(context, cache.feeds, index)
             yield
         if request_log is not None:
             request_log.close()
@@ -68,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    app.add_middleware(ReadyPages, pages=ready)
     app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes, log=request_log)
     include(app, ROUTERS)
 

@@ -10,6 +10,7 @@ folder or in a sub-folder. All are optional:
 | `models` | classes derived from `Base` | migrations, the contract, the rule of table owners |
 | `jobs` | `JOBS`, a tuple of `Job` | `api.worker` |
 | `followers` | `FOLLOWERS`, a tuple of `Follower` | the outbox relay of `api.worker` |
+| `drops` | `DROPS`, a tuple of `Drop` | the same |
 | `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
 | `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
 
@@ -28,13 +29,14 @@ from sqlalchemy import MetaData
 from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
-from api.kernel.outbox import Follower
+from api.kernel.outbox import Drop, Follower
 
 ROOT = Path(__file__).parent
 ROLES = {
     "routes": "router",
     "jobs": "JOBS",
     "followers": "FOLLOWERS",
+    "drops": "DROPS",
     "failpoints": "POINTS",
     "invariants": "CHECKS",
 }
@@ -87,6 +89,11 @@ def jobs() -> list[Job]:
 def followers() -> list[Follower]:
     """What the outbox relay sends to other streams."""
     return [follower for module in _modules("followers") for follower in module.FOLLOWERS]
+
+
+def drops() -> list[Drop]:
+    """What the outbox relay drops from the kept pages."""
+    return [drop for module in _modules("drops") for drop in module.DROPS]
 
 
 def failpoints() -> frozenset[str]:

@@ -24,7 +24,7 @@ from api.kernel.settings import load_settings
 log = logs.get_logger(__name__)
 
 # The relay is the kernel's, what follows from its events is the nouns'.
-RELAY = Job("outbox relay", 0.5, partial(outbox.relay, followers=nouns.followers()))
+RELAY = Job("outbox relay", 0.5, partial(outbox.relay, followers=nouns.followers(), dropped=nouns.drops()))
 JOBS = [RELAY, *nouns.jobs()]
 STATUS_SECONDS = 1.0
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Header, Path, Response
 from api.carts import commands, queries
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
 from api.carts.schemas import AddItem, CartBody, SetQuantity
-from api.catalog import etags
 from api.catalog.errors import VariantNotFound
+from api.kernel import etags
 from api.kernel.actor import Actor
 from api.kernel.auth import SESSION_COOKIE, CurrentActor
 from api.kernel.context import Context, Ctx

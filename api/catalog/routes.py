@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import StringConstraints
 
-from api.catalog import artwork, commands, etags
+from api.catalog import artwork, commands, pages
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
-from api.catalog.queries import categories, listing, products
+from api.catalog.lists import ListQuery, Lists
+from api.catalog.queries import categories, products
 from api.catalog.schemas import (
     NO_CONTROL,
     CategoryTree,
@@ -20,19 +21,23 @@ from api.catalog.schemas import (
     Sort,
     VariantList,
 )
-from api.kernel.actor import Actor
+from api.kernel import etags
+from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import CurrentActor, SellerActor
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.money import MAX_AMOUNT
-from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
+from api.kernel.pagination import Page
 from api.kernel.problems import responses
+from api.kernel.ready import Ready
+from api.kernel.schemas import Wire
 
 router = APIRouter(tags=["catalog"])
 
 _SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken)
 BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
+IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
 
@@ -47,22 +52,35 @@ async def product_id_in_path(product_id: Annotated[str, Path(alias="productId", 
 ProductId = Annotated[UUID, Depends(product_id_in_path)]
 
 
-@router.get("/categories", operation_id="listCategories", summary="All departments as a tree")
-async def list_categories(ctx: Ctx) -> CategoryTree:
-    """All departments as a tree."""
-    async with ctx.db.read(may_lag=True) as tx:
-        return CategoryTree(categories=await categories.category_tree(tx))
+@router.get(
+    "/categories",
+    operation_id="listCategories",
+    summary="All departments as a tree",
+    response_model=CategoryTree,
+    responses={304: {"description": "Not modified"}},
+)
+async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
+    """All departments as a tree; a new category is in it within some seconds."""
+
+    async def build(*, may_lag: bool) -> tuple[bytes, str]:
+        async with ctx.db.read(may_lag=may_lag) as tx:
+            return _rendered(CategoryTree(categories=categories.tree_of(await categories.all_categories(tx))))
+
+    return await ready.serve(request, pages.CATEGORIES, build, checks_caller=False)
 
 
 @router.get(
     "/products",
     operation_id="listProducts",
     summary="Browse, filter and sort products",
-    responses=responses(ValidationFailed),
+    response_model=ProductList,
+    responses={304: {"description": "Not modified"}, **responses(ValidationFailed)},
 )
 async def list_products(
     *,
-    ctx: Ctx,
+    lists: Lists,
+    ready: Ready,
+    request: Request,
     page: Page,
     category: Annotated[
         str | None,
@@ -78,12 +96,15 @@ async def list_products(
     prime: bool | None = None,
     in_stock: Annotated[bool | None, Query(alias="inStock")] = None,
     sort: Sort = "relevance",
-) -> ProductList:
+) -> Response:
     """List products.
 
     Popularity is units sold in the last 90 days with orders, then views; relevance without a query is the same.
+    `Age` says how many seconds ago the page was made: a change of a product is in it within a second, one of the order
+    by popularity within twenty minutes. `total` and `filters` are counted in the search index, which has a change
+    within a second too.
     """
-    query = listing.ProductQuery(
+    asked = ListQuery(
         category,
         seller_id,
         tuple(brand or ()),
@@ -93,20 +114,14 @@ async def list_products(
         prime=prime,
         in_stock=in_stock,
         sort=sort,
+        page=page,
     )
-    name = f"products:{sort}"
-    after = decode_cursor(ctx.keys, name, page.cursor) if page.cursor else None
-    async with ctx.db.read(may_lag=True) as tx:
-        cards, position = await listing.product_page(tx, query, limit=page.limit, offset=page.offset, after=after)
-        total, filters = await listing.product_filters(tx, query)
-    pagination = Pagination(
-        page=page.page,
-        limit=page.limit,
-        total=total,
-        has_more=position is not None,
-        next_cursor=encode_cursor(ctx.keys, name, position) if position else None,
-    )
-    return ProductList(products=cards, pagination=pagination, filters=filters)
+    query, key = await lists.resolve(asked)
+
+    async def build(*, may_lag: bool) -> tuple[bytes, str]:
+        return await lists.page(query, page, may_lag=may_lag)
+
+    return await ready.serve(request, key, build, checks_caller=False, keep=asked.kept)
 
 
 @router.get(
@@ -117,26 +132,48 @@ async def list_products(
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
 async def get_product(
+    *,
     ctx: Ctx,
+    ready: Ready,
     actor: CurrentActor,
     product_id: ProductId,
-    if_none_match: Annotated[str | None, Header(max_length=2000)] = None,
+    request: Request,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """One product with variants, seller and delivery promise."""
-    return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
+    """One product with variants, seller and delivery promise.
+
+    `Age` says how many seconds ago the page was made; a change is in it within a second. A checkout never uses it.
+    """
+    if not _changes_nothing(actor):
+        return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
+
+    async def build(*, may_lag: bool) -> tuple[bytes, str]:
+        return await _built(ctx, ANONYMOUS, product_id, may_lag=may_lag)
+
+    return await ready.serve(request, pages.product_page(product_id), build, checks_caller=True)
 
 
 @router.get(
     "/products/{productId}/variants",
     operation_id="listVariants",
     summary="A product's variants with what can be sold of each",
-    responses=responses(ProductNotFound),
+    response_model=VariantList,
+    responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
-async def list_variants(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> VariantList:
-    """The variants with the sellable units of each."""
-    async with ctx.db.read(may_lag=_changes_nothing(actor)) as tx:
-        currency, variants = await products.variants_on_sale(tx, actor, product_id)
-    return VariantList(product_id=product_id, currency=currency, variants=variants)
+async def list_variants(
+    ctx: Ctx, ready: Ready, actor: CurrentActor, product_id: ProductId, request: Request
+) -> Response:
+    """The variants with the sellable units of each, kept as long as the product's page."""
+
+    kept = _changes_nothing(actor)
+
+    async def build(*, may_lag: bool) -> tuple[bytes, str]:
+        async with ctx.db.read(may_lag=may_lag and kept) as tx:
+            currency, variants = await products.variants_on_sale(tx, actor, product_id)
+        return _rendered(VariantList(product_id=product_id, currency=currency, variants=variants))
+
+    key = pages.variants_page(product_id)
+    return await ready.serve(request, key, build, checks_caller=True, keep=kept)
 
 
 @router.get(
@@ -218,18 +255,30 @@ async def delete_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, if
 
 
 def _changes_nothing(actor: Actor) -> bool:
-    """Whether the catalog may be a little old for the actor: sellers and administrators see what they just changed."""
+    """Whether kept pages are for the actor: sellers and administrators see what they just changed, and sellers also
+    their own products that are not on sale."""
     return actor.kind in {"anonymous", "customer"}
 
 
 async def _detail(
     ctx: Context, actor: Actor, product_id: UUID, *, status: int = 200, if_none_match: str | None = None
 ) -> Response:
-    async with ctx.db.read(may_lag=_changes_nothing(actor)) as tx:
-        version, detail = await products.product_of(tx, actor, product_id, ctx.settings)
-    body = detail.model_dump_json(by_alias=True).encode()
-    etag = etags.etag_of(version, body)
+    """The product as whoever may change it sees it: read for this request, and kept nowhere."""
+    body, etag = await _built(ctx, actor, product_id, may_lag=False)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etags.matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, status, headers, "application/json")
+
+
+async def _built(ctx: Context, actor: Actor, product_id: UUID, *, may_lag: bool) -> tuple[bytes, str]:
+    """The body of a product and its entity tag."""
+    async with ctx.db.read(may_lag=may_lag) as tx:
+        version, detail = await products.product_of(tx, actor, product_id, ctx.settings)
+    return _rendered(detail, version)
+
+
+def _rendered(body: Wire, version: int = 0) -> tuple[bytes, str]:
+    """The bytes of a body and their entity tag."""
+    rendered = body.model_dump_json(by_alias=True).encode()
+    return rendered, etags.etag_of(version, rendered)

@@ -37,7 +37,9 @@ async def release_expired(ctx: Context) -> int:
     """
     released = 0
     while True:
-        statement, values = compose([OPEN_GATE, statements.release_due(EXPIRY_BATCH)], statements.RELEASED)
+        statement, values = compose(
+            [OPEN_GATE, statements.release_due(EXPIRY_BATCH), outbox.FIRST_EVENTS], statements.RELEASED
+        )
         row = await ctx.db.once(statement, values)
         count = row[0] if row else 0
         released += count

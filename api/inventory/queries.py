@@ -1,18 +1,24 @@
 """Reading stock, for the seller whose product it is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from api.inventory.errors import VariantNotFound
-from api.inventory.models import InventoryTransaction, Warehouse, WarehouseStock
+from api.inventory.models import InventoryReservation, InventoryTransaction, Warehouse, WarehouseStock
 from api.inventory.schemas import StockChangeBody, StockLevelBody, VariantStock
 from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 
 RECENT = 50
+_HELD_FOR = (
+    select(InventoryReservation.variant_id)
+    .where(InventoryReservation.order_id == any_(bindparam("order_ids", type_=ARRAY(Uuid))))
+    .distinct()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +86,8 @@ async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
         warehouses=await tx.all_as(StockLevelBody, levels),
         recent=await tx.all_as(StockChangeBody, recent),
     )
+
+
+async def variants_held_for(tx: ReadTx, order_ids: Collection[UUID]) -> set[UUID]:
+    """The variants of which units are or were reserved for these orders."""
+    return {row[0] for row in await tx.all(_HELD_FOR, {"order_ids": list(order_ids)})}

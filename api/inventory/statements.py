@@ -117,6 +117,12 @@ closed AS (
     UPDATE inventory_reservations r SET status = :release_status, updated_at = now() FROM kept k, gate
     WHERE r.reservation_id = k.reservation_id RETURNING 1)"""
 
+# What outbox.FIRST_EVENTS publishes of reservations that expired.
+_EXPIRED = """happened AS (
+    SELECT 'reservation' AS aggregate_type, k.reservation_id AS aggregate_id, 'ReservationExpired' AS event_type,
+           jsonb_build_object('variantId', k.variant_id, 'quantity', k.quantity) AS payload
+    FROM kept k)"""
+
 _MOVES = """locked AS MATERIALIZED (
     SELECT v.variant_id FROM product_variants v WHERE v.variant_id = ANY(CAST(:move_variants AS uuid[]))
     ORDER BY v.variant_id FOR NO KEY UPDATE),
@@ -252,11 +258,14 @@ def release(checkout_id: UUID) -> Part:
 
 
 def release_due(batch: int) -> Part:
-    """Release up to `batch` expired reservations; those that another process has locked are skipped."""
+    """Release up to `batch` expired reservations; those that another process has locked are skipped.
+
+    `happened` lists their events.
+    """
     return Part(
-        f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}",
+        f"{_DUE}, {_LOCKED_KEPT}, {_RELEASE}, {MOVE_STOCK}, {_EXPIRED}",
         {"due_batch": batch, "release_status": "expired"},
-        makes=_RELEASE_MAKES,
+        makes=(*_RELEASE_MAKES, "happened"),
         needs=("gate",),
         writes=_WITH_RESERVATIONS,
     )

@@ -5,23 +5,22 @@ The relay reads events that are not marked as published, not ids above the last 
 visible out of order. One relay works at a time. It holds a session advisory lock and no row locks, because no
 transaction may be open during a call to Redis.
 
-A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it.
+A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it. It
+says which kept pages an event puts out of date (`drops.py`); they are dropped before it is published.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, select, update
 
-from api.kernel import failpoints
+from api.kernel import failpoints, feeds
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
 from api.kernel.ids import new_id
@@ -37,6 +36,8 @@ BATCH = 200
 MAX_ATTEMPTS = 5
 MAX_PAYLOAD_BYTES = 256 * 1024
 RELAY_LOCK = 7_305_826
+# The feed of drops that follow from events.
+FEED = "events"
 
 _INSERT = """emitted AS (
     INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
@@ -49,6 +50,11 @@ _INSERT = """emitted AS (
                 CAST(:outbox_types AS text[]), CAST(:outbox_payloads AS text[]), CAST(:outbox_gates AS uuid[]))
          WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, gate_id, position)
     JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM e.gate_id
+    RETURNING 1)"""
+# The first events of aggregates that a CTE `happened` lists.
+_INSERT_FIRST = """emitted AS (
+    INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
+    SELECT gen_random_uuid(), h.aggregate_type, h.aggregate_id, 1, h.event_type, h.payload FROM happened h
     RETURNING 1)"""
 _PENDING = (
     select(
@@ -122,6 +128,9 @@ class Message:
 
 # From a batch of events to the messages that follow from each.
 Follower = Callable[[Context, ReadTx, Sequence[Pending]], Awaitable[Mapping[UUID, Sequence[Message]]]]
+# From a batch of events to the tags of the pages that they put out of date.
+Drop = Callable[[ReadTx, Sequence[Pending]], Awaitable[Collection[str]]]
+FIRST_EVENTS = Part(_INSERT_FIRST, makes=("emitted",), needs=("happened",), writes=frozenset({"outbox_events"}))
 
 
 def events_part(events: Sequence[Event]) -> Part:
@@ -152,8 +161,8 @@ async def emit(tx: Tx, aggregate_type: str, aggregate_id: UUID, event_type: str,
     )
 
 
-async def relay(ctx: Context, followers: Sequence[Follower] = ()) -> int:
-    """Publish pending events in batches, and what follows from them.
+async def relay(ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> int:
+    """Publish pending events in batches, and what follows from them, and drop the pages that they put out of date.
 
     Returns how many; 0 when another relay works or Redis is unavailable.
     """
@@ -162,58 +171,72 @@ async def relay(ctx: Context, followers: Sequence[Follower] = ()) -> int:
             return 0
         published = 0
         try:
-            while batch := await _publish_batch(ctx, tx, followers):
+            while batch := await _publish_batch(ctx, tx, followers, dropped):
                 published += batch
-        except (RedisConnectionError, RedisTimeoutError) as error:
+        except RedisError as error:
             log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
         finally:
             await tx.execute(_UNLOCK)
         return published
 
 
-async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower]) -> int:
+async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower], dropped: Sequence[Drop]) -> int:
     """Publish one batch and mark it.
 
     A crash between the two publishes it again: consumers drop repeats by `eventId`.
     """
     pending = await tx.all_as(Pending, _PENDING)
     sent: list[UUID] = []
-    following = [await follow(ctx, tx, pending) for follow in followers] if pending else []
-    if pending:
-        failpoints.hit("outbox.before_publish")
-    for event in pending:
-        try:
-            await _add(ctx.redis, event.fields, [m for found in following for m in found.get(event.event_id, ())])
-            sent.append(event.event_id)
-        except (RedisConnectionError, RedisTimeoutError):
-            await _mark(tx, sent)
+    tags = {tag for drop in dropped for tag in await drop(tx, pending)} if pending else set()
+    try:
+        # First, so that an event that cannot be published has dropped its pages too. A batch that is not full is all
+        # there was when it was read: no drop is left to do.
+        await feeds.announce(ctx.redis, tags, FEED if len(pending) < BATCH else None)
+    except RedisError:
+        if pending:
             raise
-        except RedisError as error:
-            # Redis refuses only this event: count the attempt and continue with the next event.
-            # After MAX_ATTEMPTS it is not tried again.
-            failed = {"attempts": OutboxEvent.attempts + 1, "last_error": str(error)[:500]}
-            await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
-            log.warning("event cannot be published", event_id=str(event.event_id), error=str(error))
+        return 0
     if pending:
+        followed = [await follow(ctx, tx, pending) for follow in followers]
+        following = [[m for found in followed for m in found.get(event.event_id, ())] for event in pending]
+        failpoints.hit("outbox.before_publish")
+        errors = await _send(ctx.redis, pending, following)
+        for event, error in zip(pending, errors, strict=True):
+            if error is None:
+                sent.append(event.event_id)
+                continue
+            # Redis refuses only this event: count the attempt. After MAX_ATTEMPTS it is not tried again.
+            failed = {"attempts": OutboxEvent.attempts + 1, "last_error": error[:500]}
+            await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
+            log.warning("event cannot be published", event_id=str(event.event_id), error=error)
         failpoints.hit("outbox.after_publish")
     await _mark(tx, sent)
     return len(sent)
 
 
-async def _add(redis: Redis, fields: dict[str, str], following: Sequence[Message]) -> None:
-    size = len(fields["payload"])
-    if size > MAX_PAYLOAD_BYTES:
-        raise RedisError(f"payload of {size} bytes is over the limit of {MAX_PAYLOAD_BYTES}")
-    entry: dict[EncodableT, EncodableT] = dict(fields.items())
-    if not following:
-        await redis.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
-        return
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
-    for message in following:
-        follower: dict[EncodableT, EncodableT] = dict(message.fields.items())
-        pipeline.xadd(message.stream, follower)
-    await pipeline.execute()
+async def _send(redis: Redis, events: Sequence[Pending], following: Sequence[Sequence[Message]]) -> list[str | None]:
+    """Append the events, each with what follows from it, in one round trip; for each the reason why Redis refuses it.
+
+    Raises: RedisError when Redis does not answer; then any of them may have been appended.
+    """
+    pipeline, places, errors = redis.pipeline(transaction=False), list[range](), list[str | None]()
+    for event, messages in zip(events, following, strict=True):
+        begins, size = len(pipeline), len(event.payload)
+        errors.append(
+            f"payload of {size} bytes is over the limit of {MAX_PAYLOAD_BYTES}" if size > MAX_PAYLOAD_BYTES else None
+        )
+        if errors[-1] is None:
+            entry: dict[EncodableT, EncodableT] = dict(event.fields.items())
+            pipeline.xadd(STREAM, entry, maxlen=STREAM_MAXLEN, approximate=True)
+            for message in messages:
+                follower: dict[EncodableT, EncodableT] = dict(message.fields.items())
+                pipeline.xadd(message.stream, follower)
+        places.append(range(begins, len(pipeline)))
+    answers = await pipeline.execute(raise_on_error=False)
+    for number, place in enumerate(places):
+        refused = [str(answers[i]) for i in place if isinstance(answers[i], Exception)]
+        errors[number] = refused[0] if refused else errors[number]
+    return errors
 
 
 async def _mark(tx: Tx, sent: Sequence[UUID]) -> None:

@@ -114,6 +114,8 @@ class Settings(Environment):
     """Deadline of a call to a payment gateway."""
     serving_timeout_seconds: float = Field(default=0.25, gt=0)
     """Deadline of a call to the recommender."""
+    page_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    """Ready pages that one process of the shop keeps; 0: none, here or in Redis."""
     events_stream_limit: int = Field(default=1_000_000, ge=1)
     """Behaviour events that the stream may hold before new ones are spooled; its consumers free it."""
     events_spool_bytes: int = Field(default=64 * 1024 * 1024, ge=0)

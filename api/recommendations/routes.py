@@ -3,7 +3,7 @@
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.catalog.errors import ProductNotFound
 from api.catalog.queries import products
@@ -32,6 +32,7 @@ Ranked = Annotated[Recommender, Depends(recommender_of)]
     "/recommendations/for-you",
     operation_id="recommendForYou",
     summary="Recommendations for the caller",
+    response_model=Recommendations,
     responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
 )
 async def for_you(
@@ -39,7 +40,7 @@ async def for_you(
     actor: CurrentActor,
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     limit: Limit = 20,
-) -> Recommendations:
+) -> Response:
     """Recommendations for an account, a guest session or an anonymous caller.
 
     Always returns a list; `source` names its source.
@@ -48,19 +49,25 @@ async def for_you(
         if not actor.signed_in:
             raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")
         raise Forbidden("Recommendations are for the account itself.")
-    return await recommender.for_you(actor, limit)
+    return _rendered(await recommender.for_you(actor, limit))
 
 
 @router.get(
     "/products/{productId}/related",
     operation_id="recommendRelated",
     summary="Products that go with this one",
+    response_model=Recommendations,
     responses=responses(ProductNotFound, ValidationFailed),
 )
 async def related(
     ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12
-) -> Recommendations:
+) -> Response:
     """Products that go with this one, frequently bought together first."""
-    async with ctx.db.read() as tx:
-        await products.require_visible(tx, actor, product_id)
-    return await recommender.related(product_id, limit)
+    if not recommender.shows(product_id):
+        async with ctx.db.read() as tx:
+            await products.require_visible(tx, actor, product_id)
+    return _rendered(await recommender.related(product_id, limit))
+
+
+def _rendered(body: Recommendations) -> Response:
+    return Response(body.model_dump_json(by_alias=True), media_type="application/json")

@@ -13,10 +13,11 @@ from uuid import UUID
 
 import tantivy
 
+from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
-from api.search.engine.index import Hit
+from api.search.schemas import SearchResultItem
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 ANALYSER = "souk_en"
 # Boosts: a word in the title has three times the weight of one in the description.
 TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
@@ -29,7 +30,7 @@ def schema() -> tantivy.Schema:
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
     for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name=ANALYSER)
-    for name in ("brand", "brand_key", "categories", "attributes"):
+    for name in ("brand", "brand_key", "category", "categories", "seller", "attributes"):
         builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
     for name in ("price_cents", "rating_hundredths", "review_count"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
@@ -37,6 +38,7 @@ def schema() -> tantivy.Schema:
     builder.add_float_field("popularity", fast=True)
     for name in ("prime", "in_stock"):
         builder.add_boolean_field(name, indexed=True)
+    builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("card", stored=True, tokenizer_name="raw", index_option="basic")
     return builder.build()
 
@@ -67,17 +69,19 @@ def popularity(product: IndexedProduct, units_sold: int) -> float:
 def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
     """Field values of a live product."""
     attributes = sorted({(key, str(value)) for key, value in _attributes(product)})
-    card = {
-        "title": product.title,
-        "brand": product.brand,
-        "price": str(product.price),
-        "currency": product.currency,
-        "rating": str(product.rating),
-        "reviews": product.review_count,
-        "thumbnail": product.thumbnail,
-        "prime": product.prime_eligible,
-        "stock": product.in_stock,
-    }
+    card = SearchResultItem(
+        product_id=product.product_id,
+        title=product.title,
+        brand=product.brand,
+        price=product.price,
+        currency=product.currency,
+        rating=float(product.rating),
+        review_count=product.review_count,
+        thumbnail=product.thumbnail,
+        prime_eligible=product.prime_eligible,
+        in_stock=product.in_stock,
+        sponsored=False,
+    )
     return {
         "product_id": str(product.product_id),
         "title": product.title,
@@ -87,6 +91,9 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "attribute_text": " ".join(f"{key} {value}" for key, value in attributes),
         "brand": [product.brand] if product.brand else [],
         "brand_key": [product.brand.casefold()] if product.brand else [],
+        "category": str(product.category_id),
+        "seller": str(product.seller_id),
+        "department": department_of(product.category_path),
         "categories": category_keys(product.category_id, product.category_path),
         "attributes": [attribute_key(key, value) for key, value in attributes],
         "price_cents": hundredths(product.price),
@@ -97,7 +104,7 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "popularity": popularity(product, units_sold),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
-        "card": json.dumps(card, ensure_ascii=False),
+        "card": card.model_dump_json(by_alias=True),
     }
 
 
@@ -106,27 +113,15 @@ def document(fields: dict[str, object]) -> tantivy.Document:
     return tantivy.Document.from_dict(fields, schema())
 
 
+def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
+    """Where the index has the product; empty when it has not."""
+    found = searcher.search(tantivy.Query.term_query(schema(), "product_id", str(product_id)), 1, count=False)
+    return [str(searcher.doc(address).get_first("department")) for _, address in found.hits]
+
+
 def digest(fields: dict[str, object]) -> bytes:
     """Equal for equal documents: a stock change that leaves a product in stock needs no write."""
     return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).digest()
-
-
-def hit(document: tantivy.Document, score: float) -> Hit:
-    """A result from its stored fields."""
-    stored = json.loads(str(document.get_first("card")))
-    return Hit(
-        product_id=UUID(str(document.get_first("product_id"))),
-        title=stored["title"],
-        brand=stored["brand"],
-        price=Decimal(stored["price"]),
-        currency=stored["currency"],
-        rating=float(stored["rating"]),
-        review_count=stored["reviews"],
-        thumbnail=stored["thumbnail"],
-        prime_eligible=stored["prime"],
-        in_stock=stored["stock"],
-        score=score,
-    )
 
 
 def hundredths(value: Decimal) -> int:

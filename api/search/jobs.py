@@ -1,4 +1,5 @@
-"""Background work of search: a change of a product is searchable within two seconds."""
+"""Background work of search: a change of a product is searchable within a second, and the lists that it is in are
+dropped."""
 
 from api.kernel.context import Context
 from api.kernel.jobs import Job
@@ -15,4 +16,4 @@ async def refresh(ctx: Context) -> int:
     return await indexer.refresh(ctx)
 
 
-JOBS = (Job("search index", 0.5, refresh),)
+JOBS = (Job("search index", 0.1, refresh),)

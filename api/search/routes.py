@@ -2,17 +2,17 @@
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Query, Request
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.catalog.facets import price_range_label
-from api.catalog.schemas import PriceRange, RatingStep
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import MAX_LIMIT, MAX_PAGE
 from api.kernel.problems import responses
-from api.search.engine.index import Hit, SearchIndex, SearchQuery, Sort
+from api.search.engine.index import SearchIndex, SearchQuery, Sort
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import parse_filters
-from api.search.schemas import Autocomplete, BrandCount, Facets, SearchBody, SearchResultItem
+from api.search.schemas import Autocomplete, SearchBody
 
 router = APIRouter(prefix="/search", tags=["search"])
 SUGGESTIONS = 5
@@ -30,6 +30,7 @@ Index = Annotated[SearchIndex, Depends(index_of)]
     "",
     operation_id="search",
     summary="Full text with filters and counts",
+    response_model=SearchBody,
     responses=responses(ValidationFailed, BadFilter, IndexNotReady),
 )
 async def search(
@@ -40,25 +41,30 @@ async def search(
     page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     sort: Sort = "relevance",
-) -> SearchBody:
+) -> Response:
     """Full text over title, brand, category, description and attributes, with filters and counts."""
-    found = await index.search(SearchQuery(q, parse_filters(filters), sort, limit, (page - 1) * limit))
-    suggestions = await index.complete(found.corrected or q, SUGGESTIONS + 1)
-    return SearchBody(
-        query=q,
-        results=[_item(hit) for hit in found.hits],
-        facets=Facets(
-            brands=[BrandCount(name=name, count=count) for name, count in found.brands],
-            price_ranges=[
-                PriceRange(range=price_range_label(bucket), count=count) for bucket, count in found.price_ranges
+    return await _answer(index, SearchQuery(q, parse_filters(filters), sort, limit, (page - 1) * limit), page)
+
+
+async def _answer(index: SearchIndex, query: SearchQuery, page: int) -> Response:
+    found = await index.search(query)
+    suggestions = await index.complete(found.corrected or query.text, SUGGESTIONS + 1)
+    rest = {
+        "facets": {
+            "brands": [{"name": name, "count": count} for name, count in found.brands],
+            "priceRanges": [
+                {"range": price_range_label(bucket), "count": count} for bucket, count in found.price_ranges
             ],
-            ratings=[RatingStep(rating=step, count=count) for step, count in found.ratings],
-        ),
-        suggestions=[phrase for phrase in suggestions if phrase != q.casefold().strip()][:SUGGESTIONS],
-        total_results=found.total,
-        page=page,
-        corrected_query=found.corrected,
-    )
+            "ratings": [{"rating": step, "count": count} for step, count in found.ratings],
+        },
+        "suggestions": [phrase for phrase in suggestions if phrase != query.text.casefold().strip()][:SUGGESTIONS],
+        "totalResults": found.total,
+        "page": page,
+        "correctedQuery": found.corrected,
+    }
+    # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.
+    head = f'{{"query":{orjson.dumps(query.text).decode()},"results":[{",".join(found.hits)}],'
+    return Response(head.encode() + orjson.dumps(rest)[1:], media_type="application/json")
 
 
 @router.get(
@@ -74,19 +80,3 @@ async def autocomplete(
 ) -> Autocomplete:
     """Phrases that continue the typed text, the most popular first; one typing error is tolerated."""
     return Autocomplete(suggestions=await index.complete(q, limit))
-
-
-def _item(hit: Hit) -> SearchResultItem:
-    return SearchResultItem(
-        product_id=hit.product_id,
-        title=hit.title,
-        brand=hit.brand,
-        price=hit.price,
-        currency=hit.currency,
-        rating=hit.rating,
-        review_count=hit.review_count,
-        thumbnail=hit.thumbnail,
-        prime_eligible=hit.prime_eligible,
-        in_stock=hit.in_stock,
-        sponsored=False,
-    )

@@ -2,7 +2,7 @@
 ones first, with one typing error tolerated."""
 
 import heapq
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,8 +12,10 @@ MAX_TEXT = 60
 MAX_STARTS = 4
 # With fewer letters one typing error matches too many phrases.
 MIN_CORRECTED = 4
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 "
 _END = "\U0010ffff"
+# A phrase that begins with other letters than every key is not searched for.
+_BEGINNING = 8
+_MAX_NEXT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Completions:
         starts = sorted((start, i) for i, phrase in enumerate(self._phrases) for start in _starts(phrase.text))
         self._keys = [key for key, _ in starts]
         self._owners = [owner for _, owner in starts]
+        self._beginnings = {key[:_BEGINNING] for key in self._keys}
+        self._next: dict[str, str] = {}
         self._short = self._most_popular_by_short_prefix()
 
     def complete(self, text: str, limit: int) -> list[str]:
@@ -55,12 +59,45 @@ class Completions:
         return heapq.nsmallest(limit, set(self._owners[low:high]))
 
     def _corrected(self, text: str, limit: int) -> list[int]:
+        """The phrases that `text` begins after one edit."""
         owners: set[int] = set()
-        for candidate in _one_edit_away(text):
-            position = bisect_left(self._keys, candidate)
-            if position < len(self._keys) and self._keys[position].startswith(candidate):
+        for candidate in self._one_edit_away(text):
+            if len(candidate) < _BEGINNING or candidate[:_BEGINNING] in self._beginnings:
                 owners.update(self._best(candidate, limit))
         return heapq.nsmallest(limit, owners)
+
+    def _one_edit_away(self, text: str) -> Iterator[str]:
+        """Strings one deletion, swap, replacement or insertion from `text`; the first letter is never changed.
+
+        Only with letters that some key has in that place, and only as far as some key begins like `text`.
+        """
+        for i in range(1, len(text)):
+            head, tail = text[:i], text[i:]
+            yield head + tail[1:]
+            if len(tail) > 1:
+                yield head + tail[1] + tail[0] + tail[2:]
+            letters = self._letters(head)
+            for letter in letters:
+                yield head + letter + tail[1:]
+                yield head + letter + tail
+            if tail[0] not in letters:
+                return
+
+    def _letters(self, head: str) -> str:
+        """The letters that follow `head` in the keys."""
+        letters = self._next.get(head)
+        if letters is None:
+            if len(self._next) >= _MAX_NEXT:
+                self._next.clear()
+            letters = self._next[head] = "".join(self._following(head))
+        return letters
+
+    def _following(self, head: str) -> Iterator[str]:
+        low, high = bisect_right(self._keys, head), bisect_left(self._keys, head + _END)
+        while low < high:
+            letter = self._keys[low][len(head)]
+            yield letter
+            low = bisect_left(self._keys, head + letter + _END, low + 1, high)
 
     def _most_popular_by_short_prefix(self, limit: int = 20) -> dict[str, list[int]]:
         """Prefixes of one and two letters match a large part of the catalog, so their answers are precomputed."""
@@ -82,15 +119,3 @@ def _starts(text: str) -> Iterator[str]:
     words = text.split(" ")
     for i in range(min(len(words), MAX_STARTS)):
         yield " ".join(words[i:])
-
-
-def _one_edit_away(text: str) -> Iterator[str]:
-    """Every string one deletion, swap, replacement or insertion from `text`; the first letter is never changed."""
-    for i in range(1, len(text)):
-        head, tail = text[:i], text[i:]
-        yield head + tail[1:]
-        if len(tail) > 1:
-            yield head + tail[1] + tail[0] + tail[2:]
-        for letter in _ALPHABET:
-            yield head + letter + tail[1:]
-            yield head + letter + tail

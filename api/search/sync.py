@@ -3,17 +3,20 @@
 import asyncio
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import tantivy
+from redis.exceptions import RedisError
 
+from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag, product_of_tag
 from api.catalog.queries import index_feed
+from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
-from api.kernel import clock
+from api.kernel import clock, feeds, outbox
 from api.kernel.context import Context
 from api.kernel.logs import get_logger
 from api.orders.popularity import units_sold
@@ -31,7 +34,57 @@ MAX_REMEMBERED = 100_000
 COUNT_SECONDS = 5.0
 SALES_SECONDS = 600.0
 WATERMARK_SECONDS = 5.0
+# How often the times of change are read while the relay tells of every change.
+SWEEP_SECONDS = 10.0
+SAY_SECONDS = 0.5
+# Counting a large catalog takes longer, so it is counted less often: it takes one part in so many of the time.
+COUNT_SHARE = 500.0
 MAX_POPULAR = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A product as it is to be in the index; `fields` None: not at all. `mark` is equal for equal documents."""
+
+    product: IndexedProduct
+    fields: dict[str, object] | None
+    mark: bytes
+
+
+class Changes:
+    """The products that the outbox relay said to be changed: all of them, as long as it is heard."""
+
+    def __init__(self) -> None:
+        self.feeds = feeds.Feeds()
+        self._products: set[UUID] = set()
+        self._missed = True
+        self._listener: asyncio.Task[None] | None = None
+
+    def listen(self, ctx: Context) -> None:
+        """Begin to listen, once; until the process ends."""
+        if self._listener is None:
+            self._listener = asyncio.create_task(feeds.listen(ctx.redis, self.feeds, self.add, self.forget))
+
+    def add(self, tags: Collection[str]) -> None:
+        self._products |= {product for tag in tags if (product := product_of_tag(tag)) is not None}
+
+    def forget(self) -> None:
+        self._missed = True
+
+    def put_back(self, products: set[UUID]) -> None:
+        """They are not indexed yet."""
+        self._products |= products
+
+    def take(self) -> set[UUID] | None:
+        """What has changed since the last call; None when that is not known, and after it once more."""
+        products, self._products = self._products, set()
+        if not self.feeds.trusted(outbox.FEED):
+            self._missed = True
+        elif self._missed:
+            self._missed = False
+        else:
+            return products
+        return None
 
 
 @dataclass
@@ -50,6 +103,11 @@ class Indexer:
     drifted: bool = False
     built: float = float("-inf")
     generation: Path | None = None
+    # Lists that are out of date since the last commit. Nobody knows what a process before this one has dropped.
+    stale: set[str] = field(default_factory=lambda: {EVERY_LIST})
+    changes: Changes = field(default_factory=Changes)
+    swept: float = float("-inf")
+    said: float = float("-inf")
 
     async def refresh(self, ctx: Context) -> int:
         """Update the index; returns how many products were written, 0 when another process is writing."""
@@ -63,21 +121,42 @@ class Indexer:
                 self.written.clear()
                 self.generation = folder
             await self._read_sales(ctx)
-            since = read_watermark(folder)
-            async with ctx.db.read() as tx:
-                now, changed = await index_feed.changed_since(tx, since, OVERLAP, BATCH + 1)
-            if len(changed) > BATCH:
-                if clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
-                    return await self._rebuild(ctx)
-                # The overlap contains rows that the rebuild has just read; only those that differ are written.
+            self.changes.listen(ctx)
+            products = self.changes.take()
+            if products is None or self.swept + SWEEP_SECONDS < clock.monotonic():
+                return await self._sweep(ctx, folder)
+            return await self._index(ctx, folder, products)
+
+    async def _index(self, ctx: Context, folder: Path, products: set[UUID]) -> int:
+        """Index the products that are known to have changed."""
+        count = 0
+        try:
+            if products:
                 async with ctx.db.read() as tx:
-                    now, changed = await index_feed.changed_since(tx, since, OVERLAP, MAX_REMEMBERED)
-            count = await asyncio.to_thread(self._write, folder, changed)
-            if count or now - since > timedelta(seconds=WATERMARK_SECONDS):
-                write_watermark(folder, now)
-            if await self._has_drifted(ctx, folder):
-                return await self._rebuild(ctx)
-            return count
+                    changed = await index_feed.rows_of(tx, products)
+                count = await asyncio.to_thread(self._write, folder, self._news(changed))
+        except BaseException:
+            self.changes.put_back(products)
+            raise
+        await self._drop_lists(ctx)
+        return count
+
+    async def _sweep(self, ctx: Context, folder: Path) -> int:
+        """Index every product of which a row has a new time of change: also those that no event tells of."""
+        since = read_watermark(folder)
+        async with ctx.db.read() as tx:
+            now, changed = await index_feed.changed_since(tx, since, OVERLAP, MAX_REMEMBERED)
+        news = await asyncio.to_thread(self._news, changed)
+        if len(news) > BATCH and clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
+            return await self._rebuild(ctx)
+        count = await asyncio.to_thread(self._write, folder, news)
+        await self._drop_lists(ctx)
+        if count or now - since > timedelta(seconds=WATERMARK_SECONDS):
+            write_watermark(folder, now)
+        self.swept = clock.monotonic()
+        if await self._has_drifted(ctx, folder):
+            return await self._rebuild(ctx)
+        return count
 
     async def rebuild(self, ctx: Context) -> int:
         """Build a new generation from the whole catalog and switch to it when it is
@@ -104,8 +183,21 @@ class Indexer:
             raise
         self.store.publish(folder)
         self.generation, self.drifted, self.built = folder, False, clock.monotonic()
+        self.stale.add(EVERY_LIST)
+        await self._drop_lists(ctx)
         log.info("search index rebuilt", products=total)
         return total
+
+    async def _drop_lists(self, ctx: Context) -> None:
+        """Drop the lists that the index now answers otherwise, and say that none is left to drop."""
+        if not self.stale and clock.monotonic() < self.said + SAY_SECONDS:
+            return
+        try:
+            await feeds.announce(ctx.redis, self.stale, LISTS_FEED)
+            self.stale.clear()
+            self.said = clock.monotonic()
+        except RedisError as error:
+            log.info("lists are dropped later, Redis does not answer", error=str(error))
 
     async def _copy_catalog(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
         self.written.clear()
@@ -125,35 +217,38 @@ class Indexer:
             if len(self.written) < MAX_REMEMBERED:
                 self.written[product.product_id] = documents.digest(fields)
 
-    def _write(self, folder: Path, changed: Iterable[IndexedProduct]) -> int:
-        """Replace or remove the products that differ from the last write, in one commit."""
-        pending = [
-            (product, fields, mark)
-            for product, fields, mark in map(self._rendered, changed)
-            if self._is_news(product, mark)
-        ]
-        if not pending:
+    def _news(self, changed: Iterable[IndexedProduct]) -> list[_Document]:
+        """Those that differ from what was written last: rows inside the overlap are read repeatedly."""
+        rendered = map(self._rendered, changed)
+        return [found for found in rendered if self.written.get(found.product.product_id) != found.mark]
+
+    def _write(self, folder: Path, news: Sequence[_Document]) -> int:
+        """Replace or remove the products, in one commit."""
+        if not news:
             return 0
-        writer = open_index(folder).writer(HEAP_BYTES, 1)
-        for product, fields, _ in pending:
+        index = open_index(folder)
+        searcher, writer = index.searcher(), index.writer(HEAP_BYTES, 1)
+        stale = {WHOLE_SHOP}
+        for found in news:
+            product = found.product
+            departments = {department_of(product.category_path), *documents.departments(searcher, product.product_id)}
+            stale |= set(map(department_tag, departments))
             writer.delete_documents_by_term("product_id", str(product.product_id))
-            if fields is not None:
-                writer.add_document(documents.document(fields))
+            if found.fields is not None:
+                writer.add_document(documents.document(found.fields))
         writer.commit()
         writer.wait_merging_threads()
-        for product, _, mark in pending:
-            self.written[product.product_id] = mark
-            self.written.move_to_end(product.product_id)
+        self.stale |= stale
+        for found in news:
+            self.written[found.product.product_id] = found.mark
+            self.written.move_to_end(found.product.product_id)
         while len(self.written) > MAX_REMEMBERED:
             self.written.popitem(last=False)
-        return len(pending)
+        return len(news)
 
-    def _rendered(self, product: IndexedProduct) -> tuple[IndexedProduct, dict[str, object] | None, bytes]:
+    def _rendered(self, product: IndexedProduct) -> _Document:
         fields = documents.fields_of(product, self.sales.get(product.product_id, 0)) if product.live else None
-        return product, fields, documents.digest(fields) if fields is not None else b""
-
-    def _is_news(self, product: IndexedProduct, mark: bytes) -> bool:
-        return self.written.get(product.product_id) != mark
+        return _Document(product, fields, documents.digest(fields) if fields is not None else b"")
 
     async def _read_sales(self, ctx: Context, *, anew: bool = False) -> None:
         if anew or self.sales_read + SALES_SECONDS < clock.monotonic():
@@ -166,12 +261,14 @@ class Indexer:
 
         Causes are rows deleted by hand, or a bulk load that kept old change times.
         """
-        if clock.monotonic() < self.counted + COUNT_SECONDS:
+        began = clock.monotonic()
+        if began < self.counted:
             return False
-        self.counted = clock.monotonic()
         async with ctx.db.read() as tx:
             expected = (await index_feed.live_count(tx)).products
         held = await asyncio.to_thread(_count, folder)
+        ended = clock.monotonic()
+        self.counted = ended + max(COUNT_SECONDS, (ended - began) * COUNT_SHARE)
         before, self.drifted = self.drifted, held != expected
         return before and self.drifted
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ScalarSelect, Select, bindparam, select
 
 from api.kernel.db import ReadTx
 from api.sellers.models import Seller
@@ -19,7 +19,13 @@ class StoreCard:
     rating: Decimal
 
 
-_STORE = select(Seller.seller_id, Seller.name, Seller.rating).where(Seller.seller_id == bindparam("seller_id"))
+_CARD = select(Seller.seller_id, Seller.name, Seller.rating)
+_STORE = _CARD.where(Seller.seller_id == bindparam("seller_id"))
+
+
+def store_card_of(seller_id: ScalarSelect[UUID]) -> Select[tuple[UUID, str, Decimal]]:
+    """The statement of a StoreCard, for a seller that the caller's own subquery finds."""
+    return _CARD.where(Seller.seller_id == seller_id)
 
 
 async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:

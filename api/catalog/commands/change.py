@@ -10,7 +10,8 @@ from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
 from api.catalog.commands.variants import follow_price, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
-from api.catalog.models import Product
+from api.catalog.models import Product, ProductCounter
+from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, ProductPatch
 from api.kernel import outbox
@@ -18,6 +19,7 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
+from api.kernel.feeds import announce_soon
 from api.pricing.list_price import is_list_price
 
 # Required fields: null is refused and removes nothing.
@@ -72,6 +74,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
         await outbox.emit(tx, "product", product_id, "ProductWithdrawn", payload)
 
     await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
 async def _save(
@@ -92,6 +95,9 @@ async def _save(
         _require_list_price(price, values.get("list_price", current.list_price))
         values |= {"version": current.version + 1, "updated_at": func.now()}
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+        if "category_id" in values:
+            counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
+            await tx.execute(counters.values(category_id=values["category_id"]))
         if price != current.base_price:
             await follow_price(tx, product_id, current.base_price, price)
         await save_variants(tx, product_id, body.variants, price)
@@ -101,6 +107,7 @@ async def _save(
         await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
 
     await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
 async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> _Current:

@@ -8,12 +8,14 @@ from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
 from api.catalog.commands.variants import save_variants
 from api.catalog.models import Product, ProductCounter
+from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, VariantIn
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
+from api.kernel.feeds import announce_soon
 from api.kernel.ids import new_id
 
 
@@ -25,15 +27,16 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
 
     async def work(tx: Tx) -> UUID:
         product_id = new_id()
+        category_id = await require_category(tx, body.category)
         values = {
             "product_id": product_id,
             "seller_id": actor.user_id,
-            "category_id": await require_category(tx, body.category),
+            "category_id": category_id,
             "currency": ctx.settings.currency,
             **column_values(body, ProductIn.model_fields.keys()),
         }
         await tx.execute(insert(Product).values(values))
-        await tx.execute(insert(ProductCounter).values(product_id=product_id))
+        await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
         await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
         await save_images(tx, product_id, body.images)
         await outbox.emit(
@@ -45,4 +48,6 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
         )
         return product_id
 
-    return await ctx.db.run(work)
+    product_id = await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
+    return product_id

@@ -14,15 +14,20 @@ from api.kernel.db import Tx
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
     """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
 
-    Products without counters get them first: the list in order of popularity is one read of the counters' index, so it
-    holds no product without them.
+    Products without counters get them first, and counters their product's category: the list in order of popularity is
+    one read of the counters' index, so it holds no product without them.
     """
     bare = (
-        select(Product.product_id)
+        select(Product.product_id, Product.category_id)
         .outerjoin(ProductCounter, ProductCounter.product_id == Product.product_id)
         .where(ProductCounter.product_id.is_(None))
     )
-    await tx.execute(insert(ProductCounter).from_select(["product_id"], bare).on_conflict_do_nothing())
+    await tx.execute(insert(ProductCounter).from_select(["product_id", "category_id"], bare).on_conflict_do_nothing())
+    moved = update(ProductCounter).where(
+        ProductCounter.product_id == Product.product_id,
+        ProductCounter.category_id.is_distinct_from(Product.category_id),
+    )
+    await tx.execute(moved.values(category_id=Product.category_id))
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (

@@ -17,11 +17,11 @@ async def add_views(tx: Tx, views: Mapping[UUID, int]) -> None:
         return
     counted = counts_of(views)
     viewed = (
-        select(Product.product_id, counted.c.n)
+        select(Product.product_id, Product.category_id, counted.c.n)
         .join(counted, counted.c.product_id == Product.product_id)
         .order_by(Product.product_id)
     )
-    statement = insert(ProductCounter).from_select(["product_id", "view_count"], viewed)
+    statement = insert(ProductCounter).from_select(["product_id", "category_id", "view_count"], viewed)
     await tx.execute(
         statement.on_conflict_do_update(
             index_elements=["product_id"],

@@ -1,12 +1,11 @@
 """The category tree, and the lookup of a category by id, path or name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
-from sqlalchemy.orm import aliased
 
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category
@@ -26,14 +25,14 @@ class CategoryRow:
     level: int
 
 
-_TREE = select(
-    Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level
-).order_by(Category.level, Category.name)
+_ALL = select(Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level).order_by(
+    Category.level, Category.name
+)
 
 
-async def category_tree(tx: ReadTx) -> list[CategoryNode]:
-    """All departments with their descendants, by name."""
-    return tree_of(await tx.all_as(CategoryRow, _TREE))
+async def all_categories(tx: ReadTx) -> list[CategoryRow]:
+    """Every category, parents before their children, by name."""
+    return await tx.all_as(CategoryRow, _ALL)
 
 
 def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
@@ -48,17 +47,21 @@ def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
     return roots
 
 
-def within(*, by_id: bool) -> Select[tuple[UUID]]:
-    """Ids of the categories that the binds of `reference_binds` name, with all their
-    descendants; empty when no category matches."""
-    root, below = aliased(Category), aliased(Category)
-    # Not LIKE, because an underscore or per cent sign in a name would be a wildcard.
-    beneath = func.starts_with(below.path, root.path + "/")
-    return (
-        select(below.category_id)
-        .join(root, or_(below.category_id == root.category_id, beneath))
-        .where(_named(root, by_id=by_id))
-    )
+def within(categories: Sequence[CategoryRow], reference: str) -> list[CategoryRow]:
+    """The categories that an id, path or name stands for, with all their descendants; empty when it stands for none."""
+    known, path, name = parse_id(reference), _path_of(reference).lower(), reference.lower()
+    roots = [
+        row
+        for row in categories
+        if (row.category_id == known if known is not None else row.path.lower() == path or row.name.lower() == name)
+    ]
+    ids, beneath = {root.category_id for root in roots}, tuple(f"{root.path}/" for root in roots)
+    return [row for row in categories if row.category_id in ids or row.path.startswith(beneath)] if roots else []
+
+
+def department_of(path: str) -> str:
+    """The first part of a category's path: `/Electronics` of `/Electronics/Phones`."""
+    return "/" + path.strip("/").partition("/")[0]
 
 
 def reference_binds(reference: str) -> dict[str, object]:
@@ -66,8 +69,7 @@ def reference_binds(reference: str) -> dict[str, object]:
     known = parse_id(reference)
     if known is not None:
         return {"category_id": known}
-    path = "/" + reference.strip("/").replace(" > ", "/")
-    return {"category_path": path.lower(), "category_name": reference.lower()}
+    return {"category_path": _path_of(reference).lower(), "category_name": reference.lower()}
 
 
 async def find_category(tx: ReadTx, reference: str) -> UUID | None:
@@ -94,6 +96,10 @@ def readable_path(path: str) -> str:
 def _nearest(*, by_id: bool) -> Select[tuple[UUID]]:
     named = select(Category.category_id).where(_named(Category, by_id=by_id))
     return named.order_by(Category.level, Category.path).limit(1)
+
+
+def _path_of(reference: str) -> str:
+    return "/" + reference.strip("/").replace(" > ", "/")
 
 
 def _named(category: type[Category], *, by_id: bool) -> ColumnElement[bool]:

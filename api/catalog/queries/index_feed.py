@@ -1,12 +1,13 @@
 """The rows that the search index is built from: one complete row per product, by change time or by id range."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, cast, func, literal, select
+from sqlalchemy import ARRAY, Integer, Select, Uuid, any_, bindparam, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.catalog.models import Category, Product, ProductCounter, ProductVariant
@@ -24,6 +25,7 @@ class IndexedProduct:
     live: bool
     title: str
     brand: str | None
+    seller_id: UUID
     category_id: UUID
     category_path: str
     description: str | None
@@ -59,6 +61,11 @@ async def changed_since(
     return now, await tx.all_as(IndexedProduct, _CHANGED, {"after": since - overlap, "take": limit})
 
 
+async def rows_of(tx: ReadTx, products: Collection[UUID]) -> list[IndexedProduct]:
+    """These products, whether on sale or not."""
+    return await tx.all_as(IndexedProduct, _ROWS_OF, {"products": list(products)})
+
+
 async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedProduct]:
     """The next `limit` products on sale in id order, for a rebuild."""
     return await tx.all_as(IndexedProduct, _LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
@@ -83,6 +90,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         LIVE.label("live"),
         Product.title,
         Product.brand,
+        Product.seller_id,
         Product.category_id,
         Category.path.label("category_path"),
         Product.description,
@@ -111,6 +119,7 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
 
 _NOW = select(func.now())
 _CHANGED = _changed()
+_ROWS_OF = _feed().where(Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid))))
 _LIVE_AFTER = (
     _feed()
     .where(LIVE, Product.product_id > bindparam("after"))

@@ -1,6 +1,10 @@
-"""A page of products with its filters: two statements, whatever the size of the page."""
+"""A page of products: one statement, whatever the size of the page and of the shop.
 
-from collections.abc import Mapping, Sequence
+The page's ids are read first, from an index that has the sort's columns and only what is on sale; then the cards of
+those ids. Within categories each category is one such read, and the pages are merged.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,32 +17,36 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Double,
+    FromClause,
     Integer,
-    Numeric,
     Select,
     String,
+    Uuid,
     and_,
     any_,
     bindparam,
     cast,
-    exists,
+    column,
     func,
-    literal,
+    literal_column,
     select,
+    true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
+from sqlalchemy.dialects.postgresql import array
 
 from api.catalog.artwork import artwork_path_of
-from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
 from api.catalog.models import Product, ProductCounter, ProductImage, ProductVariant
-from api.catalog.queries.categories import reference_binds, within
-from api.catalog.schemas import PriceRange, ProductCard, ProductFilters, RatingStep, Sort
+from api.catalog.schemas import Sort
 from api.kernel.db import ReadTx
 
-MAX_BRANDS = 50
-
-IN_STOCK = exists().where(ProductVariant.product_id == Product.product_id, ProductVariant.stock_quantity > 0)
+# Not EXISTS, which Postgres may answer from a table of all variants with stock: this looks at the product's own.
+_MOST = (
+    select(func.max(ProductVariant.stock_quantity))
+    .where(ProductVariant.product_id == Product.product_id)
+    .scalar_subquery()
+)
+IN_STOCK = func.coalesce(_MOST, 0) > 0
 _FIRST_IMAGE = (
     select(ProductImage.url)
     .where(ProductImage.product_id == Product.product_id)
@@ -47,7 +55,8 @@ _FIRST_IMAGE = (
     .scalar_subquery()
 )
 THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
-LIVE = and_(Product.status == "active", Product.deleted_at.is_(None))
+# A literal, not a bind: with a value that it does not know yet, Postgres cannot use an index of what is on sale.
+LIVE = and_(Product.status == literal_column("'active'"), Product.deleted_at.is_(None))
 # The columns of a ProductCard.
 CARD = (
     Product.product_id,
@@ -81,9 +90,12 @@ _FROM_TEXT: dict[type, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class ProductQuery:
-    """The query's filters; money in the shop's currency, `min_rating` 0 to 5."""
+    """The query's filters; money in the shop's currency, `min_rating` 0 to 5.
 
-    category: str | None = None
+    `categories`: the ids of those that are asked for with all below them; None for every one.
+    """
+
+    categories: tuple[UUID, ...] | None = None
     seller_id: UUID | None = None
     brands: tuple[str, ...] = ()
     min_price: Decimal | None = None
@@ -96,6 +108,7 @@ class ProductQuery:
     def binds(self) -> dict[str, Any]:  # Any: values of several types
         """Values of the binds that this query's statements have, by name; the names are the query's shape."""
         given = {
+            "categories": None if self.categories is None else list(self.categories),
             "seller_id": self.seller_id,
             "brands": list(self.brands) or None,
             "min_price": self.min_price,
@@ -104,71 +117,53 @@ class ProductQuery:
             "prime": self.prime,
             "in_stock": self.in_stock,
         }
-        named = reference_binds(self.category) if self.category is not None else {}
-        return {**named, **{name: value for name, value in given.items() if value is not None}}
-
-
-class _ListedProduct(ProductCard):
-    """A card with its sort values as text; the next page continues after them."""
-
-    position: list[str]
+        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
-class _Counts:
-    """`prices` by bucket, `ratings` by RATING_STEPS."""
+class ListedProduct:
+    """What a ProductCard shows, and the sort values as text; the next page continues after them."""
 
-    total: int
-    brands: list[str] | None
-    prices: dict[str, int] | None
-    ratings: list[int]
+    product_id: UUID
+    title: str
+    brand: str | None
+    price: Decimal
+    currency: str
+    rating: float
+    review_count: int
+    prime_eligible: bool
+    in_stock: bool
+    thumbnail: str
+    position: list[str]
 
 
-Shape = frozenset[str]
+Shape = frozenset[str]  # names of binds
 # Statements are built once per shape: building and hashing one takes several times as long as Postgres takes to run it.
 _SHAPES = 512
 
 
 async def product_page(
     tx: ReadTx, query: ProductQuery, *, limit: int, offset: int, after: Sequence[str] | None
-) -> tuple[list[ProductCard], list[str] | None]:
+) -> tuple[list[ListedProduct], list[str] | None]:
     """At most `limit` cards, and the position of the last one when more follow.
 
     `after` is such a position and replaces `offset`. Raises: ValueError when it does not fit the sort.
     """
     binds = query.binds()
     columns = _SORTS[query.sort][0]
-    statement = _page_statement(frozenset(binds), query.sort, keyset=after is not None)
+    if query.categories == ():
+        return [], None
+    statement = page_statement(frozenset(binds), query.sort, keyset=after is not None)
     if after is not None:
         binds |= _parse_position(columns, after)
     binds |= {"take": limit + 1, "skip": 0 if after is not None else offset}
-    found = await tx.all_as(_ListedProduct, statement, binds)
+    found = await tx.all_as(ListedProduct, statement, binds)
     return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
 
 
-async def product_filters(tx: ReadTx, query: ProductQuery) -> tuple[int, ProductFilters]:
-    """How many products match, and what brands, prices and ratings there are within the category."""
-    binds = query.binds()
-    found = await tx.first_as(_Counts, _filters_statement(frozenset(binds)), binds)
-    if found is None:
-        raise AssertionError("counts without groups are one row")
-    return found.total, ProductFilters(
-        brands=found.brands or [],
-        price_ranges=price_ranges({int(bucket): count for bucket, count in (found.prices or {}).items()}),
-        ratings=[RatingStep(rating=step, count=n) for step, n in zip(RATING_STEPS, found.ratings, strict=True)],
-    )
-
-
-def price_ranges(counts: Mapping[int, int]) -> list[PriceRange]:
-    """Bucket -> count as the ranges that are not empty, cheapest first."""
-    return [PriceRange(range=price_range_label(bucket), count=counts[bucket]) for bucket in sorted(counts)]
-
-
-def _scope(shape: Shape) -> list[ColumnElement[bool]]:
-    """The conditions of the set in which the filters are counted."""
+def scope(shape: Shape) -> list[ColumnElement[bool]]:
+    """The conditions of the set in which the filters are counted, but for its categories."""
     conditions: list[ColumnElement[bool]] = [LIVE]
-    if "category_id" in shape or "category_name" in shape:
-        conditions.append(Product.category_id.in_(within(by_id="category_id" in shape)))
     if "seller_id" in shape:
         conditions.append(Product.seller_id == bindparam("seller_id"))
     if "prime" in shape:
@@ -178,7 +173,7 @@ def _scope(shape: Shape) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or the scope CTE's columns
+def choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or a CTE's columns
     """Conditions on brand, price and rating: the ones that `filters` offers to change."""
     conditions: dict[str, ColumnElement[bool]] = {
         "brands": source.brand == any_(bindparam("brands", type_=ARRAY(String))),
@@ -189,47 +184,45 @@ def _choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Pr
     return [condition for name, condition in conditions.items() if name in shape]
 
 
+def categories_asked() -> FromClause:
+    """The rows of the bind `categories`."""
+    ids = bindparam("categories", type_=ARRAY(Uuid))
+    return func.unnest(ids).table_valued(column("category_id", Uuid), name="asked").render_derived()
+
+
 @lru_cache(maxsize=_SHAPES)
-def _page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: a _ListedProduct's columns
+def page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: a ListedProduct's columns
     columns, descending = _SORTS[sort]
-    position_text = array([cast(part, String) for part in columns]).label("position")
-    statement = select(*CARD, position_text).where(*_scope(shape), *_choices(shape, Product))
+    page = _merged(shape, sort, keyset=keyset).cte("page")
+    position_text = array([cast(page.c[f"sort_{i}"], String) for i in range(len(columns))]).label("position")
+    order = [page.c[f"sort_{i}"] for i in range(len(columns))]
+    return (
+        select(*CARD, position_text)
+        .join(page, page.c[f"sort_{len(columns) - 1}"] == Product.product_id)
+        .order_by(*(part.desc() if descending else part.asc() for part in order))
+    )
+
+
+def _merged(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: the sort's columns
+    """The sort's columns of the page, by the names `sort_0`, ...; the last is the id."""
+    columns, descending = _SORTS[sort]
+    take, skip = bindparam("take", type_=Integer), bindparam("skip", type_=Integer)
+    whole = select(*(part.label(f"sort_{i}") for i, part in enumerate(columns)))
     if columns is _POPULAR:
-        statement = statement.join(ProductCounter, ProductCounter.product_id == Product.product_id)
+        whole = whole.join(Product, Product.product_id == ProductCounter.product_id)
+    whole = whole.where(*scope(shape), *choices(shape, Product))
     if keyset:
         position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
-        statement = statement.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
-    ordered = statement.order_by(*(part.desc() if descending else part.asc() for part in columns))
-    return ordered.limit(bindparam("take", type_=Integer)).offset(bindparam("skip", type_=Integer))
-
-
-@lru_cache(maxsize=_SHAPES)
-def _filters_statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Counts
-    scope = select(Product.brand, Product.base_price, Product.average_rating).where(*_scope(shape)).cte("scope")
-    by_brand = (
-        select(scope.c.brand, func.count().label("n"))
-        .where(scope.c.brand.is_not(None))
-        .group_by(scope.c.brand)
-        .order_by(func.count().desc(), scope.c.brand)
-        .limit(MAX_BRANDS)
-        .subquery()
-    )
-    edges = cast(literal(list(PRICE_EDGES), ARRAY(Numeric)), ARRAY(Numeric))
-    bucket = func.width_bucket(scope.c.base_price, edges)
-    by_price = select(bucket.label("bucket"), func.count().label("n")).select_from(scope).group_by(bucket).subquery()
-    matching = select(func.count()).select_from(scope).where(*_choices(shape, scope.c))
-    brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
-    prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
-    ratings = [
-        select(func.count()).select_from(scope).where(scope.c.average_rating >= step).scalar_subquery()
-        for step in RATING_STEPS
-    ]
-    return select(
-        matching.scalar_subquery().label("total"),
-        brands.scalar_subquery().label("brands"),
-        prices.scalar_subquery().label("prices"),
-        array(ratings).label("ratings"),
-    )
+        whole = whole.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
+    ordered = whole.order_by(*(part.desc() if descending else part.asc() for part in columns))
+    if "categories" not in shape:
+        return ordered.limit(take).offset(skip)
+    asked = categories_asked()
+    category = ProductCounter.category_id if columns is _POPULAR else Product.category_id
+    each = ordered.where(category == asked.c.category_id).limit(take + skip).lateral("each")
+    merged = select(*each.c).select_from(asked.join(each, true()))
+    by = [each.c[f"sort_{i}"] for i in range(len(columns))]
+    return merged.order_by(*(part.desc() if descending else part.asc() for part in by)).limit(take).offset(skip)
 
 
 def _parse_position(

@@ -60,6 +60,11 @@ OFFER = (
 )
 OFFERED = join(ProductVariant, Product, Product.product_id == ProductVariant.product_id)
 OFFERED_VARIANT = ProductVariant.variant_id
+_PRODUCTS = (
+    select(ProductVariant.product_id)
+    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+    .distinct()
+)
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
@@ -67,3 +72,8 @@ async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, Produc
     """Cards by product id of those that are on sale and in stock; the others are absent."""
     cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)})
     return {card.product_id: card for card in cards}
+
+
+async def products_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> set[UUID]:
+    """The products of these variants."""
+    return {row[0] for row in await tx.all(_PRODUCTS, {"variant_ids": list(variant_ids)})}

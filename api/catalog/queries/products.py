@@ -1,4 +1,4 @@
-"""One product in full: three statements (product, variants, seller)."""
+"""One product in full: three statements (product, variants, seller) in one round trip."""
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -12,12 +12,13 @@ from api.catalog.models import Category, Product, ProductImage, ProductVariant
 from api.catalog.queries.categories import readable_path
 from api.catalog.schemas import ProductDetail, SellerCard, Shipping, Status, Variant
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import ReadTx, all_as, first_as
 from api.kernel.settings import Settings
 from api.pricing.delivery import promise
 from api.pricing.list_price import discount_percent
 from api.pricing.tariff import Tariff
 from api.sellers import queries as sellers
+from api.sellers.queries import StoreCard
 
 _IMAGES = func.array(
     select(ProductImage.url)
@@ -52,7 +53,7 @@ _DETAIL = (
     .join(Category, Category.category_id == Product.category_id)
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
 )
-_CURRENCY = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
+_VISIBLE_PRODUCT = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
 _VARIANTS = (
     select(
         ProductVariant.variant_id,
@@ -63,6 +64,17 @@ _VARIANTS = (
     )
     .where(ProductVariant.product_id == bindparam("product_id"))
     .order_by(ProductVariant.variant_id)
+)
+_STORE = sellers.store_card_of(
+    select(Product.seller_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
+)
+_PICTURE = (
+    select(Product.title, Category.path)
+    .join(Category, Category.category_id == Product.category_id)
+    .where(
+        Product.product_id == bindparam("product_id"),
+        or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid)),
+    )
 )
 
 
@@ -90,6 +102,13 @@ class _Product:
 
 
 @dataclass(frozen=True, slots=True)
+class _Visible:
+    """What an actor who may see a product needs besides its variants."""
+
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What a generated picture is drawn from; `path` of the category."""
 
@@ -105,11 +124,12 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
 
     Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
     """
-    row = await tx.first_as(_Product, _DETAIL, {"product_id": product_id, "viewer": actor.user_id})
+    asked = {"product_id": product_id, "viewer": actor.user_id}
+    row, variants, store = await tx.batch(
+        first_as(_Product, _DETAIL, asked), all_as(Variant, _VARIANTS, asked), first_as(StoreCard, _STORE, asked)
+    )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
-    variants = await variants_of(tx, product_id)
-    store = await sellers.store_card(tx, row.seller_id)
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -139,23 +159,19 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
     return row.version, detail
 
 
-async def variants_of(tx: ReadTx, product_id: UUID) -> list[Variant]:
-    """The product's variants, oldest first, with the sellable units of each."""
-    return await tx.all_as(Variant, _VARIANTS, {"product_id": product_id})
-
-
 async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[str, list[Variant]]:
-    """Currency and variants of a product that the actor may see. Raises: ProductNotFound."""
-    currency = await require_visible(tx, actor, product_id)
-    return currency, await variants_of(tx, product_id)
-
-
-async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> str:
-    """The product's currency. Raises: ProductNotFound when the actor may not see it."""
-    currency: str | None = await tx.scalar(_CURRENCY, {"product_id": product_id, "viewer": actor.user_id})
-    if currency is None:
+    """Currency and variants, oldest first, of a product that the actor may see. Raises: ProductNotFound."""
+    asked = {"product_id": product_id, "viewer": actor.user_id}
+    visible, variants = await tx.batch(first_as(_Visible, _VISIBLE_PRODUCT, asked), all_as(Variant, _VARIANTS, asked))
+    if visible is None:
         raise ProductNotFound(_UNKNOWN)
-    return currency
+    return visible.currency, variants
+
+
+async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> None:
+    """Raises: ProductNotFound when the actor may not see the product."""
+    if await tx.first(_VISIBLE_PRODUCT, {"product_id": product_id, "viewer": actor.user_id}) is None:
+        raise ProductNotFound(_UNKNOWN)
 
 
 async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Picture:
@@ -164,11 +180,7 @@ async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Picture:
 
     Raises: ProductNotFound.
     """
-    statement = select(Product.title, Category.path).join(Category, Category.category_id == Product.category_id)
-    shown = or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid))
-    picture = await tx.first_as(
-        Picture, statement.where(Product.product_id == product_id, shown), {"viewer": actor.user_id}
-    )
+    picture = await tx.first_as(Picture, _PICTURE, {"product_id": product_id, "viewer": actor.user_id})
     if picture is None:
         raise ProductNotFound(_UNKNOWN)
     return picture

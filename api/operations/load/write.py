@@ -61,7 +61,7 @@ def tables(history: History) -> Iterator[Table]:
     yield "warehouses", rows_catalog.warehouses(history)
     products = rows_catalog.products(history)
     yield "products", products
-    yield "product_counters", products.select("product_id")
+    yield "product_counters", products.select("product_id", "category_id")
     del products
     variants = rows_catalog.keyed_variants(history)
     orders = rows_orders.keyed_orders(history)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal, Protocol
-from uuid import UUID
 
+from api.catalog.queries.counting import ListCounter
 from api.search.filters import Filters
 
 Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest", "popularity"]
@@ -23,32 +22,16 @@ class SearchQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A product as the index stored it, at most two seconds old."""
-
-    product_id: UUID
-    title: str
-    brand: str | None
-    price: Decimal
-    currency: str
-    rating: float
-    review_count: int
-    thumbnail: str
-    prime_eligible: bool
-    in_stock: bool
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """Counts are disjunctive: each group is counted under all filters but its own, so that it shows
     how many results another choice would add.
 
+    `hits`: the JSON of a SearchResultItem each, as the index stored it, at most two seconds old.
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
     searched instead when the requested one matches nothing.
     """
 
-    hits: Sequence[Hit]
+    hits: Sequence[str]
     total: int
     brands: Sequence[tuple[str, int]]
     price_ranges: Sequence[tuple[int, int]]
@@ -56,8 +39,8 @@ class Found:
     corrected: str | None
 
 
-class SearchIndex(Protocol):
-    """The operations that the routes use."""
+class SearchIndex(ListCounter, Protocol):
+    """The operations that the routes use, and the counts of product lists."""
 
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""

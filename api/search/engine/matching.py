@@ -1,12 +1,16 @@
 """Builds engine queries from words and filters, without the engine's parser: a shopper's `-`,
 `:` or quote is a character, not syntax."""
 
-from collections.abc import Sequence
-from functools import cache
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache, lru_cache
 
 import tantivy
 from tantivy import Occur, Query
 
+from api.catalog.queries.listing import ProductQuery
 from api.kernel.money import ZERO
 from api.search import documents
 from api.search.filters import Filters, Span
@@ -18,39 +22,46 @@ MIN_CORRECTED = 4
 _NO_UPPER = 10**15
 
 
-def text_query(index: tantivy.Index, searcher: tantivy.Searcher, text: str) -> tuple[Query, str | None]:
-    """All words must match; if nothing does, all words with one typing error each; if nothing does, any word.
+def words_of(text: str) -> list[str]:
+    """The words as the index has them, as stems."""
+    return _analyser().analyze(text)[:MAX_WORDS]
 
-    Also returns the corrected text when the second step was needed.
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a text; `corrects`: words stand for others that are one typing error away."""
+
+    query: Query
+    corrects: bool = False
+    last: bool = False
+
+
+def readings(text: str, words: Sequence[str]) -> Iterator[Reading]:
+    """How `text` can be read, the strictest first; the first that matches anything counts, or else the last.
+
+    All words must match; or all words with one typing error each; or any word.
     """
-    if not text.strip():
-        return Query.all_query(), None
-    words = _analyser().analyze(text)[:MAX_WORDS]
     if not words:
-        return Query.empty_query(), None
-    schema = index.schema
-    exact = _all_of([_word(schema, word) for word in words], _phrase(schema, words))
-    if _matches(searcher, exact):
-        return exact, None
-    forgiving = _all_of([_forgiving_word(schema, word) for word in words], None)
-    if _matches(searcher, forgiving):
-        return forgiving, _corrected(searcher, words)
-    return Query.boolean_query([(Occur.Should, _word(schema, word)) for word in words]), None
+        yield Reading(Query.empty_query() if text.strip() else Query.all_query(), last=True)
+        return
+    yield Reading(_all_of([_word(word) for word in words], _phrase(words)))
+    yield Reading(_all_of([_forgiving_word(word) for word in words], None), corrects=True)
+    yield Reading(Query.boolean_query([(Occur.Should, _word(word)) for word in words]), last=True)
 
 
-def with_filters(schema: tantivy.Schema, text: Query, filters: Filters) -> Query:
+def with_filters(text: Query, filters: Filters) -> Query:
     """`text` restricted by every filter; filters do not score."""
     parts = [
-        *_either(schema, "brand_key", [brand.casefold() for brand in filters.brands]),
-        *_either(schema, "categories", [documents.category_key(category) for category in filters.categories]),
-        *_spans(schema, "price_cents", filters.prices, include_upper=False),
-        *_spans(schema, "rating_hundredths", filters.ratings, include_upper=True),
+        *_either("brand_key", [brand.casefold() for brand in filters.brands]),
+        *_either("categories", [documents.category_key(category) for category in filters.categories]),
+        *_spans("price_cents", filters.prices, include_upper=False),
+        *_spans("rating_hundredths", filters.ratings, include_upper=True),
     ]
     for name, values in filters.attributes.items():
-        parts += _either(schema, "attributes", [documents.attribute_key(name, value) for value in values])
+        parts += _either("attributes", [documents.attribute_key(name, value) for value in values])
     for field, wanted in (("prime", filters.prime), ("in_stock", filters.in_stock)):
         if wanted is not None:
-            parts.append(Query.term_query(schema, field, wanted))
+            parts.append(Query.term_query(documents.schema(), field, wanted))
     if not parts:
         return text
     return Query.boolean_query(
@@ -58,21 +69,65 @@ def with_filters(schema: tantivy.Schema, text: Query, filters: Filters) -> Query
     )
 
 
-def _word(schema: tantivy.Schema, word: str) -> Query:
+def scope_query(query: ProductQuery) -> Query:
+    """The products of a list, whatever brand, price and rating it asks for."""
+    parts: list[Query] = []
+    if query.categories is not None:
+        parts += _either("category", [str(category) for category in query.categories])
+    if query.seller_id is not None:
+        parts.append(Query.term_query(documents.schema(), "seller", str(query.seller_id)))
+    for field, wanted in (("prime", query.prime), ("in_stock", query.in_stock)):
+        if wanted is not None:
+            parts.append(Query.term_query(documents.schema(), field, wanted))
+    return _every(parts)
+
+
+def choices_query(query: ProductQuery) -> Query | None:
+    """The brand, price and rating that a list asks for; None when it asks for none."""
+    parts = _either("brand", query.brands)
+    if query.min_price is not None or query.max_price is not None:
+        lowest = math.ceil((query.min_price or ZERO) * 100)
+        highest = _NO_UPPER if query.max_price is None else math.floor(query.max_price * 100)
+        parts.append(_between("price_cents", lowest, highest))
+    if query.min_rating is not None:
+        # By its shortest text: 1.1 times 100 is a little more than 110.
+        parts.append(_between("rating_hundredths", math.ceil(Decimal(str(query.min_rating)) * 100), _NO_UPPER))
+    return _every(parts) if parts else None
+
+
+def both(one: Query, other: Query) -> Query:
+    return Query.boolean_query([(Occur.Must, one), (Occur.Must, other)])
+
+
+def _every(parts: Sequence[Query]) -> Query:
+    if not parts:
+        return Query.all_query()
+    return parts[0] if len(parts) == 1 else Query.boolean_query([(Occur.Must, part) for part in parts])
+
+
+def _between(field: str, lowest: int, highest: int) -> Query:
+    """Both ends included."""
+    if lowest > highest:
+        return Query.empty_query()
+    return Query.range_query(documents.schema(), field, tantivy.FieldType.Unsigned, lowest, highest)
+
+
+@lru_cache(maxsize=4_096)
+def _word(word: str) -> Query:
     """One word in its best field, the others as a tie-breaker."""
     return _best_field(
         [
-            Query.boost_query(Query.term_query(schema, name, word), boost)
+            Query.boost_query(Query.term_query(documents.schema(), name, word), boost)
             for name, boost in documents.TEXT_FIELDS.items()
         ]
     )
 
 
-def _forgiving_word(schema: tantivy.Schema, word: str) -> Query:
+def _forgiving_word(word: str) -> Query:
     if len(word) < MIN_CORRECTED:
-        return _word(schema, word)
+        return _word(word)
     fuzzy = [
-        Query.boost_query(Query.fuzzy_term_query(schema, name, word, distance=1), boost)
+        Query.boost_query(Query.fuzzy_term_query(documents.schema(), name, word, distance=1), boost)
         for name, boost in documents.TEXT_FIELDS.items()
     ]
     return _best_field(fuzzy)
@@ -82,11 +137,11 @@ def _best_field(queries: Sequence[Query]) -> Query:
     return Query.disjunction_max_query(queries, tie_breaker=0.1)
 
 
-def _phrase(schema: tantivy.Schema, words: Sequence[str]) -> Query | None:
+def _phrase(words: Sequence[str]) -> Query | None:
     """Adjacent words in the title score higher than the same words apart."""
     if len(words) < 2:
         return None
-    return Query.boost_query(Query.phrase_query(schema, "title", list(words), slop=1), 2.0)
+    return Query.boost_query(Query.phrase_query(documents.schema(), "title", list(words), slop=1), 2.0)
 
 
 def _all_of(parts: Sequence[Query], bonus: Query | None) -> Query:
@@ -96,16 +151,16 @@ def _all_of(parts: Sequence[Query], bonus: Query | None) -> Query:
     return Query.boolean_query(clauses)
 
 
-def _either(schema: tantivy.Schema, field: str, values: Sequence[str]) -> list[Query]:
-    return [Query.term_set_query(schema, field, list(values))] if values else []
+def _either(field: str, values: Sequence[str]) -> list[Query]:
+    return [Query.term_set_query(documents.schema(), field, list(values))] if values else []
 
 
-def _spans(schema: tantivy.Schema, field: str, spans: Sequence[Span], *, include_upper: bool) -> list[Query]:
+def _spans(field: str, spans: Sequence[Span], *, include_upper: bool) -> list[Query]:
     if not spans:
         return []
     ranges = [
         Query.range_query(
-            schema,
+            documents.schema(),
             field,
             tantivy.FieldType.Unsigned,
             documents.hundredths(span.lower or ZERO),
@@ -117,11 +172,11 @@ def _spans(schema: tantivy.Schema, field: str, spans: Sequence[Span], *, include
     return [Query.boolean_query([(Occur.Should, part) for part in ranges])]
 
 
-def _matches(searcher: tantivy.Searcher, query: Query) -> bool:
+def matches(searcher: tantivy.Searcher, query: Query) -> bool:
     return bool(searcher.search(query, 1, count=False).hits)
 
 
-def _corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
+def corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
     """The words with those that the index does not contain replaced by the most
     frequent title word one edit away, as stems."""
     return " ".join(word if searcher.doc_freq("title", word) else _nearest(searcher, word) for word in words)

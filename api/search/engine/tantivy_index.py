@@ -2,18 +2,23 @@
 reopen the current generation automatically."""
 
 import asyncio
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import tantivy
 
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS
+from api.catalog.queries.counting import MAX_BRANDS, Counts
+from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
 from api.kernel.logs import get_logger
 from api.search import documents
 from api.search.engine import matching
-from api.search.engine.index import Found, Hit, SearchQuery
+from api.search.engine.index import Found, SearchQuery
 from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
 from api.search.suggest import Completions
@@ -23,7 +28,9 @@ log = get_logger(__name__)
 LOOK_SECONDS = 0.2
 COMPLETIONS_SECONDS = 10.0
 MAX_COMPLETED_PRODUCTS = 50_000
-MAX_BRANDS = 50
+THREAD_FROM = 50_000
+MAX_COUNTED = 10_000
+MAX_CARDS = 20_000
 _ORDERS = {
     "price_asc": ("price_cents", tantivy.Order.Asc),
     "price_desc": ("price_cents", tantivy.Order.Desc),
@@ -31,21 +38,69 @@ _ORDERS = {
     "newest": ("age", tantivy.Order.Desc),
     "popularity": ("popularity", tantivy.Order.Desc),
 }
+_EDGES = [documents.hundredths(edge) for edge in PRICE_EDGES]
+_STEPS = sorted(RATING_STEPS)
+_BRANDS = {"terms": {"field": "brand", "size": MAX_BRANDS}}
+# More than are shown: the engine cuts off among brands of equal count in no order.
+_ALL_BRANDS = {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}}
+_PRICES = {
+    "range": {
+        "field": "price_cents",
+        "ranges": [
+            {"to": _EDGES[0]},
+            *({"from": low, "to": high} for low, high in pairwise(_EDGES)),
+            {"from": _EDGES[-1]},
+        ],
+    }
+}
+# Counted between steps and added up: a range aggregation puts a document into one range only.
+_RATINGS = {
+    "range": {
+        "field": "rating_hundredths",
+        "ranges": [
+            *({"from": low * 100, "to": high * 100} for low, high in pairwise(_STEPS)),
+            {"from": _STEPS[-1] * 100},
+        ],
+    }
+}
+_GROUPS = {"brands": _BRANDS, "prices": _PRICES, "ratings": _RATINGS}
+_GROUPS_OF_LISTS = {**_GROUPS, "brands": _ALL_BRANDS}
+Groups = dict[str, Any]  # Any: the engine's own form of counts
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """An open generation and the time of the commit it shows."""
+    """An open generation as of one commit. What was read of it is kept as long as it is: `counted` for lists, and the
+    JSON of products by their place in it."""
 
     folder: Path
     index: tantivy.Index
     committed: int
+    searcher: tantivy.Searcher
+    counted: dict[ProductQuery, Counts] = field(default_factory=dict)
+    cards: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a query takes longer than a thread to run it in."""
+        return self.searcher.num_docs >= THREAD_FROM
+
+    def card(self, address: tantivy.DocAddress) -> str:
+        """The JSON of a SearchResultItem."""
+        place = (address.segment_ord, address.doc)
+        card = self.cards.get(place)
+        if card is None:
+            card = str(self.searcher.doc(address).get_first("card"))
+            if len(self.cards) < MAX_CARDS:
+                self.cards[place] = card
+        return card
 
 
 class TantivyIndex:
     """The SearchIndex of one process.
 
-    On a request, at most five times a second, it checks for a newer commit or generation.
+    On a request, at most five times a second, it checks for a newer commit or generation; for counts of a list always,
+    because the list may be asked for because of the newest commit.
     """
 
     def __init__(self, store: IndexStore) -> None:
@@ -58,8 +113,24 @@ class TantivyIndex:
         self._completing = asyncio.Lock()
 
     async def search(self, query: SearchQuery) -> Found:
-        """See `SearchIndex`. Runs in a thread, because a broad query on a large catalog takes milliseconds."""
-        return await asyncio.to_thread(self._search, query)
+        """See `SearchIndex`. In a thread when the index is large: a broad query takes milliseconds there."""
+        reader = self._current()
+        return await asyncio.to_thread(_search, reader, query) if reader.is_large else _search(reader, query)
+
+    async def count(self, query: ProductQuery) -> Counts | None:
+        """See `ListCounter`. Each scope, and each choice within it, is counted once per commit of the index."""
+        try:
+            reader = self._current(newest=True)
+        except IndexNotReady:
+            return None
+        query = replace(query, sort="relevance")
+        counts = reader.counted.get(query)
+        if counts is None:
+            counts = await asyncio.to_thread(_count, reader, query) if reader.is_large else _count(reader, query)
+            if len(reader.counted) >= MAX_COUNTED:
+                reader.counted.clear()
+            reader.counted[query] = counts
+        return counts
 
     async def complete(self, text: str, limit: int) -> list[str]:
         """See `SearchIndex`. The phrases are about ten seconds old at most."""
@@ -75,9 +146,9 @@ class TantivyIndex:
                 self._completions_of, self._completions_made = (reader.folder, reader.committed), clock.monotonic()
         return self._completions.complete(text, limit)
 
-    def _current(self) -> _Reader:
+    def _current(self, *, newest: bool = False) -> _Reader:
         reader = self._reader
-        if reader is not None and clock.monotonic() < self._looked + LOOK_SECONDS:
+        if reader is not None and not newest and clock.monotonic() < self._looked + LOOK_SECONDS:
             return reader
         self._looked = clock.monotonic()
         folder = self._store.current() or (reader.folder if reader else None)
@@ -86,10 +157,11 @@ class TantivyIndex:
         try:
             committed = (folder / "meta.json").stat().st_mtime_ns
             if reader is None or reader.folder != folder:
-                reader = _Reader(folder, open_index(folder), committed)
+                index = open_index(folder)
+                reader = _Reader(folder, index, committed, index.searcher())
             elif reader.committed != committed:
                 reader.index.reload()
-                reader = replace(reader, committed=committed)
+                reader = _Reader(folder, reader.index, committed, reader.index.searcher())
         except (OSError, ValueError) as error:
             # The generation was replaced during the check. The open one stays
             # readable, and the next check finds the new one.
@@ -99,27 +171,6 @@ class TantivyIndex:
         self._reader = reader
         return reader
 
-    def _search(self, query: SearchQuery) -> Found:
-        index = self._current().index
-        searcher = index.searcher()
-        text, corrected = matching.text_query(index, searcher, query.text)
-        wanted = matching.with_filters(index.schema, text, query.filters)
-        if query.sort == "relevance":
-            result = searcher.search(wanted, query.limit, offset=query.offset, weight_by_field="popularity")
-        else:
-            field, order = _ORDERS[query.sort]
-            result = searcher.search(wanted, query.limit, offset=query.offset, order_by_field=field, order=order)
-        return Found(
-            hits=[_hit(searcher, score, address) for score, address in result.hits],
-            total=result.count,  # type: ignore[attr-defined]  # exists, but is missing in the wheel's stub
-            brands=_brands(searcher, matching.with_filters(index.schema, text, replace(query.filters, brands=[]))),
-            price_ranges=_price_ranges(
-                searcher, matching.with_filters(index.schema, text, replace(query.filters, prices=[]))
-            ),
-            ratings=_ratings(searcher, matching.with_filters(index.schema, text, replace(query.filters, ratings=[]))),
-            corrected=corrected,
-        )
-
 
 def open_index(folder: Path) -> tantivy.Index:
     """An existing generation with our analyser. Raises: ValueError when it is not an index."""
@@ -128,49 +179,105 @@ def open_index(folder: Path) -> tantivy.Index:
     return index
 
 
-def _hit(searcher: tantivy.Searcher, score: object, address: tantivy.DocAddress) -> Hit:
-    # With another sort the engine returns the sort value in the score's place.
-    return documents.hit(searcher.doc(address), score if isinstance(score, float) else 0.0)
+def _search(reader: _Reader, query: SearchQuery) -> Found:
+    searcher, words = reader.searcher, matching.words_of(query.text)
+    for reading in matching.readings(query.text, words):
+        wanted = matching.with_filters(reading.query, query.filters)
+        hits, total = _top(searcher, wanted, query)
+        # With filters, nothing may be found although the text matches: then it is not read in another way.
+        if total or reading.last or (wanted is not reading.query and matching.matches(searcher, reading.query)):
+            groups = _groups(searcher, reading.query, wanted, query)
+            return Found(
+                hits=[reader.card(address) for address in hits],
+                total=total,
+                brands=_brands(groups),
+                price_ranges=list(_prices(groups).items()),
+                ratings=list(zip(RATING_STEPS, _ratings(groups), strict=True)),
+                corrected=matching.corrected(searcher, words) if reading.corrects else None,
+            )
+    raise AssertionError("a text has a last reading")
 
 
-def _brands(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[str, int]]:
+def _top(searcher: tantivy.Searcher, wanted: tantivy.Query, query: SearchQuery) -> tuple[list[tantivy.DocAddress], int]:
+    """The documents of the page, and how many match."""
+    if query.sort == "relevance":
+        result = searcher.search(wanted, query.limit, offset=query.offset, weight_by_field="popularity")
+    else:
+        by, order = _ORDERS[query.sort]
+        result = searcher.search(wanted, query.limit, offset=query.offset, order_by_field=by, order=order)
+    return [address for _, address in result.hits], result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
+
+
+def _groups(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> Groups:
+    """Each group under all filters but its own; groups without a filter of their own are counted together."""
+    filters = query.filters
+    alone = {
+        "brands": replace(filters, brands=[]) if filters.brands else None,
+        "prices": replace(filters, prices=[]) if filters.prices else None,
+        "ratings": replace(filters, ratings=[]) if filters.ratings else None,
+    }
+    found: Groups = {}
+    if together := {name: group for name, group in _GROUPS.items() if alone[name] is None}:
+        found.update(searcher.aggregate(wanted, together))
+    for name, others in alone.items():
+        if others is not None:
+            own = matching.with_filters(text, others)
+            found.update(searcher.aggregate(own, {name: _GROUPS[name]}))
+    return found
+
+
+def _count(reader: _Reader, query: ProductQuery) -> Counts:
+    """The groups of the scope, and how many products the whole query matches."""
+    searcher = reader.searcher
+    whole = replace(query, brands=(), min_price=None, max_price=None, min_rating=None)
+    counts = reader.counted.get(whole)
+    scope = matching.scope_query(query)
+    if counts is None:
+        groups: Groups = searcher.aggregate(scope, _GROUPS_OF_LISTS)
+        prices = _prices(groups)
+        brands = [name for name, _ in _brands(groups)]
+        counts = reader.counted[whole] = Counts(sum(prices.values()), brands, prices, _ratings(groups))
+    choices = matching.choices_query(query)
+    if choices is None:
+        return counts
+    found = searcher.search(matching.both(scope, choices), 1, count=True)
+    return replace(counts, total=found.count)  # type: ignore[attr-defined]  # as above
+
+
+def _brands(groups: Groups) -> list[tuple[str, int]]:
     """Most frequent first, then by name."""
-    found = searcher.aggregate(query, {"brands": {"terms": {"field": "brand", "size": MAX_BRANDS}}})
-    pairs = [(bucket["key"], bucket["doc_count"]) for bucket in found["brands"]["buckets"]]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    pairs = [(bucket["key"], bucket["doc_count"]) for bucket in groups["brands"]["buckets"]]
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:MAX_BRANDS]
 
 
-def _price_ranges(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[int, int]]:
-    edges = [documents.hundredths(edge) for edge in PRICE_EDGES]
-    ranges = [{"to": edges[0]}, *({"from": low, "to": high} for low, high in pairwise(edges)), {"from": edges[-1]}]
-    found = searcher.aggregate(query, {"prices": {"range": {"field": "price_cents", "ranges": ranges}}})
-    by_start = {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in found["prices"]["buckets"]}
-    counts = [(bucket, by_start.get(start, 0)) for bucket, start in enumerate([0, *edges])]
-    return [(bucket, count) for bucket, count in counts if count]
+def _prices(groups: Groups) -> dict[int, int]:
+    """Count by bucket of `facets`; buckets without products are left out."""
+    by_start = _by_start(groups["prices"]["buckets"])
+    counts = ((bucket, by_start.get(start, 0)) for bucket, start in enumerate([0, *_EDGES]))
+    return {bucket: count for bucket, count in counts if count}
 
 
-def _ratings(searcher: tantivy.Searcher, query: tantivy.Query) -> list[tuple[int, int]]:
-    """Counted between steps and added up: a range aggregation puts a document into one range only."""
-    steps = sorted(RATING_STEPS)
-    ranges: list[dict[str, int]] = [{"from": low * 100, "to": high * 100} for low, high in pairwise(steps)]
-    found = searcher.aggregate(
-        query, {"ratings": {"range": {"field": "rating_hundredths", "ranges": [*ranges, {"from": steps[-1] * 100}]}}}
-    )
-    by_start = {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in found["ratings"]["buckets"]}
-    return [(step, sum(by_start.get(other * 100, 0) for other in steps if other >= step)) for step in RATING_STEPS]
+def _ratings(groups: Groups) -> list[int]:
+    """Products rated so or better, by RATING_STEPS."""
+    by_start = _by_start(groups["ratings"]["buckets"])
+    return [sum(by_start.get(other * 100, 0) for other in _STEPS if other >= step) for step in RATING_STEPS]
+
+
+def _by_start(buckets: Iterable[dict[str, Any]]) -> dict[int, int]:  # Any: as Groups
+    return {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in buckets}
 
 
 def _completions(reader: _Reader) -> Completions:
     """Titles by popularity, brands above the titles they stand for."""
-    searcher = reader.index.searcher()
+    searcher = reader.searcher
     result = searcher.search(
         tantivy.Query.all_query(), MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False
     )
     phrases: list[tuple[str, float]] = []
     brands: dict[str, float] = {}
     for weight, address in result.hits:
-        found = documents.hit(searcher.doc(address), 0.0)
-        phrases.append((found.title, float(weight)))
-        if found.brand:
-            brands[found.brand] = brands.get(found.brand, 0.0) + float(weight)
+        card = json.loads(str(searcher.doc(address).get_first("card")))
+        phrases.append((card["title"], float(weight)))
+        if card["brand"]:
+            brands[card["brand"]] = brands.get(card["brand"], 0.0) + float(weight)
     return Completions([*phrases, *brands.items()])

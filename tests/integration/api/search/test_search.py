@@ -16,6 +16,7 @@ import pytest_asyncio
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.search.engine.store import IndexStore
+from api.search.schemas import SearchBody
 from api.search.sync import Indexer
 from tests.harness.api import ROOT, Server, running_api
 from tests.harness.shop import Person, Shop, problem
@@ -269,6 +270,13 @@ async def test_parameters_have_limits(search: Search, params: dict[str, Any]) ->
     problem(search.shop.client.get("/api/v1/search", params={"q": "x", **params}), 422, "validation-failed")
 
 
+async def test_an_answer_is_what_its_schema_writes(search: Search) -> None:
+    for params in ({"q": "laptop"}, {"q": "lapotp", "filters": "brand:Dell"}, {"q": "zzzz"}, {"limit": 2, "page": 2}):
+        written = search.shop.client.get("/api/v1/search", params=params).content
+
+        assert SearchBody.model_validate_json(written).model_dump_json(by_alias=True).encode() == written
+
+
 async def test_completions_begin_with_what_was_typed(search: Search) -> None:
     def complete(q: str) -> list[str]:
         found: list[str] = search.shop.client.get("/api/v1/search/autocomplete", params={"q": q}).json()["suggestions"]
@@ -371,8 +379,8 @@ async def test_a_bulk_change_is_built_anew_once_and_not_again_while_it_is_fresh(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.search.sync.BATCH", 3)
-    search.indexer.built = float("-inf")
-    search.shop.sql.execute("update products set updated_at = now()")
+    search.indexer.built = search.indexer.swept = float("-inf")
+    search.shop.sql.execute("update products set description = concat(description, ' again'), updated_at = now()")
     before = IndexStore(search.home / "search").current()
 
     assert await search.indexer.refresh(search.context) >= len(CATALOG)

@@ -1,7 +1,7 @@
 """Price ranges and rating steps."""
 
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
-from api.catalog.queries.listing import price_ranges
+from api.catalog.queries.counting import price_ranges
 
 
 def test_edges_and_steps_are_ordered() -> None:

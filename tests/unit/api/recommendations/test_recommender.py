@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from api.catalog.schemas import ProductCard
 from api.kernel.actor import Actor
+from api.kernel.cache import PageCache
 from api.kernel.outbound import Unreachable
 from api.kernel.pool import NoConnection
 from api.recommendations import recommender as module
@@ -42,7 +43,7 @@ class World:
         monkeypatch.setattr(module, "units_sold_in_category_of", self._units_sold_in_category_of)
         settings = SimpleNamespace(serving_timeout_seconds=1.0, serving_url="http://serving")
         context: Any = SimpleNamespace(settings=settings, http=None, redis=self, db=self)  # Any: what it reads of one
-        self.recommender = Recommender(context)
+        self.recommender = Recommender(context, PageCache("redis://127.0.0.1:1/0", "test", 0, 5.0))
         monkeypatch.setattr(self.recommender, "_client", self)
 
     async def for_you(self, limit: int = 3) -> Recommendations:

@@ -1,6 +1,5 @@
 """A product as the index holds it."""
 
-import json
 from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
@@ -13,16 +12,17 @@ from api.search.documents import (
     digest,
     document,
     fields_of,
-    hit,
     hundredths,
     popularity,
 )
+from api.search.schemas import SearchResultItem
 
 PRODUCT = IndexedProduct(
     product_id=UUID(int=7 << 80),
     live=True,
     title="Desk lamp",
     brand="Lumen",
+    seller_id=UUID(int=4),
     category_id=UUID(int=3),
     category_path="/Home/Lamps",
     description=None,
@@ -64,15 +64,25 @@ def test_a_category_is_found_by_every_name_on_its_path() -> None:
 
 
 def test_a_product_comes_back_from_its_document() -> None:
-    found = hit(document(fields_of(PRODUCT, 3)), 1.5)
-    assert (found.product_id, found.price, found.rating, found.in_stock, found.score) == (
-        PRODUCT.product_id,
-        PRODUCT.price,
-        4.35,
-        False,
-        1.5,
+    stored = document(fields_of(PRODUCT, 3))
+
+    found = SearchResultItem.model_validate_json(str(stored.get_first("card")))
+
+    assert found == SearchResultItem(
+        product_id=PRODUCT.product_id,
+        title="Desk lamp",
+        brand="Lumen",
+        price=PRODUCT.price,
+        currency="USD",
+        rating=4.35,
+        review_count=12,
+        thumbnail="/lamp.svg",
+        prime_eligible=True,
+        in_stock=False,
+        sponsored=False,
     )
-    assert found.thumbnail == "/lamp.svg"
+    assert (stored.get_first("product_id"), stored.get_first("seller")) == (str(PRODUCT.product_id), str(UUID(int=4)))
+    assert stored.get_first("category") == str(UUID(int=3))
 
 
 def test_a_view_alone_is_no_new_document() -> None:
@@ -86,6 +96,7 @@ def test_popularity_grows_with_sales_and_starts_at_one() -> None:
     assert popularity(nobody, 10) < popularity(nobody, 1_000)
 
 
-def test_the_card_keeps_amounts_as_text() -> None:
-    card = json.loads(str(fields_of(PRODUCT, 0)["card"]))
-    assert (card["price"], card["rating"]) == ("19.99", "4.35")
+def test_the_card_is_the_json_that_is_answered() -> None:
+    card = str(fields_of(PRODUCT, 0)["card"])
+    assert '"price":19.99,' in card
+    assert SearchResultItem.model_validate_json(card).model_dump_json(by_alias=True) == card

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.catalog.etags import etag_of, expected_version, matches
+from api.kernel.etags import etag_of, expected_version, matches
 
 
 def test_a_tag_names_version_and_content() -> None:

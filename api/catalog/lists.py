@@ -1,0 +1,148 @@
+"""The product list as ready pages."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, cast
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Request
+
+from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
+from api.catalog.queries import counting, listing
+from api.catalog.queries.categories import CategoryRow, all_categories, department_of, within
+from api.catalog.queries.counting import ListCounter
+from api.catalog.queries.listing import ListedProduct, ProductQuery
+from api.catalog.schemas import ProductFilters, Sort
+from api.kernel import clock, etags
+from api.kernel.cache import PageKey
+from api.kernel.context import Context
+from api.kernel.feeds import Feeds
+from api.kernel.pagination import PageParams, Pagination, decode_cursor, encode_cursor
+from api.kernel.schemas import Wire
+
+# Categories come by hand or by a load, which no feed tells.
+CATEGORIES_SECONDS = 5.0
+# Pages further down are asked for once each, and pages by cursor too.
+KEPT_PAGES = 10
+# The order by popularity changes with every view, which drops no page.
+LIST_SECONDS = (15 * 60, 20 * 60)
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What a shopper asks for; `category` is an id, path or name."""
+
+    category: str | None
+    seller_id: UUID | None
+    brands: tuple[str, ...]
+    min_price: Decimal | None
+    max_price: Decimal | None
+    min_rating: float | None
+    prime: bool | None
+    in_stock: bool | None
+    sort: Sort
+    page: PageParams
+
+    @property
+    def kept(self) -> bool:
+        """Whether others are likely to ask for the same page."""
+        return self.page.cursor is None and self.page.page <= KEPT_PAGES
+
+
+def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: ProductFilters) -> bytes:
+    """A ProductList, written without checking each card: that takes as long as reading them."""
+    shown = [
+        {
+            "productId": card.product_id,
+            "title": card.title,
+            "brand": card.brand,
+            "price": float(card.price),
+            "currency": card.currency,
+            "rating": card.rating,
+            "reviewCount": card.review_count,
+            "thumbnail": card.thumbnail,
+            "primeEligible": card.prime_eligible,
+            "inStock": card.in_stock,
+        }
+        for card in cards
+    ]
+    rest = {"pagination": pagination, "filters": filters}
+    return orjson.dumps({"products": shown, **rest}, default=_wire)
+
+
+def _wire(body: object) -> dict[str, object]:
+    if isinstance(body, Wire):
+        return body.model_dump(mode="json", by_alias=True)
+    raise TypeError(type(body).__name__)
+
+
+class ProductLists:
+    """One per process. `counter` counts what lists hold."""
+
+    def __init__(self, ctx: Context, feeds: Feeds, counter: ListCounter) -> None:
+        self._ctx = ctx
+        self._feeds = feeds
+        self._counter = counter
+        self._categories: tuple[CategoryRow, ...] = ()
+        self._categories_until = 0.0
+
+    async def resolve(self, asked: ListQuery) -> tuple[ProductQuery, PageKey]:
+        """The query with its categories known, and the key of its page."""
+        tags: tuple[str, ...] = (WHOLE_SHOP, EVERY_LIST)
+        ids: tuple[UUID, ...] | None = None
+        if asked.category is not None:
+            found = within(await self._known_categories(), asked.category)
+            ids = tuple(sorted(row.category_id for row in found))
+            tags = (*sorted({department_tag(department_of(row.path)) for row in found}), EVERY_LIST)
+        query = ProductQuery(
+            categories=ids,
+            seller_id=asked.seller_id,
+            brands=tuple(sorted(asked.brands)),
+            min_price=asked.min_price,
+            max_price=asked.max_price,
+            min_rating=asked.min_rating,
+            prime=asked.prime,
+            in_stock=asked.in_stock,
+            sort=asked.sort,
+        )
+        name = orjson.dumps([query.binds(), query.sort, asked.page.page, asked.page.limit], default=str)
+        digest = hashlib.blake2b(name, digest_size=16).hexdigest()
+        return query, PageKey("list", f"list:{digest}", tags, LISTS_FEED, LIST_SECONDS)
+
+    async def page(self, query: ProductQuery, page: PageParams, *, may_lag: bool) -> tuple[bytes, str]:
+        """The body and its entity tag. Raises: ValidationFailed when the cursor is not of this sort."""
+        keys, name = self._ctx.keys, f"products:{query.sort}"
+        after = decode_cursor(keys, name, page.cursor) if page.cursor else None
+        # The counts first: what the database has then is at least as new.
+        counts = counting.NONE if query.categories == () else await self._counter.count(query)
+        async with self._ctx.db.read(may_lag=may_lag) as tx:
+            cards, position = await listing.product_page(tx, query, limit=page.limit, offset=page.offset, after=after)
+            if counts is None:
+                counts = await counting.count_in_database(tx, query)
+        pagination = Pagination(
+            page=page.page,
+            limit=page.limit,
+            total=counts.total,
+            has_more=position is not None,
+            next_cursor=encode_cursor(keys, name, position) if position else None,
+        )
+        rendered = list_body(cards, pagination, counts.filters())
+        return rendered, etags.etag_of(0, rendered)
+
+    async def _known_categories(self) -> tuple[CategoryRow, ...]:
+        if clock.monotonic() > self._categories_until or not self._feeds.trusted(LISTS_FEED):
+            async with self._ctx.db.read(may_lag=True) as tx:
+                self._categories = tuple(await all_categories(tx))
+            self._categories_until = clock.monotonic() + CATEGORIES_SECONDS
+        return self._categories
+
+
+async def lists_of(request: Request) -> ProductLists:
+    """The application's lists."""
+    return cast("ProductLists", request.app.state.product_lists)
+
+
+Lists = Annotated[ProductLists, Depends(lists_of)]

@@ -1,0 +1,53 @@
+"""The catalog's ready pages: what each depends on."""
+
+import hashlib
+from uuid import UUID
+
+import orjson
+
+from api.catalog.schemas import CategoryTree, ProductDetail, ProductList, VariantList
+from api.kernel.cache import PageKey
+from api.kernel.outbox import FEED
+from api.kernel.settings import Settings
+from api.pricing.tariff import Tariff
+
+_BODIES = (ProductDetail, VariantList, ProductList, CategoryTree)
+
+
+def edition(settings: Settings) -> str:
+    """Changes with the form of the pages, and with the settings that are in them."""
+    form = [body.model_json_schema(by_alias=True) for body in _BODIES]
+    shown = [settings.currency, str(Tariff.of(settings)), form]
+    return hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+
+
+# The feed of changes of lists: the search index counts them and says when it has a change.
+LISTS_FEED = "index"
+# Tags: lists without a category; all lists.
+WHOLE_SHOP, EVERY_LIST = "lists", "lists:all"
+
+# No feed tells of a new category, so the tree is kept for seconds only.
+CATEGORIES = PageKey("categories", "categories", ("categories",), LISTS_FEED, (5, 10))
+
+
+def department_tag(department: str) -> str:
+    """The tag of the lists within a department, the first part of a category's path."""
+    return f"lists:{department}"
+
+
+def product_tag(product_id: UUID) -> str:
+    """The tag of everything that is shown of one product."""
+    return f"product:{product_id}"
+
+
+def product_of_tag(tag: str) -> UUID | None:
+    """The product of its tag; None for other tags."""
+    return UUID(tag.removeprefix("product:")) if tag.startswith("product:") else None
+
+
+def product_page(product_id: UUID) -> PageKey:
+    return PageKey("product", f"product:{product_id}", (product_tag(product_id),), FEED)
+
+
+def variants_page(product_id: UUID) -> PageKey:
+    return PageKey("variants", f"variants:{product_id}", (product_tag(product_id),), FEED)

@@ -1,0 +1,108 @@
+"""How many products a list has, and what brands, prices and ratings there are in it.
+
+The search index counts them, in memory and in time that grows little with the shop. Before the first index is built,
+the database counts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+from sqlalchemy import ARRAY, Numeric, Select, String, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
+
+from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
+from api.catalog.models import Product
+from api.catalog.queries.listing import ProductQuery, Shape, categories_asked, choices, scope
+from api.catalog.schemas import PriceRange, ProductFilters, RatingStep
+from api.kernel.db import ReadTx
+
+MAX_BRANDS = 50
+_SHAPES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`total` counts what the whole query matches. The groups are counted in its categories, for its seller, by prime
+    and stock, whatever brand, price and rating it asks for.
+
+    `brands`: the most frequent, then by name. `prices` by bucket of `facets`, `ratings` by RATING_STEPS.
+    """
+
+    total: int
+    brands: Sequence[str]
+    prices: Mapping[int, int]
+    ratings: Sequence[int]
+
+    def filters(self) -> ProductFilters:
+        return ProductFilters(
+            brands=list(self.brands),
+            price_ranges=price_ranges(self.prices),
+            ratings=[RatingStep(rating=step, count=n) for step, n in zip(RATING_STEPS, self.ratings, strict=True)],
+        )
+
+
+NONE = Counts(0, (), {}, [0] * len(RATING_STEPS))
+
+
+class ListCounter(Protocol):
+    """Search implements it, the application holds it."""
+
+    async def count(self, query: ProductQuery) -> Counts | None:
+        """As of the newest commit of the index; None before there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    total: int
+    brands: list[str] | None
+    prices: dict[str, int] | None
+    ratings: list[int]
+
+
+async def count_in_database(tx: ReadTx, query: ProductQuery) -> Counts:
+    """Counts every product of the query's scope: for a shop without an index."""
+    binds = query.binds()
+    found = await tx.first_as(_Row, _statement(frozenset(binds)), binds)
+    if found is None:
+        raise AssertionError("counts without groups are one row")
+    prices = {int(bucket): count for bucket, count in (found.prices or {}).items()}
+    return Counts(found.total, found.brands or [], prices, found.ratings)
+
+
+def price_ranges(counts: Mapping[int, int]) -> list[PriceRange]:
+    """Bucket -> count as the ranges that are not empty, cheapest first."""
+    return [PriceRange(range=price_range_label(bucket), count=counts[bucket]) for bucket in sorted(counts)]
+
+
+@lru_cache(maxsize=_SHAPES)
+def _statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Row
+    listed = select(Product.brand, Product.base_price, Product.average_rating).where(*scope(shape))
+    if "categories" in shape:
+        listed = listed.where(Product.category_id.in_(select(categories_asked())))
+    counted = listed.cte("counted")
+    by_brand = (
+        select(counted.c.brand, func.count().label("n"))
+        .where(counted.c.brand.is_not(None))
+        .group_by(counted.c.brand)
+        .order_by(func.count().desc(), counted.c.brand)
+        .limit(MAX_BRANDS)
+        .subquery()
+    )
+    edges = cast(literal(list(PRICE_EDGES), ARRAY(Numeric)), ARRAY(Numeric))
+    bucket = func.width_bucket(counted.c.base_price, edges)
+    by_price = select(bucket.label("bucket"), func.count().label("n")).select_from(counted).group_by(bucket).subquery()
+    matching = select(func.count()).select_from(counted).where(*choices(shape, counted.c))
+    brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
+    prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
+    ratings = [
+        select(func.count()).select_from(counted).where(counted.c.average_rating >= step).scalar_subquery()
+        for step in RATING_STEPS
+    ]
+    return select(
+        matching.scalar_subquery().label("total"),
+        brands.scalar_subquery().label("brands"),
+        prices.scalar_subquery().label("prices"),
+        array(ratings).label("ratings"),
+    )

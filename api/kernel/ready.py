@@ -1,0 +1,137 @@
+"""Answers from ready pages: `ReadyPages` stands before the routes and answers a page that this process has without
+them; a route answers the others with `serve`."""
+
+import re
+from collections import OrderedDict
+from typing import Annotated, cast
+
+from fastapi import Depends, Request, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.kernel import clock, etags, metrics
+from api.kernel.auth import SESSION_COOKIE, SESSION_PATTERN
+from api.kernel.cache import Build, Page, PageCache, PageKey, Source, build_page
+from api.kernel.compression import MIN_BYTES
+
+_MOST_TARGETS, _LONGEST_TARGET = 20_000, 500
+_COOKIE = re.compile(rf"(?:^|;\s*){SESSION_COOKIE}=([^;]*)".encode())
+_STATUS = {
+    "process": b"souk-process; hit",
+    "redis": b"souk-redis; hit",
+    "built": b"souk; fwd=miss; stored",
+    "bypassed": b"souk; fwd=bypass",
+}
+# Shared caches may keep it, and ask before each use whether it has changed.
+_CONTROL = b"public, no-cache"
+_VARY = (b"vary", b"Accept-Encoding")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ReadyResponse(Response):
+    """A page, or 304 when the caller has it."""
+
+    def __init__(self, page: Page, source: Source, headers: dict[bytes, bytes]) -> None:
+        self.status_code, self.raw_headers, self.body = _answer(page, source, headers)
+        self.background = None
+
+
+class ReadyPages:
+    """Answers GET requests whose page this process has, by their path and query string as they were sent.
+
+    A request that says who asks goes to the routes where the page depends on that.
+    """
+
+    def __init__(self, app: ASGIApp, pages: "ReadyTargets") -> None:
+        self.app = app
+        self.pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self.pages.find(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if found is None:
+            await self.app(scope, receive, send)
+            return
+        page, headers = found
+        status, answered, body = _answer(page, "process", headers)
+        await send({"type": "http.response.start", "status": status, "headers": answered})
+        await send({"type": "http.response.body", "body": body})
+
+
+class ReadyTargets:
+    """Which page a path and query string ask for, as a route once said."""
+
+    def __init__(self, cache: PageCache) -> None:
+        self.cache = cache
+        self._targets: OrderedDict[tuple[str, bytes], tuple[PageKey, object, bool]] = OrderedDict()
+
+    def find(self, scope: Scope) -> tuple[Page, dict[bytes, bytes]] | None:
+        """The page and the request's headers."""
+        target = self._targets.get((scope["path"], scope["query_string"]))
+        if target is None:
+            return None
+        key, route, checks_caller = target
+        headers = dict(scope["headers"])
+        if checks_caller and not _anonymous(headers):
+            return None
+        page = self.cache.kept(key)
+        if page is None:
+            return None
+        scope["route"] = route  # the label of the metrics
+        return page, headers
+
+    async def serve(
+        self, request: Request, key: PageKey, build: Build, *, checks_caller: bool, keep: bool = True
+    ) -> Response:
+        """The page as a response; the next request for the same target is answered without the route.
+
+        `checks_caller`: whether the route refuses callers whose credentials are not valid. `keep` False: the page is
+        built for this request only.
+        """
+        if not keep:
+            metrics.page_served(key.kind, "bypassed")
+            return ReadyResponse(await build_page(build, may_lag=True), "bypassed", dict(request.scope["headers"]))
+        page, source = await self.cache.page(key, build)
+        target = (request.scope["path"], request.scope["query_string"])
+        if source != "bypassed" and len(target[0]) + len(target[1]) <= _LONGEST_TARGET:
+            self._targets[target] = (key, request.scope.get("route"), checks_caller)
+            if len(self._targets) > _MOST_TARGETS:
+                self._targets.popitem(last=False)
+        return ReadyResponse(page, source, dict(request.scope["headers"]))
+
+
+async def targets_of(request: Request) -> ReadyTargets:
+    """The application's ready pages."""
+    return cast("ReadyTargets", request.app.state.ready)
+
+
+Ready = Annotated[ReadyTargets, Depends(targets_of)]
+
+
+def _anonymous(headers: dict[bytes, bytes]) -> bool:
+    """Whether the request names no account, and no session that a route would refuse."""
+    if b"authorization" in headers:
+        return False
+    sessions = [headers.get(b"x-session-id", b""), *_COOKIE.findall(headers.get(b"cookie", b""))]
+    return all(SESSION_PATTERN.fullmatch(session.decode("latin-1")) for session in sessions if session)
+
+
+def _answer(page: Page, source: Source, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
+    tag = page.etag.encode()
+    answered: Headers = [
+        (b"etag", tag),
+        (b"cache-control", _CONTROL),
+        (b"age", str(max(0, int(clock.now().timestamp() - page.built))).encode()),
+        (b"cache-status", _STATUS[source]),
+    ]
+    body = page.body
+    compressed = len(body) >= MIN_BYTES
+    if compressed:
+        answered.append(_VARY)
+    asked = headers.get(b"if-none-match")
+    if asked is not None and etags.matches(asked.decode("latin-1"), page.etag):
+        return 304, answered, b""
+    if compressed and b"gzip" in headers.get(b"accept-encoding", b""):
+        body = page.gzip
+        answered.append((b"content-encoding", b"gzip"))
+    answered += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return 200, answered, body

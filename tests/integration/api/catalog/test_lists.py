@@ -1,0 +1,192 @@
+"""A page of a list costs a page: read from an index in every sort, and counted by the search index as the database
+counts."""
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+from uuid import UUID
+
+import psycopg
+import pytest
+import pytest_asyncio
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from api.catalog.queries.categories import all_categories, within
+from api.catalog.queries.counting import count_in_database
+from api.catalog.queries.listing import ProductQuery, page_statement, product_page
+from api.catalog.schemas import Sort
+from api.kernel.context import Context, open_context
+from api.kernel.settings import Settings
+from api.search.engine.store import IndexStore
+from api.search.engine.tantivy_index import TantivyIndex
+from api.search.sync import Indexer
+from tests.harness.shop import Shop
+
+SORTS = get_args(Sort)
+INDEX = {
+    "relevance": "product_counters{}_popular", "popularity": "product_counters{}_popular",
+    "price_asc": "products{}_price", "price_desc": "products{}_price", "rating": "products{}_rating",
+    "newest": "products{}_newest",
+}  # fmt: skip
+LAST = {"relevance": 2, "popularity": 2, "rating": 2, "price_asc": 1, "price_desc": 1, "newest": 1}
+NEWEST = datetime(2030, 1, 1, tzinfo=UTC)
+PATHS = ("/Home/Garden/Chairs", "/Home/Garden", "/Home/Light", "/Toys", "/Garden")
+# Rows in SQL, as a shop of any size would have them: some drafts, some withdrawn, some sold out, ties in every sort.
+FILL = """
+with numbered as (select n, gen_random_uuid() as id from generate_series(1, 400) n),
+made as (
+  insert into products (product_id, seller_id, category_id, title, brand, base_price, currency, status, prime_eligible,
+                        average_rating, review_count, created_at, deleted_at)
+  select id, (%(sellers)s::uuid[])[1 + n %% 2], (%(categories)s::uuid[])[1 + n %% 5], 'Thing ' || n,
+         case when n %% 7 > 0 then 'Brand ' || n %% 60 end, 5 + (n * 37 %% 200) + (n %% 3) * 0.33, 'USD',
+         case when n %% 11 = 0 then 'draft' else 'active' end, n %% 3 = 0, (n * 13 %% 51) / 10.0, n %% 4,
+         timestamptz '2026-01-01' + make_interval(days => n %% 40), case when n %% 13 = 0 then now() end
+  from numbered returning product_id, category_id),
+counted as (
+  insert into product_counters (product_id, category_id, units_sold_90d, view_count)
+  select product_id, category_id, n %% 5, n %% 17 from made join numbered on id = product_id)
+insert into product_variants (variant_id, product_id, sku, attributes, price, stock_quantity)
+select gen_random_uuid(), id, 'SKU-' || id, '{}', 10, case when n %% 5 = 0 then 0 else 3 end from numbered
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(shop: Shop) -> list[UUID]:
+    """The ids of two sellers."""
+    sellers = [UUID(shop.person("seller").user_id) for _ in range(2)]
+    categories = [shop.category(path) for path in PATHS]
+    shop.sql.execute(FILL, {"sellers": sellers, "categories": categories})
+    shop.sql.execute("analyze")
+    return sellers
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def context(
+    filled: list[UUID], database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Context]:
+    home = tmp_path_factory.mktemp("lists-home")
+    settings = Settings.model_validate(
+        {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": home}
+    )
+    async with open_context(settings) as context:
+        yield context
+
+
+async def queries(context: Context, sellers: list[UUID], count: int) -> list[ProductQuery]:
+    """Random queries, with every filter."""
+    draw = random.Random(7)
+    async with context.db.read() as tx:
+        categories = await all_categories(tx)
+
+    def maybe(value: Any) -> Any:
+        return value if draw.random() < 0.35 else None
+
+    def query() -> ProductQuery:
+        asked = maybe(draw.choice(["/Home", "Garden", "/Home/Light", "Chairs", "/Toys", "/Nowhere"]))
+        found = None if asked is None else tuple(row.category_id for row in within(categories, asked))
+        return ProductQuery(
+            categories=found,
+            seller_id=maybe(draw.choice(sellers)),
+            brands=tuple(draw.sample(["Brand 1", "Brand 2", "brand 1", "Brand 3", "Nobody"], draw.randrange(4))),
+            min_price=maybe(Decimal(draw.randrange(0, 15_000)) / 100),
+            max_price=maybe(Decimal(draw.randrange(0, 2_500_000)) / 10_000),
+            min_rating=maybe(draw.randrange(0, 51) / 10),
+            prime=maybe(draw.random() < 0.5),
+            in_stock=maybe(draw.random() < 0.5),
+            sort=draw.choice(SORTS),
+        )
+
+    return [query() for _ in range(count)]
+
+
+async def test_the_index_counts_as_the_database_does(context: Context, filled: list[UUID]) -> None:
+    store = IndexStore(Path(context.settings.home) / "search")
+    index = TantivyIndex(store)
+    assert await index.count(ProductQuery()) is None
+    await Indexer(store).rebuild(context)
+    asked = [ProductQuery(), *await queries(context, filled, 150)]
+
+    async with context.db.read() as tx:
+        for query in asked:
+            if query.categories != ():
+                assert await index.count(query) == await count_in_database(tx, query), query
+    everything = await index.count(ProductQuery())
+    assert everything is not None
+    assert everything.total == 400 - 36 - 30 + 2
+    assert len(everything.brands) == 50
+
+
+async def test_pages_are_the_rows_in_order_and_cursors_and_offsets_agree(context: Context, filled: list[UUID]) -> None:
+    """In SQL of this test's own: the whole list, sorted and cut."""
+    order = {
+        "relevance": "c.units_sold_90d desc, c.view_count desc, p.product_id desc",
+        "rating": "p.average_rating desc, p.review_count desc, p.product_id desc",
+        "newest": "p.created_at desc, p.product_id desc",
+        "price_asc": "p.base_price, p.product_id",
+        "price_desc": "p.base_price desc, p.product_id desc",
+    }
+    order["popularity"] = order["relevance"]
+    with psycopg.connect(context.settings.database_url.get_secret_value()) as sql:
+        async with context.db.read() as tx:
+            for query in await queries(context, filled, 60):
+                rows = sql.execute(
+                    "select p.product_id from products p join product_counters c using (product_id)"
+                    " where status = 'active' and deleted_at is null"
+                    " and (%(categories)s::uuid[] is null or p.category_id = any(%(categories)s))"
+                    " and (%(seller_id)s::uuid is null or seller_id = %(seller_id)s)"
+                    " and (%(brands)s::text[] is null or brand = any(%(brands)s))"
+                    " and (%(min_price)s::numeric is null or base_price >= %(min_price)s)"
+                    " and (%(max_price)s::numeric is null or base_price <= %(max_price)s)"
+                    " and (%(min_rating)s::float8 is null or average_rating >= %(min_rating)s::float8)"
+                    " and (%(prime)s::bool is null or prime_eligible = %(prime)s)"
+                    " and (%(in_stock)s::bool is null or %(in_stock)s = exists (select from product_variants v"
+                    " where v.product_id = p.product_id and stock_quantity > 0))"
+                    f" order by {order[query.sort]}",
+                    {
+                        name: list(value) if isinstance(value := getattr(query, name), tuple) else value
+                        for name in (
+                            "categories", "seller_id", "min_price", "max_price", "min_rating", "prime", "in_stock",
+                        )
+                    }
+                    | {"brands": list(query.brands) or None},
+                ).fetchall()  # fmt: skip
+                expected = [row[0] for row in rows]
+                by_offset, by_cursor, after = [], [], None
+                for offset in range(0, len(expected) + 1, 40):
+                    cards, more = await product_page(tx, query, limit=40, offset=offset, after=None)
+                    by_offset += [card.product_id for card in cards]
+                    assert (more is not None) == (len(by_offset) < len(expected))
+                    if offset == 0 or after is not None:
+                        cards, after = await product_page(tx, query, limit=40, offset=0, after=after)
+                        by_cursor += [card.product_id for card in cards]
+                assert by_offset == by_cursor == expected, query
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("scoped", [False, True])
+@pytest.mark.parametrize("keyset", [False, True])
+@pytest.mark.usefixtures("filled")
+def test_every_sort_is_read_from_its_index_in_order(shop: Shop, sort: Sort, *, scoped: bool, keyset: bool) -> None:
+    shape = frozenset({"categories"} if scoped else ())
+    statement = page_statement(shape, sort, keyset=keyset)
+    compiled = statement.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]  # SQLAlchemy leaves the dialect untyped
+    values: dict[str, Any] = {**compiled.params, "take": 21, "skip": 0}
+    values["categories"] = [shop.category(path) for path in PATHS]
+    # A position near the beginning, so that Postgres expects most of the list behind it.
+    first = 0 if sort == "price_asc" else 1_000
+    values |= {name: first for name in compiled.params if name.startswith("after_")}
+    values |= {name: NEWEST for name in ("after_0",) if sort == "newest" and keyset}
+    values |= {f"after_{LAST[sort]}": UUID(int=0 if sort == "price_asc" else 2**128 - 1)} if keyset else {}
+    with shop.sql.transaction():
+        shop.sql.execute("set local enable_seqscan = off")
+        shop.sql.execute("set local plan_cache_mode = force_generic_plan")
+        plan = shop.sql.execute(f"explain {compiled}", values).fetchall()
+    text = "\n".join(row[0] for row in plan)
+    name = INDEX[sort].format("_category" if scoped else "_live" if "products" in INDEX[sort] else "")
+    assert f"using ix_{name}" in text, text
+    walked = text[text.index(f"using ix_{name}") :]
+    assert text.count("Sort Key") <= (2 if scoped else 1), "only the page, and the pages of the categories"
+    assert "Seq Scan on products" not in walked
