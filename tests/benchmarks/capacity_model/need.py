@@ -10,16 +10,21 @@ Lines = Mapping[str, Mapping[str, Line]]
 
 PROCESSES = ("api", "serving", "worker", "postgres", "redis", "cdc")
 BUYING = ("cart", "order")
+_READ = ("api", "postgres", "redis")
+_RECOMMENDED = (*_READ, "serving")
+_BOUGHT = (*_READ, "worker")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Where the cost of one kind of request stands."""
+    """Where the cost of one kind of request stands. `processes`: those that it makes work; what others used at the
+    time, which also work when nobody asks for anything, is not its cost."""
 
     kind: str
     words: str
     benchmark: str
     line: str
+    processes: tuple[str, ...] = _READ
 
 
 MEASURED: tuple[Measured, ...] = (
@@ -28,10 +33,10 @@ MEASURED: tuple[Measured, ...] = (
     Measured("list", "a page of the list, from a cache", "reads", "list"),
     Measured("list.miss", "a page of the list", "reads", "list.miss"),
     Measured("search", "a search with facets", "reads", "search"),
-    Measured("for-you", "for-you", "mixed", "for-you.c32"),
-    Measured("related", "related products", "mixed", "related.c32"),
-    Measured("cart", "an addition to a cart", "checkout", "cart.add"),
-    Measured("order", "an order", "checkout", "checkout.c32_nine_trip"),
+    Measured("for-you", "for-you", "mixed", "for-you.c32", _RECOMMENDED),
+    Measured("related", "related products", "mixed", "related.c32", _RECOMMENDED),
+    Measured("cart", "an addition to a cart", "checkout", "cart.add", _BOUGHT),
+    Measured("order", "an order", "checkout", "checkout.c32_nine_trip", _BOUGHT),
 )
 CDC_OF_AN_ORDER = ("cdc", "cdc.cpu.100")
 
@@ -46,7 +51,8 @@ def cost(lines: Lines, measured: Measured) -> dict[str, float] | None:
     line = line_of(lines, measured.benchmark, measured.line)
     if line is None:
         return None
-    found = {process: float(line["cpu_ms"].get(process, 0.0)) for process in PROCESSES}
+    used = {process: float(line["cpu_ms"].get(process, 0.0)) for process in measured.processes}
+    found = dict.fromkeys(PROCESSES, 0.0) | used
     cdc = line_of(lines, *CDC_OF_AN_ORDER)
     if measured.kind == "order" and cdc is not None:
         found["cdc"] = float(cdc["ours"])

@@ -138,7 +138,13 @@ def databases(lines: Lines) -> str:
         (
             "Postgres for carts and orders: shards by buyer",
             *(f"{one.buying:,}" for one in counted),
-            " and ".join(f"{one.by_cores} by cores, {one.by_log} by log" for one in counted),
+            "; ".join(
+                f"by {what} {' and '.join(f'{value:,}' for value in values)}"
+                for what, values in (
+                    ("cores", [one.by_cores for one in counted]),
+                    ("log", [one.by_log for one in counted]),
+                )
+            ),
         ),
         (
             "Postgres for pages: standbys of the catalog",

@@ -84,15 +84,14 @@ def test_cores_are_rate_times_cost_over_the_use_that_is_allowed() -> None:
     assert found == {process: {"order": 1.0} for process in PROCESSES}
 
 
-def test_an_order_also_costs_change_capture_and_clients_cost_nothing() -> None:
+def test_a_request_costs_what_it_makes_work_and_nothing_that_works_anyway() -> None:
     by_kind = {one.kind: cost(LINES, one) for one in MEASURED}
 
-    assert by_kind["order"] == {
-        "api": 4.0, "serving": 3.0, "worker": 1.0, "postgres": 2.0, "redis": 0.5, "cdc": 0.7,
-    }  # fmt: skip
-    assert by_kind["cart"] == {
-        "api": 4.0, "serving": 3.0, "worker": 1.0, "postgres": 2.0, "redis": 0.5, "cdc": 0.0,
-    }  # fmt: skip
+    read = {"api": 4.0, "serving": 0.0, "worker": 0.0, "postgres": 2.0, "redis": 0.5, "cdc": 0.0}
+    assert by_kind["detail"] == by_kind["list.miss"] == by_kind["search"] == read
+    assert by_kind["for-you"] == by_kind["related"] == read | {"serving": 3.0}
+    assert by_kind["cart"] == read | {"worker": 1.0}
+    assert by_kind["order"] == read | {"worker": 1.0, "cdc": 0.7}
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,9 @@ def test_the_tables_show_what_was_computed() -> None:
     api = 500_000 * 4.0 / 1000 / 0.5
     assert f"| api | {page.about(api)} | {page.about(api * 10)} |" in page.need(LINES)
     # 500,000 requests of 2 ms: 2,000 cores; carts and orders are 51.1 of them.
-    assert "| Postgres for carts and orders: shards by buyer | 2 | 16 |" in page.databases(LINES)
+    assert "| Postgres for carts and orders: shards by buyer | 2 | 16 | by cores 2 and 16; by log 1 and 6 |" in (
+        page.databases(LINES)
+    )
     assert "| Postgres for pages: standbys of the catalog | 61 | 610 |" in page.databases(LINES)
     assert "| pages | 20 kB | 1,000,000 | 20 GB |" in page.memory(LINES)
     assert "| orders, whole and newest | 1.1 kB | 5,000,000 | 5.5 GB | 2.01 TB |" in page.lake(LINES)
