@@ -6,15 +6,19 @@ sockets of all workers. A worker listens when it has started, and a worker that 
 """
 
 import contextlib
+import select
+import signal
 import socket
-import sys
 from urllib.parse import urlsplit
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
+
+from api.kernel.quiet_server import QuietServer, serve
 
 GRACE_SECONDS = 10
+# How often a worker is asked whether it answers. One that ends says so itself.
+_ASK_SECONDS = 5.0
 
 
 class AddressInUse(Exception):
@@ -38,6 +42,42 @@ class WorkerSocket(socket.socket):
         return WorkerSocket, self._place
 
 
+class Worker(multiprocess.Process):
+    """A process of `Workers`."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = QuietServer(self.config)
+        return self._server
+
+
+class Workers(multiprocess.Multiprocess):
+    """uvicorn's processes. Signals wake the parent, also that of a worker that ended; uvicorn's own looks twice a
+    second."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._wakes, woken = socket.socketpair()
+        for end in (self._wakes, woken):
+            end.setblocking(False)
+        self._woken = woken
+        signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        multiprocess.Process = Worker  # type: ignore[misc]  # the class that its methods make workers of
+        self.init_processes()
+        while not self.should_exit.is_set():
+            select.select([self._woken], [], [], _ASK_SECONDS)
+            with contextlib.suppress(BlockingIOError):
+                self._woken.recv(4096)
+            self.handle_signals()
+            self.keep_subprocess_alive()
+        self.terminate_all()
+        self.join_all()
+
+
 def run_workers(application: str, url: str, workers: int) -> None:
     """Serve what the factory named by `application` makes at `url`, until SIGTERM or SIGINT; requests that have begun
     are finished. A worker that ends is replaced. Raises: AddressInUse."""
@@ -56,13 +96,9 @@ def run_workers(application: str, url: str, workers: int) -> None:
     )
     _require_free(host, port)
     if workers == 1:
-        server = uvicorn.Server(config)
-        with contextlib.suppress(KeyboardInterrupt):  # raised again at the end of a graceful stop by SIGINT
-            server.run()
-        if not server.started:
-            sys.exit(STARTUP_FAILURE)
+        serve(config)
     else:
-        Multiprocess(config, sockets=[WorkerSocket(host, port)]).run()
+        Workers(config, [WorkerSocket(host, port)]).run()
 
 
 def _require_free(host: str, port: int) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from api.kernel.environment import exit_on_invalid_settings
+from api.kernel.quiet_server import serve
 from api.sandbox.app import create_sandbox
 from api.sandbox.settings import SandboxSettings
 
@@ -14,7 +15,7 @@ def main() -> None:
         settings = SandboxSettings()
     address = urlsplit(settings.sandbox_url)
     # Requests that wait for a stalled answer must not keep the process alive after SIGTERM.
-    uvicorn.run(
+    config = uvicorn.Config(
         create_sandbox(settings),
         host=address.hostname or "127.0.0.1",
         port=address.port or 8010,
@@ -22,6 +23,7 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
+    serve(config)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """One supervised process, as a state machine that the supervisor's loop advances."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
@@ -14,7 +16,8 @@ from orchestration.runtime.process import spawn
 from orchestration.runtime.services import NICENESS, Service
 from orchestration.runtime.state import Record, start_time_of, write_record
 
-_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.4, 5.0
+# A healthy process is asked seldom: that it ends is heard at once, and whether it works is also what `status` asks.
+_FIRST_CHECKS_SECONDS, _LATER_CHECKS_SECONDS = 0.4, 20.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 _CALM_SECONDS = 60.0  # after this long healthy, earlier crashes do not count
 _ONCE_ATTEMPTS = 3  # a migration may lose a lock; a third failure is final
@@ -24,9 +27,17 @@ class Child:
     """Only the supervisor's main thread calls these methods: a child ends with the thread that started it."""
 
     def __init__(
-        self, service: Service, layout: Layout, environment: dict[str, str], cwd: Path, pool: Executor
+        self,
+        service: Service,
+        layout: Layout,
+        environment: dict[str, str],
+        cwd: Path,
+        pool: Executor,
+        *,
+        answered: Callable[[object], None],
     ) -> None:
-        self.service, self._layout, self._cwd, self._pool = service, layout, cwd, pool
+        """`answered` is called from the pool's threads when a tick has something to see."""
+        self.service, self._layout, self._cwd, self._pool, self._answered = service, layout, cwd, pool, answered
         self._environment = {**environment, **service.env}
         self.state, self.message = "waiting", ""
         self.restarts = 0
@@ -38,6 +49,7 @@ class Child:
         self._not_before = self._next_check = self._since = 0.0
         self._kill_at: float | None = None
         self._written: Record | None = None
+        self._write_again = math.inf
 
     @property
     def running(self) -> bool:
@@ -60,10 +72,19 @@ class Child:
             self._prepare_then_start(now)
         self.publish()
 
+    def due(self, *, may_start: bool) -> float:
+        """When the next tick has something to do, if no process ends and nothing answers before."""
+        if self._process is not None and not self.service.once and self._checking is None:
+            return min(self._next_check, self._write_again)
+        if self._process is None and self.state in {"waiting", "restarting"} and may_start and self._preparing is None:
+            return min(self._not_before, self._write_again)
+        return self._write_again
+
     def _prepare_then_start(self, now: float) -> None:
         if self.service.prepare is not None:
             if self._preparing is None:
                 self._preparing = self._pool.submit(self.service.prepare)
+                self._preparing.add_done_callback(self._answered)
             if not self._preparing.done():
                 return
             problem, self._preparing = self._preparing.exception(), None
@@ -123,6 +144,7 @@ class Child:
         if self._checking is None:
             if now >= self._next_check:
                 self._checking = self._pool.submit(self.service.check, self._process.pid)
+                self._checking.add_done_callback(self._answered)
             return
         if not self._checking.done():
             return
@@ -171,9 +193,10 @@ class Child:
             return
         started = None if pid is None else start_time_of(pid)
         record = Record(self.service.name, self.state, pid, started, self.service.url, self.restarts, self.message)
+        self._write_again = now() + _LONGEST_BACKOFF_SECONDS
         with contextlib.suppress(OSError):
             write_record(self._layout, record)
-            self._written = record
+            self._written, self._write_again = record, math.inf
 
 
 def now() -> float:

@@ -8,9 +8,12 @@ from warehouse.files import replace_file
 _INSTANCE = f"""\
 # Written at every start.
 storage:
-  postgres:
-    postgres_url:
-      env: DAGSTER_DATABASE_URL
+  custom:
+    module: orchestration.graph.storage
+    class: KeptPostgresStorage
+    config:
+      postgres_url:
+        env: DAGSTER_DATABASE_URL
 telemetry:
   enabled: false
 # One run that makes tables and one that trains: neither waits for the other. The third place is for housekeeping.

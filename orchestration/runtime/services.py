@@ -197,19 +197,14 @@ def _platform(machine: Machine) -> list[Service]:
         services.append(
             Service(
                 "mlflow",
-                # The application that `mlflow server` starts. Started directly, it needs half the memory and imports,
-                # because `mlflow server` itself would keep running.
-                _python(
-                    *("uvicorn", "mlflow.server.fastapi_app:app", "--host", "127.0.0.1", "--no-access-log"),
-                    *("--port", str(machine.config.ports["mlflow"])),
-                ),
+                _python("orchestration.runtime.mlflow_server"),
                 http_ok(f"{mlflow}/health"),
                 after=("databases",),
                 url=mlflow,
                 env=mlflow_environment(machine.sibling_database("mlflow"), str(machine.layout.home / "mlflow")),
             )
         )
-    if not can_run("orchestration.graph.definitions"):
+    if not (can_run("dagster") and can_run("dagster_webserver")):
         return services
     # The pages and the daemon share one code server: the definitions (dbt manifest, Feast) are loaded once.
     return [
@@ -235,7 +230,7 @@ def _platform(machine: Machine) -> list[Service]:
         Service(
             "dagster",
             _python(
-                "dagster_webserver",
+                "orchestration.graph.pages",
                 "-h",
                 "127.0.0.1",
                 "-p",
@@ -250,7 +245,7 @@ def _platform(machine: Machine) -> list[Service]:
         # After the pages: the first to start creates the tables in Dagster's database, and two at once collide.
         Service(
             "dagster-daemon",
-            _python("dagster._daemon", "run", "-w", str(machine.layout.home / "dagster/workspace.yaml")),
+            _python("orchestration.graph.daemon"),
             alive,
             after=("dagster",),
         ),

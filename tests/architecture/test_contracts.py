@@ -71,7 +71,7 @@ BREAKS = [
         "import api.operations.invariants.run",
     ),
     (
-        "The sandbox is another company: of the shop it imports the clock and the way settings are read",
+        "The sandbox is another company: of the shop it imports the clock, its settings base and its server",
         "api/sandbox/app.py",
         "import api.kernel.money",
     ),

@@ -12,7 +12,7 @@ from tests.harness.processes import ROOT
 from warehouse.events import redis_source
 from warehouse.failpoints import POINTS
 
-COPIES = ("environment.py", "failpoints.py", "files.py", "logs.py")
+COPIES = ("environment.py", "failpoints.py", "files.py", "logs.py", "quiet_server.py")
 
 
 def _pair(name: str) -> tuple[Path, Path]:

