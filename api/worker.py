@@ -4,7 +4,6 @@ Several workers may run concurrently; every job claims its work in the database.
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import orjson
+import uvloop
 
 from api import nouns
 from api.kernel import clock, failpoints, logs, outbox
@@ -26,18 +26,49 @@ log = logs.get_logger(__name__)
 # The relay is the kernel's, what follows from its events is the nouns'.
 RELAY = Job("outbox relay", 0.5, partial(outbox.relay, followers=nouns.followers(), dropped=nouns.drops()))
 JOBS = [RELAY, *nouns.jobs()]
-STATUS_SECONDS = 1.0
+STATUS_SECONDS = 5.0
+BEAT_SECONDS = 0.5
+
+
+class Beats:
+    """Pauses that end together, so that an idle process wakes once for all its jobs. None is longer than asked for."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
+        self._moments: dict[float, asyncio.Event] = {}
+
+    async def pause(self, seconds: float) -> None:
+        """At most so long; not after `stop`."""
+        if self._stop.is_set():
+            return
+        loop, beat = asyncio.get_running_loop(), min(seconds, BEAT_SECONDS)
+        moment = (loop.time() + seconds) // beat * beat
+        if moment not in self._moments:
+            self._moments[moment] = asyncio.Event()
+            loop.call_at(moment, self._end, moment)
+        await self._moments[moment].wait()
+
+    async def end(self) -> None:
+        """Wait for `stop`, then end every pause."""
+        await self._stop.wait()
+        for event in self._moments.values():
+            event.set()
+
+    def _end(self, moment: float) -> None:
+        self._moments.pop(moment).set()
 
 
 async def work(ctx: Context, jobs: Iterable[Job], stop: asyncio.Event) -> None:
     """Run every job in its own loop until `stop` is set; a run that has begun is finished."""
+    beats = Beats(stop)
     async with asyncio.TaskGroup() as group:
+        group.create_task(beats.end())
         for job in jobs:
-            group.create_task(_loop(ctx, job, stop), name=job.name)
-        group.create_task(_report(ctx.settings.home / "run" / "worker-status.json", stop))
+            group.create_task(_loop(ctx, job, stop, beats), name=job.name)
+        group.create_task(_report(ctx.settings.home / "run" / "worker-status.json", stop, beats))
 
 
-async def _loop(ctx: Context, job: Job, stop: asyncio.Event) -> None:
+async def _loop(ctx: Context, job: Job, stop: asyncio.Event, beats: Beats) -> None:
     while not stop.is_set():
         try:
             done = await job.run(ctx)
@@ -45,10 +76,10 @@ async def _loop(ctx: Context, job: Job, stop: asyncio.Event) -> None:
                 log.debug("job done", job=job.name, count=done)
         except Exception:  # an error of one job must not end the others
             log.exception("job failed, it will be tried again", job=job.name)
-        await _pause(stop, job.every_seconds)
+        await beats.pause(job.every_seconds)
 
 
-async def _report(path: Path, stop: asyncio.Event) -> None:
+async def _report(path: Path, stop: asyncio.Event, beats: Beats) -> None:
     """A heartbeat for `souk status`, replaced atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while not stop.is_set():
@@ -56,12 +87,7 @@ async def _report(path: Path, stop: asyncio.Event) -> None:
             replace_file(path, orjson.dumps({"pid": os.getpid(), "updatedAt": clock.now()}), durable=False)
         except OSError as error:
             log.warning("the worker's status cannot be written", error=str(error))
-        await _pause(stop, STATUS_SECONDS)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        await beats.pause(STATUS_SECONDS)
 
 
 async def main() -> None:
@@ -80,7 +106,7 @@ async def main() -> None:
 def run() -> None:
     """The process. Wrong settings end it with status 1 and a sentence."""
     with exit_on_invalid_settings(failpoints.UnknownFailpoint):
-        asyncio.run(main())
+        uvloop.run(main())
 
 
 if __name__ == "__main__":

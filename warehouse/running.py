@@ -30,6 +30,10 @@ def only_consumer(lock: Path, work: str) -> Iterator[None]:
         yield
 
 
+# What says the same as before is written every so many beats.
+_UNCHANGED_BEATS = 2
+
+
 class RenewedFile(ABC):
     """One small JSON file, replaced atomically. A thread renews it between two reports: a long operation does not look
     like a dead process, and a lag grows while nothing else happens.
@@ -42,6 +46,7 @@ class RenewedFile(ABC):
         self._path, self._renew_seconds = path, renew_seconds
         self._lock = threading.Lock()
         self._written_at = 0.0
+        self._said: Mapping[str, object] | None = None
 
     @abstractmethod
     def _content(self) -> Mapping[str, object] | None:
@@ -61,23 +66,24 @@ class RenewedFile(ABC):
 
     def _renew(self, ended: threading.Event) -> None:
         while not ended.wait(self._renew_seconds):
-            self.write()
+            with self._lock:
+                self._write(again_after=(_UNCHANGED_BEATS - 0.5) * self._renew_seconds)
 
     def write(self) -> None:
         """Renew the file now."""
         with self._lock:
             self._write()
 
-    def _write(self) -> None:
-        """With the lock held."""
+    def _write(self, *, again_after: float = 0.0) -> None:
+        """With the lock held. What was said so many seconds ago or later is not said again."""
         content = self._content()
-        if content is None:
+        if content is None or (content == self._said and time.monotonic() - self._written_at < again_after):
             return
         document = {"pid": os.getpid(), **content, "updatedAt": datetime.now(UTC).isoformat()}
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, json.dumps(document), durable=False)
-            self._written_at = time.monotonic()
+            self._written_at, self._said = time.monotonic(), content
 
 
 class StatusFile(RenewedFile):

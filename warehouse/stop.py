@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 
@@ -24,9 +25,9 @@ class Stop:
             self.asked = True
             os.write(self._ends[1], b".")
 
-    def wait(self, seconds: float) -> None:
-        """Return after so many seconds, or once asked."""
-        select.select([self._ends[0]], [], [], max(seconds, 0.0))
+    def wait(self, seconds: float, others: Sequence[int] = ()) -> None:
+        """Return after so many seconds, once asked, or once one of these files can be read."""
+        select.select([self._ends[0], *others], [], [], max(seconds, 0.0))
 
     def __del__(self) -> None:
         for end in self._ends:

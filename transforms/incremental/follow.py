@@ -9,18 +9,24 @@ from pathlib import Path
 import duckdb
 
 from transforms.errors import LakeNotReady, RefreshFailed, StateUnusable
+from transforms.incremental.changes import log_position
 from transforms.incremental.features import FeaturesResult, renew_features
 from transforms.incremental.refresh import RefreshResult, published_watermark, refresh
-from transforms.incremental.state import KeptState
+from transforms.incremental.state import KeptState, wanted_path
 from transforms.settings import TransformSettings
+from warehouse.changes import Changes, Kind
 from warehouse.files import read_json
-from warehouse.lake.read import LakeStateError, latest_watermark
+from warehouse.lake.hot import hot_folder
+from warehouse.lake.read import LakeStateError, Watermark, latest_watermark
 from warehouse.logs import get_logger
 from warehouse.running import StatusFile
 from warehouse.stop import Stop
 
 log = get_logger(__name__)
-_LOOK_SECONDS = 0.25
+# It is woken when the lake has moved or a process wants the state; so often it looks all the same.
+_LOOK_SECONDS = 5.0
+# How often it looks whether the features are finished, while they are made.
+_FEATURES_LOOK_SECONDS = 0.25
 # From the begin of one refresh to the begin of the next, and the longest time without one while the lake moves.
 _PACE_SECONDS, _IDLE_SECONDS = 2.0, 60.0
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
@@ -97,6 +103,15 @@ class FeaturesFollower:
         if self._running is not None:
             wait([self._running])
 
+    @property
+    def look_in(self) -> float:
+        """Seconds until `step` may have something to do, unless a refresh comes before."""
+        if self._running is not None:
+            return _FEATURES_LOOK_SECONDS
+        if self._report.state != "following" or self._at == self._report.refreshes:
+            return _LOOK_SECONDS
+        return max(self.due - time.monotonic(), 0.0)
+
     def stop(self) -> None:
         """Give up what has begun: its changes wait for the next time. Whoever closes the state stops this first."""
         if self._running is None:
@@ -142,33 +157,49 @@ class Follower:
     def __init__(self, settings: TransformSettings) -> None:
         self._settings = settings
         self._failures = 0
-        self._seen: int | None = None
+        self._seen: Watermark | None = None
         self._kept_at = 0.0
         self._state = KeptState(settings)
+        self.changes = Changes(
+            {
+                hot_folder(settings.lake_uri): Kind.WRITTEN | Kind.PLACED,
+                settings.state_path.parent: Kind.PLACED,
+                wanted_path(settings): Kind.MODIFIED,
+            }
+        )
         self.report = Report()
         self.features = FeaturesFollower(settings, self._state, self.report)
         self.status = StatusFile(settings.marts_status_path, self.report.as_json)
 
     def step(self) -> float:
-        """Look once and refresh when there is something new; returns the seconds to wait before the next look."""
+        """Look once and refresh when there is something new; returns the seconds before which there is no next look
+        unless a build has made the state anew. With 0 the next look is due when something changes."""
         began = time.monotonic()
         if self._state.wanted():
             self.close()
+        idle = began - self._kept_at > _IDLE_SECONDS
         try:
             mark = latest_watermark(self._settings.lake_uri)
-            if mark is not None and mark.lsn == self._seen and self._state.is_open:
-                return _LOOK_SECONDS
+            if mark is not None and self._holds(mark, exactly=idle) and self._state.is_open:
+                return 0.0
             if self.report.behind_since is None:
                 self.report.behind_since = datetime.now(UTC).isoformat()
-            done = refresh(self._settings, always=began - self._kept_at > _IDLE_SECONDS, kept=self._state)
+            done = refresh(self._settings, always=idle, kept=self._state)
         except (LakeNotReady, StateUnusable) as reason:
             self._waits(str(reason))
             return _RETRY_SECONDS[1]
         except (RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
             return self._fails(error)
-        self._seen = done.lsn
+        # What has come since the look above is seen by the next one.
+        self._seen = mark
         self._followed(done, began)
-        return max(_PACE_SECONDS - (time.monotonic() - began), _LOOK_SECONDS)
+        return _PACE_SECONDS - (time.monotonic() - began)
+
+    def _holds(self, mark: Watermark, *, exactly: bool) -> bool:
+        """Whether the marts have every row of this watermark, and its position too when asked `exactly`: it moves on
+        with everything that the server writes, also for others."""
+        seen = self._seen
+        return seen is not None and (mark.lsn == seen.lsn or (not exactly and rows_of(mark) == rows_of(seen)))
 
     def step_features(self) -> None:
         """One look of the features."""
@@ -211,15 +242,23 @@ class Follower:
         return wait
 
     def wait(self, stop: Stop, seconds: float) -> None:
-        """Wait, but no longer than until a build has made the state anew."""
+        """So long, but no longer than until a build has made the state anew; without a time until something changes."""
+        if seconds <= 0:
+            self.changes.wait(stop, min(_LOOK_SECONDS, self.features.look_in))
+            return
         ends, before = time.monotonic() + seconds, self._state.identity()
-        while not stop.asked and time.monotonic() < ends and self._state.identity() == before:
-            stop.wait(min(max(ends - time.monotonic(), 0.0), _LOOK_SECONDS))
+        while not stop.asked and (left := ends - time.monotonic()) > 0 and self._state.identity() == before:
+            self.changes.wait(stop, min(left, self.features.look_in))
 
     def close(self) -> None:
         """Let other processes have the state; the next refresh opens it again."""
         self.features.stop()
         self._state.close()
+
+
+def rows_of(mark: Watermark) -> tuple[object, ...]:
+    """Equal for two watermarks between which no row of a table has come or gone."""
+    return mark.source, *((name, log_position(table), table.error) for name, table in sorted(mark.versions.items()))
 
 
 def follow(settings: TransformSettings, stop: Stop) -> int:
@@ -235,6 +274,7 @@ def follow(settings: TransformSettings, stop: Stop) -> int:
         finally:
             follower.close()
             follower.features.close()
+            follower.changes.close()
     return 0
 
 

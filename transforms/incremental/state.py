@@ -7,10 +7,11 @@ renames it into place, so a reader of the marts never depends on it.
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import duckdb
 
@@ -38,15 +39,21 @@ def locked(settings: TransformSettings) -> Iterator[Path]:
 
     A process that keeps the file open (`KeptState`) lets go of it soon. The locks end with the process.
     """
-    with _file(settings, ".wanted") as wanted, _file(settings, ".lock") as lock:
+    with _file(wanted_path(settings)) as wanted, _file(settings.state_path.with_name(".lock")) as lock:
         fcntl.flock(wanted, fcntl.LOCK_EX)
+        os.pwrite(wanted.fileno(), b".", 0)  # wakes the process that waits for changes of this file
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield settings.state_path
 
 
-def _file(settings: TransformSettings, name: str) -> IO[str]:
-    settings.state_path.parent.mkdir(parents=True, exist_ok=True)
-    return settings.state_path.with_name(name).open("w")
+def wanted_path(settings: TransformSettings) -> Path:
+    """The file that a process locks and then writes when it wants the state."""
+    return settings.state_path.with_name(".wanted")
+
+
+def _file(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "rb+")
 
 
 def keep(con: duckdb.DuckDBPyConnection, settings: TransformSettings, manifest: Manifest, watermark: Watermark) -> Plan:
@@ -175,17 +182,17 @@ class KeptState:
     """
 
     def __init__(self, settings: TransformSettings) -> None:
-        self._settings = settings
-        self._lock: IO[str] | None = None
+        self._settings, self._path = settings, settings.state_path
+        self._lock: BinaryIO | None = None
         self._open: tuple[duckdb.DuckDBPyConnection, Plan] | None = None
 
     def at(self, watermark: Watermark) -> tuple[duckdb.DuckDBPyConnection, Plan]:
         """The open state file and its plan. Raises as `opened` does."""
-        path = self._settings.state_path
+        path = self._path
         if self._open is None:
-            with _file(self._settings, ".wanted") as wanted:
+            with _file(wanted_path(self._settings)) as wanted:
                 fcntl.flock(wanted, fcntl.LOCK_EX)
-                self._lock = _file(self._settings, ".lock")
+                self._lock = _file(self._path.with_name(".lock"))
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
             try:
                 con = _connect(path, self._settings)
@@ -212,13 +219,13 @@ class KeptState:
     def identity(self) -> int | None:
         """Another number: a build has put another file in its place; None without a file."""
         try:
-            return self._settings.state_path.stat().st_ino
+            return self._path.stat().st_ino
         except FileNotFoundError:
             return None
 
     def wanted(self) -> bool:
         """Whether another process waits for the state."""
-        with _file(self._settings, ".wanted") as wanted:
+        with _file(wanted_path(self._settings)) as wanted:
             try:
                 fcntl.flock(wanted, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

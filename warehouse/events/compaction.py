@@ -39,6 +39,7 @@ class Compaction:
     def __init__(self, table: DeltaTable, retention_hours: int) -> None:
         self._table, self._retention_hours = table, retention_hours
         self._forgot_at = time.monotonic()
+        self._done_at = -1
 
     def run_next(self) -> bool:
         """Hourly delete the files that no recent version needs, or join one day's files of one tier."""
@@ -46,8 +47,11 @@ class Compaction:
             self._forgot_at = time.monotonic()
             forget(self._table, self._retention_hours)
             return True
+        if self._done_at == self._table.version():
+            return False  # until the next commit there is nothing to do
         due = small_files(self._table)
         if not due:
+            self._done_at = self._table.version()
             return False
         day, tier = min(due, key=lambda key: (key[1], key[0] or ""))
         before = self._table.version()

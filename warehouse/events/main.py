@@ -28,8 +28,9 @@ from warehouse.stop import Stop
 
 log = get_logger(__name__)
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
-_READ_SECONDS = 0.5
-_LOOK_SECONDS = 1.0
+# An entry ends a wait. While a batch is open its time is looked at more often.
+_READ_SECONDS, _OPEN_SECONDS = 1.0, 0.5
+_LOOK_SECONDS = 2.0
 _LAKE_ERRORS = (DeltaError, duckdb.Error, pa.ArrowException, OSError)
 
 
@@ -131,7 +132,7 @@ class Consumer:
 
     def _fill(self) -> None:
         room = self._settings.events_flush_rows - len(self._batch)
-        entries = self._source.read(room, _READ_SECONDS)
+        entries = self._source.read(room, _READ_SECONDS if self._began is None else _OPEN_SECONDS)
         hit("events.after_read")
         if entries and self._began is None:
             self._began = datetime.now(UTC)

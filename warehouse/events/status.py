@@ -43,7 +43,7 @@ class EventsStatus(RenewedFile):
             if state == "waiting" and behind_since is None:
                 behind_since = self._behind_since or datetime.now(UTC)
             self._state, self._error, self._length, self._behind_since = state, error, length, behind_since
-            self._write()
+            self._write(again_after=_BEAT_SECONDS)
 
     def _content(self) -> Mapping[str, object]:
         counts, since = self._counts, self._behind_since
@@ -54,7 +54,7 @@ class EventsStatus(RenewedFile):
             "rejected": counts.rejected,
             "late": counts.late,
             "future": counts.future,
-            "positions": counts.reached,
+            "positions": dict(counts.reached),
             "streamLength": self._length,
             "lagSeconds": round(max((datetime.now(UTC) - since).total_seconds(), 0.0), 3) if since else 0.0,
             "landedAt": self._landed_at.isoformat() if self._landed_at else None,

@@ -292,6 +292,7 @@ def test_files_that_do_not_fit_into_one_are_left_alone(tmp_path: Path, monkeypat
     assert len(lake.events.file_uris()) == 6
 
     monkeypatch.setattr(compaction, "TIERS", (size * 5 // 4, size * 5 // 2))
+    upkeep = Compaction(lake.events, 24)
     assert [upkeep.run_next() for _ in range(3)] == [True, False, False]
     assert len(lake.events.file_uris()) == 3
     assert in_lake(tmp_path) == ids(*range(1, 7))

@@ -1,0 +1,56 @@
+"""The worker's jobs pause together."""
+
+import asyncio
+
+import pytest
+
+from api.worker import BEAT_SECONDS, Beats
+
+
+async def ended_after(beats: Beats, seconds: float, began: float) -> float:
+    await beats.pause(seconds)
+    return asyncio.get_running_loop().time() - began
+
+
+def test_pauses_of_several_jobs_end_at_one_moment_and_none_is_longer_than_asked() -> None:
+    async def work() -> list[float]:
+        beats, loop = Beats(asyncio.Event()), asyncio.get_running_loop()
+        await beats.pause(BEAT_SECONDS)  # to a beat
+        began = loop.time()
+        await asyncio.sleep(0.1)
+        pauses = [asyncio.create_task(ended_after(beats, seconds, began)) for seconds in (0.5, 0.6, 0.7, 0.8)]
+        await asyncio.sleep(0)
+        assert len(beats._moments) == 1  # noqa: SLF001 - one timer for all
+        return await asyncio.gather(*pauses)
+
+    ends = asyncio.run(work())
+
+    assert max(ends) - min(ends) < 0.1
+    assert min(ends) > 0.35, "half a second after the beat before"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_stop_ends_every_pause(before: bool) -> None:
+    async def work() -> None:
+        stop = asyncio.Event()
+        beats = Beats(stop)
+        ending = asyncio.create_task(beats.end())
+        if before:
+            stop.set()
+        pauses = [asyncio.create_task(beats.pause(seconds)) for seconds in (60, 600, 0.05)]
+        await asyncio.sleep(0)
+        stop.set()
+        await asyncio.wait_for(asyncio.gather(ending, *pauses), 10)
+
+    asyncio.run(work())
+
+
+def test_a_pause_shorter_than_a_beat_is_as_long_as_asked() -> None:
+    async def work() -> float:
+        beats, loop = Beats(asyncio.Event()), asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(3):
+            await beats.pause(0.02)
+        return loop.time() - began
+
+    assert asyncio.run(work()) < BEAT_SECONDS
