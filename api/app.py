@@ -15,6 +15,7 @@ from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, lake_report, logs, metrics, problem_types, problems
 from api.kernel.cache import PageCache
 from api.kernel.context import Ctx, open_context
+from api.kernel.direct import DirectRoute
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
@@ -114,5 +115,6 @@ def include(app: FastAPI, routers: Iterable[tuple[APIRouter, str]]) -> RouteInde
             alone.routes.append(route)
             app.include_router(alone, prefix=prefix)
             if isinstance(route, Route):
-                index.add(prefix + route.path, route.methods or (), app.router.routes[-1])
+                direct = isinstance(route, DirectRoute) and route.is_direct
+                index.add(prefix + route.path, route.methods or (), route if direct else app.router.routes[-1])
     return index

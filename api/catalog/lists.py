@@ -2,27 +2,29 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, cast
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Request
+from fastapi import Request
+from pydantic import Field, StringConstraints
 
 from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
 from api.catalog.queries import counting, listing
 from api.catalog.queries.categories import CategoryRow, all_categories, department_of, within
 from api.catalog.queries.counting import ListCounter
 from api.catalog.queries.listing import ListedProduct, ProductQuery
-from api.catalog.schemas import ProductFilters, Sort
+from api.catalog.schemas import NO_CONTROL, ProductFilters, Sort
 from api.kernel import clock, etags
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
 from api.kernel.feeds import Feeds
-from api.kernel.pagination import PageParams, Pagination, decode_cursor, encode_cursor
-from api.kernel.schemas import Wire
+from api.kernel.money import MAX_AMOUNT
+from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination, decode_cursor, encode_cursor
+from api.kernel.schemas import Params, Wire
 
+BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
 # Categories come by hand or by a load, which no feed tells.
 CATEGORIES_SECONDS = 5.0
 # Pages further down are asked for once each, and pages by cursor too.
@@ -31,25 +33,35 @@ KEPT_PAGES = 10
 LIST_SECONDS = (15 * 60, 20 * 60)
 
 
-@dataclass(frozen=True, slots=True)
-class ListQuery:
-    """What a shopper asks for; `category` is an id, path or name."""
+class ListParams(Params):
+    """What a shopper asks for."""
 
-    category: str | None
-    seller_id: UUID | None
-    brands: tuple[str, ...]
-    min_price: Decimal | None
-    max_price: Decimal | None
-    min_rating: float | None
-    prime: bool | None
-    in_stock: bool | None
-    sort: Sort
-    page: PageParams
+    category: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below"
+        ),
+    ] = None
+    brand: Annotated[list[BrandName] | None, Field(max_length=50, description="Repeat for several")] = None
+    seller_id: UUID | None = None
+    min_price: Annotated[Decimal | None, Field(ge=0, le=MAX_AMOUNT)] = None
+    max_price: Annotated[Decimal | None, Field(ge=0, le=MAX_AMOUNT)] = None
+    min_rating: Annotated[float | None, Field(ge=0, le=5, allow_inf_nan=False)] = None
+    prime: bool | None = None
+    in_stock: bool | None = None
+    sort: Sort = "relevance"
+    page: PageNumber = 1
+    limit: PageLimit = 20
+    cursor: Cursor = None
+
+    @property
+    def position(self) -> PageParams:
+        return PageParams(self.page, self.limit, self.cursor)
 
     @property
     def kept(self) -> bool:
         """Whether others are likely to ask for the same page."""
-        return self.page.cursor is None and self.page.page <= KEPT_PAGES
+        return self.cursor is None and self.page <= KEPT_PAGES
 
 
 def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: ProductFilters) -> bytes:
@@ -89,7 +101,7 @@ class ProductLists:
         self._categories: tuple[CategoryRow, ...] = ()
         self._categories_until = 0.0
 
-    async def resolve(self, asked: ListQuery) -> tuple[ProductQuery, PageKey]:
+    async def resolve(self, asked: ListParams) -> tuple[ProductQuery, PageKey]:
         """The query with its categories known, and the key of its page."""
         tags: tuple[str, ...] = (WHOLE_SHOP, EVERY_LIST)
         ids: tuple[UUID, ...] | None = None
@@ -100,7 +112,7 @@ class ProductLists:
         query = ProductQuery(
             categories=ids,
             seller_id=asked.seller_id,
-            brands=tuple(sorted(asked.brands)),
+            brands=tuple(sorted(asked.brand or ())),
             min_price=asked.min_price,
             max_price=asked.max_price,
             min_rating=asked.min_rating,
@@ -108,7 +120,7 @@ class ProductLists:
             in_stock=asked.in_stock,
             sort=asked.sort,
         )
-        name = orjson.dumps([query.binds(), query.sort, asked.page.page, asked.page.limit], default=str)
+        name = orjson.dumps([query.binds(), query.sort, asked.page, asked.limit], default=str)
         digest = hashlib.blake2b(name, digest_size=16).hexdigest()
         return query, PageKey("list", f"list:{digest}", tags, LISTS_FEED, LIST_SECONDS)
 
@@ -143,6 +155,3 @@ class ProductLists:
 async def lists_of(request: Request) -> ProductLists:
     """The application's lists."""
     return cast("ProductLists", request.app.state.product_lists)
-
-
-Lists = Annotated[ProductLists, Depends(lists_of)]

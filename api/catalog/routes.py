@@ -1,42 +1,36 @@
 """HTTP of the catalog."""
 
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import StringConstraints
 
 from api.catalog import artwork, commands, pages
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
-from api.catalog.lists import ListQuery, Lists
+from api.catalog.lists import ListParams, lists_of
 from api.catalog.queries import categories, products
 from api.catalog.schemas import (
-    NO_CONTROL,
     CategoryTree,
     ProductDetail,
     ProductIn,
     ProductList,
     ProductPatch,
-    Sort,
     VariantList,
 )
 from api.kernel import etags
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import CurrentActor, SellerActor
 from api.kernel.context import Context, Ctx
+from api.kernel.direct import DirectRoute
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
-from api.kernel.money import MAX_AMOUNT
-from api.kernel.pagination import Page
 from api.kernel.problems import responses
-from api.kernel.ready import Ready
+from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
 
-router = APIRouter(tags=["catalog"])
+router = APIRouter(tags=["catalog"], route_class=DirectRoute)
 
 _SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken)
-BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
@@ -76,27 +70,7 @@ async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
     response_model=ProductList,
     responses={304: {"description": "Not modified"}, **responses(ValidationFailed)},
 )
-async def list_products(
-    *,
-    lists: Lists,
-    ready: Ready,
-    request: Request,
-    page: Page,
-    category: Annotated[
-        str | None,
-        Query(
-            min_length=1, max_length=1000, pattern=NO_CONTROL, description="Id, path or name; includes what is below"
-        ),
-    ] = None,
-    brand: Annotated[list[BrandName] | None, Query(max_length=50, description="Repeat for several")] = None,
-    seller_id: Annotated[UUID | None, Query(alias="sellerId")] = None,
-    min_price: Annotated[Decimal | None, Query(alias="minPrice", ge=0, le=MAX_AMOUNT)] = None,
-    max_price: Annotated[Decimal | None, Query(alias="maxPrice", ge=0, le=MAX_AMOUNT)] = None,
-    min_rating: Annotated[float | None, Query(alias="minRating", ge=0, le=5, allow_inf_nan=False)] = None,
-    prime: bool | None = None,
-    in_stock: Annotated[bool | None, Query(alias="inStock")] = None,
-    sort: Sort = "relevance",
-) -> Response:
+async def list_products(request: Request, asked: Annotated[ListParams, Query()]) -> Response:
     """List products.
 
     Popularity is units sold in the last 90 days with orders, then views; relevance without a query is the same.
@@ -104,22 +78,11 @@ async def list_products(
     by popularity within twenty minutes. `total` and `filters` are counted in the search index, which has a change
     within a second too.
     """
-    asked = ListQuery(
-        category,
-        seller_id,
-        tuple(brand or ()),
-        min_price,
-        max_price,
-        min_rating,
-        prime=prime,
-        in_stock=in_stock,
-        sort=sort,
-        page=page,
-    )
+    lists, ready = await lists_of(request), await targets_of(request)
     query, key = await lists.resolve(asked)
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
-        return await lists.page(query, page, may_lag=may_lag)
+        return await lists.page(query, asked.position, may_lag=may_lag)
 
     return await ready.serve(request, key, build, checks_caller=False, keep=asked.kept)
 

@@ -8,7 +8,6 @@ Money and stock of a checkout never come from here.
 """
 
 import asyncio
-import hashlib
 import random
 import zlib
 from collections import OrderedDict
@@ -25,7 +24,6 @@ from redis.exceptions import RedisError
 from api.kernel import clock, feeds, metrics
 from api.kernel.logs import get_logger
 from api.kernel.memo import Memo
-from api.kernel.redis_link import RedisLink, Word
 
 log = get_logger(__name__)
 
@@ -64,8 +62,6 @@ local left = 0
 for i = 3, #KEYS do left = math.max(left, redis.call('PTTL', KEYS[i])) end
 return {head, '', ARGV[2] * 1000 - left}
 """
-
-_LOOK_DIGEST = hashlib.sha1(_LOOK.encode(), usedforsecurity=False).hexdigest()
 
 
 class Page:
@@ -207,7 +203,7 @@ class PageCache:
 
     def __init__(self, redis_url: str, edition: str, most_bytes: int, lag_seconds: float) -> None:
         self._redis = Redis.from_url(redis_url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
-        self._link = RedisLink(redis_url, SECONDS)
+        self._look = self._redis.register_script(_LOOK)
         self._prefix = f"souk:page:{edition}:"
         self._lag_seconds = lag_seconds
         self._process = _Process(most_bytes)
@@ -225,7 +221,6 @@ class PageCache:
         finally:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
-            await self._link.close()
             await self._redis.aclose()
 
     def kept(self, key: PageKey) -> Page | None:
@@ -312,8 +307,7 @@ class PageCache:
         deadline = clock.monotonic() + WAIT_SECONDS
         keys = [self._prefix + key.name, f"{self._prefix}{key.name}:fill", *map(feeds.version_key, key.tags)]
         while True:
-            words: tuple[Word, ...] = (len(keys), *keys, token_hex(8), VERSION_SECONDS, int(FILL_SECONDS * 1000))
-            head, kept, *dropped = await self._link.script(_LOOK_DIGEST, _LOOK, *words)
+            head, kept, *dropped = await self._look(keys, (token_hex(8), VERSION_SECONDS, int(FILL_SECONDS * 1000)))
             if kept:
                 return head, _unpacked(kept[len(head) :]), False
             if dropped:
@@ -325,12 +319,12 @@ class PageCache:
     async def _leave(self, key: PageKey, packed: bytes | None) -> None:
         """Store the page for the other processes and let go of its fill."""
         name = self._prefix + key.name
-        commands: list[tuple[Word, ...]] = [("UNLINK", f"{name}:fill")]
+        pipeline = self._redis.pipeline(transaction=False)
         if packed is not None and self._allowance.take(len(packed)):
-            seconds = random.randint(*key.seconds)  # noqa: S311 - jitter, not a secret
-            commands.insert(0, ("SET", name, packed, "EX", seconds))
+            pipeline.set(name, packed, ex=random.randint(*key.seconds))  # noqa: S311 - jitter, not a secret
+        pipeline.unlink(f"{name}:fill")
         try:
-            await self._link.calls(*commands)
+            await pipeline.execute()
         except RedisError as error:
             log.info("the page is not kept in Redis", error=str(error))
             self.feeds.distrust()

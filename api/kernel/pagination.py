@@ -28,6 +28,11 @@ class Pagination(Wire):
     next_cursor: str | None
 
 
+PageNumber = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Cursor = Annotated[str | None, Query(max_length=500, description="`nextCursor` of the page before; wins over `page`")]
+PageLimit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+
 @dataclass(frozen=True, slots=True)
 class PageParams:
     page: int
@@ -40,11 +45,9 @@ class PageParams:
 
 
 async def page_params(
-    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
-    cursor: Annotated[
-        str | None, Query(max_length=500, description="`nextCursor` of the page before; wins over `page`")
-    ] = None,
+    page: PageNumber = 1,
+    limit: PageLimit = 20,
+    cursor: Cursor = None,
 ) -> PageParams:
     return PageParams(page=page, limit=limit, cursor=cursor)
 

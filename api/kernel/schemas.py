@@ -25,6 +25,12 @@ class Wire(BaseModel):
     )
 
 
+class Params(BaseModel):
+    """What a query string asks for."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+
 WireId = Annotated[UUID, Field(strict=False)]
 WireTime = Annotated[datetime, Field(strict=False)]
 Quantity = Annotated[int, Field(ge=1, le=999)]

@@ -38,6 +38,11 @@ class Filters:
     prime: bool | None = None
     in_stock: bool | None = None
 
+    @property
+    def narrow_a_group(self) -> bool:
+        """Whether one of the groups that are counted has a filter of its own."""
+        return bool(self.brands or self.prices or self.ratings)
+
 
 def parse_filters(text: str | None) -> Filters:
     """Raises: BadFilter (422) naming the first invalid part."""

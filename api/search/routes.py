@@ -4,17 +4,20 @@ from typing import Annotated, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
 from api.catalog.facets import price_range_label
+from api.kernel.direct import DirectRoute
 from api.kernel.errors import ValidationFailed
-from api.kernel.pagination import MAX_LIMIT, MAX_PAGE
+from api.kernel.pagination import PageLimit, PageNumber
 from api.kernel.problems import responses
+from api.kernel.schemas import Params
 from api.search.engine.index import SearchIndex, SearchQuery, Sort
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import parse_filters
 from api.search.schemas import Autocomplete, SearchBody
 
-router = APIRouter(prefix="/search", tags=["search"])
+router = APIRouter(prefix="/search", tags=["search"], route_class=DirectRoute)
 SUGGESTIONS = 5
 
 
@@ -26,6 +29,14 @@ async def index_of(request: Request) -> SearchIndex:
 Index = Annotated[SearchIndex, Depends(index_of)]
 
 
+class SearchParams(Params):
+    q: Annotated[str, Field(max_length=200, examples=["laptop"], description="Blank matches everything")] = ""
+    filters: Annotated[str | None, Field(max_length=2_000, examples=["brand:Dell,price:500-1000"])] = None
+    page: PageNumber = 1
+    limit: PageLimit = 20
+    sort: Sort = "relevance"
+
+
 @router.get(
     "",
     operation_id="search",
@@ -33,22 +44,14 @@ Index = Annotated[SearchIndex, Depends(index_of)]
     response_model=SearchBody,
     responses=responses(ValidationFailed, BadFilter, IndexNotReady),
 )
-async def search(
-    *,
-    index: Index,
-    q: Annotated[str, Query(max_length=200, examples=["laptop"], description="Blank matches everything")] = "",
-    filters: Annotated[str | None, Query(max_length=2_000, examples=["brand:Dell,price:500-1000"])] = None,
-    page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
-    sort: Sort = "relevance",
-) -> Response:
+async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> Response:
     """Full text over title, brand, category, description and attributes, with filters and counts."""
-    return await _answer(index, SearchQuery(q, parse_filters(filters), sort, limit, (page - 1) * limit), page)
-
-
-async def _answer(index: SearchIndex, query: SearchQuery, page: int) -> Response:
+    index = await index_of(request)
+    offset = (asked.page - 1) * asked.limit
+    query = SearchQuery(asked.q, parse_filters(asked.filters), asked.sort, asked.limit, offset)
     found = await index.search(query)
-    suggestions = await index.complete(found.corrected or query.text, SUGGESTIONS + 1)
+    # What finds something as it was typed has no typing error.
+    suggestions = await index.complete(found.corrected or query.text, SUGGESTIONS + 1, forgive=not found.exact)
     rest = {
         "facets": {
             "brands": [{"name": name, "count": count} for name, count in found.brands],
@@ -59,7 +62,7 @@ async def _answer(index: SearchIndex, query: SearchQuery, page: int) -> Response
         },
         "suggestions": [phrase for phrase in suggestions if phrase != query.text.casefold().strip()][:SUGGESTIONS],
         "totalResults": found.total,
-        "page": page,
+        "page": asked.page,
         "correctedQuery": found.corrected,
     }
     # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.

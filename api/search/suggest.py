@@ -42,18 +42,22 @@ class Completions:
         self._next: dict[str, str] = {}
         self._short = self._most_popular_by_short_prefix()
 
-    def complete(self, text: str, limit: int) -> list[str]:
-        """At most `limit` phrases that start with `text`, the most popular first; none for blank text."""
+    def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
+        """At most `limit` phrases that start with `text`, the most popular first; none for blank text. With `forgive`,
+        those after one typing error when there are none."""
         folded = normalise(text)[:MAX_TEXT]
         if not folded:
             return []
         found = self._short.get(folded) or self._best(folded, limit)
-        if not found and len(folded) >= MIN_CORRECTED:
+        if not found and forgive and len(folded) >= MIN_CORRECTED:
             found = self._corrected(folded, limit)
         return [self._phrases[owner].text for owner in found[:limit]]
 
     def _best(self, prefix: str, limit: int) -> list[int]:
-        low, high = bisect_left(self._keys, prefix), bisect_left(self._keys, prefix + _END)
+        low = bisect_left(self._keys, prefix)
+        if low == len(self._keys) or not self._keys[low].startswith(prefix):
+            return []
+        high = bisect_left(self._keys, prefix + _END, low)
         # Owners are numbered by popularity, so the smallest numbers are the best; a phrase may own several starts in
         # the range.
         return heapq.nsmallest(limit, set(self._owners[low:high]))

@@ -200,15 +200,14 @@ class Indexer:
             log.info("lists are dropped later, Redis does not answer", error=str(error))
 
     async def _copy_catalog(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
+        """A batch is written while the next is read."""
         self.written.clear()
-        total, last = 0, None
-        while True:
-            async with ctx.db.read() as tx:
-                batch = await index_feed.all_live(tx, last, BATCH)
-            if not batch:
-                return total
-            await asyncio.to_thread(self._add_all, writer, batch)
-            total, last = total + len(batch), batch[-1].product_id
+        total, batch = 0, await _live_after(ctx, None)
+        while batch:
+            total += len(batch)
+            written = asyncio.to_thread(self._add_all, writer, batch)
+            batch, _ = await asyncio.gather(_live_after(ctx, batch[-1].product_id), written)
+        return total
 
     def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
         for product in batch:
@@ -271,6 +270,11 @@ class Indexer:
         self.counted = ended + max(COUNT_SECONDS, (ended - began) * COUNT_SHARE)
         before, self.drifted = self.drifted, held != expected
         return before and self.drifted
+
+
+async def _live_after(ctx: Context, last: UUID | None) -> list[IndexedProduct]:
+    async with ctx.db.read() as tx:
+        return await index_feed.all_live(tx, last, BATCH)
 
 
 def _count(folder: Path) -> int:

@@ -27,12 +27,14 @@ class Found:
     how many results another choice would add.
 
     `hits`: the JSON of a SearchResultItem each, as the index stored it, at most two seconds old.
+    `exact`: there are results with every word as it was typed.
     `price_ranges` by bucket of catalog.facets; `ratings` by step, "or better". `corrected` is the text that was
     searched instead when the requested one matches nothing.
     """
 
     hits: Sequence[str]
     total: int
+    exact: bool
     brands: Sequence[tuple[str, int]]
     price_ranges: Sequence[tuple[int, int]]
     ratings: Sequence[tuple[int, int]]
@@ -45,6 +47,6 @@ class SearchIndex(ListCounter, Protocol):
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""
 
-    async def complete(self, text: str, limit: int) -> list[str]:
-        """Phrases that continue `text`, the most popular first; one typing error is
-        tolerated when no phrase continues it exactly."""
+    async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
+        """Phrases that continue `text`, the most popular first; with `forgive`, one typing error is tolerated when no
+        phrase continues it exactly."""

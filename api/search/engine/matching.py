@@ -29,9 +29,11 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read a text; `corrects`: words stand for others that are one typing error away."""
+    """One way to read a text; `exact`: every word as it was typed, `corrects`: words stand for others that are one
+    typing error away."""
 
     query: Query
+    exact: bool = False
     corrects: bool = False
     last: bool = False
 
@@ -44,7 +46,7 @@ def readings(text: str, words: Sequence[str]) -> Iterator[Reading]:
     if not words:
         yield Reading(Query.empty_query() if text.strip() else Query.all_query(), last=True)
         return
-    yield Reading(_all_of([_word(word) for word in words], _phrase(words)))
+    yield Reading(_all_of([_word(word) for word in words], _phrase(words)), exact=True)
     yield Reading(_all_of([_forgiving_word(word) for word in words], None), corrects=True)
     yield Reading(Query.boolean_query([(Occur.Should, _word(word)) for word in words]), last=True)
 

@@ -2,13 +2,15 @@
 reopen the current generation automatically."""
 
 import asyncio
-import json
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import orjson
 import tantivy
 
 from api.catalog.facets import PRICE_EDGES, RATING_STEPS
@@ -30,7 +32,7 @@ COMPLETIONS_SECONDS = 10.0
 MAX_COMPLETED_PRODUCTS = 50_000
 THREAD_FROM = 50_000
 MAX_COUNTED = 10_000
-MAX_CARDS = 20_000
+MAX_PRODUCTS = 20_000
 _ORDERS = {
     "price_asc": ("price_cents", tantivy.Order.Asc),
     "price_desc": ("price_cents", tantivy.Order.Desc),
@@ -66,34 +68,70 @@ _RATINGS = {
 _GROUPS = {"brands": _BRANDS, "prices": _PRICES, "ratings": _RATINGS}
 _GROUPS_OF_LISTS = {**_GROUPS, "brands": _ALL_BRANDS}
 Groups = dict[str, Any]  # Any: the engine's own form of counts
+# Up to so many results are counted here: the engine takes longer to read what it is asked to count.
+COUNTED_HERE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """An open generation as of one commit. What was read of it is kept as long as it is: `counted` for lists, and the
-    JSON of products by their place in it."""
+    """An open generation as of one commit. What was read of it is kept as long as it is: `counted` for lists, and
+    products by their place in it."""
 
     folder: Path
     index: tantivy.Index
     committed: int
     searcher: tantivy.Searcher
     counted: dict[ProductQuery, Counts] = field(default_factory=dict)
-    cards: dict[tuple[int, int], str] = field(default_factory=dict)
+    products: dict[tuple[int, int], "_Product"] = field(default_factory=dict)
 
     @property
     def is_large(self) -> bool:
         """Whether a query takes longer than a thread to run it in."""
         return self.searcher.num_docs >= THREAD_FROM
 
-    def card(self, address: tantivy.DocAddress) -> str:
-        """The JSON of a SearchResultItem."""
+    def product(self, address: tantivy.DocAddress) -> "_Product":
         place = (address.segment_ord, address.doc)
-        card = self.cards.get(place)
-        if card is None:
-            card = str(self.searcher.doc(address).get_first("card"))
-            if len(self.cards) < MAX_CARDS:
-                self.cards[place] = card
-        return card
+        product = self.products.get(place)
+        if product is None:
+            product = _Product.of(str(self.searcher.doc(address).get_first("card")))
+            if len(self.products) < MAX_PRODUCTS:
+                self.products[place] = product
+        return product
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """`card` is the JSON of a SearchResultItem; the rest is what is counted, `price` as a bucket."""
+
+    card: str
+    brand: str | None
+    price: int
+    rating: float
+
+    @classmethod
+    def of(cls, card: str) -> "_Product":
+        shown = orjson.loads(card)
+        return cls(card, shown["brand"], bisect_right(PRICE_EDGES, shown["price"]), shown["rating"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Facets:
+    """As in `Found`."""
+
+    brands: Sequence[tuple[str, int]]
+    prices: Mapping[int, int]
+    ratings: Sequence[int]
+
+    @classmethod
+    def of(cls, products: Sequence[_Product]) -> "_Facets":
+        brands = Counter(product.brand for product in products if product.brand)
+        prices = Counter(product.price for product in products)
+        ratings = [product.rating for product in products]
+        return cls(
+            _most_frequent(brands.items()),
+            {bucket: prices[bucket] for bucket in sorted(prices)},
+            [sum(rating >= step for rating in ratings) for step in RATING_STEPS],
+        )
 
 
 class TantivyIndex:
@@ -132,7 +170,7 @@ class TantivyIndex:
             reader.counted[query] = counts
         return counts
 
-    async def complete(self, text: str, limit: int) -> list[str]:
+    async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
         """See `SearchIndex`. The phrases are about ten seconds old at most."""
         reader = self._current()
         stale = self._completions_of != (reader.folder, reader.committed)
@@ -144,7 +182,7 @@ class TantivyIndex:
             async with self._completing:
                 self._completions = await asyncio.to_thread(_completions, reader)
                 self._completions_of, self._completions_made = (reader.folder, reader.committed), clock.monotonic()
-        return self._completions.complete(text, limit)
+        return self._completions.complete(text, limit, forgive=forgive)
 
     def _current(self, *, newest: bool = False) -> _Reader:
         reader = self._reader
@@ -183,32 +221,37 @@ def _search(reader: _Reader, query: SearchQuery) -> Found:
     searcher, words = reader.searcher, matching.words_of(query.text)
     for reading in matching.readings(query.text, words):
         wanted = matching.with_filters(reading.query, query.filters)
-        hits, total = _top(searcher, wanted, query)
+        hits, total = _top(searcher, wanted, query, max(query.limit, COUNTED_HERE))
         # With filters, nothing may be found although the text matches: then it is not read in another way.
         if total or reading.last or (wanted is not reading.query and matching.matches(searcher, reading.query)):
-            groups = _groups(searcher, reading.query, wanted, query)
+            few = total == len(hits) and not query.filters.narrow_a_group
+            products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
+            facets = _Facets.of(products) if few else _facets(searcher, reading.query, wanted, query)
             return Found(
-                hits=[reader.card(address) for address in hits],
+                hits=[product.card for product in products[: query.limit]],
                 total=total,
-                brands=_brands(groups),
-                price_ranges=list(_prices(groups).items()),
-                ratings=list(zip(RATING_STEPS, _ratings(groups), strict=True)),
+                exact=reading.exact and total > 0,
+                brands=facets.brands,
+                price_ranges=list(facets.prices.items()),
+                ratings=list(zip(RATING_STEPS, facets.ratings, strict=True)),
                 corrected=matching.corrected(searcher, words) if reading.corrects else None,
             )
     raise AssertionError("a text has a last reading")
 
 
-def _top(searcher: tantivy.Searcher, wanted: tantivy.Query, query: SearchQuery) -> tuple[list[tantivy.DocAddress], int]:
-    """The documents of the page, and how many match."""
+def _top(
+    searcher: tantivy.Searcher, wanted: tantivy.Query, query: SearchQuery, limit: int
+) -> tuple[list[tantivy.DocAddress], int]:
+    """The first `limit` documents from the page's offset on, and how many match."""
     if query.sort == "relevance":
-        result = searcher.search(wanted, query.limit, offset=query.offset, weight_by_field="popularity")
+        result = searcher.search(wanted, limit, offset=query.offset, weight_by_field="popularity")
     else:
         by, order = _ORDERS[query.sort]
-        result = searcher.search(wanted, query.limit, offset=query.offset, order_by_field=by, order=order)
+        result = searcher.search(wanted, limit, offset=query.offset, order_by_field=by, order=order)
     return [address for _, address in result.hits], result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
 
 
-def _groups(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> Groups:
+def _facets(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> _Facets:
     """Each group under all filters but its own; groups without a filter of their own are counted together."""
     filters = query.filters
     alone = {
@@ -223,7 +266,7 @@ def _groups(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Que
         if others is not None:
             own = matching.with_filters(text, others)
             found.update(searcher.aggregate(own, {name: _GROUPS[name]}))
-    return found
+    return _Facets(_brands(found), _prices(found), _ratings(found))
 
 
 def _count(reader: _Reader, query: ProductQuery) -> Counts:
@@ -246,8 +289,11 @@ def _count(reader: _Reader, query: ProductQuery) -> Counts:
 
 def _brands(groups: Groups) -> list[tuple[str, int]]:
     """Most frequent first, then by name."""
-    pairs = [(bucket["key"], bucket["doc_count"]) for bucket in groups["brands"]["buckets"]]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:MAX_BRANDS]
+    return _most_frequent((bucket["key"], bucket["doc_count"]) for bucket in groups["brands"]["buckets"])
+
+
+def _most_frequent(brands: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(brands, key=lambda pair: (-pair[1], pair[0]))[:MAX_BRANDS]
 
 
 def _prices(groups: Groups) -> dict[int, int]:
@@ -276,7 +322,7 @@ def _completions(reader: _Reader) -> Completions:
     phrases: list[tuple[str, float]] = []
     brands: dict[str, float] = {}
     for weight, address in result.hits:
-        card = json.loads(str(searcher.doc(address).get_first("card")))
+        card = orjson.loads(str(searcher.doc(address).get_first("card")))
         phrases.append((card["title"], float(weight)))
         if card["brand"]:
             brands[card["brand"]] = brands.get(card["brand"], 0.0) + float(weight)

@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
 
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
+from api.search.engine import tantivy_index
+from api.search.engine.index import SearchQuery, Sort
 from api.search.engine.store import IndexStore
+from api.search.engine.tantivy_index import TantivyIndex
+from api.search.filters import parse_filters
 from api.search.schemas import SearchBody
 from api.search.sync import Indexer
 from tests.harness.api import ROOT, Server, running_api
@@ -268,6 +272,23 @@ async def test_sorts_and_pages(search: Search) -> None:
 @pytest.mark.parametrize("params", [{"page": 0}, {"limit": 101}, {"sort": "best"}, {"q": "x" * 201}, {"page": 10**30}])
 async def test_parameters_have_limits(search: Search, params: dict[str, Any]) -> None:
     problem(search.shop.client.get("/api/v1/search", params={"q": "x", **params}), 422, "validation-failed")
+
+
+async def test_few_results_are_counted_as_the_engine_counts(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = TantivyIndex(IndexStore(search.home / "search"))
+    asked = [
+        SearchQuery(text, parse_filters(filters), sort, 1, 0)
+        for text in ("laptop", "", "latpop", "bag stand", "zzzz")
+        for filters in ("", "prime:true", "category:/Computers,inStock:true")
+        for sort in get_args(Sort)
+    ]
+    with monkeypatch.context() as patch:
+        patch.delattr(tantivy_index, "_facets")  # the engine is not asked
+        here = [await index.search(query) for query in asked]
+    monkeypatch.setattr(tantivy_index, "COUNTED_HERE", 0)
+
+    assert [await index.search(query) for query in asked] == here
+    assert {found.total for found in here} > {0, 2, len(CATALOG)}
 
 
 async def test_an_answer_is_what_its_schema_writes(search: Search) -> None:

@@ -45,6 +45,15 @@ def searched(app: FastAPI, method: str, path: str) -> object:
     )
 
 
+def held(route: object) -> object:
+    """The route itself: the shop includes each in a router of its own."""
+    router = getattr(route, "original_router", None)
+    if router is None:
+        return route
+    (only,) = router.routes
+    return only
+
+
 def index_of(app: FastAPI) -> RouteIndex:
     return next(route for route in app.router.routes if isinstance(route, RouteIndex))
 
@@ -69,7 +78,7 @@ def test_every_route_is_found_at_once_and_is_the_one_that_a_search_finds(app: Fa
         for method in methods:
             found = index.find(method, path)
             assert found is not None, f"{method} {path} is not in the index"
-            assert found is searched(app, method, path), f"{method} {path}: another route comes first"
+            assert held(found) is held(searched(app, method, path)), f"{method} {path}: another route comes first"
 
 
 def test_the_index_never_leads_elsewhere_than_a_search(app: FastAPI) -> None:
@@ -78,7 +87,7 @@ def test_the_index_never_leads_elsewhere_than_a_search(app: FastAPI) -> None:
         for method in METHODS:
             if (route := index.find(method, path)) is not None:
                 found += 1
-                assert route is searched(app, method, path), f"{method} {path}"
+                assert held(route) is held(searched(app, method, path)), f"{method} {path}"
     assert found > 100
 
 
@@ -121,4 +130,4 @@ def test_a_written_out_segment_behind_a_parameter_is_seen(app: FastAPI) -> None:
 
     other = FastAPI()
     index = include(other, [(router, "")])
-    assert index.find("GET", "/things/mine") is not searched(other, "GET", "/things/mine")
+    assert held(index.find("GET", "/things/mine")) is not held(searched(other, "GET", "/things/mine"))
