@@ -18,7 +18,7 @@ from api.kernel import clock, failpoints, logs, outbox
 from api.kernel.context import Context, open_context
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.files import replace_file
-from api.kernel.jobs import Job
+from api.kernel.jobs import Bell, Job
 from api.kernel.settings import load_settings
 
 log = logs.get_logger(__name__)
@@ -31,31 +31,36 @@ BEAT_SECONDS = 0.5
 
 
 class Beats:
-    """Pauses that end together, so that an idle process wakes once for all its jobs. None is longer than asked for."""
+    """Pauses that end at common moments, so that an idle process wakes once for all its jobs. None is longer than asked
+    for."""
 
     def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
-        self._moments: dict[float, asyncio.Event] = {}
+        self._pauses: set[asyncio.Event] = set()
 
-    async def pause(self, seconds: float) -> None:
-        """At most so long; not after `stop`."""
-        if self._stop.is_set():
+    async def pause(self, seconds: float, bell: Bell | None = None) -> None:
+        """At most so long; not after `stop`, and not after the bell rang."""
+        if self._stop.is_set() or (bell is not None and bell.heard()):
             return
-        loop, beat = asyncio.get_running_loop(), min(seconds, BEAT_SECONDS)
-        moment = (loop.time() + seconds) // beat * beat
-        if moment not in self._moments:
-            self._moments[moment] = asyncio.Event()
-            loop.call_at(moment, self._end, moment)
-        await self._moments[moment].wait()
+        loop, beat, ended = asyncio.get_running_loop(), min(seconds, BEAT_SECONDS), asyncio.Event()
+        timer = loop.call_at((loop.time() + seconds) // beat * beat, ended.set)
+        self._pauses.add(ended)
+        if bell is not None:
+            bell.wakes = ended.set
+        try:
+            await ended.wait()
+        finally:
+            timer.cancel()
+            self._pauses.discard(ended)
+            if bell is not None:
+                bell.wakes = None
+                bell.heard()
 
     async def end(self) -> None:
         """Wait for `stop`, then end every pause."""
         await self._stop.wait()
-        for event in self._moments.values():
-            event.set()
-
-    def _end(self, moment: float) -> None:
-        self._moments.pop(moment).set()
+        for pause in self._pauses:
+            pause.set()
 
 
 async def work(ctx: Context, jobs: Iterable[Job], stop: asyncio.Event) -> None:
@@ -76,7 +81,7 @@ async def _loop(ctx: Context, job: Job, stop: asyncio.Event, beats: Beats) -> No
                 log.debug("job done", job=job.name, count=done)
         except Exception:  # an error of one job must not end the others
             log.exception("job failed, it will be tried again", job=job.name)
-        await beats.pause(job.every_seconds)
+        await beats.pause(job.every_seconds, job.bell)
 
 
 async def _report(path: Path, stop: asyncio.Event, beats: Beats) -> None:

@@ -11,14 +11,34 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 
 
+class Bell:
+    """Says that a job of this process has work. A ring while the job runs, or before it waits, is not lost."""
+
+    def __init__(self) -> None:
+        self._rang = False
+        self.wakes: Callable[[], None] | None = None
+
+    def ring(self) -> None:
+        """Call it on the event loop."""
+        self._rang = True
+        if self.wakes is not None:
+            self.wakes()
+
+    def heard(self) -> bool:
+        """Whether it rang since the last call."""
+        rang, self._rang = self._rang, False
+        return rang
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """`run` processes what is due and returns how many items it processed; it is
-    called again `every_seconds` after it ended."""
+    called again `every_seconds` after it ended, or when the bell rings."""
 
     name: str
     every_seconds: float
     run: Callable[[Context], Awaitable[int]]
+    bell: Bell | None = None
 
 
 async def in_batches(ctx: Context, size: int, delete: Callable[[Tx, int], Awaitable[int]]) -> int:

@@ -2,18 +2,20 @@
 dropped."""
 
 from api.kernel.context import Context
-from api.kernel.jobs import Job
+from api.kernel.jobs import Bell, Job
 from api.search.engine.store import IndexStore
-from api.search.sync import Indexer
+from api.search.sync import Changes, Indexer
 
+# Rings when the relay has said what has changed; while it is not heard, the times of change are read every half second.
+BELL = Bell()
 _indexers: dict[str, Indexer] = {}
 
 
 async def refresh(ctx: Context) -> int:
     """Index the products that changed since the last run."""
     root = ctx.settings.home / "search"
-    indexer = _indexers.setdefault(str(root), Indexer(IndexStore(root)))
+    indexer = _indexers.setdefault(str(root), Indexer(IndexStore(root), changes=Changes(BELL.ring)))
     return await indexer.refresh(ctx)
 
 
-JOBS = (Job("search index", 0.1, refresh),)
+JOBS = (Job("search index", 0.5, refresh, BELL),)

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +36,7 @@ SALES_SECONDS = 600.0
 WATERMARK_SECONDS = 5.0
 # How often the times of change are read while the relay tells of every change.
 SWEEP_SECONDS = 10.0
-SAY_SECONDS = 0.5
+SAY_SECONDS = 1.0
 # Counting a large catalog takes longer, so it is counted less often: it takes one part in so many of the time.
 COUNT_SHARE = 500.0
 MAX_POPULAR = 100_000
@@ -54,7 +54,9 @@ class _Document:
 class Changes:
     """The products that the outbox relay said to be changed: all of them, as long as it is heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[], None] = lambda: None) -> None:
+        """`told` is called when there is something to take."""
+        self._told = told
         self.feeds = feeds.Feeds()
         self._products: set[UUID] = set()
         self._missed = True
@@ -66,10 +68,14 @@ class Changes:
             self._listener = asyncio.create_task(feeds.listen(ctx.redis, self.feeds, self.add, self.forget))
 
     def add(self, tags: Collection[str]) -> None:
-        self._products |= {product for tag in tags if (product := product_of_tag(tag)) is not None}
+        products = {product for tag in tags if (product := product_of_tag(tag)) is not None}
+        if products:
+            self._products |= products
+            self._told()
 
     def forget(self) -> None:
         self._missed = True
+        self._told()
 
     def put_back(self, products: set[UUID]) -> None:
         """They are not indexed yet."""

@@ -45,12 +45,15 @@ def marts_confirmed(context: dg.SensorEvaluationContext, platform: Platform) -> 
     """The cursor is the time of the last report by tier."""
     last = {name: datetime.fromisoformat(text) for name, text in json.loads(context.cursor or "{}").items()}
     now = datetime.now(UTC)
+    waiting = [tier for tier in Tier if is_due(last.get(tier), LIMITS[tier], now)]
+    if not waiting:
+        return dg.SkipReason("no tier is due")
     marts, newest = marts_position(platform.transforms.marts_path), platform.watermark()
     if marts is None or newest is None:
         return dg.SkipReason("nothing was built yet")
     age, features = age_of(marts, newest, platform, now), features_age(newest, platform, now)
     ages = {Tier.SELLER: age, Tier.ANALYST: age, Tier.ML: features}
-    due = [tier for tier in Tier if ages[tier] <= LIMITS[tier] / 2 and is_due(last.get(tier), LIMITS[tier], now)]
+    due = [tier for tier in waiting if ages[tier] <= LIMITS[tier] / 2]
     events_wait = events_landed(platform.warehouse.lake_uri) > recorded_rows(context.instance, "behaviour_events")
     for model in _published(platform.transforms.dbt_project, due):
         if events_wait and model.consumer == "behaviour":
@@ -96,8 +99,8 @@ def features_age(newest: Watermark, platform: Platform, now: datetime) -> timede
 
 
 def is_due(last: datetime | None, limit: timedelta, now: datetime) -> bool:
-    """Whether a tier's assets are reported again: half of its limit has passed, less one tick of the sensor."""
-    return last is None or now - last >= limit / 2 - timedelta(seconds=_TICK_SECONDS)
+    """Whether a tier's assets are reported again: half of its limit has passed, less half a tick of the sensor."""
+    return last is None or now - last >= limit / 2 - timedelta(seconds=_TICK_SECONDS / 2)
 
 
 def _published(project: Path, tiers: Iterable[Tier]) -> list[DbtModel]:
