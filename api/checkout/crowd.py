@@ -16,7 +16,7 @@ R = TypeVar("R")
 # The most checkouts of one statement.
 BATCH = 32
 # While as many orders as CROWD are on their way to a statement, it waits for them, at most for PAUSE seconds.
-PAUSE, CROWD = 0.015, 5
+PAUSE, CROWD = 0.015, 3
 
 
 class _Crowd:

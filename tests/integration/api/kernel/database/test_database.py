@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -26,6 +27,10 @@ Work = Callable[[Tx], Awaitable[None]]
 KEEP = text("INSERT INTO kept VALUES (:id, :note)")
 ONE = text("SELECT note FROM kept WHERE id = :id")
 ALL = text("SELECT id, note FROM kept ORDER BY id")
+ECHO = text(
+    "SELECT CAST(:ids AS uuid[]), CAST(:note AS text), CAST(:notes AS text[]), CAST(:others AS uuid[]),"
+    " CAST(:number AS int)"
+)
 RAISE = text("UPDATE kept SET id = id + 10 WHERE id = :id RETURNING id")
 
 
@@ -156,6 +161,16 @@ async def test_a_batch_is_one_round_trip_and_one_transaction(database: Database,
         assert await tx.batch(kept(4, "d"), kept(5, "e")) == ([Kept(4, "d")], [Kept(5, "e")])
         assert admin.rows() == [(1, "a")], "a batch in a transaction is committed with it"
     assert admin.rows() == [(1, "a"), (4, "d"), (5, "e")]
+
+
+async def test_lists_arrive_as_they_were_sent_next_to_other_values(database: Database) -> None:
+    one, two = UUID(int=1), UUID("01890000-0000-7000-8000-ffffffffffff")
+    lists: list[list[UUID | None]] = [[one, two], [None, two], [None], [], [two] * 300]
+    async with database.read() as tx:
+        for ids in lists:
+            for others in reversed(lists):
+                values = {"ids": ids, "note": "a,b", "notes": ["x", None, 'a"b'], "others": others, "number": 7}
+                assert await tx.first(ECHO, values) == tuple(values.values())
 
 
 async def test_a_block_that_raises_leaves_nothing(database: Database, admin: Admin) -> None:
