@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
+from api.kernel.lean import LeanForm
+
 _FOUND = "souk.route"
 _PARAMETER = "{}"
 
@@ -30,9 +32,10 @@ class RouteIndex(BaseRoute):
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._lean: dict[int, LeanForm] = {}
 
-    def add(self, path: str, methods: Iterable[str], route: BaseRoute) -> None:
-        """`path` as FastAPI writes it; the first route of a path and method stays."""
+    def add(self, path: str, methods: Iterable[str], route: BaseRoute, form: LeanForm | None = None) -> None:
+        """`path` as FastAPI writes it; the first route of a path and method stays. `form` is asked before the route."""
         segments = path.split("/")[1:]
         if any(_plain(segment) is None for segment in segments):
             return
@@ -41,6 +44,8 @@ class RouteIndex(BaseRoute):
             node = node.below.setdefault(_plain(segment) or "", _Node())
         for method in methods:
             node.routes.setdefault(method, route)
+        if form is not None:
+            self._lean[id(route)] = form
 
     def find(self, method: str, path: str) -> BaseRoute | None:
         """The route, None when only a search of all routes can tell."""
@@ -62,7 +67,10 @@ class RouteIndex(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: BaseRoute = scope[_FOUND]
-        await route.handle(scope, receive, send)
+        form = self._lean.get(id(route))
+        again = receive if form is None else await form.answer(scope, receive, send)
+        if again is not None:
+            await route.handle(scope, again, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> NoReturn:  # Any: Starlette's own signature
         raise NoMatchFound(name, path_params)
