@@ -1,12 +1,13 @@
 """Fill, change, merge and empty carts. Every change raises the cart's version under its row lock."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     Delete,
     Executable,
     Integer,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Update,
     Uuid,
     bindparam,
+    column,
     delete,
     func,
     not_,
@@ -109,26 +111,17 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     """Merge a guest's cart into the member's: quantities add up to at most 999, and the guest's cart is deleted."""
     if session_id is None:
         return
-    guest = await tx.scalar(
-        select(Cart.cart_id).where(Cart.session_id == session_id, Cart.expires_at > func.now()).with_for_update()
-    )
+    guest = await tx.scalar(_GUEST, {"session": session_id})
     if guest is None:
         return
-    columns = (CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition)
-    lines = await tx.all_as(_Line, select(*columns).where(CartItem.cart_id == guest))
-    await tx.execute(delete(Cart).where(Cart.cart_id == guest))
+    lines = await tx.all_as(_Line, _LINES, {"of_cart": guest})
+    await tx.execute(_DELETE, {"of_cart": guest})
     if not lines:
         return
     lifetime = timedelta(seconds=settings.cart_ttl_seconds)
     member = await tx.scalar(_OPEN_MEMBER, {"new_id": new_id(), "user_id": user_id, "lifetime": lifetime})
-    rows = [{"cart_item_id": new_id(), "cart_id": member, **asdict(line)} for line in lines]
-    merged = insert(CartItem).values(rows)
-    both = func.least(CartItem.quantity + merged.excluded.quantity, MAX_QUANTITY)
-    await tx.execute(
-        merged.on_conflict_do_update(
-            index_elements=["cart_id", "variant_id"], set_={"quantity": both, "updated_at": func.now()}
-        )
-    )
+    columns = {field.name: [getattr(line, field.name) for line in lines] for field in fields(_Line)}
+    await tx.execute(_MERGE, {"of_cart": member, "cart_item_id": [new_id() for _ in lines], **columns})
 
 
 async def expire_carts(tx: Tx, limit: int) -> int:
@@ -161,6 +154,25 @@ def _open_member() -> Executable:
     ).returning(Cart.cart_id)
 
 
+def _merge() -> Executable:
+    """Add lines, given as columns, to a cart."""
+    moved = (
+        CartItem.cart_item_id,
+        CartItem.product_id,
+        CartItem.variant_id,
+        CartItem.quantity,
+        CartItem.price_at_addition,
+    )
+    given = func.unnest(*(bindparam(one.key, type_=ARRAY(one.type)) for one in moved))
+    lines = given.table_valued(*(column(one.key, one.type) for one in moved)).render_derived("lines")
+    rows = select(bindparam("of_cart", type_=Uuid), *lines.c)
+    statement = insert(CartItem).from_select([CartItem.cart_id, *moved], rows)
+    both = func.least(CartItem.quantity + statement.excluded.quantity, MAX_QUANTITY)
+    return statement.on_conflict_do_update(
+        index_elements=["cart_id", "variant_id"], set_={"quantity": both, "updated_at": func.now()}
+    )
+
+
 def _change_statement(change: Update | Delete) -> Executable:
     """Lock the cart, make the change of the line if the version is the expected one, and raise the version if there was
     such a line."""
@@ -177,6 +189,14 @@ def _change_statement(change: Update | Delete) -> Executable:
     return select(not_(agreed).label("stale"), done.label("done")).select_from(held)
 
 
+_GUEST = (
+    select(Cart.cart_id).where(Cart.session_id == bindparam("session"), Cart.expires_at > func.now()).with_for_update()
+)
+_LINES = select(CartItem.product_id, CartItem.variant_id, CartItem.quantity, CartItem.price_at_addition).where(
+    CartItem.cart_id == bindparam("of_cart")
+)
+_DELETE = delete(Cart).where(Cart.cart_id == bindparam("of_cart"))
 _OPEN_MEMBER = _open_member()
+_MERGE = _merge()
 _SET = _change_statement(update(CartItem).values(quantity=bindparam("units"), updated_at=func.now()))
 _REMOVE = _change_statement(delete(CartItem))

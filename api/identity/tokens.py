@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Executable, LargeBinary, bindparam, delete, func, insert, select, update
 
 from api.identity.errors import InvalidRefreshToken
 from api.identity.models import RefreshToken, User
@@ -37,7 +37,7 @@ class _Taken:
 async def start_session(ctx: Context, tx: Tx, claims: AccessClaims) -> Session:
     """Start a new family for a user who has just authenticated."""
     ends = clock.now() + timedelta(seconds=ctx.settings.refresh_token_seconds)
-    return await _issue(ctx, tx, claims, new_id(), ends)
+    return _session(ctx, claims, await _issue(tx, claims.user_id, ends))
 
 
 async def refresh(ctx: Context, token: str) -> Session:
@@ -46,37 +46,14 @@ async def refresh(ctx: Context, token: str) -> Session:
     Raises: InvalidRefreshToken (401) when it is unknown, expired, revoked or already used; a used one ends its family.
     """
     token_hash = hash_opaque_token(token)
-
-    async def work(tx: Tx) -> Session | None:
-        usable = (
-            RefreshToken.token_hash == token_hash,
-            RefreshToken.used_at.is_(None),
-            RefreshToken.revoked_at.is_(None),
-            RefreshToken.expires_at > func.now(),
-            User.user_id == RefreshToken.user_id,
-            User.status == "active",
-        )
-        # One conditional UPDATE decides: of two simultaneous refreshes exactly one sees used_at null.
-        taken = await tx.first_as(
-            _Taken,
-            update(RefreshToken)
-            .where(*usable)
-            .values(used_at=func.now())
-            .returning(
-                RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version
-            ),
-        )
-        if taken is None:
-            await _end_family_of(tx, token_hash)
-            return None
-        claims = AccessClaims(taken.user_id, taken.user_type, taken.session_version)
-        return await _issue(ctx, tx, claims, taken.family_id, taken.expires_at)
-
-    # The family's end must be committed, so the refusal is raised only afterwards.
-    session = await ctx.db.run(work)
-    if session is None:
+    renewed, renewed_hash = new_opaque_token()
+    hashes = {"given": token_hash, "new_token": renewed_hash}
+    taken = await ctx.db.run_alone(lambda tx: tx.first_as(_Taken, _RENEW, hashes))
+    if taken is None:
+        # The family's end must be committed, so the refusal is raised only afterwards.
+        await ctx.db.run_alone(lambda tx: _end_family_of(tx, token_hash))
         raise InvalidRefreshToken(_REFUSED)
-    return session
+    return _session(ctx, AccessClaims(taken.user_id, taken.user_type, taken.session_version), renewed)
 
 
 async def logout(ctx: Context, token: str) -> None:
@@ -90,9 +67,7 @@ async def logout(ctx: Context, token: str) -> None:
     async def work(tx: Tx) -> None:
         user_id = await _end_family_of(tx, token_hash)
         if user_id is not None:
-            await tx.execute(
-                update(User).where(User.user_id == user_id).values(session_version=User.session_version + 1)
-            )
+            await tx.execute(_END_ACCESS, {"of_user": user_id})
 
     await ctx.db.run(work)
 
@@ -122,18 +97,54 @@ async def forget_expired(tx: Tx, limit: int) -> int:
 
 async def _end_family_of(tx: Tx, token_hash: bytes) -> UUID | None:
     """Revoke the family of a known token, used or not; returns its user when a token was still live."""
-    family = select(RefreshToken.family_id).where(RefreshToken.token_hash == token_hash).scalar_subquery()
-    live = (RefreshToken.family_id == family, RefreshToken.revoked_at.is_(None))
-    ended: UUID | None = await tx.scalar(
-        update(RefreshToken).where(*live).values(revoked_at=func.now()).returning(RefreshToken.user_id)
-    )
+    ended: UUID | None = await tx.scalar(_END_FAMILY, {"given": token_hash})
     return ended
 
 
-async def _issue(ctx: Context, tx: Tx, claims: AccessClaims, family_id: UUID, ends: datetime) -> Session:
+async def _issue(tx: Tx, user_id: UUID, ends: datetime) -> str:
+    """The first token of a new family."""
     token, token_hash = new_opaque_token()
-    values = {"token_hash": token_hash, "family_id": family_id, "user_id": claims.user_id, "expires_at": ends}
-    await tx.execute(insert(RefreshToken).values(values))
+    values = {"new_token": token_hash, "of_family": new_id(), "of_user": user_id, "until": ends}
+    await tx.execute(_ISSUE, values)
+    return token
+
+
+def _session(ctx: Context, claims: AccessClaims, refresh_token: str) -> Session:
     seconds = ctx.settings.access_token_seconds
     access = ctx.keys.issue_access_token(claims, seconds)
-    return Session(access_token=access, refresh_token=token, expires_in=seconds)
+    return Session(access_token=access, refresh_token=refresh_token, expires_in=seconds)
+
+
+def _renew() -> Executable:
+    """Use a token and store the one after it. One conditional UPDATE decides: of two simultaneous refreshes exactly one
+    sees used_at null."""
+    usable = (
+        RefreshToken.token_hash == bindparam("given"),
+        RefreshToken.used_at.is_(None),
+        RefreshToken.revoked_at.is_(None),
+        RefreshToken.expires_at > func.now(),
+        User.user_id == RefreshToken.user_id,
+        User.status == "active",
+    )
+    found = (RefreshToken.family_id, RefreshToken.expires_at, User.user_id, User.user_type, User.session_version)
+    taken = update(RefreshToken).where(*usable).values(used_at=func.now()).returning(*found).cte("taken")
+    after = select(bindparam("new_token", type_=LargeBinary), taken.c.family_id, taken.c.user_id, taken.c.expires_at)
+    issued = insert(RefreshToken).from_select(["token_hash", "family_id", "user_id", "expires_at"], after).cte("issued")
+    return select(taken).add_cte(issued)
+
+
+_RENEW = _renew()
+_ISSUE = insert(RefreshToken).values(
+    token_hash=bindparam("new_token"),
+    family_id=bindparam("of_family"),
+    user_id=bindparam("of_user"),
+    expires_at=bindparam("until"),
+)
+_FAMILY = select(RefreshToken.family_id).where(RefreshToken.token_hash == bindparam("given")).scalar_subquery()
+_END_FAMILY = (
+    update(RefreshToken)
+    .where(RefreshToken.family_id == _FAMILY, RefreshToken.revoked_at.is_(None))
+    .values(revoked_at=func.now())
+    .returning(RefreshToken.user_id)
+)
+_END_ACCESS = update(User).where(User.user_id == bindparam("of_user")).values(session_version=User.session_version + 1)
