@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, overload
 
 import psycopg
 from prometheus_client import Counter
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, func, select
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql import Executable
 
@@ -82,6 +82,13 @@ class Query(Generic[T]):
     statement: Executable
     values: Values | None
     shape: Callable[[Result], T]
+
+
+# First in a batch: the statements after it keep one plan, whatever their values are, and are not planned again for each
+# call. For those whose plan hardly depends on the values, and whose planning costs as much as running them.
+PLANNED_ONCE: Query[None] = Query(
+    select(func.set_config("plan_cache_mode", "force_generic_plan", True)), None, lambda _: None
+)
 
 
 def all_as(model: type[T], statement: Executable, values: Values | None = None) -> Query[list[T]]:

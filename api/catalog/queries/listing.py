@@ -38,7 +38,7 @@ from sqlalchemy.dialects.postgresql import array
 from api.catalog.artwork import artwork_path_of
 from api.catalog.models import Product, ProductCounter, ProductImage, ProductVariant
 from api.catalog.schemas import Sort
-from api.kernel.db import ReadTx
+from api.kernel.db import PLANNED_ONCE, ReadTx, all_as
 
 # Not EXISTS, which Postgres may answer from a table of all variants with stock: this looks at the product's own.
 _MOST = (
@@ -157,7 +157,7 @@ async def product_page(
     if after is not None:
         binds |= _parse_position(columns, after)
     binds |= {"take": limit + 1, "skip": 0 if after is not None else offset}
-    found = await tx.all_as(ListedProduct, statement, binds)
+    _, found = await tx.batch(PLANNED_ONCE, all_as(ListedProduct, statement, binds))
     return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
 
 

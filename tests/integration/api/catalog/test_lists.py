@@ -3,6 +3,7 @@ counts."""
 
 import random
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import pytest_asyncio
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.catalog.queries.categories import all_categories, within
@@ -19,6 +21,7 @@ from api.catalog.queries.counting import count_in_database
 from api.catalog.queries.listing import ProductQuery, page_statement, product_page
 from api.catalog.schemas import Sort
 from api.kernel.context import Context, open_context
+from api.kernel.db import PLANNED_ONCE, all_as
 from api.kernel.settings import Settings
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
@@ -163,6 +166,19 @@ async def test_pages_are_the_rows_in_order_and_cursors_and_offsets_agree(context
                         cards, after = await product_page(tx, query, limit=40, offset=0, after=after)
                         by_cursor += [card.product_id for card in cards]
                 assert by_offset == by_cursor == expected, query
+
+
+@dataclass
+class Mode:
+    mode: str
+
+
+async def test_a_page_is_planned_once_and_other_statements_as_ever(context: Context) -> None:
+    mode = all_as(Mode, select(func.current_setting("plan_cache_mode").label("mode")))
+    async with context.db.read() as tx:
+        for _ in range(3):
+            assert await tx.batch(PLANNED_ONCE, mode) == (None, [Mode("force_generic_plan")])
+            assert await tx.fetch(mode) == [Mode("auto")]
 
 
 @pytest.mark.parametrize("sort", SORTS)
