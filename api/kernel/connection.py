@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psycopg
 from psycopg.abc import Buffer
@@ -25,9 +26,20 @@ _CANCEL_SECONDS = 2.0
 _WATCH_SECONDS, _LOOKS = 1.0, 200
 _FORMATS = tuple([PyFormat.AUTO] * n for n in range(64))
 _FORGET = Call(b"DEALLOCATE ALL", (), prepare=False)
+# A statement is prepared again when it has been sent so often: a plan is kept, and one that was made while a table was
+# empty goes on to read all of it. Seldom enough to cost nothing, and soon enough for a table that grows.
+_AGAIN = frozenset(4**power for power in range(2, 16))
 # The types of the values are part of a prepared statement's identity: null has another than a number.
 _Key = tuple[bytes, tuple[int, ...]]
 _Dumped = tuple[Call, Sequence[Buffer | None], tuple[int, ...], Sequence[Format] | None]
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A statement that the server keeps; `sent`: how often it was sent."""
+
+    name: bytes
+    sent: int
 
 
 class Answer:
@@ -59,7 +71,7 @@ class Connection:
         self._pg = driver.pgconn
         self._pg.enter_pipeline_mode()
         self._values = Transformer(driver)
-        self._prepared: OrderedDict[_Key, bytes] = OrderedDict()
+        self._prepared: OrderedDict[_Key, _Prepared] = OrderedDict()
         self._names = 0
         self._lost: str | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -173,22 +185,32 @@ class Connection:
             if not call.prepare:
                 self._pg.send_query_params(call.sql, params, types, formats)
             else:
-                name = self._prepared.get(key := (call.sql, types))
-                if name is None:
-                    name = self._prepare(key, keys)
-                else:
-                    self._prepared.move_to_end(key)
-                self._pg.send_query_prepared(name, params, formats)
+                self._pg.send_query_prepared(self._named((call.sql, types), keys), params, formats)
             keys.append(None)
         return keys
 
-    def _prepare(self, key: _Key, keys: list[_Key | None]) -> bytes:
-        if len(self._prepared) >= PREPARED:
-            oldest, name = self._prepared.popitem(last=False)
-            self._pg.send_close_prepared(name)
-            keys.append(oldest)
+    def _named(self, key: _Key, keys: list[_Key | None]) -> bytes:
+        """The name under which the statement is prepared, or will be when the server gets to it."""
+        known = self._prepared.get(key)
+        if known is None:
+            if len(self._prepared) >= PREPARED:
+                self._forget(next(iter(self._prepared)), keys)
+            return self._prepare(key, 1, keys)
+        known.sent += 1
+        if known.sent in _AGAIN:
+            self._forget(key, keys)
+            return self._prepare(key, known.sent, keys)
+        self._prepared.move_to_end(key)
+        return known.name
+
+    def _forget(self, key: _Key, keys: list[_Key | None]) -> None:
+        self._pg.send_close_prepared(self._prepared.pop(key).name)
+        keys.append(key)
+
+    def _prepare(self, key: _Key, sent: int, keys: list[_Key | None]) -> bytes:
         self._names += 1
-        name = self._prepared[key] = b"souk_%d" % self._names
+        name = b"souk_%d" % self._names
+        self._prepared[key] = _Prepared(name, sent)
         self._pg.send_prepare(name, *key)
         keys.append(key)
         return name

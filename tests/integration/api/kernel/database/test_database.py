@@ -404,6 +404,20 @@ async def test_statements_stay_prepared_up_to_a_number(database: Database, monke
     assert wire.trips == [["SELECT count(*) FROM pg_prepared_statements"]]
 
 
+async def test_a_statement_is_planned_again_after_so_many_times(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "_AGAIN", frozenset({3}))
+    names = text("SELECT name FROM pg_prepared_statements WHERE statement LIKE 'SELECT note FROM kept WHERE id%'")
+    seen = []
+    async with database.read() as tx:
+        for _ in range(4):
+            await tx.execute(ONE, {"id": 1})
+            seen.append(await tx.all(names))
+    assert [len(found) for found in seen] == [1] * 4
+    assert seen[0] == seen[1] != seen[2] == seen[3]
+
+
 async def test_a_failed_statement_spoils_nothing(database: Database, admin: Admin) -> None:
     wrong, nul = text("SELECT nothing FROM kept"), text("SELECT :text")
     async with database.read() as tx:
