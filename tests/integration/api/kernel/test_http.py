@@ -1,10 +1,13 @@
 """The frame around every request: problems, size limit, health, trace ids."""
 
+import gc
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from api.app import create_app
+from api.kernel.settings import Settings
 from tests.harness.api import Server
 
 
@@ -93,3 +96,19 @@ def test_metrics_count_by_route_template(client: httpx.Client) -> None:
     text = client.get("/metrics").text
 
     assert 'souk_requests_total{method="GET",route="/health/live",status="200"}' in text
+
+
+async def test_full_collections_pass_over_what_a_started_shop_keeps(
+    api_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_at(kept: object) -> bool:
+        return any(found is kept for found in gc.get_objects())
+
+    for name, value in api_server.env.items():
+        monkeypatch.setenv(name, value)
+    app = create_app(Settings())
+
+    assert looked_at(app)
+    async with app.router.lifespan_context(app):
+        assert not looked_at(app)
+    assert looked_at(app)
