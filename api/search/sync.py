@@ -232,7 +232,7 @@ class Indexer:
         if not news:
             return 0
         index = open_index(folder)
-        searcher, writer = index.searcher(), index.writer(HEAP_BYTES, 1)
+        searcher, writer = index.searcher(), _open_writer(folder, index)
         stale = {WHOLE_SHOP}
         for found in news:
             product = found.product
@@ -285,3 +285,17 @@ async def _live_after(ctx: Context, last: UUID | None) -> list[IndexedProduct]:
 
 def _count(folder: Path) -> int:
     return open_index(folder).searcher().num_docs
+
+
+def _open_writer(folder: Path, index: tantivy.Index) -> tantivy.IndexWriter:
+    """A writer, and no file that the last commit does not name.
+
+    A writer that ended before its commit leaves such files, and the next gives its own the same names: it would fail on
+    them every time. Open readers keep theirs, as after a commit.
+    """
+    writer = index.writer(HEAP_BYTES, 1)
+    before = set(folder.iterdir())
+    writer.garbage_collect_files()
+    if left := before.difference(folder.iterdir()):
+        log.warning("search index cleaned of the files of a killed writer", files=len(left))
+    return writer

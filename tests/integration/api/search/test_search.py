@@ -3,6 +3,7 @@ rebuilds."""
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,16 +13,17 @@ from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.search.engine import tantivy_index
 from api.search.engine.index import SearchQuery, Sort
-from api.search.engine.store import IndexStore
+from api.search.engine.store import IndexStore, write_watermark
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.filters import parse_filters
 from api.search.schemas import SearchBody
-from api.search.sync import Indexer
+from api.search.sync import OVERLAP, Indexer
 from tests.harness.api import ROOT, Server, running_api
 from tests.harness.shop import Person, Shop, problem
 
@@ -55,6 +57,26 @@ CATALOG: tuple[
     ("Café crème cups", "Maison", 12.5, "/Home", 5.0, False, 2, {}),
 )
 
+# Refreshes the index until the operating system kills it for a file over so many bytes. In an index this small that is
+# meta.json, which the engine writes last: its exchange is the commit.
+KILLED_IN_COMMIT = """
+import asyncio, resource, signal, sys
+from api.kernel.context import open_context
+from api.kernel.settings import load_settings
+from api.search.engine.store import IndexStore
+from api.search.sync import Indexer
+
+async def main():
+    settings = load_settings()
+    async with open_context(settings) as context:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+        await Indexer(IndexStore(settings.home / "search")).refresh(context)
+
+asyncio.run(main())
+"""
+
 
 class Search:
     """The running shop with its index."""
@@ -68,6 +90,12 @@ class Search:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a program on this shop."""
+        url = self.context.settings.database_url.get_secret_value()
+        return {**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(self.home), "SOUK_PROFILE": "test"}
 
     def titles(self, q: str = "", **params: Any) -> list[str]:
         return [result["title"] for result in self(q, **params)["results"]]
@@ -346,6 +374,43 @@ async def test_a_lost_process_loses_nothing(search: Search, seller: Person) -> N
     await search.until("nobody indexed", ["Written while nobody indexed"])
 
 
+async def test_a_writer_killed_in_its_commit_leaves_nothing_in_the_way_of_the_next(
+    search: Search, seller: Person
+) -> None:
+    """What it wrote has the names that the next writer of the same changes gives its own files."""
+    product = search.shop.product(seller, title="Whole kit")
+    await search.until("whole kit", ["Whole kit"])
+    store = IndexStore(search.home / "search")
+    folder = store.current()
+    assert folder is not None
+    meta, before, found = (folder / "meta.json").read_bytes(), set(folder.iterdir()), search.titles("laptop")
+    # So that only the next change is read.
+    write_watermark(folder, search.shop.scalar("select now()") + OVERLAP)
+    url = f"/api/v1/products/{product['productId']}"
+    search.shop.client.patch(url, json={"title": "Mended kit"}, headers=seller.headers)
+    program = [sys.executable, "-c", KILLED_IN_COMMIT, str(len(meta) - 1)]
+    env = {**search.env, "PYTHONDONTWRITEBYTECODE": "1"}
+    killed = await asyncio.create_subprocess_exec(*program, cwd=ROOT, env=env)
+
+    assert await killed.wait() == -signal.SIGXFSZ
+    left = {file for file in set(folder.iterdir()) - before if not file.name.startswith(".")}
+    assert [file.suffix for file in left].count(".del") == 1
+    assert (folder / "meta.json").read_bytes() == meta
+    await asyncio.sleep(0.3)
+    assert (search.titles("whole kit"), search.titles("laptop")) == (["Whole kit"], found)
+
+    search.indexer = Indexer(store)
+    with capture_logs() as lines:
+        assert await search.indexer.refresh(search.context) == 1
+    assert [(line["event"], line["files"]) for line in lines] == [
+        ("search index cleaned of the files of a killed writer", len(left))
+    ]
+    assert left.isdisjoint(folder.iterdir())
+    assert store.current() == folder
+    await asyncio.sleep(0.3)
+    assert (search.titles("mended kit"), search.titles("laptop")) == (["Mended kit"], found)
+
+
 async def test_rows_with_old_change_times_are_noticed_by_count(search: Search, seller: Person) -> None:
     product = search.shop.product(seller, title="Loaded from history")
     search.shop.sql.execute(
@@ -364,14 +429,8 @@ async def test_rows_with_old_change_times_are_noticed_by_count(search: Search, s
 async def test_rebuild_exchanges_the_index_while_readers_go_on(search: Search) -> None:
     before = IndexStore(search.home / "search").current()
     expected = search("laptop")["totalResults"]
-    env = {
-        **os.environ,
-        "DATABASE_URL": search.context.settings.database_url.get_secret_value(),
-        "SOUK_HOME": str(search.home),
-        "SOUK_PROFILE": "test",
-    }
     command = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=env, stdout=subprocess.PIPE
+        sys.executable, "-m", "api.search.rebuild", cwd=ROOT, env=search.env, stdout=subprocess.PIPE
     )
     seen = set()
     while command.returncode is None:
