@@ -18,7 +18,6 @@ from api.kernel.cache import PageCache
 from api.kernel.context import Ctx, open_context
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
-from api.kernel.lean import LeanForm
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
 from api.kernel.request_log import RequestLog
@@ -120,7 +119,6 @@ def include(app: FastAPI, routers: Iterable[tuple[APIRouter, str]]) -> RouteInde
             alone.routes.append(route)
             app.include_router(alone, prefix=prefix)
             if isinstance(route, Route):
-                direct = isinstance(route, DirectRoute) and route.is_direct
-                target = route if direct else app.router.routes[-1]
-                index.add(prefix + route.path, route.methods or (), target, LeanForm.of(route))
+                direct = route if isinstance(route, DirectRoute) and route.is_direct else None
+                index.add(prefix + route.path, route.methods or (), app.router.routes[-1], direct)
     return index

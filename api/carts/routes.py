@@ -5,7 +5,7 @@ import secrets
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Response
 
 from api.carts import commands, queries
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
@@ -14,14 +14,14 @@ from api.catalog.errors import VariantNotFound
 from api.kernel import etags
 from api.kernel.actor import Actor
 from api.kernel.auth import SESSION_COOKIE, CurrentActor
-from api.kernel.context import Context, Ctx, context_of
+from api.kernel.context import Context, Ctx
+from api.kernel.direct import DirectRoute
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
-from api.kernel.lean import actor_of, headers_of, lean, model_of
 from api.kernel.problems import responses
 from api.pricing.tariff import Tariff
 
-router = APIRouter(prefix="/cart", tags=["cart"])
+router = APIRouter(prefix="/cart", tags=["cart"], route_class=DirectRoute)
 
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the cart this change is based on")]
 ItemId = Annotated[str, Path(alias="itemId", max_length=100)]
@@ -48,15 +48,6 @@ async def get_cart(
     return response
 
 
-async def _plain_addition(request: Request, body: bytes) -> Response | None:
-    headers = headers_of(request)
-    addition = None if headers is None else model_of(headers, body, AddItem)
-    if headers is None or addition is None:
-        return None
-    ctx = await context_of(request)
-    return await add_cart_item(ctx, await actor_of(request, ctx, headers), addition)
-
-
 @router.post(
     "/items",
     status_code=201,
@@ -65,7 +56,6 @@ async def _plain_addition(request: Request, body: bytes) -> Response | None:
     response_model=CartBody,
     responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
 )
-@lean(_plain_addition)
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
     owner, is_new = _with_session(actor)

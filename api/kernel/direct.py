@@ -1,51 +1,115 @@
-"""Routes that read their request themselves: FastAPI takes longer to read a request of the hottest pages than they take
-to answer it. FastAPI documents these routes, and answers the other methods of their paths."""
+"""Routes that read plainly valid requests themselves: FastAPI takes longer to read a request of the hottest routes than
+they take to answer it.
 
+A route is direct when its endpoint returns a Response and takes nothing but the request, the context, the caller, one
+model of the query string and one model of a JSON body. A request whose parts are valid reaches the endpoint at once.
+Any other request is left to FastAPI with its body whole: FastAPI refuses it, or calls the same endpoint. FastAPI
+documents the route either way.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
-from starlette.types import Receive, Scope, Send
+from pydantic import BaseModel
+from starlette.types import Message, Receive, Scope, Send
+
+from api.kernel.auth import current_actor
+from api.kernel.context import context_of
+
+# Any, in this module: an endpoint's arguments, and pydantic's field descriptions
 
 
 class DirectRoute(APIRoute):
-    """Where the endpoint takes the request and one model of the query string, and nothing else, it is called with the
-    two, and returns a Response; where it takes other things, this is FastAPI's own route."""
+    """The route class of a router some of whose routes may be direct."""
 
-    def __init__(self, path: str, endpoint: Any, **options: Any) -> None:  # Any: as APIRoute's own
+    def __init__(self, path: str, endpoint: Any, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        model = self._model_of_query()
-        self._reader = None if model is None else QueryReader(model)
+        returns = get_type_hints(endpoint).get("return")
+        answers = isinstance(returns, type) and issubclass(returns, Response)
+        self._reader = _Reader.of(self.dependant) if answers else None
 
     @property
     def is_direct(self) -> bool:
         return self._reader is not None
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._reader is None or scope["method"] not in (self.methods or ()):
-            await super().handle(scope, receive, send)
-            return
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
+        """None when the request was answered; otherwise from where it can be read as if nobody had."""
+        reader = self._reader
+        if reader is None:
+            return receive
+        body, again = await _whole(receive) if reader.body else (b"", receive)
+        if body is None:
+            return again
+        request = Request(scope, again, send)
+        arguments = reader.read(request, body)
+        if arguments is None:
+            return again
         scope["route"] = self
-        asked = self._reader.read(scope["query_string"])
-        response = await self.endpoint(Request(scope, receive, send), asked)
+        if reader.context is not None or reader.actor is not None:
+            context = await context_of(request)
+            if reader.context is not None:
+                arguments[reader.context] = context
+            if reader.actor is not None:
+                given = (_text(scope, b"authorization"), _text(scope, b"x-session-id"))
+                arguments[reader.actor] = await current_actor(request, context, *given)
+        response: Response = await self.endpoint(**arguments)
         await response(scope, receive, send)
+        return None
 
-    def _model_of_query(self) -> type[BaseModel] | None:
-        needs = self.dependant
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What an endpoint takes, by the name of the parameter; None: it takes no such thing."""
+
+    request: str | None
+    context: str | None
+    actor: str | None
+    query: "tuple[str, _QueryReader] | None"
+    body: tuple[str, type[BaseModel]] | None
+
+    @classmethod
+    def of(cls, needs: Dependant) -> "_Reader | None":
+        """None when the endpoint takes something else."""
+        known = {needed.call: needed.name for needed in needs.dependencies}
         others = (
-            needs.dependencies, needs.path_params, needs.header_params, needs.cookie_params, needs.body_params,
+            needs.path_params, needs.header_params, needs.cookie_params, known.keys() - {context_of, current_actor},
         )  # fmt: skip
-        if any(others) or len(needs.query_params) != 1 or needs.request_param_name is None:
+        query, body = _one_model(needs.query_params), _one_model(needs.body_params)
+        unread = (query is None and needs.query_params) or (body is None and needs.body_params)
+        if any(others) or unread or needs.response_param_name or needs.background_tasks_param_name:
             return None
-        annotation = needs.query_params[0].field_info.annotation
-        return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        reader = None if query is None else (query[0], _QueryReader(query[1]))
+        return cls(needs.request_param_name, known.get(context_of), known.get(current_actor), reader, body)
+
+    def read(self, request: Request, body: bytes) -> dict[str, Any] | None:
+        """The arguments of the request, its query string and its body; None when they are not plainly valid."""
+        names = [name for name, _ in request.scope["headers"]]
+        if len(names) != len(set(names)):
+            return None
+        arguments: dict[str, Any] = {} if self.request is None else {self.request: request}
+        try:
+            if self.query is not None:
+                name, query = self.query
+                arguments[name] = query.read(request.scope["query_string"])
+            if self.body is not None:
+                if _text(request.scope, b"content-type") != "application/json":
+                    return None
+                name, model = self.body
+                arguments[name] = model.model_validate(json.loads(body))
+        except (ValueError, RecursionError):  # pydantic's error is a ValueError
+            return None
+        return arguments
 
 
-class QueryReader:
+class _QueryReader:
     """Reads a query string as FastAPI does: of a repeated name the last value, or all where the field is a list."""
 
     def __init__(self, model: type[BaseModel]) -> None:
@@ -53,19 +117,51 @@ class QueryReader:
         self._lists = [field.alias or name for name, field in model.model_fields.items() if _is_list(field.annotation)]
 
     def read(self, query_string: bytes) -> BaseModel:
-        """Raises: RequestValidationError."""
+        """Raises: ValueError."""
         given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
         values: dict[str, str | list[str]] = dict(given)
         for name in self._lists:
             if name in values:
                 values[name] = [value for other, value in given if other == name]
-        try:
-            return self._model.model_validate(values)
-        except ValidationError as error:
-            found = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
-            raise RequestValidationError(found) from error
+        return self._model.model_validate(values)
+
+
+def _one_model(fields: Sequence[Any]) -> tuple[str, type[BaseModel]] | None:
+    if len(fields) != 1:
+        return None
+    info = fields[0].field_info
+    model = info.annotation
+    if isinstance(info, Form) or getattr(info, "embed", False):
+        return None
+    return (fields[0].name, model) if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _is_list(annotation: object) -> bool:
     kinds = get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
     return any(get_origin(kind) is list for kind in kinds)
+
+
+def _text(scope: Scope, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for other, value in scope["headers"] if other == name), None)
+
+
+async def _whole(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The body, None when the caller has gone, and from where it can be read again."""
+    pieces, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None, _before(message, receive)
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    body = b"".join(pieces)
+    return body, _before({"type": "http.request", "body": body}, receive)
+
+
+def _before(first: Message, receive: Receive) -> Receive:
+    waiting = [first]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again

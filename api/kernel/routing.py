@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Receive, Scope, Send
 
-from api.kernel.lean import LeanForm
+from api.kernel.direct import DirectRoute
 
 _FOUND = "souk.route"
 _PARAMETER = "{}"
@@ -32,10 +32,10 @@ class RouteIndex(BaseRoute):
 
     def __init__(self) -> None:
         self._root = _Node()
-        self._lean: dict[int, LeanForm] = {}
+        self._direct: dict[int, DirectRoute] = {}
 
-    def add(self, path: str, methods: Iterable[str], route: BaseRoute, form: LeanForm | None = None) -> None:
-        """`path` as FastAPI writes it; the first route of a path and method stays. `form` is asked before the route."""
+    def add(self, path: str, methods: Iterable[str], route: BaseRoute, direct: DirectRoute | None = None) -> None:
+        """`path` as FastAPI writes it; the first route of a path and method stays. `direct` is asked before it."""
         segments = path.split("/")[1:]
         if any(_plain(segment) is None for segment in segments):
             return
@@ -44,8 +44,8 @@ class RouteIndex(BaseRoute):
             node = node.below.setdefault(_plain(segment) or "", _Node())
         for method in methods:
             node.routes.setdefault(method, route)
-        if form is not None:
-            self._lean[id(route)] = form
+        if direct is not None:
+            self._direct[id(route)] = direct
 
     def find(self, method: str, path: str) -> BaseRoute | None:
         """The route, None when only a search of all routes can tell."""
@@ -67,8 +67,8 @@ class RouteIndex(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: BaseRoute = scope[_FOUND]
-        form = self._lean.get(id(route))
-        again = receive if form is None else await form.answer(scope, receive, send)
+        direct = self._direct.get(id(route))
+        again = receive if direct is None else await direct.answer(scope, receive, send)
         if again is not None:
             await route.handle(scope, again, send)
 

@@ -1,4 +1,4 @@
-"""An endpoint's lean form answers as FastAPI and the endpoint do, and leaves to them what it does not know."""
+"""A direct route that reads a body answers as FastAPI does, and leaves to it what is not plainly valid."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from tests.harness.shop import PASSWORD, Person
 
 PATH = "/api/v1/cart/items"
 PLAIN = "application/json"
-# FastAPI reads it alike; a lean form does not know it.
+# FastAPI reads it alike; a direct route leaves it to FastAPI.
 OTHER = "application/json; charset=utf-8"
 # What differs between two requests that were answered alike.
 NEW = re.compile(r'"(?:cartId|cartItemId|traceId)":"[0-9a-f-]+"')
@@ -117,11 +117,11 @@ async def test_every_request_is_answered_alike(
             if (headers, body) in right:
                 assert fully == ([] if kind == PLAIN else ["/cart/items"])
         # A member's second addition adds to what the first one added, so the bodies differ.
-        lean, full = (alike(answer)[:: 2 if headers is member else 1] for answer in answers)
-        assert lean == full, content
+        direct, full = (alike(answer)[:: 2 if headers is member else 1] for answer in answers)
+        assert direct == full, content
 
 
-async def test_what_the_form_does_not_know_reaches_fastapi_whole(
+async def test_what_is_not_plainly_valid_reaches_fastapi_whole(
     client: httpx.AsyncClient, market: Market, seller: Person, fully: list[str]
 ) -> None:
     product = market.product(seller)
@@ -167,7 +167,7 @@ async def test_a_caller_who_leaves_within_the_body_is_not_answered_by_the_form(a
     assert fully == ["/cart/items"]
 
 
-async def test_a_lean_answer_is_counted_with_its_route(
+async def test_a_direct_answer_is_counted_with_its_route(
     client: httpx.AsyncClient, market: Market, seller: Person, fully: list[str]
 ) -> None:
     product = market.product(seller)
