@@ -9,6 +9,7 @@ import atexit
 import ctypes
 import functools
 import importlib
+import itertools
 import json
 import os
 import runpy
@@ -40,13 +41,14 @@ _POLL_SECONDS = 0.01
 class Fork:
     """One forked process, with those methods of subprocess.Popen that tests use."""
 
-    def __init__(self, parent: "Prefork", pid: int) -> None:
+    def __init__(self, parent: "Prefork", number: int, pid: int) -> None:
         self._parent = parent
+        self._number = number
         self.pid = pid
 
     def poll(self) -> int | None:
         """Its exit code as in subprocess (-9 for SIGKILL); None while it runs."""
-        return self._parent.exit_code(self.pid)
+        return self._parent.exit_code(self._number)
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code. Raises subprocess.TimeoutExpired."""
@@ -63,10 +65,14 @@ class Fork:
 
 
 class Prefork:
-    """The parent of the children. It reads requests from stdin and answers on stdout, one JSON line each."""
+    """The parent of the children. It reads requests from stdin and answers on stdout, one JSON line each.
+
+    A child is known by its number, because the kernel soon gives the pid of a child that ended to another.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process that writes it
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.prefork"],
@@ -80,13 +86,15 @@ class Prefork:
 
     def fork(self, module: str, env: Mapping[str, str], log: Path, mutant: str) -> Fork:
         """A new child; its output is appended to `log`."""
-        request = {"module": module, "env": dict(env), "log": str(log), "mutant": mutant}
-        pid = self._ask(request)
+        number = next(self._numbers)
+        child = {"module": module, "env": dict(env), "log": str(log), "mutant": mutant}
+        pid = self._ask({"number": number, "child": child})
         assert pid is not None
-        return Fork(self, pid)
+        return Fork(self, number, pid)
 
-    def exit_code(self, pid: int) -> int | None:
-        return self._ask({"poll": pid})
+    def exit_code(self, number: int) -> int | None:
+        """The exit code of a child; None while it runs."""
+        return self._ask({"number": number})
 
     def close(self) -> None:
         """End it; the kernel ends its remaining children."""
@@ -119,25 +127,26 @@ def fork(module: str, env: Mapping[str, str], log: Path, mutant: str = "") -> Fo
     return parent().fork(module, env, log, mutant)
 
 
-def _serve_requests() -> None:
+def serve_requests() -> None:
     """The parent's loop: requests on stdin, one line per answer; ends when stdin is closed."""
     for name in IMPORTS:
         importlib.import_module(name)
+    pids: dict[int, int] = {}
     ended: dict[int, int] = {}
     for line in sys.stdin:
         request = json.loads(line)
-        answer: int | None
-        if "module" in request:
-            answer = os.fork()
+        number, answer = request["number"], None
+        if "child" in request:
+            answer = pids[number] = os.fork()
             if answer == 0:
-                _become(**request)
+                _become(**request["child"])
         else:
-            pid = request["poll"]
-            if pid not in ended:
-                done, status = os.waitpid(pid, os.WNOHANG)
+            if number not in ended:
+                # Until this has told of its end, nobody else gets its pid.
+                done, status = os.waitpid(pids[number], os.WNOHANG)
                 if done:
-                    ended[pid] = os.waitstatus_to_exitcode(status)
-            answer = ended.get(pid)
+                    ended[number] = os.waitstatus_to_exitcode(status)
+            answer = ended.get(number)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
@@ -181,4 +190,4 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _serve_requests()
+    serve_requests()
