@@ -99,15 +99,21 @@ _REFUNDED = and_(
     ReturnEvent.seller_id == _ACTOR_IS_SELLER, ReturnEvent.to_status == "refunded", ReturnEvent.created_at >= _SINCE
 )
 _CANCELLED = Order.status == "cancelled"
+# What the buyer paid for the goods of a line, without tax.
+_GOODS = (
+    OrderItem.subtotal
+    - OrderItem.discount
+    - case((OrderItem.tax_included, func.coalesce(OrderItem.tax_amount, 0)), else_=0)
+)
 _PLACED_DAYS = (
     select(
         _utc_day(Order.created_at).label("day"),
         Order.currency,
-        func.count(OrderItem.order_id.distinct()).label("orders"),
-        func.sum(OrderItem.quantity).label("units"),
-        func.sum(OrderItem.subtotal).label("gross"),
-        func.sum(case((_CANCELLED, OrderItem.subtotal), else_=0)).label("taken_off"),
+        func.count(OrderItem.order_id.distinct()).filter(~_CANCELLED).label("orders"),
+        func.sum(OrderItem.quantity).filter(~_CANCELLED).label("units"),
+        func.sum(_GOODS).filter(~_CANCELLED).label("gross"),
     )
+    .select_from(OrderItem)
     .join(Order, Order.order_id == OrderItem.order_id)
     .where(_PLACED)
     .group_by("day", Order.currency)
@@ -118,7 +124,7 @@ _REFUND_DAYS = (
         _utc_day(ReturnEvent.created_at).label("day"),
         ReturnEvent.currency,
         func.sum(ReturnEvent.quantity).label("units"),
-        func.sum(ReturnEvent.refund_amount).label("amount"),
+        func.sum(func.coalesce(ReturnEvent.goods_amount, ReturnEvent.refund_amount)).label("amount"),
     )
     .where(_REFUNDED)
     .group_by("day", ReturnEvent.currency)
@@ -140,7 +146,7 @@ _SALES_BY_DAY = (
         _or_zero(_p.gross).label("gross_sales"),
         _or_zero(_r.units).label("returned_units"),
         _or_zero(_r.amount).label("returned_amount"),
-        (_or_zero(_p.gross) - _or_zero(_p.taken_off) - _or_zero(_r.amount)).label("net_sales"),
+        (_or_zero(_p.gross) - _or_zero(_r.amount)).label("net_sales"),
     )
     .select_from(_PLACED_DAYS)
     .outerjoin(_REFUND_DAYS, and_(_p.day == _r.day, _p.currency == _r.currency), full=True)
@@ -151,7 +157,7 @@ _PRODUCT_SALES = (
         OrderItem.product_id,
         Product.title,
         func.sum(OrderItem.quantity).label("units"),
-        func.sum(OrderItem.subtotal).label("revenue"),
+        func.sum(_GOODS).label("revenue"),
     )
     .join(Order, Order.order_id == OrderItem.order_id)
     .join(Product, Product.product_id == OrderItem.product_id)

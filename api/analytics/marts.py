@@ -18,9 +18,10 @@ from api.kernel.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class SalesDay:
-    """One UTC day of one seller in one currency.
+    """One UTC day of one seller in one currency: orders that are not cancelled, and refunds.
 
-    Amounts as in `mart_seller__sales_day`; returns are positive numbers here.
+    Amounts as in `mart_seller__sales_day`, but `gross_sales` leaves cancelled orders out, so that all figures are of
+    one set; returns are positive numbers here.
     """
 
     day: date

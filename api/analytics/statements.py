@@ -2,7 +2,8 @@
 
 WATERMARK = "SELECT lsn_text, as_of FROM mart_watermark"
 SALES = """
-    SELECT currency, order_date, orders, units, gross_sales, -returned_units, -returned_amount, net_sales
+    SELECT currency, order_date, orders, units, gross_sales + cancelled_sales, -returned_units, -returned_amount,
+           net_sales
     FROM mart_seller__sales_day WHERE seller_id = ? AND order_date BETWEEN ? AND ? ORDER BY order_date
 """
 # Marts of an earlier release know no cause but cancellations.
@@ -12,9 +13,11 @@ RESTATEMENTS = """
     WHERE seller_id = ? AND currency = ? AND order_date BETWEEN ? AND ?
     ORDER BY order_date DESC, restated_on DESC, cause
 """
+# Marts of an earlier release know subtotals only.
 PRODUCTS = """
-    SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(i.subtotal)
-    FROM fct_order_items i JOIN dim_product p USING (product_id)
+    SELECT i.product_id, any_value(p.title), sum(i.quantity)::BIGINT, sum(coalesce(i.goods_amount, i.subtotal))
+    FROM (FROM fct_order_items UNION ALL BY NAME SELECT NULL::DECIMAL(12, 2) AS goods_amount WHERE false) i
+    JOIN dim_product p USING (product_id)
     WHERE i.seller_id = ? AND i.currency = ? AND NOT i.is_cancelled AND i.order_date BETWEEN ? AND ?
     GROUP BY 1 ORDER BY 4 DESC LIMIT 500
 """

@@ -7,17 +7,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, SQLColumnExpression, String, cast, func
 
 _SIZE = 480
-_PATH = "/api/v1/products/{}/image.svg"
+PATH = "/api/v1/products/{}/image.svg"
 
 
 def artwork_path(product_id: UUID) -> str:
     """Where the tile is served."""
-    return _PATH.format(product_id)
+    return PATH.format(product_id)
 
 
 def artwork_path_of(product_id: SQLColumnExpression[UUID]) -> ColumnElement[str]:
     """`artwork_path` of a column, in SQL."""
-    return func.replace(_PATH, "{}", cast(product_id, String))
+    return func.replace(PATH, "{}", cast(product_id, String))
 
 
 def draw(title: str, category: str) -> str:

@@ -8,6 +8,7 @@ from itertools import groupby
 from uuid import UUID
 
 from api.carts.statements import lines_part as cart_lines_part
+from api.catalog.artwork import artwork_path
 from api.checkout import statements
 from api.checkout.crowd import Queue
 from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
@@ -22,14 +23,16 @@ from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
+from api.orders.statements import Snapshot
+from api.pricing import list_price
 from api.pricing.delivery import estimated_delivery
 from api.pricing.tariff import Tariff
-from api.pricing.totals import PricedLine, totals
+from api.pricing.totals import STANDARD_CLASS, PricedLine, line_taxes, totals
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The offer of one variant, and its stock in each warehouse."""
+    """The offer of one variant, what it is called, and its stock in each warehouse. `list_price` per unit."""
 
     variant_id: UUID
     product_id: UUID
@@ -37,6 +40,11 @@ class Offer:
     seller_id: UUID
     currency: str
     for_sale: bool
+    title: str
+    sku: str
+    attributes: dict[str, object]
+    image_url: str
+    list_price: Decimal | None
     levels: Sequence[StockLevel]
 
 
@@ -78,6 +86,12 @@ class _Row:
     seller_id: UUID | None
     currency: str | None
     for_sale: bool | None
+    title: str | None
+    sku: str | None
+    attributes: dict[str, object] | None
+    base_price: Decimal | None
+    list_price: Decimal | None
+    image: str | None
     warehouses: list[UUID] | None
     countries: list[str] | None
     available: list[int] | None
@@ -98,7 +112,7 @@ class _Row:
     def offer(self) -> Offer | None:
         if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
             return None
-        if self.seller_id is None:
+        if self.seller_id is None or self.title is None or self.sku is None or self.base_price is None:
             return None
         stock = zip(self.warehouses or (), self.countries or (), self.available or (), strict=True)
         return Offer(
@@ -108,6 +122,11 @@ class _Row:
             seller_id=self.seller_id,
             currency=self.currency,
             for_sale=bool(self.for_sale),
+            title=self.title,
+            sku=self.sku,
+            attributes=self.attributes or {},
+            image_url=self.image or artwork_path(self.product_id),
+            list_price=list_price.of_variant(self.price, self.base_price, self.list_price),
             levels=[StockLevel(self.wanted_variant, *level) for level in stock],
         )
 
@@ -169,8 +188,9 @@ def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
     """Price and allocate. Raises: NotOrderable, CartEmpty, AddressUnknown, OutOfStock, TotalChanged."""
     _require_offers(quote)
     address = _address(request.shipping_address, quote.saved_address)
-    lines = _plan_lines(_allocate(quote, address["country"]), quote.offers)
-    amounts = totals([PricedLine(line.quantity, line.unit_price) for line in lines], Tariff.of(settings))
+    allocations, tariff = _allocate(quote, address["country"]), Tariff.of(settings)
+    priced = [PricedLine(line.quantity, quote.offers[line.variant_id].price) for line in allocations]
+    amounts = totals(priced, tariff)
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     if request.expected_total is not None and request.expected_total != amounts.total:
@@ -180,7 +200,7 @@ def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
         order_number=new_order_number(),
         payment_id=new_id(),
         gateway=settings.payment_gateway,
-        currency=quote.offers[lines[0].variant_id].currency,
+        currency=quote.offers[allocations[0].variant_id].currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,
         shipping=amounts.shipping,
@@ -189,7 +209,7 @@ def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
         address=address,
         estimated_delivery=_delivery(request),
         from_cart=request.items is None,
-        lines=lines,
+        lines=_plan_lines(allocations, quote.offers, tariff.tax_rate, line_taxes(amounts.tax, priced)),
     )
 
 
@@ -244,7 +264,9 @@ def _allocate(quote: Quote, country: str) -> list[Allocation]:
         raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
 
 
-def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, Offer]) -> list[PlanLine]:
+def _plan_lines(
+    allocations: Sequence[Allocation], offers: dict[UUID, Offer], tax_rate: Decimal, taxes: Sequence[Decimal]
+) -> list[PlanLine]:
     return [
         PlanLine(
             order_item_id=new_id(),
@@ -254,6 +276,20 @@ def _plan_lines(allocations: Sequence[Allocation], offers: dict[UUID, Offer]) ->
             warehouse_id=a.warehouse_id,
             quantity=a.quantity,
             unit_price=offers[a.variant_id].price,
+            snapshot=_snapshot(offers[a.variant_id], tax_rate, tax),
         )
-        for a in allocations
+        for a, tax in zip(allocations, taxes, strict=True)
     ]
+
+
+def _snapshot(offer: Offer, tax_rate: Decimal, tax: Decimal) -> Snapshot:
+    return Snapshot(
+        title=offer.title,
+        sku=offer.sku,
+        attributes=offer.attributes,
+        image_url=offer.image_url,
+        list_price=offer.list_price,
+        tax_rate=tax_rate,
+        tax_amount=tax,
+        tax_class=STANDARD_CLASS,
+    )

@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.kernel.card_numbers import CardFree
-from api.kernel.money import Amount
+from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
+from api.orders.statements import Snapshot
 
 Line = Annotated[CardFree, Field(min_length=1, max_length=255)]
 DeliverySpeed = Literal["standard", "prime_2day", "prime_next_day"]
@@ -64,6 +65,8 @@ class PlacedOrder(Wire):
 
 
 class PlanLine(BaseModel):
+    """`snapshot` goes into the order's line in the commit that stores the plan, so the stored plan is without it."""
+
     model_config = ConfigDict(frozen=True)
 
     order_item_id: UUID
@@ -73,6 +76,14 @@ class PlanLine(BaseModel):
     warehouse_id: UUID
     quantity: int
     unit_price: Decimal
+    snapshot: Annotated[Snapshot | None, Field(exclude=True)] = None
+
+    @property
+    def taken_snapshot(self) -> Snapshot:
+        """The snapshot of a plan that was made by this process."""
+        if self.snapshot is None:
+            raise AssertionError(f"line {self.order_item_id} of a stored plan has no snapshot")
+        return self.snapshot
 
 
 class Plan(BaseModel):
@@ -88,6 +99,7 @@ class Plan(BaseModel):
     currency: str
     subtotal: Decimal
     tax: Decimal
+    tax_included: Decimal = ZERO
     shipping: Decimal
     discount: Decimal
     total: Decimal

@@ -45,13 +45,15 @@ _GIVEN = """wanted AS MATERIALIZED (
     FROM unnest(CAST(:wanted_requests AS int[]), CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]),
                 CAST(:wanted_quantities AS int[]))
          WITH ORDINALITY AS g(request, product_id, variant_id, quantity, place))"""
-# One row per line of each request: what is wanted, the offer of that variant (null when there is none), and the
-# warehouses that have it (three arrays in one order). Each row repeats what belongs to its request: the idempotency key
-# if it is known, and the saved address if it is the actor's. A request without a line has one row. Joins tables of
-# catalog, inventory and identity, so that a quote is one round trip.
+# One row per line of each request: what is wanted, the offer of that variant with what the order's line keeps of it
+# (null when there is none), and the warehouses that have it (three arrays in one order). Each row repeats what belongs
+# to its request: the idempotency key if it is known, and the saved address if it is the actor's. A request without a
+# line has one row. Joins tables of catalog, inventory and identity, so that a quote is one round trip.
 QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
+           p.title, v.sku, v.attributes, p.base_price, p.list_price,
+           (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            s.warehouses, s.countries, s.available, a.address
     FROM keys_found f
     LEFT JOIN wanted w ON w.request = f.place

@@ -27,6 +27,14 @@ def to_cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, rounding=ROUND_HALF_UP)
 
 
+def share(total: Decimal, before: Decimal, up_to: Decimal, whole: Decimal) -> Decimal:
+    """The cents of `total` that belong to what lies from `before` to `up_to` of `whole`: adjoining shares add up.
+
+    Of three units, the third one's share of 1.00 is `share(1.00, 2, 3, 3)`: 1.00 less what two are worth.
+    """
+    return to_cents(total * up_to / whole) - to_cents(total * before / whole)
+
+
 def allocate(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     """Split `total` in proportion to `weights` by the largest remainder, so that the parts add up to
     `total`. The result has the length of `weights`.

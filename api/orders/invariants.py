@@ -21,10 +21,32 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I4-total",
-        "an order's total is subtotal + tax + shipping - discount",
+        "an order's total is subtotal + tax - the tax that prices contain + shipping - discount",
         """
-        SELECT order_id, total, subtotal, tax, shipping_fee, discount FROM orders
-        WHERE total <> subtotal + tax + shipping_fee - discount
+        SELECT order_id, total, subtotal, tax, tax_included, shipping_fee, discount FROM orders
+        WHERE total <> subtotal + tax - tax_included + shipping_fee - discount
+        """,
+    ),
+    Check(
+        "R-I4-lines",
+        "the lines' discounts are the order's, and their taxes too, but for the tax on shipping",
+        """
+        SELECT o.order_id, o.discount, i.discount AS of_lines, o.tax, i.tax AS tax_of_lines, o.shipping_fee
+        FROM orders o
+        JOIN (
+          SELECT order_id, sum(discount) AS discount, sum(tax_amount) AS tax FROM order_items GROUP BY order_id
+        ) i USING (order_id)
+        WHERE i.discount <> o.discount
+           OR o.tax - i.tax NOT BETWEEN 0 AND o.shipping_fee
+        """,
+    ),
+    Check(
+        "R-I4-snapshot",
+        "every line of an order says what was bought, and its tax",
+        """
+        SELECT order_item_id, order_id FROM order_items
+        WHERE title IS NULL OR sku IS NULL OR attributes IS NULL OR image_url IS NULL OR tax_amount IS NULL
+           OR tax_rate IS NULL OR tax_class IS NULL
         """,
     ),
     Check(
@@ -55,14 +77,19 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I5-cancelled",
-        "a cancelled or fully refunded order keeps no money, and no other sold order has given all of its money back",
+        "a cancelled order keeps no money, a refunded one what its returns do not give back, and no other sold order"
+        " has given all of its money back",
         f"""
-        SELECT o.order_id, o.status, p.kept
+        SELECT o.order_id, o.status, p.kept, r.amount AS returned
         FROM orders o
         LEFT JOIN (
           SELECT order_id, sum(captured_amount - refunded_amount) AS kept FROM payments GROUP BY order_id
         ) p USING (order_id)
-        WHERE (o.status IN ('cancelled', 'refunded') AND coalesce(p.kept, 0) <> 0)
+        LEFT JOIN (
+          SELECT order_id, sum(refund_amount) AS amount FROM returns WHERE status = 'refunded' GROUP BY order_id
+        ) r USING (order_id)
+        WHERE (o.status = 'cancelled' AND coalesce(p.kept, 0) <> 0)
+           OR (o.status = 'refunded' AND coalesce(p.kept, 0) <> o.total - coalesce(r.amount, 0))
            OR (o.status IN ({_SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0)
         """,
     ),
@@ -76,6 +103,37 @@ CHECKS: tuple[Check, ...] = (
           SELECT order_item_id, sum(quantity) AS returned FROM returns WHERE status <> 'rejected' GROUP BY 1
         ) r USING (order_item_id)
         WHERE r.returned > i.quantity
+        """,
+    ),
+    Check(
+        "R-I7-whole",
+        "a refunded order got every unit back, and gave back all that was paid for the goods and their tax",
+        """
+        SELECT o.order_id, i.units, r.units AS returned, i.goods, r.goods AS given, i.tax, r.tax AS tax_given
+        FROM orders o
+        JOIN (
+          SELECT order_id, sum(quantity) AS units, sum(tax_amount) AS tax,
+                 sum(subtotal - discount - CASE WHEN tax_included THEN tax_amount ELSE 0 END) AS goods
+          FROM order_items GROUP BY order_id
+        ) i USING (order_id)
+        LEFT JOIN (
+          SELECT order_id, sum(quantity) AS units, sum(goods_amount) AS goods, sum(tax_amount - shipping_tax) AS tax
+          FROM returns WHERE status = 'refunded' GROUP BY order_id
+        ) r USING (order_id)
+        WHERE o.status = 'refunded'
+          AND (i.units IS DISTINCT FROM r.units OR i.goods IS DISTINCT FROM r.goods OR i.tax IS DISTINCT FROM r.tax)
+        """,
+    ),
+    Check(
+        "R-I7-parts",
+        "a return's refund, and each of its events, is the sum of its goods, tax and shipping",
+        """
+        SELECT return_id, to_status, refund_amount, goods_amount, tax_amount, shipping_amount FROM (
+          SELECT return_id, status AS to_status, refund_amount, goods_amount, tax_amount, shipping_amount FROM returns
+          UNION ALL
+          SELECT return_id, to_status, refund_amount, goods_amount, tax_amount, shipping_amount FROM return_events
+        ) part
+        WHERE refund_amount IS DISTINCT FROM goods_amount + tax_amount + shipping_amount
         """,
     ),
     Check(

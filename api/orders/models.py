@@ -1,9 +1,10 @@
 """Tables of orders, their lines, their steps, and returns."""
 
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.columns import (
@@ -22,6 +23,7 @@ from api.kernel.columns import (
 from api.kernel.db import Base
 from api.orders.states import ORDER_STATES
 
+_PARTS = "goods_amount + tax_amount + shipping_amount"
 _STATES = ", ".join(f"'{state}'" for state in ORDER_STATES)
 
 
@@ -31,12 +33,14 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint(f"status IN ({_STATES})", name="status"),
-        CheckConstraint("total = subtotal + tax + shipping_fee - discount", name="total"),
+        CheckConstraint("total = subtotal + tax - tax_included + shipping_fee - discount", name="total"),
         CheckConstraint(
             "subtotal >= 0 AND tax >= 0 AND shipping_fee >= 0 AND discount >= 0 AND total >= 0", name="amounts"
         ),
+        CheckConstraint("tax_included BETWEEN 0 AND tax", name="tax_included"),
         CheckConstraint(
-            "payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded')",
+            "payment_status IN ('pending', 'authorised', 'paid', 'declined', 'voided', 'refunded',"
+            " 'partially_refunded')",
             name="payment_status",
         ),
         Index("ix_orders_user", "user_id", "created_at"),
@@ -52,6 +56,8 @@ class Order(Base):
     currency: Mapped[Currency]
     subtotal: Mapped[Money]
     tax: Mapped[Money]
+    # The part of the tax that the shown prices contain already.
+    tax_included: Mapped[Money] = mapped_column(server_default=text("0"))
     shipping_fee: Mapped[Money]
     discount: Mapped[Money] = mapped_column(server_default=text("0"))
     total: Mapped[Money]
@@ -69,10 +75,18 @@ class Order(Base):
 
 
 class OrderItem(Base):
+    """A line as it was bought, in the words of that moment: what the product is called later changes nothing here.
+
+    `list_price` per unit; `discount` and `tax_amount` of the whole line; `tax_included`: the price contains the tax.
+    Columns of the snapshot are null only while the migration that added them fills earlier rows.
+    """
+
     __tablename__ = "order_items"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("subtotal = quantity * price_at_purchase", name="subtotal"),
+        CheckConstraint("discount BETWEEN 0 AND subtotal", name="discount"),
+        CheckConstraint("tax_amount >= 0 AND tax_rate >= 0", name="tax"),
         Index("ix_order_items_seller", "seller_id", "created_at"),
     )
 
@@ -85,6 +99,17 @@ class OrderItem(Base):
     quantity: Mapped[int]
     price_at_purchase: Mapped[Money]
     subtotal: Mapped[Money]
+    title: Mapped[str | None] = mapped_column(String(500), info=NOT_PERSONAL)
+    sku: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)
+    attributes: Mapped[Json | None] = mapped_column(info=NOT_PERSONAL)
+    image_url: Mapped[str | None] = mapped_column(String(1000), info=NOT_PERSONAL)
+    list_price: Mapped[Money | None]
+    discount: Mapped[Money] = mapped_column(server_default=text("0"))
+    promotion: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)
+    tax_rate: Mapped[Decimal | None] = mapped_column(Numeric(7, 5))
+    tax_amount: Mapped[Money | None]
+    tax_included: Mapped[bool] = mapped_column(server_default=text("false"))
+    tax_class: Mapped[str | None] = mapped_column(String(30), info=NOT_PERSONAL)
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
 
@@ -106,12 +131,17 @@ class OrderEvent(Base):
 
 
 class Return(Base):
-    """A return and its present status. When it took each status, and what was refunded, is in `return_events`."""
+    """A return and its present status. When it took each status, and what was refunded, is in `return_events`.
+
+    The refund's parts are null only while the migration that added them fills earlier rows. `shipping_tax` is the part
+    of `tax_amount` on shipping, `refund_id` the refund that pays the return once it is approved.
+    """
 
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
+        CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
         Index("ix_returns_seller", "seller_id", "created_at"),
     )
 
@@ -125,6 +155,12 @@ class Return(Base):
     reason: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
     status: Mapped[str] = mapped_column(String(20), server_default=text("'requested'"), info=NOT_PERSONAL)
     refund_amount: Mapped[Money]
+    goods_amount: Mapped[Money | None]
+    tax_amount: Mapped[Money | None]
+    shipping_amount: Mapped[Money | None]
+    shipping_tax: Mapped[Money | None]
+    outbound_refunded: Mapped[bool] = mapped_column(server_default=text("true"))
+    refund_id: Mapped[UUID | None]
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -133,12 +169,14 @@ class Return(Base):
 class ReturnEvent(Base):
     """One row per status that a return took, written in the commit that set it and never changed.
 
-    The row of `refunded` books the refund: its seller, units, amount, currency and day are those of the row.
+    The row of `refunded` books the refund: its seller, units, amounts, currency and day are those of the row. What it
+    takes off the sales is `goods_amount`.
     """
 
     __tablename__ = "return_events"
     __table_args__ = (
         CheckConstraint("quantity > 0 AND refund_amount >= 0", name="amounts"),
+        CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
         Index("ix_return_events_seller", "seller_id", "created_at"),
     )
 
@@ -149,5 +187,8 @@ class ReturnEvent(Base):
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
     quantity: Mapped[int]
     refund_amount: Mapped[Money]
+    goods_amount: Mapped[Money | None]
+    tax_amount: Mapped[Money | None]
+    shipping_amount: Mapped[Money | None]
     currency: Mapped[Currency]
     created_at: Mapped[CreatedAt]

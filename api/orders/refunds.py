@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.outbox import events_part
 from api.kernel.statement import compose
-from api.orders.models import Order
+from api.orders.models import Order, Return
 from api.orders.statements import Step, decide_part, move_part, payment_status_part
-from api.payments.commands import issue_refunds, lock_balance
+from api.payments.commands import Balance, issue_refunds, lock_balance
 from api.payments.statements import IssuedRefund, issued_event, issued_part
 
 
@@ -23,6 +23,15 @@ class _Refunded:
 
     status: str
     payment_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A return that is not settled; `refund_id` is null for one that was approved before refunds had names."""
+
+    return_id: UUID
+    status: str
+    refund_id: UUID | None
 
 
 async def settle_refunds(ctx: Context, order_id: UUID | None = None) -> int:
@@ -43,15 +52,33 @@ async def _record(tx: Tx, issued: IssuedRefund) -> None:
     if order is None:
         raise AssertionError(f"refund {issued.refund.refund_id} has no order")
     balance = await lock_balance(tx, issued.refund)
+    open_returns = await tx.all_as(_Open, _OPEN_RETURNS, {"order_id": order_id})
+    paid = [row.return_id for row in open_returns if _pays(issued, balance, row)]
     parts, events = [issued_part(issued)], [issued_event(issued)]
-    if order.status == "return_approved" and balance.kept == issued.refund.amount:
-        move = Step(order_id, "return_approved", "refunded", "service", payment_status="refunded")
-        parts += [decide_part(order_id, "approved", "refunded"), move_part(move)]
+    if paid:
+        parts.append(decide_part(paid, "approved", "refunded"))
+    everything = balance.kept == issued.refund.amount
+    after = "refunded" if order.status == "cancelled" or everything else "partially_refunded"
+    if order.status == "return_approved" and len(paid) == len(open_returns):
+        move = Step(order_id, "return_approved", "refunded", "service", payment_status=after)
+        parts.append(move_part(move))
         events.append(move.event())
     else:
-        # Which refund belongs to which return is not recorded: the last of the order's refunds settles its returns.
-        if not balance.others_pending:
-            parts.append(decide_part(order_id, "approved", "refunded"))
-        after = "refunded" if order.status == "cancelled" else order.payment_status
         parts.append(payment_status_part(after, {order_id: None}))
     await tx.execute(*compose([*parts, events_part(events)], "1"))
+
+
+def _pays(issued: IssuedRefund, balance: Balance, found: _Open) -> bool:
+    """Whether the refund pays this return: it is named there. One that names none is paid by the last refund."""
+    if found.status != "approved":
+        return False
+    if found.refund_id is None:
+        return not balance.others_pending
+    return found.refund_id == issued.refund.refund_id
+
+
+_OPEN_RETURNS = (
+    select(Return.return_id, Return.status, Return.refund_id)
+    .where(Return.order_id == bindparam("order_id"), Return.status.in_(("requested", "approved")))
+    .order_by(Return.return_id)
+)

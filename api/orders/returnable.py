@@ -1,19 +1,25 @@
 """Which units of an order may be returned, and their refund: pure rules on its lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
 from api.kernel.errors import FieldError
-from api.kernel.money import ZERO, allocate
+from api.kernel.money import ZERO, share
 from api.orders.errors import NotReturnable
 from api.orders.schemas import ReturnLine
+from api.payments.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One line of an order; `returned` counts units whose return was requested, approved or refunded."""
+    """One line of an order.
+
+    `returned` counts units whose return was requested, approved or refunded, and the amounts `given` are those of
+    these returns (`tax_given` without the tax on shipping). `returned_outbound`: how many of these units give back what
+    sending them cost.
+    """
 
     order_item_id: UUID
     product_id: UUID
@@ -22,11 +28,42 @@ class OrderLine:
     warehouse_id: UUID | None
     quantity: int
     subtotal: Decimal
+    discount: Decimal
+    tax_amount: Decimal
+    tax_included: bool
     returned: int
+    returned_outbound: int
+    goods_given: Decimal
+    tax_given: Decimal
+    shipping_given: Decimal
+    shipping_tax_given: Decimal
 
     @property
     def returnable(self) -> int:
         return self.quantity - self.returned
+
+    @property
+    def goods(self) -> Decimal:
+        """What the buyer paid for the line, without tax."""
+        return self.subtotal - self.discount - (self.tax_amount if self.tax_included else ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAmounts:
+    """The amounts of an order that are not those of its lines."""
+
+    total: Decimal
+    tax: Decimal
+    tax_included: Decimal
+    shipping_fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOf:
+    """A return's refund; `shipping_tax` is the part of its tax that is on shipping."""
+
+    parts: Parts
+    shipping_tax: Decimal
 
 
 def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLine]) -> dict[UUID, int]:
@@ -49,16 +86,47 @@ def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLin
     return units
 
 
-def refund_share(total: Decimal, lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> Decimal:
-    """The refund of `quantity` more units of a line with their share of tax, shipping and discount, to the cent.
+def refund_of(
+    amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int, *, outbound: bool
+) -> RefundOf:
+    """What `quantity` more units of a line give back: their goods and tax and, with `outbound`, their share of what
+    sending the order cost.
 
-    Lines share the order's total by their subtotals, units share their line. Units returned one by one add up to the
-    line's share, and all lines to the total.
+    Lines share that cost by their subtotals, units share their line. Whatever the sizes of a line's returns, they add
+    up to the line's share, and all lines to the order.
     """
-    shares = dict(zip(lines, allocate(total, [line.subtotal for line in lines.values()]), strict=True))
     line = lines[item_id]
-    units = allocate(shares[item_id], [Decimal(1)] * line.quantity)
-    return sum(units[line.returned : line.returned + quantity], ZERO)
+
+    def due(whole: Decimal, units: int) -> Decimal:
+        return share(whole, Decimal(0), Decimal(units), Decimal(line.quantity))
+
+    after = line.returned + quantity
+    goods = due(line.goods, after) - line.goods_given
+    tax = due(line.tax_amount, after) - line.tax_given
+    if not outbound:
+        return RefundOf(Parts(goods, tax, ZERO), ZERO)
+    sent = line.returned_outbound + quantity
+    fee, fee_tax = _sending(amounts, lines, line)
+    shipping = due(fee, sent) - line.shipping_given
+    shipping_tax = due(fee_tax, sent) - line.shipping_tax_given
+    return RefundOf(Parts(goods, tax + shipping_tax, shipping), shipping_tax)
+
+
+def _sending(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: OrderLine) -> tuple[Decimal, Decimal]:
+    """The line's share of the shipping fee without tax, and of the tax on it."""
+    whole = sum((other.subtotal for other in lines.values()), ZERO)
+    before = sum((other.subtotal for other in lines.values() if other.order_item_id < line.order_item_id), ZERO)
+    of_lines = sum((other.tax_amount for other in lines.values()), ZERO)
+    included = sum((other.tax_amount for other in lines.values() if other.tax_included), ZERO)
+    fee = amounts.shipping_fee - (amounts.tax_included - included)
+    fee_tax = amounts.tax - of_lines
+    return share(fee, before, before + line.subtotal, whole), share(fee_tax, before, before + line.subtotal, whole)
+
+
+def whole_order(amounts: OrderAmounts, lines: Iterable[OrderLine]) -> Parts:
+    """What the buyer paid for the order."""
+    goods = sum((line.goods for line in lines), ZERO)
+    return Parts(goods, amounts.tax, amounts.total - goods - amounts.tax)
 
 
 def comes_back_whole(lines: Mapping[UUID, OrderLine], units: Mapping[UUID, int]) -> bool:

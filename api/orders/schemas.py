@@ -1,9 +1,10 @@
 """Orders on the wire."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from api.kernel.card_numbers import CardFree
 from api.kernel.money import Amount
@@ -21,11 +22,17 @@ OrderStatus = Literal[
     "return_approved",
     "refunded",
 ]
+# A fraction: 0.08 is eight per cent.
+Rate = Annotated[Decimal, Field(strict=False), PlainSerializer(float, return_type=float, when_used="json")]
 Reason = Annotated[CardFree, Field(min_length=1, max_length=500)]
 
 
 class OrderItemBody(Wire):
-    """`price` per unit when it was bought; `returnedQuantity` counts requested, approved and refunded returns."""
+    """The line as it was bought: title, sku, attributes, picture and amounts of that moment, for ever.
+
+    `price` and `listPrice` per unit; `discount` and `taxAmount` of the whole line, where `taxIncluded` says that the
+    price contains the tax; `returnedQuantity` counts requested, approved and refunded returns.
+    """
 
     order_item_id: WireId
     product_id: WireId
@@ -33,6 +40,15 @@ class OrderItemBody(Wire):
     seller_id: WireId
     title: str
     sku: str
+    attributes: dict[str, object]
+    image_url: str | None
+    list_price: Amount | None
+    discount: Amount
+    promotion: str | None
+    tax_rate: Rate | None
+    tax_amount: Amount | None
+    tax_included: bool
+    tax_class: str | None
     quantity: int
     price: Amount
     subtotal: Amount
@@ -58,17 +74,22 @@ class PaymentBody(Wire):
 
 
 class ReturnBody(Wire):
+    """`refundAmount` is the sum of the amounts for goods, tax and shipping."""
+
     return_id: WireId
     order_item_id: WireId
     quantity: int
     reason: str
     status: str
     refund_amount: Amount
+    goods_amount: Amount | None
+    tax_amount: Amount | None
+    shipping_amount: Amount | None
     created_at: WireTime
 
 
 class OrderBody(Wire):
-    """`shippingAddress` and `email` only for the buyer."""
+    """`shippingAddress` and `email` only for the buyer. total = subtotal + tax - taxIncluded + shipping - discount."""
 
     order_id: WireId
     order_number: str
@@ -77,6 +98,7 @@ class OrderBody(Wire):
     items: list[OrderItemBody]
     subtotal: Amount
     tax: Amount
+    tax_included: Amount
     shipping: Amount
     discount: Amount
     total: Amount

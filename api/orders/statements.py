@@ -10,35 +10,45 @@ import orjson
 
 from api.kernel.actor import ActorKind
 from api.kernel.ids import new_id
+from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
 from api.orders.states import EVENT_OF, may_follow
 
 _CREATE = """placed AS (
     INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency,
-                        subtotal, tax, shipping_fee, discount, total, payment_method, payment_status,
+                        subtotal, tax, tax_included, shipping_fee, discount, total, payment_method, payment_status,
                         shipping_address, country, delivery_speed, estimated_delivery)
     SELECT o.order_id, o.order_number, o.user_id, o.guest_session, o.email, 'pending', o.currency,
-           o.subtotal, o.tax, o.shipping, o.discount, o.total, o.method, 'pending',
+           o.subtotal, o.tax, o.tax_included, o.shipping, o.discount, o.total, o.method, 'pending',
            CAST(o.address AS jsonb), o.country, o.speed, o.estimate
     FROM unnest(CAST(:order_checkouts AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:order_numbers AS text[]),
                 CAST(:order_users AS uuid[]), CAST(:order_sessions AS text[]), CAST(:order_emails AS text[]),
                 CAST(:order_currencies AS text[]), CAST(:order_subtotals AS numeric[]), CAST(:order_taxes AS numeric[]),
                 CAST(:order_shippings AS numeric[]), CAST(:order_discounts AS numeric[]),
                 CAST(:order_totals AS numeric[]), CAST(:order_methods AS text[]), CAST(:order_addresses AS text[]),
-                CAST(:order_countries AS text[]), CAST(:order_speeds AS text[]), CAST(:order_estimates AS date[]))
+                CAST(:order_countries AS text[]), CAST(:order_speeds AS text[]), CAST(:order_estimates AS date[]),
+                CAST(:order_included_taxes AS numeric[]))
          AS o(checkout_id, order_id, order_number, user_id, guest_session, email, currency, subtotal, tax, shipping,
-              discount, total, method, address, country, speed, estimate)
+              discount, total, method, address, country, speed, estimate, tax_included)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
-                             price_at_purchase, subtotal)
+                             price_at_purchase, subtotal, title, sku, attributes, image_url, list_price, discount,
+                             promotion, tax_rate, tax_amount, tax_included, tax_class)
     SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity,
-           i.price, i.price * i.quantity
+           i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image, i.list_price,
+           i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class
     FROM unnest(CAST(:item_checkouts AS uuid[]), CAST(:item_orders AS uuid[]), CAST(:item_ids AS uuid[]),
                 CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]), CAST(:item_sellers AS uuid[]),
-                CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]))
-         AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price)
+                CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]),
+                CAST(:item_titles AS text[]), CAST(:item_skus AS text[]), CAST(:item_attributes AS text[]),
+                CAST(:item_images AS text[]), CAST(:item_list_prices AS numeric[]),
+                CAST(:item_discounts AS numeric[]), CAST(:item_promotions AS text[]),
+                CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
+                CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]))
+         AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price,
+              title, sku, attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
@@ -75,20 +85,44 @@ _PAID = """paid_order AS (
     WHERE o.order_id = p.order_id RETURNING 1)"""
 _RETURNS_REQUESTED = """requested_steps AS (
     INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
-                               currency)
-    SELECT r.return_id, r.status, r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount, o.currency
+                               goods_amount, tax_amount, shipping_amount, currency)
+    SELECT r.return_id, r.status, r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount,
+           r.goods_amount, r.tax_amount, r.shipping_amount, o.currency
     FROM returns r JOIN orders o ON o.order_id = r.order_id, gate
     WHERE r.return_id = ANY(CAST(:return_ids AS uuid[])) RETURNING 1)"""
 _DECIDE_RETURNS = """decided AS (
-    UPDATE returns SET status = CAST(:return_to AS text), updated_at = now() FROM gate
-    WHERE order_id = :order_id AND status = :return_from
-    RETURNING return_id, order_id, order_item_id, seller_id, quantity, refund_amount),
+    UPDATE returns SET status = CAST(:return_to AS text), refund_id = coalesce(CAST(:return_refund AS uuid), refund_id),
+           updated_at = now()
+    FROM gate
+    WHERE return_id = ANY(CAST(:return_ids AS uuid[])) AND status = :return_from
+    RETURNING return_id, order_id, order_item_id, seller_id, quantity, refund_amount, goods_amount, tax_amount,
+              shipping_amount),
 decided_steps AS (
     INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
-                               currency)
+                               goods_amount, tax_amount, shipping_amount, currency)
     SELECT d.return_id, CAST(:return_to AS text), d.order_id, d.order_item_id, d.seller_id, d.quantity,
-           d.refund_amount, o.currency
+           d.refund_amount, d.goods_amount, d.tax_amount, d.shipping_amount, o.currency
     FROM decided d JOIN orders o ON o.order_id = d.order_id RETURNING 1)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A line as it is bought; the order keeps it, whatever becomes of the product.
+
+    `list_price` per unit; `discount` and `tax_amount` of the whole line; `tax_included`: the price contains the tax.
+    """
+
+    title: str
+    sku: str
+    attributes: dict[str, object]
+    image_url: str
+    list_price: Decimal | None
+    tax_rate: Decimal
+    tax_amount: Decimal
+    tax_class: str
+    tax_included: bool = False
+    discount: Decimal = ZERO
+    promotion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +136,7 @@ class NewItem:
     warehouse_id: UUID
     quantity: int
     price: Decimal
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +159,7 @@ class NewOrder:
     delivery_speed: str
     estimated_delivery: date
     items: Sequence[NewItem]
+    tax_included: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +211,7 @@ def create_part(orders: Sequence[NewOrder]) -> Part:
             "order_countries": [order.address["country"] for order in orders],
             "order_speeds": [order.delivery_speed for order in orders],
             "order_estimates": [order.estimated_delivery for order in orders],
+            "order_included_taxes": [order.tax_included for order in orders],
             "placed_ids": [new_id() for _ in orders],
             "placed_actors": [order.actor_kind for order in orders],
             "item_checkouts": [order.checkout_id for order, _ in items],
@@ -186,11 +223,28 @@ def create_part(orders: Sequence[NewOrder]) -> Part:
             "item_warehouses": [item.warehouse_id for _, item in items],
             "item_quantities": [item.quantity for _, item in items],
             "item_prices": [item.price for _, item in items],
+            **_snapshots([item.snapshot for _, item in items]),
         },
         makes=("placed", "placed_items", "placed_step"),
         needs=("gate",),
         writes=frozenset({"orders", "order_items", "order_events"}),
     )
+
+
+def _snapshots(lines: Sequence[Snapshot]) -> dict[str, object]:
+    return {
+        "item_titles": [line.title for line in lines],
+        "item_skus": [line.sku for line in lines],
+        "item_attributes": [orjson.dumps(line.attributes).decode() for line in lines],
+        "item_images": [line.image_url for line in lines],
+        "item_list_prices": [line.list_price for line in lines],
+        "item_discounts": [line.discount for line in lines],
+        "item_promotions": [line.promotion for line in lines],
+        "item_tax_rates": [line.tax_rate for line in lines],
+        "item_taxes": [line.tax_amount for line in lines],
+        "item_tax_included": [line.tax_included for line in lines],
+        "item_tax_classes": [line.tax_class for line in lines],
+    }
 
 
 def created_event(order: NewOrder) -> Event:
@@ -247,11 +301,11 @@ def requested_part(return_ids: Sequence[UUID]) -> Part:
     )
 
 
-def decide_part(order_id: UUID, before: str, after: str) -> Part:
-    """Move all returns of the order from `before` to `after`, each with its event."""
+def decide_part(return_ids: Sequence[UUID], before: str, after: str, refund_id: UUID | None = None) -> Part:
+    """Move these returns from `before` to `after`, each with its event; `refund_id`: the refund that pays them."""
     return Part(
         _DECIDE_RETURNS,
-        {"order_id": order_id, "return_from": before, "return_to": after},
+        {"return_ids": list(return_ids), "return_from": before, "return_to": after, "return_refund": refund_id},
         makes=("decided", "decided_steps"),
         needs=("gate",),
         writes=frozenset({"returns", "return_events"}),

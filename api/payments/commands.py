@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, exists, func, select
+from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
@@ -19,6 +20,7 @@ from api.payments.statements import IssuedRefund, OrderPayment, PendingRefund
 
 log = get_logger(__name__)
 
+Column = InstrumentedAttribute[Decimal] | InstrumentedAttribute[Decimal | None]
 # Batch size per gateway, so that an unavailable gateway does not delay the others.
 BATCH = 100
 
@@ -33,13 +35,22 @@ class Balance:
 
 async def lock_payment(tx: Tx, order_id: UUID) -> OrderPayment | None:
     """The order's latest payment, locked; the caller holds the order's lock."""
-    asked = (
-        select(func.coalesce(func.sum(Refund.amount), 0))
-        .where(Refund.payment_id == Payment.payment_id, Refund.status != "failed")
-        .scalar_subquery()
-    )
+
+    def asked(column: Column) -> ScalarSelect[Any]:  # Any: a sum of amounts
+        return (
+            select(func.coalesce(func.sum(column), 0))
+            .where(Refund.payment_id == Payment.payment_id, Refund.status != "failed")
+            .scalar_subquery()
+        )
+
     statement = (
-        select(Payment.payment_id, Payment.status, (Payment.captured_amount - asked).label("refundable"))
+        select(
+            Payment.payment_id,
+            Payment.status,
+            (Payment.captured_amount - asked(Refund.amount)).label("refundable"),
+            asked(Refund.goods_amount).label("goods_asked"),
+            asked(Refund.tax_amount).label("tax_asked"),
+        )
         .where(Payment.order_id == order_id)
         .order_by(Payment.created_at.desc())
         .limit(1)

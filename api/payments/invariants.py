@@ -62,4 +62,24 @@ CHECKS: tuple[Check, ...] = (
         WHERE p.refunded_amount <> coalesce(r.amount, 0)
         """,
     ),
+    Check(
+        "R-I7-refund-parts",
+        "a refund is the sum of its goods, tax and shipping",
+        """
+        SELECT refund_id, order_id, amount, goods_amount, tax_amount, shipping_amount FROM refunds
+        WHERE amount IS DISTINCT FROM goods_amount + tax_amount + shipping_amount
+        """,
+    ),
+    Check(
+        "R-I7-refundable",
+        "the refunds that were made or asked for are no more than what was captured",
+        """
+        SELECT p.payment_id, p.captured_amount, r.amount AS refunds
+        FROM payments p
+        JOIN (
+          SELECT payment_id, sum(amount) AS amount FROM refunds WHERE status <> 'failed' GROUP BY payment_id
+        ) r USING (payment_id)
+        WHERE r.amount > p.captured_amount
+        """,
+    ),
 )

@@ -40,9 +40,13 @@ class Payment(Base):
 
 
 class Refund(Base):
+    """Money that goes back, and what it is for. The parts are null only while the migration that added them fills
+    earlier rows."""
+
     __tablename__ = "refunds"
     __table_args__ = (
         CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("amount = goods_amount + tax_amount + shipping_amount", name="parts"),
         CheckConstraint("status IN ('pending', 'refunded', 'failed')", name="status"),
         # The worker looks for these every two seconds; almost all rows are settled.
         Index("ix_refunds_pending", "created_at", postgresql_where=text("status = 'pending'")),
@@ -54,6 +58,9 @@ class Refund(Base):
     gateway_key: Mapped[str] = mapped_column(String(100), unique=True, info=PAYMENT_REFERENCE)
     gateway_reference: Mapped[str | None] = mapped_column(String(100), info=PAYMENT_REFERENCE)
     amount: Mapped[Money]
+    goods_amount: Mapped[Money | None]
+    tax_amount: Mapped[Money | None]
+    shipping_amount: Mapped[Money | None]
     status: Mapped[str] = mapped_column(String(20), server_default=text("'pending'"), info=NOT_PERSONAL)
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

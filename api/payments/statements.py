@@ -8,6 +8,7 @@ from uuid import UUID
 from api.kernel.ids import new_id
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
+from api.payments.parts import Parts
 
 EVENT_OF = {
     "authorised": "PaymentAuthorised",
@@ -34,8 +35,11 @@ _MOVE = """moved_payment AS (
     JOIN gate USING (checkout_id)
     WHERE p.payment_id = m.payment_id AND p.status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
 _REQUEST_REFUND = """asked_refund AS (
-    INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount)
-    SELECT :refund_id, :payment_id, :payment_order, :refund_key, :refund_amount FROM gate RETURNING 1)"""
+    INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount, goods_amount, tax_amount,
+                         shipping_amount)
+    SELECT :refund_id, :payment_id, :payment_order, :refund_key, :refund_amount, :refund_goods, :refund_tax,
+           :refund_shipping
+    FROM gate RETURNING 1)"""
 _ISSUE_REFUND = """gate AS (
     UPDATE refunds SET status = 'refunded', gateway_reference = :refund_reference
     WHERE refund_id = :refund_id AND status = 'pending' RETURNING NULL::uuid AS checkout_id),
@@ -72,11 +76,13 @@ class PaymentMove:
 
 @dataclass(frozen=True, slots=True)
 class OrderPayment:
-    """`refundable`: captured, without completed and pending refunds."""
+    """`refundable`: captured, without completed and pending refunds; of these are `goods_asked` and `tax_asked`."""
 
     payment_id: UUID
     status: str
     refundable: Decimal
+    goods_asked: Decimal
+    tax_asked: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +155,20 @@ def moved_event(move: PaymentMove, after: str) -> Event:
     return Event("payment", move.payment_id, EVENT_OF[after], payload, move.checkout_id)
 
 
-def request_refund(payment: OrderPayment, order_id: UUID, amount: Decimal) -> tuple[list[Part], list[Event]]:
-    """Insert a refund as pending: the intent is durable before the gateway is asked. Nothing when `amount` is 0."""
-    if amount <= 0:
-        return [], []
+@dataclass(frozen=True, slots=True)
+class NewRefund:
+    """A refund to be inserted, with the parts and events of that; without them when its amount is 0."""
+
+    refund_id: UUID
+    parts: list[Part]
+    events: list[Event]
+
+
+def request_refund(payment: OrderPayment, order_id: UUID, refunded: Parts) -> NewRefund:
+    """Insert a refund as pending: the intent is durable before the gateway is asked."""
     refund_id = new_id()
+    if refunded.amount <= 0:
+        return NewRefund(refund_id, [], [])
     part = Part(
         _REQUEST_REFUND,
         {
@@ -161,14 +176,17 @@ def request_refund(payment: OrderPayment, order_id: UUID, amount: Decimal) -> tu
             "payment_id": payment.payment_id,
             "payment_order": order_id,
             "refund_key": f"refund-{refund_id}",
-            "refund_amount": amount,
+            "refund_amount": refunded.amount,
+            "refund_goods": refunded.goods,
+            "refund_tax": refunded.tax,
+            "refund_shipping": refunded.shipping,
         },
         makes=("asked_refund",),
         needs=("gate",),
         writes=frozenset({"refunds"}),
     )
-    payload = {"orderId": order_id, "amount": amount}
-    return [part], [Event("payment", payment.payment_id, "RefundRequested", payload)]
+    payload = {"orderId": order_id, "amount": refunded.amount}
+    return NewRefund(refund_id, [part], [Event("payment", payment.payment_id, "RefundRequested", payload)])
 
 
 def issued_part(issued: IssuedRefund) -> Part:

@@ -1,11 +1,14 @@
 """The totals of an order: carts show them, the checkout charges them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api.kernel.money import ZERO, to_cents
+from api.kernel.money import ZERO, allocate, to_cents
 from api.pricing.tariff import Tariff
+
+# The class of every product until products have one of their own.
+STANDARD_CLASS = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,8 @@ def totals(lines: Iterable[PricedLine], tariff: Tariff) -> Totals:
         return Totals(ZERO, ZERO, ZERO, ZERO, ZERO)
     tax, shipping = tariff.tax(subtotal), tariff.shipping(subtotal)
     return Totals(subtotal, tax, shipping, ZERO, subtotal + tax + shipping)
+
+
+def line_taxes(tax: Decimal, lines: Sequence[PricedLine]) -> list[Decimal]:
+    """Each line's part of the order's tax, in cents that add up to it."""
+    return allocate(tax, [line.subtotal for line in lines])

@@ -30,6 +30,7 @@ READS = {
     ("api/analytics/live_sales.py", "return_events"): LIVE,
     ("api/analytics/live_sales.py", "returns"): LIVE,
     ("api/checkout/statements.py", "addresses"): QUOTE,
+    ("api/checkout/statements.py", "product_images"): QUOTE,
     ("api/checkout/statements.py", "product_variants"): QUOTE,
     ("api/checkout/statements.py", "products"): QUOTE,
     ("api/checkout/statements.py", "warehouse_stock"): QUOTE,
@@ -38,8 +39,6 @@ READS = {
     ("api/inventory/statements.py", "products"): STOCK,
     ("api/orders/popularity.py", "products"): CATEGORY,
     ("api/orders/queries/detail.py", "payments"): IN_FULL,
-    ("api/orders/queries/detail.py", "product_variants"): IN_FULL,
-    ("api/orders/queries/detail.py", "products"): IN_FULL,
 }
 # From an earlier api/orders/refunds.py, in which orders wrote rows of payments.
 REFUND = """

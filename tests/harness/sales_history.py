@@ -67,17 +67,26 @@ class SalesHistory:
 
     def _sell(self, connection: psycopg.Connection) -> None:
         for number in range(4):
-            self.sellers.append(self._user(connection, f"seller{number}", "seller"))
-            self._buyers.append(self._user(connection, f"buyer{number}", "customer"))
+            self.sellers.append(self._user(connection, f"seller{number}-{self.seed}", "seller"))
+            self._buyers.append(self._user(connection, f"buyer{number}-{self.seed}", "customer"))
             _insert(connection, "sellers", {"seller_id": self.sellers[-1], "name": f"Store {number}", "country": "GB"})
         category = self._id()
-        _insert(connection, "categories", {"category_id": category, "name": "Things", "path": "/Things", "level": 0})
+        _insert(
+            connection,
+            "categories",
+            {"category_id": category, "name": "Things", "path": f"/Things{self.seed}", "level": 0},
+        )
         for number in range(10):
             seller, price = self.sellers[number % 3], Decimal(self._rng.randint(1, 99_999)) / 100
             product = self._id()
             row: Row = {"product_id": product, "seller_id": seller, "category_id": category, "title": f"Thing {number}"}
             _insert(connection, "products", row | {"base_price": price, "currency": "GBP", "created_at": FIRST_DAY})
-            variant: Row = {"variant_id": self._id(), "product_id": product, "sku": f"T{number}", "price": price}
+            variant: Row = {
+                "variant_id": self._id(),
+                "product_id": product,
+                "sku": f"T{number}-{self.seed}",
+                "price": price,
+            }
             _insert(connection, "product_variants", variant | {"attributes": "{}", "created_at": FIRST_DAY})
             self._listed.append(_Listed(product, UUID(str(variant["variant_id"])), seller, price))
 
@@ -91,8 +100,9 @@ class SalesHistory:
         order, placed, status = self._id(), self._moment(), self._rng.choice(ORDER_STATES)
         buyer = self._rng.choice([None, *self._buyers])
         lines = [self._line(order, thing, placed) for thing in self._rng.sample(self._listed, self._rng.randint(1, 4))]
-        subtotal = sum((Decimal(str(line["subtotal"])) for line in lines), Decimal(0))
-        tax, fee = (subtotal * Decimal("0.08")).quantize(Decimal("0.01")), Decimal("4.99")
+        subtotal, discount, tax = (_sum(lines, column) for column in ("subtotal", "discount", "tax_amount"))
+        included = _sum([line for line in lines if line["tax_included"]], "tax_amount")
+        fee = Decimal("4.99")
         row: Row = {
             "order_id": order,
             "order_number": f"S{order.hex[-12:]}",
@@ -102,8 +112,10 @@ class SalesHistory:
             "currency": self._rng.choice(CURRENCIES),
             "subtotal": subtotal,
             "tax": tax,
+            "tax_included": included,
             "shipping_fee": fee,
-            "total": subtotal + tax + fee,
+            "discount": discount,
+            "total": subtotal + tax - included + fee - discount,
             "payment_status": "paid",
             "shipping_address": "{}",
             "country": "GB",
@@ -120,8 +132,13 @@ class SalesHistory:
                 self._return(connection, line, row)
 
     def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
-        """A line of the order. One in eight is created later than the order; it is still a sale of the order's day."""
+        """A line of the order. One in eight is created later than the order; it is still a sale of the order's day.
+
+        Some prices contain their tax, some lines have a discount.
+        """
         quantity = self._rng.randint(1, 5)
+        subtotal = quantity * thing.price
+        discount = self._part_of(subtotal) if self._rng.random() < 0.2 else Decimal(0)
         late = timedelta(hours=self._rng.choice([0, 0, 0, 0, 0, 0, 0, 30]))
         return {
             "order_item_id": self._id(),
@@ -131,12 +148,15 @@ class SalesHistory:
             "seller_id": thing.seller,
             "quantity": quantity,
             "price_at_purchase": thing.price,
-            "subtotal": quantity * thing.price,
+            "subtotal": subtotal,
+            "discount": discount,
+            "tax_amount": self._part_of(subtotal - discount),
+            "tax_included": self._rng.random() < 0.5,
             "created_at": placed + late,
         }
 
     def _return(self, connection: psycopg.Connection, line: Row, order: Row) -> None:
-        """Add one or two returns, together at most the whole line. The refund may be less than the price.
+        """Add one or two returns, together at most the whole line. The goods of the refund may be less than the price.
 
         The event of the present status is dated; `updated_at` says nothing about it.
         """
@@ -148,7 +168,8 @@ class SalesHistory:
                 return
             quantity = self._rng.randint(1, left)
             left -= quantity
-            cents = int(quantity * Decimal(str(line["price_at_purchase"])) * 100)
+            goods = self._part_of(quantity * Decimal(str(line["price_at_purchase"])))
+            tax, shipping = self._part_of(goods), Decimal(self._rng.choice(["0.00", "1.66", "4.99"]))
             asked = placed + timedelta(days=self._rng.randint(0, 2))
             row: Row = {
                 "return_id": self._id(),
@@ -156,7 +177,10 @@ class SalesHistory:
                 "quantity": quantity,
                 "reason": "broken",
                 "status": self._rng.choice(RETURN_STATES),
-                "refund_amount": Decimal(self._rng.randint(0, cents)) / 100,
+                "refund_amount": goods + tax + shipping,
+                "goods_amount": goods,
+                "tax_amount": tax,
+                "shipping_amount": shipping,
                 "created_at": asked,
                 "updated_at": self._moment(),
             }
@@ -185,18 +209,20 @@ class SalesHistory:
     def _return_event(self, connection: psycopg.Connection, found: object, status: str, at: datetime) -> None:
         connection.execute(
             "insert into return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity,"
-            " refund_amount, currency, created_at) select r.return_id, %s, r.order_id, r.order_item_id, r.seller_id,"
-            " r.quantity, r.refund_amount, o.currency, %s from returns r join orders o using (order_id)"
+            " refund_amount, goods_amount, tax_amount, shipping_amount, currency, created_at) select r.return_id, %s,"
+            " r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount, r.goods_amount, r.tax_amount,"
+            " r.shipping_amount, o.currency, %s from returns r join orders o using (order_id)"
             " where return_id = %s",
             (status, at, found),
         )
 
     def _some(self, connection: psycopg.Connection, key: str, table: str, status: str) -> list[object]:
-        """Half of the rows in this status."""
-        query = sql.SQL("select {} from {} where status = %s order by 1").format(
-            sql.Identifier(key), sql.Identifier(table)
-        )
-        found = [row[0] for row in connection.execute(query, (status,)).fetchall()]
+        """Half of this history's rows in this status."""
+        query = sql.SQL(
+            "select {} from {} where status = %s and order_id in"
+            " (select order_id from order_items where seller_id = any(%s)) order by 1"
+        ).format(sql.Identifier(key), sql.Identifier(table))
+        found = [row[0] for row in connection.execute(query, (status, self.sellers)).fetchall()]
         return self._rng.sample(found, (len(found) + 1) // 2)
 
     def _moment(self) -> datetime:
@@ -205,8 +231,15 @@ class SalesHistory:
             return day + self._rng.choice(_EDGES)
         return day + timedelta(microseconds=self._rng.randrange(86_400_000_000))
 
+    def _part_of(self, amount: Decimal) -> Decimal:
+        return Decimal(self._rng.randint(0, int(amount * 100))) / 100
+
     def _id(self) -> UUID:
         return UUID(int=self._rng.getrandbits(128), version=4)
+
+
+def _sum(lines: list[Row], column: str) -> Decimal:
+    return sum((Decimal(str(line[column])) for line in lines), Decimal(0))
 
 
 def _insert(connection: psycopg.Connection, table: str, row: Row) -> None:

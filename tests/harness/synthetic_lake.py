@@ -210,6 +210,14 @@ class SyntheticShop:
         price = line["price_at_purchase"]
         if not isinstance(price, Decimal):
             raise TypeError("price_at_purchase must be a Decimal")
+        # A sale is changed by the goods alone, so the rest of the refund must show nowhere.
+        goods, tax, fee = price * quantity, (price * quantity / 10).quantize(Decimal("0.01")), Decimal("1.50")
+        parts: Row = {
+            "refund_amount": goods + tax + fee,
+            "goods_amount": goods,
+            "tax_amount": tax,
+            "shipping_amount": fee,
+        }
         self.add(
             "returns",
             return_id=returned,
@@ -221,7 +229,7 @@ class SyntheticShop:
             quantity=quantity,
             reason="broken",
             status="refunded" if refunded else "requested",
-            refund_amount=price * quantity,
+            **parts,
             origin="native",
             created_at=asked,
             # Whatever touches the row moves this; the events date it.
@@ -237,7 +245,7 @@ class SyntheticShop:
                     order_item_id=item,
                     seller_id=line["seller_id"],
                     quantity=quantity,
-                    refund_amount=price * quantity,
+                    **parts,
                     currency=order["currency"],
                     created_at=at,
                 )

@@ -273,6 +273,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
         currency=plan.currency,
         subtotal=plan.subtotal,
         tax=plan.tax,
+        tax_included=plan.tax_included,
         shipping=plan.shipping,
         discount=plan.discount,
         total=plan.total,
@@ -289,6 +290,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.warehouse_id,
                 line.quantity,
                 line.unit_price,
+                line.taken_snapshot,
             )
             for line in plan.lines
         ],

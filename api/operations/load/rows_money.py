@@ -4,10 +4,12 @@ import polars as pl
 
 from api.operations.load.history import History
 from api.operations.load.rows_catalog import money, with_ids
+from api.operations.load.rows_orders import share
 
 
 def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:
-    """`history.returns` with the ids of the returned lines; the refund is quantity times the price paid."""
+    """`history.returns` with the ids of the returned lines, and the refunds' parts by the shop's rule: units share
+    their line's goods and tax, and what sending the order cost by `outbound`."""
     of_line = lines.select(
         *(
             "line_key",
@@ -20,13 +22,41 @@ def keyed_returns(history: History, lines: pl.DataFrame) -> pl.DataFrame:
             "warehouse_id",
             "customer_id",
         ),
-        pl.col("price_cents").alias("paid_cents"),
+        *("subtotal_cents", "goods_cents", "before_cents", "shipping_cents"),
+        pl.col("tax_cents").alias("line_tax_cents"),
+        pl.col("quantity").alias("bought"),
     )
-    found = history.returns.join(of_line, on="line_key", maintain_order="left").with_columns(
-        refund_cents=pl.col("quantity") * pl.col("paid_cents")
-    )
+    found = history.returns.join(of_line, on="line_key", maintain_order="left")
+    found = _parted(found.with_columns(sent=pl.col("quantity") * pl.col("outbound").cast(pl.Int64)))
     return with_ids(history, found, "return", "requested_at").with_columns(
         refund_id=history.ids.column("refund", found["return_key"], found["refunded_at"])
+    )
+
+
+def _parted(returns: pl.DataFrame) -> pl.DataFrame:
+    """`returns`, in the order in which they count, with goods_cents, tax_cents, shipping_cents and their sum."""
+    units = pl.col("quantity").cum_sum().over("line_key")
+    sent = pl.col("sent").cum_sum().over("line_key")
+    before = pl.col("before_cents")
+    fee = share(pl.col("shipping_cents"), before, before + pl.col("subtotal_cents"), pl.col("goods_cents"))
+    return (
+        returns.sort("return_key")
+        .with_columns(fee_cents=fee, goods_back=pl.col("subtotal_cents") * pl.col("quantity") // pl.col("bought"))
+        .with_columns(
+            tax_back=share(pl.col("line_tax_cents"), units - pl.col("quantity"), units, pl.col("bought")),
+            shipping_back=share(pl.col("fee_cents"), sent - pl.col("sent"), sent, pl.col("bought")),
+        )
+        .with_columns(refund_cents=pl.col("goods_back") + pl.col("tax_back") + pl.col("shipping_back"))
+    )
+
+
+def _parts(amount: str) -> tuple[pl.Expr, ...]:
+    """The columns of a refund's amount and of its parts."""
+    return (
+        money("refund_cents").alias(amount),
+        money("goods_back").alias("goods_amount"),
+        money("tax_back").alias("tax_amount"),
+        money("shipping_back").alias("shipping_amount"),
     )
 
 
@@ -42,7 +72,10 @@ def returns(keyed: pl.DataFrame) -> pl.DataFrame:
         "quantity",
         "reason",
         pl.lit("refunded").alias("status"),
-        money("refund_cents").alias("refund_amount"),
+        *_parts("refund_amount"),
+        pl.lit("0.00").alias("shipping_tax"),
+        pl.col("outbound").alias("outbound_refunded"),
+        "refund_id",
         pl.lit("import").alias("origin"),
         pl.col("requested_at").alias("created_at"),
         pl.col("refunded_at").alias("updated_at"),
@@ -61,7 +94,7 @@ def return_events(history: History, keyed: pl.DataFrame) -> pl.DataFrame:
             pl.col("line_id").alias("order_item_id"),
             "seller_id",
             "quantity",
-            money("refund_cents").alias("refund_amount"),
+            *_parts("refund_amount"),
             "currency",
             pl.col(at).alias("created_at"),
         )
@@ -114,7 +147,7 @@ def refunds(returns: pl.DataFrame, payments: pl.DataFrame) -> pl.DataFrame:
         "order_id",
         ("ref_" + pl.col("return_id")).alias("gateway_key"),
         ("imp_" + pl.col("refund_id").str.replace_all("-", "", literal=True)).alias("gateway_reference"),
-        money("refund_cents").alias("amount"),
+        *_parts("amount"),
         pl.lit("refunded").alias("status"),
         pl.lit("import").alias("origin"),
         pl.col("refunded_at").alias("created_at"),

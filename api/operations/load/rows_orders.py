@@ -2,11 +2,11 @@
 
 import polars as pl
 
+from api.catalog.artwork import PATH as _PICTURE
 from api.operations.load.history import STATES, History
 from api.operations.load.rows_catalog import id_map, money, with_ids
 from api.orders.states import EVENT_OF
-
-PAYMENT_STATUS = {"cancelled": "voided", "refunded": "refunded"}
+from api.pricing.totals import STANDARD_CLASS
 
 
 def keyed_orders(history: History) -> pl.DataFrame:
@@ -43,8 +43,19 @@ def keyed_orders(history: History) -> pl.DataFrame:
     )
 
 
-def orders(keyed: pl.DataFrame) -> pl.DataFrame:
-    """One row per order."""
+def orders(keyed: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
+    """One row per order; `returns` are refunded."""
+    refunded = returns.group_by("order_key").agg(pl.col("refund_cents").sum().alias("refunded_cents"))
+    keyed = keyed.join(refunded, on="order_key", how="left", maintain_order="left")
+    payment_status = (
+        pl.when(pl.col("status") == "cancelled")
+        .then(pl.lit("voided"))
+        .when(pl.col("refunded_cents") == pl.col("total_cents"))
+        .then(pl.lit("refunded"))
+        .when(pl.col("refunded_cents") > 0)
+        .then(pl.lit("partially_refunded"))
+        .otherwise(pl.lit("paid"))
+    )
     return keyed.select(
         "order_id",
         "order_number",
@@ -56,7 +67,7 @@ def orders(keyed: pl.DataFrame) -> pl.DataFrame:
         money("shipping_cents").alias("shipping_fee"),
         money("total_cents").alias("total"),
         "payment_method",
-        pl.col("status").replace_strict(PAYMENT_STATUS, default="paid").alias("payment_status"),
+        payment_status.alias("payment_status"),
         "shipping_address",
         "country",
         "delivery_speed",
@@ -71,43 +82,71 @@ def orders(keyed: pl.DataFrame) -> pl.DataFrame:
 def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
     """`history.lines` with the ids they refer to and their order's times, in order of time."""
     of_order = orders.select(
-        "order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id"
+        *("order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id"),
+        pl.col("subtotal_cents").alias("goods_cents"),
+        pl.col("tax_cents").alias("order_tax_cents"),
+        "shipping_cents",
     )
-    of_variant = variants.select("variant_key", "variant_id", "product_id", "seller_id", "warehouse_id")
-    lines = history.lines.join(of_order, on="order_key", maintain_order="left").join(
-        of_variant, on="variant_key", maintain_order="left"
+    of_variant = variants.select(
+        *("variant_key", "product_key", "variant_id", "product_id", "seller_id", "warehouse_id", "sku", "attributes")
     )
-    return with_ids(history, lines.sort("pending_at", "line_key"), "line", "pending_at")
+    lines = (
+        history.lines.join(of_order, on="order_key", maintain_order="left")
+        .join(of_variant, on="variant_key", maintain_order="left")
+        .sort("pending_at", "line_key")
+    )
+    return _with_place(with_ids(history, _taxed(lines), "line", "pending_at"))
 
 
-def order_items(lines: pl.DataFrame) -> pl.DataFrame:
-    """One row per line, with the price paid at that time."""
-    return lines.select(
-        pl.col("line_id").alias("order_item_id"),
-        "order_id",
-        "product_id",
-        "variant_id",
-        "seller_id",
-        "warehouse_id",
-        "quantity",
-        money("price_cents").alias("price_at_purchase"),
-        (pl.col("quantity") * pl.col("price_cents")).alias("subtotal_cents"),
-        "status",
-        pl.col("pending_at").alias("created_at"),
-    ).select(
-        *(
-            "order_item_id",
-            "order_id",
-            "product_id",
-            "variant_id",
-            "seller_id",
-            "warehouse_id",
-            "quantity",
-            "price_at_purchase",
-        ),
-        money("subtotal_cents").alias("subtotal"),
-        "status",
-        "created_at",
+def _with_place(lines: pl.DataFrame) -> pl.DataFrame:
+    """`lines` with the goods of the order's lines before each, by id: where its share of the shipping fee lies."""
+    place = lines.select("order_key", "line_id", "line_key", "subtotal_cents").sort("order_key", "line_id")
+    before = pl.col("subtotal_cents").cum_sum().over("order_key") - pl.col("subtotal_cents")
+    return lines.join(place.select("line_key", before_cents=before), on="line_key", maintain_order="left")
+
+
+def _taxed(lines: pl.DataFrame) -> pl.DataFrame:
+    """`lines` with subtotal_cents and tax_cents: the cents between the rounded parts of the order's tax up to the line
+    and before it, so that they add up."""
+    lines = lines.with_columns(subtotal_cents=pl.col("quantity") * pl.col("price_cents"))
+    up_to = pl.col("subtotal_cents").cum_sum().over("order_key")
+
+    before = up_to - pl.col("subtotal_cents")
+    return lines.with_columns(tax_cents=share(pl.col("order_tax_cents"), before, up_to, pl.col("goods_cents")))
+
+
+def share(cents: pl.Expr, before: pl.Expr, up_to: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """`api.kernel.money.share` in whole cents."""
+
+    def rounded(part: pl.Expr) -> pl.Expr:
+        return (2 * cents * part + whole.clip(1)) // (2 * whole.clip(1))
+
+    return rounded(up_to) - rounded(before)
+
+
+def order_items(history: History, lines: pl.DataFrame) -> pl.DataFrame:
+    """One row per line as it was bought. No set says what a product was called then: its words are the catalog's."""
+    listed = history.products.select(
+        *("product_key", "title", "list_price_cents"), pl.col("price_cents").alias("product_cents")
+    )
+    above = pl.col("list_price_cents") - pl.col("product_cents")
+    return (
+        lines.join(listed, on="product_key", maintain_order="left")
+        .with_columns(listed_cents=pl.col("price_cents") + above)
+        .select(
+            pl.col("line_id").alias("order_item_id"),
+            *("order_id", "product_id", "variant_id", "seller_id", "warehouse_id", "quantity"),
+            money("price_cents").alias("price_at_purchase"),
+            money("subtotal_cents").alias("subtotal"),
+            *("title", "sku", "attributes"),
+            pl.format(_PICTURE, "product_id").alias("image_url"),
+            money("listed_cents").alias("list_price"),
+            (pl.col("order_tax_cents") / pl.col("goods_cents").clip(1)).round(5).alias("tax_rate"),
+            money("tax_cents").alias("tax_amount"),
+            pl.lit(STANDARD_CLASS).alias("tax_class"),
+            "status",
+            pl.col("pending_at").alias("created_at"),
+        )
     )
 
 

@@ -73,8 +73,8 @@ def tables(history: History) -> Iterator[Table]:
     yield "warehouse_stock", rows_stock.warehouse_stock(variants, final)
     yield "inventory_transactions", rows_stock.inventory_transactions(moved)
     del moved
-    yield "orders", rows_orders.orders(orders)
-    yield "order_items", rows_orders.order_items(lines)
+    yield "orders", rows_orders.orders(orders, returns)
+    yield "order_items", rows_orders.order_items(history, lines)
     del lines
     steps = rows_orders.steps(history, orders)
     yield "order_events", rows_orders.order_events(steps)

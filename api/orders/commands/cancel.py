@@ -14,11 +14,13 @@ from api.orders.commands.change import change_order, impossible, write
 from api.orders.errors import StillBeingPlaced
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
+from api.orders.returnable import whole_order
 from api.orders.schemas import CancelOrder, OrderState
 from api.orders.statements import Step, move_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
-from api.payments.statements import request_refund
+from api.payments.parts import Parts
+from api.payments.statements import OrderPayment, request_refund
 
 
 async def cancel_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: CancelOrder) -> Response:
@@ -42,14 +44,21 @@ async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) ->
     payment = await lock_payment(tx, order_id)
     if payment is None or payment.status != "captured":
         raise StillBeingPlaced
-    sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in await lines_of(tx, order)]
+    lines = await lines_of(tx, order)
+    sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in lines]
     move = Step(order_id, order.status, "cancelled", actor.kind, request.reason and request.reason[:200], "refunded")
-    refund, requested = request_refund(payment, order_id, payment.refundable)
+    refund = request_refund(payment, order_id, _left(payment, whole_order(order.amounts, lines)))
     await write(
         tx,
-        [stock.restock(order_id, sold, cancels_order=True), move_part(move), *refund],
-        [move.event(), *requested],
+        [stock.restock(order_id, sold, cancels_order=True), move_part(move), *refund.parts],
+        [move.event(), *refund.events],
     )
     return OrderState(
         order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.refundable
     )
+
+
+def _left(payment: OrderPayment, paid: Parts) -> Parts:
+    """All that is left of what the buyer paid, by what it was paid for."""
+    goods, tax = paid.goods - payment.goods_asked, paid.tax - payment.tax_asked
+    return Parts(goods, tax, payment.refundable - goods - tax)

@@ -24,11 +24,12 @@ from api.orders.commands.change import change_order, impossible, write
 from api.orders.models import Return
 from api.orders.queries.locked import lines_of, lock_order, requested_returns_of
 from api.orders.refunds import settle_refunds
-from api.orders.returnable import OrderLine, comes_back_whole, refund_share, units_to_return
+from api.orders.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
 from api.orders.schemas import DecideReturn, OrderState, ReturnOrder
 from api.orders.statements import Step, decide_part, move_part, requested_part
 from api.orders.states import may_follow
 from api.payments.commands import lock_payment
+from api.payments.parts import Parts
 from api.payments.statements import request_refund
 
 
@@ -37,7 +38,11 @@ class _NewReturn:
     return_id: UUID
     line: OrderLine
     quantity: int
-    refund_amount: Decimal
+    refund: RefundOf
+
+    @property
+    def amount(self) -> Decimal:
+        return self.refund.parts.amount
 
     def values(self) -> dict[str, object]:
         """The columns that differ between the returns of one request."""
@@ -47,7 +52,11 @@ class _NewReturn:
             "product_id": self.line.product_id,
             "seller_id": self.line.seller_id,
             "quantity": self.quantity,
-            "refund_amount": self.refund_amount,
+            "refund_amount": self.amount,
+            "goods_amount": self.refund.parts.goods,
+            "tax_amount": self.refund.parts.tax,
+            "shipping_amount": self.refund.parts.shipping,
+            "shipping_tax": self.refund.shipping_tax,
         }
 
 
@@ -79,7 +88,9 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     units = units_to_return(request.items, lines)
     returns = [
-        _NewReturn(new_id(), lines[item_id], quantity, refund_share(order.total, lines, item_id, quantity))
+        _NewReturn(
+            new_id(), lines[item_id], quantity, refund_of(order.amounts, lines, item_id, quantity, outbound=True)
+        )
         for item_id, quantity in units.items()
     ]
     shared = {"order_id": order_id, "user_id": actor.user_id, "reason": request.reason}
@@ -93,7 +104,7 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
         events.append(move.event())
         status = "return_requested"
     await write(tx, parts, events)
-    amount = sum((new.refund_amount for new in returns), ZERO)
+    amount = sum((new.amount for new in returns), ZERO)
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
 
 
@@ -106,19 +117,25 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -
     if not returns:
         raise impossible(order.status, after)
     verdict = "approved" if request.approve else "rejected"
-    parts = [decide_part(order_id, "requested", verdict)]
     # A part that comes back writes no step of the order's history: the event alone keeps the reason.
     events = [_event(row.return_id, order_id, verdict, request.reason) for row in returns]
-    amount = None
+    decided = [row.return_id for row in returns]
+    parts, amount = [], None
     if request.approve:
         payment = await lock_payment(tx, order_id)
         if payment is None:
             raise AssertionError("a delivered order has a payment")
-        amount = min(sum((row.refund_amount for row in returns), ZERO), payment.refundable)
+        refunded = sum((row.parts for row in returns), Parts()).at_most(payment.refundable)
         lines = [(row.variant_id, row.warehouse_id, row.quantity) for row in returns]
-        refund, requested = request_refund(payment, order_id, amount)
-        parts += [stock.restock(returns[0].return_id, lines, cancels_order=False), *refund]
-        events += requested
+        refund, amount = request_refund(payment, order_id, refunded), refunded.amount
+        parts += [
+            decide_part(decided, "requested", verdict, refund.refund_id),
+            stock.restock(returns[0].return_id, lines, cancels_order=False),
+            *refund.parts,
+        ]
+        events += refund.events
+    else:
+        parts.append(decide_part(decided, "requested", verdict))
     status = order.status
     if status == "return_requested":
         move = Step(order_id, status, after, actor.kind, request.reason and request.reason[:200])

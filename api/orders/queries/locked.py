@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, false, func, select
+from sqlalchemy import ColumnElement, bindparam, false, func, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
 from api.kernel.db import Tx
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderItem, Return
 from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_SEE, actor_values
-from api.orders.returnable import OrderLine
+from api.orders.returnable import OrderAmounts, OrderLine
+from api.payments.parts import Parts
 
 
 def _sure(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -19,6 +21,23 @@ def _sure(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return func.coalesce(condition, false())
 
 
+# Of a line; it has a row also when nothing was returned. Migration 0014 fills the parts of earlier returns.
+def _given(column: InstrumentedAttribute[Decimal | None]) -> ColumnElement[Decimal]:
+    return func.coalesce(func.sum(column), 0)
+
+
+_GIVEN = (
+    select(
+        func.coalesce(func.sum(Return.quantity), 0).label("returned"),
+        func.coalesce(func.sum(Return.quantity).filter(Return.outbound_refunded), 0).label("returned_outbound"),
+        _given(Return.goods_amount).label("goods_given"),
+        (_given(Return.tax_amount) - _given(Return.shipping_tax)).label("tax_given"),
+        _given(Return.shipping_amount).label("shipping_given"),
+        _given(Return.shipping_tax).label("shipping_tax_given"),
+    )
+    .where(Return.order_item_id == OrderItem.order_item_id, Return.status != "rejected")
+    .lateral("given")
+)
 RETURNED_UNITS = (
     select(func.coalesce(func.sum(Return.quantity), 0))
     .where(Return.order_item_id == OrderItem.order_item_id, Return.status != "rejected")
@@ -33,9 +52,16 @@ class LockedOrder:
     order_id: UUID
     status: str
     total: Decimal
+    tax: Decimal
+    tax_included: Decimal
+    shipping_fee: Decimal
     payment_status: str
     is_buyer: bool
     is_seller: bool
+
+    @property
+    def amounts(self) -> OrderAmounts:
+        return OrderAmounts(self.total, self.tax, self.tax_included, self.shipping_fee)
 
 
 _LOCK = (
@@ -43,6 +69,9 @@ _LOCK = (
         Order.order_id,
         Order.status,
         Order.total,
+        Order.tax,
+        Order.tax_included,
+        Order.shipping_fee,
         Order.payment_status,
         _sure(IS_BUYER).label("is_buyer"),
         _sure(IS_SELLER).label("is_seller"),
@@ -69,8 +98,12 @@ _LINES = (
         OrderItem.warehouse_id,
         OrderItem.quantity,
         OrderItem.subtotal,
-        RETURNED_UNITS.label("returned"),
+        OrderItem.discount,
+        func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
+        OrderItem.tax_included,
+        *_GIVEN.c,
     )
+    .join(_GIVEN, true())
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)
 )
@@ -83,17 +116,31 @@ async def lines_of(tx: Tx, order: LockedOrder) -> list[OrderLine]:
 
 @dataclass(frozen=True, slots=True)
 class RequestedReturn:
-    """An undecided return, and the warehouse its units came from."""
+    """An undecided return, its refund's parts, and the warehouse its units came from."""
 
     return_id: UUID
     variant_id: UUID
     warehouse_id: UUID | None
     quantity: int
-    refund_amount: Decimal
+    goods: Decimal
+    tax: Decimal
+    shipping: Decimal
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.goods, self.tax, self.shipping)
 
 
 _REQUESTED = (
-    select(Return.return_id, OrderItem.variant_id, OrderItem.warehouse_id, Return.quantity, Return.refund_amount)
+    select(
+        Return.return_id,
+        OrderItem.variant_id,
+        OrderItem.warehouse_id,
+        Return.quantity,
+        func.coalesce(Return.goods_amount, Return.refund_amount).label("goods"),
+        func.coalesce(Return.tax_amount, 0).label("tax"),
+        func.coalesce(Return.shipping_amount, 0).label("shipping"),
+    )
     .join(OrderItem, OrderItem.order_item_id == Return.order_item_id)
     .where(Return.order_id == bindparam("order_id"), Return.status == "requested")
     .order_by(Return.return_id)

@@ -136,7 +136,7 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
     assert marts.execute("SELECT sum(returned_quantity), sum(returned_amount) FROM fct_order_items").fetchall() == [
         (
             sum(_whole(row["quantity"]) for row in refunded),
-            sum(_money(row["refund_amount"]) for row in refunded),
+            sum(_money(row["goods_amount"]) for row in refunded),
         )
     ]
 
@@ -330,8 +330,9 @@ def _seller_days(
         cancelled = [line for line in placed if line["order_id"] in cancelled_on and not (as_closed and line in later)]
         gross = sum((_money(line["subtotal"]) for line in placed), Decimal(0))
         off = -sum((_money(line["subtotal"]) for line in cancelled), Decimal(0))
-        refunds = -sum((_money(row["refund_amount"]) for row in returned), Decimal(0))
-        counts = (len({line["order_id"] for line in placed}), sum(_whole(line["quantity"]) for line in placed))
+        refunds = -sum((_money(row["goods_amount"]) for row in returned), Decimal(0))
+        kept = [line for line in placed if line not in cancelled]
+        counts = (len({line["order_id"] for line in kept}), sum(_whole(line["quantity"]) for line in kept))
         answer[key] = (
             *counts,
             gross,

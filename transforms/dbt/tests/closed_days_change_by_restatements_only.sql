@@ -3,13 +3,13 @@
 -- of, so they hold what else changed the day. All its restatements add up to restated_sales.
 with happened as (
 
-    select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.subtotal as amount
+    select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.goods_amount as amount
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
     where {{ published_order('line.order_id') }}
     union all
     -- cancelled before the day closed
-    select line.seller_id, {{ utc_day('placed.created_at') }}, placed.currency, -line.subtotal
+    select line.seller_id, {{ utc_day('placed.created_at') }}, placed.currency, -line.goods_amount
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
     where {{ published_order('line.order_id') }}
@@ -21,7 +21,7 @@ with happened as (
                 and {{ utc_day('event.created_at') }} <= {{ utc_day('cancelled.created_at') }}
         )
     union all
-    select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.refund_amount
+    select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.goods_amount
     from {{ ref('stg_shop__return_events') }} as paid
     where paid.to_status = 'refunded' and {{ published_order('paid.order_id') }}
     union all

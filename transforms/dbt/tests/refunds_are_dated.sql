@@ -8,4 +8,5 @@ where returned.status = 'refunded'
         booked.return_id is null
         or booked.quantity <> returned.quantity
         or booked.refund_amount <> returned.refund_amount
+        or booked.goods_amount > returned.refund_amount
     )

@@ -18,9 +18,9 @@ lines as (
     select
         seller_id,
         currency,
-        sum(subtotal) as gross_sales,
-        sum(quantity) as units,
-        -coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales,
+        sum(goods_amount) as gross_sales,
+        coalesce(sum(quantity) filter (where not is_cancelled), 0) as units,
+        -coalesce(sum(goods_amount) filter (where is_cancelled), 0) as cancelled_sales,
         -sum(returned_amount) as returned_amount
     from {{ ref('fct_order_items') }}
     group by all

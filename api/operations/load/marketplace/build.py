@@ -56,6 +56,7 @@ def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
     orders = _orders(ids, bought, lines, addresses(random, customers), tariff=tariff, until=until)
     lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents")
     returns = _returns(random, orders, lines, until)
+    orders = _returned_whole(orders, lines, returns)
     return History(
         kind="marketplace",
         fingerprint=size.fingerprint,
@@ -159,5 +160,29 @@ def _returns(random: Generator, orders: pl.DataFrame, lines: pl.DataFrame, until
         .join(first, on="order_key", maintain_order="left")
         .filter(pl.col("refunded_at") <= until)
         .with_row_index("return_key")
-        .select(pl.col("return_key").cast(pl.Int64), "line_key", "quantity", "reason", "requested_at", "refunded_at")
+        .select(
+            pl.col("return_key").cast(pl.Int64),
+            *("line_key", "quantity", "reason"),
+            pl.lit(value=True).alias("outbound"),
+            *("requested_at", "refunded_at"),
+        )
+    )
+
+
+def _returned_whole(orders: pl.DataFrame, lines: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
+    """`orders` with the last states of those of which every unit was returned, approved when it was paid: when
+    somebody approved them is not made up."""
+    units = lines.group_by("order_key").agg(pl.col("quantity").sum().alias("bought"))
+    back = returns.join(lines.select("line_key", "order_key"), on="line_key", maintain_order="left")
+    whole = (
+        back.group_by("order_key")
+        .agg(pl.col("quantity").sum(), pl.col("requested_at").min(), pl.col("refunded_at").max().alias("paid_at"))
+        .join(units, on="order_key")
+        .filter(pl.col("quantity") == pl.col("bought"))
+        .select("order_key", "requested_at", "paid_at")
+    )
+    return (
+        orders.join(whole, on="order_key", how="left", maintain_order="left")
+        .with_columns(return_requested_at="requested_at", return_approved_at="paid_at", refunded_at="paid_at")
+        .drop("requested_at", "paid_at")
     )

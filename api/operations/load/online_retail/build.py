@@ -244,9 +244,7 @@ def _outcome(
     )
     everything = (pl.col("came_back") == pl.col("units")).fill_null(value=False)
     soon = (pl.col("last_back") - pl.col("pending_at") <= CANCELLED_WITHIN).fill_null(value=False)
-    orders = orders.with_columns(
-        is_cancelled=everything & soon, is_refunded=everything & ~soon & (pl.col("shipping_cents") == 0)
-    )
+    orders = orders.with_columns(is_cancelled=everything & soon, is_refunded=everything & ~soon)
     orders = _states(delivered_timeline(ids, orders))
     cancelled = orders.filter("is_cancelled").select("order_key")
     returns = (
@@ -257,6 +255,8 @@ def _outcome(
         "line_key",
         "quantity",
         pl.lit("Not recorded").alias("reason"),
+        # The set's credit lines are for goods; it never gives a shipping line back.
+        pl.lit(value=False).alias("outbound"),
         pl.col("at").alias("requested_at"),
         pl.col("at").alias("refunded_at"),
     )

@@ -22,6 +22,7 @@ from tests.harness.postgres import PostgresHarness
 VARIANT = "(select variant_id from product_variants order by variant_id limit 1)"
 STOCK = "(select variant_id, warehouse_id from warehouse_stock order by variant_id limit 1)"
 DELIVERED = "(select order_id from orders where status = 'delivered' order by order_id limit 1)"
+REFUNDED = "(select order_id from orders where status = 'refunded' order by order_id limit 1)"
 CANCELLED = "(select order_id from orders where status = 'cancelled' order by order_id limit 1)"
 RESERVATION = (
     "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,"
@@ -65,8 +66,10 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I3-held": (HOLD,),
     "R-I4-total": (
         "alter table orders drop constraint ck_orders_total",
-        f"update orders set tax = tax + 1 where order_id = {DELIVERED}",
+        f"update orders set shipping_fee = shipping_fee + 1 where order_id = {DELIVERED}",
     ),
+    "R-I4-lines": (f"update order_items set tax_amount = tax_amount + 0.01 where order_id = {CANCELLED}",),
+    "R-I4-snapshot": (f"update order_items set title = null where order_id = {CANCELLED}",),
     "R-I4-items": (f"delete from order_items where order_id = {CANCELLED}",),
     "R-I5-captured": (
         f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",
@@ -75,7 +78,32 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I7-refunds": (
         f"update payments set refunded_amount = 0.01 where order_id = {DELIVERED} and refunded_amount = 0",
     ),
-    "R-I7-returns": ("update returns set quantity = quantity + 100",),
+    "R-I7-returns": (
+        (
+            "update returns set quantity = quantity + 100 where order_id in (select order_id from orders where status ="
+            " 'delivered')"
+        ),
+    ),
+    "R-I7-whole": (
+        "alter table returns drop constraint ck_returns_parts",
+        f"update order_items set tax_amount = tax_amount - 0.01 where order_id = {REFUNDED}",
+        f"update orders set shipping_fee = shipping_fee + 0.01, tax = tax - 0.01 where order_id = {REFUNDED}",
+    ),
+    "R-I7-parts": (
+        "alter table returns drop constraint ck_returns_parts",
+        f"update returns set shipping_amount = shipping_amount + 1 where order_id = {REFUNDED}",
+    ),
+    "R-I7-refund-parts": (
+        "alter table refunds drop constraint ck_refunds_parts",
+        "update refunds set goods_amount = goods_amount + 1",
+    ),
+    "R-I7-refundable": (
+        (
+            "insert into refunds (refund_id, payment_id, order_id, gateway_key, amount, goods_amount, tax_amount,"
+            " shipping_amount) select gen_random_uuid(), payment_id, order_id, 'x', captured_amount + 1,"
+            f" captured_amount + 1, 0, 0 from payments where order_id = {DELIVERED}"
+        ),
+    ),
     "R-I7-return-events": (
         "alter table return_events disable trigger user",
         "delete from return_events where to_status = 'refunded'",

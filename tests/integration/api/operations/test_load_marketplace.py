@@ -2,12 +2,17 @@
 halves."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from api.kernel.money import ZERO
+from api.orders.returnable import OrderAmounts, OrderLine, refund_of
+from api.payments.parts import Parts
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
 from tests.harness.history import TINY, load, load_process, loaded
@@ -94,6 +99,77 @@ def test_no_order_is_after_the_end_or_before_its_customer(summary: dict[str, Any
     assert rows(database_url, late) == [(0,)]
     unlisted = "select count(*) from order_items i join products p using (product_id) where p.created_at > i.created_at"
     assert rows(database_url, unlisted)[0][0] <= 5  # only baskets before anything but the oldest product was listed
+
+
+def test_a_loaded_order_of_which_everything_came_back_is_refunded_as_a_live_one(
+    summary: dict[str, Any], database_url: str
+) -> None:
+    whole = (
+        "select o.status, o.payment_status, o.total - sum(r.refund_amount) from orders o join returns r using"
+        " (order_id) group by o.order_id having sum(r.quantity) = (select sum(quantity) from order_items i where"
+        " i.order_id = o.order_id)"
+    )
+    in_part = (
+        "select o.status, o.payment_status from orders o join returns r using (order_id) group by o.order_id having"
+        " sum(r.quantity) < (select sum(quantity) from order_items i where i.order_id = o.order_id)"
+    )
+    steps = (
+        "select distinct array_agg(to_status order by sequence) from order_events join orders using (order_id) where"
+        " status = 'refunded' group by order_id"
+    )
+
+    found, others = rows(database_url, whole), rows(database_url, in_part)
+
+    assert len(found) > 0
+    assert set(found) == {("refunded", "refunded", Decimal("0.00"))}
+    assert set(others) == {("delivered", "partially_refunded")}
+    path = ["pending", "confirmed", "processing", "shipped", "delivered"]
+    assert rows(database_url, steps) == [([*path, "return_requested", "return_approved", "refunded"],)]
+
+
+def test_the_refunds_of_loaded_returns_are_those_that_the_shop_would_pay(
+    summary: dict[str, Any], database_url: str
+) -> None:
+    """Tax and the share of the shipping fee included, to the cent."""
+    asked = (
+        "select o.total, o.tax, o.tax_included, o.shipping_fee, r.order_item_id, r.quantity, r.refund_amount,"
+        " r.goods_amount, r.tax_amount, r.shipping_amount, array(select (order_item_id, quantity, subtotal,"
+        " tax_amount)::text from order_items i where i.order_id = o.order_id) from returns r join orders o using"
+        " (order_id)"
+    )
+    compared = 0
+    for total, tax, included, fee, item, quantity, amount, *parts, texts in rows(database_url, asked):
+        lines = {line.order_item_id: line for line in map(_line, texts)}
+        amounts = OrderAmounts(total, tax, included, fee)
+        refund = refund_of(amounts, lines, item, quantity, outbound=True)
+        assert refund.parts == Parts(*parts)
+        assert (refund.parts.amount, refund.shipping_tax) == (amount, ZERO)
+        compared += refund.parts.tax > 0 and refund.parts.shipping > 0
+    assert compared > 0
+
+
+def _line(text: str) -> OrderLine:
+    """A line of which nothing was returned before; the sets have no discounts and no prices with tax."""
+    item, quantity, subtotal, tax = text.strip("()").split(",")
+    nobody = UUID(int=0)
+    return OrderLine(
+        order_item_id=UUID(item),
+        product_id=nobody,
+        variant_id=nobody,
+        seller_id=nobody,
+        warehouse_id=None,
+        quantity=int(quantity),
+        subtotal=Decimal(subtotal),
+        discount=ZERO,
+        tax_amount=Decimal(tax),
+        tax_included=False,
+        returned=0,
+        returned_outbound=0,
+        goods_given=ZERO,
+        tax_given=ZERO,
+        shipping_given=ZERO,
+        shipping_tax_given=ZERO,
+    )
 
 
 def test_loading_the_same_set_again_changes_nothing(

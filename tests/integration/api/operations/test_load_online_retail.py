@@ -175,7 +175,7 @@ def test_the_original_columns_give_the_same_shop(
     assert other["facts"]["lines"] == summary["facts"]["lines"]
     assert other["rows"] == summary["rows"]
     same = (
-        "select title, total, o.created_at, o.status from orders o join order_items using (order_id) join products"
+        "select p.title, total, o.created_at, o.status from orders o join order_items using (order_id) join products p"
         " using (product_id) order by 1, 2, 3"
     )
     assert rows(url, same) == rows(database_url, same)

@@ -1,10 +1,13 @@
 """After an order is placed: who may see and move it, cancelling, returning; and every invariant at the end."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from api.analytics.live_sales import sales_by_day
 from api.kernel.actor import Actor
 from api.kernel.db import Database
 from api.kernel.settings import Settings
@@ -88,6 +91,68 @@ def test_a_part_comes_back_and_the_order_stays_delivered(market: Market, buyer: 
         assert [(back["status"], back["quantity"]) for back in seen["returns"]] == [("refunded", 1)] * (n + 1)
     assert given == total
     assert market.stock_of(product).available == 9
+
+
+async def test_a_whole_order_that_comes_back_takes_its_goods_off_the_sales_and_no_more(
+    market: Market, buyer: Person
+) -> None:
+    """10.00 sold, 10.00 returned: net 0.00, though 15.79 were paid back."""
+    seller = market.person("seller")
+    order_id, _ = market.place(buyer, seller, units=1, price=10.0)
+    market.deliver(seller, order_id)
+    answer = returned(market, buyer, seller, order_id, 1)
+    assert (answer["status"], answer["refundAmount"]) == ("return_approved", 15.79)
+
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+    back = seen["returns"][0]
+    assert [back[name] for name in ("refundAmount", "goodsAmount", "taxAmount", "shippingAmount")] == [
+        *(15.79, 10.0, 0.8, 4.99)
+    ]
+    db = Database(Settings.model_validate({"DATABASE_URL": market.database_url, "SOUK_PROFILE": "test"}))
+    async with db.read() as tx:
+        [day] = await sales_by_day(tx, Actor("seller", UUID(seller.user_id)), datetime.now(UTC) - timedelta(days=2))
+    await db.close()
+    assert (day.orders, day.units, day.gross_sales) == (1, 1, Decimal("10.00"))
+    assert (day.returned_units, day.returned_amount, day.net_sales) == (1, Decimal("10.00"), Decimal("0.00"))
+
+
+async def test_a_cancelled_order_is_in_no_count_and_no_average(market: Market, buyer: Person) -> None:
+    seller = market.person("seller")
+    kept, cancelled = (market.place(buyer, seller, units=1, price=100.0)[0] for _ in range(2))
+    assert market.post(buyer, f"{cancelled}/cancel").status_code == 200
+
+    db = Database(Settings.model_validate({"DATABASE_URL": market.database_url, "SOUK_PROFILE": "test"}))
+    async with db.read() as tx:
+        [day] = await sales_by_day(tx, Actor("seller", UUID(seller.user_id)), datetime.now(UTC) - timedelta(days=2))
+    await db.close()
+    assert (day.orders, day.units, day.net_sales, day.net_sales / day.orders) == (1, 1, Decimal(100), Decimal(100))
+    assert kept != cancelled
+
+
+def test_a_payment_of_which_a_part_was_refunded_says_so(market: Market, buyer: Person, seller: Person) -> None:
+    order_id, _ = market.place(buyer, seller, units=2)
+    market.deliver(seller, order_id)
+
+    told = []
+    for _ in range(2):
+        returned(market, buyer, seller, order_id, 1)
+        told.append(market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json())
+
+    assert [(seen["status"], seen["payment"]["status"]) for seen in told] == [
+        ("delivered", "partially_refunded"),
+        ("refunded", "refunded"),
+    ]
+    assert market.money_of(order_id) == (Decimal("26.59"), Decimal("26.59"))
+
+
+def returned(market: Market, buyer: Person, seller: Person, order_id: str, units: int) -> Any:
+    """The answer to the approval of a return of `units` of the order's one line."""
+    item = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    body = {"items": [{"orderItemId": item, "quantity": units}], "reason": "too loud"}
+    assert market.post(buyer, f"{order_id}/return", body).status_code == 200
+    answer = market.post(seller, f"{order_id}/return/decision", {"approve": True})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def test_the_reason_of_a_decision_on_a_part_is_kept(market: Market, buyer: Person, seller: Person) -> None:

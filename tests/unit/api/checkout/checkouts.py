@@ -7,6 +7,7 @@ from uuid import UUID
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.schemas import PlaceOrder, Plan, PlanLine
 from api.kernel.actor import Actor
+from api.orders.statements import Snapshot
 from tests.harness.buying import ADDRESS
 
 
@@ -37,6 +38,16 @@ PLAN = Plan(
             warehouse_id=id_of(7),
             quantity=2,
             unit_price=Decimal("10.00"),
+            snapshot=Snapshot(
+                title="A thing",
+                sku="A-1",
+                attributes={"color": "red"},
+                image_url="/thing.png",
+                list_price=Decimal("12.00"),
+                tax_rate=Decimal("0.08"),
+                tax_amount=Decimal("1.60"),
+                tax_class="standard",
+            ),
         )
     ],
 )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pricing.tariff import Tariff
-from api.pricing.totals import PricedLine, Totals, totals
+from api.pricing.totals import PricedLine, Totals, line_taxes, totals
 
 TARIFF = Tariff(Decimal("0.08"), Decimal("4.99"), Decimal("35.00"))
 PRICES = st.decimals("0.01", "99999.99", places=2)
@@ -36,3 +36,14 @@ def test_amounts_add_up_in_cents(lines: list[PricedLine]) -> None:
         amount == amount.quantize(Decimal("0.01"))
         for amount in (result.subtotal, result.tax, result.shipping, result.total)
     )
+
+
+@given(st.lists(st.builds(PricedLine, st.integers(1, 99), PRICES), min_size=1, max_size=20))
+def test_the_taxes_of_lines_add_up_and_are_within_a_cent_of_their_own(lines: list[PricedLine]) -> None:
+    sums = totals(lines, TARIFF)
+
+    taxes = line_taxes(sums.tax, lines)
+
+    assert sum(taxes) == sums.tax
+    exact = [sums.tax * line.subtotal / sums.subtotal for line in lines]
+    assert all(abs(tax - part) < Decimal("0.01") for tax, part in zip(taxes, exact, strict=True))

@@ -4,7 +4,7 @@ with returned as (
     select
         order_item_id,
         sum(quantity) as returned_quantity,
-        sum(refund_amount) as returned_amount
+        sum(goods_amount) as returned_amount
     from {{ ref('int_returns__booked') }}
     group by order_item_id
 
@@ -21,6 +21,7 @@ select
     line.quantity,
     line.price_at_purchase,
     line.subtotal,
+    line.goods_amount,
     placed.status as order_status,
     placed.status = 'cancelled' as is_cancelled,
     case when placed.status = 'cancelled' then {{ utc_day('cancelled.cancelled_at') }} end as cancelled_on,

@@ -17,6 +17,7 @@ select
     placed.currency,
     placed.subtotal,
     placed.tax,
+    placed.tax_included,
     placed.shipping_fee,
     placed.discount,
     placed.total,

@@ -7,7 +7,7 @@ select
     currency,
     count(distinct order_id) as orders,
     cast(sum(quantity) as bigint) as units,
-    cast(sum(subtotal) as decimal(18, 2)) as revenue,
+    cast(sum(goods_amount) as decimal(18, 2)) as revenue,
     min(ordered_at) as first_ordered_at,
     max(ordered_at) as last_ordered_at
 from {{ ref('int_order_items__joined') }}

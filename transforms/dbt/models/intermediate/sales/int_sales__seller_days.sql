@@ -5,7 +5,7 @@ select
     currency,
     count(distinct order_id) as orders,
     cast(sum(quantity) as bigint) as units,
-    cast(sum(subtotal) as decimal(18, 2)) as revenue
+    cast(sum(goods_amount) as decimal(18, 2)) as revenue
 from {{ ref('int_order_items__joined') }}
 where not is_cancelled
 group by seller_id, order_date, currency

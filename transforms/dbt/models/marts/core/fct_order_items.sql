@@ -10,6 +10,7 @@ select
     quantity,
     price_at_purchase,
     subtotal,
+    goods_amount,
     order_status,
     is_cancelled,
     cast(returned_quantity as bigint) as returned_quantity,

@@ -9,6 +9,7 @@ select
     currency,
     subtotal,
     tax,
+    tax_included,
     shipping_fee,
     discount,
     total,

@@ -7,7 +7,7 @@ select
     currency,
     cancelled_on as restated_on,
     cast(count(distinct order_id) as bigint) as orders,
-    cast(-sum(subtotal) as decimal(18, 2)) as amount,
+    cast(-sum(goods_amount) as decimal(18, 2)) as amount,
     'cancelled' as cause
 from {{ ref('int_order_items__joined') }}
 where is_cancelled and cancelled_on > order_date

@@ -6,11 +6,11 @@ with placed as (
         seller_id,
         order_date,
         currency,
-        count(distinct order_id) as orders,
-        sum(quantity) as units,
-        sum(subtotal) as gross_sales,
+        count(distinct order_id) filter (where not is_cancelled) as orders,
+        sum(quantity) filter (where not is_cancelled) as units,
+        sum(goods_amount) as gross_sales,
         count(distinct order_id) filter (where is_cancelled) as cancelled_orders,
-        coalesce(sum(subtotal) filter (where is_cancelled), 0) as cancelled_sales
+        coalesce(sum(goods_amount) filter (where is_cancelled), 0) as cancelled_sales
     from {{ ref('int_order_items__joined') }}
     group by seller_id, order_date, currency
 
@@ -23,7 +23,7 @@ returned as (
         booked_on as order_date,
         currency,
         sum(quantity) as returned_units,
-        sum(refund_amount) as returned_amount
+        sum(goods_amount) as returned_amount
     from {{ ref('int_returns__booked') }}
     group by seller_id, booked_on, currency
 

@@ -10,6 +10,10 @@ select
     quantity,
     cast(price_at_purchase as decimal(12, 2)) as price_at_purchase,
     cast(subtotal as decimal(12, 2)) as subtotal,
+    -- what the buyer paid for the goods, without tax
+    cast(
+        subtotal - coalesce(discount, 0) - case when tax_included then coalesce(tax_amount, 0) else 0 end as decimal(12, 2)
+    ) as goods_amount,
 
     -- timestamps
     created_at

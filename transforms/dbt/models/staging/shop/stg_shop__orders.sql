@@ -7,6 +7,7 @@ select
     -- numerics
     cast(subtotal as decimal(12, 2)) as subtotal,
     cast(tax as decimal(12, 2)) as tax,
+    cast(coalesce(tax_included, 0) as decimal(12, 2)) as tax_included,
     cast(shipping_fee as decimal(12, 2)) as shipping_fee,
     cast(discount as decimal(12, 2)) as discount,
     cast(total as decimal(12, 2)) as total,
