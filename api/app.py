@@ -9,6 +9,7 @@ from fastapi_swagger import patch_fastapi
 from starlette.routing import Route
 
 from api import nouns
+from api.carts.changes import Streams
 from api.catalog import pages
 from api.catalog.lists import ProductLists
 from api.events.commands import EventSink
@@ -22,6 +23,7 @@ from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
 from api.kernel.request_log import RequestLog
 from api.kernel.routing import RouteIndex
+from api.kernel.server import when_stopping
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
 from api.search.engine.store import IndexStore
@@ -52,12 +54,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.ready = ready
             app.state.session_guard = SessionGuard(context.db)
             app.state.event_sink = EventSink(context)
+            app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
             app.state.search_index = index = TantivyIndex(IndexStore(configured.home / "search"))
             app.state.product_lists = ProductLists(context, cache.feeds, index)
             # What is there now stays: a full collection that looks at all of it stalls every request for 0.1 s.
             gc.freeze()
-            yield
+            with when_stopping(streams.close):
+                yield
             gc.unfreeze()
         if request_log is not None:
             request_log.close()

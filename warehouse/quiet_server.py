@@ -38,9 +38,9 @@ class QuietServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._told.set)
 
 
-def serve(config: uvicorn.Config) -> None:
+def serve(config: uvicorn.Config, kind: type[QuietServer] = QuietServer) -> None:
     """Serve in this process until it is told to end; exits with status 3 when it cannot begin."""
-    server = QuietServer(config)
+    server = kind(config)
     with contextlib.suppress(KeyboardInterrupt):  # raised again at the end of a graceful stop by SIGINT
         server.run()
     if not server.started:

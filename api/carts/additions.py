@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg.errors import UniqueViolation
 
+from api.carts.changes import announce, name_of
 from api.carts.queries import StoredCart, carts_query, lock_query
 from api.carts.schemas import MAX_QUANTITY
 from api.carts.statements import ADDED, Addition, add_part, asked_part
@@ -55,7 +56,10 @@ async def add(ctx: Context, addition: Addition) -> Added:
     queue = _queues.get(ctx.db)
     if queue is None:
         queue = _queues[ctx.db] = Batches(_add, keys=_owner, divisible=_undone, size=BATCH)
-    return await queue.submit(_Asked(ctx, addition))
+    added = await queue.submit(_Asked(ctx, addition))
+    if added.cart is not None:
+        announce(ctx, [name_of(addition.actor)])
+    return added
 
 
 # Of one process: its database is opened once.

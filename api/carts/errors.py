@@ -1,6 +1,6 @@
 """Errors of the cart."""
 
-from api.kernel.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
+from api.kernel.errors import Conflict, NotFound, PreconditionFailed, Unavailable, ValidationFailed
 
 
 class CartItemNotFound(NotFound):
@@ -19,3 +19,7 @@ class CartChanged(PreconditionFailed):
 
 class QuantityTooLarge(ValidationFailed):
     title, code = "Too many of one thing", "quantity-too-large"
+
+
+class TooManyStreams(Unavailable):
+    title, code = "Too many streams are open", "too-many-streams"

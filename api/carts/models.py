@@ -10,6 +10,9 @@ from api.kernel.db import Base
 
 
 class Cart(Base):
+    """`claimed_by`: the checkout that is ordering the cart; no other may. `ordered_by`: the last order of it, after
+    which it had `ordered_version`."""
+
     __tablename__ = "carts"
     __table_args__ = (
         CheckConstraint("num_nonnulls(user_id, session_id) = 1", name="one_owner"),
@@ -21,12 +24,17 @@ class Cart(Base):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
     session_id: Mapped[str | None] = mapped_column(String(255), info=SECRET)
     version: Mapped[int] = mapped_column(server_default=text("1"))
+    claimed_by: Mapped[UUID | None]
+    ordered_by: Mapped[UUID | None]
+    ordered_version: Mapped[int | None]
     expires_at: Mapped[Instant] = mapped_column(index=True)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
 
 
 class CartItem(Base):
+    """`price_at_addition`: when the line was added. `price_seen`: what the buyer has since been shown as changed."""
+
     __tablename__ = "cart_items"
     __table_args__ = (
         UniqueConstraint("cart_id", "variant_id"),
@@ -39,5 +47,6 @@ class CartItem(Base):
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"), index=True)
     quantity: Mapped[int] = mapped_column(server_default=text("1"))
     price_at_addition: Mapped[Money]
+    price_seen: Mapped[Money | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

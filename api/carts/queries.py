@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, String, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, func, or_, select
 
 from api.carts.models import Cart, CartItem
 from api.carts.statements import session_of
@@ -27,6 +27,12 @@ class Line(Offer):
     cart_item_id: UUID
     quantity: int
     price_at_addition: Decimal
+    price_seen: Decimal | None
+
+    @property
+    def price_changed(self) -> bool:
+        """Whether the price is another than when the line was added, or than the one last shown as changed."""
+        return self.price != (self.price_at_addition if self.price_seen is None else self.price_seen)
 
     def buyable_in(self, currency: str) -> bool:
         """Whether it can be part of an order in that currency."""
@@ -40,6 +46,31 @@ class StoredCart:
     cart_id: UUID
     version: int
     lines: list[Line] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class CartState:
+    """What a stream of changes says of a cart; `units`: of all lines together."""
+
+    cart_id: UUID | None
+    version: int
+    units: int
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.cart_id or 'none'}:{self.version}"
+
+
+NO_CART = CartState(None, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnedState:
+    user_id: UUID | None
+    session_id: str | None
+    cart_id: UUID
+    version: int
+    units: int
 
 
 def owners(actors: Sequence[Actor]) -> dict[str, object]:
@@ -66,6 +97,14 @@ async def cart_of(tx: ReadTx, actor: Actor) -> StoredCart | None:
         return None
     found = await tx.fetch(carts_query([actor]))
     return next(iter(found.values()), None)
+
+
+async def states_of(tx: ReadTx, actors: Sequence[Actor]) -> dict[str, CartState]:
+    """The carts of the actors, by their keys; those who have none are absent."""
+    rows = await tx.all_as(_OwnedState, _STATES, owners(actors))
+    found = {(row.user_id, row.session_id): CartState(row.cart_id, row.version, row.units) for row in rows}
+    own = {actor.key: (actor.user_id, session_of(actor)) for actor in actors}
+    return {key: found[owner] for key, owner in own.items() if owner in found}
 
 
 def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) -> bytes:
@@ -98,7 +137,7 @@ OWNED = or_(
 )
 # Of a cart, then of its line; the line's are null where the cart is empty.
 _CART = (Cart.cart_id, Cart.version)
-_LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, *OFFER)
+_LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, CartItem.price_seen, *OFFER)
 _CARTS = (
     select(*_CART, *_LINE)
     .select_from(Cart)
@@ -109,6 +148,18 @@ _CARTS = (
 )
 
 
+_STATES = (
+    select(
+        Cart.user_id,
+        Cart.session_id,
+        Cart.cart_id,
+        Cart.version,
+        func.coalesce(func.sum(CartItem.quantity), 0).cast(Integer).label("units"),
+    )
+    .outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
+    .where(OWNED, Cart.expires_at > func.now())
+    .group_by(Cart.cart_id)
+)
 _LOCK = select(Cart.cart_id).where(OWNED).order_by(Cart.cart_id).with_for_update(key_share=True)
 
 
@@ -146,7 +197,7 @@ def _cart_line(line: Line, currency: str) -> dict[str, object]:
         "quantity": line.quantity,
         "price": float(line.price),
         "priceWhenAdded": float(line.price_at_addition),
-        "priceChanged": line.price != line.price_at_addition,
+        "priceChanged": line.price_changed,
         "subtotal": float(line.price * line.quantity),
         "currency": line.currency,
         "available": line.buyable_in(currency),

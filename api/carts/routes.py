@@ -5,10 +5,13 @@ import secrets
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.carts import commands, queries
-from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
+from api.carts.changes import Stream, Streams
+from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge, TooManyStreams
 from api.carts.schemas import AddItem, CartBody, SetQuantity
 from api.catalog.errors import VariantNotFound
 from api.kernel import etags
@@ -38,14 +41,59 @@ _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
 async def get_cart(
     ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
 ) -> Response:
-    """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged."""
+    """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged.
+
+    A changed price is flagged in every answer until this one has shown it, and again when units are added.
+    """
     async with ctx.db.read() as tx:
         cart = await queries.cart_of(tx, actor)
     response = _answer(ctx, cart)
+    if cart is not None:
+        await commands.see_prices(ctx, actor, cart)
     if etags.matches(if_none_match, response.headers["ETag"]):
         headers = {name: response.headers[name] for name in ("ETag", "Cache-Control")}
         return Response(status_code=304, headers=headers)
     return response
+
+
+class _CartStream(StreamingResponse):
+    """A stream that counts as open while it is sent."""
+
+    def __init__(self, streams: Streams, stream: Stream) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(streams.events(stream), headers=headers, media_type="text/event-stream")
+        self._streams, self._stream = streams, stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.joined(self._stream):
+            await super().__call__(scope, receive, send)
+
+
+@router.get(
+    "/events",
+    operation_id="streamCart",
+    summary="The changes of the caller's cart, as server-sent events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **responses(TooManyStreams, *_BODY),
+    },
+)
+async def stream_cart(
+    request: Request,
+    actor: CurrentActor,
+    last_event_id: Annotated[str | None, Header(max_length=100, description="The last event that was seen")] = None,
+) -> Response:
+    """An event `cart` with `cartId`, `version` and `itemCount` for each change, from whatever device; read the cart
+    when its version is another than yours.
+
+    Open the stream first and read the cart then, so that no change is missed in between. With `Last-Event-ID`, which an
+    EventSource sends when it connects again, what was missed is said at once. A comment every 15 seconds keeps the
+    connection open; after 5 minutes the stream ends, and a client connects again.
+    """
+    if not (actor.signed_in or actor.session_id):
+        raise NotAuthenticated("Sign in, or send the session that the first addition to a cart returned.")
+    return _CartStream(request.app.state.cart_streams, Stream(actor, last_event_id))
 
 
 @router.post(

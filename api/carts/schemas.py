@@ -36,7 +36,8 @@ class CartVariant(Wire):
 
 
 class CartLine(Wire):
-    """`price` is today's; `priceChanged` is true when it differs from `priceWhenAdded`.
+    """`price` is today's, `priceWhenAdded` that of when the line was added. `priceChanged` is true when the price has
+    changed, until `GET /cart` has shown that; adding units, or setting how many, shows it once more.
 
     Only `available` lines count in the totals. A line in another currency than the cart's is
     not available: it needs a separate order.

@@ -13,6 +13,22 @@ class TotalChanged(Conflict):
     title, code = "The total has changed", "total-changed"
 
 
+class CartBeingOrdered(Conflict):
+    """Another request is ordering this cart; it ends within a minute, and then the cart may be ordered again."""
+
+    title, code = "This cart is being ordered", "cart-being-ordered"
+
+
+class CartOrdered(Conflict):
+    """`orderId` and `orderNumber` in the document: the order that took what was in the cart."""
+
+    title, code = "This cart was ordered", "cart-ordered"
+
+
+class CartChanging(Conflict):
+    title, code = "The cart changes while it is ordered", "cart-changing"
+
+
 class PaymentDeclined(Problem):
     status, title, code = 402, "The payment was declined", "payment-declined"
 

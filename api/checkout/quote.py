@@ -11,8 +11,16 @@ from api.carts.statements import lines_part as cart_lines_part
 from api.catalog.artwork import artwork_path
 from api.checkout import statements
 from api.checkout.crowd import Queue
-from api.checkout.errors import AddressUnknown, CartEmpty, NotOrderable, OutOfStock, TotalChanged
-from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanLine, SavedAddress
+from api.checkout.errors import (
+    AddressUnknown,
+    CartBeingOrdered,
+    CartEmpty,
+    CartOrdered,
+    NotOrderable,
+    OutOfStock,
+    TotalChanged,
+)
+from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanCart, PlanCartLine, PlanLine, SavedAddress
 from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -55,14 +63,27 @@ class WantedLine:
     product_id: UUID
     variant_id: UUID
     quantity: int
+    cart_item_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedCart:
+    """The cart that a request orders: the checkout that claims it, and (id, number) of the order that took what was in
+    it, if nothing changed since."""
+
+    cart_id: UUID
+    version: int
+    claimed_by: UUID | None
+    order: tuple[UUID, str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What the database knows about a request: its key if it was sent before, its lines and their offers, and the
-    saved address that it names."""
+    """What the database knows about a request: its key if it was sent before, its cart, its lines and their offers, and
+    the saved address that it names."""
 
     kept: KeptKey | None
+    cart: QuotedCart | None
     lines: Sequence[WantedLine]
     offers: dict[UUID, Offer]
     saved_address: dict[str, str] | None
@@ -96,6 +117,12 @@ class _Row:
     countries: list[str] | None
     available: list[int] | None
     address: dict[str, str] | None
+    cart_item_id: UUID | None
+    cart_id: UUID | None
+    cart_version: int | None
+    cart_claimed_by: UUID | None
+    cart_order_id: UUID | None
+    cart_order_number: str | None
 
     def kept(self) -> KeptKey | None:
         if self.request_hash is None or self.key_status is None:
@@ -107,7 +134,14 @@ class _Row:
     def line(self) -> WantedLine | None:
         if self.wanted_product is None or self.wanted_variant is None or self.quantity is None:
             return None
-        return WantedLine(self.wanted_product, self.wanted_variant, self.quantity)
+        return WantedLine(self.wanted_product, self.wanted_variant, self.quantity, self.cart_item_id)
+
+    def cart(self) -> QuotedCart | None:
+        if self.cart_id is None or self.cart_version is None:
+            return None
+        number = self.cart_order_number
+        order = (self.cart_order_id, number) if self.cart_order_id is not None and number is not None else None
+        return QuotedCart(self.cart_id, self.cart_version, self.cart_claimed_by, order)
 
     def offer(self) -> Offer | None:
         if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
@@ -175,6 +209,7 @@ async def _read(batch: Sequence[_Asked], lines: Part) -> list[Quote]:
 def _quote(rows: Sequence[_Row]) -> Quote:
     return Quote(
         kept=rows[0].kept(),
+        cart=rows[0].cart(),
         lines=[line for row in rows if (line := row.line()) is not None],
         offers={offer.variant_id: offer for row in rows if (offer := row.offer()) is not None},
         saved_address=rows[0].address,
@@ -185,7 +220,11 @@ _OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lamb
 
 
 def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
-    """Price and allocate. Raises: NotOrderable, CartEmpty, AddressUnknown, OutOfStock, TotalChanged."""
+    """Price and allocate.
+
+    Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, OutOfStock, TotalChanged.
+    """
+    _require_lines(quote)
     _require_offers(quote)
     address = _address(request.shipping_address, quote.saved_address)
     allocations, tariff = _allocate(quote, address["country"]), Tariff.of(settings)
@@ -209,17 +248,45 @@ def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
         address=address,
         estimated_delivery=_delivery(request),
         from_cart=request.items is None,
+        cart=_plan_cart(quote),
         lines=_plan_lines(allocations, quote.offers, tariff.tax_rate, line_taxes(amounts.tax, priced)),
     )
+
+
+def _plan_cart(quote: Quote) -> PlanCart | None:
+    if quote.cart is None:
+        return None
+    lines = [
+        PlanCartLine(cart_item_id=line.cart_item_id, quantity=line.quantity)
+        for line in quote.lines
+        if line.cart_item_id is not None
+    ]
+    return PlanCart(cart_id=quote.cart.cart_id, version=quote.cart.version, lines=lines)
 
 
 def _delivery(request: PlaceOrder) -> date:
     return estimated_delivery(clock.now().date(), request.delivery_speed)
 
 
+def _require_lines(quote: Quote) -> None:
+    cart = quote.cart
+    if cart is not None and cart.claimed_by is not None:
+        raise CartBeingOrdered(
+            "Another request is ordering it. Look at your orders and at the cart in a moment, before you order again.",
+            headers={"Retry-After": "2"},
+        )
+    if quote.lines:
+        return
+    if cart is not None and cart.order is not None:
+        order_id, number = cart.order
+        raise CartOrdered(
+            f"Order {number} took what was in it; look at that order. To buy more, put it into the cart first.",
+            extra={"orderId": str(order_id), "orderNumber": number},
+        )
+    raise CartEmpty("The cart is empty; put something in or send `items`.")
+
+
 def _require_offers(quote: Quote) -> None:
-    if not quote.lines:
-        raise CartEmpty("The cart is empty; put something in or send `items`.")
     errors = []
     for index, line in enumerate(quote.lines):
         offer = quote.offers.get(line.variant_id)

@@ -5,7 +5,10 @@ from fastapi import APIRouter, Response
 from api.checkout import commands
 from api.checkout.errors import (
     AddressUnknown,
+    CartBeingOrdered,
+    CartChanging,
     CartEmpty,
+    CartOrdered,
     GuestDetailsMissing,
     NotOrderable,
     OrderPending,
@@ -24,6 +27,7 @@ from api.kernel.problems import responses
 router = APIRouter(tags=["orders"])
 _REFUSED = (
     *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
+    *(CartBeingOrdered, CartOrdered, CartChanging),
     *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)

@@ -86,6 +86,23 @@ class PlanLine(BaseModel):
         return self.snapshot
 
 
+class PlanCartLine(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    cart_item_id: UUID
+    quantity: int
+
+
+class PlanCart(BaseModel):
+    """The cart that is ordered: the version that was read, and its lines."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cart_id: UUID
+    version: int
+    lines: list[PlanCartLine]
+
+
 class Plan(BaseModel):
     """Everything decided before stock is held: prices, warehouses, amounts, the ids of what will be written."""
 
@@ -106,4 +123,6 @@ class Plan(BaseModel):
     address: dict[str, str]
     estimated_delivery: date
     from_cart: bool
+    # None when `items` are ordered, and in plans of carts that were stored before carts were claimed.
+    cart: PlanCart | None = None
     lines: list[PlanLine]

@@ -40,23 +40,31 @@ PASSED = """w.checkout_id, f.checkout_id IS NOT NULL AS feasible, g.checkout_id 
     FROM unnest(CAST(:gate_checkouts AS uuid[])) AS w(checkout_id)
     LEFT JOIN feasible f ON f.checkout_id = w.checkout_id LEFT JOIN gate g ON g.checkout_id = w.checkout_id"""
 
-_GIVEN = """wanted AS MATERIALIZED (
-    SELECT g.request, g.product_id, g.variant_id, g.quantity, g.place
+_GIVEN = """wanted_carts AS MATERIALIZED (
+    SELECT NULL::int AS request, NULL::uuid AS cart_id, NULL::int AS version, NULL::uuid AS claimed_by,
+           NULL::uuid AS ordered_by, NULL::int AS ordered_version WHERE false),
+wanted AS MATERIALIZED (
+    SELECT g.request, g.product_id, g.variant_id, g.quantity, NULL::uuid AS cart_item_id, g.place
     FROM unnest(CAST(:wanted_requests AS int[]), CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]),
                 CAST(:wanted_quantities AS int[]))
          WITH ORDINALITY AS g(request, product_id, variant_id, quantity, place))"""
 # One row per line of each request: what is wanted, the offer of that variant with what the order's line keeps of it
 # (null when there is none), and the warehouses that have it (three arrays in one order). Each row repeats what belongs
-# to its request: the idempotency key if it is known, and the saved address if it is the actor's. A request without a
-# line has one row. Joins tables of catalog, inventory and identity, so that a quote is one round trip.
+# to its request: the idempotency key if it is known, the saved address if it is the actor's, and the cart that it
+# orders, with the order that took what was in it if nothing changed since. A request without a line has one row. Joins
+# tables of catalog, inventory, identity and orders, so that a quote is one round trip.
 QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
-           s.warehouses, s.countries, s.available, a.address
+           s.warehouses, s.countries, s.available, a.address, w.cart_item_id,
+           c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
+           r.order_id AS cart_order_id, r.order_number AS cart_order_number
     FROM keys_found f
     LEFT JOIN wanted w ON w.request = f.place
+    LEFT JOIN wanted_carts c ON c.request = f.place
+    LEFT JOIN orders r ON r.order_id = c.ordered_by AND c.ordered_version = c.version
     LEFT JOIN product_variants v ON v.variant_id = w.variant_id
     LEFT JOIN products p ON p.product_id = v.product_id
     LEFT JOIN LATERAL (
@@ -142,7 +150,8 @@ def no_check(checkouts: Sequence[UUID]) -> Part:
 
 
 def lines_part(requests: Sequence[Sequence[OrderLine]]) -> Part:
-    """The lines that the requests name: CTE `wanted` has them with the place of their request, 1 for the first."""
+    """The lines that the requests name: CTE `wanted` has them with the place of their request, 1 for the first. They
+    order no cart: `wanted_carts` is empty."""
     lines = [(request, line) for request, of_request in enumerate(requests, 1) for line in of_request]
     return Part(
         _GIVEN,
@@ -152,7 +161,7 @@ def lines_part(requests: Sequence[Sequence[OrderLine]]) -> Part:
             "wanted_variants": [line.variant_id for _, line in lines],
             "wanted_quantities": [line.quantity for _, line in lines],
         },
-        makes=("wanted",),
+        makes=("wanted_carts", "wanted"),
     )
 
 

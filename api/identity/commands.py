@@ -45,7 +45,7 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
         await outbox.emit(tx, "user", account.user_id, "UserRegistered", {"userType": account.user_type})
         return await _signed_in(ctx, tx, actor, account)
 
-    return await ctx.db.run(work)
+    return _merged(ctx, actor, await ctx.db.run(work))
 
 
 async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
@@ -70,7 +70,7 @@ async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
             await tx.execute(update(User).where(*same).values(password_hash=renewed))
         return await _signed_in(ctx, tx, actor, user)
 
-    return await ctx.db.run(work)
+    return _merged(ctx, actor, await ctx.db.run(work))
 
 
 async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Profile:
@@ -95,3 +95,9 @@ async def _signed_in(ctx: Context, tx: Tx, actor: Actor, account: Account) -> Si
     )
     brief = UserBrief(user_id=account.user_id, email=account.email, name=account.name, user_type=account.user_type)
     return SignedInUser(user=brief, **pair.model_dump())
+
+
+def _merged(ctx: Context, actor: Actor, signed_in: SignedInUser) -> SignedInUser:
+    """After the commit: who looks at either cart hears of it."""
+    carts.announce_merge(ctx, actor, signed_in.user.user_id)
+    return signed_in

@@ -64,7 +64,7 @@ levels AS MATERIALIZED (
 possible AS MATERIALIZED (
     SELECT d.checkout_id FROM demand d LEFT JOIN levels s USING (variant_id, warehouse_id)
     GROUP BY d.checkout_id HAVING bool_and(coalesce(s.available, 0) >= d.quantity)),
-feasible AS MATERIALIZED (
+in_stock AS MATERIALIZED (
     SELECT f.checkout_id
     FROM (SELECT d.checkout_id,
                  s.available >= sum(d.quantity) OVER (PARTITION BY d.variant_id, d.warehouse_id ORDER BY d.place)
@@ -197,7 +197,7 @@ def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Par
 
 
 def hold_check(claims: Sequence[tuple[UUID, Sequence[Allocation]]]) -> Part:
-    """Lock the levels and check them for (checkout, lines), the first claim first; makes the CTE `feasible`, with the
+    """Lock the levels and check them for (checkout, lines), the first claim first; makes the CTE `in_stock`, with the
     checkouts whose lines are all there. One line per (checkout, variant, warehouse)."""
     lines = [(place, checkout, line) for place, (checkout, lines) in enumerate(claims) for line in lines]
     return Part(
@@ -211,7 +211,7 @@ def hold_check(claims: Sequence[tuple[UUID, Sequence[Allocation]]]) -> Part:
             "hold_warehouses": [line.warehouse_id for _, _, line in lines],
             "hold_quantities": [line.quantity for _, _, line in lines],
         },
-        makes=("demand", "locked", "levels", "possible", "feasible"),
+        makes=("demand", "locked", "levels", "possible", "in_stock"),
     )
 
 

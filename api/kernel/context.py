@@ -9,6 +9,7 @@ import aiohttp
 from fastapi import Depends, Request
 from redis.asyncio import Redis
 
+from api.kernel.announcing import Announcer
 from api.kernel.db import Database
 from api.kernel.outbound import open_session
 from api.kernel.security import Keys
@@ -22,6 +23,7 @@ class Context:
     settings: Settings
     db: Database
     redis: Redis
+    announcer: Announcer
     http: aiohttp.ClientSession
     keys: Keys
 
@@ -35,11 +37,13 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     redis: Redis = Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
     )
+    announcer = Announcer(redis)
     http = open_session()
     try:
-        yield Context(settings=settings, db=database, redis=redis, http=http, keys=keys)
+        yield Context(settings=settings, db=database, redis=redis, announcer=announcer, http=http, keys=keys)
     finally:
         await http.close()
+        await announcer.close()
         await redis.aclose()
         await database.close()
 

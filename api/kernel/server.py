@@ -9,6 +9,8 @@ import contextlib
 import select
 import signal
 import socket
+from collections.abc import Callable, Iterator
+from types import FrameType
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -42,13 +44,37 @@ class WorkerSocket(socket.socket):
         return WorkerSocket, self._place
 
 
+class ShopServer(QuietServer):
+    """Says that it was told to end before it waits for the requests that have begun: some last until somebody ends
+    them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            for call in _stopping:
+                self._loop.call_soon_threadsafe(call)
+
+
+_stopping: list[Callable[[], None]] = []
+
+
+@contextlib.contextmanager
+def when_stopping(call: Callable[[], None]) -> Iterator[None]:
+    """Meanwhile, call it in this process when the server is told to end."""
+    _stopping.append(call)
+    try:
+        yield
+    finally:
+        _stopping.remove(call)
+
+
 class Worker(multiprocess.Process):
     """A process of `Workers`."""
 
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = QuietServer(self.config)
+            self._server = ShopServer(self.config)
         return self._server
 
 
@@ -96,7 +122,7 @@ def run_workers(application: str, url: str, workers: int) -> None:
     )
     _require_free(host, port)
     if workers == 1:
-        serve(config)
+        serve(config, ShopServer)
     else:
         Workers(config, [WorkerSocket(host, port)]).run()
 

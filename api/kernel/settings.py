@@ -98,6 +98,8 @@ class Settings(Environment):
     """A signed-in shopper's cart that is not changed for this long expires."""
     guest_cart_ttl_seconds: int = Field(default=7 * 24 * 3600, validation_alias=_formerly("GUEST_CART_TTL_SECONDS"))
     """A guest's cart that is not changed for this long expires."""
+    cart_streams: int = Field(default=1_000, ge=0)
+    """Streams of cart changes that one process of the shop keeps open; one more is answered 503."""
     access_token_seconds: int = Field(default=600, validation_alias=_formerly("ACCESS_TOKEN_SECONDS"))
     """Life of an access token."""
     refresh_token_seconds: int = Field(default=30 * 24 * 3600, validation_alias=_formerly("REFRESH_TOKEN_SECONDS"))

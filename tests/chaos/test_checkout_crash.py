@@ -27,7 +27,7 @@ from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, runni
 from tests.harness.fleet import Fleet
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.processes import KILLED, paused
-from tests.harness.workload import Purchase, purchases, send_all
+from tests.harness.workload import Purchase, from_cart, purchases, send_all
 
 # A quiet machine needs a tenth of it; a test that kills dozens of processes on a busy one must not be judged by its
 # clock.
@@ -92,7 +92,21 @@ class World:
                     "select status from orders where order_id = %s", (second.json()["orderId"],)
                 )
                 assert status == "confirmed"
+            if purchase.session:
+                self.check_cart(purchase, ordered=second.status_code == 201)
         assert violations(self.database_url, [Gateway(self.sandbox.url, SANDBOX_KEY)]) == []
+
+    def check_cart(self, purchase: Purchase, *, ordered: bool) -> None:
+        """What was ordered has left the cart, and nothing has when there is no order; nobody claims it any more."""
+        row = self.market.sql.execute(
+            "select c.claimed_by, (select count(*) from cart_items i where i.cart_id = c.cart_id),"
+            " (select count(*) from checkouts o where o.session_id = c.session_id and o.recovery_point = 'completed')"
+            " from carts c where c.session_id = %s",
+            (purchase.session,),
+        ).fetchone()
+        assert row is not None
+        assert row[0] is None, purchase.key
+        assert (row[1] > 0, row[2]) == ((False, 1) if ordered else (True, 0)), purchase.key
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +148,8 @@ def test_the_api_is_killed_at_every_point(world: World, seed: int) -> None:
         shoppers = purchases(
             seed, f"api-{point}", world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout")
         )
-        sent += [(purchase, child.url) for purchase in itertools.islice(shoppers, 2)]
+        first, second = itertools.islice(shoppers, 2)
+        sent += [(first, child.url), (from_cart(second, world.api.url), child.url)]
     answers = send_all(sent)
     for point, child in doomed.items():
         assert child.wait(60) == KILLED, point
@@ -157,6 +172,7 @@ def test_the_worker_is_killed_at_every_point(world: World, seed: int) -> None:
         assert worker.wait(90) == KILLED, point
     world.sandbox.faults(unavailable=True)
     undone = list(itertools.islice(purchases(seed, f"undo-{seed}", world.products, ("pm_sandbox_ok",)), 3))
+    undone[0] = from_cart(undone[0], world.api.url)
     # An API of its own: its breaker may open and stay open, which the others' must not.
     lonely = world.fleet.api()
     refused = send_all([(purchase, lonely.url) for purchase in undone])
@@ -240,11 +256,11 @@ def ask_until_final(purchase: Purchase, url: str) -> httpx.Response:
 
 def abandon(world: World, name: str, count: int, seed: int) -> list[Purchase]:
     """`count` checkouts whose API was killed before it had done much."""
-    wanted = list(
-        itertools.islice(
-            purchases(seed, name, world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout")), count
-        )
-    )
+    shoppers = purchases(seed, name, world.products, ("pm_sandbox_ok", "pm_sandbox_ok", "pm_sandbox_timeout"))
+    wanted = [
+        from_cart(purchase, world.api.url) if number % 2 else purchase
+        for number, purchase in enumerate(itertools.islice(shoppers, count))
+    ]
     left = list(wanted)
     while left:
         child = world.fleet.api(SOUK_FAILPOINTS="checkout.after_create=kill")

@@ -6,6 +6,7 @@ from decimal import Decimal
 from unittest.mock import patch
 from uuid import uuid4
 
+from api.carts import statements as carts
 from api.checkout.quote import Quote, read_quote
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
@@ -39,7 +40,7 @@ def read_then_write() -> None:
     check = _one_line(statements.HOLD_CHECK)
     start = check.index("possible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
-    passed = "possible AS (SELECT DISTINCT checkout_id FROM demand), feasible AS (SELECT checkout_id FROM possible)"
+    passed = "possible AS (SELECT DISTINCT checkout_id FROM demand), in_stock AS (SELECT checkout_id FROM possible)"
     statements.HOLD_CHECK = unlocked + passed
     statements.MOVE_STOCK = _without(
         _one_line(statements.MOVE_STOCK), " AND v.stock_quantity + m.change >= 0", " AND s.available + m.change >= 0"
@@ -60,6 +61,18 @@ def each_claim_alone() -> None:
     statements.MOVE_STOCK = _without(
         _one_line(statements.MOVE_STOCK), " AND v.stock_quantity + m.change >= 0", " AND s.available + m.change >= 0"
     )
+
+
+def no_claim_on_the_cart() -> None:
+    """Order a cart without claiming it: whoever read it first, and whatever changed since."""
+    carts.CLAIM_CHECK = _without(
+        _one_line(carts.CLAIM_CHECK),
+        " AND c.claimed_by IS NULL",
+        " AND c.version = w.version",
+        " WHERE f.cart_id IS NULL OR f.turn = 1",
+    )
+    carts.CART_LINES = _one_line(carts.CART_LINES).replace("c.claimed_by", "NULL::uuid AS claimed_by")
+    carts.TAKE = _without(_one_line(carts.TAKE), " AND c.claimed_by = o.gate_id")
 
 
 def _one_line(sql: str) -> str:
@@ -97,4 +110,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
     "a key per attempt": a_key_per_attempt,
+    "no claim on the cart": no_claim_on_the_cart,
 }

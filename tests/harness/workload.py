@@ -16,17 +16,21 @@ TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
 @dataclass(frozen=True)
 class Purchase:
-    """One purchase; it may be sent any number of times with its key."""
+    """One purchase; it may be sent any number of times with its key. `session`: the guest whose cart it orders."""
 
     key: str
     body: dict[str, Any]
+    session: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-Session-Id": self.session or f"session-{self.key.replace('.', '-')}", "Idempotency-Key": self.key}
 
     def send(self, url: str, timeout: float = 30) -> httpx.Response | None:
         """The answer, or None when the process died during the request."""
-        headers = {"X-Session-Id": f"session-{self.key.replace('.', '-')}", "Idempotency-Key": self.key}
         try:
             with httpx.Client(base_url=url, timeout=timeout, trust_env=False, verify=PLAIN) as client:
-                return client.post("/api/v1/orders", json=self.body, headers=headers)
+                return client.post("/api/v1/orders", json=self.body, headers=self.headers)
         except httpx.TransportError:
             return None
 
@@ -51,6 +55,18 @@ def purchases(
             "email": "guest@example.com",
         }
         yield Purchase(f"{name}-{seed}-{number}", body)
+
+
+def from_cart(purchase: Purchase, url: str) -> Purchase:
+    """The same purchase, of the cart of a new guest that is filled at `url`."""
+    session = ""
+    with httpx.Client(base_url=url, timeout=30, trust_env=False, verify=PLAIN) as client:
+        for line in purchase.body["items"]:
+            added = client.post("/api/v1/cart/items", json=line, headers={"X-Session-Id": session} if session else {})
+            assert added.status_code == 201, added.text
+            session = session or added.headers["x-session-id"]
+    body = {name: value for name, value in purchase.body.items() if name != "items"}
+    return Purchase(purchase.key, body, session)
 
 
 def send_all(pairs: Sequence[tuple[Purchase, str]]) -> list[httpx.Response | None]:

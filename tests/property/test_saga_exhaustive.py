@@ -1,10 +1,10 @@
-"""The checkout saga has no bad reachable state: every interleaving of two requests with one key, two drivers, lost
-answers, pauses and a reservation that expired.
+"""The checkout saga has no bad reachable state: every interleaving of two requests with one key, or with two keys for
+one cart, two drivers, lost answers, pauses and a reservation that expired.
 
 A breadth-first search over a small model of the world. The drivers use the product's own `saga.step`, `TASK` and
-`TERMINAL`; the database's gate (lease token and point), the claim of the key, the check of the reservations and the
-gateway (same key, same answer; a void without an authorisation forbids a later one) are modelled. R-P3 at the size that
-one checkout can have. Each mutant at the end lacks one guard and must reach a bad state.
+`TERMINAL`; the database's gate (lease token and point), the claims of the key and of the cart, the check of the
+reservations and the gateway (same key, same answer; a void without an authorisation forbids a later one) are modelled.
+R-P3 at the size that one checkout can have. Each mutant at the end lacks one guard and must reach a bad state.
 """
 
 import time
@@ -44,7 +44,9 @@ class Driver:
 
 @dataclass(frozen=True)
 class World:
-    """`point` none: there is no checkout. `opened`: how many checkouts were stored under the key."""
+    """`point` none: there is no checkout. `opened`: how many checkouts were stored under the key, or of the cart while
+    an earlier one of it was not undone. `keys`: whether the two requests have one key, or each its own. `cart`: full,
+    claimed by the checkout, or taken by its order."""
 
     point: str = "none"
     order: str = "none"
@@ -55,6 +57,8 @@ class World:
     gateway: Gateway = field(default_factory=Gateway)
     drivers: tuple[Driver, ...] = (Driver("opening"), Driver("opening"))
     faults: int = FAULTS
+    keys: str = "one"
+    cart: str = "full"
 
 
 # What an earlier version of the shop may have left at each of its points; its process is dead.
@@ -74,6 +78,7 @@ class Rules:
     """What the mutants take away."""
 
     claimed: bool = True
+    cart_claimed: bool = True
     reserved: bool = True
     fenced: bool = True
     tombstone: bool = True
@@ -85,7 +90,7 @@ def bad(world: World) -> str | None:
     """The sentence that is broken in this state, if any."""
     gateway = world.gateway
     if world.opened > 1:
-        return "two checkouts under one key"
+        return "two checkouts under one key" if world.keys == "one" else "two checkouts of one cart"
     if gateway.captures > 1:
         return "charged twice"
     if gateway.captures and world.order == "cancelled":
@@ -94,8 +99,14 @@ def bad(world: World) -> str | None:
         return "confirmed without its stock"
     if world.order == "cancelled" and world.stock in {"held", "sold"}:
         return "cancelled but stock is not free"
+    if gateway.captures and world.point == "completed" and world.cart != "taken":
+        return "paid but still in the cart"
+    if world.order == "cancelled" and world.cart != "full":
+        return "cancelled but not back in the cart"
     if world.point not in TERMINAL:
         return None
+    if world.cart == "claimed":
+        return "finished but the cart is claimed"
     if world.point == "completed" and not (
         gateway.captures == 1 and world.order == "confirmed" and world.payment == "captured"
     ):
@@ -130,6 +141,10 @@ def apply(world: World, writes: tuple[Write, ...], point: str) -> World:
                 changes["payment"] = "declined"
             case Write.RECORD_VOID:
                 changes["payment"] = "voided"
+            case Write.TAKE_CART:
+                changes["cart"] = "taken"
+            case Write.RELEASE_CART:
+                changes["cart"] = "full"
             case Write.ANSWER_SUCCESS:
                 changes["replied"] = "success"
             case Write.ANSWER_FAILURE:
@@ -138,8 +153,20 @@ def apply(world: World, writes: tuple[Write, ...], point: str) -> World:
 
 
 def opened(world: World) -> World:
-    """The commit that stores a checkout: its stock, its order and its payment with it."""
-    return replace(world, point="created", order="pending", payment="pending", stock="held", opened=world.opened + 1)
+    """The commit that stores a checkout: its stock, its claim, its order and its payment with it."""
+    if world.opened and world.cart == "full" and world.keys == "two":
+        # The earlier one has let the cart go, and what is left of it touches nothing of this one: it is not followed.
+        drivers = tuple(driver if driver.lease == "opening" else Driver() for driver in world.drivers)
+        world = World(keys=world.keys, drivers=drivers, faults=world.faults)
+    new = {"point": "created", "order": "pending", "payment": "pending", "stock": "held", "cart": "claimed"}
+    return replace(world, opened=world.opened + 1, **new)  # type: ignore[arg-type]  # every value is the str of its field
+
+
+def may_open(world: World, rules: Rules) -> bool:
+    """Whether the commit that stores a checkout stores this one: its key is new, or the cart is nobody's and full."""
+    if world.keys == "one":
+        return world.point == "none" or not rules.claimed
+    return world.cart == "full" or not rules.cart_claimed
 
 
 def ask(gateway: Gateway, task: Task, rules: Rules) -> Iterator[tuple[Gateway, Outcome]]:
@@ -181,7 +208,7 @@ def moves(world: World, rules: Rules) -> Iterator[World]:
         if world.faults:
             yield replace(with_driver(Driver()), faults=world.faults - 1)
         if driver.lease == "opening":
-            if world.point == "none" or not rules.claimed:
+            if may_open(world, rules):
                 yield with_driver(Driver("current", "created"), opened(world))
             else:
                 yield with_driver(Driver(), world)
@@ -279,6 +306,15 @@ def test_no_bad_state_is_reachable() -> None:
     assert found.states > 1_000
 
 
+def test_no_bad_state_is_reachable_with_two_keys_for_one_cart() -> None:
+    found = explore(Rules(), World(keys="two"))
+    print(f"R-P3: {found.states} states of one cart, {len(found.broken)} violations, {found.stuck} stuck")
+    assert found.broken == []
+    assert found.points == {"none", *RECOVERY_POINTS}
+    assert found.stuck == 0
+    assert found.states > 1_000
+
+
 def test_what_an_earlier_version_left_is_finished() -> None:
     assert {world.point for world in LEFT} == set(OLD_POINTS)
     for world in LEFT:
@@ -309,6 +345,30 @@ def test_what_an_earlier_version_left_is_finished() -> None:
 )
 def test_each_guard_taken_away_is_missed(rules: Rules, sentence: str) -> None:
     broken = explore(rules, World()).broken
+    assert any(line.startswith(sentence) for line in broken)
+
+
+def without(write: Write) -> Callable[[str, Outcome], Transition]:
+    """The product's steps, but none of them writes `write`."""
+
+    def step(point: str, outcome: Outcome) -> Transition:
+        move = saga.step(point, outcome)
+        return replace(move, writes=tuple(each for each in move.writes if each is not write))
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (Rules(cart_claimed=False), "two checkouts of one cart"),
+        (Rules(step=without(Write.RELEASE_CART)), "cancelled but not back in the cart"),
+        (Rules(step=without(Write.TAKE_CART)), "paid but still in the cart"),
+    ],
+    ids=["no claim", "the claim is not given up", "the cart keeps what was ordered"],
+)
+def test_each_guard_of_the_cart_taken_away_is_missed(rules: Rules, sentence: str) -> None:
+    broken = explore(rules, World(keys="two")).broken
     assert any(line.startswith(sentence) for line in broken)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 
 from api.checkout.crowd import Queue
-from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepare
+from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepare, unclaimed
 from api.checkout.saga.transitions import Outcome, Transition
 from api.checkout.statements import PASSED, Move, gate_part, no_check
 from api.kernel.context import Context
@@ -25,8 +25,8 @@ BATCHED = frozenset({("created", Outcome.AUTHORISED), ("confirmed", Outcome.CAPT
 
 
 class Passed(StrEnum):
-    """What became of one checkout of a commit: moved; refused by the check of stock; or not the caller's to move,
-    because its key or its lease is another's."""
+    """What became of one checkout of a commit: moved; refused by the checks of its stock and its cart; or not the
+    caller's to move, because its key or its lease is another's."""
 
     MOVED = "moved"
     SHORT = "short"
@@ -80,7 +80,7 @@ async def open_checkout(ctx: Context, opening: Opening) -> Passed:
 async def commit(step: Step) -> Committed:
     """Commit the step's writes and its next point; nothing of it unless it is MOVED."""
     kind = (step.done.checkout.point, step.done.found.outcome)
-    if kind not in BATCHED:
+    if kind not in BATCHED or unclaimed(step.done.checkout):
         [committed] = await _take(kind, [step])
         return committed
     return await _STEPS[kind].submit(step.ctx, step)

@@ -4,11 +4,12 @@ No transaction is open during a gateway call. Every commit is one statement whos
 point, so a driver whose lease expired or was taken over changes nothing and stops.
 """
 
+from api.carts.changes import announce, name_of
 from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
 from api.checkout.saga.commits import Passed, Step, commit
 from api.checkout.saga.lease import LeasedCheckout, lease_seconds
 from api.checkout.saga.steps import Done, TaskOutcome
-from api.checkout.saga.transitions import TASK, TERMINAL, Outcome, Task, step
+from api.checkout.saga.transitions import TASK, TERMINAL, Outcome, Task, Write, step
 from api.kernel import failpoints
 from api.kernel.context import Context
 from api.kernel.errors import Problem
@@ -123,8 +124,18 @@ async def _commit(
         if committed.passed is Passed.TAKEN:
             break
         if committed.passed is Passed.MOVED:
+            if Write.TAKE_CART in move.writes:
+                _announce_cart(ctx, checkout)
             return checkout.at(move.point), committed.answer or outcome.failure
     raise LostLease(str(checkout.checkout_id))
+
+
+def _announce_cart(ctx: Context, checkout: LeasedCheckout) -> None:
+    """What was ordered has left the cart; who looks at it hears that, also when the cart has become a member's."""
+    plan = checkout.settled_plan
+    if plan.from_cart:
+        cart = [] if plan.cart is None else [str(plan.cart.cart_id)]
+        announce(ctx, [name_of(checkout.actor), *cart])
 
 
 def _stock_lost() -> TaskOutcome:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.checkout.errors import OutOfStock
+from api.checkout.errors import CartChanging, OutOfStock
 from api.checkout.quote import make_plan, read_quote
 from api.checkout.saga.commits import Passed, open_checkout
 from api.checkout.saga.lease import LeasedCheckout
@@ -16,7 +16,8 @@ from api.kernel.idempotency import ANSWERED, RequestInFlight, RequestKey, Stored
 from api.kernel.ids import new_id
 from api.kernel.statement import compose
 
-PLAN_ATTEMPTS = 5
+# How often a request is planned when others buy the last units meanwhile, and when its cart changes meanwhile.
+PLAN_ATTEMPTS, CART_ATTEMPTS = 5, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,11 @@ class Answered:
 
 
 async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | Answered:
-    """Start the checkout of a new request: stock held, order pending, payment opened.
+    """Start the checkout of a new request: stock held, cart claimed, order pending, payment opened.
 
     Raises: IdempotencyKeyReused, RequestInFlight, and the problems of a request that may be sent again with its key.
     """
-    for _ in range(PLAN_ATTEMPTS):
+    for _ in range(PLAN_ATTEMPTS if request.items else CART_ATTEMPTS):
         quote = await read_quote(ctx, actor, key, request)
         if quote.kept is not None:
             return Answered(quote.kept.answer(key), replayed=True)
@@ -48,7 +49,9 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
             return checkout
         if passed is Passed.TAKEN:
             return await _known(ctx, key)
-        # Sold in between: the next quote says what is left.
+        # Sold, or the cart was changed or claimed in between: the next quote says what is left.
+    if request.items is None:
+        raise CartChanging("Look at the cart again, and order it when it stays as it is.")
     crowded = OutOfStock("Others are buying the last units right now; look again in a moment.")
     return await _refuse(ctx, key, crowded)
 

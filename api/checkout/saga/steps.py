@@ -3,12 +3,15 @@
 A statement is for a batch of checkouts that take the same step.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import orjson
 
-from api.carts.statements import OrderedCart, empty_part
+from api.carts.statements import CLAIM, Claim, Taken, claim_check, release_part, take_part, take_unclaimed_part
+from api.checkout.errors import CartBeingOrdered, CartChanging
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.transitions import Outcome, Write
 from api.checkout.schemas import PlacedOrder, Plan
@@ -69,8 +72,9 @@ class StepStatement:
 def opening(
     openings: Sequence[Opening], *, reservation_seconds: int, key_seconds: float, lease_seconds: float
 ) -> list[Part]:
-    """All of the statement that stores checkouts at `created`: for each the key, the checkout, its stock, its order and
-    its payment, or nothing when the key is known or the stock is short."""
+    """All of the statement that stores checkouts at `created`: for each the key, the checkout, its stock, the claim on
+    its cart, its order and its payment, or nothing when the key is known, the stock is short, or the cart has changed
+    or is another's."""
     plans = [(opening.checkout, opening.checkout.settled_plan) for opening in openings]
     placed = [_new_order(checkout, plan) for checkout, plan in plans]
     events = [
@@ -80,8 +84,10 @@ def opening(
     ]
     return [
         stock.hold_check([(checkout.checkout_id, _allocations(plan)) for checkout, plan in plans]),
+        claim_check([_claim(checkout, plan) for checkout, plan in plans]),
         claim_each_part([(opening.checkout.checkout_id, opening.key) for opening in openings], key_seconds),
         open_part([_new_checkout(checkout, plan) for checkout, plan in plans], lease_seconds),
+        CLAIM,
         stock.hold(reservation_seconds),
         orders.create_part(placed),
         payments.open_part([_new_payment(checkout, plan) for checkout, plan in plans]),
@@ -97,6 +103,10 @@ def prepare(batch: Sequence[Done], writes: tuple[Write, ...]) -> StepStatement:
             _answer_success(statement, batch)
         elif write is Write.ANSWER_FAILURE:
             _answer_failure(statement, batch)
+        elif write is Write.TAKE_CART:
+            _take_cart(statement, batch)
+        elif write is Write.RELEASE_CART:
+            _release_cart(statement, batch)
         elif write in {Write.CONFIRM_STOCK, Write.RELEASE_STOCK, Write.RESTOCK}:
             _stock(statement, batch, write)
         elif write in {Write.CONFIRM_ORDER, Write.CANCEL_ORDER, Write.CANCEL_CONFIRMED_ORDER}:
@@ -122,7 +132,7 @@ def success(plan: Plan) -> Stored:
 def refusal(failure: Problem) -> Stored | None:
     """The response that says why there is no order. Definite refusals (402, 409) are stored and replayed; None for any
     other: nothing was done, so the request may be sent again with its key."""
-    if failure.status not in {402, 409}:
+    if failure.status not in {402, 409} or isinstance(failure, CartBeingOrdered | CartChanging):
         return None
     response = render(failure, ORDERS_PATH)
     return Stored(response.status_code, bytes(response.body), {"Content-Type": str(response.media_type)})
@@ -135,13 +145,33 @@ def _answer_success(statement: StepStatement, batch: Sequence[Done]) -> None:
         for done, stored in zip(batch, statement.answers, strict=True)
     ]
     statement.parts.append(finish_part(answers))
+
+
+def unclaimed(checkout: LeasedCheckout) -> bool:
+    """Whether it orders a cart that it has not claimed, because an earlier version of the shop stored its plan."""
+    return checkout.plan is not None and checkout.plan.from_cart and checkout.plan.cart is None
+
+
+def _take_cart(statement: StepStatement, batch: Sequence[Done]) -> None:
     carts = [
-        OrderedCart(done.checkout.checkout_id, done.checkout.actor)
+        Taken(done.checkout.checkout_id, cart.cart_id, [(line.cart_item_id, line.quantity) for line in cart.lines])
         for done in batch
-        if done.checkout.settled_plan.from_cart
+        if (cart := done.checkout.settled_plan.cart) is not None
     ]
     if carts:
-        statement.parts.append(empty_part(carts))
+        statement.parts.append(take_part(carts))
+    elif any(unclaimed(done.checkout) for done in batch):
+        checkout = _only(batch).checkout
+        units: Counter[UUID] = Counter()
+        for line in checkout.settled_plan.lines:
+            units[line.variant_id] += line.quantity
+        statement.parts.append(take_unclaimed_part(checkout.actor, units))
+
+
+def _release_cart(statement: StepStatement, batch: Sequence[Done]) -> None:
+    cart = _only(batch).checkout.settled_plan.cart
+    if cart is not None:
+        statement.parts.append(release_part(cart.cart_id))
 
 
 def _answer_failure(statement: StepStatement, batch: Sequence[Done]) -> None:
@@ -230,6 +260,11 @@ def _only(batch: Sequence[Done]) -> Done:
     if len(batch) != 1:
         raise AssertionError("this step is taken by one checkout at a time")
     return batch[0]
+
+
+def _claim(checkout: LeasedCheckout, plan: Plan) -> Claim:
+    cart = plan.cart
+    return Claim(checkout.checkout_id, cart.cart_id if cart else None, cart.version if cart else None)
 
 
 def _allocations(plan: Plan) -> list[Allocation]:

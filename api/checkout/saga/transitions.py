@@ -1,8 +1,9 @@
 """The checkout as a pure function of recovery point and outcome; it returns the next point and the writes. No I/O.
 
 A recovery point is committed before the next task begins, so another process can continue from it:
-created (stock held, order pending) -> confirmed (money authorised; stock and order confirmed) -> completed (captured).
-compensating (void, release, cancel) -> failed, from any point before the payment is captured.
+created (stock held, cart claimed, order pending) -> confirmed (money authorised; stock and order confirmed) ->
+completed (captured; what was ordered has left the cart).
+compensating (void, release, cancel, give up the claim) -> failed, from any point before the payment is captured.
 
 At each recovery point there is exactly one task to do next (`TASK`). It has one outcome, and `step` says the next point
 and the writes that are committed with it.
@@ -52,10 +53,12 @@ class Write(StrEnum):
     CONFIRM_ORDER = "confirm_order"
     RECORD_CAPTURE = "record_capture"
     ANSWER_SUCCESS = "answer_success"
+    TAKE_CART = "take_cart"
     RELEASE_STOCK = "release_stock"
     RESTOCK = "restock"
     CANCEL_ORDER = "cancel_order"
     CANCEL_CONFIRMED_ORDER = "cancel_confirmed_order"
+    RELEASE_CART = "release_cart"
     RECORD_DECLINE = "record_decline"
     RECORD_VOID = "record_void"
     ANSWER_FAILURE = "answer_failure"
@@ -84,7 +87,8 @@ TASK = MappingProxyType(
 )
 
 _CONFIRM = (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)
-_ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, Write.ANSWER_FAILURE)
+_ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, Write.ANSWER_FAILURE, Write.RELEASE_CART)
+_COMPLETE = (Write.ANSWER_SUCCESS, Write.TAKE_CART)
 TRANSITIONS = MappingProxyType(
     {
         ("created", Outcome.AUTHORISED): Transition("confirmed", (Write.RECORD_AUTHORISATION, *_CONFIRM)),
@@ -94,11 +98,12 @@ TRANSITIONS = MappingProxyType(
         # The gateway may hold money that is not recorded here: the buyer is answered now, and the worker voids it.
         ("created", Outcome.UNREACHABLE): Transition("compensating", _ABANDON),
         ("created", Outcome.LATE): Transition("compensating", _ABANDON),
-        ("confirmed", Outcome.CAPTURED): Transition("completed", (Write.RECORD_CAPTURE, Write.ANSWER_SUCCESS)),
+        ("confirmed", Outcome.CAPTURED): Transition("completed", (Write.RECORD_CAPTURE, *_COMPLETE)),
         # The money is held and the order is confirmed: the task is retried, not compensated.
         ("confirmed", Outcome.UNREACHABLE): Transition("confirmed", ()),
         ("confirmed", Outcome.REFUSED): Transition(
-            "compensating", (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE)
+            "compensating",
+            (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE, Write.RELEASE_CART),
         ),
         ("compensating", Outcome.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
         ("compensating", Outcome.UNREACHABLE): Transition("compensating", ()),
@@ -107,7 +112,7 @@ TRANSITIONS = MappingProxyType(
         ("reserved", Outcome.LATE): Transition("failed", (Write.RELEASE_STOCK, Write.ANSWER_FAILURE)),
         ("authorised", Outcome.READY): Transition("confirmed", _CONFIRM),
         ("authorised", Outcome.STOCK_LOST): Transition("compensating", _ABANDON),
-        ("captured", Outcome.READY): Transition("completed", (Write.ANSWER_SUCCESS,)),
+        ("captured", Outcome.READY): Transition("completed", _COMPLETE),
     }
 )
 

@@ -23,7 +23,7 @@ OPERATIONS = {
     "deleteAddress",
     "listCategories", "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
-    "getCart", "addCartItem", "setCartItem", "removeCartItem",
+    "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "getVariantStock", "adjustStock",

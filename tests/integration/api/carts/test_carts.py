@@ -1,5 +1,6 @@
 """Carts over HTTP: members and guests, merging, and lines that are not what they were."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -177,6 +178,67 @@ def test_lines_say_when_price_or_stock_changed_and_only_available_ones_are_charg
     assert (cart["subtotal"], cart["tax"], cart["shipping"], cart["total"]) == (180.0, 14.4, 0.0, 194.4)
 
 
+def _price(shop: Shop, seller: Person, product: dict[str, Any], price: float) -> None:
+    path = f"/api/v1/products/{product['productId']}"
+    assert shop.client.patch(path, json={"price": price}, headers=seller.headers).status_code == 200
+
+
+def _flag(cart: dict[str, Any], line: int = 0) -> tuple[float, float, bool]:
+    """(price, price when added, whether it is flagged) of a line."""
+    item = cart["items"][line]
+    return item["price"], item["priceWhenAdded"], item["priceChanged"]
+
+
+def test_a_changed_price_is_flagged_until_the_cart_has_shown_it(shop: Shop, seller: Person) -> None:
+    person, product, other = shop.person(), shop.product(seller, price=10.0), shop.product(seller)
+    _add(shop, person.headers, product)
+    _price(shop, seller, product, 99.0)
+
+    assert _flag(_add(shop, person.headers, product).json()) == (99.0, 10.0, True), "more units do not hide it"
+    assert _flag(_add(shop, person.headers, other).json()) == (99.0, 10.0, True), "nor does another line"
+    assert _flag(_cart(shop, person.headers)) == (99.0, 10.0, True)
+    assert _flag(_cart(shop, person.headers)) == (99.0, 10.0, False), "the buyer has seen it"
+
+    assert _flag(_add(shop, person.headers, product).json()) == (99.0, 10.0, True), "shown again with more units"
+    assert _flag(_cart(shop, person.headers)) == (99.0, 10.0, True)
+    assert _flag(_cart(shop, person.headers)) == (99.0, 10.0, False)
+    _price(shop, seller, product, 10.0)
+    assert _flag(_cart(shop, person.headers)) == (10.0, 10.0, True), "back again is a change too"
+    assert _flag(_cart(shop, person.headers)) == (10.0, 10.0, False)
+
+
+def test_what_was_seen_of_a_price_is_seen_line_by_line_and_on_every_device(shop: Shop, seller: Person) -> None:
+    person, first, second = shop.person(), shop.product(seller, price=10.0), shop.product(seller, price=10.0)
+    for product in (first, second):
+        added = _add(shop, person.headers, product)
+    _price(shop, seller, first, 20.0)
+    shown = shop.client.get("/api/v1/cart", headers=person.headers)
+    _price(shop, seller, second, 30.0)
+
+    tag = {"If-None-Match": shown.headers["etag"]}
+    again = shop.client.get("/api/v1/cart", headers={**person.headers, **tag})
+
+    assert (shown.headers["etag"].split("-")[0], again.status_code) == (added.headers["etag"].split("-")[0], 200)
+    assert [_flag(again.json(), line) for line in (0, 1)] == [(20.0, 10.0, False), (30.0, 10.0, True)]
+
+
+def test_a_guests_changed_prices_stay_flagged_when_they_sign_in(shop: Shop, seller: Person) -> None:
+    person, product, seen = shop.person(), shop.product(seller, price=10.0), shop.product(seller, price=10.0)
+    session = _session()
+    _add(shop, session, product)
+    _add(shop, session, seen)
+    _price(shop, seller, seen, 20.0)
+    _cart(shop, session)
+    _price(shop, seller, product, 99.0)
+
+    body = {"email": person.email, "password": PASSWORD}
+    token = shop.client.post("/api/v1/auth/login", json=body, headers=session).json()["accessToken"]
+
+    cart = _cart(shop, {"Authorization": f"Bearer {token}"})
+    flags = {item["product"]["productId"]: item["priceChanged"] for item in cart["items"]}
+    assert flags == {product["productId"]: True, seen["productId"]: False}
+
+
 def test_shipping_is_charged_below_the_threshold(shop: Shop, seller: Person) -> None:
     person = shop.person()
 
@@ -267,6 +329,37 @@ async def test_expired_carts_are_swept_and_others_stay(
 
     assert shop.scalar("select count(*) from carts where session_id = %s", (old["X-Session-Id"],)) == 0
     assert len(_cart(shop, fresh)["items"]) == 1
+
+
+async def test_a_cart_that_expires_with_something_in_it_was_abandoned_once(
+    shop: Shop, seller: Person, database_url: str, redis_url: str
+) -> None:
+    product, person, guest = shop.product(seller), shop.person(), _session()
+    abandoned = [_add(shop, headers, product, 3).json()["cartId"] for headers in (person.headers, guest)]
+    third = _session()
+    emptied = _add(shop, third, product)
+    path = f"/api/v1/cart/items/{emptied.json()['items'][0]['cartItemId']}"
+    assert shop.client.delete(path, headers=third).status_code == 200
+    everything = [*abandoned, emptied.json()["cartId"]]
+    expire = "update carts set expires_at = now() - interval '1 second' where cart_id = any(%s)"
+    shop.sql.execute(expire, (everything,))
+
+    settings = Settings.model_validate({"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
+    async with open_context(settings) as one, open_context(settings) as another:
+        assert sum(await asyncio.gather(expire_carts(one), expire_carts(another))) == 3
+
+    events = shop.sql.execute(
+        "select aggregate_id::text, event_type, sequence, payload from outbox_events"
+        " where aggregate_type = 'cart' and aggregate_id = any(%s)",
+        (everything,),
+    ).fetchall()
+    variant = product["variants"][0]["variantId"]
+    items = [{"productId": product["productId"], "variantId": variant, "quantity": 3}]
+    assert sorted(events) == sorted(
+        (cart, "CartAbandoned", 1, {"cartId": cart, "userId": user, "items": items})
+        for cart, user in zip(abandoned, (person.user_id, None), strict=True)
+    )
+    assert shop.scalar("select count(*) from carts where cart_id = any(%s)", (everything,)) == 0
 
 
 def test_amounts_in_different_currencies_are_never_added(shop: Shop, seller: Person) -> None:

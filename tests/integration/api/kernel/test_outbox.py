@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import psycopg
@@ -61,13 +62,7 @@ async def test_poison_is_parked_and_its_neighbours_leave(
 
 async def test_events_wait_while_the_stream_is_away(ctx: Context, sql: psycopg.Connection[tuple[object, ...]]) -> None:
     await emit(ctx, uuid4(), "Patient")
-    away = Context(
-        ctx.settings,
-        ctx.db,
-        redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True),
-        ctx.http,
-        ctx.keys,
-    )
+    away = replace(ctx, redis=redis.asyncio.Redis.from_url("redis://127.0.0.1:1/0", decode_responses=True))
     assert await outbox.relay(away) == 0
     assert sql.execute("select attempts, published_at from outbox_events").fetchall() == [(0, None)]
     assert await outbox.relay(ctx) == 1

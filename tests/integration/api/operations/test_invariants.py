@@ -34,6 +34,9 @@ KEY = (
     "insert into idempotency_keys (actor_key, key, route, request_hash, status, locked_until, response_status,"
     " response_body) values ('user:1', 'k', 'r', '\\x00', '{status}', now() + interval '{locked}', {response})"
 )
+CLAIMED = (
+    "insert into carts (cart_id, session_id, expires_at, {column}) values (gen_random_uuid(), 's', now(), {value})"
+)
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
@@ -135,6 +138,8 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "alter table order_events disable trigger user",
         f"update order_events set from_status = 'pending' where order_id = {DELIVERED} and sequence = 3",
     ),
+    "R-I16-claims": (CLAIMED.format(column="claimed_by", value="gen_random_uuid()"),),
+    "R-I16-order": (CLAIMED.format(column="ordered_by", value="gen_random_uuid()"),),
     "R-I10-end": (f"update orders set status = 'shipped' where order_id = {DELIVERED}",),
 }
 

@@ -37,6 +37,7 @@ class Wanted:
     variant_id: UUID
     quantity: int
     price: str = "10.00"
+    seen: str | None = None
 
 
 def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
@@ -46,6 +47,7 @@ def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
             cart_item_id=UUID(int=31),
             quantity=wanted.quantity,
             price_at_addition=Decimal(wanted.price),
+            price_seen=None if wanted.seen is None else Decimal(wanted.seen),
         )
         for wanted in lines
     ]
@@ -104,4 +106,15 @@ def test_a_changed_price_is_told() -> None:
     assert [(item.price_when_added, item.price_changed) for item in cart.items] == [
         (Decimal("9.00"), True),
         (Decimal("10.00"), False),
+    ]
+
+
+def test_a_changed_price_that_was_seen_is_told_no_more() -> None:
+    cart = body(
+        Wanted(LAMP, 1, "9.00", seen="10.00"), Wanted(LAMP, 1, "9.00", seen="9.50"), Wanted(LAMP, 1, seen="9.00")
+    )
+    assert [(item.price_when_added, item.price_changed) for item in cart.items] == [
+        (Decimal("9.00"), False),
+        (Decimal("9.00"), True),
+        (Decimal("10.00"), True),
     ]

@@ -14,8 +14,8 @@ from api.orders.statements import Step, move_part, payment_status_part
 from tests.harness.api import ROOT
 
 _LITERAL = re.compile(r"'[^']*'")
-_MADE = re.compile(r"(?:^|,)\s*(\w+) AS (?:MATERIALIZED )?\(\s*(?=SELECT|INSERT|UPDATE|DELETE)")
-_WRITTEN = re.compile(r"\b(?:INSERT INTO|(?<!DO )UPDATE|DELETE FROM)\s+(\w+)")
+_MADE = re.compile(r"(?:^|,)\s*(\w+) AS (?:MATERIALIZED )?\(\s*(?=SELECT|INSERT|UPDATE|DELETE|MERGE)")
+_WRITTEN = re.compile(r"\b(?:INSERT INTO|MERGE INTO|(?<!DO )(?<!THEN )UPDATE|DELETE FROM)\s+(\w+)")
 # The name of a column or alias is no reference to a CTE: `b.kept`, `:kept`, `AS kept`. A lock is no write.
 _NO_REFERENCE = re.compile(r"(?:[.:]|\bAS\s)\s*\w+")
 _LOCK = re.compile(r"\bFOR (?:NO KEY )?UPDATE\b")
@@ -32,7 +32,7 @@ def made(sql: str) -> list[str]:
 
 
 def written(sql: str) -> list[str]:
-    """The tables that `sql` writes, once per INSERT, UPDATE or DELETE."""
+    """The tables that `sql` writes, once per INSERT, UPDATE, DELETE or MERGE."""
     return _WRITTEN.findall(code(sql))
 
 
@@ -88,10 +88,11 @@ def test_the_reader_of_sql_sees_a_lie() -> None:
     sql = """asked AS (
         INSERT INTO returns (reason) SELECT 'UPDATE orders' FROM unnest(:kept) AS x(kept), gate RETURNING 1),
     seen AS MATERIALIZED (SELECT k.id AS locked FROM kept k WHERE k.locked ORDER BY 1 FOR NO KEY UPDATE OF k),
-    gone AS (DELETE FROM refunds USING gate RETURNING 1)"""
+    gone AS (DELETE FROM refunds USING gate RETURNING 1),
+    left_over AS (MERGE INTO payments p USING kept k ON p.id = k.id WHEN MATCHED THEN UPDATE SET a = 1 RETURNING 1)"""
     known = {"gate", "kept", "locked", "returns_of", "asked"}
-    assert made(sql) == ["asked", "seen", "gone"]
-    assert written(sql) == ["returns", "refunds"]
+    assert made(sql) == ["asked", "seen", "gone", "left_over"]
+    assert written(sql) == ["returns", "refunds", "payments"]
     assert needed(sql, known) == {"gate", "kept"}
 
 

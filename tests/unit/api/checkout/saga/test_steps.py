@@ -6,10 +6,11 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
+from api.checkout.errors import CartBeingOrdered, OutOfStock, PaymentDeclined, PaymentUnavailable
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.steps import Done, Opening, StepStatement, TaskOutcome, opening, prepare, refusal, success
 from api.checkout.saga.transitions import TRANSITIONS, Outcome, Transition
+from api.checkout.schemas import Plan, PlanCart, PlanCartLine
 from api.checkout.statements import PASSED, Move, gate_part, no_check
 from api.kernel.errors import Problem
 from api.kernel.idempotency import RequestKey
@@ -20,6 +21,7 @@ STOCK = {"product_variants", "warehouse_stock", "inventory_reservations", "inven
 ORDER = {"orders", "order_items", "order_events"}
 KEY = {"idempotency_keys"}
 ABANDON = STOCK | ORDER | KEY
+CART = PlanCart(cart_id=id_of(10), version=4, lines=[PlanCartLine(cart_item_id=id_of(11), quantity=2)])
 DECLINED = PaymentDeclined("Use another payment method.", extra={"reason": "card_declined"})
 AWAY = PaymentUnavailable("The payment provider does not answer.")
 # Transition -> (tables written besides the checkout and the outbox, events in order).
@@ -95,10 +97,60 @@ def test_a_transition_writes_its_tables_in_one_statement(point: str, outcome: Ou
 def test_a_checkout_begins_with_all_of_it_in_one_statement() -> None:
     parts = openings(checkout_at("created"))
     tables = [table for part in parts for table in part.writes]
-    assert set(tables) == STOCK | ORDER | KEY | {"checkouts", "payments", "outbox_events"}
+    assert set(tables) == STOCK | ORDER | KEY | {"checkouts", "payments", "carts", "outbox_events"}
     [events] = [part for part in parts if "outbox_events" in part.writes]
     assert events.values["outbox_types"] == ["StockReserved", "OrderCreated"]
     compose(parts, PASSED)
+
+
+def from_cart(checkout: LeasedCheckout, cart: PlanCart | None = CART) -> LeasedCheckout:
+    plan = checkout.settled_plan.model_copy(update={"from_cart": True, "cart": cart})
+    return replace(checkout, plan=plan)
+
+
+@pytest.mark.parametrize(("point", "outcome"), [key for key in TRANSITIONS if key[0] not in {"started", "reserved"}])
+def test_a_cart_is_left_by_what_ends_its_claim(point: str, outcome: Outcome) -> None:
+    failure = DECLINED if outcome in {Outcome.DECLINED, Outcome.REFUSED} else None
+    move = TRANSITIONS[point, outcome]
+    statement = prepare([Done(from_cart(checkout_at(point)), found(outcome, failure))], move.writes)
+    made = {name for part in statement.parts for name in part.makes if "carts" in part.writes}
+
+    if move.point == "completed":
+        assert made == {"carts_taken", "lines_taken", "lines_left", "carts_ordered"}
+    elif "cancelled" in str([part.values.get("step_after") for part in statement.parts]):
+        assert made == {"carts_released"}
+    else:
+        assert made == set()
+
+
+def test_what_is_taken_off_a_cart_is_what_its_checkout_read() -> None:
+    batch = [*checkouts_at("confirmed", 1), from_cart(checkouts_at("confirmed", 2)[1])]
+    statement = prepare(
+        [Done(checkout, found(Outcome.CAPTURED)) for checkout in batch],
+        TRANSITIONS["confirmed", Outcome.CAPTURED].writes,
+    )
+    values = part_that_writes(statement, "carts").values
+    assert (values["take_gates"], values["take_carts"]) == ([batch[1].checkout_id], [CART.cart_id])
+    assert (values["take_lines"], values["take_quantities"]) == ([CART.lines[0].cart_item_id], [2])
+
+
+def test_a_plan_of_an_earlier_version_takes_its_variants_off_the_actors_cart() -> None:
+    checkout = from_cart(checkout_at("confirmed"), None)
+    assert Plan.model_validate_json(PLAN.model_dump_json(exclude={"cart"})).cart is None
+    statement = prepare([Done(checkout, found(Outcome.CAPTURED))], TRANSITIONS["confirmed", Outcome.CAPTURED].writes)
+    values = part_that_writes(statement, "carts").values
+    assert (values["take_session"], values["take_variants"], values["take_quantities"]) == (
+        "a-session",
+        [id_of(5)],
+        [2],
+    )
+
+
+def test_a_claim_names_the_version_that_was_read() -> None:
+    values: dict[str, object] = {}
+    for part in openings(checkout_at("created"), from_cart(checkout_at("created"))):
+        values.update(part.values)
+    assert (values["claim_carts"], values["claim_versions"]) == ([None, CART.cart_id], [None, 4])
 
 
 @pytest.mark.parametrize("point", ["created", "authorised"])
@@ -172,9 +224,10 @@ def test_a_payment_moves_only_from_where_it_may(point: str, outcome: Outcome, be
         (DECLINED, 402),
         (OutOfStock("Others bought it."), 409),
         (AWAY, None),
+        (CartBeingOrdered("Wait."), None),
         (None, None),
     ],
-    ids=["declined", "out of stock", "gateway away", "nothing to say"],
+    ids=["declined", "out of stock", "gateway away", "another orders the cart", "nothing to say"],
 )
 def test_definite_refusals_are_kept_for_repeats_and_the_rest_frees_the_key(
     failure: Problem | None, kept: int | None
