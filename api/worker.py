@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import orjson
@@ -24,7 +23,7 @@ from api.kernel.settings import load_settings
 log = logs.get_logger(__name__)
 
 # The relay is the kernel's, what follows from its events is the nouns'.
-RELAY = Job("outbox relay", 0.5, partial(outbox.relay, followers=nouns.followers(), dropped=nouns.drops()))
+RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops()).run)
 JOBS = [RELAY, *nouns.jobs()]
 STATUS_SECONDS = 5.0
 BEAT_SECONDS = 0.5

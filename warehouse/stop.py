@@ -25,9 +25,13 @@ class Stop:
             self.asked = True
             os.write(self._ends[1], b".")
 
+    def fileno(self) -> int:
+        """What `select` waits for: it can be read once asked."""
+        return self._ends[0]
+
     def wait(self, seconds: float, others: Sequence[int] = ()) -> None:
         """Return after so many seconds, once asked, or once one of these files can be read."""
-        select.select([self._ends[0], *others], [], [], max(seconds, 0.0))
+        select.select([self, *others], [], [], max(seconds, 0.0))
 
     def __del__(self) -> None:
         for end in self._ends:

@@ -12,13 +12,15 @@ from api.kernel.jobs import Job
 
 async def drain_spool(ctx: Context) -> int:
     """Send the spooled events while the stream has room; returns how many, 0 while Redis is unavailable."""
-    sent = 0
+    folder, sent = ctx.settings.home / "spool", 0
+    if not spool.holds_events(folder):
+        return 0
     try:
         # Check Redis first: each attempt renames a file, so attempts during an outage would only create more files.
         room = ctx.settings.events_stream_limit - await ctx.redis.xlen(STREAM)
         if room <= 0:
             return 0
-        for path in spool.waiting(ctx.settings.home / "spool"):
+        for path in spool.waiting(folder):
             sent += await spool.drain(ctx.redis, path, room - sent)
     except RedisError:
         return sent

@@ -48,6 +48,11 @@ def size(folder: Path) -> int:
     return sum(_bytes_of(path) for path in folder.glob("behaviour*"))
 
 
+def holds_events(folder: Path) -> bool:
+    """Whether anything waits; renames nothing."""
+    return any(folder.glob("behaviour*"))
+
+
 def waiting(folder: Path) -> list[Path]:
     """The files to drain, oldest first; renames the file that is being written, if there is one."""
     active = folder / "behaviour.jsonl"

@@ -3,13 +3,14 @@ Redis at least once, in order per aggregate.
 
 The relay reads events that are not marked as published, not ids above the last one seen, because ids become
 visible out of order. One relay works at a time. It holds a session advisory lock and no row locks, because no
-transaction may be open during a call to Redis.
+transaction may be open during a call to Redis. While no event waits, a look takes one statement and no lock.
 
 A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it. It
 says which kept pages an event puts out of date (`drops.py`); they are dropped before it is published.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +21,7 @@ from redis.exceptions import RedisError
 from redis.typing import EncodableT
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, select, update
 
-from api.kernel import failpoints, feeds
+from api.kernel import clock, failpoints, feeds
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
 from api.kernel.ids import new_id
@@ -38,6 +39,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 RELAY_LOCK = 7_305_826
 # The feed of drops that follow from events.
 FEED = "events"
+# While no event waits, the feed's listeners hear so often that none is left to drop: several times while they trust it
+# (`feeds.TRUST_SECONDS`).
+SAY_SECONDS = 1.0
+_EARLY_SECONDS = 0.1  # a beat of the worker may come so much early
 
 _INSERT = """emitted AS (
     INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
@@ -56,6 +61,7 @@ _INSERT_FIRST = """emitted AS (
     INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
     SELECT gen_random_uuid(), h.aggregate_type, h.aggregate_id, 1, h.event_type, h.payload FROM happened h
     RETURNING 1)"""
+_UNPUBLISHED = (OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
 _PENDING = (
     select(
         OutboxEvent.event_id,
@@ -66,10 +72,11 @@ _PENDING = (
         cast(OutboxEvent.payload, Text).label("payload"),
         OutboxEvent.created_at,
     )
-    .where(OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
+    .where(*_UNPUBLISHED)
     .order_by(OutboxEvent.created_at, OutboxEvent.aggregate_id, OutboxEvent.sequence)
     .limit(BATCH)
 )
+_WAITING = select(OutboxEvent.event_id).where(*_UNPUBLISHED).limit(1)
 _LOCK, _UNLOCK = select(func.pg_try_advisory_lock(RELAY_LOCK)), select(func.pg_advisory_unlock(RELAY_LOCK))
 _MARK = (
     update(OutboxEvent)
@@ -161,23 +168,46 @@ async def emit(tx: Tx, aggregate_type: str, aggregate_id: UUID, event_type: str,
     )
 
 
-async def relay(ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> int:
-    """Publish pending events in batches, and what follows from them, and drop the pages that they put out of date.
+class Relay:
+    """Publishes pending events in batches, and what follows from them, and drops the pages that they put out of date.
+    One for each process that does so again and again."""
 
-    Returns how many; 0 when another relay works or Redis is unavailable.
-    """
-    async with ctx.db.autocommit() as tx:
-        if not await tx.scalar(_LOCK):
-            return 0
-        published = 0
-        try:
-            while batch := await _publish_batch(ctx, tx, followers, dropped):
-                published += batch
-        except RedisError as error:
-            log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
-        finally:
-            await tx.execute(_UNLOCK)
-        return published
+    def __init__(self, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> None:
+        self._followers = followers
+        self._dropped = dropped
+        self._said = float("-inf")
+
+    async def run(self, ctx: Context) -> int:
+        """Publish what is pending. Returns how many; 0 when another relay works or Redis is unavailable."""
+        async with ctx.db.autocommit() as tx:
+            if await tx.first(_WAITING) is None:
+                await self._say_none_left(ctx.redis)
+                return 0
+            if not await tx.scalar(_LOCK):
+                return 0
+            published = 0
+            try:
+                while batch := await _publish_batch(ctx, tx, self._followers, self._dropped):
+                    published += batch
+            except RedisError as error:
+                log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
+            finally:
+                await tx.execute(_UNLOCK)
+            return published
+
+    async def _say_none_left(self, redis: Redis) -> None:
+        """Without the lock: an event is marked, or its attempt counted, after its pages are dropped, so when none waits
+        the pages of all are."""
+        if clock.monotonic() < self._said + SAY_SECONDS - _EARLY_SECONDS:
+            return
+        with suppress(RedisError):
+            await feeds.announce(redis, (), FEED)
+            self._said = clock.monotonic()
+
+
+async def relay(ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> int:
+    """What a `Relay` does when it runs for the first time."""
+    return await Relay(followers, dropped).run(ctx)
 
 
 async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower], dropped: Sequence[Drop]) -> int:

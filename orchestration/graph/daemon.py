@@ -7,13 +7,15 @@ the code server is another one, every 5 seconds whether a sensor is due, and loa
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.remote_representation.external import RemoteSensor
+from dagster._core.scheduler.instigation import InstigatorState
 from dagster._core.workspace.context import IWorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon import asset_daemon, sensor
@@ -29,8 +31,10 @@ from dagster._daemon.utils import DaemonErrorCapture
 from dagster._grpc import server_watcher
 from dagster._utils.interrupts import capture_interrupts, raise_interrupts_as, setup_interrupt_handlers
 
+from orchestration.graph.gates import LOOK_SECONDS, Gates
+
 # A sensor begins at most so much later than its interval says; a rollout by its condition likewise.
-SENSORS_SECONDS, CONDITIONS_SECONDS = 10, 30
+SENSORS_SECONDS, CONDITIONS_SECONDS = LOOK_SECONDS, 30
 # How often ended runs are looked at, for those to start once more, and how often assets are judged by their age.
 INTERVALS = {EventLogConsumerDaemon: 30.0, FreshnessDaemon: 60.0}
 # The code server is asked so often whether it is another one; it answers only then with definitions.
@@ -50,6 +54,20 @@ def calmed() -> None:
 def watch_calmly() -> None:
     """The part of `calmed` that the pages need too."""
     server_watcher.WATCH_INTERVAL = WATCH_SECONDS  # type: ignore[assignment]  # declared by its first value
+
+
+def gate(gates: Gates) -> None:
+    """Leave out the ticks of sensors that would find nothing."""
+    for module in (sensor, asset_daemon):
+        module.is_under_min_interval = partial(  # type: ignore[attr-defined]  # as Dagster's modules call it
+            _not_due, gates, module.is_under_min_interval
+        )
+
+
+def _not_due(
+    gates: Gates, waits: Callable[..., bool], state: InstigatorState, remote: RemoteSensor, *more: Any, **named: Any
+) -> bool:  # Any: whatever else Dagster says to the original
+    return waits(state, remote, *more, **named) or gates.closed(state, remote)
 
 
 def daemons(instance: dg.DagsterInstance) -> Sequence[DagsterDaemon[Any]]:
@@ -99,6 +117,7 @@ def main() -> None:
     calmed()
     setup_interrupt_handlers()
     with suppress(KeyboardInterrupt), capture_interrupts(), dg.DagsterInstance.get() as instance:
+        gate(Gates(instance))
         workspace = WorkspaceFileTarget(paths=[str(Path(instance.root_directory) / "workspace.yaml")])
         with daemon_controller_from_instance(
             instance,

@@ -19,13 +19,12 @@ from orchestration.graph.dbt_graph import DbtModel, read_project
 from orchestration.graph.recorded import recorded_rows
 from orchestration.graph.resources import Platform
 from orchestration.graph.sensors import built_at, features_built_at, marts_sources, position_of
-from orchestration.graph.tiers import LIMITS, Tier, tier_of
+from orchestration.graph.storage import report_made
+from orchestration.graph.tiers import LIMITS, TICK_SECONDS, Tier, is_due, tier_of
 from warehouse.lake.behaviour import events_landed
 from warehouse.lake.lsn import format_lsn
 from warehouse.lake.read import literal
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
-
-_TICK_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class MartsPosition:
 
 
 @dg.sensor(
-    minimum_interval_seconds=_TICK_SECONDS,
+    minimum_interval_seconds=TICK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Reports marts and features as made while they lack nothing that their tier's readers must see.",
 )
@@ -55,15 +54,20 @@ def marts_confirmed(context: dg.SensorEvaluationContext, platform: Platform) -> 
     ages = {Tier.SELLER: age, Tier.ANALYST: age, Tier.ML: features}
     due = [tier for tier in waiting if ages[tier] <= LIMITS[tier] / 2]
     events_wait = events_landed(platform.warehouse.lake_uri) > recorded_rows(context.instance, "behaviour_events")
-    for model in _published(platform.transforms.dbt_project, due):
-        if events_wait and model.consumer == "behaviour":
-            continue  # the next refresh, minutes away, makes it
-        context.instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                model.name,
-                metadata={"lsn": marts.lsn, "lsn_text": format_lsn(marts.lsn), "as_of": marts.as_of.isoformat()},
-            )
-        )
+    figures = {
+        "lsn": dg.MetadataValue.int(marts.lsn),
+        "lsn_text": dg.MetadataValue.text(format_lsn(marts.lsn)),
+        "as_of": dg.MetadataValue.text(marts.as_of.isoformat()),
+    }
+    report_made(
+        context.instance,
+        [
+            dg.AssetMaterialization(model.name, metadata=figures)
+            for model in _published(platform.transforms.dbt_project, due)
+            # The next refresh, minutes away, makes those that lack events.
+            if not (events_wait and model.consumer == "behaviour")
+        ],
+    )
     context.update_cursor(json.dumps({name: at.isoformat() for name, at in (last | dict.fromkeys(due, now)).items()}))
     return dg.SkipReason(f"marts lack at most {age.total_seconds():.0f} s; confirmed: {', '.join(due) or 'none due'}")
 
@@ -96,11 +100,6 @@ def features_age(newest: Watermark, platform: Platform, now: datetime) -> timede
     if built is not None and position_of(built, tables) == position_of(newest, tables):
         return timedelta(0)
     return now - features_built_at(platform)
-
-
-def is_due(last: datetime | None, limit: timedelta, now: datetime) -> bool:
-    """Whether a tier's assets are reported again: half of its limit has passed, less half a tick of the sensor."""
-    return last is None or now - last >= limit / 2 - timedelta(seconds=_TICK_SECONDS / 2)
 
 
 def _published(project: Path, tiers: Iterable[Tier]) -> list[DbtModel]:

@@ -15,15 +15,13 @@ from orchestration.graph.dead_runs import fail_dead_runs
 from orchestration.graph.queues import DATA, at_work
 from orchestration.graph.resources import Platform
 from orchestration.graph.schedules import refresh
-from orchestration.graph.tiers import LIMITS, Tier
+from orchestration.graph.tiers import FEATURES_AGE, LIMITS, REPORT_AGE, Tier
 from transforms.incremental.follow import read_report
 from warehouse.lake.behaviour import events_landed
 from warehouse.lake.lsn import parse_lsn
 from warehouse.lake.watermark import LakeStateError, Watermark, watermark_at
 
 _SECONDS = 30
-_FEATURES_AGE = timedelta(minutes=15)
-_REPORT_AGE = timedelta(minutes=1)
 _BEHAVIOUR_SECONDS = 300
 # A build for events waits so many times the seconds of the last one, so it takes at most a tenth of the time; but never
 # so long that the marts of events become older than their tier allows.
@@ -88,7 +86,7 @@ def lake_moved(context: dg.SensorEvaluationContext, platform: Platform) -> dg.Ru
     position = position_of(mark, tables)
     if position == position_of(built, tables):
         return dg.SkipReason("no table that the marts read has changed")
-    if marts_follow(platform) and datetime.now(UTC) - features_built_at(platform) < _FEATURES_AGE:
+    if marts_follow(platform) and datetime.now(UTC) - features_built_at(platform) < FEATURES_AGE:
         return dg.SkipReason("refreshes keep the marts fresh, and the features are young")
     if at_work(context.instance, DATA, queued=True):
         return dg.SkipReason("a run that makes tables is at work; the change waits for it")
@@ -172,7 +170,7 @@ def marts_follow(platform: Platform) -> bool:
         age = datetime.now(UTC) - datetime.fromisoformat(str(report.get("updatedAt")))
     except ValueError:
         return False
-    return report.get("state") == "following" and report.get("needsBuild") is None and age < _REPORT_AGE
+    return report.get("state") == "following" and report.get("needsBuild") is None and age < REPORT_AGE
 
 
 def features_built_at(platform: Platform) -> datetime:

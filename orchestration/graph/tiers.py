@@ -1,6 +1,6 @@
 """Tiers of readers, and how old the tables of each may be."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import dagster as dg
@@ -17,6 +17,12 @@ class Tier(StrEnum):
 
 
 LIMITS = {Tier.SELLER: timedelta(minutes=2), Tier.ANALYST: timedelta(minutes=15), Tier.ML: timedelta(hours=24)}
+FEATURES_AGE = timedelta(minutes=15)
+"""Features are built in full when they are so old and a table that they are made of has changed."""
+REPORT_AGE = timedelta(minutes=1)
+"""A process that has not written its report for so long is not believed."""
+TICK_SECONDS = 30
+"""How often a sensor looks whether a tier is to be reported."""
 DEADLINE = "0 4 * * *"
 """By then the night's rebuild and training are over."""
 
@@ -43,3 +49,9 @@ def made_nightly() -> dg.FreshnessPolicy:
     A window of 24 hours would fail every morning on which the night's run is a minute later than the day before.
     """
     return dg.FreshnessPolicy.cron(deadline_cron=DEADLINE, lower_bound_delta=LIMITS[Tier.ML], timezone="UTC")
+
+
+def is_due(last: datetime | None, limit: timedelta, now: datetime, every: float = TICK_SECONDS) -> bool:
+    """Whether a tier's assets are reported again: half of its limit has passed, less half of the seconds after which
+    this is asked again."""
+    return last is None or now - last >= limit / 2 - timedelta(seconds=every / 2)

@@ -213,15 +213,8 @@ def _platform(machine: Machine) -> list[Service]:
             "dagster-code",
             # With the entry point option, runs start with this interpreter and not with the one on PATH.
             _python(
-                *(
-                    "dagster",
-                    "api",
-                    "grpc",
-                    "-m",
-                    "orchestration.graph.definitions",
-                    "--use-python-environment-entry-point",
-                ),
-                *("-h", "127.0.0.1", "-p", str(code_port)),
+                *("orchestration.graph.code_server", "-m", "orchestration.graph.definitions"),
+                *("--use-python-environment-entry-point", "-h", "127.0.0.1", "-p", str(code_port)),
             ),
             port_open(code_port),
             after=("databases",),

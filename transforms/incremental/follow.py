@@ -40,11 +40,13 @@ class Report:
     """The content of the status file.
 
     `state`: `following`; `waiting for a build` in full, `needs_build` says why; `failed`. `behind_since`: since when
-    the lake has something that the marts do not have.
+    the lake has something that the marts do not have. `changed_lsn`: no row of a table is newer, as far as this process
+    has seen.
     """
 
     state: str = WAITING
     lsn: str | None = None
+    changed_lsn: str | None = None
     behind_since: str | None = None
     needs_build: str | None = None
     error: str | None = None
@@ -57,6 +59,7 @@ class Report:
         return {
             "state": self.state,
             "lsn": self.lsn,
+            "changedLsn": self.changed_lsn,
             "behindSince": self.behind_since,
             "needsBuild": self.needs_build,
             "error": self.error,
@@ -191,6 +194,8 @@ class Follower:
         except (RefreshFailed, LakeStateError, duckdb.Error, OSError) as error:
             return self._fails(error)
         # What has come since the look above is seen by the next one.
+        if mark is not None and (self._seen is None or rows_of(mark) != rows_of(self._seen)):
+            self.report.changed_lsn = mark.lsn_text
         self._seen = mark
         self._followed(done, began)
         return _PACE_SECONDS - (time.monotonic() - began)

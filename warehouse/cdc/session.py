@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import psycopg
 
@@ -26,21 +25,16 @@ from warehouse.contract import Contract, Table, load_contract
 from warehouse.lake.watermark import Source
 from warehouse.logs import get_logger
 from warehouse.settings import WarehouseSettings
+from warehouse.stop import Stop
 
 log = get_logger(__name__)
 Connection = psycopg.Connection[tuple[object, ...]]
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 0.9
 _SLOT_SECONDS = 5.0  # how long the stream stands while one table waits for a slot to be read again
 
 
 class SourceChanged(Exception):
     """The session's view of the contract or of the publication is out of date: begin another one."""
-
-
-class Asked(Protocol):
-    """Whether the process was told to stop."""
-
-    asked: bool
 
 
 class Session:
@@ -52,7 +46,7 @@ class Session:
     def __init__(
         self,
         settings: WarehouseSettings,
-        stop: Asked,
+        stop: Stop,
         status: StatusFile,
         *,
         backoff: Backoff,
@@ -194,7 +188,7 @@ class Session:
             tick=tick,
         )
         self._streaming = stream
-        stream.run(contract.publication, lambda: self._stop.asked)
+        stream.run(contract.publication, lambda: self._stop.asked, [self._stop])
         self._note(writer)
 
     def _collector(self, server: Server, writer: LakeWriter, contract: Contract) -> Collector:

@@ -4,7 +4,7 @@ durable.
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -12,14 +12,15 @@ from warehouse.cdc.apply import LakeWriter
 from warehouse.cdc.batch import Batch
 from warehouse.cdc.collect import Collector
 from warehouse.cdc.maintenance import Maintenance
-from warehouse.cdc.wire import Replication
+from warehouse.cdc.wire import HasFileno, Replication
 from warehouse.failpoints import hit
 from warehouse.lake.watermark import Watermark
 
 _READ_AT_ONCE = 10_000
 _FEEDBACK_SECONDS = 5.0
-_MAINTENANCE_SECONDS = 1.0
-_LONGEST_WAIT = 0.25
+_MAINTENANCE_SECONDS = 0.9
+# The server and a stop end a wait. What else there is comes once a second: maintenance and the caller's ticks.
+_LONGEST_WAIT = 1.0
 _GATHER_SECONDS = 0.1
 _GATHERED_ROWS = 1_000  # above it the stream is fast, and its buffers must be emptied
 _BUSY_SHARE = 10  # a batch this part of a full one within one pace: the stream is catching up
@@ -65,12 +66,15 @@ class Stream:
         self._opened_at: float | None = None
         self._moved_at = self._fed_back_at = self._maintained_at = time.monotonic()
         self._handed_at = 0.0
+        self._woken_by: Sequence[HasFileno] = ()
 
-    def run(self, publication: str, stopping: Callable[[], bool]) -> None:
-        """Stream until `stopping`; complete transactions are then made durable.
+    def run(self, publication: str, stopping: Callable[[], bool], woken_by: Sequence[HasFileno] = ()) -> None:
+        """Stream until `stopping`; complete transactions are then made durable. `woken_by`: can be read when `stopping`
+        may have changed.
 
         Raises what the server or the lake raises.
         """
+        self._woken_by = woken_by
         self._replication.start(self._writer.source.slot, self._writer.lsn, publication)
         with contextlib.ExitStack() as leaving:
             leaving.callback(self._discard)  # last: the lake's thread may still read the spill files
@@ -115,7 +119,7 @@ class Stream:
             if not self._busy and self._collector.batch.rows < _GATHERED_ROWS:
                 time.sleep(min(due, _GATHER_SECONDS))
                 return
-        self._replication.wait(due)
+        self._replication.wait(due, self._woken_by)
 
     def _hand_over(self, lake: ThreadPoolExecutor) -> None:
         batch = self._collector.batch

@@ -17,7 +17,8 @@ from warehouse.logs import get_logger
 from warehouse.settings import WarehouseSettings
 
 log = get_logger(__name__)
-_SAMPLE_SECONDS = 0.5
+# While the lake is behind, and while it has everything: then a lag is seen so much later, and begins when it is seen.
+_SAMPLE_SECONDS, _CALM_SECONDS = 0.5, 1.0
 _RETRY_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 _SAMPLE = (
@@ -120,7 +121,8 @@ class Watch:
             if time.monotonic() - looked_at >= self._every:
                 looked_at = time.monotonic()
                 self._compare(memberships(connection, self._publication))
-            self._ended.wait(min(_SAMPLE_SECONDS, self._every))
+            calm = self._lag.seconds(time.monotonic()) == 0.0
+            self._ended.wait(min(_CALM_SECONDS if calm else _SAMPLE_SECONDS, self._every))
 
     def _sample(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         asked_at = time.monotonic()

@@ -8,10 +8,10 @@ Source of the layouts: PostgreSQL documentation, "Streaming Replication Protocol
 import select
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import psycopg
 from psycopg import sql
@@ -30,6 +30,12 @@ _DATA_HEADER = 25
 _EPOCH_SECONDS = 946_684_800  # 2000-01-01 UTC
 _FLUSH_SECONDS = 10.0
 _ANSWER_SECONDS = 0.1
+
+
+class HasFileno(Protocol):
+    """What `select` can wait for."""
+
+    def fileno(self) -> int: ...
 
 
 class Cancelled(Exception):
@@ -127,9 +133,9 @@ class Replication:
             self.sent_at = timestamp(micros)
             self.answer_due = self.answer_due or bool(asked)
 
-    def wait(self, seconds: float) -> None:
-        """Until something arrives, at most `seconds`."""
-        select.select([self._libpq.socket], [], [], seconds)
+    def wait(self, seconds: float, others: Sequence[HasFileno] = ()) -> None:
+        """Until something arrives, or one of `others` can be read; at most `seconds`."""
+        select.select([self._libpq.socket, *others], [], [], seconds)
 
     def confirm(self, lsn: int) -> None:
         """Tell the server that everything up to `lsn` is durable here."""

@@ -14,9 +14,9 @@ import pytest
 from features.published import published
 from orchestration.graph.assets.transforms import MODELS
 from orchestration.graph.definitions import defs
-from orchestration.graph.freshness import age_of, is_due, marts_confirmed, marts_position
+from orchestration.graph.freshness import age_of, marts_confirmed, marts_position
 from orchestration.graph.resources import Platform
-from orchestration.graph.tiers import LIMITS, Tier, tier_of
+from orchestration.graph.tiers import LIMITS, Tier, is_due, tier_of
 from tests.harness.dagster_graph import freshness
 from tests.integration.conftest import BuiltMarts
 from warehouse.lake.behaviour import events_landed

@@ -349,9 +349,9 @@ def test_the_process_says_what_it_waits_for_what_fails_and_that_it_follows(
     history.shop.rows["products"][0]["base_price"] = 1
     history.commit()
     follower.step()
-    followed = read_report(settings_.marts_status_path)
-    assert (followed["state"], followed["lsn"]) == ("following", format_lsn(history.mark.lsn))
-    assert (followed["behindSince"], followed["needsBuild"], followed["failingSince"]) == (None, None, None)
+    now = read_report(settings_.marts_status_path)
+    assert (now["state"], now["behindSince"], now["needsBuild"], now["failingSince"]) == ("following", None, None, None)
+    assert now["lsn"] == now["changedLsn"] == format_lsn(history.mark.lsn)
 
 
 def test_the_process_keeps_the_state_open_until_another_one_wants_it(history: LakeHistory, tmp_path: Path) -> None:

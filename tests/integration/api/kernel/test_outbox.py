@@ -9,8 +9,9 @@ import psycopg
 import pytest
 import redis.asyncio
 
-from api.kernel import outbox
+from api.kernel import feeds, outbox
 from api.kernel.context import Context
+from tests.harness.wire import watched_wire
 
 
 @pytest.fixture
@@ -26,6 +27,29 @@ async def emit(ctx: Context, aggregate: UUID, kind: str, **payload: object) -> N
 
 async def stream(ctx: Context) -> list[dict[str, str]]:
     return [fields for _, fields in await ctx.redis.xrange(outbox.STREAM)]
+
+
+async def test_while_no_event_waits_a_look_is_one_statement_and_says_so_once_a_second(
+    ctx: Context, sql: psycopg.Connection[tuple[object, ...]]
+) -> None:
+    """Its listeners hear it several times while they trust it, and after an event at once."""
+    relay, said = outbox.Relay(), list[float]()
+    subscription = ctx.redis.pubsub(ignore_subscribe_messages=True)
+    await subscription.subscribe(feeds.CHANNEL)
+    assert await subscription.get_message(timeout=1) is None, "the answer to it"
+    with watched_wire() as wire:
+        for _ in range(10):
+            assert await relay.run(ctx) == 0
+    while (message := await subscription.get_message(timeout=0.2)) is not None:
+        said.append(message["data"])
+
+    assert len(wire.trips) == 10
+    assert not any("pg_try_advisory_lock" in text for text in wire.statements)
+    assert len(said) == 1
+    await emit(ctx, uuid4(), "Moved")
+    assert await relay.run(ctx) == 1
+    assert await subscription.get_message(timeout=1) is not None
+    assert outbox.SAY_SECONDS < feeds.TRUST_SECONDS / 2
 
 
 async def test_sequences_are_dense_and_order_is_kept(ctx: Context, sql: psycopg.Connection[tuple[object, ...]]) -> None:
