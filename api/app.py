@@ -14,10 +14,9 @@ from api.catalog import pages
 from api.catalog.lists import ProductLists
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
-from api.kernel import failpoints, health, lake_report, logs, metrics, problem_types, problems
+from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, problem_types, problems
 from api.kernel.cache import PageCache
-from api.kernel.context import Ctx, open_context
-from api.kernel.direct import DirectRoute
+from api.kernel.context import open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
@@ -29,7 +28,7 @@ from api.recommendations.recommender import Recommender
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
 
-ROUTERS = [(health.router, ""), (problem_types.router, ""), *nouns.routers()]
+ROUTERS = [(health.router, ""), (key_set.router, ""), (problem_types.router, ""), *nouns.routers()]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -100,15 +99,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         body, media_type = metrics.render()
         return Response(body + lake_report.render_metrics(configured.home), media_type=media_type)
 
-    @app.get(
-        "/.well-known/jwks.json",
-        operation_id="getSigningKeys",
-        tags=["identity"],
-        summary="The public keys that sign access tokens",
-    )
-    async def jwks(ctx: Ctx) -> dict[str, list[dict[str, str]]]:
-        return ctx.keys.jwks()
-
     return app
 
 
@@ -123,6 +113,5 @@ def include(app: FastAPI, routers: Iterable[tuple[APIRouter, str]]) -> RouteInde
             alone.routes.append(route)
             app.include_router(alone, prefix=prefix)
             if isinstance(route, Route):
-                direct = route if isinstance(route, DirectRoute) and route.is_direct else None
-                index.add(prefix + route.path, route.methods or (), app.router.routes[-1], direct)
+                index.add(prefix + route.path, app.router.routes[-1], route)
     return index

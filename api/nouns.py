@@ -26,6 +26,7 @@ from types import ModuleType
 from fastapi import APIRouter
 from sqlalchemy import MetaData
 
+from api.kernel.append_only import AppendOnly
 from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
@@ -121,6 +122,16 @@ def unpublished_tables() -> frozenset[str]:
         for mapper in Base.registry.mappers
         if getattr(mapper.class_, "__unpublished__", False)
     )
+
+
+def journals() -> dict[str, AppendOnly]:
+    """The append-only tables, each with what may still happen to its rows."""
+    metadata()
+    marked = {
+        str(mapper.class_.__tablename__): getattr(mapper.class_, "__append_only__", None)
+        for mapper in Base.registry.mappers
+    }
+    return {table: mark for table, mark in sorted(marked.items()) if isinstance(mark, AppendOnly)}
 
 
 def table_owners() -> dict[str, str]:

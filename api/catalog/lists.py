@@ -15,7 +15,7 @@ from api.catalog.queries import counting, listing
 from api.catalog.queries.categories import CategoryRow, all_categories, department_of, within
 from api.catalog.queries.counting import ListCounter
 from api.catalog.queries.listing import ListedProduct, ProductQuery
-from api.catalog.schemas import NO_CONTROL, ProductFilters, Sort
+from api.catalog.schemas import ProductFilters, Sort
 from api.kernel import clock, etags
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
@@ -24,6 +24,7 @@ from api.kernel.money import MAX_AMOUNT
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination, decode_cursor, encode_cursor
 from api.kernel.schemas import Params, Wire
 
+NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
 # Categories come by hand or by a load, which no feed tells.
 CATEGORIES_SECONDS = 5.0

@@ -3,37 +3,39 @@
 List and detail are the seed's bodies; every amount has a `currency`.
 """
 
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from api.kernel.money import Amount, Price
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire
+from api.kernel.texts import OneLine, Prose, one_line
 from api.pricing.list_price import is_list_price
 
 Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"]
 Status = Literal["draft", "active", "inactive"]
 
-NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
-NO_NUL = r"^[^\x00]*$"
-Label = Annotated[str, Field(min_length=1, max_length=255, pattern=NO_CONTROL)]
-SpecText = Annotated[str, Field(max_length=2_000, pattern=NO_NUL)]
+Label = Annotated[OneLine, Field(min_length=1, max_length=255)]
+SpecText = Annotated[Prose, Field(max_length=2_000)]
 SpecValue = SpecText | int | float | bool | list[SpecText]
 Specifications = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=100, pattern=NO_CONTROL)], SpecValue],
+    dict[Annotated[OneLine, Field(min_length=1, max_length=100)], SpecValue],
     Field(max_length=100, examples=[{"weight": "1.2 kg", "ports": 3}]),
 ]
 Attributes = Annotated[
     dict[
-        Annotated[str, Field(min_length=1, max_length=50, pattern=NO_CONTROL)],
-        Annotated[str, Field(max_length=200, pattern=NO_CONTROL)],
+        Annotated[OneLine, Field(min_length=1, max_length=50)],
+        Annotated[OneLine, Field(min_length=1, max_length=200)],
     ],
     Field(max_length=20, examples=[{"color": "Natural Titanium", "storage": "256GB"}]),
 ]
 ImageUrl = Annotated[
-    str, Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"])
+    str,
+    Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"]),
+    AfterValidator(one_line),
 ]
 
 
@@ -150,11 +152,9 @@ class VariantIn(Wire):
 class ProductIn(Wire):
     """A complete product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
 
-    title: Annotated[
-        str, Field(min_length=1, max_length=500, pattern=NO_CONTROL, examples=["Noise-cancelling headphones"])
-    ]
-    description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None
-    category: Annotated[str, Field(min_length=1, max_length=1_000, pattern=NO_CONTROL)]
+    title: Annotated[OneLine, Field(min_length=1, max_length=500, examples=["Noise-cancelling headphones"])]
+    description: Annotated[Prose, Field(max_length=20_000)] | None = None
+    category: Annotated[OneLine, Field(min_length=1, max_length=1_000)]
     brand: Label | None = None
     price: Price
     list_price: Price | None = None
@@ -164,11 +164,13 @@ class ProductIn(Wire):
     prime_eligible: bool = False
     status: Status = "active"
 
-    @model_validator(mode="after")
-    def _list_price_is_higher(self) -> "ProductIn":
-        if not is_list_price(self.list_price, self.price):
-            raise ValueError("listPrice must not be lower than price")
-        return self
+    @field_validator("list_price", mode="after")
+    @classmethod
+    def _is_higher(cls, value: Decimal | None, known: ValidationInfo) -> Decimal | None:
+        # Without a valid price there is nothing to compare with.
+        if "price" in known.data and not is_list_price(value, known.data["price"]):
+            raise ValueError("must not be lower than price")
+        return value
 
 
 class ProductPatch(Wire):
@@ -177,9 +179,9 @@ class ProductPatch(Wire):
     Variants are matched by `sku`: known ones change, new ones are added, none is removed.
     """
 
-    title: Annotated[str, Field(min_length=1, max_length=500, pattern=NO_CONTROL)] = ""
-    description: Annotated[str, Field(max_length=20_000, pattern=NO_NUL)] | None = None
-    category: Annotated[str, Field(min_length=1, max_length=1_000, pattern=NO_CONTROL)] = ""
+    title: Annotated[OneLine, Field(min_length=1, max_length=500)] = ""
+    description: Annotated[Prose, Field(max_length=20_000)] | None = None
+    category: Annotated[OneLine, Field(min_length=1, max_length=1_000)] = ""
     brand: Label | None = None
     price: Price | None = None
     list_price: Price | None = None

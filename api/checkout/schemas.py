@@ -5,14 +5,18 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic.alias_generators import to_camel
 
-from api.kernel.card_numbers import CardFree
+from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
+from api.kernel.texts import OneLine
 from api.orders.statements import Snapshot
 
-Line = Annotated[CardFree, Field(min_length=1, max_length=255)]
+_Text = Annotated[OneLine, AfterValidator(refuse_card_number)]
+Line = Annotated[_Text, Field(min_length=1, max_length=255)]
+PaymentType = Literal["credit_card", "debit_card", "paypal", "amazon_pay"]
 DeliverySpeed = Literal["standard", "prime_2day", "prime_next_day"]
 
 
@@ -30,16 +34,27 @@ class FullAddress(Wire):
     street: Line
     city: Line
     state: Line
-    zip_code: Annotated[CardFree, Field(min_length=1, max_length=20)]
-    country: Annotated[CardFree, Field(min_length=2, max_length=100)]
+    zip_code: Annotated[_Text, Field(min_length=1, max_length=20)]
+    country: Annotated[_Text, Field(min_length=2, max_length=100)]
     name: Line | None = None
+
+
+def _kind_of_address(value: object) -> str:
+    """Which of the two is meant, so that what is wrong with it is said of that one only."""
+    saved = isinstance(value, SavedAddress) or (isinstance(value, dict) and "addressId" in value)
+    return "saved" if saved else "full"
+
+
+ShippingAddress = Annotated[
+    Annotated[SavedAddress, Tag("saved")] | Annotated[FullAddress, Tag("full")], Discriminator(_kind_of_address)
+]
 
 
 class PaymentMethod(Wire):
     """`token` comes from the payment provider; a card number is refused."""
 
-    type: Annotated[CardFree, Field(min_length=1, max_length=50)]
-    token: Annotated[CardFree, Field(min_length=1, max_length=200)]
+    type: PaymentType
+    token: Annotated[_Text, Field(min_length=1, max_length=200)]
 
 
 class PlaceOrder(Wire):
@@ -49,11 +64,29 @@ class PlaceOrder(Wire):
     """
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
-    shipping_address: SavedAddress | FullAddress
+    shipping_address: ShippingAddress
     payment_method: PaymentMethod
     delivery_speed: DeliverySpeed = "standard"
-    email: Annotated[CardFree, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    email: Annotated[_Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     expected_total: Amount | None = None
+
+
+class AcceptedPayment(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    token: str
+
+
+class AcceptedOrder(BaseModel):
+    """What the rest of a checkout needs of its request, read from its row. It was accepted once, maybe by an earlier
+    version of the rules, and is not judged again: its checkout must end."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel)
+
+    payment_method: AcceptedPayment
+    delivery_speed: str
+    email: str | None = None
 
 
 class PlacedOrder(Wire):

@@ -3,12 +3,15 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from api.kernel.schemas import Quantity, Wire, WireId
+from api.kernel.texts import OneLine, prose
 
 EventType = Literal["view", "click", "impression", "addToCart", "search", "purchase"]
-Word = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Word = Annotated[OneLine, Field(min_length=1, max_length=100)]
+# What somebody typed or pasted. A batch is refused as a whole, so less is refused here than in other lines.
+Query = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"), AfterValidator(prose)]
 MAX_EVENTS = 500
 
 
@@ -21,7 +24,7 @@ class BehaviourEvent(Wire):
     type: EventType
     event_id: WireId | None = None
     product_id: WireId | None = None
-    query: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
+    query: Query | None = None
     occurred_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,128}$")] | None = None
     source: Word | None = None

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from api.kernel.schemas import Wire
+from api.kernel.texts import OneLine, SomeLines, one_line
 
 UserType = Literal["customer", "seller"]
 
@@ -23,13 +24,12 @@ Email = Annotated[
         pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+$",
         examples=["anna@example.com"],
     ),
+    AfterValidator(one_line),
     AfterValidator(_email),
 ]
 # The password rules check the length and name the reason; this limit only bounds the work.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1_000, examples=["correct horse battery"])]
-PersonName = Annotated[
-    str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Anna Shopper"])
-]
+PersonName = Annotated[OneLine, Field(min_length=1, max_length=255, examples=["Anna Shopper"])]
 Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{4,18}$", examples=["+44 20 7946 0000"])]
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -92,18 +92,16 @@ class ProfileChange(Wire):
     phone: Phone | None = None
 
 
-AddressText = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+AddressText = Annotated[OneLine, Field(min_length=1, max_length=100)]
 
 
 class AddressIn(Wire):
     address_type: Literal["home", "work", "other"] | None = None
-    street: Annotated[
-        str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$", examples=["1 Market Street"])
-    ]
+    street: Annotated[SomeLines, Field(min_length=1, max_length=500, examples=["1 Market Street"])]
     city: AddressText
     state: AddressText
-    zip_code: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["94105"])]
-    country: Annotated[str, Field(min_length=2, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["US"])]
+    zip_code: Annotated[OneLine, Field(min_length=1, max_length=20, examples=["94105"])]
+    country: Annotated[OneLine, Field(min_length=2, max_length=100, examples=["US"])]
     is_default: bool = False
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from api.kernel.append_only import AppendOnly
 from api.kernel.columns import NOT_PERSONAL, CreatedAt, Id, Instant, UpdatedAt
 from api.kernel.db import Base
 
@@ -65,7 +66,7 @@ class InventoryReservation(Base):
 
 
 class InventoryTransaction(Base):
-    """Append-only.
+    """The journal of stock.
 
     `transaction_no` is assigned under the variant's row lock, so it orders one variant's rows exactly.
     """
@@ -80,6 +81,7 @@ class InventoryTransaction(Base):
         ),
         Index("ix_inventory_transactions_variant", "variant_id", "transaction_no"),
     )
+    __append_only__ = AppendOnly()
 
     transaction_id: Mapped[Id]
     transaction_no: Mapped[int] = mapped_column(BigInteger, Identity(always=False), unique=True)

@@ -9,7 +9,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body, or
+    """One refused field: `pointer` is an RFC 6901 JSON pointer into the request body (empty for the whole), or
     `/query/NAME`, `/header/NAME`, `/path/NAME`."""
 
     pointer: str

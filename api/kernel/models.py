@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, String, Text, Unique
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from api.kernel.append_only import AppendOnly
 from api.kernel.columns import FREE_TEXT, NOT_PERSONAL, CreatedAt, Id, Instant, Json, Origin
 from api.kernel.db import Base
 
@@ -18,6 +19,7 @@ class OutboxEvent(Base):
         UniqueConstraint("aggregate_type", "aggregate_id", "sequence"),
         Index("ix_outbox_events_unpublished", "created_at", postgresql_where=text("published_at IS NULL")),
     )
+    __append_only__ = AppendOnly(may_change=("published_at", "attempts", "last_error"))
 
     event_id: Mapped[Id]
     aggregate_type: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)

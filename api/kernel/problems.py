@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 
 from api.kernel import errors
 from api.kernel.db import is_unavailable
-from api.kernel.errors import PROBLEM_MEDIA_TYPE, FieldError, Problem, ProblemDocument
+from api.kernel.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemDocument
 from api.kernel.logs import get_logger, trace_id
+from api.kernel.pointers import field_errors
 
 log = get_logger(__name__)
 
@@ -24,7 +25,6 @@ _BY_STATUS: dict[int, type[Problem]] = {
     405: errors.MethodNotAllowed,
     413: errors.BodyTooLarge,
 }
-_PARTS = {"query": "/query", "path": "/path", "header": "/header", "cookie": "/cookie", "body": ""}
 
 
 def install(app: FastAPI) -> None:
@@ -119,7 +119,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return errors.MalformedRequest("The body is not valid JSON.")
-    fields = [FieldError(pointer=_pointer(item["loc"]), message=item["msg"]) for item in found]
+    fields = field_errors(found, error.body)
     return errors.ValidationFailed("Correct the fields named in `errors` and send it again.", errors=fields)
 
 
@@ -150,9 +150,3 @@ def _from_database(error: psycopg.Error) -> Problem:
 def _from_anything(error: Exception) -> Problem:
     log.error("unhandled error", exc_info=error)
     return Problem("Something went wrong on our side. Quote the traceId when you report it.")
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    part, *rest = location
-    escaped = [str(step).replace("~", "~0").replace("/", "~1") for step in rest]
-    return "/".join([_PARTS.get(str(part), f"/{part}"), *escaped]) or "/"

@@ -3,15 +3,17 @@
 FastAPI compares a path with every route in turn, which for the shop's routes costs more than answering. `RouteIndex` is
 the first of an application's routes and leads to the right one at once. What it does not know (a wrong method, an
 unknown path, a route whose parameter holds several segments) is left to the routes after it.
+
+It also refuses query parameters that the route does not take.
 """
 
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from api.kernel.direct import DirectRoute
+from api.kernel.query_names import QueryNames
 
 _FOUND = "souk.route"
 _PARAMETER = "{}"
@@ -33,19 +35,23 @@ class RouteIndex(BaseRoute):
     def __init__(self) -> None:
         self._root = _Node()
         self._direct: dict[int, DirectRoute] = {}
+        self._names: dict[int, tuple[QueryNames, Route]] = {}
 
-    def add(self, path: str, methods: Iterable[str], route: BaseRoute, direct: DirectRoute | None = None) -> None:
-        """`path` as FastAPI writes it; the first route of a path and method stays. `direct` is asked before it."""
+    def add(self, path: str, route: BaseRoute, original: Route) -> None:
+        """`path` as FastAPI writes it, `original` as its router has it, which is asked before `route` where it is
+        direct; the first route of a path and method stays."""
         segments = path.split("/")[1:]
         if any(_plain(segment) is None for segment in segments):
             return
         node = self._root
         for segment in segments:
             node = node.below.setdefault(_plain(segment) or "", _Node())
-        for method in methods:
+        for method in original.methods or ():
             node.routes.setdefault(method, route)
-        if direct is not None:
-            self._direct[id(route)] = direct
+        if isinstance(original, DirectRoute) and original.is_direct:
+            self._direct[id(route)] = original
+        if (names := QueryNames.of(original)) is not None:
+            self._names[id(route)] = names, original
 
     def find(self, method: str, path: str) -> BaseRoute | None:
         """The route, None when only a search of all routes can tell."""
@@ -67,6 +73,9 @@ class RouteIndex(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: BaseRoute = scope[_FOUND]
+        if scope["query_string"] and (named := self._names.get(id(route))) is not None:
+            names, scope["route"] = named  # the label of the metrics
+            names.check(scope["query_string"])
         direct = self._direct.get(id(route))
         again = receive if direct is None else await direct.answer(scope, receive, send)
         if again is not None:

@@ -1,5 +1,5 @@
-"""`python -m api.operations.migrate`: bring the database to the newest schema, then make the publication
-equal to the contract. Safe to run again."""
+"""`python -m api.operations.migrate`: bring the database to the newest schema, then make the triggers of
+the journals and the publication equal to the models. Safe to run again."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.settings import Settings, load_settings
 from api.operations.contract import contract, publication_statements, refused_updates
+from api.operations.journals import enforce
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # The lock keeps two processes from migrating at the same time. The number is
@@ -29,6 +30,7 @@ def migrate(settings: Settings) -> None:
         connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": ADVISORY_LOCK})
         connection.commit()
         upgrade(connection)
+        enforce(connection)
         publish(connection)
         connection.commit()
         connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": ADVISORY_LOCK})

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from api.kernel.append_only import AppendOnly
 from api.kernel.columns import (
     FREE_TEXT,
     NOT_PERSONAL,
@@ -119,6 +120,7 @@ class OrderEvent(Base):
 
     __tablename__ = "order_events"
     __table_args__ = (UniqueConstraint("order_id", "sequence"),)
+    __append_only__ = AppendOnly(may_change=("reason",), goes_with="order_id")
 
     order_event_id: Mapped[Id]
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"))
@@ -179,6 +181,7 @@ class ReturnEvent(Base):
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
         Index("ix_return_events_seller", "seller_id", "created_at"),
     )
+    __append_only__ = AppendOnly(goes_with="return_id")
 
     return_id: Mapped[UUID] = mapped_column(ForeignKey("returns.return_id", ondelete="CASCADE"), primary_key=True)
     to_status: Mapped[str] = mapped_column(String(20), primary_key=True, info=NOT_PERSONAL)

@@ -4,12 +4,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer
 
-from api.kernel.card_numbers import CardFree
+from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
+from api.kernel.texts import SomeLines
 
 OrderStatus = Literal[
     "pending",
@@ -24,7 +25,7 @@ OrderStatus = Literal[
 ]
 # A fraction: 0.08 is eight per cent.
 Rate = Annotated[Decimal, Field(strict=False), PlainSerializer(float, return_type=float, when_used="json")]
-Reason = Annotated[CardFree, Field(min_length=1, max_length=500)]
+Reason = Annotated[SomeLines, AfterValidator(refuse_card_number), Field(min_length=1, max_length=500)]
 
 
 class OrderItemBody(Wire):

@@ -371,6 +371,29 @@ def test_no_query_breaks_anything(shop: Shop, roles: dict[str, dict[str, str]], 
         )
 
 
+@_named(OPERATIONS)
+@pytest.mark.usefixtures("unchanged")
+def test_an_unknown_query_parameter_is_refused(
+    shop: Shop, roles: dict[str, dict[str, str]], operation: Operation
+) -> None:
+    known = sorted(operation.named("query"))
+    for headers in roles.values():
+        for _ in range(2):  # the second is asked of what the first may have left in memory
+            answer = _request(shop, operation, headers, params={"surprise": "1"}, json=operation.body)
+            (error,) = problem(answer, 422, "validation-failed")["errors"]
+            assert error["pointer"] == "/query/surprise"
+            said = error["message"].removeprefix("unknown; this address takes ")
+            assert sorted(said.split(", ")) == (known or ["no parameters"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs", "/openapi.json", "/metrics", "/seller/sign-in", "/seller/static/dashboard.css"]
+)
+def test_pages_and_files_for_browsers_take_any_parameter(shop: Shop, path: str) -> None:
+    """Mail programs, advertisers and caches add theirs; a page that is refused for it is a dead link."""
+    assert shop.client.get(path, params={"utm_source": "mail"}).status_code == 200
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "1001", "9" * 30, "1.5", "x", ""])
 @pytest.mark.parametrize("name", ["page", "limit"])
 def test_pages_out_of_range_are_refused(shop: Shop, roles: dict[str, dict[str, str]], name: str, page: str) -> None:

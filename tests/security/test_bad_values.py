@@ -33,6 +33,8 @@ VALUES: list[Any] = [
 ]
 
 
+# Compared by their hash with what is stored, and never shown.
+SECRETS = {"password", "refreshToken"}
 NAMES = [
     *(
         "register",
@@ -113,6 +115,22 @@ def test_no_value_anywhere_in_a_body_breaks_anything(scene: Scene, name: str) ->
         for value in VALUES:
             content = json.dumps(_replaced(request.body, path, value))
             _assert_sound(_send(scene.market, request, content), f"{name} {path} = {str(value)[:40]!r}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_character_that_acts_is_refused_in_every_text(scene: Scene, name: str) -> None:
+    """A control character and a right-to-left override; `tests/unit/api/kernel/test_texts.py` has all of them."""
+    request = scene.requests()[name]
+    for path in _leaves(request.body):
+        text: Any = request.body
+        for step in path:
+            text = text[step]
+        if not isinstance(text, str) or path[-1] in SECRETS:
+            continue
+        for character in ("\u0007", "\u202e"):
+            content = json.dumps(_replaced(request.body, path, text[:1] + character + text[1:]))
+            errors = problem(_send(scene.market, request, content), 422, "validation-failed")["errors"]
+            assert "/" + "/".join(map(str, path)) in {error["pointer"] for error in errors}, f"{name} {path}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-import orjson
 from sqlalchemy import ColumnElement, Float, bindparam, func, literal_column, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import Executable
 
 from api.checkout.models import Checkout
 from api.checkout.saga.transitions import TERMINAL, Transition
-from api.checkout.schemas import PlaceOrder, Plan
+from api.checkout.schemas import AcceptedOrder, PlaceOrder, Plan
 from api.kernel.actor import Actor, ActorKind
 from api.kernel.context import Context
 from api.kernel.ids import new_id
@@ -35,7 +34,7 @@ class LeasedCheckout:
     point: str
     actor: Actor
     key: str
-    request: PlaceOrder
+    request: PlaceOrder | AcceptedOrder
     plan: Plan | None
     age: float
     attempts: int
@@ -136,7 +135,7 @@ def _leased(row: _Taken) -> LeasedCheckout:
         point=row.recovery_point,
         actor=Actor(kind, row.user_id, row.session_id),
         key=row.idempotency_key,
-        request=PlaceOrder.model_validate_json(orjson.dumps(stored)),
+        request=AcceptedOrder.model_validate(stored),
         plan=None if row.plan is None else Plan.model_validate(row.plan),
         age=row.age,
         attempts=row.attempts,

@@ -8,14 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from api import nouns
 from api.app import create_app
 from api.checkout.schemas import FullAddress
 from api.identity.models import Address
@@ -26,39 +24,15 @@ from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.scene import Request, Scene, make_scene
 from tests.harness.shop import PASSWORD, Person
+from tests.harness.write_models import body_of, write_models
 
 # No code names the fields of these: one is stored as a JSON document, one as a row whose columns have the same names.
 KEPT_WHOLE: dict[type[BaseModel], str] = {FullAddress: "orders.shipping_address", AddressIn: "addresses"}
 
 
-def models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    """The models inside a type, those of their fields included."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-        for field in annotation.model_fields.values():
-            yield from models_in(field.annotation)
-    for argument in get_args(annotation):
-        yield from models_in(argument)
-
-
-def write_models() -> dict[str, set[type[BaseModel]]]:
-    """The models of the JSON body of every documented operation, by its name."""
-    found = {}
-    for router, _ in nouns.routers():
-        for route in router.routes:
-            if isinstance(route, APIRoute) and route.include_in_schema and route.body_field is not None:
-                found[str(route.operation_id)] = set(models_in(route.body_field.field_info.annotation))
-    return found
-
-
 def fields_of(operation: str) -> set[str]:
     """The fields of an operation's body, as the wire spells them."""
-    for router, _ in nouns.routers():
-        for route in router.routes:
-            if isinstance(route, APIRoute) and route.operation_id == operation and route.body_field is not None:
-                model = next(models_in(route.body_field.field_info.annotation))
-                return {field.alias or name for name, field in model.model_fields.items()}
-    raise LookupError(operation)
+    return {field.alias or name for name, field in body_of(operation).model_fields.items()}
 
 
 class Reads:

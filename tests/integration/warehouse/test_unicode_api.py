@@ -276,7 +276,8 @@ def test_any_text_through_every_field_stops_nothing(
     queries = "".join(filter(None, events.landed("query")))
     lab.assert_exact()
     status = lab.status()
-    names = "".join(str(row["name"]) for row in read_current(lab.lake, "sellers", lab.watermark()).to_pylist())
+    products = read_current(lab.lake, "products", lab.watermark()).to_pylist()
+    descriptions = "".join(str(row["description"]) for row in products)
 
     assert (status["stoppedTables"], status["snapshots"]) == ({}, 1)
-    assert {"\u2028", "\u2029", "\x85"} <= set(names) & set(queries)
+    assert {"\u2028", "\u2029", "\x85"} <= set(descriptions) & set(queries)

@@ -9,9 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from api import nouns
-from api.app import create_app
-from api.kernel import health, problem_types
+from api.app import ROUTERS, create_app
 from api.kernel.errors import Problem
 from api.kernel.errors import problem_types as kinds_of_problem
 from api.kernel.settings import Settings
@@ -47,10 +45,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 def routes(app: FastAPI) -> list[APIRoute]:
     """Every documented route, as it was declared."""
-    of_nouns = [router for router, _ in nouns.routers()]
-    declared = [
-        route for router in (*of_nouns, health.router, problem_types.router, app.router) for route in router.routes
-    ]
+    declared = [route for router in (*(router for router, _ in ROUTERS), app.router) for route in router.routes]
     return [route for route in declared if isinstance(route, APIRoute) and route.include_in_schema]
 
 

@@ -131,6 +131,19 @@ def buyer(kept: Kept) -> Person:
     return kept.market.person()
 
 
+async def test_an_unknown_parameter_is_refused_though_pages_are_kept(kept: Kept, seller: Person) -> None:
+    product = kept.market.product(seller, title="Kept")
+    await kept.settle()
+    for target in (address(product), "/api/v1/products?limit=3", "/api/v1/categories"):
+        for _ in range(2):
+            known = kept.market.client.get(target)
+        assert known.headers["cache-status"] == "souk-process; hit"
+        for _ in range(2):
+            answer = kept.market.client.get(target, params={"colour": "red"})
+            (error,) = problem(answer, 422, "validation-failed")["errors"]
+            assert error["pointer"] == "/query/colour"
+
+
 class Changes:
     """Random changes of a shop, each over HTTP as people make them."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.api import running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Worker, buying_env, running_sandbox
+from tests.harness.buying import ADDRESS, SANDBOX_KEY, Market, Worker, buying_env, running_sandbox
 from tests.harness.invariants import assert_invariants
 from tests.harness.shop import Person, problem
 
@@ -197,6 +197,53 @@ def test_bad_requests_are_problems(
     product = market.product(seller, stock=1)
     problem(market.buy(buyer, {**market.order_body((product, 1)), **change}), 422, code)
     assert market.stock_of(product) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        ({"paymentMethod": {"type": "bananas", "token": "pm_sandbox_ok"}}, {"/paymentMethod/type"}),
+        ({"paymentMethod": {"type": "Credit_Card", "token": ""}}, {"/paymentMethod/type", "/paymentMethod/token"}),
+        ({"shippingAddress": {"addressId": "x"}}, {"/shippingAddress/addressId"}),
+        (
+            {"shippingAddress": {**ADDRESS, "addressId": "01890000-0000-7000-8000-000000000000"}},
+            {f"/shippingAddress/{name}" for name in ADDRESS},
+        ),
+        ({"shippingAddress": {**ADDRESS, "city": "San\u0007Francisco"}}, {"/shippingAddress/city"}),
+        ({"shippingAddress": {**ADDRESS, "street": "1 Market\u202e St"}}, {"/shippingAddress/street"}),
+        ({"shippingAddress": {**ADDRESS, "planet": "Earth"}}, {"/shippingAddress/planet"}),
+        ({"shippingAddress": 7}, {"/shippingAddress"}),
+        ({"items": [{}]}, {"/items/0/productId", "/items/0/variantId", "/items/0/quantity"}),
+    ],
+)
+def test_what_is_wrong_is_named_by_the_clients_own_path(
+    market: Market, seller: Person, buyer: Person, change: dict[str, object], pointers: set[str]
+) -> None:
+    product = market.product(seller, stock=1)
+    answer = market.buy(buyer, {**market.order_body((product, 1)), **change})
+    errors = problem(answer, 422, "validation-failed")["errors"]
+    assert {error["pointer"] for error in errors} == pointers
+    assert market.stock_of(product) == (1, 0)
+
+
+def test_the_ways_to_pay_are_named(market: Market, seller: Person, buyer: Person) -> None:
+    body = market.order_body((market.product(seller, stock=1), 1))
+    body["paymentMethod"]["type"] = "bananas"
+    (error,) = problem(market.buy(buyer, body), 422, "validation-failed")["errors"]
+    assert error["message"] == "Input should be 'credit_card', 'debit_card', 'paypal' or 'amazon_pay'"
+    assert market.scalar("select count(*) from orders where payment_method = 'bananas'") == 0
+
+
+def test_an_address_in_hebrew_is_delivered_to(market: Market, seller: Person, buyer: Person) -> None:
+    body = market.order_body((market.product(seller, stock=1), 1))
+    body["shippingAddress"] = {**ADDRESS, "street": "שדרות רוטשילד 1", "name": "\u200fנועה\u200e"}
+    answer = market.buy(buyer, body)
+    assert answer.status_code == 201, answer.text
+    order = market.client.get(f"/api/v1/orders/{answer.json()['orderId']}", headers=buyer.headers).json()
+    assert (order["shippingAddress"]["street"], order["shippingAddress"]["name"]) == (
+        "שדרות רוטשילד 1",
+        "\u200fנועה\u200e",
+    )
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1000, 2**63, "1", 1.5])

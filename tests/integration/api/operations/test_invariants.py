@@ -57,6 +57,7 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"update warehouse_stock set available = available + 1 where variant_id = {VARIANT}",
     ),
     "R-I2-chain": (
+        "alter table inventory_transactions disable trigger user",
         (
             "update inventory_transactions set previous_quantity = previous_quantity + 1, new_quantity = new_quantity"
             " + 1 where transaction_no = (select max(transaction_no) from inventory_transactions where variant_id ="
@@ -111,7 +112,10 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "alter table return_events disable trigger user",
         "delete from return_events where to_status = 'refunded'",
     ),
-    "R-I8-sequence": ("update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",),
+    "R-I8-sequence": (
+        "alter table outbox_events disable trigger user",
+        "update outbox_events set sequence = sequence + 10 where aggregate_type = 'load'",
+    ),
     "R-I8-transition": (
         (
             "insert into outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload) select"
