@@ -25,5 +25,28 @@ class StillBeingPlaced(Conflict):
         super().__init__("Its payment is being taken; try again in a few seconds.", headers={"Retry-After": "2"})
 
 
+class ReturnWindowClosed(Conflict):
+    """`closedAt` in the document: until when the first of these items could be returned."""
+
+    title, code = "These items can no longer be returned", "return-window-closed"
+
+
+class ReturnNotFound(NotFound):
+    title, code = "No such return", "return-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("The order has no return with this id; GET the order for its returns.")
+
+
+class ReturnDecided(Conflict):
+    """`returnStatus` in the document."""
+
+    title, code = "The return is decided already", "return-decided"
+
+
+class FeeTooHigh(ValidationFailed):
+    title, code = "The fee is higher than the refund policy allows", "fee-too-high"
+
+
 class NotReturnable(ValidationFailed):
     title, code = "These items cannot be returned", "not-returnable"

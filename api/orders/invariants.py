@@ -117,7 +117,8 @@ CHECKS: tuple[Check, ...] = (
           FROM order_items GROUP BY order_id
         ) i USING (order_id)
         LEFT JOIN (
-          SELECT order_id, sum(quantity) AS units, sum(goods_amount) AS goods, sum(tax_amount - shipping_tax) AS tax
+          SELECT order_id, sum(quantity) AS units, sum(goods_amount + fee_amount) AS goods,
+                 sum(tax_amount - shipping_tax) AS tax
           FROM returns WHERE status = 'refunded' GROUP BY order_id
         ) r USING (order_id)
         WHERE o.status = 'refunded'

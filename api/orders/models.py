@@ -136,7 +136,8 @@ class Return(Base):
     """A return and its present status. When it took each status, and what was refunded, is in `return_events`.
 
     The refund's parts are null only while the migration that added them fills earlier rows. `shipping_tax` is the part
-    of `tax_amount` on shipping, `refund_id` the refund that pays the return once it is approved.
+    of `tax_amount` on shipping, `refund_id` the refund that pays the return once it is approved. `goods_amount` is
+    without the seller's fee. `restocked`: whether the units can be sold again; null until the return is decided.
     """
 
     __tablename__ = "returns"
@@ -144,6 +145,7 @@ class Return(Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
+        CheckConstraint("fee_amount >= 0", name="fee"),
         Index("ix_returns_seller", "seller_id", "created_at"),
     )
 
@@ -155,6 +157,7 @@ class Return(Base):
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id"))
     quantity: Mapped[int]
     reason: Mapped[str] = mapped_column(String(500), info=FREE_TEXT)
+    reason_code: Mapped[str] = mapped_column(String(30), server_default=text("'other'"), info=NOT_PERSONAL)
     status: Mapped[str] = mapped_column(String(20), server_default=text("'requested'"), info=NOT_PERSONAL)
     refund_amount: Mapped[Money]
     goods_amount: Mapped[Money | None]
@@ -163,6 +166,8 @@ class Return(Base):
     shipping_tax: Mapped[Money | None]
     outbound_refunded: Mapped[bool] = mapped_column(server_default=text("true"))
     refund_id: Mapped[UUID | None]
+    fee_amount: Mapped[Money] = mapped_column(server_default=text("0"))
+    restocked: Mapped[bool | None]
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

@@ -12,7 +12,7 @@ from api.kernel.db import Tx
 from api.kernel.outbox import events_part
 from api.kernel.statement import compose
 from api.orders.models import Order, Return
-from api.orders.statements import Step, decide_part, move_part, payment_status_part
+from api.orders.statements import DecidedReturn, Step, decide_part, move_part, payment_status_part
 from api.payments.commands import Balance, issue_refunds, lock_balance
 from api.payments.statements import IssuedRefund, issued_event, issued_part
 
@@ -56,7 +56,7 @@ async def _record(tx: Tx, issued: IssuedRefund) -> None:
     paid = [row.return_id for row in open_returns if _pays(issued, balance, row)]
     parts, events = [issued_part(issued)], [issued_event(issued)]
     if paid:
-        parts.append(decide_part(paid, "approved", "refunded"))
+        parts.append(decide_part([DecidedReturn(found) for found in paid], "approved", "refunded"))
     everything = balance.kept == issued.refund.amount
     after = "refunded" if order.status == "cancelled" or everything else "partially_refunded"
     if order.status == "return_approved" and len(paid) == len(open_returns):

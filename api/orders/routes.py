@@ -12,18 +12,29 @@ from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, 
 from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
 from api.kernel.problems import responses
-from api.orders.commands import cancel, fulfil, returns
-from api.orders.errors import ImpossibleMove, NotReturnable, OrderNotFound, StillBeingPlaced
+from api.orders.commands import cancel, decide, fulfil, returns
+from api.orders.errors import (
+    FeeTooHigh,
+    ImpossibleMove,
+    NotReturnable,
+    OrderNotFound,
+    ReturnDecided,
+    ReturnNotFound,
+    ReturnWindowClosed,
+    StillBeingPlaced,
+)
 from api.orders.queries.detail import order_of
 from api.orders.queries.listing import Position, orders_of
 from api.orders.schemas import (
     AdvanceOrder,
+    ApproveReturn,
     CancelOrder,
     DecideReturn,
     OrderBody,
     OrderList,
     OrderState,
     OrderStatus,
+    RejectReturn,
     ReturnOrder,
 )
 
@@ -99,7 +110,7 @@ async def cancel_order(
     response_model=OrderState,
     operation_id="returnOrder",
     summary="Ask to return some or all of a delivered order",
-    responses=responses(OrderNotFound, ImpossibleMove, NotReturnable, Forbidden, *_KEYED),
+    responses=responses(OrderNotFound, ImpossibleMove, NotReturnable, ReturnWindowClosed, Forbidden, *_KEYED),
 )
 async def return_order(
     ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: ReturnOrder
@@ -124,8 +135,52 @@ async def advance_order(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: O
     "/orders/{orderId}/return/decision",
     response_model=OrderState,
     operation_id="decideReturn",
-    summary="Approve or refuse what the buyer asked to return",
+    summary="Approve or refuse what the buyer asked first to return",
     responses=responses(OrderNotFound, ImpossibleMove, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED),
 )
 async def decide_return(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, body: DecideReturn) -> Response:
-    return await returns.decide_return(ctx, actor, key, order_id, body)
+    return await decide.decide_return(ctx, actor, key, order_id, body)
+
+
+async def return_id_in_path(return_id: Annotated[str, Path(alias="returnId", max_length=100)]) -> UUID:
+    """A malformed id is answered 404, not 422."""
+    known = parse_id(return_id)
+    if known is None:
+        raise ReturnNotFound
+    return known
+
+
+ReturnId = Annotated[UUID, Depends(return_id_in_path)]
+_DECIDING = (OrderNotFound, ReturnNotFound, ReturnDecided, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED)
+
+
+@router.post(
+    "/orders/{orderId}/returns/{returnId}/approve",
+    response_model=OrderState,
+    operation_id="approveReturn",
+    summary="Approve one return: its money goes back, its units are restocked or written off",
+    responses=responses(FeeTooHigh, *_DECIDING),
+)
+async def approve_return(
+    *,
+    ctx: Ctx,
+    actor: SignedIn,
+    key: RequiredKey,
+    order_id: OrderId,
+    return_id: ReturnId,
+    body: ApproveReturn | None = None,
+) -> Response:
+    return await decide.approve_return(ctx, actor, key, (order_id, return_id), body or ApproveReturn())
+
+
+@router.post(
+    "/orders/{orderId}/returns/{returnId}/reject",
+    response_model=OrderState,
+    operation_id="rejectReturn",
+    summary="Refuse one return",
+    responses=responses(*_DECIDING),
+)
+async def reject_return(
+    *, ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, return_id: ReturnId, body: RejectReturn
+) -> Response:
+    return await decide.reject_return(ctx, actor, key, (order_id, return_id), body)

@@ -4,13 +4,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
 from api.kernel.card_numbers import refuse_card_number
-from api.kernel.money import Amount
+from api.kernel.money import ZERO, Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
+from api.orders.policy import Payer, ReasonCode
 
 OrderStatus = Literal[
     "pending",
@@ -75,13 +76,22 @@ class PaymentBody(Wire):
 
 
 class ReturnBody(Wire):
-    """`refundAmount` is the sum of the amounts for goods, tax and shipping."""
+    """`refundAmount` is the sum of the amounts for goods (without the fee), tax and shipping.
+
+    `returnShippingPaidBy` is who pays for sending the units back; `restocked` is null until the return is decided.
+    """
 
     return_id: WireId
+    rma_number: str
     order_item_id: WireId
     quantity: int
     reason: str
+    reason_code: str
+    return_shipping_paid_by: Payer
+    outbound_refunded: bool
     status: str
+    fee_amount: Amount
+    restocked: bool | None
     refund_amount: Amount
     goods_amount: Amount | None
     tax_amount: Amount | None
@@ -141,8 +151,20 @@ class ReturnLine(Wire):
 
 
 class ReturnOrder(Wire):
+    """`reasonCode` decides what is refunded and who pays for sending the units back; `reason` is the buyer's comment.
+
+    One of the two is needed: a comment that is a code counts as one, any other as `other`.
+    """
+
     items: Annotated[list[ReturnLine], Field(min_length=1, max_length=100)]
-    reason: Reason
+    reason_code: ReasonCode | None = None
+    reason: Reason | None = None
+
+    @model_validator(mode="after")
+    def _says_why(self) -> "ReturnOrder":
+        if self.reason_code is None and self.reason is None:
+            raise ValueError("reasonCode or reason is needed")
+        return self
 
 
 class AdvanceOrder(Wire):
@@ -152,6 +174,21 @@ class AdvanceOrder(Wire):
 class DecideReturn(Wire):
     approve: bool
     reason: Reason | None = None
+
+
+class ApproveReturn(Wire):
+    """`fee`: what the seller keeps of the goods, as far as the refund policy allows for the reason.
+
+    `restock`: whether the units can be sold again; by default as the policy says.
+    """
+
+    fee: Annotated[Amount, Field(ge=0)] = ZERO
+    restock: bool | None = None
+    comment: Reason | None = None
+
+
+class RejectReturn(Wire):
+    reason: Reason
 
 
 class OrderState(Wire):

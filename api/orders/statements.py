@@ -91,12 +91,15 @@ _RETURNS_REQUESTED = """requested_steps AS (
     FROM returns r JOIN orders o ON o.order_id = r.order_id, gate
     WHERE r.return_id = ANY(CAST(:return_ids AS uuid[])) RETURNING 1)"""
 _DECIDE_RETURNS = """decided AS (
-    UPDATE returns SET status = CAST(:return_to AS text), refund_id = coalesce(CAST(:return_refund AS uuid), refund_id),
-           updated_at = now()
-    FROM gate
-    WHERE return_id = ANY(CAST(:return_ids AS uuid[])) AND status = :return_from
-    RETURNING return_id, order_id, order_item_id, seller_id, quantity, refund_amount, goods_amount, tax_amount,
-              shipping_amount),
+    UPDATE returns r
+    SET status = CAST(:return_to AS text), refund_id = coalesce(CAST(:return_refund AS uuid), r.refund_id),
+        restocked = coalesce(d.restocked, r.restocked), fee_amount = r.fee_amount + d.fee,
+        goods_amount = r.goods_amount - d.fee, refund_amount = r.refund_amount - d.fee, updated_at = now()
+    FROM unnest(CAST(:return_ids AS uuid[]), CAST(:return_restocked AS bool[]), CAST(:return_fees AS numeric[]))
+         AS d(return_id, restocked, fee), gate
+    WHERE r.return_id = d.return_id AND r.status = :return_from
+    RETURNING r.return_id, r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount, r.goods_amount,
+              r.tax_amount, r.shipping_amount),
 decided_steps AS (
     INSERT INTO return_events (return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount,
                                goods_amount, tax_amount, shipping_amount, currency)
@@ -301,11 +304,27 @@ def requested_part(return_ids: Sequence[UUID]) -> Part:
     )
 
 
-def decide_part(return_ids: Sequence[UUID], before: str, after: str, refund_id: UUID | None = None) -> Part:
+@dataclass(frozen=True, slots=True)
+class DecidedReturn:
+    """`restocked`: what becomes of the units, None for no change; `fee`: what the seller keeps of the goods."""
+
+    return_id: UUID
+    restocked: bool | None = None
+    fee: Decimal = ZERO
+
+
+def decide_part(returns: Sequence[DecidedReturn], before: str, after: str, refund_id: UUID | None = None) -> Part:
     """Move these returns from `before` to `after`, each with its event; `refund_id`: the refund that pays them."""
     return Part(
         _DECIDE_RETURNS,
-        {"return_ids": list(return_ids), "return_from": before, "return_to": after, "return_refund": refund_id},
+        {
+            "return_ids": [one.return_id for one in returns],
+            "return_restocked": [one.restocked for one in returns],
+            "return_fees": [one.fee for one in returns],
+            "return_from": before,
+            "return_to": after,
+            "return_refund": refund_id,
+        },
         makes=("decided", "decided_steps"),
         needs=("gate",),
         writes=frozenset({"returns", "return_events"}),

@@ -30,6 +30,7 @@ class Scene:
     order: str
     delivered: str
     line: str
+    returned: tuple[str, str]
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -80,11 +81,18 @@ class Scene:
             "cancelOrder": Request("POST", f"{api}/orders/{self.order}/cancel", {"reason": "r"}, guest),
             "returnOrder": Request(
                 "POST", f"{api}/orders/{self.delivered}/return",
-                {"items": [{"orderItemId": self.line, "quantity": 1}], "reason": "r"}, buys,
+                {"items": [{"orderItemId": self.line, "quantity": 1}], "reasonCode": "damaged", "reason": "r"}, buys,
             ),
             "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
             "decideReturn": Request(
                 "POST", f"{api}/orders/{self.order}/return/decision", {"approve": True, "reason": "r"}, sells
+            ),
+            "approveReturn": Request(
+                "POST", f"{api}/orders/{self.delivered}/returns/{self.returned[0]}/approve",
+                {"fee": 0.01, "restock": True, "comment": "c"}, sells,
+            ),
+            "rejectReturn": Request(
+                "POST", f"{api}/orders/{self.delivered}/returns/{self.returned[1]}/reject", {"reason": "r"}, sells
             ),
             "adjustStock": Request(
                 "POST", f"{api}/inventory/adjustments",
@@ -98,7 +106,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     product = market.product(seller, stock=50_000, price=10.0)
     orders = []
     for _ in range(2):
-        answer = market.buy(buyer, market.order_body((product, 2)))
+        answer = market.buy(buyer, market.order_body((product, 6)))
         assert answer.status_code == 201, answer.text
         orders.append(answer.json()["orderId"])
     for status in ("processing", "shipped", "delivered"):
@@ -111,5 +119,13 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         )
     line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
     units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
+    asked = {"items": [{"orderItemId": line, "quantity": 1}], "reasonCode": "better_price"}
+    # The first is for the route that decides the oldest request.
+    for _ in range(3):
+        headers = {**buyer.headers, "Idempotency-Key": next(market.keys)}
+        answer = market.client.post(f"/api/v1/orders/{orders[1]}/return", json=asked, headers=headers)
+        assert answer.status_code == 200, answer.text
+    seen = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()
+    _, second, third = (row["returnId"] for row in seen["returns"])
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
-    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line)
+    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third))

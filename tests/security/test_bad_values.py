@@ -56,6 +56,8 @@ NAMES = [
         "returnOrder",
         "advanceOrder",
         "decideReturn",
+        "approveReturn",
+        "rejectReturn",
         "adjustStock",
     ),
 ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, or_, select
 
 from api.catalog.errors import CategoryNotFound
-from api.catalog.models import Category
+from api.catalog.models import Category, Product
 from api.catalog.schemas import CategoryNode
 from api.kernel.db import ReadTx
 from api.kernel.ids import parse_id
@@ -108,3 +108,16 @@ def _named(category: type[Category], *, by_id: bool) -> ColumnElement[bool]:
     return or_(
         func.lower(category.path) == bindparam("category_path"), func.lower(category.name) == bindparam("category_name")
     )
+
+
+_PATHS = (
+    select(Product.product_id, Category.path)
+    .join(Category, Category.category_id == Product.category_id)
+    .where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))))
+)
+
+
+async def paths_of(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The category path of each of these products, withdrawn ones included."""
+    rows = await tx.all(_PATHS, {"product_ids": list(product_ids)})
+    return {row[0]: row[1] for row in rows}

@@ -12,8 +12,8 @@ def movements(history: History, variants: pl.DataFrame, lines: pl.DataFrame, ret
     """Every change in the order it happened, with running quantities per variant.
 
     A variant starts with all units that it will sell plus `remaining`, so no step goes below zero. Sold
-    units are deducted when the order is confirmed; returned units are added when refunded; a cancelled
-    order was never confirmed and has no changes.
+    units are deducted when the order is confirmed; returned units that are not written off are added when refunded; a
+    cancelled order was never confirmed and has no changes.
     """
     sold = lines.filter(pl.col("confirmed_at").is_not_null())
     units = sold.group_by("variant_id").agg(pl.col("quantity").sum().alias("sold"))
@@ -23,7 +23,7 @@ def movements(history: History, variants: pl.DataFrame, lines: pl.DataFrame, ret
     parts = [
         _changes(start, "initial", pl.col("initial"), "listed_at", None),
         _changes(sold, "sale", -pl.col("quantity"), "confirmed_at", "order_id"),
-        _changes(returns, "return", pl.col("quantity"), "refunded_at", "order_id"),
+        _changes(returns.filter("restock"), "return", pl.col("quantity"), "refunded_at", "order_id"),
     ]
     running = pl.col("quantity_change").cum_sum().over("variant_id")
     moved = (

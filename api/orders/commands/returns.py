@@ -1,36 +1,37 @@
-"""Returns of a delivered order, in full or in part: the buyer requests, the seller decides.
+"""Returns of a delivered order, in full or in part, by its buyer; `decide` has the seller's answer.
 
 The order's own state changes only when everything is returned. After a partial return the order stays delivered,
 and only the states of its returns change.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from fastapi import Response
 from sqlalchemy import insert
 
-from api.inventory import statements as stock
+from api.catalog.queries.categories import paths_of
+from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.errors import Forbidden
+from api.kernel.errors import FieldError, Forbidden
 from api.kernel.idempotency import RequestKey
 from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible, write
+from api.orders.errors import ReturnWindowClosed
 from api.orders.models import Return
-from api.orders.queries.locked import lines_of, lock_order, requested_returns_of
-from api.orders.refunds import settle_refunds
+from api.orders.policy import POLICIES, closes_at, reason_code_of
+from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
-from api.orders.schemas import DecideReturn, OrderState, ReturnOrder
-from api.orders.statements import Step, decide_part, move_part, requested_part
+from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
+from api.orders.statements import Step, move_part, requested_part
 from api.orders.states import may_follow
-from api.payments.commands import lock_payment
-from api.payments.parts import Parts
-from api.payments.statements import request_refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +64,9 @@ class _NewReturn:
 async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: ReturnOrder) -> Response:
     """Request the return of some or all of a delivered order, by its buyer.
 
-    Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable.
+    Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable, ReturnWindowClosed.
     """
     return await change_order(ctx, key, lambda tx: _request(tx, actor, order_id, request))
-
-
-async def decide_return(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: DecideReturn) -> Response:
-    """Approve or refuse the requested returns, by the seller of every line or an administrator.
-
-    Refused: the order stays delivered. Approved: the units are restocked and the refund is requested.
-    Raises: OrderNotFound, Forbidden, ImpossibleMove when no return is open.
-    """
-    answer = await change_order(ctx, key, lambda tx: _decide(tx, actor, order_id, request))
-    await settle_refunds(ctx, order_id)
-    return answer
 
 
 async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> OrderState:
@@ -87,19 +77,23 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
         raise impossible(order.status, "return_requested")
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     units = units_to_return(request.items, lines)
+    await _check_window(tx, order, request.items, lines)
+    code = reason_code_of(request.reason_code, request.reason)
+    outbound, reason = POLICIES[code].outbound, request.reason or code
     returns = [
         _NewReturn(
-            new_id(), lines[item_id], quantity, refund_of(order.amounts, lines, item_id, quantity, outbound=True)
+            new_id(), lines[item_id], quantity, refund_of(order.amounts, lines, item_id, quantity, outbound=outbound)
         )
         for item_id, quantity in units.items()
     ]
-    shared = {"order_id": order_id, "user_id": actor.user_id, "reason": request.reason}
-    await tx.execute(insert(Return).values([{**shared, **new.values()} for new in returns]))
+    shared = {"order_id": order_id, "user_id": actor.user_id, "reason": reason, "reason_code": code}
+    rows = [{**shared, "outbound_refunded": outbound, **new.values()} for new in returns]
+    await tx.execute(insert(Return).values(rows))
     parts = [requested_part([new.return_id for new in returns])]
-    events = [_event(new.return_id, order_id, "requested") for new in returns]
+    events = [return_event(new.return_id, order_id, "requested") for new in returns]
     status = order.status
     if comes_back_whole(lines, units):
-        move = Step(order_id, status, "return_requested", actor.kind, request.reason[:200])
+        move = Step(order_id, status, "return_requested", actor.kind, reason[:200])
         parts.append(move_part(move))
         events.append(move.event())
         status = "return_requested"
@@ -108,44 +102,29 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
 
 
-async def _decide(tx: Tx, actor: Actor, order_id: UUID, request: DecideReturn) -> OrderState:
-    order = await lock_order(tx, actor, order_id)
-    if not order.is_seller and actor.kind != "admin":
-        raise Forbidden("Only the seller of every line, or an administrator, may do this.")
-    returns = await requested_returns_of(tx, order)
-    after = "return_approved" if request.approve else "delivered"
-    if not returns:
-        raise impossible(order.status, after)
-    verdict = "approved" if request.approve else "rejected"
-    # A part that comes back writes no step of the order's history: the event alone keeps the reason.
-    events = [_event(row.return_id, order_id, verdict, request.reason) for row in returns]
-    decided = [row.return_id for row in returns]
-    parts, amount = [], None
-    if request.approve:
-        payment = await lock_payment(tx, order_id)
-        if payment is None:
-            raise AssertionError("a delivered order has a payment")
-        refunded = sum((row.parts for row in returns), Parts()).at_most(payment.refundable)
-        lines = [(row.variant_id, row.warehouse_id, row.quantity) for row in returns]
-        refund, amount = request_refund(payment, order_id, refunded), refunded.amount
-        parts += [
-            decide_part(decided, "requested", verdict, refund.refund_id),
-            stock.restock(returns[0].return_id, lines, cancels_order=False),
-            *refund.parts,
-        ]
-        events += refund.events
-    else:
-        parts.append(decide_part(decided, "requested", verdict))
-    status = order.status
-    if status == "return_requested":
-        move = Step(order_id, status, after, actor.kind, request.reason and request.reason[:200])
-        parts.append(move_part(move))
-        events.append(move.event())
-        status = after
-    await write(tx, parts, events)
-    return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
+async def _check_window(
+    tx: Tx, order: LockedOrder, items: Sequence[ReturnLine], lines: Mapping[UUID, OrderLine]
+) -> None:
+    """Raises: ReturnWindowClosed, which names every item whose window is closed."""
+    if order.delivered_at is None:
+        return
+    products = {lines[entry.order_item_id].product_id for entry in items}
+    paths = await paths_of(tx, sorted(products))
+    errors, closed = [], list[datetime]()
+    for index, entry in enumerate(items):
+        until = closes_at(order.delivered_at, paths.get(lines[entry.order_item_id].product_id, ""))
+        if until < clock.now():
+            message = f"could be returned until {until.date()}"
+            errors.append(FieldError(pointer=f"/items/{index}/orderItemId", message=message))
+            closed.append(until)
+    if errors:
+        raise ReturnWindowClosed(
+            "Take the items named in `errors` out of the request, or ask the seller for help.",
+            errors=errors,
+            extra={"closedAt": min(closed).isoformat()},
+        )
 
 
-def _event(return_id: UUID, order_id: UUID, status: str, reason: str | None = None) -> Event:
+def return_event(return_id: UUID, order_id: UUID, status: str, reason: str | None = None) -> Event:
     payload = {"orderId": order_id, "to": status} | ({} if reason is None else {"reason": reason})
     return Event("return", return_id, f"ItemReturn{status.title()}", payload)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, func, literal_column, select, true
+from sqlalchemy import String, bindparam, case, cast, func, literal_column, select, true
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
@@ -10,6 +10,7 @@ from api.kernel.money import ZERO
 from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderEvent, OrderItem, Return
+from api.orders.policy import POLICIES
 from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.schemas import OrderBody
@@ -45,11 +46,24 @@ _STEP = (
     OrderEvent.reason,
     OrderEvent.created_at.label("at"),
 )
+# As `policy.rma_number` and the policy's table say; a test compares both.
+_RMA_NUMBER = func.concat("RMA-", func.upper(func.right(cast(Return.return_id, String), 12)))
+_PAYER = case(
+    {code: literal_column(f"'{policy.return_shipping}'") for code, policy in POLICIES.items()},
+    value=Return.reason_code,
+    else_=literal_column("'buyer'"),
+)
 _RETURN = (
     Return.return_id,
     Return.order_item_id,
     Return.quantity,
     Return.reason,
+    Return.reason_code,
+    _RMA_NUMBER.label("rma_number"),
+    _PAYER.label("return_shipping_paid_by"),
+    Return.outbound_refunded,
+    Return.fee_amount,
+    Return.restocked,
     Return.status,
     Return.refund_amount,
     Return.goods_amount,

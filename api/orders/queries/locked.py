@@ -1,6 +1,7 @@
 """An order whose row the transaction has locked, with the data that its changes depend on."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -30,7 +31,7 @@ _GIVEN = (
     select(
         func.coalesce(func.sum(Return.quantity), 0).label("returned"),
         func.coalesce(func.sum(Return.quantity).filter(Return.outbound_refunded), 0).label("returned_outbound"),
-        _given(Return.goods_amount).label("goods_given"),
+        (_given(Return.goods_amount) + func.coalesce(func.sum(Return.fee_amount), 0)).label("goods_given"),
         (_given(Return.tax_amount) - _given(Return.shipping_tax)).label("tax_given"),
         _given(Return.shipping_amount).label("shipping_given"),
         _given(Return.shipping_tax).label("shipping_tax_given"),
@@ -56,6 +57,7 @@ class LockedOrder:
     tax_included: Decimal
     shipping_fee: Decimal
     payment_status: str
+    delivered_at: datetime | None
     is_buyer: bool
     is_seller: bool
 
@@ -73,6 +75,7 @@ _LOCK = (
         Order.tax_included,
         Order.shipping_fee,
         Order.payment_status,
+        Order.actual_delivery.label("delivered_at"),
         _sure(IS_BUYER).label("is_buyer"),
         _sure(IS_SELLER).label("is_seller"),
     )
@@ -119,6 +122,8 @@ class RequestedReturn:
     """An undecided return, its refund's parts, and the warehouse its units came from."""
 
     return_id: UUID
+    created_at: datetime
+    reason_code: str
     variant_id: UUID
     warehouse_id: UUID | None
     quantity: int
@@ -134,6 +139,8 @@ class RequestedReturn:
 _REQUESTED = (
     select(
         Return.return_id,
+        Return.created_at,
+        Return.reason_code,
         OrderItem.variant_id,
         OrderItem.warehouse_id,
         Return.quantity,
@@ -143,8 +150,19 @@ _REQUESTED = (
     )
     .join(OrderItem, OrderItem.order_item_id == Return.order_item_id)
     .where(Return.order_id == bindparam("order_id"), Return.status == "requested")
-    .order_by(Return.return_id)
+    .order_by(Return.created_at, Return.return_id)
 )
+
+
+_STATUS = select(Return.status).where(
+    Return.order_id == bindparam("order_id"), Return.return_id == bindparam("return_id")
+)
+
+
+async def status_of_return(tx: Tx, order: LockedOrder, return_id: UUID) -> str | None:
+    """The status of a return of an order that was locked for its actor; None when it has no such return."""
+    status: str | None = await tx.scalar(_STATUS, {"order_id": order.order_id, "return_id": return_id})
+    return status
 
 
 async def requested_returns_of(tx: Tx, order: LockedOrder) -> list[RequestedReturn]:

@@ -109,7 +109,6 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
         change(name, variants=[{"sku": name, "attributes": {"color": "red"}, "price": 11, "stock": 3}])
     address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()
     order = scene.market.order_body((scene.product, 1), shippingAddress={"addressId": address["addressId"]})
-    # All of it comes back: the reason of a decision is a step of the order's history, and part of an order has none.
     change("returnOrder", items=[{"orderItemId": scene.line, "quantity": 2}])
     decision = requests["decideReturn"][0]
     path = f"/api/v1/orders/{scene.delivered}/return/decision"

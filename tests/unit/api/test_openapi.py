@@ -24,6 +24,7 @@ OPERATIONS = {
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
+    "approveReturn", "rejectReturn",
     "getVariantStock", "adjustStock",
 }  # fmt: skip
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z]*)*")
@@ -75,7 +76,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
     named = {name for path, _ in operations(document) for name in re.findall(r"\{(.+?)\}", path)}
 
     assert {name for name in named if not CAMEL.fullmatch(name)} == set()
-    assert {"orderId", "productId", "variantId", "userId", "itemId", "addressId", "code"} == named
+    assert {"orderId", "productId", "variantId", "userId", "itemId", "addressId", "returnId", "code"} == named
 
 
 def test_every_kind_of_problem_is_in_the_document(document: dict[str, Any]) -> None:

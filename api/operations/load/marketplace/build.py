@@ -21,9 +21,12 @@ from api.operations.load.marketplace.sales import (
     build_customers,
     build_sales,
 )
+from api.orders.policy import POLICIES
 from api.pricing.tariff import Tariff
 
 CURRENCY = "USD"
+_OUTBOUND = {words: POLICIES[code].outbound for words, code in REASONS.items()}
+_RESTOCK = {words: POLICIES[code].restock for words, code in REASONS.items()}
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,8 @@ def _returns(random: Generator, orders: pl.DataFrame, lines: pl.DataFrame, until
     days = (
         pl.Series("days", (random.random(back.height) * 12 + 1) * 86_400_000_000).cast(pl.Int64).cast(pl.Duration("us"))
     )
-    reasons = [REASONS[i] for i in random.integers(0, len(REASONS), back.height)]
+    words_of = tuple(REASONS)
+    reasons = [words_of[i] for i in random.integers(0, len(REASONS), back.height)]
     first = lines.group_by("order_key").agg(pl.col("line_key").min(), pl.col("quantity").sort_by("line_key").first())
     return (
         back.with_columns(pl.Series("reason", reasons, dtype=pl.String), requested_at=pl.col("delivered_at") + days)
@@ -163,7 +167,9 @@ def _returns(random: Generator, orders: pl.DataFrame, lines: pl.DataFrame, until
         .select(
             pl.col("return_key").cast(pl.Int64),
             *("line_key", "quantity", "reason"),
-            pl.lit(value=True).alias("outbound"),
+            pl.col("reason").replace_strict(REASONS).alias("reason_code"),
+            pl.col("reason").replace_strict(_OUTBOUND).alias("outbound"),
+            pl.col("reason").replace_strict(_RESTOCK).alias("restock"),
             *("requested_at", "refunded_at"),
         )
     )

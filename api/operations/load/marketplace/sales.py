@@ -18,7 +18,14 @@ TIERS = 3
 REPEAT_SHARE = 0.18
 CANCELLED_SHARE = 0.03
 RETURN_SHARE = 0.05
-REASONS = ("Arrived damaged", "No longer needed", "Wrong size", "Better price elsewhere", "Not as described")
+# The buyer's words, and their code in the refund policy.
+REASONS = {
+    "Arrived damaged": "damaged",
+    "No longer needed": "no_longer_needed",
+    "Wrong size": "wrong_size",
+    "Better price elsewhere": "better_price",
+    "Not as described": "not_as_described",
+}
 
 
 def build_customers(random: Generator, shoppers: int, opened_at: datetime) -> pl.DataFrame:

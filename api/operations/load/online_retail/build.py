@@ -255,8 +255,10 @@ def _outcome(
         "line_key",
         "quantity",
         pl.lit("Not recorded").alias("reason"),
+        pl.lit("other").alias("reason_code"),
         # The set's credit lines are for goods; it never gives a shipping line back.
         pl.lit(value=False).alias("outbound"),
+        pl.lit(value=True).alias("restock"),
         pl.col("at").alias("requested_at"),
         pl.col("at").alias("refunded_at"),
     )

@@ -350,22 +350,30 @@ def _strongest_pairs(built: BuiltMarts, seller: str) -> list[tuple[str, str, str
 @pytest.mark.browser
 def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller_email: str, database_url: str) -> None:
     with psycopg.connect(database_url) as sql:
+        # The period ends on the seller's newest day, which is not the shop's soon after midnight.
+        newest = sql.execute(
+            "SELECT max(day) - 29 FROM (SELECT o.created_at::date AS day FROM order_items i JOIN orders o USING"
+            " (order_id) JOIN users u ON u.user_id = i.seller_id WHERE u.email = %(email)s UNION ALL SELECT"
+            " r.created_at::date FROM return_events r JOIN users u ON u.user_id = r.seller_id WHERE u.email = %(email)s"
+            " AND r.to_status = 'refunded') d",
+            {"email": seller_email},
+        ).fetchone()
+        assert newest is not None
         expected = sql.execute(
             """
             WITH mine AS (
               SELECT i.*, o.status AS state FROM order_items i JOIN orders o USING (order_id) JOIN users u ON u.user_id
               = i.seller_id
-              WHERE u.email = %(email)s AND o.created_at >= (SELECT max(created_at)::date - 29 FROM orders)
+              WHERE u.email = %(email)s AND o.created_at >= %(first)s
             )
-            SELECT count(DISTINCT order_id), sum(quantity), sum(subtotal) FILTER (WHERE state <> 'cancelled') FROM mine
+            SELECT count(DISTINCT order_id), sum(quantity), sum(subtotal) FROM mine WHERE state <> 'cancelled'
             """,
-            {"email": seller_email},
+            {"email": seller_email, "first": newest[0]},
         ).fetchone()
         refunded = sql.execute(
-            "SELECT coalesce(sum(refund_amount), 0) FROM return_events r JOIN users u ON u.user_id = r.seller_id WHERE"
-            " u.email = %s AND r.to_status = 'refunded' AND r.created_at >= (SELECT max(created_at)::date - 29 FROM"
-            " orders)",
-            (seller_email,),
+            "SELECT coalesce(sum(goods_amount), 0) FROM return_events r JOIN users u ON u.user_id = r.seller_id WHERE"
+            " u.email = %s AND r.to_status = 'refunded' AND r.created_at >= %s",
+            (seller_email, newest[0]),
         ).fetchone()
     assert expected is not None
     assert refunded is not None

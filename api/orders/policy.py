@@ -1,0 +1,87 @@
+"""The refund policy, once: what a return gives back for which reason, and until when. Pure rules and two tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Literal, get_args
+
+from api.kernel.money import ZERO
+
+ReasonCode = Literal[
+    "damaged",
+    "defective",
+    "missing_parts",
+    "wrong_item",
+    "not_as_described",
+    "arrived_late",
+    "wrong_size",
+    "no_longer_needed",
+    "better_price",
+    "ordered_by_mistake",
+    "other",
+]
+REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
+Payer = Literal["seller", "buyer"]
+_SOME = Decimal("0.20")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What follows from one reason.
+
+    `outbound`: the refund has the units' share of the shipping fee that the order paid. `return_shipping`: who pays for
+    sending them back. `restock`: they can be sold again; otherwise they are written off. `most_fee`: the largest part
+    of the goods that the seller may keep.
+    """
+
+    outbound: bool
+    return_shipping: Payer
+    restock: bool
+    most_fee: Decimal
+
+
+# The shop or the seller is at fault above, the buyer changed their mind below. `other` is a return without a code.
+POLICIES: Mapping[str, Policy] = MappingProxyType(
+    {
+        "damaged": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
+        "defective": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
+        "missing_parts": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
+        "wrong_item": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
+        "not_as_described": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
+        "arrived_late": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
+        "wrong_size": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=ZERO),
+        "no_longer_needed": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=_SOME),
+        "better_price": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=_SOME),
+        "ordered_by_mistake": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=_SOME),
+        "other": Policy(outbound=True, return_shipping="buyer", restock=True, most_fee=ZERO),
+    }
+)
+# Days from delivery, by the longest path of a category that the product is in.
+WINDOW_DAYS = 30
+WINDOWS: Mapping[str, int] = MappingProxyType({"/Grocery": 7, "/Clothing": 60, "/Fashion": 60, "/Jewelry": 45})
+
+
+def window_days(category_path: str) -> int:
+    """How many days after delivery a product of this category may be returned."""
+    found = [path for path in WINDOWS if category_path == path or category_path.startswith(f"{path}/")]
+    return WINDOWS[max(found, key=len)] if found else WINDOW_DAYS
+
+
+def closes_at(delivered_at: datetime, category_path: str) -> datetime:
+    """When the window of a product of this category closes."""
+    return delivered_at + timedelta(days=window_days(category_path))
+
+
+def reason_code_of(code: str | None, comment: str | None) -> str:
+    """The code of a reason: as chosen, or a comment that is a code; `other` for any other comment."""
+    if code is not None:
+        return code
+    words = (comment or "").strip().lower().replace(" ", "_")
+    return words if words in POLICIES else "other"
+
+
+def rma_number(return_id: object) -> str:
+    """The number that the buyer writes on the parcel: one per return, from its id."""
+    return f"RMA-{str(return_id).replace('-', '')[-12:].upper()}"
