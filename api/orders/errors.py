@@ -12,8 +12,17 @@ class OrderNotFound(NotFound):
         super().__init__("There is no such order among yours.")
 
 
+class ParcelNotFound(NotFound):
+    """Also for other sellers' parcels, so that their existence is not revealed."""
+
+    title, code = "No such parcel", "parcel-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such parcel among yours.")
+
+
 class ImpossibleMove(Conflict):
-    """`orderStatus` in the document: the order's current state."""
+    """`orderStatus` in the document: the order's current state; `parcelStatus`: the parcel's, when one was to move."""
 
     title, code = "The order cannot do that now", "order-state"
 

@@ -97,6 +97,8 @@ class OrderItem(Base):
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
     warehouse_id: Mapped[UUID | None] = mapped_column(ForeignKey("warehouses.warehouse_id"))
+    # Null only for lines of a release that knew no parcels.
+    parcel_id: Mapped[UUID | None] = mapped_column(ForeignKey("parcels.parcel_id"))
     quantity: Mapped[int]
     price_at_purchase: Mapped[Money]
     subtotal: Mapped[Money]
@@ -112,6 +114,55 @@ class OrderItem(Base):
     tax_included: Mapped[bool] = mapped_column(server_default=text("false"))
     tax_class: Mapped[str | None] = mapped_column(String(30), info=NOT_PERSONAL)
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
+    created_at: Mapped[CreatedAt]
+
+
+class Parcel(Base):
+    """What one seller sends from one warehouse in one order; `number` is 1..n in the order.
+
+    Its seller and warehouse are those of its lines, which refer to them. `created_at` is the order's, so that a
+    seller's parcels are in the order in which they were bought.
+    """
+
+    __tablename__ = "parcels"
+    __table_args__ = (
+        CheckConstraint(f"status IN ({_STATES})", name="status"),
+        CheckConstraint("number > 0", name="number"),
+        UniqueConstraint("order_id", "number"),
+        Index("ix_parcels_seller", "seller_id", "created_at", "order_id"),
+    )
+
+    parcel_id: Mapped[Id]
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"))
+    number: Mapped[int]
+    seller_id: Mapped[UUID]
+    warehouse_id: Mapped[UUID | None]
+    status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
+    promised_on: Mapped[date | None]
+    # When its seller started on it.
+    begun_at: Mapped[Instant | None]
+    shipped_at: Mapped[Instant | None]
+    delivered_at: Mapped[Instant | None]
+    carrier: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)
+    # Who has the number sees on the carrier's page where the parcel goes.
+    tracking_number: Mapped[str | None] = mapped_column(String(100), info=PII)
+    origin: Mapped[Origin]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
+class ParcelEvent(Base):
+    """One row per step of a parcel; the sequence is dense, 1..n per parcel."""
+
+    __tablename__ = "parcel_events"
+    __append_only__ = AppendOnly(may_change=("reason",), goes_with="parcel_id")
+
+    parcel_id: Mapped[UUID] = mapped_column(ForeignKey("parcels.parcel_id", ondelete="CASCADE"), primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    from_status: Mapped[str | None] = mapped_column(String(50), info=NOT_PERSONAL)
+    to_status: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
+    actor_kind: Mapped[str] = mapped_column(String(20), info=NOT_PERSONAL)
+    reason: Mapped[str | None] = mapped_column(String(200), info=FREE_TEXT)
     created_at: Mapped[CreatedAt]
 
 

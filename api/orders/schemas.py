@@ -11,6 +11,7 @@ from api.kernel.money import ZERO, Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
+from api.orders.parcels.schemas import ParcelBody
 from api.orders.policy import Payer, ReasonCode
 
 OrderStatus = Literal[
@@ -100,13 +101,15 @@ class ReturnBody(Wire):
 
 
 class OrderBody(Wire):
-    """`shippingAddress` and `email` only for the buyer. total = subtotal + tax - taxIncluded + shipping - discount."""
+    """`shippingAddress` for the buyer, and for the seller of every line while the order is under way; `email` only for
+    the buyer. total = subtotal + tax - taxIncluded + shipping - discount."""
 
     order_id: WireId
     order_number: str
     status: str
     currency: str
     items: list[OrderItemBody]
+    parcels: list[ParcelBody]
     subtotal: Amount
     tax: Amount
     tax_included: Amount

@@ -13,6 +13,7 @@ from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
+from api.orders.parcels.packing import numbered
 from api.orders.states import EVENT_OF, may_follow
 
 _CREATE = """placed AS (
@@ -32,13 +33,27 @@ _CREATE = """placed AS (
          AS o(checkout_id, order_id, order_number, user_id, guest_session, email, currency, subtotal, tax, shipping,
               discount, total, method, address, country, speed, estimate, tax_included)
     JOIN gate USING (checkout_id) RETURNING 1),
+placed_parcels AS (
+    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on)
+    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise
+    FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_orders AS uuid[]), CAST(:parcel_ids AS uuid[]),
+                CAST(:parcel_numbers AS int[]), CAST(:parcel_sellers AS uuid[]), CAST(:parcel_warehouses AS uuid[]),
+                CAST(:parcel_promises AS date[]))
+         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise)
+    JOIN gate USING (checkout_id) RETURNING 1),
+placed_parcel_steps AS (
+    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind)
+    SELECT p.parcel_id, 1, NULL, 'pending', p.actor
+    FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_ids AS uuid[]), CAST(:parcel_actors AS text[]))
+         AS p(checkout_id, parcel_id, actor)
+    JOIN gate USING (checkout_id) RETURNING 1),
 placed_items AS (
-    INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
-                             price_at_purchase, subtotal, title, sku, attributes, image_url, list_price, discount,
-                             promotion, tax_rate, tax_amount, tax_included, tax_class)
-    SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.quantity,
-           i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image, i.list_price,
-           i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class
+    INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, parcel_id,
+                             quantity, price_at_purchase, subtotal, title, sku, attributes, image_url, list_price,
+                             discount, promotion, tax_rate, tax_amount, tax_included, tax_class)
+    SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.parcel_id,
+           i.quantity, i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image,
+           i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class
     FROM unnest(CAST(:item_checkouts AS uuid[]), CAST(:item_orders AS uuid[]), CAST(:item_ids AS uuid[]),
                 CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]), CAST(:item_sellers AS uuid[]),
                 CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]),
@@ -46,9 +61,10 @@ placed_items AS (
                 CAST(:item_images AS text[]), CAST(:item_list_prices AS numeric[]),
                 CAST(:item_discounts AS numeric[]), CAST(:item_promotions AS text[]),
                 CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
-                CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]))
+                CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]), CAST(:item_parcels AS uuid[]))
          AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price,
-              title, sku, attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class)
+              title, sku, attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class,
+              parcel_id)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
@@ -56,7 +72,7 @@ placed_step AS (
     FROM unnest(CAST(:order_checkouts AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:placed_ids AS uuid[]),
                 CAST(:placed_actors AS text[])) AS s(checkout_id, order_id, step_id, actor)
     JOIN gate USING (checkout_id) RETURNING 1)"""
-_MOVE = """moved_order AS (
+_MOVE_ORDER = """moved_order AS (
     UPDATE orders o
     SET status = s.after,
         payment_status = coalesce(s.payment, o.payment_status),
@@ -70,14 +86,24 @@ _MOVE = """moved_order AS (
     JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM s.gate_id
     WHERE o.order_id = s.order_id AND o.status = s.before
     RETURNING o.order_id, s.step_id, s.before, s.after, s.actor, s.reason),
-moved_items AS (
-    UPDATE order_items i SET status = o.after FROM moved_order o
-    WHERE i.order_id = o.order_id RETURNING 1),
 moved_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind, reason)
     SELECT o.step_id, o.order_id, (SELECT max(e.sequence) + 1 FROM order_events e WHERE e.order_id = o.order_id),
            o.before, o.after, o.actor, o.reason
     FROM moved_order o RETURNING 1)"""
+# The parcels and lines that are where the order was go with it; a cancelled parcel stays cancelled.
+_MOVE_WHOLE = """moved_parcels AS (
+    UPDATE parcels p SET status = o.after, updated_at = now() FROM moved_order o
+    WHERE p.order_id = o.order_id AND p.status = o.before
+    RETURNING p.parcel_id, o.before, o.after, o.actor, o.reason),
+moved_items AS (
+    UPDATE order_items i SET status = o.after FROM moved_order o
+    WHERE i.order_id = o.order_id AND i.status = o.before RETURNING 1),
+moved_parcel_steps AS (
+    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
+    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
+           p.before, p.after, p.actor, p.reason
+    FROM moved_parcels p RETURNING 1)"""
 _PAID = """paid_order AS (
     UPDATE orders o SET payment_status = :paid_status, updated_at = now()
     FROM unnest(CAST(:paid_gates AS uuid[]), CAST(:paid_orders AS uuid[])) AS p(gate_id, order_id)
@@ -130,7 +156,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One line of a parcel: the same variant from two warehouses makes two lines."""
+    """One line of an order: the same variant from two warehouses makes two lines."""
 
     order_item_id: UUID
     product_id: UUID
@@ -191,47 +217,96 @@ class Step:
         return Event("order", self.order_id, EVENT_OF[self.after], payload, self.gate_id)
 
 
+@dataclass(frozen=True, slots=True)
+class _NewParcel:
+    """A parcel of an order that is placed now."""
+
+    parcel_id: UUID
+    order: NewOrder
+    number: int
+    seller_id: UUID
+    warehouse_id: UUID
+
+
+def _packed(order: NewOrder) -> dict[tuple[UUID, UUID], _NewParcel]:
+    """The order's parcels by seller and warehouse."""
+    places = numbered((item.seller_id, item.warehouse_id) for item in order.items)
+    return {place: _NewParcel(new_id(), order, number, *place) for place, number in places.items()}
+
+
 def create_part(orders: Sequence[NewOrder]) -> Part:
-    """Insert the orders as pending, their lines and the first rows of their histories; the gate names the checkouts."""
-    items = [(order, item) for order in orders for item in order.items]
+    """Insert the orders as pending, their parcels and lines and the first rows of their histories; the gate names the
+    checkouts."""
+    packed = [_packed(order) for order in orders]
     return Part(
         _CREATE,
-        {
-            "order_checkouts": [order.checkout_id for order in orders],
-            "order_ids": [order.order_id for order in orders],
-            "order_numbers": [order.order_number for order in orders],
-            "order_users": [order.user_id for order in orders],
-            "order_sessions": [None if order.user_id else order.session_id for order in orders],
-            "order_emails": [order.email for order in orders],
-            "order_currencies": [order.currency for order in orders],
-            "order_subtotals": [order.subtotal for order in orders],
-            "order_taxes": [order.tax for order in orders],
-            "order_shippings": [order.shipping for order in orders],
-            "order_discounts": [order.discount for order in orders],
-            "order_totals": [order.total for order in orders],
-            "order_methods": [order.payment_method for order in orders],
-            "order_addresses": [orjson.dumps(order.address).decode() for order in orders],
-            "order_countries": [order.address["country"] for order in orders],
-            "order_speeds": [order.delivery_speed for order in orders],
-            "order_estimates": [order.estimated_delivery for order in orders],
-            "order_included_taxes": [order.tax_included for order in orders],
-            "placed_ids": [new_id() for _ in orders],
-            "placed_actors": [order.actor_kind for order in orders],
-            "item_checkouts": [order.checkout_id for order, _ in items],
-            "item_orders": [order.order_id for order, _ in items],
-            "item_ids": [item.order_item_id for _, item in items],
-            "item_products": [item.product_id for _, item in items],
-            "item_variants": [item.variant_id for _, item in items],
-            "item_sellers": [item.seller_id for _, item in items],
-            "item_warehouses": [item.warehouse_id for _, item in items],
-            "item_quantities": [item.quantity for _, item in items],
-            "item_prices": [item.price for _, item in items],
-            **_snapshots([item.snapshot for _, item in items]),
-        },
-        makes=("placed", "placed_items", "placed_step"),
+        _order_values(orders) | _parcel_values(packed) | _item_values(orders, packed),
+        makes=("placed", "placed_parcels", "placed_parcel_steps", "placed_items", "placed_step"),
         needs=("gate",),
-        writes=frozenset({"orders", "order_items", "order_events"}),
+        writes=frozenset({"orders", "parcels", "parcel_events", "order_items", "order_events"}),
     )
+
+
+def _order_values(orders: Sequence[NewOrder]) -> dict[str, object]:
+    return {
+        "order_checkouts": [order.checkout_id for order in orders],
+        "order_ids": [order.order_id for order in orders],
+        "order_numbers": [order.order_number for order in orders],
+        "order_users": [order.user_id for order in orders],
+        "order_sessions": [None if order.user_id else order.session_id for order in orders],
+        "order_emails": [order.email for order in orders],
+        "order_currencies": [order.currency for order in orders],
+        "order_subtotals": [order.subtotal for order in orders],
+        "order_taxes": [order.tax for order in orders],
+        "order_shippings": [order.shipping for order in orders],
+        "order_discounts": [order.discount for order in orders],
+        "order_totals": [order.total for order in orders],
+        "order_methods": [order.payment_method for order in orders],
+        "order_addresses": [orjson.dumps(order.address).decode() for order in orders],
+        "order_countries": [order.address["country"] for order in orders],
+        "order_speeds": [order.delivery_speed for order in orders],
+        "order_estimates": [order.estimated_delivery for order in orders],
+        "order_included_taxes": [order.tax_included for order in orders],
+        "placed_ids": [new_id() for _ in orders],
+        "placed_actors": [order.actor_kind for order in orders],
+    }
+
+
+def _parcel_values(packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]) -> dict[str, object]:
+    parcels = [parcel for of_order in packed for parcel in of_order.values()]
+    return {
+        "parcel_checkouts": [parcel.order.checkout_id for parcel in parcels],
+        "parcel_orders": [parcel.order.order_id for parcel in parcels],
+        "parcel_ids": [parcel.parcel_id for parcel in parcels],
+        "parcel_numbers": [parcel.number for parcel in parcels],
+        "parcel_sellers": [parcel.seller_id for parcel in parcels],
+        "parcel_warehouses": [parcel.warehouse_id for parcel in parcels],
+        "parcel_promises": [parcel.order.estimated_delivery for parcel in parcels],
+        "parcel_actors": [parcel.order.actor_kind for parcel in parcels],
+    }
+
+
+def _item_values(
+    orders: Sequence[NewOrder], packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]
+) -> dict[str, object]:
+    items = [(order, item) for order in orders for item in order.items]
+    return {
+        "item_checkouts": [order.checkout_id for order, _ in items],
+        "item_orders": [order.order_id for order, _ in items],
+        "item_ids": [item.order_item_id for _, item in items],
+        "item_products": [item.product_id for _, item in items],
+        "item_variants": [item.variant_id for _, item in items],
+        "item_sellers": [item.seller_id for _, item in items],
+        "item_warehouses": [item.warehouse_id for _, item in items],
+        "item_parcels": [
+            parcels[item.seller_id, item.warehouse_id].parcel_id
+            for order, parcels in zip(orders, packed, strict=True)
+            for item in order.items
+        ],
+        "item_quantities": [item.quantity for _, item in items],
+        "item_prices": [item.price for _, item in items],
+        **_snapshots([item.snapshot for _, item in items]),
+    }
 
 
 def _snapshots(lines: Sequence[Snapshot]) -> dict[str, object]:
@@ -261,24 +336,40 @@ def created_event(order: NewOrder) -> Event:
     return Event("order", order.order_id, EVENT_OF["pending"], payload, order.checkout_id)
 
 
-def move_part(*steps: Step) -> Part:
-    """Move each order if it is in its step's from-state; CTE `moved_order` then has its row. One step per order."""
+def step_part(*steps: Step) -> Part:
+    """Move each order if it is in its step's from-state, without its parcels; CTE `moved_order` then has its row. One
+    step per order."""
     return Part(
-        _MOVE,
-        {
-            "step_gates": [step.gate_id for step in steps],
-            "step_orders": [step.order_id for step in steps],
-            "step_ids": [new_id() for _ in steps],
-            "step_before": [step.before for step in steps],
-            "step_after": [step.after for step in steps],
-            "step_payments": [step.payment_status for step in steps],
-            "step_actors": [step.actor_kind for step in steps],
-            "step_reasons": [step.reason for step in steps],
-        },
-        makes=("moved_order", "moved_items", "moved_step"),
+        _MOVE_ORDER,
+        _step_values(steps),
+        makes=("moved_order", "moved_step"),
         needs=("gate",),
-        writes=frozenset({"orders", "order_items", "order_events"}),
+        writes=frozenset({"orders", "order_events"}),
     )
+
+
+def move_part(*steps: Step) -> Part:
+    """As `step_part`, and with each order those of its parcels that are in the from-state too."""
+    return Part(
+        f"{_MOVE_ORDER}, {_MOVE_WHOLE}",
+        _step_values(steps),
+        makes=("moved_order", "moved_step", "moved_parcels", "moved_items", "moved_parcel_steps"),
+        needs=("gate",),
+        writes=frozenset({"orders", "parcels", "parcel_events", "order_items", "order_events"}),
+    )
+
+
+def _step_values(steps: Sequence[Step]) -> dict[str, object]:
+    return {
+        "step_gates": [step.gate_id for step in steps],
+        "step_orders": [step.order_id for step in steps],
+        "step_ids": [new_id() for _ in steps],
+        "step_before": [step.before for step in steps],
+        "step_after": [step.after for step in steps],
+        "step_payments": [step.payment_status for step in steps],
+        "step_actors": [step.actor_kind for step in steps],
+        "step_reasons": [step.reason for step in steps],
+    }
 
 
 def payment_status_part(status: str, orders: Mapping[UUID, UUID | None]) -> Part:

@@ -1,7 +1,9 @@
-"""The order state machine, once: the database check, the code and the tests all read this table.
+"""The state machine of orders, parcels and order lines, once: the database's checks and triggers, the code and the
+tests all read this table.
 
 Source: the design's section 7.5, plus pending -> cancelled, processing -> cancelled,
-return_requested -> delivered (a refused return).
+return_requested -> delivered (a refused return). A line has its parcel's state; an order's follows from its parcels
+(`parcels/derived.py`).
 """
 
 from types import MappingProxyType
@@ -19,7 +21,7 @@ TRANSITIONS: MappingProxyType[str, frozenset[str]] = MappingProxyType(
         "cancelled": frozenset(),
     }
 )
-# Every step of the state machine leaves exactly one event.
+# Every step of an order leaves exactly one event.
 EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
     {
         "pending": "OrderCreated",
@@ -31,6 +33,16 @@ EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
         "return_requested": "ReturnRequested",
         "return_approved": "ReturnApproved",
         "refunded": "OrderRefunded",
+    }
+)
+# A step that a parcel takes on its own leaves an event of the parcel. Placing, confirming and the return of everything
+# are steps of the whole order.
+PARCEL_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "processing": "ParcelProcessing",
+        "shipped": "ParcelShipped",
+        "delivered": "ParcelDelivered",
+        "cancelled": "ParcelCancelled",
     }
 )
 ORDER_STATES = tuple(TRANSITIONS)

@@ -42,6 +42,7 @@ ALLOWED = {
     ("api/inventory/booking.py", "book"): AFTER_LOCK,
     ("api/inventory/booking.py", "open_level"): AFTER_LOCK,
     ("api/inventory/stocktake.py", "set_stock"): AFTER_LOCK,
+    ("api/orders/parcels/queries.py", "parcels_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "lines_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "requested_returns_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "status_of_return"): AFTER_LOCK,

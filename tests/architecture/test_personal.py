@@ -58,7 +58,13 @@ def test_the_contract_holds_what_the_models_say() -> None:
     tagged = {f"{table.name}.{name}" for table in load_contract(CONTRACT_PATH).tables for name in table.personal}
 
     assert tagged == {
-        *("order_events.reason", "returns.reason", "outbox_events.payload", "outbox_events.last_error"),
+        *(
+            "order_events.reason",
+            "parcel_events.reason",
+            "returns.reason",
+            "outbox_events.payload",
+            "outbox_events.last_error",
+        ),
         *("payments.gateway_key", "payments.gateway_reference", "refunds.gateway_key", "refunds.gateway_reference"),
     }
 

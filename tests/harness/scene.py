@@ -31,6 +31,7 @@ class Scene:
     delivered: str
     line: str
     returned: tuple[str, str]
+    parcel: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -94,6 +95,11 @@ class Scene:
             "rejectReturn": Request(
                 "POST", f"{api}/orders/{self.delivered}/returns/{self.returned[1]}/reject", {"reason": "r"}, sells
             ),
+            "processParcel": Request("POST", f"{api}/sellers/me/parcels/{self.parcel}/process", {}, sells),
+            "shipParcel": Request(
+                "POST", f"{api}/sellers/me/parcels/{self.parcel}/ship", {"carrier": "c", "trackingNumber": "t"}, sells
+            ),
+            "deliverParcel": Request("POST", f"{api}/sellers/me/parcels/{self.parcel}/deliver", {}, sells),
             "adjustStock": Request(
                 "POST", f"{api}/inventory/adjustments",
                 {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
@@ -118,6 +124,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
             == 200
         )
     line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    parcel = market.client.get(f"/api/v1/orders/{orders[0]}", headers=buyer.headers).json()["parcels"][0]["parcelId"]
     units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
     asked = {"items": [{"orderItemId": line, "quantity": 1}], "reasonCode": "better_price"}
     # The first is for the route that decides the oldest request.
@@ -128,4 +135,4 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     seen = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()
     _, second, third = (row["returnId"] for row in seen["returns"])
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
-    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third))
+    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third), parcel)

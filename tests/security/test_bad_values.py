@@ -59,6 +59,9 @@ NAMES = [
         "approveReturn",
         "rejectReturn",
         "adjustStock",
+        "processParcel",
+        "shipParcel",
+        "deliverParcel",
     ),
 ]
 

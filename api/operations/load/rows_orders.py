@@ -5,6 +5,7 @@ import polars as pl
 from api.catalog.artwork import PATH as _PICTURE
 from api.operations.load.history import STATES, History
 from api.operations.load.rows_catalog import id_map, money, with_ids
+from api.operations.load.rows_parcels import with_parcels
 from api.orders.states import EVENT_OF
 from api.pricing.totals import STANDARD_CLASS
 
@@ -80,7 +81,7 @@ def orders(keyed: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
 
 
 def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) -> pl.DataFrame:
-    """`history.lines` with the ids they refer to and their order's times, in order of time."""
+    """`history.lines` with the ids they refer to, their parcels and their order's times, in order of time."""
     of_order = orders.select(
         *("order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id"),
         pl.col("subtotal_cents").alias("goods_cents"),
@@ -95,7 +96,7 @@ def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) 
         .join(of_variant, on="variant_key", maintain_order="left")
         .sort("pending_at", "line_key")
     )
-    return _with_place(with_ids(history, _taxed(lines), "line", "pending_at"))
+    return with_parcels(history, _with_place(with_ids(history, _taxed(lines), "line", "pending_at")))
 
 
 def _with_place(lines: pl.DataFrame) -> pl.DataFrame:
@@ -135,7 +136,7 @@ def order_items(history: History, lines: pl.DataFrame) -> pl.DataFrame:
         .with_columns(listed_cents=pl.col("price_cents") + above)
         .select(
             pl.col("line_id").alias("order_item_id"),
-            *("order_id", "product_id", "variant_id", "seller_id", "warehouse_id", "quantity"),
+            *("order_id", "product_id", "variant_id", "seller_id", "warehouse_id", "parcel_id", "quantity"),
             money("price_cents").alias("price_at_purchase"),
             money("subtotal_cents").alias("subtotal"),
             *("title", "sku", "attributes"),

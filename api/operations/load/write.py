@@ -12,7 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.catalog.models import ProductCounter
-from api.operations.load import rows_catalog, rows_money, rows_orders, rows_stock
+from api.operations.load import rows_catalog, rows_money, rows_orders, rows_parcels, rows_stock
 from api.operations.load.copy import Advance, copy_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
@@ -30,6 +30,7 @@ _ANALYSED = (
     "inventory_transactions",
     "orders",
     "order_items",
+    "parcels",
     "payments",
 )
 _sold = UNITS_SOLD.subquery("sold")
@@ -74,10 +75,14 @@ def tables(history: History) -> Iterator[Table]:
     yield "inventory_transactions", rows_stock.inventory_transactions(moved)
     del moved
     yield "orders", rows_orders.orders(orders, returns)
+    parcels = rows_parcels.keyed_parcels(lines, orders)
+    yield "parcels", rows_parcels.parcels(parcels)
     yield "order_items", rows_orders.order_items(history, lines)
     del lines
     steps = rows_orders.steps(history, orders)
     yield "order_events", rows_orders.order_events(steps)
+    yield "parcel_events", rows_parcels.parcel_events(parcels, steps)
+    del parcels
     yield "outbox_events", rows_orders.outbox_events(history, steps)
     del steps
     payments = rows_money.keyed_payments(history, orders, returns)

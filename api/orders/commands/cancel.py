@@ -10,13 +10,15 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey
-from api.orders.commands.change import change_order, impossible, write
+from api.orders.commands.change import change_order, impossible
 from api.orders.errors import StillBeingPlaced
+from api.orders.parcels.moving import Along, move_parcels
+from api.orders.parcels.queries import parcels_of
+from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returnable import whole_order
 from api.orders.schemas import CancelOrder, OrderState
-from api.orders.statements import Step, move_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts
@@ -39,20 +41,23 @@ async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) ->
         raise Forbidden("Only the buyer may cancel; a seller refuses an order through support.")
     if order.status == "pending":
         raise StillBeingPlaced
-    if order.status not in CANCELLABLE:
+    parcels = await parcels_of(tx, order_id)
+    living = [parcel for parcel in parcels if parcel.status != "cancelled"]
+    # An order is in processing, too, when one of its parcels is on its way and another is not.
+    if order.status not in CANCELLABLE or not all(parcel.status in CANCELLABLE for parcel in living):
         raise impossible(order.status, "cancelled")
     payment = await lock_payment(tx, order_id)
     if payment is None or payment.status != "captured":
         raise StillBeingPlaced
+    reason = request.reason and request.reason[:200]
+    moves = [
+        ParcelMove(parcel.parcel_id, order_id, parcel.status, "cancelled", actor.kind, reason) for parcel in living
+    ]
     lines = await lines_of(tx, order)
     sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in lines]
-    move = Step(order_id, order.status, "cancelled", actor.kind, request.reason and request.reason[:200], "refunded")
     refund = request_refund(payment, order_id, _left(payment, whole_order(order.amounts, lines)))
-    await write(
-        tx,
-        [stock.restock(order_id, sold, cancels_order=True), move_part(move), *refund.parts],
-        [move.event(), *refund.events],
-    )
+    along = Along([stock.restock(order_id, sold, cancels_order=True), *refund.parts], refund.events, "refunded")
+    await move_parcels(tx, order, parcels, moves, along)
     return OrderState(
         order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.refundable
     )

@@ -9,12 +9,12 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.idempotency import RequestKey, Stored, run_once
 from api.kernel.outbox import Event, events_part
+from api.kernel.schemas import Wire
 from api.kernel.statement import OPEN_GATE, Part, compose
 from api.orders.errors import ImpossibleMove
-from api.orders.schemas import OrderState
 
 
-async def change_order(ctx: Context, key: RequestKey, change: Callable[[Tx], Awaitable[OrderState]]) -> Response:
+async def change_order(ctx: Context, key: RequestKey, change: Callable[[Tx], Awaitable[Wire]]) -> Response:
     """Run `change` in one transaction with the key and the answer; a repeated request gets the stored answer."""
 
     async def work(tx: Tx) -> Stored:

@@ -1,4 +1,4 @@
-"""Move an order one step along: processing, shipped, delivered."""
+"""Move a whole order one step along: processing, shipped, delivered. `orders/parcels` moves one parcel."""
 
 from uuid import UUID
 
@@ -9,16 +9,19 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey
-from api.orders.commands.change import change_order, impossible, write
+from api.orders.commands.change import change_order, impossible
 from api.orders.errors import StillBeingPlaced
+from api.orders.parcels.derived import passed
+from api.orders.parcels.moving import move_parcels
+from api.orders.parcels.queries import parcels_of
+from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lock_order
 from api.orders.schemas import AdvanceOrder, OrderState
-from api.orders.statements import Step, move_part
 from api.orders.states import may_follow
 
 
 async def advance_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: AdvanceOrder) -> Response:
-    """One step of fulfilment by the seller of every line, or an administrator.
+    """One step of fulfilment by the seller of every line, or an administrator: of all parcels that have not taken it.
 
     Raises: OrderNotFound, Forbidden, ImpossibleMove, StillBeingPlaced.
     """
@@ -30,10 +33,14 @@ async def _advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) 
     if not order.is_seller and actor.kind != "admin":
         raise Forbidden("Only the seller of every line, or an administrator, may do this.")
     # The state machine also has a step from return_requested to delivered: it refuses a return and is no delivery.
-    if not may_follow(order.status, request.status) or order.status == "return_requested":
+    if order.status == "return_requested":
+        raise impossible(order.status, request.status)
+    parcels = await parcels_of(tx, order.order_id)
+    behind = [parcel for parcel in parcels if not passed(parcel.status, request.status)]
+    if not behind or not all(may_follow(parcel.status, request.status) for parcel in behind):
         raise impossible(order.status, request.status)
     if order.payment_status == "authorised":
         raise StillBeingPlaced
-    move = Step(order_id, order.status, request.status, actor.kind)
-    await write(tx, [move_part(move)], [move.event()])
-    return OrderState(order_id=order_id, status=request.status, payment_status=order.payment_status)
+    moves = [ParcelMove(parcel.parcel_id, order_id, parcel.status, request.status, actor.kind) for parcel in behind]
+    status = await move_parcels(tx, order, parcels, moves)
+    return OrderState(order_id=order_id, status=status, payment_status=order.payment_status)

@@ -2,19 +2,22 @@
 
 from uuid import UUID
 
-from sqlalchemy import String, bindparam, case, cast, func, literal_column, select, true
+from sqlalchemy import ColumnElement, String, bindparam, case, cast, func, literal_column, select, true
 
+from api.inventory.models import Warehouse
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.money import ZERO
 from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
-from api.orders.models import Order, OrderEvent, OrderItem, Return
+from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
 from api.orders.policy import POLICIES
-from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
+from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS
+from api.orders.queries.privacy import Viewer, seen
 from api.orders.schemas import OrderBody
 from api.payments.models import Payment
+from api.sellers.models import Seller
 
 _ITEM = (
     OrderItem.order_item_id,
@@ -38,6 +41,31 @@ _ITEM = (
     OrderItem.subtotal,
     OrderItem.status,
     RETURNED_UNITS.label("returned_quantity"),
+)
+_PARCEL_LINE = (
+    OrderItem.order_item_id,
+    func.coalesce(OrderItem.title, "").label("title"),
+    OrderItem.quantity,
+)
+_PARCEL = (
+    Parcel.parcel_id,
+    Parcel.number,
+    Parcel.seller_id,
+    select(Seller.name).where(Seller.seller_id == Parcel.seller_id).scalar_subquery().label("seller_name"),
+    select(Warehouse.country)
+    .where(Warehouse.warehouse_id == Parcel.warehouse_id)
+    .scalar_subquery()
+    .label("warehouse_country"),
+    Parcel.status,
+    Parcel.promised_on,
+    Parcel.shipped_at,
+    Parcel.delivered_at,
+    Parcel.carrier,
+    Parcel.tracking_number,
+    select(json_rows(_PARCEL_LINE, OrderItem.order_item_id))
+    .where(OrderItem.order_id == Parcel.order_id, OrderItem.parcel_id == Parcel.parcel_id)
+    .scalar_subquery()
+    .label("lines"),
 )
 _STEP = (
     OrderEvent.from_status,
@@ -85,8 +113,9 @@ _PAYMENT = (
     func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
     func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
 )
-# One statement over the tables of orders and payments, so that reading an order is one round trip. A line has its own
-# words: an order never shows what its product is called later.
+_VIEWERS: dict[Viewer, ColumnElement[bool]] = {"buyer": IS_BUYER, "seller": IS_SELLER}
+# One statement over the tables of orders, stores, warehouses and payments, so that reading an order is one round trip.
+# A line has its own words: an order never shows what its product is called later.
 _IN_FULL = (
     select(
         Order.order_id,
@@ -97,6 +126,10 @@ _IN_FULL = (
         .where(OrderItem.order_id == Order.order_id)
         .scalar_subquery()
         .label("items"),
+        select(json_rows(_PARCEL, Parcel.number))
+        .where(Parcel.order_id == Order.order_id)
+        .scalar_subquery()
+        .label("parcels"),
         Order.subtotal,
         Order.tax,
         Order.tax_included,
@@ -104,8 +137,8 @@ _IN_FULL = (
         Order.discount,
         Order.total,
         json_object(_PAYMENT).label("payment"),
-        case((IS_BUYER, Order.shipping_address)).label("shipping_address"),
-        case((IS_BUYER, Order.guest_email)).label("email"),
+        seen("shipping_address", Order.shipping_address, _VIEWERS, Order.status).label("shipping_address"),
+        seen("email", Order.guest_email, _VIEWERS, Order.status).label("email"),
         Order.delivery_speed,
         Order.estimated_delivery,
         Order.actual_delivery.label("delivered_at"),

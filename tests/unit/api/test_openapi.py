@@ -26,6 +26,7 @@ OPERATIONS = {
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn",
     "getVariantStock", "adjustStock",
+    "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel",
 }  # fmt: skip
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z]*)*")
 
@@ -76,7 +77,17 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
     named = {name for path, _ in operations(document) for name in re.findall(r"\{(.+?)\}", path)}
 
     assert {name for name in named if not CAMEL.fullmatch(name)} == set()
-    assert {"orderId", "productId", "variantId", "userId", "itemId", "addressId", "returnId", "code"} == named
+    assert {
+        "orderId",
+        "productId",
+        "variantId",
+        "userId",
+        "itemId",
+        "addressId",
+        "returnId",
+        "code",
+        "parcelId",
+    } == named
 
 
 def test_every_kind_of_problem_is_in_the_document(document: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ STOCK = "(select variant_id, warehouse_id from warehouse_stock order by variant_
 DELIVERED = "(select order_id from orders where status = 'delivered' order by order_id limit 1)"
 REFUNDED = "(select order_id from orders where status = 'refunded' order by order_id limit 1)"
 CANCELLED = "(select order_id from orders where status = 'cancelled' order by order_id limit 1)"
+PARCELS = f"(select parcel_id from parcels where order_id = {DELIVERED})"
 RESERVATION = (
     "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,"
     " status, expires_at) select gen_random_uuid(), gen_random_uuid(), {order}, variant_id, warehouse_id, 1,"
@@ -74,7 +75,10 @@ BREAKS: dict[str, tuple[str, ...]] = {
     ),
     "R-I4-lines": (f"update order_items set tax_amount = tax_amount + 0.01 where order_id = {CANCELLED}",),
     "R-I4-snapshot": (f"update order_items set title = null where order_id = {CANCELLED}",),
-    "R-I4-items": (f"delete from order_items where order_id = {CANCELLED}",),
+    "R-I4-items": (
+        f"delete from order_items where order_id = {CANCELLED}",
+        f"delete from parcels where order_id = {CANCELLED}",
+    ),
     "R-I5-captured": (
         f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",
     ),
@@ -144,7 +148,40 @@ BREAKS: dict[str, tuple[str, ...]] = {
     ),
     "R-I16-claims": (CLAIMED.format(column="claimed_by", value="gen_random_uuid()"),),
     "R-I16-order": (CLAIMED.format(column="ordered_by", value="gen_random_uuid()"),),
-    "R-I10-end": (f"update orders set status = 'shipped' where order_id = {DELIVERED}",),
+    "R-I10-end": (
+        "alter table order_events disable trigger user",
+        "alter table outbox_events disable trigger user",
+        f"delete from order_events where (order_id, to_status) = ({DELIVERED}, 'delivered')",
+        f"delete from outbox_events where (aggregate_id, event_type) = ({DELIVERED}, 'OrderDelivered')",
+    ),
+    "R-I17-lines": (
+        "alter table order_items disable trigger user",
+        f"update order_items set status = 'shipped' where order_id = {DELIVERED}",
+    ),
+    "R-I17-order": (
+        "alter table parcels disable trigger user",
+        "alter table order_items disable trigger user",
+        f"update parcels set status = 'shipped' where order_id = {DELIVERED}",
+        f"update order_items set status = 'shipped' where order_id = {DELIVERED}",
+        "alter table parcel_events disable trigger user",
+        f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
+    ),
+    "R-I17-numbers": (f"update parcels set number = number + 1 where order_id = {DELIVERED}",),
+    "R-I17-path": (
+        "alter table parcel_events disable trigger user",
+        f"update parcel_events set from_status = 'pending' where parcel_id in {PARCELS} and sequence = 3",
+    ),
+    "R-I17-end": (
+        "alter table parcel_events disable trigger user",
+        f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
+    ),
+    "R-I17-event": (
+        (
+            "insert into outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload) select"
+            ' gen_random_uuid(), \'parcel\', parcel_id, 1, \'ParcelShipped\', \'{"from": "shipped", "to": "lost"}\''
+            f" from parcels where order_id = {DELIVERED} and number = 1"
+        ),
+    ),
 }
 
 

@@ -33,7 +33,8 @@ TABLES = (
         "warehouse_stock",
         "inventory_transactions",
     ),
-    *("orders", "order_items", "order_events", "outbox_events", "payments", "returns", "return_events", "refunds"),
+    *("orders", "order_items", "order_events", "parcels", "parcel_events", "outbox_events"),
+    *("payments", "returns", "return_events", "refunds"),
 )
 
 

@@ -208,8 +208,11 @@ def test_other_people_see_nothing_and_change_nothing(market: Market, buyer: Pers
         market.client.get(f"/api/v1/users/{buyer.user_id}/orders", headers=stranger.headers), 404, "order-not-found"
     )
     seen = market.client.get(f"/api/v1/orders/{order_id}", headers=seller.headers).json()
-    assert (seen["shippingAddress"], seen["email"]) == (None, None)
+    assert (seen["shippingAddress"]["street"], seen["email"]) == ("1 High Street", None)
     assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "confirmed"
+    market.deliver(seller, order_id)
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=seller.headers).json()
+    assert (seen["shippingAddress"], seen["email"]) == (None, None)
 
 
 def test_pages_of_orders_are_complete_and_in_order(market: Market, seller: Person) -> None:
@@ -251,7 +254,8 @@ async def test_an_order_in_full_is_one_round_trip(market: Market, buyer: Person,
     assert (order.items[0].price, order.items[0].subtotal) == (Decimal("33.33"), Decimal("99.99"))
     assert (order.payment.status, order.payment.captured) == ("paid", order.total)
     assert [step.to_status for step in order.history] == ["pending", "confirmed"]
-    assert (order.shipping_address is not None) == (who == "buyer")
+    assert (order.shipping_address is not None) == (who != "admin")
+    assert [(parcel.number, parcel.status, len(parcel.lines)) for parcel in order.parcels] == [(1, "confirmed", 1)]
 
 
 def test_a_refund_waits_for_a_dead_gateway(server: Server, market: Market, buyer: Person, seller: Person) -> None:

@@ -18,7 +18,7 @@ from api.kernel.statement import Part, compose
 from tests.unit.api.checkout.checkouts import PLAN, checkout_at, id_of
 
 STOCK = {"product_variants", "warehouse_stock", "inventory_reservations", "inventory_transactions"}
-ORDER = {"orders", "order_items", "order_events"}
+ORDER = {"orders", "order_items", "order_events", "parcels", "parcel_events"}
 KEY = {"idempotency_keys"}
 ABANDON = STOCK | ORDER | KEY
 CART = PlanCart(cart_id=id_of(10), version=4, lines=[PlanCartLine(cart_item_id=id_of(11), quantity=2)])

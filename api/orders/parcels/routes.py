@@ -1,0 +1,126 @@
+"""HTTP of a seller's orders and parcels."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from api.kernel.auth import SellerActor, SignedIn
+from api.kernel.context import Ctx
+from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
+from api.kernel.ids import parse_id
+from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
+from api.kernel.problems import responses
+from api.orders.errors import ImpossibleMove, OrderNotFound, ParcelNotFound, StillBeingPlaced
+from api.orders.parcels.commands import advance_parcel
+from api.orders.parcels.queries import SellerFilter, seller_order, seller_orders
+from api.orders.parcels.schemas import ParcelState, SellerOrderBody, SellerOrderList, ShipParcel
+from api.orders.queries.listing import Position
+from api.orders.schemas import OrderStatus
+
+router = APIRouter(prefix="/sellers/me", tags=["orders"])
+_ANSWERS = responses(
+    ParcelNotFound,
+    ImpossibleMove,
+    StillBeingPlaced,
+    Forbidden,
+    NotAuthenticated,
+    ValidationFailed,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    RequestInFlight,
+)
+
+
+async def parcel_id_in_path(parcel_id: Annotated[str, Path(alias="parcelId", max_length=100)]) -> UUID:
+    """A malformed id is answered 404, not 422."""
+    known = parse_id(parcel_id)
+    if known is None:
+        raise ParcelNotFound
+    return known
+
+
+ParcelId = Annotated[UUID, Depends(parcel_id_in_path)]
+
+
+async def seller_filter(
+    status: Annotated[OrderStatus | None, Query(description="a parcel of yours has it")] = None,
+    since: Annotated[date | None, Query(alias="from", description="placed on this day (UTC) or later")] = None,
+    until: Annotated[date | None, Query(alias="to", description="placed on this day (UTC) or earlier")] = None,
+    text: Annotated[str | None, Query(alias="q", max_length=50, description="how the order's number begins")] = None,
+) -> SellerFilter:
+    return SellerFilter(status, since, until, text)
+
+
+@router.get(
+    "/orders",
+    operation_id="listSellerOrders",
+    summary="The orders that hold lines of yours, newest first",
+    responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
+)
+async def list_seller_orders(
+    ctx: Ctx, actor: SellerActor, page: Page, wanted: Annotated[SellerFilter, Depends(seller_filter)]
+) -> SellerOrderList:
+    listing = f"seller-orders:{actor.user_id}:{wanted.status}:{wanted.since}:{wanted.until}:{wanted.text}"
+    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
+    async with ctx.db.read() as tx:
+        found = await seller_orders(tx, actor, wanted, page=page, after=after)
+    more = found.next is not None
+    cursor = encode_cursor(ctx.keys, listing, found.next.fields()) if found.next else None
+    return SellerOrderList(
+        orders=found.orders,
+        pagination=Pagination(page=page.page, limit=page.limit, total=found.total, has_more=more, next_cursor=cursor),
+    )
+
+
+@router.get(
+    "/orders/{orderId}",
+    operation_id="getSellerOrder",
+    summary="Your part of an order: parcels, lines, and where they go",
+    responses=responses(OrderNotFound, NotAuthenticated, Forbidden),
+)
+async def get_seller_order(
+    ctx: Ctx, actor: SellerActor, order_id: Annotated[str, Path(alias="orderId", max_length=100)]
+) -> SellerOrderBody:
+    known = parse_id(order_id)
+    if known is None:
+        raise OrderNotFound
+    async with ctx.db.read() as tx:
+        return await seller_order(tx, actor, known)
+
+
+@router.post(
+    "/parcels/{parcelId}/process",
+    response_model=ParcelState,
+    operation_id="processParcel",
+    summary="Start on a parcel",
+    responses=_ANSWERS,
+)
+async def process_parcel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId) -> Response:
+    return await advance_parcel(ctx, actor, key, parcel_id, "processing")
+
+
+@router.post(
+    "/parcels/{parcelId}/ship",
+    response_model=ParcelState,
+    operation_id="shipParcel",
+    summary="Hand a parcel to its carrier",
+    responses=_ANSWERS,
+)
+async def ship_parcel(
+    ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: ShipParcel | None = None
+) -> Response:
+    return await advance_parcel(ctx, actor, key, parcel_id, "shipped", label=body)
+
+
+@router.post(
+    "/parcels/{parcelId}/deliver",
+    response_model=ParcelState,
+    operation_id="deliverParcel",
+    summary="A parcel has arrived",
+    responses=_ANSWERS,
+)
+async def deliver_parcel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId) -> Response:
+    return await advance_parcel(ctx, actor, key, parcel_id, "delivered")

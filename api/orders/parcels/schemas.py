@@ -1,0 +1,162 @@
+"""Parcels on the wire: for their seller, and as a part of the buyer's order."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, computed_field
+
+from api.kernel.card_numbers import refuse_card_number
+from api.kernel.money import Amount
+from api.kernel.pagination import Pagination
+from api.kernel.schemas import Quantity, Wire, WireId, WireTime
+from api.kernel.texts import OneLine
+from api.orders.parcels.derived import Standing, order_status
+
+WireDay = Annotated[date, Field(strict=False)]
+Carrier = Annotated[OneLine, AfterValidator(refuse_card_number), Field(min_length=1, max_length=100)]
+TrackingNumber = Annotated[
+    str,
+    AfterValidator(refuse_card_number),
+    Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 .\-]*$"),
+]
+
+
+class ParcelLineBody(Wire):
+    order_item_id: WireId
+    title: str
+    quantity: int
+
+
+class ParcelBody(Wire):
+    """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive."""
+
+    parcel_id: WireId
+    number: int
+    seller_id: WireId
+    seller_name: str | None
+    warehouse_country: str | None
+    status: str
+    promised_on: WireDay | None
+    shipped_at: WireTime | None
+    delivered_at: WireTime | None
+    carrier: str | None
+    tracking_number: str | None
+    lines: list[ParcelLineBody]
+
+
+class SellerLineBody(Wire):
+    """`price` per unit when it was bought; `returnedQuantity` counts requested, approved and refunded returns."""
+
+    order_item_id: WireId
+    product_id: WireId
+    variant_id: WireId
+    title: str
+    sku: str
+    attributes: dict[str, object]
+    image_url: str | None
+    quantity: int
+    price: Amount
+    subtotal: Amount
+    status: str
+    returned_quantity: int
+
+
+class ParcelStepBody(Wire):
+    from_status: str | None
+    to_status: str
+    by: str
+    reason: str | None
+    at: WireTime
+
+
+class SellerParcelBody(Wire):
+    parcel_id: WireId
+    number: int
+    status: str
+    warehouse_id: WireId | None
+    promised_on: WireDay | None
+    begun_at: WireTime | None
+    shipped_at: WireTime | None
+    delivered_at: WireTime | None
+    carrier: str | None
+    tracking_number: str | None
+    lines: list[SellerLineBody]
+    history: list[ParcelStepBody]
+
+
+class SellerParcelSummary(Wire):
+    parcel_id: WireId
+    number: int
+    status: str
+    promised_on: WireDay | None
+    begun_at: WireTime | None
+
+
+class SellerOrderSummary(Wire):
+    """The seller's part of an order: `status`, `itemCount` and `subtotal` are of this part alone."""
+
+    order_id: WireId
+    order_number: str
+    currency: str
+    subtotal: Amount
+    item_count: int
+    parcels: list[SellerParcelSummary]
+    created_at: datetime
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def status(self) -> str:
+        """As an order's: of the seller's parcels."""
+        return order_status(Standing(parcel.status, parcel.begun_at is not None) for parcel in self.parcels)
+
+
+class SellerOrderList(Wire):
+    orders: list[SellerOrderSummary]
+    pagination: Pagination
+
+
+class SellerOrderBody(Wire):
+    """The seller's part of an order. `shippingAddress` while one of the parcels is under way."""
+
+    order_id: WireId
+    order_number: str
+    currency: str
+    subtotal: Amount
+    delivery_speed: str
+    country: str
+    shipping_address: dict[str, str] | None
+    parcels: list[SellerParcelBody]
+    created_at: datetime
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def status(self) -> str:
+        """As an order's: of the seller's parcels."""
+        return order_status(Standing(parcel.status, parcel.begun_at is not None) for parcel in self.parcels)
+
+
+class ShipParcel(Wire):
+    carrier: Carrier | None = None
+    tracking_number: TrackingNumber | None = None
+
+
+class ParcelLine(Wire):
+    order_item_id: WireId
+    quantity: Quantity
+
+
+class SplitParcel(Wire):
+    """What is to travel in a parcel of its own."""
+
+    lines: Annotated[list[ParcelLine], Field(min_length=1, max_length=100)]
+
+
+class ParcelState(Wire):
+    """The response of every change of a parcel."""
+
+    parcel_id: WireId
+    order_id: WireId
+    number: int
+    status: str
+    carrier: str | None = None
+    tracking_number: str | None = None
