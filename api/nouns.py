@@ -11,6 +11,7 @@ folder or in a sub-folder. All are optional:
 | `jobs` | `JOBS`, a tuple of `Job` | `api.worker` |
 | `followers` | `FOLLOWERS`, a tuple of `Follower` | the outbox relay of `api.worker` |
 | `drops` | `DROPS`, a tuple of `Drop` | the same |
+| `doors` | `DOORS`, a tuple of `Door` | the same |
 | `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
 | `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
 
@@ -30,7 +31,7 @@ from api.kernel.append_only import AppendOnly
 from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
-from api.kernel.outbox import Drop, Follower
+from api.kernel.outbox import Door, Drop, Follower
 
 ROOT = Path(__file__).parent
 ROLES = {
@@ -38,6 +39,7 @@ ROLES = {
     "jobs": "JOBS",
     "followers": "FOLLOWERS",
     "drops": "DROPS",
+    "doors": "DOORS",
     "failpoints": "POINTS",
     "invariants": "CHECKS",
 }
@@ -73,6 +75,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("sellers"),
     Noun("pricing"),
     Noun("events"),
+    Noun("mail"),
 )
 KERNEL = Noun("kernel")
 
@@ -95,6 +98,11 @@ def followers() -> list[Follower]:
 def drops() -> list[Drop]:
     """What the outbox relay drops from the kept pages."""
     return [drop for module in _modules("drops") for drop in module.DROPS]
+
+
+def doors() -> list[Door]:
+    """What the outbox relay writes to Postgres because of an event."""
+    return [door for module in _modules("doors") for door in module.DOORS]
 
 
 def failpoints() -> frozenset[str]:

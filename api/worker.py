@@ -23,7 +23,7 @@ from api.kernel.settings import load_settings
 log = logs.get_logger(__name__)
 
 # The relay is the kernel's, what follows from its events is the nouns'.
-RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops()).run)
+RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors()).run)
 JOBS = [RELAY, *nouns.jobs()]
 STATUS_SECONDS = 5.0
 BEAT_SECONDS = 0.5

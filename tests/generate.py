@@ -89,6 +89,12 @@ def _settings() -> str:
     return settings_classes.render()
 
 
+def _privacy() -> str:
+    from api.orders.queries import privacy
+
+    return privacy.render()
+
+
 def _page(path: Path) -> Generated:
     return Generated(path, "docs/results/*.jsonl", lambda: figures.render(path))
 
@@ -104,6 +110,7 @@ GENERATED: tuple[Generated, ...] = (
         _graph,
     ),
     Generated(ROOT / "docs" / "openapi.json", "api/<noun>/routes.py and schemas.py", _openapi),
+    Generated(ROOT / "docs" / "privacy.md", "api/orders/queries/privacy.py", _privacy),
     Generated(ROOT / "docs" / "settings.md", "the settings.py of every package", _settings),
     *(_page(ROOT / name) for name in figures.PAGES),
     *(Generated(curve.path, f"docs/results/{curve.benchmark}.jsonl", curve.render) for curve in CURVES),

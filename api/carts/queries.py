@@ -93,7 +93,7 @@ def lock_query(actors: Sequence[Actor]) -> Query[None]:
 
 async def cart_of(tx: ReadTx, actor: Actor) -> StoredCart | None:
     """The actor's cart."""
-    if not (actor.signed_in or actor.session_id):
+    if actor.new_session or not (actor.signed_in or actor.session_id):
         return None
     found = await tx.fetch(carts_query([actor]))
     return next(iter(found.values()), None)

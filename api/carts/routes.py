@@ -1,7 +1,5 @@
 """HTTP of the cart."""
 
-import dataclasses
-import secrets
 from typing import Annotated
 from uuid import UUID
 
@@ -15,8 +13,7 @@ from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTo
 from api.carts.schemas import AddItem, CartBody, SetQuantity
 from api.catalog.errors import VariantNotFound
 from api.kernel import etags
-from api.kernel.actor import Actor
-from api.kernel.auth import SESSION_COOKIE, CurrentActor
+from api.kernel.auth import CurrentActor
 from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
@@ -105,13 +102,10 @@ async def stream_cart(
     responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
 )
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
-    """Add a variant. A guest without a session gets one, as a cookie and in `X-Session-Id`."""
-    owner, is_new = _with_session(actor)
-    item_id, cart = await commands.add_item(ctx, owner, body)
+    """Add a variant. A guest without a session of ours gets one, as a cookie and in `X-Session-Id`."""
+    item_id, cart = await commands.add_item(ctx, actor, body)
     response = _answer(ctx, cart, status=201)
     response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
-    if is_new and owner.session_id:
-        _remember(ctx, response, owner.session_id)
     return response
 
 
@@ -140,22 +134,6 @@ async def set_cart_item(
 async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
     """Remove a line; returns the remaining cart."""
     return _answer(ctx, await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match)))
-
-
-def _with_session(actor: Actor) -> tuple[Actor, bool]:
-    """The owner of a new cart; True when a guest session was created."""
-    if actor.signed_in or actor.session_id:
-        return actor, False
-    return dataclasses.replace(actor, session_id=secrets.token_urlsafe(24)), True
-
-
-def _remember(ctx: Context, response: Response, session_id: str) -> None:
-    secure = ctx.settings.api_url.startswith("https://")
-    lifetime = ctx.settings.guest_cart_ttl_seconds
-    response.set_cookie(
-        SESSION_COOKIE, session_id, max_age=lifetime, httponly=True, samesite="lax", secure=secure, path="/"
-    )
-    response.headers["X-Session-Id"] = session_id
 
 
 def _known(item_id: str) -> UUID:

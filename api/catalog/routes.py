@@ -19,7 +19,7 @@ from api.catalog.schemas import (
 )
 from api.kernel import etags
 from api.kernel.actor import ANONYMOUS, Actor
-from api.kernel.auth import CurrentActor, SellerActor
+from api.kernel.auth import AccountActor, SellerActor
 from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
@@ -98,7 +98,7 @@ async def get_product(
     *,
     ctx: Ctx,
     ready: Ready,
-    actor: CurrentActor,
+    actor: AccountActor,
     product_id: ProductId,
     request: Request,
     if_none_match: IfNoneMatch = None,
@@ -124,7 +124,7 @@ async def get_product(
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
 async def list_variants(
-    ctx: Ctx, ready: Ready, actor: CurrentActor, product_id: ProductId, request: Request
+    ctx: Ctx, ready: Ready, actor: AccountActor, product_id: ProductId, request: Request
 ) -> Response:
     """The variants with the sellable units of each, kept as long as the product's page."""
 
@@ -146,7 +146,7 @@ async def list_variants(
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}}, **responses(ProductNotFound)},
 )
-async def get_generated_image(ctx: Ctx, actor: CurrentActor, product_id: ProductId) -> Response:
+async def get_generated_image(ctx: Ctx, actor: AccountActor, product_id: ProductId) -> Response:
     """Generated artwork for products without a photograph: initials on the department's colour."""
     async with ctx.db.read(may_lag=_changes_nothing(actor)) as tx:
         row = await products.picture_of(tx, actor, product_id)

@@ -82,8 +82,10 @@ def _require_contact(actor: Actor, request: PlaceOrder) -> None:
     if actor.signed_in:
         return
     errors = []
-    if actor.session_id is None:
-        errors.append(FieldError(pointer="/header/X-Session-Id", message="a guest's order is found by its session"))
+    if actor.session_id is None or actor.new_session:
+        # An order of a session that the caller does not hold yet could not be asked for again after a lost answer.
+        message = "send the session that an earlier answer gave you; this answer carries a new one"
+        errors.append(FieldError(pointer="/header/X-Session-Id", message=message))
     if request.email is None:
         errors.append(FieldError(pointer="/email", message="needed without an account"))
     if errors:

@@ -78,11 +78,12 @@ class EventSink:
     def _recent(actor: Actor, events: Sequence[BehaviourEvent]) -> dict[str, list[str]]:
         """Products of interest by owner: the account or guest session of the
         request, else the session named in the events."""
-        if actor.signed_in or actor.session_id:
+        if actor.signed_in or (actor.session_id and not actor.new_session):
             products = stream.interest_of(events)
             return {actor.key: products} if products else {}
         by_session: dict[str, list[str]] = {}
         for event in events:
-            if event.session_id is not None:
-                by_session.setdefault(f"session:{event.session_id}", []).extend(stream.interest_of([event]))
+            session = event.session_id or actor.session_id
+            if session is not None:
+                by_session.setdefault(f"session:{session}", []).extend(stream.interest_of([event]))
         return {owner: products for owner, products in by_session.items() if products}

@@ -39,7 +39,9 @@ def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime
     """
     occurred = min(event.occurred_at or received, received)
     future = event.occurred_at is not None and event.occurred_at > received
-    session = actor.session_id or event.session_id
+    # A client that has a session of its own names it until it has taken ours.
+    named = event.session_id
+    session = (named if actor.new_session else None) or actor.session_id or named
     fields = {
         "eventId": str(event.event_id or new_id()),
         "type": event.type,
@@ -137,6 +139,24 @@ async def trim(redis: Redis, counted: Sequence[str]) -> int:
     slowest = min((landed, *counted), key=_order)
     moment, number = _order(slowest)
     return int(await redis.xtrim(STREAM, minid=f"{moment}-{number + 1}", approximate=False))
+
+
+async def hand_over(redis: Redis, session_id: str, user_id: UUID) -> None:
+    """Make the latest products of a guest's session the account's. Without Redis they are lost."""
+    guest, member = recent_key(f"session:{session_id}"), recent_key(f"user:{user_id}")
+    try:
+        pipeline = redis.pipeline(transaction=False)
+        pipeline.lrange(guest, 0, RECENT_LENGTH - 1)
+        (products,) = await pipeline.execute()
+        if not products:
+            return
+        pipeline.lpush(member, *reversed(products))
+        pipeline.ltrim(member, 0, RECENT_LENGTH - 1)
+        pipeline.expire(member, RECENT_SECONDS)
+        pipeline.delete(guest)
+        await pipeline.execute()
+    except RedisError:
+        return
 
 
 async def recent_products(redis: Redis, actor: Actor) -> list[str]:

@@ -4,6 +4,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api.carts import commands as carts
+from api.events import stream
 from api.identity import passwords, queries, tokens
 from api.identity.errors import AccountSuspended, EmailTaken, InvalidCredentials
 from api.identity.models import User
@@ -45,7 +46,7 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
         await outbox.emit(tx, "user", account.user_id, "UserRegistered", {"userType": account.user_type})
         return await _signed_in(ctx, tx, actor, account)
 
-    return _merged(ctx, actor, await ctx.db.run(work))
+    return await _taken_over(ctx, actor, _merged(ctx, actor, await ctx.db.run(work)))
 
 
 async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
@@ -70,7 +71,7 @@ async def login(ctx: Context, actor: Actor, body: Login) -> SignedInUser:
             await tx.execute(update(User).where(*same).values(password_hash=renewed))
         return await _signed_in(ctx, tx, actor, user)
 
-    return _merged(ctx, actor, await ctx.db.run(work))
+    return await _taken_over(ctx, actor, _merged(ctx, actor, await ctx.db.run(work)))
 
 
 async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> Profile:
@@ -85,6 +86,13 @@ async def change_profile(ctx: Context, actor: Actor, change: ProfileChange) -> P
         return await queries.profile_of(tx, actor)
 
     return await ctx.db.run(work)
+
+
+async def _taken_over(ctx: Context, actor: Actor, signed_in: SignedInUser) -> SignedInUser:
+    """Give the account what its guest just looked at: the guest's session is replaced."""
+    if actor.session_id is not None and not actor.new_session:
+        await stream.hand_over(ctx.redis, actor.session_id, signed_in.user.user_id)
+    return signed_in
 
 
 async def _signed_in(ctx: Context, tx: Tx, actor: Actor, account: Account) -> SignedInUser:

@@ -1,9 +1,10 @@
 """Reads of accounts; all personal data is scoped by the actor."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
 from api.identity.errors import AddressNotFound, SessionEnded
 from api.identity.models import Address, User
@@ -57,6 +58,7 @@ class Credentials(Account):
     status: str
 
 
+_EMAILS = select(User.user_id, User.email).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 _VERSION = select(User.session_version).where(User.user_id == bindparam("user_id"), User.status == "active")
 
 
@@ -78,6 +80,11 @@ async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
     """The session version that valid access tokens carry; None for suspended and missing accounts."""
     version: int | None = await tx.scalar(_VERSION, {"user_id": user_id})
     return version
+
+
+async def emails_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The addresses of accounts, for the mail that the worker sends them."""
+    return {row[0]: row[1] for row in await tx.all(_EMAILS, {"ids": list(user_ids)})}
 
 
 async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:

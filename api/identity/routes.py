@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from api.identity import addresses, commands, queries, tokens
 from api.identity.errors import (
@@ -26,7 +26,7 @@ from api.identity.schemas import (
     Session,
     SignedInUser,
 )
-from api.kernel.auth import CurrentActor, SignedIn
+from api.kernel.auth import CurrentActor, SignedIn, renew_session
 from api.kernel.context import Ctx
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
@@ -43,9 +43,11 @@ _BODY = (MalformedRequest, ValidationFailed)
     summary="Create an account and sign in",
     responses=responses(EmailTaken, *_BODY),
 )
-async def register(ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUser:
-    """Create an account and sign in. A guest's cart (`X-Session-Id` or cookie) becomes the account's."""
-    return await commands.register(ctx, actor, body)
+async def register(request: Request, ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUser:
+    """Create an account and sign in. A guest's cart becomes the account's, and the guest's session is replaced."""
+    signed_in = await commands.register(ctx, actor, body)
+    renew_session(request, ctx)
+    return signed_in
 
 
 @router.post(
@@ -54,9 +56,11 @@ async def register(ctx: Ctx, actor: CurrentActor, body: Register) -> SignedInUse
     summary="Sign in",
     responses=responses(InvalidCredentials, AccountSuspended, *_BODY),
 )
-async def login(ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
-    """Sign in. A guest's cart is merged into the account's."""
-    return await commands.login(ctx, actor, body)
+async def login(request: Request, ctx: Ctx, actor: CurrentActor, body: Login) -> SignedInUser:
+    """Sign in. A guest's cart is merged into the account's, and the guest's session is replaced."""
+    signed_in = await commands.login(ctx, actor, body)
+    renew_session(request, ctx)
+    return signed_in
 
 
 @router.post(

@@ -10,11 +10,13 @@ ActorKind = Literal["anonymous", "customer", "seller", "admin", "service"]
 @dataclass(frozen=True, slots=True)
 class Actor:
     """`user_id` is set for signed-in users; `session_id` identifies a guest's cart and
-    orders; `service` is Souk's own workers."""
+    orders, and `new_session` says that it was issued for this very request;
+    `service` is Souk's own workers."""
 
     kind: ActorKind
     user_id: UUID | None = None
     session_id: str | None = None
+    new_session: bool = False
 
     @property
     def key(self) -> str:

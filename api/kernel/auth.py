@@ -1,17 +1,17 @@
 """Authentication of a request: by a bearer token, or by a guest's session id."""
 
-import re
+from dataclasses import replace
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
 
-from api.kernel.actor import Actor
-from api.kernel.context import Ctx
-from api.kernel.errors import FieldError, Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel import guests
+from api.kernel.actor import ANONYMOUS, Actor
+from api.kernel.context import Context, Ctx
+from api.kernel.errors import Forbidden, NotAuthenticated
 from api.kernel.security import AccessClaims
 
-SESSION_COOKIE = "souk_session"
-SESSION_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,128}")
+Bearer = Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")]
 
 
 class SessionGuard(Protocol):
@@ -21,28 +21,50 @@ class SessionGuard(Protocol):
     async def require_live(self, claims: AccessClaims) -> None: ...
 
 
-async def current_actor(
-    request: Request,
-    ctx: Ctx,
-    authorization: Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")] = None,
-    x_session_id: Annotated[
-        str | None, Header(description="A guest's session: 8 to 128 letters, digits, `-`, `_`")
-    ] = None,
-) -> Actor:
-    """The actor of the request. An invalid token is refused, never treated as an anonymous request."""
-    session_id = _session_id(x_session_id or request.cookies.get(SESSION_COOKIE))
+async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -> Actor:
+    """The account that asks, or nobody. An invalid token is refused, never treated as an anonymous request.
+
+    For pages that are the same for every guest: their answers name no session.
+    """
     if authorization is None:
-        return Actor(kind="anonymous", session_id=session_id)
+        return ANONYMOUS
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticated("Send `Authorization: Bearer ACCESS_TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     claims = ctx.keys.read_access_token(token.strip())
     guard: SessionGuard = request.app.state.session_guard
     await guard.require_live(claims)
-    return Actor(kind=claims.user_type, user_id=claims.user_id, session_id=session_id)
+    return Actor(kind=claims.user_type, user_id=claims.user_id)
+
+
+AccountActor = Annotated[Actor, Depends(account_of)]
+
+
+async def current_actor(
+    request: Request,
+    ctx: Ctx,
+    authorization: Bearer = None,
+    x_session_id: Annotated[
+        str | None, Header(description="A guest's session, as an answer of the shop gave it")
+    ] = None,
+) -> Actor:
+    """The actor of the request. A guest without a session that the shop issued gets one, which the answer carries."""
+    actor = await account_of(request, ctx, authorization)
+    session_id = _issued(ctx, x_session_id, request.cookies.get(guests.SESSION_COOKIE))
+    if session_id is not None or actor.signed_in:
+        return replace(actor, session_id=session_id)
+    return Actor(kind="anonymous", session_id=renew_session(request, ctx), new_session=True)
 
 
 CurrentActor = Annotated[Actor, Depends(current_actor)]
+
+
+def renew_session(request: Request, ctx: Context) -> str:
+    """A new guest session, which the answer carries. After a sign-in nobody who knew the old one sees what follows."""
+    session_id = guests.new_session(ctx.keys)
+    secure = ctx.settings.api_url.startswith("https://")
+    guests.remember(request.scope, session_id, seconds=ctx.settings.guest_cart_ttl_seconds, secure=secure)
+    return session_id
 
 
 async def signed_in(actor: CurrentActor) -> Actor:
@@ -65,12 +87,6 @@ async def seller(actor: SignedIn) -> Actor:
 SellerActor = Annotated[Actor, Depends(seller)]
 
 
-def _session_id(value: str | None) -> str | None:
-    if value is None:
-        return None
-    if not SESSION_PATTERN.fullmatch(value):
-        message = "8 to 128 letters, digits, '-' or '_'"
-        raise ValidationFailed(
-            "The session id is not usable.", errors=[FieldError(pointer="/header/X-Session-Id", message=message)]
-        )
-    return value
+def _issued(ctx: Context, *given: str | None) -> str | None:
+    """The first of the ids that this shop issued."""
+    return next((one for one in given if one is not None and guests.is_issued(ctx.keys, one)), None)

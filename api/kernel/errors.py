@@ -95,6 +95,15 @@ class BodyTooLarge(Problem):
     status, title, code = 413, "The body is too large", "body-too-large"
 
 
+class TooManyRequests(Problem):
+    """`Retry-After` says when the next one is taken."""
+
+    status, title, code = 429, "Too many requests", "too-many-requests"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
 class Unavailable(Problem):
     """A dependency does not answer; nothing was changed, so a retry is safe."""
 

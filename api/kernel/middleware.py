@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.kernel import clock, metrics
 from api.kernel.compression import Compression
 from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem
+from api.kernel.guests import headers_of
 from api.kernel.logs import trace_id
 from api.kernel.problems import render, unexpected
 from api.kernel.request_log import RequestLog
@@ -44,7 +45,7 @@ class RequestMiddleware:
         trace = match.group(1).decode() if match else secrets.token_hex(16)
         token = trace_id.set(trace)
         started = clock.monotonic()
-        answer = _Answer(send, trace, headers.get(b"accept-encoding", b""))
+        answer = _Answer(send, scope, trace, headers.get(b"accept-encoding", b""))
         try:
             length = headers.get(b"content-length")
             if length is None:
@@ -125,10 +126,11 @@ class RequestMiddleware:
 class _Answer:
     """What is sent for one request: with our headers, and compressed where that pays."""
 
-    __slots__ = ("_compression", "_send", "_trace", "begun", "status")
+    __slots__ = ("_compression", "_scope", "_send", "_trace", "begun", "status")
 
-    def __init__(self, send: Send, trace: str, accepted: bytes) -> None:
+    def __init__(self, send: Send, scope: Scope, trace: str, accepted: bytes) -> None:
         self._send = send
+        self._scope = scope
         self._trace = trace
         self._compression = Compression(accepted)
         self.begun = False
@@ -140,6 +142,7 @@ class _Answer:
             self.status = message["status"]
             message["headers"] = [
                 *message.get("headers", ()),
+                *headers_of(self._scope),
                 *_SECURITY_HEADERS,
                 (b"x-trace-id", self._trace.encode()),
             ]

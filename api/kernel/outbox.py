@@ -6,7 +6,9 @@ visible out of order. One relay works at a time. It holds a session advisory loc
 transaction may be open during a call to Redis. While no event waits, a look takes one statement and no lock.
 
 A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it. It
-says which kept pages an event puts out of date (`drops.py`); they are dropped before it is published.
+says which kept pages an event puts out of date (`drops.py`); they are dropped before it is published. What an event
+makes in Postgres, such as mail, goes through a door (`doors.py`): before Redis is asked, and once however often the
+event is read.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -16,6 +18,7 @@ from datetime import datetime
 from uuid import UUID
 
 import orjson
+import psycopg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.typing import EncodableT
@@ -23,7 +26,7 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, select, u
 
 from api.kernel import clock, failpoints, feeds
 from api.kernel.context import Context
-from api.kernel.db import ReadTx, Tx
+from api.kernel.db import ReadTx, Tx, is_unavailable
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.models import OutboxEvent
@@ -135,6 +138,8 @@ class Message:
 
 # From a batch of events to the messages that follow from each.
 Follower = Callable[[Context, ReadTx, Sequence[Pending]], Awaitable[Mapping[UUID, Sequence[Message]]]]
+# From a batch of events to rows that they make. Called again with events that it has seen, it makes none twice.
+Door = Callable[[Context, Tx, Sequence[Pending]], Awaitable[None]]
 # From a batch of events to the tags of the pages that they put out of date.
 Drop = Callable[[ReadTx, Sequence[Pending]], Awaitable[Collection[str]]]
 FIRST_EVENTS = Part(_INSERT_FIRST, makes=("emitted",), needs=("happened",), writes=frozenset({"outbox_events"}))
@@ -172,9 +177,12 @@ class Relay:
     """Publishes pending events in batches, and what follows from them, and drops the pages that they put out of date.
     One for each process that does so again and again."""
 
-    def __init__(self, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> None:
+    def __init__(
+        self, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = (), doors: Sequence[Door] = ()
+    ) -> None:
         self._followers = followers
         self._dropped = dropped
+        self._doors = doors
         self._said = float("-inf")
 
     async def run(self, ctx: Context) -> int:
@@ -187,7 +195,7 @@ class Relay:
                 return 0
             published = 0
             try:
-                while batch := await _publish_batch(ctx, tx, self._followers, self._dropped):
+                while batch := await _publish_batch(ctx, tx, self._followers, self._dropped, self._doors):
                     published += batch
             except RedisError as error:
                 log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
@@ -205,17 +213,23 @@ class Relay:
             self._said = clock.monotonic()
 
 
-async def relay(ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = ()) -> int:
+async def relay(
+    ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = (), doors: Sequence[Door] = ()
+) -> int:
     """What a `Relay` does when it runs for the first time."""
-    return await Relay(followers, dropped).run(ctx)
+    return await Relay(followers, dropped, doors).run(ctx)
 
 
-async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower], dropped: Sequence[Drop]) -> int:
+async def _publish_batch(
+    ctx: Context, tx: Tx, followers: Sequence[Follower], dropped: Sequence[Drop], doors: Sequence[Door]
+) -> int:
     """Publish one batch and mark it.
 
     A crash between the two publishes it again: consumers drop repeats by `eventId`.
     """
     pending = await tx.all_as(Pending, _PENDING)
+    for door in doors:
+        await _through(ctx, tx, door, pending)
     sent: list[UUID] = []
     tags = {tag for drop in dropped for tag in await drop(tx, pending)} if pending else set()
     try:
@@ -242,6 +256,22 @@ async def _publish_batch(ctx: Context, tx: Tx, followers: Sequence[Follower], dr
         failpoints.hit("outbox.after_publish")
     await _mark(tx, sent)
     return len(sent)
+
+
+async def _through(ctx: Context, tx: Tx, door: Door, events: Sequence[Pending]) -> None:
+    """Let the events through a door; one that the door cannot take keeps no other from it, nor itself from Redis."""
+    if not events:
+        return
+    try:
+        await door(ctx, tx, events)
+    except Exception as error:
+        if isinstance(error, psycopg.Error) and is_unavailable(error):
+            raise
+        if len(events) > 1:
+            for event in events:
+                await _through(ctx, tx, door, [event])
+            return
+        log.exception("an event made nothing", event_id=str(events[0].event_id), event_type=events[0].event_type)
 
 
 async def _send(redis: Redis, events: Sequence[Pending], following: Sequence[Sequence[Message]]) -> list[str | None]:

@@ -1,7 +1,6 @@
 """Answers from ready pages: `ReadyPages` stands before the routes and answers a page that this process has without
 them; a route answers the others with `serve`."""
 
-import re
 from collections import OrderedDict
 from typing import Annotated, cast
 
@@ -9,12 +8,10 @@ from fastapi import Depends, Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.kernel import clock, etags, metrics
-from api.kernel.auth import SESSION_COOKIE, SESSION_PATTERN
 from api.kernel.cache import Build, Page, PageCache, PageKey, Source, build_page
 from api.kernel.compression import MIN_BYTES
 
 _MOST_TARGETS, _LONGEST_TARGET = 20_000, 500
-_COOKIE = re.compile(rf"(?:^|;\s*){SESSION_COOKIE}=([^;]*)".encode())
 _STATUS = {
     "process": b"souk-process; hit",
     "redis": b"souk-redis; hit",
@@ -71,7 +68,7 @@ class ReadyTargets:
             return None
         key, route, checks_caller = target
         headers = dict(scope["headers"])
-        if checks_caller and not _anonymous(headers):
+        if checks_caller and b"authorization" in headers:
             return None
         page = self.cache.kept(key)
         if page is None:
@@ -105,14 +102,6 @@ async def targets_of(request: Request) -> ReadyTargets:
 
 
 Ready = Annotated[ReadyTargets, Depends(targets_of)]
-
-
-def _anonymous(headers: dict[bytes, bytes]) -> bool:
-    """Whether the request names no account, and no session that a route would refuse."""
-    if b"authorization" in headers:
-        return False
-    sessions = [headers.get(b"x-session-id", b""), *_COOKIE.findall(headers.get(b"cookie", b""))]
-    return all(SESSION_PATTERN.fullmatch(session.decode("latin-1")) for session in sessions if session)
 
 
 def _answer(page: Page, source: Source, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:

@@ -126,7 +126,7 @@ class Keys:
     def sign(self, purpose: str, data: bytes) -> bytes:
         """A 16-byte MAC over `data`, with a separate domain per purpose, so that a
         cursor is never valid as another signed value."""
-        return hmac.new(self.secret, purpose.encode() + b"\0" + data, hashlib.sha256).digest()[:16]
+        return hmac.digest(self.secret, purpose.encode() + b"\0" + data, "sha256")[:16]
 
     def verify(self, purpose: str, data: bytes, signature: bytes) -> bool:
         return hmac.compare_digest(self.sign(purpose, data), signature)

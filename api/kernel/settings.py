@@ -1,6 +1,7 @@
 """The configuration of every `api` process: one frozen object, read once at start and passed down."""
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -122,8 +123,34 @@ class Settings(Environment):
     """Behaviour events that the stream may hold before new ones are spooled; its consumers free it."""
     events_spool_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     """Behaviour events that may wait on disk before new ones are refused."""
+    mail_smtp_url: SecretStr | None = None
+    """The server that takes mail: smtp://user:password@host:587, encrypted when it offers STARTTLS, or smtps://.
+    Without it mail goes to the folder `mail` of the state directory, which `souk mail` shows."""
+    mail_from: str = "Souk <no-reply@souk.example>"
+    """The sender of every mail."""
+    mail_per_second: float = Field(default=50.0, gt=0)
+    """Mails that one worker delivers in a second at most."""
+    mail_retention_seconds: int = Field(default=30 * 24 * 3600, ge=60)
+    """How long a delivered mail, its row and its file, is kept."""
+    mail_folder_limit: int = Field(default=5_000, ge=1)
+    """Mails that the folder keeps; the oldest are deleted."""
+    order_token_seconds: int = Field(default=90 * 24 * 3600, ge=60)
+    """How long the code in the mail of a guest's order opens it."""
+    claim_token_seconds: int = Field(default=24 * 3600, ge=60)
+    """How long the code works that adds guest orders to an account."""
+    claim_mails_per_hour: int = Field(default=5, ge=1)
+    """Mails with such a code that one account, or one address, gets in an hour."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
     """A longer request body is refused."""
+
+    @model_validator(mode="after")
+    def _require_mail_addresses(self) -> Self:
+        url = "" if self.mail_smtp_url is None else self.mail_smtp_url.get_secret_value()
+        if url and not re.fullmatch(r"smtps?://[^/\s]+/?", url):
+            raise ValueError("SOUK_MAIL_SMTP_URL: must be smtp://user:password@host:port or smtps://...")
+        if not re.fullmatch(r"[^<>\r\n]* ?<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", self.mail_from):
+            raise ValueError(f"SOUK_MAIL_FROM: {self.mail_from!r} is not `Name <address@host>`")
+        return self
 
     @model_validator(mode="after")
     def _require_known_gateway(self) -> Self:

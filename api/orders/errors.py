@@ -1,6 +1,6 @@
 """Why an order cannot be shown or changed."""
 
-from api.kernel.errors import Conflict, NotFound, ValidationFailed
+from api.kernel.errors import Conflict, FieldError, NotFound, ValidationFailed
 
 
 class OrderNotFound(NotFound):
@@ -55,6 +55,18 @@ class ReturnDecided(Conflict):
 
 class FeeTooHigh(ValidationFailed):
     title, code = "The fee is higher than the refund policy allows", "fee-too-high"
+
+
+class ClaimRefused(ValidationFailed):
+    """One wording for an unknown, used, expired and foreign code, so that nothing is learned from it."""
+
+    title, code = "The code cannot be used", "claim-refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It is unknown, used, expired or for another account. Ask for a new one: POST /orders/claim-requests.",
+            errors=[FieldError(pointer="/token", message="cannot be used")],
+        )
 
 
 class NotReturnable(ValidationFailed):

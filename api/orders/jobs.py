@@ -3,7 +3,8 @@
 from api.catalog.commands.sales import set_units_sold
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.jobs import Job
+from api.kernel.jobs import Job, in_batches
+from api.orders.commands import claims
 from api.orders.popularity import units_sold
 from api.orders.refunds import settle_refunds
 
@@ -22,4 +23,13 @@ async def rank_products(ctx: Context) -> int:
     return await ctx.db.run(work)
 
 
-JOBS = (Job("refund settler", 2.0, settle_refunds), Job("best sellers", 60.0, rank_products))
+async def forget_expired_tokens(ctx: Context) -> int:
+    """Delete expired mailed tokens in batches; returns how many."""
+    return await in_batches(ctx, 1_000, claims.forget_expired)
+
+
+JOBS = (
+    Job("refund settler", 2.0, settle_refunds),
+    Job("best sellers", 60.0, rank_products),
+    Job("expired order tokens", 600.0, forget_expired_tokens),
+)

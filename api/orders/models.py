@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint, text
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.append_only import AppendOnly
@@ -12,6 +12,7 @@ from api.kernel.columns import (
     FREE_TEXT,
     NOT_PERSONAL,
     PII,
+    SECRET,
     CreatedAt,
     Currency,
     Id,
@@ -46,6 +47,12 @@ class Order(Base):
         ),
         Index("ix_orders_user", "user_id", "created_at"),
         Index("ix_orders_created", "created_at", "order_id"),
+        # The guest orders of an address, for the member who proves to read its mail.
+        Index(
+            "ix_orders_guest_email",
+            text("lower(guest_email)"),
+            postgresql_where=text("user_id IS NULL"),
+        ),
     )
 
     order_id: Mapped[Id]
@@ -250,4 +257,50 @@ class ReturnEvent(Base):
     tax_amount: Mapped[Money | None]
     shipping_amount: Mapped[Money | None]
     currency: Mapped[Currency]
+    created_at: Mapped[CreatedAt]
+
+
+class BuyerDataAccess(Base):
+    """Who read what of a buyer's data, and why: written before the data leaves, never changed or removed."""
+
+    __tablename__ = "buyer_data_accesses"
+    __unpublished__ = True
+    __append_only__ = AppendOnly()
+
+    access_id: Mapped[Id]
+    actor_id: Mapped[UUID]
+    actor_kind: Mapped[str] = mapped_column(String(20))
+    order_id: Mapped[UUID] = mapped_column(index=True)
+    fields: Mapped[list[str]] = mapped_column(ARRAY(String(50)))
+    reason: Mapped[str] = mapped_column(String(500))
+    created_at: Mapped[CreatedAt] = mapped_column(index=True)
+
+
+class OrderToken(Base):
+    """A mailed token, by its hash: who holds the text may do what `purpose` says until then.
+
+    `order`: look at this guest's order, and add it to an account, once. `claim`: add the guest orders of `email` to the
+    account `user_id` that asked for it, once.
+    """
+
+    __tablename__ = "order_tokens"
+    __table_args__ = (
+        CheckConstraint(
+            "(purpose = 'order' AND order_id IS NOT NULL AND user_id IS NULL)"
+            " OR (purpose = 'claim' AND order_id IS NULL AND user_id IS NOT NULL AND email IS NOT NULL)",
+            name="purpose",
+        ),
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        Index("ix_order_tokens_claims", "created_at", postgresql_where=text("purpose = 'claim'")),
+    )
+    __unpublished__ = True
+
+    token_id: Mapped[Id]
+    token_hash: Mapped[bytes] = mapped_column(info=SECRET)
+    purpose: Mapped[str] = mapped_column(String(10))
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.order_id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
+    email: Mapped[str | None] = mapped_column(String(255), info=PII)
+    expires_at: Mapped[Instant] = mapped_column(index=True)
+    used_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]

@@ -3,16 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import AfterValidator
 
 from api.kernel.auth import CurrentActor, SignedIn
+from api.kernel.card_numbers import refuse_card_number
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
 from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
 from api.kernel.problems import responses
-from api.orders.commands import cancel, decide, fulfil, returns
+from api.orders.commands import access, cancel, decide, fulfil, returns
 from api.orders.errors import (
     FeeTooHigh,
     ImpossibleMove,
@@ -23,7 +25,6 @@ from api.orders.errors import (
     ReturnWindowClosed,
     StillBeingPlaced,
 )
-from api.orders.queries.detail import order_of
 from api.orders.queries.listing import Position, orders_of
 from api.orders.schemas import (
     AdvanceOrder,
@@ -51,17 +52,26 @@ async def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_le
 
 
 OrderId = Annotated[UUID, Depends(order_id_in_path)]
+AccessReason = Annotated[
+    Annotated[str, AfterValidator(refuse_card_number)] | None,
+    Header(
+        alias="X-Access-Reason",
+        min_length=10,
+        max_length=500,
+        description="Why an administrator needs the buyer's address and e-mail; kept in the audit table",
+    ),
+]
 
 
 @router.get(
     "/orders/{orderId}",
     operation_id="getOrder",
     summary="One order with its lines, history and payment",
-    responses=responses(OrderNotFound),
+    responses=responses(OrderNotFound, ValidationFailed),
 )
-async def get_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId) -> OrderBody:
-    async with ctx.db.read() as tx:
-        return await order_of(tx, actor, order_id)
+async def get_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId, reason: AccessReason = None) -> OrderBody:
+    """One order. The buyer's address and e-mail are null for those who may not see them (docs/privacy.md)."""
+    return await access.show_order(ctx, actor, order_id, reason)
 
 
 @router.get(

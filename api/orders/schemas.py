@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
+from api.identity.schemas import Email
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.pagination import Pagination
@@ -101,8 +102,10 @@ class ReturnBody(Wire):
 
 
 class OrderBody(Wire):
-    """`shippingAddress` for the buyer, and for the seller of every line while the order is under way; `email` only for
-    the buyer. total = subtotal + tax - taxIncluded + shipping - discount."""
+    """`shippingAddress` and `email` are null for those who may not see them (docs/privacy.md).
+
+    total = subtotal + tax - taxIncluded + shipping - discount.
+    """
 
     order_id: WireId
     order_number: str
@@ -201,3 +204,42 @@ class OrderState(Wire):
     status: str
     payment_status: str
     refund_amount: Amount | None = None
+
+
+MailedToken = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ClaimRequest(Wire):
+    """The address that guest orders were placed with."""
+
+    email: Email
+
+
+class ClaimAccepted(Wire):
+    """The same whether the address has guest orders or not: only its owner learns it, by mail."""
+
+    status: Literal["accepted"] = "accepted"
+
+
+class ClaimOrders(Wire):
+    """`token`: the code of a mail, about one order or about all of an address."""
+
+    token: MailedToken
+
+
+class ClaimedOrder(Wire):
+    order_id: WireId
+    order_number: str
+
+
+class ClaimedOrders(Wire):
+    claimed: int
+    orders: list[ClaimedOrder]
+
+
+class LookUpOrder(Wire):
+    """All three are in the mail that confirmed the order. They travel in the body, so that no log holds them."""
+
+    order_number: Annotated[str, Field(min_length=1, max_length=50)]
+    email: Email
+    token: MailedToken

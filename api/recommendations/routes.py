@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.catalog.errors import ProductNotFound
 from api.catalog.queries import products
 from api.catalog.routes import ProductId
-from api.kernel.auth import CurrentActor
+from api.kernel.auth import AccountActor, CurrentActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.problems import responses
@@ -60,7 +60,7 @@ async def for_you(
     responses=responses(ProductNotFound, ValidationFailed),
 )
 async def related(
-    ctx: Ctx, recommender: Ranked, actor: CurrentActor, product_id: ProductId, limit: Limit = 12
+    ctx: Ctx, recommender: Ranked, actor: AccountActor, product_id: ProductId, limit: Limit = 12
 ) -> Response:
     """Products that go with this one, frequently bought together first."""
     if not recommender.shows(product_id):

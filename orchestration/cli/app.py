@@ -2,7 +2,7 @@
 
 import typer
 
-from orchestration.cli import data, demo, lake, lifecycle, models, sql
+from orchestration.cli import data, demo, lake, lifecycle, mail, models, sql
 
 app = typer.Typer(
     name="souk",
@@ -31,5 +31,6 @@ app.command(rich_help_panel="Data")(data.pipeline)
 app.command(rich_help_panel="Data")(data.verify)
 app.command(rich_help_panel="Data", name="sql", help=sql.sql_help())(sql.sql)
 app.add_typer(lake.commands, name="lake", rich_help_panel="Data")
+app.add_typer(mail.commands, name="mail", rich_help_panel="Data")
 app.command(rich_help_panel="Measurements")(models.evaluate)
 app.command(rich_help_panel="Measurements", context_settings=models.PASS_ON)(models.bench)

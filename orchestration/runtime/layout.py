@@ -36,6 +36,11 @@ class Layout:
         return self.home / "logs"
 
     @property
+    def mail(self) -> Path:
+        """Mail that no SMTP server takes (0700)."""
+        return self.home / "mail"
+
+    @property
     def keys(self) -> Path:
         """Signing keys (0700)."""
         return self.home / "keys"
@@ -72,6 +77,7 @@ class Layout:
             "dagster",
             "sandbox",
             "spool",
+            "mail",
         ):
             (self.home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 

@@ -32,6 +32,7 @@ PROGRAMS: dict[str, set[str]] = {
             "verify",
             "sql",
             "lake",
+            "mail",
             "evaluate",
             "bench",
         )

@@ -28,6 +28,7 @@ from tests.benchmarks.results import ROOT, record
 from tests.harness.api import Server, api_of
 from tests.harness.postgres import running_postgres
 from tests.harness.redis import running_redis
+from tests.harness.sessions import guest_headers
 from warehouse.command import program
 from warehouse.logs import configure
 
@@ -92,7 +93,8 @@ def measure_recommendations(machine: Machine) -> None:
         report(
             "related products", REQUESTS, lambda i: api.get(f"/api/v1/products/{products[i % len(products)]}/related")
         )
-        guests = [{"X-Session-Id": f"latency-guest-{number}"} for number in range(20)]
+        key = machine.environment()["SOUK_SECRET_KEY"]
+        guests = [guest_headers(f"latency-{number}", key) for number in range(20)]
         for number, guest in enumerate(guests):
             views = [{"type": "view", "productId": product} for product in products[number : number + 5]]
             api.post("/api/v1/events", json={"events": views}, headers=guest).raise_for_status()
@@ -127,7 +129,7 @@ def measure(api: httpx.Client) -> None:
         REQUESTS,
         lambda i: api.get("/api/v1/search/autocomplete", params={"q": words[i % len(words)][:3]}),
     )
-    session = {"X-Session-Id": "benchmark-session"}
+    session = guest_headers("benchmark")
 
     def add_to_cart(_: int) -> httpx.Response:
         product, variant = next(buyable)
@@ -147,7 +149,7 @@ def measure(api: httpx.Client) -> None:
             "email": "benchmark@example.com",
         }
         return api.post(
-            "/api/v1/orders", json=body, headers={"X-Session-Id": f"buyer-{i:06d}", "Idempotency-Key": f"latency-{i}"}
+            "/api/v1/orders", json=body, headers={**guest_headers(f"buyer-{i}"), "Idempotency-Key": f"latency-{i}"}
         )
 
     report("place an order, paid", ORDERS, order)

@@ -31,6 +31,7 @@ from tests.benchmarks.support.profile import Profiler, environment, say
 from tests.benchmarks.support.shop import STOCK
 from tests.benchmarks.support.target import Target, figures
 from tests.harness.invariants import assert_invariants
+from tests.harness.sessions import guest_headers
 from warehouse.command import program
 from warehouse.logs import configure
 
@@ -106,7 +107,7 @@ def mix(goods: Goods, seed: str) -> Iterator[Request]:
         "search": buyers.searches(goods, seed),
     }
     pages = buyers.popular_pages(goods)
-    guests = [{"X-Session-Id": f"mixed-guest-{number:05d}"} for number in range(GUESTS)]
+    guests = [guest_headers(f"mixed-{number}") for number in range(GUESTS)]
     while True:
         kind = draw.choices([*buyers.SHARES], [*buyers.SHARES.values()])[0]
         if kind in streams:
@@ -126,7 +127,7 @@ def recommendations(target: Target, goods: Goods, kind: str, clients: int) -> Lo
     if kind == "related":
         asked = [get(kind, f"/api/v1/products/{buyers.popular(goods, draw)}/related") for _ in range(1_000)]
     else:
-        guests = [{"X-Session-Id": f"for-you-guest-{number:05d}"} for number in range(GUESTS)]
+        guests = [guest_headers(f"for-you-{number}") for number in range(GUESTS)]
         if clients == CLIENTS[0]:
             views = [buyers.views(goods, draw, guest, VIEWS) for guest in guests]
             target.load("views of the guests", views, EXPECTED, clients=4, seconds=60)

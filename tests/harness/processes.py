@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tests.harness import prefork
 from tests.harness.prefork import ROOT
+from tests.harness.sessions import SECRET_KEY
 
 __all__ = ["KILLED", "ROOT", "Module", "Process", "Stoppable", "paused"]
 KILLED = -signal.SIGKILL
@@ -91,7 +92,13 @@ class Module(Stoppable):
         super().__init__(folder / f"{module}.log")
         self.module = module
         self.fresh = fresh
-        self.env = {**os.environ, "SOUK_HOME": str(folder), "SOUK_PROFILE": "test", **env}
+        self.env = {
+            **os.environ,
+            "SOUK_HOME": str(folder),
+            "SOUK_PROFILE": "test",
+            "SOUK_SECRET_KEY": SECRET_KEY,
+            **env,
+        }
 
     def start(self, *, mutant: str = "", **extra_env: str) -> None:
         """Start it, also again; `extra_env` applies to this start only.

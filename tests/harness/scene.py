@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.buying import ADDRESS, Market
+from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
 
 
@@ -59,7 +60,7 @@ class Scene:
             "userType": "customer",
         }
         address = {**ADDRESS, "addressType": "home", "isDefault": False}
-        guest = {"X-Session-Id": "session-of-tests"}
+        guest = guest_headers("of tests")
         order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
         order["shippingAddress"] = {**ADDRESS, "name": "N"}
         sells, buys = self.seller.headers, self.buyer.headers
@@ -100,6 +101,12 @@ class Scene:
                 "POST", f"{api}/sellers/me/parcels/{self.parcel}/ship", {"carrier": "c", "trackingNumber": "t"}, sells
             ),
             "deliverParcel": Request("POST", f"{api}/sellers/me/parcels/{self.parcel}/deliver", {}, sells),
+            "requestOrderClaim": Request("POST", f"{api}/orders/claim-requests", {"email": "g@example.com"}, buys),
+            "lookUpOrder": Request(
+                "POST", f"{api}/orders/lookup",
+                {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("scene")}, {},
+            ),
+            "claimOrders": Request("POST", f"{api}/orders/claim", {"token": mailed_token("scene")}, buys),
             "adjustStock": Request(
                 "POST", f"{api}/inventory/adjustments",
                 {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells

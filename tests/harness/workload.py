@@ -10,6 +10,7 @@ import httpx
 
 from tests.harness.api import PLAIN
 from tests.harness.buying import ADDRESS
+from tests.harness.sessions import guest_headers
 
 TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
@@ -24,7 +25,8 @@ class Purchase:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"X-Session-Id": self.session or f"session-{self.key.replace('.', '-')}", "Idempotency-Key": self.key}
+        session = {"X-Session-Id": self.session} if self.session else guest_headers(self.key)
+        return {**session, "Idempotency-Key": self.key}
 
     def send(self, url: str, timeout: float = 30) -> httpx.Response | None:
         """The answer, or None when the process died during the request."""

@@ -16,6 +16,7 @@ import pytest
 from api.app import create_app
 from api.kernel.settings import Settings
 from api.nouns import table_owners
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Shop, problem
 
 # The document is the same whatever the database, so it can be read without one while tests are collected.
@@ -156,7 +157,7 @@ def roles(shop: Shop) -> dict[str, dict[str, str]]:
         "accessToken"
     ]
     return {
-        "guest": {"X-Session-Id": f"guest-{uuid4().hex}"},
+        "guest": guest_headers(),
         "customer": shop.person().headers,
         "seller": shop.person("seller").headers,
         "admin": {"Authorization": f"Bearer {token}"},

@@ -15,6 +15,7 @@ import pytest
 
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.scene import Request, Scene, make_scene
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person, problem
 
 
@@ -62,6 +63,9 @@ NAMES = [
         "processParcel",
         "shipParcel",
         "deliverParcel",
+        "requestOrderClaim",
+        "claimOrders",
+        "lookUpOrder",
     ),
 ]
 
@@ -177,7 +181,7 @@ def test_what_belongs_to_somebody_else_is_not_there(scene: Scene) -> None:
     """Real ids of other people's things, asked for by everyone who may ask for their own; nothing changes."""
     market = scene.market
     stranger, rival = market.person(), market.person("seller")
-    session = {"X-Session-Id": f"guest-{uuid4().hex}"}
+    session = guest_headers()
     address = market.client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=scene.buyer.headers).json()[
         "addressId"
     ]

@@ -12,7 +12,7 @@ from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
 from api.orders.policy import POLICIES
-from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_SEE, actor_values
+from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import Viewer, seen
 from api.orders.schemas import OrderBody
@@ -113,7 +113,7 @@ _PAYMENT = (
     func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
     func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
 )
-_VIEWERS: dict[Viewer, ColumnElement[bool]] = {"buyer": IS_BUYER, "seller": IS_SELLER}
+_VIEWERS: dict[Viewer, ColumnElement[bool]] = {"buyer": IS_BUYER, "seller": IS_SELLER, "admin": IS_ADMIN}
 # One statement over the tables of orders, stores, warehouses and payments, so that reading an order is one round trip.
 # A line has its own words: an order never shows what its product is called later.
 _IN_FULL = (
@@ -159,9 +159,12 @@ _IN_FULL = (
 )
 
 
-async def order_of(tx: ReadTx, actor: Actor, order_id: UUID) -> OrderBody:
-    """One order in full, one round trip. Raises: OrderNotFound."""
-    order = await tx.first_as(OrderBody, _IN_FULL, {"order_id": order_id, **actor_values(actor)})
+async def order_of(tx: ReadTx, actor: Actor, order_id: UUID, reason: str | None = None) -> OrderBody:
+    """One order in full, one round trip. Raises: OrderNotFound.
+
+    `reason`: for an administrator, who sees the buyer's data with it; `commands.access.show_order` writes it down.
+    """
+    order = await tx.first_as(OrderBody, _IN_FULL, {"order_id": order_id, **actor_values(actor, reason)})
     if order is None:
         raise OrderNotFound
     return order

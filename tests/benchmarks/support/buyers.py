@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import psycopg
 
 from tests.benchmarks.support.http import Expected, Request, get, post
+from tests.harness.sessions import guest_headers
 
 ADDRESS = {"street": "1 Market Street", "city": "Springfield", "state": "IL", "zipCode": "62701", "country": "US"}
 LINES_OF_A_CART = 5
@@ -80,7 +81,7 @@ def orders(goods: Goods, seed: str, hot: tuple[str, str] | None = None) -> Itera
             "paymentMethod": {"type": "credit_card", "token": "pm_sandbox_ok"},
             "email": "benchmark@example.com",
         }
-        keys = {"X-Session-Id": f"buyer-{seed}-{number:07d}", "Idempotency-Key": f"{seed}-{number:07d}"}
+        keys = {**guest_headers(f"buyer-{seed}-{number}"), "Idempotency-Key": f"{seed}-{number:07d}"}
         yield post("order", "/api/v1/orders", body, keys)
 
 
@@ -89,10 +90,10 @@ def additions(goods: Goods, seed: str) -> Iterator[Request]:
     draw = random.Random(seed)
     for number in itertools.count():
         round_, place = divmod(number, CARTS_AT_ONCE)
-        session = f"cart-{seed}-{round_ // LINES_OF_A_CART:06d}-{place:03d}"
+        session = guest_headers(f"cart-{seed}-{round_ // LINES_OF_A_CART}-{place}")
         product, variant = draw.choice(goods.variants)
         body = {"productId": product, "variantId": variant, "quantity": 1}
-        yield post("cart", "/api/v1/cart/items", body, {"X-Session-Id": session})
+        yield post("cart", "/api/v1/cart/items", body, session)
 
 
 def list_page(**query: object) -> Request:

@@ -16,6 +16,7 @@ from orchestration.settings import load_settings
 from tests.benchmarks.apart import leave_platform
 from tests.benchmarks.support.termination import ending_cleanly
 from tests.harness.processes import ROOT
+from tests.harness.sessions import SECRET_KEY
 from tests.harness.souk import SoukHarness
 
 
@@ -27,7 +28,7 @@ def running_platform(size: str = "", env: Mapping[str, str] | None = None) -> It
     """
     leave_platform()
     with ending_cleanly(), tempfile.TemporaryDirectory(prefix="souk-platform-") as name:
-        harness = SoukHarness(Path(name), **(env or {}))
+        harness = SoukHarness(Path(name), SOUK_SECRET_KEY=SECRET_KEY, **(env or {}))
         command = [sys.executable, "-m", "orchestration.cli", "demo", *([f"--size={size}"] if size else [])]
         try:
             subprocess.run(command, cwd=ROOT, env=harness.environment, check=True, stdout=sys.stderr)

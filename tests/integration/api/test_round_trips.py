@@ -27,6 +27,7 @@ from api.kernel.settings import Settings
 from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.wire import Wire, watched_wire
 
@@ -207,7 +208,7 @@ async def test_hot_requests_build_no_statement(counted: Counted, market: Market,
     """What a request sends was there before it: to build, compile or find a statement by its structure takes longer
     than to send it."""
     first, second = (market.product(seller, stock=50) for _ in range(2))
-    guest = {"X-Session-Id": "hot-requests-build-no-statement"}
+    guest = guest_headers("hot requests build no statement")
     item = {"productId": first["productId"], "variantId": first["variants"][0]["variantId"], "quantity": 1}
     tokens = [market.person().refresh_token]
 

@@ -4,11 +4,13 @@ Each operation that writes is called with a full body, in this process, and ever
 recorded. A field that nobody reads fails here, unless the model is declared as kept whole.
 """
 
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 import pytest
@@ -23,6 +25,7 @@ from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.scene import Request, Scene, make_scene
+from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.write_models import body_of, write_models
 
@@ -114,7 +117,21 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     path = f"/api/v1/orders/{scene.delivered}/return/decision"
     requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]
     requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
+    change("lookUpOrder", orderNumber=_guests_order(scene))
     return requests
+
+
+def _guests_order(scene: Scene) -> str:
+    """The number of a guest's order that the code of the scene opens, once looked at, then claimed."""
+    body = scene.market.order_body((scene.product, 1), email="g@example.com")
+    placed = scene.market.buy(guest_headers(), body).json()
+    token = mailed_token("scene")
+    scene.market.sql.execute(
+        "insert into order_tokens (token_id, token_hash, purpose, order_id, expires_at) values (%s, %s, 'order', %s,"
+        " now() + interval '1 hour')",
+        (uuid5(NAMESPACE_URL, "scene"), hashlib.sha256(token.encode()).digest(), placed["orderId"]),
+    )
+    return str(placed["orderNumber"])
 
 
 def test_there_is_one_full_request_for_every_operation_that_writes(scene: Scene) -> None:

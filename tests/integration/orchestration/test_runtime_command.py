@@ -37,6 +37,7 @@ def test_help_names_every_command(souk: SoukHarness) -> None:
         "pipeline",
         "verify",
         "sql",
+        "mail",
         "evaluate",
         "bench",
     ):

@@ -24,6 +24,7 @@ from tests.harness.events import EventsLab
 from tests.harness.postgres import PostgresHarness
 from tests.harness.processes import ROOT
 from tests.harness.redis import RedisHarness, running_redis
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
 from warehouse.lake.read import read_current
 
@@ -123,7 +124,7 @@ def _register(_scene: Scene) -> Request:
 
 def _events(_scene: Scene) -> Request:
     event = {"type": "search", "query": "q", "source": "s", "campaign": "c", "eventId": str(uuid4())}
-    return Request("/api/v1/events", {"events": [event]}, {"X-Session-Id": "guest-of-this-test"})
+    return Request("/api/v1/events", {"events": [event]}, guest_headers("of this test"))
 
 
 REQUESTS: dict[tuple[str, str], Callable[[Scene], Request]] = {

@@ -25,6 +25,7 @@ OPERATIONS = {
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn",
+    "requestOrderClaim", "claimOrders", "lookUpOrder",
     "getVariantStock", "adjustStock",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel",
 }  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from api.carts.jobs import expire_carts
 from api.kernel.context import open_context
 from api.kernel.settings import Settings
+from tests.harness.sessions import guest_headers, guest_session
 from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
@@ -29,7 +30,7 @@ def _item(product: dict[str, Any], quantity: int = 1) -> dict[str, Any]:
 
 
 def _session() -> dict[str, str]:
-    return {"X-Session-Id": f"guest-{uuid4().hex}"}
+    return guest_headers()
 
 
 def _add(shop: Shop, headers: dict[str, str], product: dict[str, Any], quantity: int = 1) -> httpx.Response:
@@ -105,13 +106,15 @@ def test_adding_again_adds_up_and_put_sets(shop: Shop, seller: Person) -> None:
 def test_a_guest_without_a_session_gets_one_as_cookie_and_header(shop: Shop, seller: Person) -> None:
     product = shop.product(seller)
     with httpx.Client(base_url=shop.client.base_url, trust_env=False) as browser:
-        empty = browser.get("/api/v1/cart").json()
+        first = browser.get("/api/v1/cart")
+        empty = first.json()
         assert (empty["cartId"], empty["items"], empty["total"]) == (None, [], 0.0)
 
         added = browser.post("/api/v1/cart/items", json=_item(product))
 
-        cookie = added.headers["set-cookie"]
-        session = added.headers["x-session-id"]
+        cookie = first.headers["set-cookie"]
+        session = first.headers["x-session-id"]
+        assert {"set-cookie", "x-session-id"}.isdisjoint(added.headers)
         assert cookie.startswith(f"souk_session={session};")
         assert "HttpOnly" in cookie
         assert "SameSite=lax" in cookie
@@ -304,11 +307,41 @@ def test_concurrent_adds_all_count(shop: Shop, seller: Person) -> None:
     assert _cart(shop, session)["items"][0]["quantity"] == 24
 
 
-@pytest.mark.parametrize("session", ["short", "has space in it", "x" * 129, "semi;colon;"])
-def test_an_unusable_session_id_is_refused(shop: Shop, session: str) -> None:
-    answer = shop.client.get("/api/v1/cart", headers={"X-Session-Id": session})
+@pytest.mark.parametrize("session", ["8letters", "short", "has space in it", "x" * 129, "semi;colon;", "tampered"])
+def test_a_session_id_that_the_shop_never_issued_opens_nothing_and_a_new_one_is_given(
+    shop: Shop, seller: Person, session: str
+) -> None:
+    product = shop.product(seller)
+    if session == "tampered":
+        known = guest_session()
+        _add(shop, {"X-Session-Id": known}, product)
+        session = known[:-1] + ("A" if known[-1] != "A" else "B")
 
-    assert problem(answer, 422, "validation-failed")["errors"][0]["pointer"] == "/header/X-Session-Id"
+    for headers in ({"X-Session-Id": session}, {"Cookie": f'souk_session="{session}"'}):
+        added = _add(shop, headers, product)
+        given = added.headers["x-session-id"]
+        assert (added.status_code, _cart(shop, headers)["items"]) == (201, [])
+        assert given != session
+        assert [line["quantity"] for line in _cart(shop, {"X-Session-Id": given})["items"]] == [1]
+    assert shop.scalar("select count(*) from carts where session_id = %s", (session,)) == 0
+
+
+def test_a_sign_in_replaces_the_session_so_that_a_planted_one_shows_nothing_of_what_follows(
+    shop: Shop, seller: Person
+) -> None:
+    planted, product = guest_session(), shop.product(seller)
+    person = shop.person()
+    body = {"email": person.email, "password": PASSWORD}
+    _add(shop, {"X-Session-Id": planted}, product)
+    with httpx.Client(base_url=shop.client.base_url, headers={"X-Session-Id": planted}, trust_env=False) as client:
+        refused = client.post("/api/v1/auth/login", json={**body, "password": "wrong"})
+        renewed = client.post("/api/v1/auth/login", json=body).headers["x-session-id"]
+    assert renewed != planted
+    assert (refused.status_code, "x-session-id" in refused.headers) == (401, False)
+
+    _add(shop, {"X-Session-Id": renewed}, product)
+
+    assert _cart(shop, {"X-Session-Id": planted})["items"] == []
 
 
 async def test_expired_carts_are_swept_and_others_stay(

@@ -10,6 +10,7 @@ import pytest
 from tests.harness.api import running_api
 from tests.harness.buying import ADDRESS, SANDBOX_KEY, Market, Worker, buying_env, running_sandbox
 from tests.harness.invariants import assert_invariants
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person, problem
 
 
@@ -139,7 +140,7 @@ def test_a_dead_gateway_charges_nothing_and_holds_nothing(market: Market, seller
 
 def test_a_guest_buys_with_an_email_and_a_session(market: Market, seller: Person, buyer: Person) -> None:
     product = market.product(seller, stock=3)
-    guest = {"X-Session-Id": "guest-session-0001"}
+    guest = guest_headers("first")
     problem(market.buy(guest, market.order_body((product, 1))), 422, "guest-details-missing")
     answer = market.buy(guest, market.order_body((product, 1), email="guest@example.com"))
     assert answer.status_code == 201, answer.text
@@ -147,7 +148,7 @@ def test_a_guest_buys_with_an_email_and_a_session(market: Market, seller: Person
     assert market.client.get(path, headers=guest).json()["email"] == "guest@example.com"
     problem(market.client.get(path), 404, "order-not-found")
     problem(market.client.get(path, headers=buyer.headers), 404, "order-not-found")
-    problem(market.client.get(path, headers={"X-Session-Id": "guest-session-0002"}), 404, "order-not-found")
+    problem(market.client.get(path, headers=guest_headers("second")), 404, "order-not-found")
 
 
 def test_the_cart_is_ordered_and_emptied(market: Market, seller: Person) -> None:

@@ -24,6 +24,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from tests.harness.api import running_api
 from tests.harness.redis import RedisHarness
+from tests.harness.sessions import guest_session
 from tests.harness.shop import Shop, problem
 
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
@@ -70,7 +71,7 @@ def _stream(server: RedisHarness) -> list[dict[str, str]]:
 
 
 def test_an_event_reaches_the_stream_whole_and_without_the_session_itself(shop: Shop, own_redis: RedisHarness) -> None:
-    person, session, product = shop.person(), f"guest-{uuid4().hex}", str(uuid4())
+    person, session, product = shop.person(), guest_session(), str(uuid4())
     event = {
         "type": "addToCart", "eventId": str(uuid4()), "productId": product, "occurredAt": "2026-01-02T03:04:05Z",
         "source": "search",

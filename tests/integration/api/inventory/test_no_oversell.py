@@ -18,6 +18,7 @@ from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.fleet import Fleet
 from tests.harness.mutants import UNGUARDED_CONSTRAINTS
 from tests.harness.postgres import PostgresHarness
+from tests.harness.sessions import guest_headers
 
 BUYERS, UNITS, CLIENTS = 60, 20, 3
 SEEDS = [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 51))]
@@ -38,7 +39,7 @@ def buy_all(orders: list[tuple[str, dict[str, Any], str]], answers: Any) -> None
     gate = threading.Barrier(len(orders))
 
     def one(url: str, body: dict[str, Any], key: str) -> None:
-        headers = {"X-Session-Id": f"session-{key}", "Idempotency-Key": key}
+        headers = {**guest_headers(key), "Idempotency-Key": key}
         with httpx.Client(timeout=60, trust_env=False, verify=PLAIN) as client:
             gate.wait()
             answer = client.post(f"{url}/api/v1/orders", json={**body, "email": "guest@example.com"}, headers=headers)

@@ -15,6 +15,7 @@ from api.app import create_app
 from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.sessions import guest_session
 from tests.harness.shop import PASSWORD, Person
 
 PATH = "/api/v1/cart/items"
@@ -111,7 +112,7 @@ async def test_every_request_is_answered_alike(
         answers = []
         for kind in (PLAIN, OTHER):
             client.cookies.clear()
-            own = {name: value.replace("@", f"guest-{uuid4().hex}") for name, value in headers.items()}
+            own = {name: value.replace("@", guest_session()) for name, value in headers.items()}
             fully.clear()
             answers.append(await client.post(PATH, content=content, headers={**own, "Content-Type": kind}))
             if (headers, body) in right:
@@ -131,7 +132,7 @@ async def test_what_is_not_plainly_valid_reaches_fastapi_whole(
         yield content[:10]
         yield content[10:]
 
-    twice = [("Content-Type", PLAIN), *[("X-Session-Id", f"guest-{uuid4().hex}") for _ in range(2)]]
+    twice = [("Content-Type", PLAIN), *[("X-Session-Id", guest_session()) for _ in range(2)]]
     answers = [
         await client.post(PATH, content=pieces(), headers={"Content-Type": PLAIN}),
         await client.post(PATH, content=pieces(), headers={"Content-Type": OTHER}),

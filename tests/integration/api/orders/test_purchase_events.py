@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -16,6 +15,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.worker import RELAY, work
 from tests.harness.buying import Market
+from tests.harness.sessions import guest_session
 from tests.harness.shop import Person
 
 SECONDS = 1.0
@@ -78,7 +78,7 @@ async def test_a_relay_that_died_before_its_mark_repeats_the_same_id(
 
 
 async def test_a_guests_order_carries_the_key_of_the_session(market: Market, context: Context, seller: Person) -> None:
-    session = f"guest-{uuid4().hex}"
+    session = guest_session()
     product = market.product(seller)
     placed = await asyncio.to_thread(
         market.buy, {"X-Session-Id": session}, market.order_body((product, 1), email="a@example.com")

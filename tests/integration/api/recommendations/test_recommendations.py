@@ -16,6 +16,7 @@ import pytest
 from api.kernel.outbound import PROBE_SECONDS, WINDOW
 from tests.harness.api import running_api
 from tests.harness.fake_serving import VERSION, RecommenderProcess, running_recommender
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person, Shop, problem
 
 BROKEN = ["slow", "error", "rubbish", "wrong", "huge"]
@@ -127,7 +128,7 @@ def test_what_was_looked_at_a_moment_ago_is_sent_oldest_first(
     shop: Shop, serving: RecommenderProcess, goods: dict[str, str]
 ) -> None:
     serving.behave("ok", [goods["Bowl"]])
-    session = {"X-Session-Id": f"guest-{uuid4().hex}"}
+    session = guest_headers()
     for title in ("Chair", "Bench", "Chair"):
         event = {"type": "view", "productId": goods[title]}
         assert httpx.post(

@@ -1,0 +1,105 @@
+"""The mails that follow from the events of orders."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Executable, String, bindparam, column, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from api.identity.queries import emails_of
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.outbox import Door, Pending
+from api.kernel.security import hash_opaque_token
+from api.mail import commands as mail
+from api.mail.tokens import token_of
+from api.orders.commands.claims import CLAIM_ASKED
+from api.orders.models import OrderToken
+from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders
+from api.orders.states import EVENT_OF
+
+
+async def _confirmations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
+    """A mail for each order that was placed; a guest's has the token that opens the order."""
+    placed = {event.aggregate_id: event for event in events if event.event_type == EVENT_OF["confirmed"]}
+    if not placed:
+        return
+    orders, lines = await confirmed_orders(tx, placed)
+    emails = await emails_of(tx, {order.user_id for order in orders if order.user_id is not None})
+    by_order: dict[UUID, list[ConfirmedLine]] = defaultdict(list)
+    for line in lines:
+        by_order[line.order_id].append(line)
+    guests = [order for order in orders if order.user_id is None]
+    await _store_tokens(ctx, tx, [(order, placed[order.order_id]) for order in guests])
+    mails = []
+    for order in orders:
+        event, is_guest = placed[order.order_id], order.user_id is None
+        recipient = order.guest_email if order.user_id is None else emails.get(order.user_id)
+        if recipient is None:
+            continue
+        data = _data(order, by_order[order.order_id])
+        data["until"] = f"{_until(ctx, event):%Y-%m-%d}" if is_guest else None
+        token = event.event_id if is_guest else None
+        mails.append(mail.NewMail(event.event_id, "order-confirmation", recipient, data, token))
+    await mail.queue(tx, mails)
+
+
+async def _claims(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
+    """A mail for each member who asked for a code; none where the address has no guest orders."""
+    asked = {event.aggregate_id: event for event in events if event.event_type == CLAIM_ASKED}
+    if not asked:
+        return
+    mails = [
+        mail.NewMail(
+            asked[claim.token_id].event_id,
+            "order-claim",
+            claim.email,
+            {"until": f"{claim.expires_at:%Y-%m-%d %H:%M} UTC"},
+            claim.token_id,
+        )
+        for claim in await claims_asked(tx, asked)
+    ]
+    await mail.queue(tx, mails)
+
+
+def _data(order: Confirmed, lines: Sequence[ConfirmedLine]) -> dict[str, object]:
+    return {
+        "number": order.order_number,
+        "currency": order.currency,
+        "total": str(order.total),
+        "delivery": None if order.estimated_delivery is None else order.estimated_delivery.isoformat(),
+        "lines": [{"quantity": line.quantity, "title": line.title, "amount": str(line.subtotal)} for line in lines],
+    }
+
+
+async def _store_tokens(ctx: Context, tx: Tx, orders: Sequence[tuple[Confirmed, Pending]]) -> None:
+    """The token of each guest's order has the id of the event, so that an event that is read twice makes one."""
+    if not orders:
+        return
+    values = {
+        "token_id": [event.event_id for _, event in orders],
+        "token_hash": [hash_opaque_token(token_of(ctx.keys, event.event_id)) for _, event in orders],
+        "order_id": [order.order_id for order, _ in orders],
+        "expires_at": [_until(ctx, event) for _, event in orders],
+    }
+    await tx.execute(_STORE_TOKENS, values)
+
+
+def _until(ctx: Context, event: Pending) -> datetime:
+    return event.created_at + timedelta(seconds=ctx.settings.order_token_seconds)
+
+
+def _store_statement() -> Executable:
+    """Insert tokens of orders, given as columns, that are not there."""
+    given = (OrderToken.token_id, OrderToken.token_hash, OrderToken.order_id, OrderToken.expires_at)
+    lists = func.unnest(*(bindparam(one.key, type_=ARRAY(one.type)) for one in given))
+    rows = lists.table_valued(*(column(one.key, one.type) for one in given)).render_derived("given")
+    values = select(*(rows.c[one.key] for one in given), literal("order", String))
+    added = insert(OrderToken).from_select([*given, OrderToken.purpose], values)
+    return added.on_conflict_do_nothing(index_elements=[OrderToken.token_id])
+
+
+_STORE_TOKENS = _store_statement()
+DOORS: tuple[Door, ...] = (_confirmations, _claims)

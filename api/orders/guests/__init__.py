@@ -1,0 +1,1 @@
+"""Guest orders over HTTP: looked at, and claimed by a member."""

@@ -1,0 +1,84 @@
+"""What a mail says, and that the same row always says it with the same bytes."""
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from api.mail.letters import KINDS, Letter, NoAddress, Unwritable, written
+
+ID, AT = UUID(int=7), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SENDER = "Souk <no-reply@souk.example>"
+DATA: dict[str, Any] = {
+    "number": "112-1234567-1234567", "currency": "EUR", "total": "12.50", "delivery": "2026-01-05",
+    "until": "2026-04-02", "lines": [{"quantity": 2, "title": "<b>Cup</b> & \u202egnp.exe\x07", "amount": "12.50"}],
+}  # fmt: skip
+
+
+def letter(**changed: Any) -> Letter:
+    return Letter(**{
+        "mail_id": ID, "kind": "order-confirmation", "recipient": "anna@example.com", "data": DATA, "created_at": AT,
+        "token": "the-code", **changed,
+    })  # fmt: skip
+
+
+def body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def test_a_mail_has_both_forms_and_the_html_is_escaped() -> None:
+    message = written(letter(), SENDER)
+
+    assert (message["To"], message["From"]) == ("anna@example.com", SENDER)
+    assert (message["Subject"], message["Message-ID"]) == ("Your order 112-1234567-1234567", f"<{ID}@souk.example>")
+    assert message["Auto-Submitted"] == "auto-generated"
+    text, html = body(message, "plain"), body(message, "html")
+    assert "2 x <b>Cup</b> &  gnp.exe : 12.50 EUR" in text
+    assert "&lt;b&gt;Cup&lt;/b&gt; &amp;  gnp.exe " in html
+    assert "<b>Cup" not in html
+    for form in (text, html):
+        assert "the-code" in form
+        assert "2026-04-02" in form
+        assert "\u202e" not in form
+    assert len(message.as_bytes()) < 4_000
+
+
+def test_without_a_token_nothing_is_said_of_one() -> None:
+    for form in ("plain", "html"):
+        assert "code" not in body(written(letter(token=None), SENDER), form)
+
+
+def test_the_same_row_gives_the_same_bytes() -> None:
+    assert written(letter(), SENDER).as_bytes() == written(letter(), SENDER).as_bytes()
+    assert written(letter(mail_id=UUID(int=8)), SENDER).as_bytes() != written(letter(), SENDER).as_bytes()
+
+
+def test_every_kind_can_be_written() -> None:
+    assert set(KINDS) == {"order-confirmation", "order-claim"}
+    assert "the-code" in body(written(letter(kind="order-claim", data={"until": "then"}), SENDER), "plain")
+
+
+@pytest.mark.parametrize("changed", [{"data": {}}, {"kind": "unknown"}])
+def test_what_cannot_be_written_says_so(changed: dict[str, Any]) -> None:
+    with pytest.raises(Unwritable):
+        written(letter(**changed), SENDER)
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["a,b@example.com", "anna@example.com\r\nBcc: eve@example.com", "nobody", "", "ünï@example.com", "a@b@c.example"],
+)
+def test_what_is_no_address_says_so(recipient: str) -> None:
+    with pytest.raises(NoAddress):
+        written(letter(recipient=recipient), SENDER)
+
+
+def test_no_header_comes_from_a_title_or_number() -> None:
+    message = written(letter(data={**DATA, "number": "1\r\nBcc: eve@example.com"}), SENDER)
+
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Your order 1 Bcc: eve@example.com"
