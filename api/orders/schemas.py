@@ -206,7 +206,7 @@ class OrderState(Wire):
     refund_amount: Amount | None = None
 
 
-MailedToken = Annotated[str, Field(min_length=1, max_length=200)]
+MailedToken = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class ClaimRequest(Wire):
@@ -240,6 +240,6 @@ class ClaimedOrders(Wire):
 class LookUpOrder(Wire):
     """All three are in the mail that confirmed the order. They travel in the body, so that no log holds them."""
 
-    order_number: Annotated[str, Field(min_length=1, max_length=50)]
+    order_number: Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[0-9-]+$")]
     email: Email
     token: MailedToken

@@ -33,6 +33,8 @@ NATURALLY_SAFE = {
     "/cart/items/{itemId}": LINES,
     "/products": VERSIONED,
     "/products/{productId}": VERSIONED,
+    "/orders/lookup": "it only reads",
+    "/orders/claim-requests": "mails are limited by member and address, and each code works alone",
     "/events": "behaviour events carry their own id",
     "/seller/sign-in": TOKENS,
     "/seller/sign-out": TOKENS,
@@ -162,4 +164,7 @@ def test_every_route_that_writes_is_keyed_or_safe_by_nature() -> None:
         "/orders/{orderId}/return",
         "/orders/{orderId}/advance",
         "/orders/{orderId}/return/decision",
+        "/orders/{orderId}/returns/{returnId}/approve",
+        "/orders/{orderId}/returns/{returnId}/reject",
+        "/orders/claim",
     }
