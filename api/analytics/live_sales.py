@@ -94,7 +94,8 @@ _CURRENCY = bindparam("currency", type_=String)
 # A line belongs to the day of its order, whenever it was written. The line's own time is also filtered because it is in
 # the index; no line is older than its order.
 _PLACED = and_(OrderItem.seller_id == _ACTOR_IS_SELLER, OrderItem.created_at >= _SINCE, Order.created_at >= _SINCE)
-# The event books the refund: what is changed on the return afterwards moves nothing.
+# The event books the refund: what is changed on the return afterwards moves nothing. An order that was cancelled later
+# has no sales at all, so nothing of it is returned.
 _REFUNDED = and_(
     ReturnEvent.seller_id == _ACTOR_IS_SELLER, ReturnEvent.to_status == "refunded", ReturnEvent.created_at >= _SINCE
 )
@@ -126,7 +127,8 @@ _REFUND_DAYS = (
         func.sum(ReturnEvent.quantity).label("units"),
         func.sum(func.coalesce(ReturnEvent.goods_amount, ReturnEvent.refund_amount)).label("amount"),
     )
-    .where(_REFUNDED)
+    .join(Order, Order.order_id == ReturnEvent.order_id)
+    .where(_REFUNDED, ~_CANCELLED)
     .group_by("day", ReturnEvent.currency)
     .subquery("returned")
 )

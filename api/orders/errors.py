@@ -34,6 +34,24 @@ class StillBeingPlaced(Conflict):
         super().__init__("Its payment is being taken; try again in a few seconds.", headers={"Retry-After": "2"})
 
 
+class LineNotFound(NotFound):
+    title, code = "No such line in the order", "order-line-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("The order has no line with this id; GET the order for its lines.")
+
+
+class NotCancellable(ValidationFailed):
+    title, code = "So many units cannot be cancelled", "not-cancellable"
+
+
+class LastUnits(Conflict):
+    title, code = "These are the last units of the order", "last-units"
+
+    def __init__(self) -> None:
+        super().__init__("Cancel the whole order instead: POST /orders/{orderId}/cancel.")
+
+
 class ReturnWindowClosed(Conflict):
     """`closedAt` in the document: until when the first of these items could be returned."""
 

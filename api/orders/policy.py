@@ -23,6 +23,8 @@ ReasonCode = Literal[
     "other",
 ]
 REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
+# The reason of units that were cancelled before they were sent; nobody can choose it for a return.
+CANCELLED = "cancelled"
 Payer = Literal["seller", "buyer"]
 _SOME = Decimal("0.20")
 

@@ -37,6 +37,8 @@ class OrderLine:
     tax_given: Decimal
     shipping_given: Decimal
     shipping_tax_given: Decimal
+    status: str
+    parcel_id: UUID | None
 
     @property
     def returnable(self) -> int:

@@ -14,10 +14,13 @@ from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, 
 from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
 from api.kernel.problems import responses
-from api.orders.commands import access, cancel, decide, fulfil, returns
+from api.orders.commands import access, cancel, cancel_units, decide, fulfil, returns
 from api.orders.errors import (
     FeeTooHigh,
     ImpossibleMove,
+    LastUnits,
+    LineNotFound,
+    NotCancellable,
     NotReturnable,
     OrderNotFound,
     ReturnDecided,
@@ -30,6 +33,7 @@ from api.orders.schemas import (
     AdvanceOrder,
     ApproveReturn,
     CancelOrder,
+    CancelUnits,
     DecideReturn,
     OrderBody,
     OrderList,
@@ -194,3 +198,30 @@ async def reject_return(
     *, ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: OrderId, return_id: ReturnId, body: RejectReturn
 ) -> Response:
     return await decide.reject_return(ctx, actor, key, (order_id, return_id), body)
+
+
+async def order_item_id_in_path(order_item_id: Annotated[str, Path(alias="orderItemId", max_length=100)]) -> UUID:
+    """A malformed id is answered 404, not 422."""
+    known = parse_id(order_item_id)
+    if known is None:
+        raise LineNotFound
+    return known
+
+
+OrderItemId = Annotated[UUID, Depends(order_item_id_in_path)]
+
+
+@router.post(
+    "/orders/{orderId}/items/{orderItemId}/cancel",
+    response_model=OrderState,
+    operation_id="cancelOrderItem",
+    summary="Cancel some units of a line before the order is shipped",
+    responses=responses(
+        *(OrderNotFound, LineNotFound, ImpossibleMove, StillBeingPlaced, LastUnits, NotCancellable, Forbidden),
+        *(ValidationFailed, *_KEYED),
+    ),
+)
+async def cancel_order_item(
+    *, ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, item_id: OrderItemId, body: CancelUnits
+) -> Response:
+    return await cancel_units.cancel_units(ctx, actor, key, (order_id, item_id), body)

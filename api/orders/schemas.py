@@ -151,6 +151,11 @@ class CancelOrder(Wire):
     reason: Reason | None = None
 
 
+class CancelUnits(Wire):
+    quantity: Quantity
+    reason: Reason | None = None
+
+
 class ReturnLine(Wire):
     order_item_id: WireId
     quantity: Quantity

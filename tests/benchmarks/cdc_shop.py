@@ -36,12 +36,20 @@ declare
   id uuid := uuidv7(); cart uuid := uuidv7(); chosen uuid[]; place uuid := md5('w')::uuid;
 begin
   chosen := array[md5('v' || n * 7 % {products})::uuid, md5('v' || (n * 7 + 1) % {products})::uuid];
-  insert into carts values (cart, uuidv7(), 1, now(), now(), now());
-  insert into cart_items select uuidv7(), cart, v, v, 1, 12.99, now(), now() from unnest(chosen) v;
+  insert into carts (cart_id, user_id, version, expires_at, created_at, updated_at)
+    values (cart, uuidv7(), 1, now(), now(), now());
+  insert into cart_items (cart_item_id, cart_id, product_id, variant_id, quantity, price_at_addition, created_at,
+    updated_at) select uuidv7(), cart, v, v, 1, 12.99, now(), now() from unnest(chosen) v;
   commit;
-  insert into orders values (id, 'SK-' || n, uuidv7(), 'pending', 'USD', 25.98, 2.08, 4.99, 0, 33.05, 'card',
+  insert into orders (order_id, order_number, user_id, status, currency, subtotal, tax, shipping_fee, discount, total,
+    payment_method, payment_status, country, delivery_speed, estimated_delivery, actual_delivery, origin, created_at,
+    updated_at) values (id, 'SK-' || n, uuidv7(), 'pending', 'USD', 25.98, 2.08, 4.99, 0, 33.05, 'card',
     'pending', 'US', 'standard', current_date + 4, null, 'native', now(), now());
-  insert into order_items select uuidv7(), id, v, v, v, place, 1, 12.99, 12.99, 'pending', now()
+  insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, quantity,
+    price_at_purchase, subtotal, title, sku, attributes, image_url, discount, tax_rate, tax_amount, tax_included,
+    tax_class, status, created_at)
+    select uuidv7(), id, v, v, v, place, 1, 12.99, 12.99, 'A thing', 'sku ' || v, '{{"color": "red"}}',
+      '/api/v1/products/' || v || '/image.svg', 0, 0.08, 1.04, false, 'standard', 'pending', now()
     from unnest(chosen) v;
   insert into order_events values (uuidv7(), id, 1, null, 'pending', 'user', null, now());
   insert into inventory_reservations select uuidv7(), id, id, v, place, 1, 'held', now(), now(), now()

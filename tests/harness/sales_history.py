@@ -127,7 +127,8 @@ class SalesHistory:
             _insert(connection, "order_items", line)
         if status == "cancelled":
             self._cancelled(connection, order, placed + timedelta(hours=self._rng.choice([0, 30])))
-        if status in {"delivered", "return_requested", "return_approved", "refunded"}:
+        # Of an order that is not sent yet, units are cancelled; some of these orders are cancelled as a whole later.
+        if status not in {"pending", "shipped", "cancelled"}:
             for line in self._rng.sample(lines, self._rng.randint(0, len(lines))):
                 self._return(connection, line, row)
 

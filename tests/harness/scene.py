@@ -33,6 +33,7 @@ class Scene:
     line: str
     returned: tuple[str, str]
     parcel: str
+    unsent: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -84,6 +85,9 @@ class Scene:
             "returnOrder": Request(
                 "POST", f"{api}/orders/{self.delivered}/return",
                 {"items": [{"orderItemId": self.line, "quantity": 1}], "reasonCode": "damaged", "reason": "r"}, buys,
+            ),
+            "cancelOrderItem": Request(
+                "POST", f"{api}/orders/{self.order}/items/{self.unsent}/cancel", {"quantity": 1, "reason": "r"}, buys
             ),
             "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
             "decideReturn": Request(
@@ -140,6 +144,8 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         answer = market.client.post(f"/api/v1/orders/{orders[1]}/return", json=asked, headers=headers)
         assert answer.status_code == 200, answer.text
     seen = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()
+    first = market.client.get(f"/api/v1/orders/{orders[0]}", headers=buyer.headers).json()
+    unsent = first["items"][0]["orderItemId"]
     _, second, third = (row["returnId"] for row in seen["returns"])
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
-    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third), parcel)
+    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third), parcel, unsent)

@@ -54,6 +54,7 @@ NAMES = [
         "recordEvents",
         "placeOrder",
         "cancelOrder",
+        "cancelOrderItem",
         "returnOrder",
         "advanceOrder",
         "decideReturn",

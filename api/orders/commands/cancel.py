@@ -54,7 +54,8 @@ async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) ->
         ParcelMove(parcel.parcel_id, order_id, parcel.status, "cancelled", actor.kind, reason) for parcel in living
     ]
     lines = await lines_of(tx, order)
-    sold = [(line.variant_id, line.warehouse_id, line.quantity) for line in lines]
+    # Units that were cancelled before are back already, and so is their money.
+    sold = [(line.variant_id, line.warehouse_id, line.returnable) for line in lines if line.returnable]
     refund = request_refund(payment, order_id, _left(payment, whole_order(order.amounts, lines)))
     along = Along([stock.restock(order_id, sold, cancels_order=True), *refund.parts], refund.events, "refunded")
     await move_parcels(tx, order, parcels, moves, along)

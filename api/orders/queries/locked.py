@@ -105,6 +105,8 @@ _LINES = (
         func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
         OrderItem.tax_included,
         *_GIVEN.c,
+        OrderItem.status,
+        OrderItem.parcel_id,
     )
     .join(_GIVEN, true())
     .where(OrderItem.order_id == bindparam("order_id"))

@@ -24,7 +24,7 @@ OPERATIONS = {
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
-    "approveReturn", "rejectReturn",
+    "approveReturn", "rejectReturn", "cancelOrderItem",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
     "getVariantStock", "adjustStock",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel",
@@ -88,6 +88,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "returnId",
         "code",
         "parcelId",
+        "orderItemId",
     } == named
 
 

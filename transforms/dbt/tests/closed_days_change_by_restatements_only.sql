@@ -23,7 +23,8 @@ with happened as (
     union all
     select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.goods_amount
     from {{ ref('stg_shop__return_events') }} as paid
-    where paid.to_status = 'refunded' and {{ published_order('paid.order_id') }}
+    inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
+    where paid.to_status = 'refunded' and placed.status <> 'cancelled' and {{ published_order('paid.order_id') }}
     union all
     select seller_id, order_date, currency, case when cause = 'cancelled' then amount else 0 end
     from {{ ref('mart_seller__restatement') }}

@@ -142,8 +142,8 @@ def booked(url: str, seller: Actor) -> Days:
     """The booking rules in Python, over the rows of the shop."""
     lines = "select o.order_id, o.status, o.currency, o.created_at, i.quantity, i.subtotal, i.discount, i.tax_amount,"
     lines += " i.tax_included from order_items i join orders o using (order_id) where i.seller_id = %s"
-    paid = "select currency, created_at, quantity, goods_amount from return_events"
-    paid += " where to_status = 'refunded' and seller_id = %s"
+    paid = "select r.currency, r.created_at, r.quantity, r.goods_amount from return_events r join orders o using"
+    paid += " (order_id) where r.to_status = 'refunded' and r.seller_id = %s and o.status <> 'cancelled'"
     orders, sums = defaultdict[tuple[date, str], set[UUID]](set), defaultdict[tuple[date, str], Booked](Booked)
     with psycopg.connect(url) as shop:
         for order, status, currency, at, units, subtotal, discount, tax, included in shop.execute(

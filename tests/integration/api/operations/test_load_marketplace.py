@@ -182,6 +182,8 @@ def _line(text: str) -> OrderLine:
         tax_given=ZERO,
         shipping_given=ZERO,
         shipping_tax_given=ZERO,
+        status="delivered",
+        parcel_id=None,
     )
 
 

@@ -301,3 +301,77 @@ def test_returns_are_refunded_when_the_last_of_their_money_is(
     given = market.scalar("select sum(refund_amount) from returns where order_id = %s", (order_id,))
     assert market.money_of(order_id)[1] == given
     assert market.scalar("select status from orders where order_id = %s", (order_id,)) == "delivered"
+
+
+def line_of(market: Market, buyer: Person, order_id: str) -> str:
+    line: str = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    return line
+
+
+def test_units_of_a_line_are_cancelled_before_it_is_sent_and_the_rest_goes_on(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    order_id, product = market.place(buyer, seller, units=3)
+    path = f"{order_id}/items/{line_of(market, buyer, order_id)}/cancel"
+
+    answer = market.post(buyer, path, {"quantity": 1, "reason": "one too many"})
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["status"], answer.json()["refundAmount"]) == ("confirmed", 10.8)
+    assert market.money_of(order_id) == (Decimal("37.39"), Decimal("10.80"))
+    assert market.stock_of(product).available == 7
+    seen = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+    assert (seen["payment"]["status"], seen["items"][0]["returnedQuantity"]) == ("partially_refunded", 1)
+    told = seen["returns"][0]
+    assert (told["status"], told["reasonCode"], told["reason"]) == ("refunded", "cancelled", "one too many")
+    document = problem(market.post(buyer, path, {"quantity": 3}), 422, "not-cancellable")
+    assert document["errors"] == [{"pointer": "/quantity", "message": "2 of this line can still be cancelled"}]
+    problem(market.post(buyer, path, {"quantity": 2}), 409, "last-units")
+    problem(market.post(seller, path, {"quantity": 1}), 403, "forbidden")
+    problem(market.post(buyer, f"{order_id}/items/{order_id}/cancel", {"quantity": 1}), 404, "order-line-not-found")
+    market.deliver(seller, order_id)
+    problem(market.post(buyer, path, {"quantity": 1}), 409, "order-state")
+    assert returned(market, buyer, seller, order_id, 2)["status"] == "return_approved"
+    end = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()
+    assert (end["status"], market.stock_of(product).available) == ("refunded", 9)
+
+
+async def test_an_order_of_which_units_were_cancelled_is_cancelled_and_nothing_is_taken_off_twice(
+    market: Market, buyer: Person
+) -> None:
+    seller = market.person("seller")
+    order_id, product = market.place(buyer, seller, units=3)
+    path = f"{order_id}/items/{line_of(market, buyer, order_id)}/cancel"
+    assert market.post(buyer, path, {"quantity": 2}).status_code == 200
+
+    answer = market.post(buyer, f"{order_id}/cancel")
+
+    assert (answer.status_code, answer.json()["refundAmount"]) == (200, 15.79)
+    assert market.money_of(order_id) == (Decimal("37.39"), Decimal("37.39"))
+    assert market.stock_of(product).available == 9
+    parts = "select sum(goods_amount), sum(tax_amount), sum(shipping_amount) from refunds where order_id = %s"
+    assert market.sql.execute(parts, (order_id,)).fetchone() == (Decimal("30.00"), Decimal("2.40"), Decimal("4.99"))
+    db = Database(Settings.model_validate({"DATABASE_URL": market.database_url, "SOUK_PROFILE": "test"}))
+    async with db.read() as tx:
+        [day] = await sales_by_day(tx, Actor("seller", UUID(seller.user_id)), datetime.now(UTC) - timedelta(days=2))
+    await db.close()
+    assert (day.orders, day.units, day.returned_units, day.net_sales) == (0, 0, 0, Decimal("0.00"))
+
+
+def test_a_parcel_of_which_every_unit_was_cancelled_is_not_sent(market: Market, buyer: Person, seller: Person) -> None:
+    other = market.person("seller")
+    kept, gone = market.product(seller, stock=9), market.product(other, stock=9)
+    order_id = market.buy(buyer, market.order_body((kept, 1), (gone, 2))).json()["orderId"]
+    lines = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"]
+    [line] = [line["orderItemId"] for line in lines if line["productId"] == gone["productId"]]
+    path = f"{order_id}/items/{line}/cancel"
+
+    assert market.post(buyer, path, {"quantity": 1}).status_code == 200
+    assert market.scalar("select count(*) from parcels where order_id = %s and status = 'cancelled'", (order_id,)) == 0
+    answer = market.post(buyer, path, {"quantity": 1})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "confirmed")
+    states = "select array_agg(p.status order by p.status) from parcels p where order_id = %s"
+    assert market.scalar(states, (order_id,)) == ["cancelled", "confirmed"]
+    assert market.stock_of(gone).available == 9
+    problem(market.post(buyer, path, {"quantity": 1}), 409, "order-state")

@@ -32,6 +32,8 @@ def line(quantity: int, price: str = "10.00", returned: int = 0, **parts: Any) -
         "tax_amount": ZERO,
         "tax_included": False,
         "returned_outbound": returned,
+        "status": "delivered",
+        "parcel_id": None,
         **dict.fromkeys(("goods_given", "tax_given", "shipping_given", "shipping_tax_given"), ZERO),
         **parts,
     }

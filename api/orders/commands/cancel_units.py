@@ -1,0 +1,121 @@
+"""Cancel some units of a line before the order is shipped: their money goes back, the rest of the order goes on."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from fastapi import Response
+from sqlalchemy import insert
+
+from api.inventory import statements as stock
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.errors import FieldError, Forbidden
+from api.kernel.idempotency import RequestKey
+from api.kernel.ids import new_id
+from api.orders.commands.change import change_order, impossible, write
+from api.orders.commands.returns import return_event
+from api.orders.errors import LastUnits, LineNotFound, NotCancellable, StillBeingPlaced
+from api.orders.models import Return
+from api.orders.parcels.moving import Along, move_parcels
+from api.orders.parcels.queries import parcels_of
+from api.orders.parcels.statements import ParcelMove
+from api.orders.policy import CANCELLED
+from api.orders.queries.locked import LockedOrder, lines_of, lock_order
+from api.orders.refunds import settle_refunds
+from api.orders.returnable import OrderLine, RefundOf, comes_back_whole, refund_of
+from api.orders.schemas import CancelUnits, OrderState
+from api.orders.statements import requested_part
+from api.orders.states import CANCELLABLE
+from api.payments.commands import lock_payment
+from api.payments.statements import NewRefund, request_refund
+
+
+async def cancel_units(
+    ctx: Context, actor: Actor, key: RequestKey, place: tuple[UUID, UUID], request: CancelUnits
+) -> Response:
+    """Cancel units of a line, `place` (order, line), for the buyer or an administrator.
+
+    They are booked as a return that is approved at once and has the reason `cancelled`. The shipping fee stays: the
+    rest of the order is sent. A parcel of which nothing is left is cancelled.
+    Raises: OrderNotFound, Forbidden, StillBeingPlaced, ImpossibleMove, LineNotFound, NotCancellable, LastUnits.
+    """
+    answer = await change_order(ctx, key, lambda tx: _cancel(tx, actor, place, request))
+    await settle_refunds(ctx, place[0])
+    return answer
+
+
+async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: CancelUnits) -> OrderState:
+    order_id, item_id = place
+    order = await lock_order(tx, actor, order_id)
+    if not order.is_buyer and actor.kind != "admin":
+        raise Forbidden("Only the buyer may cancel; a seller refuses an order through support.")
+    if order.status not in CANCELLABLE:
+        raise impossible(order.status, "cancelled")
+    payment = await lock_payment(tx, order_id)
+    if order.status == "pending" or payment is None or payment.status != "captured":
+        raise StillBeingPlaced
+    lines = {line.order_item_id: line for line in await lines_of(tx, order)}
+    line = _line(lines, item_id, request.quantity)
+    given = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
+    refund = request_refund(payment, order_id, given.parts.at_most(payment.refundable))
+    return_id = await _book(tx, order, actor, (line, request), (given, refund))
+    units = [(line.variant_id, line.warehouse_id, request.quantity)]
+    parts = [requested_part([return_id]), stock.restock(return_id, units, cancels_order=False), *refund.parts]
+    events = [return_event(return_id, order_id, "approved", request.reason), *refund.events]
+    status = order.status
+    in_parcel = {key: other for key, other in lines.items() if other.parcel_id == line.parcel_id}
+    if line.parcel_id is not None and comes_back_whole(in_parcel, {item_id: request.quantity}):
+        reason = request.reason and request.reason[:200]
+        move = ParcelMove(line.parcel_id, order_id, line.status, "cancelled", actor.kind, reason)
+        status = await move_parcels(tx, order, await parcels_of(tx, order_id), [move], Along(parts, events))
+    else:
+        await write(tx, parts, events)
+    return OrderState(
+        order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=given.parts.amount
+    )
+
+
+def _line(lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> OrderLine:
+    """Raises: LineNotFound, ImpossibleMove, NotCancellable, LastUnits."""
+    line = lines.get(item_id)
+    if line is None:
+        raise LineNotFound
+    if line.status not in CANCELLABLE:
+        raise impossible(line.status, "cancelled")
+    if quantity > line.returnable:
+        error = FieldError(pointer="/quantity", message=f"{line.returnable} of this line can still be cancelled")
+        raise NotCancellable("Lower the quantity.", errors=[error])
+    if comes_back_whole(lines, {item_id: quantity}):
+        raise LastUnits
+    return line
+
+
+async def _book(
+    tx: Tx, order: LockedOrder, actor: Actor, asked: tuple[OrderLine, CancelUnits], paid: tuple[RefundOf, NewRefund]
+) -> UUID:
+    """Insert the return; its money is on its way, or there is none to pay."""
+    (line, request), (given, refund) = asked, paid
+    return_id = new_id()
+    row = {
+        "return_id": return_id,
+        "order_id": order.order_id,
+        "user_id": actor.user_id if order.is_buyer else None,
+        "order_item_id": line.order_item_id,
+        "product_id": line.product_id,
+        "seller_id": line.seller_id,
+        "quantity": request.quantity,
+        "reason": request.reason or CANCELLED,
+        "reason_code": CANCELLED,
+        "status": "approved" if refund.parts else "refunded",
+        "refund_amount": given.parts.amount,
+        "goods_amount": given.parts.goods,
+        "tax_amount": given.parts.tax,
+        "shipping_amount": given.parts.shipping,
+        "shipping_tax": given.shipping_tax,
+        "outbound_refunded": False,
+        "restocked": True,
+        "refund_id": refund.refund_id if refund.parts else None,
+    }
+    await tx.execute(insert(Return).values(row))
+    return return_id
