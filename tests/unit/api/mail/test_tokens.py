@@ -27,7 +27,10 @@ def test_no_other_text_is_a_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", TOKEN + "=", TOKEN[:-1], TOKEN + "A", "ü" * LENGTH, "!" * LENGTH, "\x00" * LENGTH]
+    "text",
+    ["", "x", TOKEN + "=", TOKEN[:-1], TOKEN + "A", "ü" * LENGTH, "!" * LENGTH, "\x00" * LENGTH],
+    # The keys are new in each process, and processes that share a run of the tests have to agree on their names.
+    ids=["empty", "short", "padded", "cut", "longer", "other letters", "other signs", "null characters"],
 )
 def test_of_another_form_is_nothing(text: str) -> None:
     assert id_of(KEYS, text) is None
