@@ -13,7 +13,8 @@ from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
 from api.orders.parcels.schemas import ParcelBody
-from api.orders.policy import Payer, ReasonCode
+from api.orders.policy import ReasonCode
+from api.orders.returned import ReturnBody
 
 OrderStatus = Literal[
     "pending",
@@ -75,30 +76,6 @@ class PaymentBody(Wire):
     status: str
     captured: Amount
     refunded: Amount
-
-
-class ReturnBody(Wire):
-    """`refundAmount` is the sum of the amounts for goods (without the fee), tax and shipping.
-
-    `returnShippingPaidBy` is who pays for sending the units back; `restocked` is null until the return is decided.
-    """
-
-    return_id: WireId
-    rma_number: str
-    order_item_id: WireId
-    quantity: int
-    reason: str
-    reason_code: str
-    return_shipping_paid_by: Payer
-    outbound_refunded: bool
-    status: str
-    fee_amount: Amount
-    restocked: bool | None
-    refund_amount: Amount
-    goods_amount: Amount | None
-    tax_amount: Amount | None
-    shipping_amount: Amount | None
-    created_at: WireTime
 
 
 class OrderBody(Wire):

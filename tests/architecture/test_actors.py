@@ -51,7 +51,6 @@ ALLOWED = {
     ("api/orders/parcels/queries.py", "parcels_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "lines_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "requested_returns_of"): AFTER_LOCK,
-    ("api/orders/queries/locked.py", "status_of_return"): AFTER_LOCK,
     ("api/orders/popularity.py", "units_sold"): "sums over all orders name nobody",
     ("api/orders/popularity.py", "units_sold_in_category_of"): "sums over all orders name nobody",
     ("api/payments/commands.py", "lock_payment"): AFTER_LOCK,

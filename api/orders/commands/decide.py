@@ -24,7 +24,7 @@ from api.orders.queries.locked import (
     LockedOrder,
     RequestedReturn,
     lines_of,
-    lock_order,
+    lock_to_decide,
     requested_returns_of,
     status_of_return,
 )
@@ -57,9 +57,9 @@ class _Approved:
 
 
 async def decide_return(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: DecideReturn) -> Response:
-    """Approve or refuse what was asked for first, by the seller of every line or an administrator.
+    """Approve or refuse what was asked for first, by the seller of its lines or an administrator.
 
-    Raises: OrderNotFound, Forbidden, ImpossibleMove when no return is open.
+    Raises: OrderNotFound, Forbidden, ImpossibleMove when no return of theirs is open.
     """
     return await _decided(ctx, actor, key, order_id, _Decision(request.approve, request.reason))
 
@@ -94,11 +94,11 @@ async def _decided(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, 
 
 
 async def _decide(tx: Tx, actor: Actor, order_id: UUID, decision: _Decision) -> OrderState:
-    order = await lock_order(tx, actor, order_id)
+    order = await lock_to_decide(tx, actor, order_id)
     if not order.is_seller and actor.kind != "admin":
-        raise Forbidden("Only the seller of every line, or an administrator, may do this.")
+        raise Forbidden("Only the seller of the line, or an administrator, may do this.")
     open_returns = await requested_returns_of(tx, order)
-    chosen = await _chosen(tx, order, open_returns, decision)
+    chosen = await _chosen(tx, actor, order, open_returns, decision)
     verdict = "approved" if decision.approve else "rejected"
     # A part that comes back writes no step of the order's history: the event alone keeps the reason.
     events = [return_event(row.return_id, order_id, verdict, decision.reason) for row in chosen]
@@ -120,16 +120,17 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, decision: _Decision) -> 
 
 
 async def _chosen(
-    tx: Tx, order: LockedOrder, open_returns: Sequence[RequestedReturn], decision: _Decision
+    tx: Tx, actor: Actor, order: LockedOrder, open_returns: Sequence[RequestedReturn], decision: _Decision
 ) -> list[RequestedReturn]:
-    """The returns to decide. Raises: ImpossibleMove, ReturnNotFound, ReturnDecided."""
+    """The returns to decide, of the seller's own lines. Raises: ImpossibleMove, ReturnNotFound, ReturnDecided."""
+    mine = [row for row in open_returns if actor.kind == "admin" or row.seller_id == actor.user_id]
     if decision.return_id is None:
-        if not open_returns:
+        if not mine:
             raise impossible(order.status, "return_approved" if decision.approve else "delivered")
-        return [row for row in open_returns if row.created_at == open_returns[0].created_at]
-    chosen = [row for row in open_returns if row.return_id == decision.return_id]
+        return [row for row in mine if row.created_at == mine[0].created_at]
+    chosen = [row for row in mine if row.return_id == decision.return_id]
     if not chosen:
-        status = await status_of_return(tx, order, decision.return_id)
+        status = await status_of_return(tx, actor, order, decision.return_id)
         if status is None:
             raise ReturnNotFound
         raise ReturnDecided(f"It is {status}; a return is decided once.", extra={"returnStatus": status})

@@ -30,12 +30,13 @@ from api.kernel.db import ReadTx, Tx
 from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
 from api.orders.errors import OrderNotFound, ParcelNotFound
-from api.orders.models import Order, OrderItem, Parcel, ParcelEvent
+from api.orders.models import Order, OrderItem, Parcel, ParcelEvent, Return
 from api.orders.parcels.derived import Standing
 from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
 from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import while_seen
+from api.orders.returned import RETURN
 
 _SELLER = bindparam("seller_id", type_=Uuid)
 
@@ -177,6 +178,10 @@ _IN_FULL = select(
     Order.country,
     case((_UNDER_WAY, Order.shipping_address)).label("shipping_address"),
     select(json_rows(_PARCEL, Parcel.number)).where(_OF_ORDER).scalar_subquery().label("parcels"),
+    select(json_rows(RETURN, Return.return_id))
+    .where(Return.order_id == Order.order_id, Return.seller_id == _SELLER)
+    .scalar_subquery()
+    .label("returns"),
     Order.created_at,
 ).where(Order.order_id == bindparam("order_id", type_=Uuid), exists().where(_OF_ORDER))
 

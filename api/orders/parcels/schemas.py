@@ -11,6 +11,7 @@ from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import OneLine
 from api.orders.parcels.derived import Standing, order_status
+from api.orders.returned import ReturnBody
 
 WireDay = Annotated[date, Field(strict=False)]
 Carrier = Annotated[OneLine, AfterValidator(refuse_card_number), Field(min_length=1, max_length=100)]
@@ -116,7 +117,10 @@ class SellerOrderList(Wire):
 
 
 class SellerOrderBody(Wire):
-    """The seller's part of an order. `shippingAddress` while one of the parcels is under way."""
+    """The seller's part of an order, with the returns of their lines.
+
+    `shippingAddress` while one of the parcels is under way.
+    """
 
     order_id: WireId
     order_number: str
@@ -126,6 +130,7 @@ class SellerOrderBody(Wire):
     country: str
     shipping_address: dict[str, str] | None
     parcels: list[SellerParcelBody]
+    returns: list[ReturnBody]
     created_at: datetime
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property

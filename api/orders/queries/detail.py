@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, bindparam, case, cast, func, literal_column, select, true
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, true
 
 from api.inventory.models import Warehouse
 from api.kernel.actor import Actor
@@ -11,10 +11,10 @@ from api.kernel.money import ZERO
 from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
-from api.orders.policy import POLICIES
 from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import Viewer, seen
+from api.orders.returned import RETURN
 from api.orders.schemas import OrderBody
 from api.payments.models import Payment
 from api.sellers.models import Seller
@@ -74,31 +74,6 @@ _STEP = (
     OrderEvent.reason,
     OrderEvent.created_at.label("at"),
 )
-# As `policy.rma_number` and the policy's table say; a test compares both.
-_RMA_NUMBER = func.concat("RMA-", func.upper(func.right(cast(Return.return_id, String), 12)))
-_PAYER = case(
-    {code: literal_column(f"'{policy.return_shipping}'") for code, policy in POLICIES.items()},
-    value=Return.reason_code,
-    else_=literal_column("'buyer'"),
-)
-_RETURN = (
-    Return.return_id,
-    Return.order_item_id,
-    Return.quantity,
-    Return.reason,
-    Return.reason_code,
-    _RMA_NUMBER.label("rma_number"),
-    _PAYER.label("return_shipping_paid_by"),
-    Return.outbound_refunded,
-    Return.fee_amount,
-    Return.restocked,
-    Return.status,
-    Return.refund_amount,
-    Return.goods_amount,
-    Return.tax_amount,
-    Return.shipping_amount,
-    Return.created_at,
-)
 _LATEST_PAYMENT = (
     select(Payment.captured_amount, Payment.refunded_amount)
     .where(Payment.order_id == Order.order_id)
@@ -146,7 +121,7 @@ _IN_FULL = (
         .where(OrderEvent.order_id == Order.order_id)
         .scalar_subquery()
         .label("history"),
-        select(json_rows(_RETURN, Return.return_id))
+        select(json_rows(RETURN, Return.return_id))
         .where(Return.order_id == Order.order_id)
         .scalar_subquery()
         .label("returns"),

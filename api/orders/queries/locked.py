@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, false, func, select, true
+from sqlalchemy import Boolean, ColumnElement, Select, Uuid, bindparam, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
 from api.kernel.db import Tx
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderItem, Return
-from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_SEE, actor_values
+from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_DECIDE, MAY_SEE, actor_values
 from api.orders.returnable import OrderAmounts, OrderLine
 from api.payments.parts import Parts
 
@@ -66,27 +67,39 @@ class LockedOrder:
         return OrderAmounts(self.total, self.tax, self.tax_included, self.shipping_fee)
 
 
-_LOCK = (
-    select(
-        Order.order_id,
-        Order.status,
-        Order.total,
-        Order.tax,
-        Order.tax_included,
-        Order.shipping_fee,
-        Order.payment_status,
-        Order.actual_delivery.label("delivered_at"),
-        _sure(IS_BUYER).label("is_buyer"),
-        _sure(IS_SELLER).label("is_seller"),
+def _lock(is_seller: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of a LockedOrder
+    return (
+        select(
+            Order.order_id,
+            Order.status,
+            Order.total,
+            Order.tax,
+            Order.tax_included,
+            Order.shipping_fee,
+            Order.payment_status,
+            Order.actual_delivery.label("delivered_at"),
+            _sure(IS_BUYER).label("is_buyer"),
+            _sure(is_seller).label("is_seller"),
+        )
+        .where(Order.order_id == bindparam("order_id"), or_(MAY_SEE, is_seller))
+        .with_for_update()
     )
-    .where(Order.order_id == bindparam("order_id"), MAY_SEE)
-    .with_for_update()
-)
+
+
+_LOCK, _LOCK_TO_DECIDE = _lock(IS_SELLER), _lock(MAY_DECIDE)
 
 
 async def lock_order(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
     """The order's row, locked until the transaction ends. Raises: OrderNotFound."""
     order = await tx.first_as(LockedOrder, _LOCK, {"order_id": order_id, **actor_values(actor)})
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+async def lock_to_decide(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
+    """The same for a decision about returns, where `is_seller` is a seller of any line. Raises: OrderNotFound."""
+    order = await tx.first_as(LockedOrder, _LOCK_TO_DECIDE, {"order_id": order_id, **actor_values(actor)})
     if order is None:
         raise OrderNotFound
     return order
@@ -124,6 +137,7 @@ class RequestedReturn:
     """An undecided return, its refund's parts, and the warehouse its units came from."""
 
     return_id: UUID
+    seller_id: UUID
     created_at: datetime
     reason_code: str
     variant_id: UUID
@@ -141,6 +155,7 @@ class RequestedReturn:
 _REQUESTED = (
     select(
         Return.return_id,
+        Return.seller_id,
         Return.created_at,
         Return.reason_code,
         OrderItem.variant_id,
@@ -157,13 +172,16 @@ _REQUESTED = (
 
 
 _STATUS = select(Return.status).where(
-    Return.order_id == bindparam("order_id"), Return.return_id == bindparam("return_id")
+    Return.order_id == bindparam("order_id"),
+    Return.return_id == bindparam("return_id"),
+    or_(Return.seller_id == bindparam("seller_id", type_=Uuid), bindparam("is_admin", type_=Boolean)),
 )
 
 
-async def status_of_return(tx: Tx, order: LockedOrder, return_id: UUID) -> str | None:
-    """The status of a return of an order that was locked for its actor; None when it has no such return."""
-    status: str | None = await tx.scalar(_STATUS, {"order_id": order.order_id, "return_id": return_id})
+async def status_of_return(tx: Tx, actor: Actor, order: LockedOrder, return_id: UUID) -> str | None:
+    """The status of a return of the seller's lines, or of any for an administrator; None when there is none."""
+    whose = {"seller_id": actor.user_id, "is_admin": actor.kind == "admin"}
+    status: str | None = await tx.scalar(_STATUS, {"order_id": order.order_id, "return_id": return_id, **whose})
     return status
 
 

@@ -161,3 +161,29 @@ def test_the_same_approval_sent_again_pays_once(market: Market, buyer: Person, s
 
     assert answers[0].content == answers[1].content
     assert market.scalar("select count(*) from refunds where order_id = %s", (order,)) == 1
+
+
+def test_each_seller_decides_the_returns_of_their_own_lines(market: Market, buyer: Person, seller: Person) -> None:
+    other = market.person("seller")
+    mine, theirs = market.product(seller, stock=9), market.product(other, stock=9)
+    order = market.buy(buyer, market.order_body((mine, 1), (theirs, 1))).json()["orderId"]
+    for who in (seller, other):
+        parts = market.client.get(f"/api/v1/sellers/me/orders/{order}", headers=who.headers).json()["parcels"]
+        for step in ("process", "ship", "deliver"):
+            headers = {**who.headers, "Idempotency-Key": next(market.keys)}
+            path = f"/api/v1/sellers/me/parcels/{parts[0]['parcelId']}/{step}"
+            assert market.client.post(path, json={}, headers=headers).status_code == 200
+    lines = {line["productId"]: line["orderItemId"] for line in seen(market, buyer, order)["items"]}
+    first = ask(market, buyer, order, lines[mine["productId"]])
+    second = ask(market, buyer, order, lines[theirs["productId"]])
+
+    shown = market.client.get(f"/api/v1/sellers/me/orders/{order}", headers=other.headers).json()["returns"]
+    assert [row["returnId"] for row in shown] == [second["returnId"]]
+    foreign = market.post(other, f"{order}/returns/{first['returnId']}/approve")
+    problem(foreign, 404, "return-not-found")
+    assert market.post(other, f"{order}/return/decision", {"approve": True}).status_code == 200
+    problem(market.post(other, f"{order}/return/decision", {"approve": True}), 409, "order-state")
+    states = {row["returnId"]: row["status"] for row in seen(market, buyer, order)["returns"]}
+    assert states == {first["returnId"]: "requested", second["returnId"]: "refunded"}
+    assert market.post(seller, f"{order}/returns/{first['returnId']}/approve").status_code == 200
+    assert seen(market, buyer, order)["status"] == "refunded"

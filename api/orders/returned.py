@@ -1,0 +1,60 @@
+"""A return as it is shown: to the buyer in the order, and to the seller of its line."""
+
+from sqlalchemy import String, case, cast, func, literal_column
+
+from api.kernel.money import Amount
+from api.kernel.schemas import Wire, WireId, WireTime
+from api.orders.models import Return
+from api.orders.policy import POLICIES, Payer
+
+
+class ReturnBody(Wire):
+    """`refundAmount` is the sum of the amounts for goods (without the fee), tax and shipping.
+
+    `returnShippingPaidBy` is who pays for sending the units back; `restocked` is null until the return is decided.
+    """
+
+    return_id: WireId
+    rma_number: str
+    order_item_id: WireId
+    quantity: int
+    reason: str
+    reason_code: str
+    return_shipping_paid_by: Payer
+    outbound_refunded: bool
+    status: str
+    fee_amount: Amount
+    restocked: bool | None
+    refund_amount: Amount
+    goods_amount: Amount | None
+    tax_amount: Amount | None
+    shipping_amount: Amount | None
+    created_at: WireTime
+
+
+# As `policy.rma_number` and the policy's table say; a test compares both.
+_RMA_NUMBER = func.concat("RMA-", func.upper(func.right(cast(Return.return_id, String), 12)))
+_PAYER = case(
+    {code: literal_column(f"'{policy.return_shipping}'") for code, policy in POLICIES.items()},
+    value=Return.reason_code,
+    else_=literal_column("'buyer'"),
+)
+# The columns of a ReturnBody.
+RETURN = (
+    Return.return_id,
+    Return.order_item_id,
+    Return.quantity,
+    Return.reason,
+    Return.reason_code,
+    _RMA_NUMBER.label("rma_number"),
+    _PAYER.label("return_shipping_paid_by"),
+    Return.outbound_refunded,
+    Return.fee_amount,
+    Return.restocked,
+    Return.status,
+    Return.refund_amount,
+    Return.goods_amount,
+    Return.tax_amount,
+    Return.shipping_amount,
+    Return.created_at,
+)
