@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -125,6 +126,7 @@ async def test_a_session_that_ended_is_refused() -> None:
         "8letters", "x" * 44, "x" * 129, "with space", "drop;table", "ünïcödé-0001", "line\nbreak-01", "", MINE + "A",
         MINE[:-1], MINE.swapcase(), MINE[22:] + MINE[:22], MINE[:22] + OTHER[22:], new_session(made_up_keys()),
     ],
+    ids=count(),  # The keys are new in each process, and processes that share a run of the tests have to agree on names.
 )  # fmt: skip
 async def test_a_session_id_that_the_shop_never_issued_is_replaced(session: str) -> None:
     guest = await actor_of(header=session, cookie=session)
