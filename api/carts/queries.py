@@ -6,18 +6,20 @@ from decimal import Decimal
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, func, or_, select, true
 
 from api.carts.models import Cart, CartItem
 from api.carts.statements import session_of
-from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_VARIANT, Offer
+from api.catalog.purchase import Occasion, Wanted, option_json, purchase
+from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_LEVELS, OFFERED_VARIANT, Offer
+from api.delivery.promises import Speed
 from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result
 from api.kernel.money import ZERO
 from api.kernel.rows import as_models
+from api.pricing.explanation import explained
 from api.pricing.list_price import saving
-from api.pricing.tariff import Tariff
-from api.pricing.totals import PricedLine, totals
+from api.pricing.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ async def states_of(tx: ReadTx, actors: Sequence[Actor]) -> dict[str, CartState]
     return {key: found[owner] for key, owner in own.items() if owner in found}
 
 
-def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) -> bytes:
+def cart_body(cart: StoredCart | None, default_currency: str, occasion: Occasion, speed: Speed = "standard") -> bytes:
     """What the shop answers: the JSON of a CartBody, written without making one, which costs three times as much.
 
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
@@ -115,7 +117,9 @@ def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) ->
     lines = cart.lines if cart else []
     currency = lines[0].currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
-    sums = totals((PricedLine(line.quantity, line.price) for line in buyable), tariff)
+    wanted = [line.wanted(line.quantity) for line in buyable]
+    bought = purchase(wanted, occasion, speed)
+    sums = bought.totals
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
@@ -124,11 +128,28 @@ def cart_body(cart: StoredCart | None, default_currency: str, tariff: Tariff) ->
             "currency": currency,
             "subtotal": float(sums.subtotal),
             "tax": float(sums.tax),
+            "taxIncluded": float(sums.tax_included),
             "shipping": float(sums.shipping),
             "total": float(sums.total),
             "savings": float(sum((saving(line.price, line.list_price, line.quantity) for line in buyable), ZERO)),
+            "explanation": _charges([line.title for line in buyable], wanted, sums, occasion),
+            "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},
+            "delivery": option_json(bought.chosen) if bought.chosen else None,
+            "deliveryOptions": [option_json(option) for option in bought.options],
         }
     )
+
+
+def _charges(
+    titles: Sequence[str], wanted: Sequence[Wanted], sums: Totals, occasion: Occasion
+) -> list[dict[str, object]]:
+    """The JSON of the charges."""
+    charges = explained(
+        titles, [one.line for one in wanted], sums, shipping_included=occasion.tariff.tax.shipping_included
+    )
+    return [
+        {"kind": one.kind, "text": one.text, "amount": float(one.amount), "included": one.included} for one in charges
+    ]
 
 
 OWNED = or_(
@@ -143,6 +164,7 @@ _CARTS = (
     .select_from(Cart)
     .outerjoin(CartItem, CartItem.cart_id == Cart.cart_id)
     .outerjoin(OFFERED, CartItem.variant_id == OFFERED_VARIANT)
+    .outerjoin(OFFERED_LEVELS, true())
     .where(OWNED, Cart.expires_at > func.now())
     .order_by(CartItem.created_at, CartItem.cart_item_id)
 )

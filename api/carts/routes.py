@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -12,14 +12,19 @@ from api.carts.changes import Stream, Streams
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge, TooManyStreams
 from api.carts.schemas import AddItem, CartBody, SetQuantity
 from api.catalog.errors import VariantNotFound
-from api.kernel import etags
+from api.catalog.purchase import Occasion
+from api.delivery.errors import AddressNotValid
+from api.delivery.places import Place
+from api.delivery.promises import Speed
+from api.delivery.schemas import WhereAndHow
+from api.kernel import clock, etags
+from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
-from api.pricing.tariff import Tariff
 
 router = APIRouter(prefix="/cart", tags=["cart"], route_class=DirectRoute)
 
@@ -33,18 +38,23 @@ _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
     operation_id="getCart",
     summary="The caller's cart at today's prices",
     response_model=CartBody,
-    responses={304: {"description": "Not modified"}, **responses(*_BODY)},
+    responses={304: {"description": "Not modified"}, **responses(AddressNotValid, *_BODY)},
 )
 async def get_cart(
-    ctx: Ctx, actor: CurrentActor, if_none_match: Annotated[str | None, Header(max_length=2000)] = None
+    ctx: Ctx,
+    actor: CurrentActor,
+    where: Annotated[WhereAndHow, Query()],
+    if_none_match: Annotated[str | None, Header(max_length=2000)] = None,
 ) -> Response:
     """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged.
 
-    A changed price is flagged in every answer until this one has shown it, and again when units are added.
+    A changed price is flagged in every answer until this one has shown it, and again when units are added. `country`,
+    `state` and `zipCode` say where it goes, `deliverySpeed` how: an order to there costs the same total.
     """
+    place = where.place(ctx.settings.market)
     async with ctx.db.read() as tx:
         cart = await queries.cart_of(tx, actor)
-    response = _answer(ctx, cart)
+    response = _answer(ctx, actor, cart, place=place, speed=where.delivery_speed)
     if cart is not None:
         await commands.see_prices(ctx, actor, cart)
     if etags.matches(if_none_match, response.headers["ETag"]):
@@ -104,7 +114,7 @@ async def stream_cart(
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session of ours gets one, as a cookie and in `X-Session-Id`."""
     item_id, cart = await commands.add_item(ctx, actor, body)
-    response = _answer(ctx, cart, status=201)
+    response = _answer(ctx, actor, cart, status=201)
     response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
     return response
 
@@ -121,7 +131,7 @@ async def set_cart_item(
 ) -> Response:
     """Set the quantity of a line."""
     expected = etags.expected_version(if_match)
-    return _answer(ctx, await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected))
+    return _answer(ctx, actor, await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected))
 
 
 @router.delete(
@@ -133,7 +143,9 @@ async def set_cart_item(
 )
 async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
     """Remove a line; returns the remaining cart."""
-    return _answer(ctx, await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match)))
+    return _answer(
+        ctx, actor, await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
+    )
 
 
 def _known(item_id: str) -> UUID:
@@ -143,8 +155,17 @@ def _known(item_id: str) -> UUID:
     return known
 
 
-def _answer(ctx: Context, cart: queries.StoredCart | None, *, status: int = 200) -> Response:
+def _answer(
+    ctx: Context,
+    actor: Actor,
+    cart: queries.StoredCart | None,
+    *,
+    place: Place | None = None,
+    speed: Speed = "standard",
+    status: int = 200,
+) -> Response:
     """The cart as every route of it answers; None for an actor who has none."""
-    content = queries.cart_body(cart, ctx.settings.currency, Tariff.of(ctx.settings))
+    occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
+    content = queries.cart_body(cart, ctx.settings.currency, occasion, speed)
     headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
     return Response(content, status, headers, "application/json")

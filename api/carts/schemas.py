@@ -2,8 +2,12 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
+from api.catalog.schemas import DeliveryOption
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
+from api.pricing.explanation import ChargeKind
 
 MAX_QUANTITY = 999
 
@@ -55,8 +59,27 @@ class CartLine(Wire):
     available: bool
 
 
+class ChargeBody(Wire):
+    """An amount of the total in words. Those that are not `included` in others add up to it; a discount is negative."""
+
+    kind: ChargeKind
+    text: str = Field(examples=["tax 8 %"])
+    amount: Sum
+    included: bool
+
+
+class Destination(Wire):
+    """Where the cart's prices and dates hold: the country and state that were asked for, or the shop's own market."""
+
+    country: str
+    state: str | None
+
+
 class CartBody(Wire):
-    """`cartId` is null until a line was added. `savings` is against list prices and is already in the subtotal."""
+    """`cartId` is null until a line was added. `taxIncluded` is the part of `tax` that the prices contain
+    already: total = subtotal + tax - taxIncluded + shipping. `savings` is against list prices and is already in the
+    subtotal. `delivery` is the option that `shipping` is for; an order to the same place at the same speed costs
+    `total`, which it checks as `expectedTotal`."""
 
     cart_id: UUID | None
     items: list[CartLine]
@@ -64,6 +87,11 @@ class CartBody(Wire):
     currency: str
     subtotal: Sum
     tax: Sum
+    tax_included: Sum
     shipping: Amount
     total: Sum
     savings: Sum
+    explanation: list[ChargeBody]
+    shipping_to: Destination
+    delivery: DeliveryOption | None
+    delivery_options: list[DeliveryOption]

@@ -28,6 +28,8 @@ class Product(Base):
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'active', 'inactive')", name="status"),
         CheckConstraint("base_price > 0", name="base_price"),
+        CheckConstraint("weight_grams BETWEEN 1 AND 1000000", name="weight_grams"),
+        CheckConstraint("tax_class IN ('standard', 'food', 'books')", name="tax_class"),
         CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
         CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
         Index("ix_products_browse", "category_id", "status", "product_id"),
@@ -61,6 +63,8 @@ class Product(Base):
     currency: Mapped[Currency]
     status: Mapped[str] = mapped_column(String(20), server_default=text("'active'"), info=NOT_PERSONAL)
     prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
+    weight_grams: Mapped[int | None]
+    tax_class: Mapped[str] = mapped_column(String(20), server_default=text("'standard'"), info=NOT_PERSONAL)
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)

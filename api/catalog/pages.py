@@ -6,10 +6,11 @@ from uuid import UUID
 import orjson
 
 from api.catalog.schemas import CategoryTree, ProductDetail, ProductList, VariantList
+from api.kernel import clock
 from api.kernel.cache import PageKey
 from api.kernel.outbox import FEED
 from api.kernel.settings import Settings
-from api.pricing.tariff import Tariff
+from api.pricing.tariff import Tariff, home
 
 _BODIES = (ProductDetail, VariantList, ProductList, CategoryTree)
 
@@ -17,7 +18,7 @@ _BODIES = (ProductDetail, VariantList, ProductList, CategoryTree)
 def edition(settings: Settings) -> str:
     """Changes with the form of the pages, and with the settings that are in them."""
     form = [body.model_json_schema(by_alias=True) for body in _BODIES]
-    shown = [settings.currency, str(Tariff.of(settings)), form]
+    shown = [settings.currency, str(Tariff.of(settings, home(settings), clock.now().date())), form]
     return hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
@@ -45,8 +46,11 @@ def product_of_tag(tag: str) -> UUID | None:
     return UUID(tag.removeprefix("product:")) if tag.startswith("product:") else None
 
 
-def product_page(product_id: UUID) -> PageKey:
-    return PageKey("product", f"product:{product_id}", (product_tag(product_id),), FEED)
+def product_page(product_id: UUID, half_hour: int, *, member: bool) -> PageKey:
+    """The page as it is in one half hour, whose promises hold until the next cut-off: for members of Prime, and for
+    everybody else."""
+    name = f"product:{product_id}:{half_hour}{':member' if member else ''}"
+    return PageKey("product", name, (product_tag(product_id),), FEED)
 
 
 def variants_page(product_id: UUID) -> PageKey:

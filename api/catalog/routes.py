@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from api.catalog import artwork, commands, pages
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.lists import ListParams, lists_of
+from api.catalog.purchase import Occasion
 from api.catalog.queries import categories, products
 from api.catalog.schemas import (
     CategoryTree,
@@ -17,7 +18,11 @@ from api.catalog.schemas import (
     ProductPatch,
     VariantList,
 )
-from api.kernel import etags
+from api.delivery.errors import AddressNotValid
+from api.delivery.places import Place
+from api.delivery.promises import period
+from api.delivery.schemas import Where
+from api.kernel import clock, etags
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import AccountActor, SellerActor
 from api.kernel.context import Context, Ctx
@@ -92,7 +97,7 @@ async def list_products(request: Request, asked: Annotated[ListParams, Query()])
     operation_id="getProduct",
     summary="One product with variants, seller and delivery promise",
     response_model=ProductDetail,
-    responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
+    responses={304: {"description": "Not modified"}, **responses(ProductNotFound, ValidationFailed, AddressNotValid)},
 )
 async def get_product(
     *,
@@ -101,19 +106,25 @@ async def get_product(
     actor: AccountActor,
     product_id: ProductId,
     request: Request,
+    where: Annotated[Where, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One product with variants, seller and delivery promise.
 
-    `Age` says how many seconds ago the page was made; a change is in it within a second. A checkout never uses it.
+    `country`, `state` and `zipCode` say where it would go; without them it is the shop's own market. `Age` says how
+    many seconds ago the page was made; a change is in it within a second. A checkout never uses it.
     """
+    place = where.place(ctx.settings.market)
     if not _changes_nothing(actor):
-        return await _detail(ctx, actor, product_id, if_none_match=if_none_match)
+        return await _detail(ctx, actor, product_id, place=place, if_none_match=if_none_match)
+    now = clock.now()
+    occasion = Occasion.of(ctx.settings, now, place=place, member=actor.member)
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
-        return await _built(ctx, ANONYMOUS, product_id, may_lag=may_lag)
+        return await _built(ctx, ANONYMOUS, product_id, occasion, may_lag=may_lag)
 
-    return await ready.serve(request, pages.product_page(product_id), build, checks_caller=True)
+    key = pages.product_page(product_id, period(now), member=actor.member)
+    return await ready.serve(request, key, build, checks_caller=True, keep=where.is_home, everybodys=not actor.member)
 
 
 @router.get(
@@ -224,20 +235,29 @@ def _changes_nothing(actor: Actor) -> bool:
 
 
 async def _detail(
-    ctx: Context, actor: Actor, product_id: UUID, *, status: int = 200, if_none_match: str | None = None
+    ctx: Context,
+    actor: Actor,
+    product_id: UUID,
+    *,
+    place: Place | None = None,
+    status: int = 200,
+    if_none_match: str | None = None,
 ) -> Response:
     """The product as whoever may change it sees it: read for this request, and kept nowhere."""
-    body, etag = await _built(ctx, actor, product_id, may_lag=False)
+    occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
+    body, etag = await _built(ctx, actor, product_id, occasion, may_lag=False)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if etags.matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, status, headers, "application/json")
 
 
-async def _built(ctx: Context, actor: Actor, product_id: UUID, *, may_lag: bool) -> tuple[bytes, str]:
+async def _built(
+    ctx: Context, actor: Actor, product_id: UUID, occasion: Occasion, *, may_lag: bool
+) -> tuple[bytes, str]:
     """The body of a product and its entity tag."""
     async with ctx.db.read(may_lag=may_lag) as tx:
-        version, detail = await products.product_of(tx, actor, product_id, ctx.settings)
+        version, detail = await products.product_of(tx, actor, product_id, occasion)
     return _rendered(detail, version)
 
 

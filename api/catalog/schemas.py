@@ -9,11 +9,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from api.kernel.money import Amount, Price
+from api.delivery.promises import Speed
+from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Wire
+from api.kernel.schemas import Wire, WireDate, WireTime
 from api.kernel.texts import OneLine, Prose, one_line
 from api.pricing.list_price import is_list_price
+from api.pricing.tax_table import TaxClass
 
 Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"]
 Status = Literal["draft", "active", "inactive"]
@@ -37,6 +39,8 @@ ImageUrl = Annotated[
     Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"]),
     AfterValidator(one_line),
 ]
+
+Grams = Annotated[int, Field(ge=1, le=1_000_000, examples=[350])]
 
 
 class ProductCard(Wire):
@@ -104,12 +108,46 @@ class SellerCard(Wire):
     rating: Annotated[float, Field(ge=0, le=5)]
 
 
+class DeliveryOption(Wire):
+    """A speed that can be had: its `fee`, and the days from which to which it arrives when it is ordered before
+    `orderBy`. `text` says the days in words."""
+
+    speed: Speed
+    fee: Amount
+    text: str = Field(examples=["Tue, Dec 1 - Thu, Dec 3"])
+    from_: Annotated[WireDate, Field(alias="from")]
+    to: WireDate
+    order_by: WireTime
+
+
 class Shipping(Wire):
-    """Delivery promises as text; `primeDelivery` is null for products without Prime."""
+    """What one unit of the first variant in stock costs and when it arrives, in the shop's own market or where the
+    caller asked for.
+
+    `primeDelivery` is what members of Prime get, null for what takes no part in it or is not offered there.
+    `freeShipping` and `fee` are the caller's at the standard speed, `options` what the caller can choose. Without units
+    in stock there are no days.
+    """
 
     prime_delivery: str | None
+    prime_speed: Speed | None
+    prime_from: WireDate | None
+    prime_to: WireDate | None
     standard_delivery: str
+    standard_from: WireDate | None
+    standard_to: WireDate | None
     free_shipping: bool
+    fee: Amount
+    options: list[DeliveryOption]
+
+
+class ProductTax(Wire):
+    """The tax of one unit at `price`: `amount` is in the price when `included`, and on top of it otherwise."""
+
+    tax_class: TaxClass
+    rate: Share
+    amount: Amount
+    included: bool
 
 
 class ProductDetail(Wire):
@@ -130,9 +168,12 @@ class ProductDetail(Wire):
     specifications: dict[str, object]
     seller: SellerCard
     shipping: Shipping
+    tax: ProductTax
     rating: float
     review_count: int
     prime_eligible: bool
+    tax_class: TaxClass
+    weight_grams: int | None
     in_stock: bool
     status: Status
 
@@ -162,6 +203,8 @@ class ProductIn(Wire):
     images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
     specifications: Specifications = Field(default_factory=dict)
     prime_eligible: bool = False
+    tax_class: TaxClass = "standard"
+    weight_grams: Grams | None = None
     status: Status = "active"
 
     @field_validator("list_price", mode="after")
@@ -189,6 +232,8 @@ class ProductPatch(Wire):
     images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
     specifications: Specifications = Field(default_factory=dict)
     prime_eligible: bool = False
+    tax_class: TaxClass = "standard"
+    weight_grams: Grams | None = None
     status: Status = "active"
 
 

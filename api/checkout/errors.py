@@ -49,6 +49,12 @@ class AddressUnknown(ValidationFailed):
     title, code = "The address is not yours or does not exist", "address-unknown"
 
 
+class SpeedNotOffered(ValidationFailed):
+    """`offered` in the document: the speeds that can be had, each with its fee and its days."""
+
+    title, code = "This delivery speed is not offered", "speed-not-offered"
+
+
 class PaymentUnavailable(Unavailable):
     title, code = "The payment provider does not answer", "payment-unavailable"
 

@@ -1,14 +1,14 @@
 """Reads what a request asks for in one round trip, and turns it into a plan: variants, warehouses and amounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
 
 from api.carts.statements import lines_part as cart_lines_part
 from api.catalog.artwork import artwork_path
+from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase
 from api.checkout import statements
 from api.checkout.crowd import Queue
 from api.checkout.errors import (
@@ -18,10 +18,14 @@ from api.checkout.errors import (
     CartOrdered,
     NotOrderable,
     OutOfStock,
+    SpeedNotOffered,
     TotalChanged,
 )
 from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanCart, PlanCartLine, PlanLine, SavedAddress
-from api.inventory.allocation import Allocation, NotEnough, StockLevel, allocate
+from api.delivery.addresses import Checked, check
+from api.delivery.promises import Speed
+from api.inventory.allocation import NotEnough
+from api.inventory.queries import Stocked
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -29,13 +33,12 @@ from api.kernel.errors import FieldError
 from api.kernel.idempotency import KeptKey, RequestKey, found_part
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
+from api.kernel.money import allocate as split
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
 from api.orders.statements import Snapshot
 from api.pricing import list_price
-from api.pricing.delivery import estimated_delivery
-from api.pricing.tariff import Tariff
-from api.pricing.totals import STANDARD_CLASS, PricedLine, line_taxes, totals
+from api.pricing.totals import LineTax
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,6 @@ class Offer:
 
     variant_id: UUID
     product_id: UUID
-    price: Decimal
     seller_id: UUID
     currency: str
     for_sale: bool
@@ -53,7 +55,7 @@ class Offer:
     attributes: dict[str, object]
     image_url: str
     list_price: Decimal | None
-    levels: Sequence[StockLevel]
+    sold_as: Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Stocked):
     """A row of QUOTED: null where the outer joins found nothing."""
 
     request: int
@@ -104,6 +106,9 @@ class _Row:
     quantity: int | None
     product_id: UUID | None
     price: Decimal | None
+    tax_class: str | None
+    weight_grams: int | None
+    prime_eligible: bool | None
     seller_id: UUID | None
     currency: str | None
     for_sale: bool | None
@@ -113,9 +118,6 @@ class _Row:
     base_price: Decimal | None
     list_price: Decimal | None
     image: str | None
-    warehouses: list[UUID] | None
-    countries: list[str] | None
-    available: list[int] | None
     address: dict[str, str] | None
     cart_item_id: UUID | None
     cart_id: UUID | None
@@ -148,11 +150,21 @@ class _Row:
             return None
         if self.seller_id is None or self.title is None or self.sku is None or self.base_price is None:
             return None
-        stock = zip(self.warehouses or (), self.countries or (), self.available or (), strict=True)
+        if self.tax_class is None:
+            return None
+        sold_as = Wanted(
+            variant_id=self.wanted_variant,
+            units=1,
+            price=self.price,
+            tax_class=self.tax_class,
+            grams=self.weight_grams or 0,
+            prime=bool(self.prime_eligible),
+            levels=self.levels_of(self.wanted_variant),
+            origins=self.origins(),
+        )
         return Offer(
             variant_id=self.wanted_variant,
             product_id=self.product_id,
-            price=self.price,
             seller_id=self.seller_id,
             currency=self.currency,
             for_sale=bool(self.for_sale),
@@ -161,7 +173,7 @@ class _Row:
             attributes=self.attributes or {},
             image_url=self.image or artwork_path(self.product_id),
             list_price=list_price.of_variant(self.price, self.base_price, self.list_price),
-            levels=[StockLevel(self.wanted_variant, *level) for level in stock],
+            sold_as=sold_as,
         )
 
 
@@ -219,17 +231,19 @@ def _quote(rows: Sequence[_Row]) -> Quote:
 _OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lambda _: ())
 
 
-def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
+def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quote) -> Plan:
     """Price and allocate.
 
-    Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, OutOfStock, TotalChanged.
+    Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, AddressNotValid, OutOfStock,
+    SpeedNotOffered, TotalChanged.
     """
     _require_lines(quote)
     _require_offers(quote)
     address = _address(request.shipping_address, quote.saved_address)
-    allocations, tariff = _allocate(quote, address["country"]), Tariff.of(settings)
-    priced = [PricedLine(line.quantity, quote.offers[line.variant_id].price) for line in allocations]
-    amounts = totals(priced, tariff)
+    wanted = _wanted(quote)
+    occasion = Occasion.of(settings, clock.now(), place=address.place, member=actor.member)
+    bought = _bought(quote, wanted, occasion, request.delivery_speed)
+    amounts = bought.totals
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     if request.expected_total is not None and request.expected_total != amounts.total:
@@ -239,17 +253,18 @@ def make_plan(settings: Settings, request: PlaceOrder, quote: Quote) -> Plan:
         order_number=new_order_number(),
         payment_id=new_id(),
         gateway=settings.payment_gateway,
-        currency=quote.offers[allocations[0].variant_id].currency,
+        currency=quote.offers[wanted[0].variant_id].currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,
+        tax_included=amounts.tax_included,
         shipping=amounts.shipping,
         discount=amounts.discount,
         total=amounts.total,
-        address=address,
-        estimated_delivery=_delivery(request),
+        address=address.as_json(),
+        estimated_delivery=max(bought.promised.values()),
         from_cart=request.items is None,
         cart=_plan_cart(quote),
-        lines=_plan_lines(allocations, quote.offers, tariff.tax_rate, line_taxes(amounts.tax, priced)),
+        lines=_plan_lines(bought, wanted, quote.offers),
     )
 
 
@@ -262,10 +277,6 @@ def _plan_cart(quote: Quote) -> PlanCart | None:
         if line.cart_item_id is not None
     ]
     return PlanCart(cart_id=quote.cart.cart_id, version=quote.cart.version, lines=lines)
-
-
-def _delivery(request: PlaceOrder) -> date:
-    return estimated_delivery(clock.now().date(), request.delivery_speed)
 
 
 def _require_lines(quote: Quote) -> None:
@@ -302,38 +313,61 @@ def _require_offers(quote: Quote) -> None:
         raise NotOrderable("Items in different currencies cannot share an order; place one order per currency.")
 
 
-def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) -> dict[str, str]:
+def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) -> Checked:
     if isinstance(given, FullAddress):
-        return given.model_dump(by_alias=True, exclude_none=True)
+        return check("/shippingAddress", given.model_dump(by_alias=True))
     if saved is None:
         error = FieldError(pointer="/shippingAddress/addressId", message="not one of your addresses")
         raise AddressUnknown("Use one of your saved addresses, or send the full address.", errors=[error])
-    return saved
+    return check("/shippingAddress", saved)
 
 
-def _allocate(quote: Quote, country: str) -> list[Allocation]:
-    """Choose the warehouses; lines of one variant are checked together."""
+def _wanted(quote: Quote) -> list[Wanted]:
+    """What is bought, by variant: lines of one variant are priced and allocated as one."""
     demand: dict[UUID, int] = {}
     for line in quote.lines:
         demand[line.variant_id] = demand.get(line.variant_id, 0) + line.quantity
+    return [replace(quote.offers[variant].sold_as, units=units) for variant, units in demand.items()]
+
+
+def _bought(quote: Quote, wanted: Sequence[Wanted], occasion: Occasion, speed: Speed) -> Purchase:
+    """Price and promise what is bought. Raises: OutOfStock, SpeedNotOffered."""
     try:
-        return allocate(demand, [level for offer in quote.offers.values() for level in offer.levels], country)
+        bought = purchase(wanted, occasion, speed)
     except NotEnough as error:
+        requested = {one.variant_id: one.units for one in wanted}
         items = [
             {
                 "variantId": str(variant),
                 "productId": str(quote.offers[variant].product_id),
-                "requested": demand[variant],
+                "requested": requested[variant],
                 "available": there,
             }
             for variant, there in sorted(error.short.items())
         ]
         raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
+    if bought.chosen is None or bought.chosen.promise.speed != speed:
+        options = [option_json(option) for option in bought.options]
+        wrong = FieldError(pointer="/deliverySpeed", message=_not_offered(wanted, occasion))
+        raise SpeedNotOffered("Choose one of the speeds in `offered`.", errors=[wrong], extra={"offered": options})
+    return bought
 
 
-def _plan_lines(
-    allocations: Sequence[Allocation], offers: dict[UUID, Offer], tax_rate: Decimal, taxes: Sequence[Decimal]
-) -> list[PlanLine]:
+def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
+    if not occasion.member:
+        return "only members of Prime may choose it"
+    if not all(one.prime for one in wanted):
+        return "not everything in the order takes part in Prime"
+    return "it is not offered from the warehouses to this address"
+
+
+def _plan_lines(bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, Offer]) -> list[PlanLine]:
+    """A line for each allocation; those of one variant share its tax by their amounts."""
+    taxes = {one.variant_id: tax for one, tax in zip(wanted, bought.totals.lines, strict=True)}
+    units: dict[UUID, list[Decimal]] = {}
+    for one in bought.allocations:
+        units.setdefault(one.variant_id, []).append(Decimal(one.quantity))
+    shares = {variant: split(taxes[variant].amount, parts) for variant, parts in units.items()}
     return [
         PlanLine(
             order_item_id=new_id(),
@@ -342,21 +376,23 @@ def _plan_lines(
             seller_id=offers[a.variant_id].seller_id,
             warehouse_id=a.warehouse_id,
             quantity=a.quantity,
-            unit_price=offers[a.variant_id].price,
-            snapshot=_snapshot(offers[a.variant_id], tax_rate, tax),
+            unit_price=offers[a.variant_id].sold_as.price,
+            promised_on=bought.promised[a.warehouse_id],
+            snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], shares[a.variant_id].pop(0)),
         )
-        for a, tax in zip(allocations, taxes, strict=True)
+        for a in bought.allocations
     ]
 
 
-def _snapshot(offer: Offer, tax_rate: Decimal, tax: Decimal) -> Snapshot:
+def _snapshot(offer: Offer, tax: LineTax, amount: Decimal) -> Snapshot:
     return Snapshot(
         title=offer.title,
         sku=offer.sku,
         attributes=offer.attributes,
         image_url=offer.image_url,
         list_price=offer.list_price,
-        tax_rate=tax_rate,
-        tax_amount=tax,
-        tax_class=STANDARD_CLASS,
+        tax_rate=tax.rate,
+        tax_amount=amount,
+        tax_class=tax.tax_class,
+        tax_included=tax.included,
     )

@@ -15,9 +15,11 @@ from api.checkout.errors import (
     OutOfStock,
     PaymentDeclined,
     PaymentUnavailable,
+    SpeedNotOffered,
     TotalChanged,
 )
 from api.checkout.schemas import PlacedOrder, PlaceOrder
+from api.delivery.errors import AddressNotValid
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Ctx
 from api.kernel.errors import ValidationFailed
@@ -27,7 +29,7 @@ from api.kernel.problems import responses
 router = APIRouter(tags=["orders"])
 _REFUSED = (
     *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
-    *(CartBeingOrdered, CartOrdered, CartChanging),
+    *(CartBeingOrdered, CartOrdered, CartChanging, AddressNotValid, SpeedNotOffered),
     *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
+from api.delivery.promises import Speed
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
@@ -17,7 +18,6 @@ from api.orders.statements import Snapshot
 _Text = Annotated[OneLine, AfterValidator(refuse_card_number)]
 Line = Annotated[_Text, Field(min_length=1, max_length=255)]
 PaymentType = Literal["credit_card", "debit_card", "paypal", "amazon_pay"]
-DeliverySpeed = Literal["standard", "prime_2day", "prime_next_day"]
 
 
 class OrderLine(Wire):
@@ -31,10 +31,12 @@ class SavedAddress(Wire):
 
 
 class FullAddress(Wire):
+    """`state` and `zipCode` where the country's addresses have them. `country` by its ISO 3166 code or its name."""
+
     street: Line
     city: Line
-    state: Line
-    zip_code: Annotated[_Text, Field(min_length=1, max_length=20)]
+    state: Annotated[_Text, Field(max_length=100)] | None = None
+    zip_code: Annotated[_Text, Field(max_length=20)] | None = None
     country: Annotated[_Text, Field(min_length=2, max_length=100)]
     name: Line | None = None
 
@@ -66,7 +68,7 @@ class PlaceOrder(Wire):
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
     shipping_address: ShippingAddress
     payment_method: PaymentMethod
-    delivery_speed: DeliverySpeed = "standard"
+    delivery_speed: Speed = "standard"
     email: Annotated[_Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     expected_total: Amount | None = None
 
@@ -109,6 +111,7 @@ class PlanLine(BaseModel):
     warehouse_id: UUID
     quantity: int
     unit_price: Decimal
+    promised_on: date | None = None
     snapshot: Annotated[Snapshot | None, Field(exclude=True)] = None
 
     @property

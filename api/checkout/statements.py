@@ -49,16 +49,18 @@ wanted AS MATERIALIZED (
                 CAST(:wanted_quantities AS int[]))
          WITH ORDINALITY AS g(request, product_id, variant_id, quantity, place))"""
 # One row per line of each request: what is wanted, the offer of that variant with what the order's line keeps of it
-# (null when there is none), and the warehouses that have it (three arrays in one order). Each row repeats what belongs
+# (null when there is none), and the warehouses that have it (arrays in one order). Each row repeats what belongs
 # to its request: the idempotency key if it is known, the saved address if it is the actor's, and the cart that it
 # orders, with the order that took what was in it if nothing changed since. A request without a line has one row. Joins
 # tables of catalog, inventory, identity and orders, so that a quote is one round trip.
 QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
-           v.product_id, v.price, p.seller_id, p.currency, p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
+           v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
+           p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
-           s.warehouses, s.countries, s.available, a.address, w.cart_item_id,
+           s.warehouses, s.countries, s.available, s.latitudes, s.longitudes, s.prime_capable, s.cut_offs, s.time_zones,
+           a.address, w.cart_item_id,
            c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
            r.order_id AS cart_order_id, r.order_number AS cart_order_number
     FROM keys_found f
@@ -69,7 +71,9 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
     LEFT JOIN products p ON p.product_id = v.product_id
     LEFT JOIN LATERAL (
         SELECT array_agg(s.warehouse_id) AS warehouses, array_agg(h.country) AS countries,
-               array_agg(s.available) AS available
+               array_agg(s.available) AS available, array_agg(h.latitude) AS latitudes,
+               array_agg(h.longitude) AS longitudes, array_agg(h.prime_capable) AS prime_capable,
+               array_agg(h.cut_off_minutes) AS cut_offs, array_agg(h.time_zone) AS time_zones
         FROM warehouse_stock s JOIN warehouses h USING (warehouse_id)
         WHERE s.variant_id = v.variant_id AND s.available > 0) s ON true
     LEFT JOIN LATERAL (

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 
+from api.delivery.addresses import Checked, check
 from api.identity import queries
 from api.identity.errors import AddressNotFound, SessionEnded, TooManyAddresses
 from api.identity.models import Address, User
@@ -18,10 +19,12 @@ from api.kernel.db import Tx
 from api.kernel.ids import new_id
 
 MAX_ADDRESSES = 100
+_PARTS = {"street", "city", "state", "zip_code", "country"}
 
 
 async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> AddressBody:
-    """Raises: TooManyAddresses (409)."""
+    """Raises: AddressNotValid (422), TooManyAddresses (409)."""
+    stored = {**body.model_dump(), **_columns(check("", body.model_dump(by_alias=True, include=_PARTS)))}
 
     async def work(tx: Tx) -> AddressBody:
         await _lock_book(tx, actor)
@@ -34,7 +37,7 @@ async def add_address(ctx: Context, actor: Actor, body: AddressIn) -> AddressBod
                 update(Address).where(Address.user_id == actor.user_id, Address.is_default).values(is_default=False)
             )
         address_id = new_id()
-        values = {**body.model_dump(), "is_default": default, "address_id": address_id, "user_id": actor.user_id}
+        values = {**stored, "is_default": default, "address_id": address_id, "user_id": actor.user_id}
         await tx.execute(insert(Address).values(values))
         return await queries.address_of(tx, actor, address_id)
 
@@ -62,6 +65,17 @@ async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
             )
 
     await ctx.db.run(work)
+
+
+def _columns(address: Checked) -> dict[str, str]:
+    """The columns of the address; one that the country does not have is empty."""
+    return {
+        "street": address.street,
+        "city": address.city,
+        "state": address.state or "",
+        "zip_code": address.zip_code or "",
+        "country": address.country,
+    }
 
 
 async def _lock_book(tx: Tx, actor: Actor) -> None:

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from api.identity import queries
 from api.identity.errors import SessionEnded
+from api.identity.queries import LiveAccount
 from api.kernel import clock
 from api.kernel.db import Database
 from api.kernel.security import AccessClaims
 
 # A revoked token may pass for this long in a process that has just read the
-# version; the documented limit is 60 seconds.
+# version (the documented limit is 60 seconds), and so long a membership that has ended.
 CACHE_SECONDS = 5.0
 MAX_CACHED = 50_000
 
@@ -21,24 +22,28 @@ class SessionGuard:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._seen: OrderedDict[UUID, tuple[int, float]] = OrderedDict()
+        self._seen: OrderedDict[UUID, tuple[LiveAccount, float]] = OrderedDict()
 
-    async def require_live(self, claims: AccessClaims) -> None:
-        """Raises: SessionEnded (401) when the account is gone or suspended, or its session version has moved on."""
-        version, until = self._seen.get(claims.user_id, (0, 0.0))
+    async def require_live(self, claims: AccessClaims) -> bool:
+        """Whether the account is a member of Prime, as of the last read.
+
+        Raises: SessionEnded (401) when it is gone or suspended, or its session version has moved on.
+        """
+        account, until = self._seen.get(claims.user_id, (None, 0.0))
         # A token with a newer version than the cached one was issued after the read: read again before refusing it.
-        if until < clock.monotonic() or version < claims.session_version:
-            version = await self._look_up(claims.user_id)
-        if version != claims.session_version:
+        if account is None or until < clock.monotonic() or account.session_version < claims.session_version:
+            account = await self._look_up(claims.user_id)
+        if account.session_version != claims.session_version:
             raise SessionEnded("Sign in again.", headers={"WWW-Authenticate": "Bearer"})
+        return account.member
 
-    async def _look_up(self, user_id: UUID) -> int:
+    async def _look_up(self, user_id: UUID) -> LiveAccount:
         async with self._database.read() as tx:
-            version = await queries.session_version_of(tx, user_id)
-        if version is None:
+            account = await queries.live_account(tx, user_id)
+        if account is None:
             raise SessionEnded("Sign in again.", headers={"WWW-Authenticate": "Bearer"})
-        self._seen[user_id] = (version, clock.monotonic() + CACHE_SECONDS)
+        self._seen[user_id] = (account, clock.monotonic() + CACHE_SECONDS)
         self._seen.move_to_end(user_id)
         if len(self._seen) > MAX_CACHED:
             self._seen.popitem(last=False)
-        return version
+        return account

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select
 
 from api.identity.errors import AddressNotFound, SessionEnded
 from api.identity.models import Address, User
@@ -59,7 +59,20 @@ class Credentials(Account):
 
 
 _EMAILS = select(User.user_id, User.email).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
-_VERSION = select(User.session_version).where(User.user_id == bindparam("user_id"), User.status == "active")
+
+
+@dataclass(frozen=True)
+class LiveAccount:
+    """What a valid access token needs: its session version. `member` of Prime now."""
+
+    session_version: int
+    member: bool
+
+
+_MEMBER = and_(User.prime_member, or_(User.prime_expiry.is_(None), User.prime_expiry > func.now()))
+_LIVE = select(User.session_version, _MEMBER.label("member")).where(
+    User.user_id == bindparam("user_id"), User.status == "active"
+)
 
 
 async def profile_of(tx: ReadTx, actor: Actor) -> Profile:
@@ -76,10 +89,9 @@ async def credentials_of(tx: ReadTx, email: str) -> Credentials | None:
     return await tx.first_as(Credentials, select(*columns).where(User.email == email))
 
 
-async def session_version_of(tx: ReadTx, user_id: UUID) -> int | None:
-    """The session version that valid access tokens carry; None for suspended and missing accounts."""
-    version: int | None = await tx.scalar(_VERSION, {"user_id": user_id})
-    return version
+async def live_account(tx: ReadTx, user_id: UUID) -> LiveAccount | None:
+    """The account of an access token; None for suspended and missing accounts."""
+    return await tx.first_as(LiveAccount, _LIVE, {"user_id": user_id})
 
 
 async def emails_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from api.delivery.errors import AddressNotValid
 from api.identity import addresses, commands, queries, tokens
 from api.identity.errors import (
     AccountSuspended,
@@ -127,7 +128,7 @@ async def list_addresses(ctx: Ctx, actor: SignedIn) -> AddressList:
     status_code=201,
     operation_id="addAddress",
     summary="Add an address",
-    responses=responses(NotAuthenticated, TooManyAddresses, *_BODY),
+    responses=responses(NotAuthenticated, TooManyAddresses, AddressNotValid, *_BODY),
 )
 async def add_address(ctx: Ctx, actor: SignedIn, body: AddressIn) -> Address:
     """Add an address. The first one, and one sent with `isDefault`, becomes the default."""

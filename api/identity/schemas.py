@@ -96,11 +96,13 @@ AddressText = Annotated[OneLine, Field(min_length=1, max_length=100)]
 
 
 class AddressIn(Wire):
+    """`state` and `zipCode` where the country's addresses have them. `country` by its ISO 3166 code or its name."""
+
     address_type: Literal["home", "work", "other"] | None = None
     street: Annotated[SomeLines, Field(min_length=1, max_length=500, examples=["1 Market Street"])]
     city: AddressText
-    state: AddressText
-    zip_code: Annotated[OneLine, Field(min_length=1, max_length=20, examples=["94105"])]
+    state: Annotated[OneLine, Field(max_length=100, examples=["CA"])] | None = None
+    zip_code: Annotated[OneLine, Field(max_length=20, examples=["94105"])] | None = None
     country: Annotated[OneLine, Field(min_length=2, max_length=100, examples=["US"])]
     is_default: bool = False
 

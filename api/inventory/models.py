@@ -12,6 +12,10 @@ from api.kernel.db import Base
 
 class Warehouse(Base):
     __tablename__ = "warehouses"
+    __table_args__ = (
+        # A promise holds for half an hour.
+        CheckConstraint("cut_off_minutes BETWEEN 0 AND 1410 AND cut_off_minutes % 30 = 0", name="cut_off_minutes"),
+    )
 
     warehouse_id: Mapped[Id]
     code: Mapped[str] = mapped_column(String(20), unique=True, info=NOT_PERSONAL)
@@ -20,6 +24,11 @@ class Warehouse(Base):
     country: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
     latitude: Mapped[float] = mapped_column(Double)
     longitude: Mapped[float] = mapped_column(Double)
+    # Whether it is fast enough for the speeds of Prime.
+    prime_capable: Mapped[bool] = mapped_column(server_default=text("true"))
+    # Minutes after midnight in its time zone until which an order leaves the same day.
+    cut_off_minutes: Mapped[int] = mapped_column(server_default=text("840"))
+    time_zone: Mapped[str] = mapped_column(String(50), server_default=text("'UTC'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
 
 

@@ -17,6 +17,8 @@ class Actor:
     user_id: UUID | None = None
     session_id: str | None = None
     new_session: bool = False
+    # Of Prime, as of a few seconds ago at most.
+    member: bool = False
 
     @property
     def key(self) -> str:

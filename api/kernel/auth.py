@@ -18,7 +18,9 @@ class SessionGuard(Protocol):
     """Decides whether the session of a valid token is still active; identity
     implements it, the application holds it."""
 
-    async def require_live(self, claims: AccessClaims) -> None: ...
+    async def require_live(self, claims: AccessClaims) -> bool:
+        """Whether the account is a member of Prime."""
+        ...
 
 
 async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -> Actor:
@@ -33,8 +35,8 @@ async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -
         raise NotAuthenticated("Send `Authorization: Bearer ACCESS_TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     claims = ctx.keys.read_access_token(token.strip())
     guard: SessionGuard = request.app.state.session_guard
-    await guard.require_live(claims)
-    return Actor(kind=claims.user_type, user_id=claims.user_id)
+    member = await guard.require_live(claims)
+    return Actor(kind=claims.user_type, user_id=claims.user_id, member=member)
 
 
 AccountActor = Annotated[Actor, Depends(account_of)]

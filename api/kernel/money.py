@@ -17,6 +17,12 @@ Amount = Annotated[
     Field(strict=False, max_digits=12, decimal_places=2),
     PlainSerializer(float, return_type=float, when_used="json"),
 ]
+# A rate of tax or the like: 0.08 is 8 per cent.
+Share = Annotated[
+    Decimal,
+    Field(strict=False, ge=0, lt=1),
+    PlainSerializer(float, return_type=float, when_used="json"),
+]
 Price = Annotated[Amount, Field(gt=0)]
 # A sum that is not checked against the limit of an order: a cart may exceed it.
 Sum = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]

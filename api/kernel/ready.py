@@ -77,19 +77,26 @@ class ReadyTargets:
         return page, headers
 
     async def serve(
-        self, request: Request, key: PageKey, build: Build, *, checks_caller: bool, keep: bool = True
+        self,
+        request: Request,
+        key: PageKey,
+        build: Build,
+        *,
+        checks_caller: bool,
+        keep: bool = True,
+        everybodys: bool = True,
     ) -> Response:
         """The page as a response; the next request for the same target is answered without the route.
 
         `checks_caller`: whether the route refuses callers whose credentials are not valid. `keep` False: the page is
-        built for this request only.
+        built for this request only. `everybodys` False: it is kept, and only the route knows for whom.
         """
         if not keep:
             metrics.page_served(key.kind, "bypassed")
             return ReadyResponse(await build_page(build, may_lag=True), "bypassed", dict(request.scope["headers"]))
         page, source = await self.cache.page(key, build)
         target = (request.scope["path"], request.scope["query_string"])
-        if source != "bypassed" and len(target[0]) + len(target[1]) <= _LONGEST_TARGET:
+        if everybodys and source != "bypassed" and len(target[0]) + len(target[1]) <= _LONGEST_TARGET:
             self._targets[target] = (key, request.scope.get("route"), checks_caller)
             if len(self._targets) > _MOST_TARGETS:
                 self._targets.popitem(last=False)

@@ -1,6 +1,6 @@
 """The base of all request and response bodies: camelCase, unknown fields refused, no silent coercion."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -32,5 +32,6 @@ class Params(BaseModel):
 
 
 WireId = Annotated[UUID, Field(strict=False)]
+WireDate = Annotated[date, Field(strict=False)]
 WireTime = Annotated[datetime, Field(strict=False)]
 Quantity = Annotated[int, Field(ge=1, le=999)]

@@ -79,12 +79,26 @@ class Settings(Environment):
 
     currency: Literal["GBP", "USD", "EUR"] = "USD"
     """The currency of prices and totals."""
+    market: str = Field(default="US", pattern="^[A-Z]{2}$")
+    """The country (ISO 3166) whose tax and delivery are shown as long as no address is known."""
     tax_rate: Decimal = Field(default=Decimal("0.08"), ge=0, lt=1)
-    """Share of the subtotal."""
+    """Tax on goods in the United States, on top of the price. Other countries have the rates of the tax table."""
     shipping_fee: Decimal = Field(default=Decimal("4.99"), validation_alias=_formerly("SHIPPING_FEE"))
     """Charged on orders below `free_shipping_from`."""
     free_shipping_from: Decimal = Field(default=Decimal("35.00"), validation_alias=_formerly("FREE_SHIPPING_FROM"))
     """Subtotal from which shipping is free."""
+    shipping_fee_by_zone: dict[Literal["local", "regional", "national", "international"], Decimal] = Field(
+        default_factory=dict
+    )
+    """On top of `shipping_fee`, as JSON, zone -> amount: by the distance of the farthest parcel."""
+    shipping_fee_by_speed: dict[Literal["standard", "prime_2day", "prime_next_day"], Decimal] = Field(
+        default_factory=dict
+    )
+    """On top of all other fees, as JSON, speed -> amount; also where shipping is free otherwise."""
+    shipping_kilo_fee: Decimal = Field(default=Decimal("0.00"), ge=0)
+    """For each begun kilogram above `shipping_kilos_included`."""
+    shipping_kilos_included: int = Field(default=30, ge=0)
+    """Kilograms that `shipping_fee` pays for."""
 
     reservation_seconds: int = Field(default=600, ge=1)
     """How long stock is held for an unfinished checkout."""

@@ -166,6 +166,7 @@ class NewItem:
     quantity: int
     price: Decimal
     snapshot: Snapshot
+    promised_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +227,14 @@ class _NewParcel:
     number: int
     seller_id: UUID
     warehouse_id: UUID
+    promised_on: date | None
 
 
 def _packed(order: NewOrder) -> dict[tuple[UUID, UUID], _NewParcel]:
     """The order's parcels by seller and warehouse."""
     places = numbered((item.seller_id, item.warehouse_id) for item in order.items)
-    return {place: _NewParcel(new_id(), order, number, *place) for place, number in places.items()}
+    promised = {(item.seller_id, item.warehouse_id): item.promised_on for item in order.items}
+    return {place: _NewParcel(new_id(), order, number, *place, promised[place]) for place, number in places.items()}
 
 
 def create_part(orders: Sequence[NewOrder]) -> Part:
@@ -281,7 +284,7 @@ def _parcel_values(packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]) -> 
         "parcel_numbers": [parcel.number for parcel in parcels],
         "parcel_sellers": [parcel.seller_id for parcel in parcels],
         "parcel_warehouses": [parcel.warehouse_id for parcel in parcels],
-        "parcel_promises": [parcel.order.estimated_delivery for parcel in parcels],
+        "parcel_promises": [parcel.promised_on for parcel in parcels],
         "parcel_actors": [parcel.order.actor_kind for parcel in parcels],
     }
 

@@ -1,22 +1,26 @@
-"""The totals of an order: carts show them, the checkout charges them."""
+"""The price of a purchase, line by line: product pages and carts show it, the checkout charges it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api.kernel.money import ZERO, allocate, to_cents
+from api.kernel.money import ZERO, to_cents
+from api.pricing.shipping import NOTHING, STANDARD_SENDING, Sending, ShippingFee
 from api.pricing.tariff import Tariff
-
-# The class of every product until products have one of their own.
-STANDARD_CLASS = "standard"
+from api.pricing.tax_table import STANDARD
 
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """`quantity` units at `unit_price` each; both positive."""
+    """`quantity` units at `unit_price` and of `grams` each; `discount` off the line, at most its subtotal. `prime`: it
+    takes part in Prime."""
 
     quantity: int
     unit_price: Decimal
+    tax_class: str = STANDARD
+    discount: Decimal = ZERO
+    grams: int = 0
+    prime: bool = False
 
     @property
     def subtotal(self) -> Decimal:
@@ -24,28 +28,59 @@ class PricedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LineTax:
+    """The tax of a line: `rate` a fraction, `included` when the line's price contains `amount`."""
+
+    tax_class: str
+    rate: Decimal
+    amount: Decimal
+    included: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
-    """Two-place amounts; total = subtotal + tax + shipping - discount, always."""
+    """Two-place amounts: total = subtotal + tax - tax_included + shipping - discount, always.
+
+    `tax` is the sum of `lines` and `shipping_tax`; `tax_included` the part of it that is in the prices already. `lines`
+    are in the order of the lines that were priced.
+    """
 
     subtotal: Decimal
     tax: Decimal
+    tax_included: Decimal
     shipping: Decimal
+    shipping_reason: str
+    shipping_tax: Decimal
     discount: Decimal
     total: Decimal
+    lines: tuple[LineTax, ...]
 
 
-def totals(lines: Iterable[PricedLine], tariff: Tariff) -> Totals:
-    """Add up `lines`.
+def totals(lines: Iterable[PricedLine], tariff: Tariff, sending: Sending = STANDARD_SENDING) -> Totals:
+    """Price `lines`. Without lines all totals are zero, shipping included. Tax is rounded once for each line."""
+    priced = list(lines)
+    terms = tariff.tax
+    subtotal = to_cents(sum((line.subtotal for line in priced), ZERO))
+    discount = to_cents(sum((line.discount for line in priced), ZERO))
+    taxed = tuple(_tax(line, tariff) for line in priced)
+    shipping = fee(priced, tariff, sending)
+    shipping_tax = terms.on_shipping(shipping.amount)
+    on_goods = sum((line.amount for line in taxed), ZERO)
+    tax = on_goods + shipping_tax
+    included = (on_goods if terms.included else ZERO) + (shipping_tax if terms.shipping_included else ZERO)
+    total = subtotal + tax - included + shipping.amount - discount
+    return Totals(subtotal, tax, included, shipping.amount, shipping.reason, shipping_tax, discount, total, taxed)
 
-    Without lines all totals are zero, shipping included. Tax is rounded once, on the whole subtotal.
-    """
-    subtotal = to_cents(sum((line.subtotal for line in lines), ZERO))
-    if subtotal == 0:
-        return Totals(ZERO, ZERO, ZERO, ZERO, ZERO)
-    tax, shipping = tariff.tax(subtotal), tariff.shipping(subtotal)
-    return Totals(subtotal, tax, shipping, ZERO, subtotal + tax + shipping)
+
+def fee(lines: Sequence[PricedLine], tariff: Tariff, sending: Sending) -> ShippingFee:
+    """The fee of sending `lines`; without lines there is none."""
+    if not lines:
+        return NOTHING
+    goods = sum((line.subtotal - line.discount for line in lines), ZERO)
+    grams = sum(line.grams * line.quantity for line in lines)
+    return tariff.shipping.charge(goods, grams, prime=all(line.prime for line in lines), sending=sending)
 
 
-def line_taxes(tax: Decimal, lines: Sequence[PricedLine]) -> list[Decimal]:
-    """Each line's part of the order's tax, in cents that add up to it."""
-    return allocate(tax, [line.subtotal for line in lines])
+def _tax(line: PricedLine, tariff: Tariff) -> LineTax:
+    amount = tariff.tax.on_goods(line.subtotal - line.discount, line.tax_class)
+    return LineTax(line.tax_class, tariff.tax.rate(line.tax_class), amount, tariff.tax.included)

@@ -38,7 +38,7 @@ ALLOWED = {
     ("api/identity/commands.py", "login"): BEFORE_SIGN_IN,
     ("api/identity/provision.py", "account_with"): "the operator makes accounts",
     ("api/identity/queries.py", "credentials_of"): BEFORE_SIGN_IN,
-    ("api/identity/queries.py", "session_version_of"): BEFORE_SIGN_IN,
+    ("api/identity/queries.py", "live_account"): BEFORE_SIGN_IN,
     ("api/identity/tokens.py", "refresh"): BEFORE_SIGN_IN,
     ("api/identity/tokens.py", "logout"): BEFORE_SIGN_IN,
     ("api/identity/tokens.py", "revoke_all"): AFTER_LOCK,

@@ -17,7 +17,7 @@ from tests.harness.processes import Module
 from tests.harness.shop import Address, Person, Shop
 
 SANDBOX_KEY = "sandbox-key-of-tests"
-ADDRESS = {"street": "1 High Street", "city": "London", "state": "London", "zipCode": "N1 9GU", "country": "GB"}
+ADDRESS = {"street": "1 High Street", "city": "Chicago", "state": "IL", "zipCode": "60601", "country": "US"}
 
 
 class Sandbox(Server):

@@ -44,6 +44,7 @@ class Scene:
             "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
             "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
+            "taxClass": "standard", "weightGrams": 350,
             "status": "active",
         }  # fmt: skip
         line = {"productId": product, "variantId": variant, "quantity": 1}

@@ -149,7 +149,7 @@ class Shop:
     def _warehouse(self) -> UUID:
         self.sql.execute(
             "insert into warehouses (warehouse_id, code, name, city, country, latitude, longitude) "
-            "values (%s, 'T1', 'Test', 'London', 'GB', 51.5, -0.1) on conflict (code) do nothing",
+            "values (%s, 'T1', 'Test', 'Chicago', 'US', 41.9, -87.6) on conflict (code) do nothing",
             (uuid4(),),
         )
         warehouse: UUID = self.scalar("select warehouse_id from warehouses where code = 'T1'")

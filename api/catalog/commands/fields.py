@@ -17,6 +17,8 @@ COLUMNS = {
     "list_price": "list_price",
     "status": "status",
     "prime_eligible": "prime_eligible",
+    "tax_class": "tax_class",
+    "weight_grams": "weight_grams",
     "specifications": "specifications",
 }
 # Field -> the function that stores it.

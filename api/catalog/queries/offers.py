@@ -8,14 +8,16 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, join, select
 
 from api.catalog.models import Product, ProductVariant
+from api.catalog.purchase import Wanted
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
 from api.catalog.schemas import ProductCard
+from api.inventory.queries import Stocked, columns_of, levels_of
 from api.kernel.db import ReadTx
 from api.pricing import list_price
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Stocked):
     """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units.
 
     One of a withdrawn product is there too, with `on_sale` False.
@@ -34,7 +36,23 @@ class Offer:
     stock: int
     on_sale: bool
     prime_eligible: bool
+    weight_grams: int | None
+    tax_class: str
     thumbnail: str
+
+    def wanted(self, units: int) -> Wanted:
+        """So many units of it, to be priced and promised."""
+        levels = self.levels_of(self.variant_id)
+        return Wanted(
+            variant_id=self.variant_id,
+            units=units,
+            price=self.price,
+            tax_class=self.tax_class,
+            grams=self.weight_grams or 0,
+            prime=self.prime_eligible,
+            levels=levels,
+            origins=self.origins(),
+        )
 
     @property
     def list_price(self) -> Decimal | None:
@@ -42,6 +60,7 @@ class Offer:
         return list_price.of_variant(self.price, self.product_price, self.product_list_price)
 
 
+OFFERED_LEVELS = levels_of(ProductVariant.variant_id)
 OFFER = (
     Product.product_id,
     ProductVariant.variant_id,
@@ -56,7 +75,10 @@ OFFER = (
     ProductVariant.stock_quantity.label("stock"),
     LIVE.label("on_sale"),
     Product.prime_eligible,
+    Product.weight_grams,
+    Product.tax_class,
     THUMBNAIL.label("thumbnail"),
+    *columns_of(OFFERED_LEVELS),
 )
 OFFERED = join(ProductVariant, Product, Product.product_id == ProductVariant.product_id)
 OFFERED_VARIANT = ProductVariant.variant_id

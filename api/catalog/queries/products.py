@@ -1,22 +1,22 @@
 """One product in full: three statements (product, variants, seller) in one round trip."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Double, Uuid, and_, bindparam, cast, func, or_, select
+from sqlalchemy import Double, Uuid, and_, bindparam, cast, func, or_, select, true
 
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductImage, ProductVariant
+from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced_alone, purchase
 from api.catalog.queries.categories import readable_path
-from api.catalog.schemas import ProductDetail, SellerCard, Shipping, Status, Variant
+from api.catalog.schemas import DeliveryOption, ProductDetail, ProductTax, SellerCard, Shipping, Status, Variant
+from api.inventory.queries import Stocked, columns_of, levels_of
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
-from api.kernel.settings import Settings
-from api.pricing.delivery import promise
 from api.pricing.list_price import discount_percent
-from api.pricing.tariff import Tariff
+from api.pricing.tax_table import TaxClass
 from api.sellers import queries as sellers
 from api.sellers.queries import StoreCard
 
@@ -43,6 +43,8 @@ _DETAIL = (
         Product.currency,
         Product.status,
         Product.prime_eligible,
+        Product.tax_class,
+        Product.weight_grams,
         cast(Product.average_rating, Double).label("rating"),
         Product.review_count,
         Product.specifications,
@@ -64,6 +66,14 @@ _VARIANTS = (
     )
     .where(ProductVariant.product_id == bindparam("product_id"))
     .order_by(ProductVariant.variant_id)
+)
+_LEVELS = levels_of(ProductVariant.variant_id)
+_FIRST_IN_STOCK = (
+    select(ProductVariant.variant_id, ProductVariant.price, *columns_of(_LEVELS))
+    .join(_LEVELS, true())
+    .where(ProductVariant.product_id == bindparam("product_id"), ProductVariant.stock_quantity > 0)
+    .order_by(ProductVariant.variant_id)
+    .limit(1)
 )
 _STORE = sellers.store_card_of(
     select(Product.seller_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
@@ -93,12 +103,22 @@ class _Product:
     currency: str
     status: Status
     prime_eligible: bool
+    tax_class: TaxClass
+    weight_grams: int | None
     rating: float
     review_count: int
     specifications: dict[str, object]
     version: int
     category_path: str
     images: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent(Stocked):
+    """The first variant in stock, with its warehouses."""
+
+    variant_id: UUID
+    price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +139,17 @@ class Picture:
 _UNKNOWN = "There is no product with this id."
 
 
-async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Settings) -> tuple[int, ProductDetail]:
-    """The version and the seed's detail body.
+async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occasion) -> tuple[int, ProductDetail]:
+    """The version and the seed's detail body, with what one unit costs and when it arrives on that occasion.
 
     Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
     """
     asked = {"product_id": product_id, "viewer": actor.user_id}
-    row, variants, store = await tx.batch(
-        first_as(_Product, _DETAIL, asked), all_as(Variant, _VARIANTS, asked), first_as(StoreCard, _STORE, asked)
+    row, variants, store, sent = await tx.batch(
+        first_as(_Product, _DETAIL, asked),
+        all_as(Variant, _VARIANTS, asked),
+        first_as(StoreCard, _STORE, asked),
+        first_as(_Sent, _FIRST_IN_STOCK, asked),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
@@ -149,14 +172,63 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, settings: Setti
             name=store.name if store else "Former seller",
             rating=float(store.rating) if store else 0.0,
         ),
-        shipping=Shipping(**asdict(promise(Tariff.of(settings), row.price, prime=row.prime_eligible))),
+        shipping=_shipping(row, sent, occasion),
+        tax=_tax(row, occasion),
         rating=row.rating,
         review_count=row.review_count,
         prime_eligible=row.prime_eligible,
+        tax_class=row.tax_class,
+        weight_grams=row.weight_grams,
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,
     )
     return row.version, detail
+
+
+def _shipping(row: _Product, sent: _Sent | None, occasion: Occasion) -> Shipping:
+    """What one unit of the variant costs to send and when it arrives."""
+    member = replace(occasion, member=True)
+    bought, of_member = (_one_unit(row, sent, one) for one in (occasion, member))
+    fastest = of_member.options[-1].promise if len(of_member.options) > 1 else None
+    standard = bought.options[0] if bought.options else None
+    days = standard.promise if standard else None
+    return Shipping(
+        prime_delivery=fastest.text if fastest else None,
+        prime_speed=fastest.speed if fastest else None,
+        prime_from=fastest.first if fastest else None,
+        prime_to=fastest.last if fastest else None,
+        standard_delivery=days.text if days else "Out of stock",
+        standard_from=days.first if days else None,
+        standard_to=days.last if days else None,
+        free_shipping=bought.totals.shipping == 0,
+        fee=bought.totals.shipping,
+        options=[DeliveryOption.model_validate(option_json(option)) for option in bought.options],
+    )
+
+
+def _one_unit(row: _Product, sent: _Sent | None, occasion: Occasion) -> Purchase:
+    """One unit of the variant; without one, of the product at its price, which nobody can send."""
+    wanted = Wanted(
+        variant_id=sent.variant_id if sent else row.product_id,
+        units=1,
+        price=sent.price if sent else row.price,
+        tax_class=row.tax_class,
+        grams=row.weight_grams or 0,
+        prime=row.prime_eligible,
+        levels=sent.levels_of(sent.variant_id) if sent else (),
+        origins=sent.origins() if sent else {},
+    )
+    return purchase([wanted], occasion) if wanted.levels else priced_alone([wanted], occasion)
+
+
+def _tax(row: _Product, occasion: Occasion) -> ProductTax:
+    terms = occasion.tariff.tax
+    return ProductTax(
+        tax_class=row.tax_class,
+        rate=terms.rate(row.tax_class),
+        amount=terms.on_goods(row.price, row.tax_class),
+        included=terms.included,
+    )
 
 
 async def variants_on_sale(tx: ReadTx, actor: Actor, product_id: UUID) -> tuple[str, list[Variant]]:

@@ -38,7 +38,7 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
         if quote.kept is not None:
             return Answered(quote.kept.answer(key), replayed=True)
         try:
-            plan = make_plan(ctx.settings, request, quote)
+            plan = make_plan(ctx.settings, actor, request, quote)
         except Problem as problem:
             return await _refuse(ctx, key, problem)
         checkout = _new(actor, key, request, plan)

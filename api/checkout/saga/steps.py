@@ -326,6 +326,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.quantity,
                 line.unit_price,
                 line.taken_snapshot,
+                line.promised_on,
             )
             for line in plan.lines
         ],

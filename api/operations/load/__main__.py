@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from api.delivery.places import Place
 from api.kernel.clock import now
 from api.kernel.environment import InvalidSettings
 from api.kernel.settings import Settings, load_settings
@@ -47,7 +48,7 @@ def marketplace(
     settings = _settings()
     size = Size(products, shoppers, orders, seed)
     end = until.replace(tzinfo=UTC) if until else now()
-    build = partial(build_marketplace, size, Tariff.of(settings), end)
+    build = partial(build_marketplace, size, Tariff.of(settings, Place("US"), end.date()), end)
     _report(partial(run_load, settings, "marketplace", size.fingerprint, build, gateway=not no_gateway), as_json)
 
 

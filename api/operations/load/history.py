@@ -39,7 +39,8 @@ class History:
     orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method,
                 delivery_speed, shipping_cents, tax_cents, and `<state>_at`? for every state; `pending_at` is the
                 time the order was placed
-    lines:      line_key, order_key, variant_key, quantity, price_cents (line_key ascends with the order's time)
+    lines:      line_key, order_key, variant_key, quantity, price_cents, tax_rate (text), tax_cents on top of the price
+                (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, reason_code, outbound (whether the refund has the units' share
                 of the shipping fee), restock, requested_at, refunded_at (units of delivered orders only)
     report:     the lines of the source that were not loaded, and why; written to a file next to the load

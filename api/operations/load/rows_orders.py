@@ -7,7 +7,7 @@ from api.operations.load.history import STATES, History
 from api.operations.load.rows_catalog import id_map, money, with_ids
 from api.operations.load.rows_parcels import with_parcels
 from api.orders.states import EVENT_OF
-from api.pricing.totals import STANDARD_CLASS
+from api.pricing.tax_table import STANDARD
 
 
 def keyed_orders(history: History) -> pl.DataFrame:
@@ -85,7 +85,6 @@ def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) 
     of_order = orders.select(
         *("order_key", "order_id", "status", "pending_at", "confirmed_at", "cancelled_at", "customer_id"),
         pl.col("subtotal_cents").alias("goods_cents"),
-        pl.col("tax_cents").alias("order_tax_cents"),
         "shipping_cents",
     )
     of_variant = variants.select(
@@ -96,7 +95,8 @@ def keyed_lines(history: History, orders: pl.DataFrame, variants: pl.DataFrame) 
         .join(of_variant, on="variant_key", maintain_order="left")
         .sort("pending_at", "line_key")
     )
-    return with_parcels(history, _with_place(with_ids(history, _taxed(lines), "line", "pending_at")))
+    lines = lines.with_columns(subtotal_cents=pl.col("quantity") * pl.col("price_cents"))
+    return with_parcels(history, _with_place(with_ids(history, lines, "line", "pending_at")))
 
 
 def _with_place(lines: pl.DataFrame) -> pl.DataFrame:
@@ -104,16 +104,6 @@ def _with_place(lines: pl.DataFrame) -> pl.DataFrame:
     place = lines.select("order_key", "line_id", "line_key", "subtotal_cents").sort("order_key", "line_id")
     before = pl.col("subtotal_cents").cum_sum().over("order_key") - pl.col("subtotal_cents")
     return lines.join(place.select("line_key", before_cents=before), on="line_key", maintain_order="left")
-
-
-def _taxed(lines: pl.DataFrame) -> pl.DataFrame:
-    """`lines` with subtotal_cents and tax_cents: the cents between the rounded parts of the order's tax up to the line
-    and before it, so that they add up."""
-    lines = lines.with_columns(subtotal_cents=pl.col("quantity") * pl.col("price_cents"))
-    up_to = pl.col("subtotal_cents").cum_sum().over("order_key")
-
-    before = up_to - pl.col("subtotal_cents")
-    return lines.with_columns(tax_cents=share(pl.col("order_tax_cents"), before, up_to, pl.col("goods_cents")))
 
 
 def share(cents: pl.Expr, before: pl.Expr, up_to: pl.Expr, whole: pl.Expr) -> pl.Expr:
@@ -142,9 +132,9 @@ def order_items(history: History, lines: pl.DataFrame) -> pl.DataFrame:
             *("title", "sku", "attributes"),
             pl.format(_PICTURE, "product_id").alias("image_url"),
             money("listed_cents").alias("list_price"),
-            (pl.col("order_tax_cents") / pl.col("goods_cents").clip(1)).round(5).alias("tax_rate"),
+            "tax_rate",
             money("tax_cents").alias("tax_amount"),
-            pl.lit(STANDARD_CLASS).alias("tax_class"),
+            pl.lit(STANDARD).alias("tax_class"),
             "status",
             pl.col("pending_at").alias("created_at"),
         )

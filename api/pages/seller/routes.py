@@ -138,8 +138,8 @@ async def _signed_in_seller(ctx: Context, request: Request) -> Actor | None:
         return None
     user_id, version = claimed
     async with ctx.db.read() as tx:
-        current = await identity_queries.session_version_of(tx, user_id)
-    return Actor(kind="seller", user_id=user_id) if current == version else None
+        account = await identity_queries.live_account(tx, user_id)
+    return Actor(kind="seller", user_id=user_id) if account and account.session_version == version else None
 
 
 def _page(html: str, nonce: str, status: int = 200) -> Response:

@@ -46,7 +46,7 @@ COSTS = {
     "return": (7, 8),
     "approve": (12, 14),
     "adjust": (6, 7),
-    "set stock": (10, 11),
+    "set stock": (11, 11),
     "stock": (3, 4),
     "best sellers of a category": (1, 1),
     "add to cart": (3, 1),

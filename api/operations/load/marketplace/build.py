@@ -22,7 +22,10 @@ from api.operations.load.marketplace.sales import (
     build_sales,
 )
 from api.orders.policy import POLICIES
+from api.pricing.shipping import STANDARD_SENDING
 from api.pricing.tariff import Tariff
+from api.pricing.tax import TaxTerms
+from api.pricing.tax_table import STANDARD
 
 CURRENCY = "USD"
 _OUTBOUND = {words: POLICIES[code].outbound for words, code in REASONS.items()}
@@ -56,8 +59,9 @@ def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
     customers = build_customers(random, size.shoppers, opened_at)
     bought = build_sales(random, catalog, customers, size.orders, until)
     lines = _lines(random, bought, catalog.variants)
+    lines = _taxed(lines, tariff.tax)
     orders = _orders(ids, bought, lines, addresses(random, customers), tariff=tariff, until=until)
-    lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents")
+    lines = lines.select("line_key", "order_key", "variant_key", "quantity", "price_cents", "tax_rate", "tax_cents")
     returns = _returns(random, orders, lines, until)
     orders = _returned_whole(orders, lines, returns)
     return History(
@@ -102,12 +106,21 @@ def _lines(random: Generator, bought: pl.DataFrame, variants: pl.DataFrame) -> p
     return picked.join(variants.select("variant_key", "price_cents"), on="variant_key", maintain_order="left")
 
 
+def _taxed(lines: pl.DataFrame, terms: TaxTerms) -> pl.DataFrame:
+    """Each line with its tax, on top of the price, by the rule of the shop."""
+    cents = (lines["quantity"] * lines["price_cents"]).to_list()
+    taxes = [int(terms.on_goods(Decimal(amount).scaleb(-2)).scaleb(2)) for amount in cents]
+    rate = pl.lit(str(terms.rate(STANDARD))).alias("tax_rate")
+    return lines.with_columns(pl.Series("tax_cents", taxes, dtype=pl.Int64), rate)
+
+
 def _orders(
     ids: Ids, bought: pl.DataFrame, lines: pl.DataFrame, address: pl.DataFrame, *, tariff: Tariff, until: datetime
 ) -> pl.DataFrame:
     """Totals by the shop's rules; steps after `until` have not happened yet; a few orders
     were cancelled before payment was taken."""
-    subtotal = lines.group_by("order_key").agg((pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal"))
+    amounts_of = (pl.col("quantity") * pl.col("price_cents")).sum().alias("subtotal"), pl.col("tax_cents").sum()
+    subtotal = lines.group_by("order_key").agg(*amounts_of)
     placed = (
         bought.select("order_key", "customer_key", pl.col("placed_at").alias("pending_at"))
         .unique("order_key")
@@ -118,8 +131,7 @@ def _orders(
     )
     amounts = [Decimal(cents).scaleb(-2) for cents in orders["subtotal"].to_list()]
     orders = orders.with_columns(
-        pl.Series("tax_cents", [int(tariff.tax(amount).scaleb(2)) for amount in amounts], dtype=pl.Int64),
-        pl.Series("shipping_cents", [int(tariff.shipping(amount).scaleb(2)) for amount in amounts], dtype=pl.Int64),
+        pl.Series("shipping_cents", [_shipping_cents(tariff, amount) for amount in amounts], dtype=pl.Int64),
         currency=pl.lit(CURRENCY),
         country=pl.lit("US"),
         payment_method=pl.lit("card"),
@@ -139,6 +151,10 @@ def _orders(
         pl.when(pl.col(f"{state}_at") <= until).then(pl.col(f"{state}_at")).otherwise(never).alias(f"{state}_at")
         for state in STATES[1:]
     ).pipe(_pay_everything)
+
+
+def _shipping_cents(tariff: Tariff, amount: Decimal) -> int:
+    return int(tariff.shipping.charge(amount, 0, prime=False, sending=STANDARD_SENDING).amount.scaleb(2))
 
 
 def _pay_everything(orders: pl.DataFrame) -> pl.DataFrame:

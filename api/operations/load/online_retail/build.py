@@ -62,7 +62,9 @@ def build_online_retail(files: Files, fingerprint: str) -> History:
         variants=variants.drop("item_id"),
         orders=orders,
         lines=sales.join(codes, on="item_id", maintain_order="left").select(
-            "line_key", "order_key", "variant_key", "quantity", pl.col("cents").alias("price_cents")
+            *("line_key", "order_key", "variant_key", "quantity", pl.col("cents").alias("price_cents")),
+            pl.lit("0").alias("tax_rate"),
+            pl.lit(0, dtype=pl.Int64).alias("tax_cents"),
         ),
         returns=returns,
         report=_report(lines, missing),
@@ -293,7 +295,7 @@ def _states(orders: pl.DataFrame) -> pl.DataFrame:
 def _describe(orders: pl.DataFrame) -> pl.DataFrame:
     """Data that the set lacks: addresses except for the country, and the payment method.
 
-    Prices include tax, so tax is 0.
+    The set does not say what tax its prices contain, so tax is 0.
     """
     unknown = (
         '{"street": "Not recorded", "city": "Not recorded", "state": "Not recorded", "zipCode": "Not recorded",'

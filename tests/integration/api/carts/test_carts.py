@@ -64,7 +64,19 @@ def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) 
         "shipping",
         "total",
         "savings",
+        "taxIncluded",
+        "explanation",
+        "shippingTo",
+        "delivery",
+        "deliveryOptions",
     }
+    assert cart["explanation"] == [
+        {"kind": "goods", "text": f"2 x {product['title']}", "amount": 1999.98, "included": False},
+        {"kind": "shipping", "text": "shipping: free from 35.00", "amount": 0.0, "included": False},
+        {"kind": "tax", "text": "tax 8 %", "amount": 160.0, "included": False},
+    ]
+    assert cart["shippingTo"] == {"country": "US", "state": None}
+    assert cart["deliveryOptions"] == [cart["delivery"]] == product["shipping"]["options"]
     (line,) = cart["items"]
     assert line.keys() == LINE
     assert line["product"] == {

@@ -1,9 +1,11 @@
 """The catalog over HTTP as a visitor reads it: lists, one product, its artwork, the category tree."""
 
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from api.delivery.promises import in_words
 from tests.harness.shop import Person, Shop, problem
 
 CARD = {
@@ -22,6 +24,7 @@ DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "price", "listPrice", "currency",
     "discount", "variants",
     "images", "specifications", "seller", "shipping", "rating", "reviewCount", "primeEligible", "inStock", "status",
+    "tax", "taxClass", "weightGrams",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),
@@ -179,7 +182,13 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
     assert product["images"] == ["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"]
     assert product["specifications"] == {"screen": "6.1 inch", "sims": 2}
     assert product["seller"] == {"sellerId": seller.user_id, "name": "Some Seller", "rating": 0.0}
-    assert product["shipping"] == {"primeDelivery": "Tomorrow", "standardDelivery": "3-5 days", "freeShipping": True}
+    shipping = product["shipping"]
+    assert (shipping["freeShipping"], shipping["fee"], shipping["primeSpeed"]) == (True, 0.0, "prime_2day")
+    days = {name: date.fromisoformat(shipping[name]) for name in ("standardFrom", "standardTo", "primeFrom", "primeTo")}
+    assert shipping["standardDelivery"] == in_words(days["standardFrom"], days["standardTo"])
+    assert shipping["primeDelivery"] == in_words(days["primeFrom"], days["primeTo"])
+    assert datetime.now(UTC).date() < days["primeTo"] < days["standardTo"]
+    assert product["tax"] == {"taxClass": "standard", "rate": 0.08, "amount": 80.0, "included": False}
     assert (product["rating"], product["reviewCount"], product["primeEligible"], product["inStock"]) == (
         0.0,
         0,

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from fastapi import Response
 
+from api.catalog.purchase import Wanted
 from api.checkout.commands import complete_abandoned, place_order
 from api.checkout.quote import make_plan, read_quote
 from api.checkout.saga.commits import Passed, Step, commit, open_checkout
@@ -65,11 +66,11 @@ class Desk:
         quote = await read_quote(self.ctx, actor, key, request)
         if stock_seen is not None:
             offers = {
-                variant: replace(offer, levels=[replace(offer.levels[0], available=stock_seen)])
+                variant: replace(offer, sold_as=with_stock(offer.sold_as, stock_seen))
                 for variant, offer in quote.offers.items()
             }
             quote = replace(quote, offers=offers)
-        plan = make_plan(self.ctx.settings, request, quote)
+        plan = make_plan(self.ctx.settings, actor, request, quote)
         checkout = LeasedCheckout(uuid4(), uuid4(), "created", actor, key.key, request, plan, age=0.0, attempts=1)
         return Opening(checkout, key)
 
@@ -258,3 +259,8 @@ async def test_a_batch_never_sells_more_than_there_is(
         assert {violation.check for violation in violations(market.database_url)} == (
             {"R-I1-stock"} if mutant else set()
         )
+
+
+def with_stock(wanted: Wanted, units: int) -> Wanted:
+    """The same with so many units in its warehouse."""
+    return replace(wanted, levels=[replace(wanted.levels[0], available=units)])

@@ -121,7 +121,7 @@ class Cart:
     async def planned(self) -> Opening:
         """A checkout of the cart that has read it and has stored nothing."""
         key, request = self.key(), self.request()
-        plan = make_plan(self.ctx.settings, request, await read_quote(self.ctx, self.actor, key, request))
+        plan = make_plan(self.ctx.settings, self.actor, request, await read_quote(self.ctx, self.actor, key, request))
         checkout = LeasedCheckout(uuid4(), uuid4(), "created", self.actor, key.key, request, plan, age=0.0, attempts=1)
         return Opening(checkout, key)
 

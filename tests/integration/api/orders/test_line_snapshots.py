@@ -98,9 +98,9 @@ def test_a_line_says_what_was_bought_and_at_what_price_and_tax(market: Market, b
     }
     assert lines["Plain"]["imageUrl"] == f"/api/v1/products/{plain['productId']}/image.svg"
     tax = {title: [line[name] for name in TAX] for title, line in lines.items()}
-    assert tax == {"Oak chair": [0.08, 7.99, False, "standard"], "Plain": [0.08, 0.01, False, "standard"]}
-    # 8 % of 100.06 is 8.00. The lines' exact parts of it are 7.9944 and 0.0056: the second is nearer to its next cent.
-    assert (answer["tax"], answer["taxIncluded"], answer["total"]) == (8.0, 0.0, 108.06)
+    assert tax == {"Oak chair": [0.08, 8.0, False, "standard"], "Plain": [0.08, 0.01, False, "standard"]}
+    # 8 % of 100.06 is 8.00; the lines' taxes are 7.9992 and 0.0056, each rounded, and the order's is their sum.
+    assert (answer["tax"], answer["taxIncluded"], answer["total"]) == (8.01, 0.0, 108.07)
 
 
 TAX = ("taxRate", "taxAmount", "taxIncluded", "taxClass")

@@ -2,18 +2,30 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 from api.carts.queries import Line, StoredCart, cart_body
 from api.carts.schemas import CartBody
+from api.catalog.purchase import Occasion
 from api.catalog.queries.offers import Offer
+from api.delivery.places import Place
 from api.kernel.money import ZERO
-from api.pricing.tariff import Tariff
+from tests.unit.api.pricing.terms import tariff, terms
 
-TARIFF = Tariff(Decimal("0.10"), Decimal("4.99"), Decimal("35.00"))
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+OCCASION = Occasion(Place("US"), NOON, member=False, tariff=tariff(terms("0.10")))
 LAMP, CHAIR = UUID(int=1), UUID(int=2)
 OFFER = Offer(
+    warehouses=[UUID(int=51)],
+    countries=["US"],
+    available=[5],
+    latitudes=[41.88],
+    longitudes=[-87.63],
+    prime_capable=[True],
+    cut_offs=[840],
+    time_zones=["America/Chicago"],
     product_id=UUID(int=11),
     variant_id=LAMP,
     title="Lamp",
@@ -27,6 +39,8 @@ OFFER = Offer(
     stock=5,
     on_sale=True,
     prime_eligible=False,
+    weight_grams=None,
+    tax_class="standard",
     thumbnail="/lamp.svg",
 )
 OFFERS = {LAMP: OFFER, CHAIR: replace(OFFER, variant_id=CHAIR, price=Decimal("40.00"), product_list_price=None)}
@@ -56,7 +70,7 @@ def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
 
 def read(cart: StoredCart | None) -> CartBody:
     """The answer as the schema reads it: a field that is missing, unknown or of another type is an error."""
-    answer = cart_body(cart, "EUR", TARIFF)
+    answer = cart_body(cart, "EUR", OCCASION)
     known = CartBody.model_validate_json(answer)
     # The schema writes the same.
     assert json.loads(known.model_dump_json(by_alias=True)) == json.loads(answer)
@@ -88,7 +102,7 @@ def test_an_empty_cart_costs_nothing_in_the_shops_currency() -> None:
 
 
 def test_what_cannot_be_bought_is_shown_and_not_counted() -> None:
-    for offer in (replace(OFFER, on_sale=False), replace(OFFER, stock=1)):
+    for offer in (replace(OFFER, on_sale=False), replace(OFFER, stock=1, available=[1])):
         cart = body(Wanted(LAMP, 2), offers={LAMP: offer})
         assert [item.available for item in cart.items] == [False]
         assert cart.item_count == 2

@@ -59,7 +59,7 @@ def test_a_street_may_have_two_lines_and_a_city_only_one() -> None:
         AddressIn.model_validate({**ADDRESS, "city": "Lon\ndon"})
 
 
-@pytest.mark.parametrize("name", list(ADDRESS))
-def test_an_address_needs_all_its_parts(name: str) -> None:
+@pytest.mark.parametrize("name", ["street", "city", "country"])
+def test_an_address_needs_a_street_a_city_and_a_country(name: str) -> None:
     with pytest.raises(ValidationError):
         AddressIn.model_validate({key: value for key, value in ADDRESS.items() if key != name})

@@ -27,10 +27,12 @@ class Guard:
     """Lets everybody in but those whose session version is too low."""
 
     lowest: int = 0
+    member: bool = False
 
-    async def require_live(self, claims: AccessClaims) -> None:
+    async def require_live(self, claims: AccessClaims) -> bool:
         if claims.session_version < self.lowest:
             raise NotAuthenticated("over")
+        return self.member
 
 
 async def actor_of(
@@ -71,6 +73,7 @@ async def test_a_token_names_the_account_and_keeps_the_guests_session() -> None:
 
     assert await actor_of(f"Bearer {token}", MINE) == Actor("seller", SOMEBODY, MINE)
     assert await actor_of(f"bearer  {token} ") == Actor("seller", SOMEBODY)
+    assert await actor_of(f"Bearer {token}", guard=Guard(member=True)) == Actor("seller", SOMEBODY, member=True)
 
 
 async def test_a_guest_is_known_by_header_or_cookie_and_the_header_wins() -> None:
@@ -126,7 +129,7 @@ async def test_a_session_that_ended_is_refused() -> None:
         "8letters", "x" * 44, "x" * 129, "with space", "drop;table", "ünïcödé-0001", "line\nbreak-01", "", MINE + "A",
         MINE[:-1], MINE.swapcase(), MINE[22:] + MINE[:22], MINE[:22] + OTHER[22:], new_session(made_up_keys()),
     ],
-    ids=count(),  # The keys are new in each process, and processes that share a run of the tests have to agree on names.
+    ids=count(),  # The keys are new in each process, and processes that share a run have to agree on names.
 )  # fmt: skip
 async def test_a_session_id_that_the_shop_never_issued_is_replaced(session: str) -> None:
     guest = await actor_of(header=session, cookie=session)

@@ -1,17 +1,17 @@
-"""Tax, shipping, list prices and delivery."""
+"""Tax, shipping and list prices."""
 
-from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.pricing import list_price
-from api.pricing.delivery import Promise, estimated_delivery, promise
-from api.pricing.tariff import Tariff
+from api.pricing.shipping import Sending, ShippingRates
+from tests.unit.api.pricing.terms import tariff, terms
 
-TARIFF = Tariff(Decimal("0.0825"), Decimal("4.99"), Decimal("35.00"))
+TARIFF = tariff(terms("0.0825"))
 PRICES = st.decimals("0.01", "99999.99", places=2)
 
 
@@ -20,13 +20,37 @@ PRICES = st.decimals("0.01", "99999.99", places=2)
     [("0.00", "0.00"), ("0.06", "0.00"), ("0.07", "0.01"), ("2.00", "0.17"), ("10.00", "0.83"), ("100.00", "8.25")],
 )
 def test_tax_is_rounded_half_up(subtotal: str, tax: str) -> None:
-    assert TARIFF.tax(Decimal(subtotal)) == Decimal(tax)
+    assert TARIFF.tax.on_goods(Decimal(subtotal)) == Decimal(tax)
 
 
-@pytest.mark.parametrize(("subtotal", "fee"), [("0.01", "4.99"), ("34.99", "4.99"), ("35.00", "0.00"), ("900", "0.00")])
-def test_shipping_costs_the_fee_below_the_threshold(subtotal: str, fee: str) -> None:
-    assert TARIFF.shipping(Decimal(subtotal)) == Decimal(fee)
-    assert TARIFF.ships_free(Decimal(subtotal)) == (fee == "0.00")
+def charged(
+    goods: str, *, rates: ShippingRates = TARIFF.shipping, grams: int = 0, prime: bool = False, **how: Any
+) -> str:
+    return str(rates.charge(Decimal(goods), grams, prime=prime, sending=Sending(**how)).amount)
+
+
+@pytest.mark.parametrize(("goods", "fee"), [("0.01", "4.99"), ("34.99", "4.99"), ("35.00", "0.00"), ("900", "0.00")])
+def test_shipping_costs_the_fee_below_the_threshold(goods: str, fee: str) -> None:
+    assert charged(goods) == fee
+
+
+def test_a_member_pays_nothing_for_what_takes_part_in_prime_as_a_whole() -> None:
+    assert charged("10.00", prime=True, member=True) == "0.00"
+    assert charged("10.00", prime=False, member=True) == charged("10.00", prime=True) == "4.99"
+
+
+def test_zone_weight_and_speed_add_to_the_fee() -> None:
+    rates = ShippingRates(
+        Decimal("5.00"), Decimal("100.00"), {"international": Decimal("9.00")}, {"prime_next_day": Decimal("3.00")},
+        kilo_fee=Decimal("1.50"), kilos=2,
+    )  # fmt: skip
+
+    assert charged("10.00", rates=rates, zone="local") == "5.00"
+    assert charged("10.00", rates=rates, zone="international") == "14.00"
+    assert charged("10.00", rates=rates, grams=2_000) == "5.00"
+    assert charged("10.00", rates=rates, grams=2_001) == "6.50"
+    assert charged("100.00", rates=rates, grams=9_000, zone="international") == "0.00"
+    assert charged("10.00", rates=rates, prime=True, member=True, speed="prime_next_day") == "3.00"
 
 
 @pytest.mark.parametrize(
@@ -66,15 +90,3 @@ def test_a_saving_is_the_distance_to_the_list_price(price: Decimal, listed: Deci
         assert price * quantity + saved == listed * quantity
     else:
         assert saved == 0
-
-
-@pytest.mark.parametrize(("speed", "day"), [("standard", 6), ("prime_2day", 3), ("prime_next_day", 2)])
-def test_an_order_arrives_by_its_speed(speed: str, day: int) -> None:
-    assert estimated_delivery(date(2026, 3, 1), speed) == date(2026, 3, day)
-
-
-def test_the_promise_of_a_product() -> None:
-    cheap, expensive = Decimal("34.99"), Decimal("35.00")
-    assert promise(TARIFF, cheap, prime=False) == Promise(None, "3-5 days", free_shipping=False)
-    assert promise(TARIFF, expensive, prime=False) == Promise(None, "3-5 days", free_shipping=True)
-    assert promise(TARIFF, cheap, prime=True) == Promise("Tomorrow", "3-5 days", free_shipping=True)

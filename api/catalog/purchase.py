@@ -1,0 +1,131 @@
+"""The price and the promise of a purchase: the one definition that product pages, carts and orders show and charge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from api.delivery.places import Place
+from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promise
+from api.inventory.allocation import Allocation, StockLevel, allocate
+from api.kernel.settings import Settings
+from api.pricing.shipping import Sending, ShippingFee
+from api.pricing.tariff import Tariff, home
+from api.pricing.totals import PricedLine, Totals, fee, totals
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Units of one variant, as it is offered now. `origins`: its warehouses by id."""
+
+    variant_id: UUID
+    units: int
+    price: Decimal
+    tax_class: str
+    grams: int
+    prime: bool
+    levels: Sequence[StockLevel]
+    origins: Mapping[UUID, Origin]
+
+    @property
+    def line(self) -> PricedLine:
+        return PricedLine(self.units, self.price, self.tax_class, grams=self.grams, prime=self.prime)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Where a purchase goes, when it is made, and whether by a member of Prime."""
+
+    place: Place
+    now: datetime
+    member: bool
+    tariff: Tariff
+
+    @classmethod
+    def of(cls, settings: Settings, now: datetime, *, place: Place | None = None, member: bool = False) -> "Occasion":
+        """Without a place it is the shop's own market."""
+        there = place or home(settings)
+        return cls(there, now, member, Tariff.of(settings, there, now.date()))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A speed that can be had, and what it costs."""
+
+    promise: Promise
+    fee: ShippingFee
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """`totals` are those of the speed of `chosen`, in the order of the lines. `options`: what is offered, the slowest
+    first. Without lines nothing is offered. `promised`: the last day of the parcel of each warehouse."""
+
+    totals: Totals
+    options: list[Option]
+    chosen: Option | None
+    allocations: list[Allocation]
+    promised: dict[UUID, date]
+
+
+def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "standard") -> Purchase:
+    """Price the lines and promise their delivery; a speed that is not offered is answered with the standard one.
+
+    Raises: NotEnough, from `allocate`.
+    """
+    demand = {one.variant_id: one.units for one in wanted}
+    levels = [level for one in wanted for level in one.levels]
+    allocations = allocate(demand, levels, occasion.place.country) if wanted else []
+    parcels = _parcels(allocations, wanted)
+    lines = [one.line for one in wanted]
+    promises = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
+    options = [Option(one, fee(lines, occasion.tariff, _sending(one, occasion))) for one in promises]
+    chosen = next((option for option in options if option.promise.speed == speed), options[0] if options else None)
+    sending = _sending(chosen.promise, occasion) if chosen else Sending(member=occasion.member)
+    return Purchase(
+        totals=totals(lines, occasion.tariff, sending),
+        options=options,
+        chosen=chosen,
+        allocations=allocations,
+        promised=_promised(parcels, occasion, chosen.promise.speed) if chosen else {},
+    )
+
+
+def priced_alone(wanted: Sequence[Wanted], occasion: Occasion) -> Purchase:
+    """The price of lines that the warehouses cannot send: nothing is promised."""
+    sums = totals([one.line for one in wanted], occasion.tariff, Sending(member=occasion.member))
+    return Purchase(sums, [], None, [], {})
+
+
+def _sending(promise: Promise, occasion: Occasion) -> Sending:
+    return Sending(promise.speed, promise.zone, occasion.member)
+
+
+def _parcels(allocations: Sequence[Allocation], wanted: Sequence[Wanted]) -> dict[UUID, Parcel]:
+    """By warehouse. A parcel takes part in Prime when everything in it does."""
+    of_variant = {one.variant_id: one for one in wanted}
+    parcels: dict[UUID, Parcel] = {}
+    for one in allocations:
+        variant, known = of_variant[one.variant_id], parcels.get(one.warehouse_id)
+        prime = variant.prime and (known is None or known.prime)
+        parcels[one.warehouse_id] = Parcel(variant.origins[one.warehouse_id], prime)
+    return parcels
+
+
+def _promised(parcels: Mapping[UUID, Parcel], occasion: Occasion, speed: Speed) -> dict[UUID, date]:
+    each = {warehouse: promise([parcel], occasion.place, speed, occasion.now) for warehouse, parcel in parcels.items()}
+    return {warehouse: found.last for warehouse, found in each.items() if found is not None}
+
+
+def option_json(option: Option) -> dict[str, object]:
+    """The JSON of a DeliveryOption."""
+    promise = option.promise
+    return {
+        "speed": promise.speed,
+        "fee": float(option.fee.amount),
+        "text": promise.text,
+        "from": promise.first.isoformat(),
+        "to": promise.last.isoformat(),
+        "orderBy": promise.order_by.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }

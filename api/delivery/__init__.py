@@ -1,0 +1,1 @@
+"""Where a parcel may go, and when it arrives: pure functions of an address, a warehouse and a moment."""

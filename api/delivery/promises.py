@@ -1,0 +1,120 @@
+"""What is offered to a place, and when it arrives: from warehouses, distance, cut-off, working days and membership."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from api.delivery.calendar import is_working_day, next_working_day, working_days_after
+from api.delivery.places import Place
+from api.delivery.zones import Zone, farthest, zone_of
+
+Speed = Literal["standard", "prime_2day", "prime_next_day"]
+SPEEDS: tuple[Speed, ...] = ("standard", "prime_2day", "prime_next_day")
+# Working days from the day on which the warehouse hands the parcel over, the first and the last; a speed is offered in
+# the zones that it has.
+TRANSIT: dict[Speed, dict[Zone, tuple[int, int]]] = {
+    "standard": {"local": (2, 3), "regional": (3, 4), "national": (3, 5), "international": (6, 10)},
+    "prime_2day": {"local": (2, 2), "regional": (2, 2), "national": (2, 2)},
+    "prime_next_day": {"local": (1, 1)},
+}
+PERIOD_SECONDS = 1_800
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A warehouse. What is ordered on a working day before `cut_off_minutes` (after midnight there) leaves that day."""
+
+    country: str
+    latitude: float
+    longitude: float
+    prime_capable: bool
+    cut_off_minutes: int
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one warehouse sends. `prime`: everything in it takes part in Prime."""
+
+    origin: Origin
+    prime: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Arrives from `first` to `last`, if it is ordered before `order_by`."""
+
+    speed: Speed
+    zone: Zone
+    first: date
+    last: date
+    order_by: datetime
+
+    @property
+    def text(self) -> str:
+        """The days in words, such as `Tue, Dec 1 - Thu, Dec 3`."""
+        return in_words(self.first, self.last)
+
+
+def offered(parcels: Sequence[Parcel], place: Place, now: datetime, *, member: bool) -> list[Promise]:
+    """What can be had, the slowest first; nothing without parcels. The promise of several parcels is that of the
+    latest."""
+    promises = (promise(parcels, place, speed, now) for speed in SPEEDS if member or speed == "standard")
+    return [found for found in promises if found is not None]
+
+
+def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime) -> Promise | None:
+    """The promise of one speed to a member; None where it is not offered."""
+    each = [_of_parcel(parcel, place, speed, now) for parcel in parcels]
+    known = [one for one in each if one is not None]
+    if not known or len(known) < len(each):
+        return None
+    return Promise(
+        speed=speed,
+        zone=farthest(*(one.zone for one in known)),
+        first=max(one.first for one in known),
+        last=max(one.last for one in known),
+        order_by=min(one.order_by for one in known),
+    )
+
+
+def in_words(first: date, last: date) -> str:
+    return _day(first) if first == last else f"{_day(first)} - {_day(last)}"
+
+
+def period(now: datetime) -> int:
+    """The half hour of a moment: cut-offs and midnights lie between two of them, so a promise holds within one."""
+    return int(now.timestamp()) // PERIOD_SECONDS
+
+
+def _of_parcel(parcel: Parcel, place: Place, speed: Speed, now: datetime) -> Promise | None:
+    origin = parcel.origin
+    if speed != "standard" and not (parcel.prime and origin.prime_capable):
+        return None
+    zone = zone_of(origin.country, (origin.latitude, origin.longitude), place)
+    days = TRANSIT[speed].get(zone)
+    if days is None:
+        return None
+    leaves, order_by = _leaves(origin.country, origin.cut_off_minutes, origin.time_zone, period(now))
+    first, last = (working_days_after(leaves, count, origin.country) for count in days)
+    return Promise(speed, zone, first, last, order_by)
+
+
+@lru_cache(maxsize=10_000)
+def _leaves(country: str, cut_off_minutes: int, time_zone: str, half_hour: int) -> tuple[date, datetime]:
+    """The day on which the warehouse hands over what is ordered in a half hour, and until when that day holds."""
+    zone = ZoneInfo(time_zone)
+    local = datetime.fromtimestamp(half_hour * PERIOD_SECONDS, zone)
+    day = local.date()
+    late = local.hour * 60 + local.minute >= cut_off_minutes
+    if late or not is_working_day(day, country):
+        day = next_working_day(day, country)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
+    return day, midnight + timedelta(minutes=cut_off_minutes)
+
+
+def _day(day: date) -> str:
+    return f"{day:%a, %b} {day.day}"

@@ -1,0 +1,45 @@
+"""A total, explained: each amount in words, so that those which are not included in another add up to the total."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from api.kernel.money import ZERO
+from api.pricing.totals import PricedLine, Totals
+
+ChargeKind = Literal["goods", "discount", "shipping", "tax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """An amount of a total. `included`: it is part of amounts before it, so it is not added; a discount is negative."""
+
+    kind: ChargeKind
+    text: str
+    amount: Decimal
+    included: bool = False
+
+
+def explained(
+    titles: Sequence[str], lines: Sequence[PricedLine], sums: Totals, *, shipping_included: bool
+) -> list[Charge]:
+    """The charges of `lines`, which are called `titles`: goods, discounts, shipping, then tax by its rate."""
+    named = list(zip(titles, lines, strict=True))
+    charges = [Charge("goods", f"{line.quantity} x {title}", line.subtotal) for title, line in named]
+    charges += [Charge("discount", title, -line.discount) for title, line in named if line.discount]
+    if lines:
+        charges.append(Charge("shipping", f"shipping: {sums.shipping_reason}", sums.shipping))
+    charges += _taxes(sums)
+    if sums.shipping_tax:
+        charges.append(Charge("tax", "tax on shipping", sums.shipping_tax, shipping_included))
+    return charges
+
+
+def _taxes(sums: Totals) -> Iterator[Charge]:
+    by_rate: dict[tuple[Decimal, bool], Decimal] = {}
+    for line in sums.lines:
+        kind = (line.rate, line.included)
+        by_rate[kind] = by_rate.get(kind, ZERO) + line.amount
+    for (rate, included), amount in by_rate.items():
+        yield Charge("tax", f"tax {(rate * 100).normalize():f} %", amount, included)
