@@ -101,11 +101,9 @@ class Scene:
             "rejectReturn": Request(
                 "POST", f"{api}/orders/{self.delivered}/returns/{self.returned[1]}/reject", {"reason": "r"}, sells
             ),
-            "processParcel": Request("POST", f"{api}/sellers/me/parcels/{self.parcel}/process", {}, sells),
             "shipParcel": Request(
                 "POST", f"{api}/sellers/me/parcels/{self.parcel}/ship", {"carrier": "c", "trackingNumber": "t"}, sells
             ),
-            "deliverParcel": Request("POST", f"{api}/sellers/me/parcels/{self.parcel}/deliver", {}, sells),
             "requestOrderClaim": Request("POST", f"{api}/orders/claim-requests", {"email": "g@example.com"}, buys),
             "lookUpOrder": Request(
                 "POST", f"{api}/orders/lookup",
