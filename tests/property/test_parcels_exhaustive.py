@@ -1,0 +1,161 @@
+"""No bad state of an order and its parcels is reachable: every interleaving of two sellers, a buyer who cancels and an
+administrator, each of whom looks first and writes later.
+
+A breadth-first search over a small model. Moves, the order's status and its steps are the product's own `TRANSITIONS`,
+`CANCELLABLE`, `order_status`, `steps_between` and `passed`; the lock of the order's row is modelled: what an actor saw
+before it waited is not what it writes by. Each mutant at the end lacks one guard and must reach a bad state.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from api.orders.parcels.derived import Standing, order_status, passed, steps_between
+from api.orders.states import CANCELLABLE, TRANSITIONS, may_follow
+
+STEPS = ("processing", "shipped", "delivered")
+SELLERS = ("a", "b")
+
+
+@dataclass(frozen=True)
+class World:
+    """`owners`: whose each parcel is. `order`: the stored status. `looking`: what each actor saw and has not acted on
+    yet, the parcels as they were. `moved_by`: who moved a parcel that is not theirs. `bad`: what was done wrong."""
+
+    parcels: tuple[Standing, ...]
+    owners: tuple[str, ...]
+    order: str = "confirmed"
+    refunded: bool = False
+    looking: tuple[tuple[str, tuple[Standing, ...]], ...] = ()
+    bad: str | None = None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the mutants take away. `locked`: an actor decides on what it reads under the lock."""
+
+    locked: bool = True
+    guarded: bool = True
+    own: bool = True
+    whole: bool = True
+    derive: Callable[[tuple[Standing, ...]], str] = order_status
+
+
+def bad(world: World) -> str | None:
+    """The sentence that is broken in this state, if any."""
+    statuses = {parcel.status for parcel in world.parcels}
+    if world.bad is not None:
+        return world.bad
+    if world.order != order_status(world.parcels):
+        return "the order is not where its parcels are"
+    if world.refunded and statuses & {"shipped", "delivered"}:
+        return "refunded, and a parcel is on its way"
+    if world.refunded != (statuses == {"cancelled"}):
+        return "cancelled is not refunded"
+    return None
+
+
+def moved(parcel: Standing, status: str) -> Standing:
+    return Standing(status, parcel.begun or status == "processing")
+
+
+def written(world: World, seen: tuple[Standing, ...], places: tuple[int, ...], status: str, rules: Rules) -> World:
+    """The commit of a move of the parcels at `places`, decided on what was `seen`."""
+    if rules.guarded and any(world.parcels[place].status != seen[place].status for place in places):
+        return world  # the statement's WHERE finds no such row
+    for place in places:
+        if not may_follow(world.parcels[place].status, status):
+            return replace(world, bad="a parcel made a step that the state machine lacks")
+    parcels = tuple(moved(parcel, status) if place in places else parcel for place, parcel in enumerate(world.parcels))
+    known = tuple(moved(parcel, status) if place in places else parcel for place, parcel in enumerate(seen))
+    order = rules.derive(known)
+    try:
+        steps_between(world.order, order)
+    except ValueError:
+        return replace(world, bad="an order made a step that the state machine lacks")
+    return replace(world, parcels=parcels, order=order)
+
+
+def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> Iterator[World]:
+    """What `who` may do, having seen this."""
+    if who in SELLERS:
+        for place, parcel in enumerate(seen):
+            for status in STEPS:
+                if (world.owners[place] == who or not rules.own) and may_follow(parcel.status, status):
+                    after = written(world, seen, (place,), status, rules)
+                    yield after if world.owners[place] == who else replace(after, bad="somebody else's parcel moved")
+    elif who == "admin":
+        for status in STEPS:
+            behind = tuple(place for place, parcel in enumerate(seen) if not passed(parcel.status, status))
+            if behind and all(may_follow(seen[place].status, status) for place in behind):
+                yield written(world, seen, behind, status, rules)
+    else:
+        living = tuple(place for place, parcel in enumerate(seen) if parcel.status != "cancelled")
+        free = [place for place in living if seen[place].status in CANCELLABLE]
+        if living and (len(free) == len(living) or (free and not rules.whole)):
+            after = written(world, seen, tuple(free), "cancelled", rules)
+            yield after if after == world else replace(after, refunded=True)
+
+
+def moves(world: World, rules: Rules) -> Iterator[World]:
+    """Every state that one more thing happening leads to: an actor looks, or acts on what it saw."""
+    looking = dict(world.looking)
+    for who in (*SELLERS, "admin", "buyer"):
+        if who not in looking:
+            yield replace(world, looking=tuple(sorted({**looking, who: world.parcels}.items())))
+            continue
+        # Under the lock it reads again what is there now.
+        seen = world.parcels if rules.locked else looking[who]
+        done = replace(world, looking=tuple((name, saw) for name, saw in world.looking if name != who))
+        yield done
+        yield from acts(done, who, seen, rules)
+
+
+def explore(rules: Rules, *owners: str, until: str | None = None) -> tuple[set[World], list[str]]:
+    """Every state that is reachable from a confirmed order, and the broken ones in words; no further once it is `until`
+    that is broken."""
+    start = World((Standing("confirmed"),) * len(owners), owners)
+    found, queue, broken = {start}, deque([start]), []
+    while queue:
+        world = queue.popleft()
+        sentence = bad(world)
+        if sentence is not None:
+            broken.append(sentence)
+            if sentence == until:
+                break
+            continue
+        for state in moves(world, rules):
+            # What was seen matters only where it is used.
+            kept = state if not rules.locked else replace(state, looking=tuple((who, ()) for who, _ in state.looking))
+            if kept not in found:
+                found.add(kept)
+                queue.append(kept)
+    return found, broken
+
+
+@pytest.mark.parametrize("owners", [("a",), ("a", "b"), ("a", "a", "b")])
+def test_no_bad_state_is_reachable(owners: tuple[str, ...]) -> None:
+    found, broken = explore(Rules(), *owners)
+
+    assert broken == []
+    assert {world.order for world in found} == {"confirmed", *STEPS, "cancelled"}
+    ends = [world for world in found if {parcel.status for parcel in world.parcels} <= {"delivered", "cancelled"}]
+    assert {world.order for world in ends} == {"delivered", "cancelled"}
+    assert {parcel.status for world in found for parcel in world.parcels} <= set(TRANSITIONS)
+
+
+@pytest.mark.parametrize(
+    ("rules", "sentence"),
+    [
+        (Rules(locked=False), "the order is not where its parcels are"),
+        (Rules(locked=False, guarded=False), "a parcel made a step that the state machine lacks"),
+        (Rules(own=False), "somebody else's parcel moved"),
+        (Rules(whole=False), "refunded, and a parcel is on its way"),
+        (Rules(derive=lambda parcels: order_status(parcels[:1])), "the order is not where its parcels are"),
+    ],
+    ids=["no lock", "neither lock nor guard", "anybody's parcel", "a part is cancelled", "one parcel speaks for all"],
+)
+def test_each_guard_taken_away_is_missed(rules: Rules, sentence: str) -> None:
+    assert sentence in explore(rules, "a", "b", until=sentence)[1]
