@@ -118,10 +118,10 @@ class Scene:
 
 
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
-    """A product, a confirmed order, a delivered one and a cart with one line."""
+    """A product, a confirmed order, a delivered one, one whose parcel is about to be sent, and a cart with one line."""
     product = market.product(seller, stock=50_000, price=10.0)
     orders = []
-    for _ in range(2):
+    for _ in range(3):
         answer = market.buy(buyer, market.order_body((product, 6)))
         assert answer.status_code == 201, answer.text
         orders.append(answer.json()["orderId"])
@@ -134,7 +134,9 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
             == 200
         )
     line = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()["items"][0]["orderItemId"]
-    parcel = market.client.get(f"/api/v1/orders/{orders[0]}", headers=buyer.headers).json()["parcels"][0]["parcelId"]
+    parcel = market.client.get(f"/api/v1/orders/{orders[2]}", headers=buyer.headers).json()["parcels"][0]["parcelId"]
+    headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
+    assert market.client.post(f"/api/v1/sellers/me/parcels/{parcel}/process", headers=headers).status_code == 200
     units = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
     asked = {"items": [{"orderItemId": line, "quantity": 1}], "reasonCode": "better_price"}
     # The first is for the route that decides the oldest request.
