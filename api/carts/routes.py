@@ -98,8 +98,10 @@ async def stream_cart(
     EventSource sends when it connects again, what was missed is said at once. A comment every 15 seconds keeps the
     connection open; after 5 minutes the stream ends, and a client connects again.
     """
-    if not (actor.signed_in or actor.session_id):
-        raise NotAuthenticated("Sign in, or send the session that the first addition to a cart returned.")
+    if actor.new_session:
+        raise NotAuthenticated(
+            "Sign in, or send the session that this answer gives you, as every answer for guests does."
+        )
     return _CartStream(request.app.state.cart_streams, Stream(actor, last_event_id))
 
 

@@ -201,8 +201,9 @@ async def test_a_guest_who_signs_in_moves_the_cart_to_the_members_stream(
         assert await left.event() == {"cartId": None, "version": 0, "itemCount": 0}
 
 
-def test_nobody_listens_without_a_session(market: Market) -> None:
-    problem(market.client.get("/api/v1/cart/events"), 401, "not-authenticated")
+def test_nobody_listens_without_a_session(server: Server) -> None:
+    with server.client() as client:
+        problem(client.get("/api/v1/cart/events", timeout=10), 401, "not-authenticated")
 
 
 async def test_there_are_only_so_many_streams(ctx: Context) -> None:
