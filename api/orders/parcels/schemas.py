@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, computed_field
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Quantity, Wire, WireId, WireTime
+from api.kernel.schemas import Wire, WireId, WireTime
 from api.kernel.texts import OneLine
 from api.orders.parcels.derived import Standing, order_status
 from api.orders.returned import ReturnBody
@@ -143,17 +143,6 @@ class SellerOrderBody(Wire):
 class ShipParcel(Wire):
     carrier: Carrier | None = None
     tracking_number: TrackingNumber | None = None
-
-
-class ParcelLine(Wire):
-    order_item_id: WireId
-    quantity: Quantity
-
-
-class SplitParcel(Wire):
-    """What is to travel in a parcel of its own."""
-
-    lines: Annotated[list[ParcelLine], Field(min_length=1, max_length=100)]
 
 
 class ParcelState(Wire):
