@@ -109,7 +109,7 @@ async def test_mail_does_not_wait_for_redis(
         assert market.scalar("select count(*) from outbox_events where published_at is null") > 0
 
 
-@pytest.mark.parametrize("point", nouns.failpoints() & {"mail.before_delivery", "mail.after_delivery"})
+@pytest.mark.parametrize("point", sorted(nouns.failpoints() & {"mail.before_delivery", "mail.after_delivery"}))
 async def test_a_worker_that_dies_on_the_way_leaves_one_mail(market: Market, context: Context, point: str) -> None:
     await _queue(context, "anna@example.com")
     failpoints.arm(f"{point}=error", nouns.failpoints())
