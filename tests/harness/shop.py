@@ -57,6 +57,7 @@ class Shop:
         body = {"email": email, "password": PASSWORD, "name": f"Some {user_type.title()}", "userType": user_type}
         answer = self.client.post("/api/v1/auth/register", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
+        self.client.cookies.clear()  # who asks is decided by the headers of a request alone
         data = answer.json()
         return Person(data["user"]["userId"], email, data["accessToken"], data["refreshToken"])
 
