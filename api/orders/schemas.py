@@ -13,8 +13,8 @@ from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
 from api.orders.parcels.schemas import ParcelBody
-from api.orders.policy import ReasonCode
-from api.orders.returned import ReturnBody
+from api.orders.returns.policy import ReasonCode
+from api.orders.returns.returned import ReturnBody
 
 OrderStatus = Literal[
     "pending",

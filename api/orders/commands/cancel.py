@@ -17,7 +17,7 @@ from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returnable import whole_order
+from api.orders.returns.returnable import whole_order
 from api.orders.schemas import CancelOrder, OrderState
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment

@@ -20,10 +20,10 @@ from api.orders.models import Return
 from api.orders.parcels.moving import Along, move_parcels
 from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
-from api.orders.policy import CANCELLED
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returnable import OrderLine, RefundOf, comes_back_whole, refund_of
+from api.orders.returns.policy import CANCELLED
+from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of
 from api.orders.schemas import CancelUnits, OrderState
 from api.orders.statements import requested_part
 from api.orders.states import CANCELLABLE

@@ -19,7 +19,6 @@ from api.kernel.statement import Part
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
 from api.orders.errors import FeeTooHigh, ReturnDecided, ReturnNotFound
-from api.orders.policy import POLICIES
 from api.orders.queries.locked import (
     LockedOrder,
     RequestedReturn,
@@ -29,6 +28,7 @@ from api.orders.queries.locked import (
     status_of_return,
 )
 from api.orders.refunds import settle_refunds
+from api.orders.returns.policy import POLICIES
 from api.orders.schemas import ApproveReturn, DecideReturn, OrderState, RejectReturn
 from api.orders.statements import DecidedReturn, Step, decide_part, move_part
 from api.payments.commands import lock_payment

@@ -26,9 +26,9 @@ from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.errors import ReturnWindowClosed
 from api.orders.models import Return
-from api.orders.policy import POLICIES, closes_at, reason_code_of
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
-from api.orders.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
+from api.orders.returns.policy import POLICIES, closes_at, reason_code_of
+from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
 from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
 from api.orders.statements import Step, move_part, requested_part
 from api.orders.states import may_follow

@@ -36,7 +36,7 @@ from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
 from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import while_seen
-from api.orders.returned import RETURN
+from api.orders.returns.returned import RETURN
 
 _SELLER = bindparam("seller_id", type_=Uuid)
 

@@ -11,7 +11,7 @@ from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireId, WireTime
 from api.kernel.texts import OneLine
 from api.orders.parcels.derived import Standing, order_status
-from api.orders.returned import ReturnBody
+from api.orders.returns.returned import ReturnBody
 
 WireDay = Annotated[date, Field(strict=False)]
 Carrier = Annotated[OneLine, AfterValidator(refuse_card_number), Field(min_length=1, max_length=100)]

@@ -14,7 +14,7 @@ from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import Viewer, seen
-from api.orders.returned import RETURN
+from api.orders.returns.returned import RETURN
 from api.orders.schemas import OrderBody
 from api.payments.models import Payment
 from api.sellers.models import Seller

@@ -14,7 +14,7 @@ from api.kernel.db import Tx
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderItem, Return
 from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_DECIDE, MAY_SEE, actor_values
-from api.orders.returnable import OrderAmounts, OrderLine
+from api.orders.returns.returnable import OrderAmounts, OrderLine
 from api.payments.parts import Parts
 
 

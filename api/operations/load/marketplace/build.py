@@ -21,7 +21,7 @@ from api.operations.load.marketplace.sales import (
     build_customers,
     build_sales,
 )
-from api.orders.policy import POLICIES
+from api.orders.returns.policy import POLICIES
 from api.pricing.shipping import STANDARD_SENDING
 from api.pricing.tariff import Tariff
 from api.pricing.tax import TaxTerms

@@ -12,8 +12,8 @@ import pytest
 
 from api.kernel.money import ZERO
 from api.operations.load.marketplace.sales import REASONS
-from api.orders.policy import POLICIES
-from api.orders.returnable import OrderAmounts, OrderLine, refund_of
+from api.orders.returns.policy import POLICIES
+from api.orders.returns.returnable import OrderAmounts, OrderLine, refund_of
 from api.payments.parts import Parts
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, running_sandbox

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.orders.policy import POLICIES, rma_number
+from api.orders.returns.policy import POLICIES, rma_number
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 

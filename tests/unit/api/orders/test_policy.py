@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.orders.policy import (
+from api.orders.returns.policy import (
     POLICIES,
     REASON_CODES,
     WINDOW_DAYS,

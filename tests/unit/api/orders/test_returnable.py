@@ -12,7 +12,7 @@ import pytest
 
 from api.kernel.money import ZERO
 from api.orders.errors import NotReturnable
-from api.orders.returnable import (
+from api.orders.returns.returnable import (
     OrderAmounts,
     OrderLine,
     RefundOf,

@@ -5,7 +5,7 @@ from sqlalchemy import String, case, cast, func, literal_column
 from api.kernel.money import Amount
 from api.kernel.schemas import Wire, WireId, WireTime
 from api.orders.models import Return
-from api.orders.policy import POLICIES, Payer
+from api.orders.returns.policy import POLICIES, Payer
 
 
 class ReturnBody(Wire):

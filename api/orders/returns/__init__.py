@@ -1,0 +1,1 @@
+"""What may come back, by which rule, and what came back."""
