@@ -14,7 +14,7 @@ from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
 from api.catalog.queries import counting, listing
 from api.catalog.queries.categories import CategoryRow, all_categories, department_of, within
 from api.catalog.queries.counting import ListCounter
-from api.catalog.queries.listing import ListedProduct, ProductQuery
+from api.catalog.queries.listing import ListedProduct, ProductQuery, Way
 from api.catalog.schemas import ProductFilters, Sort
 from api.kernel import clock, etags
 from api.kernel.cache import PageKey
@@ -131,8 +131,11 @@ class ProductLists:
         after = decode_cursor(keys, name, page.cursor) if page.cursor else None
         # The counts first: what the database has then is at least as new.
         counts = counting.NONE if query.categories == () else await self._counter.count(query)
+        way: Way = "walk" if counts is None else await self._way(query, counts.total, page)
         async with self._ctx.db.read(may_lag=may_lag) as tx:
-            cards, position = await listing.product_page(tx, query, limit=page.limit, offset=page.offset, after=after)
+            cards, position = await listing.product_page(
+                tx, query, limit=page.limit, offset=page.offset, after=after, way=way
+            )
             if counts is None:
                 counts = await counting.count_in_database(tx, query)
         pagination = Pagination(
@@ -144,6 +147,14 @@ class ProductLists:
         )
         rendered = list_body(cards, pagination, counts.filters())
         return rendered, etags.etag_of(0, rendered)
+
+    async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:
+        """By the counts of the search index, which are at most a second old: that can cost time, nothing else."""
+        if query.shape <= {"categories"}:
+            return "walk"
+        passed = await self._counter.count(ProductQuery(categories=query.categories))
+        entries = page.limit if page.cursor else page.offset + page.limit
+        return "walk" if passed is None else listing.way_of(passed.total, matching, entries)
 
     async def _known_categories(self) -> tuple[CategoryRow, ...]:
         if clock.monotonic() > self._categories_until or not self._feeds.trusted(LISTS_FEED):

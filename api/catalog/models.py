@@ -3,13 +3,15 @@
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.columns import NOT_PERSONAL, CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
 from api.kernel.db import Base
 
-_LIVE = text("status = 'active' AND deleted_at IS NULL")
+_ON_SALE = text("on_sale")
+# Filters of a list that are read from the index of its sort.
+_ALSO = ("in_stock", "prime_eligible")
 
 
 class Category(Base):
@@ -33,21 +35,6 @@ class Product(Base):
         CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
         CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
         Index("ix_products_browse", "category_id", "status", "product_id"),
-        # The sorts of the product list, of the whole shop and of one category, with what is on sale only: a page is
-        # read from the index alone, and the rows of its products.
-        Index("ix_products_live_newest", "created_at", "product_id", postgresql_where=_LIVE),
-        Index("ix_products_live_price", "base_price", "product_id", postgresql_where=_LIVE),
-        Index("ix_products_live_rating", "average_rating", "review_count", "product_id", postgresql_where=_LIVE),
-        Index("ix_products_category_newest", "category_id", "created_at", "product_id", postgresql_where=_LIVE),
-        Index("ix_products_category_price", "category_id", "base_price", "product_id", postgresql_where=_LIVE),
-        Index(
-            "ix_products_category_rating",
-            "category_id",
-            "average_rating",
-            "review_count",
-            "product_id",
-            postgresql_where=_LIVE,
-        ),
         # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
         Index("ix_products_changed", "updated_at", postgresql_using="brin"),
     )
@@ -57,7 +44,7 @@ class Product(Base):
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.category_id"))
     title: Mapped[str] = mapped_column(String(500), info=NOT_PERSONAL)
     description: Mapped[str | None] = mapped_column(Text, info=NOT_PERSONAL)
-    brand: Mapped[str | None] = mapped_column(String(255), index=True, info=NOT_PERSONAL)
+    brand: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
     base_price: Mapped[Money]
     list_price: Mapped[Money | None]
     currency: Mapped[Currency]
@@ -75,17 +62,59 @@ class Product(Base):
     deleted_at: Mapped[Instant | None]
 
 
+def _in_order(name: str, *columns: str) -> Index:
+    """A sort of the product list, or of one category's: what is on sale only, with the filters that most ask for."""
+    return Index(name, *columns, "product_id", postgresql_where=_ON_SALE, postgresql_include=_ALSO)
+
+
+class ProductListing(Base):
+    """What lists of products sort and filter by: one narrow row per product, so that a page is read from an index
+    alone, however deep it is.
+
+    Triggers keep it equal to `products` and `product_variants` in the transaction that changes those. It changes when
+    the product does, and when one of its variants is sold out or in stock again; not with a sale. It is not published.
+    """
+
+    __tablename__ = "product_listings"
+    __table_args__ = (
+        _in_order("ix_product_listings_newest", "created_at"),
+        _in_order("ix_product_listings_price", "base_price"),
+        _in_order("ix_product_listings_rating", "average_rating", "review_count"),
+        _in_order("ix_product_listings_category_newest", "category_id", "created_at"),
+        _in_order("ix_product_listings_category_price", "category_id", "base_price"),
+        _in_order("ix_product_listings_category_rating", "category_id", "average_rating", "review_count"),
+        # For what few products are asked for by.
+        Index("ix_product_listings_brand", "brand", postgresql_where=_ON_SALE),
+        Index("ix_product_listings_seller_id", "seller_id", postgresql_where=_ON_SALE),
+    )
+    __unpublished__ = True
+
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True)
+    category_id: Mapped[UUID]
+    seller_id: Mapped[UUID]
+    brand: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
+    base_price: Mapped[Money]
+    average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2))
+    review_count: Mapped[int]
+    prime_eligible: Mapped[bool]
+    created_at: Mapped[Instant]
+    on_sale: Mapped[bool]
+    variants_in_stock: Mapped[int] = mapped_column(server_default=text("0"))
+    in_stock: Mapped[bool] = mapped_column(Computed("variants_in_stock > 0", persisted=True))
+
+
 class ProductCounter(Base):
     """What changes all the time, in a row of a few bytes: a view or a sale writes no row of the product.
 
-    One row per product, made with it. It is not published: no mart reads it. `category_id` is the product's, so that
-    the most popular products of a category are one index read.
+    One row per product, made with it. It is not published: no mart reads it. `category_id` is the product's, and
+    `on_sale`, `in_stock` and `prime_eligible` are its listing's, which a trigger copies, so that the most popular
+    products are one index read.
     """
 
     __tablename__ = "product_counters"
     __table_args__ = (
-        Index("ix_product_counters_popular", "units_sold_90d", "view_count", "product_id"),
-        Index("ix_product_counters_category_popular", "category_id", "units_sold_90d", "view_count", "product_id"),
+        _in_order("ix_product_counters_popular", "units_sold_90d", "view_count"),
+        _in_order("ix_product_counters_category_popular", "category_id", "units_sold_90d", "view_count"),
     )
     __unpublished__ = True
 
@@ -93,6 +122,9 @@ class ProductCounter(Base):
     units_sold_90d: Mapped[int] = mapped_column(server_default=text("0"))
     view_count: Mapped[int] = mapped_column(server_default=text("0"))
     category_id: Mapped[UUID | None]
+    on_sale: Mapped[bool] = mapped_column(server_default=text("false"))
+    in_stock: Mapped[bool] = mapped_column(server_default=text("false"))
+    prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class ProductVariant(Base):

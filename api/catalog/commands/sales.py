@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from api.catalog.models import Product, ProductCounter
+from api.catalog.models import Product, ProductCounter, ProductListing
 from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
+
+LISTED = ("category_id", "on_sale", "in_stock", "prime_eligible")
 
 
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
     """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
 
-    Products without counters get them first, and counters their product's category: the list in order of popularity is
-    one read of the counters' index, so it holds no product without them.
+    Products without counters get them first, and counters what they have of their listing: the list in order of
+    popularity is one read of the counters' index, so it holds no product without them.
     """
     bare = (
         select(Product.product_id, Product.category_id)
@@ -23,11 +25,11 @@ async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
         .where(ProductCounter.product_id.is_(None))
     )
     await tx.execute(insert(ProductCounter).from_select(["product_id", "category_id"], bare).on_conflict_do_nothing())
-    moved = update(ProductCounter).where(
-        ProductCounter.product_id == Product.product_id,
-        ProductCounter.category_id.is_distinct_from(Product.category_id),
+    wrong = tuple_(*(getattr(ProductCounter, name) for name in LISTED)).is_distinct_from(
+        tuple_(*(getattr(ProductListing, name) for name in LISTED))
     )
-    await tx.execute(moved.values(category_id=Product.category_id))
+    listed = update(ProductCounter).where(ProductCounter.product_id == ProductListing.product_id, wrong)
+    await tx.execute(listed.values({name: getattr(ProductListing, name) for name in LISTED}))
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (

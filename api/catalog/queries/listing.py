@@ -1,7 +1,9 @@
-"""A page of products: one statement, whatever the size of the page and of the shop.
+"""A page of products: one statement, whose cost grows neither with the shop nor with the categories.
 
-The page's ids are read first, from an index that has the sort's columns and only what is on sale; then the cards of
-those ids. Within categories each category is one such read, and the pages are merged.
+The page's ids are read first, then the cards of those ids. `WALK` reads an index of what is on sale in the order of the
+sort, and stops after the page; within categories one such index each, merged while they are read, so that all of them
+together give as many entries as one would. Where few of the products that it would pass are asked for, `GATHER` reads
+those by what they are asked for, and sorts them.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -30,15 +32,15 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    true,
     tuple_,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import array
 
 from api.catalog.artwork import artwork_path_of
-from api.catalog.models import Product, ProductCounter, ProductImage, ProductVariant
+from api.catalog.models import Product, ProductCounter, ProductImage, ProductListing, ProductVariant
 from api.catalog.schemas import Sort
-from api.kernel.db import PLANNED_ONCE, ReadTx, all_as
+from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE, ReadTx, all_as
 
 # Not EXISTS, which Postgres may answer from a table of all variants with stock: this looks at the product's own.
 _MOST = (
@@ -57,8 +59,8 @@ _FIRST_IMAGE = (
 THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
 # A literal, not a bind: with a value that it does not know yet, Postgres cannot use an index of what is on sale.
 LIVE = and_(Product.status == literal_column("'active'"), Product.deleted_at.is_(None))
-# The columns of a ProductCard.
-CARD = (
+# The columns of a ProductCard; whether it is in stock comes from where the page is read.
+_CARD = (
     Product.product_id,
     Product.title,
     Product.brand,
@@ -67,18 +69,18 @@ CARD = (
     cast(Product.average_rating, Double).label("rating"),
     Product.review_count,
     Product.prime_eligible,
-    IN_STOCK.label("in_stock"),
     THUMBNAIL.label("thumbnail"),
 )
+CARD = (*_CARD, IN_STOCK.label("in_stock"))
 _POPULAR = (ProductCounter.units_sold_90d, ProductCounter.view_count, ProductCounter.product_id)
 # Each sort is one index read in one direction; the id makes the order total, so that a cursor never skips or repeats.
 _SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several types
     "relevance": (_POPULAR, True),
     "popularity": (_POPULAR, True),
-    "rating": ((Product.average_rating, Product.review_count, Product.product_id), True),
-    "newest": ((Product.created_at, Product.product_id), True),
-    "price_asc": ((Product.base_price, Product.product_id), False),
-    "price_desc": ((Product.base_price, Product.product_id), True),
+    "rating": ((ProductListing.average_rating, ProductListing.review_count, ProductListing.product_id), True),
+    "newest": ((ProductListing.created_at, ProductListing.product_id), True),
+    "price_asc": ((ProductListing.base_price, ProductListing.product_id), False),
+    "price_desc": ((ProductListing.base_price, ProductListing.product_id), True),
 }
 _FROM_TEXT: dict[type, Any] = {
     int: int,
@@ -104,6 +106,10 @@ class ProductQuery:
     prime: bool | None = None
     in_stock: bool | None = None
     sort: Sort = "relevance"
+
+    @property
+    def shape(self) -> "Shape":
+        return frozenset(self.binds())
 
     def binds(self) -> dict[str, Any]:  # Any: values of several types
         """Values of the binds that this query's statements have, by name; the names are the query's shape."""
@@ -138,27 +144,52 @@ class ListedProduct:
 
 
 Shape = frozenset[str]  # names of binds
+# Conditions that `product_counters` does not have.
+_NOT_COUNTED = frozenset({"seller_id", "brands", "min_price", "max_price", "min_rating"})
+MAX_MERGED = 32
+# To plan a statement for its values takes as long as to walk over so many.
+WALKED_FREELY = 2_000
 # Statements are built once per shape: building and hashing one takes several times as long as Postgres takes to run it.
 _SHAPES = 512
 
 
+Way = Literal["walk", "gather"]
+
+
 async def product_page(
-    tx: ReadTx, query: ProductQuery, *, limit: int, offset: int, after: Sequence[str] | None
+    tx: ReadTx, query: ProductQuery, *, limit: int, offset: int, after: Sequence[str] | None, way: Way = "walk"
 ) -> tuple[list[ListedProduct], list[str] | None]:
-    """At most `limit` cards, and the position of the last one when more follow.
+    """At most `limit` cards, and the position of the last one when more follow; the same in both ways.
 
     `after` is such a position and replaces `offset`. Raises: ValueError when it does not fit the sort.
     """
-    binds = query.binds()
-    columns = _SORTS[query.sort][0]
     if query.categories == ():
         return [], None
-    statement = page_statement(frozenset(binds), query.sort, keyset=after is not None)
+    binds = query.binds()
+    columns = _SORTS[query.sort][0]
+    merged = 0 if query.categories is None or way == "gather" else _merged_reads(len(query.categories))
+    if merged:
+        ids = binds.pop("categories")
+        binds |= {f"category_{i}": ids[i] if i < len(ids) else None for i in range(merged)}
+    statement = page_statement(query.shape, query.sort, way, keyset=after is not None, merged=merged)
     if after is not None:
         binds |= _parse_position(columns, after)
     binds |= {"take": limit + 1, "skip": 0 if after is not None else offset}
-    _, found = await tx.batch(PLANNED_ONCE, all_as(ListedProduct, statement, binds))
+    planned = PLANNED_ONCE if way == "walk" else PLANNED_EACH_TIME
+    _, found = await tx.batch(planned, all_as(ListedProduct, statement, binds))
     return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
+
+
+def way_of(passed: int, matching: int, entries: int) -> Way:
+    """The cheaper way to a page that ends with the entry `entries` of the `matching` ones, which are among `passed`."""
+    walked = passed if matching <= entries else entries * passed // matching
+    return "gather" if walked > max(WALKED_FREELY, matching) else "walk"
+
+
+def _merged_reads(categories: int) -> int:
+    """How many reads of one category each the statement has: a power of two, so that there are few statements. 0 for
+    more categories than it pays to plan: they are most of the shop."""
+    return 0 if categories > MAX_MERGED else 1 << (categories - 1).bit_length()
 
 
 def scope(shape: Shape) -> list[ColumnElement[bool]]:
@@ -191,38 +222,66 @@ def categories_asked() -> FromClause:
 
 
 @lru_cache(maxsize=_SHAPES)
-def page_statement(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: a ListedProduct's columns
+def page_statement(
+    shape: Shape, sort: Sort, way: Way, *, keyset: bool, merged: int
+) -> Select[Any]:  # Any: a ListedProduct's columns
+    """`merged`: in how many reads, one for each of the binds `category_0`, ...; 0 for one read."""
     columns, descending = _SORTS[sort]
-    page = _merged(shape, sort, keyset=keyset).cte("page")
-    position_text = array([cast(page.c[f"sort_{i}"], String) for i in range(len(columns))]).label("position")
-    order = [page.c[f"sort_{i}"] for i in range(len(columns))]
+    page = _page(shape, sort, way, keyset=keyset, merged=merged).cte("page")
+    position = [page.c[f"sort_{i}"] for i in range(len(columns))]
     return (
-        select(*CARD, position_text)
-        .join(page, page.c[f"sort_{len(columns) - 1}"] == Product.product_id)
-        .order_by(*(part.desc() if descending else part.asc() for part in order))
+        select(*_CARD, page.c.in_stock, array([cast(part, String) for part in position]).label("position"))
+        .join(page, position[-1] == Product.product_id)
+        .order_by(*_directed(position, descending=descending))
     )
 
 
-def _merged(shape: Shape, sort: Sort, *, keyset: bool) -> Select[Any]:  # Any: the sort's columns
+def _page(shape: Shape, sort: Sort, way: Way, *, keyset: bool, merged: int) -> Select[Any]:  # Any: the sort's columns
     """The sort's columns of the page, by the names `sort_0`, ...; the last is the id."""
     columns, descending = _SORTS[sort]
-    take, skip = bindparam("take", type_=Integer), bindparam("skip", type_=Integer)
-    whole = select(*(part.label(f"sort_{i}") for i, part in enumerate(columns)))
-    if columns is _POPULAR:
-        whole = whole.join(Product, Product.product_id == ProductCounter.product_id)
-    whole = whole.where(*scope(shape), *choices(shape, Product))
+    source = ProductCounter if columns is _POPULAR else ProductListing
+    found = select(*(part.label(f"sort_{i}") for i, part in enumerate(columns)), source.in_stock.label("in_stock"))
+    found = found.where(*_of_listing(shape, source, merged=merged))
+    if source is ProductCounter and (shape & _NOT_COUNTED or way == "gather"):
+        found = found.join(ProductListing, ProductListing.product_id == ProductCounter.product_id)
     if keyset:
-        position = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
-        whole = whole.where(tuple_(*columns) < position if descending else tuple_(*columns) > position)
-    ordered = whole.order_by(*(part.desc() if descending else part.asc() for part in columns))
-    if "categories" not in shape:
-        return ordered.limit(take).offset(skip)
-    asked = categories_asked()
-    category = ProductCounter.category_id if columns is _POPULAR else Product.category_id
-    each = ordered.where(category == asked.c.category_id).limit(take + skip).lateral("each")
-    merged = select(*each.c).select_from(asked.join(each, true()))
-    by = [each.c[f"sort_{i}"] for i in range(len(columns))]
-    return merged.order_by(*(part.desc() if descending else part.asc() for part in by)).limit(take).offset(skip)
+        after = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
+        found = found.where(tuple_(*columns) < after if descending else tuple_(*columns) > after)
+    if merged:
+        found = _merge(found.order_by(*_directed(columns, descending=descending)), source.category_id, merged)
+    elif way == "gather":
+        # What is found is sorted; the order must not be a reason to walk.
+        gathered = found.cte("gathered").prefix_with("MATERIALIZED")
+        found = select(*gathered.c)
+    ordered = [found.selected_columns[f"sort_{i}"] for i in range(len(columns))]
+    whole = found.order_by(*_directed(ordered, descending=descending))
+    return whole.limit(bindparam("take", type_=Integer)).offset(bindparam("skip", type_=Integer))
+
+
+def _of_listing(
+    shape: Shape, source: type[ProductCounter] | type[ProductListing], *, merged: int
+) -> list[ColumnElement[bool]]:
+    """Every condition but those on one category each. `source` has what most ask for, `product_listings` the rest."""
+    conditions: list[ColumnElement[bool]] = [source.on_sale, *choices(shape, ProductListing)]
+    if "categories" in shape and not merged:
+        conditions.append(source.category_id == any_(bindparam("categories", type_=ARRAY(Uuid))))
+    if "seller_id" in shape:
+        conditions.append(ProductListing.seller_id == bindparam("seller_id"))
+    if "prime" in shape:
+        conditions.append(source.prime_eligible == bindparam("prime"))
+    if "in_stock" in shape:
+        conditions.append(source.in_stock == bindparam("in_stock"))
+    return conditions
+
+
+def _merge(each: Select[Any], category: Any, count: int) -> Select[Any]:  # Any: as page_statement; a column of ids
+    """`each` within the categories of `category_0`, ...: Postgres merges what is sorted as far as it is read."""
+    reads = [each.where(category == bindparam(f"category_{i}", type_=Uuid)) for i in range(count)]
+    return select(*(union_all(*reads) if count > 1 else reads[0]).subquery("merged").c)
+
+
+def _directed(columns: Sequence[Any], *, descending: bool) -> list[Any]:  # Any: columns of several types
+    return [part.desc() if descending else part.asc() for part in columns]
 
 
 def _parse_position(

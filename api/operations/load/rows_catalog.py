@@ -4,6 +4,9 @@ import polars as pl
 
 from api.operations.load.history import UNUSABLE_PASSWORD, History
 
+# What lists sort and filter by, of the columns of `products`.
+LISTED = ("product_id", "category_id", "seller_id", "brand", "base_price", "prime_eligible", "created_at")
+
 
 def money(cents: str) -> pl.Expr:
     """Column `cents` (non-negative integer cents) as a decimal text with two places."""
@@ -139,3 +142,21 @@ def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
         pl.col("listed_at").alias("created_at"),
         pl.col("listed_at").alias("updated_at"),
     )
+
+
+def listings(listed: pl.DataFrame, keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
+    """`listed`: LISTED of all products, which are on sale; `keyed` and `final_stock` as in `variants`."""
+    stock = keyed.join(final_stock, on="variant_id").filter(pl.col("stock_quantity") > 0)
+    stocked = stock.group_by("product_id").agg(pl.len().cast(pl.Int64).alias("variants_in_stock"))
+    return listed.join(stocked, on="product_id", how="left", maintain_order="left").with_columns(
+        pl.col("variants_in_stock").fill_null(0),
+        pl.lit(0).alias("average_rating"),
+        pl.lit(0).alias("review_count"),
+        pl.lit(True).alias("on_sale"),
+    )
+
+
+def counters(listings: pl.DataFrame) -> pl.DataFrame:
+    """A row per product, before anything was sold or viewed."""
+    in_stock = (pl.col("variants_in_stock") > 0).alias("in_stock")
+    return listings.select("product_id", "category_id", "on_sale", in_stock, "prime_eligible")

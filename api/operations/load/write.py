@@ -24,6 +24,7 @@ ADVISORY_LOCK = 7_305_829
 _ANALYSED = (
     "users",
     "products",
+    "product_listings",
     "product_counters",
     "product_variants",
     "warehouse_stock",
@@ -62,7 +63,7 @@ def tables(history: History) -> Iterator[Table]:
     yield "warehouses", rows_catalog.warehouses(history)
     products = rows_catalog.products(history)
     yield "products", products
-    yield "product_counters", products.select("product_id", "category_id")
+    listed = products.select(rows_catalog.LISTED)
     del products
     variants = rows_catalog.keyed_variants(history)
     orders = rows_orders.keyed_orders(history)
@@ -71,6 +72,10 @@ def tables(history: History) -> Iterator[Table]:
     moved = rows_stock.movements(history, variants, lines, returns)
     final = rows_stock.final_stock(variants, moved)
     yield "product_variants", rows_catalog.variants(variants, final)
+    listed = rows_catalog.listings(listed, variants, final)
+    yield "product_listings", listed
+    yield "product_counters", rows_catalog.counters(listed)
+    del listed
     yield "warehouse_stock", rows_stock.warehouse_stock(variants, final)
     yield "inventory_transactions", rows_stock.inventory_transactions(moved)
     del moved
@@ -102,6 +107,8 @@ def write_history(database_url: str, history: History, started: Started) -> Load
     with _connect(database_url) as connection, connection.cursor() as cursor:
         if not _claim(cursor, history.kind, history.fingerprint):
             return Loaded(already=True, rows={})
+        # The load has the rows that triggers would make one by one.
+        cursor.execute("SET LOCAL souk.listings = 'given'")
         for table, frame in tables(history):
             counts[table] = copy_frame(cursor, table, frame, started(table, frame.height))
             del frame
