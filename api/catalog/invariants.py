@@ -4,7 +4,7 @@ from api.kernel.invariants import Check
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        "R-I16-listed",
+        "R-I18-listed",
         "a product is listed as it is, with as many variants in stock as it has",
         """
         SELECT p.product_id, l.on_sale, l.variants_in_stock, coalesce(v.stocked, 0) AS stocked
@@ -21,7 +21,7 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
-        "R-I16-counted",
+        "R-I18-counted",
         "the counters of a product say whether it is on sale, in stock and prime",
         """
         SELECT product_id, c.on_sale, c.in_stock, c.prime_eligible

@@ -262,7 +262,7 @@ def _of_listing(
     shape: Shape, source: type[ProductCounter] | type[ProductListing], *, merged: int
 ) -> list[ColumnElement[bool]]:
     """Every condition but those on one category each. `source` has what most ask for, `product_listings` the rest."""
-    conditions: list[ColumnElement[bool]] = [source.on_sale, *choices(shape, ProductListing)]
+    conditions = [source.on_sale.expression, *choices(shape, ProductListing)]
     if "categories" in shape and not merged:
         conditions.append(source.category_id == any_(bindparam("categories", type_=ARRAY(Uuid))))
     if "seller_id" in shape:

@@ -325,7 +325,7 @@ def test_variants_that_sell_out_at_the_same_time_are_both_counted(shop: Shop, da
     sold_out = "update product_variants set stock_quantity = 0 where variant_id = %s"
     with psycopg.connect(database_url) as first, psycopg.connect(database_url) as second:
         first.execute(sold_out, (one,))
-        waiting = threading.Thread(target=lambda: (second.execute(sold_out, (other,)), second.commit()))
+        waiting = threading.Thread(target=second.execute, args=(sold_out, (other,)))
         waiting.start()
         blocked = "select count(*) from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
         deadline = time.monotonic() + 30
@@ -333,6 +333,7 @@ def test_variants_that_sell_out_at_the_same_time_are_both_counted(shop: Shop, da
             assert time.monotonic() < deadline
         first.commit()
         waiting.join(30)
+        second.commit()
     listed = "select variants_in_stock, in_stock from product_listings where product_id = %s"
     assert shop.sql.execute(listed, (product,)).fetchall() == [(0, False)]
     assert wrongly_listed(shop) == []

@@ -41,8 +41,8 @@ CLAIMED = (
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
-    "R-I16-listed": ("update product_listings set base_price = base_price + 1",),
-    "R-I16-counted": ("update product_counters set in_stock = not in_stock",),
+    "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
+    "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",
         "alter table warehouse_stock drop constraint ck_warehouse_stock_available",
