@@ -24,9 +24,9 @@ def test_what_no_migration_makes_is_named(database_url: str) -> None:
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         assert unmigrated(connection) == []
-        connection.execute(text("ALTER TABLE products DROP COLUMN brand"))
+        connection.execute(text("ALTER TABLE products DROP COLUMN description"))
         connection.execute(text("DROP TABLE cart_items"))
-        assert unmigrated(connection) == ["cart_items", "products.brand"]
+        assert unmigrated(connection) == ["cart_items", "products.description"]
         connection.rollback()
     engine.dispose()
 

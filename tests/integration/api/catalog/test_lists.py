@@ -19,10 +19,10 @@ import pytest_asyncio
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-from api.catalog.invariants import CHECKS
 from api.catalog.queries import listing
 from api.catalog.queries.categories import all_categories, within
 from api.catalog.queries.counting import count_in_database
+from api.catalog.queries.invariants import CHECKS
 from api.catalog.queries.listing import ProductQuery, Shape, Way, page_statement, product_page, way_of
 from api.catalog.schemas import Sort
 from api.kernel.context import Context, open_context
