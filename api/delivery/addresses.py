@@ -12,9 +12,10 @@ from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place, country_code
 from api.kernel.errors import FieldError
 
-# Invisible characters that are part of how words are written in some languages.
-_JOINERS = {"\u200c", "\u200d"}
-HIDDEN_LETTERS = "control and direction characters are not allowed"
+# Invisible characters that are part of how words are written in some languages: joiners, and marks of a direction that
+# override nothing.
+_WRITTEN = {"\u200c", "\u200d", "\u200e", "\u200f", "\u061c"}
+HIDDEN_LETTERS = "control characters and those that turn the direction of the text are not allowed"
 CORRECT = "Correct the fields named in `errors`."
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _ZIP = re.compile(r"[0-9A-Z](?:[0-9A-Z \-]*[0-9A-Z])?")
@@ -83,7 +84,7 @@ def rules_of(country: str) -> Rules:
 
 def unprintable(value: str) -> bool:
     """Whether the text has control characters, or characters that change how the text around them is read."""
-    return any(unicodedata.category(letter) in _HIDDEN for letter in value if letter not in _JOINERS)
+    return any(unicodedata.category(letter) in _HIDDEN for letter in value if letter not in _WRITTEN)
 
 
 def check(at: str, given: Mapping[str, str | None]) -> Checked:

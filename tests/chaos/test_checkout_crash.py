@@ -20,6 +20,7 @@ import redis
 
 from api import nouns
 from api.kernel.outbox import STREAM
+from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
 from tests.harness.api import Server
@@ -136,8 +137,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
             market.close()
 
 
-def test_every_failpoint_is_exercised_here() -> None:
-    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS} == nouns.failpoints()
+def test_every_failpoint_is_exercised() -> None:
+    """Here, and those of the mail in `tests/integration/api/mail/test_mail.py`."""
+    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *MAIL_POINTS} == nouns.failpoints()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

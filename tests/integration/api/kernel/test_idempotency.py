@@ -161,6 +161,7 @@ def test_every_route_that_writes_is_keyed_or_safe_by_nature() -> None:
     assert {path for path in keyed if path.startswith("/orders")} == {
         "/orders",
         "/orders/{orderId}/cancel",
+        "/orders/{orderId}/items/{orderItemId}/cancel",
         "/orders/{orderId}/return",
         "/orders/{orderId}/advance",
         "/orders/{orderId}/return/decision",

@@ -11,13 +11,14 @@ import redis.asyncio
 
 from api.kernel import feeds, outbox
 from api.kernel.context import Context
+from tests.harness.outbox import remove_events
 from tests.harness.wire import watched_wire
 
 
 @pytest.fixture
 def sql(database_url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("delete from outbox_events")
+        remove_events(connection)
         yield connection
 
 

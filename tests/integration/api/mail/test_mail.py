@@ -17,6 +17,7 @@ from api.kernel.ids import new_id
 from api.kernel.outbox import Pending
 from api.mail import commands
 from api.mail.commands import NewMail, deliver_due
+from api.mail.failpoints import POINTS
 from api.mail.transports import Smtp
 from tests.harness.buying import Market
 from tests.harness.mailing import TOKEN, mailing_context, mails_to, settle
@@ -109,7 +110,7 @@ async def test_mail_does_not_wait_for_redis(
         assert market.scalar("select count(*) from outbox_events where published_at is null") > 0
 
 
-@pytest.mark.parametrize("point", sorted(nouns.failpoints() & {"mail.before_delivery", "mail.after_delivery"}))
+@pytest.mark.parametrize("point", sorted(POINTS))
 async def test_a_worker_that_dies_on_the_way_leaves_one_mail(market: Market, context: Context, point: str) -> None:
     await _queue(context, "anna@example.com")
     failpoints.arm(f"{point}=error", nouns.failpoints())
