@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 # Kind -> (subject, how urgent: lower goes first). The templates are templates/KIND.txt and .html.
 KINDS: dict[str, tuple[str, int]] = {
@@ -64,7 +64,7 @@ def _written(letter: Letter, to: Address, sender: str) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = from_address
     message["To"] = to
-    message["Subject"] = _templates().from_string(KINDS[letter.kind][0]).render(values)
+    message["Subject"] = _subject(letter.kind).render(values)
     message["Date"] = format_datetime(letter.created_at)
     message["Message-ID"] = f"<{letter.mail_id}@{from_address.domain}>"
     message["Auto-Submitted"] = "auto-generated"
@@ -87,9 +87,15 @@ def _printable(value: Any) -> Any:  # Any: JSON
 
 
 @cache
+def _subject(kind: str) -> Template:
+    return _templates().from_string(KINDS[kind][0])
+
+
+@cache
 def _templates() -> Environment:
     return Environment(
         loader=PackageLoader("api.mail"),
+        auto_reload=False,
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
