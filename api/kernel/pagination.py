@@ -76,3 +76,11 @@ def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
     raise ValidationFailed(
         "The cursor is not usable here.", errors=[FieldError(pointer="/query/cursor", message=message)]
     )
+
+
+def pagination(
+    page: PageParams, keys: Keys, listing: str, total: int | None, following: list[str] | None
+) -> Pagination:
+    """What an answer says of its page. `following`: the last row's sort values when there is another page."""
+    cursor = None if following is None else encode_cursor(keys, listing, following)
+    return Pagination(page=page.page, limit=page.limit, total=total, has_more=cursor is not None, next_cursor=cursor)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal_column,
     or_,
     select,
     tuple_,
@@ -33,6 +32,7 @@ from api.orders.errors import OrderNotFound, ParcelNotFound
 from api.orders.models import Order, OrderItem, Parcel, ParcelEvent, Return
 from api.orders.parcels.derived import Standing
 from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
+from api.orders.queries.lines import BOUGHT
 from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import while_seen
@@ -130,10 +130,7 @@ _LINE = (
     OrderItem.order_item_id,
     OrderItem.product_id,
     OrderItem.variant_id,
-    func.coalesce(OrderItem.title, "").label("title"),
-    func.coalesce(OrderItem.sku, "").label("sku"),
-    func.coalesce(OrderItem.attributes, literal_column("'{}'::jsonb")).label("attributes"),
-    OrderItem.image_url,
+    *BOUGHT,
     OrderItem.quantity,
     OrderItem.price_at_purchase.label("price"),
     OrderItem.subtotal,

@@ -11,7 +11,7 @@ from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
 from api.kernel.ids import parse_id
-from api.kernel.pagination import Page, Pagination, decode_cursor, encode_cursor
+from api.kernel.pagination import Page, decode_cursor, pagination
 from api.kernel.problems import responses
 from api.orders.errors import ImpossibleMove, OrderNotFound, ParcelNotFound, StillBeingPlaced
 from api.orders.parcels.commands import advance_parcel
@@ -67,11 +67,10 @@ async def list_seller_orders(
     after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
     async with ctx.db.read() as tx:
         found = await seller_orders(tx, actor, wanted, page=page, after=after)
-    more = found.next is not None
-    cursor = encode_cursor(ctx.keys, listing, found.next.fields()) if found.next else None
+    following = None if found.next is None else found.next.fields()
     return SellerOrderList(
         orders=found.orders,
-        pagination=Pagination(page=page.page, limit=page.limit, total=found.total, has_more=more, next_cursor=cursor),
+        pagination=pagination(page, ctx.keys, listing, found.total, following),
     )
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select, true
+from sqlalchemy import ColumnElement, bindparam, func, select, true
 
 from api.inventory.models import Warehouse
 from api.kernel.actor import Actor
@@ -12,6 +12,7 @@ from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, actor_values
+from api.orders.queries.lines import BOUGHT, TITLE
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import Viewer, seen
 from api.orders.returns.returned import RETURN
@@ -24,11 +25,7 @@ _ITEM = (
     OrderItem.product_id,
     OrderItem.variant_id,
     OrderItem.seller_id,
-    # Null for a moment in a row that a process of the release before wrote during the migration.
-    func.coalesce(OrderItem.title, "").label("title"),
-    func.coalesce(OrderItem.sku, "").label("sku"),
-    func.coalesce(OrderItem.attributes, literal_column("'{}'::jsonb")).label("attributes"),
-    OrderItem.image_url,
+    *BOUGHT,
     OrderItem.list_price,
     OrderItem.discount,
     OrderItem.promotion,
@@ -44,7 +41,7 @@ _ITEM = (
 )
 _PARCEL_LINE = (
     OrderItem.order_item_id,
-    func.coalesce(OrderItem.title, "").label("title"),
+    TITLE,
     OrderItem.quantity,
 )
 _PARCEL = (

@@ -1,7 +1,6 @@
 """What Dagster keeps in Postgres and whom it starts: the queues and the retention of the configuration that `souk up`
 writes, on a real server."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,6 @@ from uuid import uuid4
 
 import dagster as dg
 import psycopg
-import pytest
 import sqlalchemy as sa
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
@@ -28,36 +26,9 @@ from orchestration.graph.queues import DATA, HOUSEKEEPING, QUEUE, TRAINING, at_w
 from orchestration.graph.retention import Retention, prune, retention
 from orchestration.graph.schedules import everything, rebuild, refresh
 from orchestration.graph.storage import _true_for_good, engine
-from orchestration.runtime.dagster_home import write_dagster_home
-from tests.harness.postgres import PostgresHarness
 
 LATER = timedelta(days=30)
 ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("souk"), "__repository__"), "any")
-
-
-@pytest.fixture(scope="module")
-def storage_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    name = postgres_server.fresh_database(None)
-    yield postgres_server.url(name)
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(scope="module")
-def configured(storage_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """The instance of the configuration that `souk up` writes."""
-    home = tmp_path_factory.mktemp("dagster")
-    write_dagster_home(home, 1)
-    os.environ["DAGSTER_DATABASE_URL"] = storage_url
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        yield instance
-    del os.environ["DAGSTER_DATABASE_URL"]
-
-
-@pytest.fixture
-def instance(configured: dg.DagsterInstance) -> dg.DagsterInstance:
-    """The same, empty."""
-    configured.wipe()
-    return configured
 
 
 def queue(instance: dg.DagsterInstance, queue: str | None, status: dg.DagsterRunStatus) -> str:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -19,35 +18,10 @@ from dagster._core.scheduler.instigation import InstigatorState, SensorInstigato
 
 from orchestration.graph.gates import Gates
 from orchestration.graph.storage import engine, report_made
-from orchestration.runtime.dagster_home import write_dagster_home
 from orchestration.runtime.ports import choose_port
-from tests.harness.postgres import PostgresHarness
 from tests.integration.orchestration.test_dagster_storage import counted, queue
 
 ASSETS = [f"mart_{n}" for n in range(20)]
-
-
-@pytest.fixture(scope="module")
-def storage_url(postgres_server: PostgresHarness) -> Iterator[str]:
-    name = postgres_server.fresh_database(None)
-    yield postgres_server.url(name)
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(scope="module")
-def configured(storage_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    home = tmp_path_factory.mktemp("dagster")
-    write_dagster_home(home, 1)
-    os.environ["DAGSTER_DATABASE_URL"] = storage_url
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        yield instance
-    del os.environ["DAGSTER_DATABASE_URL"]
-
-
-@pytest.fixture
-def instance(configured: dg.DagsterInstance) -> dg.DagsterInstance:
-    configured.wipe()
-    return configured
 
 
 def made(names: list[str], lsn: int) -> list[dg.AssetMaterialization]:

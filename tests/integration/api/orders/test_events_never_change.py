@@ -1,29 +1,10 @@
 """What books sales and refunds is written once: Postgres refuses what would move a closed day."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 
-from tests.harness.history import tiny_marketplace
-from tests.harness.postgres import PostgresHarness
-
 _RETURN = "(SELECT min(return_id::text)::uuid FROM return_events WHERE to_status = 'refunded')"
 _ORDER = "(SELECT min(order_id::text)::uuid FROM orders WHERE status = 'cancelled')"
-
-
-@pytest.fixture(scope="module")
-def sql(postgres_server: PostgresHarness) -> Iterator[psycopg.Connection]:
-    name = postgres_server.fresh_database(tiny_marketplace)
-    with psycopg.connect(postgres_server.url(name)) as connection:
-        yield connection
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(autouse=True)
-def undone(sql: psycopg.Connection) -> Iterator[None]:
-    yield
-    sql.rollback()
 
 
 @pytest.mark.parametrize("change", ["quantity = 0", "quantity = -1", "refund_amount = -5"])

@@ -1,6 +1,5 @@
 """Postgres refuses, for the shop's own role, what the state machine does not have."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations_with_replacement, product
 
@@ -11,25 +10,8 @@ from api.orders.parcels.derived import Standing, order_status
 from api.orders.parcels.invariants import ORDER_STATUS
 from api.orders.parcels.statements import GUARDED, guard
 from api.orders.states import ORDER_STATES, may_follow
-from tests.harness.history import tiny_marketplace
-from tests.harness.postgres import PostgresHarness
 
 _DEFINITION = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
-
-
-@pytest.fixture(scope="module")
-def sql(postgres_server: PostgresHarness) -> Iterator[psycopg.Connection]:
-    """As the role of the shop."""
-    name = postgres_server.fresh_database(tiny_marketplace)
-    with psycopg.connect(postgres_server.url(name)) as connection:
-        yield connection
-    postgres_server.drop_database(name)
-
-
-@pytest.fixture(autouse=True)
-def undone(sql: psycopg.Connection) -> Iterator[None]:
-    yield
-    sql.rollback()
 
 
 @pytest.mark.parametrize("table", GUARDED)
