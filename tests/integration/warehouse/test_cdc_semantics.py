@@ -172,6 +172,8 @@ def test_a_dropped_slot_means_a_new_snapshot_and_phantom_rows_vanish(lab: CdcLab
 def test_verify_names_the_rows_that_differ(
     lab: CdcLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A process that looks at the publication would report the table as stopped, at a moment of its own.
+    lab.start_thread(SOUK_CDC_PUBLICATION_SECONDS="3600")
     lab.execute(
         f"insert into lines (quantity) values (1), (2), (3); insert into pairs values ('{ONE}', 7, 'a', 1, 's')"
     )

@@ -300,7 +300,7 @@ def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list
             some = f"get_byte(uuid_send(product_id), 15) % 16 = {draw.randrange(16)}"
             shop.sql.execute(draw.choice(changes).format(some=some))
             assert wrongly_listed(shop) == []
-        assert shop.scalar("select count(*) from product_listings where in_stock and on_sale") > 50
+        assert shop.scalar("select count(*) from product_listings where in_stock and on_sale") > 0
         shop.sql.execute("alter table product_variants disable trigger product_variants_listed_anew")
         shop.sql.execute("update product_variants set stock_quantity = 0")
         assert wrongly_listed(shop) != []
