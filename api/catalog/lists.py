@@ -150,11 +150,9 @@ class ProductLists:
 
     async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:
         """By the counts of the search index, which are at most a second old: that can cost time, nothing else."""
-        if query.shape <= {"categories"}:
-            return "walk"
         passed = await self._counter.count(ProductQuery(categories=query.categories))
         entries = page.limit if page.cursor else page.offset + page.limit
-        return "walk" if passed is None else listing.way_of(passed.total, matching, entries)
+        return "walk" if passed is None else listing.way_of(query, passed.total, matching, entries)
 
     async def _known_categories(self) -> tuple[CategoryRow, ...]:
         if clock.monotonic() > self._categories_until or not self._feeds.trusted(LISTS_FEED):

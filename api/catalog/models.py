@@ -86,6 +86,7 @@ class ProductListing(Base):
         # For what few products are asked for by.
         Index("ix_product_listings_brand", "brand", postgresql_where=_ON_SALE),
         Index("ix_product_listings_seller_id", "seller_id", postgresql_where=_ON_SALE),
+        Index("ix_product_listings_sold_out", "category_id", postgresql_where=text("on_sale AND NOT in_stock")),
     )
     __unpublished__ = True
 

@@ -84,6 +84,9 @@ class Query(Generic[T]):
     shape: Callable[[Result], T]
 
 
+_BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
+
+
 def _planned(**settings: str) -> Query[None]:
     return Query(
         select(*(func.set_config(name, value, True) for name, value in settings.items())), None, lambda _: None
@@ -93,17 +96,10 @@ def _planned(**settings: str) -> Query[None]:
 # First in a batch: the statements after it keep one plan, whatever their values are, and are not planned again for each
 # call. For those that are read in the order of an index, and whose planning costs as much as running them. Of a LIMIT
 # that it does not know Postgres expects a tenth of all rows, for which it would rather read and sort all of them.
-PLANNED_ONCE = _planned(
-    plan_cache_mode="force_generic_plan",
-    enable_seqscan="off",
-    enable_bitmapscan="off",
-    enable_hashjoin="off",
-    enable_mergejoin="off",
-    enable_sort="off",
-    jit="off",
-)
-# The same for those whose best plan depends on the values.
-PLANNED_EACH_TIME = _planned(plan_cache_mode="force_custom_plan", jit="off")
+PLANNED_ONCE = _planned(plan_cache_mode="force_generic_plan", enable_bitmapscan="off", enable_sort="off", **_BY_INDEX)
+# The same for those whose best index depends on the values, and that sort what they find. For a few thousand rows
+# Postgres would read a whole table to join it, as if no page of an index were in memory.
+PLANNED_EACH_TIME = _planned(plan_cache_mode="force_custom_plan", **_BY_INDEX)
 
 
 def all_as(model: type[T], statement: Executable, values: Values | None = None) -> Query[list[T]]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Double,
     FromClause,
     Integer,
+    Numeric,
     Select,
     String,
     Uuid,
@@ -149,6 +150,14 @@ _NOT_COUNTED = frozenset({"seller_id", "brands", "min_price", "max_price", "min_
 MAX_MERGED = 32
 # To plan a statement for its values takes as long as to walk over so many.
 WALKED_FREELY = 2_000
+# To gather and sort one product takes as long as to walk over so many.
+GATHERED = 3
+# Filters that say where in the sort's own index a walk begins and ends.
+_SORTED_BY: dict[Sort, frozenset[str]] = {
+    "price_asc": frozenset({"min_price", "max_price"}),
+    "price_desc": frozenset({"min_price", "max_price"}),
+    "rating": frozenset({"min_rating"}),
+}
 # Statements are built once per shape: building and hashing one takes several times as long as Postgres takes to run it.
 _SHAPES = 512
 
@@ -180,10 +189,12 @@ async def product_page(
     return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
 
 
-def way_of(passed: int, matching: int, entries: int) -> Way:
+def way_of(query: ProductQuery, passed: int, matching: int, entries: int) -> Way:
     """The cheaper way to a page that ends with the entry `entries` of the `matching` ones, which are among `passed`."""
+    if query.shape <= {"categories"} | _SORTED_BY.get(query.sort, frozenset()):
+        return "walk"
     walked = passed if matching <= entries else entries * passed // matching
-    return "gather" if walked > max(WALKED_FREELY, matching) else "walk"
+    return "gather" if walked > WALKED_FREELY + GATHERED * matching else "walk"
 
 
 def _merged_reads(categories: int) -> int:
@@ -210,7 +221,7 @@ def choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Pro
         "brands": source.brand == any_(bindparam("brands", type_=ARRAY(String))),
         "min_price": source.base_price >= bindparam("min_price"),
         "max_price": source.base_price <= bindparam("max_price"),
-        "min_rating": source.average_rating >= bindparam("min_rating", type_=Double),
+        "min_rating": source.average_rating >= cast(bindparam("min_rating", type_=Double), Numeric),
     }
     return [condition for name, condition in conditions.items() if name in shape]
 
@@ -240,8 +251,9 @@ def _page(shape: Shape, sort: Sort, way: Way, *, keyset: bool, merged: int) -> S
     """The sort's columns of the page, by the names `sort_0`, ...; the last is the id."""
     columns, descending = _SORTS[sort]
     source = ProductCounter if columns is _POPULAR else ProductListing
+    filtered = ProductListing if way == "gather" else source
     found = select(*(part.label(f"sort_{i}") for i, part in enumerate(columns)), source.in_stock.label("in_stock"))
-    found = found.where(*_of_listing(shape, source, merged=merged))
+    found = found.where(*_of_listing(shape, filtered, merged=merged))
     if source is ProductCounter and (shape & _NOT_COUNTED or way == "gather"):
         found = found.join(ProductListing, ProductListing.product_id == ProductCounter.product_id)
     if keyset:

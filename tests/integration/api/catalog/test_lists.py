@@ -249,19 +249,29 @@ def vacuumed(shop: Shop, filled: list[UUID]) -> None:
     shop.sql.execute("vacuum analyze product_counters")
 
 
+FROM_FIFTY = {"min_price": Decimal(50)}
+
+
 @pytest.mark.parametrize(
-    ("passed", "matching", "entries", "way"),
+    ("filters", "passed", "matching", "entries", "way"),
     [
-        (1_000, 1, 24, "walk"),
-        (1_000_000, 900_000, 1_920, "walk"),
-        (1_000_000, 300, 24, "gather"),
-        (1_000_000, 0, 24, "gather"),
-        (1_000_000, 6_000, 24, "walk"),
-        (1_000_000, 6_000, 1_920, "gather"),
+        ({"prime": True}, 1_000, 1, 24, "walk"),
+        ({"in_stock": True}, 1_000_000, 900_000, 1_920, "walk"),
+        ({"brands": ("One",)}, 1_000_000, 300, 24, "gather"),
+        ({"in_stock": False}, 1_000_000, 0, 24, "gather"),
+        ({"brands": ("One",)}, 1_000_000, 6_000, 24, "walk"),
+        ({"brands": ("One",)}, 1_000_000, 6_000, 1_920, "gather"),
+        ({}, 1_000_000, 1_000_000, 24, "walk"),
+        (FROM_FIFTY, 1_000_000, 300, 24, "gather"),
+        (FROM_FIFTY | {"sort": "price_desc"}, 1_000_000, 300, 24, "walk"),
+        (FROM_FIFTY | {"sort": "price_desc", "brands": ("One",)}, 1_000_000, 300, 24, "gather"),
+        ({"min_rating": 4.0, "sort": "rating"}, 1_000_000, 0, 24, "walk"),
     ],
 )
-def test_few_of_many_are_gathered_and_others_walked_to(passed: int, matching: int, entries: int, way: Way) -> None:
-    assert way_of(passed, matching, entries) == way
+def test_few_of_many_are_gathered_and_others_walked_to(
+    filters: dict[str, Any], passed: int, matching: int, entries: int, way: Way
+) -> None:
+    assert way_of(ProductQuery(**filters), passed, matching, entries) == way
 
 
 def wrongly_listed(shop: Shop) -> list[Any]:
