@@ -77,6 +77,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("events"),
     Noun("mail"),
     Noun("delivery"),
+    Noun("documents"),
 )
 KERNEL = Noun("kernel")
 

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("api", "warehouse", "transforms", "features", "training", "serving", "orchestration", "tests")
 TOP_LEVEL = {*PACKAGES, "docs", ".ci", "pyproject.toml", "README.md", "Makefile", "requirements.lock"}
 HEAVY = {"torch", "pyspark", "dagster", "dbt", "mlflow", "feast", "polars", "deltalake"}
+# Drawing a document loads these.
+HEAVY |= {"reportlab", "fontTools", "pypdfium2", "pymupdf_fonts"}
 Rule = Callable[[ast.Module], Iterator[str]]
 
 
