@@ -129,11 +129,15 @@ class ProductCounter(Base):
 
 
 class ProductVariant(Base):
-    """`stock_quantity` = sellable units over all warehouses, written by the same statement as `warehouse_stock`."""
+    """`stock_quantity` = sellable units over all warehouses, written by the same statement as `warehouse_stock`.
+
+    Few are left when it falls to `low_stock_at`.
+    """
 
     __tablename__ = "product_variants"
     __table_args__ = (
         CheckConstraint("stock_quantity >= 0", name="stock"),
+        CheckConstraint("low_stock_at >= 0", name="low_stock_at"),
         CheckConstraint("price > 0", name="price"),
         Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
     )
@@ -144,6 +148,7 @@ class ProductVariant(Base):
     attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
     stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
+    low_stock_at: Mapped[int] = mapped_column(server_default=text("15"))
     warehouse_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from api.delivery.places import Place
 from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promise
-from api.inventory.allocation import Allocation, StockLevel, allocate
+from api.delivery.zones import kilometres, point_of
+from api.inventory.allocation import Allocation, Choice, StockLevel, allocate
 from api.kernel.settings import Settings
 from api.pricing.shipping import Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
@@ -60,13 +61,15 @@ class Option:
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """`totals` are those of the speed of `chosen`, in the order of the lines. `options`: what is offered, the slowest
-    first. Without lines nothing is offered. `promised`: the last day of the parcel of each warehouse."""
+    first. Without lines nothing is offered. `promised`: the last day of the parcel of each warehouse.
+    `choice`: why these warehouses send it."""
 
     totals: Totals
     options: list[Option]
     chosen: Option | None
     allocations: list[Allocation]
     promised: dict[UUID, date]
+    choice: Choice | None = None
 
 
 def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "standard") -> Purchase:
@@ -75,8 +78,8 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
     Raises: NotEnough, from `allocate`.
     """
     demand = {one.variant_id: one.units for one in wanted}
-    levels = [level for one in wanted for level in one.levels]
-    allocations = allocate(demand, levels, occasion.place.country) if wanted else []
+    choice = allocate(demand, _levels(wanted, occasion.place), occasion.place.country) if wanted else None
+    allocations = [] if choice is None else list(choice.lines)
     parcels = _parcels(allocations, wanted)
     lines = [one.line for one in wanted]
     promises = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
@@ -89,7 +92,27 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
         chosen=chosen,
         allocations=allocations,
         promised=_promised(parcels, occasion, chosen.promise.speed) if chosen else {},
+        choice=choice,
     )
+
+
+def _levels(wanted: Sequence[Wanted], place: Place) -> list[StockLevel]:
+    """The stock of the lines, with how far each warehouse is from the place."""
+    there = point_of(place)
+    if there is None:
+        return [level for one in wanted for level in one.levels]
+    return [
+        StockLevel(
+            level.variant_id,
+            level.warehouse_id,
+            level.country,
+            level.available,
+            kilometres((origin.latitude, origin.longitude), there),
+        )
+        for one in wanted
+        for level in one.levels
+        for origin in (one.origins[level.warehouse_id],)
+    ]
 
 
 def priced_alone(wanted: Sequence[Wanted], occasion: Occasion) -> Purchase:

@@ -368,6 +368,7 @@ def _plan_lines(bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, O
     for one in bought.allocations:
         units.setdefault(one.variant_id, []).append(Decimal(one.quantity))
     shares = {variant: split(taxes[variant].amount, parts) for variant, parts in units.items()}
+    reasons = {} if bought.choice is None else bought.choice.reasons()
     return [
         PlanLine(
             order_item_id=new_id(),
@@ -378,6 +379,7 @@ def _plan_lines(bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, O
             quantity=a.quantity,
             unit_price=offers[a.variant_id].sold_as.price,
             promised_on=bought.promised[a.warehouse_id],
+            allocation=reasons.get(a.warehouse_id),
             snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], shares[a.variant_id].pop(0)),
         )
         for a in bought.allocations

@@ -100,7 +100,8 @@ class PlacedOrder(Wire):
 
 
 class PlanLine(BaseModel):
-    """`snapshot` goes into the order's line in the commit that stores the plan, so the stored plan is without it."""
+    """`snapshot` goes into the order's line, and `allocation`, why this warehouse sends it, into its parcel, in the
+    commit that stores the plan: the stored plan is without them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -112,6 +113,7 @@ class PlanLine(BaseModel):
     quantity: int
     unit_price: Decimal
     promised_on: date | None = None
+    allocation: Annotated[dict[str, object] | None, Field(exclude=True)] = None
     snapshot: Annotated[Snapshot | None, Field(exclude=True)] = None
 
     @property

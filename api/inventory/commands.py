@@ -1,33 +1,27 @@
-"""Changes of stock outside a checkout: expired reservations, and sellers' adjustments."""
+"""Changes of stock outside a checkout: expired reservations, and what sellers book."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
 from fastapi import Response
-from sqlalchemy import Select, and_, select
 
 from api.inventory import booking, statements
-from api.inventory.errors import BelowZero, WarehouseNotFound
-from api.inventory.models import Warehouse, WarehouseStock
-from api.inventory.queries import own_variant
-from api.inventory.schemas import AdjustedStock, AdjustStock
+from api.inventory.booking import opened, place_of
+from api.inventory.errors import BelowZero, SameWarehouse, StockChanged
+from api.inventory.queries import own_variant, version_of
+from api.inventory.schemas import AdjustedStock, AdjustStock, CountedStock, TransferredStock, TransferStock
 from api.inventory.statements import StockMove
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
+from api.kernel.errors import FieldError
 from api.kernel.idempotency import RequestKey, Stored, run_once
+from api.kernel.ids import new_id
+from api.kernel.schemas import Wire
 from api.kernel.statement import OPEN_GATE, compose
 
 EXPIRY_BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A warehouse; `available` is None where it has no level of the variant."""
-
-    available: int | None
 
 
 async def release_expired(ctx: Context) -> int:
@@ -51,43 +45,120 @@ async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustSto
     """Book a manual adjustment. Raises: VariantNotFound, WarehouseNotFound, BelowZero."""
 
     async def work(tx: Tx) -> Stored:
-        body = await _adjust(tx, actor, request)
-        return Stored(201, orjson.dumps(body.model_dump(mode="json", by_alias=True)))
+        await own_variant(tx, actor, request.variant_id, lock=True)
+        available = (await opened(tx, request.variant_id, request.warehouse_id)).units + request.change
+        if available < 0:
+            left = available - request.change
+            raise BelowZero("Take away at most what can be sold there now.", extra={"available": left})
+        move = StockMove(request.variant_id, request.warehouse_id, request.change, "adjustment")
+        stock = await _booked(tx, move)
+        return _stored(
+            AdjustedStock(
+                transaction_id=move.transaction_id,
+                variant_id=request.variant_id,
+                warehouse_id=request.warehouse_id,
+                available=available,
+                stock=stock,
+            )
+        )
 
     return await run_once(ctx, key, work)
 
 
-async def _adjust(tx: Tx, actor: Actor, request: AdjustStock) -> AdjustedStock:
-    await own_variant(tx, actor, request.variant_id, lock=True)
-    place = await tx.first_as(_Place, _place(request.variant_id, request.warehouse_id))
-    if place is None:
-        raise WarehouseNotFound
-    available = place.available or 0
-    if available + request.change < 0:
-        raise BelowZero("Take away at most what can be sold there now.", extra={"available": available})
-    if place.available is None:
-        await booking.open_level(tx, request.variant_id, request.warehouse_id)
-    move = StockMove(request.variant_id, request.warehouse_id, request.change, "adjustment")
-    stock = await booking.book(tx, [move])
-    body = AdjustedStock(
-        transaction_id=move.transaction_id,
-        variant_id=request.variant_id,
-        warehouse_id=request.warehouse_id,
-        available=available + request.change,
-        stock=stock[request.variant_id],
-    )
+async def count(
+    ctx: Context, actor: Actor, *, variant_id: UUID, warehouse_id: UUID, counted: int, expected: int | None
+) -> CountedStock:
+    """Set the sellable units of one place to what was counted, and book the difference; the same count again changes
+    nothing.
+
+    `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, WarehouseNotFound,
+    StockChanged.
+    """
+
+    async def work(tx: Tx) -> CountedStock:
+        variant = await own_variant(tx, actor, variant_id, lock=True)
+        place = await place_of(tx, variant_id, warehouse_id)
+        version = await version_of(tx, variant_id)
+        if expected is not None and expected != version:
+            raise StockChanged(
+                "Read the stock again, then count what has changed.",
+                extra={"available": place.units, "version": version},
+            )
+        change, stock, move = counted - place.units, variant.stock, None
+        if change:
+            await opened(tx, variant_id, warehouse_id)
+            move = StockMove(variant_id, warehouse_id, change, "count")
+            stock = await _booked(tx, move)
+        return CountedStock(
+            transaction_id=None if move is None else move.transaction_id,
+            variant_id=variant_id,
+            warehouse_id=warehouse_id,
+            change=change,
+            available=counted,
+            stock=stock,
+            version=version if move is None else await version_of(tx, variant_id),
+        )
+
+    return await ctx.db.run(work)
+
+
+async def transfer(ctx: Context, actor: Actor, key: RequestKey, request: TransferStock) -> Response:
+    """Move units from one warehouse to another: both rows of the journal in one statement.
+
+    Raises: SameWarehouse, VariantNotFound, WarehouseNotFound, BelowZero.
+    """
+    if request.from_warehouse_id == request.to_warehouse_id:
+        error = FieldError(pointer="/toWarehouseId", message="the units are there already")
+        raise SameWarehouse("Name another warehouse.", errors=[error])
+
+    async def work(tx: Tx) -> Stored:
+        await own_variant(tx, actor, request.variant_id, lock=True)
+        source = await place_of(tx, request.variant_id, request.from_warehouse_id)
+        goal = await opened(tx, request.variant_id, request.to_warehouse_id)
+        if source.units < request.quantity:
+            raise BelowZero("Move at most what can be sold there now.", extra={"available": source.units})
+        transfer_id = new_id()
+        moves = [
+            StockMove(request.variant_id, request.from_warehouse_id, -request.quantity, "transfer"),
+            StockMove(request.variant_id, request.to_warehouse_id, request.quantity, "transfer"),
+        ]
+        await booking.book(tx, moves, transfer_id)
+        body = TransferredStock(
+            transfer_id=transfer_id,
+            **request.model_dump(),
+            from_available=source.units - request.quantity,
+            to_available=goal.units + request.quantity,
+        )
+        await outbox.emit(
+            tx, "variant", request.variant_id, "StockTransferred", body.model_dump(mode="json", by_alias=True)
+        )
+        return _stored(body)
+
+    return await run_once(ctx, key, work)
+
+
+async def set_low_stock(ctx: Context, actor: Actor, variant_id: UUID, units: int) -> None:
+    """From how many units few are left. Raises: VariantNotFound."""
+
+    async def work(tx: Tx) -> None:
+        await own_variant(tx, actor, variant_id, lock=True)
+        await tx.execute(statements.SET_LOW_STOCK, {"variant_id": variant_id, "low_stock_at": units})
+
+    await ctx.db.run(work)
+
+
+async def _booked(tx: Tx, move: StockMove) -> int:
+    """Book the move with its event; returns the variant's stock after it."""
+    stock = (await booking.book(tx, [move]))[move.variant_id]
     payload = {
-        "variantId": body.variant_id,
-        "warehouseId": body.warehouse_id,
-        "change": request.change,
-        "stock": body.stock,
+        "variantId": move.variant_id,
+        "warehouseId": move.warehouse_id,
+        "change": move.change,
+        "stock": stock,
     }
-    await outbox.emit(tx, "variant", body.variant_id, "StockAdjusted", payload)
-    return body
+    await outbox.emit(tx, "variant", move.variant_id, "StockAdjusted", payload)
+    return stock
 
 
-def _place(variant_id: UUID, warehouse_id: UUID) -> Select[tuple[int]]:
-    """The warehouse, with its level of the variant if it has one."""
-    level = and_(WarehouseStock.warehouse_id == Warehouse.warehouse_id, WarehouseStock.variant_id == variant_id)
-    statement = select(WarehouseStock.available).select_from(Warehouse).outerjoin(WarehouseStock, level)
-    return statement.where(Warehouse.warehouse_id == warehouse_id)
+def _stored(body: Wire) -> Stored:
+    return Stored(201, orjson.dumps(body.model_dump(mode="json", by_alias=True)))

@@ -1,6 +1,6 @@
 """Why stock cannot be shown or changed."""
 
-from api.kernel.errors import Conflict, NotFound
+from api.kernel.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
 
 
 class VariantNotFound(NotFound):
@@ -23,3 +23,28 @@ class BelowZero(Conflict):
     """`available` in the document: the units that can be taken away."""
 
     title, code = "There are not so many units", "stock-below-zero"
+
+
+class StockChanged(PreconditionFailed):
+    """`available` and `version` in the document: what is booked there now."""
+
+    title, code = "The stock has changed since it was read", "stock-changed"
+
+
+class SameWarehouse(ValidationFailed):
+    title, code = "A transfer has two warehouses", "same-warehouse"
+
+
+class ReplenishmentNotFound(NotFound):
+    """Also for other sellers' replenishments."""
+
+    title, code = "No such replenishment", "replenishment-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such replenishment of your products.")
+
+
+class ReplenishmentClosed(Conflict):
+    """`open` in the document: the units that may still arrive."""
+
+    title, code = "Not so many units are on their way", "replenishment-closed"

@@ -49,6 +49,40 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
+        "R-I2-transfer",
+        "a transfer takes from one warehouse what it gives to another",
+        """
+        SELECT reference_id, variant_id, sum(quantity_change) AS difference, count(*) AS rows
+        FROM inventory_transactions WHERE transaction_type = 'transfer'
+        GROUP BY reference_id, variant_id
+        HAVING sum(quantity_change) <> 0 OR count(*) <> 2 OR count(DISTINCT warehouse_id) <> 2
+        """,
+    ),
+    Check(
+        "R-I2-inbound",
+        "what is on its way to a warehouse is what is open of its replenishments",
+        """
+        SELECT variant_id, warehouse_id, s.inbound, coalesce(r.coming, 0) AS coming
+        FROM warehouse_stock s
+        FULL JOIN (
+          SELECT variant_id, warehouse_id, sum(quantity - received) AS coming FROM replenishments
+          WHERE status = 'open' GROUP BY 1, 2
+        ) r USING (variant_id, warehouse_id)
+        WHERE coalesce(s.inbound, 0) <> coalesce(r.coming, 0)
+        """,
+    ),
+    Check(
+        "R-I2-received",
+        "what was received of a replenishment is in the journal of stock",
+        """
+        SELECT r.replenishment_id, r.received, coalesce(sum(t.quantity_change), 0) AS booked
+        FROM replenishments r
+        LEFT JOIN inventory_transactions t
+          ON t.reference_id = r.replenishment_id AND t.transaction_type = 'purchase' AND t.variant_id = r.variant_id
+        GROUP BY r.replenishment_id, r.received HAVING r.received <> coalesce(sum(t.quantity_change), 0)
+        """,
+    ),
+    Check(
         "R-I3-sweep",
         "no reservation is active past its expiry plus one cleanup",
         """

@@ -1,5 +1,6 @@
 """Tables of stock: levels per warehouse, reservations, and the append-only journal of changes."""
 
+from datetime import date
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Double, ForeignKey, Identity, Index, String, text
@@ -74,6 +75,28 @@ class InventoryReservation(Base):
     updated_at: Mapped[UpdatedAt]
 
 
+class Replenishment(Base):
+    """Units that a seller has on the way to a warehouse; what is open of it is in `warehouse_stock.inbound`."""
+
+    __tablename__ = "replenishments"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("received BETWEEN 0 AND quantity", name="received"),
+        CheckConstraint("status IN ('open', 'received', 'cancelled')", name="status"),
+        Index("ix_replenishments_variant", "variant_id", "replenishment_id"),
+    )
+
+    replenishment_id: Mapped[Id]
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
+    warehouse_id: Mapped[UUID] = mapped_column(ForeignKey("warehouses.warehouse_id"))
+    quantity: Mapped[int]
+    received: Mapped[int] = mapped_column(server_default=text("0"))
+    status: Mapped[str] = mapped_column(String(20), server_default=text("'open'"), info=NOT_PERSONAL)
+    expected_on: Mapped[date | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
+
+
 class InventoryTransaction(Base):
     """The journal of stock.
 
@@ -85,7 +108,8 @@ class InventoryTransaction(Base):
         CheckConstraint("new_quantity = previous_quantity + quantity_change", name="arithmetic"),
         CheckConstraint("new_quantity >= 0", name="new_quantity"),
         CheckConstraint(
-            "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale')",
+            "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale',"
+            " 'transfer', 'count')",
             name="transaction_type",
         ),
         Index("ix_inventory_transactions_variant", "variant_id", "transaction_no"),

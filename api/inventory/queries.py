@@ -13,12 +13,20 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from api.delivery.places import country_code
 from api.delivery.promises import Origin
 from api.inventory.allocation import StockLevel
-from api.inventory.errors import VariantNotFound
-from api.inventory.models import InventoryReservation, InventoryTransaction, Warehouse, WarehouseStock
-from api.inventory.schemas import StockChangeBody, StockLevelBody, VariantStock
-from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED
+from api.inventory.errors import ReplenishmentNotFound, VariantNotFound
+from api.inventory.models import InventoryReservation, InventoryTransaction, Replenishment, Warehouse, WarehouseStock
+from api.inventory.schemas import (
+    ReplenishmentBody,
+    StockChangeBody,
+    StockedVariant,
+    StockLevelBody,
+    VariantStock,
+    WarehouseBody,
+)
+from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED, OWN_VARIANTS
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
+from api.kernel.pagination import PageParams
 
 RECENT = 50
 _HELD_FOR = (
@@ -36,6 +44,7 @@ class OwnVariant:
     product_id: UUID
     sku: str
     stock: int
+    low_stock_at: int
 
 
 async def own_variant(tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool = False) -> OwnVariant:
@@ -43,15 +52,99 @@ async def own_variant(tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool 
     variant = await tx.first_as(
         OwnVariant,
         OWN_VARIANT_LOCKED if lock else OWN_VARIANT,
-        {
-            "variant_id": variant_id,
-            "seller_id": actor.user_id if actor.kind == "seller" else None,
-            "is_admin": actor.kind == "admin",
-        },
+        {"variant_id": variant_id, **_whose(actor)},
     )
     if variant is None:
         raise VariantNotFound
     return variant
+
+
+def _whose(actor: Actor) -> dict[str, object]:
+    return {"seller_id": actor.user_id if actor.kind == "seller" else None, "is_admin": actor.kind == "admin"}
+
+
+async def version_of(tx: ReadTx, variant_id: UUID) -> int:
+    """The number of the variant's latest change of stock; 0 before the first. The caller knows whose variant it is."""
+    latest = select(func.max(InventoryTransaction.transaction_no)).where(InventoryTransaction.variant_id == variant_id)
+    return await tx.scalar(latest) or 0
+
+
+async def warehouses(tx: ReadTx, country: str | None, page: PageParams, after: str | None) -> list[WarehouseBody]:
+    """Up to `page.limit` + 1 warehouses in the order of their codes, behind the code `after`."""
+    statement = select(
+        Warehouse.warehouse_id,
+        Warehouse.code,
+        Warehouse.name,
+        Warehouse.city,
+        Warehouse.country,
+        Warehouse.latitude,
+        Warehouse.longitude,
+    )
+    if country is not None:
+        statement = statement.where(Warehouse.country == country)
+    statement = statement.offset(page.offset) if after is None else statement.where(Warehouse.code > after)
+    return await tx.all_as(WarehouseBody, statement.order_by(Warehouse.code).limit(page.limit + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class VariantFilter:
+    """None: any."""
+
+    low: bool | None = None
+    warehouse_id: UUID | None = None
+
+
+async def own_variants(
+    tx: ReadTx, actor: Actor, wanted: VariantFilter, page: PageParams, after: UUID | None
+) -> list[StockedVariant]:
+    """Up to `page.limit` + 1 of the actor's variants in the order of their ids, behind the variant `after`."""
+    values = {
+        **_whose(actor),
+        "low": wanted.low,
+        "warehouse_id": wanted.warehouse_id,
+        "after": after,
+        "limit": page.limit + 1,
+        "offset": page.offset if after is None else 0,
+    }
+    return await tx.all_as(StockedVariant, OWN_VARIANTS, values)
+
+
+_REPLENISHMENT = (
+    Replenishment.replenishment_id,
+    Replenishment.variant_id,
+    Replenishment.warehouse_id,
+    Replenishment.quantity,
+    Replenishment.received,
+    Replenishment.status,
+    Replenishment.expected_on,
+    Replenishment.created_at,
+)
+
+
+async def replenishments_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> list[ReplenishmentBody]:
+    """The variant's latest replenishments, newest first. Raises: VariantNotFound."""
+    await own_variant(tx, actor, variant_id)
+    statement = select(*_REPLENISHMENT).where(Replenishment.variant_id == variant_id)
+    return await tx.all_as(ReplenishmentBody, statement.order_by(Replenishment.replenishment_id.desc()).limit(RECENT))
+
+
+async def own_replenishment(tx: ReadTx, actor: Actor, replenishment_id: UUID) -> ReplenishmentBody:
+    """The replenishment, with its variant locked. Raises: ReplenishmentNotFound."""
+    found = select(Replenishment.variant_id).where(Replenishment.replenishment_id == replenishment_id)
+    variant_id: UUID | None = await tx.scalar(found)
+    if variant_id is None:
+        raise ReplenishmentNotFound
+    try:
+        await own_variant(tx, actor, variant_id, lock=True)
+    except VariantNotFound:
+        raise ReplenishmentNotFound from None
+    # Read behind the lock: who changes it holds the variant.
+    body = await tx.first_as(
+        ReplenishmentBody, select(*_REPLENISHMENT).where(Replenishment.replenishment_id == replenishment_id)
+    )
+    if body is None:
+        raise ReplenishmentNotFound
+    return body
 
 
 async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
@@ -74,6 +167,7 @@ async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
     recent = (
         select(
             InventoryTransaction.transaction_id,
+            InventoryTransaction.transaction_no.label("number"),
             InventoryTransaction.warehouse_id,
             InventoryTransaction.transaction_type.label("type"),
             InventoryTransaction.quantity_change.label("change"),
@@ -85,13 +179,16 @@ async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
         .order_by(InventoryTransaction.transaction_no.desc())
         .limit(RECENT)
     )
+    changes = await tx.all_as(StockChangeBody, recent)
     return VariantStock(
         variant_id=variant.variant_id,
         product_id=variant.product_id,
         sku=variant.sku,
         stock=variant.stock,
+        low_stock_at=variant.low_stock_at,
+        version=changes[0].number if changes else 0,
         warehouses=await tx.all_as(StockLevelBody, levels),
-        recent=await tx.all_as(StockChangeBody, recent),
+        recent=changes,
     )
 
 

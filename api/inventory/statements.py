@@ -18,15 +18,19 @@ from sqlalchemy import text
 
 from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
+from api.kernel.outbox import first_events
 from api.kernel.statement import Part
 
+# A variant whose stock falls to its threshold, from above it, makes one event in the same commit: an aggregate of its
+# own, because the statement cannot see the numbers of events that were committed while it waited for the variant.
 # `previous_quantity` and `new_quantity` are computed from the locked row, move by move in the order of the window. The
 # conditions `>= 0` repeat the check on locked rows; CHECK constraints enforce them as well.
-MOVE_STOCK = """stock_moved AS (
+_BOOK_STOCK = """stock_moved AS (
     UPDATE product_variants v SET stock_quantity = v.stock_quantity + m.change, updated_at = now()
     FROM (SELECT variant_id, sum(change)::int AS change FROM moves GROUP BY variant_id) m
     WHERE v.variant_id = m.variant_id AND v.stock_quantity + m.change >= 0
-    RETURNING v.variant_id, v.stock_quantity AS stock, v.stock_quantity - m.change AS before),
+    RETURNING v.variant_id, v.product_id, v.stock_quantity AS stock, v.stock_quantity - m.change AS before,
+              v.low_stock_at AS low),
 levels_moved AS (
     UPDATE warehouse_stock s
     SET available = s.available + m.change, reserved = s.reserved + m.reserved, updated_at = now()
@@ -42,7 +46,14 @@ journal AS (
     FROM moves m JOIN stock_moved v USING (variant_id)
     WINDOW line AS (PARTITION BY m.variant_id ORDER BY m.warehouse_id, m.transaction_id)
     ORDER BY m.variant_id, m.warehouse_id, m.transaction_id
-    RETURNING 1)"""
+    RETURNING 1),
+lowered AS (
+    SELECT 'stock_alert' AS aggregate_type, gen_random_uuid() AS aggregate_id, 'StockLow' AS event_type,
+           jsonb_build_object('variantId', v.variant_id, 'productId', v.product_id, 'stock', v.stock,
+                              'threshold', v.low) AS payload
+    FROM stock_moved v WHERE v.before > v.low AND v.stock <= v.low)"""
+_ALERT = first_events("lowered", "alerted")
+MOVE_STOCK = f"{_BOOK_STOCK}, {_ALERT}"
 
 # A statement holds stock for the checkouts of one batch, each all or nothing. `place` is the order of the claims: a
 # checkout fits when the units that it and the earlier ones want are there. One that wants more than there is at all is
@@ -140,12 +151,28 @@ _CLOSE_ORDER = """closed_order AS (
     WHERE r.order_id = :move_reference AND r.status = 'confirmed' RETURNING 1)"""
 
 # Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
-# tests/integration/api/test_round_trips.py counts the requests that send these three statements.
+# tests/integration/api/test_round_trips.py counts the requests that send these statements.
 _OWN_VARIANT = """
-    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.low_stock_at
     FROM product_variants v JOIN products p USING (product_id)
     WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
       AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""
+# The actor's variants in the order of their ids, with what each has on its way.
+OWN_VARIANTS = text(
+    """
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.low_stock_at,
+           v.stock_quantity <= v.low_stock_at AS low,
+           (SELECT coalesce(sum(s.inbound), 0)::int FROM warehouse_stock s WHERE s.variant_id = v.variant_id) AS inbound
+    FROM product_variants v JOIN products p USING (product_id)
+    WHERE p.deleted_at IS NULL AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))
+      AND (CAST(:after AS uuid) IS NULL OR v.variant_id > CAST(:after AS uuid))
+      AND (CAST(:low AS boolean) IS NULL OR (v.stock_quantity <= v.low_stock_at) = CAST(:low AS boolean))
+      AND (CAST(:warehouse_id AS uuid) IS NULL OR EXISTS (
+            SELECT FROM warehouse_stock s
+            WHERE s.variant_id = v.variant_id AND s.warehouse_id = CAST(:warehouse_id AS uuid)))
+    ORDER BY v.variant_id LIMIT :limit OFFSET :offset"""
+)
+SET_LOW_STOCK = text("UPDATE product_variants SET low_stock_at = :low_stock_at WHERE variant_id = :variant_id")
 OWN_VARIANT = text(_OWN_VARIANT)
 OWN_VARIANT_LOCKED = text(f"{_OWN_VARIANT} FOR NO KEY UPDATE OF v")
 STOCK_LOCKED = text(
@@ -156,12 +183,13 @@ STOCK_LOCKED = text(
 
 # The result of the statement composed with `release_due`: how many reservations it released.
 RELEASED = "(SELECT count(*) FROM kept) AS released"
-_MOVE_MAKES = ("stock_moved", "levels_moved", "journal")
+_MOVE_MAKES = ("stock_moved", "levels_moved", "journal", "lowered", "alerted")
 _MOVE_WRITES = frozenset({"product_variants", "warehouse_stock", "inventory_transactions"})
+_MOVE_APPENDS = frozenset({"outbox_events"})
 _WITH_RESERVATIONS = _MOVE_WRITES | {"inventory_reservations"}
 _RELEASE_MAKES = ("kept", "locked", "moves", "closed", *_MOVE_MAKES)
 
-MoveKind = Literal["initial", "return", "adjustment"]
+MoveKind = Literal["initial", "return", "adjustment", "purchase", "transfer", "count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +221,7 @@ def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Par
         makes=("locked", "moves", *_MOVE_MAKES),
         needs=("gate",),
         writes=_MOVE_WRITES,
+        appends=_MOVE_APPENDS,
     )
 
 
@@ -223,6 +252,7 @@ def hold(seconds: int) -> Part:
         makes=("moves", "held", *_MOVE_MAKES),
         needs=("demand", "gate"),
         writes=_WITH_RESERVATIONS,
+        appends=_MOVE_APPENDS,
     )
 
 
@@ -254,6 +284,7 @@ def release(checkout_id: UUID) -> Part:
         makes=_RELEASE_MAKES,
         needs=("gate",),
         writes=_WITH_RESERVATIONS,
+        appends=_MOVE_APPENDS,
     )
 
 
@@ -268,6 +299,7 @@ def release_due(batch: int) -> Part:
         makes=(*_RELEASE_MAKES, "happened"),
         needs=("gate",),
         writes=_WITH_RESERVATIONS,
+        appends=_MOVE_APPENDS,
     )
 
 
@@ -285,4 +317,5 @@ def restock(reference: UUID, lines: Sequence[tuple[UUID, UUID | None, int]], *, 
         makes=("locked", "moves", *_MOVE_MAKES, "closed_order"),
         needs=("gate",),
         writes=_WITH_RESERVATIONS,
+        appends=_MOVE_APPENDS,
     )

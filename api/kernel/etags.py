@@ -7,7 +7,7 @@ version, so that a sale between a seller's read and save is no conflict.
 import hashlib
 import re
 
-_TAG = re.compile(r'(?:W/)?"(\d{1,9})-[0-9a-f]{16}"')
+_TAG = re.compile(r'(?:W/)?"(\d{1,18})-[0-9a-f]{16}"')
 
 
 def etag_of(version: int, body: bytes) -> str:

@@ -59,11 +59,18 @@ _INSERT = """emitted AS (
          WITH ORDINALITY AS e(event_id, aggregate_type, aggregate_id, event_type, payload, gate_id, position)
     JOIN gate ON gate.checkout_id IS NOT DISTINCT FROM e.gate_id
     RETURNING 1)"""
-# The first events of aggregates that a CTE `happened` lists.
-_INSERT_FIRST = """emitted AS (
+
+
+def first_events(listed: str, name: str) -> str:
+    """The CTE `name`, which inserts the first events of new aggregates that a CTE `listed` has: aggregate_type,
+    aggregate_id, event_type, payload."""
+    return f"""{name} AS (
     INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
-    SELECT gen_random_uuid(), h.aggregate_type, h.aggregate_id, 1, h.event_type, h.payload FROM happened h
-    RETURNING 1)"""
+    SELECT gen_random_uuid(), h.aggregate_type, h.aggregate_id, 1, h.event_type, h.payload FROM {listed} h
+    RETURNING 1)"""  # noqa: S608 - names of the shop's own statements
+
+
+_INSERT_FIRST = first_events("happened", "emitted")
 _UNPUBLISHED = (OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
 _PENDING = (
     select(
@@ -142,7 +149,7 @@ Follower = Callable[[Context, ReadTx, Sequence[Pending]], Awaitable[Mapping[UUID
 Door = Callable[[Context, Tx, Sequence[Pending]], Awaitable[None]]
 # From a batch of events to the tags of the pages that they put out of date.
 Drop = Callable[[ReadTx, Sequence[Pending]], Awaitable[Collection[str]]]
-FIRST_EVENTS = Part(_INSERT_FIRST, makes=("emitted",), needs=("happened",), writes=frozenset({"outbox_events"}))
+FIRST_EVENTS = Part(_INSERT_FIRST, makes=("emitted",), needs=("happened",), appends=frozenset({"outbox_events"}))
 
 
 def events_part(events: Sequence[Event]) -> Part:
@@ -162,7 +169,7 @@ def events_part(events: Sequence[Event]) -> Part:
         },
         makes=("emitted",),
         needs=("gate",),
-        writes=frozenset({"outbox_events"}),
+        appends=frozenset({"outbox_events"}),
     )
 
 

@@ -6,7 +6,8 @@ may happen. What a part writes names its row of the gate (an open gate has one r
 change is written or nothing. A gate of several rows makes a batch: several checkouts in one round trip and one commit.
 
 All CTEs of one statement see the same snapshot and run in no fixed order. Postgres applies only one of two updates of
-the same row and does not say which, so `compose` refuses two parts that write the same table.
+the same row and does not say which, so `compose` refuses two parts that write the same table. A table to which each of
+them only adds rows of its own, as the outbox, may be written by several.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,8 @@ class Part:
     """`ctes`: `name AS (...)`, comma separated, a module constant. `values`: binds; each noun prefixes its own.
 
     `makes`: the CTEs that it defines. `needs`: the CTEs of earlier parts that it reads. `writes`: the tables that it
-    inserts into, updates or deletes from. A unit test compares all three with the SQL.
+    inserts into, updates or deletes from, but for those that it `appends` to: it adds rows that no other part knows. A
+    unit test compares all four with the SQL.
     """
 
     ctes: str
@@ -30,6 +32,7 @@ class Part:
     makes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     writes: frozenset[str] = frozenset()
+    appends: frozenset[str] = frozenset()
 
 
 OPEN_GATE = Part("gate AS (SELECT NULL::uuid AS checkout_id)", makes=("gate",))
@@ -46,7 +49,9 @@ def compose(parts: Sequence[Part], select: str) -> tuple[TextClause, dict[str, o
         twice = values.keys() & part.values.keys()
         _refuse("two parts bind differently", (name for name in twice if values[name] != part.values[name]))
         values.update(part.values)
-    return _text(tuple(_Sql(part.ctes, part.makes, part.needs, part.writes) for part in parts), select), values
+    return _text(
+        tuple(_Sql(part.ctes, part.makes, part.needs, part.writes, part.appends) for part in parts), select
+    ), values
 
 
 class _Sql(NamedTuple):
@@ -56,6 +61,7 @@ class _Sql(NamedTuple):
     makes: tuple[str, ...]
     needs: tuple[str, ...]
     writes: frozenset[str]
+    appends: frozenset[str]
 
 
 @lru_cache(maxsize=256)
@@ -64,12 +70,14 @@ def _text(parts: tuple[_Sql, ...], select: str) -> TextClause:
     texts."""
     made: set[str] = set()
     written: set[str] = set()
+    appended: set[str] = set()
     for part in parts:
-        _refuse("two parts write the table", written.intersection(part.writes))
+        _refuse("two parts write the table", (written | appended) & part.writes | written & part.appends)
         _refuse("two parts make the CTE", made.intersection(part.makes))
         _refuse("no earlier part makes the CTE", set(part.needs) - made)
         made.update(part.makes)
         written.update(part.writes)
+        appended.update(part.appends)
     return text(f"WITH {', '.join(part.ctes for part in parts)} SELECT {select}")
 
 

@@ -146,6 +146,8 @@ class Parcel(Base):
     warehouse_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     promised_on: Mapped[date | None]
+    # Why this warehouse sends it; null where nobody chose.
+    allocation: Mapped[Json | None] = mapped_column(info=NOT_PERSONAL)
     # When its seller started on it.
     begun_at: Mapped[Instant | None]
     shipped_at: Mapped[Instant | None]

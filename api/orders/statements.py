@@ -34,12 +34,12 @@ _CREATE = """placed AS (
               discount, total, method, address, country, speed, estimate, tax_included)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcels AS (
-    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on)
-    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise
+    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, allocation)
+    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, CAST(p.allocation AS jsonb)
     FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_orders AS uuid[]), CAST(:parcel_ids AS uuid[]),
                 CAST(:parcel_numbers AS int[]), CAST(:parcel_sellers AS uuid[]), CAST(:parcel_warehouses AS uuid[]),
-                CAST(:parcel_promises AS date[]))
-         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise)
+                CAST(:parcel_promises AS date[]), CAST(:parcel_allocations AS text[]))
+         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcel_steps AS (
     INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind)
@@ -156,7 +156,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One line of an order: the same variant from two warehouses makes two lines."""
+    """One line of an order: the same variant from two warehouses makes two lines. `allocation`: why it is this one."""
 
     order_item_id: UUID
     product_id: UUID
@@ -167,6 +167,7 @@ class NewItem:
     price: Decimal
     snapshot: Snapshot
     promised_on: date | None
+    allocation: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,13 +229,14 @@ class _NewParcel:
     seller_id: UUID
     warehouse_id: UUID
     promised_on: date | None
+    allocation: Mapping[str, object] | None
 
 
 def _packed(order: NewOrder) -> dict[tuple[UUID, UUID], _NewParcel]:
     """The order's parcels by seller and warehouse."""
     places = numbered((item.seller_id, item.warehouse_id) for item in order.items)
-    promised = {(item.seller_id, item.warehouse_id): item.promised_on for item in order.items}
-    return {place: _NewParcel(new_id(), order, number, *place, promised[place]) for place, number in places.items()}
+    said = {(item.seller_id, item.warehouse_id): (item.promised_on, item.allocation) for item in order.items}
+    return {place: _NewParcel(new_id(), order, number, *place, *said[place]) for place, number in places.items()}
 
 
 def create_part(orders: Sequence[NewOrder]) -> Part:
@@ -285,6 +287,9 @@ def _parcel_values(packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]) -> 
         "parcel_sellers": [parcel.seller_id for parcel in parcels],
         "parcel_warehouses": [parcel.warehouse_id for parcel in parcels],
         "parcel_promises": [parcel.promised_on for parcel in parcels],
+        "parcel_allocations": [
+            None if parcel.allocation is None else orjson.dumps(parcel.allocation).decode() for parcel in parcels
+        ],
         "parcel_actors": [parcel.order.actor_kind for parcel in parcels],
     }
 

@@ -9,7 +9,10 @@ from tests.architecture.source import Module, Source, Tables, is_sql, models, ow
 # Programs of the operator work on the whole database; the kernel's lists of nouns hold no SQL.
 PROGRAMS = {"operations", "sandbox"}
 # A column whose owner is not the noun of its table. Only the owner writes it.
-COLUMN_OWNERS = {("product_variants", "stock_quantity"): "inventory"}
+COLUMN_OWNERS = {
+    ("product_variants", "stock_quantity"): "inventory",
+    ("product_variants", "low_stock_at"): "inventory",
+}
 _WRITERS = {"insert", "update", "delete"}
 
 

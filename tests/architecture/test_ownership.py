@@ -41,7 +41,7 @@ READS = {
     ("api/orders/popularity.py", "products"): CATEGORY,
     ("api/orders/queries/detail.py", "payments"): IN_FULL,
     ("api/orders/queries/detail.py", "sellers"): IN_FULL,
-    ("api/orders/queries/detail.py", "warehouses"): IN_FULL,
+    ("api/orders/parcels/places.py", "warehouses"): IN_FULL,
 }
 # From an earlier api/orders/refunds.py, in which orders wrote rows of payments.
 REFUND = """

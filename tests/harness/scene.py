@@ -34,10 +34,17 @@ class Scene:
     returned: tuple[str, str]
     parcel: str
     unsent: str
+    elsewhere: str
+    replenishment: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
-        warehouse = str(self.market.scalar("select warehouse_id from warehouses limit 1"))
+        warehouse = str(
+            self.market.scalar(
+                "select warehouse_id from warehouse_stock where variant_id = %s order by available desc limit 1",
+                (variant,),
+            )
+        )
         listing = {
             "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
             "listPrice": 20,
@@ -114,6 +121,22 @@ class Scene:
                 "POST", f"{api}/inventory/adjustments",
                 {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
             ),
+            "setLowStock": Request("PATCH", f"{api}/inventory/variants/{variant}", {"lowStockAt": 5}, sells),
+            "countStock": Request(
+                "PUT", f"{api}/inventory/variants/{variant}/warehouses/{warehouse}", {"available": 40_000}, sells
+            ),
+            "transferStock": Request(
+                "POST", f"{api}/inventory/transfers",
+                {"variantId": variant, "fromWarehouseId": warehouse, "toWarehouseId": self.elsewhere, "quantity": 1},
+                sells,
+            ),
+            "replenishStock": Request(
+                "POST", f"{api}/inventory/replenishments",
+                {"variantId": variant, "warehouseId": warehouse, "quantity": 7, "expectedOn": "2999-01-02"}, sells
+            ),
+            "receiveStock": Request(
+                "POST", f"{api}/inventory/replenishments/{self.replenishment}/receipts", {"quantity": 1}, sells
+            ),
         }  # fmt: skip
 
 
@@ -149,4 +172,24 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     unsent = first["items"][0]["orderItemId"]
     _, second, third = (row["returnId"] for row in seen["returns"])
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
-    return Scene(market, seller, buyer, product, item, orders[0], orders[1], line, (second, third), parcel, unsent)
+    elsewhere = market.warehouse("SCENE")
+    on_its_way = market.client.post(
+        "/api/v1/inventory/replenishments",
+        json={"variantId": units["variantId"], "warehouseId": elsewhere, "quantity": 1_000_000},
+        headers={**seller.headers, "Idempotency-Key": next(market.keys)},
+    ).json()["replenishmentId"]
+    return Scene(
+        market,
+        seller,
+        buyer,
+        product,
+        item,
+        orders[0],
+        orders[1],
+        line,
+        (second, third),
+        parcel,
+        unsent,
+        elsewhere,
+        on_its_way,
+    )

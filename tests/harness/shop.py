@@ -61,6 +61,14 @@ class Shop:
         data = answer.json()
         return Person(data["user"]["userId"], email, data["accessToken"], data["refreshToken"])
 
+    def admin(self) -> Person:
+        """A new administrator: nobody registers as one."""
+        person = self.person()
+        self.sql.execute("update users set user_type = 'admin' where user_id = %s", (person.user_id,))
+        answer = self.client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return Person(person.user_id, person.email, answer.json()["accessToken"], answer.json()["refreshToken"])
+
     def category(self, path: str) -> UUID:
         """The category of a path such as `/Electronics/Phones`, created with its parents when missing."""
         parent: UUID | None = None
@@ -146,6 +154,15 @@ class Shop:
     def scalar(self, query: str, parameters: Mapping[str, Any] | tuple[Any, ...] = ()) -> Any:
         row = self.sql.execute(query, parameters).fetchone()
         return None if row is None else row[0]
+
+    def warehouse(self, code: str, country: str = "GB", latitude: float = 53.8, longitude: float = -1.5) -> str:
+        """The id of a warehouse, which is made when there is none of the code."""
+        self.sql.execute(
+            "insert into warehouses (warehouse_id, code, name, city, country, latitude, longitude)"
+            " values (%s, %s, %s, 'Leeds', %s, %s, %s) on conflict (code) do nothing",
+            (uuid4(), code, f"Warehouse {code}", country, latitude, longitude),
+        )
+        return str(self.scalar("select warehouse_id from warehouses where code = %s", (code,)))
 
     def _warehouse(self) -> UUID:
         self.sql.execute(

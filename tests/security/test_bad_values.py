@@ -65,6 +65,11 @@ NAMES = [
         "requestOrderClaim",
         "claimOrders",
         "lookUpOrder",
+        "setLowStock",
+        "countStock",
+        "transferStock",
+        "replenishStock",
+        "receiveStock",
     ),
 ]
 

@@ -327,6 +327,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.unit_price,
                 line.taken_snapshot,
                 line.promised_on,
+                line.allocation,
             )
             for line in plan.lines
         ],

@@ -31,6 +31,7 @@ from api.kernel.pagination import PageParams
 from api.orders.errors import OrderNotFound, ParcelNotFound
 from api.orders.models import Order, OrderItem, Parcel, ParcelEvent, Return
 from api.orders.parcels.derived import Standing
+from api.orders.parcels.places import SHIPS_FROM
 from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
 from api.orders.queries.lines import BOUGHT
 from api.orders.queries.listing import Position
@@ -149,6 +150,8 @@ _PARCEL = (
     Parcel.number,
     Parcel.status,
     Parcel.warehouse_id,
+    SHIPS_FROM,
+    Parcel.allocation,
     Parcel.promised_on,
     Parcel.begun_at,
     Parcel.shipped_at,

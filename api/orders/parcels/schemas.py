@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, computed_field
 
+from api.inventory.schemas import AllocationBody
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
@@ -29,13 +30,16 @@ class ParcelLineBody(Wire):
 
 
 class ParcelBody(Wire):
-    """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive."""
+    """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `shipsFrom`: the warehouse's
+    city and country. `allocation` is for its seller and for administrators."""
 
     parcel_id: WireId
     number: int
     seller_id: WireId
     seller_name: str | None
     warehouse_country: str | None
+    ships_from: str | None
+    allocation: AllocationBody | None
     status: str
     promised_on: WireDay | None
     shipped_at: WireTime | None
@@ -75,6 +79,8 @@ class SellerParcelBody(Wire):
     number: int
     status: str
     warehouse_id: WireId | None
+    ships_from: str | None
+    allocation: AllocationBody | None
     promised_on: WireDay | None
     begun_at: WireTime | None
     shipped_at: WireTime | None

@@ -6,13 +6,13 @@ from api.kernel.actor import Actor
 from api.orders.models import Order, OrderItem
 
 _USER, _SESSION = bindparam("actor_user", type_=Uuid), bindparam("actor_session", type_=String)
-_SELLER, IS_ADMIN = bindparam("actor_seller", type_=Uuid), bindparam("actor_admin", type_=Boolean)
-_OTHERS_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id != _SELLER)
+SELLER, IS_ADMIN = bindparam("actor_seller", type_=Uuid), bindparam("actor_admin", type_=Boolean)
+_OTHERS_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id != SELLER)
 IS_BUYER = or_(Order.user_id == _USER, and_(Order.user_id.is_(None), Order.guest_session == _SESSION))
-IS_SELLER = and_(_SELLER.is_not(None), ~_OTHERS_LINE)
-_SELLS_A_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id == _SELLER)
+IS_SELLER = and_(SELLER.is_not(None), ~_OTHERS_LINE)
+_SELLS_A_LINE = exists().where(OrderItem.order_id == Order.order_id, OrderItem.seller_id == SELLER)
 # Decides the returns of their own lines; `decide` leaves those of other sellers out.
-MAY_DECIDE = and_(_SELLER.is_not(None), _SELLS_A_LINE)
+MAY_DECIDE = and_(SELLER.is_not(None), _SELLS_A_LINE)
 # Every WHERE contains the actor, so other people's orders are never found.
 MAY_SEE = or_(IS_BUYER, IS_SELLER, IS_ADMIN)
 

@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, select, true
+from sqlalchemy import ColumnElement, bindparam, case, func, or_, select, true
 
-from api.inventory.models import Warehouse
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.money import ZERO
 from api.kernel.nested import json_object, json_rows
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderEvent, OrderItem, Parcel, Return
-from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, actor_values
+from api.orders.parcels.places import SHIPS_FROM, WAREHOUSE_COUNTRY
+from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, SELLER, actor_values
 from api.orders.queries.lines import BOUGHT, TITLE
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import Viewer, seen
@@ -49,10 +49,9 @@ _PARCEL = (
     Parcel.number,
     Parcel.seller_id,
     select(Seller.name).where(Seller.seller_id == Parcel.seller_id).scalar_subquery().label("seller_name"),
-    select(Warehouse.country)
-    .where(Warehouse.warehouse_id == Parcel.warehouse_id)
-    .scalar_subquery()
-    .label("warehouse_country"),
+    WAREHOUSE_COUNTRY,
+    SHIPS_FROM,
+    case((or_(IS_ADMIN, Parcel.seller_id == SELLER), Parcel.allocation)).label("allocation"),
     Parcel.status,
     Parcel.promised_on,
     Parcel.shipped_at,

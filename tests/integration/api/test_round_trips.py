@@ -48,6 +48,10 @@ COSTS = {
     "adjust": (6, 7),
     "set stock": (11, 11),
     "stock": (3, 4),
+    "stock of all": (1, 1),
+    "low stock": (5, 7),
+    "count": (7, 8),
+    "transfer": (8, 9),
     "best sellers of a category": (1, 1),
     "add to cart": (3, 1),
     "change a line": (2, 1),
@@ -163,6 +167,14 @@ async def test_requests_cost_what_is_written_here(
     level = (await counted.send("stock", seller, f"/inventory/variants/{variant}", None, "GET"))["warehouses"][0]
     change = {"variantId": variant, "warehouseId": level["warehouseId"], "change": 1}
     await counted.send("adjust", seller, "/inventory/adjustments", change)
+    place = f"/inventory/variants/{variant}/warehouses/{level['warehouseId']}"
+    assert (await counted.send("count", seller, place, {"available": 9}, "PUT"))["available"] == 9
+    elsewhere = {"fromWarehouseId": level["warehouseId"], "toWarehouseId": market.warehouse("TRIPS"), "quantity": 2}
+    await counted.send("transfer", seller, "/inventory/transfers", {"variantId": variant, **elsewhere})
+    low = await counted.send("low stock", seller, f"/inventory/variants/{variant}", {"lowStockAt": 9}, "PATCH")
+    assert (low["stock"], low["lowStockAt"]) == (9, 9)
+    listed = await counted.send("stock of all", seller, "/inventory/variants?low=true", None, "GET")
+    assert variant in {one["variantId"] for one in listed["variants"]}
     count = {"variants": [{"sku": product["variants"][0]["sku"], "stock": 7}]}
     changed = await counted.send("set stock", seller, f"/products/{product['productId']}", count, "PATCH")
     assert changed["variants"][0]["stock"] == 7

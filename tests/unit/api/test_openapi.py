@@ -26,8 +26,9 @@ OPERATIONS = {
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn", "cancelOrderItem",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
-    "getVariantStock", "adjustStock",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel",
+    "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
+    "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",
 }  # fmt: skip
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z]*)*")
 
@@ -89,6 +90,8 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "code",
         "parcelId",
         "orderItemId",
+        "warehouseId",
+        "replenishmentId",
     } == named
 
 

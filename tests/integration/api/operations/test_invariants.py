@@ -68,6 +68,22 @@ BREAKS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "R-I2-warehouses": (f"update warehouse_stock set available = available + 1 where variant_id = {VARIANT}",),
+    "R-I2-transfer": (
+        (
+            "insert into inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change,"
+            " transaction_type, reference_id, previous_quantity, new_quantity) select gen_random_uuid(), variant_id,"
+            " null, 0, 'transfer', gen_random_uuid(), stock_quantity, stock_quantity from product_variants where"
+            f" variant_id = {VARIANT}"
+        ),
+    ),
+    "R-I2-inbound": (f"update warehouse_stock set inbound = inbound + 1 where (variant_id, warehouse_id) = {STOCK}",),
+    "R-I2-received": (
+        (
+            "insert into replenishments (replenishment_id, variant_id, warehouse_id, quantity, received, status) select"
+            " gen_random_uuid(), variant_id, warehouse_id, 2, 2, 'received' from warehouse_stock where variant_id ="
+            f" {VARIANT} limit 1"
+        ),
+    ),
     "R-I3-sweep": (RESERVATION.format(order="null", status="active", expires="-120 seconds"), HOLD),
     "R-I3-order": (RESERVATION.format(order=DELIVERED, status="released", expires="600 seconds"),),
     "R-I3-held": (HOLD,),

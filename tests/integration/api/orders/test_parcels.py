@@ -12,7 +12,7 @@ from api.kernel.actor import Actor
 from api.orders.parcels.queries import seller_order
 from tests.harness.buying import Market
 from tests.harness.database import opened
-from tests.harness.shop import PASSWORD, Person, problem
+from tests.harness.shop import Person, problem
 from tests.harness.wire import watched_wire
 
 SHIPPED = {"carrier": "Royal Mail", "trackingNumber": "RM 123456785 GB"}
@@ -33,11 +33,7 @@ def others(market: Market) -> Person:
 
 @pytest.fixture(scope="module")
 def admin(market: Market) -> Person:
-    person = market.person()
-    market.sql.execute("update users set user_type = 'admin' where user_id = %s", (person.user_id,))
-    answer = market.client.post("/api/v1/auth/login", json={"email": person.email, "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return Person(person.user_id, person.email, answer.json()["accessToken"], answer.json()["refreshToken"])
+    return market.admin()
 
 
 def sold(market: Market, buyer: Person, *parts: tuple[Person, float]) -> Sale:

@@ -7,18 +7,14 @@ import pytest
 
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.sessions import guest_headers
-from tests.harness.shop import PASSWORD, Person, problem
+from tests.harness.shop import Person, problem
 
 REASON = {"X-Access-Reason": "the parcel came back unopened"}
 
 
 @pytest.fixture(scope="module")
 def admin(market: Market) -> Person:
-    person = market.person()
-    market.sql.execute("update users set user_type = 'admin' where user_id = %s", (person.user_id,))
-    body = {"email": person.email, "password": PASSWORD}
-    data = market.client.post("/api/v1/auth/login", json=body).json()
-    return Person(person.user_id, person.email, data["accessToken"], data["refreshToken"])
+    return market.admin()
 
 
 def _guests_order(market: Market, seller: Person, guest: dict[str, str]) -> str:

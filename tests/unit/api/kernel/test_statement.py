@@ -36,6 +36,12 @@ def written(sql: str) -> list[str]:
     return _WRITTEN.findall(code(sql))
 
 
+def added(sql: str) -> set[str]:
+    """The tables that `sql` only inserts into: with ON CONFLICT it may change a row of another part."""
+    inserted = set(re.findall(r"\bINSERT INTO (\w+)", code(sql)))
+    return inserted - set(re.findall(r"\b(?:(?<!DO )UPDATE|DELETE FROM) (\w+)", code(sql)))
+
+
 def needed(sql: str, known: set[str]) -> set[str]:
     """Which of the CTEs that are `known` in the tree `sql` reads without defining them."""
     words = set(re.findall(r"\b\w+\b", _NO_REFERENCE.sub(" ", code(sql))))
@@ -50,7 +56,7 @@ def parts() -> Iterator[tuple[str, Part]]:
             match call:
                 case ast.Call(func=ast.Name(id="Part"), args=[sql, *_]):
                     place = f"{path.relative_to(ROOT)}:{call.lineno}"
-                    told = [word for word in call.keywords if word.arg in {"makes", "needs", "writes"}]
+                    told = [word for word in call.keywords if word.arg in {"makes", "needs", "writes", "appends"}]
                     constants = ast.fix_missing_locations(ast.Expression(ast.Call(call.func, [sql], told)))
                     module = import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
                     try:
@@ -80,7 +86,8 @@ def test_a_part_declares_what_its_sql_does(place: str) -> None:
     tables = written(part.ctes)
     assert list(part.makes) == made(part.ctes)
     assert set(part.needs) == needed(part.ctes, KNOWN)
-    assert part.writes == set(tables)
+    assert part.writes | part.appends == set(tables)
+    assert part.appends <= added(part.ctes) - part.writes
     assert len(tables) == len(set(tables)), "one part writes one table twice"
 
 
@@ -103,6 +110,15 @@ def test_two_updates_of_orders_are_refused() -> None:
         compose([OPEN_GATE, move_part(step), payment_status_part("paid", {order_id: None})], "1")
 
 
+def test_two_parts_may_add_rows_to_one_table_and_no_third_may_change_them() -> None:
+    one, other = (Part(f"{name} AS (INSERT INTO t SELECT 1)", makes=(name,), appends=frozenset("t")) for name in "ab")
+    change = Part("c AS (UPDATE t SET x = 1 RETURNING 1)", makes=("c",), writes=frozenset("t"))
+    compose([one, other], "1")
+    for parts_of in ([one, change], [change, one]):
+        with pytest.raises(ValueError, match=r"^two parts write the table t$"):
+            compose(parts_of, "1")
+
+
 def test_a_cte_made_twice_is_refused() -> None:
     def only_locks(part: Part) -> Part:
         return Part(part.ctes, part.values, part.makes, part.needs)
@@ -110,7 +126,7 @@ def test_a_cte_made_twice_is_refused() -> None:
     first, second = stock.release(uuid4()), stock.restock(uuid4(), [(uuid4(), None, 1)], cancels_order=True)
     with pytest.raises(ValueError, match=r"^two parts write the table inventory_reservations, "):
         compose([OPEN_GATE, first, second], "1")
-    with pytest.raises(ValueError, match=r"^two parts make the CTE journal, levels_moved, locked, "):
+    with pytest.raises(ValueError, match=r"^two parts make the CTE alerted, journal, levels_moved, locked, "):
         compose([OPEN_GATE, only_locks(first), only_locks(second)], "1")
 
 
