@@ -29,7 +29,7 @@ class History:
     """Polars frames keyed by dense integers (`*_key`); money in integer cents, times Datetime('us', 'UTC').
 
     categories: category_key, parent_key?, name, path, level (parents before children)
-    warehouses: warehouse_key, code, name, city, country, latitude, longitude
+    warehouses: warehouse_key, code, name, city, country, latitude, longitude, time_zone
     sellers:    seller_key, name, email, country
     customers:  customer_key, name, email, joined_at
     products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?,

@@ -86,6 +86,7 @@ def warehouses(history: History) -> pl.DataFrame:
         "country",
         "latitude",
         "longitude",
+        "time_zone",
         created_at=opened(history, history.warehouses.height),
     )
 

@@ -1,6 +1,6 @@
 """The whole generated history from (products, shoppers, orders, seed) and the instant at which it ends."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +10,6 @@ from numpy.random import Generator
 
 from api.operations.load.history import STATES, History, delivered_timeline
 from api.operations.load.ids import Ids
-from api.operations.load.marketplace import words
 from api.operations.load.marketplace.catalog import UTC_US, build_catalog
 from api.operations.load.marketplace.sales import (
     CANCELLED_SHARE,
@@ -21,6 +20,7 @@ from api.operations.load.marketplace.sales import (
     build_customers,
     build_sales,
 )
+from api.operations.load.marketplace.warehouses import CITIES
 from api.orders.returns.policy import POLICIES
 from api.pricing.shipping import STANDARD_SENDING
 from api.pricing.tariff import Tariff
@@ -84,10 +84,9 @@ def build_marketplace(size: Size, tariff: Tariff, until: datetime) -> History:
 
 
 def _warehouses() -> pl.DataFrame:
-    names = ("code", "name", "city", "latitude", "longitude")
     rows = [
-        {"warehouse_key": key, **dict(zip(names, place, strict=False)), "country": "US"}
-        for key, place in enumerate(words.PLACES)
+        {"warehouse_key": key, "name": f"{place.city} fulfilment centre", "country": "US", **asdict(place)}
+        for key, place in enumerate(CITIES)
     ]
     return pl.DataFrame(rows)
 

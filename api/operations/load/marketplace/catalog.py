@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from api.operations.load.marketplace import words
+from api.operations.load.marketplace.warehouses import warehouse_key
 from api.operations.load.marketplace.words import KINDS, Kind
 
 SELLERS: Final = 40
@@ -143,7 +144,7 @@ def _variants(random: Generator, products: pl.DataFrame, kind_of: NDArray[np.int
                     "attributes": _json({kind.options: values[value]}),
                     "price_cents": product["price_cents"] + extra,
                     "remaining": int(random.integers(1, 16)) if len(rows) % 10 == 3 else int(random.integers(16, 401)),
-                    "warehouse_key": int(random.integers(len(words.PLACES))),
+                    "warehouse_key": warehouse_key(int(random.integers(len(words.PLACES))), len(rows)),
                 }
             )
     return pl.DataFrame(rows)

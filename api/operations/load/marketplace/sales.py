@@ -162,7 +162,7 @@ def addresses(random: Generator, customers: pl.DataFrame) -> pl.DataFrame:
     """customer_key, shipping_address (JSON text): one made-up address each."""
     rows = []
     for key in customers["customer_key"].to_list():
-        _, _, city, _, _, state, zip_code = words.PLACES[int(random.integers(len(words.PLACES)))]
+        city, state, zip_code = words.PLACES[int(random.integers(len(words.PLACES)))]
         street = f"{int(random.integers(1, 999))} {words.SERIES[int(random.integers(len(words.SERIES)))]} Street"
         address = {"street": street, "city": city, "state": state, "zipCode": zip_code, "country": "US"}
         rows.append({"customer_key": key, "shipping_address": orjson.dumps(address).decode()})

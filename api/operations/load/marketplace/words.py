@@ -353,11 +353,12 @@ KINDS: tuple[Kind, ...] = _kinds(
     """
 )
 PROJECTS: tuple[str, ...] = tuple(sorted({project for kind in KINDS for project in kind.projects}))
+# Where shoppers live: city, state, postal code.
 PLACES = (
-    ("US-SEA", "Seattle fulfilment centre", "Seattle", 47.6062, -122.3321, "WA", "98101"),
-    ("US-LAX", "Los Angeles fulfilment centre", "Los Angeles", 34.0522, -118.2437, "CA", "90012"),
-    ("US-DFW", "Dallas fulfilment centre", "Dallas", 32.7767, -96.7970, "TX", "75201"),
-    ("US-ORD", "Chicago fulfilment centre", "Chicago", 41.8781, -87.6298, "IL", "60601"),
-    ("US-ATL", "Atlanta fulfilment centre", "Atlanta", 33.7490, -84.3880, "GA", "30303"),
-    ("US-EWR", "Newark fulfilment centre", "Newark", 40.7357, -74.1724, "NJ", "07102"),
+    ("Seattle", "WA", "98101"),
+    ("Los Angeles", "CA", "90012"),
+    ("Dallas", "TX", "75201"),
+    ("Chicago", "IL", "60601"),
+    ("Atlanta", "GA", "30303"),
+    ("Newark", "NJ", "07102"),
 )

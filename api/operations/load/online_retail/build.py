@@ -224,7 +224,12 @@ def _warehouses() -> pl.DataFrame:
     names = ("code", "name", "city", "latitude", "longitude")
     return pl.DataFrame(
         [
-            {"warehouse_key": key, **dict(zip(names, place, strict=True)), "country": "United Kingdom"}
+            {
+                "warehouse_key": key,
+                **dict(zip(names, place, strict=True)),
+                "country": "United Kingdom",
+                "time_zone": "Europe/London",
+            }
             for key, place in enumerate(PLACES)
         ]
     )
