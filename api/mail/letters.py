@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 # Kind -> (subject, how urgent: lower goes first). The templates are templates/KIND.txt and .html.
 KINDS: dict[str, tuple[str, int]] = {
     "order-confirmation": ("Your order {{ number }}", 1),
+    "units-cancelled": ("A part of your order {{ number }} will not be sent", 1),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

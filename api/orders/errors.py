@@ -21,6 +21,17 @@ class ParcelNotFound(NotFound):
         super().__init__("There is no such parcel among yours.")
 
 
+class NotInParcel(ValidationFailed):
+    title, code = "The parcel does not hold these units", "not-in-parcel"
+
+
+class NothingStays(Conflict):
+    title, code = "Nothing would stay in the parcel", "nothing-stays"
+
+    def __init__(self) -> None:
+        super().__init__("Leave at least one unit that is still to be sent in it, or send the parcel as it is.")
+
+
 class ImpossibleMove(Conflict):
     """`orderStatus` in the document: the order's current state; `parcelStatus`: the parcel's, when one was to move."""
 

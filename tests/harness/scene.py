@@ -36,6 +36,7 @@ class Scene:
     unsent: str
     elsewhere: str
     replenishment: str
+    splittable: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -111,6 +112,14 @@ class Scene:
             "shipParcel": Request(
                 "POST", f"{api}/sellers/me/parcels/{self.parcel}/ship", {"carrier": "c", "trackingNumber": "t"}, sells
             ),
+            "splitParcel": Request(
+                "POST", f"{api}/sellers/me/parcels/{self.splittable}/split",
+                {"lines": [{"orderItemId": self.unsent, "quantity": 1}]}, sells,
+            ),
+            "cancelParcel": Request(
+                "POST", f"{api}/sellers/me/parcels/{self.splittable}/cancel",
+                {"reasonCode": "other", "reason": "r", "lines": [{"orderItemId": self.unsent, "quantity": 1}]}, sells,
+            ),
             "requestOrderClaim": Request("POST", f"{api}/orders/claim-requests", {"email": "g@example.com"}, buys),
             "lookUpOrder": Request(
                 "POST", f"{api}/orders/lookup",
@@ -169,7 +178,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         assert answer.status_code == 200, answer.text
     seen = market.client.get(f"/api/v1/orders/{orders[1]}", headers=buyer.headers).json()
     first = market.client.get(f"/api/v1/orders/{orders[0]}", headers=buyer.headers).json()
-    unsent = first["items"][0]["orderItemId"]
+    unsent, splittable = first["items"][0]["orderItemId"], first["parcels"][0]["parcelId"]
     _, second, third = (row["returnId"] for row in seen["returns"])
     item = market.client.post("/api/v1/cart/items", json=units, headers=buyer.headers).json()["items"][0]["cartItemId"]
     elsewhere = market.warehouse("SCENE")
@@ -192,4 +201,5 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         unsent,
         elsewhere,
         on_its_way,
+        splittable,
     )

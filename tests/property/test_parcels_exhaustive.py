@@ -1,9 +1,10 @@
-"""No bad state of an order and its parcels is reachable: every interleaving of two sellers, a buyer who cancels and an
-administrator, each of whom looks first and writes later.
+"""No bad state of an order and its parcels is reachable: every interleaving of two sellers who send, split and cancel
+their parcels, a buyer who cancels and an administrator, each of whom looks first and writes later.
 
 A breadth-first search over a small model. Moves, the order's status and its steps are the product's own `TRANSITIONS`,
-`CANCELLABLE`, `order_status`, `steps_between` and `passed`; the lock of the order's row is modelled: what an actor saw
-before it waited is not what it writes by. Each mutant at the end lacks one guard and must reach a bad state.
+`CANCELLABLE`, `SPLITTABLE`, `order_status`, `steps_between` and `passed`; the lock of the order's row is modelled: what
+an actor saw before it waited is not what it writes by. Each mutant at the end lacks one guard and must reach a bad
+state.
 """
 
 from collections import deque
@@ -13,47 +14,57 @@ from dataclasses import dataclass, replace
 import pytest
 
 from api.orders.parcels.derived import Standing, order_status, passed, steps_between
+from api.orders.parcels.splitting import SPLITTABLE
 from api.orders.states import CANCELLABLE, TRANSITIONS, may_follow
 
 STEPS = ("processing", "shipped", "delivered")
 SELLERS = ("a", "b")
+# No parcel is split once there are so many.
+MOST_PARCELS = 3
 
 
 @dataclass(frozen=True)
 class World:
-    """`owners`: whose each parcel is. `order`: the stored status. `looking`: what each actor saw and has not acted on
-    yet, the parcels as they were. `moved_by`: who moved a parcel that is not theirs. `bad`: what was done wrong."""
+    """`owners`: whose each parcel is. `order`: the stored status. `paid_back`: how often the money of each parcel went
+    back. `looking`: what each actor saw and has not acted on yet, the parcels as they were. `bad`: what was done
+    wrong."""
 
     parcels: tuple[Standing, ...]
     owners: tuple[str, ...]
+    paid_back: tuple[int, ...]
     order: str = "confirmed"
-    refunded: bool = False
     looking: tuple[tuple[str, tuple[Standing, ...]], ...] = ()
     bad: str | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the mutants take away. `locked`: an actor decides on what it reads under the lock."""
+    """What the mutants take away. `locked`: an actor decides on what it reads under the lock. `pays`: a seller who
+    cancels pays the buyer back. `once`: a buyer who cancels gets nothing a second time."""
 
     locked: bool = True
     guarded: bool = True
     own: bool = True
     whole: bool = True
+    pays: bool = True
+    once: bool = True
+    splittable: frozenset[str] = SPLITTABLE
     derive: Callable[[tuple[Standing, ...]], str] = order_status
 
 
 def bad(world: World) -> str | None:
     """The sentence that is broken in this state, if any."""
-    statuses = {parcel.status for parcel in world.parcels}
     if world.bad is not None:
         return world.bad
     if world.order != order_status(world.parcels):
         return "the order is not where its parcels are"
-    if world.refunded and statuses & {"shipped", "delivered"}:
-        return "refunded, and a parcel is on its way"
-    if world.refunded != (statuses == {"cancelled"}):
-        return "cancelled is not refunded"
+    for parcel, times in zip(world.parcels, world.paid_back, strict=True):
+        if times > 1:
+            return "a parcel is paid back twice"
+        if times and parcel.status in {"shipped", "delivered"}:
+            return "a parcel is paid back and on its way"
+        if (times == 1) != (parcel.status == "cancelled"):
+            return "a cancelled parcel is not paid back"
     return None
 
 
@@ -78,6 +89,29 @@ def written(world: World, seen: tuple[Standing, ...], places: tuple[int, ...], s
     return replace(world, parcels=parcels, order=order)
 
 
+def paid(world: World, before: World, places: tuple[int, ...]) -> World:
+    """The money of the parcels at `places` goes back in the same commit; no commit, no money."""
+    if world == before:
+        return world
+    back = tuple(times + (place in places) for place, times in enumerate(world.paid_back))
+    return replace(world, paid_back=back)
+
+
+def split(world: World, seen: tuple[Standing, ...], place: int, rules: Rules) -> World:
+    """A part of the parcel goes into a new one, which is copied from the row as it is now."""
+    if seen[place].status not in rules.splittable:
+        return world
+    parcel = world.parcels[place]
+    bad = None if parcel.status in SPLITTABLE else "a parcel that is not there any more was split"
+    return replace(
+        world,
+        parcels=(*world.parcels, parcel),
+        owners=(*world.owners, world.owners[place]),
+        paid_back=(*world.paid_back, world.paid_back[place]),
+        bad=bad,
+    )
+
+
 def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> Iterator[World]:
     """What `who` may do, having seen this."""
     if who in SELLERS:
@@ -86,6 +120,11 @@ def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> It
                 if (world.owners[place] == who or not rules.own) and may_follow(parcel.status, status):
                     after = written(world, seen, (place,), status, rules)
                     yield after if world.owners[place] == who else replace(after, bad="somebody else's parcel moved")
+            if world.owners[place] == who and parcel.status in CANCELLABLE:
+                after = written(world, seen, (place,), "cancelled", rules)
+                yield paid(after, world, (place,)) if rules.pays else after
+            if world.owners[place] == who and len(world.parcels) < MOST_PARCELS:
+                yield split(world, seen, place, rules)
     elif who == "admin":
         for status in STEPS:
             behind = tuple(place for place, parcel in enumerate(seen) if not passed(parcel.status, status))
@@ -96,7 +135,8 @@ def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> It
         free = [place for place in living if seen[place].status in CANCELLABLE]
         if living and (len(free) == len(living) or (free and not rules.whole)):
             after = written(world, seen, tuple(free), "cancelled", rules)
-            yield after if after == world else replace(after, refunded=True)
+            # All that is left of the money goes back, whatever it was for.
+            yield paid(after, world, living if rules.once else tuple(range(len(seen))))
 
 
 def moves(world: World, rules: Rules) -> Iterator[World]:
@@ -116,7 +156,7 @@ def moves(world: World, rules: Rules) -> Iterator[World]:
 def explore(rules: Rules, *owners: str, until: str | None = None) -> tuple[set[World], list[str]]:
     """Every state that is reachable from a confirmed order, and the broken ones in words; no further once it is `until`
     that is broken."""
-    start = World((Standing("confirmed"),) * len(owners), owners)
+    start = World((Standing("confirmed"),) * len(owners), owners, (0,) * len(owners))
     found, queue, broken = {start}, deque([start]), []
     while queue:
         world = queue.popleft()
@@ -152,10 +192,24 @@ def test_no_bad_state_is_reachable(owners: tuple[str, ...]) -> None:
         (Rules(locked=False), "the order is not where its parcels are"),
         (Rules(locked=False, guarded=False), "a parcel made a step that the state machine lacks"),
         (Rules(own=False), "somebody else's parcel moved"),
-        (Rules(whole=False), "refunded, and a parcel is on its way"),
+        (Rules(whole=False), "a parcel is paid back and on its way"),
+        (Rules(pays=False), "a cancelled parcel is not paid back"),
+        (Rules(once=False), "a parcel is paid back twice"),
+        (Rules(splittable=SPLITTABLE | {"shipped"}), "a parcel that is not there any more was split"),
+        (Rules(locked=False, guarded=False), "a parcel that is not there any more was split"),
         (Rules(derive=lambda parcels: order_status(parcels[:1])), "the order is not where its parcels are"),
     ],
-    ids=["no lock", "neither lock nor guard", "anybody's parcel", "a part is cancelled", "one parcel speaks for all"],
+    ids=[
+        "no lock",
+        "neither lock nor guard",
+        "anybody's parcel",
+        "a part is cancelled",
+        "nothing is paid",
+        "all is paid",
+        "what was sent is split",
+        "split by an old look",
+        "one parcel speaks for all",
+    ],
 )
 def test_each_guard_taken_away_is_missed(rules: Rules, sentence: str) -> None:
     assert sentence in explore(rules, "a", "b", until=sentence)[1]

@@ -62,6 +62,8 @@ NAMES = [
         "rejectReturn",
         "adjustStock",
         "shipParcel",
+        "splitParcel",
+        "cancelParcel",
         "requestOrderClaim",
         "claimOrders",
         "lookUpOrder",

@@ -1,23 +1,27 @@
 """Cancel an order before it is shipped."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 from fastapi import Response
 
 from api.inventory import statements as stock
-from api.kernel.actor import Actor
+from api.kernel.actor import Actor, ActorKind
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey
+from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible
 from api.orders.errors import StillBeingPlaced
 from api.orders.parcels.moving import Along, move_parcels
-from api.orders.parcels.queries import parcels_of
+from api.orders.parcels.queries import LockedParcel, parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returns.returnable import whole_order
+from api.orders.returns.returnable import OrderAmounts, OrderLine, whole_order
 from api.orders.schemas import CancelOrder, OrderState
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
@@ -49,19 +53,55 @@ async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) ->
     payment = await lock_payment(tx, order_id)
     if payment is None or payment.status != "captured":
         raise StillBeingPlaced
-    reason = request.reason and request.reason[:200]
-    moves = [
-        ParcelMove(parcel.parcel_id, order_id, parcel.status, "cancelled", actor.kind, reason) for parcel in living
-    ]
-    lines = await lines_of(tx, order)
-    # Units that were cancelled before are back already, and so is their money.
-    sold = [(line.variant_id, line.warehouse_id, line.returnable) for line in lines if line.returnable]
-    refund = request_refund(payment, order_id, _left(payment, whole_order(order.amounts, lines)))
-    along = Along([stock.restock(order_id, sold, cancels_order=True), *refund.parts], refund.events, "refunded")
-    await move_parcels(tx, order, parcels, moves, along)
+    everything = Everything(order, parcels, await lines_of(tx, order), payment)
+    await cancel_everything(tx, everything, actor.kind, request.reason)
     return OrderState(
         order_id=order_id, status="cancelled", payment_status="refunded", refund_amount=payment.refundable
     )
+
+
+class _Locked(Protocol):
+    """An order whose row the transaction has locked."""
+
+    @property
+    def order_id(self) -> UUID: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def amounts(self) -> OrderAmounts: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """A locked order of which nothing is on its way."""
+
+    order: _Locked
+    parcels: Sequence[LockedParcel]
+    lines: Sequence[OrderLine]
+    payment: OrderPayment
+
+
+async def cancel_everything(
+    tx: Tx,
+    whole: Everything,
+    kind: ActorKind,
+    reason: str | None,
+    *,
+    restocked: bool = True,
+    events: Sequence[Event] = (),
+) -> None:
+    """Cancel what is left of an order: all its parcels, and all of its money goes back. `events`: others to publish."""
+    order_id = whole.order.order_id
+    living = [parcel for parcel in whole.parcels if parcel.status != "cancelled"]
+    why = reason and reason[:200]
+    moves = [ParcelMove(parcel.parcel_id, order_id, parcel.status, "cancelled", kind, why) for parcel in living]
+    # Units that were cancelled before are back already, and so is their money.
+    left = [(line.variant_id, line.warehouse_id, line.returnable) for line in whole.lines if line.returnable]
+    paid = whole_order(whole.order.amounts, whole.lines)
+    refund = request_refund(whole.payment, order_id, _left(whole.payment, paid))
+    restock = stock.restock(order_id, left if restocked else [], cancels_order=True)
+    along = Along([restock, *refund.parts], [*refund.events, *events], "refunded")
+    await move_parcels(tx, whole.order, whole.parcels, moves, along)
 
 
 def _left(payment: OrderPayment, paid: Parts) -> Parts:

@@ -1,6 +1,7 @@
 """Cancel some units of a line before the order is shipped: their money goes back, the rest of the order goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import Response
@@ -20,7 +21,7 @@ from api.orders.models import Return
 from api.orders.parcels.moving import Along, move_parcels
 from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
-from api.orders.queries.locked import LockedOrder, lines_of, lock_order
+from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import CANCELLED
 from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of
@@ -59,7 +60,8 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
     line = _line(lines, item_id, request.quantity)
     given = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
     refund = request_refund(payment, order_id, given.parts.at_most(payment.refundable))
-    return_id = await _book(tx, order, actor, (line, request), (given, refund))
+    why = Why(CANCELLED, request.reason, actor.user_id if order.is_buyer else None)
+    (return_id,) = await book_units_off(tx, order_id, [UnitsOff(line, request.quantity, given)], refund, why)
     units = [(line.variant_id, line.warehouse_id, request.quantity)]
     parts = [requested_part([return_id]), stock.restock(return_id, units, cancels_order=False), *refund.parts]
     events = [return_event(return_id, order_id, "approved", request.reason), *refund.events]
@@ -91,31 +93,54 @@ def _line(lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> Orde
     return line
 
 
-async def _book(
-    tx: Tx, order: LockedOrder, actor: Actor, asked: tuple[OrderLine, CancelUnits], paid: tuple[RefundOf, NewRefund]
-) -> UUID:
-    """Insert the return; its money is on its way, or there is none to pay."""
-    (line, request), (given, refund) = asked, paid
-    return_id = new_id()
-    row = {
-        "return_id": return_id,
-        "order_id": order.order_id,
-        "user_id": actor.user_id if order.is_buyer else None,
-        "order_item_id": line.order_item_id,
-        "product_id": line.product_id,
-        "seller_id": line.seller_id,
-        "quantity": request.quantity,
-        "reason": request.reason or CANCELLED,
-        "reason_code": CANCELLED,
+@dataclass(frozen=True, slots=True)
+class UnitsOff:
+    """Units of a line that are not sent, and their refund."""
+
+    line: OrderLine
+    quantity: int
+    given: RefundOf
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Who cancels units, and why. `user_id`: the buyer, when it is they; `outbound`: the refund has the units' share
+    of the shipping fee."""
+
+    code: str
+    reason: str | None
+    user_id: UUID | None = None
+    outbound: bool = False
+    restocked: bool = True
+
+
+async def book_units_off(tx: Tx, order_id: UUID, units: Sequence[UnitsOff], refund: NewRefund, why: Why) -> list[UUID]:
+    """Insert a return for the units of each line; their money is on its way, or there is none to pay."""
+    shared = {
+        "order_id": order_id,
+        "user_id": why.user_id,
+        "reason": why.reason or why.code,
+        "reason_code": why.code,
         "status": "approved" if refund.parts else "refunded",
-        "refund_amount": given.parts.amount,
-        "goods_amount": given.parts.goods,
-        "tax_amount": given.parts.tax,
-        "shipping_amount": given.parts.shipping,
-        "shipping_tax": given.shipping_tax,
-        "outbound_refunded": False,
-        "restocked": True,
+        "outbound_refunded": why.outbound,
+        "restocked": why.restocked,
         "refund_id": refund.refund_id if refund.parts else None,
     }
-    await tx.execute(insert(Return).values(row))
-    return return_id
+    rows = [
+        {
+            **shared,
+            "return_id": new_id(),
+            "order_item_id": off.line.order_item_id,
+            "product_id": off.line.product_id,
+            "seller_id": off.line.seller_id,
+            "quantity": off.quantity,
+            "refund_amount": off.given.parts.amount,
+            "goods_amount": off.given.parts.goods,
+            "tax_amount": off.given.parts.tax,
+            "shipping_amount": off.given.parts.shipping,
+            "shipping_tax": off.given.shipping_tax,
+        }
+        for off in units
+    ]
+    await tx.execute(insert(Return).values(rows))
+    return [row["return_id"] for row in rows]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import orjson
 from sqlalchemy import ARRAY, Executable, String, bindparam, column, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -17,6 +18,8 @@ from api.mail import commands as mail
 from api.mail.tokens import token_of
 from api.orders.commands.claims import CLAIM_ASKED
 from api.orders.models import OrderToken
+from api.orders.parcels.cancelling import UNITS_CANCELLED
+from api.orders.parcels.policy import SELLER_POLICIES
 from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders
 from api.orders.states import EVENT_OF
 
@@ -27,7 +30,7 @@ async def _confirmations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
     if not placed:
         return
     orders, lines = await confirmed_orders(tx, placed)
-    emails = await emails_of(tx, {order.user_id for order in orders if order.user_id is not None})
+    recipients = await _recipients(tx, orders)
     by_order: dict[UUID, list[ConfirmedLine]] = defaultdict(list)
     for line in lines:
         by_order[line.order_id].append(line)
@@ -36,7 +39,7 @@ async def _confirmations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
     mails = []
     for order in orders:
         event, is_guest = placed[order.order_id], order.user_id is None
-        recipient = order.guest_email if order.user_id is None else emails.get(order.user_id)
+        recipient = recipients[order.order_id]
         if recipient is None:
             continue
         data = _data(order, by_order[order.order_id])
@@ -44,6 +47,41 @@ async def _confirmations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
         token = event.event_id if is_guest else None
         mails.append(mail.NewMail(event.event_id, "order-confirmation", recipient, data, token))
     await mail.queue(tx, mails)
+
+
+async def _cancellations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
+    """A mail for each part of an order that its seller does not send."""
+    told = [(event, orjson.loads(event.payload)) for event in events if event.event_type == UNITS_CANCELLED]
+    if not told:
+        return
+    orders, lines = await confirmed_orders(tx, {UUID(cancelled["orderId"]) for _, cancelled in told})
+    recipients, by_id = await _recipients(tx, orders), {str(order.order_id): order for order in orders}
+    titles = {str(line.order_item_id): line.title for line in lines}
+    mails = []
+    for event, cancelled in told:
+        order = by_id[cancelled["orderId"]]
+        recipient = recipients[order.order_id]
+        if recipient is None:
+            continue
+        data = {
+            "number": order.order_number,
+            "currency": order.currency,
+            "amount": cancelled["refundAmount"],
+            "reason": SELLER_POLICIES[cancelled["reasonCode"]].words,
+            "lines": [
+                {"quantity": line["quantity"], "title": titles[line["orderItemId"]]} for line in cancelled["lines"]
+            ],
+        }
+        mails.append(mail.NewMail(event.event_id, "units-cancelled", recipient, data))
+    await mail.queue(tx, mails)
+
+
+async def _recipients(tx: Tx, orders: Sequence[Confirmed]) -> dict[UUID, str | None]:
+    """Where the mail about each order goes."""
+    emails = await emails_of(tx, {order.user_id for order in orders if order.user_id is not None})
+    return {
+        order.order_id: order.guest_email if order.user_id is None else emails.get(order.user_id) for order in orders
+    }
 
 
 async def _claims(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
@@ -102,4 +140,4 @@ def _store_statement() -> Executable:
 
 
 _STORE_TOKENS = _store_statement()
-DOORS: tuple[Door, ...] = (_confirmations, _claims)
+DOORS: tuple[Door, ...] = (_confirmations, _cancellations, _claims)

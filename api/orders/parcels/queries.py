@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -37,6 +38,7 @@ from api.orders.queries.lines import BOUGHT
 from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import while_seen
+from api.orders.returns.returnable import OrderAmounts
 from api.orders.returns.returned import RETURN
 
 _SELLER = bindparam("seller_id", type_=Uuid)
@@ -66,10 +68,26 @@ class LockedOrderOf:
     order_id: UUID
     status: str
     payment_status: str
+    total: Decimal
+    tax: Decimal
+    tax_included: Decimal
+    shipping_fee: Decimal
+
+    @property
+    def amounts(self) -> OrderAmounts:
+        return OrderAmounts(self.total, self.tax, self.tax_included, self.shipping_fee)
 
 
 _LOCK = (
-    select(Order.order_id, Order.status, Order.payment_status)
+    select(
+        Order.order_id,
+        Order.status,
+        Order.payment_status,
+        Order.total,
+        Order.tax,
+        Order.tax_included,
+        Order.shipping_fee,
+    )
     .join(Parcel, Parcel.order_id == Order.order_id)
     .where(
         Parcel.parcel_id == bindparam("parcel_id", type_=Uuid),

@@ -13,15 +13,33 @@ from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, 
 from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, decode_cursor, pagination
 from api.kernel.problems import responses
-from api.orders.errors import ImpossibleMove, OrderNotFound, ParcelNotFound, StillBeingPlaced
+from api.orders.errors import (
+    ImpossibleMove,
+    NothingStays,
+    NotInParcel,
+    OrderNotFound,
+    ParcelNotFound,
+    StillBeingPlaced,
+)
+from api.orders.parcels.cancelling import cancel_parcel
 from api.orders.parcels.commands import advance_parcel
 from api.orders.parcels.queries import SellerFilter, seller_order, seller_orders
-from api.orders.parcels.schemas import ParcelState, SellerOrderBody, SellerOrderList, ShipParcel
+from api.orders.parcels.schemas import (
+    CancelledParcel,
+    CancelParcel,
+    ParcelState,
+    SellerOrderBody,
+    SellerOrderList,
+    ShipParcel,
+    SplitParcel,
+    SplitState,
+)
+from api.orders.parcels.splitting import split_parcel
 from api.orders.queries.listing import Position
 from api.orders.schemas import OrderStatus
 
 router = APIRouter(prefix="/sellers/me", tags=["orders"])
-_ANSWERS = responses(
+_PROBLEMS = (
     ParcelNotFound,
     ImpossibleMove,
     StillBeingPlaced,
@@ -32,6 +50,7 @@ _ANSWERS = responses(
     IdempotencyKeyReused,
     RequestInFlight,
 )
+_ANSWERS = responses(*_PROBLEMS)
 
 
 async def parcel_id_in_path(parcel_id: Annotated[str, Path(alias="parcelId", max_length=100)]) -> UUID:
@@ -123,3 +142,25 @@ async def ship_parcel(
 )
 async def deliver_parcel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId) -> Response:
     return await advance_parcel(ctx, actor, key, parcel_id, "delivered")
+
+
+@router.post(
+    "/parcels/{parcelId}/split",
+    response_model=SplitState,
+    operation_id="splitParcel",
+    summary="Send a part of a parcel in a parcel of its own",
+    responses=responses(NotInParcel, NothingStays, *_PROBLEMS),
+)
+async def split(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: SplitParcel) -> Response:
+    return await split_parcel(ctx, actor, key, parcel_id, body)
+
+
+@router.post(
+    "/parcels/{parcelId}/cancel",
+    response_model=CancelledParcel,
+    operation_id="cancelParcel",
+    summary="Do not send a parcel, or some of its units: the buyer gets their money back and a mail",
+    responses=responses(NotInParcel, *_PROBLEMS),
+)
+async def cancel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: CancelParcel) -> Response:
+    return await cancel_parcel(ctx, actor, key, parcel_id, body)

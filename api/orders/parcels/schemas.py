@@ -9,9 +9,10 @@ from api.inventory.schemas import AllocationBody
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Wire, WireId, WireTime
-from api.kernel.texts import OneLine
+from api.kernel.schemas import Quantity, Wire, WireId, WireTime
+from api.kernel.texts import OneLine, SomeLines
 from api.orders.parcels.derived import Standing, order_status
+from api.orders.parcels.policy import SellerReason
 from api.orders.returns.returned import ReturnBody
 
 WireDay = Annotated[date, Field(strict=False)]
@@ -160,3 +161,53 @@ class ParcelState(Wire):
     status: str
     carrier: str | None = None
     tracking_number: str | None = None
+
+
+class ParcelLine(Wire):
+    """Some units of one line of the parcel."""
+
+    order_item_id: WireId
+    quantity: Quantity
+
+
+def _named_once(lines: list[ParcelLine]) -> list[ParcelLine]:
+    if len({line.order_item_id for line in lines}) < len(lines):
+        raise ValueError("names a line twice; add its units up")
+    return lines
+
+
+ParcelLines = Annotated[list[ParcelLine], Field(min_length=1, max_length=100), AfterValidator(_named_once)]
+
+
+class SplitParcel(Wire):
+    """What is sent in a parcel of its own. At least one unit stays."""
+
+    lines: ParcelLines
+
+
+class SplitState(Wire):
+    """The new parcel with its lines; `parcelId` is the one that the rest stays in."""
+
+    order_id: WireId
+    parcel_id: WireId
+    new_parcel_id: WireId
+    number: int
+    status: str
+    lines: list[ParcelLine]
+
+
+class CancelParcel(Wire):
+    """Without `lines` all that is still to be sent. `reasonCode` decides whether the units can be sold again."""
+
+    reason_code: SellerReason
+    reason: Annotated[SomeLines, AfterValidator(refuse_card_number), Field(min_length=1, max_length=500)] | None = None
+    lines: ParcelLines | None = None
+
+
+class CancelledParcel(Wire):
+    """The response of a seller's cancellation: what the parcel is now, and what goes back to the buyer."""
+
+    order_id: WireId
+    parcel_id: WireId
+    status: str
+    refund_amount: Amount

@@ -45,6 +45,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedLine:
+    order_item_id: UUID
     order_id: UUID
     title: str
     quantity: int
@@ -94,7 +95,7 @@ _CONFIRMED = select(
     Order.estimated_delivery,
 ).where(Order.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 _CONFIRMED_LINES = (
-    select(OrderItem.order_id, OrderItem.title, OrderItem.quantity, OrderItem.subtotal)
+    select(OrderItem.order_item_id, OrderItem.order_id, OrderItem.title, OrderItem.quantity, OrderItem.subtotal)
     .where(OrderItem.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(OrderItem.order_id, OrderItem.order_item_id)
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import Boolean, ColumnElement, Select, Uuid, bindparam, false, func, or_, select, true
@@ -127,7 +127,14 @@ _LINES = (
 )
 
 
-async def lines_of(tx: Tx, order: LockedOrder) -> list[OrderLine]:
+class Locked(Protocol):
+    """An order whose row the transaction has locked."""
+
+    @property
+    def order_id(self) -> UUID: ...
+
+
+async def lines_of(tx: Tx, order: Locked) -> list[OrderLine]:
     """The lines of an order that was locked for its actor."""
     return await tx.all_as(OrderLine, _LINES, {"order_id": order.order_id})
 

@@ -26,7 +26,7 @@ OPERATIONS = {
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn", "cancelOrderItem",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
-    "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel",
+    "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
     "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",
 }  # fmt: skip

@@ -58,8 +58,18 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 
 
 def test_every_kind_can_be_written() -> None:
-    assert set(KINDS) == {"order-confirmation", "order-claim"}
+    assert set(KINDS) == {"order-confirmation", "order-claim", "units-cancelled"}
     assert "the-code" in body(written(letter(kind="order-claim", data={"until": "then"}), SENDER), "plain")
+    lost = {"number": "112-1", "currency": "EUR", "amount": "9.99", "reason": "it was damaged",
+            "lines": [{"quantity": 2, "title": "<Cup>"}]}  # fmt: skip
+    message = written(letter(kind="units-cancelled", data=lost, token=None), SENDER)
+    assert message["Subject"] == "A part of your order 112-1 will not be sent"
+    for form, title in (("plain", "2 x <Cup>"), ("html", "&lt;Cup&gt;")):
+        assert "because it was damaged:" in body(message, form)
+        assert "9.99 EUR goes back" in body(message, form)
+        assert title in body(message, form)
+    unsaid = written(letter(kind="units-cancelled", data={**lost, "reason": None}, token=None), SENDER)
+    assert "because" not in body(unsaid, "plain")
 
 
 @pytest.mark.parametrize("changed", [{"data": {}}, {"kind": "unknown"}])
