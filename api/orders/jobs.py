@@ -1,10 +1,11 @@
-"""Background work on orders: pending refunds, and the ranking of best sellers."""
+"""Background work on orders: pending refunds, the ranking of best sellers, and lines that have no parcel."""
 
 from api.catalog.commands.sales import set_units_sold
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.jobs import Job, in_batches
 from api.orders.commands import claims
+from api.orders.parcels.repair import fill_parcels
 from api.orders.popularity import units_sold
 from api.orders.refunds import settle_refunds
 
@@ -31,5 +32,6 @@ async def forget_expired_tokens(ctx: Context) -> int:
 JOBS = (
     Job("refund settler", 2.0, settle_refunds),
     Job("best sellers", 60.0, rank_products),
+    Job("lines without parcels", 60.0, fill_parcels),
     Job("expired order tokens", 600.0, forget_expired_tokens),
 )

@@ -96,6 +96,8 @@ class OrderItem(Base):
         CheckConstraint("discount BETWEEN 0 AND subtotal", name="discount"),
         CheckConstraint("tax_amount >= 0 AND tax_rate >= 0", name="tax"),
         Index("ix_order_items_seller", "seller_id", "created_at"),
+        # Empty but for moments of a deployment.
+        Index("ix_order_items_unpacked", "order_id", postgresql_where=text("parcel_id IS NULL")),
     )
 
     order_item_id: Mapped[Id]

@@ -14,6 +14,8 @@ ALLOWED = {
     ("api/identity/queries.py", "emails_of"): WORKER,
     ("api/mail/commands.py", "forget_old"): WORKER,
     ("api/orders/commands/claims.py", "forget_expired"): WORKER,
+    ("api/orders/commands/cancel_units.py", "book_units_off"): AFTER_LOCK,
+    ("api/orders/parcels/repair.py", "pack_lines"): WORKER,
     ("api/orders/queries/guests.py", "guest_order_of"): BEFORE_SIGN_IN,
     ("api/orders/queries/guests.py", "confirmed_orders"): WORKER,
     ("api/orders/queries/guests.py", "claims_asked"): WORKER,

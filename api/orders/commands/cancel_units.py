@@ -116,6 +116,7 @@ class Why:
 
 async def book_units_off(tx: Tx, order_id: UUID, units: Sequence[UnitsOff], refund: NewRefund, why: Why) -> list[UUID]:
     """Insert a return for the units of each line; their money is on its way, or there is none to pay."""
+    return_ids = [new_id() for _ in units]
     shared = {
         "order_id": order_id,
         "user_id": why.user_id,
@@ -129,7 +130,7 @@ async def book_units_off(tx: Tx, order_id: UUID, units: Sequence[UnitsOff], refu
     rows = [
         {
             **shared,
-            "return_id": new_id(),
+            "return_id": return_id,
             "order_item_id": off.line.order_item_id,
             "product_id": off.line.product_id,
             "seller_id": off.line.seller_id,
@@ -140,7 +141,7 @@ async def book_units_off(tx: Tx, order_id: UUID, units: Sequence[UnitsOff], refu
             "shipping_amount": off.given.parts.shipping,
             "shipping_tax": off.given.shipping_tax,
         }
-        for off in units
+        for return_id, off in zip(return_ids, units, strict=True)
     ]
     await tx.execute(insert(Return).values(rows))
-    return [row["return_id"] for row in rows]
+    return return_ids

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import text
+
 from api.kernel.actor import ActorKind
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
@@ -36,6 +38,36 @@ moved_parcel_steps AS (
     SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
            p.before, p.after, p.actor, p.reason
     FROM moved_parcels p RETURNING 1)"""
+
+# Lines that a process of a release without parcels has written get parcels where their orders are, with the steps that
+# these took. The transaction has locked the orders, so the statement sees all of their steps.
+PACK_LINES = text(
+    """
+    WITH packed AS (
+        SELECT gen_random_uuid() AS parcel_id, i.order_id, i.seller_id, i.warehouse_id,
+               coalesce((SELECT max(p.number) FROM parcels p WHERE p.order_id = i.order_id), 0)
+               + row_number() OVER (PARTITION BY i.order_id ORDER BY min(i.order_item_id::text)) AS number
+        FROM order_items i WHERE i.order_id = ANY(CAST(:unpacked AS uuid[])) AND i.parcel_id IS NULL
+        GROUP BY i.order_id, i.seller_id, i.warehouse_id),
+    steps AS (
+        SELECT e.order_id, min(e.created_at) FILTER (WHERE e.to_status = 'processing') AS begun_at,
+               min(e.created_at) FILTER (WHERE e.to_status = 'shipped') AS shipped_at,
+               min(e.created_at) FILTER (WHERE e.to_status = 'delivered') AS delivered_at
+        FROM order_events e WHERE e.order_id = ANY(CAST(:unpacked AS uuid[])) GROUP BY e.order_id),
+    filled AS (
+        INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, status, promised_on, begun_at,
+                             shipped_at, delivered_at, origin, created_at, updated_at)
+        SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, o.status, o.estimated_delivery,
+               s.begun_at, s.shipped_at, s.delivered_at, o.origin, o.created_at, o.updated_at
+        FROM packed p JOIN orders o USING (order_id) JOIN steps s USING (order_id)),
+    stepped AS (
+        INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason, created_at)
+        SELECT p.parcel_id, e.sequence, e.from_status, e.to_status, e.actor_kind, e.reason, e.created_at
+        FROM packed p JOIN order_events e USING (order_id))
+    UPDATE order_items i SET parcel_id = p.parcel_id FROM packed p
+    WHERE i.order_id = p.order_id AND i.seller_id = p.seller_id
+      AND i.warehouse_id IS NOT DISTINCT FROM p.warehouse_id AND i.parcel_id IS NULL"""
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from api.checkout.commands import complete_abandoned
 from api.inventory.commands import release_expired
 from api.kernel.context import Context
 from api.kernel.settings import Settings
+from api.orders.parcels.repair import fill_parcels
 from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
@@ -183,6 +184,7 @@ async def test_requests_cost_what_is_written_here(
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)
         counted.note("best sellers of a category", before)
     await release_expired(counted.ctx)
+    assert await fill_parcels(counted.ctx) == 0
     market.sql.execute(BEGUN_BEFORE_CARTS_WERE_CLAIMED, (cart["orderId"],))
     assert await complete_abandoned(counted.ctx) == 1
     market.sql.execute("update carts set expires_at = now()")

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from api.kernel.context import Context
 from api.operations.invariants.run import violations
+from api.orders.parcels.repair import fill_parcels
 from tests.harness.buying import Market
 from tests.harness.mailing import mailing_context, mails_to
 from tests.harness.parcels import do, order_of, part_of, send
@@ -197,3 +198,36 @@ async def test_the_buyer_is_told_by_mail_and_every_invariant_holds(
     assert f"because it was damaged:\n\n2 x {cup['title']}\n" in mail.text
     assert f"{answer.json()['refundAmount']:.2f} USD goes back" in mail.text
     assert violations(market.database_url, []) == []
+
+
+UNPACK = (
+    "alter table parcel_events disable trigger user",
+    "update order_items set parcel_id = null where order_id = any(%(ids)s)",
+    "delete from parcels where order_id = any(%(ids)s)",
+    "alter table parcel_events enable trigger user",
+)
+
+
+async def test_orders_that_a_release_without_parcels_has_placed_get_them(
+    market: Market, context: Context, buyer: Person, seller: Person, others: Person
+) -> None:
+    placed = [sold(market, buyer, (seller, 10.0, 1), (others, 20.0, 1), (seller, 5.0, 2))[0] for _ in range(3)]
+    (parcel,) = part_of(market, seller, placed[1])["parcels"]
+    assert market.post(buyer, f"{placed[2]}/cancel").status_code == 200
+    before = {order_id: order_of(market, buyer, order_id) for order_id in placed}
+    for statement in UNPACK:
+        market.sql.execute(statement, {"ids": placed})
+    assert {violation.check for violation in violations(market.database_url)} == {"R-I17-lines"}
+
+    assert await fill_parcels(context) == 3
+    assert await fill_parcels(context) == 0
+
+    assert violations(market.database_url) == []
+    for order_id, seen in before.items():
+        now = order_of(market, buyer, order_id)
+        for name in ("number", "sellerId", "status", "promisedOn", "lines"):
+            assert [one[name] for one in now["parcels"]] == [one[name] for one in seen["parcels"]]
+        assert now | {"parcels": []} == seen | {"parcels": []}
+    (again,) = part_of(market, seller, placed[1])["parcels"]
+    assert (again["history"], again["parcelId"] == parcel["parcelId"]) == (parcel["history"], False)
+    send(market, seller, again["parcelId"])
