@@ -36,6 +36,7 @@ from api.kernel.money import MAX_AMOUNT
 from api.kernel.money import allocate as split
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
+from api.orders.parcels.packing import ShippingPreference, latest_of
 from api.orders.statements import Snapshot
 from api.pricing import list_price
 from api.pricing.totals import LineTax
@@ -264,7 +265,7 @@ def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quot
         estimated_delivery=max(bought.promised.values()),
         from_cart=request.items is None,
         cart=_plan_cart(quote),
-        lines=_plan_lines(bought, wanted, quote.offers),
+        lines=_plan_lines(bought, wanted, quote.offers, request.shipping_preference),
     )
 
 
@@ -361,8 +362,15 @@ def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
     return "it is not offered from the warehouses to this address"
 
 
-def _plan_lines(bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, Offer]) -> list[PlanLine]:
+def _plan_lines(
+    bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, Offer], preference: ShippingPreference
+) -> list[PlanLine]:
     """A line for each allocation; those of one variant share its tax by their amounts."""
+    promises = {
+        (offers[a.variant_id].seller_id, a.warehouse_id): bought.promised[a.warehouse_id] for a in bought.allocations
+    }
+    if preference == "together":
+        promises = latest_of(promises)
     taxes = {one.variant_id: tax for one, tax in zip(wanted, bought.totals.lines, strict=True)}
     units: dict[UUID, list[Decimal]] = {}
     for one in bought.allocations:
@@ -378,7 +386,7 @@ def _plan_lines(bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, O
             warehouse_id=a.warehouse_id,
             quantity=a.quantity,
             unit_price=offers[a.variant_id].sold_as.price,
-            promised_on=bought.promised[a.warehouse_id],
+            promised_on=promises[offers[a.variant_id].seller_id, a.warehouse_id],
             allocation=reasons.get(a.warehouse_id),
             snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], shares[a.variant_id].pop(0)),
         )

@@ -13,6 +13,7 @@ from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.kernel.texts import OneLine
+from api.orders.parcels.packing import ShippingPreference
 from api.orders.statements import Snapshot
 
 _Text = Annotated[OneLine, AfterValidator(refuse_card_number)]
@@ -62,13 +63,15 @@ class PaymentMethod(Wire):
 class PlaceOrder(Wire):
     """Without `items` the cart is ordered.
 
-    `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs.
+    `shippingPreference`: `together` lets the parcels of one seller wait for each other and arrive by the latest day of
+    theirs. `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs.
     """
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
     shipping_address: ShippingAddress
     payment_method: PaymentMethod
     delivery_speed: Speed = "standard"
+    shipping_preference: ShippingPreference = "as_ready"
     email: Annotated[_Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     expected_total: Amount | None = None
 
@@ -88,6 +91,8 @@ class AcceptedOrder(BaseModel):
 
     payment_method: AcceptedPayment
     delivery_speed: str
+    # The default is for requests that were accepted before it could be chosen.
+    shipping_preference: ShippingPreference = "as_ready"
     email: str | None = None
 
 

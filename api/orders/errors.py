@@ -25,6 +25,12 @@ class NotInParcel(ValidationFailed):
     title, code = "The parcel does not hold these units", "not-in-parcel"
 
 
+class OthersNotReady(Conflict):
+    """`parcels` in the document: the numbers of those that are not begun."""
+
+    title, code = "The buyer wants these parcels together", "others-not-ready"
+
+
 class NothingStays(Conflict):
     title, code = "Nothing would stay in the parcel", "nothing-stays"
 

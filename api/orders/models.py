@@ -45,6 +45,7 @@ class Order(Base):
             " 'partially_refunded')",
             name="payment_status",
         ),
+        CheckConstraint("shipping_preference IN ('together', 'as_ready')", name="shipping_preference"),
         Index("ix_orders_user", "user_id", "created_at"),
         Index("ix_orders_created", "created_at", "order_id"),
         # The guest orders of an address, for the member who proves to read its mail.
@@ -75,6 +76,8 @@ class Order(Base):
     # A country is no address, and the shop's figures are summed by it.
     country: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
     delivery_speed: Mapped[str] = mapped_column(String(50), server_default=text("'standard'"), info=NOT_PERSONAL)
+    # Whether a seller's parcels wait for each other.
+    shipping_preference: Mapped[str] = mapped_column(String(20), server_default=text("'as_ready'"), info=NOT_PERSONAL)
     estimated_delivery: Mapped[date | None]
     actual_delivery: Mapped[Instant | None]
     origin: Mapped[Origin]

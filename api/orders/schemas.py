@@ -100,6 +100,7 @@ class OrderBody(Wire):
     shipping_address: dict[str, str] | None
     email: str | None
     delivery_speed: str
+    shipping_preference: str
     estimated_delivery: date | None
     delivered_at: datetime | None
     history: list[OrderStepBody]

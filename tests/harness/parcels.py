@@ -1,6 +1,7 @@
 """Orders of several sellers, and what their sellers do with the parcels."""
 
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 
@@ -52,3 +53,22 @@ def send(market: Market, seller: Person, parcel_id: str, *steps: str) -> None:
     for what in steps or ("process", "ship", "deliver"):
         answer = do(market, seller, parcel_id, what)
         assert answer.status_code == 200, answer.text
+
+
+def stocked_in_leeds(market: Market, seller: Person, units: int, **fields: Any) -> dict[str, Any]:
+    """A new product whose units are all in a warehouse in Leeds, unlike those of `Market.product`."""
+    product = market.product(seller, stock=0, **fields)
+    variant = product["variants"][0]["variantId"]
+    warehouse = market.warehouse("T2")
+    with market.sql.transaction():
+        market.sql.execute("update product_variants set stock_quantity = %s where variant_id = %s", (units, variant))
+        market.sql.execute(
+            "insert into warehouse_stock (variant_id, warehouse_id, available) values (%s, %s, %s)",
+            (variant, warehouse, units),
+        )
+        market.sql.execute(
+            "insert into inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change,"
+            " transaction_type, previous_quantity, new_quantity) values (%s, %s, %s, %s, 'adjustment', 0, %s)",
+            (uuid4(), variant, warehouse, units, units),
+        )
+    return product

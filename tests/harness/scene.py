@@ -73,6 +73,7 @@ class Scene:
         guest = guest_headers("of tests")
         order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
         order["shippingAddress"] = {**ADDRESS, "name": "N"}
+        order["shippingPreference"] = "together"
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
         return {

@@ -10,11 +10,13 @@ state.
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 import pytest
 
+from api.orders.parcels.changes.splitting import SPLITTABLE
 from api.orders.parcels.derived import Standing, order_status, passed, steps_between
-from api.orders.parcels.splitting import SPLITTABLE
+from api.orders.parcels.packing import waits_for
 from api.orders.states import CANCELLABLE, TRANSITIONS, may_follow
 
 STEPS = ("processing", "shipped", "delivered")
@@ -40,7 +42,8 @@ class World:
 @dataclass(frozen=True)
 class Rules:
     """What the mutants take away. `locked`: an actor decides on what it reads under the lock. `pays`: a seller who
-    cancels pays the buyer back. `once`: a buyer who cancels gets nothing a second time."""
+    cancels pays the buyer back. `once`: a buyer who cancels gets nothing a second time. `together`: the buyer wants a
+    seller's parcels at once; `waits`: sellers heed it."""
 
     locked: bool = True
     guarded: bool = True
@@ -49,6 +52,8 @@ class Rules:
     pays: bool = True
     once: bool = True
     splittable: frozenset[str] = SPLITTABLE
+    together: bool = False
+    waits: bool = True
     derive: Callable[[tuple[Standing, ...]], str] = order_status
 
 
@@ -112,13 +117,24 @@ def split(world: World, seen: tuple[Standing, ...], place: int, rules: Rules) ->
     )
 
 
+def kept_waiting(owners: tuple[str, ...], who: str, parcels: tuple[Standing, ...], rules: Rules) -> bool:
+    ids = {owner: UUID(int=place) for place, owner in enumerate(SELLERS)}
+    preference = "together" if rules.together else "as_ready"
+    everyone = [(place, ids[owners[place]], parcel.status) for place, parcel in enumerate(parcels)]
+    return bool(waits_for(preference, ids[who], everyone))
+
+
 def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> Iterator[World]:
     """What `who` may do, having seen this."""
     if who in SELLERS:
         for place, parcel in enumerate(seen):
             for status in STEPS:
                 if (world.owners[place] == who or not rules.own) and may_follow(parcel.status, status):
+                    if status == "shipped" and rules.waits and kept_waiting(world.owners, who, seen, rules):
+                        continue
                     after = written(world, seen, (place,), status, rules)
+                    if status == "shipped" and after != world and kept_waiting(world.owners, who, world.parcels, rules):
+                        after = replace(after, bad="a parcel left while another was not begun")
                     yield after if world.owners[place] == who else replace(after, bad="somebody else's parcel moved")
             if world.owners[place] == who and parcel.status in CANCELLABLE:
                 after = written(world, seen, (place,), "cancelled", rules)
@@ -175,9 +191,10 @@ def explore(rules: Rules, *owners: str, until: str | None = None) -> tuple[set[W
     return found, broken
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("owners", [("a",), ("a", "b"), ("a", "a", "b")])
-def test_no_bad_state_is_reachable(owners: tuple[str, ...]) -> None:
-    found, broken = explore(Rules(), *owners)
+def test_no_bad_state_is_reachable(owners: tuple[str, ...], together: bool) -> None:
+    found, broken = explore(Rules(together=together), *owners)
 
     assert broken == []
     assert {world.order for world in found} == {"confirmed", *STEPS, "cancelled"}
@@ -213,3 +230,7 @@ def test_no_bad_state_is_reachable(owners: tuple[str, ...]) -> None:
 )
 def test_each_guard_taken_away_is_missed(rules: Rules, sentence: str) -> None:
     assert sentence in explore(rules, "a", "b", until=sentence)[1]
+
+
+def test_a_seller_who_does_not_wait_is_missed() -> None:
+    assert set(explore(Rules(together=True, waits=False), "a", "a")[1]) == {"a parcel left while another was not begun"}

@@ -315,6 +315,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
         payment_method=checkout.request.payment_method.type,
         address=plan.address,
         delivery_speed=checkout.request.delivery_speed,
+        shipping_preference=checkout.request.shipping_preference,
         estimated_delivery=plan.estimated_delivery,
         items=[
             orders.NewItem(

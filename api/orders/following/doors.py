@@ -18,8 +18,8 @@ from api.mail import commands as mail
 from api.mail.tokens import token_of
 from api.orders.commands.claims import CLAIM_ASKED
 from api.orders.models import OrderToken
-from api.orders.parcels.cancelling import UNITS_CANCELLED
-from api.orders.parcels.policy import SELLER_POLICIES
+from api.orders.parcels.changes.cancelling import UNITS_CANCELLED
+from api.orders.parcels.changes.reasons import SELLER_POLICIES
 from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders
 from api.orders.states import EVENT_OF
 

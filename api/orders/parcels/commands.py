@@ -15,9 +15,10 @@ from api.kernel.db import Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey
 from api.orders.commands.change import change_order
-from api.orders.errors import ImpossibleMove, ParcelNotFound, StillBeingPlaced
+from api.orders.errors import ImpossibleMove, OthersNotReady, ParcelNotFound, StillBeingPlaced
 from api.orders.parcels.moving import move_parcels
-from api.orders.parcels.queries import LockedParcel, lock_order_of, parcels_of
+from api.orders.parcels.packing import waits_for
+from api.orders.parcels.queries import LockedOrderOf, LockedParcel, lock_order_of, parcels_of
 from api.orders.parcels.schemas import ParcelState, ShipParcel
 from api.orders.parcels.statements import ParcelMove
 from api.orders.states import may_follow
@@ -30,7 +31,7 @@ async def advance_parcel(
 ) -> Response:
     """One step of a parcel by its seller, or an administrator; `label` says who carries it.
 
-    Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced.
+    Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, OthersNotReady.
     """
     return await change_order(ctx, key, lambda tx: _advance(tx, actor, parcel_id, wanted, label or ShipParcel()))
 
@@ -46,6 +47,8 @@ async def _advance(tx: Tx, actor: Actor, parcel_id: UUID, wanted: Wanted, label:
         raise impossible_for(parcel, wanted)
     if order.payment_status == "authorised":
         raise StillBeingPlaced
+    if wanted == "shipped":
+        _let_wait(order, parcel, parcels)
     move = ParcelMove(
         parcel_id,
         order.order_id,
@@ -64,6 +67,17 @@ async def _advance(tx: Tx, actor: Actor, parcel_id: UUID, wanted: Wanted, label:
         carrier=label.carrier or parcel.carrier,
         tracking_number=label.tracking_number or parcel.tracking_number,
     )
+
+
+def _let_wait(order: LockedOrderOf, parcel: LockedParcel, parcels: list[LockedParcel]) -> None:
+    """Raises: OthersNotReady, which names the parcels that this one is to be sent with."""
+    everyone = [(other.number, other.seller_id, other.status) for other in parcels]
+    missing = waits_for(order.shipping_preference, parcel.seller_id, everyone)
+    if missing:
+        raise OthersNotReady(
+            "Start on the parcels named in `parcels`, or cancel them, before you send this one.",
+            extra={"parcels": missing},
+        )
 
 
 def the_one(parcels: list[LockedParcel], parcel_id: UUID) -> LockedParcel:

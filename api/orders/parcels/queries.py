@@ -68,6 +68,7 @@ class LockedOrderOf:
     order_id: UUID
     status: str
     payment_status: str
+    shipping_preference: str
     total: Decimal
     tax: Decimal
     tax_included: Decimal
@@ -83,6 +84,7 @@ _LOCK = (
         Order.order_id,
         Order.status,
         Order.payment_status,
+        Order.shipping_preference,
         Order.total,
         Order.tax,
         Order.tax_included,
@@ -193,6 +195,7 @@ _IN_FULL = select(
     Order.currency,
     _SUBTOTAL,
     Order.delivery_speed,
+    Order.shipping_preference,
     Order.country,
     case((_UNDER_WAY, Order.shipping_address)).label("shipping_address"),
     select(json_rows(_PARCEL, Parcel.number)).where(_OF_ORDER).scalar_subquery().label("parcels"),

@@ -18,10 +18,12 @@ from api.orders.errors import (
     NothingStays,
     NotInParcel,
     OrderNotFound,
+    OthersNotReady,
     ParcelNotFound,
     StillBeingPlaced,
 )
-from api.orders.parcels.cancelling import cancel_parcel
+from api.orders.parcels.changes.cancelling import cancel_parcel
+from api.orders.parcels.changes.splitting import split_parcel
 from api.orders.parcels.commands import advance_parcel
 from api.orders.parcels.queries import SellerFilter, seller_order, seller_orders
 from api.orders.parcels.schemas import (
@@ -34,7 +36,6 @@ from api.orders.parcels.schemas import (
     SplitParcel,
     SplitState,
 )
-from api.orders.parcels.splitting import split_parcel
 from api.orders.queries.listing import Position
 from api.orders.schemas import OrderStatus
 
@@ -125,7 +126,7 @@ async def process_parcel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id:
     response_model=ParcelState,
     operation_id="shipParcel",
     summary="Hand a parcel to its carrier",
-    responses=_ANSWERS,
+    responses=responses(OthersNotReady, *_PROBLEMS),
 )
 async def ship_parcel(
     ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: ShipParcel | None = None
@@ -159,7 +160,7 @@ async def split(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId
     "/parcels/{parcelId}/cancel",
     response_model=CancelledParcel,
     operation_id="cancelParcel",
-    summary="Do not send a parcel, or some of its units: the buyer gets their money back and a mail",
+    summary="Do not send a parcel, or some of its units: the buyer is paid back",
     responses=responses(NotInParcel, *_PROBLEMS),
 )
 async def cancel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: CancelParcel) -> Response:

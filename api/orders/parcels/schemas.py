@@ -11,8 +11,8 @@ from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import OneLine, SomeLines
+from api.orders.parcels.changes.reasons import SellerReason
 from api.orders.parcels.derived import Standing, order_status
-from api.orders.parcels.policy import SellerReason
 from api.orders.returns.returned import ReturnBody
 
 WireDay = Annotated[date, Field(strict=False)]
@@ -126,6 +126,7 @@ class SellerOrderList(Wire):
 class SellerOrderBody(Wire):
     """The seller's part of an order, with the returns of their lines.
 
+    `shippingPreference`: `together` when the buyer wants all of the seller's parcels sent at once.
     `shippingAddress` while one of the parcels is under way.
     """
 
@@ -134,6 +135,7 @@ class SellerOrderBody(Wire):
     currency: str
     subtotal: Amount
     delivery_speed: str
+    shipping_preference: str
     country: str
     shipping_address: dict[str, str] | None
     parcels: list[SellerParcelBody]

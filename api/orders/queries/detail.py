@@ -111,6 +111,7 @@ _IN_FULL = (
         seen("shipping_address", Order.shipping_address, _VIEWERS, Order.status).label("shipping_address"),
         seen("email", Order.guest_email, _VIEWERS, Order.status).label("email"),
         Order.delivery_speed,
+        Order.shipping_preference,
         Order.estimated_delivery,
         Order.actual_delivery.label("delivered_at"),
         select(json_rows(_STEP, OrderEvent.sequence))

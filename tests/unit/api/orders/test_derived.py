@@ -1,12 +1,14 @@
 """An order's status from its parcels: each rule by example, and every order that parcels can make goes forward."""
 
+from datetime import date
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import pytest
 
+from api.kernel.ids import new_id
 from api.orders.parcels.derived import Standing, order_status, passed, steps_between
-from api.orders.parcels.packing import numbered
+from api.orders.parcels.packing import latest_of, numbered, waits_for
 from api.orders.states import ORDER_STATES, TRANSITIONS, may_follow
 
 FULFILMENT = ("pending", "confirmed", "processing", "shipped", "delivered")
@@ -130,3 +132,21 @@ def test_parcels_are_numbered_in_the_order_of_their_lines() -> None:
 def test_all_small_sets_of_parcels_have_a_status() -> None:
     for parcels in combinations_with_replacement(ORDER_STATES, 3):
         assert order_status(Standing(parcel) for parcel in parcels) in ORDER_STATES
+
+
+def test_parcels_of_one_seller_wait_for_those_that_are_not_begun() -> None:
+    mine, theirs = new_id(), new_id()
+    parcels = [(1, mine, "processing"), (2, mine, "confirmed"), (3, theirs, "confirmed"), (4, mine, "cancelled")]
+
+    assert waits_for("together", mine, parcels) == [2]
+    assert waits_for("as_ready", mine, parcels) == []
+    assert waits_for("together", mine, [(1, mine, "processing"), (2, mine, "shipped"), (3, theirs, "pending")]) == []
+
+
+def test_parcels_that_wait_for_each_other_come_by_the_latest_day_of_their_seller() -> None:
+    mine, theirs, near, far = new_id(), new_id(), new_id(), new_id()
+    promises = {(mine, near): date(2026, 3, 2), (mine, far): date(2026, 3, 9), (theirs, near): date(2026, 3, 3)}
+
+    latest = latest_of(promises)
+
+    assert latest == {(mine, near): date(2026, 3, 9), (mine, far): date(2026, 3, 9), (theirs, near): date(2026, 3, 3)}

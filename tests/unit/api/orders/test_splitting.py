@@ -10,9 +10,9 @@ from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.orders.errors import NotInParcel
 from api.orders.models import OrderItem
-from api.orders.parcels.chosen import units_of
+from api.orders.parcels.changes.chosen import units_of
+from api.orders.parcels.changes.splitting import _SHARED, Piece, pieces_of
 from api.orders.parcels.schemas import ParcelLine
-from api.orders.parcels.splitting import _SHARED, Piece, pieces_of
 from api.orders.returns.returnable import OrderAmounts, OrderLine, refund_of
 
 

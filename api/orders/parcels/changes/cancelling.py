@@ -21,10 +21,10 @@ from api.orders.commands.cancel_units import UnitsOff, Why, book_units_off
 from api.orders.commands.change import change_order, write
 from api.orders.commands.returns import return_event
 from api.orders.errors import StillBeingPlaced
-from api.orders.parcels.chosen import units_of
+from api.orders.parcels.changes.chosen import units_of
+from api.orders.parcels.changes.reasons import CANCELLED_BY_SELLER, SELLER_POLICIES
 from api.orders.parcels.commands import impossible_for, the_one
 from api.orders.parcels.moving import Along, move_parcels
-from api.orders.parcels.policy import CANCELLED_BY_SELLER, SELLER_POLICIES
 from api.orders.parcels.queries import LockedOrderOf, LockedParcel, lock_order_of, parcels_of
 from api.orders.parcels.schemas import CancelledParcel, CancelParcel
 from api.orders.parcels.statements import ParcelMove

@@ -30,7 +30,7 @@ from api.kernel.money import ZERO, share
 from api.orders.commands.change import change_order
 from api.orders.errors import NothingStays, NotInParcel, StillBeingPlaced
 from api.orders.models import OrderItem, Parcel, ParcelEvent
-from api.orders.parcels.chosen import units_of
+from api.orders.parcels.changes.chosen import units_of
 from api.orders.parcels.commands import impossible_for, the_one
 from api.orders.parcels.queries import lock_order_of, parcels_of
 from api.orders.parcels.schemas import ParcelLine, SplitParcel, SplitState
@@ -148,17 +148,9 @@ async def _write(tx: Tx, parcel_id: UUID, new_parcel: UUID, number: int, pieces:
 
 
 _OLD, _NEW = bindparam("old_parcel", type_=Uuid), bindparam("new_parcel", type_=Uuid)
-# What a new parcel has of the one that it was taken from; nothing of the way that it will take.
-_KEPT = (
-    Parcel.order_id,
-    Parcel.seller_id,
-    Parcel.warehouse_id,
-    Parcel.status,
-    Parcel.promised_on,
-    Parcel.begun_at,
-    Parcel.origin,
-    Parcel.created_at,
-)
+# What a new parcel does not have of the one that it was taken from: the way that it will take is its own.
+FRESH = frozenset({"parcel_id", "number", "shipped_at", "delivered_at", "carrier", "tracking_number", "updated_at"})
+_KEPT = [one for one in Parcel.__table__.columns if one.key not in FRESH]
 _NEW_PARCEL = insert(Parcel).from_select(
     [Parcel.parcel_id, Parcel.number, *_KEPT],
     select(_NEW, bindparam("number", type_=Integer), *_KEPT).where(Parcel.parcel_id == _OLD),
