@@ -11,6 +11,7 @@ from api.catalog.artwork import artwork_path
 from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase
 from api.checkout import statements
 from api.checkout.crowd import Queue
+from api.checkout.destinations import NO_BOOK, Book, Bound, Sums, bound, without
 from api.checkout.errors import (
     AddressUnknown,
     CartBeingOrdered,
@@ -24,7 +25,7 @@ from api.checkout.errors import (
 from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanCart, PlanCartLine, PlanLine, SavedAddress
 from api.delivery.addresses import Checked, check
 from api.delivery.promises import Speed
-from api.inventory.allocation import NotEnough
+from api.inventory.allocation import Allocation, NotEnough
 from api.inventory.queries import Stocked
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -232,7 +233,7 @@ def _quote(rows: Sequence[_Row]) -> Quote:
 _OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lambda _: ())
 
 
-def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quote) -> Plan:
+def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quote, book: Book = NO_BOOK) -> Plan:
     """Price and allocate.
 
     Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, AddressNotValid, OutOfStock,
@@ -242,9 +243,11 @@ def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quot
     _require_offers(quote)
     address = _address(request.shipping_address, quote.saved_address)
     wanted = _wanted(quote)
-    occasion = Occasion.of(settings, clock.now(), place=address.place, member=actor.member)
-    bought = _bought(quote, wanted, occasion, request.delivery_speed)
-    amounts = bought.totals
+    going = [Bound(0, address, wanted)]
+    if request.destinations is not None:
+        going = bound(address, wanted, request.destinations, book)
+    bought = _bought(settings, actor, quote, going, request.delivery_speed)
+    amounts = Sums.of(bought)
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     if request.expected_total is not None and request.expected_total != amounts.total:
@@ -262,10 +265,15 @@ def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quot
         discount=amounts.discount,
         total=amounts.total,
         address=address.as_json(),
-        estimated_delivery=max(bought.promised.values()),
+        estimated_delivery=amounts.estimated_delivery,
         from_cart=request.items is None,
         cart=_plan_cart(quote),
-        lines=_plan_lines(bought, wanted, quote.offers, request.shipping_preference),
+        destinations={one.number: one.address.as_json() for one in going if one.number},
+        lines=[
+            line
+            for one, purchased in zip(going, bought, strict=True)
+            for line in _plan_lines(purchased, one, quote.offers, request.shipping_preference)
+        ],
     )
 
 
@@ -331,27 +339,40 @@ def _wanted(quote: Quote) -> list[Wanted]:
     return [replace(quote.offers[variant].sold_as, units=units) for variant, units in demand.items()]
 
 
-def _bought(quote: Quote, wanted: Sequence[Wanted], occasion: Occasion, speed: Speed) -> Purchase:
-    """Price and promise what is bought. Raises: OutOfStock, SpeedNotOffered."""
-    try:
-        bought = purchase(wanted, occasion, speed)
-    except NotEnough as error:
-        requested = {one.variant_id: one.units for one in wanted}
-        items = [
-            {
-                "variantId": str(variant),
-                "productId": str(quote.offers[variant].product_id),
-                "requested": requested[variant],
-                "available": there,
-            }
-            for variant, there in sorted(error.short.items())
-        ]
-        raise OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items}) from error
-    if bought.chosen is None or bought.chosen.promise.speed != speed:
-        options = [option_json(option) for option in bought.options]
-        wrong = FieldError(pointer="/deliverySpeed", message=_not_offered(wanted, occasion))
-        raise SpeedNotOffered("Choose one of the speeds in `offered`.", errors=[wrong], extra={"offered": options})
-    return bought
+def _bought(settings: Settings, actor: Actor, quote: Quote, going: Sequence[Bound], speed: Speed) -> list[Purchase]:
+    """Price and promise what is bought, for each destination with the stock that the earlier ones left.
+
+    Raises: OutOfStock, SpeedNotOffered.
+    """
+    now, found, taken = clock.now(), list[Purchase](), list[Allocation]()
+    for one in going:
+        occasion = Occasion.of(settings, now, place=one.address.place, member=actor.member)
+        wanted = without(one.wanted, taken) if taken else one.wanted
+        try:
+            bought = purchase(wanted, occasion, speed)
+        except NotEnough as error:
+            raise _out_of_stock(quote, going, error) from error
+        if bought.chosen is None or bought.chosen.promise.speed != speed:
+            options = [option_json(option) for option in bought.options]
+            wrong = FieldError(pointer="/deliverySpeed", message=_not_offered(wanted, occasion))
+            raise SpeedNotOffered("Choose one of the speeds in `offered`.", errors=[wrong], extra={"offered": options})
+        found.append(bought)
+        taken += bought.allocations
+    return found
+
+
+def _out_of_stock(quote: Quote, going: Sequence[Bound], error: NotEnough) -> OutOfStock:
+    """Names what is short, with all that is wanted of it and all that there is."""
+    items = [
+        {
+            "variantId": str(variant),
+            "productId": str(quote.offers[variant].product_id),
+            "requested": sum(each.units for one in going for each in one.wanted if each.variant_id == variant),
+            "available": sum(level.available for level in quote.offers[variant].sold_as.levels),
+        }
+        for variant in sorted(error.short)
+    ]
+    return OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items})
 
 
 def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
@@ -363,7 +384,7 @@ def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
 
 
 def _plan_lines(
-    bought: Purchase, wanted: Sequence[Wanted], offers: dict[UUID, Offer], preference: ShippingPreference
+    bought: Purchase, going: Bound, offers: dict[UUID, Offer], preference: ShippingPreference
 ) -> list[PlanLine]:
     """A line for each allocation; those of one variant share its tax by their amounts."""
     promises = {
@@ -371,7 +392,7 @@ def _plan_lines(
     }
     if preference == "together":
         promises = latest_of(promises)
-    taxes = {one.variant_id: tax for one, tax in zip(wanted, bought.totals.lines, strict=True)}
+    taxes = {one.variant_id: tax for one, tax in zip(going.wanted, bought.totals.lines, strict=True)}
     units: dict[UUID, list[Decimal]] = {}
     for one in bought.allocations:
         units.setdefault(one.variant_id, []).append(Decimal(one.quantity))
@@ -388,6 +409,7 @@ def _plan_lines(
             unit_price=offers[a.variant_id].sold_as.price,
             promised_on=promises[offers[a.variant_id].seller_id, a.warehouse_id],
             allocation=reasons.get(a.warehouse_id),
+            destination=going.number,
             snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], shares[a.variant_id].pop(0)),
         )
         for a in bought.allocations

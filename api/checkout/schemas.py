@@ -53,6 +53,18 @@ ShippingAddress = Annotated[
 ]
 
 
+class DestinationLine(Wire):
+    variant_id: WireId
+    quantity: Quantity
+
+
+class Destination(Wire):
+    """Units of the order that go to another address than the order's."""
+
+    shipping_address: ShippingAddress
+    lines: Annotated[list[DestinationLine], Field(min_length=1, max_length=100)]
+
+
 class PaymentMethod(Wire):
     """`token` comes from the payment provider; a card number is refused."""
 
@@ -63,12 +75,14 @@ class PaymentMethod(Wire):
 class PlaceOrder(Wire):
     """Without `items` the cart is ordered.
 
+    `destinations`: units that go elsewhere than to `shippingAddress`; tax, fee and promise are of each address.
     `shippingPreference`: `together` lets the parcels of one seller wait for each other and arrive by the latest day of
     theirs. `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs.
     """
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
     shipping_address: ShippingAddress
+    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
     payment_method: PaymentMethod
     delivery_speed: Speed = "standard"
     shipping_preference: ShippingPreference = "as_ready"
@@ -119,6 +133,8 @@ class PlanLine(BaseModel):
     unit_price: Decimal
     promised_on: date | None = None
     allocation: Annotated[dict[str, object] | None, Field(exclude=True)] = None
+    # The number of its destination: 0 for the order's own address. The parcel keeps it.
+    destination: Annotated[int, Field(exclude=True)] = 0
     snapshot: Annotated[Snapshot | None, Field(exclude=True)] = None
 
     @property
@@ -168,4 +184,6 @@ class Plan(BaseModel):
     from_cart: bool
     # None when `items` are ordered, and in plans of carts that were stored before carts were claimed.
     cart: PlanCart | None = None
+    # Addresses other than `address`, by the numbers of the lines' destinations.
+    destinations: Annotated[dict[int, dict[str, str]], Field(exclude=True)] = {}
     lines: list[PlanLine]

@@ -130,7 +130,7 @@ class OrderItem(Base):
 
 
 class Parcel(Base):
-    """What one seller sends from one warehouse in one order; `number` is 1..n in the order.
+    """What one seller sends from one warehouse to one address in one order; `number` is 1..n in the order.
 
     Its seller and warehouse are those of its lines, which refer to them. `created_at` is the order's, so that a
     seller's parcels are in the order in which they were bought.
@@ -149,6 +149,8 @@ class Parcel(Base):
     number: Mapped[int]
     seller_id: Mapped[UUID]
     warehouse_id: Mapped[UUID | None]
+    # Where it goes, if not to the order's address.
+    shipping_address: Mapped[Json | None] = mapped_column(info=PII)
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     promised_on: Mapped[date | None]
     # Why this warehouse sends it; null where nobody chose.

@@ -1,7 +1,7 @@
 """The SQL of orders as parts of one statement: create one, and move one along its state machine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -34,12 +34,15 @@ _CREATE = """placed AS (
               discount, total, method, address, country, speed, estimate, tax_included, preference)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcels AS (
-    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, allocation)
-    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, CAST(p.allocation AS jsonb)
+    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, allocation,
+                         shipping_address)
+    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, CAST(p.allocation AS jsonb),
+           CAST(p.address AS jsonb)
     FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_orders AS uuid[]), CAST(:parcel_ids AS uuid[]),
                 CAST(:parcel_numbers AS int[]), CAST(:parcel_sellers AS uuid[]), CAST(:parcel_warehouses AS uuid[]),
-                CAST(:parcel_promises AS date[]), CAST(:parcel_allocations AS text[]))
-         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation)
+                CAST(:parcel_promises AS date[]), CAST(:parcel_allocations AS text[]),
+                CAST(:parcel_addresses AS text[]))
+         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation, address)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcel_steps AS (
     INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind)
@@ -154,9 +157,16 @@ class Snapshot:
     promotion: str | None = None
 
 
+_Place = tuple[UUID, UUID, int]
+
+
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One line of an order: the same variant from two warehouses makes two lines. `allocation`: why it is this one."""
+    """One line of an order: the same variant from two warehouses, or to two addresses, makes two lines.
+
+    `allocation`: why it is this warehouse. `destination`: 0 for the order's own address, otherwise a key of the order's
+    `destinations`.
+    """
 
     order_item_id: UUID
     product_id: UUID
@@ -168,6 +178,12 @@ class NewItem:
     snapshot: Snapshot
     promised_on: date | None
     allocation: Mapping[str, object] | None = None
+    destination: int = 0
+
+    @property
+    def place(self) -> _Place:
+        """Lines of one place travel together."""
+        return self.seller_id, self.warehouse_id, self.destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +208,7 @@ class NewOrder:
     items: Sequence[NewItem]
     tax_included: Decimal = ZERO
     shipping_preference: str = "as_ready"
+    destinations: Mapping[int, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +246,20 @@ class _NewParcel:
     number: int
     seller_id: UUID
     warehouse_id: UUID
+    destination: int
     promised_on: date | None
     allocation: Mapping[str, object] | None
 
+    @property
+    def address(self) -> str | None:
+        """Its own, if it goes elsewhere than to the order's."""
+        return orjson.dumps(self.order.destinations[self.destination]).decode() if self.destination else None
 
-def _packed(order: NewOrder) -> dict[tuple[UUID, UUID], _NewParcel]:
-    """The order's parcels by seller and warehouse."""
-    places = numbered((item.seller_id, item.warehouse_id) for item in order.items)
-    said = {(item.seller_id, item.warehouse_id): (item.promised_on, item.allocation) for item in order.items}
+
+def _packed(order: NewOrder) -> dict[_Place, _NewParcel]:
+    """The order's parcels by seller, warehouse and destination."""
+    places = numbered(item.place for item in order.items)
+    said = {item.place: (item.promised_on, item.allocation) for item in order.items}
     return {place: _NewParcel(new_id(), order, number, *place, *said[place]) for place, number in places.items()}
 
 
@@ -279,7 +302,7 @@ def _order_values(orders: Sequence[NewOrder]) -> dict[str, object]:
     }
 
 
-def _parcel_values(packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]) -> dict[str, object]:
+def _parcel_values(packed: Sequence[Mapping[_Place, _NewParcel]]) -> dict[str, object]:
     parcels = [parcel for of_order in packed for parcel in of_order.values()]
     return {
         "parcel_checkouts": [parcel.order.checkout_id for parcel in parcels],
@@ -292,13 +315,12 @@ def _parcel_values(packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]) -> 
         "parcel_allocations": [
             None if parcel.allocation is None else orjson.dumps(parcel.allocation).decode() for parcel in parcels
         ],
+        "parcel_addresses": [parcel.address for parcel in parcels],
         "parcel_actors": [parcel.order.actor_kind for parcel in parcels],
     }
 
 
-def _item_values(
-    orders: Sequence[NewOrder], packed: Sequence[Mapping[tuple[UUID, UUID], _NewParcel]]
-) -> dict[str, object]:
+def _item_values(orders: Sequence[NewOrder], packed: Sequence[Mapping[_Place, _NewParcel]]) -> dict[str, object]:
     items = [(order, item) for order in orders for item in order.items]
     return {
         "item_checkouts": [order.checkout_id for order, _ in items],
@@ -309,9 +331,7 @@ def _item_values(
         "item_sellers": [item.seller_id for _, item in items],
         "item_warehouses": [item.warehouse_id for _, item in items],
         "item_parcels": [
-            parcels[item.seller_id, item.warehouse_id].parcel_id
-            for order, parcels in zip(orders, packed, strict=True)
-            for item in order.items
+            parcels[item.place].parcel_id for order, parcels in zip(orders, packed, strict=True) for item in order.items
         ],
         "item_quantities": [item.quantity for _, item in items],
         "item_prices": [item.price for _, item in items],

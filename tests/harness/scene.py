@@ -71,9 +71,12 @@ class Scene:
         }
         address = {**ADDRESS, "addressType": "home", "isDefault": False}
         guest = guest_headers("of tests")
-        order = self.market.order_body((self.product, 1), email="g@example.com", expectedTotal=1.0)
+        order = self.market.order_body((self.product, 2), email="g@example.com", expectedTotal=1.0)
         order["shippingAddress"] = {**ADDRESS, "name": "N"}
         order["shippingPreference"] = "together"
+        order["destinations"] = [
+            {"shippingAddress": {**ADDRESS, "name": "N"}, "lines": [{"variantId": variant, "quantity": 1}]}
+        ]
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
         return {

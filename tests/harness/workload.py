@@ -12,6 +12,7 @@ from tests.harness.api import PLAIN
 from tests.harness.buying import ADDRESS
 from tests.harness.sessions import guest_headers
 
+ABROAD = {"street": "Rua Augusta 1", "city": "Lisboa", "zipCode": "1100-048", "country": "PT"}
 TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
 
@@ -40,7 +41,7 @@ class Purchase:
 def purchases(
     seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS
 ) -> Iterator[Purchase]:
-    """Endless orders of one to three lines over `products`."""
+    """Endless orders of one to three lines over `products`, many of them to two addresses."""
     rng = random.Random(f"{seed}-{name}")
     number = 0
     while True:
@@ -50,12 +51,16 @@ def purchases(
             {"productId": p["productId"], "variantId": p["variants"][0]["variantId"], "quantity": rng.randint(1, 3)}
             for p in chosen
         ]
-        body = {
+        body: dict[str, Any] = {
             "items": lines,
             "shippingAddress": ADDRESS,
             "paymentMethod": {"type": "credit_card", "token": rng.choice(list(tokens))},
             "email": "guest@example.com",
         }
+        apart = random.Random(f"apart-{seed}-{name}-{number}").random() < 0.4
+        if apart and sum(line["quantity"] for line in lines) > 1:
+            one = {"variantId": lines[0]["variantId"], "quantity": 1}
+            body |= {"destinations": [{"shippingAddress": ABROAD, "lines": [one]}], "shippingPreference": "together"}
         yield Purchase(f"{name}-{seed}-{number}", body)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from api.checkout.destinations import read_book
 from api.checkout.errors import CartChanging, OutOfStock
 from api.checkout.quote import make_plan, read_quote
 from api.checkout.saga.commits import Passed, open_checkout
@@ -38,7 +39,8 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
         if quote.kept is not None:
             return Answered(quote.kept.answer(key), replayed=True)
         try:
-            plan = make_plan(ctx.settings, actor, request, quote)
+            book = await read_book(ctx, actor, request)
+            plan = make_plan(ctx.settings, actor, request, quote, book)
         except Problem as problem:
             return await _refuse(ctx, key, problem)
         checkout = _new(actor, key, request, plan)

@@ -189,7 +189,9 @@ def _answer_failure(statement: StepStatement, batch: Sequence[Done]) -> None:
 def _stock(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
     if write is Write.CONFIRM_STOCK:
         plans = {done.checkout.checkout_id: done.checkout.settled_plan for done in batch}
-        statement.checks.append(stock.confirm_check({checkout: len(plan.lines) for checkout, plan in plans.items()}))
+        statement.checks.append(
+            stock.confirm_check({checkout: len(_allocations(plan)) for checkout, plan in plans.items()})
+        )
         statement.parts.append(stock.confirm())
         statement.events += [_stock_event("StockConfirmed", d.checkout, d.checkout.settled_plan) for d in batch]
         return
@@ -268,7 +270,12 @@ def _claim(checkout: LeasedCheckout, plan: Plan) -> Claim:
 
 
 def _allocations(plan: Plan) -> list[Allocation]:
-    return [Allocation(line.variant_id, line.warehouse_id, line.quantity) for line in plan.lines]
+    """What is held, once for each variant in a warehouse, whatever addresses it goes to."""
+    units: dict[tuple[UUID, UUID], int] = {}
+    for line in plan.lines:
+        place = (line.variant_id, line.warehouse_id)
+        units[place] = units.get(place, 0) + line.quantity
+    return [Allocation(*place, quantity) for place, quantity in units.items()]
 
 
 def _new_checkout(checkout: LeasedCheckout, plan: Plan) -> NewCheckout:
@@ -329,7 +336,9 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.taken_snapshot,
                 line.promised_on,
                 line.allocation,
+                line.destination,
             )
             for line in plan.lines
         ],
+        destinations=plan.destinations,
     )

@@ -50,6 +50,14 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
+        "R-I17-address",
+        "a parcel that goes to an address of its own has a whole one",
+        """
+        SELECT parcel_id, order_id FROM parcels
+        WHERE shipping_address IS NOT NULL AND NOT (shipping_address ?& ARRAY['street', 'city', 'country'])
+        """,
+    ),
+    Check(
         "R-I17-path",
         "a parcel's history begins in pending and goes on by steps of the state machine, with no number left out",
         f"""

@@ -12,7 +12,8 @@ NOT_READY = frozenset({"pending", "confirmed"})
 
 
 def numbered(places: Iterable[Place]) -> dict[Place, int]:
-    """Each (seller, warehouse) of an order's lines with the number of its parcel, from 1 in the order of the lines."""
+    """Each (seller, warehouse, destination) of an order's lines with the number of its parcel, from 1 in the order of
+    the lines."""
     return {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
 
 

@@ -37,7 +37,7 @@ from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
 from api.orders.queries.lines import BOUGHT
 from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
-from api.orders.queries.privacy import while_seen
+from api.orders.queries.privacy import PARCEL_ADDRESS, while_seen
 from api.orders.returns.returnable import OrderAmounts
 from api.orders.returns.returned import RETURN
 
@@ -172,6 +172,7 @@ _PARCEL = (
     Parcel.warehouse_id,
     SHIPS_FROM,
     Parcel.allocation,
+    case((while_seen("seller", "shipping_address", Parcel.status), PARCEL_ADDRESS)).label("shipping_address"),
     Parcel.promised_on,
     Parcel.begun_at,
     Parcel.shipped_at,
@@ -187,7 +188,9 @@ _PARCEL = (
     .scalar_subquery()
     .label("history"),
 )
-_UNDER_WAY = exists().where(_OF_ORDER, while_seen("seller", "shipping_address", Parcel.status))
+_UNDER_WAY = exists().where(
+    _OF_ORDER, Parcel.shipping_address.is_(None), while_seen("seller", "shipping_address", Parcel.status)
+)
 # One round trip, and nothing of it comes from another seller's lines or from the buyer.
 _IN_FULL = select(
     Order.order_id,

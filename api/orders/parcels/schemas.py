@@ -32,7 +32,8 @@ class ParcelLineBody(Wire):
 
 class ParcelBody(Wire):
     """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `shipsFrom`: the warehouse's
-    city and country. `allocation` is for its seller and for administrators."""
+    city and country. `shippingAddress`: where it goes, null for those who may not see it. `allocation` is for its
+    seller and for administrators."""
 
     parcel_id: WireId
     number: int
@@ -42,6 +43,7 @@ class ParcelBody(Wire):
     ships_from: str | None
     allocation: AllocationBody | None
     status: str
+    shipping_address: dict[str, str] | None
     promised_on: WireDay | None
     shipped_at: WireTime | None
     delivered_at: WireTime | None
@@ -82,6 +84,7 @@ class SellerParcelBody(Wire):
     warehouse_id: WireId | None
     ships_from: str | None
     allocation: AllocationBody | None
+    shipping_address: dict[str, str] | None
     promised_on: WireDay | None
     begun_at: WireTime | None
     shipped_at: WireTime | None
@@ -126,9 +129,8 @@ class SellerOrderList(Wire):
 class SellerOrderBody(Wire):
     """The seller's part of an order, with the returns of their lines.
 
-    `shippingPreference`: `together` when the buyer wants all of the seller's parcels sent at once.
-    `shippingAddress` while one of the parcels is under way.
-    """
+    `shippingAddress`: of the order, while one of the parcels that go there is under way; each parcel has its own too.
+    `shippingPreference`: `together` when the buyer wants all of the seller's parcels sent at once."""
 
     order_id: WireId
     order_number: str

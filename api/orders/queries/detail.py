@@ -14,7 +14,7 @@ from api.orders.parcels.places import SHIPS_FROM, WAREHOUSE_COUNTRY
 from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, SELLER, actor_values
 from api.orders.queries.lines import BOUGHT, TITLE
 from api.orders.queries.locked import RETURNED_UNITS
-from api.orders.queries.privacy import Viewer, seen
+from api.orders.queries.privacy import PARCEL_ADDRESS, Viewer, seen
 from api.orders.returns.returned import RETURN
 from api.orders.schemas import OrderBody
 from api.payments.models import Payment
@@ -39,6 +39,7 @@ _ITEM = (
     OrderItem.status,
     RETURNED_UNITS.label("returned_quantity"),
 )
+_VIEWERS: dict[Viewer, ColumnElement[bool]] = {"buyer": IS_BUYER, "seller": IS_SELLER, "admin": IS_ADMIN}
 _PARCEL_LINE = (
     OrderItem.order_item_id,
     TITLE,
@@ -53,6 +54,7 @@ _PARCEL = (
     SHIPS_FROM,
     case((or_(IS_ADMIN, Parcel.seller_id == SELLER), Parcel.allocation)).label("allocation"),
     Parcel.status,
+    seen("shipping_address", PARCEL_ADDRESS, _VIEWERS, Parcel.status).label("shipping_address"),
     Parcel.promised_on,
     Parcel.shipped_at,
     Parcel.delivered_at,
@@ -84,7 +86,6 @@ _PAYMENT = (
     func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
     func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
 )
-_VIEWERS: dict[Viewer, ColumnElement[bool]] = {"buyer": IS_BUYER, "seller": IS_SELLER, "admin": IS_ADMIN}
 # One statement over the tables of orders, stores, warehouses and payments, so that reading an order is one round trip.
 # A line has its own words: an order never shows what its product is called later.
 _IN_FULL = (

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
-from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, false, or_, true
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, false, func, or_, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from api.orders.models import Order, Parcel
 from api.orders.states import ORDER_STATES
 
 Viewer = Literal["buyer", "seller", "admin"]
@@ -31,6 +32,8 @@ SEEN: MappingProxyType[tuple[Viewer, Field], frozenset[str]] = MappingProxyType(
 )
 # Those who see what the table says only for a reason, which is written to `buyer_data_accesses` before they see it.
 WITH_REASON: frozenset[Viewer] = frozenset({"admin"})
+# Where a parcel goes.
+PARCEL_ADDRESS = func.coalesce(Parcel.shipping_address, Order.shipping_address)
 REASON_GIVEN = bindparam("actor_reason_given", type_=Boolean)
 
 
@@ -54,7 +57,7 @@ def while_seen(viewer: Viewer, field: Field, status: InstrumentedAttribute[str])
 
 def seen(
     field: Field,
-    column: InstrumentedAttribute[Any],  # Any: a column of any type
+    column: ColumnElement[Any] | InstrumentedAttribute[Any],  # Any: a column of any type
     viewers: Mapping[Viewer, ColumnElement[bool]],
     status: InstrumentedAttribute[str],
 ) -> ColumnElement[Any]:

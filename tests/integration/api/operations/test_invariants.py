@@ -185,6 +185,7 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
     ),
     "R-I17-numbers": (f"update parcels set number = number + 1 where order_id = {DELIVERED}",),
+    "R-I17-address": (f"update parcels set shipping_address = '{{}}' where order_id = {DELIVERED}",),
     "R-I17-path": (
         "alter table parcel_events disable trigger user",
         f"update parcel_events set from_status = 'pending' where parcel_id in {PARCELS} and sequence = 3",

@@ -200,15 +200,16 @@ async def test_the_buyer_is_told_by_mail_and_every_invariant_holds(
     assert violations(market.database_url, []) == []
 
 
+JOURNALS = ("outbox_events", "parcel_events")
 UNPACK = (
+    *(f"alter table {table} disable trigger user" for table in JOURNALS),
     (
         "delete from outbox_events where aggregate_type = 'parcel'"
         " and aggregate_id in (select parcel_id from parcels where order_id = any(%(ids)s))"
     ),
-    "alter table parcel_events disable trigger user",
     "update order_items set parcel_id = null where order_id = any(%(ids)s)",
     "delete from parcels where order_id = any(%(ids)s)",
-    "alter table parcel_events enable trigger user",
+    *(f"alter table {table} enable trigger user" for table in JOURNALS),
 )
 
 

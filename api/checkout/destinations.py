@@ -1,0 +1,134 @@
+"""An order to several addresses: which units go where, each destination priced and promised as a purchase of its own.
+
+What no destination names goes to the order's own address. The order's amounts are the sums of its destinations'.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from api.catalog.purchase import Purchase, Wanted
+from api.checkout.errors import AddressUnknown, NotOrderable
+from api.checkout.schemas import Destination, FullAddress, PlaceOrder, SavedAddress
+from api.delivery.addresses import Checked, check
+from api.identity.queries import addresses_of
+from api.inventory.allocation import Allocation
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.errors import FieldError
+from api.kernel.money import ZERO
+
+Book = Mapping[UUID, dict[str, str]]
+NO_BOOK: Book = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Units of the order that go to one address. `number`: 0 for the order's own, then in the order of the request."""
+
+    number: int
+    address: Checked
+    wanted: list[Wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The order's amounts, of all that is bought for it."""
+
+    subtotal: Decimal
+    tax: Decimal
+    tax_included: Decimal
+    shipping: Decimal
+    discount: Decimal
+    total: Decimal
+    estimated_delivery: date
+
+    @classmethod
+    def of(cls, bought: Sequence[Purchase]) -> "Sums":
+        sums = [one.totals for one in bought]
+        return cls(
+            subtotal=sum((one.subtotal for one in sums), ZERO),
+            tax=sum((one.tax for one in sums), ZERO),
+            tax_included=sum((one.tax_included for one in sums), ZERO),
+            shipping=sum((one.shipping for one in sums), ZERO),
+            discount=sum((one.discount for one in sums), ZERO),
+            total=sum((one.total for one in sums), ZERO),
+            estimated_delivery=max(day for one in bought for day in one.promised.values()),
+        )
+
+
+async def read_book(ctx: Context, actor: Actor, request: PlaceOrder) -> Book:
+    """The actor's saved addresses, when a destination names one; otherwise nothing is read."""
+    if not any(isinstance(one.shipping_address, SavedAddress) for one in request.destinations or ()):
+        return NO_BOOK
+    async with ctx.db.read() as tx:
+        saved = await addresses_of(tx, actor)
+    return {one.address_id: _as_given(one.model_dump(mode="json", by_alias=True)) for one in saved}
+
+
+def _as_given(saved: Mapping[str, str | None]) -> dict[str, str]:
+    names = ("street", "city", "state", "zipCode", "country")
+    return {name: value for name in names if (value := saved.get(name)) is not None}
+
+
+def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destination], book: Book) -> list[Bound]:
+    """Which units of `wanted` go where; a destination's lines of one variant are added.
+
+    Raises: AddressUnknown, AddressNotValid, and NotOrderable, which names each line of which there is not so much, or
+    the order's own address when nothing is left for it.
+    """
+    left = {one.variant_id: one.units for one in wanted}
+    offered = {one.variant_id: one for one in wanted}
+    found, errors = list[Bound](), list[FieldError]()
+    for index, destination in enumerate(destinations):
+        units: dict[UUID, int] = {}
+        for place, line in enumerate(destination.lines):
+            pointer = f"/destinations/{index}/lines/{place}"
+            if line.variant_id not in left:
+                errors.append(FieldError(pointer=f"{pointer}/variantId", message="the order has no such variant"))
+            elif line.quantity > left[line.variant_id]:
+                message = f"{left[line.variant_id]} of it are left for this address"
+                errors.append(FieldError(pointer=f"{pointer}/quantity", message=message))
+            else:
+                left[line.variant_id] -= line.quantity
+                units[line.variant_id] = units.get(line.variant_id, 0) + line.quantity
+        address = _address(f"/destinations/{index}/shippingAddress", destination.shipping_address, book)
+        going = [replace(offered[variant], units=many) for variant, many in units.items()]
+        found.append(Bound(index + 1, address, going))
+    rest = [replace(one, units=left[one.variant_id]) for one in wanted if left[one.variant_id]]
+    if not rest:
+        message = "nothing goes there: take the lines of one destination out, and give its address here"
+        errors.append(FieldError(pointer="/shippingAddress", message=message))
+    if errors:
+        raise NotOrderable("Correct or remove what is named in `errors`.", errors=errors)
+    return [Bound(0, main, rest), *found]
+
+
+def _address(pointer: str, given: SavedAddress | FullAddress, book: Book) -> Checked:
+    if isinstance(given, FullAddress):
+        return check(pointer, given.model_dump(by_alias=True))
+    saved = book.get(given.address_id)
+    if saved is None:
+        error = FieldError(pointer=f"{pointer}/addressId", message="not one of your addresses")
+        raise AddressUnknown("Use one of your saved addresses, or send the full address.", errors=[error])
+    return check(pointer, saved)
+
+
+def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wanted]:
+    """What is wanted, with the stock that earlier destinations left."""
+    gone: dict[tuple[UUID, UUID], int] = {}
+    for one in taken:
+        place = (one.variant_id, one.warehouse_id)
+        gone[place] = gone.get(place, 0) + one.quantity
+    return [
+        replace(
+            one,
+            levels=[
+                replace(level, available=level.available - gone.get((level.variant_id, level.warehouse_id), 0))
+                for level in one.levels
+            ],
+        )
+        for one in wanted
+    ]
