@@ -53,8 +53,10 @@ def shown(words: str) -> str:
 
 
 def wrapped(words: str, width: float, size: float, *, bold: bool = False, most: int | None = None) -> list[str]:
-    """The lines, as they are drawn, of text in a column; the last of `most` ends with "…" when there are more."""
-    lines = list(_lines(clean(words), width, size, bold=bold)) or [""]
+    """The lines, as they are drawn, of text in a column; a line feed begins one. The last of `most` ends with "…" when
+    there are more."""
+    paragraphs = [clean(part) for part in words.split("\n")]
+    lines = [line for part in paragraphs for line in _lines(part, width, size, bold=bold)] or [""]
     if most is not None and len(lines) > most:
         last = lines[most - 1]
         while last and width_of(shown(last) + _MORE, size, bold=bold) > width:

@@ -59,6 +59,7 @@ class Credentials(Account):
 
 
 _EMAILS = select(User.user_id, User.email).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+_NAMES = select(User.user_id, User.name).where(User.user_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,11 @@ async def live_account(tx: ReadTx, user_id: UUID) -> LiveAccount | None:
 async def emails_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
     """The addresses of accounts, for the mail that the worker sends them."""
     return {row[0]: row[1] for row in await tx.all(_EMAILS, {"ids": list(user_ids)})}
+
+
+async def names_of(tx: ReadTx, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """The names of accounts, for the invoices that the worker writes."""
+    return {row[0]: row[1] for row in await tx.all(_NAMES, {"ids": list(user_ids)})}
 
 
 async def addresses_of(tx: ReadTx, actor: Actor) -> list[AddressBody]:

@@ -38,6 +38,15 @@ class NothingStays(Conflict):
         super().__init__("Leave at least one unit that is still to be sent in it, or send the parcel as it is.")
 
 
+class InvoiceNotFound(NotFound):
+    """Also for other people's documents, so that their existence is not revealed."""
+
+    title, code = "No such invoice", "invoice-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("The order has no document of this number that you may see; GET /orders/{orderId}/invoices.")
+
+
 class ImpossibleMove(Conflict):
     """`orderStatus` in the document: the order's current state; `parcelStatus`: the parcel's, when one was to move."""
 

@@ -142,6 +142,12 @@ class Parcel(Base):
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("order_id", "number"),
         Index("ix_parcels_seller", "seller_id", "created_at", "order_id"),
+        # The orders whose invoices may be late. Nothing is in it before it is shipped.
+        Index(
+            "ix_parcels_shipped",
+            "shipped_at",
+            postgresql_where=text("shipped_at IS NOT NULL AND origin = 'native'"),
+        ),
     )
 
     parcel_id: Mapped[Id]

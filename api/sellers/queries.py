@@ -1,10 +1,11 @@
 """Reads about stores."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, bindparam, select
+from sqlalchemy import ARRAY, ScalarSelect, Select, Uuid, any_, bindparam, select
 
 from api.kernel.db import ReadTx
 from api.sellers.models import Seller
@@ -19,6 +20,18 @@ class StoreCard:
     rating: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class StoreOf:
+    """Who a store is on paper."""
+
+    seller_id: UUID
+    name: str
+    country: str
+
+
+_STORES = select(Seller.seller_id, Seller.name, Seller.country).where(
+    Seller.seller_id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+)
 _CARD = select(Seller.seller_id, Seller.name, Seller.rating)
 _STORE = _CARD.where(Seller.seller_id == bindparam("seller_id"))
 
@@ -31,3 +44,8 @@ def store_card_of(seller_id: ScalarSelect[UUID]) -> Select[tuple[UUID, str, Deci
 async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
     """A store's public data; None when the account is no seller."""
     return await tx.first_as(StoreCard, _STORE, {"seller_id": seller_id})
+
+
+async def stores_of(tx: ReadTx, seller_ids: Iterable[UUID]) -> dict[UUID, StoreOf]:
+    """Stores by id."""
+    return {store.seller_id: store for store in await tx.all_as(StoreOf, _STORES, {"ids": list(seller_ids)})}

@@ -61,9 +61,32 @@ def tiny_marketplace(database_url: str) -> None:
     migrate_with_alembic(database_url)
     loaded(load(database_url, "marketplace", *TINY))
     with psycopg.connect(database_url) as sql:
-        # The one journal that no load writes.
+        # The journals that no load writes.
         sql.execute(
             "insert into buyer_data_accesses (access_id, actor_id, actor_kind, order_id, fields, reason)"
             " select gen_random_uuid(), user_id, 'admin', order_id, '{email}', 'asked by the buyer'"
             " from orders where user_id is not null limit 1"
         )
+        sql.execute(
+            "insert into invoice_counters (issuer_id, kind, year, last) values (gen_random_uuid(), 'invoice', 2026, 1)"
+        )
+        sql.execute(_INVOICE)
+
+
+# Of the last order that was delivered, less its refunds.
+_INVOICE = """
+    insert into invoices (invoice_id, kind, order_id, seller_id, issuer_id, year, number, document_number, refunds,
+                          currency, net, tax, total, template, content, digest, issued_at)
+    select gen_random_uuid(), 'invoice', order_id, seller_id, issuer_id, year, last, 'INV-1', refunds, currency, total,
+           0, total, 1, jsonb_build_object(
+             'net', total, 'tax', 0, 'total', total, 'lines', '[]'::jsonb, 'taxes', '[]'::jsonb,
+             'shipping', jsonb_build_object('net', total), 'adjustment', jsonb_build_object('net', 0)), 'x', now()
+    from invoice_counters, (
+      select order_id, currency,
+             (select seller_id from order_items i where i.order_id = o.order_id limit 1),
+             array(select refund_id from refunds f where f.order_id = o.order_id) as refunds,
+             (select sum(captured_amount) from payments p where p.order_id = o.order_id)
+             - (select coalesce(sum(amount), 0) from refunds f where f.order_id = o.order_id) as total
+      from orders o where status = 'delivered' order by order_id desc limit 1
+    ) billed
+"""

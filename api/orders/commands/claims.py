@@ -35,7 +35,7 @@ from api.mail.tokens import id_of, token_of
 from api.orders.errors import ClaimRefused, OrderNotFound
 from api.orders.models import Order, OrderToken, Return
 from api.orders.queries.detail import order_of
-from api.orders.queries.guests import CLAIMABLE, USABLE, guest_order_of, token_values
+from api.orders.queries.guests import CLAIMABLE, USABLE, guest_order_by_token, guest_order_of, token_values
 from api.orders.schemas import ClaimedOrder, ClaimedOrders, LookUpOrder, OrderBody
 
 CLAIM_ASKED = "OrderClaimRequested"
@@ -106,6 +106,18 @@ async def look_up(ctx: Context, body: LookUpOrder) -> OrderBody:
         if found is None or found.guest_session is None:
             raise OrderNotFound
         return await order_of(tx, Actor("anonymous", session_id=found.guest_session), found.order_id)
+
+
+async def guest_of(ctx: Context, token: str, order_id: UUID) -> Actor:
+    """The guest whose order the mailed token opens. Raises: OrderNotFound, whatever does not fit."""
+    token_id = id_of(ctx.keys, token)
+    if token_id is None:
+        raise OrderNotFound
+    async with ctx.db.read() as tx:
+        found = await guest_order_by_token(tx, token_id, token, order_id)
+    if found is None or found.guest_session is None:
+        raise OrderNotFound
+    return Actor("anonymous", session_id=found.guest_session)
 
 
 async def forget_expired(tx: Tx, limit: int) -> int:

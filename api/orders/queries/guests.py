@@ -85,6 +85,24 @@ async def guest_order_of(tx: ReadTx, token_id: UUID, token: str, *, number: str,
     return await tx.first_as(GuestOrder, _OPENED, values)
 
 
+_OPENED_BY_TOKEN = (
+    select(Order.order_id, Order.guest_session)
+    .join(OrderToken, OrderToken.order_id == Order.order_id)
+    .where(
+        USABLE,
+        OrderToken.purpose == "order",
+        Order.user_id.is_(None),
+        Order.order_id == bindparam("order_id", type_=Uuid),
+    )
+)
+
+
+async def guest_order_by_token(tx: ReadTx, token_id: UUID, token: str, order_id: UUID) -> GuestOrder | None:
+    """This order, when the token opens it."""
+    values = {**token_values(token_id, token), "order_id": order_id}
+    return await tx.first_as(GuestOrder, _OPENED_BY_TOKEN, values)
+
+
 _CONFIRMED = select(
     Order.order_id,
     Order.order_number,

@@ -28,7 +28,7 @@ def _given(column: InstrumentedAttribute[Decimal | None]) -> ColumnElement[Decim
     return func.coalesce(func.sum(column), 0)
 
 
-_GIVEN = (
+GIVEN = (
     select(
         func.coalesce(func.sum(Return.quantity), 0).label("returned"),
         func.coalesce(func.sum(Return.quantity).filter(Return.outbound_refunded), 0).label("returned_outbound"),
@@ -117,11 +117,11 @@ _LINES = (
         OrderItem.discount,
         func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
         OrderItem.tax_included,
-        *_GIVEN.c,
+        *GIVEN.c,
         OrderItem.status,
         OrderItem.parcel_id,
     )
-    .join(_GIVEN, true())
+    .join(GIVEN, true())
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)
 )

@@ -5,7 +5,7 @@ never the buyer's e-mail address. An administrator says why, and the reason is w
 not in the table is hidden. `docs/privacy.md` is rendered from this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from api.orders.models import Order, Parcel
 from api.orders.states import ORDER_STATES
 
 Viewer = Literal["buyer", "seller", "admin"]
-Field = Literal["shipping_address", "email"]
+Field = Literal["shipping_address", "email", "invoice_address"]
 ALWAYS = frozenset(ORDER_STATES)
 # Paid, and not yet delivered: who sends it needs the address, also when it comes back undelivered.
 UNDER_WAY = frozenset({"confirmed", "processing", "shipped"})
@@ -28,12 +28,18 @@ SEEN: MappingProxyType[tuple[Viewer, Field], frozenset[str]] = MappingProxyType(
         ("seller", "shipping_address"): UNDER_WAY,
         ("admin", "shipping_address"): ALWAYS,
         ("admin", "email"): ALWAYS,
+        # A seller's copy of an invoice says the buyer's country.
+        ("buyer", "invoice_address"): ALWAYS,
+        ("admin", "invoice_address"): ALWAYS,
     }
 )
 # Those who see what the table says only for a reason, which is written to `buyer_data_accesses` before they see it.
 WITH_REASON: frozenset[Viewer] = frozenset({"admin"})
 # Where a parcel goes.
 PARCEL_ADDRESS = func.coalesce(Parcel.shipping_address, Order.shipping_address)
+# What an order itself says of its buyer.
+OF_ORDER: tuple[Field, ...] = ("shipping_address", "email")
+OF_INVOICE: tuple[Field, ...] = ("invoice_address",)
 REASON_GIVEN = bindparam("actor_reason_given", type_=Boolean)
 
 
@@ -42,9 +48,9 @@ def may_see(viewer: Viewer, field: Field, status: str, reason: str | None = None
     return status in SEEN.get((viewer, field), ()) and (viewer not in WITH_REASON or reason is not None)
 
 
-def audited(viewer: Viewer) -> list[Field]:
-    """What `viewer` sees for a reason that is written down."""
-    return [field for who, field in SEEN if who == viewer and viewer in WITH_REASON]
+def audited(viewer: Viewer, fields: Collection[Field] = OF_ORDER) -> list[Field]:
+    """Which of `fields` the viewer sees for a reason that is written down."""
+    return [field for who, field in SEEN if who == viewer and viewer in WITH_REASON and field in fields]
 
 
 def while_seen(viewer: Viewer, field: Field, status: InstrumentedAttribute[str]) -> ColumnElement[bool]:
@@ -70,7 +76,7 @@ def seen(
 def render() -> str:
     """The table as a page."""
     viewers: tuple[Viewer, ...] = ("buyer", "seller", "admin")
-    fields: tuple[Field, ...] = ("shipping_address", "email")
+    fields: tuple[Field, ...] = ("shipping_address", "email", "invoice_address")
     rows = "\n".join(f"| {field} | {' | '.join(_when(viewer, field) for viewer in viewers)} |" for field in fields)
     return f"""# Who sees which data of a buyer
 

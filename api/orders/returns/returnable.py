@@ -108,13 +108,13 @@ def refund_of(
     if not outbound:
         return RefundOf(Parts(goods, tax, ZERO), ZERO)
     sent = line.returned_outbound + quantity
-    fee, fee_tax = _sending(amounts, lines, line)
+    fee, fee_tax = sending_share(amounts, lines, line)
     shipping = due(fee, sent) - line.shipping_given
     shipping_tax = due(fee_tax, sent) - line.shipping_tax_given
     return RefundOf(Parts(goods, tax + shipping_tax, shipping), shipping_tax)
 
 
-def _sending(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: OrderLine) -> tuple[Decimal, Decimal]:
+def sending_share(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: OrderLine) -> tuple[Decimal, Decimal]:
     """The line's share of the shipping fee without tax, and of the tax on it."""
     whole = sum((other.subtotal for other in lines.values()), ZERO)
     before = sum((other.subtotal for other in lines.values() if other.order_item_id < line.order_item_id), ZERO)

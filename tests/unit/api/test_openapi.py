@@ -25,6 +25,7 @@ OPERATIONS = {
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn", "cancelOrderItem",
+    "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
@@ -92,6 +93,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "orderItemId",
         "warehouseId",
         "replenishmentId",
+        "number",
     } == named
 
 

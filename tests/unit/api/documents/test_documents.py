@@ -84,6 +84,7 @@ def test_lines_end_between_words_between_characters_of_han_and_within_words_that
     assert text.wrapped("iiiiiiii", fonts.width_of("iiii", 10), 10) == ["iiii", "iiii"]
     assert text.wrapped("one two three", fonts.width_of("one tw", 10), 10, most=2) == ["one", "two…"]
     assert text.wrapped("", 10, 10) == [""]
+    assert text.wrapped("a\n\nb  c", 100, 10) == ["a", "b c"]
 
 
 def test_a_table_goes_on_with_its_head_on_each_page_and_loses_no_row() -> None:

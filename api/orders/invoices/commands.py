@@ -1,0 +1,269 @@
+"""Writes invoices and credit notes, each once, numbered without gaps.
+
+One transaction: lock the orders' rows, so that the writers of one order take turns; see what is there; take numbers
+from the issuers' counters, whose rows stay locked until the commit; insert. What is rolled back takes its numbers back.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ARRAY, Executable, Integer, String, Text, Uuid, bindparam, cast, column, func, insert, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from api.delivery.places import Place
+from api.identity.queries import names_of
+from api.kernel import clock, failpoints
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.ids import new_id
+from api.orders.invoices.amounts import Bill, credit_notes, invoices
+from api.orders.invoices.content import Kind, Reference, Sale, Store, Words, content_of, digest_of, document_number
+from api.orders.invoices.models import Invoice, InvoiceCounter
+from api.orders.invoices.paper import NEWEST
+from api.orders.invoices.queries import (
+    Due,
+    PaidReturn,
+    SoldLine,
+    Written,
+    lines_of,
+    lock_orders,
+    noted_refunds,
+    returns_paid_by,
+    written_for,
+)
+from api.payments.parts import Parts
+from api.payments.queries import OrderRefund, refunds_of
+from api.pricing.tax import embedded, owed_by_marketplace
+from api.sellers.queries import stores_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A document without its number."""
+
+    kind: Kind
+    order: Due
+    store: Store
+    bill: Bill
+    words: Mapping[UUID, Words]
+    refunds: tuple[UUID, ...] = ()
+    refund_id: UUID | None = None
+    invoice: Written | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the drafts of locked orders are made of."""
+
+    orders: Sequence[Due]
+    lines: Mapping[UUID, list[SoldLine]]
+    refunds: Mapping[UUID, list[OrderRefund]]
+    stores: Mapping[tuple[UUID, UUID], Store]
+    names: Mapping[UUID, str]
+
+
+async def write_documents(ctx: Context, order_ids: Collection[UUID]) -> int:
+    """Write what these orders lack: the invoices of one that was shipped from and has none, and then a credit note for
+    each refund that was made since. Returns how many documents."""
+    if not order_ids:
+        return 0
+    written = await ctx.db.run(partial(_write, ctx=ctx, order_ids=order_ids, at=clock.now()))
+    failpoints.hit("invoices.after_commit")
+    return written
+
+
+async def _write(tx: Tx, *, ctx: Context, order_ids: Collection[UUID], at: datetime) -> int:
+    orders = await lock_orders(tx, order_ids)
+    there: dict[UUID, list[Written]] = defaultdict(list)
+    for one in await written_for(tx, orders):
+        there[one.order_id].append(one)
+    orders = [order for order in orders if order.has_shipped or order.order_id in there]
+    if not orders:
+        return 0
+    known = await _known(ctx, tx, orders)
+    fresh = [draft for order in orders if order.order_id not in there for draft in _invoices(known, order)]
+    notes = await _credit_notes(tx, known, [order for order in orders if order.order_id in there], there)
+    drafts = [*fresh, *notes]
+    if drafts:
+        numbers = await _numbers(tx, drafts, at.year)
+        failpoints.hit("invoices.after_numbers")
+        rows = [_row(known, draft, number, at) for draft, number in zip(drafts, numbers, strict=True)]
+        await tx.execute(_INSERT, {"rows": orjson.dumps(rows, default=str).decode()})
+    return len(drafts)
+
+
+async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
+    lines: dict[UUID, list[SoldLine]] = defaultdict(list)
+    for line in await lines_of(tx, orders):
+        lines[line.order_id].append(line)
+    refunds: dict[UUID, list[OrderRefund]] = defaultdict(list)
+    for refund in await refunds_of(tx, [order.order_id for order in orders]):
+        refunds[refund.order_id].append(refund)
+    sellers = await stores_of(tx, {line.seller_id for of_order in lines.values() for line in of_order})
+    engine = embedded(ctx.settings.tax_rate)
+    stores = {}
+    for order in orders:
+        place = Place(order.country, str(order.shipping_address.get("state") or "") or None)
+        terms = engine.terms(place, order.created_at.date())
+        for seller_id in {line.seller_id for line in lines[order.order_id]}:
+            store = sellers[seller_id]
+            deemed = owed_by_marketplace(terms, place, store.country)
+            stores[order.order_id, seller_id] = Store(seller_id, store.name, store.country, deemed)
+    names = await names_of(tx, {order.user_id for order in orders if order.user_id is not None})
+    return _Known(orders, lines, refunds, stores, names)
+
+
+def _invoices(known: _Known, order: Due) -> list[_Draft]:
+    """One for each seller of the order, less all that was refunded or is about to be."""
+    lines, asked = known.lines[order.order_id], known.refunds[order.order_id]
+    given = sum((refund.parts for refund in asked), Parts())
+    taken = tuple(refund.refund_id for refund in asked)
+    return [
+        _Draft("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines), refunds=taken)
+        for bill in invoices(order.amounts, lines, given)
+    ]
+
+
+async def _credit_notes(
+    tx: Tx, known: _Known, orders: Sequence[Due], there: Mapping[UUID, list[Written]]
+) -> list[_Draft]:
+    """For each refund that was made and is not taken off an invoice, what it gives back for each seller."""
+    if not orders:
+        return []
+    noted = await noted_refunds(tx, orders)
+    due = {
+        refund.refund_id: (order, refund)
+        for order in orders
+        for refund in known.refunds[order.order_id]
+        if refund.status == "refunded" and refund.refund_id not in noted | set(there[order.order_id][0].refunds)
+    }
+    returns: dict[UUID, list[PaidReturn]] = defaultdict(list)
+    for paid in await returns_paid_by(tx, orders, due):
+        returns[paid.refund_id].append(paid)
+    return [
+        draft
+        for refund_id, (order, refund) in due.items()
+        for draft in _notes_of(known, order, refund, returns[refund_id], there[order.order_id])
+    ]
+
+
+def _notes_of(
+    known: _Known, order: Due, refund: OrderRefund, returns: Sequence[PaidReturn], there: Sequence[Written]
+) -> list[_Draft]:
+    by_seller = {one.seller_id: one for one in there}
+    left = {one.seller_id: max(one.left, Decimal(0)) for one in there}
+    words = _words(known.lines[order.order_id])
+    return [
+        _Draft(
+            *("credit_note", order, known.stores[order.order_id, bill.seller_id], bill, words),
+            refund_id=refund.refund_id,
+            invoice=by_seller[bill.seller_id],
+        )
+        for bill in credit_notes(refund.parts, [paid.back for paid in returns], left)
+    ]
+
+
+def _words(lines: Iterable[SoldLine]) -> dict[UUID, Words]:
+    return {
+        line.order_item_id: Words(
+            line.title, line.sku, line.attributes or {}, line.price, line.tax_rate, line.tax_included
+        )
+        for line in lines
+    }
+
+
+async def _numbers(tx: Tx, drafts: Sequence[_Draft], year: int) -> list[int]:
+    """The next numbers of the drafts' issuers, in the order of the drafts. Counters are locked in one order, so that
+    two writers never wait for each other."""
+    counts: dict[tuple[UUID, str], int] = defaultdict(int)
+    for draft in drafts:
+        counts[draft.store.issuer_id, draft.kind] += 1
+    taken = sorted(counts)
+    values = {
+        "issuers": [issuer for issuer, _ in taken],
+        "kinds": [kind for _, kind in taken],
+        "counts": [counts[key] for key in taken],
+        "year": year,
+    }
+    last = {(row[0], row[1]): row[2] for row in await tx.all(_TAKE, values)}
+    following = {key: last[key] - counts[key] for key in taken}
+    numbers = []
+    for draft in drafts:
+        following[draft.store.issuer_id, draft.kind] += 1
+        numbers.append(following[draft.store.issuer_id, draft.kind])
+    return numbers
+
+
+_GIVEN = (
+    func.unnest(
+        bindparam("issuers", type_=ARRAY(Uuid)),
+        bindparam("kinds", type_=ARRAY(String)),
+        bindparam("counts", type_=ARRAY(Integer)),
+    )
+    .table_valued(column("issuer_id", Uuid), column("kind", String), column("taken", Integer))
+    .render_derived("given")
+)
+_ADDED = upsert(InvoiceCounter).from_select(
+    [InvoiceCounter.issuer_id, InvoiceCounter.kind, InvoiceCounter.year, InvoiceCounter.last],
+    select(_GIVEN.c.issuer_id, _GIVEN.c.kind, bindparam("year", type_=Integer), _GIVEN.c.taken).order_by(
+        _GIVEN.c.issuer_id, _GIVEN.c.kind
+    ),
+)
+_TAKE = _ADDED.on_conflict_do_update(
+    index_elements=[InvoiceCounter.issuer_id, InvoiceCounter.kind, InvoiceCounter.year],
+    set_={"last": InvoiceCounter.last + _ADDED.excluded.last},
+).returning(InvoiceCounter.issuer_id, InvoiceCounter.kind, InvoiceCounter.last)
+
+
+def _insert() -> Executable:
+    """Insert documents, given as one JSON array of rows."""
+    named = Invoice.__table__.columns
+    columns = [column(one.name, one.type) for one in named if one.name != "created_at"]
+    rows = func.jsonb_to_recordset(cast(bindparam("rows", type_=Text), JSONB))
+    given = rows.table_valued(*columns).render_derived("given", with_types=True)
+    names = [one.name for one in columns]
+    return insert(Invoice).from_select(names, select(*(given.c[name] for name in names)))
+
+
+_INSERT = _insert()
+
+
+def _row(known: _Known, draft: _Draft, number: int, at: datetime) -> dict[str, object]:
+    issuer = draft.store.issuer_id
+    named = document_number(draft.kind, issuer, at.year, number)
+    refers_to = None if draft.invoice is None else draft.invoice.document_number
+    order = draft.order
+    name = None if order.user_id is None else known.names.get(order.user_id)
+    sale = Sale(
+        *(order.order_id, order.order_number, order.currency, order.created_at, order.shipping_address),
+        *(order.country, name, order.payment_method),
+    )
+    content = content_of(sale, draft.store, draft.bill, draft.words, Reference(draft.kind, named, at, refers_to))
+    return {
+        "invoice_id": new_id(),
+        "kind": draft.kind,
+        "order_id": order.order_id,
+        "seller_id": draft.bill.seller_id,
+        "issuer_id": issuer,
+        "year": at.year,
+        "number": number,
+        "document_number": named,
+        "refund_id": draft.refund_id,
+        "invoice_refers_to": None if draft.invoice is None else draft.invoice.invoice_id,
+        "refunds": list(draft.refunds),
+        "currency": order.currency,
+        "net": draft.bill.net,
+        "tax": draft.bill.tax,
+        "total": draft.bill.total,
+        "template": NEWEST,
+        "content": content,
+        "digest": digest_of(content, NEWEST),
+        "issued_at": at,
+    }
