@@ -48,6 +48,10 @@ class Sums:
     @classmethod
     def of(cls, bought: Sequence[Purchase]) -> "Sums":
         sums = [one.totals for one in bought]
+        if len(sums) == 1:  # most orders: adding nothing to Decimals takes five times as long
+            (only,) = sums
+            latest = max(bought[0].promised.values())
+            return cls(only.subtotal, only.tax, only.tax_included, only.shipping, only.discount, only.total, latest)
         return cls(
             subtotal=sum((one.subtotal for one in sums), ZERO),
             tax=sum((one.tax for one in sums), ZERO),
