@@ -1,15 +1,16 @@
 """The price and the promise of a purchase: the one definition that product pages, carts and orders show and charge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain
 from uuid import UUID
 
 from api.delivery.places import Place
 from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promise
 from api.delivery.zones import kilometres, point_of
-from api.inventory.allocation import Allocation, Choice, StockLevel, allocate
+from api.inventory.allocation import Allocation, Choice, StockLevel, Way, allocate, way
 from api.kernel.settings import Settings
 from api.pricing.shipping import Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
@@ -78,7 +79,11 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
     Raises: NotEnough, from `allocate`.
     """
     demand = {one.variant_id: one.units for one in wanted}
-    choice = allocate(demand, _levels(wanted, occasion.place), occasion.place.country) if wanted else None
+    choice = (
+        allocate(demand, chain.from_iterable(one.levels for one in wanted), _way(wanted, occasion.place))
+        if wanted
+        else None
+    )
     allocations = [] if choice is None else list(choice.lines)
     parcels = _parcels(allocations, wanted)
     lines = [one.line for one in wanted]
@@ -96,23 +101,16 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
     )
 
 
-def _levels(wanted: Sequence[Wanted], place: Place) -> list[StockLevel]:
-    """The stock of the lines, with how far each warehouse is from the place."""
-    there = point_of(place)
-    if there is None:
-        return [level for one in wanted for level in one.levels]
-    return [
-        StockLevel(
-            level.variant_id,
-            level.warehouse_id,
-            level.country,
-            level.available,
-            kilometres((origin.latitude, origin.longitude), there),
-        )
-        for one in wanted
-        for level in one.levels
-        for origin in (one.origins[level.warehouse_id],)
-    ]
+def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
+    """From the warehouse of a level to the place."""
+    there, of_variant = point_of(place), {one.variant_id: one for one in wanted}
+
+    def way_from(level: StockLevel) -> Way:
+        origin = of_variant[level.variant_id].origins[level.warehouse_id]
+        km = None if there is None else kilometres((origin.latitude, origin.longitude), there)
+        return way(level.country, km, place.country)
+
+    return way_from
 
 
 def priced_alone(wanted: Sequence[Wanted], occasion: Occasion) -> Purchase:

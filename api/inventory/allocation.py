@@ -6,10 +6,11 @@ warehouse that has most of what is left, again and again; 2. among equals the le
 border; 3. then the most stock. A line comes from one warehouse wherever one of the chosen has all of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from operator import add, ge, lt
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 # What a parcel costs more than the nearest one would, in units of the same kind: for a thousand kilometres, and for a
@@ -23,15 +24,13 @@ MOST_IN_PAIRS = 40
 Rule = Literal["one_warehouse", "two_warehouses", "most_of_the_rest"]
 
 
-@dataclass(frozen=True, slots=True)
-class StockLevel:
-    """The sellable units of one variant in one warehouse, which is `km` from the buyer."""
+class StockLevel(NamedTuple):
+    """The sellable units of one variant in one warehouse."""
 
     variant_id: UUID
     warehouse_id: UUID
     country: str
     available: int
-    km: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,95 +77,104 @@ class NotEnough(Exception):
 
 @dataclass(slots=True)
 class _Place:
-    """A warehouse with what it can send of the wanted variants."""
+    """A warehouse with what it has of each wanted variant, in the order of the demand."""
 
     warehouse_id: UUID
     way: Way
-    units: dict[UUID, int]
+    units: list[int]
 
     @property
     def order(self) -> tuple[float, int, UUID]:
         """The cheapest first, then the fullest."""
-        return self.way.cost, -sum(self.units.values()), self.warehouse_id
-
-    def serves(self, left: Mapping[UUID, int]) -> int:
-        return sum(min(wanted, self.units.get(variant, 0)) for variant, wanted in left.items())
+        return self.way.cost, -sum(self.units), self.warehouse_id
 
 
-def allocate(demand: Mapping[UUID, int], levels: Sequence[StockLevel], country: str | None) -> Choice:
-    """Choose warehouses for `demand` (variant -> units, each > 0), to be sent to `country`.
+def way(country: str, km: float | None, to_country: str | None) -> Way:
+    """From a warehouse in `country` to a buyer who is so far away."""
+    at_home = to_country is None or country == to_country
+    far = UNKNOWN_KM[at_home] if km is None else km
+    return Way(far / 1_000 * COST_PER_1000_KM + (0 if at_home else COST_OF_BORDER), km)
+
+
+def allocate(demand: Mapping[UUID, int], levels: Iterable[StockLevel], way_from: Callable[[StockLevel], Way]) -> Choice:
+    """Choose warehouses for `demand` (variant -> units, each > 0). `way_from` is asked once for each warehouse.
 
     Raises: NotEnough.
     """
-    there = dict.fromkeys(demand, 0)
-    for level in levels:
-        if level.variant_id in there:
-            there[level.variant_id] += max(0, level.available)
-    if short := {variant: there[variant] for variant, wanted in demand.items() if there[variant] < wanted}:
-        raise NotEnough(short)
-    places = _places(demand, levels, country)
-    rule, candidates, chosen = _fewest(demand, places)
+    places = _places(demand, levels, way_from)
+    wanted = list(demand.values())
+    there = [sum(units) for units in zip(*(place.units for place in places), strict=True)] or [0] * len(wanted)
+    if any(map(lt, there, wanted)):
+        raise NotEnough({variant: has for variant, has in zip(demand, there, strict=True) if has < demand[variant]})
+    rule, candidates, chosen = _fewest(wanted, places)
     lines = _lines(demand, chosen)
     sending = {line.warehouse_id for line in lines}
     ways = {place.warehouse_id: place.way for place in chosen if place.warehouse_id in sending}
     return Choice(lines, rule, candidates, ways)
 
 
-def cost_of(level: StockLevel, country: str | None) -> float:
-    """What it costs to send a parcel from there, without what every parcel costs."""
-    at_home = country is None or level.country == country
-    km = UNKNOWN_KM[at_home] if level.km is None else level.km
-    return km / 1_000 * COST_PER_1000_KM + (0 if at_home else COST_OF_BORDER)
-
-
-def _places(demand: Mapping[UUID, int], levels: Sequence[StockLevel], country: str | None) -> list[_Place]:
+def _places(
+    demand: Mapping[UUID, int], levels: Iterable[StockLevel], way_from: Callable[[StockLevel], Way]
+) -> list[_Place]:
     """The warehouses that have something, in their order."""
+    position = {variant: at for at, variant in enumerate(demand)}
     found: dict[UUID, _Place] = {}
     for level in levels:
-        if level.available > 0 and level.variant_id in demand:
-            place = found.get(level.warehouse_id)
-            if place is None:
-                place = found[level.warehouse_id] = _Place(
-                    level.warehouse_id, Way(cost_of(level, country), level.km), {}
-                )
-            place.units[level.variant_id] = level.available
+        at = position.get(level.variant_id)
+        if at is None or level.available <= 0:
+            continue
+        place = found.get(level.warehouse_id)
+        if place is None:
+            place = found[level.warehouse_id] = _Place(level.warehouse_id, way_from(level), [0] * len(position))
+        place.units[at] = level.available
     return sorted(found.values(), key=lambda place: place.order)
 
 
-def _fewest(demand: Mapping[UUID, int], places: Sequence[_Place]) -> tuple[Rule, int, list[_Place]]:
-    alone = [place for place in places if _enough(demand, [place])]
+def _fewest(wanted: Sequence[int], places: Sequence[_Place]) -> tuple[Rule, int, list[_Place]]:
+    alone = [place for place in places if all(map(ge, place.units, wanted))]
     if alone:
         return "one_warehouse", len(alone), alone[:1]
     two = combinations(places[:MOST_IN_PAIRS], 2)
-    pairs = [(one, other) for one, other in two if _enough(demand, (one, other))]
+    pairs = [(one, other) for one, other in two if all(map(ge, map(add, one.units, other.units), wanted))]
     if pairs:
         cheapest = min(pairs, key=_cost)
         return "two_warehouses", len(pairs), [*cheapest]
-    left, rest, chosen = dict(demand), list(places), list[_Place]()
-    while any(left.values()):
-        best = max(rest, key=lambda place: place.serves(left))  # the first of equals
-        rest.remove(best)
+    return "most_of_the_rest", len(places), _most_of_the_rest(wanted, places)
+
+
+def _most_of_the_rest(wanted: Sequence[int], places: Sequence[_Place]) -> list[_Place]:
+    """Again and again the warehouse that serves most of what is left. What each serves is brought up to date only for
+    the variants that the chosen one has, so that the work grows with the levels and not with the choices."""
+    left, chosen = list(wanted), list[int]()
+    serves = [sum(map(min, place.units, left)) for place in places]
+    holders = [[at for at, place in enumerate(places) if place.units[variant]] for variant in range(len(left))]
+    while any(left):
+        best = serves.index(max(serves))  # the first of equals
         chosen.append(best)
-        left = {variant: max(0, wanted - best.units.get(variant, 0)) for variant, wanted in left.items()}
-    return "most_of_the_rest", len(places), sorted(chosen, key=lambda place: place.order)
+        for variant, units in enumerate(places[best].units):
+            before = left[variant]
+            if units and before:
+                left[variant] = after = max(0, before - units)
+                for at in holders[variant]:
+                    has = places[at].units[variant]
+                    serves[at] += min(after, has) - min(before, has)
+        serves[best] = -1
+    return [places[at] for at in sorted(chosen)]
 
 
 def _cost(pair: tuple[_Place, _Place]) -> float:
     return pair[0].way.cost + pair[1].way.cost
 
 
-def _enough(demand: Mapping[UUID, int], places: Sequence[_Place]) -> bool:
-    return all(sum(place.units.get(variant, 0) for place in places) >= wanted for variant, wanted in demand.items())
-
-
 def _lines(demand: Mapping[UUID, int], chosen: Sequence[_Place]) -> list[Allocation]:
     """Each line whole from the first that has it, otherwise from the first ones."""
     lines = []
-    for variant, wanted in demand.items():
-        whole = next((place for place in chosen if place.units.get(variant, 0) >= wanted), None)
+    for at, (variant, wanted) in enumerate(demand.items()):
+        left = wanted
+        whole = next((place for place in chosen if place.units[at] >= wanted), None)
         for place in chosen if whole is None else (whole,):
-            taken = min(wanted, place.units.get(variant, 0))
+            taken = min(left, place.units[at])
             if taken:
                 lines.append(Allocation(variant, place.warehouse_id, taken))
-                wanted -= taken
+                left -= taken
     return sorted(lines, key=lambda line: (line.variant_id, line.warehouse_id))
