@@ -5,6 +5,7 @@ from fastapi import Response
 
 from api.checkout.crowd import placing
 from api.checkout.errors import GuestDetailsMissing, OrderPending, PaymentUnavailable
+from api.checkout.saga.activity import keep_stock
 from api.checkout.saga.driver import LostLease, drive
 from api.checkout.saga.lease import take_over
 from api.checkout.saga.opening import Answered, begin
@@ -68,6 +69,8 @@ async def complete_abandoned(ctx: Context) -> int:
     while (checkout := await take_over(ctx)) is not None:
         taken += 1
         trace_id.set(checkout.checkout_id.hex)
+        if checkout.point == "created":
+            await keep_stock(ctx, checkout.actor, checkout.key)
         try:
             checkout, _ = await drive(ctx, checkout, inline=False)
         except LostLease:

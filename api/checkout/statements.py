@@ -34,6 +34,10 @@ _GATE = """gate AS (
     JOIN feasible USING (checkout_id)
     WHERE c.checkout_id = m.checkout_id AND c.lease_token = m.token AND c.recovery_point = :gate_now
     RETURNING c.checkout_id, c.order_id)"""
+# The point is a literal, so that the index of the open checkouts serves it.
+_HOLDING = """gate AS (
+    SELECT c.checkout_id FROM checkouts c
+    WHERE c.recovery_point = 'created' AND c.actor_key = :holding_actor AND c.idempotency_key = :holding_key)"""
 _NO_CHECK = "feasible AS (SELECT unnest(CAST(:gate_checkouts AS uuid[])) AS checkout_id)"
 # What became of each checkout of a batch: whether the check before the gate passed, and whether the gate let it pass.
 PASSED = """w.checkout_id, f.checkout_id IS NOT NULL AS feasible, g.checkout_id IS NOT NULL AS moved
@@ -146,6 +150,11 @@ def gate_part(moves: Sequence[Move], before: str, after: str) -> Part:
         needs=("feasible",),
         writes=frozenset({"checkouts"}),
     )
+
+
+def holding_part(actor_key: str, key: str) -> Part:
+    """The gate is the checkout of this key while it holds stock."""
+    return Part(_HOLDING, {"holding_actor": actor_key, "holding_key": key}, makes=("gate",))
 
 
 def no_check(checkouts: Sequence[UUID]) -> Part:

@@ -128,6 +128,21 @@ closed AS (
     UPDATE inventory_reservations r SET status = :release_status, updated_at = now() FROM kept k, gate
     WHERE r.reservation_id = k.reservation_id RETURNING 1)"""
 
+# The reservations of the gate's checkouts of which less than half of the time is left last `extend_seconds` from now,
+# but never longer than `extend_limit` after they were made. What has expired stays so; what another transaction has
+# locked is being confirmed or released.
+_EXTEND = """extending AS MATERIALIZED (
+    SELECT r.reservation_id, r.created_at + make_interval(secs => :extend_limit) AS latest
+    FROM inventory_reservations r JOIN gate USING (checkout_id)
+    WHERE r.status = 'active' AND r.expires_at > now()
+      AND r.expires_at < least(now() + make_interval(secs => :extend_seconds / 2.0),
+                               r.created_at + make_interval(secs => :extend_limit))
+    FOR UPDATE OF r SKIP LOCKED),
+extended AS (
+    UPDATE inventory_reservations r
+    SET expires_at = least(now() + make_interval(secs => :extend_seconds), e.latest), updated_at = now()
+    FROM extending e WHERE r.reservation_id = e.reservation_id RETURNING 1)"""
+
 # What outbox.FIRST_EVENTS publishes of reservations that expired.
 _EXPIRED = """happened AS (
     SELECT 'reservation' AS aggregate_type, k.reservation_id AS aggregate_id, 'ReservationExpired' AS event_type,
@@ -181,6 +196,8 @@ STOCK_LOCKED = text(
     WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
 )
 
+# The result of the statement composed with `extend`: how many reservations last longer now.
+EXTENDED = "(SELECT count(*) FROM extended) AS extended"
 # The result of the statement composed with `release_due`: how many reservations it released.
 RELEASED = "(SELECT count(*) FROM kept) AS released"
 _MOVE_MAKES = ("stock_moved", "levels_moved", "journal", "lowered", "alerted")
@@ -253,6 +270,17 @@ def hold(seconds: int) -> Part:
         needs=("demand", "gate"),
         writes=_WITH_RESERVATIONS,
         appends=_MOVE_APPENDS,
+    )
+
+
+def extend(seconds: int, limit: int) -> Part:
+    """The reservations of the gate's checkouts last `seconds` from now, at most `limit` from when they were made."""
+    return Part(
+        _EXTEND,
+        {"extend_seconds": float(seconds), "extend_limit": float(limit)},
+        makes=("extending", "extended"),
+        needs=("gate",),
+        writes=frozenset({"inventory_reservations"}),
     )
 
 

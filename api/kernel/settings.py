@@ -101,7 +101,9 @@ class Settings(Environment):
     """Kilograms that `shipping_fee` pays for."""
 
     reservation_seconds: int = Field(default=600, ge=1)
-    """How long stock is held for an unfinished checkout."""
+    """How long stock is held for an unfinished checkout, since it was taken or its buyer last asked for the answer."""
+    reservation_limit_seconds: int = Field(default=1800, ge=1)
+    """The longest that stock is held for an unfinished checkout, however often its buyer asks."""
     checkout_lease_seconds: int = Field(default=30, ge=1)
     """After this another process may continue a checkout."""
     checkout_deadline_seconds: int = Field(default=60, validation_alias=_formerly("CHECKOUT_DEADLINE_SECONDS"))

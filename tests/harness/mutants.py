@@ -1,7 +1,10 @@
 """Negative controls: the product with one guard removed. A test that passes on the mutant proves nothing."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from unittest.mock import patch
 from uuid import uuid4
@@ -11,9 +14,11 @@ from api.checkout.quote import Quote, read_quote
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
 from api.inventory import statements
+from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.idempotency import RequestKey
+from api.kernel.statement import Part
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 
@@ -47,6 +52,22 @@ def read_then_write() -> None:
     )
 
 
+def slow_locks() -> None:
+    """No guard removed: a moment passes between the locks of an order's variants, so that orders overlap."""
+    check = _one_line(statements.HOLD_CHECK)
+    start, end = check.index("SELECT v.variant_id, v.stock_quantity"), check.index("), levels AS")
+    locked = f"SELECT l.* FROM ({check[start:end]}) l, LATERAL (SELECT pg_sleep(0.05), l.variant_id) s"
+    statements.HOLD_CHECK = check[:start] + locked + check[end:]
+
+
+def slow_locks_in_any_order() -> None:
+    """The same, and the variants are locked in any order, not in that of their ids."""
+    slow_locks()
+    ordered = "ORDER BY v.variant_id FOR NO KEY UPDATE"
+    _without(statements.HOLD_CHECK, ordered)
+    statements.HOLD_CHECK = statements.HOLD_CHECK.replace(ordered, "ORDER BY random() FOR NO KEY UPDATE")
+
+
 def each_claim_alone() -> None:
     """Check each checkout of a batch against all of the stock, as if no earlier one of the batch took any."""
     check = _one_line(statements.HOLD_CHECK)
@@ -73,6 +94,31 @@ def no_claim_on_the_cart() -> None:
     )
     carts.CART_LINES = _one_line(carts.CART_LINES).replace("c.claimed_by", "NULL::uuid AS claimed_by")
     carts.TAKE = _without(_one_line(carts.TAKE), " AND c.claimed_by = o.gate_id")
+
+
+def clock_off(minutes: int) -> Callable[[], None]:
+    """No guard removed: the process runs on a machine whose clock is `minutes` ahead, or behind when negative."""
+
+    def start() -> None:
+        right, seconds = clock.now, time.time
+        patch.object(clock, "now", lambda: right() + timedelta(minutes=minutes)).start()
+        patch.object(time, "time", lambda: seconds() + minutes * 60).start()
+
+    return start
+
+
+def expiry_by_the_process_clock() -> None:
+    """Decide which reservations have expired by the clock of the process that asks."""
+    released, asked = statements.release_due, "r.expires_at < now()"
+
+    def by_process(batch: int) -> Part:
+        part = released(batch)
+        if asked not in part.ctes:
+            raise ValueError(f"the statement does not ask Postgres for the time: {part.ctes}")
+        ctes = part.ctes.replace(asked, "r.expires_at < CAST(:process_now AS timestamptz)")
+        return replace(part, ctes=ctes, values={**part.values, "process_now": clock.now()})
+
+    patch.object(statements, "release_due", by_process).start()
 
 
 def _one_line(sql: str) -> str:
@@ -109,6 +155,11 @@ def a_key_per_attempt() -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
+    "slow locks": slow_locks,
+    "slow locks in any order": slow_locks_in_any_order,
     "a key per attempt": a_key_per_attempt,
     "no claim on the cart": no_claim_on_the_cart,
+    "expiry by the process clock": expiry_by_the_process_clock,
+    "clock ahead": clock_off(5),
+    "clock behind": clock_off(-5),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from api.checkout.destinations import read_book
 from api.checkout.errors import CartChanging, OutOfStock
 from api.checkout.quote import make_plan, read_quote
+from api.checkout.saga.activity import keep_stock
 from api.checkout.saga.commits import Passed, open_checkout
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.steps import Opening, refusal
@@ -13,7 +14,7 @@ from api.kernel import failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.errors import Problem
-from api.kernel.idempotency import ANSWERED, RequestInFlight, RequestKey, Stored, find, keep_part
+from api.kernel.idempotency import ANSWERED, KeptKey, RequestInFlight, RequestKey, Stored, find, keep_part
 from api.kernel.ids import new_id
 from api.kernel.statement import compose
 
@@ -37,7 +38,7 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
     for _ in range(PLAN_ATTEMPTS if request.items else CART_ATTEMPTS):
         quote = await read_quote(ctx, actor, key, request)
         if quote.kept is not None:
-            return Answered(quote.kept.answer(key), replayed=True)
+            return await _replayed(ctx, actor, key, quote.kept)
         try:
             book = await read_book(ctx, actor, request)
             plan = make_plan(ctx.settings, actor, request, quote, book)
@@ -60,6 +61,18 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
 
 def _new(actor: Actor, key: RequestKey, request: PlaceOrder, plan: Plan) -> LeasedCheckout:
     return LeasedCheckout(new_id(), new_id(), "created", actor, key.key, request, plan, age=0.0, attempts=1)
+
+
+async def _replayed(ctx: Context, actor: Actor, key: RequestKey, kept: KeptKey) -> Answered:
+    """The answer of the first request. While there is none, its buyer still waits for it.
+
+    Raises: IdempotencyKeyReused, RequestInFlight.
+    """
+    try:
+        return Answered(kept.answer(key), replayed=True)
+    except RequestInFlight:
+        await keep_stock(ctx, actor, key.key)
+        raise
 
 
 async def _refuse(ctx: Context, key: RequestKey, problem: Problem) -> Answered:

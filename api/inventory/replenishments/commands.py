@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Response
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, update
 
 from api.inventory import booking
 from api.inventory.booking import expect, opened
@@ -93,7 +93,7 @@ def _open_units(known: ReplenishmentBody) -> int:
 
 async def _set(tx: Tx, replenishment_id: UUID, received: int, status: str) -> None:
     statement = update(Replenishment).where(Replenishment.replenishment_id == replenishment_id)
-    await tx.execute(statement.values(received=received, status=status, updated_at=clock.now()))
+    await tx.execute(statement.values(received=received, status=status, updated_at=func.now()))
 
 
 def _require_future(expected_on: date | None) -> None:

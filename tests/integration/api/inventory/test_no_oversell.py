@@ -1,26 +1,22 @@
 """R-P1: the last units are sold once. Real buyers over HTTP from several processes, two API processes, one hot
 variant."""
 
-import multiprocessing
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
-from tests.harness.api import PLAIN, Server
+from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.fleet import Fleet
 from tests.harness.mutants import UNGUARDED_CONSTRAINTS
 from tests.harness.postgres import PostgresHarness
-from tests.harness.sessions import guest_headers
+from tests.harness.rush import rush
 
-BUYERS, UNITS, CLIENTS = 60, 20, 3
+BUYERS, UNITS = 60, 20
 SEEDS = [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 51))]
 
 
@@ -31,41 +27,6 @@ def fleet(
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **buying_env(sandbox)}
     with Fleet(tmp_path_factory.mktemp("oversell"), env) as parent:
         yield parent
-
-
-def buy_all(orders: list[tuple[str, dict[str, Any], str]], answers: Any) -> None:
-    """One client process: every order in its own thread, all released at once; puts (key, status, problem type) on the
-    queue."""
-    gate = threading.Barrier(len(orders))
-
-    def one(url: str, body: dict[str, Any], key: str) -> None:
-        headers = {**guest_headers(key), "Idempotency-Key": key}
-        with httpx.Client(timeout=60, trust_env=False, verify=PLAIN) as client:
-            gate.wait()
-            answer = client.post(f"{url}/api/v1/orders", json={**body, "email": "guest@example.com"}, headers=headers)
-            answers.put((key, answer.status_code, answer.json().get("type", "")))
-
-    threads = [threading.Thread(target=one, args=order) for order in orders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def rush(orders: list[tuple[str, dict[str, Any], str]]) -> Counter[tuple[int, str]]:
-    """All orders at once from CLIENTS processes; how often each (status, problem type) came."""
-    context = multiprocessing.get_context("fork")
-    answers = context.SimpleQueue()
-    processes = [context.Process(target=buy_all, args=(orders[n::CLIENTS], answers)) for n in range(CLIENTS)]
-    for process in processes:
-        process.start()
-    counted: Counter[tuple[int, str]] = Counter()
-    for _ in orders:
-        _, status, kind = answers.get()
-        counted[status, kind] += 1
-    for process in processes:
-        process.join(60)
-    return counted
 
 
 def sell_out(apis: tuple[Server, Server], database_url: str, sandbox: Sandbox, name: str) -> None:
