@@ -106,9 +106,10 @@ def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
     there, of_variant = point_of(place), {one.variant_id: one for one in wanted}
 
     def way_from(level: StockLevel) -> Way:
+        if there is None:
+            return way(level.country, None, place.country)
         origin = of_variant[level.variant_id].origins[level.warehouse_id]
-        km = None if there is None else kilometres((origin.latitude, origin.longitude), there)
-        return way(level.country, km, place.country)
+        return way(level.country, kilometres((origin.latitude, origin.longitude), there), place.country)
 
     return way_from
 

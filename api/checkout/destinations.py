@@ -130,7 +130,7 @@ def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wante
         replace(
             one,
             levels=[
-                replace(level, available=level.available - gone.get((level.variant_id, level.warehouse_id), 0))
+                level._replace(available=level.available - gone.get((level.variant_id, level.warehouse_id), 0))
                 for level in one.levels
             ],
         )
