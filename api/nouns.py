@@ -76,6 +76,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("pricing"),
     Noun("events"),
     Noun("mail"),
+    Noun("shipping"),
     Noun("delivery"),
     Noun("documents"),
 )

@@ -257,3 +257,22 @@ def levels_of(variant: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> Lat
 
 def columns_of(levels: LateralFromClause) -> list[ColumnElement[Any]]:  # Any: arrays of several types
     return [levels.c[name] for _, name in _FACTS]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a warehouse is."""
+
+    code: str
+    city: str
+    country: str
+
+
+_SITE = select(Warehouse.code, Warehouse.city, Warehouse.country).where(
+    Warehouse.warehouse_id == bindparam("warehouse_id", type_=Uuid)
+)
+
+
+async def site_of(tx: ReadTx, warehouse_id: UUID | None) -> Site | None:
+    """The warehouse; None when there is none."""
+    return None if warehouse_id is None else await tx.first_as(Site, _SITE, {"warehouse_id": warehouse_id})

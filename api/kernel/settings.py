@@ -23,7 +23,17 @@ class SandboxConnection(BaseModel):
     key: SecretStr
 
 
-# The name is stored with every payment, in a column of 20 characters.
+class SandboxCarrierConnection(BaseModel):
+    """How to reach one carrier of kind `sandbox`; it signs its messages with the key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["sandbox"]
+    url: str
+    key: SecretStr
+
+
+# The name is stored with every payment, or label, in a column of 20 characters.
 GatewayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 
 
@@ -131,6 +141,15 @@ class Settings(Environment):
     """Further gateways as JSON, name -> {"kind": "sandbox", "url": ..., "key": ...}; `sandbox` is always there."""
     gateway_timeout_seconds: float = Field(default=3.0, gt=0)
     """Deadline of a call to a payment gateway."""
+    carriers: dict[GatewayName, SandboxCarrierConnection] = Field(default_factory=dict)
+    """Further carriers as JSON, name -> {"kind": "sandbox", "url": ..., "key": ...}; `sandbox` is always there."""
+    carrier_timeout_seconds: float = Field(default=5.0, gt=0)
+    """Deadline of a call to a carrier."""
+    carrier_tolerance_seconds: float = Field(default=300.0, gt=0)
+    """How far from now the signed time of a carrier's message may be."""
+    lost_after_days: int = Field(default=10, ge=1)
+    """A parcel with a label of ours that was promised so long ago, and not scanned since, is lost: its buyer is
+    refunded."""
     serving_timeout_seconds: float = Field(default=0.25, gt=0)
     """Deadline of a call to the recommender."""
     page_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
@@ -176,6 +195,18 @@ class Settings(Environment):
             known = ", ".join(sorted(self.gateways))
             raise ValueError(f"SOUK_PAYMENT_GATEWAY: {self.payment_gateway!r} is not one of {known}")
         return self
+
+    @model_validator(mode="after")
+    def _require_other_carriers(self) -> Self:
+        if "sandbox" in self.carriers:
+            raise ValueError("SOUK_CARRIERS: the carrier 'sandbox' is set by SOUK_SANDBOX_URL and _KEY")
+        return self
+
+    @cached_property
+    def carrier_connections(self) -> Mapping[str, SandboxCarrierConnection]:
+        """Every carrier that can be asked, by the name that labels keep."""
+        sandbox = SandboxCarrierConnection(kind="sandbox", url=self.sandbox_url, key=self.sandbox_key)
+        return {"sandbox": sandbox, **self.carriers}
 
     @cached_property
     def gateways(self) -> Mapping[str, SandboxConnection]:

@@ -20,6 +20,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 KINDS: dict[str, tuple[str, int]] = {
     "order-confirmation": ("Your order {{ number }}", 1),
     "units-cancelled": ("A part of your order {{ number }} will not be sent", 1),
+    "parcel-lost": ("A parcel of your order {{ number }} was lost", 1),
+    "parcel-lost-seller": ("Parcel {{ parcel }} of order {{ number }} was lost", 2),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

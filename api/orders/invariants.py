@@ -78,7 +78,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "R-I5-cancelled",
         "a cancelled order keeps no money, a refunded one what its returns do not give back, and no other sold order"
-        " has given all of its money back",
+        " has given all of its money back, unless all of it was lost",
         f"""
         SELECT o.order_id, o.status, p.kept, r.amount AS returned
         FROM orders o
@@ -90,7 +90,10 @@ CHECKS: tuple[Check, ...] = (
         ) r USING (order_id)
         WHERE (o.status = 'cancelled' AND coalesce(p.kept, 0) <> 0)
            OR (o.status = 'refunded' AND coalesce(p.kept, 0) <> o.total - coalesce(r.amount, 0))
-           OR (o.status IN ({_SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0)
+           OR (o.status IN ({_SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0
+               AND EXISTS (
+                 SELECT FROM parcels l WHERE l.order_id = o.order_id AND l.status <> 'cancelled' AND l.lost_at IS NULL
+               ))
         """,
     ),
     Check(

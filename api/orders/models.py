@@ -165,6 +165,8 @@ class Parcel(Base):
     begun_at: Mapped[Instant | None]
     shipped_at: Mapped[Instant | None]
     delivered_at: Mapped[Instant | None]
+    # When it was given up, and its buyer refunded; it may still arrive.
+    lost_at: Mapped[Instant | None]
     carrier: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)
     # Who has the number sees on the carrier's page where the parcel goes.
     tracking_number: Mapped[str | None] = mapped_column(String(100), info=PII)

@@ -1,21 +1,23 @@
-"""The gateway's HTTP API.
+"""The gateway's HTTP API, and the carrier's (`sandbox/carrier`).
 
 Each call commits first and then answers, stalls or loses the answer, to reproduce the ambiguity of real gateways.
 """
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from api.sandbox.carrier.routes import Carrier, router_of
 from api.sandbox.ledger import Ledger, Refused
-from api.sandbox.schemas import AuthorisationRequest, Entry, Faults, LedgerEntry, LedgerPage, MoneyRequest, VoidRequest
+from api.sandbox.schemas import AuthorisationRequest, Entry, Faults, LedgerPage, MoneyRequest, VoidRequest
 from api.sandbox.settings import SandboxSettings
 
 
@@ -35,7 +37,7 @@ class Gateway:
         self.ledger = Ledger(settings.home / "sandbox" / "ledger.sqlite")
         self.faults = Faults()
 
-    async def answer(self, record: Callable[[], tuple[LedgerEntry, bool]], *, stall: bool = False) -> Response:
+    async def answer(self, record: Callable[[], tuple[BaseModel, bool]], *, stall: bool = False) -> Response:
         """Record durably, then answer unless a fault is set; only the first call with a key stalls."""
         if self.faults.unavailable:
             return JSONResponse({"error": "unavailable"}, 503, {"Retry-After": "1"})
@@ -52,16 +54,23 @@ class Gateway:
 
 def create_sandbox(settings: SandboxSettings) -> FastAPI:
     """The gateway on its own ledger file."""
-    gateway = Gateway(settings)
+    gateway, carrier = Gateway(settings), Carrier(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with carrier.running():
+            yield
+
     expected = f"Bearer {settings.sandbox_key.get_secret_value()}".encode()
 
     def merchant(authorization: Annotated[str, Header()] = "") -> None:
         if not hmac.compare_digest(authorization.encode(), expected):
             raise Refused("unauthorised", "Send the merchant's key as a bearer token.", 401)
 
-    app = FastAPI(title="Souk sandbox gateway", version="1")
+    app = FastAPI(title="Souk sandbox gateway", version="1", lifespan=lifespan)
     app.add_exception_handler(Refused, _refused)
     guarded = [Depends(merchant)]
+    app.include_router(router_of(carrier, gateway.answer, guarded))
 
     @app.get("/health/live")
     @app.get("/health/ready")

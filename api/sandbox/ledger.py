@@ -72,7 +72,7 @@ class Ledger:
         status = TOKENS.get(request.token)
         if status is None:
             raise Refused("unknown_token", f"Tokens are {', '.join(sorted(TOKENS))}.", 422)
-        with self._lock, _Commit(self._db):
+        with self._lock, Transaction(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "authorisation", request.amount), False
             reason = None if status == "authorised" else "card_declined"
@@ -96,7 +96,7 @@ class Ledger:
 
         Raises: Refused when it is not authorised, was voided, or is less than requested.
         """
-        with self._lock, _Commit(self._db):
+        with self._lock, Transaction(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "capture", request.amount), False
             held = self._authorised(request.authorisation_key)
@@ -108,7 +108,7 @@ class Ledger:
 
     def void(self, request: VoidRequest) -> tuple[LedgerEntry, bool]:
         """Void an authorisation, or forbid a later one with its key. Raises: Refused when it was captured."""
-        with self._lock, _Commit(self._db):
+        with self._lock, Transaction(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "void", None), False
             held = self._find(request.authorisation_key)
@@ -127,7 +127,7 @@ class Ledger:
 
     def refund(self, request: MoneyRequest) -> tuple[LedgerEntry, bool]:
         """Refund captured money. Raises: Refused when the refunds would exceed the captured amount."""
-        with self._lock, _Commit(self._db):
+        with self._lock, Transaction(self._db):
             if (known := self._find(request.key)) is not None:
                 return _same(known, "refund", request.amount), False
             held = self._authorised(request.authorisation_key)
@@ -139,7 +139,7 @@ class Ledger:
         """Import entries in one commit; known keys are skipped. Returns how many rows are new."""
         now = clock.now().isoformat()
         rows = [_row(entry, now) for entry in entries]
-        with self._lock, _Commit(self._db):
+        with self._lock, Transaction(self._db):
             before = self._db.total_changes
             self._db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE", 1), rows)
             return self._db.total_changes - before
@@ -180,7 +180,7 @@ class Ledger:
         return found
 
 
-class _Commit:
+class Transaction:
     """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when the block raises."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

@@ -17,10 +17,11 @@ from warehouse.settings import WarehouseSettings
 
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
 GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
+CARRIERS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
 MAIL = "smtp://me:pa55w0rd@host:587"
 # Parts of names of settings that hold a password; URLs of databases contain one.
 TELLING = (
-    *("_key", "password", "token", "gateways"),
+    *("_key", "password", "token", "gateways", "carriers"),
     *("smtp_url", "database_url", "database_read_url", "redis_url", "registry_url", "replication_url"),
 )
 
@@ -52,7 +53,8 @@ def test_no_settings_class_is_forgotten_here() -> None:
 def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, field in kind.model_fields.items():
         if name.endswith(TELLING):
-            given = {"payment_gateways": json.dumps(GATEWAYS), "mail_smtp_url": MAIL}.get(name, PASSWORD)
+            known = {"payment_gateways": json.dumps(GATEWAYS), "carriers": json.dumps(CARRIERS), "mail_smtp_url": MAIL}
+            given = known.get(name, PASSWORD)
             monkeypatch.setenv(variables_of(name, field)[0], given)
     found = kind()
     for name, field in kind.model_fields.items():

@@ -23,6 +23,7 @@ from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
+from api.orders.labels.failpoints import POINTS as CARRIER_POINTS
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
 from tests.harness.fleet import Fleet
@@ -138,8 +139,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
 
 
 def test_every_failpoint_is_exercised() -> None:
-    """Here, and those of the mail in `tests/integration/api/mail/test_mail.py`."""
-    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *MAIL_POINTS} == nouns.failpoints()
+    """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, and those of labels and scans in
+    `tests/integration/api/orders/test_carriers.py`."""
+    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *MAIL_POINTS, *CARRIER_POINTS} == nouns.failpoints()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

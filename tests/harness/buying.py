@@ -24,13 +24,31 @@ class Sandbox(Server):
     """The payment gateway and its own ledger."""
 
     def __init__(self, folder: Path, stall_seconds: float = 5.0) -> None:
-        env = {"SOUK_SANDBOX_KEY": SANDBOX_KEY, "SOUK_SANDBOX_STALL_SECONDS": str(stall_seconds)}
+        env = {
+            "SOUK_SANDBOX_KEY": SANDBOX_KEY,
+            "SOUK_SANDBOX_STALL_SECONDS": str(stall_seconds),
+            "SOUK_SANDBOX_CARRIER_SECONDS": "0",
+        }
         super().__init__("api.sandbox", "SOUK_SANDBOX_URL", folder, env)
 
     def faults(self, **faults: Any) -> None:
         """Set the faults from now on; no arguments: no faults."""
         with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
             assert client.put("/v1/faults", json=faults).status_code == 200
+
+    def labels(self) -> list[dict[str, Any]]:
+        """Every label that the carrier has sold."""
+        with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
+            found: list[dict[str, Any]] = client.get("/carrier/v1/labels").json()["labels"]
+            return found
+
+    def scan(self, tracking_number: str, **fields: Any) -> dict[str, Any]:
+        """Let the carrier scan a parcel: at the next step of its way, or as the fields say."""
+        with self.client(Authorization=f"Bearer {SANDBOX_KEY}") as client:
+            answer = client.post("/carrier/v1/advance", json={"trackingNumber": tracking_number, **fields})
+            assert answer.status_code == 200, answer.text
+            event: dict[str, Any] = answer.json()
+            return event
 
     def ledger(self) -> list[dict[str, Any]]:
         """Every row that the gateway has recorded."""

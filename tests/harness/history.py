@@ -63,6 +63,10 @@ def tiny_marketplace(database_url: str) -> None:
     with psycopg.connect(database_url) as sql:
         # The journals that no load writes.
         sql.execute(
+            "insert into parcel_scans (carrier, event_id, tracking_id, tracking_number, kind, occurred_at, place, note)"
+            " values ('sandbox', 'evt-1', gen_random_uuid(), 'SBX1', 'accepted', '2026-06-30', 'Chicago', 'unknown')"
+        )
+        sql.execute(
             "insert into buyer_data_accesses (access_id, actor_id, actor_kind, order_id, fields, reason)"
             " select gen_random_uuid(), user_id, 'admin', order_id, '{email}', 'asked by the buyer'"
             " from orders where user_id is not null limit 1"

@@ -124,6 +124,17 @@ class Scene:
                 "POST", f"{api}/sellers/me/parcels/{self.splittable}/cancel",
                 {"reasonCode": "other", "reason": "r", "lines": [{"orderItemId": self.unsent, "quantity": 1}]}, sells,
             ),
+            "askParcelRates": Request(
+                "POST", f"{api}/sellers/me/parcels/{self.parcel}/rates", {"weightGrams": 9}, sells
+            ),
+            "buyParcelLabel": Request(
+                "POST", f"{api}/sellers/me/parcels/{self.parcel}/label",
+                {"carrier": "sandbox", "service": "sandbox-standard", "price": 6.5, "weightGrams": 9}, sells
+            ),
+            "trackLookedUpOrder": Request(
+                "POST", f"{api}/orders/lookup/tracking",
+                {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("tracked")}, {},
+            ),
             "requestOrderClaim": Request("POST", f"{api}/orders/claim-requests", {"email": "g@example.com"}, buys),
             "lookUpOrder": Request(
                 "POST", f"{api}/orders/lookup",

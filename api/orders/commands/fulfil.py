@@ -36,7 +36,7 @@ async def _advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) 
     if order.status == "return_requested":
         raise impossible(order.status, request.status)
     parcels = await parcels_of(tx, order.order_id)
-    behind = [parcel for parcel in parcels if not passed(parcel.status, request.status)]
+    behind = [parcel for parcel in parcels if parcel.standing.counts and not passed(parcel.status, request.status)]
     if not behind or not all(may_follow(parcel.status, request.status) for parcel in behind):
         raise impossible(order.status, request.status)
     if order.payment_status == "authorised":

@@ -43,7 +43,7 @@ async def _advance(tx: Tx, actor: Actor, parcel_id: UUID, wanted: Wanted, label:
     parcels = await parcels_of(tx, order.order_id)
     parcel = the_one(parcels, parcel_id)
     # The state machine also has a step from return_requested to delivered: it refuses a return and is no delivery.
-    if not may_follow(parcel.status, wanted) or parcel.status == "return_requested":
+    if not may_follow(parcel.status, wanted) or parcel.status == "return_requested" or parcel.lost:
         raise impossible_for(parcel, wanted)
     if order.payment_status == "authorised":
         raise StillBeingPlaced
@@ -90,6 +90,10 @@ def the_one(parcels: list[LockedParcel], parcel_id: UUID) -> LockedParcel:
 
 def impossible_for(parcel: LockedParcel, wanted: str) -> ImpossibleMove:
     """The refusal of a move of a parcel."""
+    if parcel.lost:
+        return ImpossibleMove(
+            "The parcel was given up as lost, and its buyer refunded.", extra={"parcelStatus": "lost"}
+        )
     return ImpossibleMove(
         f"A parcel that is {parcel.status.replace('_', ' ')} cannot become {wanted.replace('_', ' ')}.",
         extra={"parcelStatus": parcel.status},

@@ -14,27 +14,36 @@ _DELIVERED = _RANK["delivered"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a parcel's order depends on. `begun`: its seller has started on it, even if it was cancelled afterwards."""
+    """What a parcel's order depends on. `begun`: its seller has started on it, even if it was cancelled afterwards.
+    `lost`: it was given up on its way."""
 
     status: str
     begun: bool = False
+    lost: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the order waits for it: it is neither cancelled nor given up, and refunded, as lost."""
+        return self.status != "cancelled" and not self.lost
 
 
 def order_status(parcels: Iterable[Standing]) -> str:
     """The status of an order with these parcels, of which there is at least one.
 
-    Cancelled parcels count only while others are left, as work that has begun. A return state is the order's when all
-    the others have it.
+    Cancelled and lost parcels count only while others are left, as work that has begun. A return state is the order's
+    when all the others have it.
     """
     everything = list(parcels)
-    living = [parcel.status for parcel in everything if parcel.status != "cancelled"]
+    living = [parcel.status for parcel in everything if parcel.counts]
     if not living:
-        return "cancelled"
+        return "shipped" if any(parcel.lost for parcel in everything) else "cancelled"
     ranks = [_RANK.get(status, _DELIVERED) for status in living]
     least = min(ranks)
     if least == _DELIVERED:
         return living[0] if len(set(living)) == 1 else "delivered"
-    if least == _RANK["confirmed"] and (max(ranks) > least or any(parcel.begun for parcel in everything)):
+    if least == _RANK["confirmed"] and (
+        max(ranks) > least or any(parcel.begun or parcel.lost for parcel in everything)
+    ):
         return "processing"
     return _FULFILMENT[least]
 

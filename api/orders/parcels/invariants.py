@@ -7,15 +7,16 @@ _STEPS = ", ".join(
     f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following)
 )
 _DELIVERED = "'delivered', 'return_requested', 'return_approved', 'refunded'"
+_LEFT = "status <> 'cancelled' AND NOT lost"
 # `derived.order_status` in SQL, over the rows of a group; a test compares the two on every set of parcels.
 ORDER_STATUS = f"""CASE
-    WHEN bool_and(status = 'cancelled') THEN 'cancelled'
+    WHEN NOT bool_or({_LEFT}) THEN CASE WHEN bool_or(lost) THEN 'shipped' ELSE 'cancelled' END
     WHEN bool_or(status = 'pending') THEN 'pending'
-    WHEN bool_and(status IN ({_DELIVERED}, 'cancelled')) THEN
-      CASE WHEN count(DISTINCT status) FILTER (WHERE status <> 'cancelled') = 1
-           THEN max(status) FILTER (WHERE status <> 'cancelled') ELSE 'delivered' END
-    WHEN bool_and(status IN ({_DELIVERED}, 'shipped', 'cancelled')) THEN 'shipped'
-    WHEN bool_or(status IN ({_DELIVERED}, 'shipped', 'processing') OR begun) THEN 'processing'
+    WHEN bool_and(status IN ({_DELIVERED}) OR NOT ({_LEFT})) THEN
+      CASE WHEN count(DISTINCT status) FILTER (WHERE {_LEFT}) = 1
+           THEN max(status) FILTER (WHERE {_LEFT}) ELSE 'delivered' END
+    WHEN bool_and(status IN ({_DELIVERED}, 'shipped') OR NOT ({_LEFT})) THEN 'shipped'
+    WHEN bool_or(status IN ({_DELIVERED}, 'shipped', 'processing') OR begun OR lost) THEN 'processing'
     ELSE 'confirmed' END"""
 
 CHECKS: tuple[Check, ...] = (
@@ -36,7 +37,9 @@ CHECKS: tuple[Check, ...] = (
         SELECT order_id, o.status, p.status AS follows FROM orders o
         JOIN (
           SELECT order_id, {ORDER_STATUS} AS status
-          FROM (SELECT order_id, status, begun_at IS NOT NULL AS begun FROM parcels) parcel GROUP BY order_id
+          FROM (
+            SELECT order_id, status, begun_at IS NOT NULL AS begun, lost_at IS NOT NULL AS lost FROM parcels
+          ) parcel GROUP BY order_id
         ) p USING (order_id)
         WHERE o.status IS DISTINCT FROM p.status
         """,

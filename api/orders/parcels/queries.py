@@ -55,10 +55,11 @@ class LockedParcel:
     begun: bool
     carrier: str | None
     tracking_number: str | None
+    lost: bool
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.status, self.begun)
+        return Standing(self.status, self.begun, self.lost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ class LockedOrderOf:
         return OrderAmounts(self.total, self.tax, self.tax_included, self.shipping_fee)
 
 
+# A parcel, by its id, that the actor may send: its seller, an administrator, or the shop itself.
+MAY_SEND = and_(
+    Parcel.parcel_id == bindparam("parcel_id", type_=Uuid),
+    or_(Parcel.seller_id == _SELLER, bindparam("is_admin", type_=Boolean)),
+)
 _LOCK = (
     select(
         Order.order_id,
@@ -91,10 +97,7 @@ _LOCK = (
         Order.shipping_fee,
     )
     .join(Parcel, Parcel.order_id == Order.order_id)
-    .where(
-        Parcel.parcel_id == bindparam("parcel_id", type_=Uuid),
-        or_(Parcel.seller_id == _SELLER, bindparam("is_admin", type_=Boolean)),
-    )
+    .where(MAY_SEND)
     .with_for_update(of=Order)
 )
 _PARCELS = (
@@ -106,16 +109,24 @@ _PARCELS = (
         Parcel.begun_at.is_not(None).label("begun"),
         Parcel.carrier,
         Parcel.tracking_number,
+        Parcel.lost_at.is_not(None).label("lost"),
     )
     .where(Parcel.order_id == bindparam("order_id", type_=Uuid))
     .order_by(Parcel.number)
 )
 
 
+def whose(actor: Actor) -> dict[str, object]:
+    """Binds of MAY_SEND."""
+    return {
+        "seller_id": actor.user_id if actor.kind == "seller" else None,
+        "is_admin": actor.kind in {"admin", "service"},
+    }
+
+
 async def lock_order_of(tx: Tx, actor: Actor, parcel_id: UUID) -> LockedOrderOf:
     """The order of one of the seller's parcels, or of any for an administrator. Raises: ParcelNotFound."""
-    whose = {"seller_id": actor.user_id if actor.kind == "seller" else None, "is_admin": actor.kind == "admin"}
-    order = await tx.first_as(LockedOrderOf, _LOCK, {"parcel_id": parcel_id, **whose})
+    order = await tx.first_as(LockedOrderOf, _LOCK, {"parcel_id": parcel_id, **whose(actor)})
     if order is None:
         raise ParcelNotFound
     return order
@@ -138,7 +149,7 @@ _SUMMARY = (
     select(func.sum(OrderItem.quantity)).where(*_MY_LINES).scalar_subquery().label("item_count"),
     select(
         json_rows(
-            (Parcel.parcel_id, Parcel.number, Parcel.status, Parcel.promised_on, Parcel.begun_at),
+            (Parcel.parcel_id, Parcel.number, Parcel.status, Parcel.promised_on, Parcel.begun_at, Parcel.lost_at),
             Parcel.number,
         )
     )
@@ -179,6 +190,7 @@ _PARCEL = (
     Parcel.delivered_at,
     Parcel.carrier,
     Parcel.tracking_number,
+    Parcel.lost_at,
     select(json_rows(_LINE, OrderItem.order_item_id))
     .where(OrderItem.order_id == Parcel.order_id, OrderItem.parcel_id == Parcel.parcel_id)
     .scalar_subquery()

@@ -33,7 +33,7 @@ class ParcelLineBody(Wire):
 class ParcelBody(Wire):
     """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `shipsFrom`: the warehouse's
     city and country. `shippingAddress`: where it goes, null for those who may not see it. `allocation` is for its
-    seller and for administrators."""
+    seller and for administrators. `lostAt`: when it was given up, and refunded."""
 
     parcel_id: WireId
     number: int
@@ -49,6 +49,7 @@ class ParcelBody(Wire):
     delivered_at: WireTime | None
     carrier: str | None
     tracking_number: str | None
+    lost_at: WireTime | None
     lines: list[ParcelLineBody]
 
 
@@ -91,16 +92,24 @@ class SellerParcelBody(Wire):
     delivered_at: WireTime | None
     carrier: str | None
     tracking_number: str | None
+    lost_at: WireTime | None
     lines: list[SellerLineBody]
     history: list[ParcelStepBody]
 
 
 class SellerParcelSummary(Wire):
+    """`lostAt`: when it was given up, and its buyer refunded."""
+
     parcel_id: WireId
     number: int
     status: str
     promised_on: WireDay | None
     begun_at: WireTime | None
+    lost_at: WireTime | None
+
+
+def _standing(parcel: SellerParcelBody | SellerParcelSummary) -> Standing:
+    return Standing(parcel.status, parcel.begun_at is not None, parcel.lost_at is not None)
 
 
 class SellerOrderSummary(Wire):
@@ -118,7 +127,7 @@ class SellerOrderSummary(Wire):
     @property
     def status(self) -> str:
         """As an order's: of the seller's parcels."""
-        return order_status(Standing(parcel.status, parcel.begun_at is not None) for parcel in self.parcels)
+        return order_status(_standing(parcel) for parcel in self.parcels)
 
 
 class SellerOrderList(Wire):
@@ -148,7 +157,7 @@ class SellerOrderBody(Wire):
     @property
     def status(self) -> str:
         """As an order's: of the seller's parcels."""
-        return order_status(Standing(parcel.status, parcel.begun_at is not None) for parcel in self.parcels)
+        return order_status(_standing(parcel) for parcel in self.parcels)
 
 
 class ShipParcel(Wire):

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -21,13 +22,13 @@ _MOVE_PARCELS = """moved_parcels AS (
     SET status = m.after,
         begun_at = CASE WHEN m.after = 'processing' THEN now() ELSE p.begun_at END,
         shipped_at = CASE WHEN m.after = 'shipped' THEN now() ELSE p.shipped_at END,
-        delivered_at = CASE WHEN m.after = 'delivered' THEN now() ELSE p.delivered_at END,
+        delivered_at = CASE WHEN m.after = 'delivered' THEN coalesce(m.at, now()) ELSE p.delivered_at END,
         carrier = coalesce(m.carrier, p.carrier), tracking_number = coalesce(m.tracking, p.tracking_number),
         updated_at = now()
     FROM unnest(CAST(:parcel_ids AS uuid[]), CAST(:parcel_before AS text[]), CAST(:parcel_after AS text[]),
                 CAST(:parcel_actors AS text[]), CAST(:parcel_reasons AS text[]), CAST(:parcel_carriers AS text[]),
-                CAST(:parcel_trackings AS text[]))
-         AS m(parcel_id, before, after, actor, reason, carrier, tracking), gate
+                CAST(:parcel_trackings AS text[]), CAST(:parcel_times AS timestamptz[]))
+         AS m(parcel_id, before, after, actor, reason, carrier, tracking, at), gate
     WHERE p.parcel_id = m.parcel_id AND p.status = m.before
     RETURNING p.parcel_id, p.order_id, m.before, m.after, m.actor, m.reason),
 moved_items AS (
@@ -72,7 +73,8 @@ PACK_LINES = text(
 
 @dataclass(frozen=True, slots=True)
 class ParcelMove:
-    """One move of one parcel, under an open gate. `carrier` and `tracking_number` None leave what is there.
+    """One move of one parcel, under an open gate. `carrier` and `tracking_number` None leave what is there; `at`: when
+    it arrived, if that was not now.
 
     Raises ValueError for a move that the state machine does not have.
     """
@@ -85,6 +87,7 @@ class ParcelMove:
     reason: str | None = None
     carrier: str | None = None
     tracking_number: str | None = None
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         if not may_follow(self.before, self.after):
@@ -108,6 +111,7 @@ def move_parcels_part(moves: Sequence[ParcelMove]) -> Part:
             "parcel_reasons": [move.reason for move in moves],
             "parcel_carriers": [move.carrier for move in moves],
             "parcel_trackings": [move.tracking_number for move in moves],
+            "parcel_times": [move.at for move in moves],
         },
         makes=("moved_parcels", "moved_items", "moved_parcel_steps"),
         needs=("gate",),

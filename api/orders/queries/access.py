@@ -18,7 +18,8 @@ MAY_SEE = or_(IS_BUYER, IS_SELLER, IS_ADMIN)
 
 
 def actor_values(actor: Actor, reason: str | None = None) -> dict[str, object]:
-    """Binds of MAY_SEE and of `privacy.seen`. An actor without user and session matches nothing.
+    """Binds of MAY_SEE and of `privacy.seen`. An actor without user and session matches nothing;
+    the shop itself (`service`) sees every order.
 
     `reason`: why an administrator asks for what the buyer alone sees.
     """
@@ -27,5 +28,5 @@ def actor_values(actor: Actor, reason: str | None = None) -> dict[str, object]:
         "actor_user": actor.user_id,
         "actor_session": None if actor.signed_in else actor.session_id,
         "actor_seller": actor.user_id if actor.kind == "seller" else None,
-        "actor_admin": actor.kind == "admin",
+        "actor_admin": actor.kind in {"admin", "service"},
     }

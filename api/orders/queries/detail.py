@@ -60,6 +60,7 @@ _PARCEL = (
     Parcel.delivered_at,
     Parcel.carrier,
     Parcel.tracking_number,
+    Parcel.lost_at,
     select(json_rows(_PARCEL_LINE, OrderItem.order_item_id))
     .where(OrderItem.order_id == Parcel.order_id, OrderItem.parcel_id == Parcel.parcel_id)
     .scalar_subquery()

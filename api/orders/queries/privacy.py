@@ -15,17 +15,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 from api.orders.models import Order, Parcel
 from api.orders.states import ORDER_STATES
 
-Viewer = Literal["buyer", "seller", "admin"]
+Viewer = Literal["buyer", "seller", "carrier", "admin"]
 Field = Literal["shipping_address", "email", "invoice_address"]
 ALWAYS = frozenset(ORDER_STATES)
 # Paid, and not yet delivered: who sends it needs the address, also when it comes back undelivered.
 UNDER_WAY = frozenset({"confirmed", "processing", "shipped"})
+# A carrier that is asked for rates or a label is told where the parcel goes.
+NOT_SENT = frozenset({"confirmed", "processing"})
 # (who, what) -> the states of the order, or of the seller's parcel in it, in which it is seen.
 SEEN: MappingProxyType[tuple[Viewer, Field], frozenset[str]] = MappingProxyType(
     {
         ("buyer", "shipping_address"): ALWAYS,
         ("buyer", "email"): ALWAYS,
         ("seller", "shipping_address"): UNDER_WAY,
+        ("carrier", "shipping_address"): NOT_SENT,
         ("admin", "shipping_address"): ALWAYS,
         ("admin", "email"): ALWAYS,
         # A seller's copy of an invoice says the buyer's country.
@@ -75,7 +78,7 @@ def seen(
 
 def render() -> str:
     """The table as a page."""
-    viewers: tuple[Viewer, ...] = ("buyer", "seller", "admin")
+    viewers: tuple[Viewer, ...] = ("buyer", "seller", "carrier", "admin")
     fields: tuple[Field, ...] = ("shipping_address", "email", "invoice_address")
     rows = "\n".join(f"| {field} | {' | '.join(_when(viewer, field) for viewer in viewers)} |" for field in fields)
     return f"""# Who sees which data of a buyer
@@ -84,8 +87,8 @@ Rendered from `api/orders/queries/privacy.py`; the reads of orders and parcels a
 reader may not see is `null`. The buyer is the member who placed the order, or the guest whose session or mailed token
 opens it; nobody else sees an order at all.
 
-| | buyer | seller, of the own parcel | administrator |
-| --- | --- | --- | --- |
+| | buyer | seller, of the own parcel | carrier, of a parcel it may get | administrator |
+| --- | --- | --- | --- | --- |
 {rows}
 
 An administrator says why in the header `X-Access-Reason`, 10 to 500 characters. Reason, reader, order and fields are a

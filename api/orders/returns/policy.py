@@ -25,6 +25,8 @@ ReasonCode = Literal[
 REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
 # The reason of units that were cancelled before they were sent; nobody can choose it for a return.
 CANCELLED = "cancelled"
+# The reason of units whose parcel was lost on its way; the same.
+LOST = "lost"
 Payer = Literal["seller", "buyer"]
 _SOME = Decimal("0.20")
 

@@ -117,19 +117,20 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     path = f"/api/v1/orders/{scene.delivered}/return/decision"
     requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]
     requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
-    change("lookUpOrder", orderNumber=_guests_order(scene))
+    change("lookUpOrder", orderNumber=_guests_order(scene, "scene"))
+    change("trackLookedUpOrder", orderNumber=_guests_order(scene, "tracked"))
     return requests
 
 
-def _guests_order(scene: Scene) -> str:
-    """The number of a guest's order that the code of the scene opens, once looked at, then claimed."""
+def _guests_order(scene: Scene, code: str) -> str:
+    """The number of a guest's order that a code opens, once looked at, then claimed."""
     body = scene.market.order_body((scene.product, 1), email="g@example.com")
     placed = scene.market.buy(guest_headers(), body).json()
-    token = mailed_token("scene")
+    token = mailed_token(code)
     scene.market.sql.execute(
         "insert into order_tokens (token_id, token_hash, purpose, order_id, expires_at) values (%s, %s, 'order', %s,"
         " now() + interval '1 hour')",
-        (uuid5(NAMESPACE_URL, "scene"), hashlib.sha256(token.encode()).digest(), placed["orderId"]),
+        (uuid5(NAMESPACE_URL, code), hashlib.sha256(token.encode()).digest(), placed["orderId"]),
     )
     return str(placed["orderNumber"])
 

@@ -27,6 +27,9 @@ OPERATIONS = {
     "approveReturn", "rejectReturn", "cancelOrderItem",
     "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
+    "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
+    "getParcelLabelPdf", "getParcelLabelPng",
+    "receiveScans", "trackOrder", "trackLookedUpOrder", "trackParcel", "trackByLink",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
     "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",
@@ -94,6 +97,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "warehouseId",
         "replenishmentId",
         "number",
+        "carrier",
     } == named
 
 

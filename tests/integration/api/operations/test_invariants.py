@@ -25,6 +25,30 @@ DELIVERED = "(select order_id from orders where status = 'delivered' order by or
 REFUNDED = "(select order_id from orders where status = 'refunded' order by order_id limit 1)"
 CANCELLED = "(select order_id from orders where status = 'cancelled' order by order_id limit 1)"
 PARCELS = f"(select parcel_id from parcels where order_id = {DELIVERED})"
+MOVED_BACK = (
+    *(f"alter table {table} disable trigger user" for table in ("orders", "parcels", "order_items")),
+    *(f"alter table {table} disable trigger user" for table in ("order_events", "outbox_events", "parcel_events")),
+    f"delete from outbox_events where (aggregate_id, event_type) = ({DELIVERED}, 'OrderDelivered')",
+    f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
+    f"update order_items set status = 'shipped' where order_id = {DELIVERED}",
+    f"update parcels set status = 'shipped' where order_id = {DELIVERED}",
+    f"delete from order_events where (order_id, to_status) = ({DELIVERED}, 'delivered')",
+    (
+        "update orders set status = 'shipped' where order_id in (select order_id from parcels where status = 'shipped'"
+        " and exists (select from order_items i where i.parcel_id = parcels.parcel_id))"
+    ),
+)
+LABEL = (
+    "insert into parcel_labels (label_id, parcel_id, carrier, service, weight_grams, price, currency, asked_by, status,"
+    " tracking_number, tracking_id, carriage, due, updated_at) select gen_random_uuid(), parcel_id, 'sandbox', 's', 1,"
+    " 1, 'USD', 'x', 'bought', 'SBX' || parcel_id, gen_random_uuid(), {carriage}, {due}, now() - interval '1 day'"
+    " from parcels where status = '{status}' limit 1"
+)
+SCANNED = (
+    "insert into parcel_scans (carrier, event_id, tracking_id, tracking_number, kind, occurred_at, created_at)"
+    " select carrier, 'evt-2', tracking_id, tracking_number, 'delivered', now(), now() - interval '1 day'"
+    " from parcel_labels"
+)
 RESERVATION = (
     "insert into inventory_reservations (reservation_id, checkout_id, order_id, variant_id, warehouse_id, quantity,"
     " status, expires_at) select gen_random_uuid(), gen_random_uuid(), {order}, variant_id, warehouse_id, 1,"
@@ -208,6 +232,21 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I17-end": (
         "alter table parcel_events disable trigger user",
         f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
+    ),
+    "R-I30-scans": (LABEL.format(carriage="'in_transit'", due="false", status="delivered"),),
+    "R-I30-moved": (*MOVED_BACK, LABEL.format(carriage="'delivered'", due="false", status="shipped"), SCANNED),
+    "R-I30-due": (LABEL.format(carriage="null", due="true", status="delivered"), SCANNED),
+    "R-I30-lost": (
+        (
+            "update parcels set lost_at = now() where parcel_id = (select parcel_id from parcels where number = 2"
+            " and status = 'delivered' limit 1)"
+        ),
+    ),
+    "R-I30-losses": ("update returns set reason_code = 'lost'",),
+    "R-I30-one": (
+        "drop index uq_parcel_labels_live",
+        LABEL.format(carriage="null", due="false", status="delivered"),
+        LABEL.format(carriage="null", due="false", status="delivered").replace("'SBX'", "'SBY'"),
     ),
     "R-I17-event": (
         (

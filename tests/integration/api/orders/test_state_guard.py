@@ -72,11 +72,12 @@ def test_an_order_goes_with_its_parcels_lines_and_steps(sql: psycopg.Connection)
 
 def test_the_check_of_every_shop_derives_an_orders_status_as_the_code_does(sql: psycopg.Connection) -> None:
     kinds = [Standing(status, begun) for status in ORDER_STATES for begun in (False, True)]
+    kinds += [Standing("shipped", begun=True, lost=True), Standing("shipped", begun=False, lost=True)]
     orders = [order for size in (1, 2, 3) for order in combinations_with_replacement(kinds, size)]
-    rows = [(number, one.status, one.begun) for number, order in enumerate(orders) for one in order]
+    rows = [(number, one.status, one.begun, one.lost) for number, order in enumerate(orders) for one in order]
     found = sql.execute(
-        f"SELECT number, {ORDER_STATUS} FROM unnest(%s::int[], %s::text[], %s::bool[]) AS parcel(number, status, begun)"
-        " GROUP BY number ORDER BY number".encode(),
+        f"SELECT number, {ORDER_STATUS} FROM unnest(%s::int[], %s::text[], %s::bool[], %s::bool[])"
+        " AS parcel(number, status, begun, lost) GROUP BY number ORDER BY number".encode(),
         tuple(list(column) for column in zip(*rows, strict=True)),
     ).fetchall()
 

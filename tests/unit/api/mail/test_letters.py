@@ -12,6 +12,7 @@ from api.mail.letters import KINDS, Letter, NoAddress, Unwritable, written
 ID, AT = UUID(int=7), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SENDER = "Souk <no-reply@souk.example>"
 DATA: dict[str, Any] = {
+    "parcel": 1, "amount": "12.50",
     "number": "112-1234567-1234567", "currency": "EUR", "total": "12.50", "delivery": "2026-01-05",
     "until": "2026-04-02", "lines": [{"quantity": 2, "title": "<b>Cup</b> & \u202egnp.exe\x07", "amount": "12.50"}],
 }  # fmt: skip
@@ -58,7 +59,9 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 
 
 def test_every_kind_can_be_written() -> None:
-    assert set(KINDS) == {"order-confirmation", "order-claim", "units-cancelled"}
+    assert set(KINDS) == {
+        *("order-confirmation", "order-claim", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
+    }
     assert "the-code" in body(written(letter(kind="order-claim", data={"until": "then"}), SENDER), "plain")
     lost = {"number": "112-1", "currency": "EUR", "amount": "9.99", "reason": "it was damaged",
             "lines": [{"quantity": 2, "title": "<Cup>"}]}  # fmt: skip

@@ -1,5 +1,7 @@
 """An order's status from its parcels: each rule by example, and every order that parcels can make goes forward."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import combinations_with_replacement
 from typing import NamedTuple
@@ -51,6 +53,24 @@ def test_work_that_was_begun_counts_after_its_parcel_is_cancelled() -> None:
     assert order_status([Standing("cancelled"), untouched]) == "confirmed"
 
 
+@pytest.mark.parametrize(
+    ("left", "status"),
+    [
+        ([], "shipped"),
+        (["cancelled"], "shipped"),
+        (["delivered"], "delivered"),
+        (["shipped"], "shipped"),
+        (["confirmed"], "processing"),
+        (["return_requested"], "return_requested"),
+    ],
+)
+def test_an_order_waits_no_more_for_a_parcel_that_was_lost(left: list[str], status: str) -> None:
+    lost = Standing("shipped", begun=True, lost=True)
+
+    assert order_status([lost, *map(Standing, left)]) == status
+    assert order_status([*map(Standing, left), lost]) == status
+
+
 @pytest.mark.parametrize("status", ORDER_STATES)
 def test_an_order_of_one_parcel_has_its_status(status: str) -> None:
     assert order_status([Standing(status, begun=status not in {"pending", "confirmed"})]) == status
@@ -58,6 +78,16 @@ def test_an_order_of_one_parcel_has_its_status(status: str) -> None:
 
 def moved(parcel: Standing, status: str) -> Standing:
     return Standing(status, parcel.begun or status == "processing")
+
+
+def steps_of(parcel: Standing) -> Iterator[Standing]:
+    """What may become of a parcel up to its delivery."""
+    if parcel.lost:
+        return
+    if parcel.status == "shipped":
+        yield replace(parcel, lost=True)
+    for status in TRANSITIONS[parcel.status] & {*FULFILMENT, "cancelled"}:
+        yield moved(parcel, status)
 
 
 class Reached(NamedTuple):
@@ -75,10 +105,10 @@ def explored(parcels: int) -> Reached:
     while waiting:
         order = waiting.pop()
         for place, parcel in enumerate(order):
-            for status in TRANSITIONS[parcel.status] & {*FULFILMENT, "cancelled"}:
-                after = (*order[:place], moved(parcel, status), *order[place + 1 :])
+            for next_one in steps_of(parcel):
+                after = (*order[:place], next_one, *order[place + 1 :])
                 steps.add((order_status(order), order_status(after)))
-                after = tuple(sorted(after, key=lambda one: (one.status, one.begun)))
+                after = tuple(sorted(after, key=lambda one: (one.status, one.begun, one.lost)))
                 if after not in found:
                     found.add(after)
                     waiting.append(after)

@@ -5,7 +5,7 @@ import pytest
 from api.orders.queries.privacy import Field, Viewer, audited, may_see, render
 from api.orders.states import ORDER_STATES
 
-VIEWERS: tuple[Viewer, ...] = ("buyer", "seller", "admin")
+VIEWERS: tuple[Viewer, ...] = ("buyer", "seller", "carrier", "admin")
 FIELDS: tuple[Field, ...] = ("shipping_address", "email")
 
 
@@ -17,6 +17,8 @@ def test_every_answer_of_the_table(status: str, reason: str | None) -> None:
     expected: set[tuple[Viewer, Field]] = {("buyer", "shipping_address"), ("buyer", "email")}
     if status in {"confirmed", "processing", "shipped"}:
         expected |= {("seller", "shipping_address")}
+    if status in {"confirmed", "processing"}:
+        expected |= {("carrier", "shipping_address")}
     if reason is not None:
         expected |= {("admin", "shipping_address"), ("admin", "email")}
     assert seen == expected
@@ -24,5 +26,6 @@ def test_every_answer_of_the_table(status: str, reason: str | None) -> None:
 
 def test_what_is_written_down_and_what_the_page_says() -> None:
     assert (audited("admin"), audited("seller")) == (["shipping_address", "email"], [])
-    assert "| email | always | never | with a reason |" in render()
-    assert "| shipping_address | always | while confirmed, processing, shipped | with a reason |" in render()
+    assert "| email | always | never | never | with a reason |" in render()
+    seen = "| shipping_address | always | while confirmed, processing, shipped | while confirmed, processing |"
+    assert f"{seen} with a reason |" in render()

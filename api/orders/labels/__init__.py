@@ -1,0 +1,1 @@
+"""Labels of parcels: what carriers ask, one label bought per parcel, and its picture."""

@@ -1,0 +1,1 @@
+"""Take what carriers say of parcels, let the parcels follow it, and give up those that are lost."""
