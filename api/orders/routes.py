@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from pydantic import AfterValidator
 
 from api.kernel.auth import CurrentActor, SignedIn
@@ -12,7 +12,6 @@ from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
 from api.kernel.ids import parse_id
-from api.kernel.pagination import Page, decode_cursor, pagination
 from api.kernel.problems import responses
 from api.orders.commands import access, cancel, cancel_units, decide, fulfil, returns
 from api.orders.errors import (
@@ -28,7 +27,6 @@ from api.orders.errors import (
     ReturnWindowClosed,
     StillBeingPlaced,
 )
-from api.orders.queries.listing import Position, orders_of
 from api.orders.schemas import (
     AdvanceOrder,
     ApproveReturn,
@@ -36,9 +34,7 @@ from api.orders.schemas import (
     CancelUnits,
     DecideReturn,
     OrderBody,
-    OrderList,
     OrderState,
-    OrderStatus,
     RejectReturn,
     ReturnOrder,
 )
@@ -76,33 +72,6 @@ AccessReason = Annotated[
 async def get_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId, reason: AccessReason = None) -> OrderBody:
     """One order. The buyer's address and e-mail are null for those who may not see them (docs/privacy.md)."""
     return await access.show_order(ctx, actor, order_id, reason)
-
-
-@router.get(
-    "/users/{userId}/orders",
-    operation_id="listOrders",
-    summary="A member's orders, newest first",
-    responses=responses(NotAuthenticated, OrderNotFound, ValidationFailed),
-)
-async def list_orders(
-    ctx: Ctx,
-    actor: SignedIn,
-    user_id: Annotated[str, Path(alias="userId", max_length=100)],
-    page: Page,
-    status: Annotated[OrderStatus | None, Query()] = None,
-) -> OrderList:
-    owner = parse_id(user_id)
-    if owner is None:
-        raise OrderNotFound
-    listing = f"orders:{owner}:{status}"
-    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
-    async with ctx.db.read() as tx:
-        found = await orders_of(tx, actor, owner, status=status, page=page, after=after)
-    following = None if found.next is None else found.next.fields()
-    return OrderList(
-        orders=found.orders,
-        pagination=pagination(page, ctx.keys, listing, found.total, following),
-    )
 
 
 @router.post(

@@ -109,6 +109,21 @@ class OrderBody(Wire):
     updated_at: datetime
 
 
+class BoughtItem(Wire):
+    """A line as it was bought, for a list."""
+
+    order_item_id: WireId
+    product_id: WireId
+    variant_id: WireId
+    seller_id: WireId
+    title: str
+    image_url: str | None
+    quantity: int
+    price: Amount
+    subtotal: Amount
+    status: str
+
+
 class OrderSummary(Wire):
     order_id: WireId
     order_number: str
@@ -116,6 +131,7 @@ class OrderSummary(Wire):
     currency: str
     total: Amount
     item_count: int
+    items: list[BoughtItem]
     estimated_delivery: date | None
     created_at: datetime
 

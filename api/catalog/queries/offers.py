@@ -60,6 +60,16 @@ class Offer(Stocked):
         return list_price.of_variant(self.price, self.product_price, self.product_list_price)
 
 
+@dataclass(frozen=True, slots=True)
+class Sellable:
+    """Whether a variant can be bought now, and how many units of it."""
+
+    variant_id: UUID
+    product_id: UUID
+    on_sale: bool
+    stock: int
+
+
 OFFERED_LEVELS = levels_of(ProductVariant.variant_id)
 OFFER = (
     Product.product_id,
@@ -87,6 +97,16 @@ _PRODUCTS = (
     .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
     .distinct()
 )
+_SELLABLE = (
+    select(
+        ProductVariant.variant_id,
+        Product.product_id,
+        LIVE.label("on_sale"),
+        ProductVariant.stock_quantity.label("stock"),
+    )
+    .select_from(OFFERED)
+    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+)
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
@@ -99,3 +119,9 @@ async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, Produc
 async def products_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> set[UUID]:
     """The products of these variants."""
     return {row[0] for row in await tx.all(_PRODUCTS, {"variant_ids": list(variant_ids)})}
+
+
+async def sellable(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sellable]:
+    """What can be bought of these variants now; those that are gone are absent."""
+    found = await tx.all_as(Sellable, _SELLABLE, {"variant_ids": list(variant_ids)})
+    return {variant.variant_id: variant for variant in found}

@@ -1,19 +1,35 @@
 """A member's orders, page by page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, String, Uuid, bindparam, func, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+)
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
+from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderItem
+from api.orders.queries.lines import TITLE
 from api.orders.schemas import OrderSummary
 
 
@@ -35,6 +51,10 @@ class Position:
         return cls(datetime.fromisoformat(created_at), UUID(order_id))
 
 
+# The orders that a page with a filter looks at.
+LOOKED_AT = 2_000
+
+
 @dataclass(frozen=True, slots=True)
 class OrderPage:
     """`total` is None after a cursor; `next` is None on the last page."""
@@ -44,6 +64,18 @@ class OrderPage:
     next: Position | None
 
 
+_ITEM = (
+    OrderItem.order_item_id,
+    OrderItem.product_id,
+    OrderItem.variant_id,
+    OrderItem.seller_id,
+    TITLE,
+    OrderItem.image_url,
+    OrderItem.quantity,
+    OrderItem.price_at_purchase.label("price"),
+    OrderItem.subtotal,
+    OrderItem.status,
+)
 _SUMMARY = (
     Order.order_id,
     Order.order_number,
@@ -54,30 +86,75 @@ _SUMMARY = (
     .where(OrderItem.order_id == Order.order_id)
     .scalar_subquery()
     .label("item_count"),
+    select(json_rows(_ITEM, OrderItem.order_item_id))
+    .where(OrderItem.order_id == Order.order_id)
+    .scalar_subquery()
+    .label("items"),
     Order.estimated_delivery,
     Order.created_at,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """`since`, `until`: days on which the order was placed, UTC, both included. `text`: words that are all in the title
+    of one of its lines, or how its number begins."""
+
+    status: str | None = None
+    since: date | None = None
+    until: date | None = None
+    text: str | None = None
+
+    def values(self) -> dict[str, object]:
+        """The binds of those that are given."""
+        given: dict[str, object | None] = {
+            "status": self.status,
+            "since": None if self.since is None else datetime.combine(self.since, time(), UTC),
+            "until": None if self.until is None else datetime.combine(self.until + timedelta(days=1), time(), UTC),
+        }
+        if self.text is not None:
+            given["words"] = [f"%{_literal(word)}%" for word in self.text.split()]
+            given["number"] = f"{_literal(self.text)}%"
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether few of a member's orders may fit, so that a page could look at all of them."""
+        return self.status is not None or self.text is not None
+
+
+def _literal(text: str) -> str:
+    """Text in a pattern of LIKE."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
 async def orders_of(
-    tx: ReadTx, actor: Actor, user_id: UUID, *, status: str | None, page: PageParams, after: Position | None
+    tx: ReadTx, actor: Actor, user_id: UUID, *, wanted: OrderFilter, page: PageParams, after: Position | None
 ) -> OrderPage:
-    """A page of a member's orders, newest first.
+    """A page of a member's orders, newest first. Without a text it counts them all.
 
     Raises: OrderNotFound when the actor is neither that member nor an administrator.
     """
     if user_id != actor.user_id and actor.kind != "admin":
         raise OrderNotFound
-    whose = {"user_id": user_id, "status": status}
+    values: dict[str, object] = {"user_id": user_id, **wanted.values()}
+    names = tuple(sorted(values.keys() - {"user_id"}))
+    total: int | None = None
     if after is None:
         start: dict[str, object] = {"offset": page.offset}
-        total: int | None = await tx.scalar(_count(status is not None), whose)
+        if wanted.text is None:
+            total = await tx.scalar(_count(names), values)
     else:
         start = {"after_at": after.created_at, "after_id": after.order_id}
-        total = None
-    statement = _list(status is not None, after is not None)
-    rows = await tx.all_as(OrderSummary, statement, {**whose, **start, "limit": page.limit + 1})
-    return page_of(rows, page.limit, total)
+    looked = {**values, **start, "looked_at": LOOKED_AT}
+    statement = _list(names, wanted.is_sparse, after is not None)
+    rows = await tx.all_as(OrderSummary, statement, {**looked, "limit": page.limit + 1})
+    found = page_of(rows, page.limit, total)
+    if found.next is None and wanted.is_sparse:
+        # There may be others behind those that were looked at.
+        last = await tx.first(_last_looked_at(names, after is not None), {**looked, "last": LOOKED_AT - 1})
+        return replace(found, next=None if last is None else Position(last[0], last[1]))
+    return found
 
 
 def page_of(rows: Sequence[OrderSummary], limit: int, total: int | None) -> OrderPage:
@@ -87,22 +164,63 @@ def page_of(rows: Sequence[OrderSummary], limit: int, total: int | None) -> Orde
     return OrderPage(orders, total, Position(orders[-1].created_at, orders[-1].order_id) if more else None)
 
 
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    "status": Order.status == bindparam("status", type_=String),
+    "since": Order.created_at >= bindparam("since", type_=DateTime(timezone=True)),
+    "until": Order.created_at < bindparam("until", type_=DateTime(timezone=True)),
+}
+_TITLED = exists().where(
+    OrderItem.order_id == Order.order_id,
+    OrderItem.title.op("ILIKE")(func.all(bindparam("words", type_=ARRAY(String)))),
+)
+_TEXT = or_(_TITLED, Order.order_number.like(bindparam("number", type_=String)))
+
+
 # Built once per shape, because building and hashing a statement takes longer than Postgres takes to run it.
 @cache
-def _list(by_status: bool, behind_cursor: bool) -> Select[Any]:  # Any: columns of several types
-    orders = _whose(select(*_SUMMARY), by_status).order_by(Order.created_at.desc(), Order.order_id.desc())
-    orders = orders.limit(bindparam("limit", type_=Integer))
-    if not behind_cursor:
-        return orders.offset(bindparam("offset", type_=Integer))
-    after = tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid))
-    return orders.where(tuple_(Order.created_at, Order.order_id) < after)
+def _list(names: tuple[str, ...], is_sparse: bool, behind_cursor: bool) -> Select[Any]:  # Any: columns of several types
+    """The page. What few orders fit is looked for among the next `looked_at` only, so that the page costs what it
+    looks at and not what the member has ever bought."""
+    orders = select(*_SUMMARY)
+    if is_sparse:
+        looked = _looked_at(names, behind_cursor).limit(bindparam("looked_at", type_=Integer)).subquery("looked")
+        orders = orders.join(looked, looked.c.order_id == Order.order_id).where(*_sparse(names))
+    else:
+        orders = _behind(orders.where(*_dense(names)), behind_cursor)
+    orders = orders.order_by(Order.created_at.desc(), Order.order_id.desc()).limit(bindparam("limit", type_=Integer))
+    return orders if behind_cursor else orders.offset(bindparam("offset", type_=Integer))
 
 
 @cache
-def _count(by_status: bool) -> Select[tuple[int]]:
-    return _whose(select(func.count()).select_from(Order), by_status)
+def _last_looked_at(names: tuple[str, ...], behind_cursor: bool) -> Select[Any]:  # Any: as above
+    """The last order that a page of `_list` looked at, if there were so many."""
+    return _looked_at(names, behind_cursor).offset(bindparam("last", type_=Integer)).limit(1)
 
 
-def _whose(statement: Select[Any], by_status: bool) -> Select[Any]:  # Any: columns of several types
-    mine = statement.where(Order.user_id == bindparam("user_id", type_=Uuid))
-    return mine.where(Order.status == bindparam("status", type_=String)) if by_status else mine
+def _looked_at(names: tuple[str, ...], behind_cursor: bool) -> Select[Any]:  # Any: as above
+    mine = select(Order.created_at, Order.order_id).where(*_dense(names))
+    return _behind(mine, behind_cursor).order_by(Order.created_at.desc(), Order.order_id.desc())
+
+
+def _behind(statement: Select[Any], behind_cursor: bool) -> Select[Any]:  # Any: as above
+    if not behind_cursor:
+        return statement
+    after = tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid))
+    return statement.where(tuple_(Order.created_at, Order.order_id) < after)
+
+
+def _dense(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    """The conditions that the index of a member's orders answers."""
+    return [Order.user_id == bindparam("user_id", type_=Uuid)] + [
+        _FILTERS[name] for name in ("since", "until") if name in names
+    ]
+
+
+def _sparse(names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    conditions = [_FILTERS["status"]] if "status" in names else []
+    return [*conditions, _TEXT] if "words" in names else conditions
+
+
+@cache
+def _count(names: tuple[str, ...]) -> Select[tuple[int]]:
+    return select(func.count()).select_from(Order).where(*_dense(names), *_sparse(names))

@@ -25,7 +25,7 @@ OPERATIONS = {
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "approveReturn", "rejectReturn", "cancelOrderItem",
-    "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
+    "listMyOrders", "buyAgain", "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
     "requestOrderClaim", "claimOrders", "lookUpOrder",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
     "getParcelLabelPdf", "getParcelLabelPng",

@@ -37,6 +37,7 @@ NATURALLY_SAFE = {
     "/orders/lookup/tracking": "the same",
     "/sellers/me/parcels/{parcelId}/rates": "the same, and asks carriers",
     "/shipping/webhooks/{carrier}": "scans carry the carrier's own id",
+    "/orders/{orderId}/buy-again": "what the cart holds already counts",
     "/orders/claim-requests": "mails are limited by member and address, and each code works alone",
     "/inventory/variants/{variantId}": LAST_WRITE,
     "/inventory/variants/{variantId}/warehouses/{warehouseId}": "the same count again finds no difference",

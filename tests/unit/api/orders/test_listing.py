@@ -20,6 +20,7 @@ def summary(n: int) -> OrderSummary:
         currency="USD",
         total=Decimal("9.99"),
         item_count=1,
+        items=[],
         estimated_delivery=None,
         created_at=NEWEST - timedelta(days=n),
     )

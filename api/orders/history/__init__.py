@@ -1,0 +1,1 @@
+"""A buyer's orders: pages of them, filtered, and buying one again."""
