@@ -1,6 +1,6 @@
 """Reads of carts: one statement, with today's offers. Every answer that shows a cart is made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -10,19 +10,18 @@ from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, func, or_,
 
 from api.carts.models import Cart, CartItem
 from api.carts.statements import session_of
-from api.catalog.purchase import Occasion, Wanted, option_json, purchase
+from api.catalog.purchase import Occasion, Purchase, option_json, purchase
 from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_LEVELS, OFFERED_VARIANT, Offer
-from api.delivery.promises import Speed
+from api.delivery.promises import Origin, Speed
 from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result
 from api.kernel.money import ZERO
 from api.kernel.rows import as_models
 from api.pricing.explanation import explained
 from api.pricing.list_price import saving
-from api.pricing.totals import Totals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line(Offer):
     """A line of a cart, with the offer of its variant."""
 
@@ -48,6 +47,11 @@ class StoredCart:
     cart_id: UUID
     version: int
     lines: list[Line] = field(default_factory=list)
+
+    @property
+    def edition(self) -> UUID | None:
+        """Of the warehouses, when the cart was read."""
+        return self.lines[0].edition if self.lines else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,13 @@ async def states_of(tx: ReadTx, actors: Sequence[Actor]) -> dict[str, CartState]
     return {key: found[owner] for key, owner in own.items() if owner in found}
 
 
-def cart_body(cart: StoredCart | None, default_currency: str, occasion: Occasion, speed: Speed = "standard") -> bytes:
+def cart_body(
+    cart: StoredCart | None,
+    default_currency: str,
+    occasion: Occasion,
+    origins: Mapping[UUID, Origin],
+    speed: Speed = "standard",
+) -> bytes:
     """What the shop answers: the JSON of a CartBody, written without making one, which costs three times as much.
 
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
@@ -117,7 +127,7 @@ def cart_body(cart: StoredCart | None, default_currency: str, occasion: Occasion
     lines = cart.lines if cart else []
     currency = lines[0].currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
-    wanted = [line.wanted(line.quantity) for line in buyable]
+    wanted = [line.wanted(line.quantity, origins) for line in buyable]
     bought = purchase(wanted, occasion, speed)
     sums = bought.totals
     return orjson.dumps(
@@ -132,7 +142,7 @@ def cart_body(cart: StoredCart | None, default_currency: str, occasion: Occasion
             "shipping": float(sums.shipping),
             "total": float(sums.total),
             "savings": float(sum((saving(line.price, line.list_price, line.quantity) for line in buyable), ZERO)),
-            "explanation": _charges([line.title for line in buyable], wanted, sums, occasion),
+            "explanation": _charges([line.title for line in buyable], bought, occasion),
             "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},
             "delivery": option_json(bought.chosen) if bought.chosen else None,
             "deliveryOptions": [option_json(option) for option in bought.options],
@@ -140,13 +150,10 @@ def cart_body(cart: StoredCart | None, default_currency: str, occasion: Occasion
     )
 
 
-def _charges(
-    titles: Sequence[str], wanted: Sequence[Wanted], sums: Totals, occasion: Occasion
-) -> list[dict[str, object]]:
+def _charges(titles: Sequence[str], bought: Purchase, occasion: Occasion) -> list[dict[str, object]]:
     """The JSON of the charges."""
-    charges = explained(
-        titles, [one.line for one in wanted], sums, shipping_included=occasion.tariff.tax.shipping_included
-    )
+    included = occasion.tariff.tax.shipping_included
+    charges = explained(titles, bought.lines, bought.totals, shipping_included=included)
     return [
         {"kind": one.kind, "text": one.text, "amount": float(one.amount), "included": one.included} for one in charges
     ]
@@ -213,7 +220,7 @@ def _cart_line(line: Line, currency: str) -> dict[str, object]:
         "variant": {
             "variantId": line.variant_id,
             "sku": line.sku,
-            "attributes": line.attributes,
+            "attributes": orjson.Fragment(line.attributes),
             "stock": line.stock,
         },
         "quantity": line.quantity,

@@ -17,6 +17,7 @@ from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place
 from api.delivery.promises import Speed
 from api.delivery.schemas import WhereAndHow
+from api.inventory.warehouses.kept import origins_of
 from api.kernel import clock, etags
 from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor
@@ -54,7 +55,7 @@ async def get_cart(
     place = where.place(ctx.settings.market)
     async with ctx.db.read() as tx:
         cart = await queries.cart_of(tx, actor)
-    response = _answer(ctx, actor, cart, place=place, speed=where.delivery_speed)
+    response = await _answer(ctx, actor, cart, place=place, speed=where.delivery_speed)
     if cart is not None:
         await commands.see_prices(ctx, actor, cart)
     if etags.matches(if_none_match, response.headers["ETag"]):
@@ -116,7 +117,7 @@ async def stream_cart(
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session of ours gets one, as a cookie and in `X-Session-Id`."""
     item_id, cart = await commands.add_item(ctx, actor, body)
-    response = _answer(ctx, actor, cart, status=201)
+    response = await _answer(ctx, actor, cart, status=201)
     response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
     return response
 
@@ -133,7 +134,8 @@ async def set_cart_item(
 ) -> Response:
     """Set the quantity of a line."""
     expected = etags.expected_version(if_match)
-    return _answer(ctx, actor, await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected))
+    cart = await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected)
+    return await _answer(ctx, actor, cart)
 
 
 @router.delete(
@@ -145,9 +147,8 @@ async def set_cart_item(
 )
 async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
     """Remove a line; returns the remaining cart."""
-    return _answer(
-        ctx, actor, await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
-    )
+    cart = await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
+    return await _answer(ctx, actor, cart)
 
 
 def _known(item_id: str) -> UUID:
@@ -157,7 +158,7 @@ def _known(item_id: str) -> UUID:
     return known
 
 
-def _answer(
+async def _answer(
     ctx: Context,
     actor: Actor,
     cart: queries.StoredCart | None,
@@ -168,6 +169,7 @@ def _answer(
 ) -> Response:
     """The cart as every route of it answers; None for an actor who has none."""
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
-    content = queries.cart_body(cart, ctx.settings.currency, occasion, speed)
+    origins = await origins_of(ctx.db, cart.edition) if cart and cart.lines else {}
+    content = queries.cart_body(cart, ctx.settings.currency, occasion, origins, speed)
     headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
     return Response(content, status, headers, "application/json")

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 from uuid import UUID
 
 from api.delivery.places import Place
@@ -14,12 +16,11 @@ from api.inventory.allocation import Allocation, Choice, StockLevel, Way, alloca
 from api.kernel.settings import Settings
 from api.pricing.shipping import Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
-from api.pricing.totals import PricedLine, Totals, fee, totals
+from api.pricing.totals import Freight, PricedLine, Totals, fee, totals, totals_with
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Units of one variant, as it is offered now. `origins`: its warehouses by id."""
+class Wanted(NamedTuple):
+    """Units of one variant, as it is offered now. `origins`: warehouses by id, its own among them."""
 
     variant_id: UUID
     units: int
@@ -51,8 +52,7 @@ class Occasion:
         return cls(there, now, member, Tariff.of(settings, there, now.date()))
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A speed that can be had, and what it costs."""
 
     promise: Promise
@@ -61,10 +61,11 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """`totals` are those of the speed of `chosen`, in the order of the lines. `options`: what is offered, the slowest
+    """`totals` are those of the speed of `chosen`, in the order of `lines`. `options`: what is offered, the slowest
     first. Without lines nothing is offered. `promised`: the last day of the parcel of each warehouse.
     `choice`: why these warehouses send it."""
 
+    lines: Sequence[PricedLine]
     totals: Totals
     options: list[Option]
     chosen: Option | None
@@ -88,11 +89,13 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
     parcels = _parcels(allocations, wanted)
     lines = [one.line for one in wanted]
     promises = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
-    options = [Option(one, fee(lines, occasion.tariff, _sending(one, occasion))) for one in promises]
+    freight = Freight.of(lines)
+    options = [Option(one, fee(freight, occasion.tariff, _sending(one, occasion))) for one in promises]
     chosen = next((option for option in options if option.promise.speed == speed), options[0] if options else None)
-    sending = _sending(chosen.promise, occasion) if chosen else Sending(member=occasion.member)
+    shipping = chosen.fee if chosen else fee(freight, occasion.tariff, Sending(member=occasion.member))
     return Purchase(
-        totals=totals(lines, occasion.tariff, sending),
+        lines=lines,
+        totals=totals_with(lines, occasion.tariff, shipping),
         options=options,
         chosen=chosen,
         allocations=allocations,
@@ -116,8 +119,8 @@ def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
 
 def priced_alone(wanted: Sequence[Wanted], occasion: Occasion) -> Purchase:
     """The price of lines that the warehouses cannot send: nothing is promised."""
-    sums = totals([one.line for one in wanted], occasion.tariff, Sending(member=occasion.member))
-    return Purchase(sums, [], None, [], {})
+    lines = [one.line for one in wanted]
+    return Purchase(lines, totals(lines, occasion.tariff, Sending(member=occasion.member)), [], None, [], {})
 
 
 def _sending(promise: Promise, occasion: Occasion) -> Sending:
@@ -142,10 +145,12 @@ def _promised(parcels: Mapping[UUID, Parcel], occasion: Occasion, speed: Speed) 
 
 def option_json(option: Option) -> dict[str, object]:
     """The JSON of a DeliveryOption."""
-    promise = option.promise
+    return {"speed": option.promise.speed, "fee": float(option.fee.amount), **_when(option.promise)}
+
+
+@lru_cache(maxsize=20_000)
+def _when(promise: Promise) -> Mapping[str, str]:
     return {
-        "speed": promise.speed,
-        "fee": float(option.fee.amount),
         "text": promise.text,
         "from": promise.first.isoformat(),
         "to": promise.last.isoformat(),

@@ -4,7 +4,7 @@ What no destination names goes to the order's own address. The order's amounts a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -99,9 +99,9 @@ def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destin
                 left[line.variant_id] -= line.quantity
                 units[line.variant_id] = units.get(line.variant_id, 0) + line.quantity
         address = _address(f"/destinations/{index}/shippingAddress", destination.shipping_address, book)
-        going = [replace(offered[variant], units=many) for variant, many in units.items()]
+        going = [offered[variant]._replace(units=many) for variant, many in units.items()]
         found.append(Bound(index + 1, address, going))
-    rest = [replace(one, units=left[one.variant_id]) for one in wanted if left[one.variant_id]]
+    rest = [one._replace(units=left[one.variant_id]) for one in wanted if left[one.variant_id]]
     if not rest:
         message = "nothing goes there: take the lines of one destination out, and give its address here"
         errors.append(FieldError(pointer="/shippingAddress", message=message))
@@ -127,8 +127,7 @@ def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wante
         place = (one.variant_id, one.warehouse_id)
         gone[place] = gone.get(place, 0) + one.quantity
     return [
-        replace(
-            one,
+        one._replace(
             levels=[
                 level._replace(available=level.available - gone.get((level.variant_id, level.warehouse_id), 0))
                 for level in one.levels

@@ -1,7 +1,7 @@
 """Reads what a request asks for in one round trip, and turns it into a plan: variants, warehouses and amounts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import groupby
 from uuid import UUID
@@ -24,9 +24,10 @@ from api.checkout.errors import (
 )
 from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanCart, PlanCartLine, PlanLine, SavedAddress
 from api.delivery.addresses import Checked, check
-from api.delivery.promises import Speed
+from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import Allocation, NotEnough
 from api.inventory.queries import Stocked
+from api.inventory.warehouses.kept import origins_of
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -93,7 +94,7 @@ class Quote:
     saved_address: dict[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Row(Stocked):
     """A row of QUOTED: null where the outer joins found nothing."""
 
@@ -147,7 +148,7 @@ class _Row(Stocked):
         order = (self.cart_order_id, number) if self.cart_order_id is not None and number is not None else None
         return QuotedCart(self.cart_id, self.cart_version, self.cart_claimed_by, order)
 
-    def offer(self) -> Offer | None:
+    def offer(self, origins: Mapping[UUID, Origin]) -> Offer | None:
         if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
             return None
         if self.seller_id is None or self.title is None or self.sku is None or self.base_price is None:
@@ -161,8 +162,8 @@ class _Row(Stocked):
             tax_class=self.tax_class,
             grams=self.weight_grams or 0,
             prime=bool(self.prime_eligible),
-            levels=self.levels_of(self.wanted_variant),
-            origins=self.origins(),
+            levels=self.levels_of(self.wanted_variant, origins),
+            origins=origins,
         )
         return Offer(
             variant_id=self.wanted_variant,
@@ -216,16 +217,18 @@ async def _read(batch: Sequence[_Asked], lines: Part) -> list[Quote]:
     statement, values = compose([found_part([one.key for one in batch]), lines], statements.QUOTED)
     saved = {place: address for place, one in enumerate(batch, 1) if (address := one.saved) is not None}
     values |= statements.saved_values(saved)
-    rows = await batch[0].ctx.db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
-    return [_quote(list(of_request)) for _, of_request in groupby(rows, lambda row: row.request)]
+    db = batch[0].ctx.db
+    rows = await db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
+    origins = await origins_of(db, rows[0].edition)
+    return [_quote(list(of_request), origins) for _, of_request in groupby(rows, lambda row: row.request)]
 
 
-def _quote(rows: Sequence[_Row]) -> Quote:
+def _quote(rows: Sequence[_Row], origins: Mapping[UUID, Origin]) -> Quote:
     return Quote(
         kept=rows[0].kept(),
         cart=rows[0].cart(),
         lines=[line for row in rows if (line := row.line()) is not None],
-        offers={offer.variant_id: offer for row in rows if (offer := row.offer()) is not None},
+        offers={offer.variant_id: offer for row in rows if (offer := row.offer(origins)) is not None},
         saved_address=rows[0].address,
     )
 
@@ -336,7 +339,7 @@ def _wanted(quote: Quote) -> list[Wanted]:
     demand: dict[UUID, int] = {}
     for line in quote.lines:
         demand[line.variant_id] = demand.get(line.variant_id, 0) + line.quantity
-    return [replace(quote.offers[variant].sold_as, units=units) for variant, units in demand.items()]
+    return [quote.offers[variant].sold_as._replace(units=units) for variant, units in demand.items()]
 
 
 def _bought(settings: Settings, actor: Actor, quote: Quote, going: Sequence[Bound], speed: Speed) -> list[Purchase]:

@@ -63,8 +63,7 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
            p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
-           s.warehouses, s.countries, s.available, s.latitudes, s.longitudes, s.prime_capable, s.cut_offs, s.time_zones,
-           a.address, w.cart_item_id,
+           s.warehouses, s.available, (SELECT edition FROM warehouse_editions) AS edition, a.address, w.cart_item_id,
            c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
            r.order_id AS cart_order_id, r.order_number AS cart_order_number
     FROM keys_found f
@@ -74,12 +73,8 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
     LEFT JOIN product_variants v ON v.variant_id = w.variant_id
     LEFT JOIN products p ON p.product_id = v.product_id
     LEFT JOIN LATERAL (
-        SELECT array_agg(s.warehouse_id) AS warehouses, array_agg(h.country) AS countries,
-               array_agg(s.available) AS available, array_agg(h.latitude) AS latitudes,
-               array_agg(h.longitude) AS longitudes, array_agg(h.prime_capable) AS prime_capable,
-               array_agg(h.cut_off_minutes) AS cut_offs, array_agg(h.time_zone) AS time_zones
-        FROM warehouse_stock s JOIN warehouses h USING (warehouse_id)
-        WHERE s.variant_id = v.variant_id AND s.available > 0) s ON true
+        SELECT array_agg(s.warehouse_id) AS warehouses, array_agg(s.available) AS available
+        FROM warehouse_stock s WHERE s.variant_id = v.variant_id AND s.available > 0) s ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code,
                                   'country', a.country) AS address

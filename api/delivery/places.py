@@ -1,8 +1,8 @@
 """Countries, and the place that a purchase goes to."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import orjson
 
@@ -15,8 +15,7 @@ _ALSO = {
 _NOT_ISO = {"AC", "TA", "ZZ"}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """`country` is an ISO 3166 code; `region` the state as an order stores it."""
 
     country: str

@@ -1,10 +1,9 @@
 """What is offered to a place, and when it arrives: from warehouses, distance, cut-off, working days and membership."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from api.delivery.calendar import is_working_day, next_working_day, working_days_after
@@ -23,8 +22,7 @@ TRANSIT: dict[Speed, dict[Zone, tuple[int, int]]] = {
 PERIOD_SECONDS = 1_800
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A warehouse. What is ordered on a working day before `cut_off_minutes` (after midnight there) leaves that day."""
 
     country: str
@@ -35,16 +33,14 @@ class Origin:
     time_zone: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """What one warehouse sends. `prime`: everything in it takes part in Prime."""
 
     origin: Origin
     prime: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """Arrives from `first` to `last`, if it is ordered before `order_by`."""
 
     speed: Speed
@@ -68,10 +64,13 @@ def offered(parcels: Sequence[Parcel], place: Place, now: datetime, *, member: b
 
 def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime) -> Promise | None:
     """The promise of one speed to a member; None where it is not offered."""
-    each = [_of_parcel(parcel, place, speed, now) for parcel in parcels]
+    half_hour = period(now)
+    each = [_of_parcel(parcel, place, speed, half_hour) for parcel in parcels]
     known = [one for one in each if one is not None]
     if not known or len(known) < len(each):
         return None
+    if len(known) == 1:
+        return known[0]
     return Promise(
         speed=speed,
         zone=farthest(*(one.zone for one in known)),
@@ -90,20 +89,29 @@ def period(now: datetime) -> int:
     return int(now.timestamp()) // PERIOD_SECONDS
 
 
-def _of_parcel(parcel: Parcel, place: Place, speed: Speed, now: datetime) -> Promise | None:
+def _of_parcel(parcel: Parcel, place: Place, speed: Speed, half_hour: int) -> Promise | None:
     origin = parcel.origin
     if speed != "standard" and not (parcel.prime and origin.prime_capable):
         return None
-    zone = zone_of(origin.country, (origin.latitude, origin.longitude), place)
+    return _from(origin, _zone(origin, place.country, place.region), speed, half_hour)
+
+
+@lru_cache(maxsize=20_000)
+def _zone(origin: Origin, country: str, region: str | None) -> Zone:
+    return zone_of(origin.country, (origin.latitude, origin.longitude), Place(country, region))
+
+
+@lru_cache(maxsize=20_000)
+def _from(origin: Origin, zone: Zone, speed: Speed, half_hour: int) -> Promise | None:
+    """What is promised of a parcel that a warehouse sends into a zone and that is ordered in a half hour."""
     days = TRANSIT[speed].get(zone)
     if days is None:
         return None
-    leaves, order_by = _leaves(origin.country, origin.cut_off_minutes, origin.time_zone, period(now))
+    leaves, order_by = _leaves(origin.country, origin.cut_off_minutes, origin.time_zone, half_hour)
     first, last = (working_days_after(leaves, count, origin.country) for count in days)
     return Promise(speed, zone, first, last, order_by)
 
 
-@lru_cache(maxsize=10_000)
 def _leaves(country: str, cut_off_minutes: int, time_zone: str, half_hour: int) -> tuple[date, datetime]:
     """The day on which the warehouse hands over what is ordered in a half hour, and until when that day holds."""
     zone = ZoneInfo(time_zone)

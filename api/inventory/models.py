@@ -33,6 +33,17 @@ class Warehouse(Base):
     created_at: Mapped[CreatedAt]
 
 
+class WarehouseEdition(Base):
+    """One row: `edition` is another after each change of the warehouses (`warehouses/kept.py`)."""
+
+    __tablename__ = "warehouse_editions"
+    __table_args__ = (CheckConstraint("latest", name="latest"),)
+    __unpublished__ = True
+
+    latest: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    edition: Mapped[UUID]
+
+
 class WarehouseStock(Base):
     """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by
     open checkouts, `inbound` is on its way."""

@@ -1,7 +1,7 @@
 """Reading stock: for the seller whose product it is, and as columns of larger statements, for carts, product pages and
 the checkout."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import LateralFromClause
+from sqlalchemy.types import NullType
 
-from api.delivery.places import country_code
 from api.delivery.promises import Origin
 from api.inventory.allocation import StockLevel
 from api.inventory.errors import ReplenishmentNotFound, VariantNotFound
@@ -24,6 +24,7 @@ from api.inventory.schemas import (
     WarehouseBody,
 )
 from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED, OWN_VARIANTS
+from api.inventory.warehouses.kept import EDITION
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.pagination import PageParams
@@ -197,66 +198,42 @@ async def variants_held_for(tx: ReadTx, order_ids: Collection[UUID]) -> set[UUID
     return {row[0] for row in await tx.all(_HELD_FOR, {"order_ids": list(order_ids)})}
 
 
-# In the order of the fields of Stocked.
-_FACTS = (
-    (WarehouseStock.warehouse_id, "warehouses"),
-    (Warehouse.country, "countries"),
-    (WarehouseStock.available, "available"),
-    (Warehouse.latitude, "latitudes"),
-    (Warehouse.longitude, "longitudes"),
-    (Warehouse.prime_capable, "prime_capable"),
-    (Warehouse.cut_off_minutes, "cut_offs"),
-    (Warehouse.time_zone, "time_zones"),
-)
+# In the order of the fields of Stocked. The types are the driver's: nothing is to be converted.
+_FACTS = ((WarehouseStock.warehouse_id, "warehouses"), (WarehouseStock.available, "available"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stocked:
-    """The warehouses that have units of a variant, and what is known of them: lists in one order, None without any."""
+    """The warehouses that have units of a variant, and how many: lists in one order, None without any. `edition`: of
+    the warehouses, when that was read. Not frozen: a read makes many."""
 
     warehouses: Sequence[UUID] | None
-    countries: Sequence[str] | None
     available: Sequence[int] | None
-    latitudes: Sequence[float] | None
-    longitudes: Sequence[float] | None
-    prime_capable: Sequence[bool] | None
-    cut_offs: Sequence[int] | None
-    time_zones: Sequence[str] | None
+    edition: UUID | None
 
-    def levels_of(self, variant_id: UUID) -> list[StockLevel]:
+    def levels_of(self, variant_id: UUID, origins: Mapping[UUID, Origin]) -> list[StockLevel]:
         """Its stock in each warehouse."""
-        if self.warehouses is None or self.countries is None or self.available is None:
+        if self.warehouses is None or self.available is None:
             return []
-        stock = zip(self.warehouses, self.countries, self.available, strict=True)
         return [
-            StockLevel(variant_id, warehouse, country_code(country) or country, available)
-            for warehouse, country, available in stock
+            StockLevel(variant_id, warehouse, origins[warehouse].country, available)
+            for warehouse, available in zip(self.warehouses, self.available, strict=True)
         ]
-
-    def origins(self) -> dict[UUID, Origin]:
-        """The warehouses by id."""
-        facts = (self.countries, self.latitudes, self.longitudes, self.prime_capable, self.cut_offs, self.time_zones)
-        columns = [column or () for column in facts]
-        return {
-            warehouse: Origin(country_code(country) or country, *rest)
-            for warehouse, country, *rest in zip(self.warehouses or (), *columns, strict=True)
-        }
 
 
 def levels_of(variant: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> LateralFromClause:
-    """The columns of Stocked for the variant of a row of the outer statement: one row, of nulls without units."""
+    """What a variant of the outer statement's row has where: one row, of nulls without units."""
     return (
-        select(*(func.array_agg(column).label(name) for column, name in _FACTS))
-        .select_from(WarehouseStock)
-        .join(Warehouse, Warehouse.warehouse_id == WarehouseStock.warehouse_id)
+        select(*(func.array_agg(column, type_=NullType()).label(name) for column, name in _FACTS))
         .where(WarehouseStock.variant_id == variant, WarehouseStock.available > 0)
-        .correlate_except(WarehouseStock, Warehouse)
+        .correlate_except(WarehouseStock)
         .lateral("stocked")
     )
 
 
 def columns_of(levels: LateralFromClause) -> list[ColumnElement[Any]]:  # Any: arrays of several types
-    return [levels.c[name] for _, name in _FACTS]
+    """The columns of Stocked."""
+    return [*(levels.c[name] for _, name in _FACTS), EDITION.label("edition")]
 
 
 @dataclass(frozen=True, slots=True)

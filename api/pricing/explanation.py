@@ -1,9 +1,9 @@
 """A total, explained: each amount in words, so that those which are not included in another add up to the total."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from api.kernel.money import ZERO
 from api.pricing.totals import PricedLine, Totals
@@ -11,8 +11,7 @@ from api.pricing.totals import PricedLine, Totals
 ChargeKind = Literal["goods", "discount", "shipping", "tax"]
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """An amount of a total. `included`: it is part of amounts before it, so it is not added; a discount is negative."""
 
     kind: ChargeKind
@@ -42,4 +41,9 @@ def _taxes(sums: Totals) -> Iterator[Charge]:
         kind = (line.rate, line.included)
         by_rate[kind] = by_rate.get(kind, ZERO) + line.amount
     for (rate, included), amount in by_rate.items():
-        yield Charge("tax", f"tax {(rate * 100).normalize():f} %", amount, included)
+        yield Charge("tax", _tax_text(rate), amount, included)
+
+
+@lru_cache(maxsize=1_000)
+def _tax_text(rate: Decimal) -> str:
+    return f"tax {(rate * 100).normalize():f} %"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from api.delivery.promises import Speed
 from api.delivery.zones import Zone
@@ -10,8 +11,7 @@ from api.kernel.money import ZERO, to_cents
 from api.kernel.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(NamedTuple):
     """How an order is sent. `zone` is its farthest parcel's; `member` of Prime."""
 
     speed: Speed = "standard"
@@ -19,8 +19,7 @@ class Sending:
     member: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ShippingFee:
+class ShippingFee(NamedTuple):
     """`reason` says in words why it is what it is."""
 
     amount: Decimal

@@ -8,6 +8,8 @@ from api.kernel.settings import Settings
 from api.pricing.shipping import ShippingRates
 from api.pricing.tax import TaxTerms, embedded
 
+_KEPT = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
@@ -16,7 +18,27 @@ class Tariff:
 
     @classmethod
     def of(cls, settings: Settings, place: Place, day: date) -> "Tariff":
-        return cls(embedded(settings.tax_rate).terms(place, day), ShippingRates.of(settings))
+        if settings is not _latest.settings:
+            _latest.settings, _latest.tariffs = settings, {}
+        key = (place.country, place.region, day)
+        found = _latest.tariffs.get(key)
+        if found is None:
+            if len(_latest.tariffs) >= _KEPT:
+                _latest.tariffs.clear()
+            found = cls(embedded(settings.tax_rate).terms(place, day), ShippingRates.of(settings))
+            _latest.tariffs[key] = found
+        return found
+
+
+class _Latest:
+    """The tariffs of the settings that were used last: a process has one, which nobody changes."""
+
+    def __init__(self) -> None:
+        self.settings: Settings | None = None
+        self.tariffs: dict[tuple[str, str | None, date], Tariff] = {}
+
+
+_latest = _Latest()
 
 
 def home(settings: Settings) -> Place:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from api.kernel.money import ZERO, to_cents
 from api.pricing.shipping import NOTHING, STANDARD_SENDING, Sending, ShippingFee
@@ -27,8 +28,7 @@ class PricedLine:
         return self.unit_price * self.quantity
 
 
-@dataclass(frozen=True, slots=True)
-class LineTax:
+class LineTax(NamedTuple):
     """The tax of a line: `rate` a fraction, `included` when the line's price contains `amount`."""
 
     tax_class: str
@@ -56,29 +56,51 @@ class Totals:
     lines: tuple[LineTax, ...]
 
 
+class Freight(NamedTuple):
+    """What the fee of sending lines depends on: `goods` what they cost, `prime` whether all of them take part."""
+
+    goods: Decimal
+    grams: int
+    prime: bool
+
+    @classmethod
+    def of(cls, lines: Sequence[PricedLine]) -> "Freight | None":
+        """None without lines."""
+        if not lines:
+            return None
+        goods, grams, prime = ZERO, 0, True
+        for line in lines:
+            goods += line.subtotal - line.discount
+            grams += line.grams * line.quantity
+            prime = prime and line.prime
+        return cls(goods, grams, prime)
+
+
 def totals(lines: Iterable[PricedLine], tariff: Tariff, sending: Sending = STANDARD_SENDING) -> Totals:
-    """Price `lines`. Without lines all totals are zero, shipping included. Tax is rounded once for each line."""
+    """Price `lines`. Without lines all totals are zero, shipping included."""
     priced = list(lines)
+    return totals_with(priced, tariff, fee(Freight.of(priced), tariff, sending))
+
+
+def totals_with(lines: Sequence[PricedLine], tariff: Tariff, shipping: ShippingFee) -> Totals:
+    """Price `lines`, of which the fee is known. Tax is rounded once for each line."""
     terms = tariff.tax
-    subtotal = to_cents(sum((line.subtotal for line in priced), ZERO))
-    discount = to_cents(sum((line.discount for line in priced), ZERO))
-    taxed = tuple(_tax(line, tariff) for line in priced)
-    shipping = fee(priced, tariff, sending)
+    subtotal = to_cents(sum([line.subtotal for line in lines], ZERO))
+    discount = to_cents(sum([line.discount for line in lines], ZERO))
+    taxed = tuple([_tax(line, tariff) for line in lines])
     shipping_tax = terms.on_shipping(shipping.amount)
-    on_goods = sum((line.amount for line in taxed), ZERO)
+    on_goods = sum([line.amount for line in taxed], ZERO)
     tax = on_goods + shipping_tax
     included = (on_goods if terms.included else ZERO) + (shipping_tax if terms.shipping_included else ZERO)
     total = subtotal + tax - included + shipping.amount - discount
     return Totals(subtotal, tax, included, shipping.amount, shipping.reason, shipping_tax, discount, total, taxed)
 
 
-def fee(lines: Sequence[PricedLine], tariff: Tariff, sending: Sending) -> ShippingFee:
-    """The fee of sending `lines`; without lines there is none."""
-    if not lines:
+def fee(freight: Freight | None, tariff: Tariff, sending: Sending) -> ShippingFee:
+    """The fee of sending lines; without lines there is none."""
+    if freight is None:
         return NOTHING
-    goods = sum((line.subtotal - line.discount for line in lines), ZERO)
-    grams = sum(line.grams * line.quantity for line in lines)
-    return tariff.shipping.charge(goods, grams, prime=all(line.prime for line in lines), sending=sending)
+    return tariff.shipping.charge(freight.goods, freight.grams, prime=freight.prime, sending=sending)
 
 
 def _tax(line: PricedLine, tariff: Tariff) -> LineTax:

@@ -35,7 +35,7 @@ READS = {
     ("api/checkout/statements.py", "product_variants"): QUOTE,
     ("api/checkout/statements.py", "products"): QUOTE,
     ("api/checkout/statements.py", "warehouse_stock"): QUOTE,
-    ("api/checkout/statements.py", "warehouses"): QUOTE,
+    ("api/checkout/statements.py", "warehouse_editions"): QUOTE,
     ("api/inventory/statements.py", "product_variants"): STOCK,
     ("api/inventory/statements.py", "products"): STOCK,
     ("api/orders/popularity.py", "products"): CATEGORY,

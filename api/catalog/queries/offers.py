@@ -1,24 +1,25 @@
 """Offers for carts, as columns of a larger statement, and cards for recommendations, one statement for any number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, join, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, join, select
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.purchase import Wanted
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
 from api.catalog.schemas import ProductCard
+from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
 from api.kernel.db import ReadTx
 from api.pricing import list_price
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offer(Stocked):
-    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units.
+    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` as JSON.
 
     One of a withdrawn product is there too, with `on_sale` False.
     """
@@ -28,7 +29,7 @@ class Offer(Stocked):
     title: str
     brand: str | None
     sku: str
-    attributes: dict[str, object]
+    attributes: str
     price: Decimal
     product_price: Decimal
     product_list_price: Decimal | None
@@ -40,9 +41,8 @@ class Offer(Stocked):
     tax_class: str
     thumbnail: str
 
-    def wanted(self, units: int) -> Wanted:
+    def wanted(self, units: int, origins: Mapping[UUID, Origin]) -> Wanted:
         """So many units of it, to be priced and promised."""
-        levels = self.levels_of(self.variant_id)
         return Wanted(
             variant_id=self.variant_id,
             units=units,
@@ -50,8 +50,8 @@ class Offer(Stocked):
             tax_class=self.tax_class,
             grams=self.weight_grams or 0,
             prime=self.prime_eligible,
-            levels=levels,
-            origins=self.origins(),
+            levels=self.levels_of(self.variant_id, origins),
+            origins=origins,
         )
 
     @property
@@ -77,7 +77,7 @@ OFFER = (
     Product.title,
     Product.brand,
     ProductVariant.sku,
-    ProductVariant.attributes,
+    cast(ProductVariant.attributes, Text).label("attributes"),
     ProductVariant.price,
     Product.base_price.label("product_price"),
     Product.list_price.label("product_list_price"),

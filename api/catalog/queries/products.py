@@ -1,5 +1,6 @@
 """One product in full: three statements (product, variants, seller) in one round trip."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
@@ -12,7 +13,9 @@ from api.catalog.models import Category, Product, ProductImage, ProductVariant
 from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced_alone, purchase
 from api.catalog.queries.categories import readable_path
 from api.catalog.schemas import DeliveryOption, ProductDetail, ProductTax, SellerCard, Shipping, Status, Variant
+from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
+from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
 from api.pricing.list_price import discount_percent
@@ -113,7 +116,7 @@ class _Product:
     images: list[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sent(Stocked):
     """The first variant in stock, with its warehouses."""
 
@@ -153,6 +156,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
+    origins = await origins_in(tx, sent.edition) if sent else {}
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -172,7 +176,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
             name=store.name if store else "Former seller",
             rating=float(store.rating) if store else 0.0,
         ),
-        shipping=_shipping(row, sent, occasion),
+        shipping=_shipping(_one_unit(row, sent, origins), occasion),
         tax=_tax(row, occasion),
         rating=row.rating,
         review_count=row.review_count,
@@ -185,10 +189,10 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     return row.version, detail
 
 
-def _shipping(row: _Product, sent: _Sent | None, occasion: Occasion) -> Shipping:
-    """What one unit of the variant costs to send and when it arrives."""
+def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
+    """What one unit costs to send and when it arrives."""
     member = replace(occasion, member=True)
-    bought, of_member = (_one_unit(row, sent, one) for one in (occasion, member))
+    bought, of_member = (_bought(wanted, one) for one in (occasion, member))
     fastest = of_member.options[-1].promise if len(of_member.options) > 1 else None
     standard = bought.options[0] if bought.options else None
     days = standard.promise if standard else None
@@ -206,18 +210,21 @@ def _shipping(row: _Product, sent: _Sent | None, occasion: Occasion) -> Shipping
     )
 
 
-def _one_unit(row: _Product, sent: _Sent | None, occasion: Occasion) -> Purchase:
+def _one_unit(row: _Product, sent: _Sent | None, origins: Mapping[UUID, Origin]) -> Wanted:
     """One unit of the variant; without one, of the product at its price, which nobody can send."""
-    wanted = Wanted(
+    return Wanted(
         variant_id=sent.variant_id if sent else row.product_id,
         units=1,
         price=sent.price if sent else row.price,
         tax_class=row.tax_class,
         grams=row.weight_grams or 0,
         prime=row.prime_eligible,
-        levels=sent.levels_of(sent.variant_id) if sent else (),
-        origins=sent.origins() if sent else {},
+        levels=sent.levels_of(sent.variant_id, origins) if sent else (),
+        origins=origins,
     )
+
+
+def _bought(wanted: Wanted, occasion: Occasion) -> Purchase:
     return purchase([wanted], occasion) if wanted.levels else priced_alone([wanted], occasion)
 
 

@@ -263,4 +263,4 @@ async def test_a_batch_never_sells_more_than_there_is(
 
 def with_stock(wanted: Wanted, units: int) -> Wanted:
     """The same with so many units in its warehouse."""
-    return replace(wanted, levels=[wanted.levels[0]._replace(available=units)])
+    return wanted._replace(levels=[wanted.levels[0]._replace(available=units)])

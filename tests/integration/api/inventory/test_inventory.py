@@ -8,6 +8,7 @@ import pytest
 from api.checkout.commands import place_order
 from api.checkout.schemas import PlaceOrder
 from api.inventory.commands import release_expired
+from api.inventory.warehouses import kept
 from api.kernel.actor import Actor
 from api.kernel.context import open_context
 from api.kernel.idempotency import RequestKey
@@ -17,8 +18,8 @@ from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 from tests.harness.wire import watched_wire
 
-# quote; claim the key, hold stock, create order and open payment; record the authorisation and confirm; record the
-# capture and answer
+# By a process that keeps the warehouses: quote; claim the key, hold stock, create order and open payment; record the
+# authorisation and confirm; record the capture and answer
 STATEMENTS_PER_ORDER = TRIPS_PER_ORDER = 4
 
 
@@ -85,6 +86,8 @@ async def test_an_order_costs_few_statements_and_the_expiry_releases_what_ran_ou
     request = PlaceOrder.model_validate(market.order_body((product, 2), email="guest@example.com"))
     actor = Actor("anonymous", session_id="session-statements")
     async with open_context(Settings()) as ctx:
+        async with ctx.db.read() as tx:
+            await kept.origins_in(tx, None)
         with watched_wire() as wire:
             answer = await place_order(
                 ctx, actor, RequestKey(actor.key, "statements", "POST /api/v1/orders", b"x" * 32), request

@@ -11,27 +11,24 @@ from api.carts.schemas import CartBody
 from api.catalog.purchase import Occasion
 from api.catalog.queries.offers import Offer
 from api.delivery.places import Place
+from api.delivery.promises import Origin
 from api.kernel.money import ZERO
 from tests.unit.api.pricing.terms import tariff, terms
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 OCCASION = Occasion(Place("US"), NOON, member=False, tariff=tariff(terms("0.10")))
 LAMP, CHAIR = UUID(int=1), UUID(int=2)
+ORIGINS = {UUID(int=51): Origin("US", 41.88, -87.63, True, 840, "America/Chicago")}
 OFFER = Offer(
     warehouses=[UUID(int=51)],
-    countries=["US"],
     available=[5],
-    latitudes=[41.88],
-    longitudes=[-87.63],
-    prime_capable=[True],
-    cut_offs=[840],
-    time_zones=["America/Chicago"],
+    edition=UUID(int=61),
     product_id=UUID(int=11),
     variant_id=LAMP,
     title="Lamp",
     brand=None,
     sku="LAMP",
-    attributes={},
+    attributes="{}",
     price=Decimal("10.00"),
     product_price=Decimal("10.00"),
     product_list_price=Decimal("12.50"),
@@ -70,7 +67,7 @@ def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
 
 def read(cart: StoredCart | None) -> CartBody:
     """The answer as the schema reads it: a field that is missing, unknown or of another type is an error."""
-    answer = cart_body(cart, "EUR", OCCASION)
+    answer = cart_body(cart, "EUR", OCCASION, ORIGINS)
     known = CartBody.model_validate_json(answer)
     # The schema writes the same.
     assert json.loads(known.model_dump_json(by_alias=True)) == json.loads(answer)

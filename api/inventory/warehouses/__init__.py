@@ -1,0 +1,1 @@
+"""Warehouses, as every process keeps them."""
