@@ -22,7 +22,8 @@ from api.kernel.outbox import first_events
 from api.kernel.statement import Part
 
 # A variant whose stock falls to its threshold, from above it, makes one event in the same commit: an aggregate of its
-# own, because the statement cannot see the numbers of events that were committed while it waited for the variant.
+# own, because the statement cannot see the numbers of events that were committed while it waited for the variant. Its
+# `forecast` of sales is null as long as nothing makes one.
 # `previous_quantity` and `new_quantity` are computed from the locked row, move by move in the order of the window. The
 # conditions `>= 0` repeat the check on locked rows; CHECK constraints enforce them as well.
 _BOOK_STOCK = """stock_moved AS (
@@ -50,7 +51,7 @@ journal AS (
 lowered AS (
     SELECT 'stock_alert' AS aggregate_type, gen_random_uuid() AS aggregate_id, 'StockLow' AS event_type,
            jsonb_build_object('variantId', v.variant_id, 'productId', v.product_id, 'stock', v.stock,
-                              'threshold', v.low) AS payload
+                              'threshold', v.low, 'forecast', NULL) AS payload
     FROM stock_moved v WHERE v.before > v.low AND v.stock <= v.low)"""
 _ALERT = first_events("lowered", "alerted")
 MOVE_STOCK = f"{_BOOK_STOCK}, {_ALERT}"

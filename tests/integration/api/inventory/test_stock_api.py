@@ -301,7 +301,7 @@ def test_a_stock_that_falls_to_its_threshold_is_told_once_a_crossing(
     buy(1)
     assert alerts(market, variant) == []
     order = buy(1)
-    fallen = {"variantId": variant, "productId": product["productId"], "stock": 15, "threshold": 15}
+    fallen = {"variantId": variant, "productId": product["productId"], "stock": 15, "threshold": 15, "forecast": None}
     assert alerts(market, variant) == [fallen]
     buy(1)
     assert alerts(market, variant) == [fallen], "below the threshold it is known"
