@@ -9,7 +9,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from api.analytics import live_sales as sales
-from api.analytics.marts import MartReader, ProductPair, ProductSales, Restatement, SalesDay, Watermark, Withheld
+from api.analytics.marts import (
+    Deliveries,
+    MartReader,
+    ProductPair,
+    ProductSales,
+    Restatement,
+    SalesDay,
+    Watermark,
+    Withheld,
+)
 from api.analytics.marts_report import Old, old_marts
 from api.catalog.queries import seller_stock
 from api.kernel import clock
@@ -104,6 +113,7 @@ class Dashboard:
     all_currencies: AllCurrencies | None
     days: list[SalesDay]
     restated: list[Restatement]
+    deliveries: Deliveries
     products: list[ProductSales]
     pairs: list[ProductPair]
     stock: list[StockLine]
@@ -154,6 +164,7 @@ async def dashboard_of(
         all_currencies=await _all_currencies(ctx, known, currency, (first, last)) if len(known) > 1 else None,
         days=days,
         restated=await marts.restatements(actor, currency, first, last),
+        deliveries=await marts.deliveries(actor, first, last),
         products=await _top_products(ctx, marts, actor, currency, (first, last, live_from)),
         pairs=await marts.bought_together(actor, PAIRS),
         stock=_with_cover(scarce, await marts.units_in_30_days(actor)),

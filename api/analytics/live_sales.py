@@ -201,7 +201,7 @@ _LATEST_RETURNS = (
     )
     .join(Order, Order.order_id == Return.order_id)
     .join(Product, Product.product_id == Return.product_id)
-    .where(Return.seller_id == _ACTOR_IS_SELLER)
+    .where(Return.seller_id == _ACTOR_IS_SELLER, Return.quantity > 0)
     .order_by(Return.created_at.desc())
     .limit(_LIMIT)
 )

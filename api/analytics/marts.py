@@ -48,6 +48,20 @@ class Restatement:
 
 
 @dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Parcels that were promised for the days of a period: how many have arrived, and how many of these on time."""
+
+    promised: int = 0
+    delivered: int = 0
+    on_time: int = 0
+
+    @property
+    def on_time_rate(self) -> Decimal | None:
+        """Of a hundred delivered; None when none has arrived."""
+        return (Decimal(100 * self.on_time) / self.delivered).quantize(Decimal("0.1")) if self.delivered else None
+
+
+@dataclass(frozen=True, slots=True)
 class ProductSales:
     product_id: str
     title: str
@@ -117,6 +131,11 @@ class MartReader:
         """What changed days of the period after they had closed, newest day first."""
         parameters = (str(actor.user_id), currency, first, last)
         return [Restatement(*row) for row in await self._rows_if_there(statements.RESTATEMENTS, parameters)]
+
+    async def deliveries(self, actor: Actor, first: date, last: date) -> Deliveries:
+        """What became of the promises for the days of the period."""
+        rows = await self._rows_if_there(statements.DELIVERIES, (str(actor.user_id), first, last))
+        return Deliveries(*rows[0]) if rows else Deliveries()
 
     async def products(self, actor: Actor, currency: str, first: date, last: date) -> list[ProductSales]:
         """The best-selling products of the period by revenue in `currency`, at most 500."""

@@ -22,6 +22,10 @@ PRODUCTS = """
     GROUP BY 1 ORDER BY 4 DESC LIMIT 500
 """
 LAST = "SELECT max(order_date), mode(currency) FROM mart_seller__sales_day WHERE seller_id = ? AND order_date < ?"
+DELIVERIES = """
+    SELECT coalesce(sum(parcels), 0)::BIGINT, coalesce(sum(delivered), 0)::BIGINT, coalesce(sum(on_time), 0)::BIGINT
+    FROM mart_seller__delivery_day WHERE seller_id = ? AND promised_on BETWEEN ? AND ?
+"""
 COVER = "SELECT variant_id, units_30d FROM mart_seller__stock WHERE seller_id = ? AND units_30d > 0"
 # When both products are the seller's, the mart has both directions of the pair; the
 # one with the higher confidence is shown.

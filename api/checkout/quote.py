@@ -39,6 +39,7 @@ from api.kernel.money import allocate as split
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
 from api.orders.parcels.packing import ShippingPreference, latest_of
+from api.orders.returns.policy import window_days
 from api.orders.statements import Snapshot
 from api.pricing import list_price
 from api.pricing.totals import LineTax
@@ -58,6 +59,7 @@ class Offer:
     attributes: dict[str, object]
     image_url: str
     list_price: Decimal | None
+    category: str
     sold_as: Wanted
 
 
@@ -121,6 +123,7 @@ class _Row(Stocked):
     base_price: Decimal | None
     list_price: Decimal | None
     image: str | None
+    category: str | None
     address: dict[str, str] | None
     cart_item_id: UUID | None
     cart_id: UUID | None
@@ -176,6 +179,7 @@ class _Row(Stocked):
             attributes=self.attributes or {},
             image_url=self.image or artwork_path(self.product_id),
             list_price=list_price.of_variant(self.price, self.base_price, self.list_price),
+            category=self.category or "",
             sold_as=sold_as,
         )
 
@@ -430,4 +434,5 @@ def _snapshot(offer: Offer, tax: LineTax, amount: Decimal) -> Snapshot:
         tax_amount=amount,
         tax_class=tax.tax_class,
         tax_included=tax.included,
+        return_days=window_days(offer.category),
     )

@@ -63,6 +63,7 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
            p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
+           (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,
            s.warehouses, s.available, (SELECT edition FROM warehouse_editions) AS edition, a.address, w.cart_item_id,
            c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
            r.order_id AS cart_order_id, r.order_number AS cart_order_number

@@ -101,6 +101,12 @@ class FeeTooHigh(ValidationFailed):
     title, code = "The fee is higher than the refund policy allows", "fee-too-high"
 
 
+class RefundTooHigh(ValidationFailed):
+    """`refundable` in the document: per line what is left of its goods and tax, and of what sending it cost."""
+
+    title, code = "The refund is more than what is left", "refund-too-high"
+
+
 class ClaimRefused(ValidationFailed):
     """One wording for an unknown, used, expired and foreign code, so that nothing is learned from it."""
 

@@ -1,8 +1,10 @@
 """Invariants of orders: sums, history, stock and payments."""
 
 from api.kernel.invariants import Check
+from api.orders.returns.policy import ADJUSTMENT_CODES
 from api.orders.states import SOLD_STATES, TRANSITIONS
 
+_ADJUSTED = ", ".join(f"'{code}'" for code in ADJUSTMENT_CODES)
 _SOLD = ", ".join(f"'{state}'" for state in sorted(SOLD_STATES))
 _STEPS = ", ".join(
     f"('{before}', '{after}')" for before, following in sorted(TRANSITIONS.items()) for after in sorted(following)
@@ -77,8 +79,8 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I5-cancelled",
-        "a cancelled order keeps no money, a refunded one what its returns do not give back, and no other sold order"
-        " has given all of its money back, unless all of it was lost",
+        "a cancelled order keeps no money, a refunded one what its returns do not give back, and another sold order has"
+        " given all of its money back only when all of it was lost or some of it went back without a return",
         f"""
         SELECT o.order_id, o.status, p.kept, r.amount AS returned
         FROM orders o
@@ -93,7 +95,10 @@ CHECKS: tuple[Check, ...] = (
            OR (o.status IN ({_SOLD}) AND o.status <> 'refunded' AND o.total > 0 AND coalesce(p.kept, 0) = 0
                AND EXISTS (
                  SELECT FROM parcels l WHERE l.order_id = o.order_id AND l.status <> 'cancelled' AND l.lost_at IS NULL
-               ))
+               )
+               AND NOT EXISTS (
+                 SELECT FROM returns a WHERE a.order_id = o.order_id AND a.status = 'refunded'
+                   AND a.reason_code IN ({_ADJUSTED})))
         """,
     ),
     Check(
@@ -106,6 +111,21 @@ CHECKS: tuple[Check, ...] = (
           SELECT order_item_id, sum(quantity) AS returned FROM returns WHERE status <> 'rejected' GROUP BY 1
         ) r USING (order_item_id)
         WHERE r.returned > i.quantity
+        """,
+    ),
+    Check(
+        "R-I7-adjusted",
+        "a line of which money went back without a return gave back no more goods or tax than were paid for it",
+        f"""
+        SELECT i.order_item_id, r.goods, r.tax
+        FROM order_items i
+        JOIN (
+          SELECT order_item_id, sum(goods_amount + fee_amount) AS goods, sum(tax_amount - shipping_tax) AS tax
+          FROM returns WHERE status <> 'rejected'
+          GROUP BY order_item_id HAVING bool_or(reason_code IN ({_ADJUSTED}))
+        ) r USING (order_item_id)
+        WHERE r.goods > i.subtotal - i.discount - CASE WHEN i.tax_included THEN i.tax_amount ELSE 0 END
+           OR r.tax > i.tax_amount
         """,
     ),
     Check(

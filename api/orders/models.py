@@ -125,6 +125,8 @@ class OrderItem(Base):
     tax_amount: Mapped[Money | None]
     tax_included: Mapped[bool] = mapped_column(server_default=text("false"))
     tax_class: Mapped[str | None] = mapped_column(String(30), info=NOT_PERSONAL)
+    # Days from delivery, as the refund policy said for the category in which the product was bought.
+    return_days: Mapped[int | None]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
 
@@ -213,15 +215,25 @@ class Return(Base):
     The refund's parts are null only while the migration that added them fills earlier rows. `shipping_tax` is the part
     of `tax_amount` on shipping, `refund_id` the refund that pays the return once it is approved. `goods_amount` is
     without the seller's fee. `restocked`: whether the units can be sold again; null until the return is decided.
+    Money that goes back without a return is a row too, of no units or of units that were lost (`orders/adjustments`).
     """
 
     __tablename__ = "returns"
     __table_args__ = (
-        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint(
+            "quantity > 0 OR (quantity = 0 AND reason_code IN ('goodwill', 'price_adjustment'))", name="quantity"
+        ),
         CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
         CheckConstraint("fee_amount >= 0", name="fee"),
         Index("ix_returns_seller", "seller_id", "created_at"),
+        # What best sellers leave out.
+        Index(
+            "ix_returns_cancelled",
+            "order_item_id",
+            postgresql_include=["quantity"],
+            postgresql_where=text("reason_code IN ('cancelled', 'cancelled_by_seller')"),
+        ),
     )
 
     return_id: Mapped[Id]
@@ -243,6 +255,8 @@ class Return(Base):
     refund_id: Mapped[UUID | None]
     fee_amount: Mapped[Money] = mapped_column(server_default=text("0"))
     restocked: Mapped[bool | None]
+    # The order that was placed for other units instead of these.
+    exchange_order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.order_id"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -257,7 +271,7 @@ class ReturnEvent(Base):
 
     __tablename__ = "return_events"
     __table_args__ = (
-        CheckConstraint("quantity > 0 AND refund_amount >= 0", name="amounts"),
+        CheckConstraint("quantity >= 0 AND refund_amount >= 0", name="amounts"),
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),
         Index("ix_return_events_seller", "seller_id", "created_at"),
     )

@@ -2,12 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, bindparam, cast, func, select
+from sqlalchemy import DateTime, Integer, Select, bindparam, cast, func, literal_column, select
 from sqlalchemy.orm import aliased
 
 from api.catalog.models import Product
 from api.kernel.db import ReadTx
-from api.orders.models import Order, OrderItem
+from api.orders.models import Order, OrderItem, Return
+from api.orders.parcels.changes.reasons import CANCELLED_BY_SELLER
+from api.orders.returns.policy import CANCELLED
 
 DAYS = 90
 # The column that holds it has four bytes.
@@ -32,13 +34,23 @@ def _window_start() -> Select[tuple[object]]:
     return select(func.min(days.c.day, type_=DateTime(timezone=True)))
 
 
-_units = func.least(func.sum(OrderItem.quantity), _MOST).cast(Integer).label("units")
+# Units that were cancelled before they were sent, by line; an index has these returns alone.
+_CANCELLED = (
+    select(Return.order_item_id, func.sum(Return.quantity).label("units"))
+    .where(Return.reason_code.in_([literal_column(f"'{code}'") for code in (CANCELLED, CANCELLED_BY_SELLER)]))
+    .group_by(Return.order_item_id)
+    .subquery("cancelled")
+)
+_kept = func.sum(OrderItem.quantity - func.coalesce(_CANCELLED.c.units, 0))
+_units = func.least(_kept, _MOST).cast(Integer).label("units")
 # Product and units, for every product that sold in the window.
 UNITS_SOLD: Select[tuple[UUID, int]] = (
     select(OrderItem.product_id, _units)
     .join(Order, Order.order_id == OrderItem.order_id)
+    .outerjoin(_CANCELLED, _CANCELLED.c.order_item_id == OrderItem.order_item_id)
     .where(Order.created_at >= _window_start().scalar_subquery(), Order.status != "cancelled")
     .group_by(OrderItem.product_id)
+    .having(_kept > 0)
 )
 _BEST = UNITS_SOLD.order_by(_units.desc(), OrderItem.product_id).limit(bindparam("limit", type_=Integer))
 _CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()

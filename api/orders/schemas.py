@@ -14,7 +14,7 @@ from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
 from api.orders.parcels.schemas import ParcelBody
 from api.orders.returns.policy import ReasonCode
-from api.orders.returns.returned import ReturnBody
+from api.orders.returns.returned import AdjustmentBody, ReturnBody
 
 OrderStatus = Literal[
     "pending",
@@ -36,7 +36,8 @@ class OrderItemBody(Wire):
     """The line as it was bought: title, sku, attributes, picture and amounts of that moment, for ever.
 
     `price` and `listPrice` per unit; `discount` and `taxAmount` of the whole line, where `taxIncluded` says that the
-    price contains the tax; `returnedQuantity` counts requested, approved and refunded returns.
+    price contains the tax; `returnedQuantity` counts requested, approved and refunded returns. It may be returned for
+    `returnDays` after delivery.
     """
 
     order_item_id: WireId
@@ -54,6 +55,7 @@ class OrderItemBody(Wire):
     tax_amount: Amount | None
     tax_included: bool
     tax_class: str | None
+    return_days: int | None
     quantity: int
     price: Amount
     subtotal: Amount
@@ -105,6 +107,7 @@ class OrderBody(Wire):
     delivered_at: datetime | None
     history: list[OrderStepBody]
     returns: list[ReturnBody]
+    adjustments: list[AdjustmentBody]
     created_at: datetime
     updated_at: datetime
 
@@ -214,8 +217,15 @@ class ClaimRequest(Wire):
     email: Email
 
 
+class LookUpRequest(Wire):
+    """A guest's order, by its number and the address that it was placed with."""
+
+    order_number: Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[0-9-]+$")]
+    email: Email
+
+
 class ClaimAccepted(Wire):
-    """The same whether the address has guest orders or not: only its owner learns it, by mail."""
+    """The same whether there is such a guest order or not: only the owner of the address learns it, by mail."""
 
     status: Literal["accepted"] = "accepted"
 

@@ -45,6 +45,10 @@ PARCEL_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
         "cancelled": "ParcelCancelled",
     }
 )
+# A return is settled by the gateway's answer, which is an event of its payment.
+RETURN_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
+    {"requested": "ItemReturnRequested", "approved": "ItemReturnApproved", "rejected": "ItemReturnRejected"}
+)
 ORDER_STATES = tuple(TRANSITIONS)
 CANCELLABLE = frozenset(state for state, following in TRANSITIONS.items() if "cancelled" in following)
 SOLD_STATES = frozenset(ORDER_STATES) - {"pending", "cancelled"}

@@ -30,6 +30,7 @@ READS = {
     ("api/analytics/live_sales.py", "return_events"): LIVE,
     ("api/analytics/live_sales.py", "returns"): LIVE,
     ("api/checkout/statements.py", "addresses"): QUOTE,
+    ("api/checkout/statements.py", "categories"): QUOTE,
     ("api/checkout/statements.py", "orders"): QUOTE,
     ("api/checkout/statements.py", "product_images"): QUOTE,
     ("api/checkout/statements.py", "product_variants"): QUOTE,

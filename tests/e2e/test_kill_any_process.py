@@ -23,11 +23,22 @@ def test_after_killing_everything_up_continues_and_verify_is_clean(platform: Pla
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-@pytest.mark.parametrize("name", PROCESSES)
-def test_a_killed_process_comes_back_by_itself(platform: Platform, name: str) -> None:
-    before = platform.kill9(name)
+ALONE = ("postgres", "redis")
+TOGETHER = tuple(name for name in PROCESSES if name not in ALONE)
 
-    platform.wait_healthy(name, other_than=before)
 
-    assert platform.pid(name) != before
-    assert platform.status()[name]["healthy"] is True
+@pytest.mark.parametrize(
+    "names",
+    [*((name,) for name in ALONE), TOGETHER, *(pytest.param((name,), marks=pytest.mark.slow) for name in TOGETHER)],
+    ids="-".join,
+)
+def test_killed_processes_come_back_by_themselves(platform: Platform, names: tuple[str, ...]) -> None:
+    before = {name: platform.kill9(name) for name in names}
+
+    for name in names:
+        platform.wait_healthy(name, other_than=before[name])
+
+    status = platform.status()
+    for name in names:
+        assert platform.pid(name) != before[name]
+        assert status[name]["healthy"] is True

@@ -4,20 +4,26 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from api.carts import statements as carts
+from api.catalog import pages
+from api.catalog.purchase import Occasion
+from api.checkout import quote
 from api.checkout.quote import Quote, read_quote
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
 from api.inventory import statements
 from api.kernel import clock
 from api.kernel.actor import Actor
+from api.kernel.cache import PageKey
 from api.kernel.context import Context
 from api.kernel.idempotency import RequestKey
+from api.kernel.settings import Settings
 from api.kernel.statement import Part
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
@@ -152,6 +158,37 @@ def a_key_per_attempt() -> None:
     SandboxGateway.capture = capture  # type: ignore[method-assign]  # the mutation
 
 
+def an_order_that_prices_by_itself() -> None:
+    """The order is priced and promised for the shop's own market, whatever its address is."""
+    _for_every_order(lambda priced: {**priced, "place": None})
+
+
+def an_order_that_ignores_membership() -> None:
+    """The order is priced and promised as for somebody who is no member."""
+    _for_every_order(lambda priced: {**priced, "member": False})
+
+
+def _for_every_order(change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Price orders for another occasion than pages and carts are priced for."""
+
+    class Changed:
+        @staticmethod
+        def of(settings: Settings, now: datetime, **priced: Any) -> Occasion:
+            return Occasion.of(settings, now, **change(priced))
+
+    patch.object(quote, "Occasion", Changed).start()
+
+
+def one_page_for_members_and_others() -> None:
+    """A product's page is kept under one name, whoever asks."""
+    named = pages.product_page
+
+    def product_page(product_id: UUID, half_hour: int, *, member: bool) -> PageKey:
+        return named(product_id, half_hour, member=False)
+
+    patch.object(pages, "product_page", product_page).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -162,4 +199,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "expiry by the process clock": expiry_by_the_process_clock,
     "clock ahead": clock_off(5),
     "clock behind": clock_off(-5),
+    "an order that prices by itself": an_order_that_prices_by_itself,
+    "an order that ignores membership": an_order_that_ignores_membership,
+    "one page for members and others": one_page_for_members_and_others,
 }

@@ -36,6 +36,8 @@ IMPORTS = (
     "tests.harness.mutants",
 )
 _POLL_SECONDS = 0.01
+# In a child's environment: hash passwords as the product does.
+REAL_PASSWORDS = "TEST_REAL_PASSWORDS"
 
 
 class Fork:
@@ -162,6 +164,8 @@ def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
         os.dup2(output, 2)
         os.environ.clear()
         os.environ.update(env)
+        if REAL_PASSWORDS not in env:
+            _hash_passwords_fast()
         if mutant:
             from tests.harness.mutants import MUTANTS
 
@@ -179,6 +183,17 @@ def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _hash_passwords_fast() -> None:
+    """Argon2id with the least memory and time: people of tests register hundreds of times, and a fifth of a second of
+    processor time each is not what they test."""
+    from argon2 import PasswordHasher
+
+    from api.kernel import security
+
+    security._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # noqa: SLF001 - replaced in tests alone
+    security._unknown_user_hash = security._hasher.hash("nobody's")  # noqa: SLF001 - the same
 
 
 def _die_with_parent() -> None:

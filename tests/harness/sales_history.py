@@ -131,6 +131,8 @@ class SalesHistory:
         if status not in {"pending", "shipped", "cancelled"}:
             for line in self._rng.sample(lines, self._rng.randint(0, len(lines))):
                 self._return(connection, line, row)
+            for line in self._rng.sample(lines, self._rng.randint(0, 1)):
+                self._adjust(connection, line, row)
 
     def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
         """A line of the order. One in eight is created later than the order; it is still a sale of the order's day.
@@ -189,6 +191,30 @@ class SalesHistory:
             _insert(connection, "returns", row)
             for step, at in {"requested": asked, str(row["status"]): max(asked, self._moment())}.items():
                 self._return_event(connection, row["return_id"], step, at)
+
+    def _adjust(self, connection: psycopg.Connection, line: Row, order: Row) -> None:
+        """Money that goes back without a unit."""
+        goods = self._part_of(Decimal(str(line["price_at_purchase"])))
+        tax = self._part_of(goods)
+        placed = order["created_at"]
+        assert isinstance(placed, datetime)
+        at = max(placed, self._moment())
+        row: Row = {
+            "return_id": self._id(),
+            "user_id": order["user_id"],
+            "quantity": 0,
+            "reason": "sorry",
+            "reason_code": self._rng.choice(["goodwill", "price_adjustment"]),
+            "status": self._rng.choice(["approved", "refunded"]),
+            "refund_amount": goods + tax,
+            "goods_amount": goods,
+            "tax_amount": tax,
+            "shipping_amount": Decimal("0.00"),
+            "created_at": at,
+        }
+        row |= {name: line[name] for name in ("order_id", "order_item_id", "product_id", "seller_id")}
+        _insert(connection, "returns", row)
+        self._return_event(connection, row["return_id"], str(row["status"]), at)
 
     def _cancel_some(self, connection: psycopg.Connection) -> None:
         """Cancel some orders in every state that allows it."""

@@ -113,6 +113,18 @@ class Scene:
             "rejectReturn": Request(
                 "POST", f"{api}/orders/{self.delivered}/returns/{self.returned[1]}/reject", {"reason": "r"}, sells
             ),
+            "exchangeOrderItem": Request(
+                "POST", f"{api}/orders/{self.delivered}/exchanges",
+                {"orderItemId": self.line, "quantity": 1, "variantId": variant, "reasonCode": "wrong_size",
+                 "reason": "r", "paymentMethod": order["paymentMethod"], "shippingAddress": ADDRESS,
+                 "expectedTotal": 1.0},
+                buys,
+            ),
+            "refundOrder": Request(
+                "POST", f"{api}/orders/{self.delivered}/refunds",
+                {"reasonCode": "goodwill", "reason": "r",
+                 "items": [{"orderItemId": self.line, "amount": 0.01, "shippingAmount": 0}]}, sells
+            ),
             "shipParcel": Request(
                 "POST", f"{api}/sellers/me/parcels/{self.parcel}/ship", {"carrier": "c", "trackingNumber": "t"}, sells
             ),
@@ -139,6 +151,10 @@ class Scene:
             "lookUpOrder": Request(
                 "POST", f"{api}/orders/lookup",
                 {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("scene")}, {},
+            ),
+            "requestOrderLookUp": Request(
+                "POST", f"{api}/orders/lookup-requests",
+                {"orderNumber": "112-1234567-1234567", "email": "g@example.com"}, {},
             ),
             "claimOrders": Request("POST", f"{api}/orders/claim", {"token": mailed_token("scene")}, buys),
             "adjustStock": Request(

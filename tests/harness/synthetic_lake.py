@@ -162,7 +162,30 @@ class SyntheticShop:
             created_at=at,
             updated_at=cancelled_at or at,
         )
+        for seller in dict.fromkeys(seller for _, _, seller, *_ in lines):
+            self._add_parcel(order, seller, at, "cancelled" if cancelled_at else status)
         return order, items
+
+    def _add_parcel(self, order: str, seller: str, at: datetime, status: str) -> None:
+        """What one seller sends of an order, promised for three days later; it comes after one to five days, or has
+        not come yet, or was not even sent, or was never promised."""
+        number = UUID(order).int
+        days = number % 7
+        arrived = status == "delivered" and days < 5
+        self.add(
+            "parcels",
+            parcel_id=str(UUID(int=number ^ (UUID(seller).int << 32) % 2**128)),
+            order_id=order,
+            number=1,
+            seller_id=seller,
+            status=status,
+            promised_on=None if number % 11 == 0 else (at + timedelta(days=3)).date(),
+            shipped_at=at + timedelta(hours=20) if status == "delivered" and days < 6 else None,
+            delivered_at=at + timedelta(days=1 + days) if arrived else None,
+            origin="native",
+            created_at=at,
+            updated_at=at,
+        )
 
     def _add_line(self, order: str, line: tuple[str, str, str, int, str], at: datetime, status: str) -> str:
         product, variant, seller, quantity, price = line

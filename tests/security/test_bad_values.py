@@ -60,6 +60,8 @@ NAMES = [
         "decideReturn",
         "approveReturn",
         "rejectReturn",
+        "refundOrder",
+        "exchangeOrderItem",
         "adjustStock",
         "shipParcel",
         "splitParcel",
@@ -75,6 +77,7 @@ NAMES = [
         "transferStock",
         "replenishStock",
         "receiveStock",
+        "requestOrderLookUp",
     ),
 ]
 

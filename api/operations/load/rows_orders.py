@@ -6,6 +6,7 @@ from api.catalog.artwork import PATH as _PICTURE
 from api.operations.load.history import STATES, History
 from api.operations.load.rows_catalog import id_map, money, with_ids
 from api.operations.load.rows_parcels import with_parcels
+from api.orders.returns.policy import window_days
 from api.orders.states import EVENT_OF
 from api.pricing.tax_table import STANDARD
 
@@ -117,8 +118,10 @@ def share(cents: pl.Expr, before: pl.Expr, up_to: pl.Expr, whole: pl.Expr) -> pl
 
 def order_items(history: History, lines: pl.DataFrame) -> pl.DataFrame:
     """One row per line as it was bought. No set says what a product was called then: its words are the catalog's."""
-    listed = history.products.select(
-        *("product_key", "title", "list_price_cents"), pl.col("price_cents").alias("product_cents")
+    days = {path: window_days(path) for path in history.categories["path"]}
+    windows = history.categories.select("category_key", pl.col("path").replace_strict(days).alias("return_days"))
+    listed = history.products.join(windows, on="category_key").select(
+        *("product_key", "title", "list_price_cents", "return_days"), pl.col("price_cents").alias("product_cents")
     )
     above = pl.col("list_price_cents") - pl.col("product_cents")
     return (
@@ -135,6 +138,7 @@ def order_items(history: History, lines: pl.DataFrame) -> pl.DataFrame:
             "tax_rate",
             money("tax_cents").alias("tax_amount"),
             pl.lit(STANDARD).alias("tax_class"),
+            "return_days",
             "status",
             pl.col("pending_at").alias("created_at"),
         )

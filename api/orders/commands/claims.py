@@ -35,10 +35,18 @@ from api.mail.tokens import id_of, token_of
 from api.orders.errors import ClaimRefused, OrderNotFound
 from api.orders.models import Order, OrderToken, Return
 from api.orders.queries.detail import order_of
-from api.orders.queries.guests import CLAIMABLE, USABLE, guest_order_by_token, guest_order_of, token_values
-from api.orders.schemas import ClaimedOrder, ClaimedOrders, LookUpOrder, OrderBody
+from api.orders.queries.guests import (
+    CLAIMABLE,
+    USABLE,
+    guest_order_by_number,
+    guest_order_by_token,
+    guest_order_of,
+    token_values,
+)
+from api.orders.schemas import ClaimedOrder, ClaimedOrders, LookUpOrder, LookUpRequest, OrderBody
 
 CLAIM_ASKED = "OrderClaimRequested"
+LOOK_UP_ASKED = "OrderLookUpRequested"
 MOST_AT_ONCE = 1_000
 
 
@@ -77,6 +85,26 @@ async def ask_for_claim(ctx: Context, actor: Actor, email: str) -> None:
 
     if not await ctx.db.run(work):
         raise TooManyRequests("Use a code that was mailed already, or try again in an hour.", retry_after=3_600)
+
+
+async def ask_for_look_up(ctx: Context, body: LookUpRequest) -> None:
+    """Let the order be mailed again with a new code, when it is a guest's with this number and address."""
+    token_id = new_id()
+
+    async def work(tx: Tx) -> None:
+        # In turns for each address, so that the count is exact.
+        await tx.execute(_LOCK, {"name": f"claim:{body.email}"})
+        order_id = await guest_order_by_number(tx, number=body.order_number, email=body.email)
+        mailed = (await tx.first(_COUNTS, {"member": None, "email": body.email}) or (0, 0))[1]
+        if order_id is None or mailed >= ctx.settings.claim_mails_per_hour:
+            return
+        seconds = timedelta(seconds=ctx.settings.order_token_seconds)
+        token_hash = hash_opaque_token(token_of(ctx.keys, token_id))
+        values = {"token_id": token_id, "token_hash": token_hash, "purpose": "order", "order_id": order_id}
+        await tx.execute(insert(OrderToken).values(**values, email=body.email, expires_at=func.now() + seconds))
+        await outbox.emit(tx, "order_claim", token_id, LOOK_UP_ASKED, {})
+
+    await ctx.db.run(work)
 
 
 async def claim_orders(ctx: Context, actor: Actor, key: RequestKey, token: str) -> Response:
@@ -149,7 +177,7 @@ _LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"
 _COUNTS = select(
     func.count().filter(OrderToken.user_id == _MEMBER),
     func.count().filter(OrderToken.email == bindparam("email", type_=String)),
-).where(OrderToken.purpose == "claim", OrderToken.created_at > func.now() - timedelta(hours=1))
+).where(OrderToken.email.is_not(None), OrderToken.created_at > func.now() - timedelta(hours=1))
 _FIND = (
     select(OrderToken.token_id, OrderToken.purpose, OrderToken.order_id, OrderToken.email)
     .where(USABLE, or_(OrderToken.purpose == "order", OrderToken.user_id == _MEMBER))

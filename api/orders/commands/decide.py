@@ -22,6 +22,7 @@ from api.orders.errors import FeeTooHigh, ReturnDecided, ReturnNotFound
 from api.orders.queries.locked import (
     LockedOrder,
     RequestedReturn,
+    awaits_refunds,
     lines_of,
     lock_to_decide,
     requested_returns_of,
@@ -116,7 +117,16 @@ async def _decide(tx: Tx, actor: Actor, order_id: UUID, decision: _Decision) -> 
         parts.append(move_part(move))
         events.append(move.event())
     await write(tx, parts, events)
+    if status == "return_approved" and not amount and not await awaits_refunds(tx, order):
+        status = await _end(tx, order, actor)
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
+
+
+async def _end(tx: Tx, order: LockedOrder, actor: Actor) -> str:
+    """The last step of an order whose returns are all settled: no refund will take it."""
+    end = Step(order.order_id, "return_approved", "refunded", actor.kind)
+    await write(tx, [move_part(end)], [end.event()])
+    return end.after
 
 
 async def _chosen(
@@ -153,7 +163,9 @@ async def _approve(tx: Tx, order: LockedOrder, chosen: Sequence[RequestedReturn]
     refunded = sum((row.parts for row in chosen), Parts(goods=-decision.fee)).at_most(payment.refundable)
     refund = request_refund(payment, order.order_id, refunded)
     decided = [DecidedReturn(row.return_id, restocked[row.return_id], decision.fee) for row in chosen]
-    parts = [decide_part(decided, "requested", "approved", refund.refund_id), *refund.parts]
+    # What gives nothing back is settled by its approval: no refund will come for it.
+    paid = decide_part(decided, "requested", "approved", refund.refund_id)
+    parts = [paid, *refund.parts] if refund.parts else [decide_part(decided, "requested", "refunded")]
     sound = [(row.variant_id, row.warehouse_id, row.quantity) for row in chosen if restocked[row.return_id]]
     if sound:
         parts.append(stock.restock(chosen[0].return_id, sound, cancels_order=False))

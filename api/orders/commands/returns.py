@@ -27,11 +27,11 @@ from api.orders.commands.change import change_order, impossible, write
 from api.orders.errors import ReturnWindowClosed
 from api.orders.models import Return
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
-from api.orders.returns.policy import POLICIES, closes_at, reason_code_of
+from api.orders.returns.policy import POLICIES, closes_at, reason_code_of, window_days
 from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
 from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
 from api.orders.statements import Step, move_part, requested_part
-from api.orders.states import may_follow
+from api.orders.states import RETURN_EVENT_OF, may_follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,20 @@ async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UU
 
     Raises: OrderNotFound, Forbidden, ImpossibleMove, NotReturnable, ReturnWindowClosed.
     """
-    return await change_order(ctx, key, lambda tx: _request(tx, actor, order_id, request))
+    return await change_order(ctx, key, lambda tx: request_return(tx, actor, order_id, request))
 
 
-async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> OrderState:
+@dataclass(frozen=True, slots=True)
+class Returnable:
+    """A request that may be granted, of an order that the transaction has locked: its lines, and the units of each."""
+
+    order: LockedOrder
+    lines: dict[UUID, OrderLine]
+    units: dict[UUID, int]
+
+
+async def check_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> Returnable:
+    """Raises: as `return_order`."""
     order = await lock_order(tx, actor, order_id)
     if not order.is_buyer:
         raise Forbidden("Only the buyer may return an order.")
@@ -78,6 +88,15 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     units = units_to_return(request.items, lines)
     await _check_window(tx, order, request.items, lines)
+    return Returnable(order, lines, units)
+
+
+async def request_return(
+    tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder, *, exchange_order_id: UUID | None = None
+) -> OrderState:
+    """`exchange_order_id`: the order that the units are exchanged for. Raises: as `return_order`."""
+    wanted = await check_return(tx, actor, order_id, request)
+    order, lines, units = wanted.order, wanted.lines, wanted.units
     code = reason_code_of(request.reason_code, request.reason)
     outbound, reason = POLICIES[code].outbound, request.reason or code
     returns = [
@@ -87,6 +106,7 @@ async def _request(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -
         for item_id, quantity in units.items()
     ]
     shared = {"order_id": order_id, "user_id": actor.user_id, "reason": reason, "reason_code": code}
+    shared["exchange_order_id"] = exchange_order_id
     rows = [{**shared, "outbound_refunded": outbound, **new.values()} for new in returns]
     await tx.execute(insert(Return).values(rows))
     parts = [requested_part([new.return_id for new in returns])]
@@ -108,11 +128,10 @@ async def _check_window(
     """Raises: ReturnWindowClosed, which names every item whose window is closed."""
     if order.delivered_at is None:
         return
-    products = {lines[entry.order_item_id].product_id for entry in items}
-    paths = await paths_of(tx, sorted(products))
+    days = await _windows(tx, [lines[entry.order_item_id] for entry in items])
     errors, closed = [], list[datetime]()
     for index, entry in enumerate(items):
-        until = closes_at(order.delivered_at, paths.get(lines[entry.order_item_id].product_id, ""))
+        until = closes_at(order.delivered_at, days[entry.order_item_id])
         if until < clock.now():
             message = f"could be returned until {until.date()}"
             errors.append(FieldError(pointer=f"/items/{index}/orderItemId", message=message))
@@ -125,6 +144,19 @@ async def _check_window(
         )
 
 
+async def _windows(tx: Tx, lines: Sequence[OrderLine]) -> dict[UUID, int]:
+    """Line -> days, as they were when it was bought. A line of an earlier release has those of its category of
+    today."""
+    without = sorted({line.product_id for line in lines if line.return_days is None})
+    paths = await paths_of(tx, without) if without else {}
+    return {
+        line.order_item_id: window_days(paths.get(line.product_id, ""))
+        if line.return_days is None
+        else line.return_days
+        for line in lines
+    }
+
+
 def return_event(return_id: UUID, order_id: UUID, status: str, reason: str | None = None) -> Event:
     payload = {"orderId": order_id, "to": status} | ({} if reason is None else {"reason": reason})
-    return Event("return", return_id, f"ItemReturn{status.title()}", payload)
+    return Event("return", return_id, RETURN_EVENT_OF[status], payload)

@@ -16,11 +16,11 @@ from api.kernel.outbox import Door, Pending
 from api.kernel.security import hash_opaque_token
 from api.mail import commands as mail
 from api.mail.tokens import token_of
-from api.orders.commands.claims import CLAIM_ASKED
+from api.orders.commands.claims import CLAIM_ASKED, LOOK_UP_ASKED
 from api.orders.models import OrderToken
 from api.orders.parcels.changes.cancelling import UNITS_CANCELLED
 from api.orders.parcels.changes.reasons import SELLER_POLICIES
-from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders
+from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders, look_ups_asked
 from api.orders.states import EVENT_OF
 
 
@@ -102,6 +102,26 @@ async def _claims(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
     await mail.queue(tx, mails)
 
 
+async def _look_ups(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
+    """The order's mail once more, with the code that was asked for, to the address of the order."""
+    asked = {event.aggregate_id: event for event in events if event.event_type == LOOK_UP_ASKED}
+    if not asked:
+        return
+    wanted = await look_ups_asked(tx, asked)
+    found, lines = await confirmed_orders(tx, {one.order_id for one in wanted})
+    orders = {order.order_id: order for order in found}
+    mails = []
+    for one in wanted:
+        order = orders[one.order_id]
+        if order.guest_email is None:
+            continue
+        data = _data(order, [line for line in lines if line.order_id == order.order_id])
+        data["until"] = f"{one.expires_at:%Y-%m-%d}"
+        event_id = asked[one.token_id].event_id
+        mails.append(mail.NewMail(event_id, "order-confirmation", order.guest_email, data, one.token_id))
+    await mail.queue(tx, mails)
+
+
 def _data(order: Confirmed, lines: Sequence[ConfirmedLine]) -> dict[str, object]:
     return {
         "number": order.order_number,
@@ -140,4 +160,4 @@ def _store_statement() -> Executable:
 
 
 _STORE_TOKENS = _store_statement()
-DOORS: tuple[Door, ...] = (_confirmations, _cancellations, _claims)
+DOORS: tuple[Door, ...] = (_confirmations, _cancellations, _claims, _look_ups)

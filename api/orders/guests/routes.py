@@ -9,7 +9,15 @@ from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, 
 from api.kernel.problems import responses
 from api.orders.commands import claims
 from api.orders.errors import ClaimRefused, OrderNotFound
-from api.orders.schemas import ClaimAccepted, ClaimedOrders, ClaimOrders, ClaimRequest, LookUpOrder, OrderBody
+from api.orders.schemas import (
+    ClaimAccepted,
+    ClaimedOrders,
+    ClaimOrders,
+    ClaimRequest,
+    LookUpOrder,
+    LookUpRequest,
+    OrderBody,
+)
 
 router = APIRouter(tags=["orders"])
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
@@ -24,6 +32,20 @@ _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 async def look_up_order(ctx: Ctx, body: LookUpOrder) -> OrderBody:
     """A guest's order as the guest sees it, until an account has it."""
     return await claims.look_up(ctx, body)
+
+
+@router.post(
+    "/orders/lookup-requests",
+    status_code=202,
+    operation_id="requestOrderLookUp",
+    summary="Have a guest's order mailed again, with a new code",
+    responses=responses(MalformedRequest, ValidationFailed),
+)
+async def request_order_look_up(ctx: Ctx, body: LookUpRequest) -> ClaimAccepted:
+    """Mail the order with a code that opens it to the address that it was placed with. Whether there is such an order
+    is not told, and an address that was mailed too often gets no mail."""
+    await claims.ask_for_look_up(ctx, body)
+    return ClaimAccepted()
 
 
 @router.post(

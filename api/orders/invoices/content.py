@@ -121,13 +121,15 @@ def _buyer(sale: Sale) -> dict[str, object]:
 
 def _line(line: Billed, said: Words) -> dict[str, object]:
     paid = line.net + (line.tax if said.tax_included else ZERO)
+    # Money that goes back without a unit takes nothing off a price.
+    off = said.price * line.quantity - paid if line.quantity else ZERO
     return {
         "title": said.title,
         "sku": said.sku,
         "options": ", ".join(f"{name}: {value}" for name, value in sorted(said.attributes.items())),
         "quantity": line.quantity,
         "price": str(said.price),
-        "off": str(said.price * line.quantity - paid),
+        "off": str(off),
         "rate": _rate(said.tax_rate),
         "taxIncluded": said.tax_included,
         **_amounts(line.net, line.tax),

@@ -138,6 +138,7 @@ _LINES = (
         *GIVEN.c,
         OrderItem.status,
         OrderItem.parcel_id,
+        OrderItem.return_days,
         OrderItem.order_id,
         TITLE,
         func.coalesce(OrderItem.sku, "").label("sku"),

@@ -39,7 +39,7 @@ from api.orders.queries.listing import Position
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import PARCEL_ADDRESS, while_seen
 from api.orders.returns.returnable import OrderAmounts
-from api.orders.returns.returned import RETURN
+from api.orders.returns.returned import ADJUSTMENT, IS_ADJUSTMENT, RETURN
 
 _SELLER = bindparam("seller_id", type_=Uuid)
 
@@ -215,9 +215,13 @@ _IN_FULL = select(
     case((_UNDER_WAY, Order.shipping_address)).label("shipping_address"),
     select(json_rows(_PARCEL, Parcel.number)).where(_OF_ORDER).scalar_subquery().label("parcels"),
     select(json_rows(RETURN, Return.return_id))
-    .where(Return.order_id == Order.order_id, Return.seller_id == _SELLER)
+    .where(Return.order_id == Order.order_id, Return.seller_id == _SELLER, ~IS_ADJUSTMENT)
     .scalar_subquery()
     .label("returns"),
+    select(json_rows(ADJUSTMENT, Return.return_id))
+    .where(Return.order_id == Order.order_id, Return.seller_id == _SELLER, IS_ADJUSTMENT)
+    .scalar_subquery()
+    .label("adjustments"),
     Order.created_at,
 ).where(Order.order_id == bindparam("order_id", type_=Uuid), exists().where(_OF_ORDER))
 

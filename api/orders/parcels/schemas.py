@@ -13,7 +13,7 @@ from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import OneLine, SomeLines
 from api.orders.parcels.changes.reasons import SellerReason
 from api.orders.parcels.derived import Standing, order_status
-from api.orders.returns.returned import ReturnBody
+from api.orders.returns.returned import AdjustmentBody, ReturnBody
 
 WireDay = Annotated[date, Field(strict=False)]
 Carrier = Annotated[OneLine, AfterValidator(refuse_card_number), Field(min_length=1, max_length=100)]
@@ -136,7 +136,7 @@ class SellerOrderList(Wire):
 
 
 class SellerOrderBody(Wire):
-    """The seller's part of an order, with the returns of their lines.
+    """The seller's part of an order, with the returns of their lines and what they gave back without one.
 
     `shippingAddress`: of the order, while one of the parcels that go there is under way; each parcel has its own too.
     `shippingPreference`: `together` when the buyer wants all of the seller's parcels sent at once."""
@@ -151,6 +151,7 @@ class SellerOrderBody(Wire):
     shipping_address: dict[str, str] | None
     parcels: list[SellerParcelBody]
     returns: list[ReturnBody]
+    adjustments: list[AdjustmentBody]
     created_at: datetime
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property

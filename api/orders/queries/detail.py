@@ -15,7 +15,7 @@ from api.orders.queries.access import IS_ADMIN, IS_BUYER, IS_SELLER, MAY_SEE, SE
 from api.orders.queries.lines import BOUGHT, TITLE
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import PARCEL_ADDRESS, Viewer, seen
-from api.orders.returns.returned import RETURN
+from api.orders.returns.returned import ADJUSTMENT, IS_ADJUSTMENT, RETURN
 from api.orders.schemas import OrderBody
 from api.payments.models import Payment
 from api.sellers.models import Seller
@@ -33,6 +33,7 @@ _ITEM = (
     OrderItem.tax_amount,
     OrderItem.tax_included,
     OrderItem.tax_class,
+    OrderItem.return_days,
     OrderItem.quantity,
     OrderItem.price_at_purchase.label("price"),
     OrderItem.subtotal,
@@ -121,9 +122,13 @@ _IN_FULL = (
         .scalar_subquery()
         .label("history"),
         select(json_rows(RETURN, Return.return_id))
-        .where(Return.order_id == Order.order_id)
+        .where(Return.order_id == Order.order_id, ~IS_ADJUSTMENT)
         .scalar_subquery()
         .label("returns"),
+        select(json_rows(ADJUSTMENT, Return.return_id))
+        .where(Return.order_id == Order.order_id, IS_ADJUSTMENT)
+        .scalar_subquery()
+        .label("adjustments"),
         Order.created_at,
         Order.updated_at,
     )

@@ -103,6 +103,19 @@ async def guest_order_by_token(tx: ReadTx, token_id: UUID, token: str, order_id:
     return await tx.first_as(GuestOrder, _OPENED_BY_TOKEN, values)
 
 
+_BY_NUMBER = select(Order.order_id).where(
+    CLAIMABLE,
+    Order.order_number == bindparam("number", type_=String),
+    func.lower(Order.guest_email) == bindparam("email", type_=String),
+)
+
+
+async def guest_order_by_number(tx: ReadTx, *, number: str, email: str) -> UUID | None:
+    """The guest's order of this number and address: for a mail to that address alone."""
+    order_id: UUID | None = await tx.scalar(_BY_NUMBER, {"number": number, "email": email})
+    return order_id
+
+
 _CONFIRMED = select(
     Order.order_id,
     Order.order_number,
@@ -121,6 +134,27 @@ _HAS_ORDERS = select(Order.order_id).where(CLAIMABLE, func.lower(Order.guest_ema
 _ASKED = select(OrderToken.token_id, OrderToken.email, OrderToken.expires_at).where(
     OrderToken.token_id == any_(bindparam("ids", type_=ARRAY(Uuid))), OrderToken.purpose == "claim", _HAS_ORDERS
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpAsked:
+    """A request to have an order mailed again."""
+
+    token_id: UUID
+    order_id: UUID
+    expires_at: datetime
+
+
+_LOOK_UPS = select(OrderToken.token_id, OrderToken.order_id, OrderToken.expires_at).where(
+    OrderToken.token_id == any_(bindparam("ids", type_=ARRAY(Uuid))),
+    OrderToken.purpose == "order",
+    OrderToken.used_at.is_(None),
+)
+
+
+async def look_ups_asked(tx: ReadTx, token_ids: Iterable[UUID]) -> list[LookUpAsked]:
+    """The requests among these whose code is good."""
+    return await tx.all_as(LookUpAsked, _LOOK_UPS, {"ids": list(token_ids)})
 
 
 async def confirmed_orders(tx: ReadTx, order_ids: Iterable[UUID]) -> tuple[list[Confirmed], list[ConfirmedLine]]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Select, Uuid, bindparam, false, func, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Select, Uuid, bindparam, exists, false, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
@@ -36,6 +36,7 @@ GIVEN = (
         (_given(Return.tax_amount) - _given(Return.shipping_tax)).label("tax_given"),
         _given(Return.shipping_amount).label("shipping_given"),
         _given(Return.shipping_tax).label("shipping_tax_given"),
+        _sure(func.bool_or(Return.quantity == 0)).label("adjusted"),
     )
     .where(Return.order_item_id == OrderItem.order_item_id, Return.status != "rejected")
     .lateral("given")
@@ -120,6 +121,7 @@ _LINES = (
         *GIVEN.c,
         OrderItem.status,
         OrderItem.parcel_id,
+        OrderItem.return_days,
     )
     .join(GIVEN, true())
     .where(OrderItem.order_id == bindparam("order_id"))
@@ -137,6 +139,27 @@ class Locked(Protocol):
 async def lines_of(tx: Tx, order: Locked) -> list[OrderLine]:
     """The lines of an order that was locked for its actor."""
     return await tx.all_as(OrderLine, _LINES, {"order_id": order.order_id})
+
+
+@dataclass(frozen=True, slots=True)
+class SentTo:
+    """Where an order went: for an order of the same buyer instead of it."""
+
+    address: dict[str, str]
+    email: str | None
+
+
+_SENT_TO = select(Order.shipping_address.label("address"), Order.guest_email.label("email")).where(
+    Order.order_id == bindparam("order_id")
+)
+
+
+async def sent_to(tx: Tx, order: LockedOrder) -> SentTo:
+    """Of an order that was locked for its buyer."""
+    found = await tx.first_as(SentTo, _SENT_TO, {"order_id": order.order_id})
+    if found is None:
+        raise AssertionError("a locked order is there")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +213,14 @@ async def status_of_return(tx: Tx, actor: Actor, order: LockedOrder, return_id: 
     whose = {"seller_id": actor.user_id, "is_admin": actor.kind == "admin"}
     status: str | None = await tx.scalar(_STATUS, {"order_id": order.order_id, "return_id": return_id, **whose})
     return status
+
+
+_APPROVED = select(exists().where(Return.order_id == bindparam("order_id"), Return.status == "approved"))
+
+
+async def awaits_refunds(tx: Tx, order: LockedOrder) -> bool:
+    """Whether money of an approved return is on its way, of an order that was locked for its actor."""
+    return bool(await tx.scalar(_APPROVED, {"order_id": order.order_id}))
 
 
 async def requested_returns_of(tx: Tx, order: LockedOrder) -> list[RequestedReturn]:

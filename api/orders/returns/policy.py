@@ -27,6 +27,10 @@ REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
 CANCELLED = "cancelled"
 # The reason of units whose parcel was lost on its way; the same.
 LOST = "lost"
+# Why money goes back although nothing comes back. Units that the seller says are lost are paid for in full.
+AdjustmentCode = Literal["goodwill", "price_adjustment", "lost_parcel"]
+ADJUSTMENT_CODES: tuple[str, ...] = get_args(AdjustmentCode)
+LOST_PARCEL: AdjustmentCode = "lost_parcel"
 Payer = Literal["seller", "buyer"]
 _SOME = Decimal("0.20")
 
@@ -62,20 +66,22 @@ POLICIES: Mapping[str, Policy] = MappingProxyType(
         "other": Policy(outbound=True, return_shipping="buyer", restock=True, most_fee=ZERO),
     }
 )
-# Days from delivery, by the longest path of a category that the product is in.
+# Days from delivery, by the longest path of a category that the product was in when it was bought.
 WINDOW_DAYS = 30
-WINDOWS: Mapping[str, int] = MappingProxyType({"/Grocery": 7, "/Clothing": 60, "/Fashion": 60, "/Jewelry": 45})
+WINDOWS: Mapping[str, int] = MappingProxyType(
+    {"/Baby & Kids": 90, "/Beauty": 14, "/Clothing": 60, "/Grocery": 7, "/Jewelry": 45, "/Outdoors": 60}
+)
 
 
 def window_days(category_path: str) -> int:
-    """How many days after delivery a product of this category may be returned."""
+    """How many days after delivery a product of this category may be returned; an order's line keeps it."""
     found = [path for path in WINDOWS if category_path == path or category_path.startswith(f"{path}/")]
     return WINDOWS[max(found, key=len)] if found else WINDOW_DAYS
 
 
-def closes_at(delivered_at: datetime, category_path: str) -> datetime:
-    """When the window of a product of this category closes."""
-    return delivered_at + timedelta(days=window_days(category_path))
+def closes_at(delivered_at: datetime, days: int) -> datetime:
+    """When the window of a line closes."""
+    return delivered_at + timedelta(days=days)
 
 
 def reason_code_of(code: str | None, comment: str | None) -> str:

@@ -18,7 +18,7 @@ class OrderLine:
 
     `returned` counts units whose return was requested, approved or refunded, and the amounts `given` are those of
     these returns (`tax_given` without the tax on shipping). `returned_outbound`: how many of these units give back what
-    sending them cost.
+    sending them cost. `adjusted`: some of the amounts were given although nothing came back for them.
     """
 
     order_item_id: UUID
@@ -39,6 +39,8 @@ class OrderLine:
     shipping_tax_given: Decimal
     status: str
     parcel_id: UUID | None
+    adjusted: bool
+    return_days: int | None
 
     @property
     def returnable(self) -> int:
@@ -48,6 +50,11 @@ class OrderLine:
     def goods(self) -> Decimal:
         """What the buyer paid for the line, without tax."""
         return self.subtotal - self.discount - (self.tax_amount if self.tax_included else ZERO)
+
+    @property
+    def left(self) -> Parts:
+        """What of the line's goods and tax was not given back."""
+        return Parts(self.goods - self.goods_given, self.tax_amount - self.tax_given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,8 @@ def refund_of(
     sending the order cost; with `last`, all that is left of the line's share, because nothing of it has arrived.
 
     Lines share that cost by their subtotals, units share their line. Whatever the sizes of a line's returns, they add
-    up to the line's share, and all lines to the order.
+    up to the line's share, and all lines to the order. What was given back before without a return is missing from
+    every unit that is left alike.
     """
     line = lines[item_id]
 
@@ -111,13 +119,34 @@ def refund_of(
     after = line.returned + quantity
     goods = due(line.goods, after) - line.goods_given
     tax = due(line.tax_amount, after) - line.tax_given
+    if line.adjusted:
+        goods, tax = (
+            share(part, Decimal(0), Decimal(quantity), Decimal(line.returnable))
+            for part in (line.left.goods, line.left.tax)
+        )
     if not outbound:
         return RefundOf(Parts(goods, tax, ZERO), ZERO)
     sent = line.quantity if last else line.returned_outbound + quantity
     fee, fee_tax = sending_share(amounts, lines, line)
-    shipping = due(fee, sent) - line.shipping_given
-    shipping_tax = due(fee_tax, sent) - line.shipping_tax_given
+    shipping = max(ZERO, due(fee, sent) - line.shipping_given)
+    shipping_tax = max(ZERO, due(fee_tax, sent) - line.shipping_tax_given)
     return RefundOf(Parts(goods, tax + shipping_tax, shipping), shipping_tax)
+
+
+def shipping_left(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item_id: UUID) -> Parts:
+    """What of the line's share of the cost of sending was not given back: the fee, and the tax on it."""
+    line = lines[item_id]
+    fee, fee_tax = sending_share(amounts, lines, line)
+    return Parts(tax=fee_tax - line.shipping_tax_given, shipping=fee - line.shipping_given)
+
+
+def part_of(left: Parts, amount: Decimal) -> Parts:
+    """`amount` of what is `left`, as much of each part in proportion; goods or shipping has the odd cent."""
+    if not amount:
+        return Parts()
+    tax = share(left.tax, Decimal(0), amount, left.amount)
+    rest = amount - tax
+    return Parts(tax=tax, goods=rest) if left.goods else Parts(tax=tax, shipping=rest)
 
 
 def sending_share(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: OrderLine) -> tuple[Decimal, Decimal]:

@@ -5,13 +5,14 @@ from sqlalchemy import String, case, cast, func, literal_column
 from api.kernel.money import Amount
 from api.kernel.schemas import Wire, WireId, WireTime
 from api.orders.models import Return
-from api.orders.returns.policy import POLICIES, Payer
+from api.orders.returns.policy import ADJUSTMENT_CODES, POLICIES, Payer
 
 
 class ReturnBody(Wire):
     """`refundAmount` is the sum of the amounts for goods (without the fee), tax and shipping.
 
     `returnShippingPaidBy` is who pays for sending the units back; `restocked` is null until the return is decided.
+    `exchangeOrderId` is the order that was placed for other units instead.
     """
 
     return_id: WireId
@@ -25,6 +26,24 @@ class ReturnBody(Wire):
     status: str
     fee_amount: Amount
     restocked: bool | None
+    refund_amount: Amount
+    goods_amount: Amount | None
+    tax_amount: Amount | None
+    shipping_amount: Amount | None
+    exchange_order_id: WireId | None
+    created_at: WireTime
+
+
+class AdjustmentBody(Wire):
+    """Money that goes back without a return: `quantity` units were lost, or none. `refundAmount` is the sum of the
+    amounts."""
+
+    adjustment_id: WireId
+    order_item_id: WireId
+    quantity: int
+    reason_code: str
+    reason: str
+    status: str
     refund_amount: Amount
     goods_amount: Amount | None
     tax_amount: Amount | None
@@ -51,6 +70,22 @@ RETURN = (
     Return.outbound_refunded,
     Return.fee_amount,
     Return.restocked,
+    Return.status,
+    Return.refund_amount,
+    Return.goods_amount,
+    Return.tax_amount,
+    Return.shipping_amount,
+    Return.exchange_order_id,
+    Return.created_at,
+)
+IS_ADJUSTMENT = Return.reason_code.in_([literal_column(f"'{code}'") for code in ADJUSTMENT_CODES])
+# The columns of an AdjustmentBody.
+ADJUSTMENT = (
+    Return.return_id.label("adjustment_id"),
+    Return.order_item_id,
+    Return.quantity,
+    Return.reason_code,
+    Return.reason,
     Return.status,
     Return.refund_amount,
     Return.goods_amount,

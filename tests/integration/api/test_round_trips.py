@@ -45,7 +45,7 @@ COSTS = {
     "place, again": (1, 1),
     "cancel": (12, 14),
     "advance": (5, 6),
-    "return": (7, 8),
+    "return": (6, 7),
     "approve": (12, 14),
     "adjust": (6, 7),
     "set stock": (11, 11),

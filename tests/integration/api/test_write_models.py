@@ -108,11 +108,15 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     change("advanceOrder", status="processing")
     change("cancelOrder", buyer.headers)
     change("placeOrder", expectedTotal=None)
+    change("exchangeOrderItem", expectedTotal=None)
+    exchange = requests["exchangeOrderItem"][0]
     for name in ("replaceProduct", "changeProduct"):
         change(name, variants=[{"sku": name, "attributes": {"color": "red"}, "price": 11, "stock": 3}])
     address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()
     order = scene.market.order_body((scene.product, 1), shippingAddress={"addressId": address["addressId"]})
-    change("returnOrder", items=[{"orderItemId": scene.line, "quantity": 2}])
+    elsewhere = {**exchange.body, "shippingAddress": order["shippingAddress"]}
+    requests["exchangeOrderItem"].append(Request("POST", exchange.path, elsewhere, exchange.headers))
+    change("returnOrder", items=[{"orderItemId": scene.line, "quantity": 1}])
     decision = requests["decideReturn"][0]
     path = f"/api/v1/orders/{scene.delivered}/return/decision"
     requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]

@@ -141,6 +141,32 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
     ]
 
 
+def test_promises_kept_are_what_plain_python_counts(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    days: dict[tuple[object, object], list[Row]] = defaultdict(list)
+    for row in built_marts.shop.rows["parcels"]:
+        if row["status"] != "cancelled" and row["promised_on"] is not None:
+            days[row["seller_id"], row["promised_on"]].append(row)
+    expected = {}
+    for key, promised in days.items():
+        arrived = [row for row in promised if row["delivered_at"] is not None]
+        late = [(_day(row["delivered_at"]) - row["promised_on"]).days for row in arrived]  # type: ignore[operator]
+        counts = (len(promised), sum(row["shipped_at"] is not None for row in promised), len(arrived))
+        on_time = sum(days_late <= 0 for days_late in late)
+        rate = on_time / len(arrived) if arrived else None
+        expected[key] = (*counts, on_time, sum(max(days_late, 0) for days_late in late), rate)
+
+    found = marts.execute(
+        "SELECT seller_id, promised_on, parcels, shipped, delivered, on_time, days_late, on_time_rate"
+        " FROM mart_seller__delivery_day"
+    ).fetchall()
+
+    assert {row[:2]: row[2:] for row in found} == expected
+    sums = [sum(row[place] for row in found) for place in range(2, 7)]
+    assert sums[0] > sums[1] > sums[2] > sums[3] > 0
+    assert sums[4] > 0
+    assert any(row[7] is None for row in found)
+
+
 def test_no_number_adds_two_currencies_without_a_rate(
     built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection
 ) -> None:

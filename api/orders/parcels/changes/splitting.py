@@ -63,7 +63,8 @@ class Piece:
 def pieces_of(units: Mapping[UUID, int], lines: Mapping[UUID, OrderLine]) -> list[Piece]:
     """The pieces, from the units of each of the order's `lines` that move.
 
-    Raises: NotInParcel for a part of a line of which units were taken off: it moves whole or stays.
+    Raises: NotInParcel for a part of a line of which units were taken off, or for which money went back: it moves whole
+    or stays.
     """
     pieces, errors = [], []
     for index, (item_id, moving) in enumerate(units.items()):
@@ -72,6 +73,9 @@ def pieces_of(units: Mapping[UUID, int], lines: Mapping[UUID, OrderLine]) -> lis
             pieces.append(Piece(item_id, line.quantity))
         elif line.returned:
             message = f"units of this line were cancelled: move all {line.returnable} that are left, or none"
+            errors.append(FieldError(pointer=f"/lines/{index}/quantity", message=message))
+        elif line.adjusted:
+            message = f"money went back for this line: move all {line.returnable}, or none"
             errors.append(FieldError(pointer=f"/lines/{index}/quantity", message=message))
         else:
             part = (Decimal(0), Decimal(moving), Decimal(line.quantity))

@@ -52,7 +52,7 @@ class Kept:
     async def settle(self, *, drops: bool = True) -> None:
         """What the worker does within a second. With `drops` False, the mutant: it drops no page."""
         dropped = nouns.drops() if drops else []
-        await outbox.relay(self.context, nouns.followers(), dropped)
+        await outbox.relay(self.context, nouns.followers(), dropped, nouns.doors())
         if not drops:
             await self.context.redis.publish("souk:drops", '{"tags": [], "feed": "index"}')
             return
@@ -275,6 +275,29 @@ async def test_an_expired_reservation_drops_the_page(kept: Kept, seller: Person)
     await kept.settle()
 
     assert kept.market.detail(product["productId"])["variants"][0]["stock"] == 5
+    assert kept.differing([address(product)]) == []
+
+
+async def test_units_that_come_back_alone_drop_the_page(kept: Kept, seller: Person, buyer: Person) -> None:
+    """The order goes on, so no event of the order says so."""
+    market, product = kept.market, kept.market.product(seller, stock=2)
+    order = market.buy(buyer, market.order_body((product, 2))).json()["orderId"]
+    item = market.client.get(f"/api/v1/orders/{order}", headers=buyer.headers).json()["items"][0]["orderItemId"]
+    await kept.settle()
+    assert market.detail(product["productId"])["variants"][0]["stock"] == 0
+    assert kept.differing([address(product)]) == []
+
+    assert market.post(buyer, f"{order}/items/{item}/cancel", {"quantity": 1}).status_code == 200
+    await kept.settle()
+    assert market.detail(product["productId"])["variants"][0]["stock"] == 1
+    assert kept.differing([address(product)]) == []
+    market.deliver(seller, order)
+    asked = {"items": [{"orderItemId": item, "quantity": 1}], "reasonCode": "wrong_size"}
+    assert market.post(buyer, f"{order}/return", asked).status_code == 200
+    assert market.post(seller, f"{order}/return/decision", {"approve": True}).status_code == 200
+    await kept.settle()
+
+    assert market.detail(product["productId"])["variants"][0]["stock"] == 2
     assert kept.differing([address(product)]) == []
 
 

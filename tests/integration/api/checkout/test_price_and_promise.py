@@ -1,10 +1,12 @@
 """One price and one promise: a product's page, the cart and the order say the same for a person, an address and a
 moment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -12,7 +14,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.harness.buying import ADDRESS, Market
+from tests.harness.api import Server, api_of
+from tests.harness.buying import ADDRESS, Market, Sandbox, buying_env
 from tests.harness.shop import Person, problem
 
 PORTUGAL = {"street": "Rua Augusta 1", "city": "Lisboa", "zipCode": "1100-048", "country": "PT"}
@@ -30,6 +33,19 @@ def join_prime(market: Market, *people: Person) -> None:
     """As long as nothing sells the membership: the flag that it will set."""
     for person in people:
         market.sql.execute("update users set prime_member = true where user_id = %s", (person.user_id,))
+
+
+@pytest.fixture(scope="module")
+def member(market: Market) -> Person:
+    person = market.person()
+    join_prime(market, person)
+    return person
+
+
+@pytest.fixture(scope="module")
+def never_sold(market: Market, seller: Person) -> dict[str, Any]:
+    """For orders that are refused."""
+    return market.product(seller, stock=1, price=10.0)
 
 
 def where(address: Mapping[str, str]) -> dict[str, str]:
@@ -100,11 +116,11 @@ def test_an_address_needs_what_its_country_needs(
     ],
 )
 def test_an_address_that_does_not_exist_is_refused_by_the_order_and_the_address_book(
-    market: Market, seller: Person, buyer: Person, change: dict[str, Any], wrong: list[str]
+    market: Market, buyer: Person, never_sold: dict[str, Any], change: dict[str, Any], wrong: list[str]
 ) -> None:
     address = {**ADDRESS, **change}
 
-    placed = order_to(market, buyer, market.product(seller, stock=1), address)
+    placed = order_to(market, buyer, never_sold, address)
     kept = market.client.post("/api/v1/users/me/addresses", json=address, headers=buyer.headers)
 
     for answer, at in ((placed, "/shippingAddress"), (kept, "")):
@@ -158,13 +174,13 @@ def test_the_tax_of_a_place_is_shown_charged_and_kept(
     assert page(market, product, None, **where(address))["tax"] == line
 
 
-def test_what_takes_part_in_prime_ships_free_for_members_alone(market: Market, seller: Person) -> None:
+def test_what_takes_part_in_prime_ships_free_for_members_alone(
+    market: Market, seller: Person, buyer: Person, member: Person
+) -> None:
     product = market.product(seller, stock=2, price=10.0, primeEligible=True)
-    guest, member = market.person(), market.person()
-    join_prime(market, member)
 
     totals = []
-    for who in (guest, member):
+    for who in (buyer, member):
         shown = page(market, product, who)["shipping"]
         put(market, who.headers, product, 1)
         seen = cart(market, who.headers, ADDRESS)
@@ -177,11 +193,11 @@ def test_what_takes_part_in_prime_ships_free_for_members_alone(market: Market, s
     assert totals == [15.79, 10.8]
 
 
-def test_the_fast_speeds_are_for_members_where_a_warehouse_is_near_enough(market: Market, seller: Person) -> None:
+def test_the_fast_speeds_are_for_members_where_a_warehouse_is_near_enough(
+    market: Market, seller: Person, buyer: Person, member: Person
+) -> None:
     prime = market.product(seller, stock=9, price=10.0, primeEligible=True)
     slow = market.product(seller, stock=9, price=10.0)
-    guest, member = market.person(), market.person()
-    join_prime(market, member)
 
     def refused(who: Person, product: dict[str, Any], address: dict[str, str], speed: str) -> tuple[str, list[str]]:
         answer = order_to(market, who, product, address, deliverySpeed=speed)
@@ -190,7 +206,7 @@ def test_the_fast_speeds_are_for_members_where_a_warehouse_is_near_enough(market
         return body["errors"][0]["message"], [option["speed"] for option in body["offered"]]
 
     fast = "prime_next_day"
-    assert refused(guest, prime, ADDRESS, fast) == ("only members of Prime may choose it", ["standard"])
+    assert refused(buyer, prime, ADDRESS, fast) == ("only members of Prime may choose it", ["standard"])
     assert refused(member, slow, ADDRESS, fast) == ("not everything in the order takes part in Prime", ["standard"])
     far = "it is not offered from the warehouses to this address"
     assert refused(member, prime, CALIFORNIA, fast) == (far, ["standard", "prime_2day"])
@@ -204,9 +220,8 @@ def test_the_fast_speeds_are_for_members_where_a_warehouse_is_near_enough(market
     assert all(day.weekday() < 5 for day in days.values())
 
 
-def test_a_warehouse_that_is_not_fast_enough_offers_no_prime(market: Market, seller: Person) -> None:
-    product, member = market.product(seller, stock=1, price=10.0, primeEligible=True), market.person()
-    join_prime(market, member)
+def test_a_warehouse_that_is_not_fast_enough_offers_no_prime(market: Market, seller: Person, member: Person) -> None:
+    product = market.product(seller, stock=1, price=10.0, primeEligible=True)
     market.sql.execute("update warehouses set prime_capable = false where code = 'T1'")
     try:
         shown = page(market, product, member, **where(ADDRESS))["shipping"]
@@ -218,20 +233,23 @@ def test_a_warehouse_that_is_not_fast_enough_offers_no_prime(market: Market, sel
     assert problem(answer, 422, "speed-not-offered")["offered"] == shown["options"]
 
 
-def test_a_page_of_members_is_never_answered_to_others(market: Market, seller: Person) -> None:
-    product, member = market.product(seller, stock=1, price=10.0, primeEligible=True), market.person()
-    join_prime(market, member)
+def test_a_page_of_members_is_never_answered_to_others(market: Market, seller: Person, member: Person) -> None:
+    product = market.product(seller, stock=1, price=10.0, primeEligible=True)
 
-    seen = [page(market, product, who)["shipping"]["freeShipping"] for who in (None, member, None, member, None)]
+    assert_its_page_is_of_who_asks(market, product, member)
 
-    assert seen == [False, True, False, True, False]
+
+def assert_its_page_is_of_who_asks(market: Market, product: Mapping[str, Any], member: Person, times: int = 1) -> None:
+    """An API that was just started keeps no page until it hears of changes."""
+    for _ in range(times):
+        seen = [page(market, product, who)["shipping"]["freeShipping"] for who in (None, member, None, member, None)]
+        assert seen == [False, True, False, True, False]
 
 
 def test_a_place_that_does_not_exist_is_refused_by_pages_and_carts(
-    market: Market, seller: Person, buyer: Person
+    market: Market, buyer: Person, never_sold: dict[str, Any]
 ) -> None:
-    product = market.product(seller, stock=1)
-    for path in (f"products/{product['productId']}", "cart"):
+    for path in (f"products/{never_sold['productId']}", "cart"):
         answer = market.client.get(f"/api/v1/{path}", params={"country": "Atlantis"}, headers=buyer.headers)
         errors = problem(answer, 422, "address-not-valid")["errors"]
         assert [error["pointer"] for error in errors] == ["/query/country"]
@@ -249,10 +267,8 @@ class Carts:
     products: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, market: Market, seller: Person, seed: int) -> "Carts":
+    def of(cls, market: Market, seller: Person, people: list[Person], seed: int) -> "Carts":
         draw = Random(seed)
-        people = [market.person() for _ in range(3)]
-        join_prime(market, people[0])
         sites = [("C1", "Chicago", "US", 41.9, -87.6, "America/Chicago"), ("C2", "Seattle", "US", 47.6, -122.3, "UTC"),
                  ("C3", "Lisboa", "PT", 38.7, -9.1, "Europe/Lisbon")]  # fmt: skip
         for code, city, country, latitude, longitude, zone in sites:
@@ -281,6 +297,10 @@ class Carts:
         for variant in product["variants"]:
             spread(market, draw, variant["variantId"])
         return market.detail(product["productId"])
+
+    def check_some(self, carts: int) -> None:
+        for _ in range(carts):
+            self.check()
 
     def check(self) -> None:
         """One cart: what the page and the cart say is what the order charges and promises."""
@@ -372,15 +392,58 @@ def adds_up(seen: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("carts", [15, pytest.param(1_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
-def test_page_cart_and_order_agree_for_random_carts(market: Market, seller: Person, carts: int) -> None:
-    shop = Carts.of(market, seller, seed=carts)
-    for _ in range(carts):
-        shop.check()
+def test_page_cart_and_order_agree_for_random_carts(
+    market: Market, seller: Person, buyer: Person, member: Person, carts: int
+) -> None:
+    Carts.of(market, seller, [member, buyer, market.person()], seed=carts).check_some(carts)
 
 
-def test_a_total_that_was_seen_for_another_place_is_refused(market: Market, seller: Person, buyer: Person) -> None:
-    product = market.product(seller, stock=1, price=10.0)
+Altered = Callable[[str], AbstractContextManager[Market]]
 
-    answer = order_to(market, buyer, product, ITALY, expectedTotal=15.79)
+
+@pytest.fixture
+def altered(market: Market, server: Server, sandbox: Sandbox, tmp_path: Path) -> Altered:
+    """The same shop behind an API without one of its rules."""
+
+    @contextmanager
+    def by(mutant: str) -> Iterator[Market]:
+        address = api_of(tmp_path, market.database_url, server.env["REDIS_URL"], buying_env(sandbox))
+        address.start(mutant=mutant)
+        shop = Market(address, market.database_url, sandbox)
+        try:
+            yield shop
+        finally:
+            shop.close()
+            address.stop()
+
+    return by
+
+
+@pytest.mark.parametrize("mutant", ["an order that prices by itself", "an order that ignores membership"])
+def test_the_random_carts_see_an_order_with_rules_of_its_own(altered: Altered, mutant: str) -> None:
+    """Negative control. The people are its own: a cart that was refused stays full, and each API signs with its own
+    key."""
+    with altered(mutant) as shop:
+        seller, member = shop.person("seller"), shop.person()
+        join_prime(shop, member)
+        carts = Carts.of(shop, seller, [member], seed=1)
+        with pytest.raises(AssertionError, match=r"total-changed|speed-not-offered"):
+            carts.check_some(30)
+
+
+def test_a_page_that_is_kept_for_everybody_is_seen(altered: Altered) -> None:
+    """Negative control."""
+    with altered("one page for members and others") as shop:
+        seller, member = shop.person("seller"), shop.person()
+        join_prime(shop, member)
+        product = shop.product(seller, stock=1, price=10.0, primeEligible=True)
+        with pytest.raises(AssertionError):
+            assert_its_page_is_of_who_asks(shop, product, member, times=100)
+
+
+def test_a_total_that_was_seen_for_another_place_is_refused(
+    market: Market, buyer: Person, never_sold: dict[str, Any]
+) -> None:
+    answer = order_to(market, buyer, never_sold, ITALY, expectedTotal=15.79)
 
     assert problem(answer, 409, "total-changed")["total"] == 14.99

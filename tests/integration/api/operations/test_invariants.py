@@ -134,6 +134,13 @@ BREAKS: dict[str, tuple[str, ...]] = {
             " 'delivered')"
         ),
     ),
+    "R-I7-adjusted": (
+        (
+            "update returns set reason_code = 'lost_parcel', goods_amount = goods_amount + 1000000, shipping_amount ="
+            " shipping_amount - 1000000 where status <> 'rejected' and order_id in (select order_id from orders where"
+            " status = 'delivered')"
+        ),
+    ),
     "R-I7-whole": (
         "alter table returns drop constraint ck_returns_parts",
         f"update order_items set tax_amount = tax_amount - 0.01 where order_id = {REFUNDED}",
@@ -247,6 +254,24 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "drop index uq_parcel_labels_live",
         LABEL.format(carriage="null", due="false", status="delivered"),
         LABEL.format(carriage="null", due="false", status="delivered").replace("'SBX'", "'SBY'"),
+    ),
+    "R-I19-used": (
+        f"update orders set user_id = null where order_id = {DELIVERED}",
+        (
+            "insert into order_tokens (token_id, token_hash, purpose, order_id, expires_at, used_at) select"
+            f" gen_random_uuid(), '\\x00', 'order', {DELIVERED}, now(), now()"
+        ),
+    ),
+    "R-I19-mail": (
+        "alter table outbox_events disable trigger user",
+        (
+            "insert into mails (mail_id, kind, recipient, data, priority, created_at) values (gen_random_uuid(), 'x',"
+            " 'a@example.com', '{}', 1, now() - interval '1 day')"
+        ),
+        (
+            "update outbox_events set origin = 'native', created_at = now(), published_at = now() where event_type ="
+            f" 'OrderPlaced' and aggregate_id = {DELIVERED}"
+        ),
     ),
     "R-I17-event": (
         (

@@ -12,7 +12,7 @@ import pytest
 
 from api.kernel.money import ZERO
 from api.operations.load.marketplace.sales import REASONS
-from api.orders.returns.policy import POLICIES
+from api.orders.returns.policy import POLICIES, window_days
 from api.orders.returns.returnable import OrderAmounts, OrderLine, refund_of
 from api.payments.parts import Parts
 from tests.harness.api import Server
@@ -105,6 +105,16 @@ def test_no_order_is_after_the_end_or_before_its_customer(summary: dict[str, Any
     assert rows(database_url, unlisted)[0][0] <= 5  # only baskets before anything but the oldest product was listed
 
 
+def test_a_loaded_line_may_be_returned_as_long_as_its_category_says(summary: dict[str, Any], database_url: str) -> None:
+    by_category = (
+        "select distinct split_part(c.path, '/', 2), i.return_days from order_items i join products p using"
+        " (product_id) join categories c using (category_id)"
+    )
+    found = rows(database_url, by_category)
+    assert len(found) > 3
+    assert found == [(department, window_days(f"/{department}")) for department, _ in found]
+
+
 def test_a_loaded_order_of_which_everything_came_back_is_refunded_as_a_live_one(
     summary: dict[str, Any], database_url: str
 ) -> None:
@@ -185,6 +195,8 @@ def _line(text: str) -> OrderLine:
         shipping_tax_given=ZERO,
         status="delivered",
         parcel_id=None,
+        adjusted=False,
+        return_days=None,
     )
 
 

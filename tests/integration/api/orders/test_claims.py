@@ -253,3 +253,33 @@ async def test_returns_of_a_claimed_order_are_the_members(market: Market, contex
     owners = "select o.user_id::text, r.user_id::text from orders o join returns r using (order_id) where order_id = %s"
     assert market.sql.execute(owners, (guest.order_id,)).fetchall() == [(member.user_id, member.user_id)]
     assert market.scalar("select guest_session from orders where order_id = %s", (guest.order_id,)) is None
+
+
+async def test_a_lost_mail_is_sent_again_to_the_address_of_the_order_alone(
+    market: Market, seller: Person, context: Context
+) -> None:
+    guest = Guest(market, seller, "lost-mail@example.com")
+    first = await guest.code(context)
+    asked = [(guest.number, "somebody.else@example.com"), ("112-0000000-0000000", guest.email)]
+    asked += [(guest.number, guest.email.upper())] * (context.settings.claim_mails_per_hour + 2)
+
+    answers = [
+        market.client.post("/api/v1/orders/lookup-requests", json={"orderNumber": number, "email": email})
+        for number, email in asked
+    ]
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {(202, b'{"status":"accepted"}')}
+    mails = [mail for mail in await mails_to(context, guest.email) if mail.subject == f"Your order {guest.number}"]
+    assert len(mails) == 1 + context.settings.claim_mails_per_hour
+    assert await mails_to(context, "somebody.else@example.com") == []
+    codes = [token_in(mail) for mail in mails]
+    assert len(set(codes)) == len(codes)
+    for code in (first, codes[0]):
+        assert _look_up(market, guest.number, guest.email, code).json()["orderId"] == guest.order_id
+    member = _member(market, "finder-of-mail@example.com")
+    assert _claim(market, member, codes[0]).json()["claimed"] == 1
+    # The order is a member's now: no code opens it, and no mail is sent.
+    assert _look_up(market, guest.number, guest.email, first).status_code == 404
+    again = {"orderNumber": guest.number, "email": guest.email}
+    assert market.client.post("/api/v1/orders/lookup-requests", json=again).status_code == 202
+    assert len(await mails_to(context, guest.email)) == len(mails)

@@ -7,8 +7,8 @@ _RETURN = "(SELECT min(return_id::text)::uuid FROM return_events WHERE to_status
 _ORDER = "(SELECT min(order_id::text)::uuid FROM orders WHERE status = 'cancelled')"
 
 
-@pytest.mark.parametrize("change", ["quantity = 0", "quantity = -1", "refund_amount = -5"])
-def test_a_refund_has_units_and_no_negative_amount(sql: psycopg.Connection, change: str) -> None:
+@pytest.mark.parametrize("change", ["quantity = -1", "refund_amount = -5"])
+def test_a_refund_has_no_negative_units_and_no_negative_amount(sql: psycopg.Connection, change: str) -> None:
     column, value = change.split(" = ")
     columns = "return_id, to_status, order_id, order_item_id, seller_id, quantity, refund_amount, currency"
     values = columns.replace("to_status", "'x'").replace(column, value)
@@ -19,6 +19,16 @@ def test_a_refund_has_units_and_no_negative_amount(sql: psycopg.Connection, chan
     good = columns.replace("to_status", "'x'")
     added = sql.execute(f"INSERT INTO return_events ({columns}) SELECT {good} FROM return_events LIMIT 1".encode())
     assert added.rowcount == 1
+
+
+@pytest.mark.parametrize("code", ["goodwill", "price_adjustment", "damaged", "lost_parcel", "cancelled"])
+def test_money_alone_goes_back_only_as_an_adjustment(sql: psycopg.Connection, code: str) -> None:
+    change = f"UPDATE returns SET quantity = 0, reason_code = '{code}' WHERE return_id = {_RETURN}".encode()
+    if code in {"goodwill", "price_adjustment"}:
+        assert sql.execute(change).rowcount == 1
+        return
+    with pytest.raises(psycopg.errors.CheckViolation, match="ck_returns_quantity"):
+        sql.execute(change)
 
 
 @pytest.mark.parametrize(

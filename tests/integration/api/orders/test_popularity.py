@@ -19,7 +19,10 @@ from tests.harness.shop import Shop
 ORACLE = """
     WITH days AS (SELECT DISTINCT date_trunc('day', created_at, 'UTC') AS day FROM orders ORDER BY day DESC LIMIT 90),
     sold AS (
-      SELECT i.product_id, sum(i.quantity) AS units FROM order_items i JOIN orders o USING (order_id)
+      SELECT i.product_id, sum(i.quantity - coalesce((
+        SELECT sum(r.quantity) FROM returns r
+        WHERE r.order_item_id = i.order_item_id AND r.reason_code LIKE 'cancelled%'), 0)) AS units
+      FROM order_items i JOIN orders o USING (order_id)
       WHERE o.status <> 'cancelled' AND date_trunc('day', o.created_at, 'UTC') IN (SELECT day FROM days) GROUP BY
       i.product_id
     )
@@ -115,6 +118,26 @@ async def test_a_sale_moves_its_product_up_and_cancelling_it_moves_it_back(shop:
     shop.sql.execute("update orders set status = 'cancelled' where order_id = %s", (order_id,))
     assert await rank_products(context) == 1
     assert _walk(shop, sort="popularity", limit=100) == [product for product, _ in _expected(shop)]
+
+
+async def test_units_that_were_cancelled_were_not_sold(shop: Shop, context: Context) -> None:
+    slowest = _walk(shop, sort="popularity", limit=100)[-1]
+    order_id = _sell(shop, slowest, 10_000, shop.scalar("select max(created_at)::text from orders"))
+    for units, code in ((4_000, "cancelled"), (5_990, "cancelled_by_seller")):
+        shop.sql.execute(
+            "insert into returns (return_id, order_id, order_item_id, product_id, seller_id, quantity, reason,"
+            " reason_code, status, refund_amount) select gen_random_uuid(), order_id, order_item_id, product_id,"
+            " seller_id, %s, 'r', %s, 'refunded', 0 from order_items where order_id = %s",
+            (units, code, order_id),
+        )
+
+    await rank_products(context)
+
+    counted = "select units_sold_90d from product_counters where product_id = %s"
+    assert shop.scalar(counted, (slowest,)) == dict(_expected(shop))[slowest] == 10
+    shop.sql.execute("delete from returns where order_id = %s", (order_id,))
+    shop.sql.execute("update orders set status = 'cancelled' where order_id = %s", (order_id,))
+    await rank_products(context)
 
 
 async def test_several_rankers_agree_and_a_second_run_writes_nothing(shop: Shop, context: Context) -> None:

@@ -68,10 +68,10 @@ async def test_a_relay_that_died_before_its_mark_repeats_the_same_id(
     market: Market, context: Context, seller: Person, buyer: Person
 ) -> None:
     order_id, _ = await asyncio.to_thread(market.place, buyer, seller)
-    await outbox.relay(context, nouns.followers())
+    await outbox.relay(context, nouns.followers(), (), nouns.doors())
     market.sql.execute("update outbox_events set published_at = null where aggregate_id = %s", (order_id,))
 
-    await outbox.relay(context, nouns.followers())
+    await outbox.relay(context, nouns.followers(), (), nouns.doors())
 
     first, second = await purchases(context, order_id)
     assert first["eventId"] == second["eventId"]
@@ -85,7 +85,7 @@ async def test_a_guests_order_carries_the_key_of_the_session(market: Market, con
     )
     assert placed.status_code == 201, placed.text
 
-    await outbox.relay(context, nouns.followers())
+    await outbox.relay(context, nouns.followers(), (), nouns.doors())
 
     [entry] = await purchases(context, placed.json()["orderId"])
     assert entry["sessionKey"] == session_key(context.keys, session)
@@ -99,7 +99,7 @@ async def test_an_order_that_was_declined_is_no_purchase(
     body = market.order_body((product, 1), token="pm_sandbox_declined")
     assert (await asyncio.to_thread(market.buy, buyer, body)).status_code == 402
 
-    await outbox.relay(context, nouns.followers())
+    await outbox.relay(context, nouns.followers(), (), nouns.doors())
 
     sold = [fields["productId"] for _, fields in await context.redis.xrange(STREAM)]
     assert product["productId"] not in sold

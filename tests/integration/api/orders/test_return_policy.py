@@ -85,6 +85,30 @@ def test_after_the_window_nothing_comes_back(market: Market, buyer: Person, sell
     assert market.post(buyer, f"{order}/return", body).status_code == 200
 
 
+def test_the_window_is_that_of_the_category_in_which_it_was_bought(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    product = market.product(seller, stock=9, category="/Beauty/Skin Care")
+    order = market.buy(buyer, market.order_body((product, 2))).json()["orderId"]
+    market.deliver(seller, order)
+    market.sql.execute(
+        "update orders set actual_delivery = now() - interval '14 days 1 hour' where order_id = %s", (order,)
+    )
+    shown = seen(market, buyer, order)["items"][0]
+    body = {"items": [{"orderItemId": shown["orderItemId"], "quantity": 1}], "reasonCode": "damaged"}
+    elsewhere = {"category": str(market.category("/Outdoors/Tents"))}
+    path = f"/api/v1/products/{product['productId']}"
+    assert market.client.patch(path, json=elsewhere, headers=seller.headers).status_code == 200
+
+    assert shown["returnDays"] == 14
+    problem(market.post(buyer, f"{order}/return", body), 409, "return-window-closed")
+    # A line of a release that kept no days has those of the category of today.
+    market.sql.execute("update order_items set return_days = null where order_id = %s", (order,))
+    assert market.post(buyer, f"{order}/return", body).status_code == 200
+    market.sql.execute("update order_items set return_days = 14 where order_id = %s", (order,))
+    problem(market.post(buyer, f"{order}/return", body), 409, "return-window-closed")
+
+
 def test_each_return_is_decided_alone_and_once(market: Market, buyer: Person, seller: Person) -> None:
     order, product, line = delivered(market, buyer, seller, units=3)
     first, second, third = (ask(market, buyer, order, line) for _ in range(3))
@@ -187,3 +211,59 @@ def test_each_seller_decides_the_returns_of_their_own_lines(market: Market, buye
     assert states == {first["returnId"]: "requested", second["returnId"]: "refunded"}
     assert market.post(seller, f"{order}/returns/{first['returnId']}/approve").status_code == 200
     assert seen(market, buyer, order)["status"] == "refunded"
+
+
+def test_a_return_that_gives_nothing_back_is_settled_by_its_approval(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    """A line that was free, and then a line whose money went back before."""
+    order = market.buy(buyer, market.order_body(*((market.product(seller, stock=9), 1) for _ in range(2)))).json()[
+        "orderId"
+    ]
+    market.deliver(seller, order)
+    paid, free = (item["orderItemId"] for item in seen(market, buyer, order)["items"])
+    move = "update order_items set price_at_purchase = {0}, subtotal = {0}, tax_amount = {1} where order_item_id = %s"
+    market.sql.execute(move.format("20", "1.60").encode(), (paid,))
+    market.sql.execute(move.format("0", "0").encode(), (free,))
+
+    asked = ask(market, buyer, order, free, reasonCode="no_longer_needed")
+    answer = market.post(seller, f"{order}/returns/{asked['returnId']}/approve")
+    assert (answer.status_code, answer.json()["refundAmount"]) == (200, 0.0), answer.text
+    assert (seen(market, buyer, order)["status"], market.money_of(order)[1]) == ("delivered", Decimal(0))
+    assert [row["status"] for row in seen(market, buyer, order)["returns"]] == ["refunded"]
+
+    given = {"reasonCode": "goodwill", "items": [{"orderItemId": paid, "amount": 21.6}]}
+    assert market.post(seller, f"{order}/refunds", given).status_code == 200
+    last = ask(market, buyer, order, paid, reasonCode="no_longer_needed")
+    assert (last["refundAmount"], seen(market, buyer, order)["status"]) == (0.0, "return_requested")
+    answer = market.post(seller, f"{order}/returns/{last['returnId']}/approve")
+
+    assert (answer.json()["status"], answer.json()["refundAmount"]) == ("refunded", 0.0)
+    end = seen(market, buyer, order)
+    assert (end["status"], end["payment"]["status"]) == ("refunded", "partially_refunded")
+    assert [step["toStatus"] for step in end["history"]][-2:] == ["return_approved", "refunded"]
+    assert [row["status"] for row in end["returns"]] == ["refunded", "refunded"]
+    assert market.money_of(order) == (Decimal("26.59"), Decimal("21.60"))
+
+
+def test_money_on_its_way_takes_the_order_to_its_end_when_the_last_return_gives_nothing(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    order, _, line = delivered(market, buyer, seller)
+    first = ask(market, buyer, order, line)
+    given = {"reasonCode": "goodwill", "items": [{"orderItemId": line, "amount": 10.8}]}
+    market.sandbox.faults(unavailable=True)
+    assert market.post(seller, f"{order}/returns/{first['returnId']}/approve").status_code == 200
+    assert market.post(seller, f"{order}/refunds", given).status_code == 200
+    last = ask(market, buyer, order, line, reasonCode="no_longer_needed")
+    answer = market.post(seller, f"{order}/returns/{last['returnId']}/approve")
+    assert (answer.json()["status"], answer.json()["refundAmount"]) == ("return_approved", 0.0)
+    assert market.money_of(order)[1] == Decimal(0)
+
+    market.sandbox.faults()
+    given["items"] = [{"orderItemId": line, "shippingAmount": 0.01}]
+    assert market.post(seller, f"{order}/refunds", given).status_code == 200
+
+    end = seen(market, buyer, order)
+    assert (end["status"], end["payment"]["status"]) == ("refunded", "partially_refunded")
+    assert market.money_of(order) == (Decimal("26.59"), Decimal("21.61") + Decimal(str(first["shippingAmount"])))

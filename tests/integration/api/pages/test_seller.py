@@ -375,9 +375,18 @@ def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller
             " u.email = %s AND r.to_status = 'refunded' AND r.created_at >= %s",
             (seller_email, newest[0]),
         ).fetchone()
+        promises = sql.execute(
+            "SELECT count(delivered_at), count(*) FILTER (WHERE (delivered_at AT TIME ZONE 'UTC')::date <="
+            " promised_on),"
+            " count(*) FROM parcels p JOIN users u ON u.user_id = p.seller_id WHERE u.email = %s AND p.status <>"
+            " 'cancelled' AND promised_on BETWEEN %s AND %s::date + 29",
+            (seller_email, newest[0], newest[0]),
+        ).fetchone()
     assert expected is not None
     assert refunded is not None
+    assert promises is not None
     orders, units, sold = expected
+    arrived, on_time, promised = promises
 
     with page_in_chromium() as (page, complaints):
         page.goto(f"{api_server.url}/seller")
@@ -388,6 +397,9 @@ def test_in_the_browser_every_figure_is_the_databases(api_server: Server, seller
 
         assert page.inner_text("#orders") == f"{orders:,}"
         assert page.inner_text("#units") == f"{units:,}"
+        rate = f"{(Decimal(100 * on_time) / arrived).quantize(Decimal('0.1'))} %" if arrived else "–"
+        assert page.inner_text("#on-time") == rate
+        assert page.inner_text("#on-time + .delta").startswith(f"{arrived:,} of {promised:,} parcels")
         assert page.inner_text("#net-sales") == f"{SYMBOL}{Decimal(sold) - Decimal(refunded[0]):,.2f}"
         assert page.locator("#sales-chart .bars path").count() > 0
         assert page.locator("#top-products tbody tr").count() > 0

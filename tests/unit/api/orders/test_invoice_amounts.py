@@ -36,6 +36,8 @@ def line(number: int, seller: UUID, subtotal: str, tax: str, **changed: object) 
     plain = OrderLine(
         *(UUID(int=100 + number), UUID(int=9), UUID(int=9), seller, None, 2, Decimal(subtotal), ZERO, Decimal(tax)),
         *(False, 0, 0, ZERO, ZERO, ZERO, ZERO, "confirmed", None),
+        adjusted=False,
+        return_days=None,
     )
     return replace(plain, **changed)  # type: ignore[arg-type]  # named fields of an OrderLine
 

@@ -9,17 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.operations.load.marketplace.words import KINDS
 from api.orders.returns.policy import (
     POLICIES,
     REASON_CODES,
     WINDOW_DAYS,
+    WINDOWS,
     ReasonCode,
     closes_at,
     reason_code_of,
     rma_number,
     window_days,
 )
+from tests.harness.api import ROOT
 
+CHECKOUT = ROOT / "docs/checkout.md"
 DELIVERED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -58,7 +62,19 @@ def test_damaged_goods_are_written_off_and_an_unwanted_parcel_is_sold_again() ->
 )
 def test_the_window_is_that_of_the_category(path: str, days: int) -> None:
     assert window_days(path) == days
-    assert (closes_at(DELIVERED, path) - DELIVERED).days == days
+    assert (closes_at(DELIVERED, window_days(path)) - DELIVERED).days == days
+
+
+def test_departments_of_the_demo_have_windows_of_their_own() -> None:
+    departments = {f"/{kind.department}": window_days(f"/{kind.department}/{kind.category}") for kind in KINDS}
+
+    assert {path: days for path, days in departments.items() if days != WINDOW_DAYS} == {
+        "/Baby & Kids": 90,
+        "/Beauty": 14,
+        "/Outdoors": 60,
+    }
+    written = ", ".join(f"{path.strip('/')} {days}" for path, days in WINDOWS.items())
+    assert f"{WINDOW_DAYS} days from delivery; {written}" in CHECKOUT.read_text(encoding="utf-8")
 
 
 def test_a_comment_that_is_a_code_counts_as_one_and_any_other_as_other() -> None:

@@ -34,6 +34,8 @@ def line(quantity: int, price: str = "10.00", returned: int = 0, **parts: Any) -
         "returned_outbound": returned,
         "status": "delivered",
         "parcel_id": None,
+        "adjusted": False,
+        "return_days": None,
         **dict.fromkeys(("goods_given", "tax_given", "shipping_given", "shipping_tax_given"), ZERO),
         **parts,
     }

@@ -36,6 +36,8 @@ def line(quantity: int, price: str = "10.00", *, discount: str = "0.00", tax: st
         shipping_tax_given=ZERO,
         status="confirmed",
         parcel_id=None,
+        adjusted=False,
+        return_days=None,
     )
 
 
