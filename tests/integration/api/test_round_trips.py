@@ -43,6 +43,7 @@ COSTS = {
     "place, declined": (3, 3),
     "place, too many": (2, 2),
     "place, again": (1, 1),
+    "place, still running": (2, 2),
     "cancel": (12, 14),
     "advance": (5, 6),
     "return": (6, 7),
@@ -141,6 +142,10 @@ async def test_requests_cost_what_is_written_here(
     once = market.order_body((product, 2))
     order = await counted.send("place", buyer, "/orders", once, key="once")
     assert await counted.send("place, again", buyer, "/orders", once, key="once") == order
+    market.sql.execute("update idempotency_keys set status = 'in_progress' where key = 'once'")
+    running = await counted.send("place, still running", buyer, "/orders", once, key="once")
+    assert running["type"] == "/problems/request-in-flight"
+    market.sql.execute("update idempotency_keys set status = 'done' where key = 'once'")
     await counted.send("place, too many", buyer, "/orders", market.order_body((product, 99)))
     line = {"productId": product["productId"], "variantId": variant, "quantity": 1}
     (held,) = (await counted.send("add to cart", buyer, "/cart/items", line))["items"]
