@@ -18,7 +18,8 @@ from api.checkout.errors import (
     SpeedNotOffered,
     TotalChanged,
 )
-from api.checkout.schemas import PlacedOrder, PlaceOrder
+from api.checkout.preview import preview
+from api.checkout.schemas import OrderPreview, PlacedOrder, PlaceOrder, PreviewOrder
 from api.delivery.errors import AddressNotValid
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Ctx
@@ -31,6 +32,10 @@ _REFUSED = (
     *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
     *(CartBeingOrdered, CartOrdered, CartChanging, AddressNotValid, SpeedNotOffered),
     *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
+)
+_NOT_PLACEABLE = (
+    *(OutOfStock, CartBeingOrdered, CartOrdered, AddressNotValid, SpeedNotOffered),
+    *(ValidationFailed, NotOrderable, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 
@@ -45,3 +50,14 @@ _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 )
 async def place_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
     return await commands.place_order(ctx, actor, key, body)
+
+
+@router.post(
+    "/orders/preview",
+    operation_id="previewOrder",
+    summary="What an order would cost, where it would go and when it would arrive",
+    responses=responses(*_NOT_PLACEABLE),
+)
+async def preview_order(ctx: Ctx, actor: CurrentActor, body: PreviewOrder) -> OrderPreview:
+    """Nothing is stored and no stock is held."""
+    return await preview(ctx, actor, body)

@@ -90,6 +90,16 @@ class PlaceOrder(Wire):
     expected_total: Amount | None = None
 
 
+class PreviewOrder(Wire):
+    """What `PlaceOrder` has, but for the payment."""
+
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
+    shipping_address: ShippingAddress
+    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
+    delivery_speed: Speed = "standard"
+    shipping_preference: ShippingPreference = "as_ready"
+
+
 class AcceptedPayment(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -116,6 +126,38 @@ class PlacedOrder(Wire):
     status: str
     estimated_delivery: date
     total: Amount
+
+
+class PreviewLine(Wire):
+    product_id: WireId
+    variant_id: WireId
+    quantity: int
+    price: Amount
+    tax_amount: Amount
+
+
+class PreviewParcel(Wire):
+    """What one seller would send from one warehouse to one address."""
+
+    number: int
+    seller_id: WireId
+    shipping_address: dict[str, str]
+    promised_on: date | None
+    lines: list[PreviewLine]
+
+
+class OrderPreview(Wire):
+    """What the order would cost, where and when it would arrive. `total` is the `expectedTotal` of the order."""
+
+    currency: str
+    subtotal: Amount
+    tax: Amount
+    tax_included: Amount
+    shipping: Amount
+    discount: Amount
+    total: Amount
+    estimated_delivery: date
+    parcels: list[PreviewParcel]
 
 
 class PlanLine(BaseModel):

@@ -77,6 +77,8 @@ class Scene:
         order["destinations"] = [
             {"shippingAddress": {**ADDRESS, "name": "N"}, "lines": [{"variantId": variant, "quantity": 1}]}
         ]
+        asked = ("items", "shippingAddress", "destinations", "deliverySpeed", "shippingPreference")
+        preview = {name: order[name] for name in asked}
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
         return {
@@ -94,6 +96,7 @@ class Scene:
             "setCartItem": Request("PUT", f"{api}/cart/items/{self.item}", {"quantity": 1}, buys),
             "recordEvents": Request("POST", f"{api}/events", {"events": [event]}, buys),
             "placeOrder": Request("POST", f"{api}/orders", order, guest),
+            "previewOrder": Request("POST", f"{api}/orders/preview", preview, guest),
             "cancelOrder": Request("POST", f"{api}/orders/{self.order}/cancel", {"reason": "r"}, guest),
             "returnOrder": Request(
                 "POST", f"{api}/orders/{self.delivered}/return",

@@ -53,6 +53,7 @@ NAMES = [
         "setCartItem",
         "recordEvents",
         "placeOrder",
+        "previewOrder",
         "cancelOrder",
         "cancelOrderItem",
         "returnOrder",

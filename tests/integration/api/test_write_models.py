@@ -121,6 +121,8 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     path = f"/api/v1/orders/{scene.delivered}/return/decision"
     requests["decideReturn"] = [Request("POST", path, decision.body, decision.headers)]
     requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
+    shown = {name: value for name, value in order.items() if name != "paymentMethod"}
+    requests["previewOrder"].append(Request("POST", "/api/v1/orders/preview", shown, buyer.headers))
     change("lookUpOrder", orderNumber=_guests_order(scene, "scene"))
     change("trackLookedUpOrder", orderNumber=_guests_order(scene, "tracked"))
     return requests

@@ -24,7 +24,7 @@ OPERATIONS = {
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
-    "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",
+    "previewOrder", "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",
     "listMyOrders", "buyAgain", "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
     "requestOrderClaim", "claimOrders", "lookUpOrder", "requestOrderLookUp",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",

@@ -169,3 +169,37 @@ def test_what_cannot_be_sent_so_is_refused_by_name(market: Market, buyer: Person
     body = market.order_body((cup, 2), destinations=[to(foreign, (cup, 1))], email="g@example.com")
     problem(market.buy(guest, body), 422, "address-unknown")
     assert market.stock_of(cup) == (9, 0)
+
+
+STORED = (
+    "select (select count(*) from checkouts), (select count(*) from orders), (select count(*) from idempotency_keys),"
+    " (select count(*) from inventory_reservations)"
+)
+
+
+def test_an_order_is_shown_before_it_is_placed_and_costs_that(
+    market: Market, buyer: Person, seller: Person, others: Person
+) -> None:
+    cup, book = market.product(seller, stock=9), stocked_in_leeds(market, others, 9, price=7.35)
+    body = market.order_body((cup, 3), (book, 2), destinations=[to(PORTUGAL, (cup, 1), (book, 2))])
+    question = {name: value for name, value in body.items() if name != "paymentMethod"}
+
+    before = market.sql.execute(STORED).fetchone()
+    answer = market.client.post("/api/v1/orders/preview", json=question, headers=buyer.headers)
+    assert market.sql.execute(STORED).fetchone() == before
+    assert (market.stock_of(cup), market.stock_of(book)) == ((9, 0), (9, 0))
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    order = placed(market, buyer, {**body, "expectedTotal": shown["total"]})
+
+    assert {name: shown[name] for name in AMOUNTS} == {name: order[name] for name in AMOUNTS}
+    assert shown["estimatedDelivery"] == order["estimatedDelivery"]
+    same = ("number", "sellerId", "shippingAddress", "promisedOn")
+    assert [[one[name] for name in same] for one in shown["parcels"]] == [
+        [one[name] for name in same] for one in order["parcels"]
+    ]
+    assert [[line["quantity"] for line in one["lines"]] for one in shown["parcels"]] == [
+        [line["quantity"] for line in one["lines"]] for one in order["parcels"]
+    ]
+    much = {**question, "items": [{**question["items"][0], "quantity": 99}], "destinations": None}
+    problem(market.client.post("/api/v1/orders/preview", json=much, headers=buyer.headers), 409, "out-of-stock")

@@ -1,0 +1,80 @@
+"""What an order would cost and when it would arrive, by the plan that placing it makes; nothing is stored or held."""
+
+from uuid import UUID
+
+from api.checkout.destinations import read_book
+from api.checkout.quote import make_plan, read_quote
+from api.checkout.schemas import (
+    OrderPreview,
+    PaymentMethod,
+    PlaceOrder,
+    Plan,
+    PlanLine,
+    PreviewLine,
+    PreviewOrder,
+    PreviewParcel,
+)
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.idempotency import RequestKey
+from api.kernel.ids import new_id
+from api.orders.parcels.packing import numbered
+
+_NO_PAYMENT = PaymentMethod.model_validate({"type": "credit_card", "token": "preview"})
+
+
+async def preview(ctx: Context, actor: Actor, request: PreviewOrder) -> OrderPreview:
+    """Raises: the problems of an order that cannot be placed."""
+    order = PlaceOrder(
+        items=request.items,
+        shipping_address=request.shipping_address,
+        destinations=request.destinations,
+        delivery_speed=request.delivery_speed,
+        shipping_preference=request.shipping_preference,
+        payment_method=_NO_PAYMENT,
+    )
+    # A key that nobody has used: the read asks for one, and finds nothing.
+    key = RequestKey(actor.key, f"preview-{new_id()}", "preview", b"")
+    quote = await read_quote(ctx, actor, key, order)
+    plan = make_plan(ctx.settings, actor, order, quote, book=await read_book(ctx, actor, order))
+    return OrderPreview(
+        currency=plan.currency,
+        subtotal=plan.subtotal,
+        tax=plan.tax,
+        tax_included=plan.tax_included,
+        shipping=plan.shipping,
+        discount=plan.discount,
+        total=plan.total,
+        estimated_delivery=plan.estimated_delivery,
+        parcels=_parcels(plan),
+    )
+
+
+def _place(line: PlanLine) -> tuple[UUID, UUID, int]:
+    return line.seller_id, line.warehouse_id, line.destination
+
+
+def _parcels(plan: Plan) -> list[PreviewParcel]:
+    parcels = []
+    for place, number in numbered(map(_place, plan.lines)).items():
+        lines = [line for line in plan.lines if _place(line) == place]
+        seller, _, destination = place
+        parcels.append(
+            PreviewParcel(
+                number=number,
+                seller_id=seller,
+                shipping_address=plan.destinations.get(destination, plan.address),
+                promised_on=lines[0].promised_on,
+                lines=[
+                    PreviewLine(
+                        product_id=line.product_id,
+                        variant_id=line.variant_id,
+                        quantity=line.quantity,
+                        price=line.unit_price,
+                        tax_amount=line.taken_snapshot.tax_amount,
+                    )
+                    for line in lines
+                ],
+            )
+        )
+    return parcels
