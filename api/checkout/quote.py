@@ -248,7 +248,7 @@ def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quot
     """
     _require_lines(quote)
     _require_offers(quote)
-    address = _address(request.shipping_address, quote.saved_address)
+    address = checked_address(request.shipping_address, quote.saved_address)
     wanted = _wanted(quote)
     going = [Bound(0, address, wanted)]
     if request.destinations is not None:
@@ -329,7 +329,11 @@ def _require_offers(quote: Quote) -> None:
         raise NotOrderable("Items in different currencies cannot share an order; place one order per currency.")
 
 
-def _address(given: SavedAddress | FullAddress, saved: dict[str, str] | None) -> Checked:
+def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str | None] | None) -> Checked:
+    """The address as an order keeps it; `saved` is the one that `given` names.
+
+    Raises: AddressUnknown, AddressNotValid.
+    """
     if isinstance(given, FullAddress):
         return check("/shippingAddress", given.model_dump(by_alias=True))
     if saved is None:

@@ -118,6 +118,8 @@ class Settings(Environment):
     """After this another process may continue a checkout."""
     checkout_deadline_seconds: int = Field(default=60, validation_alias=_formerly("CHECKOUT_DEADLINE_SECONDS"))
     """An unfinished checkout older than this is given up and compensated."""
+    order_edit_seconds: int = Field(default=900, ge=1)
+    """How long the price of a staged edit of an order holds."""
     checkout_isolation: Literal["READ COMMITTED", "SERIALIZABLE"] = "READ COMMITTED"
     """Isolation of the statement that takes stock. Its own guards are sufficient; SERIALIZABLE is tried once and gives
     way to READ COMMITTED after a conflict."""

@@ -60,6 +60,15 @@ class StillBeingPlaced(Conflict):
         super().__init__("Its payment is being taken; try again in a few seconds.", headers={"Retry-After": "2"})
 
 
+class OrderBeingEdited(Conflict):
+    title, code = "The order is being changed", "order-being-edited"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Its buyer is paying for a change of it; try again in a few seconds.", headers={"Retry-After": "2"}
+        )
+
+
 class LineNotFound(NotFound):
     title, code = "No such line in the order", "order-line-not-found"
 

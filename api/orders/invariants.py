@@ -13,11 +13,14 @@ _STEPS = ", ".join(
 CHECKS: tuple[Check, ...] = (
     Check(
         "R-I3-order",
-        "a sold order's reservations are confirmed, a cancelled order's are released or expired",
+        "a sold order's reservations are confirmed, but for those of an edit that is not paid or never was; a cancelled"
+        " order's are released or expired",
         f"""
         SELECT r.reservation_id, r.status AS reservation, o.order_id, o.status AS order_status
         FROM inventory_reservations r JOIN orders o ON o.order_id = r.order_id
-        WHERE (o.status IN ({_SOLD}) AND r.status <> 'confirmed')
+        WHERE (o.status IN ({_SOLD}) AND r.status <> 'confirmed' AND NOT EXISTS (
+                 SELECT FROM order_edits e WHERE e.edit_id = r.checkout_id
+                   AND (e.point = 'created' OR (e.point IN ('compensating', 'failed') AND r.status <> 'active'))))
            OR (o.status = 'cancelled' AND r.status IN ('active', 'confirmed'))
         """,
     ),
@@ -65,15 +68,21 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I5-captured",
-        "an order is confirmed or later exactly when one payment captured exactly its total",
+        "an order is confirmed or later exactly when one payment captured what it cost, and one more for each edit that"
+        " cost more: together its total, without what edits set off or gave back",
         f"""
-        SELECT o.order_id, o.status, o.total, p.captures, p.captured
+        SELECT o.order_id, o.status, o.total, p.captures, p.captured, e.charges, e.unpaid
         FROM orders o
         LEFT JOIN (
           SELECT order_id, count(*) FILTER (WHERE captured_amount > 0) AS captures, sum(captured_amount) AS captured
           FROM payments GROUP BY order_id
         ) p USING (order_id)
-        WHERE (o.status IN ({_SOLD}) AND (p.captures IS DISTINCT FROM 1 OR p.captured IS DISTINCT FROM o.total))
+        LEFT JOIN (
+          SELECT order_id, count(*) FILTER (WHERE charged > 0) AS charges, sum(added - charged) AS unpaid
+          FROM order_edits WHERE point = 'completed' GROUP BY order_id
+        ) e USING (order_id)
+        WHERE (o.status IN ({_SOLD}) AND (p.captures IS DISTINCT FROM 1 + coalesce(e.charges, 0)
+               OR p.captured IS DISTINCT FROM o.total - coalesce(e.unpaid, 0)))
            OR (o.status = 'pending' AND coalesce(p.captured, 0) <> 0)
         """,
     ),
@@ -193,15 +202,17 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I10-path",
-        "every later step is one the state machine allows, from where the step before ended, with no number left out",
+        "every later step is one the state machine allows, from where the step before ended, or an edit, which stays"
+        " there; with no number left out",
         f"""
         SELECT order_id, sequence, from_status, to_status, before FROM (
-          SELECT order_id, sequence, from_status, to_status,
+          SELECT order_id, sequence, from_status, to_status, reason,
                  lag(to_status) OVER path AS before, row_number() OVER path AS place
           FROM order_events WINDOW path AS (PARTITION BY order_id ORDER BY sequence)
         ) step
         WHERE sequence <> place
-           OR (place > 1 AND (from_status IS DISTINCT FROM before OR (from_status, to_status) NOT IN (VALUES {_STEPS})))
+           OR (place > 1 AND (from_status IS DISTINCT FROM before OR (from_status, to_status) NOT IN (VALUES {_STEPS})
+               AND NOT (from_status = to_status AND from_status IN ('confirmed', 'processing') AND reason = 'edited')))
         """,
     ),
     Check(

@@ -80,6 +80,9 @@ class Order(Base):
     shipping_preference: Mapped[str] = mapped_column(String(20), server_default=text("'as_ready'"), info=NOT_PERSONAL)
     estimated_delivery: Mapped[date | None]
     actual_delivery: Mapped[Instant | None]
+    # How often its buyer has changed it, and the edit that is being paid for: meanwhile nothing else changes it.
+    edits: Mapped[int] = mapped_column(server_default=text("0"))
+    edited_by: Mapped[UUID | None]
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
@@ -87,6 +90,8 @@ class Order(Base):
 
 class OrderItem(Base):
     """A line as it was bought, in the words of that moment: what the product is called later changes nothing here.
+
+    `edit_id`: the edit that added it to an order that was placed before; it is a sale of the day of `created_at`.
 
     `list_price` per unit; `discount` and `tax_amount` of the whole line; `tax_included`: the price contains the tax.
     Columns of the snapshot are null only while the migration that added them fills earlier rows.
@@ -127,6 +132,7 @@ class OrderItem(Base):
     tax_class: Mapped[str | None] = mapped_column(String(30), info=NOT_PERSONAL)
     # Days from delivery, as the refund policy said for the category in which the product was bought.
     return_days: Mapped[int | None]
+    edit_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]
 
@@ -253,6 +259,8 @@ class Return(Base):
     shipping_tax: Mapped[Money | None]
     outbound_refunded: Mapped[bool] = mapped_column(server_default=text("true"))
     refund_id: Mapped[UUID | None]
+    # The edit that took the units off the order.
+    edit_id: Mapped[UUID | None]
     fee_amount: Mapped[Money] = mapped_column(server_default=text("0"))
     restocked: Mapped[bool | None]
     # The order that was placed for other units instead of these.

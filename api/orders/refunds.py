@@ -69,12 +69,13 @@ async def _record(tx: Tx, issued: IssuedRefund) -> None:
 
 
 def _pays(issued: IssuedRefund, balance: Balance, found: _Open) -> bool:
-    """Whether the refund pays this return: it is named there. One that names none is paid by the last refund."""
+    """Whether the refund pays this return: it is named there, and it is the last of its booking. A return that names
+    none is paid by the last refund."""
     if found.status != "approved":
         return False
     if found.refund_id is None:
         return not balance.others_pending
-    return found.refund_id == issued.refund.refund_id
+    return found.refund_id == issued.refund.booking_id and not balance.booking_pending
 
 
 _OPEN_RETURNS = (

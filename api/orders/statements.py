@@ -339,11 +339,11 @@ def _item_values(orders: Sequence[NewOrder], packed: Sequence[Mapping[_Place, _N
         ],
         "item_quantities": [item.quantity for _, item in items],
         "item_prices": [item.price for _, item in items],
-        **_snapshots([item.snapshot for _, item in items]),
+        **snapshot_values([item.snapshot for _, item in items]),
     }
 
 
-def _snapshots(lines: Sequence[Snapshot]) -> dict[str, object]:
+def snapshot_values(lines: Sequence[Snapshot]) -> dict[str, object]:
     return {
         "item_titles": [line.title for line in lines],
         "item_skus": [line.sku for line in lines],

@@ -1,4 +1,4 @@
-"""Refunds: lock a payment's balance, and request pending refunds at the gateways."""
+"""Refunds: lock the balance of an order's payments, and request pending refunds at the gateways."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, bindparam, exists, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Select, Uuid, bindparam, exists, func, select
+from sqlalchemy.orm import aliased
 
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
@@ -16,60 +16,70 @@ from api.kernel.logs import get_logger
 from api.payments.gateways.interface import GatewayRefused, Unreachable
 from api.payments.gateways.registry import UnknownGateway, gateway_named
 from api.payments.models import Payment, Refund
-from api.payments.statements import IssuedRefund, OrderPayment, PendingRefund
+from api.payments.statements import IssuedRefund, OrderPayment, PendingRefund, Source
 
 log = get_logger(__name__)
 
-Column = InstrumentedAttribute[Decimal] | InstrumentedAttribute[Decimal | None]
 # Batch size per gateway, so that an unavailable gateway does not delay the others.
 BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """`kept`: captured and not yet refunded. `others_pending`: whether another refund of the order is."""
+    """`kept`: captured from the order's payments and not yet refunded. `others_pending`: whether another refund of the
+    order is; `booking_pending`: whether another of the same booking is."""
 
     kept: Decimal
     others_pending: bool
+    booking_pending: bool
+
+
+_ASKED = (
+    select(func.coalesce(func.sum(Refund.amount), 0))
+    .where(Refund.payment_id == Payment.payment_id, Refund.status != "failed")
+    .scalar_subquery()
+)
+_SOURCES = (
+    select(Payment.payment_id, Payment.status, (Payment.captured_amount - _ASKED).label("refundable"))
+    .where(Payment.order_id == bindparam("order_id", type_=Uuid))
+    .order_by(Payment.created_at, Payment.payment_id)
+    .with_for_update()
+)
 
 
 async def lock_payment(tx: Tx, order_id: UUID) -> OrderPayment | None:
-    """The order's latest payment, locked; the caller holds the order's lock."""
+    """The order's payments, locked; None without any. The caller holds the order's lock."""
+    sources = await tx.all_as(Source, _SOURCES, {"order_id": order_id})
+    return OrderPayment(sources) if sources else None
 
-    def asked(column: Column) -> ScalarSelect[Any]:  # Any: a sum of amounts
-        return (
-            select(func.coalesce(func.sum(column), 0))
-            .where(Refund.payment_id == Payment.payment_id, Refund.status != "failed")
-            .scalar_subquery()
-        )
 
-    statement = (
-        select(
-            Payment.payment_id,
-            Payment.status,
-            (Payment.captured_amount - asked(Refund.amount)).label("refundable"),
-            asked(Refund.goods_amount).label("goods_asked"),
-            asked(Refund.tax_amount).label("tax_asked"),
-        )
-        .where(Payment.order_id == order_id)
-        .order_by(Payment.created_at.desc())
-        .limit(1)
-        .with_for_update()
+# Of a refund that booked nothing together with others the booking is its own.
+_BOOKING = func.coalesce(Refund.booking_id, Refund.refund_id)
+_OTHERS = (Refund.order_id == bindparam("order_id"), Refund.status == "pending", Refund.refund_id != bindparam("own"))
+_ALL = aliased(Payment)
+_BALANCE = (
+    select(
+        select(func.sum(_ALL.captured_amount - _ALL.refunded_amount))
+        .where(_ALL.order_id == bindparam("order_id", type_=Uuid))
+        .scalar_subquery()
+        .label("kept"),
+        exists().where(*_OTHERS).label("others_pending"),
+        exists().where(*_OTHERS, bindparam("booking", type_=Uuid) == _BOOKING).label("booking_pending"),
     )
-    return await tx.first_as(OrderPayment, statement)
+    .where(Payment.payment_id == bindparam("payment_id", type_=Uuid))
+    .with_for_update(of=Payment)
+)
 
 
 async def lock_balance(tx: Tx, refund: PendingRefund) -> Balance:
-    """The balance of the refund's payment, locked; the caller holds the order's lock."""
-    others = exists().where(
-        Refund.order_id == refund.order_id, Refund.status == "pending", Refund.refund_id != refund.refund_id
-    )
-    statement = (
-        select((Payment.captured_amount - Payment.refunded_amount).label("kept"), others.label("others_pending"))
-        .where(Payment.payment_id == refund.payment_id)
-        .with_for_update()
-    )
-    balance = await tx.first_as(Balance, statement)
+    """The balance of the refund's order, its payment locked; the caller holds the order's lock."""
+    values = {
+        "order_id": refund.order_id,
+        "payment_id": refund.payment_id,
+        "own": refund.refund_id,
+        "booking": refund.booking_id,
+    }
+    balance = await tx.first_as(Balance, _BALANCE, values)
     if balance is None:
         raise AssertionError(f"refund {refund.refund_id} has no payment")
     return balance
@@ -118,6 +128,7 @@ def _pending(*, of_order: bool) -> Select[Any]:  # Any: the columns of a Pending
             Refund.refund_id,
             Refund.order_id,
             Refund.payment_id,
+            _BOOKING.label("booking_id"),
             Refund.amount,
             Refund.created_at,
             Refund.gateway_key.label("key"),
@@ -132,7 +143,16 @@ def _pending(*, of_order: bool) -> Select[Any]:  # Any: the columns of a Pending
         pending = pending.where(Refund.order_id == bindparam("order_id"))
     row = pending.subquery().c
     return (
-        select(row.refund_id, row.order_id, row.payment_id, row.amount, row.key, row.gateway, row.payment_key)
+        select(
+            row.refund_id,
+            row.order_id,
+            row.payment_id,
+            row.booking_id,
+            row.amount,
+            row.key,
+            row.gateway,
+            row.payment_key,
+        )
         .where(row.place <= BATCH)
         .order_by(row.created_at)
     )

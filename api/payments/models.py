@@ -41,7 +41,8 @@ class Payment(Base):
 
 class Refund(Base):
     """Money that goes back, and what it is for. The parts are null only while the migration that added them fills
-    earlier rows."""
+    earlier rows. `booking_id`: the first of the refunds that pay for one thing, each from another payment of the order;
+    null for one that was asked for before orders had several."""
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -55,6 +56,7 @@ class Refund(Base):
     refund_id: Mapped[Id]
     payment_id: Mapped[UUID] = mapped_column(ForeignKey("payments.payment_id"), index=True)
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.order_id"), index=True)
+    booking_id: Mapped[UUID | None]
     gateway_key: Mapped[str] = mapped_column(String(100), unique=True, info=PAYMENT_REFERENCE)
     gateway_reference: Mapped[str | None] = mapped_column(String(100), info=PAYMENT_REFERENCE)
     amount: Mapped[Money]

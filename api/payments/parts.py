@@ -21,6 +21,9 @@ class Parts:
     def __add__(self, other: "Parts") -> "Parts":
         return Parts(self.goods + other.goods, self.tax + other.tax, self.shipping + other.shipping)
 
+    def __sub__(self, other: "Parts") -> "Parts":
+        return Parts(self.goods - other.goods, self.tax - other.tax, self.shipping - other.shipping)
+
     def at_most(self, limit: Decimal) -> "Parts":
         """The parts, less shipping, then tax, then goods, until they are no more than `limit`."""
         left = limit

@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from api.kernel.ids import new_id
+from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
 from api.payments.parts import Parts
@@ -35,11 +36,14 @@ _MOVE = """moved_payment AS (
     JOIN gate USING (checkout_id)
     WHERE p.payment_id = m.payment_id AND p.status = ANY(CAST(:payment_from AS text[])) RETURNING 1)"""
 _REQUEST_REFUND = """asked_refund AS (
-    INSERT INTO refunds (refund_id, payment_id, order_id, gateway_key, amount, goods_amount, tax_amount,
+    INSERT INTO refunds (refund_id, payment_id, order_id, booking_id, gateway_key, amount, goods_amount, tax_amount,
                          shipping_amount)
-    SELECT :refund_id, :payment_id, :payment_order, :refund_key, :refund_amount, :refund_goods, :refund_tax,
-           :refund_shipping
-    FROM gate RETURNING 1)"""
+    SELECT r.refund_id, r.payment_id, :payment_order, :refund_booking, r.key, r.amount, r.goods, r.tax, r.shipping
+    FROM unnest(CAST(:refund_ids AS uuid[]), CAST(:refund_payments AS uuid[]), CAST(:refund_keys AS text[]),
+                CAST(:refund_amounts AS numeric[]), CAST(:refund_goods AS numeric[]), CAST(:refund_taxes AS numeric[]),
+                CAST(:refund_shippings AS numeric[]))
+         AS r(refund_id, payment_id, key, amount, goods, tax, shipping), gate
+    RETURNING 1)"""
 _ISSUE_REFUND = """gate AS (
     UPDATE refunds SET status = 'refunded', gateway_reference = :refund_reference
     WHERE refund_id = :refund_id AND status = 'pending' RETURNING NULL::uuid AS checkout_id),
@@ -75,23 +79,39 @@ class PaymentMove:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderPayment:
-    """`refundable`: captured, without completed and pending refunds; of these are `goods_asked` and `tax_asked`."""
+class Source:
+    """A payment that a refund can be taken from. `refundable`: captured, without completed and pending refunds."""
 
     payment_id: UUID
     status: str
     refundable: Decimal
-    goods_asked: Decimal
-    tax_asked: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPayment:
+    """The payments of an order, the first first: that of placing it, then those of its edits."""
+
+    sources: Sequence[Source]
+
+    @property
+    def status(self) -> str:
+        """Of the payment that placed the order."""
+        return self.sources[0].status
+
+    @property
+    def refundable(self) -> Decimal:
+        return sum((source.refundable for source in self.sources), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class PendingRefund:
-    """A refund that its gateway has not confirmed. `key` is its own at the gateway, `payment_key` the payment's."""
+    """A refund that its gateway has not confirmed. `key` is its own at the gateway, `payment_key` the payment's.
+    Refunds with one `booking_id` pay for one thing together."""
 
     refund_id: UUID
     order_id: UUID
     payment_id: UUID
+    booking_id: UUID
     amount: Decimal
     key: str
     gateway: str
@@ -157,7 +177,8 @@ def moved_event(move: PaymentMove, after: str) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class NewRefund:
-    """A refund to be inserted, with the parts and events of that; without them when its amount is 0."""
+    """A refund to be inserted, with the parts and events of that; without them when its amount is 0. `refund_id` names
+    it, also when it is taken from several payments."""
 
     refund_id: UUID
     parts: list[Part]
@@ -165,28 +186,48 @@ class NewRefund:
 
 
 def request_refund(payment: OrderPayment, order_id: UUID, refunded: Parts) -> NewRefund:
-    """Insert a refund as pending: the intent is durable before the gateway is asked."""
-    refund_id = new_id()
+    """Insert a refund as pending: the intent is durable before the gateway is asked.
+
+    It is taken from the order's payments, the first first, as far as each of them reaches.
+    """
+    booking_id = new_id()
     if refunded.amount <= 0:
-        return NewRefund(refund_id, [], [])
+        return NewRefund(booking_id, [], [])
+    taken = _taken(payment.sources, refunded)
+    ids = [booking_id, *(new_id() for _ in taken[1:])]
     part = Part(
         _REQUEST_REFUND,
         {
-            "refund_id": refund_id,
-            "payment_id": payment.payment_id,
             "payment_order": order_id,
-            "refund_key": f"refund-{refund_id}",
-            "refund_amount": refunded.amount,
-            "refund_goods": refunded.goods,
-            "refund_tax": refunded.tax,
-            "refund_shipping": refunded.shipping,
+            "refund_booking": booking_id,
+            "refund_ids": ids,
+            "refund_payments": [payment_id for payment_id, _ in taken],
+            "refund_keys": [f"refund-{refund_id}" for refund_id in ids],
+            "refund_amounts": [parts.amount for _, parts in taken],
+            "refund_goods": [parts.goods for _, parts in taken],
+            "refund_taxes": [parts.tax for _, parts in taken],
+            "refund_shippings": [parts.shipping for _, parts in taken],
         },
         makes=("asked_refund",),
         needs=("gate",),
         writes=frozenset({"refunds"}),
     )
-    payload = {"orderId": order_id, "amount": refunded.amount}
-    return NewRefund(refund_id, [part], [Event("payment", payment.payment_id, "RefundRequested", payload)])
+    events = [
+        Event("payment", payment_id, "RefundRequested", {"orderId": order_id, "amount": parts.amount})
+        for payment_id, parts in taken
+    ]
+    return NewRefund(booking_id, [part], events)
+
+
+def _taken(sources: Sequence[Source], refunded: Parts) -> list[tuple[UUID, Parts]]:
+    """What each payment pays of a refund. The last one has what no payment has: the database refuses it there."""
+    left, taken = refunded, list[tuple[UUID, Parts]]()
+    for source in sources[:-1]:
+        part = left.at_most(min(left.amount, source.refundable))
+        if part.amount > 0:
+            taken.append((source.payment_id, part))
+            left = left - part
+    return taken if left.amount <= 0 else [*taken, (sources[-1].payment_id, left)]
 
 
 def issued_part(issued: IssuedRefund) -> Part:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.buying import ADDRESS, Market
+from tests.harness.editing import Editing
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
 
@@ -37,6 +38,7 @@ class Scene:
     elsewhere: str
     replenishment: str
     splittable: str
+    edited: dict[str, Any]
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -104,6 +106,22 @@ class Scene:
             ),
             "cancelOrderItem": Request(
                 "POST", f"{api}/orders/{self.order}/items/{self.unsent}/cancel", {"quantity": 1, "reason": "r"}, buys
+            ),
+            "stageOrderEdit": Request(
+                "POST", f"{api}/orders/{self.edited['orderId']}/edits",
+                {
+                    "lines": [{"orderItemId": self.edited["lineId"], "quantity": 5}],
+                    "add": [{"variantId": variant, "quantity": 1}], "shippingAddress": {**ADDRESS, "name": "N"},
+                },
+                buys,
+            ),
+            "commitOrderEdit": Request(
+                "POST", f"{api}/orders/{self.edited['orderId']}/edits/{self.edited['editId']}/commit",
+                {
+                    "expectedTotal": self.edited["newTotal"],
+                    "paymentMethod": {"type": "credit_card", "token": "pm_sandbox_ok"},
+                },
+                buys,
             ),
             "advanceOrder": Request("POST", f"{api}/orders/{self.order}/advance", {"status": "shipped"}, sells),
             "decideReturn": Request(
@@ -184,10 +202,11 @@ class Scene:
 
 
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
-    """A product, a confirmed order, a delivered one, one whose parcel is about to be sent, and a cart with one line."""
+    """A product, a confirmed order, a delivered one, one whose parcel is about to be sent, one with a staged edit, and
+    a cart with one line."""
     product = market.product(seller, stock=50_000, price=10.0)
     orders = []
-    for _ in range(3):
+    for _ in range(4):
         answer = market.buy(buyer, market.order_body((product, 6)))
         assert answer.status_code == 201, answer.text
         orders.append(answer.json()["orderId"])
@@ -221,6 +240,9 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         json={"variantId": units["variantId"], "warehouseId": elsewhere, "quantity": 1_000_000},
         headers={**seller.headers, "Idempotency-Key": next(market.keys)},
     ).json()["replenishmentId"]
+    editing = Editing(market, buyer)
+    staged = editing.staged(orders[3], add=[editing.line(product, 1)])
+    edited = {**staged, "lineId": editing.order(orders[3])["items"][0]["orderItemId"]}
     return Scene(
         market,
         seller,
@@ -236,4 +258,5 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         elsewhere,
         on_its_way,
         splittable,
+        edited,
     )

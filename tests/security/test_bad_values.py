@@ -56,6 +56,8 @@ NAMES = [
         "previewOrder",
         "cancelOrder",
         "cancelOrderItem",
+        "stageOrderEdit",
+        "commitOrderEdit",
         "returnOrder",
         "advanceOrder",
         "decideReturn",

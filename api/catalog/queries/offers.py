@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, join, select
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, join, select, true
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.purchase import Wanted
@@ -114,6 +114,26 @@ async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, Produc
     """Cards by product id of those that are on sale and in stock; the others are absent."""
     cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)})
     return {card.product_id: card for card in cards}
+
+
+@dataclass(slots=True)
+class Sold(Offer):
+    """An offer with the seller of its product."""
+
+    seller_id: UUID
+
+
+_SOLD = (
+    select(*OFFER, Product.seller_id)
+    .select_from(OFFERED)
+    .join(OFFERED_LEVELS, true())
+    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+)
+
+
+async def sold_now(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sold]:
+    """These variants as they are offered now, by id; those of withdrawn products too."""
+    return {offer.variant_id: offer for offer in await tx.all_as(Sold, _SOLD, {"variant_ids": list(variant_ids)})}
 
 
 async def products_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> set[UUID]:

@@ -21,7 +21,7 @@ from api.orders.parcels.queries import LockedParcel, parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returns.returnable import OrderAmounts, OrderLine, whole_order
+from api.orders.returns.returnable import OrderAmounts, OrderLine, not_given_back
 from api.orders.schemas import CancelOrder, OrderState
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
@@ -97,14 +97,13 @@ async def cancel_everything(
     moves = [ParcelMove(parcel.parcel_id, order_id, parcel.status, "cancelled", kind, why) for parcel in living]
     # Units that were cancelled before are back already, and so is their money.
     left = [(line.variant_id, line.warehouse_id, line.returnable) for line in whole.lines if line.returnable]
-    paid = whole_order(whole.order.amounts, whole.lines)
-    refund = request_refund(whole.payment, order_id, _left(whole.payment, paid))
+    kept = not_given_back(whole.order.amounts, whole.lines)
+    refund = request_refund(whole.payment, order_id, _left(whole.payment, kept))
     restock = stock.restock(order_id, left if restocked else [], cancels_order=True)
     along = Along([restock, *refund.parts], [*refund.events, *events], "refunded")
     await move_parcels(tx, whole.order, whole.parcels, moves, along)
 
 
-def _left(payment: OrderPayment, paid: Parts) -> Parts:
+def _left(payment: OrderPayment, kept: Parts) -> Parts:
     """All that is left of what the buyer paid, by what it was paid for."""
-    goods, tax = paid.goods - payment.goods_asked, paid.tax - payment.tax_asked
-    return Parts(goods, tax, payment.refundable - goods - tax)
+    return Parts(kept.goods, kept.tax, payment.refundable - kept.goods - kept.tax)

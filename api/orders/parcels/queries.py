@@ -29,7 +29,7 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
 from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
-from api.orders.errors import OrderNotFound, ParcelNotFound
+from api.orders.errors import OrderBeingEdited, OrderNotFound, ParcelNotFound
 from api.orders.models import Order, OrderItem, Parcel, ParcelEvent, Return
 from api.orders.parcels.derived import Standing
 from api.orders.parcels.places import SHIPS_FROM
@@ -70,6 +70,7 @@ class LockedOrderOf:
     status: str
     payment_status: str
     shipping_preference: str
+    edited_by: UUID | None
     total: Decimal
     tax: Decimal
     tax_included: Decimal
@@ -91,6 +92,7 @@ _LOCK = (
         Order.status,
         Order.payment_status,
         Order.shipping_preference,
+        Order.edited_by,
         Order.total,
         Order.tax,
         Order.tax_included,
@@ -125,10 +127,13 @@ def whose(actor: Actor) -> dict[str, object]:
 
 
 async def lock_order_of(tx: Tx, actor: Actor, parcel_id: UUID) -> LockedOrderOf:
-    """The order of one of the seller's parcels, or of any for an administrator. Raises: ParcelNotFound."""
+    """The order of one of the seller's parcels, or of any for an administrator. Raises: ParcelNotFound,
+    OrderBeingEdited."""
     order = await tx.first_as(LockedOrderOf, _LOCK, {"parcel_id": parcel_id, **whose(actor)})
     if order is None:
         raise ParcelNotFound
+    if order.edited_by is not None:
+        raise OrderBeingEdited
     return order
 
 

@@ -74,19 +74,21 @@ _STEP = (
     OrderEvent.reason,
     OrderEvent.created_at.label("at"),
 )
-_LATEST_PAYMENT = (
-    select(Payment.captured_amount, Payment.refunded_amount)
+# Of all payments: placing the order, and its edits.
+_PAID = (
+    select(
+        func.sum(Payment.captured_amount).label("captured"),
+        func.sum(Payment.refunded_amount).label("refunded"),
+    )
     .where(Payment.order_id == Order.order_id)
-    .order_by(Payment.created_at.desc())
-    .limit(1)
     .correlate(Order)
-    .lateral("latest_payment")
+    .lateral("paid")
 )
 _PAYMENT = (
     Order.payment_method.label("method"),
     Order.payment_status.label("status"),
-    func.coalesce(_LATEST_PAYMENT.c.captured_amount, ZERO).label("captured"),
-    func.coalesce(_LATEST_PAYMENT.c.refunded_amount, ZERO).label("refunded"),
+    func.coalesce(_PAID.c.captured, ZERO).label("captured"),
+    func.coalesce(_PAID.c.refunded, ZERO).label("refunded"),
 )
 # One statement over the tables of orders, stores, warehouses and payments, so that reading an order is one round trip.
 # A line has its own words: an order never shows what its product is called later.
@@ -133,7 +135,7 @@ _IN_FULL = (
         Order.updated_at,
     )
     .select_from(Order)
-    .outerjoin(_LATEST_PAYMENT, true())
+    .outerjoin(_PAID, true())
     .where(Order.order_id == bindparam("order_id"), MAY_SEE)
 )
 

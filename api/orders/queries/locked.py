@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
 from api.kernel.db import Tx
-from api.orders.errors import OrderNotFound
+from api.orders.errors import OrderBeingEdited, OrderNotFound
 from api.orders.models import Order, OrderItem, Return
 from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_DECIDE, MAY_SEE, actor_values
 from api.orders.returns.returnable import OrderAmounts, OrderLine
@@ -60,6 +60,7 @@ class LockedOrder:
     shipping_fee: Decimal
     payment_status: str
     delivered_at: datetime | None
+    edited_by: UUID | None
     is_buyer: bool
     is_seller: bool
 
@@ -79,6 +80,7 @@ def _lock(is_seller: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of
             Order.shipping_fee,
             Order.payment_status,
             Order.actual_delivery.label("delivered_at"),
+            Order.edited_by,
             _sure(IS_BUYER).label("is_buyer"),
             _sure(is_seller).label("is_seller"),
         )
@@ -91,18 +93,22 @@ _LOCK, _LOCK_TO_DECIDE = _lock(IS_SELLER), _lock(MAY_DECIDE)
 
 
 async def lock_order(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
-    """The order's row, locked until the transaction ends. Raises: OrderNotFound."""
-    order = await tx.first_as(LockedOrder, _LOCK, {"order_id": order_id, **actor_values(actor)})
-    if order is None:
-        raise OrderNotFound
-    return order
+    """The order's row, locked until the transaction ends. Raises: OrderNotFound, OrderBeingEdited."""
+    return _free(await tx.first_as(LockedOrder, _LOCK, {"order_id": order_id, **actor_values(actor)}))
 
 
 async def lock_to_decide(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
-    """The same for a decision about returns, where `is_seller` is a seller of any line. Raises: OrderNotFound."""
-    order = await tx.first_as(LockedOrder, _LOCK_TO_DECIDE, {"order_id": order_id, **actor_values(actor)})
+    """The same for a decision about returns, where `is_seller` is a seller of any line. Raises: OrderNotFound,
+    OrderBeingEdited."""
+    return _free(await tx.first_as(LockedOrder, _LOCK_TO_DECIDE, {"order_id": order_id, **actor_values(actor)}))
+
+
+def _free(order: LockedOrder | None) -> LockedOrder:
+    """The order, if no edit of it is being paid for."""
     if order is None:
         raise OrderNotFound
+    if order.edited_by is not None:
+        raise OrderBeingEdited
     return order
 
 

@@ -123,6 +123,8 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     requests["placeOrder"].append(Request("POST", "/api/v1/orders", order, buyer.headers))
     shown = {name: value for name, value in order.items() if name != "paymentMethod"}
     requests["previewOrder"].append(Request("POST", "/api/v1/orders/preview", shown, buyer.headers))
+    elsewhere = {**requests["stageOrderEdit"][0].body, "shippingAddress": {"addressId": address["addressId"]}}
+    requests["stageOrderEdit"].append(replace(requests["stageOrderEdit"][0], body=elsewhere))
     change("lookUpOrder", orderNumber=_guests_order(scene, "scene"))
     change("trackLookedUpOrder", orderNumber=_guests_order(scene, "tracked"))
     return requests

@@ -27,6 +27,7 @@ OPERATIONS = {
     "previewOrder", "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",
     "listMyOrders", "buyAgain", "listOrderInvoices", "getInvoicePdf", "listSellerInvoices",
     "requestOrderClaim", "claimOrders", "lookUpOrder", "requestOrderLookUp",
+    "stageOrderEdit", "getOrderEdit", "dropOrderEdit", "commitOrderEdit",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
     "getParcelLabelPdf", "getParcelLabelPng",
     "receiveScans", "trackOrder", "trackLookedUpOrder", "trackParcel", "trackByLink",
@@ -98,6 +99,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "replenishmentId",
         "number",
         "carrier",
+        "editId",
     } == named
 
 

@@ -62,6 +62,15 @@ KEY = (
 CLAIMED = (
     "insert into carts (cart_id, session_id, expires_at, {column}) values (gen_random_uuid(), 's', now(), {value})"
 )
+UNTOUCHED = (
+    "(select o.order_id from orders o where o.status = 'delivered' and not exists (select from returns r where"
+    " r.order_id = o.order_id) order by o.order_id limit 1)"
+)
+EDIT = (
+    "insert into order_edits (edit_id, order_id, version, point, plan, added, cancelled, charged, refunded, expires_at,"
+    " actor_kind, payment_id) select gen_random_uuid(), " + UNTOUCHED + ", '', '{point}', '{{}}', 0, {cancelled}, 0,"
+    " {refunded}, now(), 'customer', {payment}"
+)
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
@@ -123,6 +132,29 @@ BREAKS: dict[str, tuple[str, ...]] = {
     ),
     "R-I5-captured": (
         f"update payments set amount = amount + 1, captured_amount = captured_amount + 1 where order_id = {DELIVERED}",
+    ),
+    "R-I5-due": (
+        EDIT.format(point="completed", cancelled=0, refunded=0, payment="null"),
+        f"update orders set edits = 1 where order_id = {UNTOUCHED}",
+        (
+            "insert into refunds (refund_id, payment_id, order_id, gateway_key, amount, goods_amount, tax_amount,"
+            " shipping_amount) select gen_random_uuid(), payment_id, order_id, 'k', 0.01, 0.01, 0, 0 from payments"
+            f" where order_id = {UNTOUCHED}"
+        ),
+    ),
+    "R-I20-claim": (f"update orders set edited_by = gen_random_uuid() where order_id = {UNTOUCHED}",),
+    "R-I20-count": (f"update orders set edits = 1 where order_id = {UNTOUCHED}",),
+    "R-I20-paid": (
+        EDIT.format(
+            point="failed",
+            cancelled=0,
+            refunded=0,
+            payment=f"(select payment_id from payments where order_id = {UNTOUCHED})",
+        ),
+    ),
+    "R-I20-units": (
+        EDIT.format(point="completed", cancelled=1, refunded=1, payment="null"),
+        f"update orders set edits = 1 where order_id = {UNTOUCHED}",
     ),
     "R-I5-cancelled": (f"update payments set captured_amount = amount where order_id = {CANCELLED}",),
     "R-I7-refunds": (

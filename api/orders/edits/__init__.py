@@ -1,0 +1,1 @@
+"""Edits of placed orders: what is stored of them, and what they change."""

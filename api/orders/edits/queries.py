@@ -1,0 +1,215 @@
+"""Reads of an order that its buyer wants to change, and of the edits themselves."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, bindparam, false, func, select
+
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx, Tx
+from api.orders.edits.errors import EditNotFound
+from api.orders.edits.models import OrderEdit
+from api.orders.errors import OrderNotFound
+from api.orders.models import Order, OrderItem, Parcel
+from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
+from api.orders.queries.locked import lines_of
+from api.orders.returns.returnable import OrderAmounts, OrderLine
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A line in the words and at the prices of the moment in which it was bought. `price` per unit."""
+
+    order_item_id: UUID
+    price: Decimal
+    list_price: Decimal | None
+    promotion: str | None
+    title: str
+    sku: str
+    attributes: dict[str, object]
+    image_url: str
+    tax_rate: Decimal
+    tax_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A parcel of the order."""
+
+    parcel_id: UUID
+    number: int
+    seller_id: UUID
+    warehouse_id: UUID | None
+    status: str
+    promised_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    order_id: UUID
+    order_number: str
+    status: str
+    payment_status: str
+    currency: str
+    subtotal: Decimal
+    tax: Decimal
+    tax_included: Decimal
+    shipping_fee: Decimal
+    discount: Decimal
+    total: Decimal
+    shipping_address: dict[str, str]
+    delivery_speed: str
+    edits: int
+    edited_by: UUID | None
+    is_buyer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Editable:
+    """An order with all that an edit of it depends on."""
+
+    head: _Head
+    lines: tuple[OrderLine, ...]
+    bought: dict[UUID, Bought]
+    parcels: tuple[Packed, ...]
+
+    @property
+    def order_id(self) -> UUID:
+        return self.head.order_id
+
+    @property
+    def status(self) -> str:
+        return self.head.status
+
+    @property
+    def amounts(self) -> OrderAmounts:
+        return OrderAmounts(self.head.total, self.head.tax, self.head.tax_included, self.head.shipping_fee)
+
+    @property
+    def version(self) -> str:
+        """Changes with everything that an edit depends on, and not with what pays for it."""
+        lines = [(line.order_item_id, line.quantity, line.returned, line.status) for line in self.lines]
+        parcels = [(parcel.parcel_id, parcel.status) for parcel in self.parcels]
+        told = (self.head.status, self.head.total, self.head.edits, lines, parcels)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+
+
+def _order() -> Select[Any]:  # Any: the columns of a _Head
+    return select(
+        Order.order_id,
+        Order.order_number,
+        Order.status,
+        Order.payment_status,
+        Order.currency,
+        Order.subtotal,
+        Order.tax,
+        Order.tax_included,
+        Order.shipping_fee,
+        Order.discount,
+        Order.total,
+        Order.shipping_address,
+        Order.delivery_speed,
+        Order.edits,
+        Order.edited_by,
+        func.coalesce(IS_BUYER, false()).label("is_buyer"),
+    ).where(Order.order_id == bindparam("order_id"), MAY_SEE)
+
+
+_READ, _LOCKED = _order(), _order().with_for_update()
+_BOUGHT = (
+    select(
+        OrderItem.order_item_id,
+        OrderItem.price_at_purchase.label("price"),
+        OrderItem.list_price,
+        OrderItem.promotion,
+        func.coalesce(OrderItem.title, "").label("title"),
+        func.coalesce(OrderItem.sku, "").label("sku"),
+        func.coalesce(OrderItem.attributes, func.jsonb_build_object()).label("attributes"),
+        func.coalesce(OrderItem.image_url, "").label("image_url"),
+        func.coalesce(OrderItem.tax_rate, 0).label("tax_rate"),
+        func.coalesce(OrderItem.tax_class, "standard").label("tax_class"),
+    )
+    .where(OrderItem.order_id == bindparam("order_id"))
+    .order_by(OrderItem.order_item_id)
+)
+_PARCELS = (
+    select(
+        Parcel.parcel_id,
+        Parcel.number,
+        Parcel.seller_id,
+        Parcel.warehouse_id,
+        Parcel.status,
+        Parcel.promised_on,
+    )
+    .where(Parcel.order_id == bindparam("order_id"))
+    .order_by(Parcel.number)
+)
+
+
+async def editable(tx: Tx, actor: Actor, order_id: UUID, *, lock: bool = False) -> Editable:
+    """The order with its lines and parcels; with `lock`, its row is locked until the transaction ends.
+
+    Raises: OrderNotFound.
+    """
+    head = await tx.first_as(_Head, _LOCKED if lock else _READ, {"order_id": order_id, **actor_values(actor)})
+    if head is None:
+        raise OrderNotFound
+    lines = await lines_of(tx, head)
+    bought = await tx.all_as(Bought, _BOUGHT, {"order_id": order_id})
+    parcels = await tx.all_as(Packed, _PARCELS, {"order_id": order_id})
+    return Editable(head, tuple(lines), {one.order_item_id: one for one in bought}, tuple(parcels))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEdit:
+    """A row of order_edits. `expired`: it can no longer be committed."""
+
+    edit_id: UUID
+    order_id: UUID
+    version: str
+    point: str
+    plan: dict[str, object]
+    added: Decimal
+    cancelled: Decimal
+    charged: Decimal
+    refunded: Decimal
+    expires_at: datetime
+    expired: bool
+
+
+_EDIT = (
+    select(
+        OrderEdit.edit_id,
+        OrderEdit.order_id,
+        OrderEdit.version,
+        OrderEdit.point,
+        OrderEdit.plan,
+        OrderEdit.added,
+        OrderEdit.cancelled,
+        OrderEdit.charged,
+        OrderEdit.refunded,
+        OrderEdit.expires_at,
+        (OrderEdit.expires_at < func.now()).label("expired"),
+    )
+    .join(Order, Order.order_id == OrderEdit.order_id)
+    .where(
+        OrderEdit.edit_id == bindparam("edit_id", type_=Uuid),
+        OrderEdit.order_id == bindparam("order_id", type_=Uuid),
+        IS_BUYER,
+    )
+)
+_EDIT_LOCKED = _EDIT.with_for_update(of=OrderEdit)
+
+
+async def edit_of(tx: ReadTx, actor: Actor, place: tuple[UUID, UUID], *, lock: bool = False) -> StoredEdit:
+    """The buyer's edit, `place` (order, edit). Raises: EditNotFound, also when it was dropped."""
+    order_id, edit_id = place
+    values = {"order_id": order_id, "edit_id": edit_id, **actor_values(actor)}
+    edit = await tx.first_as(StoredEdit, _EDIT_LOCKED if lock else _EDIT, values)
+    if edit is None or edit.point == "dropped":
+        raise EditNotFound
+    return edit

@@ -1,0 +1,229 @@
+"""Edits of orders that are not sent yet: what they cost, the second payment, and that a dropped one changes nothing."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.harness.buying import Market
+from tests.harness.editing import Editing
+from tests.harness.invariants import assert_invariants
+from tests.harness.shop import Person, problem
+
+
+@pytest.fixture
+def edits(market: Market, buyer: Person) -> Editing:
+    return Editing(market, buyer)
+
+
+def test_a_line_is_added_and_the_difference_is_a_second_payment(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    more = market.product(seller, stock=5, price=12.0)
+
+    staged = edits.staged(order, add=[edits.line(more, 1)])
+
+    # 2 x 10.00 and 1.60 tax and 4.99 shipping; 12.00 and 0.96 more.
+    assert (staged["oldTotal"], staged["newTotal"], staged["delta"]) == (26.59, 39.55, 12.96)
+    assert [(one["kind"], one["quantity"], one["amount"]) for one in staged["changes"]] == [("added", 1, 12.96)]
+    assert market.stock_of(more) == (5, 0)
+    done = edits.committed(staged)
+    assert (done["status"], done["total"], done["chargedAmount"], done["refundAmount"]) == (
+        "confirmed",
+        39.55,
+        12.96,
+        None,
+    )
+    seen = edits.order(order)
+    assert (seen["total"], seen["subtotal"], seen["tax"], seen["shipping"]) == (39.55, 32.0, 2.56, 4.99)
+    assert (seen["payment"]["captured"], seen["payment"]["refunded"]) == (39.55, 0.0)
+    assert [(line["quantity"], line["price"], line["status"]) for line in seen["items"]] == [
+        (2, 10.0, "confirmed"),
+        (1, 12.0, "confirmed"),
+    ]
+    assert [len(parcel["lines"]) for parcel in seen["parcels"]] == [2]
+    assert seen["history"][-1]["fromStatus"] == seen["history"][-1]["toStatus"] == "confirmed"
+    assert seen["history"][-1]["reason"] == "edited"
+    assert market.stock_of(more) == (4, 0)
+    assert market.scalar("select count(*) from payments where order_id = %s and status = 'captured'", (order,)) == 2
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
+
+
+def test_shipping_is_free_once_there_is_enough_and_charged_again_when_there_is_not(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    more = market.product(seller, stock=5, price=20.0)
+
+    staged = edits.staged(order, add=[edits.line(more, 1)])
+    edits.committed(staged)
+    line = edits.order(order)["items"][1]["orderItemId"]
+    back = edits.staged(order, lines=[{"orderItemId": line, "quantity": 0}])
+    edits.committed(back, token=None)
+
+    assert [(one["kind"], one["amount"]) for one in staged["changes"]] == [("added", 21.6), ("shipping", -4.99)]
+    assert [(one["kind"], one["amount"]) for one in back["changes"]] == [("removed", -21.6), ("shipping", 4.99)]
+    assert [staged[name] for name in ("oldTotal", "newTotal")] == [26.59, 43.2]
+    assert [back[name] for name in ("oldTotal", "newTotal")] == [43.2, 26.59]
+    paid = edits.order(order)["payment"]
+    assert (paid["captured"], paid["refunded"]) == (43.2, 16.61)
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
+
+
+def test_an_added_line_that_is_taken_off_before_it_is_paid_refunds_nothing(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    more = market.product(seller, stock=5, price=20.0)
+    before = edits.order(order)
+
+    staged = edits.staged(order, add=[edits.line(more, 1)])
+    assert edits.drop(staged).status_code == 204
+
+    assert edits.order(order) == before
+    assert market.stock_of(more) == (5, 0)
+    assert market.scalar("select count(*) from payments where order_id = %s", (order,)) == 1
+    assert market.scalar("select count(*) from refunds where order_id = %s", (order,)) == 0
+    problem(edits.commit(staged), 404, "order-edit-not-found")
+
+
+def test_fewer_units_are_refunded_and_restocked(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    order, product = market.place(buyer, seller, units=3)
+    line = edits.order(order)["items"][0]["orderItemId"]
+
+    staged = edits.staged(order, lines=[{"orderItemId": line, "quantity": 1}])
+    done = edits.committed(staged, token=None)
+
+    assert (staged["oldTotal"], staged["newTotal"], staged["delta"]) == (37.39, 15.79, -21.6)
+    assert (done["chargedAmount"], done["refundAmount"]) == (None, 21.6)
+    seen = edits.order(order)
+    assert (seen["payment"]["captured"], seen["payment"]["refunded"]) == (37.39, 21.6)
+    assert [(one["quantity"], one["returnedQuantity"]) for one in seen["items"]] == [(3, 2)]
+    assert market.stock_of(product) == (8, 0)
+
+
+def test_what_is_added_is_set_off_against_what_is_taken_off(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    """The old line goes, another comes: only the difference is paid, and cancelling afterwards gives back the rest."""
+    order, product = market.place(buyer, seller, units=2)
+    other = market.product(seller, stock=5, price=25.0)
+    line = edits.order(order)["items"][0]["orderItemId"]
+
+    staged = edits.staged(order, lines=[{"orderItemId": line, "quantity": 0}], add=[edits.line(other, 1)])
+    done = edits.committed(staged)
+
+    assert (staged["oldTotal"], staged["newTotal"], staged["delta"]) == (26.59, 31.99, 5.4)
+    assert done["chargedAmount"] == 5.4
+    assert [(one["kind"], one["amount"]) for one in staged["changes"]] == [("added", 27.0), ("removed", -21.6)]
+    assert (market.stock_of(product), market.stock_of(other)) == ((9, 0), (4, 0))
+    answer = market.post(buyer, f"{order}/cancel")
+    assert answer.json()["refundAmount"] == 31.99
+    seen = edits.order(order)
+    assert (seen["status"], seen["payment"]["captured"], seen["payment"]["refunded"]) == ("cancelled", 31.99, 31.99)
+    assert market.stock_of(other) == (5, 0)
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
+
+
+def test_a_declined_difference_changes_nothing(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    more = market.product(seller, stock=5, price=20.0)
+    before = edits.order(order)
+    staged = edits.staged(order, add=[edits.line(more, 2)])
+
+    first = edits.commit(staged, token="pm_sandbox_declined", key="declined-edit")
+    again = edits.commit(staged, token="pm_sandbox_declined", key="declined-edit")
+
+    problem(first, 402, "payment-declined")
+    assert (again.status_code, again.content) == (402, first.content)
+    after = edits.order(order)
+    assert {**after, "updatedAt": None} == {**before, "updatedAt": None}
+    assert market.stock_of(more) == (5, 0)
+    problem(edits.commit(staged), 409, "order-edit-over")
+    assert market.post(buyer, f"{order}/cancel").status_code == 200
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
+
+
+def test_a_commit_that_is_sent_again_charges_once(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=1)
+    more = market.product(seller, stock=5, price=20.0)
+    staged = edits.staged(order, add=[edits.line(more, 1)])
+
+    first = edits.commit(staged, key="edit-once")
+    again = edits.commit(staged, key="edit-once")
+
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    problem(edits.commit(staged, key="edit-twice"), 409, "order-edit-over")
+    captured = market.scalar("select sum(captured_amount) from payments where order_id = %s", (order,))
+    assert captured == Decimal(str(staged["newTotal"]))
+
+
+def test_a_new_address_is_taxed_as_it_is_there(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    """From Illinois, 8 % on top of the goods, to Germany, 19 % within prices and shipping."""
+    order, product = market.place(buyer, seller, units=2)
+    address: dict[str, Any] = {"street": "Allee 1", "city": "Berlin", "zipCode": "10115", "country": "DE"}
+
+    staged = edits.staged(order, shippingAddress=address)
+    done = edits.committed(staged, token="pm_sandbox_ok" if staged["delta"] > 0 else None)
+
+    fresh = market.order_body((market.product(seller, stock=9, price=10.0), 2), shippingAddress=address)
+    as_new = market.client.get(
+        f"/api/v1/orders/{market.buy(buyer, fresh).json()['orderId']}", headers=buyer.headers
+    ).json()
+    assert staged["newTotal"] == done["total"] == as_new["total"]
+    seen = edits.order(order)
+    assert seen["shippingAddress"] == as_new["shippingAddress"]
+    living = [one for one in seen["items"] if one["quantity"] > one["returnedQuantity"]]
+    assert [(one["taxRate"], one["taxAmount"], one["taxIncluded"]) for one in living] == [
+        (one["taxRate"], one["taxAmount"], one["taxIncluded"]) for one in as_new["items"]
+    ]
+    assert seen["estimatedDelivery"] == as_new["estimatedDelivery"]
+    assert [parcel["promisedOn"] for parcel in seen["parcels"]] == [
+        parcel["promisedOn"] for parcel in as_new["parcels"]
+    ]
+    assert market.stock_of(product) == (7, 0)
+    paid = seen["payment"]
+    assert round(paid["captured"] - paid["refunded"], 2) == staged["newTotal"]
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
+
+
+def test_a_line_that_is_being_sent_is_not_edited(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    line = edits.order(order)["items"][0]["orderItemId"]
+    staged = edits.staged(order, lines=[{"orderItemId": line, "quantity": 1}])
+    assert market.post(seller, f"{order}/advance", {"status": "processing"}).status_code == 200
+
+    problem(edits.commit(staged, token=None), 409, "order-changed")
+    told = problem(edits.stage(order, lines=[{"orderItemId": line, "quantity": 1}]), 409, "order-not-editable")
+    assert told["orderStatus"] == "processing"
+    assert told["errors"][0]["pointer"] == "/lines"
+    elsewhere = {"street": "2 High Street", "city": "Chicago", "state": "IL", "zipCode": "60601", "country": "US"}
+    told = problem(edits.stage(order, shippingAddress=elsewhere), 409, "order-not-editable")
+    assert told["errors"][0]["pointer"] == "/shippingAddress"
+
+
+def test_what_is_wrong_is_named(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    order, product = market.place(buyer, seller, units=2)
+    line = edits.order(order)["items"][0]["orderItemId"]
+    nothing = "00000000-0000-4000-8000-000000000000"
+
+    told = problem(edits.stage(order, lines=[{"orderItemId": nothing, "quantity": 1}]), 422, "not-orderable")
+    assert told["errors"][0]["pointer"] == "/lines/0/orderItemId"
+    told = problem(edits.stage(order, add=[{"variantId": nothing, "quantity": 1}]), 422, "not-orderable")
+    assert told["errors"][0]["pointer"] == "/add/0/variantId"
+    problem(edits.stage(order, lines=[{"orderItemId": line, "quantity": 2}]), 422, "nothing-to-change")
+    problem(edits.stage(order, lines=[{"orderItemId": line, "quantity": 0}]), 409, "last-units")
+    told = problem(edits.stage(order, lines=[{"orderItemId": line, "quantity": 99}]), 409, "out-of-stock")
+    assert told["items"][0]["available"] == 7
+    assert (told["items"][0]["productId"], told["items"][0]["requested"]) == (product["productId"], 97)
+    told = problem(edits.stage(order), 422, "validation-failed")
+    stranger = market.person()
+    problem(Editing(market, stranger).stage(order, add=[edits.line(product, 1)]), 404, "order-not-found")
+    staged = edits.staged(order, lines=[{"orderItemId": line, "quantity": 3}])
+    problem(edits.commit(staged, token=None), 422, "validation-failed")
+    problem(edits.commit({**staged, "newTotal": 1.0}), 409, "total-changed")
+    assert edits.get(staged)["status"] == "staged"
