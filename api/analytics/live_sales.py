@@ -82,7 +82,7 @@ class LatestReturn:
     title: str
 
 
-def _utc_day(instant: InstrumentedAttribute[datetime]) -> ColumnElement[date]:
+def _utc_day(instant: InstrumentedAttribute[datetime] | ColumnElement[datetime]) -> ColumnElement[date]:
     return cast(func.timezone("UTC", instant), Date)
 
 
@@ -91,9 +91,10 @@ _SINCE = bindparam("since", type_=DateTime(timezone=True))
 _UNTIL = bindparam("until", type_=DateTime(timezone=True))
 _LIMIT = bindparam("limit", type_=Integer)
 _CURRENCY = bindparam("currency", type_=String)
-# A line belongs to the day of its order, whenever it was written. The line's own time is also filtered because it is in
-# the index; no line is older than its order.
-_PLACED = and_(OrderItem.seller_id == _ACTOR_IS_SELLER, OrderItem.created_at >= _SINCE, Order.created_at >= _SINCE)
+# A line belongs to the day of its order, whenever it was written; one that an edit added later, to the day of the edit.
+_SOLD_AT = case((OrderItem.edit_id.is_(None), Order.created_at), else_=OrderItem.created_at)
+# The line's own time is also filtered because it is in the index; no line is older than its order.
+_PLACED = and_(OrderItem.seller_id == _ACTOR_IS_SELLER, OrderItem.created_at >= _SINCE, _SOLD_AT >= _SINCE)
 # The event books the refund: what is changed on the return afterwards moves nothing. An order that was cancelled later
 # has no sales at all, so nothing of it is returned.
 _REFUNDED = and_(
@@ -108,7 +109,7 @@ _GOODS = (
 )
 _PLACED_DAYS = (
     select(
-        _utc_day(Order.created_at).label("day"),
+        _utc_day(_SOLD_AT).label("day"),
         Order.currency,
         func.count(OrderItem.order_id.distinct()).filter(~_CANCELLED).label("orders"),
         func.sum(OrderItem.quantity).filter(~_CANCELLED).label("units"),
@@ -163,7 +164,7 @@ _PRODUCT_SALES = (
     )
     .join(Order, Order.order_id == OrderItem.order_id)
     .join(Product, Product.product_id == OrderItem.product_id)
-    .where(_PLACED, Order.created_at < _UNTIL, Order.currency == _CURRENCY, ~_CANCELLED)
+    .where(_PLACED, _SOLD_AT < _UNTIL, Order.currency == _CURRENCY, ~_CANCELLED)
     .group_by(OrderItem.product_id, Product.title)
 )
 _NEWEST = (

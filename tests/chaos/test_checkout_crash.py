@@ -19,6 +19,7 @@ import pytest
 import redis
 
 from api import nouns
+from api.checkout.edits.failpoints import POINTS as EDIT_POINTS
 from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.operations.invariants.gateway import Gateway
@@ -139,9 +140,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
 
 
 def test_every_failpoint_is_exercised() -> None:
-    """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, and those of labels and scans in
-    `tests/integration/api/orders/test_carriers.py`."""
-    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *MAIL_POINTS, *CARRIER_POINTS} == nouns.failpoints()
+    """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, those of labels and scans in
+    `tests/integration/api/orders/test_carriers.py`, and those of edits in
+    `tests/integration/api/checkout/test_edit_crash.py`."""
+    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS}
+    assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -135,7 +135,8 @@ class SalesHistory:
                 self._adjust(connection, line, row)
 
     def _line(self, order: UUID, thing: _Listed, placed: datetime) -> Row:
-        """A line of the order. One in eight is created later than the order; it is still a sale of the order's day.
+        """A line of the order. One in eight is created later than the order; half of these were added by an edit and
+        are sales of their own day, the others are still sales of the order's day.
 
         Some prices contain their tax, some lines have a discount.
         """
@@ -155,6 +156,7 @@ class SalesHistory:
             "discount": discount,
             "tax_amount": self._part_of(subtotal - discount),
             "tax_included": self._rng.random() < 0.5,
+            "edit_id": self._id() if late and self._rng.random() < 0.5 else None,
             "created_at": placed + late,
         }
 

@@ -1,6 +1,7 @@
 """Changes the order of an edit by its plan, and says how it is afterwards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Protocol
@@ -17,7 +18,8 @@ from api.kernel.outbox import Event
 from api.kernel.statement import Part
 from api.orders.edits.apply import Applied, UnitsOff, apply_edit, packed
 from api.orders.edits.queries import Editable, editable
-from api.orders.edits.statements import AddedLine, Change
+from api.orders.edits.statements import AddedLine, AddedParcel, Change
+from api.orders.parcels.packing import latest_of
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts
 from api.payments.statements import NewRefund, request_refund
@@ -91,10 +93,12 @@ def _change(order: Editable, edit: Committed) -> Change:
             price=line.unit_price,
             snapshot=line.snapshot,
             promised_on=line.promised_on,
+            moved=line.moved,
         )
         for line in plan.added
     ]
     put, new = packed(order, lines)
+    promised, new = _promised(order, plan, {line.parcel_id for line in put}, new)
     return Change(
         edit_id=edit.edit_id,
         order_id=order.order_id,
@@ -105,23 +109,39 @@ def _change(order: Editable, edit: Committed) -> Change:
         shipping_fee=plan.shipping,
         discount=plan.discount,
         total=plan.total,
+        due=plan.due_after,
+        charged=edit.amount,
+        refunded=plan.refund_goods + plan.refund_tax + plan.refund_shipping,
         parcels=new,
         lines=put,
-        promised=_promised(order, plan, {line.parcel_id for line in put}),
+        promised=promised,
         address=plan.address,
         estimate=plan.estimated_delivery,
     )
 
 
-def _promised(order: Editable, plan: EditPlan, joined: set[UUID | None]) -> list[tuple[UUID, date]]:
-    """The days of the parcels that are there: new ones at a new address, otherwise later ones where more is added."""
-    days = []
-    for parcel in order.parcels:
+def _promised(
+    order: Editable, plan: EditPlan, joined: set[UUID | None], new: Sequence[AddedParcel]
+) -> tuple[list[tuple[UUID, date]], list[AddedParcel]]:
+    """The days of the parcels that wait to be sent: new ones at a new address, later ones where more is added, and the
+    latest of a seller's where they wait for each other."""
+    waiting = {parcel.parcel_id: parcel for parcel in order.parcels if parcel.open}
+    days = {parcel_id: parcel.promised_on for parcel_id, parcel in waiting.items()}
+    for parcel_id, parcel in waiting.items():
         day = plan.promised.get(parcel.warehouse_id) if parcel.warehouse_id else None
-        if day is None or parcel.status != "confirmed":
-            continue
-        if plan.address is not None or (
-            parcel.parcel_id in joined and (parcel.promised_on is None or parcel.promised_on < day)
-        ):
-            days.append((parcel.parcel_id, day))
-    return days
+        if day is not None and (plan.address is not None or parcel_id in joined):
+            earlier = None if plan.address is not None else parcel.promised_on
+            days[parcel_id] = max(day, earlier or day)
+    days |= {parcel.parcel_id: parcel.promised_on for parcel in new}
+    if order.head.shipping_preference == "together":
+        sellers = {parcel_id: parcel.seller_id for parcel_id, parcel in waiting.items()}
+        sellers |= {parcel.parcel_id: parcel.seller_id for parcel in new}
+        known = {(sellers[parcel_id], parcel_id): day for parcel_id, day in days.items() if day is not None}
+        days |= {parcel_id: day for (_, parcel_id), day in latest_of(known).items()}
+    moved = [
+        (parcel_id, day)
+        for parcel_id, parcel in waiting.items()
+        for day in [days[parcel_id]]
+        if day is not None and day != parcel.promised_on
+    ]
+    return moved, [replace(parcel, promised_on=days[parcel.parcel_id]) for parcel in new]

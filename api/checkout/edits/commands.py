@@ -9,6 +9,7 @@ import psycopg
 from fastapi import Response
 
 from api.catalog.purchase import Occasion
+from api.catalog.queries.categories import paths_of
 from api.catalog.queries.offers import sold_now
 from api.checkout.edits import lease
 from api.checkout.edits.changing import complete
@@ -26,7 +27,7 @@ from api.identity.errors import AddressNotFound
 from api.identity.queries import address_of
 from api.inventory import statements as stock
 from api.inventory.allocation import Allocation
-from api.inventory.queries import origins_of
+from api.inventory.warehouses.kept import origins_in
 from api.kernel import clock, failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -143,9 +144,11 @@ async def _stage(ctx: Context, tx: Tx, actor: Actor, order_id: UUID, request: St
     _require_free(order)
     address = await _address(tx, actor, request)
     to = place_of(order.head.shipping_address) if address is None else address.place
+    offers = await sold_now(tx, variants_of(order, request))
     today = Today(
-        offers=await sold_now(tx, variants_of(order, request)),
-        origins=await origins_of(tx, {line.warehouse_id for line in order.lines if line.warehouse_id}),
+        offers=offers,
+        paths=await paths_of(tx, sorted({offer.product_id for offer in offers.values()})),
+        origins=await origins_in(tx, next((offer.edition for offer in offers.values()), None)),
         address=address,
         occasion=Occasion.of(ctx.settings, clock.now(), place=to, member=actor.member),
     )

@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
+import orjson
+
 from api.catalog.purchase import Occasion, Wanted
 from api.catalog.queries.offers import Sold
 from api.checkout.edits.pricing import Addition, Kept, add
@@ -27,6 +29,7 @@ from api.kernel.money import allocate as split
 from api.orders.edits.errors import NotEditable, NothingToChange
 from api.orders.edits.queries import Editable
 from api.orders.errors import LastUnits
+from api.orders.returns.policy import window_days
 from api.orders.returns.returnable import OrderLine, not_given_back, refund_of
 from api.orders.statements import Snapshot
 from api.payments.parts import Parts
@@ -35,10 +38,11 @@ from api.pricing.totals import LineTax
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """What an edit is priced by. `address`: the new one, None when it stays. `occasion` is at the address that the
-    order has then."""
+    """What an edit is priced by. `paths`: of the categories of products. `address`: the new one, None when it stays.
+    `occasion` is at the address that the order has then."""
 
     offers: Mapping[UUID, Sold]
+    paths: Mapping[UUID, str]
     origins: Mapping[UUID, Origin]
     address: Checked | None
     occasion: Occasion
@@ -91,7 +95,7 @@ def plan_edit(order: Editable, request: StageEdit, today: Today) -> EditPlan:
     if not stay and not wish.wanted:
         raise LastUnits
     kept = [_kept(order, line, wish.removed.get(line.order_item_id, 0), today) for line in stay]
-    wanted = [_wanted(today.offers[variant], units) for variant, units in wish.wanted.items()]
+    wanted = [today.offers[variant].wanted(units, today.origins) for variant, units in wish.wanted.items()]
     addition = _added(kept, wanted, order, today, wish)
     sums = _Sum(removed=dict(wish.removed))
     _buy(sums, addition, wanted, today)
@@ -129,22 +133,33 @@ def _require_open(order: Editable, wish: _Wish, *, moves: bool) -> None:
             f"An order that is {order.status.replace('_', ' ')} cannot be changed any more.",
             extra={"orderStatus": order.status},
         )
+    if any(parcel.elsewhere for parcel in order.parcels):
+        raise NotEditable(
+            "An order to several addresses is not edited: cancel units of it, and place another for what is missing.",
+            extra={"orderStatus": order.status},
+        )
+    open_parcels = {parcel.parcel_id for parcel in order.parcels if parcel.open}
     sent = [
         line
         for line in order.lines
-        if line.status != "confirmed" and (line.order_item_id in wish.removed or (moves and line.returnable))
+        if line.parcel_id not in open_parcels and (line.order_item_id in wish.removed or (moves and line.returnable))
     ]
     if sent:
         errors = [
             FieldError(
                 pointer="/lines" if line.order_item_id in wish.removed else "/shippingAddress",
-                message=f"{order.bought[line.order_item_id].title} is {line.status.replace('_', ' ')}",
+                message=f"{order.bought[line.order_item_id].title}: {_stage_of(line)}",
             )
             for line in sent
         ]
         raise NotEditable(
             "Its seller has begun to send what `errors` names.", errors=errors, extra={"orderStatus": order.status}
         )
+
+
+def _stage_of(line: OrderLine) -> str:
+    """How far its parcel is; one that is still confirmed has its label."""
+    return "its label is bought" if line.status == "confirmed" else line.status.replace("_", " ")
 
 
 def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
@@ -160,10 +175,6 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
             errors.append(FieldError(pointer=pointer, message=f"the order is in {order.head.currency}"))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
-
-
-def _wanted(offer: Sold, units: int) -> Wanted:
-    return offer.wanted(units)
 
 
 def _kept(order: Editable, line: OrderLine, removed: int, today: Today) -> Kept:
@@ -218,13 +229,14 @@ def _buy(sums: _Sum, addition: Addition, wanted: Sequence[Wanted], today: Today)
         snapshot = Snapshot(
             title=offer.title,
             sku=offer.sku,
-            attributes=offer.attributes,
+            attributes=orjson.loads(offer.attributes),
             image_url=offer.thumbnail,
             list_price=offer.list_price,
             tax_rate=tax.rate,
             tax_amount=shares[one.variant_id].pop(0),
             tax_class=tax.tax_class,
             tax_included=tax.included,
+            return_days=window_days(today.paths.get(offer.product_id, "")),
         )
         line = PlanAddition(
             order_item_id=new_id(),
@@ -260,6 +272,7 @@ def _retax(sums: _Sum, order: Editable, lines: Sequence[tuple[OrderLine, Kept, L
             tax_included=tax.included,
             discount=kept.discount,
             promotion=bought.promotion,
+            return_days=bought.return_days,
         )
         again = PlanAddition(
             order_item_id=new_id(),

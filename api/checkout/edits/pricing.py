@@ -1,7 +1,7 @@
 """What is left of an earlier purchase, with more bought: its price and promise, by the functions of a purchase."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -56,7 +56,7 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
 
 
 def _allocate(wanted: Sequence[Wanted], sending: set[UUID], occasion: Occasion) -> list[Allocation]:
-    near = [replace(one, levels=[s for s in one.levels if s.warehouse_id in sending]) for one in wanted]
+    near = [one._replace(levels=[s for s in one.levels if s.warehouse_id in sending]) for one in wanted]
     try:
         return purchase(near, occasion).allocations
     except NotEnough:

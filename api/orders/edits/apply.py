@@ -133,9 +133,7 @@ def packed(order: Editable, lines: Sequence[AddedLine]) -> tuple[list[AddedLine]
     """The lines in their parcels: those of the order that are still confirmed and have their seller and warehouse, or
     new ones."""
     waiting = {
-        (parcel.seller_id, parcel.warehouse_id): parcel.parcel_id
-        for parcel in reversed(order.parcels)
-        if parcel.status == "confirmed"
+        (parcel.seller_id, parcel.warehouse_id): parcel.parcel_id for parcel in reversed(order.parcels) if parcel.open
     }
     number = max((parcel.number for parcel in order.parcels), default=0)
     new, put = list[AddedParcel](), list[AddedLine]()

@@ -1,17 +1,17 @@
-"""The statement that takes the lease of an edit over."""
+"""The statements on edits of everybody: one takes a lease over, the other forgets what nobody committed."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Float, bindparam, func, select, update
+from sqlalchemy import Float, Integer, bindparam, delete, func, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import Executable
 
 from api.kernel.db import Tx
 from api.orders.edits.models import OrderEdit
-from api.orders.edits.points import RUNNING
+from api.orders.edits.points import RUNNING, WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class TakenEdit:
 async def taken_over(tx: Tx, token: UUID, seconds: float) -> TakenEdit | None:
     """The edit whose lease expired first, with a new lease; None when there is none."""
     return await tx.first_as(TakenEdit, _TAKE_OVER, {"token": token, "seconds": seconds})
+
+
+async def forget_expired(tx: Tx, limit: int) -> int:
+    """Delete edits that were dropped, or expired a day ago, at most `limit`; returns how many."""
+    return (await tx.execute(_FORGET, {"most": limit})).rowcount
 
 
 def _take_over() -> Executable:
@@ -79,3 +84,9 @@ def _take_over() -> Executable:
 
 
 _TAKE_OVER = _take_over()
+_OVER = (
+    select(OrderEdit.edit_id)
+    .where(OrderEdit.point.in_(WAITING), OrderEdit.expires_at < func.now() - timedelta(days=1))
+    .limit(bindparam("most", type_=Integer))
+)
+_FORGET = delete(OrderEdit).where(OrderEdit.edit_id.in_(_OVER))

@@ -1,22 +1,24 @@
 """Reads of an order that its buyer wants to change, and of the edits themselves."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, bindparam, false, func, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, exists, false, func, literal_column, select
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
 from api.orders.edits.errors import EditNotFound
 from api.orders.edits.models import OrderEdit
 from api.orders.errors import OrderNotFound
+from api.orders.labels.models import LIVE, ParcelLabel
 from api.orders.models import Order, OrderItem, Parcel
 from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
-from api.orders.queries.locked import lines_of
+from api.orders.queries.locked import RETURNED_UNITS, lines_of
 from api.orders.returns.returnable import OrderAmounts, OrderLine
 
 
@@ -34,11 +36,13 @@ class Bought:
     image_url: str
     tax_rate: Decimal
     tax_class: str
+    return_days: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A parcel of the order."""
+    """A parcel of the order. `elsewhere`: it goes to another address than the order; `labelled`: its label is bought,
+    with its weight and address on it."""
 
     parcel_id: UUID
     number: int
@@ -46,6 +50,13 @@ class Packed:
     warehouse_id: UUID | None
     status: str
     promised_on: date | None
+    elsewhere: bool
+    labelled: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether its seller has done nothing for it."""
+        return self.status == "confirmed" and not self.labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class _Head:
     total: Decimal
     shipping_address: dict[str, str]
     delivery_speed: str
+    shipping_preference: str
     edits: int
     edited_by: UUID | None
     is_buyer: bool
@@ -93,7 +105,7 @@ class Editable:
     def version(self) -> str:
         """Changes with everything that an edit depends on, and not with what pays for it."""
         lines = [(line.order_item_id, line.quantity, line.returned, line.status) for line in self.lines]
-        parcels = [(parcel.parcel_id, parcel.status) for parcel in self.parcels]
+        parcels = [(parcel.parcel_id, parcel.status, parcel.labelled) for parcel in self.parcels]
         told = (self.head.status, self.head.total, self.head.edits, lines, parcels)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
@@ -113,6 +125,7 @@ def _order() -> Select[Any]:  # Any: the columns of a _Head
         Order.total,
         Order.shipping_address,
         Order.delivery_speed,
+        Order.shipping_preference,
         Order.edits,
         Order.edited_by,
         func.coalesce(IS_BUYER, false()).label("is_buyer"),
@@ -132,6 +145,7 @@ _BOUGHT = (
         func.coalesce(OrderItem.image_url, "").label("image_url"),
         func.coalesce(OrderItem.tax_rate, 0).label("tax_rate"),
         func.coalesce(OrderItem.tax_class, "standard").label("tax_class"),
+        OrderItem.return_days,
     )
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)
@@ -144,6 +158,8 @@ _PARCELS = (
         Parcel.warehouse_id,
         Parcel.status,
         Parcel.promised_on,
+        Parcel.shipping_address.is_not(None).label("elsewhere"),
+        exists().where(ParcelLabel.parcel_id == Parcel.parcel_id, literal_column(LIVE)).label("labelled"),
     )
     .where(Parcel.order_id == bindparam("order_id"))
     .order_by(Parcel.number)
@@ -162,6 +178,34 @@ async def editable(tx: Tx, actor: Actor, order_id: UUID, *, lock: bool = False) 
     bought = await tx.all_as(Bought, _BOUGHT, {"order_id": order_id})
     parcels = await tx.all_as(Packed, _PARCELS, {"order_id": order_id})
     return Editable(head, tuple(lines), {one.order_item_id: one for one in bought}, tuple(parcels))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftLine:
+    """What is left of a line, in the mail about an edit."""
+
+    order_id: UUID
+    title: str
+    quantity: int
+    amount: Decimal
+
+
+_UNITS = OrderItem.quantity - RETURNED_UNITS
+_LEFT = (
+    select(
+        OrderItem.order_id,
+        func.coalesce(OrderItem.title, "").label("title"),
+        _UNITS.label("quantity"),
+        (OrderItem.price_at_purchase * _UNITS).label("amount"),
+    )
+    .where(OrderItem.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))), _UNITS > 0)
+    .order_by(OrderItem.order_id, OrderItem.order_item_id)
+)
+
+
+async def lines_left(tx: ReadTx, order_ids: Iterable[UUID]) -> list[LeftLine]:
+    """The lines of these orders without what was cancelled or came back."""
+    return await tx.all_as(LeftLine, _LEFT, {"ids": list(order_ids)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,20 +73,23 @@ edited_parcel_steps AS (
 edited_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, parcel_id,
                              quantity, price_at_purchase, subtotal, title, sku, attributes, image_url, list_price,
-                             discount, promotion, tax_rate, tax_amount, tax_included, tax_class, status, edit_id)
+                             discount, promotion, tax_rate, tax_amount, tax_included, tax_class, return_days, status,
+                             edit_id)
     SELECT i.order_item_id, :edited_order, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.parcel_id,
            i.quantity, i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image,
-           i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, 'confirmed',
-           :edited_by
+           i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, i.return_days,
+           'confirmed', :edited_by
     FROM unnest(CAST(:edited_items AS uuid[]), CAST(:edited_products AS uuid[]), CAST(:edited_variants AS uuid[]),
                 CAST(:edited_sellers AS uuid[]), CAST(:edited_warehouses AS uuid[]), CAST(:edited_in AS uuid[]),
                 CAST(:edited_quantities AS int[]), CAST(:edited_prices AS numeric[]), CAST(:item_titles AS text[]),
                 CAST(:item_skus AS text[]), CAST(:item_attributes AS text[]), CAST(:item_images AS text[]),
                 CAST(:item_list_prices AS numeric[]), CAST(:item_discounts AS numeric[]),
                 CAST(:item_promotions AS text[]), CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
-                CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]))
+                CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]),
+                CAST(:item_return_days AS int[]))
          AS i(order_item_id, product_id, variant_id, seller_id, warehouse_id, parcel_id, quantity, price, title, sku,
-              attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class), gate
+              attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class, return_days),
+         gate
     RETURNING 1),
 edited_order AS (
     UPDATE orders o
@@ -163,7 +166,7 @@ class AddedParcel:
 
 @dataclass(frozen=True, slots=True)
 class AddedLine:
-    """`parcel_id` None: it is not packed yet."""
+    """`parcel_id` None: it is not packed yet. `moved`: it replaces a line, and was bought with that."""
 
     order_item_id: UUID
     product_id: UUID
@@ -174,13 +177,14 @@ class AddedLine:
     price: Decimal
     snapshot: Snapshot
     promised_on: date | None
+    moved: bool
     parcel_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What an edit makes of an order: its amounts afterwards, what it adds, and what is promised. `address` and
-    `estimate` None leave them."""
+    `estimate` None leave them. `due` without what returns give back; `charged` or `refunded` is the difference."""
 
     edit_id: UUID
     order_id: UUID
@@ -191,6 +195,9 @@ class Change:
     shipping_fee: Decimal
     discount: Decimal
     total: Decimal
+    due: Decimal
+    charged: Decimal
+    refunded: Decimal
     parcels: Sequence[AddedParcel]
     lines: Sequence[AddedLine]
     promised: Sequence[tuple[UUID, date]]
@@ -334,7 +341,10 @@ def edited_event(change: Change, status: str, gate_id: UUID | None) -> Event:
         "editId": change.edit_id,
         "from": status,
         "to": status,
-        "total": change.total,
+        "due": change.due,
+        "charged": change.charged,
+        "refunded": change.refunded,
+        "added": [line.order_item_id for line in change.lines if not line.moved],
     }
     return Event("order", change.order_id, EDITED, payload, gate_id)
 

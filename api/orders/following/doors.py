@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import orjson
@@ -17,6 +18,8 @@ from api.kernel.security import hash_opaque_token
 from api.mail import commands as mail
 from api.mail.tokens import token_of
 from api.orders.commands.claims import CLAIM_ASKED, LOOK_UP_ASKED
+from api.orders.edits.queries import LeftLine, lines_left
+from api.orders.edits.statements import EDITED
 from api.orders.models import OrderToken
 from api.orders.parcels.changes.cancelling import UNITS_CANCELLED
 from api.orders.parcels.changes.reasons import SELLER_POLICIES
@@ -82,6 +85,34 @@ async def _recipients(tx: Tx, orders: Sequence[Confirmed]) -> dict[UUID, str | N
     return {
         order.order_id: order.guest_email if order.user_id is None else emails.get(order.user_id) for order in orders
     }
+
+
+async def _edits(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
+    """A mail for each edit of an order: what is in it now, and what was charged or refunded."""
+    edited = [(event, orjson.loads(event.payload)) for event in events if event.event_type == EDITED]
+    if not edited:
+        return
+    orders, _ = await confirmed_orders(tx, {event.aggregate_id for event, _ in edited})
+    recipients = await _recipients(tx, orders)
+    by_order: dict[UUID, list[LeftLine]] = defaultdict(list)
+    for line in await lines_left(tx, {order.order_id for order in orders}):
+        by_order[line.order_id].append(line)
+    known, mails = {order.order_id: order for order in orders}, []
+    for event, change in edited:
+        order = known[event.aggregate_id]
+        recipient = recipients[order.order_id]
+        if recipient is None:
+            continue
+        told = by_order[order.order_id]
+        data = {
+            **_data(order, []),
+            "lines": [{"quantity": one.quantity, "title": one.title, "amount": str(one.amount)} for one in told],
+            "total": change["due"],
+            "charged": None if Decimal(change["charged"]) == 0 else change["charged"],
+            "refunded": None if Decimal(change["refunded"]) == 0 else change["refunded"],
+        }
+        mails.append(mail.NewMail(event.event_id, "order-edited", recipient, data))
+    await mail.queue(tx, mails)
 
 
 async def _claims(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
@@ -160,4 +191,4 @@ def _store_statement() -> Executable:
 
 
 _STORE_TOKENS = _store_statement()
-DOORS: tuple[Door, ...] = (_confirmations, _cancellations, _claims, _look_ups)
+DOORS: tuple[Door, ...] = (_confirmations, _cancellations, _edits, _claims, _look_ups)

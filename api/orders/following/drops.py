@@ -11,13 +11,14 @@ from api.catalog.queries.offers import products_of
 from api.inventory.queries import variants_held_for
 from api.kernel.db import ReadTx
 from api.kernel.outbox import Drop, Pending
+from api.orders.edits.statements import EDITED
 from api.orders.models import OrderItem
 from api.orders.states import EVENT_OF, RETURN_EVENT_OF
 
 # Held for a checkout, which has no order yet when it has to wait; given back by it.
 _HELD = frozenset({"StockReserved", "StockReleased", "StockReturned"})
-# The rest are of orders that exist: placed, and restocked, as a whole or some of their units.
-_MOVED = frozenset({EVENT_OF["pending"], EVENT_OF["cancelled"], RETURN_EVENT_OF["approved"]})
+# The rest are of orders that exist: placed, edited, and restocked, as a whole or some of their units.
+_MOVED = frozenset({EVENT_OF["pending"], EDITED, EVENT_OF["cancelled"], RETURN_EVENT_OF["approved"]})
 
 _LINES = (
     select(OrderItem.product_id).where(OrderItem.order_id == any_(bindparam("order_ids", type_=ARRAY(Uuid)))).distinct()

@@ -1,6 +1,6 @@
 """Which units of an order may be returned, and their refund: pure rules on its lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -160,12 +160,16 @@ def sending_share(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: 
     return share(fee, before, before + line.subtotal, whole), share(fee_tax, before, before + line.subtotal, whole)
 
 
+def whole_order(amounts: OrderAmounts, lines: Iterable[OrderLine]) -> Parts:
+    """What the order costs with everything that was ever in it."""
+    goods = sum((line.goods for line in lines), ZERO)
+    return Parts(goods, amounts.tax, amounts.total - goods - amounts.tax)
+
+
 def not_given_back(amounts: OrderAmounts, lines: Sequence[OrderLine]) -> Parts:
     """What is due for the order without its returns."""
-    goods = sum((line.goods for line in lines), ZERO)
-    whole = Parts(goods, amounts.tax, amounts.total - goods - amounts.tax)
     given = (Parts(line.goods_given, line.tax_given + line.shipping_tax_given, line.shipping_given) for line in lines)
-    return whole - sum(given, Parts())
+    return whole_order(amounts, lines) - sum(given, Parts())
 
 
 def comes_back_whole(lines: Mapping[UUID, OrderLine], units: Mapping[UUID, int]) -> bool:

@@ -3,22 +3,22 @@
 -- of, so they hold what else changed the day. All its restatements add up to restated_sales.
 with happened as (
 
-    select line.seller_id, {{ utc_day('placed.created_at') }} as order_date, placed.currency, line.goods_amount as amount
+    select line.seller_id, {{ utc_day(sold_at('line', 'placed')) }} as order_date, placed.currency, line.goods_amount as amount
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
     where {{ published_order('line.order_id') }}
     union all
     -- cancelled before the day closed
-    select line.seller_id, {{ utc_day('placed.created_at') }}, placed.currency, -line.goods_amount
+    select line.seller_id, {{ utc_day(sold_at('line', 'placed')) }}, placed.currency, -line.goods_amount
     from {{ ref('stg_shop__order_items') }} as line
     inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
     where {{ published_order('line.order_id') }}
-        and line.order_id in (
-            select event.order_id
+        and exists (
+            select 1
             from {{ ref('stg_shop__order_events') }} as event
-            inner join {{ ref('stg_shop__orders') }} as cancelled using (order_id)
-            where event.to_status = 'cancelled'
-                and {{ utc_day('event.created_at') }} <= {{ utc_day('cancelled.created_at') }}
+            where event.order_id = line.order_id
+                and event.to_status = 'cancelled'
+                and {{ utc_day('event.created_at') }} <= {{ utc_day(sold_at('line', 'placed')) }}
         )
     union all
     select paid.seller_id, {{ utc_day('paid.created_at') }}, paid.currency, -paid.goods_amount

@@ -1,14 +1,28 @@
 """Edits of orders that are not sent yet: what they cost, the second payment, and that a dropped one changes nothing."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from api.checkout.edits.jobs import forget_uncommitted
+from api.kernel.context import Context, open_context
+from api.kernel.settings import Settings
+from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.editing import Editing
 from tests.harness.invariants import assert_invariants
+from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person, problem
+
+
+@pytest.fixture
+async def ctx(market: Market, server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    async with open_context(Settings()) as context:
+        yield context
 
 
 @pytest.fixture
@@ -227,3 +241,108 @@ def test_what_is_wrong_is_named(market: Market, buyer: Person, seller: Person, e
     problem(edits.commit(staged, token=None), 422, "validation-failed")
     problem(edits.commit({**staged, "newTotal": 1.0}), 409, "total-changed")
     assert edits.get(staged)["status"] == "staged"
+
+
+def test_a_parcel_whose_label_is_bought_is_not_edited(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    """Its weight and its address are on the label; what is added goes into a parcel of its own."""
+    order, product = market.place(buyer, seller, units=2)
+    line, parcel = (edits.order(order)[name][0] for name in ("items", "parcels"))
+    market.sql.execute(
+        "insert into parcel_labels (label_id, parcel_id, carrier, service, weight_grams, price, currency, asked_by)"
+        " values (gen_random_uuid(), %s, 'c', 's', 1, 1, 'USD', 'k')",
+        (parcel["parcelId"],),
+    )
+    fewer = [{"orderItemId": line["orderItemId"], "quantity": 1}]
+
+    told = problem(edits.stage(order, lines=fewer), 409, "order-not-editable")
+    assert told["errors"][0]["message"].endswith(": its label is bought")
+    done = edits.committed(edits.staged(order, add=[edits.line(product, 1)]))
+    assert done["status"] == "confirmed"
+    assert [(one["number"], len(one["lines"])) for one in edits.order(order)["parcels"]] == [(1, 1), (2, 1)]
+
+
+def test_a_guest_edits_with_the_session_that_ordered(market: Market, seller: Person) -> None:
+    guest, other = guest_headers("of edits"), guest_headers("of another")
+    product = market.product(seller, stock=9, price=10.0)
+    order = market.buy(guest, market.order_body((product, 2), email="g@example.com")).json()["orderId"]
+    edits = Editing(market, guest)
+
+    staged = edits.staged(order, lines=[{"orderItemId": edits.order(order)["items"][0]["orderItemId"], "quantity": 1}])
+    problem(Editing(market, other).commit(staged), 404, "order-not-found")
+    done = edits.committed(staged, token=None)
+
+    assert (done["refundAmount"], done["total"]) == (10.8, 15.79)
+
+
+def test_parcels_of_a_seller_that_wait_for_each_other_have_one_day(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    product, more = (market.product(seller, stock=9, price=price) for price in (10.0, 12.0))
+    market.sql.execute(
+        "update warehouse_stock set warehouse_id = %s where variant_id = %s",
+        (market.warehouse("FAR"), more["variants"][0]["variantId"]),
+    )
+    market.sql.execute("update warehouses set latitude = 21.3, longitude = -157.8 where code = 'FAR'")
+    body = market.order_body((product, 1), shippingPreference="together")
+    order, edits = market.buy(buyer, body).json()["orderId"], Editing(market, buyer)
+
+    edits.committed(edits.staged(order, add=[edits.line(more, 1)]))
+
+    parcels = edits.order(order)["parcels"]
+    assert len(parcels) == 2
+    assert parcels[0]["promisedOn"] == parcels[1]["promisedOn"] == edits.order(order)["estimatedDelivery"]
+
+
+def test_an_order_to_several_addresses_is_not_edited(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, product = market.place(buyer, seller, units=2)
+    market.sql.execute(
+        "update parcels set shipping_address = (select shipping_address from orders o where o.order_id ="
+        " parcels.order_id) where order_id = %s",
+        (order,),
+    )
+
+    problem(edits.stage(order, add=[edits.line(product, 1)]), 409, "order-not-editable")
+
+
+def test_an_edit_that_expired_is_staged_again(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
+    order, product = market.place(buyer, seller, units=2)
+    staged = edits.staged(order, add=[edits.line(product, 1)])
+    market.sql.execute("update order_edits set expires_at = now() where edit_id = %s", (staged["editId"],))
+
+    assert problem(edits.commit(staged), 409, "order-edit-over")["point"] == "expired"
+    assert edits.committed(edits.staged(order, add=[edits.line(product, 1)]))["chargedAmount"] == 10.8
+
+
+async def test_what_nobody_committed_is_forgotten(
+    market: Market, buyer: Person, seller: Person, edits: Editing, ctx: Context
+) -> None:
+    order, product = market.place(buyer, seller, units=2)
+    old, new = (edits.staged(order, add=[edits.line(product, 1)]) for _ in range(2))
+    market.sql.execute(
+        "update order_edits set expires_at = now() - interval '25 hours' where edit_id = %s", (old["editId"],)
+    )
+
+    assert await forget_uncommitted(ctx) == 1
+    problem(edits.commit(old), 404, "order-edit-not-found")
+    assert edits.get(new)["status"] == "staged"
+
+
+def test_a_product_that_is_withdrawn_or_sold_out_is_not_added(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    few, gone = (market.product(seller, stock=1, price=12.0) for _ in range(2))
+    staged = edits.staged(order, add=[edits.line(few, 1)])
+    rival = market.buy(buyer, market.order_body((few, 1)))
+    assert rival.status_code == 201
+
+    before = edits.order(order)
+    problem(edits.commit(staged), 409, "out-of-stock")
+    assert (edits.order(order), edits.get(staged)["status"]) == (before, "staged")
+    market.client.delete(f"/api/v1/products/{gone['productId']}", headers=seller.headers)
+    told = problem(edits.stage(order, add=[edits.line(gone, 1)]), 422, "not-orderable")
+    assert told["errors"][0]["message"] == "this product is not for sale"

@@ -60,8 +60,10 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 
 def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
-        *("order-confirmation", "order-claim", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
+        *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
     }
+    edited = {**letter().data, "charged": "12.96", "refunded": None}
+    assert "Charged now: 12.96" in body(written(letter(kind="order-edited", data=edited), SENDER), "plain")
     assert "the-code" in body(written(letter(kind="order-claim", data={"until": "then"}), SENDER), "plain")
     lost = {"number": "112-1", "currency": "EUR", "amount": "9.99", "reason": "it was damaged",
             "lines": [{"quantity": 2, "title": "<Cup>"}]}  # fmt: skip

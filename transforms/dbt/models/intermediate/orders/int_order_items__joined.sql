@@ -27,8 +27,8 @@ select
     case when placed.status = 'cancelled' then {{ utc_day('cancelled.cancelled_at') }} end as cancelled_on,
     cast(coalesce(returned.returned_quantity, 0) as bigint) as returned_quantity,
     cast(coalesce(returned.returned_amount, 0) as decimal(18, 2)) as returned_amount,
-    {{ utc_day('placed.created_at') }} as order_date,
-    placed.created_at as ordered_at
+    {{ utc_day(sold_at('line', 'placed')) }} as order_date,
+    {{ sold_at('line', 'placed') }} as ordered_at
 from {{ ref('stg_shop__order_items') }} as line
 inner join {{ ref('stg_shop__orders') }} as placed using (order_id)
 left join {{ ref('int_orders__cancelled') }} as cancelled using (order_id)

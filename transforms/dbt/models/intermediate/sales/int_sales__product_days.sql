@@ -1,6 +1,6 @@
 {{ config(meta={'refresh': {'key': ['product_id', 'order_date']}}) }}
 -- Whatever the history's length, one more order changes one day; sums over days are sums of few rows. An order has one
--- day and one currency, so distinct orders add up too.
+-- currency and one day, and a day of its own for what an edit added later: so orders add up as purchases.
 select
     product_id,
     order_date,

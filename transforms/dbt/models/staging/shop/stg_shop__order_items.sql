@@ -5,6 +5,7 @@ select
     product_id,
     variant_id,
     seller_id,
+    edit_id,
 
     -- numerics
     quantity,
