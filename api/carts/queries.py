@@ -128,7 +128,7 @@ def cart_body(
     currency = lines[0].currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
     wanted = [line.wanted(line.quantity, origins) for line in buyable]
-    bought = purchase(wanted, occasion, speed)
+    bought = purchase(wanted, occasion, speed, explained=False)
     sums = bought.totals
     return orjson.dumps(
         {

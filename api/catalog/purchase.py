@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.delivery.places import Place
-from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promise
+from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promises
 from api.delivery.zones import kilometres, point_of
 from api.inventory.allocation import Allocation, Choice, StockLevel, Way, allocate, way
 from api.kernel.settings import Settings
@@ -74,23 +74,23 @@ class Purchase:
     choice: Choice | None = None
 
 
-def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "standard") -> Purchase:
+def purchase(
+    wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "standard", *, explained: bool = True
+) -> Purchase:
     """Price the lines and promise their delivery; a speed that is not offered is answered with the standard one.
 
-    Raises: NotEnough, from `allocate`.
+    `explained` False: nobody asks why these warehouses, so there need be no `choice`. Raises: NotEnough, from
+    `allocate`.
     """
-    demand = {one.variant_id: one.units for one in wanted}
-    choice = (
-        allocate(demand, chain.from_iterable(one.levels for one in wanted), _way(wanted, occasion.place))
-        if wanted
-        else None
-    )
-    allocations = [] if choice is None else list(choice.lines)
+    allocations = None if explained else forced(wanted)
+    choice = _choice(wanted, occasion.place) if wanted and allocations is None else None
+    if allocations is None:
+        allocations = [] if choice is None else list(choice.lines)
     parcels = _parcels(allocations, wanted)
     lines = [one.line for one in wanted]
-    promises = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
+    can_be_had = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
     freight = Freight.of(lines)
-    options = [Option(one, fee(freight, occasion.tariff, _sending(one, occasion))) for one in promises]
+    options = [Option(one, fee(freight, occasion.tariff, _sending(one, occasion))) for one in can_be_had]
     chosen = next((option for option in options if option.promise.speed == speed), options[0] if options else None)
     shipping = chosen.fee if chosen else fee(freight, occasion.tariff, Sending(member=occasion.member))
     return Purchase(
@@ -102,6 +102,23 @@ def purchase(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed = "stand
         promised=_promised(parcels, occasion, chosen.promise.speed) if chosen else {},
         choice=choice,
     )
+
+
+def forced(wanted: Sequence[Wanted]) -> list[Allocation] | None:
+    """What `allocate` would choose where there is nothing to choose: each variant is in one warehouse, with enough of
+    it. Otherwise None."""
+    found = []
+    for one in wanted:
+        if len(one.levels) != 1 or one.levels[0].available < one.units:
+            return None
+        found.append(Allocation(one.variant_id, one.levels[0].warehouse_id, one.units))
+    return found
+
+
+def _choice(wanted: Sequence[Wanted], place: Place) -> Choice:
+    """Raises: NotEnough."""
+    demand = {one.variant_id: one.units for one in wanted}
+    return allocate(demand, chain.from_iterable(one.levels for one in wanted), _way(wanted, place))
 
 
 def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
@@ -139,8 +156,8 @@ def _parcels(allocations: Sequence[Allocation], wanted: Sequence[Wanted]) -> dic
 
 
 def _promised(parcels: Mapping[UUID, Parcel], occasion: Occasion, speed: Speed) -> dict[UUID, date]:
-    each = {warehouse: promise([parcel], occasion.place, speed, occasion.now) for warehouse, parcel in parcels.items()}
-    return {warehouse: found.last for warehouse, found in each.items() if found is not None}
+    each = promises(parcels.values(), occasion.place, speed, occasion.now)
+    return {warehouse: found.last for warehouse, found in zip(parcels, each, strict=True) if found is not None}
 
 
 def option_json(option: Option) -> dict[str, object]:

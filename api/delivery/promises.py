@@ -1,6 +1,6 @@
 """What is offered to a place, and when it arrives: from warehouses, distance, cut-off, working days and membership."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -64,8 +64,7 @@ def offered(parcels: Sequence[Parcel], place: Place, now: datetime, *, member: b
 
 def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime) -> Promise | None:
     """The promise of one speed to a member; None where it is not offered."""
-    half_hour = period(now)
-    each = [_of_parcel(parcel, place, speed, half_hour) for parcel in parcels]
+    each = promises(parcels, place, speed, now)
     known = [one for one in each if one is not None]
     if not known or len(known) < len(each):
         return None
@@ -78,6 +77,12 @@ def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime
         last=max(one.last for one in known),
         order_by=min(one.order_by for one in known),
     )
+
+
+def promises(parcels: Iterable[Parcel], place: Place, speed: Speed, now: datetime) -> list[Promise | None]:
+    """What is promised of each parcel."""
+    half_hour = period(now)
+    return [_of_parcel(parcel, place, speed, half_hour) for parcel in parcels]
 
 
 def in_words(first: date, last: date) -> str:

@@ -14,7 +14,7 @@ from api.kernel.logs import get_logger
 
 log = get_logger(__name__)
 
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.05
 
 
 class Announcer:

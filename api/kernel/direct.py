@@ -7,13 +7,13 @@ Any other request is left to FastAPI with its body whole: FastAPI refuses it, or
 documents the route either way.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
+import orjson
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
@@ -103,7 +103,7 @@ class _Reader:
                 if _text(request.scope, b"content-type") != "application/json":
                     return None
                 name, model = self.body
-                arguments[name] = model.model_validate(json.loads(body))
+                arguments[name] = model.model_validate(orjson.loads(body))
         except (ValueError, RecursionError):  # pydantic's error is a ValueError
             return None
         return arguments

@@ -1,0 +1,64 @@
+"""A purchase costs and promises the same whether or not somebody asks why these warehouses send it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.catalog.purchase import Occasion, Wanted, forced, purchase
+from api.delivery.places import Place
+from api.delivery.promises import SPEEDS, Origin, Speed
+from api.inventory.allocation import NotEnough, StockLevel
+from tests.unit.api.pricing.terms import US
+
+PLACES = [UUID(int=n) for n in range(1, 5)]
+ORIGINS = {
+    warehouse: Origin("US", 47.6 - 3 * n, -122.3 + 11 * n, n != 2, 840, "America/Chicago")
+    for n, warehouse in enumerate(PLACES)
+}
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+STOCK = st.dictionaries(st.sampled_from(PLACES), st.integers(1, 9), min_size=1, max_size=2)
+
+
+@st.composite
+def carts(draw: st.DrawFn) -> list[Wanted]:
+    """Of up to four variants, most of them in one warehouse."""
+    lines = draw(st.lists(st.tuples(STOCK, st.integers(1, 6), st.booleans()), max_size=4))
+    return [
+        Wanted(
+            variant_id=(variant := UUID(int=100 + n)),
+            units=units,
+            price=Decimal("9.99"),
+            tax_class="standard",
+            grams=500,
+            prime=prime,
+            levels=[StockLevel(variant, warehouse, "US", there) for warehouse, there in stock.items()],
+            origins=ORIGINS,
+        )
+        for n, (stock, units, prime) in enumerate(lines)
+    ]
+
+
+@given(carts(), st.sampled_from(SPEEDS), st.booleans())
+def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, member: bool) -> None:
+    occasion = Occasion(Place("US", "IL"), NOON, member, US)
+    try:
+        order = purchase(wanted, occasion, speed)
+    except NotEnough:
+        assert any(sum(level.available for level in one.levels) < one.units for one in wanted)
+        return
+
+    cart = purchase(wanted, occasion, speed, explained=False)
+
+    assert sorted(map(repr, cart.allocations)) == sorted(map(repr, order.allocations))
+    assert replace(cart, allocations=[], choice=None) == replace(order, allocations=[], choice=None)
+
+
+@given(carts())
+def test_nothing_is_forced_where_there_is_a_choice_or_too_little(wanted: list[Wanted]) -> None:
+    alone = all(len(one.levels) == 1 and one.levels[0].available >= one.units for one in wanted)
+
+    assert (forced(wanted) is not None) is alone
