@@ -164,10 +164,6 @@ class Scene:
                 "POST", f"{api}/sellers/me/parcels/{self.parcel}/label",
                 {"carrier": "sandbox", "service": "sandbox-standard", "price": 6.5, "weightGrams": 9}, sells
             ),
-            "trackLookedUpOrder": Request(
-                "POST", f"{api}/orders/lookup/tracking",
-                {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("tracked")}, {},
-            ),
             "requestOrderClaim": Request("POST", f"{api}/orders/claim-requests", {"email": "g@example.com"}, buys),
             "lookUpOrder": Request(
                 "POST", f"{api}/orders/lookup",

@@ -1,5 +1,6 @@
 """No bad state of an order and its parcels is reachable: every interleaving of two sellers who send, split and cancel
-their parcels, a buyer who cancels and an administrator, each of whom looks first and writes later.
+their parcels, a buyer who cancels and an administrator, each of whom looks first and writes later, and a carrier that
+scans and loses parcels.
 
 A breadth-first search over a small model. Moves, the order's status and its steps are the product's own `TRANSITIONS`,
 `CANCELLABLE`, `SPLITTABLE`, `order_status`, `steps_between` and `passed`; the lock of the order's row is modelled: what
@@ -18,6 +19,7 @@ from api.orders.parcels.changes.splitting import SPLITTABLE
 from api.orders.parcels.derived import Standing, order_status, passed, steps_between
 from api.orders.parcels.packing import waits_for
 from api.orders.states import CANCELLABLE, TRANSITIONS, may_follow
+from api.shipping.scans import CARRIAGES, steps_of
 
 STEPS = ("processing", "shipped", "delivered")
 SELLERS = ("a", "b")
@@ -43,7 +45,8 @@ class World:
 class Rules:
     """What the mutants take away. `locked`: an actor decides on what it reads under the lock. `pays`: a seller who
     cancels pays the buyer back. `once`: a buyer who cancels gets nothing a second time. `together`: the buyer wants a
-    seller's parcels at once; `waits`: sellers heed it."""
+    seller's parcels at once; `waits`: sellers heed it. `carried`: a carrier has the parcels; `final`: one
+    that was given up is given up no more, and moves no more."""
 
     locked: bool = True
     guarded: bool = True
@@ -54,6 +57,8 @@ class Rules:
     splittable: frozenset[str] = SPLITTABLE
     together: bool = False
     waits: bool = True
+    carried: bool = False
+    final: bool = True
     derive: Callable[[tuple[Standing, ...]], str] = order_status
 
 
@@ -66,15 +71,17 @@ def bad(world: World) -> str | None:
     for parcel, times in zip(world.parcels, world.paid_back, strict=True):
         if times > 1:
             return "a parcel is paid back twice"
-        if times and parcel.status in {"shipped", "delivered"}:
+        if times and parcel.status in {"shipped", "delivered"} and not parcel.lost:
             return "a parcel is paid back and on its way"
-        if (times == 1) != (parcel.status == "cancelled"):
-            return "a cancelled parcel is not paid back"
+        if (times == 1) != (parcel.status == "cancelled" or parcel.lost):
+            return "a cancelled or lost parcel is not paid back"
+        if parcel.lost and parcel.status != "shipped":
+            return "a parcel that was given up moved"
     return None
 
 
 def moved(parcel: Standing, status: str) -> Standing:
-    return Standing(status, parcel.begun or status == "processing")
+    return Standing(status, parcel.begun or status == "processing", parcel.lost)
 
 
 def written(world: World, seen: tuple[Standing, ...], places: tuple[int, ...], status: str, rules: Rules) -> World:
@@ -129,6 +136,8 @@ def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> It
     if who in SELLERS:
         for place, parcel in enumerate(seen):
             for status in STEPS:
+                if parcel.lost and rules.final:
+                    continue
                 if (world.owners[place] == who or not rules.own) and may_follow(parcel.status, status):
                     if status == "shipped" and rules.waits and kept_waiting(world.owners, who, seen, rules):
                         continue
@@ -143,7 +152,8 @@ def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> It
                 yield split(world, seen, place, rules)
     elif who == "admin":
         for status in STEPS:
-            behind = tuple(place for place, parcel in enumerate(seen) if not passed(parcel.status, status))
+            left = [place for place, parcel in enumerate(seen) if parcel.counts or not rules.final]
+            behind = tuple(place for place in left if not passed(seen[place].status, status))
             if behind and all(may_follow(seen[place].status, status) for place in behind):
                 yield written(world, seen, behind, status, rules)
     else:
@@ -155,9 +165,36 @@ def acts(world: World, who: str, seen: tuple[Standing, ...], rules: Rules) -> It
             yield paid(after, world, living if rules.once else tuple(range(len(seen))))
 
 
+def carried(world: World, rules: Rules) -> Iterator[World]:
+    """What each word of the carrier makes of a parcel, one commit for all of its steps, under the order's lock."""
+    for place, parcel in enumerate(world.parcels):
+        if parcel.lost and rules.final:
+            continue
+        for carriage in CARRIAGES:
+            after = world
+            for status in steps_of(parcel.status, carriage):
+                after = written(after, after.parcels, (place,), status, rules)
+            if carriage == "lost" and after.parcels[place].status == "shipped":
+                after = given_up(after, place, rules)
+            yield after
+
+
+def given_up(world: World, place: int, rules: Rules) -> World:
+    parcels = tuple(replace(one, lost=True) if at == place else one for at, one in enumerate(world.parcels))
+    order = rules.derive(parcels)
+    try:
+        steps_between(world.order, order)
+    except ValueError:
+        return replace(world, bad="an order made a step that the state machine lacks")
+    back = tuple(times + (at == place) for at, times in enumerate(world.paid_back))
+    return replace(world, parcels=parcels, order=order, paid_back=back)
+
+
 def moves(world: World, rules: Rules) -> Iterator[World]:
     """Every state that one more thing happening leads to: an actor looks, or acts on what it saw."""
     looking = dict(world.looking)
+    if rules.carried:
+        yield from carried(world, rules)
     for who in (*SELLERS, "admin", "buyer"):
         if who not in looking:
             yield replace(world, looking=tuple(sorted({**looking, who: world.parcels}.items())))
@@ -203,6 +240,15 @@ def test_no_bad_state_is_reachable(owners: tuple[str, ...], together: bool) -> N
     assert {parcel.status for world in found for parcel in world.parcels} <= set(TRANSITIONS)
 
 
+def test_no_bad_state_is_reachable_when_carriers_scan_and_lose_parcels() -> None:
+    found, broken = explore(Rules(carried=True), "a", "b")
+
+    assert broken == []
+    gone = [world for world in found if not any(parcel.counts for parcel in world.parcels)]
+    assert {world.order for world in gone} == {"shipped", "cancelled"}
+    assert any(world.order == "delivered" and any(parcel.lost for parcel in world.parcels) for world in found)
+
+
 @pytest.mark.parametrize(
     ("rules", "sentence"),
     [
@@ -210,7 +256,9 @@ def test_no_bad_state_is_reachable(owners: tuple[str, ...], together: bool) -> N
         (Rules(locked=False, guarded=False), "a parcel made a step that the state machine lacks"),
         (Rules(own=False), "somebody else's parcel moved"),
         (Rules(whole=False), "a parcel is paid back and on its way"),
-        (Rules(pays=False), "a cancelled parcel is not paid back"),
+        (Rules(pays=False), "a cancelled or lost parcel is not paid back"),
+        (Rules(carried=True, final=False), "a parcel is paid back twice"),
+        (Rules(carried=True, final=False), "a parcel that was given up moved"),
         (Rules(once=False), "a parcel is paid back twice"),
         (Rules(splittable=SPLITTABLE | {"shipped"}), "a parcel that is not there any more was split"),
         (Rules(locked=False, guarded=False), "a parcel that is not there any more was split"),
@@ -222,6 +270,8 @@ def test_no_bad_state_is_reachable(owners: tuple[str, ...], together: bool) -> N
         "anybody's parcel",
         "a part is cancelled",
         "nothing is paid",
+        "lost twice",
+        "lost and moved",
         "all is paid",
         "what was sent is split",
         "split by an old look",

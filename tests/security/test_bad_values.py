@@ -71,7 +71,6 @@ NAMES = [
         "cancelParcel",
         "askParcelRates",
         "buyParcelLabel",
-        "trackLookedUpOrder",
         "requestOrderClaim",
         "claimOrders",
         "lookUpOrder",

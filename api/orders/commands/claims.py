@@ -26,7 +26,7 @@ from sqlalchemy import (
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
-from api.kernel.db import ReadTx, Tx
+from api.kernel.db import Tx
 from api.kernel.errors import TooManyRequests
 from api.kernel.idempotency import RequestKey, Stored, run_once
 from api.kernel.ids import new_id
@@ -126,20 +126,14 @@ async def claim_orders(ctx: Context, actor: Actor, key: RequestKey, token: str) 
 
 async def look_up(ctx: Context, body: LookUpOrder) -> OrderBody:
     """A guest's order as the guest sees it. Raises: OrderNotFound, whatever does not fit."""
-    async with ctx.db.read() as tx:
-        guest, order_id = await looked_up(ctx, tx, body)
-        return await order_of(tx, guest, order_id)
-
-
-async def looked_up(ctx: Context, tx: ReadTx, body: LookUpOrder) -> tuple[Actor, UUID]:
-    """The guest whom a mailed token proves, and the order. Raises: OrderNotFound, whatever does not fit."""
     token_id = id_of(ctx.keys, body.token)
     if token_id is None:
         raise OrderNotFound
-    found = await guest_order_of(tx, token_id, body.token, number=body.order_number, email=body.email)
-    if found is None or found.guest_session is None:
-        raise OrderNotFound
-    return Actor("anonymous", session_id=found.guest_session), found.order_id
+    async with ctx.db.read() as tx:
+        found = await guest_order_of(tx, token_id, body.token, number=body.order_number, email=body.email)
+        if found is None or found.guest_session is None:
+            raise OrderNotFound
+        return await order_of(tx, Actor("anonymous", session_id=found.guest_session), found.order_id)
 
 
 async def guest_of(ctx: Context, token: str, order_id: UUID) -> Actor:

@@ -25,8 +25,6 @@ ReasonCode = Literal[
 REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
 # The reason of units that were cancelled before they were sent; nobody can choose it for a return.
 CANCELLED = "cancelled"
-# The reason of units whose parcel was lost on its way; the same.
-LOST = "lost"
 # Why money goes back although nothing comes back. Units that the seller says are lost are paid for in full.
 AdjustmentCode = Literal["goodwill", "price_adjustment", "lost_parcel"]
 ADJUSTMENT_CODES: tuple[str, ...] = get_args(AdjustmentCode)

@@ -96,16 +96,10 @@ def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLin
 
 
 def refund_of(
-    amounts: OrderAmounts,
-    lines: Mapping[UUID, OrderLine],
-    item_id: UUID,
-    quantity: int,
-    *,
-    outbound: bool,
-    last: bool = False,
+    amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int, *, outbound: bool
 ) -> RefundOf:
     """What `quantity` more units of a line give back: their goods and tax and, with `outbound`, their share of what
-    sending the order cost; with `last`, all that is left of the line's share, because nothing of it has arrived.
+    sending the order cost.
 
     Lines share that cost by their subtotals, units share their line. Whatever the sizes of a line's returns, they add
     up to the line's share, and all lines to the order. What was given back before without a return is missing from
@@ -126,7 +120,7 @@ def refund_of(
         )
     if not outbound:
         return RefundOf(Parts(goods, tax, ZERO), ZERO)
-    sent = line.quantity if last else line.returned_outbound + quantity
+    sent = line.returned_outbound + quantity
     fee, fee_tax = sending_share(amounts, lines, line)
     shipping = max(ZERO, due(fee, sent) - line.shipping_given)
     shipping_tax = max(ZERO, due(fee_tax, sent) - line.shipping_tax_given)

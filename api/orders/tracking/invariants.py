@@ -1,7 +1,6 @@
 """Invariants of labels, scans and lost parcels."""
 
 from api.kernel.invariants import Check
-from api.orders.returns.policy import LOST
 from api.shipping.scans import SCAN_KINDS
 
 # The worker follows kept scans every two seconds.
@@ -56,15 +55,6 @@ CHECKS: tuple[Check, ...] = (
           SELECT order_item_id, sum(quantity) AS units FROM returns WHERE status <> 'rejected' GROUP BY 1
         ) r USING (order_item_id)
         WHERE p.lost_at IS NOT NULL AND (p.status <> 'shipped' OR i.quantity IS DISTINCT FROM r.units)
-        """,
-    ),
-    Check(
-        "R-I30-losses",
-        "only units of a parcel that was given up are refunded as lost, and they are not restocked",
-        f"""
-        SELECT r.return_id, p.parcel_id FROM returns r JOIN order_items i USING (order_item_id)
-        LEFT JOIN parcels p USING (parcel_id)
-        WHERE r.reason_code = '{LOST}' AND (p.lost_at IS NULL OR r.restocked IS DISTINCT FROM false)
         """,
     ),
     Check(

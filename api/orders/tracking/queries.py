@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Interval, Select, Uuid, bindparam, func, select, true
+from sqlalchemy import Integer, Interval, Select, Uuid, bindparam, func, or_, select, true
 
 from api.kernel import clock
 from api.kernel.actor import Actor
@@ -145,11 +145,11 @@ _BY_LABEL = (
     .join(Parcel, Parcel.parcel_id == ParcelLabel.parcel_id)
     .where(ParcelLabel.label_id == bindparam("label_id", type_=Uuid), ParcelLabel.tracking_id.is_not(None))
 )
-# What is not packed yet keeps its scans until it is.
+# Each is looked at once after it was bought. What is scanned and not packed keeps its scans until it is.
 _DUE = (
     select(ParcelLabel.label_id)
     .join(Parcel, Parcel.parcel_id == ParcelLabel.parcel_id)
-    .where(ParcelLabel.due, Parcel.status.not_in(("pending", "confirmed")))
+    .where(ParcelLabel.due, or_(ParcelLabel.carriage.is_(None), Parcel.status.not_in(("pending", "confirmed"))))
     .limit(bindparam("most", type_=Integer))
 )
 _SILENT = (

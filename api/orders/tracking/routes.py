@@ -5,15 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from api.kernel import clock
-from api.kernel.auth import CurrentActor, SignedIn
+from api.kernel.auth import SignedIn
 from api.kernel.context import Ctx
-from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
+from api.kernel.errors import NotAuthenticated, ValidationFailed
 from api.kernel.problems import responses
-from api.orders.commands.claims import looked_up
 from api.orders.errors import OrderNotFound, ParcelNotFound
+from api.orders.invoices.routes import Reader
 from api.orders.parcels.routes import ParcelId
 from api.orders.routes import OrderId
-from api.orders.schemas import LookUpOrder
 from api.orders.tracking.commands.scans import take_scans
 from api.orders.tracking.errors import ScanReused, TrackingNotFound
 from api.orders.tracking.queries import tracking_by_link, tracking_of, tracking_of_seller
@@ -47,21 +46,10 @@ async def receive_scans(ctx: Ctx, request: Request, carrier: Annotated[str, Path
     summary="Where the parcels of an order are, and how late",
     responses=responses(OrderNotFound),
 )
-async def track_order(ctx: Ctx, actor: CurrentActor, order_id: OrderId) -> OrderTracking:
+async def track_order(ctx: Ctx, actor: Reader, order_id: OrderId) -> OrderTracking:
+    """For its buyer; a guest's mailed code (`X-Order-Token`) opens it from any device."""
     async with ctx.db.read() as tx:
         return await tracking_of(ctx, tx, actor, order_id)
-
-
-@router.post(
-    "/orders/lookup/tracking",
-    operation_id="trackLookedUpOrder",
-    summary="The same of a guest's order, by its number, e-mail address and mailed code",
-    responses=responses(OrderNotFound, MalformedRequest, ValidationFailed),
-)
-async def track_looked_up_order(ctx: Ctx, body: LookUpOrder) -> OrderTracking:
-    async with ctx.db.read() as tx:
-        guest, order_id = await looked_up(ctx, tx, body)
-        return await tracking_of(ctx, tx, guest, order_id)
 
 
 @router.get(

@@ -125,20 +125,19 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     requests["previewOrder"].append(Request("POST", "/api/v1/orders/preview", shown, buyer.headers))
     elsewhere = {**requests["stageOrderEdit"][0].body, "shippingAddress": {"addressId": address["addressId"]}}
     requests["stageOrderEdit"].append(replace(requests["stageOrderEdit"][0], body=elsewhere))
-    change("lookUpOrder", orderNumber=_guests_order(scene, "scene"))
-    change("trackLookedUpOrder", orderNumber=_guests_order(scene, "tracked"))
+    change("lookUpOrder", orderNumber=_guests_order(scene))
     return requests
 
 
-def _guests_order(scene: Scene, code: str) -> str:
-    """The number of a guest's order that a code opens, once looked at, then claimed."""
+def _guests_order(scene: Scene) -> str:
+    """The number of a guest's order that the code of the scene opens, once looked at, then claimed."""
     body = scene.market.order_body((scene.product, 1), email="g@example.com")
     placed = scene.market.buy(guest_headers(), body).json()
-    token = mailed_token(code)
+    token = mailed_token("scene")
     scene.market.sql.execute(
         "insert into order_tokens (token_id, token_hash, purpose, order_id, expires_at) values (%s, %s, 'order', %s,"
         " now() + interval '1 hour')",
-        (uuid5(NAMESPACE_URL, code), hashlib.sha256(token.encode()).digest(), placed["orderId"]),
+        (uuid5(NAMESPACE_URL, "scene"), hashlib.sha256(token.encode()).digest(), placed["orderId"]),
     )
     return str(placed["orderNumber"])
 

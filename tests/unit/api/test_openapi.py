@@ -30,7 +30,7 @@ OPERATIONS = {
     "stageOrderEdit", "getOrderEdit", "dropOrderEdit", "commitOrderEdit",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
     "getParcelLabelPdf", "getParcelLabelPng",
-    "receiveScans", "trackOrder", "trackLookedUpOrder", "trackParcel", "trackByLink",
+    "receiveScans", "trackOrder", "trackParcel", "trackByLink",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
     "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",

@@ -1,11 +1,11 @@
 """Give up a parcel: its buyer is made whole by a refund of all that is left of it, and nothing is restocked.
 
-The refund is booked as one return per line, approved at once, with the reason `lost`: the units are not coming back,
-and can be returned no more. What was returned or cancelled of them before stays as it is, so nothing is given back
-twice.
+The refund is booked as one return per line, approved at once, with the reason `lost_parcel`, as when a seller says so:
+the units are not coming back, and can be returned no more. What was returned or cancelled of them before stays as it
+is, so nothing is given back twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -25,8 +25,8 @@ from api.orders.parcels.moving import Along, lose_parcel
 from api.orders.parcels.queries import LockedParcel, parcels_of
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returns.policy import LOST
-from api.orders.returns.returnable import OrderLine, RefundOf, refund_of
+from api.orders.returns.policy import LOST_PARCEL
+from api.orders.returns.returnable import OrderLine, RefundOf, shipping_left
 from api.orders.statements import requested_part
 from api.orders.tracking.queries import carried, silent_labels
 from api.payments.commands import lock_payment
@@ -48,9 +48,7 @@ async def book_loss(
         raise AssertionError("an order on its way has a payment")
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     gone = [line for line in lines.values() if line.parcel_id == parcel.parcel_id and line.returnable]
-    given = [
-        refund_of(order.amounts, lines, one.order_item_id, one.returnable, outbound=True, last=True) for one in gone
-    ]
+    given = [_all_left(order, lines, one) for one in gone]
     whole = sum((one.parts for one in given), Parts()).at_most(payment.refundable)
     refund = request_refund(payment, order.order_id, whole)
     returns = [_row(order, line, back, refund) for line, back in zip(gone, given, strict=True)]
@@ -95,6 +93,12 @@ async def _lose(tx: Tx, label_id: UUID) -> UUID | None:
     return label.order_id
 
 
+def _all_left(order: LockedOrder, lines: Mapping[UUID, OrderLine], line: OrderLine) -> RefundOf:
+    """What of a line and of its share of sending was not given back: nothing of it has arrived."""
+    sending = shipping_left(order.amounts, lines, line.order_item_id)
+    return RefundOf(line.left + sending, sending.tax)
+
+
 def _row(order: LockedOrder, line: OrderLine, back: RefundOf, refund: NewRefund) -> dict[str, object]:
     """Its money is on its way, or there is none to pay."""
     return {
@@ -105,8 +109,8 @@ def _row(order: LockedOrder, line: OrderLine, back: RefundOf, refund: NewRefund)
         "product_id": line.product_id,
         "seller_id": line.seller_id,
         "quantity": line.returnable,
-        "reason": LOST,
-        "reason_code": LOST,
+        "reason": LOST_PARCEL,
+        "reason_code": LOST_PARCEL,
         "status": "approved" if refund.parts else "refunded",
         "refund_amount": back.parts.amount,
         "goods_amount": back.parts.goods,

@@ -35,7 +35,6 @@ NATURALLY_SAFE = {
     "/products/{productId}": VERSIONED,
     "/orders/lookup": "it only reads",
     "/orders/preview": "it only reads",
-    "/orders/lookup/tracking": "it only reads",
     "/sellers/me/parcels/{parcelId}/rates": "it only reads, and asks carriers",
     "/shipping/webhooks/{carrier}": "scans carry the carrier's own id",
     "/orders/{orderId}/buy-again": "what the cart holds already counts",

@@ -281,7 +281,6 @@ BREAKS: dict[str, tuple[str, ...]] = {
             " and status = 'delivered' limit 1)"
         ),
     ),
-    "R-I30-losses": ("update returns set reason_code = 'lost'",),
     "R-I30-one": (
         "drop index uq_parcel_labels_live",
         LABEL.format(carriage="null", due="false", status="delivered"),

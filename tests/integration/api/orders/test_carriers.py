@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,10 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.failpoints import FailpointError
 from api.kernel.idempotency import RequestKey
+from api.kernel.outbox import Pending
+from api.orders.edits.statements import EDITED
 from api.orders.labels import commands as labels
+from api.orders.labels.doors import DOORS
 from api.orders.labels.queries import Label
 from api.orders.labels.schemas import BuyLabel
 from api.orders.tracking.commands.scans import follow_due, take_scans
@@ -30,7 +34,8 @@ from tests.harness.api import Server, api_of
 from tests.harness.buying import Market, Sandbox, buying_env, wait_until
 from tests.harness.carriers import Carriage
 from tests.harness.mailing import settle
-from tests.harness.shop import Person, problem
+from tests.harness.processes import KILLED
+from tests.harness.shop import PASSWORD, Person, problem
 
 NOW = timedelta(0)
 
@@ -221,6 +226,24 @@ async def test_a_process_that_dies_on_the_way_leaves_one_label(
     assert market.scalar("select count(*) from parcel_labels where parcel_id = %s", (parcel_id,)) == 1
 
 
+def test_the_shop_is_killed_between_buying_a_label_and_writing_it_down(
+    server: Server, carriage: Carriage, tmp_path: Path
+) -> None:
+    _, parcel_id = carriage.parcel()
+    doomed = Server("api", "SOUK_API_URL", tmp_path, {**server.env, "SOUK_HOME": str(tmp_path)})
+    doomed.start(SOUK_FAILPOINTS="shipping.after_buying=kill")
+    path = f"/api/v1/sellers/me/parcels/{parcel_id}/label"
+    with doomed.client() as client:
+        login = client.post("/api/v1/auth/login", json={"email": carriage.seller.email, "password": PASSWORD})
+        headers = {"Authorization": f"Bearer {login.json()['accessToken']}", "Idempotency-Key": "killed"}
+        with pytest.raises(httpx.TransportError):
+            client.post(path, json=carriage.offer(), headers=headers)
+    assert doomed.wait(10) == KILLED
+
+    body = carriage.label(parcel_id, key="killed")
+    assert [one["trackingNumber"] for one in sold_to(carriage.market, parcel_id)] == [body["trackingNumber"]]
+
+
 async def test_mutant_a_key_per_attempt_buys_a_second_label(
     ctx: Context, market: Market, carriage: Carriage, armed: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +286,24 @@ async def test_a_cancelled_order_gives_its_labels_back(
     assert await labels.settle_labels(ctx, NOW) == 2
     for _, parcel_id in (bought, asked):
         assert [one["status"] for one in sold_to(market, parcel_id)] == ["cancelled"]
+
+
+async def test_an_order_that_is_changed_gives_back_the_labels_it_had(
+    ctx: Context, market: Market, carriage: Carriage
+) -> None:
+    order_id, parcel_id = carriage.parcel(packed=False)
+    carriage.label(parcel_id)
+    payload = f'{{"orderId": "{order_id}"}}'
+    edited = Pending(uuid4(), "order", UUID(order_id), 9, EDITED, payload, clock.now())
+
+    async def read() -> int:
+        await ctx.db.run(lambda tx: DOORS[0](ctx, tx, [edited]))
+        return await labels.settle_labels(ctx, NOW)
+
+    assert await read() == 1
+    assert carriage.label(parcel_id)["status"] == "bought"
+    assert await read() == 0
+    assert [one["status"] for one in sold_to(market, parcel_id)] == ["cancelled", "bought"]
 
 
 def reached(carriage: Carriage, parcel_id: str, status: str) -> bool:

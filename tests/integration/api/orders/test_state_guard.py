@@ -1,6 +1,8 @@
 """Postgres refuses, for the shop's own role, what the state machine does not have."""
 
+import random
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement, product
 
 import psycopg
@@ -10,6 +12,8 @@ from api.orders.parcels.derived import Standing, order_status
 from api.orders.parcels.invariants import ORDER_STATUS
 from api.orders.parcels.statements import GUARDED, guard
 from api.orders.states import ORDER_STATES, may_follow
+from api.orders.tracking.invariants import CARRIAGE
+from api.shipping.scans import SCAN_KINDS, Scan, carriage_of
 
 _DEFINITION = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
 
@@ -54,6 +58,26 @@ def test_a_cancelled_one_is_not_delivered_and_without_the_trigger_it_would_be(
 
     sql.execute(f"DROP TRIGGER {table}_move ON {table}".encode())
     assert sql.execute(deliver).rowcount > 0
+
+
+def test_the_check_of_every_shop_reads_scans_as_the_code_does(sql: psycopg.Connection) -> None:
+    """On random sets of scans, many of them of one moment."""
+    dice, start = random.Random(7), datetime(2026, 6, 30, tzinfo=UTC)
+    sets = [
+        [
+            Scan(f"{number}-{place}", "SBX", dice.choice(SCAN_KINDS), start + timedelta(hours=dice.randrange(3)))
+            for place in range(dice.randrange(1, 6))
+        ]
+        for number in range(500)
+    ]
+    rows = [(number, scan.kind, scan.occurred_at) for number, scans in enumerate(sets) for scan in scans]
+    found = sql.execute(
+        f"SELECT number, {CARRIAGE} FROM unnest(%s::int[], %s::text[], %s::timestamptz[])"
+        " AS s(number, kind, occurred_at) GROUP BY number ORDER BY number".encode(),
+        tuple(list(column) for column in zip(*rows, strict=True)),
+    ).fetchall()
+
+    assert [carriage for _, carriage in found] == [carriage_of(scans) for scans in sets]
 
 
 def test_an_order_goes_with_its_parcels_lines_and_steps(sql: psycopg.Connection) -> None:
