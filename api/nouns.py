@@ -70,6 +70,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("payments"),
     Noun("identity"),
     Noun("carts"),
+    Noun("promotions"),
     Noun("catalog"),
     Noun("inventory"),
     Noun("sellers"),

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.carts.additions import MAX_LINES, add
 from api.carts.changes import announce, name_of
+from api.carts.coupons import move_coupons
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge
 from api.carts.models import Cart, CartItem
 from api.carts.queries import OWNED, StoredCart, carts_query, lock_query, owners
@@ -70,6 +71,7 @@ class _Held:
 
     cart_id: UUID
     claimed_by: UUID | None
+    coupons: str | None
 
 
 async def add_item(ctx: Context, actor: Actor, body: AddItem) -> tuple[UUID, StoredCart]:
@@ -135,9 +137,12 @@ async def merge_guest_cart(settings: Settings, tx: Tx, session_id: str | None, u
     lifetime = timedelta(seconds=settings.cart_ttl_seconds)
     if guest.claimed_by is not None:
         await _adopt(tx, guest.cart_id, user_id, lifetime)
-    elif lines := await _moved_out(tx, guest.cart_id):
+        return
+    lines = await _moved_out(tx, guest.cart_id)
+    if lines or guest.coupons:
         member = await tx.scalar(_OPEN_MEMBER, {"new_id": new_id(), "user_id": user_id, "lifetime": lifetime})
         await _move_in(tx, member, lines)
+        await move_coupons(tx, member, guest.coupons)
 
 
 async def see_prices(ctx: Context, actor: Actor, cart: StoredCart) -> None:
@@ -160,8 +165,9 @@ async def _adopt(tx: Tx, cart_id: UUID, user_id: UUID, lifetime: timedelta) -> N
     member = await tx.first_as(_Held, _MEMBER, {"member": user_id})
     if member is not None and member.claimed_by is not None:
         return
-    if member is not None and (lines := await _moved_out(tx, member.cart_id)):
-        await _move_in(tx, cart_id, lines)
+    if member is not None:
+        await _move_in(tx, cart_id, await _moved_out(tx, member.cart_id))
+        await move_coupons(tx, cart_id, member.coupons)
     await tx.execute(_ADOPT, {"of_cart": cart_id, "member": user_id, "lifetime": lifetime})
 
 
@@ -173,6 +179,8 @@ async def _moved_out(tx: Tx, cart_id: UUID) -> list[_Line]:
 
 
 async def _move_in(tx: Tx, cart_id: UUID, lines: Sequence[_Line]) -> None:
+    if not lines:
+        return
     columns = {field.name: [getattr(line, field.name) for line in lines] for field in fields(_Line)}
     await tx.execute(_MERGE, {"of_cart": cart_id, "cart_item_id": [new_id() for _ in lines], **columns})
 
@@ -238,7 +246,7 @@ def _change_statement(change: Update | Delete) -> Executable:
     return select(not_(agreed).label("stale"), done.label("done")).select_from(held)
 
 
-_HELD = select(Cart.cart_id, Cart.claimed_by).with_for_update()
+_HELD = select(Cart.cart_id, Cart.claimed_by, Cart.coupons).with_for_update()
 _SEEN = func.unnest(bindparam("lines", type_=ARRAY(Uuid)), bindparam("prices", type_=ARRAY(CartItem.price_seen.type)))
 _SHOWN = _SEEN.table_valued(column("line", Uuid), column("price", CartItem.price_seen.type)).render_derived("shown")
 _SEE = (

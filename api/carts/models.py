@@ -27,6 +27,8 @@ class Cart(Base):
     claimed_by: Mapped[UUID | None]
     ordered_by: Mapped[UUID | None]
     ordered_version: Mapped[int | None]
+    # The buyer's codes, with a space between two.
+    coupons: Mapped[str | None] = mapped_column(String(300), info=SECRET)
     expires_at: Mapped[Instant] = mapped_column(index=True)
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]

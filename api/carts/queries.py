@@ -17,8 +17,10 @@ from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result
 from api.kernel.money import ZERO
 from api.kernel.rows import as_models
-from api.pricing.explanation import explained
+from api.pricing.explanation import Named, explained
 from api.pricing.list_price import saving
+from api.pricing.promotions import Reduction
+from api.promotions.deals import NO_CODES, Codes, Deal, dealt
 
 
 @dataclass(slots=True)
@@ -42,11 +44,12 @@ class Line(Offer):
 
 @dataclass(frozen=True, slots=True)
 class StoredCart:
-    """An unexpired cart. `lines`: the oldest first."""
+    """An unexpired cart. `lines`: the oldest first. `coupons`: its codes, with a space between two."""
 
     cart_id: UUID
     version: int
     lines: list[Line] = field(default_factory=list)
+    coupons: str | None = None
 
     @property
     def edition(self) -> UUID | None:
@@ -119,6 +122,8 @@ def cart_body(
     occasion: Occasion,
     origins: Mapping[UUID, Origin],
     speed: Speed = "standard",
+    *,
+    codes: Codes = NO_CODES,
 ) -> bytes:
     """What the shop answers: the JSON of a CartBody, written without making one, which costs three times as much.
 
@@ -128,21 +133,27 @@ def cart_body(
     currency = lines[0].currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
     wanted = [line.wanted(line.quantity, origins) for line in buyable]
-    bought = purchase(wanted, occasion, speed, explained=False)
+    products = {line.variant_id: line.product_id for line in buyable} if codes.offered else {}
+    deal = dealt(codes, wanted, products, currency, occasion.now)
+    occasion = deal.on(occasion)
+    bought = purchase(deal.wanted, occasion, speed, explained=False)
     sums = bought.totals
+    reductions = {one.variant_id: one.reductions for one in deal.wanted} if deal.coupons else {}
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
-            "items": [_cart_line(line, currency) for line in lines],
+            "items": [_cart_line(line, currency, reductions.get(line.variant_id, ())) for line in lines],
             "itemCount": sum(line.quantity for line in lines),
             "currency": currency,
             "subtotal": float(sums.subtotal),
             "tax": float(sums.tax),
             "taxIncluded": float(sums.tax_included),
             "shipping": float(sums.shipping),
+            "discount": float(sums.discount),
             "total": float(sums.total),
             "savings": float(sum((saving(line.price, line.list_price, line.quantity) for line in buyable), ZERO)),
-            "explanation": _charges([line.title for line in buyable], bought, occasion),
+            "explanation": _charges([line.title for line in buyable], deal, bought, occasion),
+            "coupons": [one.as_json() for one in deal.coupons],
             "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},
             "delivery": option_json(bought.chosen) if bought.chosen else None,
             "deliveryOptions": [option_json(option) for option in bought.options],
@@ -150,10 +161,11 @@ def cart_body(
     )
 
 
-def _charges(titles: Sequence[str], bought: Purchase, occasion: Occasion) -> list[dict[str, object]]:
+def _charges(titles: Sequence[str], deal: Deal, bought: Purchase, occasion: Occasion) -> list[dict[str, object]]:
     """The JSON of the charges."""
-    included = occasion.tariff.tax.shipping_included
-    charges = explained(titles, bought.lines, bought.totals, shipping_included=included)
+    lines = zip(titles, bought.lines, deal.wanted, strict=True)
+    named = [Named(title, line, one.reductions) for title, line, one in lines]
+    charges = explained(named, bought.totals, shipping_included=occasion.tariff.tax.shipping_included)
     return [
         {"kind": one.kind, "text": one.text, "amount": float(one.amount), "included": one.included} for one in charges
     ]
@@ -164,7 +176,7 @@ OWNED = or_(
     Cart.session_id == any_(bindparam("sessions", type_=ARRAY(String))),
 )
 # Of a cart, then of its line; the line's are null where the cart is empty.
-_CART = (Cart.cart_id, Cart.version)
+_CART = (Cart.cart_id, Cart.version, Cart.coupons)
 _LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, CartItem.price_seen, *OFFER)
 _CARTS = (
     select(*_CART, *_LINE)
@@ -200,13 +212,13 @@ def _carts(result: Result) -> dict[UUID, StoredCart]:
     first = len(_CART)
     filled = [row for row in result.rows if row[first] is not None]
     lines = as_models(Line, result.columns[first:], [row[first:] for row in filled])
-    found = {row[0]: StoredCart(*row[:first]) for row in result.rows}
+    found = {row[0]: StoredCart(row[0], row[1], coupons=row[2]) for row in result.rows}
     for row, line in zip(filled, lines, strict=True):
         found[row[0]].lines.append(line)
     return found
 
 
-def _cart_line(line: Line, currency: str) -> dict[str, object]:
+def _cart_line(line: Line, currency: str, reductions: Sequence[Reduction]) -> dict[str, object]:
     """The JSON of a CartLine."""
     return {
         "cartItemId": line.cart_item_id,
@@ -228,6 +240,7 @@ def _cart_line(line: Line, currency: str) -> dict[str, object]:
         "priceWhenAdded": float(line.price_at_addition),
         "priceChanged": line.price_changed,
         "subtotal": float(line.price * line.quantity),
+        "discounts": [{"promotion": one.name, "amount": float(one.amount)} for one in reductions],
         "currency": line.currency,
         "available": line.buyable_in(currency),
     }

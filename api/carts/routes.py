@@ -7,10 +7,10 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.carts import commands, queries
+from api.carts import commands, coupons, queries
 from api.carts.changes import Stream, Streams
 from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTooLarge, TooManyStreams
-from api.carts.schemas import AddItem, CartBody, SetQuantity
+from api.carts.schemas import AddCoupon, AddItem, CartBody, SetQuantity
 from api.catalog.errors import VariantNotFound
 from api.catalog.purchase import Occasion
 from api.delivery.errors import AddressNotValid
@@ -26,6 +26,10 @@ from api.kernel.direct import DirectRoute
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
+from api.promotions.codes import split
+from api.promotions.deals import NO_CODES, Codes
+from api.promotions.errors import CodeNotUsable, NoSuchCoupon, TooManyCodes
+from api.promotions.queries import codes_of
 
 router = APIRouter(prefix="/cart", tags=["cart"], route_class=DirectRoute)
 
@@ -151,11 +155,46 @@ async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_ma
     return await _answer(ctx, actor, cart)
 
 
+@router.post(
+    "/coupons",
+    operation_id="addCartCoupon",
+    summary="Use a code",
+    response_model=CartBody,
+    responses=responses(CodeNotUsable, TooManyCodes, *_BODY),
+)
+async def add_cart_coupon(ctx: Ctx, actor: CurrentActor, body: AddCoupon) -> Response:
+    """Put a code into the cart. Small and capital letters are the same; a code that is there already stays as it is.
+
+    What it takes off, or why nothing, is in the cart's `coupons`. A code that does not exist, is not valid now or is
+    used up is refused. An order of the cart uses its codes.
+    """
+    return await _answer(ctx, actor, await coupons.add_coupon(ctx, actor, body.code))
+
+
+@router.delete(
+    "/coupons/{code}",
+    operation_id="removeCartCoupon",
+    summary="Use a code no more",
+    response_model=CartBody,
+    responses=responses(NoSuchCoupon, *_BODY),
+)
+async def remove_cart_coupon(ctx: Ctx, actor: CurrentActor, code: Annotated[str, Path(max_length=100)]) -> Response:
+    return await _answer(ctx, actor, await coupons.remove_coupon(ctx, actor, code))
+
+
 def _known(item_id: str) -> UUID:
     known = parse_id(item_id)
     if known is None:
         raise CartItemNotFound("Your cart has no such line.")
     return known
+
+
+async def _codes(ctx: Context, actor: Actor, cart: queries.StoredCart | None) -> Codes:
+    """What the cart's codes stand for; a cart without codes asks nothing."""
+    if cart is None or cart.coupons is None:
+        return NO_CODES
+    async with ctx.db.read() as tx:
+        return await codes_of(tx, actor, None, split(cart.coupons), [line.product_id for line in cart.lines])
 
 
 async def _answer(
@@ -170,6 +209,8 @@ async def _answer(
     """The cart as every route of it answers; None for an actor who has none."""
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
     origins = await origins_of(ctx.db, cart.edition) if cart and cart.lines else {}
-    content = queries.cart_body(cart, ctx.settings.currency, occasion, origins, speed)
+    content = queries.cart_body(
+        cart, ctx.settings.currency, occasion, origins, speed, codes=await _codes(ctx, actor, cart)
+    )
     headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
     return Response(content, status, headers, "application/json")

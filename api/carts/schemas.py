@@ -8,6 +8,8 @@ from api.catalog.schemas import DeliveryOption
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.pricing.explanation import ChargeKind
+from api.pricing.promotions import Refusal
+from api.promotions.schemas import Code
 
 MAX_QUANTITY = 999
 
@@ -39,6 +41,13 @@ class CartVariant(Wire):
     stock: int
 
 
+class DiscountBody(Wire):
+    """What a promotion takes off all units of a line."""
+
+    promotion: str
+    amount: Amount
+
+
 class CartLine(Wire):
     """`price` is today's, `priceWhenAdded` that of when the line was added. `priceChanged` is true when the price has
     changed, until `GET /cart` has shown that; adding units, or setting how many, shows it once more.
@@ -55,6 +64,7 @@ class CartLine(Wire):
     price_when_added: Amount
     price_changed: bool
     subtotal: Sum
+    discounts: list[DiscountBody]
     currency: str
     available: bool
 
@@ -75,11 +85,27 @@ class Destination(Wire):
     state: str | None
 
 
+class AddCoupon(Wire):
+    code: Code
+
+
+class CouponBody(Wire):
+    """A code of the cart. `promotion`: the name of what it stands for; `discount`: what it takes off all lines. Where
+    it takes nothing off, `reason` says why, and `text` in words."""
+
+    code: str
+    applied: bool
+    promotion: str | None
+    discount: Amount
+    reason: Refusal | None
+    text: str | None
+
+
 class CartBody(Wire):
-    """`cartId` is null until a line was added. `taxIncluded` is the part of `tax` that the prices contain
-    already: total = subtotal + tax - taxIncluded + shipping. `savings` is against list prices and is already in the
-    subtotal. `delivery` is the option that `shipping` is for; an order to the same place at the same speed costs
-    `total`, which it checks as `expectedTotal`."""
+    """`cartId` is null until a line was added. `taxIncluded` is the part of `tax` that the prices contain already:
+    total = subtotal + tax - taxIncluded + shipping - discount. `discount` is that of `coupons`; `savings` is against
+    list prices and is already in the subtotal. `delivery` is the option that `shipping` is for; an order to the same
+    place at the same speed costs `total`, which it checks as `expectedTotal`."""
 
     cart_id: UUID | None
     items: list[CartLine]
@@ -89,9 +115,11 @@ class CartBody(Wire):
     tax: Sum
     tax_included: Sum
     shipping: Amount
+    discount: Sum
     total: Sum
     savings: Sum
     explanation: list[ChargeBody]
+    coupons: list[CouponBody]
     shipping_to: Destination
     delivery: DeliveryOption | None
     delivery_options: list[DeliveryOption]

@@ -57,11 +57,11 @@ ADDED = """j.verdict, j.cart_id, n.cart_item_id
     FROM judged j LEFT JOIN lines_added n USING (cart_id) ORDER BY j.place"""
 
 CART_LINES = """wanted_carts AS MATERIALIZED (
-    SELECT o.request, c.cart_id, c.version, c.claimed_by, c.ordered_by, c.ordered_version
+    SELECT o.request, c.cart_id, c.version, c.claimed_by, c.ordered_by, c.ordered_version, c.coupons
     FROM unnest(CAST(:cart_users AS uuid[])) WITH ORDINALITY AS o(user_id, request)
     JOIN carts c ON c.user_id = o.user_id WHERE c.expires_at > now()
     UNION ALL
-    SELECT o.request, c.cart_id, c.version, c.claimed_by, c.ordered_by, c.ordered_version
+    SELECT o.request, c.cart_id, c.version, c.claimed_by, c.ordered_by, c.ordered_version, c.coupons
     FROM unnest(CAST(:cart_sessions AS text[])) WITH ORDINALITY AS o(session_id, request)
     JOIN carts c ON c.session_id = o.session_id WHERE c.expires_at > now()),
 wanted AS MATERIALIZED (
@@ -93,10 +93,12 @@ _RELEASE = """carts_released AS (
     UPDATE carts c SET claimed_by = NULL, updated_at = now() FROM gate
     WHERE c.cart_id = :release_cart AND c.claimed_by = gate.checkout_id RETURNING 1)"""
 # What was ordered is taken off the lines that are still there, and what was added meanwhile stays: a line is known by
-# its id, so one that was removed and added again is another line. The quantities are those of the locked rows.
+# its id, so one that was removed and added again is another line. The quantities are those of the locked rows. The
+# codes go when they are still those that were ordered with.
 TAKE = """carts_taken AS MATERIALIZED (
-    SELECT c.cart_id, gate.order_id
-    FROM unnest(CAST(:take_gates AS uuid[]), CAST(:take_carts AS uuid[])) AS o(gate_id, cart_id)
+    SELECT c.cart_id, gate.order_id, o.coupons
+    FROM unnest(CAST(:take_gates AS uuid[]), CAST(:take_carts AS uuid[]), CAST(:take_coupons AS text[]))
+         AS o(gate_id, cart_id, coupons)
     JOIN gate ON gate.checkout_id = o.gate_id JOIN carts c ON c.cart_id = o.cart_id AND c.claimed_by = o.gate_id
     ORDER BY c.cart_id FOR NO KEY UPDATE OF c),
 lines_taken AS MATERIALIZED (
@@ -106,7 +108,7 @@ lines_taken AS MATERIALIZED (
     ORDER BY i.cart_item_id FOR NO KEY UPDATE OF i)"""
 # The same for a checkout that an earlier version of the shop began: it has claimed no cart and knows no lines.
 _TAKE_UNCLAIMED = """carts_taken AS MATERIALIZED (
-    SELECT c.cart_id, gate.order_id FROM gate, carts c
+    SELECT c.cart_id, gate.order_id, NULL::text AS coupons FROM gate, carts c
     WHERE c.user_id = CAST(:take_user AS uuid) OR c.session_id = CAST(:take_session AS text)
     FOR NO KEY UPDATE OF c),
 lines_taken AS MATERIALIZED (
@@ -122,7 +124,7 @@ _TAKEN = """lines_left AS (
 carts_ordered AS (
     UPDATE carts c
     SET version = c.version + 1, claimed_by = nullif(c.claimed_by, gate.checkout_id), ordered_by = t.order_id,
-        ordered_version = c.version + 1, updated_at = now()
+        ordered_version = c.version + 1, coupons = nullif(c.coupons, t.coupons), updated_at = now()
     FROM carts_taken t JOIN gate USING (order_id) WHERE c.cart_id = t.cart_id RETURNING 1)"""
 # What outbox.FIRST_EVENTS publishes of carts that expired with something in them: `abandoned`, for a reminder.
 _EXPIRE = """due AS MATERIALIZED (
@@ -138,6 +140,8 @@ expired AS (
     DELETE FROM carts c USING due d WHERE c.cart_id = d.cart_id RETURNING 1)"""
 # How many carts the statement composed with `expire_part` deleted.
 EXPIRED = "(SELECT count(*) FROM expired) AS expired"
+# The same after the codes of the batch were checked (`api/promotions/statements.py`).
+CLAIM_CHECK_AFTER_CODES = CLAIM_CHECK.replace("JOIN in_stock", "JOIN redeemable")
 _TAKEN_MAKES = ("lines_left", "carts_ordered")
 
 
@@ -152,11 +156,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What the checkout that the gate names has ordered from the cart that it claimed: (line, units)."""
+    """What the checkout that the gate names has ordered from the cart that it claimed: (line, units), and the cart's
+    codes."""
 
     gate_id: UUID
     cart_id: UUID
     lines: Sequence[tuple[UUID, int]]
+    coupons: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,16 +223,25 @@ def lines_part(actors: Sequence[Actor]) -> Part:
 def claim_check(claims: Sequence[Claim]) -> Part:
     """Lock the carts, and narrow the CTE `in_stock` to `feasible`: the checkouts whose cart has the version that they
     read and is claimed by nobody, and those that order no cart."""
+    return Part(CLAIM_CHECK, _claims(claims), makes=("carts_wanted", "carts_free", "feasible"), needs=("in_stock",))
+
+
+def claim_check_after_codes(claims: Sequence[Claim]) -> Part:
+    """The same of a batch in which codes are redeemed: it narrows the CTE `redeemable`."""
     return Part(
-        CLAIM_CHECK,
-        {
-            "claim_checkouts": [claim.checkout_id for claim in claims],
-            "claim_carts": [claim.cart_id for claim in claims],
-            "claim_versions": [claim.version for claim in claims],
-        },
+        CLAIM_CHECK_AFTER_CODES,
+        _claims(claims),
         makes=("carts_wanted", "carts_free", "feasible"),
-        needs=("in_stock",),
+        needs=("redeemable",),
     )
+
+
+def _claims(claims: Sequence[Claim]) -> dict[str, object]:
+    return {
+        "claim_checkouts": [claim.checkout_id for claim in claims],
+        "claim_carts": [claim.cart_id for claim in claims],
+        "claim_versions": [claim.version for claim in claims],
+    }
 
 
 CLAIM = Part(_CLAIM, makes=("carts_claimed",), needs=("carts_wanted", "gate"), writes=frozenset({"carts"}))
@@ -247,6 +262,7 @@ def take_part(carts: Sequence[Taken]) -> Part:
         {
             "take_gates": [cart.gate_id for cart in carts],
             "take_carts": [cart.cart_id for cart in carts],
+            "take_coupons": [cart.coupons for cart in carts],
             "take_lines": [cart_item_id for cart_item_id, _ in lines],
             "take_quantities": [quantity for _, quantity in lines],
         },

@@ -13,7 +13,9 @@ from api.delivery.places import Place
 from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promises
 from api.delivery.zones import kilometres, point_of
 from api.inventory.allocation import Allocation, Choice, StockLevel, Way, allocate, way
+from api.kernel.money import ZERO
 from api.kernel.settings import Settings
+from api.pricing.promotions import Reduction
 from api.pricing.shipping import Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
 from api.pricing.totals import Freight, PricedLine, Totals, fee, totals, totals_with
@@ -30,10 +32,12 @@ class Wanted(NamedTuple):
     prime: bool
     levels: Sequence[StockLevel]
     origins: Mapping[UUID, Origin]
+    reductions: Sequence[Reduction] = ()
 
     @property
     def line(self) -> PricedLine:
-        return PricedLine(self.units, self.price, self.tax_class, grams=self.grams, prime=self.prime)
+        off = sum((one.amount for one in self.reductions), ZERO) if self.reductions else ZERO
+        return PricedLine(self.units, self.price, self.tax_class, off, self.grams, self.prime)
 
 
 @dataclass(frozen=True, slots=True)

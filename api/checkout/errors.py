@@ -13,6 +13,13 @@ class TotalChanged(Conflict):
     title, code = "The total has changed", "total-changed"
 
 
+class CouponNotApplied(Conflict):
+    """`coupons` in the document: the codes that take nothing off, each with its `reason`; `total`: without them. An
+    order that expects that total is placed."""
+
+    title, code = "A code is not applied", "coupon-not-applied"
+
+
 class CartBeingOrdered(Conflict):
     """Another request is ordering this cart; it ends within a minute, and then the cart may be ordered again."""
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from api.checkout.destinations import read_book
-from api.checkout.quote import make_plan, read_quote
+from api.checkout.quote import make_plan, read_codes, read_quote
 from api.checkout.schemas import (
     OrderPreview,
     PaymentMethod,
@@ -32,11 +32,13 @@ async def preview(ctx: Context, actor: Actor, request: PreviewOrder) -> OrderPre
         delivery_speed=request.delivery_speed,
         shipping_preference=request.shipping_preference,
         payment_method=_NO_PAYMENT,
+        coupon_codes=request.coupon_codes,
     )
     # A key that nobody has used: the read asks for one, and finds nothing.
     key = RequestKey(actor.key, f"preview-{new_id()}", "preview", b"")
     quote = await read_quote(ctx, actor, key, order)
-    plan = make_plan(ctx.settings, actor, order, quote, book=await read_book(ctx, actor, order))
+    book, codes = await read_book(ctx, actor, order), await read_codes(ctx, actor, order, quote)
+    plan = make_plan(ctx.settings, actor, order, quote, book=book, codes=codes)
     return OrderPreview(
         currency=plan.currency,
         subtotal=plan.subtotal,

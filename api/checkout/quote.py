@@ -17,12 +17,22 @@ from api.checkout.errors import (
     CartBeingOrdered,
     CartEmpty,
     CartOrdered,
+    CouponNotApplied,
     NotOrderable,
     OutOfStock,
     SpeedNotOffered,
     TotalChanged,
 )
-from api.checkout.schemas import FullAddress, PlaceOrder, Plan, PlanCart, PlanCartLine, PlanLine, SavedAddress
+from api.checkout.schemas import (
+    FullAddress,
+    PlaceOrder,
+    Plan,
+    PlanCart,
+    PlanCartLine,
+    PlanLine,
+    SavedAddress,
+)
+from api.checkout.shares import Sent, divided, redemptions_of, shared
 from api.delivery.addresses import Checked, check
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import Allocation, NotEnough
@@ -35,7 +45,6 @@ from api.kernel.errors import FieldError
 from api.kernel.idempotency import KeptKey, RequestKey, found_part
 from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
-from api.kernel.money import allocate as split
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
 from api.orders.parcels.packing import ShippingPreference, latest_of
@@ -43,6 +52,9 @@ from api.orders.returns.policy import window_days
 from api.orders.statements import Snapshot
 from api.pricing import list_price
 from api.pricing.totals import LineTax
+from api.promotions.codes import split as split_codes
+from api.promotions.deals import NO_CODES, Codes, Deal, dealt
+from api.promotions.queries import buyer_email, codes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ class QuotedCart:
     cart_id: UUID
     version: int
     claimed_by: UUID | None
+    coupons: str | None
     order: tuple[UUID, str] | None
 
 
@@ -129,6 +142,7 @@ class _Row(Stocked):
     cart_id: UUID | None
     cart_version: int | None
     cart_claimed_by: UUID | None
+    cart_coupons: str | None
     cart_order_id: UUID | None
     cart_order_number: str | None
 
@@ -149,7 +163,7 @@ class _Row(Stocked):
             return None
         number = self.cart_order_number
         order = (self.cart_order_id, number) if self.cart_order_id is not None and number is not None else None
-        return QuotedCart(self.cart_id, self.cart_version, self.cart_claimed_by, order)
+        return QuotedCart(self.cart_id, self.cart_version, self.cart_claimed_by, self.cart_coupons, order)
 
     def offer(self, origins: Mapping[UUID, Origin]) -> Offer | None:
         if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
@@ -240,31 +254,54 @@ def _quote(rows: Sequence[_Row], origins: Mapping[UUID, Origin]) -> Quote:
 _OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lambda _: ())
 
 
-def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quote, book: Book = NO_BOOK) -> Plan:
+async def read_codes(ctx: Context, actor: Actor, request: PlaceOrder, quote: Quote) -> Codes:
+    """What the request's codes, or its cart's, stand for; a request without codes asks nothing."""
+    codes = request.coupon_codes if quote.cart is None else split_codes(quote.cart.coupons)
+    if not codes:
+        return NO_CODES
+    async with ctx.db.read() as tx:
+        return await codes_of(tx, actor, request.email, codes, [line.product_id for line in quote.lines])
+
+
+def make_plan(
+    settings: Settings,
+    actor: Actor,
+    request: PlaceOrder,
+    quote: Quote,
+    *,
+    book: Book = NO_BOOK,
+    codes: Codes = NO_CODES,
+) -> Plan:
     """Price and allocate.
 
     Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, AddressNotValid, OutOfStock,
-    SpeedNotOffered, TotalChanged.
+    SpeedNotOffered, CouponNotApplied, TotalChanged.
     """
+    if request.items is None and request.coupon_codes:
+        error = FieldError(pointer="/couponCodes", message="put the codes of a cart into the cart")
+        raise NotOrderable("Send `couponCodes` with `items`, or `POST /cart/coupons`.", errors=[error])
     _require_lines(quote)
     _require_offers(quote)
     address = checked_address(request.shipping_address, quote.saved_address)
-    wanted = _wanted(quote)
-    going = [Bound(0, address, wanted)]
+    now, currency = clock.now(), quote.offers[quote.lines[0].variant_id].currency
+    products = {line.variant_id: line.product_id for line in quote.lines} if codes.offered else {}
+    deal = dealt(codes, _wanted(quote), products, currency, now)
+    going = [Bound(0, address, deal.wanted)]
     if request.destinations is not None:
-        going = bound(address, wanted, request.destinations, book)
-    bought = _bought(settings, actor, quote, going, request.delivery_speed)
+        going = divided(deal.wanted, bound(address, deal.wanted, request.destinations, book))
+    occasions = [deal.on(Occasion.of(settings, now, place=one.address.place, member=actor.member)) for one in going]
+    bought = _bought(quote, going, occasions, request.delivery_speed)
     amounts = Sums.of(bought)
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
-    if request.expected_total is not None and request.expected_total != amounts.total:
-        raise TotalChanged("Prices have changed; look at the cart again.", extra={"total": float(amounts.total)})
+    _require_agreed(request, amounts.total, deal)
+    sent = [shared(purchased, one.wanted) for one, purchased in zip(going, bought, strict=True)]
     return Plan(
         order_id=new_id(),
         order_number=new_order_number(),
         payment_id=new_id(),
         gateway=settings.payment_gateway,
-        currency=quote.offers[wanted[0].variant_id].currency,
+        currency=currency,
         subtotal=amounts.subtotal,
         tax=amounts.tax,
         tax_included=amounts.tax_included,
@@ -278,9 +315,10 @@ def make_plan(settings: Settings, actor: Actor, request: PlaceOrder, quote: Quot
         destinations={one.number: one.address.as_json() for one in going if one.number},
         lines=[
             line
-            for one, purchased in zip(going, bought, strict=True)
-            for line in _plan_lines(purchased, one, quote.offers, request.shipping_preference)
+            for one, purchased, parts in zip(going, bought, sent, strict=True)
+            for line in _plan_lines(purchased, one, quote.offers, parts, request.shipping_preference)
         ],
+        redemptions=redemptions_of(deal, sent, buyer_email(actor, request.email)) if deal.coupons else (),
     )
 
 
@@ -292,7 +330,8 @@ def _plan_cart(quote: Quote) -> PlanCart | None:
         for line in quote.lines
         if line.cart_item_id is not None
     ]
-    return PlanCart(cart_id=quote.cart.cart_id, version=quote.cart.version, lines=lines)
+    cart = quote.cart
+    return PlanCart(cart_id=cart.cart_id, version=cart.version, lines=lines, coupons=cart.coupons)
 
 
 def _require_lines(quote: Quote) -> None:
@@ -342,6 +381,20 @@ def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str |
     return check("/shippingAddress", saved)
 
 
+def _require_agreed(request: PlaceOrder, total: Decimal, deal: Deal) -> None:
+    """Raises: CouponNotApplied, TotalChanged."""
+    if request.expected_total == total:
+        return
+    if deal.refused:
+        raise CouponNotApplied(
+            "Remove the codes named in `coupons`, or order with `total` as the `expectedTotal`.",
+            errors=deal.errors("/couponCodes", request.coupon_codes),
+            extra={"coupons": deal.refused_json, "total": float(total)},
+        )
+    if request.expected_total is not None:
+        raise TotalChanged("Prices have changed; look at the cart again.", extra={"total": float(total)})
+
+
 def _wanted(quote: Quote) -> list[Wanted]:
     """What is bought, by variant: lines of one variant are priced and allocated as one."""
     demand: dict[UUID, int] = {}
@@ -350,14 +403,13 @@ def _wanted(quote: Quote) -> list[Wanted]:
     return [quote.offers[variant].sold_as._replace(units=units) for variant, units in demand.items()]
 
 
-def _bought(settings: Settings, actor: Actor, quote: Quote, going: Sequence[Bound], speed: Speed) -> list[Purchase]:
+def _bought(quote: Quote, going: Sequence[Bound], occasions: Sequence[Occasion], speed: Speed) -> list[Purchase]:
     """Price and promise what is bought, for each destination with the stock that the earlier ones left.
 
     Raises: OutOfStock, SpeedNotOffered.
     """
-    now, found, taken = clock.now(), list[Purchase](), list[Allocation]()
-    for one in going:
-        occasion = Occasion.of(settings, now, place=one.address.place, member=actor.member)
+    found, taken = list[Purchase](), list[Allocation]()
+    for one, occasion in zip(going, occasions, strict=True):
         wanted = without(one.wanted, taken) if taken else one.wanted
         try:
             bought = purchase(wanted, occasion, speed)
@@ -395,23 +447,19 @@ def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
 
 
 def _plan_lines(
-    bought: Purchase, going: Bound, offers: dict[UUID, Offer], preference: ShippingPreference
+    bought: Purchase, going: Bound, offers: dict[UUID, Offer], sent: Sequence[Sent], preference: ShippingPreference
 ) -> list[PlanLine]:
-    """A line for each allocation; those of one variant share its tax by their amounts."""
+    """A line for each allocation."""
     promises = {
         (offers[a.variant_id].seller_id, a.warehouse_id): bought.promised[a.warehouse_id] for a in bought.allocations
     }
     if preference == "together":
         promises = latest_of(promises)
     taxes = {one.variant_id: tax for one, tax in zip(going.wanted, bought.totals.lines, strict=True)}
-    units: dict[UUID, list[Decimal]] = {}
-    for one in bought.allocations:
-        units.setdefault(one.variant_id, []).append(Decimal(one.quantity))
-    shares = {variant: split(taxes[variant].amount, parts) for variant, parts in units.items()}
     reasons = {} if bought.choice is None else bought.choice.reasons()
     return [
         PlanLine(
-            order_item_id=new_id(),
+            order_item_id=line.item_id,
             product_id=offers[a.variant_id].product_id,
             variant_id=a.variant_id,
             seller_id=offers[a.variant_id].seller_id,
@@ -421,13 +469,14 @@ def _plan_lines(
             promised_on=promises[offers[a.variant_id].seller_id, a.warehouse_id],
             allocation=reasons.get(a.warehouse_id),
             destination=going.number,
-            snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], shares[a.variant_id].pop(0)),
+            snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], line),
         )
-        for a in bought.allocations
+        for line in sent
+        for a in (line.allocation,)
     ]
 
 
-def _snapshot(offer: Offer, tax: LineTax, amount: Decimal) -> Snapshot:
+def _snapshot(offer: Offer, tax: LineTax, line: Sent) -> Snapshot:
     return Snapshot(
         title=offer.title,
         sku=offer.sku,
@@ -435,8 +484,10 @@ def _snapshot(offer: Offer, tax: LineTax, amount: Decimal) -> Snapshot:
         image_url=offer.image_url,
         list_price=offer.list_price,
         tax_rate=tax.rate,
-        tax_amount=amount,
+        tax_amount=line.tax,
         tax_class=tax.tax_class,
         tax_included=tax.included,
         return_days=window_days(offer.category),
+        discount=line.discount,
+        promotion=line.promotion,
     )

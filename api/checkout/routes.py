@@ -9,6 +9,7 @@ from api.checkout.errors import (
     CartChanging,
     CartEmpty,
     CartOrdered,
+    CouponNotApplied,
     GuestDetailsMissing,
     NotOrderable,
     OrderPending,
@@ -30,11 +31,11 @@ from api.kernel.problems import responses
 router = APIRouter(tags=["orders"])
 _REFUSED = (
     *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
-    *(CartBeingOrdered, CartOrdered, CartChanging, AddressNotValid, SpeedNotOffered),
+    *(CartBeingOrdered, CartOrdered, CartChanging, CouponNotApplied, AddressNotValid, SpeedNotOffered),
     *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
 )
 _NOT_PLACEABLE = (
-    *(OutOfStock, CartBeingOrdered, CartOrdered, AddressNotValid, SpeedNotOffered),
+    *(OutOfStock, CartBeingOrdered, CartOrdered, CouponNotApplied, AddressNotValid, SpeedNotOffered),
     *(ValidationFailed, NotOrderable, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)

@@ -1,5 +1,6 @@
 """The order request, and the plan that a checkout stores in its row."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -15,6 +16,8 @@ from api.kernel.schemas import Quantity, Wire, WireId
 from api.kernel.texts import OneLine
 from api.orders.parcels.packing import ShippingPreference
 from api.orders.statements import Snapshot
+from api.promotions.codes import MOST_CODES
+from api.promotions.schemas import Code
 
 _Text = Annotated[OneLine, AfterValidator(refuse_card_number)]
 Line = Annotated[_Text, Field(min_length=1, max_length=255)]
@@ -73,11 +76,12 @@ class PaymentMethod(Wire):
 
 
 class PlaceOrder(Wire):
-    """Without `items` the cart is ordered.
+    """Without `items` the cart is ordered, with its codes; `couponCodes` are for orders with `items`.
 
     `destinations`: units that go elsewhere than to `shippingAddress`; tax, fee and promise are of each address.
     `shippingPreference`: `together` lets the parcels of one seller wait for each other and arrive by the latest day of
-    theirs. `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs.
+    theirs. `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs,
+    and without it also when a code takes nothing off.
     """
 
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
@@ -88,6 +92,7 @@ class PlaceOrder(Wire):
     shipping_preference: ShippingPreference = "as_ready"
     email: Annotated[_Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
     expected_total: Amount | None = None
+    coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
 
 
 class PreviewOrder(Wire):
@@ -98,6 +103,7 @@ class PreviewOrder(Wire):
     destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
     delivery_speed: Speed = "standard"
     shipping_preference: ShippingPreference = "as_ready"
+    coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
 
 
 class AcceptedPayment(BaseModel):
@@ -195,13 +201,28 @@ class PlanCartLine(BaseModel):
 
 
 class PlanCart(BaseModel):
-    """The cart that is ordered: the version that was read, and its lines."""
+    """The cart that is ordered: the version that was read, its lines and its codes."""
 
     model_config = ConfigDict(frozen=True)
 
     cart_id: UUID
     version: int
     lines: list[PlanCartLine]
+    coupons: str | None = None
+
+
+class PlanRedemption(BaseModel):
+    """A promotion that the order redeems by `code`, as it was at `version`; `lines`: (order line, amount off it)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    redemption_id: UUID
+    promotion_id: UUID
+    version: int
+    code: str
+    email: str | None
+    discount: Decimal
+    lines: list[tuple[UUID, Decimal]]
 
 
 class Plan(BaseModel):
@@ -229,3 +250,9 @@ class Plan(BaseModel):
     # Addresses other than `address`, by the numbers of the lines' destinations.
     destinations: Annotated[dict[int, dict[str, str]], Field(exclude=True)] = {}
     lines: list[PlanLine]
+    redemptions: Sequence[PlanRedemption] = ()
+
+    @property
+    def promotions(self) -> list[UUID]:
+        """Those that are redeemed."""
+        return [one.promotion_id for one in self.redemptions]

@@ -46,7 +46,7 @@ PASSED = """w.checkout_id, f.checkout_id IS NOT NULL AS feasible, g.checkout_id 
 
 _GIVEN = """wanted_carts AS MATERIALIZED (
     SELECT NULL::int AS request, NULL::uuid AS cart_id, NULL::int AS version, NULL::uuid AS claimed_by,
-           NULL::uuid AS ordered_by, NULL::int AS ordered_version WHERE false),
+           NULL::uuid AS ordered_by, NULL::int AS ordered_version, NULL::text AS coupons WHERE false),
 wanted AS MATERIALIZED (
     SELECT g.request, g.product_id, g.variant_id, g.quantity, NULL::uuid AS cart_item_id, g.place
     FROM unnest(CAST(:wanted_requests AS int[]), CAST(:wanted_products AS uuid[]), CAST(:wanted_variants AS uuid[]),
@@ -66,6 +66,7 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,
            s.warehouses, s.available, (SELECT edition FROM warehouse_editions) AS edition, a.address, w.cart_item_id,
            c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
+           c.coupons AS cart_coupons,
            r.order_id AS cart_order_id, r.order_number AS cart_order_number
     FROM keys_found f
     LEFT JOIN wanted w ON w.request = f.place

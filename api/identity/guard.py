@@ -24,8 +24,8 @@ class SessionGuard:
         self._database = database
         self._seen: OrderedDict[UUID, tuple[LiveAccount, float]] = OrderedDict()
 
-    async def require_live(self, claims: AccessClaims) -> bool:
-        """Whether the account is a member of Prime, as of the last read.
+    async def require_live(self, claims: AccessClaims) -> LiveAccount:
+        """The account, as of the last read.
 
         Raises: SessionEnded (401) when it is gone or suspended, or its session version has moved on.
         """
@@ -35,7 +35,7 @@ class SessionGuard:
             account = await self._look_up(claims.user_id)
         if account.session_version != claims.session_version:
             raise SessionEnded("Sign in again.", headers={"WWW-Authenticate": "Bearer"})
-        return account.member
+        return account
 
     async def _look_up(self, user_id: UUID) -> LiveAccount:
         async with self._database.read() as tx:

@@ -68,10 +68,11 @@ class LiveAccount:
 
     session_version: int
     member: bool
+    email: str
 
 
 _MEMBER = and_(User.prime_member, or_(User.prime_expiry.is_(None), User.prime_expiry > func.now()))
-_LIVE = select(User.session_version, _MEMBER.label("member")).where(
+_LIVE = select(User.session_version, _MEMBER.label("member"), User.email).where(
     User.user_id == bindparam("user_id"), User.status == "active"
 )
 

@@ -1,6 +1,6 @@
 """The caller of a request. Every query on an owned table takes an actor, so no order can be loaded without one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -19,6 +19,8 @@ class Actor:
     new_session: bool = False
     # Of Prime, as of a few seconds ago at most.
     member: bool = False
+    # The account's address, in small letters, as of the same moment.
+    email: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> str:

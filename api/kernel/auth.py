@@ -14,12 +14,21 @@ from api.kernel.security import AccessClaims
 Bearer = Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")]
 
 
+class Account(Protocol):
+    """What requests need to know of the account that asks."""
+
+    @property
+    def member(self) -> bool: ...
+    @property
+    def email(self) -> str: ...
+
+
 class SessionGuard(Protocol):
     """Decides whether the session of a valid token is still active; identity
     implements it, the application holds it."""
 
-    async def require_live(self, claims: AccessClaims) -> bool:
-        """Whether the account is a member of Prime."""
+    async def require_live(self, claims: AccessClaims) -> Account:
+        """The account, which may be a few seconds old."""
         ...
 
 
@@ -35,8 +44,8 @@ async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -
         raise NotAuthenticated("Send `Authorization: Bearer ACCESS_TOKEN`.", headers={"WWW-Authenticate": "Bearer"})
     claims = ctx.keys.read_access_token(token.strip())
     guard: SessionGuard = request.app.state.session_guard
-    member = await guard.require_live(claims)
-    return Actor(kind=claims.user_type, user_id=claims.user_id, member=member)
+    account = await guard.require_live(claims)
+    return Actor(kind=claims.user_type, user_id=claims.user_id, member=account.member, email=account.email)
 
 
 AccountActor = Annotated[Actor, Depends(account_of)]

@@ -69,6 +69,8 @@ class Order(Base):
     tax_included: Mapped[Money] = mapped_column(server_default=text("0"))
     shipping_fee: Mapped[Money]
     discount: Mapped[Money] = mapped_column(server_default=text("0"))
+    # How many promotions it used, also for shipping.
+    redemptions: Mapped[int] = mapped_column(server_default=text("0"))
     total: Mapped[Money]
     payment_method: Mapped[str | None] = mapped_column(String(50), info=NOT_PERSONAL)
     payment_status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
@@ -125,7 +127,7 @@ class OrderItem(Base):
     image_url: Mapped[str | None] = mapped_column(String(1000), info=NOT_PERSONAL)
     list_price: Mapped[Money | None]
     discount: Mapped[Money] = mapped_column(server_default=text("0"))
-    promotion: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)
+    promotion: Mapped[str | None] = mapped_column(String(500), info=NOT_PERSONAL)
     tax_rate: Mapped[Decimal | None] = mapped_column(Numeric(7, 5))
     tax_amount: Mapped[Money | None]
     tax_included: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -19,19 +19,22 @@ from api.orders.states import EVENT_OF, may_follow
 _CREATE = """placed AS (
     INSERT INTO orders (order_id, order_number, user_id, guest_session, guest_email, status, currency,
                         subtotal, tax, tax_included, shipping_fee, discount, total, payment_method, payment_status,
-                        shipping_address, country, delivery_speed, shipping_preference, estimated_delivery)
+                        shipping_address, country, delivery_speed, shipping_preference, estimated_delivery,
+                        redemptions)
     SELECT o.order_id, o.order_number, o.user_id, o.guest_session, o.email, 'pending', o.currency,
            o.subtotal, o.tax, o.tax_included, o.shipping, o.discount, o.total, o.method, 'pending',
-           CAST(o.address AS jsonb), o.country, o.speed, o.preference, o.estimate
+           CAST(o.address AS jsonb), o.country, o.speed, o.preference, o.estimate, o.redemptions
     FROM unnest(CAST(:order_checkouts AS uuid[]), CAST(:order_ids AS uuid[]), CAST(:order_numbers AS text[]),
                 CAST(:order_users AS uuid[]), CAST(:order_sessions AS text[]), CAST(:order_emails AS text[]),
                 CAST(:order_currencies AS text[]), CAST(:order_subtotals AS numeric[]), CAST(:order_taxes AS numeric[]),
                 CAST(:order_shippings AS numeric[]), CAST(:order_discounts AS numeric[]),
                 CAST(:order_totals AS numeric[]), CAST(:order_methods AS text[]), CAST(:order_addresses AS text[]),
                 CAST(:order_countries AS text[]), CAST(:order_speeds AS text[]), CAST(:order_estimates AS date[]),
-                CAST(:order_included_taxes AS numeric[]), CAST(:order_preferences AS text[]))
+                CAST(:order_included_taxes AS numeric[]), CAST(:order_preferences AS text[]),
+                CAST(:order_redemptions AS int[]))
          AS o(checkout_id, order_id, order_number, user_id, guest_session, email, currency, subtotal, tax, shipping,
-              discount, total, method, address, country, speed, estimate, tax_included, preference)
+              discount, total, method, address, country, speed, estimate, tax_included, preference,
+              redemptions)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcels AS (
     INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, allocation,
@@ -213,6 +216,7 @@ class NewOrder:
     tax_included: Decimal = ZERO
     shipping_preference: str = "as_ready"
     destinations: Mapping[int, dict[str, str]] = field(default_factory=dict)
+    redemptions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +305,7 @@ def _order_values(orders: Sequence[NewOrder]) -> dict[str, object]:
         "order_estimates": [order.estimated_delivery for order in orders],
         "order_included_taxes": [order.tax_included for order in orders],
         "order_preferences": [order.shipping_preference for order in orders],
+        "order_redemptions": [order.redemptions for order in orders],
         "placed_ids": [new_id() for _ in orders],
         "placed_actors": [order.actor_kind for order in orders],
     }

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from api.kernel.money import ZERO
+from api.pricing.promotions import Reduction
 from api.pricing.totals import PricedLine, Totals
 
 ChargeKind = Literal["goods", "discount", "shipping", "tax"]
@@ -20,13 +21,18 @@ class Charge(NamedTuple):
     included: bool = False
 
 
-def explained(
-    titles: Sequence[str], lines: Sequence[PricedLine], sums: Totals, *, shipping_included: bool
-) -> list[Charge]:
-    """The charges of `lines`, which are called `titles`: goods, discounts, shipping, then tax by its rate."""
-    named = list(zip(titles, lines, strict=True))
-    charges = [Charge("goods", f"{line.quantity} x {title}", line.subtotal) for title, line in named]
-    charges += [Charge("discount", title, -line.discount) for title, line in named if line.discount]
+class Named(NamedTuple):
+    """A line, what it is called, and what its discount consists of."""
+
+    title: str
+    line: PricedLine
+    reductions: Sequence[Reduction] = ()
+
+
+def explained(lines: Sequence[Named], sums: Totals, *, shipping_included: bool) -> list[Charge]:
+    """The charges of `lines`: goods, discounts, shipping, then tax by its rate."""
+    charges = [Charge("goods", f"{one.line.quantity} x {one.title}", one.line.subtotal) for one in lines]
+    charges += [Charge("discount", f"{off.name}: {one.title}", -off.amount) for one in lines for off in one.reductions]
     if lines:
         charges.append(Charge("shipping", f"shipping: {sums.shipping_reason}", sums.shipping))
     charges += _taxes(sums)

@@ -33,7 +33,8 @@ NOTHING = ShippingFee(ZERO, "nothing to send")
 @dataclass(frozen=True, slots=True)
 class ShippingRates:
     """`fee` for the standard speed, and nothing for goods of `free_from` and more or for a member's order that takes
-    part in Prime as a whole. On top: `by_zone`, `by_speed`, and `kilo_fee` for each begun kilogram above `kilos`."""
+    part in Prime as a whole, or with the promotion that `free_with` names. On top: `by_zone`, `by_speed`, and
+    `kilo_fee` for each begun kilogram above `kilos`."""
 
     fee: Decimal
     free_from: Decimal
@@ -41,6 +42,7 @@ class ShippingRates:
     by_speed: Mapping[Speed, Decimal] = field(default_factory=dict)
     kilo_fee: Decimal = ZERO
     kilos: int = 0
+    free_with: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "ShippingRates":
@@ -60,6 +62,8 @@ class ShippingRates:
             return ShippingFee(to_cents(extra), "free with Prime" if not extra else f"the fee of {sending.speed}")
         if goods >= self.free_from:
             return ShippingFee(to_cents(extra), f"free from {to_cents(self.free_from)}")
+        if self.free_with is not None:
+            return ShippingFee(to_cents(extra), f"free with {self.free_with}")
         heavy = max(0, -(-grams // 1_000) - self.kilos) * self.kilo_fee
         amount = to_cents(self.fee + self.by_zone.get(sending.zone, ZERO) + heavy + extra)
         return ShippingFee(amount, f"goods are below {to_cents(self.free_from)}")

@@ -1,6 +1,6 @@
 """What holds for purchases to one place on one day: tax, and the rates of shipping."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from api.delivery.places import Place
@@ -28,6 +28,10 @@ class Tariff:
             found = cls(embedded(settings.tax_rate).terms(place, day), ShippingRates.of(settings))
             _latest.tariffs[key] = found
         return found
+
+    def free_with(self, promotion: str) -> "Tariff":
+        """The same, with shipping that the promotion pays for."""
+        return replace(self, shipping=replace(self.shipping, free_with=promotion))
 
 
 class _Latest:

@@ -34,6 +34,7 @@ ALLOWED = {
     ("api/orders/commands/claims.py", "ask_for_look_up"): MAILED,
     ("api/carts/commands.py", "merge_guest_cart"): BEFORE_SIGN_IN,
     ("api/carts/commands.py", "expire_carts"): WORKER,
+    ("api/carts/coupons.py", "move_coupons"): AFTER_LOCK,
     ("api/catalog/commands/images.py", "save_images"): AFTER_LOCK,
     ("api/catalog/commands/variants.py", "save_variants"): AFTER_LOCK,
     ("api/catalog/commands/variants.py", "follow_price"): AFTER_LOCK,
@@ -93,6 +94,7 @@ ALLOWED = {
     ("api/orders/popularity.py", "units_sold"): "sums over all orders name nobody",
     ("api/orders/popularity.py", "units_sold_in_category_of"): "sums over all orders name nobody",
     ("api/payments/commands.py", "lock_payment"): AFTER_LOCK,
+    ("api/promotions/commands.py", "release_parts"): AFTER_LOCK,
     ("api/payments/commands.py", "lock_balance"): WORKER,
 }
 # From api/orders/queries.py and api/analytics/live_sales.py.

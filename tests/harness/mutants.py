@@ -14,7 +14,7 @@ from api.carts import statements as carts
 from api.catalog import pages
 from api.catalog.purchase import Occasion
 from api.checkout import quote
-from api.checkout.quote import Quote, read_quote
+from api.checkout.quote import Quote, read_codes
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
 from api.inventory import statements
@@ -22,17 +22,34 @@ from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
-from api.kernel.idempotency import RequestKey
 from api.kernel.settings import Settings
 from api.kernel.statement import Part
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
+from api.promotions import statements as coupons
+from api.promotions.deals import Codes
 
 UNGUARDED_CONSTRAINTS = (
     "alter table product_variants drop constraint ck_product_variants_stock",
     "alter table warehouse_stock drop constraint ck_warehouse_stock_available",
     "alter table inventory_transactions drop constraint ck_inventory_transactions_new_quantity",
 )
+
+
+UNLIMITED_PROMOTIONS = ("alter table promotions drop constraint ck_promotions_redeemed",)
+
+
+def no_limit_of_redemptions() -> None:
+    """Redeem a promotion as often as the codes were read as valid: no check in the commit.
+
+    The database's CHECK constraint must be dropped too. A second passes between the read and the write, so that buyers
+    overlap on a busy machine as well.
+    """
+    _read_early()
+    coupons.REDEEM_CHECK = _without(
+        _one_line(coupons.REDEEM_CHECK),
+        " AND coalesce(p.redeemed + count(*) OVER in_all <= p.total_limit, true)",
+    )
 
 
 def read_then_write() -> None:
@@ -42,12 +59,7 @@ def read_then_write() -> None:
     overlap on a busy machine as well.
     """
 
-    async def read_early(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
-        quote = await read_quote(ctx, actor, key, request)
-        await asyncio.sleep(1)
-        return quote
-
-    patch.object(opening, "read_quote", read_early).start()
+    _read_early()
     check = _one_line(statements.HOLD_CHECK)
     start = check.index("possible AS")
     unlocked = _without(check[:start], " FOR NO KEY UPDATE OF s", " FOR NO KEY UPDATE")
@@ -72,6 +84,17 @@ def slow_locks_in_any_order() -> None:
     ordered = "ORDER BY v.variant_id FOR NO KEY UPDATE"
     _without(statements.HOLD_CHECK, ordered)
     statements.HOLD_CHECK = statements.HOLD_CHECK.replace(ordered, "ORDER BY random() FOR NO KEY UPDATE")
+
+
+def _read_early() -> None:
+    """A second passes after what was read for an order."""
+
+    async def codes_read_early(ctx: Context, actor: Actor, request: PlaceOrder, quote: Quote) -> Codes:
+        codes = await read_codes(ctx, actor, request, quote)
+        await asyncio.sleep(1)
+        return codes
+
+    patch.object(opening, "read_codes", codes_read_early).start()
 
 
 def each_claim_alone() -> None:
@@ -202,4 +225,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "an order that prices by itself": an_order_that_prices_by_itself,
     "an order that ignores membership": an_order_that_ignores_membership,
     "one page for members and others": one_page_for_members_and_others,
+    "no limit of redemptions": no_limit_of_redemptions,
 }

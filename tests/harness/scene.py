@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.harness.buying import ADDRESS, Market
+from tests.harness.coupons import promote
 from tests.harness.editing import Editing
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
@@ -39,6 +40,8 @@ class Scene:
     replenishment: str
     splittable: str
     edited: dict[str, Any]
+    promotion: str
+    code: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -79,7 +82,8 @@ class Scene:
         order["destinations"] = [
             {"shippingAddress": {**ADDRESS, "name": "N"}, "lines": [{"variantId": variant, "quantity": 1}]}
         ]
-        asked = ("items", "shippingAddress", "destinations", "deliverySpeed", "shippingPreference")
+        order["couponCodes"] = [self.code]
+        asked = ("items", "shippingAddress", "destinations", "deliverySpeed", "shippingPreference", "couponCodes")
         preview = {name: order[name] for name in asked}
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
@@ -95,6 +99,13 @@ class Scene:
             "replaceProduct": Request("PUT", f"{api}/products/{product}", listing, sells),
             "changeProduct": Request("PATCH", f"{api}/products/{product}", listing, sells),
             "addCartItem": Request("POST", f"{api}/cart/items", line, buys),
+            "addCartCoupon": Request("POST", f"{api}/cart/coupons", {"code": self.code}, buys),
+            "createPromotion": Request("POST", f"{api}/sellers/me/promotions", self._promotion(), sells),
+            "changePromotion": Request(
+                "PATCH", f"{api}/sellers/me/promotions/{self.promotion}",
+                {"name": "N", "totalLimit": 50_000, "endsAt": "2090-01-02T03:04:05Z",
+                 "addCodes": [{"code": f"C-{uuid4().hex}", "email": "x@example.com"}]}, sells,
+            ),
             "setCartItem": Request("PUT", f"{api}/cart/items/{self.item}", {"quantity": 1}, buys),
             "recordEvents": Request("POST", f"{api}/events", {"events": [event]}, buys),
             "placeOrder": Request("POST", f"{api}/orders", order, guest),
@@ -196,6 +207,15 @@ class Scene:
             ),
         }  # fmt: skip
 
+    def _promotion(self) -> dict[str, Any]:
+        return {
+            "name": "N", "kind": "percent", "value": 1, "currency": "USD", "minimum": 1, "maxDiscount": 5,
+            "productId": self.product["productId"], "category": "/Electronics/Phones", "exclusiveGroup": "g",
+            "priority": 1, "combines": True, "totalLimit": 50_000, "perBuyerLimit": 50_000,
+            "startsAt": "2026-01-02T03:04:05Z", "endsAt": "2090-01-02T03:04:05Z",
+            "codes": [{"code": f"C-{uuid4().hex}", "email": "x@example.com"}],
+        }  # fmt: skip
+
 
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     """A product, a confirmed order, a delivered one, one whose parcel is about to be sent, one with a staged edit, and
@@ -239,6 +259,8 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     editing = Editing(market, buyer)
     staged = editing.staged(orders[3], add=[editing.line(product, 1)])
     edited = {**staged, "lineId": editing.order(orders[3])["items"][0]["orderItemId"]}
+    code = f"SCENE-{uuid4().hex}"
+    promotion = promote(market, seller, code)["promotionId"]
     return Scene(
         market,
         seller,
@@ -255,4 +277,6 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         on_its_way,
         splittable,
         edited,
+        promotion,
+        code,
     )

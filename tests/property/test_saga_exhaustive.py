@@ -46,7 +46,7 @@ class Driver:
 class World:
     """`point` none: there is no checkout. `opened`: how many checkouts were stored under the key, or of the cart while
     an earlier one of it was not undone. `keys`: whether the two requests have one key, or each its own. `cart`: full,
-    claimed by the checkout, or taken by its order."""
+    claimed by the checkout, or taken by its order. `coupon`: free, redeemed, or released once too often."""
 
     point: str = "none"
     order: str = "none"
@@ -59,6 +59,7 @@ class World:
     faults: int = FAULTS
     keys: str = "one"
     cart: str = "full"
+    coupon: str = "free"
 
 
 # What an earlier version of the shop may have left at each of its points; its process is dead.
@@ -67,8 +68,10 @@ LEFT = tuple(
     for world in (
         World("started"),
         World("reserved", stock="held"),
-        World("authorised", "pending", "authorised", "held", gateway=Gateway(authorised=True)),
-        World("captured", "confirmed", "captured", "sold", gateway=Gateway(authorised=True, captures=1)),
+        World("authorised", "pending", "authorised", "held", gateway=Gateway(authorised=True), coupon="redeemed"),
+        World(
+            "captured", "confirmed", "captured", "sold", gateway=Gateway(authorised=True, captures=1), coupon="redeemed"
+        ),
     )
 )
 
@@ -99,6 +102,10 @@ def bad(world: World) -> str | None:
         return "confirmed without its stock"
     if world.order == "cancelled" and world.stock in {"held", "sold"}:
         return "cancelled but stock is not free"
+    if world.order in {"pending", "confirmed"} and world.coupon != "redeemed":
+        return "ordered without what it redeemed"
+    if world.order == "cancelled" and world.coupon != "free":
+        return "cancelled but its code is not free"
     if gateway.captures and world.point == "completed" and world.cart != "taken":
         return "paid but still in the cart"
     if world.order == "cancelled" and world.cart != "full":
@@ -129,6 +136,8 @@ def apply(world: World, writes: tuple[Write, ...], point: str) -> World:
                 changes["stock"] = "sold" if world.stock == "held" else world.stock
             case Write.RELEASE_STOCK | Write.RESTOCK:
                 changes["stock"] = "free"
+            case Write.RELEASE_COUPONS:
+                changes["coupon"] = "free" if world.coupon == "redeemed" else "released twice"
             case Write.CONFIRM_ORDER:
                 changes["order"] = "confirmed"
             case Write.CANCEL_ORDER | Write.CANCEL_CONFIRMED_ORDER:
@@ -159,6 +168,7 @@ def opened(world: World) -> World:
         drivers = tuple(driver if driver.lease == "opening" else Driver() for driver in world.drivers)
         world = World(keys=world.keys, drivers=drivers, faults=world.faults)
     new = {"point": "created", "order": "pending", "payment": "pending", "stock": "held", "cart": "claimed"}
+    new["coupon"] = "redeemed"
     return replace(world, opened=world.opened + 1, **new)  # type: ignore[arg-type]  # every value is the str of its field
 
 
@@ -364,8 +374,9 @@ def without(write: Write) -> Callable[[str, Outcome], Transition]:
         (Rules(cart_claimed=False), "two checkouts of one cart"),
         (Rules(step=without(Write.RELEASE_CART)), "cancelled but not back in the cart"),
         (Rules(step=without(Write.TAKE_CART)), "paid but still in the cart"),
+        (Rules(step=without(Write.RELEASE_COUPONS)), "cancelled but its code is not free"),
     ],
-    ids=["no claim", "the claim is not given up", "the cart keeps what was ordered"],
+    ids=["no claim", "the claim is not given up", "the cart keeps what was ordered", "a code is not given back"],
 )
 def test_each_guard_of_the_cart_taken_away_is_missed(rules: Rules, sentence: str) -> None:
     broken = explore(rules, World(keys="two")).broken

@@ -50,6 +50,9 @@ NAMES = [
     ),
     *(
         "addCartItem",
+        "addCartCoupon",
+        "createPromotion",
+        "changePromotion",
         "setCartItem",
         "recordEvents",
         "placeOrder",

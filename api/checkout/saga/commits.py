@@ -17,16 +17,17 @@ from api.checkout.saga.steps import Done, Opening, StepStatement, opening, prepa
 from api.checkout.saga.transitions import Outcome, Transition
 from api.checkout.statements import PASSED, Move, gate_part, no_check
 from api.kernel.context import Context
-from api.kernel.db import RETRYABLE, Tx
+from api.kernel.db import RETRYABLE, Tx, all_as
 from api.kernel.idempotency import Stored
 from api.kernel.statement import Part, compose
+from api.promotions.statements import lock_query
 
 BATCHED = frozenset({("created", Outcome.AUTHORISED), ("confirmed", Outcome.CAPTURED)})
 
 
 class Passed(StrEnum):
-    """What became of one checkout of a commit: moved; refused by the checks of its stock and its cart; or not the
-    caller's to move, because its key or its lease is another's."""
+    """What became of one checkout of a commit: moved; refused by the checks of its stock, its codes and its cart; or
+    not the caller's to move, because its key or its lease is another's."""
 
     MOVED = "moved"
     SHORT = "short"
@@ -95,14 +96,15 @@ async def _open(batch: Sequence[_New]) -> list[Passed]:
         key_seconds=settings.checkout_deadline_seconds + settings.checkout_lease_seconds,
         lease_seconds=settings.checkout_lease_seconds,
     )
-    rows = await _execute(ctx, parts, serializable=settings.checkout_isolation == "SERIALIZABLE")
+    promotions = [one for new in batch for one in new.opening.checkout.settled_plan.promotions]
+    rows = await _execute(ctx, parts, promotions, serializable=settings.checkout_isolation == "SERIALIZABLE")
     return [rows[new.opening.checkout.checkout_id].passed for new in batch]
 
 
 async def _take(kind: tuple[str, Outcome], batch: Sequence[Step]) -> list[Committed]:
     first = batch[0]
     statement = prepare([step.done for step in batch], first.move.writes)
-    rows = await _execute(first.ctx, _all_parts(kind[0], batch, statement))
+    rows = await _execute(first.ctx, _all_parts(kind[0], batch, statement), statement.promotions)
     answers: Sequence[Stored | None] = statement.answers or [None] * len(batch)
     return [
         Committed(rows[step.done.checkout.checkout_id].passed, answer)
@@ -119,10 +121,15 @@ def _all_parts(before: str, batch: Sequence[Step], statement: StepStatement) -> 
     return [*checks, gate_part(moves, before, batch[0].move.point), *statement.all_parts()]
 
 
-async def _execute(ctx: Context, parts: Sequence[Part], *, serializable: bool = False) -> dict[UUID, _Row]:
+async def _execute(
+    ctx: Context, parts: Sequence[Part], promotions: Sequence[UUID], *, serializable: bool = False
+) -> dict[UUID, _Row]:
+    """One statement; when it changes promotions, one that locks them goes before it in the same round trip."""
     statement, values = compose(parts, PASSED)
 
     async def work(tx: Tx) -> list[_Row]:
+        if promotions:
+            return (await tx.batch(lock_query(promotions), all_as(_Row, statement, values)))[1]
         return await tx.all_as(_Row, statement, values)
 
     rows = await (_serializable_first(ctx, work) if serializable else ctx.db.run_alone(work))
@@ -141,8 +148,9 @@ async def _serializable_first(ctx: Context, work: Callable[[Tx], Awaitable[list[
         return await ctx.db.run_alone(work)
 
 
-def _variants_of_new(new: _New) -> list[UUID]:
-    return [line.variant_id for line in new.opening.checkout.settled_plan.lines]
+def _locked_by_new(new: _New) -> list[UUID]:
+    plan = new.opening.checkout.settled_plan
+    return [*(line.variant_id for line in plan.lines), *plan.promotions]
 
 
 def _variants(step: Step) -> list[UUID]:
@@ -152,5 +160,5 @@ def _variants(step: Step) -> list[UUID]:
     return [line.variant_id for line in step.done.checkout.settled_plan.lines]
 
 
-_OPENINGS = Queue(_open, _variants_of_new)
+_OPENINGS = Queue(_open, _locked_by_new)
 _STEPS = {kind: Queue(partial(_take, kind), _variants) for kind in BATCHED}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from api.checkout.destinations import read_book
 from api.checkout.errors import CartChanging, OutOfStock
-from api.checkout.quote import make_plan, read_quote
+from api.checkout.quote import make_plan, read_codes, read_quote
 from api.checkout.saga.activity import keep_stock
 from api.checkout.saga.commits import Passed, open_checkout
 from api.checkout.saga.lease import LeasedCheckout
@@ -39,9 +39,10 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
         quote = await read_quote(ctx, actor, key, request)
         if quote.kept is not None:
             return await _replayed(ctx, actor, key, quote.kept)
+        codes = await read_codes(ctx, actor, request, quote)
         try:
             book = await read_book(ctx, actor, request)
-            plan = make_plan(ctx.settings, actor, request, quote, book)
+            plan = make_plan(ctx.settings, actor, request, quote, book=book, codes=codes)
         except Problem as problem:
             return await _refuse(ctx, key, problem)
         checkout = _new(actor, key, request, plan)
@@ -52,7 +53,7 @@ async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder
             return checkout
         if passed is Passed.TAKEN:
             return await _known(ctx, key)
-        # Sold, or the cart was changed or claimed in between: the next quote says what is left.
+        # Sold, redeemed, or the cart was changed or claimed in between: the next quote says what is left.
     if request.items is None:
         raise CartChanging("Look at the cart again, and order it when it stays as it is.")
     crowded = OutOfStock("Others are buying the last units right now; look again in a moment.")

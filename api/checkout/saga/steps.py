@@ -10,11 +10,20 @@ from uuid import UUID
 
 import orjson
 
-from api.carts.statements import CLAIM, Claim, Taken, claim_check, release_part, take_part, take_unclaimed_part
+from api.carts.statements import (
+    CLAIM,
+    Claim,
+    Taken,
+    claim_check,
+    claim_check_after_codes,
+    release_part,
+    take_part,
+    take_unclaimed_part,
+)
 from api.checkout.errors import CartBeingOrdered, CartChanging
 from api.checkout.saga.lease import LeasedCheckout
 from api.checkout.saga.transitions import Outcome, Write
-from api.checkout.schemas import PlacedOrder, Plan
+from api.checkout.schemas import PlacedOrder, Plan, PlanRedemption
 from api.checkout.statements import NewCheckout, open_part
 from api.inventory import statements as stock
 from api.inventory.allocation import Allocation
@@ -26,6 +35,7 @@ from api.kernel.statement import Part
 from api.orders import statements as orders
 from api.payments import statements as payments
 from api.payments.gateways.interface import gateway_key
+from api.promotions import statements as coupons
 
 ORDERS_PATH = "/api/v1/orders"
 
@@ -64,6 +74,8 @@ class StepStatement:
     parts: list[Part] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     answers: list[Stored] = field(default_factory=list)
+    # The promotions that the statement changes: they are locked before it.
+    promotions: list[UUID] = field(default_factory=list)
 
     def all_parts(self) -> list[Part]:
         return [*self.parts, events_part(self.events)] if self.events else self.parts
@@ -72,9 +84,9 @@ class StepStatement:
 def opening(
     openings: Sequence[Opening], *, reservation_seconds: int, key_seconds: float, lease_seconds: float
 ) -> list[Part]:
-    """All of the statement that stores checkouts at `created`: for each the key, the checkout, its stock, the claim on
-    its cart, its order and its payment, or nothing when the key is known, the stock is short, or the cart has changed
-    or is another's."""
+    """All of the statement that stores checkouts at `created`: for each the key, the checkout, its stock, what it
+    redeems, the claim on its cart, its order and its payment, or nothing when the key is known, the stock is short, a
+    promotion has no room, or the cart has changed or is another's."""
     plans = [(opening.checkout, opening.checkout.settled_plan) for opening in openings]
     placed = [_new_order(checkout, plan) for checkout, plan in plans]
     events = [
@@ -82,17 +94,31 @@ def opening(
         for (checkout, plan), order in zip(plans, placed, strict=True)
         for event in (_stock_event("StockReserved", checkout, plan), orders.created_event(order))
     ]
+    redemptions = [
+        _redemption(place, checkout, plan, redeemed)
+        for place, (checkout, plan) in enumerate(plans)
+        for redeemed in plan.redemptions
+    ]
+    claims = [_claim(checkout, plan) for checkout, plan in plans]
     return [
         stock.hold_check([(checkout.checkout_id, _allocations(plan)) for checkout, plan in plans]),
-        claim_check([_claim(checkout, plan) for checkout, plan in plans]),
+        *_checks(redemptions, claims),
         claim_each_part([(opening.checkout.checkout_id, opening.key) for opening in openings], key_seconds),
         open_part([_new_checkout(checkout, plan) for checkout, plan in plans], lease_seconds),
         CLAIM,
         stock.hold(reservation_seconds),
         orders.create_part(placed),
+        *([coupons.redeem_part(redemptions)] if redemptions else []),
         payments.open_part([_new_payment(checkout, plan) for checkout, plan in plans]),
         events_part(events),
     ]
+
+
+def _checks(redemptions: Sequence[coupons.Redemption], claims: Sequence[Claim]) -> list[Part]:
+    """From the checkouts that are in stock to those that are feasible."""
+    if redemptions:
+        return [coupons.redeem_check(redemptions), claim_check_after_codes(claims)]
+    return [claim_check(claims)]
 
 
 def prepare(batch: Sequence[Done], writes: tuple[Write, ...]) -> StepStatement:
@@ -107,6 +133,8 @@ def prepare(batch: Sequence[Done], writes: tuple[Write, ...]) -> StepStatement:
             _take_cart(statement, batch)
         elif write is Write.RELEASE_CART:
             _release_cart(statement, batch)
+        elif write is Write.RELEASE_COUPONS:
+            _release_coupons(statement, batch)
         elif write in {Write.CONFIRM_STOCK, Write.RELEASE_STOCK, Write.RESTOCK}:
             _stock(statement, batch, write)
         elif write in {Write.CONFIRM_ORDER, Write.CANCEL_ORDER, Write.CANCEL_CONFIRMED_ORDER}:
@@ -154,7 +182,12 @@ def unclaimed(checkout: LeasedCheckout) -> bool:
 
 def _take_cart(statement: StepStatement, batch: Sequence[Done]) -> None:
     carts = [
-        Taken(done.checkout.checkout_id, cart.cart_id, [(line.cart_item_id, line.quantity) for line in cart.lines])
+        Taken(
+            done.checkout.checkout_id,
+            cart.cart_id,
+            [(line.cart_item_id, line.quantity) for line in cart.lines],
+            cart.coupons,
+        )
         for done in batch
         if (cart := done.checkout.settled_plan.cart) is not None
     ]
@@ -172,6 +205,13 @@ def _release_cart(statement: StepStatement, batch: Sequence[Done]) -> None:
     cart = _only(batch).checkout.settled_plan.cart
     if cart is not None:
         statement.parts.append(release_part(cart.cart_id))
+
+
+def _release_coupons(statement: StepStatement, batch: Sequence[Done]) -> None:
+    plan = _only(batch).checkout.settled_plan
+    if plan.redemptions:
+        statement.promotions += plan.promotions
+        statement.parts.append(coupons.release_part(plan.order_id))
 
 
 def _answer_failure(statement: StepStatement, batch: Sequence[Done]) -> None:
@@ -269,6 +309,22 @@ def _claim(checkout: LeasedCheckout, plan: Plan) -> Claim:
     return Claim(checkout.checkout_id, cart.cart_id if cart else None, cart.version if cart else None)
 
 
+def _redemption(place: int, checkout: LeasedCheckout, plan: Plan, redeemed: PlanRedemption) -> coupons.Redemption:
+    return coupons.Redemption(
+        checkout_id=checkout.checkout_id,
+        place=place,
+        redemption_id=redeemed.redemption_id,
+        promotion_id=redeemed.promotion_id,
+        version=redeemed.version,
+        code=redeemed.code,
+        user_id=checkout.actor.user_id,
+        email=redeemed.email,
+        discount=redeemed.discount,
+        currency=plan.currency,
+        lines=redeemed.lines,
+    )
+
+
 def _allocations(plan: Plan) -> list[Allocation]:
     """What is held, once for each variant in a warehouse, whatever addresses it goes to."""
     units: dict[tuple[UUID, UUID], int] = {}
@@ -318,6 +374,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
         tax_included=plan.tax_included,
         shipping=plan.shipping,
         discount=plan.discount,
+        redemptions=len(plan.redemptions),
         total=plan.total,
         payment_method=checkout.request.payment_method.type,
         address=plan.address,

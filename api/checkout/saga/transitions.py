@@ -1,8 +1,8 @@
 """The checkout as a pure function of recovery point and outcome; it returns the next point and the writes. No I/O.
 
 A recovery point is committed before the next task begins, so another process can continue from it:
-created (stock held, cart claimed, order pending) -> confirmed (money authorised; stock and order confirmed) ->
-completed (captured; what was ordered has left the cart).
+created (stock held, codes redeemed, cart claimed, order pending) -> confirmed (money authorised; stock and order
+confirmed) -> completed (captured; what was ordered has left the cart).
 compensating (void, release, cancel, give up the claim) -> failed, from any point before the payment is captured.
 
 At each recovery point there is exactly one task to do next (`TASK`). It has one outcome, and `step` says the next point
@@ -56,6 +56,7 @@ class Write(StrEnum):
     TAKE_CART = "take_cart"
     RELEASE_STOCK = "release_stock"
     RESTOCK = "restock"
+    RELEASE_COUPONS = "release_coupons"
     CANCEL_ORDER = "cancel_order"
     CANCEL_CONFIRMED_ORDER = "cancel_confirmed_order"
     RELEASE_CART = "release_cart"
@@ -87,7 +88,8 @@ TASK = MappingProxyType(
 )
 
 _CONFIRM = (Write.CONFIRM_STOCK, Write.CONFIRM_ORDER)
-_ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, Write.ANSWER_FAILURE, Write.RELEASE_CART)
+_RELEASE = (Write.RELEASE_COUPONS, Write.ANSWER_FAILURE, Write.RELEASE_CART)
+_ABANDON = (Write.RELEASE_STOCK, Write.CANCEL_ORDER, *_RELEASE)
 _COMPLETE = (Write.ANSWER_SUCCESS, Write.TAKE_CART)
 TRANSITIONS = MappingProxyType(
     {
@@ -103,7 +105,7 @@ TRANSITIONS = MappingProxyType(
         ("confirmed", Outcome.UNREACHABLE): Transition("confirmed", ()),
         ("confirmed", Outcome.REFUSED): Transition(
             "compensating",
-            (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, Write.ANSWER_FAILURE, Write.RELEASE_CART),
+            (Write.RESTOCK, Write.CANCEL_CONFIRMED_ORDER, *_RELEASE),
         ),
         ("compensating", Outcome.VOIDED): Transition("failed", (Write.RECORD_VOID,)),
         ("compensating", Outcome.UNREACHABLE): Transition("compensating", ()),

@@ -71,6 +71,7 @@ class _Head:
     tax_included: Decimal
     shipping_fee: Decimal
     discount: Decimal
+    redemptions: int
     total: Decimal
     shipping_address: dict[str, str]
     delivery_speed: str
@@ -98,6 +99,10 @@ class Editable:
         return self.head.status
 
     @property
+    def redemptions(self) -> int:
+        return self.head.redemptions
+
+    @property
     def amounts(self) -> OrderAmounts:
         return OrderAmounts(self.head.total, self.head.tax, self.head.tax_included, self.head.shipping_fee)
 
@@ -122,6 +127,7 @@ def _order() -> Select[Any]:  # Any: the columns of a _Head
         Order.tax_included,
         Order.shipping_fee,
         Order.discount,
+        Order.redemptions,
         Order.total,
         Order.shipping_address,
         Order.delivery_speed,

@@ -1,5 +1,5 @@
-"""Moves parcels of a locked order, and the order with them: one statement, and one more when the order takes two
-steps."""
+"""Moves parcels of a locked order, and the order with them: one statement, one more when the order takes two steps, and
+one before it when an order that redeemed a promotion is cancelled as a whole: it gives that back."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from api.orders.parcels.derived import order_status, steps_between
 from api.orders.parcels.queries import LockedParcel
 from api.orders.parcels.statements import ParcelMove, move_parcels_part
 from api.orders.statements import Step, step_part
+from api.promotions.commands import release_parts
 
 
 class Locked(Protocol):
@@ -27,6 +28,8 @@ class Locked(Protocol):
     def order_id(self) -> UUID: ...
     @property
     def status(self) -> str: ...
+    @property
+    def redemptions(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ async def _follow(
         steps[-1] = replace(steps[-1], payment_status=also.payment_status)
     first, later = steps[:1], steps[1:]
     events = [*moved[1], *(step.event() for step in first), *also.events]
-    await write(tx, [*moved[0], *(step_part(step) for step in first), *also.parts], events)
+    released = await release_parts(tx, order.order_id) if change.after == "cancelled" and order.redemptions else []
+    await write(tx, [*moved[0], *(step_part(step) for step in first), *also.parts, *released], events)
     for step in later:
         await write(tx, [step_part(step)], [step.event()])
 

@@ -75,6 +75,7 @@ class LockedOrderOf:
     tax: Decimal
     tax_included: Decimal
     shipping_fee: Decimal
+    redemptions: int
 
     @property
     def amounts(self) -> OrderAmounts:
@@ -97,6 +98,7 @@ _LOCK = (
         Order.tax,
         Order.tax_included,
         Order.shipping_fee,
+        Order.redemptions,
     )
     .join(Parcel, Parcel.order_id == Order.order_id)
     .where(MAY_SEND)

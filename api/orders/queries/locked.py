@@ -59,6 +59,7 @@ class LockedOrder:
     tax_included: Decimal
     shipping_fee: Decimal
     payment_status: str
+    redemptions: int
     delivered_at: datetime | None
     edited_by: UUID | None
     is_buyer: bool
@@ -79,6 +80,7 @@ def _lock(is_seller: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of
             Order.tax_included,
             Order.shipping_fee,
             Order.payment_status,
+            Order.redemptions,
             Order.actual_delivery.label("delivered_at"),
             Order.edited_by,
             _sure(IS_BUYER).label("is_buyer"),

@@ -29,6 +29,7 @@ from api.orders.parcels.repair import fill_parcels
 from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.coupons import promote
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.wire import Wire, watched_wire
@@ -44,7 +45,12 @@ COSTS = {
     "place, too many": (2, 2),
     "place, again": (1, 1),
     "place, still running": (2, 2),
+    # What its codes stand for is read in a round trip of its own; the promotions are locked in that of the commit.
+    "place with a code": (7, 5),
+    "place with a code, declined": (7, 4),
+    "read the cart with a code": (3, 2),
     "cancel": (12, 14),
+    "cancel with a code": (13, 15),
     "advance": (5, 6),
     "return": (6, 7),
     "approve": (12, 14),
@@ -165,6 +171,7 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
     declined = market.order_body((product, 1), token="pm_sandbox_declined")
     await counted.send("place, declined", buyer, "/orders", declined)
+    await with_codes(counted, market, buyer, seller, product)
     order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
     path = f"/orders/{order['orderId']}"
     for status in ("processing", "shipped", "delivered"):
@@ -206,6 +213,22 @@ async def test_requests_cost_what_is_written_here(
     assert over == {}
 
 
+async def with_codes(counted: Counted, market: Market, buyer: Person, seller: Person, product: dict[str, Any]) -> None:
+    promote(market, seller, "TRIPS-1")
+    coded = {**market.order_body((product, 1)), "couponCodes": ["TRIPS-1"]}
+    payment = {"type": "credit_card", "token": "pm_sandbox_declined"}
+    await counted.send("place with a code, declined", buyer, "/orders", {**coded, "paymentMethod": payment})
+    order = await counted.send("place with a code", buyer, "/orders", coded)
+    await counted.send("cancel with a code", buyer, f"/orders/{order['orderId']}/cancel", {})
+    other = market.person()
+    line = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": 1}
+    market.client.post("/api/v1/cart/items", json=line, headers=other.headers)
+    assert market.client.post("/api/v1/cart/coupons", json={"code": "TRIPS-1"}, headers=other.headers).is_success
+    cart = await counted.send("read the cart with a code", other, "/cart", None, "GET")
+    assert cart["discount"] == 1.0
+    market.sql.execute("delete from carts where user_id = %s", (other.user_id,))
+
+
 async def test_adding_to_a_cart_costs_the_same_among_many_carts(
     counted: Counted, market: Market, seller: Person, buyer: Person
 ) -> None:
@@ -234,9 +257,10 @@ async def test_hot_requests_build_no_statement(counted: Counted, market: Market,
     guest = guest_headers("hot requests build no statement")
     item = {"productId": first["productId"], "variantId": first["variants"][0]["variantId"], "quantity": 1}
     tokens = [market.person().refresh_token]
+    promote(market, seller, "HOT-1")
 
     async def all_once() -> list[httpx.Response]:
-        body = market.order_body((second, 1), email="guest@example.com")
+        body = market.order_body((second, 1), email="guest@example.com", couponCodes=["HOT-1"])
         placed = await counted.client.post(
             "/api/v1/orders", json=body, headers={**guest, "Idempotency-Key": next(counted.keys)}
         )

@@ -22,6 +22,8 @@ OPERATIONS = {
     "listCategories", "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
+    "addCartCoupon", "removeCartCoupon",
+    "createPromotion", "listPromotions", "getPromotion", "changePromotion", "endPromotion",
     "search", "autocomplete", "recordEvents", "recommendForYou", "recommendRelated",
     "placeOrder", "getOrder", "listOrders", "cancelOrder", "returnOrder", "advanceOrder", "decideReturn",
     "previewOrder", "approveReturn", "rejectReturn", "cancelOrderItem", "refundOrder", "exchangeOrderItem",
@@ -100,6 +102,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "number",
         "carrier",
         "editId",
+        "promotionId",
     } == named
 
 

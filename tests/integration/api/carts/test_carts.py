@@ -66,6 +66,8 @@ def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) 
         "savings",
         "taxIncluded",
         "explanation",
+        "discount",
+        "coupons",
         "shippingTo",
         "delivery",
         "deliveryOptions",

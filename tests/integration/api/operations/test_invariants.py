@@ -71,9 +71,38 @@ EDIT = (
     " actor_kind, payment_id) select gen_random_uuid(), " + UNTOUCHED + ", '', '{point}', '{{}}', 0, {cancelled}, 0,"
     " {refunded}, now(), 'customer', {payment}"
 )
+PROMOTION = (
+    "insert into promotions (promotion_id, name, kind, value, currency, starts_at, redeemed, total_limit,"
+    " per_buyer_limit) values (gen_random_uuid(), 'P', 'percent', 10, 'USD', now(), {redeemed}, {total}, {buyer})"
+)
+REDEMPTION = (
+    "insert into coupon_redemptions (redemption_id, promotion_id, order_id, code, buyer_email, discount, currency,"
+    " funded_by) select gen_random_uuid(), promotion_id, order_id, 'C', 'e', {discount}, 'USD', 'shop' from promotions,"
+    " (select order_id from orders where status = '{status}' order by order_id limit {orders}) o"
+)
+USED = "update orders set redemptions = 1 where order_id in (select order_id from coupon_redemptions)"
+DISCOUNTED = (
+    "insert into coupon_discounts (redemption_id, order_item_id, amount) select r.redemption_id, i.order_item_id, 0.01"
+    " from coupon_redemptions r join order_items i using (order_id) order by i.order_item_id limit 1"
+)
+
+
+def used(orders: int = 1, total: str = "null", buyer: str = "null", **fields: str) -> tuple[str, ...]:
+    """A promotion that so many orders of one buyer used."""
+    redemption = REDEMPTION.format(orders=orders, **{"discount": "0", "status": "delivered", **fields})
+    return (PROMOTION.format(redeemed=orders, total=total, buyer=buyer), redemption, USED)
+
+
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
+    "R-I19-redeemed": (PROMOTION.format(redeemed=1, total="null", buyer="null"),),
+    "R-I19-limit": ("alter table promotions drop constraint ck_promotions_redeemed", *used(orders=2, total="1")),
+    "R-I19-buyer": used(orders=2, buyer="1"),
+    "R-I19-order": used(status="cancelled"),
+    "R-I19-counted": (f"update orders set redemptions = 1 where order_id = {DELIVERED}",),
+    "R-I19-lines": (*used(discount="0.01"), DISCOUNTED),
+    "R-I19-discount": used(discount="0.01"),
     "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
     "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
     "R-I1-stock": (

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from starlette.types import Scope
 
+from api.identity.queries import LiveAccount
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import account_of, current_actor, seller, signed_in
 from api.kernel.errors import Forbidden, NotAuthenticated
@@ -29,10 +30,10 @@ class Guard:
     lowest: int = 0
     member: bool = False
 
-    async def require_live(self, claims: AccessClaims) -> bool:
+    async def require_live(self, claims: AccessClaims) -> LiveAccount:
         if claims.session_version < self.lowest:
             raise NotAuthenticated("over")
-        return self.member
+        return LiveAccount(claims.session_version, self.member, "somebody@example.com")
 
 
 async def actor_of(
@@ -73,6 +74,7 @@ async def test_a_token_names_the_account_and_keeps_the_guests_session() -> None:
 
     assert await actor_of(f"Bearer {token}", MINE) == Actor("seller", SOMEBODY, MINE)
     assert await actor_of(f"bearer  {token} ") == Actor("seller", SOMEBODY)
+    assert (await actor_of(f"Bearer {token}")).email == "somebody@example.com"
     assert await actor_of(f"Bearer {token}", guard=Guard(member=True)) == Actor("seller", SOMEBODY, member=True)
 
 

@@ -1,0 +1,39 @@
+"""Where products belong: who sells them, and the categories that they are in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy.orm import aliased
+
+from api.catalog.models import Category, Product
+from api.kernel.db import Query, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """`categories`: the product's own and those above it."""
+
+    product_id: UUID
+    seller_id: UUID
+    categories: list[UUID]
+
+
+_ABOVE = aliased(Category)
+_PLACEMENTS = (
+    select(Product.product_id, Product.seller_id, func.array_agg(_ABOVE.category_id).label("categories"))
+    .join(Category, Category.category_id == Product.category_id)
+    .join(_ABOVE, or_(_ABOVE.path == Category.path, func.starts_with(Category.path, _ABOVE.path + "/")))
+    .where(Product.product_id == any_(bindparam("placed", type_=ARRAY(Uuid))))
+    .group_by(Product.product_id)
+)
+
+
+def placements_query(product_ids: Sequence[UUID]) -> Query[dict[UUID, Placement]]:
+    """By product, withdrawn ones included."""
+    return Query(_PLACEMENTS, {"placed": list(product_ids)}, _placements)
+
+
+def _placements(result: Result) -> dict[UUID, Placement]:
+    return {row[0]: Placement(*row) for row in result.rows}

@@ -1,0 +1,1 @@
+"""Promotions, the codes that stand for them, and what buyers redeemed."""
