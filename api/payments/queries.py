@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 
 from api.kernel.db import ReadTx
-from api.payments.models import Refund
+from api.payments.models import Payment, Refund
 from api.payments.parts import Parts
 
 
@@ -41,6 +41,18 @@ _REFUNDS = (
     .where(Refund.order_id == any_(bindparam("order_ids", type_=ARRAY(Uuid))), Refund.status != "failed")
     .order_by(Refund.created_at, Refund.refund_id)
 )
+
+
+_CAPTURED = (
+    select(Payment.order_id, func.sum(Payment.captured_amount))
+    .where(Payment.order_id == any_(bindparam("order_ids", type_=ARRAY(Uuid))))
+    .group_by(Payment.order_id)
+)
+
+
+async def captured_of(tx: ReadTx, order_ids: Iterable[UUID]) -> dict[UUID, Decimal]:
+    """What was charged for orders that were locked, by all of their payments."""
+    return {row[0]: row[1] for row in await tx.all(_CAPTURED, {"order_ids": list(order_ids)})}
 
 
 async def refunds_of(tx: ReadTx, order_ids: Iterable[UUID]) -> list[OrderRefund]:

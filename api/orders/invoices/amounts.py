@@ -4,7 +4,7 @@ For each order, invoices less credit notes are what was charged less what was re
 (a refund that no return explains) is an adjustment, shared by the sellers in proportion to what they sold.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -70,14 +70,28 @@ class GivenBack:
         return Parts(self.goods, self.tax, self.shipping)
 
 
-def invoices(amounts: OrderAmounts, lines: Sequence[OrderLine], refunded: Parts) -> list[Bill]:
+def invoices(amounts: OrderAmounts, lines: Sequence[OrderLine], refunded: Parts, paid: Decimal) -> list[Bill]:
     """One bill for each seller who has something to bill. `refunded`: what the order has given back already, of which
-    the returns on `lines` say for which line."""
+    the returns on `lines` say for which line. `paid`: what was charged for it."""
     by_id = {line.order_item_id: line for line in lines}
     bills = [_bill(amounts, by_id, seller) for seller in _sellers(lines)]
-    left = whole_order(amounts, lines)
-    due = Parts(left.goods - refunded.goods, left.tax - refunded.tax, left.shipping - refunded.shipping)
-    return [bill for bill in _adjusted(bills, due, _sold(lines)) if not bill.is_empty]
+    if sum((bill.total for bill in bills), ZERO) != paid - refunded.amount:
+        left = whole_order(amounts, lines)
+        due = Parts(left.goods - refunded.goods, left.tax - refunded.tax, left.shipping - refunded.shipping)
+        # What was set off against something else was neither charged nor refunded.
+        set_off = due.amount - (paid - refunded.amount)
+        bills = _adjusted(bills, Parts(due.goods - set_off, due.tax, due.shipping), _sold(lines))
+    return [bill for bill in bills if not bill.is_empty]
+
+
+def further_invoices(lines: Sequence[OrderLine], unbilled: Collection[UUID], missing: Decimal) -> list[Bill]:
+    """What an order that was invoiced owes since it was changed: `missing` in all, for its lines `unbilled` and, where
+    these are worth something else, for what was set off against them."""
+    new = [line for line in lines if line.order_item_id in unbilled]
+    bills = [Bill(seller, _billed(new, seller), Parts(), Parts()) for seller in _sellers(new or lines)]
+    stated = sum((_parts(bill) for bill in bills), Parts())
+    due = Parts(stated.goods + missing - stated.amount, stated.tax, ZERO)
+    return [bill for bill in _adjusted(bills, due, _sold(new or lines)) if not bill.is_empty]
 
 
 def credit_notes(refund: Parts, returns: Sequence[GivenBack], sold: Mapping[UUID, Decimal]) -> list[Bill]:
@@ -102,19 +116,24 @@ def _sold(lines: Iterable[OrderLine]) -> dict[UUID, Decimal]:
 
 
 def _bill(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], seller: UUID) -> Bill:
-    billed, fee, fee_tax = [], ZERO, ZERO
+    fee, fee_tax = ZERO, ZERO
     for line in lines.values():
         if line.seller_id != seller:
             continue
-        one = Billed(
-            line.order_item_id, line.returnable, line.goods - line.goods_given, line.tax_amount - line.tax_given
-        )
-        if one.quantity or one.net or one.tax:
-            billed.append(one)
         of_fee, of_tax = sending_share(amounts, lines, line)
         fee += of_fee - line.shipping_given
         fee_tax += of_tax - line.shipping_tax_given
-    return Bill(seller, tuple(billed), Parts(ZERO, fee_tax, fee), Parts())
+    return Bill(seller, _billed(lines.values(), seller), Parts(ZERO, fee_tax, fee), Parts())
+
+
+def _billed(lines: Iterable[OrderLine], seller: UUID) -> tuple[Billed, ...]:
+    """What is left of the seller's lines."""
+    left = (
+        Billed(line.order_item_id, line.returnable, line.goods - line.goods_given, line.tax_amount - line.tax_given)
+        for line in lines
+        if line.seller_id == seller
+    )
+    return tuple(one for one in left if one.quantity or one.net or one.tax)
 
 
 def _credit(seller: UUID, returns: Sequence[GivenBack]) -> Bill:

@@ -23,7 +23,8 @@ from api.kernel import clock, failpoints
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
-from api.orders.invoices.amounts import Bill, credit_notes, invoices
+from api.kernel.money import ZERO
+from api.orders.invoices.amounts import Bill, credit_notes, further_invoices, invoices
 from api.orders.invoices.content import Kind, Reference, Sale, Store, Words, content_of, digest_of, document_number
 from api.orders.invoices.models import Invoice, InvoiceCounter
 from api.orders.invoices.paper import NEWEST
@@ -39,7 +40,7 @@ from api.orders.invoices.queries import (
     written_for,
 )
 from api.payments.parts import Parts
-from api.payments.queries import OrderRefund, refunds_of
+from api.payments.queries import OrderRefund, captured_of, refunds_of
 from api.pricing.tax import embedded, owed_by_marketplace
 from api.sellers.queries import stores_of
 
@@ -56,6 +57,7 @@ class _Draft:
     refunds: tuple[UUID, ...] = ()
     refund_id: UUID | None = None
     invoice: Written | None = None
+    edition: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class _Known:
     orders: Sequence[Due]
     lines: Mapping[UUID, list[SoldLine]]
     refunds: Mapping[UUID, list[OrderRefund]]
+    captured: Mapping[UUID, Decimal]
     stores: Mapping[tuple[UUID, UUID], Store]
     names: Mapping[UUID, str]
 
@@ -90,7 +93,13 @@ async def _write(tx: Tx, *, ctx: Context, order_ids: Collection[UUID], at: datet
     known = await _known(ctx, tx, orders)
     fresh = [draft for order in orders if order.order_id not in there for draft in _invoices(known, order)]
     notes = await _credit_notes(tx, known, [order for order in orders if order.order_id in there], there)
-    drafts = [*fresh, *notes]
+    further = [
+        draft
+        for order in orders
+        if order.order_id in there
+        for draft in _further(known, order, there[order.order_id], [note for note in notes if note.order is order])
+    ]
+    drafts = [*fresh, *notes, *further]
     if drafts:
         numbers = await _numbers(tx, drafts, at.year)
         failpoints.hit("invoices.after_numbers")
@@ -117,7 +126,8 @@ async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
             deemed = owed_by_marketplace(terms, place, store.country)
             stores[order.order_id, seller_id] = Store(seller_id, store.name, store.country, deemed)
     names = await names_of(tx, {order.user_id for order in orders if order.user_id is not None})
-    return _Known(orders, lines, refunds, stores, names)
+    captured = await captured_of(tx, [order.order_id for order in orders])
+    return _Known(orders, lines, refunds, captured, stores, names)
 
 
 def _invoices(known: _Known, order: Due) -> list[_Draft]:
@@ -127,7 +137,24 @@ def _invoices(known: _Known, order: Due) -> list[_Draft]:
     taken = tuple(refund.refund_id for refund in asked)
     return [
         _Draft("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines), refunds=taken)
-        for bill in invoices(order.amounts, lines, given)
+        for bill in invoices(order.amounts, lines, given, known.captured.get(order.order_id, ZERO))
+    ]
+
+
+def _further(known: _Known, order: Due, there: Sequence[Written], notes: Sequence[_Draft]) -> list[_Draft]:
+    """What was charged since the order's invoices were written: of an edit that added something."""
+    lines, taken = known.lines[order.order_id], set(there[0].refunds)
+    made = (r.parts.amount for r in known.refunds[order.order_id] if r.status == "refunded" or r.refund_id in taken)
+    stated = sum((one.left for one in there), ZERO) - sum((note.bill.total for note in notes), ZERO)
+    missing = known.captured.get(order.order_id, ZERO) - sum(made, ZERO) - stated
+    if missing == 0:
+        return []
+    billed = {line for one in there for line in one.lines}
+    unbilled = {line.order_item_id for line in lines} - {UUID(line) for line in billed}
+    edition = max(one.edition for one in there) + 1
+    return [
+        _Draft(*("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines)), edition=edition)
+        for bill in further_invoices(lines, unbilled, missing)
     ]
 
 
@@ -157,8 +184,11 @@ async def _credit_notes(
 def _notes_of(
     known: _Known, order: Due, refund: OrderRefund, returns: Sequence[PaidReturn], there: Sequence[Written]
 ) -> list[_Draft]:
-    by_seller = {one.seller_id: one for one in there}
-    left = {one.seller_id: max(one.left, Decimal(0)) for one in there}
+    # A note refers to the first invoice of its seller, and sellers share by all that is left of theirs.
+    by_seller = {one.seller_id: one for one in reversed(there)}
+    left = dict.fromkeys(by_seller, ZERO)
+    for one in there:
+        left[one.seller_id] += max(one.left, ZERO)
     words = _words(known.lines[order.order_id])
     return [
         _Draft(
@@ -255,6 +285,7 @@ def _row(known: _Known, draft: _Draft, number: int, at: datetime) -> dict[str, o
         "year": at.year,
         "number": number,
         "document_number": named,
+        "edition": draft.edition,
         "refund_id": draft.refund_id,
         "invoice_refers_to": None if draft.invoice is None else draft.invoice.invoice_id,
         "refunds": list(draft.refunds),

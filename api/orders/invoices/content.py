@@ -124,6 +124,7 @@ def _line(line: Billed, said: Words) -> dict[str, object]:
     # Money that goes back without a unit takes nothing off a price.
     off = said.price * line.quantity - paid if line.quantity else ZERO
     return {
+        "id": str(line.order_item_id),
         "title": said.title,
         "sku": said.sku,
         "options": ", ".join(f"{name}: {value}" for name, value in sorted(said.attributes.items())),

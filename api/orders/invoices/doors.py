@@ -1,5 +1,5 @@
-"""The documents that follow from the events of orders: invoices from the first parcel that is shipped, a credit note
-from a refund."""
+"""The documents that follow from the events of orders: invoices from the first parcel that is shipped and
+from what is added afterwards, a credit note from a refund."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,7 +12,8 @@ from api.kernel.outbox import Door, Pending
 from api.orders.invoices.commands import write_documents
 from api.orders.states import PARCEL_EVENT_OF
 
-_CAUSES = frozenset({PARCEL_EVENT_OF["shipped"], "RefundIssued"})
+# An edit changes what an order that was invoiced costs.
+_CAUSES = frozenset({PARCEL_EVENT_OF["shipped"], "RefundIssued", "OrderEdited"})
 
 
 async def _documents(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:

@@ -28,6 +28,7 @@ class InvoiceCounter(Base):
 class Invoice(Base):
     """An invoice of what a seller sold in an order, or a credit note of what one refund gives back of it.
 
+    `edition`: an order that is changed after its invoices were written gets further ones, of what the change charged.
     `issuer_id` is the seller, or the shop where it is deemed the supplier. `refunds`: those that were taken off an
     invoice before it was written, so that they have no credit note. `content` is all that the document says, `digest`
     its SHA-256, and `template` the version of the drawing: together they make the same bytes for ever.
@@ -42,7 +43,7 @@ class Invoice(Base):
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("issuer_id", "kind", "year", "number"),
         UniqueConstraint("order_id", "document_number"),
-        Index("uq_invoices_sale", "order_id", "seller_id", unique=True, postgresql_where=_INVOICE),
+        Index("uq_invoices_sale", "order_id", "seller_id", "edition", unique=True, postgresql_where=_INVOICE),
         Index("uq_invoices_refund", "refund_id", "seller_id", unique=True, postgresql_where=_CREDIT_NOTE),
         Index("ix_invoices_seller", "seller_id", "issued_at", "invoice_id"),
     )
@@ -57,6 +58,7 @@ class Invoice(Base):
     year: Mapped[int]
     number: Mapped[int]
     document_number: Mapped[str] = mapped_column(String(40))
+    edition: Mapped[int] = mapped_column(server_default=text("1"))
     refund_id: Mapped[UUID | None] = mapped_column(ForeignKey("refunds.refund_id"))
     invoice_refers_to: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.invoice_id"))
     refunds: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))

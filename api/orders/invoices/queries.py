@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    cast,
     exists,
     false,
     func,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
@@ -85,13 +87,15 @@ class SoldLine(OrderLine):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An invoice that is there; `left`: it less its credit notes."""
+    """An invoice that is there; `left`: it less its credit notes. `lines`: the ids of those that it bills."""
 
     invoice_id: UUID
     order_id: UUID
     seller_id: UUID
     document_number: str
     refunds: list[UUID]
+    edition: int
+    lines: list[str]
     left: Decimal
 
 
@@ -164,10 +168,12 @@ _WRITTEN = (
         Invoice.seller_id,
         Invoice.document_number,
         Invoice.refunds,
+        Invoice.edition,
+        func.jsonb_path_query_array(Invoice.content, cast("$.lines[*].id", JSONPATH)).label("lines"),
         _LEFT.label("left"),
     )
     .where(Invoice.order_id == any_(_IDS), Invoice.kind == "invoice")
-    .order_by(Invoice.order_id, Invoice.seller_id)
+    .order_by(Invoice.order_id, Invoice.seller_id, Invoice.edition)
 )
 _NOTED = select(Invoice.refund_id).where(Invoice.order_id == any_(_IDS), Invoice.kind == "credit_note").distinct()
 _RETURNS = (

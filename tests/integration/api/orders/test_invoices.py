@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from api.kernel.db import Tx
 from api.operations.invariants.run import violations
 from api.orders.invoices import commands
 from api.orders.invoices.jobs import write_late
+from api.payments.queries import captured_of
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market, Worker
 from tests.harness.mailing import mailing_context, mails_to, settle, token_in
@@ -232,6 +233,35 @@ async def test_an_order_that_is_cancelled_as_a_whole_has_no_documents(
     assert _invoices(market, order_id, buyer) == []
 
 
+async def test_what_a_change_charges_after_the_invoices_has_one_of_its_own_once(
+    market: Market, sellers: list[Person], context: Context
+) -> None:
+    buyer = market.person()
+    order_id = _order(market, buyer, sellers)
+    _ship(market, order_id, sellers[0])
+    await settle(context)
+    before = _invoices(market, order_id, buyer)
+
+    async def more(tx: Tx, order_ids: Iterable[UUID]) -> dict[UUID, Decimal]:
+        return {order: amount + 5 for order, amount in (await captured_of(tx, order_ids)).items()}
+
+    with patch.object(commands, "captured_of", more):
+        assert await commands.write_documents(context, [UUID(order_id)]) == 2
+        assert await commands.write_documents(context, [UUID(order_id)]) == 0
+    further = [one for one in _invoices(market, order_id, buyer) if one not in before]
+    assert sorted(one["sellerId"] for one in further) == sorted(one.user_id for one in sellers)
+    assert _cents(further) == 5
+    assert "Other changes" in _words(market.client.get(further[0]["pdf"], headers=buyer.headers).content)
+    # Nothing was charged, so that they cannot stay.
+    market.sql.execute("alter table invoices disable trigger user")
+    market.sql.execute("delete from invoices where edition > 1")
+    market.sql.execute("alter table invoices enable trigger user")
+    market.sql.execute(
+        "update invoice_counters c set last = (select max(number) from invoices i where (i.issuer_id,"
+        " i.kind, i.year) = (c.issuer_id, c.kind, c.year))"
+    )
+
+
 def _random_step(market: Market, rng: random.Random, order_id: str, buyer: Person, sellers: list[Person]) -> None:
     """Something that may happen to an order; what is refused then changes nothing."""
     items = market.client.get(f"/api/v1/orders/{order_id}", headers=buyer.headers).json()["items"]
@@ -385,9 +415,11 @@ async def test_an_order_whose_event_made_nothing_gets_its_invoices_later(
     market: Market, sellers: list[Person], context: Context
 ) -> None:
     order_id = _order(market, market.person(), sellers)
+    await settle(context)
     with patch.object(commands, "lock_orders", side_effect=RuntimeError("a fault of the moment")):
         _ship(market, order_id, sellers[0])
         await settle(context)
+    market.sql.execute("update parcels set shipped_at = now() where order_id = %s", (order_id,))
     assert await write_late(context) == 0
     market.sql.execute("update parcels set shipped_at = now() - interval '2 minutes' where order_id = %s", (order_id,))
     assert await write_late(context) == 2
