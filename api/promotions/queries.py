@@ -183,3 +183,17 @@ async def promotions_of(tx: ReadTx, actor: Actor, page: PageParams) -> Promotion
     rows = await tx.all_as(PromotionBody, _LIST, {"owner": owner, "most": page.limit, "skipped": page.offset})
     total = await tx.scalar(_COUNT, {"owner": owner})
     return PromotionList.of(rows, page, total)
+
+
+_PAYS_FEE = (
+    select(Promotion.name)
+    .join(CouponRedemption, CouponRedemption.promotion_id == Promotion.promotion_id)
+    .where(CouponRedemption.order_id == bindparam("order_id", type_=Uuid), Promotion.kind == "free_shipping")
+    .limit(1)
+)
+
+
+async def pays_fee_of(tx: ReadTx, order_id: UUID) -> str | None:
+    """The promotion that pays the fee of this order, if one does."""
+    name: str | None = await tx.scalar(_PAYS_FEE, {"order_id": order_id})
+    return name

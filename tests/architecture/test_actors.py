@@ -57,6 +57,7 @@ ALLOWED = {
     ("api/orders/edits/leases.py", "taken_over"): WORKER,
     ("api/orders/edits/leases.py", "forget_expired"): WORKER,
     ("api/orders/edits/apply.py", "apply_edit"): AFTER_LOCK,
+    ("api/promotions/queries.py", "pays_fee_of"): AFTER_LOCK,
     ("api/orders/edits/queries.py", "lines_left"): WORKER,
     ("api/identity/commands.py", "register"): BEFORE_SIGN_IN,
     ("api/identity/commands.py", "login"): BEFORE_SIGN_IN,

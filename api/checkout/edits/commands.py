@@ -1,6 +1,6 @@
 """Stage, show, drop and commit edits; complete those whose process died."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -45,6 +45,7 @@ from api.orders.edits.queries import Editable, StoredEdit, edit_of, editable
 from api.orders.errors import OrderBeingEdited, StillBeingPlaced
 from api.orders.refunds import settle_refunds
 from api.payments.statements import NewPayment, open_part
+from api.promotions.queries import pays_fee_of
 
 log = get_logger(__name__)
 
@@ -150,7 +151,7 @@ async def _stage(ctx: Context, tx: Tx, actor: Actor, order_id: UUID, request: St
         paths=await paths_of(tx, sorted({offer.product_id for offer in offers.values()})),
         origins=await origins_in(tx, next((offer.edition for offer in offers.values()), None)),
         address=address,
-        occasion=Occasion.of(ctx.settings, clock.now(), place=to, member=actor.member),
+        occasion=await _occasion(tx, order, Occasion.of(ctx.settings, clock.now(), place=to, member=actor.member)),
     )
     plan = plan_edit(order, request, today)
     delta = plan.due_after - plan.due_before
@@ -168,6 +169,12 @@ async def _stage(ctx: Context, tx: Tx, actor: Actor, order_id: UUID, request: St
     part = statements.stage_part(edit, actor, ctx.settings.order_edit_seconds)
     await tx.execute(*compose([part], statements.STAGED_UNTIL))
     return _body(await edit_of(tx, actor, (order_id, edit.edit_id)))
+
+
+async def _occasion(tx: Tx, order: Editable, occasion: Occasion) -> Occasion:
+    """A promotion that paid the fee of the order pays it still."""
+    name = await pays_fee_of(tx, order.order_id) if order.redemptions else None
+    return occasion if name is None else replace(occasion, tariff=occasion.tariff.free_with(name))
 
 
 def _require_free(order: Editable) -> None:

@@ -30,7 +30,7 @@ from api.orders.edits.errors import NotEditable, NothingToChange
 from api.orders.edits.queries import Editable
 from api.orders.errors import LastUnits
 from api.orders.returns.policy import window_days
-from api.orders.returns.returnable import OrderLine, not_given_back, refund_of
+from api.orders.returns.returnable import OrderLine, refund_of
 from api.orders.statements import Snapshot
 from api.payments.parts import Parts
 from api.pricing.totals import LineTax
@@ -259,6 +259,13 @@ def _retax(sums: _Sum, order: Editable, lines: Sequence[tuple[OrderLine, Kept, L
         bought = order.bought[line.order_item_id]
         if (tax.rate, tax.included) == (bought.tax_rate, line.tax_included):
             continue
+        if kept.discount:
+            wrong = FieldError(pointer="/shippingAddress", message=f"{bought.title} was bought with a promotion")
+            raise NotEditable(
+                "What was bought with a promotion goes where the same tax holds.",
+                errors=[wrong],
+                extra={"orderStatus": order.status},
+            )
         sums.removed[line.order_item_id] = line.returnable
         snapshot = Snapshot(
             title=bought.title,
@@ -331,7 +338,7 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
     due = total - head.total - sums.given.amount
     if delta.amount != due:
         raise AssertionError(f"the parts of an edit of order {order.order_id} are {delta.amount} and not {due}")
-    before_edit, back = not_given_back(order.amounts, order.lines).amount, _netted(Parts() - delta)
+    back = _netted(Parts() - delta)
     promised = dict(addition.promised or {})
     if not moves:
         promised = {line.warehouse_id: day for line in sums.added if line.warehouse_id and (day := line.promised_on)}
@@ -347,8 +354,8 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
         shipping=after.fee,
         discount=discount,
         total=total,
-        due_before=before_edit,
-        due_after=before_edit + due,
+        due_before=order.due,
+        due_after=order.due + due,
         refund_goods=back.goods,
         refund_tax=back.tax,
         refund_shipping=back.shipping,

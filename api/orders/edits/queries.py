@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, exists, false, func, literal_column, select
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, exists, false, func, literal_column, or_, select
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
@@ -16,7 +16,7 @@ from api.orders.edits.errors import EditNotFound
 from api.orders.edits.models import OrderEdit
 from api.orders.errors import OrderNotFound
 from api.orders.labels.models import LIVE, ParcelLabel
-from api.orders.models import Order, OrderItem, Parcel
+from api.orders.models import Order, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
 from api.orders.queries.locked import RETURNED_UNITS, lines_of
 from api.orders.returns.returnable import OrderAmounts, OrderLine
@@ -77,6 +77,7 @@ class _Head:
     delivery_speed: str
     shipping_preference: str
     edits: int
+    returned: Decimal
     edited_by: UUID | None
     is_buyer: bool
 
@@ -103,16 +104,31 @@ class Editable:
         return self.head.redemptions
 
     @property
+    def due(self) -> Decimal:
+        """What is due for the order without what its returns give back, or will once they are approved."""
+        return self.head.total - self.head.returned
+
+    @property
     def amounts(self) -> OrderAmounts:
         return OrderAmounts(self.head.total, self.head.tax, self.head.tax_included, self.head.shipping_fee)
 
     @property
     def version(self) -> str:
         """Changes with everything that an edit depends on, and not with what pays for it."""
-        lines = [(line.order_item_id, line.quantity, line.returned, line.status) for line in self.lines]
+        lines = [
+            (line.order_item_id, line.quantity, line.returned, line.status, line.goods_given, line.tax_given)
+            for line in self.lines
+        ]
         parcels = [(parcel.parcel_id, parcel.status, parcel.labelled) for parcel in self.parcels]
-        told = (self.head.status, self.head.total, self.head.edits, lines, parcels)
+        told = (self.head.status, self.head.total, self.head.edits, self.head.returned, lines, parcels)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+
+
+_RETURNED = (
+    select(func.coalesce(func.sum(Return.refund_amount), 0))
+    .where(Return.order_id == Order.order_id, or_(Return.status == "approved", Return.status == "refunded"))
+    .scalar_subquery()
+)
 
 
 def _order() -> Select[Any]:  # Any: the columns of a _Head
@@ -133,6 +149,7 @@ def _order() -> Select[Any]:  # Any: the columns of a _Head
         Order.delivery_speed,
         Order.shipping_preference,
         Order.edits,
+        _RETURNED.label("returned"),
         Order.edited_by,
         func.coalesce(IS_BUYER, false()).label("is_buyer"),
     ).where(Order.order_id == bindparam("order_id"), MAY_SEE)

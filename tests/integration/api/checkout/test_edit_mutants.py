@@ -13,12 +13,15 @@ from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
+from api.orders.commands import cancel_units
 from api.orders.queries import locked
 from api.payments.parts import Parts
+from api.payments.statements import NewRefund
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox
 from tests.harness.edited import Edited, HeldGateway, answered, cancel, cancel_one
 from tests.harness.shop import Person
+from tests.property.test_shop_machine import run, shared_world
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +104,14 @@ async def test_what_is_added_is_not_set_off(edited: Edited, market: Market, monk
     await edited.commit()
 
     assert "R-I5-due" in broken(market)
+
+
+def test_units_that_are_cancelled_for_nothing_are_seen_by_the_state_machine(
+    market: Market, server: Server, seller: Person, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-P8's negative control: a shop that keeps the money of cancelled units."""
+    nothing = NewRefund(uuid4(), [], [])
+    monkeypatch.setattr(cancel_units, "request_refund", lambda *_: nothing)
+
+    with shared_world(market, server, seller, buyer) as world, pytest.raises(AssertionError):
+        run(world, 30)

@@ -11,6 +11,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.coupons import promote
 from tests.harness.editing import Editing
 from tests.harness.invariants import assert_invariants
 from tests.harness.sessions import guest_headers
@@ -308,6 +309,23 @@ def test_an_order_to_several_addresses_is_not_edited(
     problem(edits.stage(order, add=[edits.line(product, 1)]), 409, "order-not-editable")
 
 
+def test_money_that_went_back_meanwhile_is_another_order(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    order, _ = market.place(buyer, seller, units=2)
+    line = edits.order(order)["items"][0]["orderItemId"]
+    fewer = [{"orderItemId": line, "quantity": 1}]
+    staged = edits.staged(order, lines=fewer)
+    given = {"reasonCode": "goodwill", "items": [{"orderItemId": line, "amount": 2.0}]}
+    back = market.post(seller, f"{order}/refunds", given)
+    assert back.status_code == 200, back.text
+
+    problem(edits.commit(staged, token=None), 409, "order-changed")
+    again = edits.staged(order, lines=fewer)
+    assert again["oldTotal"] == round(26.59 - back.json()["refundAmount"], 2)
+    edits.committed(again, token=None)
+
+
 def test_an_edit_that_expired_is_staged_again(market: Market, buyer: Person, seller: Person, edits: Editing) -> None:
     order, product = market.place(buyer, seller, units=2)
     staged = edits.staged(order, add=[edits.line(product, 1)])
@@ -346,3 +364,27 @@ def test_a_product_that_is_withdrawn_or_sold_out_is_not_added(
     market.client.delete(f"/api/v1/products/{gone['productId']}", headers=seller.headers)
     told = problem(edits.stage(order, add=[edits.line(gone, 1)]), 422, "not-orderable")
     assert told["errors"][0]["message"] == "this product is not for sale"
+
+
+def test_promotions_stay_with_what_they_were_redeemed_for(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    """20.00 less ten per cent, sent free: what is added costs its price, and the fee stays paid."""
+    product, more = (market.product(seller, stock=9, price=price) for price in (10.0, 5.0))
+    promote(market, seller, "EDIT-TEN")
+    promote(market, seller, "EDIT-FREE", kind="free_shipping", value=None)
+    body = market.order_body((product, 2), couponCodes=["EDIT-TEN", "EDIT-FREE"])
+    order = market.buy(buyer, body).json()["orderId"]
+
+    staged = edits.staged(order, add=[edits.line(more, 1)])
+    edits.committed(staged)
+    line = next(one for one in edits.order(order)["items"] if one["discount"])
+    back = edits.staged(order, lines=[{"orderItemId": line["orderItemId"], "quantity": 1}])
+    edits.committed(back, token=None)
+
+    # 18.00 and 1.44; 5.00 and 0.40 more; 9.00 and 0.72 less.
+    assert [staged[name] for name in ("oldTotal", "newTotal")] == [19.44, 24.84]
+    assert (back["newTotal"], edits.order(order)["shipping"]) == (15.12, 0.0)
+    abroad = {"street": "Allee 1", "city": "Berlin", "zipCode": "10115", "country": "DE"}
+    told = problem(edits.stage(order, shippingAddress=abroad), 409, "order-not-editable")
+    assert told["errors"][0]["message"].endswith("was bought with a promotion")
