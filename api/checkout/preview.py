@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.checkout.destinations import read_book
+from api.checkout.dividing.destinations import read_book
 from api.checkout.quote import make_plan, read_codes, read_quote
 from api.checkout.schemas import (
     OrderPreview,

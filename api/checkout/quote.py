@@ -11,7 +11,8 @@ from api.catalog.artwork import artwork_path
 from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase
 from api.checkout import statements
 from api.checkout.crowd import Queue
-from api.checkout.destinations import NO_BOOK, Book, Bound, Sums, bound, without
+from api.checkout.dividing.destinations import NO_BOOK, Book, Bound, Sums, bound, without
+from api.checkout.dividing.shares import Sent, divided, redemptions_of, shared
 from api.checkout.errors import (
     AddressUnknown,
     CartBeingOrdered,
@@ -32,7 +33,6 @@ from api.checkout.schemas import (
     PlanLine,
     SavedAddress,
 )
-from api.checkout.shares import Sent, divided, redemptions_of, shared
 from api.delivery.addresses import Checked, check
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import Allocation, NotEnough

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from api.checkout.destinations import read_book
+from api.checkout.dividing.destinations import read_book
 from api.checkout.errors import CartChanging, OutOfStock
 from api.checkout.quote import make_plan, read_codes, read_quote
 from api.checkout.saga.activity import keep_stock

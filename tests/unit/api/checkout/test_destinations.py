@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.catalog.purchase import Wanted
-from api.checkout.destinations import Bound, bound, without
+from api.checkout.dividing.destinations import Bound, bound, without
 from api.checkout.errors import AddressUnknown, NotOrderable
 from api.checkout.schemas import Destination, DestinationLine, SavedAddress
 from api.delivery.addresses import Checked, check

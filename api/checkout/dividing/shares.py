@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from api.catalog.purchase import Purchase, Wanted
-from api.checkout.destinations import Bound
+from api.checkout.dividing.destinations import Bound
 from api.checkout.schemas import PlanRedemption
 from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
