@@ -117,7 +117,10 @@ class ShopMachine(RuleBasedStateMachine):
     @initialize(data=st.data(), member=st.booleans(), place=st.sampled_from(PLACES))
     def begin_with_an_order(self, data: st.DataObject, member: bool, place: dict[str, str]) -> None:
         if member:
+            # Nothing is left of the member's cart, so that a run draws the same again.
             self.actor = self.world.members[0]
+            emptied = "delete from cart_items where cart_id in (select cart_id from carts where user_id = %s)"
+            self.world.market.sql.execute(emptied, (self.actor.user_id,))
         for units in data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)):
             self.put(data, units)
         self.order(place, "pm_sandbox_ok")
@@ -160,6 +163,8 @@ class ShopMachine(RuleBasedStateMachine):
             change["add"].append({"variantId": variant, "quantity": data.draw(st.integers(1, 2))})
         if (place := data.draw(st.sampled_from([None, None, *PLACES]))) is not None:
             change["shippingAddress"] = place
+        if not any(change.values()):
+            return
         request = StageEdit.model_validate(change)
         key = key_of(self.actor)
         asked = edits.stage_edit(self.world.ctx, self.actor, key, order.order_id, request)
@@ -252,7 +257,10 @@ class ShopMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.orders)
     def decide_a_return(self, data: st.DataObject, approve: bool, fee: Decimal) -> None:
         order = data.draw(st.sampled_from(self.orders))
-        query = "select return_id, seller_id from returns where order_id = %s and status = 'requested' order by 1"
+        query = (
+            "select return_id, seller_id from returns where order_id = %s and status = 'requested'"
+            " order by created_at, refund_amount, quantity"
+        )
         found = self.world.market.sql.execute(query, (order.order_id,)).fetchall()
         if not found:
             return
@@ -270,7 +278,10 @@ class ShopMachine(RuleBasedStateMachine):
     def give_money_back(self, data: st.DataObject, amount: Decimal) -> None:
         """Goodwill of the line's seller, for no units."""
         order = data.draw(st.sampled_from(self.orders))
-        query = "select order_item_id, seller_id from order_items where order_id = %s order by 1"
+        query = (
+            "select order_item_id, seller_id from order_items where order_id = %s"
+            " order by price_at_purchase, quantity, tax_amount, order_item_id"
+        )
         found = self.world.market.sql.execute(query, (order.order_id,)).fetchall()
         line, seller_id = data.draw(st.sampled_from(found))
         seller, items = self.world.sellers[str(seller_id)], [{"orderItemId": str(line), "amount": float(amount)}]
@@ -293,7 +304,7 @@ class ShopMachine(RuleBasedStateMachine):
         query = (
             "select i.order_item_id, i.quantity - coalesce((select sum(r.quantity) from returns r where r.order_item_id"
             " = i.order_item_id and r.status <> 'rejected'), 0)::int as units from order_items i where i.order_id = %s"
-            " order by i.order_item_id"
+            " order by i.price_at_purchase, i.quantity, units, i.tax_amount, i.order_item_id"
         )
         found = self.world.market.sql.execute(query, (order.order_id,)).fetchall()
         return [(line, units) for line, units in found if units > 0]
