@@ -59,7 +59,10 @@ class RouteIndex(BaseRoute):
         for segment in path.split("/")[1:]:
             below = node.below
             # A parameter holds at least one character.
-            found = below.get(segment) or (below.get(_PARAMETER) if segment else None)
+            found = below.get(segment)
+            if found is None and segment:
+                stem, dot, ending = segment.rpartition(".")
+                found = (below.get(_PARAMETER + dot + ending) if stem else None) or below.get(_PARAMETER)
             if found is None:
                 return None
             node = found
@@ -89,5 +92,8 @@ def _plain(segment: str) -> str | None:
     """A key of the tree; None for a segment that is matched by more than equality."""
     if "{" not in segment:
         return segment
-    whole = segment.startswith("{") and segment.endswith("}") and segment.count("{") == 1
-    return _PARAMETER if whole and ":" not in segment else None
+    name, _, ending = segment.partition("}")
+    whole = name.startswith("{") and segment.count("{") == 1 and ":" not in name
+    # What follows the parameter is an ending as of a file: ".pdf".
+    known = not ending or (ending.startswith(".") and "." not in ending[1:] and len(ending) > 1)
+    return _PARAMETER + ending if whole and known else None

@@ -24,6 +24,7 @@ from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
+from api.orders.failpoints import POINTS as INVOICE_POINTS
 from api.orders.labels.failpoints import POINTS as CARRIER_POINTS
 from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env, running_sandbox, wait_until
@@ -141,9 +142,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[
 
 def test_every_failpoint_is_exercised() -> None:
     """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, those of labels and scans in
-    `tests/integration/api/orders/test_carriers.py`, and those of edits in
-    `tests/integration/api/checkout/test_edit_crash.py`."""
-    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS}
+    `tests/integration/api/orders/test_carriers.py`, those of edits in
+    `tests/integration/api/checkout/test_edit_crash.py`, and those of invoices in
+    `tests/integration/api/orders/test_invoices.py`."""
+    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS, *INVOICE_POINTS}
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 
 

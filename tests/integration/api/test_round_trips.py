@@ -51,6 +51,11 @@ COSTS = {
     "read the cart with a code": (3, 2),
     "cancel": (12, 14),
     "cancel with a code": (13, 15),
+    "stage an edit": (10, 11),
+    "drop an edit": (2, 3),
+    "commit an edit, declined": (8, 9),
+    "commit an edit, paid": (14, 16),
+    "commit an edit, nothing to pay": (9, 10),
     "advance": (5, 6),
     "return": (6, 7),
     "approve": (12, 14),
@@ -172,6 +177,7 @@ async def test_requests_cost_what_is_written_here(
     declined = market.order_body((product, 1), token="pm_sandbox_declined")
     await counted.send("place, declined", buyer, "/orders", declined)
     await with_codes(counted, market, buyer, seller, product)
+    await with_edits(counted, market, buyer, product)
     order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
     path = f"/orders/{order['orderId']}"
     for status in ("processing", "shipped", "delivered"):
@@ -227,6 +233,27 @@ async def with_codes(counted: Counted, market: Market, buyer: Person, seller: Pe
     cart = await counted.send("read the cart with a code", other, "/cart", None, "GET")
     assert cart["discount"] == 1.0
     market.sql.execute("delete from carts where user_id = %s", (other.user_id,))
+
+
+async def with_edits(counted: Counted, market: Market, buyer: Person, product: dict[str, Any]) -> None:
+    order = await counted.send("place", buyer, "/orders", market.order_body((product, 1)))
+    path = f"/orders/{order['orderId']}/edits"
+    more = {"add": [{"variantId": product["variants"][0]["variantId"], "quantity": 1}]}
+    staged = await counted.send("stage an edit", buyer, path, more)
+    before = counted.sent
+    headers = {"Authorization": f"Bearer {await counted.token_of(buyer)}"}
+    await counted.client.delete(f"/api/v1{path}/{staged['editId']}", headers=headers)
+    counted.note("drop an edit", before)
+    for name, token in (("declined", "pm_sandbox_declined"), ("paid", "pm_sandbox_ok")):
+        staged = await counted.send("stage an edit", buyer, path, more)
+        payment = {"type": "credit_card", "token": token}
+        body = {"expectedTotal": staged["newTotal"], "paymentMethod": payment}
+        await counted.send(f"commit an edit, {name}", buyer, f"{path}/{staged['editId']}/commit", body)
+    moved = {"street": "1 Pine St", "city": "Seattle", "state": "WA", "zipCode": "98101", "country": "US"}
+    staged = await counted.send("stage an edit", buyer, path, {"shippingAddress": moved})
+    assert staged["delta"] == 0
+    body = {"expectedTotal": staged["newTotal"]}
+    await counted.send("commit an edit, nothing to pay", buyer, f"{path}/{staged['editId']}/commit", body)
 
 
 async def test_adding_to_a_cart_costs_the_same_among_many_carts(

@@ -12,6 +12,7 @@ import pytest
 from api.checkout.commands import complete_abandoned, place_order
 from api.checkout.errors import OrderPending
 from api.checkout.schemas import PlaceOrder
+from api.inventory.warehouses import kept
 from api.kernel.actor import Actor
 from api.kernel.context import open_context
 from api.kernel.idempotency import RequestKey
@@ -63,6 +64,8 @@ async def test_an_outage_midway_never_says_that_nothing_happened(
 ) -> None:
     """`survived` of a checkout's 4 statements reach the database; the second one takes the key."""
     async with open_context(Settings()) as ctx:
+        async with ctx.db.read() as tx:
+            await kept.origins_in(tx, None)  # as every process does once
         with pytest.raises(OrderPending), outage(after=survived):
             await place_order(ctx, purchase.actor, purchase.key, purchase.request)
         market.sql.execute(
