@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api.catalog import artwork, commands, pages
 from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
@@ -28,7 +28,7 @@ from api.kernel.auth import AccountActor, SellerActor
 from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
-from api.kernel.ids import parse_id
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
@@ -40,15 +40,9 @@ IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
 
-async def product_id_in_path(product_id: Annotated[str, Path(alias="productId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(product_id)
-    if known is None:
-        raise ProductNotFound("There is no product with this id.")
-    return known
-
-
-ProductId = Annotated[UUID, Depends(product_id_in_path)]
+ProductId = Annotated[
+    UUID, Depends(id_in_path("productId", lambda: ProductNotFound("There is no product with this id.")))
+]
 
 
 @router.get(

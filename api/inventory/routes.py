@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.inventory import commands, queries
 from api.inventory.errors import (
@@ -39,8 +39,8 @@ from api.kernel.auth import SignedIn
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, PageParams, Pagination, decode_cursor, encode_cursor
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 
 router = APIRouter(prefix="/inventory", tags=["inventory"])
@@ -50,32 +50,9 @@ _WAREHOUSES, _VARIANTS = "warehouses", "stocked-variants"
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the stock that was counted")]
 
 
-async def variant_in_path(variant_id: Annotated[str, Path(alias="variantId", max_length=100)]) -> UUID:
-    found = parse_id(variant_id)
-    if found is None:
-        raise VariantNotFound
-    return found
-
-
-async def warehouse_in_path(warehouse_id: Annotated[str, Path(alias="warehouseId", max_length=100)]) -> UUID:
-    found = parse_id(warehouse_id)
-    if found is None:
-        raise WarehouseNotFound
-    return found
-
-
-async def replenishment_in_path(
-    replenishment_id: Annotated[str, Path(alias="replenishmentId", max_length=100)],
-) -> UUID:
-    found = parse_id(replenishment_id)
-    if found is None:
-        raise ReplenishmentNotFound
-    return found
-
-
-VariantId = Annotated[UUID, Depends(variant_in_path)]
-WarehouseId = Annotated[UUID, Depends(warehouse_in_path)]
-ReplenishmentId = Annotated[UUID, Depends(replenishment_in_path)]
+VariantId = Annotated[UUID, Depends(id_in_path("variantId", VariantNotFound))]
+WarehouseId = Annotated[UUID, Depends(id_in_path("warehouseId", WarehouseNotFound))]
+ReplenishmentId = Annotated[UUID, Depends(id_in_path("replenishmentId", ReplenishmentNotFound))]
 
 
 @router.get(

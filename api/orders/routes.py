@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import AfterValidator
 
 from api.kernel.auth import CurrentActor, SignedIn
@@ -11,7 +11,7 @@ from api.kernel.card_numbers import refuse_card_number
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.ids import parse_id
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.orders.commands import access, cancel, cancel_units, decide, fulfil, returns
 from api.orders.errors import (
@@ -43,15 +43,7 @@ router = APIRouter(tags=["orders"])
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 
 
-async def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(order_id)
-    if known is None:
-        raise OrderNotFound
-    return known
-
-
-OrderId = Annotated[UUID, Depends(order_id_in_path)]
+OrderId = Annotated[UUID, Depends(id_in_path("orderId", OrderNotFound))]
 AccessReason = Annotated[
     Annotated[str, AfterValidator(refuse_card_number)] | None,
     Header(
@@ -124,15 +116,7 @@ async def decide_return(ctx: Ctx, actor: SignedIn, key: RequiredKey, order_id: O
     return await decide.decide_return(ctx, actor, key, order_id, body)
 
 
-async def return_id_in_path(return_id: Annotated[str, Path(alias="returnId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(return_id)
-    if known is None:
-        raise ReturnNotFound
-    return known
-
-
-ReturnId = Annotated[UUID, Depends(return_id_in_path)]
+ReturnId = Annotated[UUID, Depends(id_in_path("returnId", ReturnNotFound))]
 _DECIDING = (OrderNotFound, ReturnNotFound, ReturnDecided, Forbidden, ValidationFailed, NotAuthenticated, *_KEYED)
 
 
@@ -168,15 +152,7 @@ async def reject_return(
     return await decide.reject_return(ctx, actor, key, (order_id, return_id), body)
 
 
-async def order_item_id_in_path(order_item_id: Annotated[str, Path(alias="orderItemId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(order_item_id)
-    if known is None:
-        raise LineNotFound
-    return known
-
-
-OrderItemId = Annotated[UUID, Depends(order_item_id_in_path)]
+OrderItemId = Annotated[UUID, Depends(id_in_path("orderItemId", LineNotFound))]
 
 
 @router.post(

@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 
 from api.kernel.auth import SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.ids import parse_id
 from api.kernel.pagination import PageLimit, PageNumber, PageParams
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.promotions import commands, queries
 from api.promotions.errors import CodeTaken, LimitTooLow, PromotionNotFound, PromotionNotValid, TooManyCodes
@@ -20,15 +20,7 @@ router = APIRouter(prefix="/sellers/me/promotions", tags=["promotions"])
 _WHO = (NotAuthenticated, Forbidden, ValidationFailed)
 
 
-async def promotion_id_in_path(promotion_id: Annotated[str, Path(alias="promotionId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(promotion_id)
-    if known is None:
-        raise PromotionNotFound
-    return known
-
-
-PromotionId = Annotated[UUID, Depends(promotion_id_in_path)]
+PromotionId = Annotated[UUID, Depends(id_in_path("promotionId", PromotionNotFound))]
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 
 from api.checkout.edits import commands
 from api.checkout.edits.errors import EditPending
@@ -22,7 +22,7 @@ from api.kernel.auth import CurrentActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.ids import parse_id
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.orders.edits.errors import EditNotFound, EditOver, NotEditable, NothingToChange, OrderChanged
 from api.orders.errors import LastUnits, OrderBeingEdited, OrderNotFound, StillBeingPlaced
@@ -32,24 +32,8 @@ _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 _BUSY = (OrderBeingEdited, StillBeingPlaced)
 
 
-async def order_id_in_path(order_id: Annotated[str, Path(alias="orderId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(order_id)
-    if known is None:
-        raise OrderNotFound
-    return known
-
-
-async def edit_id_in_path(edit_id: Annotated[str, Path(alias="editId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(edit_id)
-    if known is None:
-        raise EditNotFound
-    return known
-
-
-OrderId = Annotated[UUID, Depends(order_id_in_path)]
-EditId = Annotated[UUID, Depends(edit_id_in_path)]
+OrderId = Annotated[UUID, Depends(id_in_path("orderId", OrderNotFound))]
+EditId = Annotated[UUID, Depends(id_in_path("editId", EditNotFound))]
 
 
 @router.post(

@@ -5,7 +5,9 @@ point, so a driver whose lease expired or was taken over changes nothing and sto
 """
 
 from api.carts.changes import announce, name_of
-from api.checkout.errors import OutOfStock, PaymentDeclined, PaymentUnavailable
+from api.checkout.errors import OutOfStock, PaymentUnavailable
+from api.checkout.saga import charging
+from api.checkout.saga.charging import Charge, Words
 from api.checkout.saga.commits import Passed, Step, commit
 from api.checkout.saga.lease import LeasedCheckout, lease_seconds
 from api.checkout.saga.steps import Done, TaskOutcome
@@ -14,12 +16,10 @@ from api.kernel import failpoints
 from api.kernel.context import Context
 from api.kernel.errors import Problem
 from api.kernel.idempotency import Stored
-from api.kernel.logs import get_logger
-from api.payments.gateways.interface import Authorised, Gateway, GatewayRefused, Unreachable, gateway_key
+from api.payments.gateways.interface import gateway_key
 from api.payments.gateways.registry import gateway_named
 
-log = get_logger(__name__)
-
+_WORDS = Words("checkout.", "checkout", "Use another payment method", "nothing was charged")
 _AFTER_COMMIT = {"confirmed": "checkout.after_confirm", "completed": "checkout.after_complete"}
 
 
@@ -62,54 +62,9 @@ async def _run_task(ctx: Context, checkout: LeasedCheckout, *, late: bool) -> Ta
         return TaskOutcome(Outcome.LATE, failure=expired)
     if task is Task.PROCEED:
         return TaskOutcome(Outcome.READY)
-    try:
-        gateway = gateway_named(ctx, checkout.settled_plan.gateway)
-        if task is Task.AUTHORISE:
-            return await _authorise(gateway, checkout)
-        return await _capture(gateway, checkout) if task is Task.CAPTURE else await _void(gateway, checkout)
-    except Unreachable as error:
-        log.warning(
-            "the gateway does not answer", checkout=str(checkout.checkout_id), point=checkout.point, reason=str(error)
-        )
-        gone = PaymentUnavailable("The payment provider does not answer just now; nothing was charged.", retry_after=5)
-        return TaskOutcome(Outcome.UNREACHABLE, failure=gone if task is Task.AUTHORISE else None)
-
-
-async def _authorise(gateway: Gateway, checkout: LeasedCheckout) -> TaskOutcome:
     key, plan, token = gateway_key(checkout.checkout_id), checkout.settled_plan, checkout.request.payment_method.token
-    failpoints.hit("checkout.before_authorise")
-    try:
-        answer = await gateway.authorise(key, plan.total, plan.currency, token, reference=str(checkout.checkout_id))
-    except GatewayRefused as error:
-        raise Unreachable(f"the gateway refused us: {error.code}") from error
-    failpoints.hit("checkout.after_authorise")
-    if isinstance(answer, Authorised):
-        return TaskOutcome(Outcome.AUTHORISED, reference=answer.reference)
-    reason = {"reason": answer.reason}
-    declined = PaymentDeclined("Use another payment method; nothing was charged.", extra=reason)
-    return TaskOutcome(Outcome.DECLINED, failure=declined)
-
-
-async def _capture(gateway: Gateway, checkout: LeasedCheckout) -> TaskOutcome:
-    failpoints.hit("checkout.before_capture")
-    try:
-        reference = await gateway.capture(gateway_key(checkout.checkout_id), checkout.settled_plan.total)
-    except GatewayRefused as error:
-        message, reason = "The authorised payment could not be taken; nothing was charged.", {"reason": error.code}
-        return TaskOutcome(Outcome.REFUSED, failure=PaymentDeclined(message, extra=reason))
-    failpoints.hit("checkout.after_capture")
-    return TaskOutcome(Outcome.CAPTURED, reference=reference)
-
-
-async def _void(gateway: Gateway, checkout: LeasedCheckout) -> TaskOutcome:
-    failpoints.hit("checkout.before_compensate")
-    try:
-        reference = await gateway.void(gateway_key(checkout.checkout_id))
-    except GatewayRefused as error:
-        log.error("a void was refused, it will be tried again", checkout=str(checkout.checkout_id), reason=error.code)  # noqa: TRY400 - the code says it all
-        return TaskOutcome(Outcome.UNREACHABLE)
-    failpoints.hit("checkout.after_void")
-    return TaskOutcome(Outcome.VOIDED, reference=reference)
+    charge = Charge(key, plan.total, plan.currency, token, checkout.checkout_id)
+    return await charging.run(task, lambda: gateway_named(ctx, plan.gateway), charge, _WORDS)
 
 
 async def _commit(

@@ -5,7 +5,7 @@ It begins with the checkout and can be taken over after it expires.
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import cast
+from typing import Protocol, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Float, bindparam, func, literal_column, select, update
@@ -77,11 +77,20 @@ async def take_over(ctx: Context) -> LeasedCheckout | None:
     return None if row is None else _leased(row)
 
 
-def lease_seconds(checkout: LeasedCheckout, move: Transition, normal: float, *, inline: bool) -> float:
-    """How long the lease lasts after a commit: `normal`; zero to hand the checkout to the worker; a growing
+class _Leased(Protocol):
+    """A checkout, or an edit that is paid for, whose lease this process holds."""
+
+    @property
+    def point(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+def lease_seconds(leased: _Leased, move: Transition, normal: float, *, inline: bool) -> float:
+    """How long the lease lasts after a commit: `normal`; zero to hand it to the worker; a growing
     back-off when the gateway did not answer."""
-    if move.point == checkout.point:
-        return min(MAX_BACKOFF_SECONDS, 0.5 * (1 << min(checkout.attempts, 6)))
+    if move.point == leased.point:
+        return min(MAX_BACKOFF_SECONDS, 0.5 * (1 << min(leased.attempts, 6)))
     if inline and move.point == "compensating":
         return 0.0
     return normal

@@ -16,7 +16,7 @@ from api.kernel.idempotency import RequestKey
 from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible
 from api.orders.errors import StillBeingPlaced
-from api.orders.parcels.moving import Along, move_parcels
+from api.orders.parcels.moving import Along, Locked, move_parcels
 from api.orders.parcels.queries import LockedParcel, parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
@@ -60,15 +60,7 @@ async def _cancel(tx: Tx, actor: Actor, order_id: UUID, request: CancelOrder) ->
     )
 
 
-class _Locked(Protocol):
-    """An order whose row the transaction has locked."""
-
-    @property
-    def order_id(self) -> UUID: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def redemptions(self) -> int: ...
+class _Locked(Locked, Protocol):
     @property
     def amounts(self) -> OrderAmounts: ...
 

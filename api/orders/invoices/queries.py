@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
+from api.kernel.filters import day_bounds
 from api.kernel.pagination import PageParams
 from api.orders.errors import InvoiceNotFound, OrderNotFound
 from api.orders.invoices.amounts import GivenBack
@@ -41,7 +42,7 @@ from api.orders.models import Order, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_ADMIN, IS_BUYER, actor_values
 from api.orders.queries.lines import TITLE
 from api.orders.queries.listing import Position
-from api.orders.queries.locked import GIVEN
+from api.orders.queries.locked import GIVEN, LINE
 from api.orders.queries.privacy import while_seen
 from api.orders.returns.returnable import OrderAmounts, OrderLine
 
@@ -129,20 +130,7 @@ _LOCK = (
 )
 _LINES = (
     select(
-        OrderItem.order_item_id,
-        OrderItem.product_id,
-        OrderItem.variant_id,
-        OrderItem.seller_id,
-        OrderItem.warehouse_id,
-        OrderItem.quantity,
-        OrderItem.subtotal,
-        OrderItem.discount,
-        func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
-        OrderItem.tax_included,
-        *GIVEN.c,
-        OrderItem.status,
-        OrderItem.parcel_id,
-        OrderItem.return_days,
+        *LINE,
         OrderItem.order_id,
         TITLE,
         func.coalesce(OrderItem.sku, "").label("sku"),
@@ -349,8 +337,7 @@ class InvoiceFilter:
         """The binds of those that are given."""
         given: dict[str, object | None] = {
             "kind": self.kind,
-            "since": None if self.since is None else datetime.combine(self.since, time(), UTC),
-            "until": None if self.until is None else datetime.combine(self.until + timedelta(days=1), time(), UTC),
+            **day_bounds(self.since, self.until),
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -1,7 +1,7 @@
 """Reads of parcels: those of an order that is to change, and a seller's part of orders."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
+from api.kernel.filters import day_bounds, literal
 from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
 from api.orders.errors import OrderBeingEdited, OrderNotFound, ParcelNotFound
@@ -256,9 +257,8 @@ class SellerFilter:
         """The binds of those that are given."""
         given: dict[str, object | None] = {
             "status": self.status,
-            "since": None if self.since is None else datetime.combine(self.since, time(), UTC),
-            "until": None if self.until is None else datetime.combine(self.until + timedelta(days=1), time(), UTC),
-            "text": self.text and self.text.strip().replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%",
+            **day_bounds(self.since, self.until),
+            "text": self.text and literal(self.text.strip()) + "%",
         }
         return {name: value for name, value in given.items() if value is not None}
 

@@ -4,14 +4,14 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from api.kernel.auth import SellerActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.ids import parse_id
 from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.orders.errors import (
     ImpossibleMove,
@@ -54,15 +54,8 @@ _PROBLEMS = (
 _ANSWERS = responses(*_PROBLEMS)
 
 
-async def parcel_id_in_path(parcel_id: Annotated[str, Path(alias="parcelId", max_length=100)]) -> UUID:
-    """A malformed id is answered 404, not 422."""
-    known = parse_id(parcel_id)
-    if known is None:
-        raise ParcelNotFound
-    return known
-
-
-ParcelId = Annotated[UUID, Depends(parcel_id_in_path)]
+OrderId = Annotated[UUID, Depends(id_in_path("orderId", OrderNotFound))]
+ParcelId = Annotated[UUID, Depends(id_in_path("parcelId", ParcelNotFound))]
 
 
 async def seller_filter(
@@ -100,14 +93,9 @@ async def list_seller_orders(
     summary="Your part of an order: parcels, lines, and where they go",
     responses=responses(OrderNotFound, NotAuthenticated, Forbidden),
 )
-async def get_seller_order(
-    ctx: Ctx, actor: SellerActor, order_id: Annotated[str, Path(alias="orderId", max_length=100)]
-) -> SellerOrderBody:
-    known = parse_id(order_id)
-    if known is None:
-        raise OrderNotFound
+async def get_seller_order(ctx: Ctx, actor: SellerActor, order_id: OrderId) -> SellerOrderBody:
     async with ctx.db.read() as tx:
-        return await seller_order(tx, actor, known)
+        return await seller_order(tx, actor, order_id)
 
 
 @router.post(

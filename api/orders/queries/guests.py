@@ -66,35 +66,22 @@ def token_values(token_id: UUID, token: str) -> Mapping[str, object]:
     return {"token_id": token_id, "token_hash": hash_opaque_token(token)}
 
 
-_OPENED = (
+_OPEN = (
     select(Order.order_id, Order.guest_session)
     .join(OrderToken, OrderToken.order_id == Order.order_id)
-    .where(
-        USABLE,
-        OrderToken.purpose == "order",
-        Order.user_id.is_(None),
-        Order.order_number == bindparam("number", type_=String),
-        func.lower(Order.guest_email) == bindparam("email", type_=String),
-    )
+    .where(USABLE, OrderToken.purpose == "order", Order.user_id.is_(None))
 )
+_OPENED = _OPEN.where(
+    Order.order_number == bindparam("number", type_=String),
+    func.lower(Order.guest_email) == bindparam("email", type_=String),
+)
+_OPENED_BY_TOKEN = _OPEN.where(Order.order_id == bindparam("order_id", type_=Uuid))
 
 
 async def guest_order_of(tx: ReadTx, token_id: UUID, token: str, *, number: str, email: str) -> GuestOrder | None:
     """The order of this number and address, when the token opens it."""
     values = {**token_values(token_id, token), "number": number, "email": email}
     return await tx.first_as(GuestOrder, _OPENED, values)
-
-
-_OPENED_BY_TOKEN = (
-    select(Order.order_id, Order.guest_session)
-    .join(OrderToken, OrderToken.order_id == Order.order_id)
-    .where(
-        USABLE,
-        OrderToken.purpose == "order",
-        Order.user_id.is_(None),
-        Order.order_id == bindparam("order_id", type_=Uuid),
-    )
-)
 
 
 async def guest_order_by_token(tx: ReadTx, token_id: UUID, token: str, order_id: UUID) -> GuestOrder | None:

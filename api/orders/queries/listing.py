@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
+from api.kernel.filters import day_bounds, literal
 from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
 from api.orders.errors import OrderNotFound
@@ -109,23 +110,17 @@ class OrderFilter:
         """The binds of those that are given."""
         given: dict[str, object | None] = {
             "status": self.status,
-            "since": None if self.since is None else datetime.combine(self.since, time(), UTC),
-            "until": None if self.until is None else datetime.combine(self.until + timedelta(days=1), time(), UTC),
+            **day_bounds(self.since, self.until),
         }
         if self.text is not None:
-            given["words"] = [f"%{_literal(word)}%" for word in self.text.split()]
-            given["number"] = f"{_literal(self.text)}%"
+            given["words"] = [f"%{literal(word)}%" for word in self.text.split()]
+            given["number"] = f"{literal(self.text)}%"
         return {name: value for name, value in given.items() if value is not None}
 
     @property
     def is_sparse(self) -> bool:
         """Whether few of a member's orders may fit, so that a page could look at all of them."""
         return self.status is not None or self.text is not None
-
-
-def _literal(text: str) -> str:
-    """Text in a pattern of LIKE."""
-    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 async def orders_of(

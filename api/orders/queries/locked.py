@@ -114,23 +114,25 @@ def _free(order: LockedOrder | None) -> LockedOrder:
     return order
 
 
+# What `OrderLine` holds; select it with `.join(GIVEN, true())`.
+LINE: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
+    OrderItem.order_item_id,
+    OrderItem.product_id,
+    OrderItem.variant_id,
+    OrderItem.seller_id,
+    OrderItem.warehouse_id,
+    OrderItem.quantity,
+    OrderItem.subtotal,
+    OrderItem.discount,
+    func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
+    OrderItem.tax_included,
+    *GIVEN.c,
+    OrderItem.status,
+    OrderItem.parcel_id,
+    OrderItem.return_days,
+)
 _LINES = (
-    select(
-        OrderItem.order_item_id,
-        OrderItem.product_id,
-        OrderItem.variant_id,
-        OrderItem.seller_id,
-        OrderItem.warehouse_id,
-        OrderItem.quantity,
-        OrderItem.subtotal,
-        OrderItem.discount,
-        func.coalesce(OrderItem.tax_amount, 0).label("tax_amount"),
-        OrderItem.tax_included,
-        *GIVEN.c,
-        OrderItem.status,
-        OrderItem.parcel_id,
-        OrderItem.return_days,
-    )
+    select(*LINE)
     .join(GIVEN, true())
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)

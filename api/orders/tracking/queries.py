@@ -164,14 +164,15 @@ _SILENT = (
     .order_by(ParcelLabel.promised_on)
     .limit(bindparam("most", type_=Integer))
 )
-_SCANS = select(
+SCAN = select(
     ParcelScan.event_id,
     ParcelScan.tracking_number,
     ParcelScan.kind,
     ParcelScan.occurred_at,
     ParcelScan.place,
     ParcelScan.note,
-).where(ParcelScan.tracking_id == bindparam("tracking_id", type_=Uuid))
+)
+_SCANS = SCAN.where(ParcelScan.tracking_id == bindparam("tracking_id", type_=Uuid))
 
 
 async def carried(tx: Tx, label_id: UUID) -> Carried | None:

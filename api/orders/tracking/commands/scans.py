@@ -31,7 +31,7 @@ from api.orders.refunds import settle_refunds
 from api.orders.tracking.commands.losses import book_loss
 from api.orders.tracking.errors import ScanReused
 from api.orders.tracking.models import ParcelScan
-from api.orders.tracking.queries import carried, due_labels, scans_of
+from api.orders.tracking.queries import SCAN, carried, due_labels, scans_of
 from api.orders.tracking.schemas import ScansTaken
 from api.shipping.scans import Scan, carriage_of, delivered_at, steps_of, tracking_id
 
@@ -170,14 +170,7 @@ def _store_statement() -> Executable:
 
 
 _STORE = _store_statement()
-_KEPT = select(
-    ParcelScan.event_id,
-    ParcelScan.tracking_number,
-    ParcelScan.kind,
-    ParcelScan.occurred_at,
-    ParcelScan.place,
-    ParcelScan.note,
-).where(
+_KEPT = SCAN.where(
     ParcelScan.carrier == bindparam("carrier", type_=String),
     ParcelScan.event_id == any_(bindparam("event_ids", type_=ARRAY(String))),
 )
