@@ -32,7 +32,7 @@ from api.kernel.db import Tx
 from api.kernel.jobs import Bell
 from api.kernel.logs import get_logger
 from api.kernel.settings import Settings
-from api.mail import tokens
+from api.mail import mime, tokens
 from api.mail.letters import KINDS, Letter, NoAddress, Unwritable, written
 from api.mail.models import Mail
 from api.mail.transports import Envelope, Folder, Outcome, Smtp, Transport
@@ -131,12 +131,13 @@ def _written(ctx: Context, due: Sequence[_Due]) -> tuple[list[Envelope], list[Ou
         token = None if token_id is None else tokens.token_of(ctx.keys, UUID(token_id))
         letter = Letter(mail.mail_id, mail.kind, mail.recipient, data, mail.created_at, token)
         try:
-            message = written(letter, ctx.settings.mail_from)
+            content = written(letter, ctx.settings.mail_from)
         except (Unwritable, NoAddress) as error:
             outcomes.append(Outcome(mail.mail_id, "refused" if isinstance(error, NoAddress) else "later", str(error)))
             continue
         name = f"{mail.created_at:%Y%m%dT%H%M%SZ}-{mail.mail_id}.eml"
-        envelopes.append(Envelope(mail.mail_id, mail.recipient, name, message))
+        sender = mime.sender(ctx.settings.mail_from).address
+        envelopes.append(Envelope(mail.mail_id, sender, mail.recipient, name, content))
     return envelopes, outcomes
 
 

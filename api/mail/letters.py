@@ -6,15 +6,14 @@ The same row gives the same bytes each time: the date, the id and the boundary a
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+
+from api.mail import mime
 
 # Kind -> (subject, how urgent: lower goes first). The templates are templates/KIND.txt and .html.
 KINDS: dict[str, tuple[str, int]] = {
@@ -49,34 +48,31 @@ class Letter:
     token: str | None = None
 
 
-def written(letter: Letter, sender: str) -> EmailMessage:
-    """The message. Raises: Unwritable, NoAddress."""
+def written(letter: Letter, sender: str) -> bytes:
+    """The message, in lines that end with a line feed. Raises: Unwritable, NoAddress."""
     try:
-        to = Address(addr_spec=letter.recipient)
+        to = mime.recipient(letter.recipient)
     except Exception as error:  # the parser of addresses raises more than it documents
         raise NoAddress(f"{type(error).__name__}: {error}"[:500]) from error
     try:
-        return _written(letter, to, sender)
+        return _written(letter, to, mime.sender(sender))
     except Exception as error:  # a letter that cannot be written must not keep the others from being sent
         raise Unwritable(f"{type(error).__name__}: {error}"[:500]) from error
 
 
-def _written(letter: Letter, to: Address, sender: str) -> EmailMessage:
-    name, address = parseaddr(sender)
-    from_address = Address(name, addr_spec=address)
+def _written(letter: Letter, to: str, sender: mime.Sender) -> bytes:
     values = {key: _printable(value) for key, value in letter.data.items()} | {"token": letter.token}
-    message = EmailMessage(policy=SMTP)
-    message["From"] = from_address
-    message["To"] = to
-    message["Subject"] = _subject(letter.kind).render(values)
-    message["Date"] = format_datetime(letter.created_at)
-    message["Message-ID"] = f"<{letter.mail_id}@{from_address.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message["X-Souk-Kind"] = letter.kind
-    message.set_content(_templates().get_template(f"{letter.kind}.txt").render(values))
-    message.add_alternative(_templates().get_template(f"{letter.kind}.html").render(values), subtype="html")
-    message.set_boundary(f"=_{letter.mail_id.hex}")
-    return message
+    fields = (
+        sender.field,
+        to,
+        mime.subject(_subject(letter.kind).render(values)),
+        mime.field("Date", format_datetime(letter.created_at)),
+        mime.field("Message-ID", f"<{letter.mail_id}@{sender.domain}>"),
+        mime.field("Auto-Submitted", "auto-generated"),
+        mime.field("X-Souk-Kind", letter.kind),
+    )
+    text, html = (_template(f"{letter.kind}.{form}").render(values) for form in ("txt", "html"))
+    return mime.alternative(fields, f"=_{letter.mail_id.hex}", text, html)
 
 
 def _printable(value: Any) -> Any:  # Any: JSON
@@ -90,14 +86,32 @@ def _printable(value: Any) -> Any:  # Any: JSON
     return value
 
 
+class _Templates(Environment):
+    """Of data that is JSON: a member is an item, and to ask for an attribute first costs an exception each time."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # Any: JSON
+        return self.getitem(obj, attribute)
+
+
 @cache
 def _subject(kind: str) -> Template:
-    return _templates().from_string(KINDS[kind][0])
+    return _without_globals(_templates().from_string(KINDS[kind][0]))
+
+
+@cache
+def _template(name: str) -> Template:
+    return _without_globals(_templates().get_template(name))
+
+
+def _without_globals(template: Template) -> Template:
+    """Jinja copies its global functions for each text that it writes; ours call none."""
+    template.globals = {}
+    return template
 
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    return _Templates(
         loader=PackageLoader("api.mail"),
         auto_reload=False,
         autoescape=select_autoescape(["html"]),

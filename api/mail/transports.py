@@ -7,8 +7,6 @@ import smtplib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from typing import Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -23,12 +21,13 @@ _THIS_MACHINE = {"127.0.0.1", "::1", "localhost"}
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A written mail. `name`: of its file."""
+    """A written mail. `sender`, `recipient`: addresses; `name`: of its file; `content`: lines ended by a line feed."""
 
     mail_id: UUID
+    sender: str
     recipient: str
     name: str
-    message: EmailMessage
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,8 @@ class Folder:
 
     def _written(self, mail: Envelope) -> Outcome:
         try:
-            content = mail.message.as_bytes(policy=SMTP.clone(linesep="\n"))
-            replace_file(self.path / mail.name, content, mode=0o600, durable=False)
-        except (OSError, ValueError) as error:
+            replace_file(self.path / mail.name, mail.content, mode=0o600, durable=False)
+        except OSError as error:
             return Outcome(mail.mail_id, "later", _said(error))
         return Outcome(mail.mail_id, "sent")
 
@@ -120,7 +118,7 @@ def _require(safe: bool) -> None:
 def _sent(server: smtplib.SMTP, mail: Envelope) -> tuple[Outcome, bool]:
     """The outcome, and whether the connection can be used again."""
     try:
-        server.send_message(mail.message, to_addrs=[mail.recipient])
+        server.sendmail(mail.sender, [mail.recipient], mail.content.replace(b"\n", b"\r\n"), _options(server, mail))
     except smtplib.SMTPRecipientsRefused as error:
         code = next(iter(error.recipients.values()))[0]
         return Outcome(mail.mail_id, _by_code(code), _said(error)), True
@@ -133,6 +131,15 @@ def _sent(server: smtplib.SMTP, mail: Envelope) -> tuple[Outcome, bool]:
     except (OSError, smtplib.SMTPException) as error:
         return Outcome(mail.mail_id, "later", _said(error)), False
     return Outcome(mail.mail_id, "sent"), True
+
+
+def _options(server: smtplib.SMTP, mail: Envelope) -> Sequence[str]:
+    """What is asked for an address that is not ASCII (RFC 6531)."""
+    if (mail.sender + mail.recipient).isascii():
+        return ()
+    if not server.has_extn("smtputf8"):
+        raise smtplib.SMTPNotSupportedError("the server takes no addresses beyond ASCII")
+    return ("SMTPUTF8", "BODY=8BITMIME")
 
 
 def _by_code(code: int) -> Result:

@@ -13,9 +13,13 @@ from typing import Any
 
 @dataclass
 class MailServer:
-    """`answers`: recipient -> the line that RCPT gets, or "" to hang up when the mail's content has come."""
+    """`answers`: recipient -> the line that RCPT gets, or "" to hang up when the mail's content has come.
+
+    `international`: whether it takes addresses beyond ASCII (SMTPUTF8).
+    """
 
     answers: dict[str, str] = field(default_factory=dict)
+    international: bool = False
     received: list[EmailMessage] = field(default_factory=list)
     port: int = 0
 
@@ -50,6 +54,8 @@ class _Session(socketserver.StreamRequestHandler):
             elif verb == b"QUIT":
                 self._say("221 bye")
                 return
+            elif verb == b"EHLO" and mails.international:
+                self._say("250-ok\r\n250 SMTPUTF8")
             else:
                 self._say("250 ok")
 

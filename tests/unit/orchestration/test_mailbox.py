@@ -32,9 +32,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(mail, "machine_or_exit", lambda: machine)
     for number, to in enumerate(("anna@example.com", "ben@example.com", "anna@example.com")):
         at = START + timedelta(minutes=number)
-        message = written(Letter(UUID(int=number), "order-confirmation", to, DATA, at), "Souk <shop@souk.example>")
+        content = written(Letter(UUID(int=number), "order-confirmation", to, DATA, at), "Souk <shop@souk.example>")
         name = f"{at:%Y%m%dT%H%M%SZ}-{UUID(int=number)}.eml"
-        Folder(layout.mail).deliver([Envelope(UUID(int=number), to, name, message)])
+        Folder(layout.mail).deliver([Envelope(UUID(int=number), "shop@souk.example", to, name, content)])
     (layout.mail / "99999999T000000Z-broken.eml").write_bytes(b"\xff\x00 no mail")
     return tmp_path
 

@@ -190,6 +190,17 @@ async def test_mail_waits_for_a_server_that_is_down_without_losing_a_try(market:
     assert len(mails.received) == 2
 
 
+async def test_an_address_beyond_ascii_is_asked_for_only_where_it_is_taken(market: Market, context: Context) -> None:
+    address = "anna@exämple.com"
+    for international, outcome in ((False, "failed"), (True, "sent")):
+        market.sql.execute("truncate mails")
+        await _queue(context, address)
+        with mail_server(MailServer(international=international)) as mails:
+            assert await deliver_due(context, Smtp(mails.url)) == 1
+        assert [message["To"].addresses[0].addr_spec for message in mails.received] == [address] * international
+        assert _rows(market) == {address: (outcome, 1)}
+
+
 async def test_a_password_is_not_sent_in_the_clear(market: Market, context: Context) -> None:
     """127.0.0.1 is this machine, where nobody listens on the wire; another host must offer STARTTLS."""
     await _queue(context, "anna@example.com")
