@@ -242,6 +242,7 @@ class Return(Base):
             postgresql_include=["quantity"],
             postgresql_where=text("reason_code IN ('cancelled', 'cancelled_by_seller')"),
         ),
+        Index("ix_returns_label_due", "return_id", postgresql_where=text("label_due")),
     )
 
     return_id: Mapped[Id]
@@ -265,6 +266,8 @@ class Return(Base):
     edit_id: Mapped[UUID | None]
     fee_amount: Mapped[Money] = mapped_column(server_default=text("0"))
     restocked: Mapped[bool | None]
+    # A carrier is to be asked for its label.
+    label_due: Mapped[bool] = mapped_column(server_default=text("false"))
     # The order that was placed for other units instead of these.
     exchange_order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.order_id"))
     origin: Mapped[Origin]

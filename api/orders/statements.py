@@ -128,9 +128,10 @@ _DECIDE_RETURNS = """decided AS (
     UPDATE returns r
     SET status = CAST(:return_to AS text), refund_id = coalesce(CAST(:return_refund AS uuid), r.refund_id),
         restocked = coalesce(d.restocked, r.restocked), fee_amount = r.fee_amount + d.fee,
-        goods_amount = r.goods_amount - d.fee, refund_amount = r.refund_amount - d.fee, updated_at = now()
-    FROM unnest(CAST(:return_ids AS uuid[]), CAST(:return_restocked AS bool[]), CAST(:return_fees AS numeric[]))
-         AS d(return_id, restocked, fee), gate
+        goods_amount = r.goods_amount - d.fee, refund_amount = r.refund_amount - d.fee,
+        label_due = r.label_due OR d.label, updated_at = now()
+    FROM unnest(CAST(:return_ids AS uuid[]), CAST(:return_restocked AS bool[]), CAST(:return_fees AS numeric[]),
+                CAST(:return_labels AS bool[])) AS d(return_id, restocked, fee, label), gate
     WHERE r.return_id = d.return_id AND r.status = :return_from
     RETURNING r.return_id, r.order_id, r.order_item_id, r.seller_id, r.quantity, r.refund_amount, r.goods_amount,
               r.tax_amount, r.shipping_amount),
@@ -437,11 +438,13 @@ def requested_part(return_ids: Sequence[UUID]) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class DecidedReturn:
-    """`restocked`: what becomes of the units, None for no change; `fee`: what the seller keeps of the goods."""
+    """`restocked`: what becomes of the units, None for no change; `fee`: what the seller keeps of the goods; `label`:
+    a carrier is to be asked for one."""
 
     return_id: UUID
     restocked: bool | None = None
     fee: Decimal = ZERO
+    label: bool = False
 
 
 def decide_part(returns: Sequence[DecidedReturn], before: str, after: str, refund_id: UUID | None = None) -> Part:
@@ -452,6 +455,7 @@ def decide_part(returns: Sequence[DecidedReturn], before: str, after: str, refun
             "return_ids": [one.return_id for one in returns],
             "return_restocked": [one.restocked for one in returns],
             "return_fees": [one.fee for one in returns],
+            "return_labels": [one.label for one in returns],
             "return_from": before,
             "return_to": after,
             "return_refund": refund_id,

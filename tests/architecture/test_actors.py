@@ -85,6 +85,8 @@ ALLOWED = {
     ("api/orders/labels/queries.py", "label_of"): AFTER_LOCK,
     ("api/orders/labels/queries.py", "open_labels"): WORKER,
     ("api/orders/labels/queries.py", "grams_in"): AFTER_LOCK,
+    ("api/orders/labels/returning/queries.py", "returns_due"): WORKER,
+    ("api/orders/labels/returning/queries.py", "returning_of"): WORKER,
     ("api/orders/tracking/queries.py", "tracking_by_link"): "whoever has the link sees where the parcel is",
     ("api/orders/tracking/queries.py", "carried"): WORKER,
     ("api/orders/tracking/queries.py", "scans_of"): WORKER,

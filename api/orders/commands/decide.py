@@ -29,7 +29,7 @@ from api.orders.queries.locked import (
     status_of_return,
 )
 from api.orders.refunds import settle_refunds
-from api.orders.returns.policy import POLICIES
+from api.orders.returns.policy import POLICIES, has_label
 from api.orders.schemas import ApproveReturn, DecideReturn, OrderState, RejectReturn
 from api.orders.statements import DecidedReturn, Step, decide_part, move_part
 from api.payments.commands import lock_payment
@@ -162,7 +162,10 @@ async def _approve(tx: Tx, order: LockedOrder, chosen: Sequence[RequestedReturn]
     _check_fee(chosen, decision.fee)
     refunded = sum((row.parts for row in chosen), Parts(goods=-decision.fee)).at_most(payment.refundable)
     refund = request_refund(payment, order.order_id, refunded)
-    decided = [DecidedReturn(row.return_id, restocked[row.return_id], decision.fee) for row in chosen]
+    decided = [
+        DecidedReturn(row.return_id, restocked[row.return_id], decision.fee, label=has_label(row.reason_code))
+        for row in chosen
+    ]
     # What gives nothing back is settled by its approval: no refund will come for it.
     paid = decide_part(decided, "requested", "approved", refund.refund_id)
     parts = [paid, *refund.parts] if refund.parts else [decide_part(decided, "requested", "refunded")]

@@ -1,4 +1,4 @@
-"""Ask carriers for rates, buy the label of a parcel, and give it back.
+"""Ask carriers for rates, buy the label of a parcel, and give it back; finish what was asked, also for returns.
 
 A carrier is never asked while a transaction is open. What is to be asked is written down before, and what came of it
 afterwards: a process that dies in between leaves a label `asked` or `cancelling`, and whoever comes next, the seller's
@@ -14,12 +14,12 @@ from uuid import UUID
 
 import orjson
 from fastapi import Response
-from sqlalchemy import Update, func, insert, update
+from sqlalchemy import func, insert, update
 
 from api.kernel import failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context
-from api.kernel.db import Tx
+from api.kernel.db import ReadTx, Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey, Stored, find, run_once
 from api.kernel.ids import new_id
@@ -39,8 +39,9 @@ from api.orders.labels.queries import (
     packed,
     sending_of,
 )
+from api.orders.labels.returning.queries import packed_return, returning_of
 from api.orders.labels.schemas import BuyLabel, LabelBody, RateBody, RatesBody
-from api.orders.models import Parcel
+from api.orders.models import Parcel, Return
 from api.orders.parcels.commands import impossible_for, the_one
 from api.orders.parcels.queries import lock_order_of, parcels_of
 from api.orders.queries.privacy import may_see
@@ -77,9 +78,9 @@ async def ask_rates(ctx: Context, actor: Actor, parcel_id: UUID, weight_grams: i
         grams = weight_grams or await grams_in(tx, sending)
         parcel = await packed(tx, sending, grams)
     names = carrier_names(ctx)
-    answers = await asyncio.gather(*(_rates(ctx, name, parcel) for name in names))
-    silent = [name for name, offers in zip(names, answers, strict=True) if offers is None]
-    if len(silent) == len(names):
+    offered = await offers_for(ctx, parcel)
+    silent = [name for name in names if name not in offered]
+    if not offered:
         raise CarrierSilent("No carrier answers; ask again in a moment.")
     rates = [
         RateBody(
@@ -90,8 +91,8 @@ async def ask_rates(ctx: Context, actor: Actor, parcel_id: UUID, weight_grams: i
             currency=parcel.currency,
             arrives_on=offer.arrives_on,
         )
-        for name, offers in zip(names, answers, strict=True)
-        for offer in offers or ()
+        for name, offers in offered.items()
+        for offer in offers
     ]
     return RatesBody(weight_grams=grams, rates=rates, silent=silent)
 
@@ -162,7 +163,7 @@ async def settle_labels(ctx: Context, age: timedelta = LEASE) -> int:
         if label.carrier in away:
             continue
         try:
-            await (_finish_buying(ctx, label) if label.status == "asked" else _finish_cancelling(ctx, label))
+            await (finish_buying(ctx, label) if label.status == "asked" else _finish_cancelling(ctx, label))
             settled += 1
         except (Unreachable, UnknownCarrier) as error:
             log.warning("a label waits for its carrier", label=str(label.label_id), reason=str(error))
@@ -194,6 +195,13 @@ def _asked_by(key: RequestKey) -> str:
 async def _kept(ctx: Context, key: RequestKey) -> Stored | None:
     async with ctx.db.read() as tx:
         return await find(tx, key)
+
+
+async def offers_for(ctx: Context, parcel: Packed) -> dict[str, list[Offer]]:
+    """Carrier -> what it offers, of those that answer."""
+    names = carrier_names(ctx)
+    answers = await asyncio.gather(*(_rates(ctx, name, parcel) for name in names))
+    return {name: offers for name, offers in zip(names, answers, strict=True) if offers is not None}
 
 
 async def _rates(ctx: Context, name: str, parcel: Packed) -> list[Offer] | None:
@@ -258,9 +266,9 @@ async def _bought(ctx: Context, carrier: Carrier, label: Label, parcel: Packed) 
     try:
         bought = await carrier.buy(label.carrier_key, parcel, label.service, label.price)
     except CarrierRefused as error:
-        refused = _as_refused(label, error.code)
-        await ctx.db.run_alone(lambda tx: tx.execute(refused))
-        raise _refused(error.code) from None
+        code = error.code
+        await ctx.db.run(lambda tx: _refuse(tx, label, code))
+        raise _refused(code) from None
     failpoints.hit("shipping.after_buying")
     return bought
 
@@ -282,18 +290,25 @@ async def _store(tx: Tx, label: Label, bought: Bought) -> None:
             tracking_number=bought.tracking_number,
             tracking_id=tracking_id(label.carrier, bought.tracking_number),
             due=True,
-            watched=True,
+            # A return that is never sent is not lost.
+            watched=label.return_id is None,
             updated_at=func.now(),
         )
     )
     if not stored.rowcount:
         return
+    if label.return_id is None:
+        await _follow_label(tx, label, bought)
+    await _tell(tx, label, "LabelBought")
+
+
+async def _follow_label(tx: Tx, label: Label, bought: Bought) -> None:
+    """The parcel has the carrier and the number of its label."""
     await tx.execute(
         update(Parcel)
         .where(Parcel.parcel_id == label.parcel_id, Parcel.status.in_(("confirmed", "processing")))
         .values(carrier=label.carrier, tracking_number=bought.tracking_number, updated_at=func.now())
     )
-    await _tell(tx, label, "LabelBought")
 
 
 async def _let_go(tx: Tx, actor: Actor, parcel_id: UUID) -> Label:
@@ -348,16 +363,25 @@ async def _forget(tx: Tx, label: Label) -> None:
     await _tell(tx, label, "LabelCancelled")
 
 
-async def _finish_buying(ctx: Context, label: Label) -> None:
+async def finish_buying(ctx: Context, label: Label) -> None:
     """Raises: Unreachable, UnknownCarrier, LabelRefused."""
     async with ctx.db.read() as tx:
-        sending = await sending_of(tx, SHOP, label.parcel_id)
-        parcel = await packed(tx, sending, label.weight_grams)
-    if not may_see("carrier", "shipping_address", sending.status):
+        parcel = await _packed(tx, label)
+    if parcel is None:
         await _drop(ctx, label)
         return
     bought = await _bought(ctx, _carrier(ctx, label), label, parcel)
     await ctx.db.run(lambda tx: _store(tx, label, bought))
+
+
+async def _packed(tx: ReadTx, label: Label) -> Packed | None:
+    """What the label is for; None when it needs none any more."""
+    if label.return_id is not None:
+        coming = await returning_of(tx, label.return_id)
+        return None if coming is None else await packed_return(tx, coming, label.weight_grams)
+    sending = await sending_of(tx, SHOP, label.parcel_id)
+    may_go = may_see("carrier", "shipping_address", sending.status)
+    return await packed(tx, sending, label.weight_grams) if may_go else None
 
 
 async def _drop(ctx: Context, label: Label) -> None:
@@ -365,12 +389,16 @@ async def _drop(ctx: Context, label: Label) -> None:
     sells none under this key. Raises: Unreachable, UnknownCarrier."""
     with suppress(CarrierRefused):
         await _carrier(ctx, label).cancel(label.carrier_key)
-    await ctx.db.run_alone(lambda tx: tx.execute(_as_refused(label, "parcel_closed")))
+    await ctx.db.run(lambda tx: _refuse(tx, label, "parcel_closed"))
 
 
-def _as_refused(label: Label, code: str) -> Update:
+async def _refuse(tx: Tx, label: Label, code: str) -> None:
+    """Write down a label that the carrier refused, once. A return whose label costs more now gets another."""
     asked = (ParcelLabel.label_id == label.label_id, ParcelLabel.status == "asked")
-    return update(ParcelLabel).where(*asked).values(status="refused", refusal=code[:50], updated_at=func.now())
+    values = {"status": "refused", "refusal": code[:50], "updated_at": func.now()}
+    refused = await tx.execute(update(ParcelLabel).where(*asked).values(values))
+    if refused.rowcount and label.return_id is not None and code == "price_changed":
+        await tx.execute(update(Return).where(Return.return_id == label.return_id).values(label_due=True))
 
 
 async def _finish_cancelling(ctx: Context, label: Label) -> None:
@@ -389,6 +417,8 @@ def _carrier(ctx: Context, label: Label) -> Carrier:
 
 async def _tell(tx: Tx, label: Label, event: str) -> None:
     payload = {"parcelId": label.parcel_id, "orderId": label.order_id, "carrier": label.carrier, "price": label.price}
+    if label.return_id is not None:
+        payload["returnId"] = label.return_id
     await emit(tx, "label", label.label_id, event, payload)
 
 

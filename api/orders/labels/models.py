@@ -15,8 +15,8 @@ _CARRIAGES = ", ".join(f"'{carriage}'" for carriage in CARRIAGES)
 
 
 class ParcelLabel(Base):
-    """A label of a parcel. `asked` is the intent, written before the carrier is asked; the carrier's key is made of
-    `label_id`, so asking again buys no second one.
+    """A label of a parcel, or of a return of units that were in it. `asked` is the intent, written before the carrier
+    is asked; the carrier's key is made of `label_id`, so asking again buys no second one.
 
     `tracking_id` stands for carrier and tracking number, as in `parcel_scans`. `carriage`: where the scans that were
     taken into account say that the parcel is. `due`: there may be scans that were not. `promised_on`: the later of the
@@ -30,8 +30,19 @@ class ParcelLabel(Base):
         CheckConstraint("weight_grams > 0 AND price >= 0", name="amounts"),
         CheckConstraint("status IN ('asked', 'refused') OR tracking_id IS NOT NULL", name="tracked"),
         CheckConstraint("(tracking_id IS NULL) = (tracking_number IS NULL)", name="tracking"),
-        # A parcel has one label at a time.
-        Index("uq_parcel_labels_live", "parcel_id", unique=True, postgresql_where=text(LIVE)),
+        # A parcel has one label at a time, and so has a return.
+        Index(
+            "uq_parcel_labels_live",
+            "parcel_id",
+            unique=True,
+            postgresql_where=text(f"return_id IS NULL AND {LIVE}"),
+        ),
+        Index(
+            "uq_parcel_labels_return",
+            "return_id",
+            unique=True,
+            postgresql_where=text(f"return_id IS NOT NULL AND {LIVE}"),
+        ),
         Index("ix_parcel_labels_parcel", "parcel_id", "created_at"),
         Index("uq_parcel_labels_tracking", "tracking_id", unique=True),
         Index("ix_parcel_labels_open", "updated_at", postgresql_where=text("status IN ('asked', 'cancelling')")),
@@ -41,6 +52,7 @@ class ParcelLabel(Base):
 
     label_id: Mapped[Id]
     parcel_id: Mapped[UUID] = mapped_column(ForeignKey("parcels.parcel_id", ondelete="CASCADE"))
+    return_id: Mapped[UUID | None] = mapped_column(ForeignKey("returns.return_id", ondelete="CASCADE"))
     carrier: Mapped[str] = mapped_column(String(20), info=NOT_PERSONAL)
     service: Mapped[str] = mapped_column(String(50), info=NOT_PERSONAL)
     weight_grams: Mapped[int]

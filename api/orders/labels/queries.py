@@ -1,6 +1,6 @@
 """Reads of labels, and of what a carrier must know of a parcel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -30,10 +30,11 @@ GRAMS_OF_A_UNIT = 500
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A row of `parcel_labels`, and the order of its parcel."""
+    """A row of `parcel_labels`, and the order of its parcel; `return_id`: it is of units that come back."""
 
     label_id: UUID
     parcel_id: UUID
+    return_id: UUID | None
     order_id: UUID
     carrier: str
     service: str
@@ -75,6 +76,7 @@ class _Line:
 _LABEL = (
     ParcelLabel.label_id,
     ParcelLabel.parcel_id,
+    ParcelLabel.return_id,
     Parcel.order_id,
     ParcelLabel.carrier,
     ParcelLabel.service,
@@ -91,7 +93,9 @@ def _labels() -> Select[Any]:  # Any: the columns of a Label
     return select(*_LABEL).join(Parcel, Parcel.parcel_id == ParcelLabel.parcel_id)
 
 
-_NEWEST = _labels().where(MAY_SEND).order_by(ParcelLabel.created_at.desc(), ParcelLabel.label_id.desc()).limit(1)
+_OUTWARD = ParcelLabel.return_id.is_(None)
+_NEWEST_FIRST = (ParcelLabel.created_at.desc(), ParcelLabel.label_id.desc())
+_NEWEST = _labels().where(MAY_SEND, _OUTWARD).order_by(*_NEWEST_FIRST).limit(1)
 _BY_ID = _labels().where(ParcelLabel.label_id == bindparam("label_id", type_=Uuid))
 _BODY = (
     select(
@@ -109,8 +113,8 @@ _BODY = (
         ParcelLabel.created_at,
     )
     .join(Parcel, Parcel.parcel_id == ParcelLabel.parcel_id)
-    .where(MAY_SEND)
-    .order_by(ParcelLabel.created_at.desc(), ParcelLabel.label_id.desc())
+    .where(MAY_SEND, _OUTWARD)
+    .order_by(*_NEWEST_FIRST)
     .limit(1)
 )
 _SENDING = (
@@ -188,19 +192,11 @@ async def grams_in(tx: ReadTx, sending: Sending) -> int:
 
 async def packed(tx: ReadTx, sending: Sending, weight_grams: int) -> Packed:
     """The parcel as its carrier gets it."""
-    store, site = await store_card(tx, sending.seller_id), await site_of(tx, sending.warehouse_id)
-    sender = Place(
-        name=store.name if store else "",
-        street="" if site is None else f"Warehouse {site.code}",
-        city=site.city if site else "",
-        state="",
-        zip_code="",
-        country=site.country if site else sending.address.get("country", ""),
-    )
+    sender = await warehouse_place(tx, sending.seller_id, sending.warehouse_id, sending.address)
     return Packed(
         reference=f"{sending.order_number}/{sending.number}",
         sender=sender,
-        recipient=recipient(sending.address),
+        recipient=place_of(sending.address),
         weight_grams=weight_grams,
         currency=sending.currency,
     )
@@ -228,7 +224,20 @@ async def label_on_paper(tx: ReadTx, actor: Actor, parcel_id: UUID) -> LabelOnPa
     )
 
 
-def recipient(address: dict[str, str]) -> Place:
+async def warehouse_place(tx: ReadTx, seller_id: UUID, warehouse_id: UUID | None, buyers: Mapping[str, str]) -> Place:
+    """Where a seller's warehouse is. What has no warehouse is in the country of the buyer's address."""
+    store, site = await store_card(tx, seller_id), await site_of(tx, warehouse_id)
+    return Place(
+        name=store.name if store else "",
+        street="" if site is None else f"Warehouse {site.code}",
+        city=site.city if site else "",
+        state="",
+        zip_code="",
+        country=site.country if site else buyers.get("country", ""),
+    )
+
+
+def place_of(address: Mapping[str, str]) -> Place:
     """The place of an order's address."""
     return Place(
         name=address.get("name", ""),

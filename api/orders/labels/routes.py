@@ -22,6 +22,7 @@ from api.orders.parcels.routes import ParcelId
 from api.shipping.errors import UnknownCarrier
 
 router = APIRouter(prefix="/sellers/me/parcels/{parcelId}", tags=["orders"])
+Draw = Callable[[LabelOnPaper], bytes]
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 _FILE = responses(NoLabel, LabelClosed, ParcelNotFound, Forbidden, NotAuthenticated)
 _SENDING = (ParcelNotFound, ImpossibleMove, Forbidden, NotAuthenticated, ValidationFailed, CarrierSilent)
@@ -87,12 +88,14 @@ async def get_parcel_label_png(ctx: Ctx, actor: SellerActor, parcel_id: ParcelId
     return await _drawn(ctx, actor, parcel_id, as_png, "image/png")
 
 
-async def _drawn(
-    ctx: Context, actor: Actor, parcel_id: UUID, draw: Callable[[LabelOnPaper], bytes], media_type: str
-) -> Response:
-    """The picture, drawn in a thread. It has an address, so nobody keeps it."""
+async def _drawn(ctx: Context, actor: Actor, parcel_id: UUID, draw: Draw, media_type: str) -> Response:
     async with ctx.db.read() as tx:
         label = await label_on_paper(tx, actor, parcel_id)
+    return await drawn(label, draw, media_type)
+
+
+async def drawn(label: LabelOnPaper, draw: Draw, media_type: str) -> Response:
+    """The picture, drawn in a thread. It has an address, so nobody keeps it."""
     content = await asyncio.to_thread(draw, label)
     return Response(content, media_type=media_type, headers={"Cache-Control": "no-store"})
 

@@ -16,12 +16,14 @@ from api.orders.models import Order, Parcel
 from api.orders.states import ORDER_STATES
 
 Viewer = Literal["buyer", "seller", "carrier", "admin"]
-Field = Literal["shipping_address", "email", "invoice_address"]
+Field = Literal["shipping_address", "email", "invoice_address", "return_address"]
 ALWAYS = frozenset(ORDER_STATES)
 # Paid, and not yet delivered: who sends it needs the address, also when it comes back undelivered.
 UNDER_WAY = frozenset({"confirmed", "processing", "shipped"})
 # A carrier that is asked for rates or a label is told where the parcel goes.
 NOT_SENT = frozenset({"confirmed", "processing"})
+# What it brought is sent back from there.
+COMES_BACK = frozenset({"delivered", "return_requested", "return_approved", "refunded"})
 # (who, what) -> the states of the order, or of the seller's parcel in it, in which it is seen.
 SEEN: MappingProxyType[tuple[Viewer, Field], frozenset[str]] = MappingProxyType(
     {
@@ -34,6 +36,9 @@ SEEN: MappingProxyType[tuple[Viewer, Field], frozenset[str]] = MappingProxyType(
         # A seller's copy of an invoice says the buyer's country.
         ("buyer", "invoice_address"): ALWAYS,
         ("admin", "invoice_address"): ALWAYS,
+        # A return's label, its tracking number and the places of its scans say where the buyer is.
+        ("buyer", "return_address"): ALWAYS,
+        ("carrier", "return_address"): COMES_BACK,
     }
 )
 # Those who see what the table says only for a reason, which is written to `buyer_data_accesses` before they see it.
@@ -79,7 +84,7 @@ def seen(
 def render() -> str:
     """The table as a page."""
     viewers: tuple[Viewer, ...] = ("buyer", "seller", "carrier", "admin")
-    fields: tuple[Field, ...] = ("shipping_address", "email", "invoice_address")
+    fields: tuple[Field, ...] = ("shipping_address", "email", "invoice_address", "return_address")
     rows = "\n".join(f"| {field} | {' | '.join(_when(viewer, field) for viewer in viewers)} |" for field in fields)
     return f"""# Who sees which data of a buyer
 

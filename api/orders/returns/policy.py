@@ -90,6 +90,12 @@ def reason_code_of(code: str | None, comment: str | None) -> str:
     return words if words in POLICIES else "other"
 
 
+def has_label(reason_code: str) -> bool:
+    """Whether an approved return gets a carrier's label: when its seller pays for sending the units back. Who pays for
+    that themselves chooses how they are sent."""
+    return reason_code in POLICIES and POLICIES[reason_code].return_shipping == "seller"
+
+
 def rma_number(return_id: object) -> str:
     """The number that the buyer writes on the parcel: one per return, from its id."""
     return f"RMA-{str(return_id).replace('-', '')[-12:].upper()}"

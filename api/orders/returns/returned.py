@@ -1,18 +1,21 @@
 """A return as it is shown: to the buyer in the order, and to the seller of its line."""
 
-from sqlalchemy import String, case, cast, func, literal_column
+from sqlalchemy import String, case, cast, func, literal_column, select
 
 from api.kernel.money import Amount
 from api.kernel.schemas import Wire, WireId, WireTime
+from api.orders.labels.models import ParcelLabel
 from api.orders.models import Return
 from api.orders.returns.policy import ADJUSTMENT_CODES, POLICIES, Payer
+from api.shipping.scans import Carriage
 
 
 class ReturnBody(Wire):
     """`refundAmount` is the sum of the amounts for goods (without the fee), tax and shipping.
 
     `returnShippingPaidBy` is who pays for sending the units back; `restocked` is null until the return is decided.
-    `exchangeOrderId` is the order that was placed for other units instead.
+    `exchangeOrderId` is the order that was placed for other units instead. `carriage`: where the scans of its label say
+    that the units are, null before the first and without a label; `delivered` is at the warehouse, and decides nothing.
     """
 
     return_id: WireId
@@ -31,6 +34,7 @@ class ReturnBody(Wire):
     tax_amount: Amount | None
     shipping_amount: Amount | None
     exchange_order_id: WireId | None
+    carriage: Carriage | None
     created_at: WireTime
 
 
@@ -52,7 +56,7 @@ class AdjustmentBody(Wire):
 
 
 # As `policy.rma_number` and the policy's table say; a test compares both.
-_RMA_NUMBER = func.concat("RMA-", func.upper(func.right(cast(Return.return_id, String), 12)))
+RMA_NUMBER = func.concat("RMA-", func.upper(func.right(cast(Return.return_id, String), 12)))
 _PAYER = case(
     {code: literal_column(f"'{policy.return_shipping}'") for code, policy in POLICIES.items()},
     value=Return.reason_code,
@@ -65,7 +69,7 @@ RETURN = (
     Return.quantity,
     Return.reason,
     Return.reason_code,
-    _RMA_NUMBER.label("rma_number"),
+    RMA_NUMBER.label("rma_number"),
     _PAYER.label("return_shipping_paid_by"),
     Return.outbound_refunded,
     Return.fee_amount,
@@ -76,6 +80,10 @@ RETURN = (
     Return.tax_amount,
     Return.shipping_amount,
     Return.exchange_order_id,
+    select(ParcelLabel.carriage)
+    .where(ParcelLabel.return_id == Return.return_id, ParcelLabel.status == literal_column("'bought'"))
+    .scalar_subquery()
+    .label("carriage"),
     Return.created_at,
 )
 IS_ADJUSTMENT = Return.reason_code.in_([literal_column(f"'{code}'") for code in ADJUSTMENT_CODES])

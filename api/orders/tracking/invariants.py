@@ -1,8 +1,10 @@
 """Invariants of labels, scans and lost parcels."""
 
 from api.kernel.invariants import Check
+from api.orders.returns.policy import POLICIES, has_label
 from api.shipping.scans import SCAN_KINDS
 
+_LABELLED = ", ".join(f"'{code}'" for code in POLICIES if has_label(code))
 # The worker follows kept scans every two seconds.
 _GRACE = "interval '60 seconds'"
 # `scans.carriage_of` in SQL, over the scans of a parcel; a test compares the two on random sets.
@@ -29,7 +31,7 @@ CHECKS: tuple[Check, ...] = (
         "a packed parcel is where its scans say it is, unless it was given up",
         f"""
         SELECT p.parcel_id, p.status, l.carriage FROM parcel_labels l JOIN parcels p USING (parcel_id)
-        WHERE l.status = 'bought' AND p.lost_at IS NULL AND l.updated_at < now() - {_GRACE}
+        WHERE l.status = 'bought' AND l.return_id IS NULL AND p.lost_at IS NULL AND l.updated_at < now() - {_GRACE}
           AND ((l.carriage IS NOT NULL AND p.status = 'processing')
             OR (l.carriage = 'delivered' AND p.status = 'shipped')
             OR (l.carriage = 'lost' AND p.status = 'shipped'))
@@ -59,11 +61,23 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I30-one",
-        "a parcel has one label at a time, and a label that was bought has a tracking number",
+        "a parcel has one label at a time, and a return too; a label that was bought has a tracking number",
         """
-        SELECT parcel_id, count(*) AS labels, count(*) FILTER (WHERE status <> 'asked' AND tracking_number IS NULL)
-        FROM parcel_labels WHERE status IN ('asked', 'bought', 'cancelling') GROUP BY parcel_id
+        SELECT parcel_id, return_id, count(*) AS labels,
+               count(*) FILTER (WHERE status <> 'asked' AND tracking_number IS NULL) AS unnumbered
+        FROM parcel_labels WHERE status IN ('asked', 'bought', 'cancelling') GROUP BY parcel_id, return_id
         HAVING count(*) > 1 OR count(*) FILTER (WHERE status <> 'asked' AND tracking_number IS NULL) > 0
+        """,
+    ),
+    Check(
+        "R-I30-return",
+        "a label of a return is of units of its parcel that its seller takes back and pays for, and none is asked for"
+        " while there is one",
+        f"""
+        SELECT r.return_id, r.status, r.reason_code, r.label_due, l.label_id FROM parcel_labels l
+        JOIN returns r USING (return_id) JOIN order_items i USING (order_item_id)
+        WHERE i.parcel_id <> l.parcel_id OR r.status NOT IN ('approved', 'refunded')
+           OR r.reason_code NOT IN ({_LABELLED}) OR (r.label_due AND l.status <> 'refused')
         """,
     ),
 )

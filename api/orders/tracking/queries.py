@@ -27,13 +27,14 @@ from api.shipping.scans import Scan
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A label whose parcel its carrier scans. `parcel_status` is that of an order that may move meanwhile."""
+    """A label whose parcel its carrier scans; `return_id`: the parcel brings back units of `parcel_id`."""
 
     label_id: UUID
     parcel_id: UUID
     order_id: UUID
     tracking_id: UUID
     last_scan_at: datetime | None
+    return_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +47,24 @@ class _Head:
 # The newest label of a parcel that was bought: its scans are the parcel's.
 _LABEL = (
     select(ParcelLabel.tracking_id, ParcelLabel.carriage, ParcelLabel.arrives_on)
-    .where(ParcelLabel.parcel_id == Parcel.parcel_id, ParcelLabel.status.in_(("bought", "cancelling")))
+    .where(
+        ParcelLabel.parcel_id == Parcel.parcel_id,
+        ParcelLabel.return_id.is_(None),
+        ParcelLabel.status.in_(("bought", "cancelling")),
+    )
     .order_by(ParcelLabel.created_at.desc())
     .limit(1)
     .lateral("label")
 )
-_SCAN = (
+# The columns of a ScanBody.
+SCAN_BODY = (
     ParcelScan.kind,
     ParcelScan.occurred_at.label("at"),
     ParcelScan.place,
     ParcelScan.note,
 )
 _EVENTS = (
-    select(json_rows(_SCAN, ParcelScan.occurred_at))
+    select(json_rows(SCAN_BODY, ParcelScan.occurred_at))
     .where(ParcelScan.tracking_id == _LABEL.c.tracking_id)
     .scalar_subquery()
     .label("events")
@@ -139,6 +145,7 @@ _CARRIED = (
     Parcel.order_id,
     ParcelLabel.tracking_id,
     ParcelLabel.last_scan_at,
+    ParcelLabel.return_id,
 )
 _BY_LABEL = (
     select(*_CARRIED)

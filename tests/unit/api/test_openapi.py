@@ -31,7 +31,7 @@ OPERATIONS = {
     "requestOrderClaim", "claimOrders", "lookUpOrder", "requestOrderLookUp",
     "stageOrderEdit", "getOrderEdit", "dropOrderEdit", "commitOrderEdit",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
-    "getParcelLabelPdf", "getParcelLabelPng",
+    "getParcelLabelPdf", "getParcelLabelPng", "getReturnLabel", "getReturnLabelPdf", "getReturnLabelPng",
     "receiveScans", "trackOrder", "trackParcel", "trackByLink",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",

@@ -115,9 +115,15 @@ async def _follow(tx: Tx, label_id: UUID) -> Followed | None:
     order = await lock_order(tx, SHOP, label.order_id)
     await tx.execute(_UNMARK, {"label_id": label_id})
     scans = await scans_of(tx, label.tracking_id)
+    carriage = carriage_of(scans)
+    seen = {"carriage": carriage, "last_scan_at": max((scan.occurred_at for scan in scans), default=None)}
+    write = update(ParcelLabel).where(ParcelLabel.label_id == label_id)
+    if label.return_id is not None:
+        # What comes back moves no parcel, and decides no return: its seller does.
+        await tx.execute(write.values(seen))
+        return None
     parcels = await parcels_of(tx, label.order_id)
     parcel = the_one(parcels, label.parcel_id)
-    carriage = carriage_of(scans)
     if not parcel.lost:
         order, parcels = await _move(tx, order, parcels, parcel, scans)
         parcel = the_one(parcels, label.parcel_id)
@@ -125,12 +131,11 @@ async def _follow(tx: Tx, label_id: UUID) -> Followed | None:
     if lost:
         await book_loss(tx, order, parcels, parcel, "the carrier says that it is lost")
     values = {
-        "carriage": carriage,
-        "last_scan_at": max((scan.occurred_at for scan in scans), default=None),
+        **seen,
         "due": bool(scans) and parcel.status in {"pending", "confirmed"},
         "watched": not (lost or parcel.lost) and parcel.status in {"confirmed", "processing", "shipped"},
     }
-    await tx.execute(update(ParcelLabel).where(ParcelLabel.label_id == label_id).values(values))
+    await tx.execute(write.values(values))
     return Followed(label.order_id, lost)
 
 

@@ -315,6 +315,14 @@ BREAKS: dict[str, tuple[str, ...]] = {
         LABEL.format(carriage="null", due="false", status="delivered"),
         LABEL.format(carriage="null", due="false", status="delivered").replace("'SBX'", "'SBY'"),
     ),
+    "R-I30-return": (
+        LABEL.format(carriage="null", due="false", status="refunded"),
+        (
+            "update parcel_labels l set return_id = (select return_id from returns join order_items i"
+            " using (order_item_id) where i.parcel_id = l.parcel_id limit 1)"
+        ),
+        "update returns set reason_code = 'wrong_size'",
+    ),
     "R-I19-used": (
         f"update orders set user_id = null where order_id = {DELIVERED}",
         (

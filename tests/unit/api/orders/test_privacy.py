@@ -6,7 +6,7 @@ from api.orders.queries.privacy import Field, Viewer, audited, may_see, render
 from api.orders.states import ORDER_STATES
 
 VIEWERS: tuple[Viewer, ...] = ("buyer", "seller", "carrier", "admin")
-FIELDS: tuple[Field, ...] = ("shipping_address", "email")
+FIELDS: tuple[Field, ...] = ("shipping_address", "email", "return_address")
 
 
 @pytest.mark.parametrize("status", ORDER_STATES)
@@ -14,11 +14,15 @@ FIELDS: tuple[Field, ...] = ("shipping_address", "email")
 def test_every_answer_of_the_table(status: str, reason: str | None) -> None:
     seen = {(viewer, field) for viewer in VIEWERS for field in FIELDS if may_see(viewer, field, status, reason)}
 
-    expected: set[tuple[Viewer, Field]] = {("buyer", "shipping_address"), ("buyer", "email")}
+    expected: set[tuple[Viewer, Field]] = {
+        *(("buyer", "shipping_address"), ("buyer", "email"), ("buyer", "return_address"))
+    }
     if status in {"confirmed", "processing", "shipped"}:
         expected |= {("seller", "shipping_address")}
     if status in {"confirmed", "processing"}:
         expected |= {("carrier", "shipping_address")}
+    if status in {"delivered", "return_requested", "return_approved", "refunded"}:
+        expected |= {("carrier", "return_address")}
     if reason is not None:
         expected |= {("admin", "shipping_address"), ("admin", "email")}
     assert seen == expected
