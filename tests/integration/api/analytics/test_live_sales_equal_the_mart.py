@@ -215,14 +215,14 @@ async def test_a_changed_rule_is_seen(built_history: BuiltHistory, database: Dat
 async def test_a_changed_rule_of_a_mart_is_seen(
     built_history: BuiltHistory, database: Database, tmp_path: Path
 ) -> None:
-    """Negative control for the other side: the mart is built again from a project that books refunds by request, and
+    """Negative control for the other side: the mart is built again from a project that books refunds a day late, and
     whose own test of closed days believes it."""
     project = tmp_path / "dbt"
     shutil.copytree(built_history.settings.dbt_project, project)
     for name in ("int_returns__booked.sql", "closed_days_change_by_restatements_only.sql"):
         [booked] = project.rglob(name)
         text = booked.read_text(encoding="utf-8")
-        booked.write_text(text.replace("to_status = 'refunded'", "to_status = 'requested'"))
+        booked.write_text(text.replace("utc_day('paid.created_at')", "utc_day('(paid.created_at + interval 1 day)')"))
         assert booked.read_text(encoding="utf-8") != text
     changed = {"dbt_project": project, "marts_path": tmp_path / "souk.duckdb", "home": tmp_path}
     lake = {"lake_uri": built_history.settings.lake_uri, "dbt_target": tmp_path / "target"}
