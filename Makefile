@@ -7,6 +7,9 @@ TESTS ?= tests
 # Test processes; some files alone start faster in one. Each has servers of its own and needs about 4 GiB.
 WORKERS ?= $(if $(filter tests,$(TESTS)),2,0)
 PARALLEL := -n $(WORKERS)
+# Some machines forbid it. Compiling what a process imports takes longer than the rest of its start, dozens of processes
+# start, and .venv and this folder are ours.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
