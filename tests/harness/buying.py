@@ -133,14 +133,16 @@ class Market(Shop):
         return row[0], row[1]
 
     def wait_until_settled(self, seconds: float = 60) -> None:
-        """Wait until no checkout is open. Raises AssertionError naming the open ones."""
-        query = (
+        """Wait until no checkout and no edit is open. Raises AssertionError naming the open ones."""
+        wait_until(lambda: self.open_checkouts() == [], seconds, self.open_checkouts)
+
+    def open_checkouts(self) -> list[tuple[Any, ...]]:
+        """(id, point, attempts) of checkouts and of edits that are not over."""
+        return self.sql.execute(
             "select checkout_id, recovery_point, attempts from checkouts where recovery_point not in ('completed',"
-            " 'failed')"
-        )
-        wait_until(
-            lambda: self.sql.execute(query).fetchall() == [], seconds, lambda: self.sql.execute(query).fetchall()
-        )
+            " 'failed') union all select edit_id, point, attempts from order_edits where point not in ('staged',"
+            " 'completed', 'failed')"
+        ).fetchall()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60, why: Callable[[], object] = lambda: "") -> None:

@@ -21,6 +21,10 @@ class Editing:
         """A new line of the product's first variant."""
         return {"variantId": product["variants"][0]["variantId"], "quantity": units}
 
+    @staticmethod
+    def path(edit: Mapping[str, Any]) -> str:
+        return f"/api/v1/orders/{edit['orderId']}/edits/{edit['editId']}"
+
     def order(self, order: str) -> dict[str, Any]:
         body: dict[str, Any] = self.market.client.get(f"/api/v1/orders/{order}", headers=self.headers).json()
         return body
@@ -39,11 +43,11 @@ class Editing:
         return body
 
     def get(self, edit: Mapping[str, Any]) -> dict[str, Any]:
-        body: dict[str, Any] = self.market.client.get(_path(edit), headers=self.headers).json()
+        body: dict[str, Any] = self.market.client.get(self.path(edit), headers=self.headers).json()
         return body
 
     def drop(self, edit: Mapping[str, Any]) -> httpx.Response:
-        return self.market.client.delete(_path(edit), headers=self.headers)
+        return self.market.client.delete(self.path(edit), headers=self.headers)
 
     def commit(
         self, edit: Mapping[str, Any], token: str | None = "pm_sandbox_ok", key: str | None = None
@@ -53,14 +57,10 @@ class Editing:
         if token is not None:
             body["paymentMethod"] = {"type": "credit_card", "token": token}
         headers = {**self.headers, "Idempotency-Key": key or next(self.market.keys)}
-        return self.market.client.post(f"{_path(edit)}/commit", json=body, headers=headers)
+        return self.market.client.post(f"{self.path(edit)}/commit", json=body, headers=headers)
 
     def committed(self, edit: Mapping[str, Any], token: str | None = "pm_sandbox_ok") -> dict[str, Any]:
         answer = self.commit(edit, token)
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
-
-
-def _path(edit: Mapping[str, Any]) -> str:
-    return f"/api/v1/orders/{edit['orderId']}/edits/{edit['editId']}"

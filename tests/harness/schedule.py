@@ -11,9 +11,10 @@ from pathlib import PurePosixPath
 import pytest
 
 # A costly fixture of a session or a folder -> the units of the tests that use it.
-SHARED_BY_FIXTURE = {"built_marts": ("marts",), "platform": ("platform",)}
+SHARED_BY_FIXTURE = {"built_marts": ("marts",), "platform": ("platform",), "durable_postgres": ("crash",)}
 UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
+    "crash": ("tests/chaos/test_checkout_crash.py", "tests/chaos/test_edit_crash.py"),
     "marts": (
         "tests/integration/transforms/test_build.py",
         "tests/integration/transforms/test_behaviour.py",

@@ -18,11 +18,14 @@ TOKENS = ("pm_sandbox_ok",) * 5 + ("pm_sandbox_declined", "pm_sandbox_timeout")
 
 @dataclass(frozen=True)
 class Purchase:
-    """One purchase; it may be sent any number of times with its key. `session`: the guest whose cart it orders."""
+    """One request that buys; it may be sent any number of times with its key. `session`: the guest whose cart it
+    orders, or whose order it edits. `codes`: what its buyer has typed."""
 
     key: str
     body: dict[str, Any]
     session: str = ""
+    codes: tuple[str, ...] = ()
+    path: str = "/api/v1/orders"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -33,15 +36,15 @@ class Purchase:
         """The answer, or None when the process died during the request."""
         try:
             with httpx.Client(base_url=url, timeout=timeout, trust_env=False, verify=PLAIN) as client:
-                return client.post("/api/v1/orders", json=self.body, headers=self.headers)
+                return client.post(self.path, json=self.body, headers=self.headers)
         except httpx.TransportError:
             return None
 
 
 def purchases(
-    seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS
+    seed: int, name: str, products: Sequence[dict[str, Any]], tokens: Sequence[str] = TOKENS, codes: Sequence[str] = ()
 ) -> Iterator[Purchase]:
-    """Endless orders of one to three lines over `products`, many of them to two addresses."""
+    """Endless orders of one to three lines over `products`, many of them to two addresses, all with the codes."""
     rng = random.Random(f"{seed}-{name}")
     number = 0
     while True:
@@ -61,7 +64,9 @@ def purchases(
         if apart and sum(line["quantity"] for line in lines) > 1:
             one = {"variantId": lines[0]["variantId"], "quantity": 1}
             body |= {"destinations": [{"shippingAddress": ABROAD, "lines": [one]}], "shippingPreference": "together"}
-        yield Purchase(f"{name}-{seed}-{number}", body)
+        if codes:
+            body["couponCodes"] = list(codes)
+        yield Purchase(f"{name}-{seed}-{number}", body, codes=tuple(codes))
 
 
 def from_cart(purchase: Purchase, url: str) -> Purchase:
@@ -72,8 +77,11 @@ def from_cart(purchase: Purchase, url: str) -> Purchase:
             added = client.post("/api/v1/cart/items", json=line, headers={"X-Session-Id": session} if session else {})
             assert added.status_code == 201, added.text
             session = session or added.headers["x-session-id"]
-    body = {name: value for name, value in purchase.body.items() if name != "items"}
-    return Purchase(purchase.key, body, session)
+        for code in purchase.codes:
+            used = client.post("/api/v1/cart/coupons", json={"code": code}, headers={"X-Session-Id": session})
+            assert used.status_code == 200, used.text
+    body = {name: value for name, value in purchase.body.items() if name not in {"items", "couponCodes"}}
+    return Purchase(purchase.key, body, session, purchase.codes)
 
 
 def send_all(pairs: Sequence[tuple[Purchase, str]]) -> list[httpx.Response | None]:

@@ -11,7 +11,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from tests.harness.api import Server
 from tests.harness.buying import Market
-from tests.harness.coupons import promote
+from tests.harness.coupons import promote, redeemed
 from tests.harness.editing import Editing
 from tests.harness.invariants import assert_invariants
 from tests.harness.sessions import guest_headers
@@ -388,3 +388,38 @@ def test_promotions_stay_with_what_they_were_redeemed_for(
     abroad = {"street": "Allee 1", "city": "Berlin", "zipCode": "10115", "country": "DE"}
     told = problem(edits.stage(order, shippingAddress=abroad), 409, "order-not-editable")
     assert told["errors"][0]["message"].endswith("was bought with a promotion")
+
+
+def test_an_order_with_a_code_is_changed_to_and_fro_and_redeems_it_once(
+    market: Market, buyer: Person, seller: Person, edits: Editing
+) -> None:
+    """A third of 6.00 off two lines. What is added costs its price of the day, what goes gives back what was paid."""
+    first, second, more = (market.product(seller, stock=9, price=price) for price in (10.0, 20.0, 30.0))
+    promotion = promote(market, seller, "TO-AND-FRO", kind="amount", value=6, totalLimit=1)
+    answer = market.buy(buyer, market.order_body((first, 3), (second, 1), couponCodes=["TO-AND-FRO"]))
+    order = answer.json()["orderId"]
+    three, one = (line["orderItemId"] for line in edits.order(order)["items"])
+    # 50.00 - 6.00 and 3.52: 3.60 off the three, of which each has 1.20, and 2.40 off the other. Sent free from 35.00.
+    steps: list[tuple[dict[str, Any], float, float]] = [
+        ({"lines": [{"orderItemId": three, "quantity": 4}]}, 47.52 + 10.80, 6.0),
+        ({"lines": [{"orderItemId": three, "quantity": 2}]}, 58.32 - 9.50, 6.0 - 1.2),
+        ({"lines": [{"orderItemId": one, "quantity": 0}], "add": [edits.line(more, 1)]}, 48.82 - 19.01 + 32.40, 2.4),
+        ({"lines": [{"orderItemId": three, "quantity": 0}]}, 62.21 - 19.01, 0.0),
+    ]
+    for change, total, discount in steps:
+        staged = edits.staged(order, **change)
+        edits.committed(staged)
+        seen = edits.order(order)
+        left = sum(line["discount"] * (1 - line["returnedQuantity"] / line["quantity"]) for line in seen["items"])
+        paid = round(seen["payment"]["captured"] - seen["payment"]["refunded"], 2)
+        assert (staged["newTotal"], paid, round(left, 2)) == (round(total, 2), round(total, 2), discount), change
+        assert redeemed(market, promotion) == (1, 1, 0)
+
+    refused = market.buy(buyer, market.order_body((first, 1), couponCodes=["TO-AND-FRO"]))
+    assert problem(refused, 409, "coupon-not-applied")["coupons"][0]["reason"] == "used-up"
+    assert market.post(buyer, f"{order}/cancel").status_code == 200
+    assert redeemed(market, promotion) == (0, 0, 1)
+    assert market.sql.execute(
+        "select sum(captured_amount) - sum(refunded_amount) from payments where order_id = %s", (order,)
+    ).fetchone() == (Decimal(0),)
+    assert_invariants(market.database_url, sandbox_url=market.sandbox.url, sandbox_key="sandbox-key-of-tests")
