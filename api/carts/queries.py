@@ -142,8 +142,10 @@ def cart_body(
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
-            "items": [_cart_line(line, currency, reductions.get(line.variant_id, ())) for line in lines],
-            "itemCount": sum(line.quantity for line in lines),
+            "items": [
+                _cart_line(line, currency, reductions.get(line.variant_id, ()) if reductions else ()) for line in lines
+            ],
+            "itemCount": sum([line.quantity for line in lines]),
             "currency": currency,
             "subtotal": float(sums.subtotal),
             "tax": float(sums.tax),
@@ -151,7 +153,7 @@ def cart_body(
             "shipping": float(sums.shipping),
             "discount": float(sums.discount),
             "total": float(sums.total),
-            "savings": float(sum((saving(line.price, line.list_price, line.quantity) for line in buyable), ZERO)),
+            "savings": float(sum([saving(line.price, line.list_price, line.quantity) for line in buyable], ZERO)),
             "explanation": _charges([line.title for line in buyable], deal, bought, occasion),
             "coupons": [one.as_json() for one in deal.coupons],
             "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},

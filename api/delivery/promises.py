@@ -64,25 +64,36 @@ def offered(parcels: Sequence[Parcel], place: Place, now: datetime, *, member: b
 
 def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime) -> Promise | None:
     """The promise of one speed to a member; None where it is not offered."""
-    each = promises(parcels, place, speed, now)
-    known = [one for one in each if one is not None]
-    if not known or len(known) < len(each):
-        return None
-    if len(known) == 1:
-        return known[0]
+    latest: Promise | None = None
+    for one in promises(parcels, place, speed, now):
+        if one is None:
+            return None
+        latest = one if latest is None else _latest(latest, one)
+    return latest
+
+
+@lru_cache(maxsize=20_000)
+def _latest(one: Promise, other: Promise) -> Promise:
+    """The promise of two parcels."""
     return Promise(
-        speed=speed,
-        zone=farthest(*(one.zone for one in known)),
-        first=max(one.first for one in known),
-        last=max(one.last for one in known),
-        order_by=min(one.order_by for one in known),
+        speed=one.speed,
+        zone=farthest(one.zone, other.zone),
+        first=max(one.first, other.first),
+        last=max(one.last, other.last),
+        order_by=min(one.order_by, other.order_by),
     )
 
 
 def promises(parcels: Iterable[Parcel], place: Place, speed: Speed, now: datetime) -> list[Promise | None]:
     """What is promised of each parcel."""
     half_hour = period(now)
-    return [_of_parcel(parcel, place, speed, half_hour) for parcel in parcels]
+    country, region, _ = place
+    return [
+        _from(origin, country, region, speed, half_hour)
+        if speed == "standard" or (prime and origin.prime_capable)
+        else None
+        for origin, prime in parcels
+    ]
 
 
 def in_words(first: date, last: date) -> str:
@@ -94,21 +105,10 @@ def period(now: datetime) -> int:
     return int(now.timestamp()) // PERIOD_SECONDS
 
 
-def _of_parcel(parcel: Parcel, place: Place, speed: Speed, half_hour: int) -> Promise | None:
-    origin = parcel.origin
-    if speed != "standard" and not (parcel.prime and origin.prime_capable):
-        return None
-    return _from(origin, _zone(origin, place.country, place.region), speed, half_hour)
-
-
-@lru_cache(maxsize=20_000)
-def _zone(origin: Origin, country: str, region: str | None) -> Zone:
-    return zone_of(origin.country, (origin.latitude, origin.longitude), Place(country, region))
-
-
-@lru_cache(maxsize=20_000)
-def _from(origin: Origin, zone: Zone, speed: Speed, half_hour: int) -> Promise | None:
-    """What is promised of a parcel that a warehouse sends into a zone and that is ordered in a half hour."""
+@lru_cache(maxsize=50_000)
+def _from(origin: Origin, country: str, region: str | None, speed: Speed, half_hour: int) -> Promise | None:
+    """What is promised of a parcel that a warehouse sends there and that is ordered in a half hour."""
+    zone = zone_of(origin.country, (origin.latitude, origin.longitude), Place(country, region))
     days = TRANSIT[speed].get(zone)
     if days is None:
         return None

@@ -60,10 +60,11 @@ async def current_actor(
     ] = None,
 ) -> Actor:
     """The actor of the request. A guest without a session that the shop issued gets one, which the answer carries."""
-    actor = await account_of(request, ctx, authorization)
-    session_id = _issued(ctx, x_session_id, request.cookies.get(guests.SESSION_COOKIE))
-    if session_id is not None or actor.signed_in:
-        return replace(actor, session_id=session_id)
+    session_id = _issued(ctx, request, x_session_id)
+    if authorization is not None:
+        return replace(await account_of(request, ctx, authorization), session_id=session_id)
+    if session_id is not None:
+        return Actor(kind="anonymous", session_id=session_id)
     return Actor(kind="anonymous", session_id=renew_session(request, ctx), new_session=True)
 
 
@@ -98,6 +99,9 @@ async def seller(actor: SignedIn) -> Actor:
 SellerActor = Annotated[Actor, Depends(seller)]
 
 
-def _issued(ctx: Context, *given: str | None) -> str | None:
-    """The first of the ids that this shop issued."""
-    return next((one for one in given if one is not None and guests.is_issued(ctx.keys, one)), None)
+def _issued(ctx: Context, request: Request, header: str | None) -> str | None:
+    """The session that the request names, in its header or else in its cookie, if this shop issued it."""
+    if header is not None and guests.is_issued(ctx.keys, header):
+        return header
+    cookie = request.cookies.get(guests.SESSION_COOKIE)
+    return cookie if cookie is not None and guests.is_issued(ctx.keys, cookie) else None

@@ -128,29 +128,47 @@ class Batches(Generic[T, R]):
 
     async def _run(self, number: int, batch: Sequence[_Ticket[T, R]]) -> None:
         patience = asyncio.get_running_loop().call_later(self._patience, self._overtake, number)
+        outcomes: Sequence[R | _Failed] | None = None
         try:
-            await self._settle(batch)
+            outcomes = await self._outcomes(batch)
         finally:
             patience.cancel()
-            for ticket in batch:
-                ticket.result.cancel()  # nothing to one that has its result; the others when the process ends
             self._tasks.discard(asyncio.current_task())
             self._busy.difference_update(*(ticket.keys for ticket in batch))
             self._let_go(number)
+            # The next statement is on its way before those of this one go on, so that the server and they work at the
+            # same time.
             self._start()
+            _hand_out(batch, outcomes)
 
-    async def _settle(self, batch: Sequence[_Ticket[T, R]]) -> None:
-        """Execute the batch and hand out its results or its failure."""
+    async def _outcomes(self, batch: Sequence[_Ticket[T, R]]) -> "Sequence[R | _Failed]":
+        """What became of each item of the batch."""
         try:
-            results = await self._execute([ticket.item for ticket in batch])
+            return await self._execute([ticket.item for ticket in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who wait
             if len(batch) > 1 and self._divisible(error):
-                await asyncio.gather(*(self._settle([ticket]) for ticket in batch))
-                return
-            for ticket in batch:
-                if not ticket.result.done():
-                    ticket.result.set_exception(error)
-            return
-        for ticket, result in zip(batch, results, strict=True):
-            if not ticket.result.done():
-                ticket.result.set_result(result)
+                alone = await asyncio.gather(*(self._outcomes([ticket]) for ticket in batch))
+                return [outcome for outcomes in alone for outcome in outcomes]
+            return [_Failed(error) for _ in batch]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What became of an item whose statement raised."""
+
+    error: Exception
+
+
+def _hand_out(batch: "Sequence[_Ticket[T, R]]", outcomes: "Sequence[R | _Failed] | None") -> None:
+    """Give each item's waiter its result or its failure; without outcomes, when the process ends, nobody has one."""
+    try:
+        for ticket, outcome in zip(batch, outcomes or (), strict=outcomes is not None):
+            if ticket.result.done():
+                continue
+            if isinstance(outcome, _Failed):
+                ticket.result.set_exception(outcome.error)
+            else:
+                ticket.result.set_result(outcome)
+    finally:
+        for ticket in batch:
+            ticket.result.cancel()  # nothing to one that has its outcome

@@ -1,18 +1,17 @@
 """The price of a purchase, line by line: product pages and carts show it, the checkout charges it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
 from api.kernel.money import ZERO, to_cents
 from api.pricing.shipping import NOTHING, STANDARD_SENDING, Sending, ShippingFee
 from api.pricing.tariff import Tariff
+from api.pricing.tax import tax_of
 from api.pricing.tax_table import STANDARD
 
 
-@dataclass(frozen=True, slots=True)
-class PricedLine:
+class PricedLine(NamedTuple):
     """`quantity` units at `unit_price` and of `grams` each; `discount` off the line, at most its subtotal. `prime`: it
     takes part in Prime."""
 
@@ -37,8 +36,7 @@ class LineTax(NamedTuple):
     included: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Two-place amounts: total = subtotal + tax - tax_included + shipping - discount, always.
 
     `tax` is the sum of `lines` and `shipping_tax`; `tax_included` the part of it that is in the prices already. `lines`
@@ -68,12 +66,12 @@ class Freight(NamedTuple):
         """None without lines."""
         if not lines:
             return None
-        goods, grams, prime = ZERO, 0, True
-        for line in lines:
-            goods += line.subtotal - line.discount
-            grams += line.grams * line.quantity
-            prime = prime and line.prime
-        return cls(goods, grams, prime)
+        goods, grams, all_prime = ZERO, 0, True
+        for quantity, price, _, discount, each, prime in lines:
+            goods += price * quantity - discount
+            grams += each * quantity
+            all_prime = all_prime and prime
+        return cls(goods, grams, all_prime)
 
 
 def totals(lines: Iterable[PricedLine], tariff: Tariff, sending: Sending = STANDARD_SENDING) -> Totals:
@@ -85,15 +83,24 @@ def totals(lines: Iterable[PricedLine], tariff: Tariff, sending: Sending = STAND
 def totals_with(lines: Sequence[PricedLine], tariff: Tariff, shipping: ShippingFee) -> Totals:
     """Price `lines`, of which the fee is known. Tax is rounded once for each line."""
     terms = tariff.tax
-    subtotal = to_cents(sum([line.subtotal for line in lines], ZERO))
-    discount = to_cents(sum([line.discount for line in lines], ZERO))
-    taxed = tuple([_tax(line, tariff) for line in lines])
+    subtotal, discount, on_goods = ZERO, ZERO, ZERO
+    taxed = []
+    for quantity, price, tax_class, off, _, _ in lines:
+        goods = price * quantity
+        subtotal += goods
+        discount += off
+        rate = terms.rate(tax_class)
+        amount = tax_of(goods - off, rate, included=terms.included)
+        on_goods += amount
+        taxed.append(LineTax(tax_class, rate, amount, terms.included))
+    subtotal, discount = to_cents(subtotal), to_cents(discount)
     shipping_tax = terms.on_shipping(shipping.amount)
-    on_goods = sum([line.amount for line in taxed], ZERO)
     tax = on_goods + shipping_tax
     included = (on_goods if terms.included else ZERO) + (shipping_tax if terms.shipping_included else ZERO)
     total = subtotal + tax - included + shipping.amount - discount
-    return Totals(subtotal, tax, included, shipping.amount, shipping.reason, shipping_tax, discount, total, taxed)
+    return Totals(
+        subtotal, tax, included, shipping.amount, shipping.reason, shipping_tax, discount, total, tuple(taxed)
+    )
 
 
 def fee(freight: Freight | None, tariff: Tariff, sending: Sending) -> ShippingFee:
@@ -101,8 +108,3 @@ def fee(freight: Freight | None, tariff: Tariff, sending: Sending) -> ShippingFe
     if freight is None:
         return NOTHING
     return tariff.shipping.charge(freight.goods, freight.grams, prime=freight.prime, sending=sending)
-
-
-def _tax(line: PricedLine, tariff: Tariff) -> LineTax:
-    amount = tariff.tax.on_goods(line.subtotal - line.discount, line.tax_class)
-    return LineTax(line.tax_class, tariff.tax.rate(line.tax_class), amount, tariff.tax.included)

@@ -127,6 +127,21 @@ async def test_the_first_starts_at_once_and_what_comes_meanwhile_shares_the_next
     assert [task.result() for task in tasks] == ["1 done", "2 done", "3 done", "4 done"]
 
 
+async def test_the_next_statement_is_on_its_way_before_those_of_the_one_before_go_on(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60)
+    seen: list[list[list[str]]] = []
+
+    async def buyer(name: str) -> None:
+        await desk.batches.submit(Item(name))
+        seen.append(list(desk.began))
+
+    for name in ("1", "2", "3"):
+        desk.tasks.append(asyncio.create_task(buyer(name)))  # type: ignore[arg-type]  # only to be ended
+        await settle()
+    await desk.go()
+    assert seen == [[["1"], ["2", "3"]]]
+
+
 async def test_in_a_crowd_a_batch_waits_for_those_that_are_on_their_way(open_desk: OpenDesk) -> None:
     desk = open_desk(patience=60, pause=60, coming=6)
     await desk.come(*items("1 2 3"))
