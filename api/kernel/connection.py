@@ -17,7 +17,7 @@ from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_f
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from api.kernel.arrays import UUID_ARRAY_OID, uuid_array
+from api.kernel.arrays import array
 from api.kernel.plan import Call, Row
 
 # Statements that the server keeps prepared for one connection; the one that was not used for longest gives way.
@@ -163,19 +163,21 @@ class Connection:
         return answers
 
     def _dump(self, call: Call) -> _Dumped:
-        arrays = {
-            place: array
+        arrays = [
+            (place, written)
             for place, value in enumerate(call.values)
-            if type(value) is list and (array := uuid_array(value)) is not None
-        }
+            if type(value) is list and (written := array(value)) is not None
+        ]
         if not arrays:
             params = self._values.dump_sequence(call.values, _formats(len(call.values)))
             return call, params, self._values.types or (), self._values.formats
-        others = [None if place in arrays else value for place, value in enumerate(call.values)]
+        others = list(call.values)
+        for place, _ in arrays:
+            others[place] = None
         params = list(self._values.dump_sequence(others, _formats(len(others))))
         types, formats = list(self._values.types or ()), list(self._values.formats or ())
-        for place, array in arrays.items():
-            params[place], types[place], formats[place] = array, UUID_ARRAY_OID, Format.BINARY
+        for place, written in arrays:
+            params[place], types[place], formats[place] = written
         return call, params, tuple(types), formats
 
     def _queue(self, dumped: Sequence[_Dumped]) -> list[_Key | None]:

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
@@ -29,7 +31,7 @@ ONE = text("SELECT note FROM kept WHERE id = :id")
 ALL = text("SELECT id, note FROM kept ORDER BY id")
 ECHO = text(
     "SELECT CAST(:ids AS uuid[]), CAST(:note AS text), CAST(:notes AS text[]), CAST(:others AS uuid[]),"
-    " CAST(:number AS int)"
+    " CAST(:number AS int), CAST(:days AS date[]), CAST(:sums AS numeric[]), CAST(:counts AS bigint[])"
 )
 RAISE = text("UPDATE kept SET id = id + 10 WHERE id = :id RETURNING id")
 
@@ -169,7 +171,10 @@ async def test_lists_arrive_as_they_were_sent_next_to_other_values(database: Dat
     async with database.read() as tx:
         for ids in lists:
             for others in reversed(lists):
-                values = {"ids": ids, "note": "a,b", "notes": ["x", None, 'a"b'], "others": others, "number": 7}
+                values = {
+                    "ids": ids, "note": "a,b", "notes": ["x", None, 'a"b'], "others": others, "number": 7,
+                    "days": [date(2026, 1, 2)], "sums": [Decimal("1.50"), None], "counts": [len(ids), 2**40],
+                }  # fmt: skip
                 assert await tx.first(ECHO, values) == tuple(values.values())
 
 
