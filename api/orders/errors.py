@@ -65,7 +65,8 @@ class OrderBeingEdited(Conflict):
 
     def __init__(self) -> None:
         super().__init__(
-            "Its buyer is paying for a change of it; try again in a few seconds.", headers={"Retry-After": "2"}
+            "Its buyer is paying for a change of it, or for an exchange; try again in a few seconds.",
+            headers={"Retry-After": "2"},
         )
 
 

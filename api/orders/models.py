@@ -82,7 +82,8 @@ class Order(Base):
     shipping_preference: Mapped[str] = mapped_column(String(20), server_default=text("'as_ready'"), info=NOT_PERSONAL)
     estimated_delivery: Mapped[date | None]
     actual_delivery: Mapped[Instant | None]
-    # How often its buyer has changed it, and the edit that is being paid for: meanwhile nothing else changes it.
+    # How often its buyer has changed it, and the edit that is being paid for, or the exchange that is on its way:
+    # meanwhile nothing else changes it.
     edits: Mapped[int] = mapped_column(server_default=text("0"))
     edited_by: Mapped[UUID | None]
     origin: Mapped[Origin]

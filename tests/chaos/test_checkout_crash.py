@@ -15,6 +15,7 @@ import redis
 
 from api import nouns
 from api.checkout.edits.failpoints import POINTS as EDIT_POINTS
+from api.checkout.exchanges.failpoints import POINTS as EXCHANGE_POINTS
 from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.orders.failpoints import POINTS as INVOICE_POINTS
@@ -50,9 +51,10 @@ SEEDS = [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 21))]
 def test_every_failpoint_is_exercised() -> None:
     """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, those of labels and scans in
     `tests/integration/api/orders/test_carriers.py`, those of edits in
-    `tests/chaos/test_edit_crash.py`, and those of invoices in
+    `tests/chaos/test_edit_crash.py`, those of exchanges in
+    `tests/integration/api/checkout/test_exchange_crash.py`, and those of invoices in
     `tests/integration/api/orders/test_invoices.py`."""
-    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS, *INVOICE_POINTS}
+    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS, *EXCHANGE_POINTS, *INVOICE_POINTS}
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 
 

@@ -1,31 +1,37 @@
 """Exchange units of a delivered order: place and pay the new order, then ask for the return of the old units.
 
-The new order comes first: while its payment is refused or its stock is short, nothing has happened. The return's refund
-goes to the original payment when the return is approved, so that both orders' books close by themselves.
+The new order comes first: while its payment is refused or its stock is short, nothing has happened. Before it, the
+exchange is written down and the old order left to it, so that its return can be asked for whatever happens meanwhile;
+`finishing.py` has its ends. The return's refund goes to the original payment when the return is approved, so that both
+orders' books close by themselves.
 """
 
-import hashlib
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+import psycopg
 from fastapi import Response
 from pydantic import ValidationError
 
 from api.checkout.commands import place_order
-from api.checkout.exchanges.schemas import Exchange, ExchangeUnits
-from api.checkout.schemas import FullAddress, OrderLine, PlacedOrder, PlaceOrder, ShippingAddress
+from api.checkout.errors import OrderPending, PaymentUnavailable
+from api.checkout.exchanges.finishing import End, Ended, key_of_order, settle
+from api.checkout.exchanges.schemas import ExchangeUnits
+from api.checkout.schemas import FullAddress, OrderLine, PlaceOrder, ShippingAddress
+from api.kernel import failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Problem, ValidationFailed
-from api.kernel.idempotency import RequestKey, find
-from api.kernel.money import ZERO
-from api.orders.commands.change import change_order
-from api.orders.commands.returns import check_return, request_return
+from api.kernel.idempotency import LOCK_TIMEOUT, RequestInFlight, RequestKey, Stored, claim_part, find
+from api.kernel.ids import new_id
+from api.kernel.statement import compose
+from api.orders.commands.returns import check_return
 from api.orders.errors import NotReturnable
-from api.orders.queries.locked import SentTo, sent_to
+from api.orders.exchanges.commands import StoredExchange, claim
+from api.orders.queries.locked import sent_to
 from api.orders.schemas import ReturnLine, ReturnOrder
 
 _Done = TypeVar("_Done")
@@ -39,11 +45,21 @@ _POINTERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Old:
-    """The product of the units that are sent back, and where they were sent to."""
+class _Asked:
+    """A request for an exchange of units of the order."""
 
-    product_id: UUID
-    place: SentTo
+    actor: Actor
+    key: RequestKey
+    order_id: UUID
+    request: ExchangeUnits
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An exchange that is written down, and the order to be placed for it."""
+
+    exchange_id: UUID
+    order: PlaceOrder
 
 
 async def exchange_units(
@@ -53,37 +69,80 @@ async def exchange_units(
 
     Raises: as `place_order` for the new order, as `return_order` for the old one.
     """
-    async with ctx.db.read() as read:
-        known = await find(read, key)
-    if known is not None:
-        return known.response(replayed=True)
+    begun = await _in_words_of_the_request(_begun(ctx, _Asked(actor, key, order_id, request)))
+    if isinstance(begun, Stored):
+        return begun.response(replayed=True)
+    failpoints.hit("checkout.exchange_after_begin")
+    try:
+        await _in_words_of_the_request(place_order(ctx, actor, key_of_order(begun.exchange_id, actor), begun.order))
+    except Problem as problem:
+        return _answer(await settle(ctx, begun.exchange_id), problem)
+    failpoints.hit("checkout.exchange_after_order")
+    ended = await settle(ctx, begun.exchange_id)
+    failpoints.hit("checkout.exchange_after_return")
+    return _answer(ended, PaymentUnavailable("The exchange took too long; nothing was charged."))
+
+
+def _answer(ended: Ended, problem: Problem) -> Response:
+    """The answer that is kept with the key; without one, why there is none. Raises: `problem`, OrderPending."""
+    if ended.answer is not None:
+        return ended.answer.response()
+    if ended.end is End.NOTHING:
+        raise problem
+    raise OrderPending("The exchange is being completed; ask again with the same Idempotency-Key.", retry_after=5)
+
+
+async def _begun(ctx: Context, asked: _Asked) -> Stored | _Begun:
+    """The answer of a request that was made before, or the exchange that is now written down."""
+    lease = float(ctx.settings.checkout_lease_seconds)
+    running = ctx.settings.checkout_deadline_seconds + lease
+
+    async def work(tx: Tx) -> Stored | _Begun:
+        claimed = await tx.first(*compose([claim_part(asked.key, running)], "1 FROM claim"))
+        if claimed is None:
+            known = await find(tx, asked.key)
+            if known is None:
+                raise RequestInFlight
+            return known
+        return await _begin(tx, asked, lease)
+
+    try:
+        return await ctx.db.run(work)
+    except psycopg.Error as error:
+        if error.sqlstate == LOCK_TIMEOUT:
+            raise RequestInFlight from error
+        raise
+
+
+async def _begin(tx: Tx, asked: _Asked, lease: float) -> _Begun:
+    """Raises: as `return_order`, ValidationFailed."""
+    actor, order_id, request = asked.actor, asked.order_id, asked.request
     back = ReturnOrder(
         items=[ReturnLine(order_item_id=request.order_item_id, quantity=request.quantity)],
         reason_code=request.reason_code,
         reason=request.reason,
     )
-    old = await _in_words_of_the_request(ctx.db.run(lambda tx: _old(tx, actor, order_id, back)))
-    answer = await _in_words_of_the_request(place_order(ctx, actor, _key_of_order(key), _new_order(request, old)))
-    if answer.status_code != 201:  # a refusal that was answered before
-        return answer
-    placed = PlacedOrder.model_validate_json(bytes(answer.body))
-    return await change_order(ctx, key, lambda tx: _returned(tx, actor, order_id, back, placed))
-
-
-async def _old(tx: Tx, actor: Actor, order_id: UUID, back: ReturnOrder) -> _Old:
     wanted = await check_return(tx, actor, order_id, back)
-    line = wanted.lines[back.items[0].order_item_id]
-    return _Old(line.product_id, await sent_to(tx, wanted.order))
-
-
-def _new_order(request: ExchangeUnits, old: _Old) -> PlaceOrder:
-    return PlaceOrder(
-        items=[OrderLine(product_id=old.product_id, variant_id=request.variant_id, quantity=request.quantity)],
-        shipping_address=request.shipping_address or _address(old.place.address),
+    old, product_id = await sent_to(tx, wanted.order), wanted.lines[request.order_item_id].product_id
+    order = PlaceOrder(
+        items=[OrderLine(product_id=product_id, variant_id=request.variant_id, quantity=request.quantity)],
+        shipping_address=request.shipping_address or _address(old.address),
         payment_method=request.payment_method,
-        email=old.place.email,
+        email=old.email,
         expected_total=request.expected_total,
     )
+    exchange = StoredExchange(
+        exchange_id=new_id(),
+        order_id=order_id,
+        back=back.model_dump(mode="json"),
+        actor_kind=actor.kind,
+        user_id=actor.user_id,
+        session_id=actor.session_id,
+        idempotency_key=asked.key.key,
+        attempts=1,
+    )
+    await claim(tx, exchange, lease)
+    return _Begun(exchange.exchange_id, order)
 
 
 def _address(stored: dict[str, str]) -> ShippingAddress:
@@ -93,25 +152,6 @@ def _address(stored: dict[str, str]) -> ShippingAddress:
     except ValidationError:
         error = FieldError(pointer="/shippingAddress", message="needed: the order's address is not complete")
         raise ValidationFailed("Say where the new units go.", errors=[error]) from None
-
-
-async def _returned(tx: Tx, actor: Actor, order_id: UUID, back: ReturnOrder, placed: PlacedOrder) -> Exchange:
-    state = await request_return(tx, actor, order_id, back, exchange_order_id=placed.order_id)
-    refund = state.refund_amount or ZERO
-    return Exchange(
-        order_id=order_id,
-        status=state.status,
-        exchange_order_id=placed.order_id,
-        exchange_order_number=placed.order_number,
-        charged=placed.total,
-        refund_amount=refund,
-        difference=placed.total - refund,
-    )
-
-
-def _key_of_order(key: RequestKey) -> RequestKey:
-    """The new order's own key: the same whenever the exchange is asked for with its key."""
-    return replace(key, key=f"exchange-{hashlib.sha256(key.key.encode()).hexdigest()}")
 
 
 async def _in_words_of_the_request(step: Awaitable[_Done]) -> _Done:

@@ -33,6 +33,8 @@ from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
 from api.orders.statements import Step, move_part, requested_part
 from api.orders.states import RETURN_EVENT_OF, may_follow
 
+_SHOP = Actor("service")
+
 
 @dataclass(frozen=True, slots=True)
 class _NewReturn:
@@ -85,18 +87,37 @@ async def check_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrde
         raise Forbidden("Only the buyer may return an order.")
     if not may_follow(order.status, "return_requested"):
         raise impossible(order.status, "return_requested")
+    wanted = await _returnable(tx, order, request)
+    await _check_window(tx, order, request.items, wanted.lines)
+    return wanted
+
+
+async def _returnable(tx: Tx, order: LockedOrder, request: ReturnOrder) -> Returnable:
+    """Raises: NotReturnable."""
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
-    units = units_to_return(request.items, lines)
-    await _check_window(tx, order, request.items, lines)
-    return Returnable(order, lines, units)
+    return Returnable(order, lines, units_to_return(request.items, lines))
 
 
-async def request_return(
-    tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder, *, exchange_order_id: UUID | None = None
+async def request_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder) -> OrderState:
+    """Raises: as `return_order`."""
+    return await _book(tx, actor, await check_return(tx, actor, order_id, request), request)
+
+
+async def book_return(
+    tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrder, exchange_order_id: UUID
 ) -> OrderState:
-    """`exchange_order_id`: the order that the units are exchanged for. Raises: as `return_order`."""
-    wanted = await check_return(tx, actor, order_id, request)
+    """The return of units that are exchanged for `exchange_order_id`: `check_return` granted it to the actor before
+    that was placed, and the order was left to the exchange since. Neither the end of its window nor a guest's claim
+    ends it."""
+    order = await lock_order(tx, _SHOP, order_id)
+    return await _book(tx, actor, await _returnable(tx, order, request), request, exchange_order_id)
+
+
+async def _book(
+    tx: Tx, actor: Actor, wanted: Returnable, request: ReturnOrder, exchange_order_id: UUID | None = None
+) -> OrderState:
     order, lines, units = wanted.order, wanted.lines, wanted.units
+    order_id = order.order_id
     code = reason_code_of(request.reason_code, request.reason)
     outbound, reason = POLICIES[code].outbound, request.reason or code
     returns = [

@@ -27,11 +27,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I20-claim",
-        "an order is left to an edit exactly while that is being paid for",
+        "an order is left to an edit exactly while that is being paid for, or to an exchange while that is on its way",
         """
         SELECT o.order_id, o.edited_by, e.edit_id, e.point
-        FROM orders o FULL JOIN (SELECT * FROM order_edits WHERE point IN ('created', 'confirmed')) e
-          ON e.order_id = o.order_id
+        FROM orders o FULL JOIN (
+          SELECT order_id, edit_id, point FROM order_edits WHERE point IN ('created', 'confirmed')
+          UNION ALL
+          SELECT order_id, exchange_id, point FROM order_exchanges WHERE point = 'asked'
+        ) e ON e.order_id = o.order_id
         WHERE o.edited_by IS DISTINCT FROM e.edit_id
         """,
     ),

@@ -100,24 +100,6 @@ def test_a_refused_order_leaves_everything_as_it_was(market: Market, seller: Per
     problem(market.post(market.person(), f"{order}/exchanges", other_size(product, line)), 404, "order-not-found")
 
 
-def test_a_request_that_died_after_the_new_order_is_finished_by_its_repetition(market: Market, seller: Person) -> None:
-    buyer, product = market.person(), shirt(market, seller, "E3")
-    order, line = bought(market, buyer, seller, product)
-    headers = {**buyer.headers, "Idempotency-Key": next(market.keys)}
-    path = f"/api/v1/orders/{order}/exchanges"
-    first = market.client.post(path, json=other_size(product, line), headers=headers).json()
-    # As if the process had died before the return was written.
-    market.sql.execute("delete from returns where order_id = %s", (order,))
-    market.sql.execute("delete from idempotency_keys where key = %s", (headers["Idempotency-Key"],))
-
-    again = market.client.post(path, json=other_size(product, line), headers=headers)
-
-    assert again.status_code == 200, again.text
-    assert again.json() == first
-    assert market.scalar("select count(*) from orders where user_id = %s", (buyer.user_id,)) == 2
-    assert [row["exchangeOrderId"] for row in seen(market, buyer, order)["returns"]] == [first["exchangeOrderId"]]
-
-
 def test_a_guest_exchanges_too(market: Market, seller: Person) -> None:
     headers, product = guest_headers(), shirt(market, seller, "E4")
     order = market.buy(headers, market.order_body((product, 1), email="guest@example.com")).json()["orderId"]
