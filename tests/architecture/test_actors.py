@@ -91,6 +91,8 @@ ALLOWED = {
     ("api/orders/labels/queries.py", "label_of"): AFTER_LOCK,
     ("api/orders/labels/queries.py", "open_labels"): WORKER,
     ("api/orders/labels/queries.py", "grams_in"): AFTER_LOCK,
+    ("api/orders/labels/voiding.py", "void_label"): AFTER_LOCK,
+    ("api/orders/labels/voiding.py", "require_no_asked_label"): AFTER_LOCK,
     ("api/orders/labels/returning/queries.py", "returns_due"): WORKER,
     ("api/orders/labels/returning/queries.py", "returning_of"): WORKER,
     ("api/orders/tracking/queries.py", "tracking_by_link"): "whoever has the link sees where the parcel is",

@@ -4,11 +4,14 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from api.kernel import clock
+from api.kernel.actor import Actor
+from api.kernel.idempotency import RequestKey
+from api.orders.labels.schemas import BuyLabel
 from api.shipping.signatures import HEADER, signed
 from tests.harness.buying import SANDBOX_KEY, Market
 from tests.harness.shop import Person
@@ -93,3 +96,21 @@ class Carriage:
         assert self.say(self.events(number, "accepted")).status_code == 200
         assert self.status(parcel_id) == "shipped"
         return number
+
+
+def sold_to(market: Market, parcel_id: str) -> list[dict[str, Any]]:
+    """The carrier's labels of a parcel."""
+    row = market.sql.execute(
+        "select order_number || '/' || number from parcels join orders using (order_id) where parcel_id = %s",
+        (parcel_id,),
+    ).fetchone()
+    assert row is not None
+    return [one for one in market.sandbox.labels() if one["reference"] == row[0]]
+
+
+def intent(parcel_id: str, seller: Person) -> tuple[Actor, RequestKey, UUID, BuyLabel]:
+    """A request for a label, for the commands of this process."""
+    actor = Actor("seller", UUID(seller.user_id))
+    key = RequestKey(actor.key, uuid4().hex, "POST label", b"hash")
+    request = BuyLabel.model_validate({"carrier": "sandbox", "service": "sandbox-standard", "price": 5.4})
+    return actor, key, UUID(parcel_id), request

@@ -17,6 +17,7 @@ from api.kernel.ids import new_id
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
 from api.orders.errors import LastUnits, LineNotFound, NotCancellable, StillBeingPlaced
+from api.orders.labels.voiding import void_label
 from api.orders.models import Return
 from api.orders.parcels.moving import Along, move_parcels
 from api.orders.parcels.queries import parcels_of
@@ -72,6 +73,8 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
         move = ParcelMove(line.parcel_id, order_id, line.status, "cancelled", actor.kind, reason)
         status = await move_parcels(tx, order, await parcels_of(tx, order_id), [move], Along(parts, events))
     else:
+        if line.parcel_id is not None:
+            await void_label(tx, line.parcel_id)
         await write(tx, parts, events)
     return OrderState(
         order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=given.parts.amount

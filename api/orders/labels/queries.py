@@ -20,6 +20,7 @@ from api.orders.labels.models import ParcelLabel
 from api.orders.labels.schemas import LabelBody
 from api.orders.models import Order, OrderItem, Parcel
 from api.orders.parcels.queries import MAY_SEND, whose
+from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import PARCEL_ADDRESS, may_see
 from api.sellers.queries import store_card
 from api.shipping.carriers.interface import Packed, Place
@@ -133,7 +134,7 @@ _SENDING = (
     .join(Order, Order.order_id == Parcel.order_id)
     .where(MAY_SEND)
 )
-_LINES = select(OrderItem.product_id, OrderItem.quantity).where(
+_LINES = select(OrderItem.product_id, (OrderItem.quantity - RETURNED_UNITS).label("quantity")).where(
     OrderItem.order_id == bindparam("order_id", type_=Uuid), OrderItem.parcel_id == bindparam("parcel_id", type_=Uuid)
 )
 _OPEN = (
@@ -184,7 +185,7 @@ async def sending_of(tx: ReadTx, actor: Actor, parcel_id: UUID) -> Sending:
 
 
 async def grams_in(tx: ReadTx, sending: Sending) -> int:
-    """What the lines of a parcel weigh; a unit of unknown weight counts as GRAMS_OF_A_UNIT."""
+    """What the units weigh that are to be sent of a parcel; one of unknown weight counts as GRAMS_OF_A_UNIT."""
     lines = await tx.all_as(_Line, _LINES, {"order_id": sending.order_id, "parcel_id": sending.parcel_id})
     grams = await grams_of(tx, {line.product_id for line in lines})
     return sum(grams.get(line.product_id, GRAMS_OF_A_UNIT) * line.quantity for line in lines)

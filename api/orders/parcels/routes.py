@@ -22,6 +22,7 @@ from api.orders.errors import (
     ParcelNotFound,
     StillBeingPlaced,
 )
+from api.orders.labels.errors import HasLabel
 from api.orders.parcels.changes.cancelling import cancel_parcel
 from api.orders.parcels.changes.splitting import split_parcel
 from api.orders.parcels.commands import advance_parcel
@@ -138,7 +139,7 @@ async def deliver_parcel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id:
     response_model=SplitState,
     operation_id="splitParcel",
     summary="Send a part of a parcel in a parcel of its own",
-    responses=responses(NotInParcel, NothingStays, *_PROBLEMS),
+    responses=responses(NotInParcel, NothingStays, HasLabel, *_PROBLEMS),
 )
 async def split(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: SplitParcel) -> Response:
     return await split_parcel(ctx, actor, key, parcel_id, body)
@@ -149,7 +150,7 @@ async def split(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId
     response_model=CancelledParcel,
     operation_id="cancelParcel",
     summary="Do not send a parcel, or some of its units: the buyer is paid back",
-    responses=responses(NotInParcel, *_PROBLEMS),
+    responses=responses(NotInParcel, HasLabel, *_PROBLEMS),
 )
 async def cancel(ctx: Ctx, actor: SignedIn, key: RequiredKey, parcel_id: ParcelId, body: CancelParcel) -> Response:
     return await cancel_parcel(ctx, actor, key, parcel_id, body)

@@ -21,6 +21,7 @@ from api.orders.commands.cancel_units import UnitsOff, Why, book_units_off
 from api.orders.commands.change import change_order, write
 from api.orders.commands.returns import return_event
 from api.orders.errors import StillBeingPlaced
+from api.orders.labels.voiding import require_no_asked_label, void_label
 from api.orders.parcels.changes.chosen import units_of
 from api.orders.parcels.changes.reasons import CANCELLED_BY_SELLER, SELLER_POLICIES
 from api.orders.parcels.commands import impossible_for, the_one
@@ -77,7 +78,7 @@ async def cancel_parcel(
 ) -> Response:
     """Cancel a parcel, or units of its lines, before it is sent, by its seller or an administrator.
 
-    Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel.
+    Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel, HasLabel.
     """
     answer = await change_order(ctx, key, lambda tx: _cancel(tx, actor, parcel_id, request))
     await settle_refunds(ctx, UUID(orjson.loads(answer.body)["orderId"]))
@@ -130,6 +131,8 @@ async def _cancel_units(tx: Tx, actor: Actor, asked: _Asked, *, empty: bool) -> 
     events = [return_event(return_id, order_id, "approved", asked.why) for return_id in return_ids]
     events += [*refund.events, asked.event(given.amount)]
     if not empty:
+        await require_no_asked_label(tx, asked.parcel.parcel_id)
+        await void_label(tx, asked.parcel.parcel_id)
         await write(tx, parts, events)
         return given.amount
     parcel = asked.parcel

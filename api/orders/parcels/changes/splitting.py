@@ -29,6 +29,7 @@ from api.kernel.ids import new_id
 from api.kernel.money import ZERO, share
 from api.orders.commands.change import change_order
 from api.orders.errors import NothingStays, NotInParcel, StillBeingPlaced
+from api.orders.labels.voiding import require_no_asked_label, void_label
 from api.orders.models import OrderItem, Parcel, ParcelEvent
 from api.orders.parcels.changes.chosen import units_of
 from api.orders.parcels.commands import impossible_for, the_one
@@ -98,7 +99,8 @@ def _id_after(item_id: UUID, lines: Mapping[UUID, OrderLine]) -> UUID:
 async def split_parcel(ctx: Context, actor: Actor, key: RequestKey, parcel_id: UUID, request: SplitParcel) -> Response:
     """Move units of a parcel into a new one of the same seller and warehouse, before it is sent.
 
-    Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel, NothingStays.
+    A label that it has goes back. Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel,
+    NothingStays, HasLabel.
     """
     return await change_order(ctx, key, lambda tx: _split(tx, actor, parcel_id, request.lines))
 
@@ -119,6 +121,8 @@ async def _split(tx: Tx, actor: Actor, parcel_id: UUID, request: Sequence[Parcel
     if comes_back_whole(inside, units):
         raise NothingStays
     pieces = pieces_of(units, lines)
+    await require_no_asked_label(tx, parcel_id)
+    await void_label(tx, parcel_id)
     number, new_parcel = parcels[-1].number + 1, new_id()
     await _write(tx, parcel_id, new_parcel, number, pieces)
     return SplitState(

@@ -1,10 +1,12 @@
 """Connections of the tests of orders, and what their worker and their carrier do."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
 
+from api import nouns
+from api.kernel import failpoints
 from api.kernel.context import Context
 from tests.harness.buying import SANDBOX_KEY, Market
 from tests.harness.carriers import Carriage
@@ -41,3 +43,10 @@ async def ctx(tmp_path_factory: pytest.TempPathFactory, market: Market, redis_ur
 @pytest.fixture(scope="module")
 def carriage(market: Market, seller: Person, buyer: Person) -> Carriage:
     return Carriage(market, seller, buyer)
+
+
+@pytest.fixture
+def armed() -> Iterator[Callable[[str], None]]:
+    """Arms a point of this process."""
+    yield lambda point: failpoints.arm(f"{point}=error", nouns.failpoints())
+    failpoints.arm("", nouns.failpoints())

@@ -16,23 +16,19 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from api import nouns
-from api.kernel import clock, failpoints
-from api.kernel.actor import Actor
+from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.failpoints import FailpointError
-from api.kernel.idempotency import RequestKey
 from api.kernel.outbox import Pending
 from api.orders.edits.statements import EDITED
 from api.orders.labels import commands as labels
 from api.orders.labels.doors import DOORS
 from api.orders.labels.queries import Label
-from api.orders.labels.schemas import BuyLabel
 from api.orders.tracking.commands.scans import follow_due, take_scans
 from api.shipping.scans import Scan
 from tests.harness.api import Server, api_of
 from tests.harness.buying import Market, Sandbox, buying_env, wait_until
-from tests.harness.carriers import Carriage
+from tests.harness.carriers import Carriage, intent, sold_to
 from tests.harness.mailing import settle
 from tests.harness.processes import KILLED
 from tests.harness.shop import PASSWORD, Person, problem
@@ -57,16 +53,6 @@ def server(
     api.start()
     yield api
     api.stop()
-
-
-def sold_to(market: Market, parcel_id: str) -> list[dict[str, Any]]:
-    """The carrier's labels of a parcel."""
-    row = market.sql.execute(
-        "select order_number || '/' || number from parcels join orders using (order_id) where parcel_id = %s",
-        (parcel_id,),
-    ).fetchone()
-    assert row is not None
-    return [one for one in market.sandbox.labels() if one["reference"] == row[0]]
 
 
 def test_a_label_is_chosen_from_rates_and_bought_once(market: Market, carriage: Carriage) -> None:
@@ -186,21 +172,6 @@ async def test_a_label_whose_answer_was_lost_is_bought_once(ctx: Context, market
     body = carriage.label(parcel_id, key="lost-answer")
     assert [one["trackingNumber"] for one in sold_to(market, parcel_id)] == [body["trackingNumber"]]
     assert await labels.settle_labels(ctx, NOW) == 0
-
-
-def intent(parcel_id: str, seller: Person) -> tuple[Actor, RequestKey, UUID, BuyLabel]:
-    """A request for a label, for the commands of this process."""
-    actor = Actor("seller", UUID(seller.user_id))
-    key = RequestKey(actor.key, uuid4().hex, "POST label", b"hash")
-    request = BuyLabel.model_validate({"carrier": "sandbox", "service": "sandbox-standard", "price": 5.4})
-    return actor, key, UUID(parcel_id), request
-
-
-@pytest.fixture
-def armed() -> Iterator[Callable[[str], None]]:
-    """Arms a point of this process."""
-    yield lambda point: failpoints.arm(f"{point}=error", nouns.failpoints())
-    failpoints.arm("", nouns.failpoints())
 
 
 @pytest.mark.parametrize("point", ["shipping.before_buying", "shipping.after_buying"])

@@ -15,8 +15,6 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from api import nouns
-from api.kernel import failpoints
 from api.kernel.context import Context
 from api.kernel.failpoints import FailpointError
 from api.operations.invariants.run import violations
@@ -213,13 +211,6 @@ async def test_a_return_that_is_lost_on_its_way_stays_as_it_was_decided(
 
     assert (back.seen()["carriage"], back.seen()["status"], market.money_of(back.order)) == ("lost", "refunded", money)
     assert market.scalar("select count(*) from returns where order_id = %s", (back.order,)) == 1
-
-
-@pytest.fixture
-def armed() -> Iterator[Callable[[str], None]]:
-    """Arms a point of this process."""
-    yield lambda point: failpoints.arm(f"{point}=error", nouns.failpoints())
-    failpoints.arm("", nouns.failpoints())
 
 
 POINTS = ("shipping.before_buying", "shipping.after_buying")
