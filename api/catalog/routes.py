@@ -96,7 +96,6 @@ async def list_products(request: Request, asked: Annotated[ListParams, Query()])
 async def get_product(
     *,
     ctx: Ctx,
-    ready: Ready,
     actor: AccountActor,
     product_id: ProductId,
     request: Request,
@@ -118,6 +117,7 @@ async def get_product(
         return await _built(ctx, ANONYMOUS, product_id, occasion, may_lag=may_lag)
 
     key = pages.product_page(product_id, period(now), member=actor.member)
+    ready = await targets_of(request)
     return await ready.serve(request, key, build, checks_caller=True, keep=where.is_home, everybodys=not actor.member)
 
 
@@ -128,9 +128,7 @@ async def get_product(
     response_model=VariantList,
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound)},
 )
-async def list_variants(
-    ctx: Ctx, ready: Ready, actor: AccountActor, product_id: ProductId, request: Request
-) -> Response:
+async def list_variants(ctx: Ctx, actor: AccountActor, product_id: ProductId, request: Request) -> Response:
     """The variants with the sellable units of each, kept as long as the product's page."""
 
     kept = _changes_nothing(actor)
@@ -141,6 +139,7 @@ async def list_variants(
         return _rendered(VariantList(product_id=product_id, currency=currency, variants=variants))
 
     key = pages.variants_page(product_id)
+    ready = await targets_of(request)
     return await ready.serve(request, key, build, checks_caller=True, keep=kept)
 
 

@@ -1,13 +1,13 @@
 """Routes that read plainly valid requests themselves: FastAPI takes longer to read a request of the hottest routes than
 they take to answer it.
 
-A route is direct when its endpoint returns a Response and takes nothing but the request, the context, the caller, one
-model of the query string and one model of a JSON body. A request whose parts are valid reaches the endpoint at once.
-Any other request is left to FastAPI with its body whole: FastAPI refuses it, or calls the same endpoint. FastAPI
-documents the route either way.
+A route is direct when its endpoint returns a Response and takes nothing but the request, the context, the caller, ids
+of the path, one model of the query string, one model of a JSON body, and headers that need not be sent. A request whose
+parts are valid and that sends none of those headers reaches the endpoint at once. Any other request is left to FastAPI
+with its body whole: FastAPI refuses it, or calls the same endpoint. FastAPI documents the route either way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -21,10 +21,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
-from api.kernel.auth import current_actor
-from api.kernel.context import context_of
+from api.kernel.actor import Actor
+from api.kernel.auth import account_of, current_actor
+from api.kernel.context import Context, context_of
+from api.kernel.paths import LONGEST_ID
 
-# Any, in this module: an endpoint's arguments, and pydantic's field descriptions
+# Any, in this module: an endpoint's arguments, FastAPI's dependencies, and pydantic's field descriptions
 
 
 class DirectRoute(APIRoute):
@@ -34,7 +36,7 @@ class DirectRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         returns = get_type_hints(endpoint).get("return")
         answers = isinstance(returns, type) and issubclass(returns, Response)
-        self._reader = _Reader.of(self.dependant) if answers else None
+        self._reader = _Reader.of(self.dependant, path) if answers else None
 
     @property
     def is_direct(self) -> bool:
@@ -58,8 +60,10 @@ class DirectRoute(APIRoute):
             if reader.context is not None:
                 arguments[reader.context] = context
             if reader.actor is not None:
-                given = (_text(scope, b"authorization"), _text(scope, b"x-session-id"))
-                arguments[reader.actor] = await current_actor(request, context, *given)
+                name, actor_of = reader.actor
+                arguments[name] = await actor_of(request, context)
+        for name, place, read in reader.ids:
+            arguments[name] = await read(scope["path"].split("/")[place])
         response: Response = await self.endpoint(**arguments)
         await response(scope, receive, send)
         return None
@@ -67,32 +71,50 @@ class DirectRoute(APIRoute):
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What an endpoint takes, by the name of the parameter; None: it takes no such thing."""
+    """What an endpoint takes, by the name of the parameter; None: it takes no such thing.
+
+    `ids`: with the place of each in the segments of a path, from its end, and what reads it. `headers`: that need not
+    be sent.
+    """
 
     request: str | None
     context: str | None
-    actor: str | None
+    actor: tuple[str, Callable[[Request, Context], Awaitable[Actor]]] | None
+    ids: Sequence[tuple[str, int, Callable[[str], Awaitable[Any]]]]
+    headers: frozenset[bytes]
     query: "tuple[str, _QueryReader] | None"
     body: tuple[str, type[BaseModel]] | None
 
     @classmethod
-    def of(cls, needs: Dependant) -> "_Reader | None":
+    def of(cls, needs: Dependant, path: str) -> "_Reader | None":
         """None when the endpoint takes something else."""
-        known = {needed.call: needed.name for needed in needs.dependencies}
+        known = {needed.call: needed.name or "" for needed in needs.dependencies if needed.call in _KNOWN}
+        ids = [found for needed in needs.dependencies if (found := _id_in(needed, path)) is not None]
         others = (
-            needs.path_params, needs.header_params, needs.cookie_params, known.keys() - {context_of, current_actor},
+            needs.path_params, needs.cookie_params, needs.dependencies[len(known) + len(ids) :],
+            [header for header in needs.header_params if header.field_info.is_required()],
         )  # fmt: skip
         query, body = _one_model(needs.query_params), _one_model(needs.body_params)
         unread = (query is None and needs.query_params) or (body is None and needs.body_params)
         if any(others) or unread or needs.response_param_name or needs.background_tasks_param_name:
             return None
-        reader = None if query is None else (query[0], _QueryReader(query[1]))
-        return cls(needs.request_param_name, known.get(context_of), known.get(current_actor), reader, body)
+        return cls(
+            request=needs.request_param_name,
+            context=known.get(context_of),
+            actor=next(((known[call], read) for call, read in _ACTORS.items() if call in known), None),
+            ids=ids,
+            headers=frozenset(header.alias.lower().encode() for header in needs.header_params),
+            query=None if query is None else (query[0], _QueryReader(query[1])),
+            body=body,
+        )
 
     def read(self, request: Request, body: bytes) -> dict[str, Any] | None:
         """The arguments of the request, its query string and its body; None when they are not plainly valid."""
         names = [name for name, _ in request.scope["headers"]]
-        if len(names) != len(set(names)):
+        if len(names) != len(set(names)) or not self.headers.isdisjoint(names):
+            return None
+        segments = request.scope["path"].split("/") if self.ids else ()
+        if any(len(segments[place]) > LONGEST_ID for _, place, _ in self.ids):
             return None
         arguments: dict[str, Any] = {} if self.request is None else {self.request: request}
         try:
@@ -124,6 +146,33 @@ class _QueryReader:
             if name in values:
                 values[name] = [value for other, value in given if other == name]
         return self._model.model_validate(values)
+
+
+async def _account(request: Request, context: Context) -> Actor:
+    return await account_of(request, context, _text(request.scope, b"authorization"))
+
+
+async def _shopper(request: Request, context: Context) -> Actor:
+    given = (_text(request.scope, b"authorization"), _text(request.scope, b"x-session-id"))
+    return await current_actor(request, context, *given)
+
+
+_ACTORS: dict[Callable[..., Any], Callable[[Request, Context], Awaitable[Actor]]] = {
+    account_of: _account, current_actor: _shopper,
+}  # fmt: skip
+_KNOWN: set[Any] = {context_of, *_ACTORS}
+
+
+def _id_in(needed: Dependant, path: str) -> tuple[str, int, Callable[[str], Awaitable[Any]]] | None:
+    """The id that a dependency reads of the path and nothing else."""
+    others = (
+        needed.dependencies, needed.query_params, needed.header_params, needed.cookie_params, needed.body_params,
+        needed.request_param_name,
+    )  # fmt: skip
+    if any(others) or len(needed.path_params) != 1 or needed.call is None or needed.name is None:
+        return None
+    segments, segment = path.split("/"), f"{{{needed.path_params[0].alias}}}"
+    return (needed.name, segments.index(segment) - len(segments), needed.call) if segment in segments else None
 
 
 def _one_model(fields: Sequence[Any]) -> tuple[str, type[BaseModel]] | None:

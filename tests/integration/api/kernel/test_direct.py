@@ -1,5 +1,5 @@
-"""A direct route that reads a query string answers as FastAPI's own route of the same endpoint: the same status and
-bytes for every request."""
+"""A direct route that reads a path, headers and a query string answers as FastAPI's own route of the same endpoint: the
+same status and bytes for every request."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -35,6 +35,18 @@ SEARCHES = (
     "q=caf%C3%A9%20%F0%9F%92%A1", "q=lamp&sort=price_asc", "q=lamp&sort=x", "q=lamp&page=0", "q=%22quote%22",
     "filters=" + "x" * 2001, "q=lamp+desk", "q=lamp&unknown=1",
 )  # fmt: skip
+WHERES = (
+    "", "country=DE", "country=", "country=Nowhere", "country=US&state=CA&zipCode=94105", "country=US&zipCode=x",
+    "zipCode=" + "1" * 21, "state=CA", "country=DE&country=FR", "country=DE&unknown=1", "country=%FF", "&", "country",
+)  # fmt: skip
+# None stands for the id of a product.
+IDS = (None, "01890000-0000-7000-8000-000000000000", "x", "x" * 100, "x" * 101, "%20", "%2F", "caf%C3%A9", "..", "")
+HEADERS: tuple[dict[str, str], ...] = (
+    {}, {"If-None-Match": "*"}, {"If-None-Match": '"x"'}, {"if-none-match": "x" * 2_001}, {"Authorization": ""},
+    {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}, {"Accept-Encoding": "gzip"}, {"X-Session-Id": "x"},
+)  # fmt: skip
+
+Headers = dict[str, str] | None
 
 
 class Both:
@@ -43,16 +55,20 @@ class Both:
     def __init__(self, ours: httpx.AsyncClient, full: httpx.AsyncClient) -> None:
         self._ours, self._full = ours, full
 
-    async def ours(self, target: str, method: str = "GET") -> httpx.Response:
-        return await self._ours.request(method, f"/api/v1/{target}")
+    async def ours(self, target: str, method: str = "GET", headers: Headers = None) -> httpx.Response:
+        return await self._ours.request(method, f"/api/v1/{target}", headers=headers)
 
-    async def full(self, target: str, method: str = "GET") -> httpx.Response:
+    async def full(self, target: str, method: str = "GET", headers: Headers = None) -> httpx.Response:
         with reading_by_fastapi():
-            return await self._full.request(method, f"/api/v1/{target}")
+            return await self._full.request(method, f"/api/v1/{target}", headers=headers)
 
-    async def differing(self, target: str, method: str = "GET") -> str | None:
-        one, other = await self.ours(target, method), await self.full(target, method)
-        return None if shown(one) == shown(other) else f"{method} {target}: {shown(one)} {shown(other)}"
+    async def differing(self, target: str, method: str = "GET", headers: Headers = None) -> str | None:
+        one, other = await self.ours(target, method, headers), await self.full(target, method, headers)
+        return None if shown(one) == shown(other) else f"{method} {target} {headers}: {shown(one)} {shown(other)}"
+
+    async def product(self) -> str:
+        listed = await self.ours("products?sort=newest")
+        return str(listed.json()["products"][0]["productId"])
 
 
 @contextmanager
@@ -109,6 +125,28 @@ async def test_lists_and_searches_are_answered_as_by_fastapi(both: Both) -> None
     assert {(await both.ours(f"search?{query}")).status_code for query in SEARCHES} == {200, 422}
 
 
+async def test_pages_of_products_are_answered_as_by_fastapi(both: Both) -> None:
+    product = await both.product()
+    ids = [product if one is None else one for one in IDS]
+    targets = [f"{page}?{query}" for page in (f"products/{product}", "cart") for query in WHERES]
+    targets += [f"products/{one}{below}" for one in ids for below in ("", "/", "/variants", "/image.svg", "/image.png")]
+    targets += [f"products/{product.upper()}", f"products/{product.replace('-', '')}", f"products//{product}"]
+
+    assert [found for target in targets if (found := await both.differing(target))] == []
+    named = [
+        f"products/{product}",
+        f"products/{product}/variants",
+        f"products/{product}/image.svg",
+        "products/x",
+        "cart",
+    ]
+    for target in named:
+        differing = [await both.differing(target, headers=headers) for headers in HEADERS]
+        assert not any(differing), differing
+    assert {(await both.ours(f"products/{product}?{query}")).status_code for query in WHERES} == {200, 422}
+    assert {(await both.ours(f"products/{one}")).status_code for one in ids[:5]} == {200, 404, 422}
+
+
 async def test_other_methods_and_other_routes_too(both: Both) -> None:
     for method in ("HEAD", "POST", "PUT", "OPTIONS"):
         for target in ("search", "search/", "search/autocomplete?q=la", "products", "products/"):
@@ -118,6 +156,7 @@ async def test_other_methods_and_other_routes_too(both: Both) -> None:
 
 async def test_the_request_is_read_without_fastapi(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: FastAPI's own reading is broken, and the request is answered."""
+    product = await both.product()
 
     async def broken(*args: object, **kwargs: object) -> None:
         raise AssertionError("FastAPI has read the request")
@@ -128,3 +167,8 @@ async def test_the_request_is_read_without_fastapi(both: Both, monkeypatch: pyte
     # Targets that neither has kept.
     assert (await both.ours("products?limit=17")).status_code == 200
     assert (await both.full("products?limit=18")).status_code == 500
+    assert (await both.ours(f"products/{product}?country=DE")).status_code == 200
+    assert (await both.ours(f"products/{product}/image.svg")).status_code == 200
+    assert (await both.ours("products/x/variants")).status_code == 404
+    assert (await both.ours(f"products/{product}?country=DE", headers={"If-None-Match": '"x"'})).status_code == 500
+    assert (await both.full(f"products/{product}?country=DE")).status_code == 500
