@@ -39,7 +39,13 @@ class Line(Offer):
 
     def buyable_in(self, currency: str) -> bool:
         """Whether it can be part of an order in that currency."""
-        return self.on_sale and self.stock >= self.quantity and self.currency == currency
+        there = self.stock >= self.quantity or self.stock + self.may_be_owed >= self.quantity
+        return self.on_sale and there and self.currency == currency
+
+    @property
+    def backordered(self) -> int:
+        """How many of its units no warehouse has."""
+        return max(self.quantity - self.stock, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,5 +250,6 @@ def _cart_line(line: Line, currency: str, reductions: Sequence[Reduction]) -> di
         "subtotal": float(line.price * line.quantity),
         "discounts": [{"promotion": one.name, "amount": float(one.amount)} for one in reductions],
         "currency": line.currency,
-        "available": line.buyable_in(currency),
+        "available": (buyable := line.buyable_in(currency)),
+        "backordered": line.backordered if buyable else 0,
     }

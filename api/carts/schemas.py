@@ -53,7 +53,7 @@ class CartLine(Wire):
     changed, until `GET /cart` has shown that; adding units, or setting how many, shows it once more.
 
     Only `available` lines count in the totals. A line in another currency than the cart's is
-    not available: it needs a separate order.
+    not available: it needs a separate order. `backordered`: how many of its units are not in stock and come later.
     """
 
     cart_item_id: UUID
@@ -67,6 +67,7 @@ class CartLine(Wire):
     discounts: list[DiscountBody]
     currency: str
     available: bool
+    backordered: int
 
 
 class ChargeBody(Wire):

@@ -129,14 +129,16 @@ class ProductCounter(Base):
 
 
 class ProductVariant(Base):
-    """`stock_quantity` = sellable units over all warehouses, written by the same statement as `warehouse_stock`.
+    """`stock_quantity` = sellable units over all warehouses, and `owed` = units that were sold before a warehouse had
+    them, written by the same statement as `warehouse_stock`.
 
-    Few are left when it falls to `low_stock_at`.
+    Few are left when the stock falls to `low_stock_at`.
     """
 
     __tablename__ = "product_variants"
     __table_args__ = (
         CheckConstraint("stock_quantity >= 0", name="stock"),
+        CheckConstraint("owed >= 0", name="owed"),
         CheckConstraint("low_stock_at >= 0", name="low_stock_at"),
         CheckConstraint("price > 0", name="price"),
         Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
@@ -148,6 +150,7 @@ class ProductVariant(Base):
     attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
     stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
+    owed: Mapped[int] = mapped_column(server_default=text("0"))
     low_stock_at: Mapped[int] = mapped_column(server_default=text("15"))
     warehouse_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]

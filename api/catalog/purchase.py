@@ -12,7 +12,7 @@ from uuid import UUID
 from api.delivery.places import Place
 from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promises
 from api.delivery.zones import kilometres, point_of
-from api.inventory.allocation import Allocation, Choice, StockLevel, Way, allocate, way
+from api.inventory.allocation import Allocation, Choice, Leg, StockLevel, Way, allocate, way
 from api.kernel.money import ZERO
 from api.kernel.settings import Settings
 from api.pricing.promotions import Reduction
@@ -66,15 +66,15 @@ class Option(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """`totals` are those of the speed of `chosen`, in the order of `lines`. `options`: what is offered, the slowest
-    first. Without lines nothing is offered. `promised`: the last day of the parcel of each warehouse.
-    `choice`: why these warehouses send it."""
+    first. Without lines nothing is offered. `promised`: the last day of what a warehouse sends at once, and of what it
+    sends when backordered units are there. `choice`: why these warehouses send it."""
 
     lines: Sequence[PricedLine]
     totals: Totals
     options: list[Option]
     chosen: Option | None
     allocations: list[Allocation]
-    promised: dict[UUID, date]
+    promised: dict[Leg, date]
     choice: Choice | None = None
 
 
@@ -89,7 +89,7 @@ def purchase(
     allocations = None if explained else forced(wanted)
     choice = _choice(wanted, occasion.place) if wanted and allocations is None else None
     if allocations is None:
-        allocations = [] if choice is None else list(choice.lines)
+        allocations = [] if choice is None else choice.all_lines()
     parcels = _parcels(allocations, wanted)
     lines = [one.line for one in wanted]
     can_be_had = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
@@ -148,20 +148,21 @@ def _sending(promise: Promise, occasion: Occasion) -> Sending:
     return Sending(promise.speed, promise.zone, occasion.member)
 
 
-def _parcels(allocations: Sequence[Allocation], wanted: Sequence[Wanted]) -> dict[UUID, Parcel]:
-    """By warehouse. A parcel takes part in Prime when everything in it does."""
+def _parcels(allocations: Sequence[Allocation], wanted: Sequence[Wanted]) -> dict[Leg, Parcel]:
+    """By warehouse and day. A parcel takes part in Prime when everything in it does."""
     of_variant = {one.variant_id: one for one in wanted}
-    parcels: dict[UUID, Parcel] = {}
+    parcels: dict[Leg, Parcel] = {}
     for one in allocations:
-        variant, known = of_variant[one.variant_id], parcels.get(one.warehouse_id)
+        variant, leg = of_variant[one.variant_id], one.leg
+        known = parcels.get(leg)
         prime = variant.prime and (known is None or known.prime)
-        parcels[one.warehouse_id] = Parcel(variant.origins[one.warehouse_id], prime)
+        parcels[leg] = Parcel(variant.origins[one.warehouse_id], prime, one.expected_on)
     return parcels
 
 
-def _promised(parcels: Mapping[UUID, Parcel], occasion: Occasion, speed: Speed) -> dict[UUID, date]:
+def _promised(parcels: Mapping[Leg, Parcel], occasion: Occasion, speed: Speed) -> dict[Leg, date]:
     each = promises(parcels.values(), occasion.place, speed, occasion.now)
-    return {warehouse: found.last for warehouse, found in zip(parcels, each, strict=True) if found is not None}
+    return {leg: found.last for leg, found in zip(parcels, each, strict=True) if found is not None}
 
 
 def option_json(option: Option) -> dict[str, object]:

@@ -22,6 +22,7 @@ from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place
 from api.delivery.promises import period
 from api.delivery.schemas import Where
+from api.inventory.errors import UnitsOwed
 from api.kernel import clock, etags
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import AccountActor, SellerActor
@@ -183,7 +184,7 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
     operation_id="replaceProduct",
     summary="Replace one's own product",
     response_model=ProductDetail,
-    responses=responses(*_SELLING, ProductNotFound, ProductChanged),
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged, UnitsOwed),
 )
 async def replace_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None
@@ -198,7 +199,7 @@ async def replace_product(
     operation_id="changeProduct",
     summary="Change fields of one's own product",
     response_model=ProductDetail,
-    responses=responses(*_SELLING, ProductNotFound, ProductChanged),
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged, UnitsOwed),
 )
 async def change_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None

@@ -126,7 +126,7 @@ class Shipping(Wire):
 
     `primeDelivery` is what members of Prime get, null for what takes no part in it or is not offered there.
     `freeShipping` and `fee` are the caller's at the standard speed, `options` what the caller can choose. Without units
-    in stock there are no days.
+    in stock there are no days, unless one may be backordered: then `backordered` is true.
     """
 
     prime_delivery: str | None
@@ -136,6 +136,7 @@ class Shipping(Wire):
     standard_delivery: str
     standard_from: WireDate | None
     standard_to: WireDate | None
+    backordered: bool
     free_shipping: bool
     fee: Amount
     options: list[DeliveryOption]

@@ -12,6 +12,7 @@ from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purcha
 from api.checkout import statements
 from api.checkout.crowd import Queue
 from api.checkout.dividing.destinations import NO_BOOK, Book, Bound, Sums, bound, without
+from api.checkout.dividing.parcels import days_of, place_of
 from api.checkout.dividing.shares import Sent, divided, redemptions_of, shared
 from api.checkout.errors import (
     AddressUnknown,
@@ -47,7 +48,7 @@ from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
-from api.orders.parcels.packing import ShippingPreference, latest_of
+from api.orders.parcels.packing import ShippingPreference
 from api.orders.returns.policy import window_days
 from api.orders.statements import Snapshot
 from api.pricing import list_price
@@ -431,7 +432,7 @@ def _out_of_stock(quote: Quote, going: Sequence[Bound], error: NotEnough) -> Out
             "variantId": str(variant),
             "productId": str(quote.offers[variant].product_id),
             "requested": sum(each.units for one in going for each in one.wanted if each.variant_id == variant),
-            "available": sum(level.available for level in quote.offers[variant].sold_as.levels),
+            "available": sum(level.buyable for level in quote.offers[variant].sold_as.levels),
         }
         for variant in sorted(error.short)
     ]
@@ -450,11 +451,7 @@ def _plan_lines(
     bought: Purchase, going: Bound, offers: dict[UUID, Offer], sent: Sequence[Sent], preference: ShippingPreference
 ) -> list[PlanLine]:
     """A line for each allocation."""
-    promises = {
-        (offers[a.variant_id].seller_id, a.warehouse_id): bought.promised[a.warehouse_id] for a in bought.allocations
-    }
-    if preference == "together":
-        promises = latest_of(promises)
+    days = days_of(bought, lambda variant: offers[variant].seller_id, preference)
     taxes = {one.variant_id: tax for one, tax in zip(going.wanted, bought.totals.lines, strict=True)}
     reasons = {} if bought.choice is None else bought.choice.reasons()
     return [
@@ -466,13 +463,15 @@ def _plan_lines(
             warehouse_id=a.warehouse_id,
             quantity=a.quantity,
             unit_price=offers[a.variant_id].sold_as.price,
-            promised_on=promises[offers[a.variant_id].seller_id, a.warehouse_id],
-            allocation=reasons.get(a.warehouse_id),
+            promised_on=day.promised_on,
+            expected_on=day.expected_on,
+            allocation=reasons.get((a.warehouse_id, a.expected_on is not None)),
             destination=going.number,
             snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], line),
         )
         for line in sent
         for a in (line.allocation,)
+        for day in (days[place_of(a, offers[a.variant_id].seller_id)],)
     ]
 
 

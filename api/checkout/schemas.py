@@ -143,12 +143,14 @@ class PreviewLine(Wire):
 
 
 class PreviewParcel(Wire):
-    """What one seller would send from one warehouse to one address."""
+    """What one seller would send from one warehouse to one address. `expectedOn`: when its units are expected there,
+    null where they are in stock."""
 
     number: int
     seller_id: WireId
     shipping_address: dict[str, str]
     promised_on: date | None
+    expected_on: date | None
     lines: list[PreviewLine]
 
 
@@ -180,6 +182,8 @@ class PlanLine(BaseModel):
     quantity: int
     unit_price: Decimal
     promised_on: date | None = None
+    # When backordered units are expected in the warehouse; None for those that it has.
+    expected_on: date | None = None
     allocation: Annotated[dict[str, object] | None, Field(exclude=True)] = None
     # The number of its destination: 0 for the order's own address. The parcel keeps it.
     destination: Annotated[int, Field(exclude=True)] = 0

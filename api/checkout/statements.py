@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from api.checkout.schemas import OrderLine, Plan
+from api.inventory.statements import ROOMS
 from api.kernel.actor import Actor
 from api.kernel.errors import Problem
 from api.kernel.statement import Part
@@ -53,19 +54,19 @@ wanted AS MATERIALIZED (
                 CAST(:wanted_quantities AS int[]))
          WITH ORDINALITY AS g(request, product_id, variant_id, quantity, place))"""
 # One row per line of each request: what is wanted, the offer of that variant with what the order's line keeps of it
-# (null when there is none), and the warehouses that have it (arrays in one order). Each row repeats what belongs
-# to its request: the idempotency key if it is known, the saved address if it is the actor's, and the cart that it
-# orders, with the order that took what was in it if nothing changed since. A request without a line has one row. Joins
-# tables of catalog, inventory, identity and orders, so that a quote is one round trip.
-QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
+# (null when there is none), and the warehouses that have it (arrays in one order) or may owe it. Each row repeats what
+# belongs to its request: the idempotency key if it is known, the saved address if it is the actor's, and the cart that
+# it orders, with the order that took what was in it if nothing changed since. A request without a line has one row.
+# Joins tables of catalog, inventory, identity and orders, so that a quote is one round trip.
+QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
            p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,
-           s.warehouses, s.available, (SELECT edition FROM warehouse_editions) AS edition, a.address, w.cart_item_id,
-           c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
+           s.warehouses, s.available, s.rooms, (SELECT edition FROM warehouse_editions) AS edition, a.address,
+           w.cart_item_id, c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,
            c.coupons AS cart_coupons,
            r.order_id AS cart_order_id, r.order_number AS cart_order_number
     FROM keys_found f
@@ -75,15 +76,17 @@ QUOTED = """f.place AS request, f.request_hash, f.status AS key_status, f.respon
     LEFT JOIN product_variants v ON v.variant_id = w.variant_id
     LEFT JOIN products p ON p.product_id = v.product_id
     LEFT JOIN LATERAL (
-        SELECT array_agg(s.warehouse_id) AS warehouses, array_agg(s.available) AS available
-        FROM warehouse_stock s WHERE s.variant_id = v.variant_id AND s.available > 0) s ON true
+        SELECT array_agg(warehouse_id) AS warehouses, array_agg(available) AS available,
+               {ROOMS} AS rooms
+        FROM warehouse_stock
+        WHERE variant_id = v.variant_id AND (available > 0 OR owed < backorder_limit)) s ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_build_object('street', a.street, 'city', a.city, 'state', a.state, 'zipCode', a.zip_code,
                                   'country', a.country) AS address
         FROM unnest(CAST(:saved_requests AS int[]), CAST(:saved_addresses AS uuid[]), CAST(:saved_users AS uuid[]))
              AS o(request, address_id, user_id)
         JOIN addresses a USING (address_id, user_id) WHERE o.request = f.place) a ON true
-    ORDER BY f.place, w.place"""
+    ORDER BY f.place, w.place"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,12 @@ class Origin(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """What one warehouse sends. `prime`: everything in it takes part in Prime."""
+    """What one warehouse sends. `prime`: everything in it takes part in Prime. `not_before`: the day on which the
+    warehouse expects to have it all, None where it does."""
 
     origin: Origin
     prime: bool
+    not_before: date | None = None
 
 
 class Promise(NamedTuple):
@@ -87,12 +89,12 @@ def _latest(one: Promise, other: Promise) -> Promise:
 def promises(parcels: Iterable[Parcel], place: Place, speed: Speed, now: datetime) -> list[Promise | None]:
     """What is promised of each parcel."""
     half_hour = period(now)
-    country, region, _ = place
+    there = place[:2]
     return [
-        _from(origin, country, region, speed, half_hour)
+        _from(origin, there, speed, half_hour, not_before)
         if speed == "standard" or (prime and origin.prime_capable)
         else None
-        for origin, prime in parcels
+        for origin, prime, not_before in parcels
     ]
 
 
@@ -106,13 +108,18 @@ def period(now: datetime) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def _from(origin: Origin, country: str, region: str | None, speed: Speed, half_hour: int) -> Promise | None:
-    """What is promised of a parcel that a warehouse sends there and that is ordered in a half hour."""
-    zone = zone_of(origin.country, (origin.latitude, origin.longitude), Place(country, region))
+def _from(
+    origin: Origin, there: tuple[str, str | None], speed: Speed, half_hour: int, not_before: date | None
+) -> Promise | None:
+    """What is promised of a parcel that a warehouse sends to a country and region, ordered in a half hour."""
+    zone = zone_of(origin.country, (origin.latitude, origin.longitude), Place(*there))
     days = TRANSIT[speed].get(zone)
     if days is None:
         return None
     leaves, order_by = _leaves(origin.country, origin.cut_off_minutes, origin.time_zone, half_hour)
+    if not_before is not None and not_before > leaves:
+        works = is_working_day(not_before, origin.country)
+        leaves = not_before if works else next_working_day(not_before, origin.country)
     first, last = (working_days_after(leaves, count, origin.country) for count in days)
     return Promise(speed, zone, first, last, order_by)
 

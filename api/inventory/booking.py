@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, and_, insert, select, update
+from sqlalchemy import Select, and_, func, insert, select, update
 
 from api.inventory.errors import WarehouseNotFound
 from api.inventory.models import Warehouse, WarehouseStock
@@ -40,13 +40,19 @@ async def open_level(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`available` is None where the warehouse has no level of the variant."""
+    """`available` is None where the warehouse has no level of the variant. `owed`: units that were sold before they
+    were there."""
 
     available: int | None
+    owed: int
 
     @property
     def units(self) -> int:
         return self.available or 0
+
+    def after(self, change: int) -> int:
+        """The units that can be sold there when so many came; what is owed takes them first."""
+        return max(self.units - self.owed + change, 0)
 
 
 async def place_of(tx: Tx, variant_id: UUID, warehouse_id: UUID) -> Place:
@@ -71,8 +77,9 @@ async def expect(tx: Tx, variant_id: UUID, warehouse_id: UUID, units: int) -> No
     await tx.execute(update(WarehouseStock).where(*level).values(inbound=WarehouseStock.inbound + units))
 
 
-def _place(variant_id: UUID, warehouse_id: UUID) -> Select[tuple[int]]:
+def _place(variant_id: UUID, warehouse_id: UUID) -> Select[tuple[int, int]]:
     """The warehouse, with its level of the variant if it has one."""
     level = and_(WarehouseStock.warehouse_id == Warehouse.warehouse_id, WarehouseStock.variant_id == variant_id)
-    statement = select(WarehouseStock.available).select_from(Warehouse).outerjoin(WarehouseStock, level)
+    statement = select(WarehouseStock.available, func.coalesce(WarehouseStock.owed, 0).label("owed"))
+    statement = statement.select_from(Warehouse).outerjoin(WarehouseStock, level)
     return statement.where(Warehouse.warehouse_id == warehouse_id)

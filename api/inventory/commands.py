@@ -7,7 +7,7 @@ from fastapi import Response
 
 from api.inventory import booking, statements
 from api.inventory.booking import opened, place_of
-from api.inventory.errors import BelowZero, SameWarehouse, StockChanged
+from api.inventory.errors import BelowZero, SameWarehouse, StockChanged, UnitsOwed
 from api.inventory.queries import own_variant, version_of
 from api.inventory.schemas import AdjustedStock, AdjustStock, CountedStock, TransferredStock, TransferStock
 from api.inventory.statements import StockMove
@@ -46,10 +46,9 @@ async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustSto
 
     async def work(tx: Tx) -> Stored:
         await own_variant(tx, actor, request.variant_id, lock=True)
-        available = (await opened(tx, request.variant_id, request.warehouse_id)).units + request.change
-        if available < 0:
-            left = available - request.change
-            raise BelowZero("Take away at most what can be sold there now.", extra={"available": left})
+        place = await opened(tx, request.variant_id, request.warehouse_id)
+        if place.units + request.change < 0:
+            raise BelowZero("Take away at most what can be sold there now.", extra={"available": place.units})
         move = StockMove(request.variant_id, request.warehouse_id, request.change, "adjustment")
         stock = await _booked(tx, move)
         return _stored(
@@ -57,7 +56,7 @@ async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustSto
                 transaction_id=move.transaction_id,
                 variant_id=request.variant_id,
                 warehouse_id=request.warehouse_id,
-                available=available,
+                available=place.after(request.change),
                 stock=stock,
             )
         )
@@ -72,7 +71,7 @@ async def count(
     nothing.
 
     `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, WarehouseNotFound,
-    StockChanged.
+    StockChanged, UnitsOwed where more are counted than can be sold: which of them are for those orders, no count says.
     """
 
     async def work(tx: Tx) -> CountedStock:
@@ -85,6 +84,11 @@ async def count(
                 extra={"available": place.units, "version": version},
             )
         change, stock, move = counted - place.units, variant.stock, None
+        if change and place.owed:
+            raise UnitsOwed(
+                "Book what has come as a receipt or an adjustment: the orders that wait for it get it first.",
+                extra={"owed": place.owed},
+            )
         if change:
             await opened(tx, variant_id, warehouse_id)
             move = StockMove(variant_id, warehouse_id, change, "count")
@@ -127,7 +131,7 @@ async def transfer(ctx: Context, actor: Actor, key: RequestKey, request: Transfe
             transfer_id=transfer_id,
             **request.model_dump(),
             from_available=source.units - request.quantity,
-            to_available=goal.units + request.quantity,
+            to_available=goal.after(request.quantity),
         )
         await outbox.emit(
             tx, "variant", request.variant_id, "StockTransferred", body.model_dump(mode="json", by_alias=True)

@@ -31,6 +31,12 @@ class StockChanged(PreconditionFailed):
     title, code = "The stock has changed since it was read", "stock-changed"
 
 
+class UnitsOwed(Conflict):
+    """`owed` in the document: the units that were sold there before they were there."""
+
+    title, code = "Units are owed there", "units-owed"
+
+
 class SameWarehouse(ValidationFailed):
     title, code = "A transfer has two warehouses", "same-warehouse"
 

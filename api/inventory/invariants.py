@@ -7,21 +7,22 @@ CHECKS: tuple[Check, ...] = (
         "R-I1-stock",
         "no variant and no warehouse has less than zero units",
         """
-        SELECT variant_id, stock_quantity FROM product_variants WHERE stock_quantity < 0
+        SELECT variant_id, stock_quantity FROM product_variants WHERE stock_quantity < 0 OR owed < 0
         UNION ALL
-        SELECT variant_id, available FROM warehouse_stock WHERE available < 0 OR reserved < 0 OR inbound < 0
+        SELECT variant_id, available FROM warehouse_stock
+        WHERE available < 0 OR reserved < 0 OR inbound < 0 OR owed < 0
         """,
     ),
     Check(
         "R-I2-sum",
-        "a variant's stock is the sum of its inventory transactions",
+        "a variant's stock, less what is owed, is the sum of its inventory transactions",
         """
-        SELECT v.variant_id, v.stock_quantity, coalesce(t.total, 0) AS transactions
+        SELECT v.variant_id, v.stock_quantity, v.owed, coalesce(t.total, 0) AS transactions
         FROM product_variants v
         LEFT JOIN (
           SELECT variant_id, sum(quantity_change) AS total FROM inventory_transactions GROUP BY variant_id
         ) t USING (variant_id)
-        WHERE v.stock_quantity <> coalesce(t.total, 0)
+        WHERE v.stock_quantity - v.owed <> coalesce(t.total, 0)
         """,
     ),
     Check(
@@ -38,14 +39,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I2-warehouses",
-        "a variant's stock is what its warehouses together can sell",
+        "a variant's stock is what its warehouses together can sell, and it owes what they owe",
         """
-        SELECT v.variant_id, v.stock_quantity, coalesce(w.available, 0) AS warehouses
+        SELECT v.variant_id, v.stock_quantity, coalesce(w.available, 0) AS warehouses, v.owed, coalesce(w.owed, 0)
         FROM product_variants v
         LEFT JOIN (
-          SELECT variant_id, sum(available) AS available FROM warehouse_stock GROUP BY variant_id
+          SELECT variant_id, sum(available) AS available, sum(owed) AS owed FROM warehouse_stock GROUP BY variant_id
         ) w USING (variant_id)
-        WHERE v.stock_quantity <> coalesce(w.available, 0)
+        WHERE v.stock_quantity <> coalesce(w.available, 0) OR v.owed <> coalesce(w.owed, 0)
         """,
     ),
     Check(

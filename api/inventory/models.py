@@ -46,11 +46,18 @@ class WarehouseEdition(Base):
 
 class WarehouseStock(Base):
     """Units of one variant in one warehouse: `available` can be sold, `reserved` is held by
-    open checkouts, `inbound` is on its way."""
+    open checkouts, `inbound` is on its way.
+
+    `owed` were sold before they were there, at most `backorder_limit`: what comes in covers them first, so where units
+    are owed none is available. Without a better date they can leave `backorder_days` after they were ordered.
+    """
 
     __tablename__ = "warehouse_stock"
     __table_args__ = (
         CheckConstraint("available >= 0", name="available"),
+        CheckConstraint("owed BETWEEN 0 AND backorder_limit", name="owed"),
+        CheckConstraint("available = 0 OR owed = 0", name="covered"),
+        CheckConstraint("backorder_days BETWEEN 1 AND 365", name="backorder_days"),
         CheckConstraint("reserved >= 0", name="reserved"),
         CheckConstraint("inbound >= 0", name="inbound"),
     )
@@ -62,6 +69,9 @@ class WarehouseStock(Base):
     available: Mapped[int] = mapped_column(server_default=text("0"))
     reserved: Mapped[int] = mapped_column(server_default=text("0"))
     inbound: Mapped[int] = mapped_column(server_default=text("0"))
+    owed: Mapped[int] = mapped_column(server_default=text("0"))
+    backorder_limit: Mapped[int] = mapped_column(server_default=text("0"))
+    backorder_days: Mapped[int] = mapped_column(server_default=text("14"))
     updated_at: Mapped[UpdatedAt]
 
 
@@ -109,7 +119,7 @@ class Replenishment(Base):
 
 
 class InventoryTransaction(Base):
-    """The journal of stock.
+    """The journal of stock; `new_quantity` is what can be sold less what is owed.
 
     `transaction_no` is assigned under the variant's row lock, so it orders one variant's rows exactly.
     """
@@ -117,7 +127,6 @@ class InventoryTransaction(Base):
     __tablename__ = "inventory_transactions"
     __table_args__ = (
         CheckConstraint("new_quantity = previous_quantity + quantity_change", name="arithmetic"),
-        CheckConstraint("new_quantity >= 0", name="new_quantity"),
         CheckConstraint(
             "transaction_type IN ('initial', 'purchase', 'reservation', 'release', 'return', 'adjustment', 'sale',"
             " 'transfer', 'count')",

@@ -3,16 +3,18 @@ the checkout."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, exists, func, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlalchemy.types import NullType
 
 from api.delivery.promises import Origin
 from api.inventory.allocation import StockLevel
+from api.inventory.backorders.room import Room, room_of
 from api.inventory.errors import ReplenishmentNotFound, VariantNotFound
 from api.inventory.models import InventoryReservation, InventoryTransaction, Replenishment, Warehouse, WarehouseStock
 from api.inventory.schemas import (
@@ -23,8 +25,9 @@ from api.inventory.schemas import (
     VariantStock,
     WarehouseBody,
 )
-from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED, OWN_VARIANTS
+from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED, OWN_VARIANTS, ROOMS
 from api.inventory.warehouses.kept import EDITION
+from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.pagination import PageParams
@@ -39,12 +42,14 @@ _HELD_FOR = (
 
 @dataclass(frozen=True, slots=True)
 class OwnVariant:
-    """A variant of the actor; `stock` = sellable units over all warehouses."""
+    """A variant of the actor; `stock` = sellable units over all warehouses, `owed` = units that were sold before they
+    were there."""
 
     variant_id: UUID
     product_id: UUID
     sku: str
     stock: int
+    owed: int
     low_stock_at: int
 
 
@@ -160,6 +165,9 @@ async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
             WarehouseStock.available,
             WarehouseStock.reserved,
             WarehouseStock.inbound,
+            WarehouseStock.owed,
+            WarehouseStock.backorder_limit,
+            WarehouseStock.backorder_days,
         )
         .join(Warehouse, Warehouse.warehouse_id == WarehouseStock.warehouse_id)
         .where(WarehouseStock.variant_id == variant_id)
@@ -186,6 +194,7 @@ async def stock_of(tx: ReadTx, actor: Actor, variant_id: UUID) -> VariantStock:
         product_id=variant.product_id,
         sku=variant.sku,
         stock=variant.stock,
+        owed=variant.owed,
         low_stock_at=variant.low_stock_at,
         version=changes[0].number if changes else 0,
         warehouses=await tx.all_as(StockLevelBody, levels),
@@ -198,42 +207,90 @@ async def variants_held_for(tx: ReadTx, order_ids: Collection[UUID]) -> set[UUID
     return {row[0] for row in await tx.all(_HELD_FOR, {"order_ids": list(order_ids)})}
 
 
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    variant_id: UUID
+    warehouse_id: UUID
+    units: int
+
+
+_BOOKED = select(
+    WarehouseStock.variant_id,
+    WarehouseStock.warehouse_id,
+    (WarehouseStock.available - WarehouseStock.owed).label("units"),
+).where(WarehouseStock.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+
+
+async def booked_in(tx: ReadTx, variant_ids: Collection[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """What can be sold of these variants less what is owed, by (variant, warehouse)."""
+    rows = await tx.all_as(_Booked, _BOOKED, {"variant_ids": list(variant_ids)})
+    return {(row.variant_id, row.warehouse_id): row.units for row in rows}
+
+
 # In the order of the fields of Stocked. The types are the driver's: nothing is to be converted.
 _FACTS = ((WarehouseStock.warehouse_id, "warehouses"), (WarehouseStock.available, "available"))
+_MAY_OWE = WarehouseStock.owed < WarehouseStock.backorder_limit
+# A warehouse, as text, with what ROOMS says of it.
+_Told = tuple[str, int, int, int, Sequence[tuple[str, int]] | None]
 
 
 @dataclass(slots=True)
 class Stocked:
-    """The warehouses that have units of a variant, and how many: lists in one order, None without any. `edition`: of
-    the warehouses, when that was read. Not frozen: a read makes many."""
+    """The warehouses that have units of a variant or may owe them, and how many they have: lists in one order, None
+    without any. `rooms`: what they may owe. `edition`: of the warehouses, when that was read. Not frozen: a read makes
+    many."""
 
     warehouses: Sequence[UUID] | None
     available: Sequence[int] | None
+    rooms: Sequence[_Told] | None
     edition: UUID | None
 
     def levels_of(self, variant_id: UUID, origins: Mapping[UUID, Origin]) -> list[StockLevel]:
         """Its stock in each warehouse."""
         if self.warehouses is None or self.available is None:
             return []
-        return [
+        levels = [
             StockLevel(variant_id, warehouse, origins[warehouse].country, available)
             for warehouse, available in zip(self.warehouses, self.available, strict=True)
         ]
+        if self.rooms is None:
+            return levels
+        rooms = dict(map(_room, self.rooms))
+        return [level._replace(room=rooms.get(level.warehouse_id)) for level in levels]
+
+    @property
+    def may_be_owed(self) -> int:
+        """How many units may be sold beyond those that can be sent now."""
+        return 0 if self.rooms is None else sum(free for _, free, *_ in self.rooms)
+
+
+def _room(told: _Told) -> tuple[UUID, Room]:
+    warehouse, free, owed, days, coming = told
+    known = [(date.fromisoformat(day), units) for day, units in coming or ()]
+    return UUID(warehouse), room_of(free, owed, days, known, clock.now().date())
 
 
 def levels_of(variant: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> LateralFromClause:
-    """What a variant of the outer statement's row has where: one row, of nulls without units."""
+    """What a variant of the outer statement's row has where, and what may be owed: one row, of nulls without any."""
     return (
-        select(*(func.array_agg(column, type_=NullType()).label(name) for column, name in _FACTS))
-        .where(WarehouseStock.variant_id == variant, WarehouseStock.available > 0)
+        select(
+            *(func.array_agg(column, type_=NullType()).label(name) for column, name in _FACTS),
+            literal_column(ROOMS, NullType()).label("rooms"),
+        )
+        .where(WarehouseStock.variant_id == variant, or_(WarehouseStock.available > 0, _MAY_OWE))
         .correlate_except(WarehouseStock)
         .lateral("stocked")
     )
 
 
+def may_be_owed(variant: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether a warehouse may owe units of the variant of the outer statement's row."""
+    return exists().where(WarehouseStock.variant_id == variant, _MAY_OWE)
+
+
 def columns_of(levels: LateralFromClause) -> list[ColumnElement[Any]]:  # Any: arrays of several types
     """The columns of Stocked."""
-    return [*(levels.c[name] for _, name in _FACTS), EDITION.label("edition")]
+    return [*(levels.c[name] for _, name in _FACTS), levels.c.rooms, EDITION.label("edition")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.inventory import commands, queries
+from api.inventory.backorders import commands as backorders
 from api.inventory.errors import (
     BelowZero,
     ReplenishmentClosed,
     ReplenishmentNotFound,
     SameWarehouse,
     StockChanged,
+    UnitsOwed,
     VariantNotFound,
     WarehouseNotFound,
 )
@@ -20,6 +22,7 @@ from api.inventory.replenishments import commands as replenishing
 from api.inventory.schemas import (
     AdjustedStock,
     AdjustStock,
+    AllowBackorders,
     CountedStock,
     CountStock,
     ReceiveStock,
@@ -46,6 +49,7 @@ from api.kernel.problems import responses
 router = APIRouter(prefix="/inventory", tags=["inventory"])
 
 _KEYED = (NotAuthenticated, ValidationFailed, IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
+_OF_LEVEL = (VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed)
 _WAREHOUSES, _VARIANTS = "warehouses", "stocked-variants"
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the stock that was counted")]
 
@@ -121,7 +125,9 @@ async def set_low_stock(ctx: Ctx, actor: SignedIn, variant_id: VariantId, body: 
     operation_id="countStock",
     summary="Book what was counted of a variant in a warehouse",
     response_model=CountedStock,
-    responses=responses(VariantNotFound, WarehouseNotFound, StockChanged, NotAuthenticated, ValidationFailed),
+    responses=responses(
+        VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed
+    ),
 )
 async def count_stock(
     *,
@@ -141,6 +147,33 @@ async def count_stock(
         ctx, actor, variant_id=variant_id, warehouse_id=warehouse_id, counted=body.available, expected=expected
     )
     return _tagged(counted.model_dump_json(by_alias=True).encode(), counted.version)
+
+
+@router.put(
+    "/variants/{variantId}/warehouses/{warehouseId}/backorders",
+    operation_id="allowBackorders",
+    summary="Say how many units of a variant may be sold before a warehouse has them",
+    response_model=VariantStock,
+    responses=responses(
+        VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed
+    ),
+)
+async def allow_backorders(
+    *,
+    ctx: Ctx,
+    actor: SignedIn,
+    variant_id: VariantId,
+    warehouse_id: WarehouseId,
+    body: AllowBackorders,
+    if_match: IfMatch = None,
+) -> Response:
+    """With a limit of 0 none may. A limit below what is owed is refused.
+
+    With `If-Match` it is refused when units were sold, moved or booked since the stock was read.
+    """
+    expected = etags.expected_version(if_match)
+    await backorders.allow(ctx, actor, variant_id, warehouse_id, body, expected=expected)
+    return await _stock(ctx, actor, variant_id)
 
 
 @router.post(

@@ -29,12 +29,14 @@ class WarehouseList(Wire):
 
 
 class StockedVariant(Wire):
-    """`stock` = sellable units over all warehouses, `inbound` on their way; `low`: at most `lowStockAt` are left."""
+    """`stock` = sellable units over all warehouses, `owed` = units that were sold before they were there, `inbound` on
+    their way; `low`: at most `lowStockAt` are left."""
 
     variant_id: WireId
     product_id: WireId
     sku: str
     stock: int
+    owed: int
     inbound: int
     low_stock_at: int
     low: bool
@@ -46,7 +48,8 @@ class StockedVariantList(Wire):
 
 
 class StockLevelBody(Wire):
-    """Units of one variant in one warehouse."""
+    """Units of one variant in one warehouse. `owed` were sold before it had them, at most `backorderLimit`: what comes
+    in is theirs first. `backorderDays`: after so many they leave, where no replenishment says when."""
 
     warehouse_id: WireId
     code: str
@@ -55,11 +58,14 @@ class StockLevelBody(Wire):
     available: int
     reserved: int
     inbound: int
+    owed: int
+    backorder_limit: int
+    backorder_days: int
 
 
 class StockChangeBody(Wire):
-    """One row of the append-only record; `newQuantity` is the variant's stock over all warehouses after it. A later row
-    has a greater `number`."""
+    """One row of the append-only record; `newQuantity` is the variant's stock over all warehouses after it, less what
+    is owed. A later row has a greater `number`."""
 
     transaction_id: WireId
     number: int
@@ -72,7 +78,8 @@ class StockChangeBody(Wire):
 
 
 class VariantStock(Wire):
-    """`stock` = sellable units over all warehouses; `recent`: the latest changes, newest first, at most 50.
+    """`stock` = sellable units over all warehouses, `owed` = units that were sold before they were there; `recent`: the
+    latest changes, newest first, at most 50.
 
     `version` is the number of the latest change, and the response's ETag: a count with `If-Match` is refused when units
     were sold since.
@@ -82,6 +89,7 @@ class VariantStock(Wire):
     product_id: WireId
     sku: str
     stock: int
+    owed: int
     low_stock_at: int
     version: int
     warehouses: list[StockLevelBody]
@@ -132,6 +140,13 @@ class SetLowStock(Wire):
     low_stock_at: Units
 
 
+class AllowBackorders(Wire):
+    """Up to `limit` units may be owed at a time; without a better date they leave `days` after they were ordered."""
+
+    limit: Units
+    days: Annotated[int, Field(ge=1, le=365, examples=[14])] = 14
+
+
 class TransferStock(Wire):
     variant_id: WireId
     from_warehouse_id: WireId
@@ -179,7 +194,8 @@ class ReplenishmentBody(Wire):
 
 class AllocationBody(Wire):
     """Why a warehouse sends a parcel. `rule`: one warehouse has the whole order; two have it together; or, with more,
-    each has most of the rest. `candidates`: how many warehouses, or pairs of them, could; the cheapest was chosen.
+    each has most of the rest; or none has the units, and it may owe them (`backordered`). `candidates`: how many
+    warehouses, or pairs of them, could; the cheapest was chosen.
     `warehouses`: how many send the order. `cost`: of the way, by distance and border, without what every parcel costs.
     `kilometres`: to the middle of the buyer's state or country, null where it is not known.
     """

@@ -1,9 +1,13 @@
-"""The SQL of stock. `MOVE_STOCK` is the only text that writes `inventory_transactions`, `warehouse_stock.available` and
-`product_variants.stock_quantity`; hold, release, restock, adjustment and stocktake differ in the rows they give to it.
+"""The SQL of stock. `MOVE_STOCK` is the only text that writes `inventory_transactions`, `available` and `owed` of
+`warehouse_stock`, and `stock_quantity` and `owed` of `product_variants`; hold, release, restock, adjustment and
+stocktake differ in the rows they give to it.
 
 Those rows are the CTE `moves`: `change` units more or less to sell of one variant in one warehouse, `reserved` units
 more or less held there, with the journal's kind and reference. `moves` reads `FROM ..., gate`, so with an empty gate
 there are no rows and nothing is written.
+
+Where a warehouse may owe units, what is taken beyond what it has is owed, and what comes in covers that first: a later
+buyer cannot take what an earlier one waits for. The journal's quantities are what can be sold less what is owed.
 
 Locks are taken reservations first, then variants in id order, then stock levels. A transaction that changes a level
 holds the lock of its variant, so two orders that list the same variants in opposite order cannot deadlock.
@@ -16,7 +20,6 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
 from api.kernel.outbox import first_events
 from api.kernel.statement import Part
@@ -25,25 +28,28 @@ from api.kernel.statement import Part
 # own, because the statement cannot see the numbers of events that were committed while it waited for the variant. Its
 # `forecast` of sales is null as long as nothing makes one.
 # `previous_quantity` and `new_quantity` are computed from the locked row, move by move in the order of the window. The
-# conditions `>= 0` repeat the check on locked rows; CHECK constraints enforce them as well.
-_BOOK_STOCK = """stock_moved AS (
-    UPDATE product_variants v SET stock_quantity = v.stock_quantity + m.change, updated_at = now()
-    FROM (SELECT variant_id, sum(change)::int AS change FROM moves GROUP BY variant_id) m
-    WHERE v.variant_id = m.variant_id AND v.stock_quantity + m.change >= 0
-    RETURNING v.variant_id, v.product_id, v.stock_quantity AS stock, v.stock_quantity - m.change AS before,
-              v.low_stock_at AS low),
-levels_moved AS (
+# condition on the limit repeats the check on locked rows; CHECK constraints enforce it as well.
+_BOOK_STOCK = """levels_moved AS (
     UPDATE warehouse_stock s
-    SET available = s.available + m.change, reserved = s.reserved + m.reserved, updated_at = now()
+    SET available = greatest(s.available - s.owed + m.change, 0), owed = greatest(s.owed - s.available - m.change, 0),
+        reserved = s.reserved + m.reserved, updated_at = now()
     FROM (SELECT variant_id, warehouse_id, sum(change)::int AS change, sum(reserved)::int AS reserved
           FROM moves GROUP BY variant_id, warehouse_id) m
-    WHERE s.variant_id = m.variant_id AND s.warehouse_id = m.warehouse_id AND s.available + m.change >= 0
-    RETURNING s.available),
+    WHERE s.variant_id = m.variant_id AND s.warehouse_id = m.warehouse_id
+      AND s.available - s.owed + m.change >= -s.backorder_limit
+    RETURNING s.variant_id, new.available - old.available AS change, new.owed - old.owed AS owed),
+stock_moved AS (
+    UPDATE product_variants v
+    SET stock_quantity = v.stock_quantity + m.change, owed = v.owed + m.owed, updated_at = now()
+    FROM (SELECT variant_id, sum(change)::int AS change, sum(owed)::int AS owed FROM levels_moved GROUP BY variant_id) m
+    WHERE v.variant_id = m.variant_id
+    RETURNING v.variant_id, v.product_id, new.stock_quantity AS stock, old.stock_quantity AS before,
+              old.stock_quantity - old.owed AS booked, v.low_stock_at AS low),
 journal AS (
     INSERT INTO inventory_transactions (transaction_id, variant_id, warehouse_id, quantity_change, transaction_type,
                                         reference_id, previous_quantity, new_quantity)
     SELECT m.transaction_id, m.variant_id, m.warehouse_id, m.change, m.kind, m.reference_id,
-           v.before + sum(m.change) OVER line - m.change, v.before + sum(m.change) OVER line
+           v.booked + sum(m.change) OVER line - m.change, v.booked + sum(m.change) OVER line
     FROM moves m JOIN stock_moved v USING (variant_id)
     WINDOW line AS (PARTITION BY m.variant_id ORDER BY m.warehouse_id, m.transaction_id)
     ORDER BY m.variant_id, m.warehouse_id, m.transaction_id
@@ -59,7 +65,7 @@ MOVE_STOCK = f"{_BOOK_STOCK}, {_ALERT}"
 # A statement holds stock for the checkouts of one batch, each all or nothing. `place` is the order of the claims: a
 # checkout fits when the units that it and the earlier ones want are there. One that wants more than there is at all is
 # refused without counting against the later ones.
-HOLD_CHECK = """demand AS MATERIALIZED (
+_DEMAND = """demand AS MATERIALIZED (
     SELECT d.checkout_id, d.place, d.reservation_id, d.transaction_id, d.variant_id, d.warehouse_id, d.quantity
     FROM unnest(CAST(:hold_checkouts AS uuid[]), CAST(:hold_places AS int[]), CAST(:hold_reservations AS uuid[]),
                 CAST(:hold_transactions AS uuid[]), CAST(:hold_variants AS uuid[]), CAST(:hold_warehouses AS uuid[]),
@@ -67,8 +73,8 @@ HOLD_CHECK = """demand AS MATERIALIZED (
          AS d(checkout_id, place, reservation_id, transaction_id, variant_id, warehouse_id, quantity)),
 locked AS MATERIALIZED (
     SELECT v.variant_id, v.stock_quantity FROM product_variants v
-    WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) ORDER BY v.variant_id FOR NO KEY UPDATE),
-levels AS MATERIALIZED (
+    WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) ORDER BY v.variant_id FOR NO KEY UPDATE)"""
+_FITS = """levels AS MATERIALIZED (
     SELECT s.variant_id, s.warehouse_id, s.available
     FROM warehouse_stock s
     JOIN (SELECT DISTINCT variant_id, warehouse_id FROM demand) d USING (variant_id, warehouse_id)
@@ -84,6 +90,36 @@ in_stock AS MATERIALIZED (
           FROM demand d JOIN possible USING (checkout_id) JOIN levels s USING (variant_id, warehouse_id)
           JOIN locked l USING (variant_id)) f
     GROUP BY f.checkout_id HAVING bool_and(f.fits))"""
+HOLD_CHECK = f"{_DEMAND},\n{_FITS}"
+# The same for a batch with backorders: the units of a line that are backordered count against what its warehouse may
+# still owe, after all that it has; the others against what it has, as above.
+_FITS_LATER = """later AS MATERIALIZED (
+    SELECT l.checkout_id, l.variant_id, l.warehouse_id, l.units
+    FROM unnest(CAST(:later_checkouts AS uuid[]), CAST(:later_variants AS uuid[]), CAST(:later_warehouses AS uuid[]),
+                CAST(:later_units AS int[])) AS l(checkout_id, variant_id, warehouse_id, units)),
+levels AS MATERIALIZED (
+    SELECT s.variant_id, s.warehouse_id, s.available, s.available - s.owed + s.backorder_limit AS room
+    FROM warehouse_stock s
+    JOIN (SELECT DISTINCT variant_id, warehouse_id FROM demand) d USING (variant_id, warehouse_id)
+    WHERE (SELECT count(*) FROM locked) > 0 ORDER BY s.variant_id, s.warehouse_id FOR NO KEY UPDATE OF s),
+possible AS MATERIALIZED (
+    SELECT d.checkout_id
+    FROM demand d LEFT JOIN later l USING (checkout_id, variant_id, warehouse_id)
+    LEFT JOIN levels s USING (variant_id, warehouse_id)
+    GROUP BY d.checkout_id
+    HAVING bool_and(coalesce(s.available, 0) >= d.quantity - coalesce(l.units, 0)
+                    AND (l.units IS NULL OR coalesce(s.room, 0) >= d.quantity))),
+in_stock AS MATERIALIZED (
+    SELECT f.checkout_id
+    FROM (SELECT d.checkout_id,
+                 (l.units = d.quantity OR s.available >= sum(d.quantity) OVER line - coalesce(l.units, 0))
+                 AND (l.units IS NULL OR s.room >= sum(d.quantity) OVER line) AS fits
+          FROM demand d JOIN possible USING (checkout_id)
+          LEFT JOIN later l USING (checkout_id, variant_id, warehouse_id)
+          JOIN levels s USING (variant_id, warehouse_id)
+          WINDOW line AS (PARTITION BY d.variant_id, d.warehouse_id ORDER BY d.place)) f
+    GROUP BY f.checkout_id HAVING bool_and(f.fits))"""
+HOLD_CHECK_WITH_BACKORDERS = f"{_DEMAND},\n{_FITS_LATER}"
 _HOLD = """moves AS MATERIALIZED (
     SELECT d.transaction_id, d.variant_id, d.warehouse_id, -d.quantity AS change, d.quantity AS reserved,
            'reservation' AS kind, d.checkout_id AS reference_id
@@ -169,14 +205,14 @@ _CLOSE_ORDER = """closed_order AS (
 # Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
 # tests/integration/api/test_round_trips.py counts the requests that send these statements.
 _OWN_VARIANT = """
-    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.low_stock_at
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at
     FROM product_variants v JOIN products p USING (product_id)
     WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
       AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""
 # The actor's variants in the order of their ids, with what each has on its way.
 OWN_VARIANTS = text(
     """
-    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.low_stock_at,
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at,
            v.stock_quantity <= v.low_stock_at AS low,
            (SELECT coalesce(sum(s.inbound), 0)::int FROM warehouse_stock s WHERE s.variant_id = v.variant_id) AS inbound
     FROM product_variants v JOIN products p USING (product_id)
@@ -193,15 +229,25 @@ OWN_VARIANT = text(_OWN_VARIANT)
 OWN_VARIANT_LOCKED = text(f"{_OWN_VARIANT} FOR NO KEY UPDATE OF v")
 STOCK_LOCKED = text(
     """
-    SELECT variant_id, stock_quantity AS stock FROM product_variants
+    SELECT variant_id, stock_quantity AS stock, owed FROM product_variants
     WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
 )
+
+# What a warehouse may owe of a variant, and until when: of rows of `warehouse_stock` that are aggregated, an array of
+# (warehouse, units that it may still owe, owed units, days, array of (day, units) on their way), null without any.
+ROOMS = """jsonb_agg(jsonb_build_array(
+        warehouse_stock.warehouse_id, warehouse_stock.backorder_limit - warehouse_stock.owed, warehouse_stock.owed,
+        warehouse_stock.backorder_days,
+        (SELECT jsonb_agg(jsonb_build_array(r.expected_on, r.quantity - r.received)) FROM replenishments r
+         WHERE r.variant_id = warehouse_stock.variant_id AND r.warehouse_id = warehouse_stock.warehouse_id
+           AND r.status = 'open' AND r.expected_on IS NOT NULL)
+    )) FILTER (WHERE warehouse_stock.owed < warehouse_stock.backorder_limit)"""
 
 # The result of the statement composed with `extend`: how many reservations last longer now.
 EXTENDED = "(SELECT count(*) FROM extended) AS extended"
 # The result of the statement composed with `release_due`: how many reservations it released.
 RELEASED = "(SELECT count(*) FROM kept) AS released"
-_MOVE_MAKES = ("stock_moved", "levels_moved", "journal", "lowered", "alerted")
+_MOVE_MAKES = ("levels_moved", "stock_moved", "journal", "lowered", "alerted")
 _MOVE_WRITES = frozenset({"product_variants", "warehouse_stock", "inventory_transactions"})
 _MOVE_APPENDS = frozenset({"outbox_events"})
 _WITH_RESERVATIONS = _MOVE_WRITES | {"inventory_reservations"}
@@ -243,22 +289,42 @@ def move_stock(moves: Sequence[StockMove], reference: UUID | None = None) -> Par
     )
 
 
-def hold_check(claims: Sequence[tuple[UUID, Sequence[Allocation]]]) -> Part:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Units of a variant that are to be held in a warehouse, `backordered` of them before it has them."""
+
+    variant_id: UUID
+    warehouse_id: UUID
+    quantity: int
+    backordered: int = 0
+
+
+def hold_check(claims: Sequence[tuple[UUID, Sequence[Held]]]) -> Part:
     """Lock the levels and check them for (checkout, lines), the first claim first; makes the CTE `in_stock`, with the
-    checkouts whose lines are all there. One line per (checkout, variant, warehouse)."""
+    checkouts whose lines are all there or may be owed. One line per (checkout, variant, warehouse)."""
     lines = [(place, checkout, line) for place, (checkout, lines) in enumerate(claims) for line in lines]
+    values: dict[str, object] = {
+        "hold_checkouts": [checkout for _, checkout, _ in lines],
+        "hold_places": [place for place, _, _ in lines],
+        "hold_reservations": [new_id() for _ in lines],
+        "hold_transactions": [new_id() for _ in lines],
+        "hold_variants": [line.variant_id for _, _, line in lines],
+        "hold_warehouses": [line.warehouse_id for _, _, line in lines],
+        "hold_quantities": [line.quantity for _, _, line in lines],
+    }
+    later = [(checkout, line) for _, checkout, line in lines if line.backordered]
+    if not later:
+        return Part(HOLD_CHECK, values, makes=("demand", "locked", "levels", "possible", "in_stock"))
+    values |= {
+        "later_checkouts": [checkout for checkout, _ in later],
+        "later_variants": [line.variant_id for _, line in later],
+        "later_warehouses": [line.warehouse_id for _, line in later],
+        "later_units": [line.backordered for _, line in later],
+    }
     return Part(
-        HOLD_CHECK,
-        {
-            "hold_checkouts": [checkout for _, checkout, _ in lines],
-            "hold_places": [place for place, _, _ in lines],
-            "hold_reservations": [new_id() for _ in lines],
-            "hold_transactions": [new_id() for _ in lines],
-            "hold_variants": [line.variant_id for _, _, line in lines],
-            "hold_warehouses": [line.warehouse_id for _, _, line in lines],
-            "hold_quantities": [line.quantity for _, _, line in lines],
-        },
-        makes=("demand", "locked", "levels", "possible", "in_stock"),
+        HOLD_CHECK_WITH_BACKORDERS,
+        values,
+        makes=("demand", "locked", "later", "levels", "possible", "in_stock"),
     )
 
 
@@ -296,7 +362,7 @@ def confirm_check(expected: Mapping[UUID, int]) -> Part:
 
 
 def confirm() -> Part:
-    """Deduct the confirmed units from the warehouses' reserved units: they are sold."""
+    """Deduct the confirmed units from the warehouses' reserved units: they are sold, or owed."""
     return Part(
         _CONFIRM,
         makes=("sent", "kept_confirmed"),

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.inventory import booking
+from api.inventory.errors import UnitsOwed
 from api.inventory.models import Warehouse, WarehouseStock
 from api.inventory.statements import STOCK_LOCKED, StockMove
 from api.kernel.db import Tx
@@ -26,10 +27,11 @@ _FIRST_WAREHOUSE = {
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """A variant's sellable units over all warehouses."""
+    """A variant's sellable units over all warehouses, and those that are owed."""
 
     variant_id: UUID
     stock: int
+    owed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Level:
 
 async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
     """Set the sellable units of each variant to `counts` (not negative); units reserved by open checkouts are not
-    included. Locks: variants in id order, then stock levels."""
+    included. Locks: variants in id order, then stock levels. Raises: UnitsOwed for more units of a variant of which
+    some are owed: which of them are for those orders, no count says."""
     if not counts:
         return
     variants = await tx.all_as(Stock, STOCK_LOCKED, {"variants": sorted(counts)})
@@ -52,6 +55,11 @@ async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
     for variant in variants:
         own = levels.get(variant.variant_id, [])
         change = counts[variant.variant_id] - variant.stock
+        if change > 0 and variant.owed:
+            raise UnitsOwed(
+                "Book what has come in its warehouse: the orders that wait for it get it first.",
+                extra={"variantId": str(variant.variant_id), "owed": variant.owed},
+            )
         if change > 0 and not own:
             warehouse_id = await _first_warehouse(tx)
             await booking.open_level(tx, variant.variant_id, warehouse_id)

@@ -21,6 +21,8 @@ KINDS: dict[str, tuple[str, int]] = {
     "units-cancelled": ("A part of your order {{ number }} will not be sent", 1),
     "parcel-lost": ("A parcel of your order {{ number }} was lost", 1),
     "parcel-lost-seller": ("Parcel {{ parcel }} of order {{ number }} was lost", 2),
+    "backorder-ready": ("A part of your order {{ number }} is there", 1),
+    "backorder-late": ("A part of your order {{ number }} is late", 1),
     "order-edited": ("Your order {{ number }} has changed", 1),
     "order-claim": ("Add your guest orders to your account", 0),
 }

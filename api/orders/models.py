@@ -23,10 +23,11 @@ from api.kernel.columns import (
     UpdatedAt,
 )
 from api.kernel.db import Base
-from api.orders.states import ORDER_STATES
+from api.orders.states import ORDER_STATES, PARCEL_STATES
 
 _PARTS = "goods_amount + tax_amount + shipping_amount"
 _STATES = ", ".join(f"'{state}'" for state in ORDER_STATES)
+_STATES_OF_PARCELS = ", ".join(f"'{state}'" for state in PARCEL_STATES)
 
 
 class Order(Base):
@@ -149,10 +150,17 @@ class Parcel(Base):
 
     __tablename__ = "parcels"
     __table_args__ = (
-        CheckConstraint(f"status IN ({_STATES})", name="status"),
+        CheckConstraint(f"status IN ({_STATES_OF_PARCELS})", name="status"),
         CheckConstraint("number > 0", name="number"),
         UniqueConstraint("order_id", "number"),
         Index("ix_parcels_seller", "seller_id", "created_at", "order_id"),
+        # Those that wait for units, the first to be served first.
+        Index(
+            "ix_parcels_waiting",
+            "created_at",
+            "parcel_id",
+            postgresql_where=text("expected_on IS NOT NULL AND status IN ('pending', 'backordered')"),
+        ),
         # The orders whose invoices may be late. Nothing is in it before it is shipped.
         Index(
             "ix_parcels_shipped",
@@ -170,6 +178,10 @@ class Parcel(Base):
     shipping_address: Mapped[Json | None] = mapped_column(info=PII)
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     promised_on: Mapped[date | None]
+    # When its backordered units are expected in the warehouse; null where all were in stock.
+    expected_on: Mapped[date | None]
+    # When its buyer heard that these units keep it longer than was promised.
+    late_told_at: Mapped[Instant | None]
     # Why this warehouse sends it; null where nobody chose.
     allocation: Mapped[Json | None] = mapped_column(info=NOT_PERSONAL)
     # When its seller started on it.

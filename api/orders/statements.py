@@ -37,15 +37,15 @@ _CREATE = """placed AS (
               redemptions)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcels AS (
-    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, allocation,
+    INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, expected_on, allocation,
                          shipping_address)
-    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, CAST(p.allocation AS jsonb),
-           CAST(p.address AS jsonb)
+    SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, p.expected,
+           CAST(p.allocation AS jsonb), CAST(p.address AS jsonb)
     FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_orders AS uuid[]), CAST(:parcel_ids AS uuid[]),
                 CAST(:parcel_numbers AS int[]), CAST(:parcel_sellers AS uuid[]), CAST(:parcel_warehouses AS uuid[]),
                 CAST(:parcel_promises AS date[]), CAST(:parcel_allocations AS text[]),
-                CAST(:parcel_addresses AS text[]))
-         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation, address)
+                CAST(:parcel_addresses AS text[]), CAST(:parcel_expected AS date[]))
+         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation, address, expected)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcel_steps AS (
     INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind)
@@ -112,6 +112,24 @@ moved_parcel_steps AS (
     SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
            p.before, p.after, p.actor, p.reason
     FROM moved_parcels p RETURNING 1)"""
+# The same where some of them are backordered: what waits for units begins to wait when the others are confirmed, and is
+# cancelled with them.
+_MOVE_WITH_BACKORDERS = """moved_parcels AS (
+    UPDATE parcels p
+    SET status = CASE WHEN o.after = 'confirmed' AND p.expected_on IS NOT NULL THEN 'backordered' ELSE o.after END,
+        updated_at = now()
+    FROM moved_order o
+    WHERE p.order_id = o.order_id
+      AND (p.status = o.before OR (p.status = 'backordered' AND o.before = 'confirmed' AND o.after = 'cancelled'))
+    RETURNING p.parcel_id, p.order_id, old.status AS before, p.status AS after, o.actor, o.reason),
+moved_items AS (
+    UPDATE order_items i SET status = p.after FROM moved_parcels p
+    WHERE i.order_id = p.order_id AND i.parcel_id = p.parcel_id AND i.status = p.before RETURNING 1),
+moved_parcel_steps AS (
+    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
+    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
+           p.before, p.after, p.actor, p.reason
+    FROM moved_parcels p RETURNING 1)"""
 _PAID = """paid_order AS (
     UPDATE orders o SET payment_status = :paid_status, updated_at = now()
     FROM unnest(CAST(:paid_gates AS uuid[]), CAST(:paid_orders AS uuid[])) AS p(gate_id, order_id)
@@ -165,15 +183,16 @@ class Snapshot:
     return_days: int | None = None
 
 
-_Place = tuple[UUID, UUID, int]
+_Place = tuple[UUID, UUID, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
-    """One line of an order: the same variant from two warehouses, or to two addresses, makes two lines.
+    """One line of an order: the same variant from two warehouses, or to two addresses, makes two lines, and so does one
+    of which units are backordered.
 
     `allocation`: why it is this warehouse. `destination`: 0 for the order's own address, otherwise a key of the order's
-    `destinations`.
+    `destinations`. `expected_on`: when backordered units are expected in the warehouse.
     """
 
     order_item_id: UUID
@@ -187,11 +206,12 @@ class NewItem:
     promised_on: date | None
     allocation: Mapping[str, object] | None = None
     destination: int = 0
+    expected_on: date | None = None
 
     @property
     def place(self) -> _Place:
-        """Lines of one place travel together."""
-        return self.seller_id, self.warehouse_id, self.destination
+        """Lines of one place travel together; those that are backordered wait for each other."""
+        return self.seller_id, self.warehouse_id, self.destination, self.expected_on is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +277,7 @@ class _NewParcel:
     warehouse_id: UUID
     destination: int
     promised_on: date | None
+    expected_on: date | None
     allocation: Mapping[str, object] | None
 
     @property
@@ -266,10 +287,10 @@ class _NewParcel:
 
 
 def _packed(order: NewOrder) -> dict[_Place, _NewParcel]:
-    """The order's parcels by seller, warehouse and destination."""
+    """The order's parcels by place."""
     places = numbered(item.place for item in order.items)
-    said = {item.place: (item.promised_on, item.allocation) for item in order.items}
-    return {place: _NewParcel(new_id(), order, number, *place, *said[place]) for place, number in places.items()}
+    said = {item.place: (item.promised_on, item.expected_on, item.allocation) for item in order.items}
+    return {place: _NewParcel(new_id(), order, number, *place[:3], *said[place]) for place, number in places.items()}
 
 
 def create_part(orders: Sequence[NewOrder]) -> Part:
@@ -322,6 +343,7 @@ def _parcel_values(packed: Sequence[Mapping[_Place, _NewParcel]]) -> dict[str, o
         "parcel_sellers": [parcel.seller_id for parcel in parcels],
         "parcel_warehouses": [parcel.warehouse_id for parcel in parcels],
         "parcel_promises": [parcel.promised_on for parcel in parcels],
+        "parcel_expected": [parcel.expected_on for parcel in parcels],
         "parcel_allocations": [
             None if parcel.allocation is None else orjson.dumps(parcel.allocation).decode() for parcel in parcels
         ],
@@ -389,8 +411,19 @@ def step_part(*steps: Step) -> Part:
     )
 
 
-def move_part(*steps: Step) -> Part:
-    """As `step_part`, and with each order those of its parcels that are in the from-state too."""
+def move_part(*steps: Step, backorders: bool = False) -> Part:
+    """As `step_part`, and with each order those of its parcels that are in the from-state too.
+
+    `backorders`: some of the orders have lines that are backordered.
+    """
+    if backorders:
+        return Part(
+            f"{_MOVE_ORDER}, {_MOVE_WITH_BACKORDERS}",
+            _step_values(steps),
+            makes=("moved_order", "moved_step", "moved_parcels", "moved_items", "moved_parcel_steps"),
+            needs=("gate",),
+            writes=frozenset({"orders", "parcels", "parcel_events", "order_items", "order_events"}),
+        )
     return Part(
         f"{_MOVE_ORDER}, {_MOVE_WHOLE}",
         _step_values(steps),

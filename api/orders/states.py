@@ -3,14 +3,16 @@ tests all read this table.
 
 Source: the design's section 7.5, plus pending -> cancelled, processing -> cancelled,
 return_requested -> delivered (a refused return). A line has its parcel's state; an order's follows from its parcels
-(`parcels/derived.py`).
+(`parcels/derived.py`). Only parcels and their lines are `backordered`: paid, and waiting for units that no warehouse
+had.
 """
 
 from types import MappingProxyType
 
 TRANSITIONS: MappingProxyType[str, frozenset[str]] = MappingProxyType(
     {
-        "pending": frozenset({"confirmed", "cancelled"}),
+        "pending": frozenset({"confirmed", "backordered", "cancelled"}),
+        "backordered": frozenset({"confirmed", "cancelled"}),
         "confirmed": frozenset({"processing", "cancelled"}),
         "processing": frozenset({"shipped", "cancelled"}),
         "shipped": frozenset({"delivered"}),
@@ -39,6 +41,7 @@ EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
 # are steps of the whole order.
 PARCEL_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
     {
+        "confirmed": "BackorderReady",
         "processing": "ParcelProcessing",
         "shipped": "ParcelShipped",
         "delivered": "ParcelDelivered",
@@ -49,11 +52,12 @@ PARCEL_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
 RETURN_EVENT_OF: MappingProxyType[str, str] = MappingProxyType(
     {"requested": "ItemReturnRequested", "approved": "ItemReturnApproved", "rejected": "ItemReturnRejected"}
 )
-ORDER_STATES = tuple(TRANSITIONS)
+PARCEL_STATES = tuple(TRANSITIONS)
+ORDER_STATES = tuple(state for state in PARCEL_STATES if state != "backordered")
 CANCELLABLE = frozenset(state for state, following in TRANSITIONS.items() if "cancelled" in following)
 SOLD_STATES = frozenset(ORDER_STATES) - {"pending", "cancelled"}
 
 
 def may_follow(current: str, following: str) -> bool:
-    """Whether an order in state `current` may enter state `following`."""
+    """Whether an order, parcel or line in state `current` may enter state `following`."""
     return following in TRANSITIONS[current]

@@ -11,6 +11,7 @@ PROGRAMS = {"operations", "sandbox"}
 # A column whose owner is not the noun of its table. Only the owner writes it.
 COLUMN_OWNERS = {
     ("product_variants", "stock_quantity"): "inventory",
+    ("product_variants", "owed"): "inventory",
     ("product_variants", "low_stock_at"): "inventory",
 }
 _WRITERS = {"insert", "update", "delete"}

@@ -19,6 +19,28 @@ MOVED_BACK = (
         " and exists (select from order_items i where i.parcel_id = parcels.parcel_id))"
     ),
 )
+_BEGUN, _BEGUN_EVENTS = (
+    "('processing', 'shipped', 'delivered')",
+    "('OrderProcessing', 'OrderShipped', 'OrderDelivered')",
+)
+# An order's parcels are backordered, though nothing is owed.
+WAITS_IN_VAIN = (
+    *(f"alter table {table} disable trigger user" for table in ("orders", "parcels", "order_items")),
+    *(f"alter table {table} disable trigger user" for table in ("order_events", "outbox_events", "parcel_events")),
+    f"delete from outbox_events where aggregate_id = {DELIVERED} and event_type in {_BEGUN_EVENTS}",
+    f"delete from parcel_events where parcel_id in {PARCELS} and to_status in {_BEGUN}",
+    f"update parcel_events set to_status = 'backordered' where parcel_id in {PARCELS} and to_status = 'confirmed'",
+    f"update order_items set status = 'backordered' where order_id = {DELIVERED}",
+    (
+        "update parcels set status = 'backordered', expected_on = now(), begun_at = null, shipped_at = null,"
+        f" delivered_at = null where order_id = {DELIVERED}"
+    ),
+    f"delete from order_events where order_id = {DELIVERED} and to_status in {_BEGUN}",
+    (
+        "update orders set status = 'confirmed', actual_delivery = null where order_id in"
+        " (select order_id from parcels where status = 'backordered')"
+    ),
+)
 LABEL = (
     "insert into parcel_labels (label_id, parcel_id, carrier, service, weight_grams, price, currency, asked_by, status,"
     " tracking_number, tracking_id, carriage, due, updated_at) select gen_random_uuid(), parcel_id, 'sandbox', 's', 1,"

@@ -190,6 +190,12 @@ class Scene:
                 {"variantId": variant, "warehouseId": warehouse, "change": 1}, sells
             ),
             "setLowStock": Request("PATCH", f"{api}/inventory/variants/{variant}", {"lowStockAt": 5}, sells),
+            "allowBackorders": Request(
+                "PUT",
+                f"{api}/inventory/variants/{variant}/warehouses/{warehouse}/backorders",
+                {"limit": 5, "days": 9},
+                sells,
+            ),
             "countStock": Request(
                 "PUT", f"{api}/inventory/variants/{variant}/warehouses/{warehouse}", {"available": 40_000}, sells
             ),

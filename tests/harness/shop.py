@@ -139,9 +139,10 @@ class Shop:
                 )
 
     def stock_of(self, product: Mapping[str, Any]) -> "Units":
-        """Units of a product's first variant; the counter, the warehouses and the journal must agree."""
+        """Units of a product's first variant, less what is owed; the counter, the warehouses and the journal must
+        agree."""
         row = self.sql.execute(
-            "select v.stock_quantity, sum(s.available), sum(s.reserved), "
+            "select v.stock_quantity - v.owed, sum(s.available - s.owed), sum(s.reserved), "
             "(select sum(quantity_change) from inventory_transactions t where t.variant_id = v.variant_id) "
             "from product_variants v join warehouse_stock s using (variant_id) where variant_id = %s group by 1, 4",
             (product["variants"][0]["variantId"],),

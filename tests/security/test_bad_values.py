@@ -78,6 +78,7 @@ NAMES = [
         "claimOrders",
         "lookUpOrder",
         "setLowStock",
+        "allowBackorders",
         "countStock",
         "transferStock",
         "replenishStock",

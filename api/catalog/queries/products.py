@@ -6,6 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import Double, Uuid, and_, bindparam, cast, func, or_, select, true
+from sqlalchemy.orm import aliased
 
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
@@ -14,7 +15,7 @@ from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced
 from api.catalog.queries.categories import readable_path
 from api.catalog.schemas import DeliveryOption, ProductDetail, ProductTax, SellerCard, Shipping, Status, Variant
 from api.delivery.promises import Origin
-from api.inventory.queries import Stocked, columns_of, levels_of
+from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
@@ -71,12 +72,18 @@ _VARIANTS = (
     .order_by(ProductVariant.variant_id)
 )
 _LEVELS = levels_of(ProductVariant.variant_id)
-_FIRST_IN_STOCK = (
+_ANY = aliased(ProductVariant)
+_FIRST = (
+    select(_ANY.variant_id)
+    .where(_ANY.product_id == bindparam("product_id"), or_(_ANY.stock_quantity > 0, may_be_owed(_ANY.variant_id)))
+    .order_by(_ANY.stock_quantity == 0, _ANY.variant_id)
+    .limit(1)
+    .scalar_subquery()
+)
+_FIRST_TO_BE_HAD = (
     select(ProductVariant.variant_id, ProductVariant.price, *columns_of(_LEVELS))
     .join(_LEVELS, true())
-    .where(ProductVariant.product_id == bindparam("product_id"), ProductVariant.stock_quantity > 0)
-    .order_by(ProductVariant.variant_id)
-    .limit(1)
+    .where(ProductVariant.variant_id == _FIRST)
 )
 _STORE = sellers.store_card_of(
     select(Product.seller_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
@@ -118,7 +125,7 @@ class _Product:
 
 @dataclass(slots=True)
 class _Sent(Stocked):
-    """The first variant in stock, with its warehouses."""
+    """The first variant in stock, else the first that may be backordered, with its warehouses."""
 
     variant_id: UUID
     price: Decimal
@@ -152,7 +159,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         first_as(_Product, _DETAIL, asked),
         all_as(Variant, _VARIANTS, asked),
         first_as(StoreCard, _STORE, asked),
-        first_as(_Sent, _FIRST_IN_STOCK, asked),
+        first_as(_Sent, _FIRST_TO_BE_HAD, asked),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
@@ -204,6 +211,7 @@ def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
         standard_delivery=days.text if days else "Out of stock",
         standard_from=days.first if days else None,
         standard_to=days.last if days else None,
+        backordered=any(one.expected_on is not None for one in bought.allocations),
         free_shipping=bought.totals.shipping == 0,
         fee=bought.totals.shipping,
         options=[DeliveryOption.model_validate(option_json(option)) for option in bought.options],

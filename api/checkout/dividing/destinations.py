@@ -14,7 +14,7 @@ from api.checkout.errors import AddressUnknown, NotOrderable
 from api.checkout.schemas import Destination, FullAddress, PlaceOrder, SavedAddress
 from api.delivery.addresses import Checked, check
 from api.identity.queries import addresses_of
-from api.inventory.allocation import Allocation
+from api.inventory.allocation import Allocation, StockLevel
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.errors import FieldError
@@ -121,17 +121,15 @@ def _address(pointer: str, given: SavedAddress | FullAddress, book: Book) -> Che
 
 
 def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wanted]:
-    """What is wanted, with the stock that earlier destinations left."""
-    gone: dict[tuple[UUID, UUID], int] = {}
+    """What is wanted, with the stock, and the room for backorders, that earlier destinations left."""
+    gone: dict[tuple[UUID, UUID, bool], int] = {}
     for one in taken:
-        place = (one.variant_id, one.warehouse_id)
+        place = (one.variant_id, one.warehouse_id, one.expected_on is not None)
         gone[place] = gone.get(place, 0) + one.quantity
-    return [
-        one._replace(
-            levels=[
-                level._replace(available=level.available - gone.get((level.variant_id, level.warehouse_id), 0))
-                for level in one.levels
-            ],
-        )
-        for one in wanted
-    ]
+
+    def left(level: StockLevel) -> StockLevel:
+        sent, owed = (gone.get((level.variant_id, level.warehouse_id, later), 0) for later in (False, True))
+        room = level.room.without(owed) if level.room and owed else level.room
+        return level._replace(available=level.available - sent, room=room)
+
+    return [one._replace(levels=[left(level) for level in one.levels]) for one in wanted]

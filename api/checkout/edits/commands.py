@@ -26,7 +26,6 @@ from api.delivery.addresses import Checked
 from api.identity.errors import AddressNotFound
 from api.identity.queries import address_of
 from api.inventory import statements as stock
-from api.inventory.allocation import Allocation
 from api.inventory.warehouses.kept import origins_in
 from api.kernel import clock, failpoints
 from api.kernel.actor import Actor
@@ -307,7 +306,7 @@ async def _open_payment(tx: Tx, asked: _Asked, edit: StoredEdit, plan: EditPlan,
 
 async def _take_stock(ctx: Context, tx: Tx, edit: StoredEdit, plan: EditPlan) -> None:
     """Sell the new units of an edit that has nothing to charge. Raises: OutOfStock."""
-    units = _allocations(plan)
+    units = _held(plan)
     if not units:
         return
     await _hold(ctx, tx, edit, plan, [])
@@ -317,7 +316,7 @@ async def _take_stock(ctx: Context, tx: Tx, edit: StoredEdit, plan: EditPlan) ->
 
 async def _hold(ctx: Context, tx: Tx, edit: StoredEdit, plan: EditPlan, parts: list[Part]) -> None:
     """Hold the new units, and write `parts` with that. Raises: OutOfStock."""
-    units = _allocations(plan)
+    units = _held(plan)
     payload = {"checkoutId": edit.edit_id, "orderId": edit.order_id}
     held = events_part([Event("checkout", edit.edit_id, "StockReserved", payload, edit.edit_id)])
     if units:
@@ -329,9 +328,9 @@ async def _hold(ctx: Context, tx: Tx, edit: StoredEdit, plan: EditPlan, parts: l
         raise OutOfStock("Others have bought the units meanwhile; stage the edit again to see what is left.")
 
 
-def _allocations(plan: EditPlan) -> list[Allocation]:
+def _held(plan: EditPlan) -> list[stock.Held]:
     return [
-        Allocation(line.variant_id, line.warehouse_id, line.quantity)
+        stock.Held(line.variant_id, line.warehouse_id, line.quantity)
         for line in plan.added
         if not line.moved and line.warehouse_id is not None
     ]

@@ -42,8 +42,8 @@ class Addition:
 
 
 def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, speed: Speed) -> Addition:
-    """Price what is kept and what is wanted as one purchase; what is wanted comes from warehouses that send already,
-    where they have it. Raises: NotEnough.
+    """Price what is kept and what is wanted as one purchase; what is wanted is in stock, and comes from warehouses that
+    send already, where they have it. Raises: NotEnough.
     """
     sending_now = {one.warehouse_id for one in kept if one.warehouse_id is not None}
     allocations = _allocate(wanted, sending_now, occasion)
@@ -56,11 +56,12 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
 
 
 def _allocate(wanted: Sequence[Wanted], sending: set[UUID], occasion: Occasion) -> list[Allocation]:
-    near = [one._replace(levels=[s for s in one.levels if s.warehouse_id in sending]) for one in wanted]
+    there = [one._replace(levels=[level._replace(room=None) for level in one.levels]) for one in wanted]
+    near = [one._replace(levels=[s for s in one.levels if s.warehouse_id in sending]) for one in there]
     try:
         return purchase(near, occasion).allocations
     except NotEnough:
-        return purchase(wanted, occasion).allocations
+        return purchase(there, occasion).allocations
 
 
 def _parcels(kept: Sequence[Kept], wanted: Sequence[Wanted], allocations: Sequence[Allocation]) -> dict[UUID, Parcel]:

@@ -26,7 +26,6 @@ from api.checkout.saga.transitions import Outcome, Write
 from api.checkout.schemas import PlacedOrder, Plan, PlanRedemption
 from api.checkout.statements import NewCheckout, open_part
 from api.inventory import statements as stock
-from api.inventory.allocation import Allocation
 from api.kernel.errors import Problem
 from api.kernel.idempotency import Answer, RequestKey, Stored, claim_each_part, finish_part, forget_part
 from api.kernel.outbox import Event, events_part
@@ -101,7 +100,7 @@ def opening(
     ]
     claims = [_claim(checkout, plan) for checkout, plan in plans]
     return [
-        stock.hold_check([(checkout.checkout_id, _allocations(plan)) for checkout, plan in plans]),
+        stock.hold_check([(checkout.checkout_id, _held(plan)) for checkout, plan in plans]),
         *_checks(redemptions, claims),
         claim_each_part([(opening.checkout.checkout_id, opening.key) for opening in openings], key_seconds),
         open_part([_new_checkout(checkout, plan) for checkout, plan in plans], lease_seconds),
@@ -229,9 +228,7 @@ def _answer_failure(statement: StepStatement, batch: Sequence[Done]) -> None:
 def _stock(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
     if write is Write.CONFIRM_STOCK:
         plans = {done.checkout.checkout_id: done.checkout.settled_plan for done in batch}
-        statement.checks.append(
-            stock.confirm_check({checkout: len(_allocations(plan)) for checkout, plan in plans.items()})
-        )
+        statement.checks.append(stock.confirm_check({checkout: len(_held(plan)) for checkout, plan in plans.items()}))
         statement.parts.append(stock.confirm())
         statement.events += [_stock_event("StockConfirmed", d.checkout, d.checkout.settled_plan) for d in batch]
         return
@@ -253,7 +250,8 @@ def _stock_event(event_type: str, checkout: LeasedCheckout, plan: Plan) -> Event
 
 def _order(statement: StepStatement, batch: Sequence[Done], write: Write) -> None:
     steps = [_order_step(done, write) for done in batch]
-    statement.parts.append(orders.move_part(*steps))
+    backorders = any(line.expected_on is not None for done in batch for line in done.checkout.settled_plan.lines)
+    statement.parts.append(orders.move_part(*steps, backorders=backorders))
     statement.events += [step.event() for step in steps]
 
 
@@ -325,13 +323,15 @@ def _redemption(place: int, checkout: LeasedCheckout, plan: Plan, redeemed: Plan
     )
 
 
-def _allocations(plan: Plan) -> list[Allocation]:
+def _held(plan: Plan) -> list[stock.Held]:
     """What is held, once for each variant in a warehouse, whatever addresses it goes to."""
-    units: dict[tuple[UUID, UUID], int] = {}
+    units, later = dict[tuple[UUID, UUID], int](), dict[tuple[UUID, UUID], int]()
     for line in plan.lines:
         place = (line.variant_id, line.warehouse_id)
         units[place] = units.get(place, 0) + line.quantity
-    return [Allocation(*place, quantity) for place, quantity in units.items()]
+        if line.expected_on is not None:
+            later[place] = later.get(place, 0) + line.quantity
+    return [stock.Held(*place, quantity, later.get(place, 0)) for place, quantity in units.items()]
 
 
 def _new_checkout(checkout: LeasedCheckout, plan: Plan) -> NewCheckout:
@@ -394,6 +394,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.promised_on,
                 line.allocation,
                 line.destination,
+                line.expected_on,
             )
             for line in plan.lines
         ],

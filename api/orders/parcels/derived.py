@@ -7,7 +7,8 @@ from functools import cache
 from api.orders.states import TRANSITIONS, may_follow
 
 _FULFILMENT = ("pending", "confirmed", "processing", "shipped", "delivered")
-_RANK = {status: rank for rank, status in enumerate(_FULFILMENT)}
+# A parcel that waits for units stands where one that is not begun does.
+_RANK = {status: rank for rank, status in enumerate(_FULFILMENT)} | {"backordered": _FULFILMENT.index("confirmed")}
 # A parcel that comes back has been delivered.
 _DELIVERED = _RANK["delivered"]
 

@@ -7,22 +7,26 @@ from uuid import UUID
 
 ShippingPreference = Literal["together", "as_ready"]
 Place = TypeVar("Place", bound=Hashable)
+# A parcel of an order to one address: its seller, its warehouse, and whether it is backordered.
+PlaceOf = tuple[UUID, UUID, bool]
+# A parcel by its seller and what else tells it from others.
+Sent = TypeVar("Sent", bound=tuple[UUID, *tuple[object, ...]])
 # A parcel that its seller has not begun. Those that are cancelled keep nobody waiting.
-NOT_READY = frozenset({"pending", "confirmed"})
+NOT_READY = frozenset({"pending", "confirmed", "backordered"})
 
 
 def numbered(places: Iterable[Place]) -> dict[Place, int]:
-    """Each (seller, warehouse, destination) of an order's lines with the number of its parcel, from 1 in the order of
-    the lines."""
+    """Each (seller, warehouse, destination, backordered) of an order's lines with the number of its parcel, from 1 in
+    the order of the lines."""
     return {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
 
 
-def latest_of(promises: Mapping[tuple[UUID, UUID], date]) -> dict[tuple[UUID, UUID], date]:
-    """The promises of parcels, by (seller, warehouse), when those of a seller wait for each other: the latest one."""
+def latest_of(promises: Mapping[Sent, date]) -> dict[Sent, date]:
+    """The promises of parcels when those of a seller wait for each other: the latest one."""
     latest: dict[UUID, date] = {}
-    for (seller, _), promised in promises.items():
+    for (seller, *_), promised in promises.items():
         latest[seller] = max(promised, latest.get(seller, promised))
-    return {(seller, warehouse): latest[seller] for seller, warehouse in promises}
+    return {place: latest[place[0]] for place in promises}
 
 
 def waits_for(preference: str, seller_id: UUID, parcels: Iterable[tuple[int, UUID, str]]) -> list[int]:

@@ -157,7 +157,15 @@ _SUMMARY = (
     select(func.sum(OrderItem.quantity)).where(*_MY_LINES).scalar_subquery().label("item_count"),
     select(
         json_rows(
-            (Parcel.parcel_id, Parcel.number, Parcel.status, Parcel.promised_on, Parcel.begun_at, Parcel.lost_at),
+            (
+                Parcel.parcel_id,
+                Parcel.number,
+                Parcel.status,
+                Parcel.promised_on,
+                Parcel.expected_on,
+                Parcel.begun_at,
+                Parcel.lost_at,
+            ),
             Parcel.number,
         )
     )
@@ -193,6 +201,7 @@ _PARCEL = (
     Parcel.allocation,
     case((while_seen("seller", "shipping_address", Parcel.status), PARCEL_ADDRESS)).label("shipping_address"),
     Parcel.promised_on,
+    Parcel.expected_on,
     Parcel.begun_at,
     Parcel.shipped_at,
     Parcel.delivered_at,

@@ -31,9 +31,11 @@ class ParcelLineBody(Wire):
 
 
 class ParcelBody(Wire):
-    """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `shipsFrom`: the warehouse's
-    city and country. `shippingAddress`: where it goes, null for those who may not see it. `allocation` is for its
-    seller and for administrators. `lostAt`: when it was given up, and refunded."""
+    """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `expectedOn`: when its units
+    were expected in the warehouse, null where they were in stock. `shipsFrom`: the warehouse's city and country.
+    `shippingAddress`: where it goes, null for those who may not see it. `allocation` is for its seller and for
+    administrators. `lostAt`: when it was given up, and refunded.
+    """
 
     parcel_id: WireId
     number: int
@@ -45,6 +47,7 @@ class ParcelBody(Wire):
     status: str
     shipping_address: dict[str, str] | None
     promised_on: WireDay | None
+    expected_on: WireDay | None
     shipped_at: WireTime | None
     delivered_at: WireTime | None
     carrier: str | None
@@ -87,6 +90,7 @@ class SellerParcelBody(Wire):
     allocation: AllocationBody | None
     shipping_address: dict[str, str] | None
     promised_on: WireDay | None
+    expected_on: WireDay | None
     begun_at: WireTime | None
     shipped_at: WireTime | None
     delivered_at: WireTime | None
@@ -104,6 +108,7 @@ class SellerParcelSummary(Wire):
     number: int
     status: str
     promised_on: WireDay | None
+    expected_on: WireDay | None
     begun_at: WireTime | None
     lost_at: WireTime | None
 

@@ -57,6 +57,7 @@ _PARCEL = (
     Parcel.status,
     seen("shipping_address", PARCEL_ADDRESS, _VIEWERS, Parcel.status).label("shipping_address"),
     Parcel.promised_on,
+    Parcel.expected_on,
     Parcel.shipped_at,
     Parcel.delivered_at,
     Parcel.carrier,

@@ -13,11 +13,11 @@ from sqlalchemy import Boolean, ColumnElement, and_, bindparam, case, false, fun
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.orders.models import Order, Parcel
-from api.orders.states import ORDER_STATES
+from api.orders.states import PARCEL_STATES
 
 Viewer = Literal["buyer", "seller", "carrier", "admin"]
 Field = Literal["shipping_address", "email", "invoice_address", "return_address"]
-ALWAYS = frozenset(ORDER_STATES)
+ALWAYS = frozenset(PARCEL_STATES)
 # Paid, and not yet delivered: who sends it needs the address, also when it comes back undelivered.
 UNDER_WAY = frozenset({"confirmed", "processing", "shipped"})
 # A carrier that is asked for rates or a label is told where the parcel goes.
@@ -105,5 +105,5 @@ def _when(viewer: Viewer, field: Field) -> str:
     states = SEEN.get((viewer, field), frozenset())
     if not states:
         return "never"
-    when = "always" if states == ALWAYS else f"while {', '.join(state for state in ORDER_STATES if state in states)}"
+    when = "always" if states == ALWAYS else f"while {', '.join(state for state in PARCEL_STATES if state in states)}"
     return "with a reason" if viewer in WITH_REASON and when == "always" else when

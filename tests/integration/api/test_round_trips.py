@@ -43,6 +43,7 @@ COSTS = {
     "place the cart, ordered": (2, 2),
     "place, declined": (3, 3),
     "place, too many": (2, 2),
+    "place, backordered": (4, 4),
     "place, again": (1, 1),
     "place, still running": (2, 2),
     # What its codes stand for is read in a round trip of its own; the promotions are locked in that of the commit.
@@ -176,6 +177,7 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("cancel", buyer, f"/orders/{order['orderId']}/cancel", {})
     declined = market.order_body((product, 1), token="pm_sandbox_declined")
     await counted.send("place, declined", buyer, "/orders", declined)
+    await with_backorders(counted, market, buyer, seller)
     await with_codes(counted, market, buyer, seller, product)
     await with_edits(counted, market, buyer, product)
     order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
@@ -217,6 +219,18 @@ async def test_requests_cost_what_is_written_here(
     assert counted.costs.keys() == COSTS.keys()
     over = {name: cost for name, cost in counted.costs.items() if cost[0] > COSTS[name][0] or cost[1] > COSTS[name][1]}
     assert over == {}
+
+
+async def with_backorders(counted: Counted, market: Market, buyer: Person, seller: Person) -> None:
+    product = market.product(seller, stock=1)
+    market.sql.execute(
+        "update warehouse_stock set backorder_limit = 3 where variant_id = %s", (product["variants"][0]["variantId"],)
+    )
+    order = await counted.send("place, backordered", buyer, "/orders", market.order_body((product, 2)))
+    assert [
+        one["status"]
+        for one in market.client.get(f"/api/v1/orders/{order['orderId']}", headers=buyer.headers).json()["parcels"]
+    ] == ["confirmed", "backordered"]
 
 
 async def with_codes(counted: Counted, market: Market, buyer: Person, seller: Person, product: dict[str, Any]) -> None:

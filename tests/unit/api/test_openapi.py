@@ -35,7 +35,7 @@ OPERATIONS = {
     "receiveScans", "trackOrder", "trackParcel", "trackByLink",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",
-    "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",
+    "allowBackorders", "transferStock", "replenishStock", "listReplenishments", "receiveStock", "cancelReplenishment",
 }  # fmt: skip
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z]*)*")
 

@@ -55,7 +55,8 @@ class _Asked:
 
     @property
     def restocked(self) -> bool:
-        return SELLER_POLICIES[self.request.reason_code].restock
+        """What was never there is owed no more, whatever the reason."""
+        return self.parcel.status == "backordered" or SELLER_POLICIES[self.request.reason_code].restock
 
     @property
     def why(self) -> str:

@@ -257,7 +257,7 @@ async def test_a_batch_never_sells_more_than_there_is(
         assert passed.count(Passed.MOVED) == (6 if mutant else 3)
         assert market.stock_of(shop.product).available == (-3 if mutant else 0)
         assert {violation.check for violation in violations(market.database_url)} == (
-            {"R-I1-stock"} if mutant else set()
+            {"R-I31-owed"} if mutant else set()
         )
 
 

@@ -34,6 +34,7 @@ from tests.harness.breaks import (
     STOCK,
     UNTOUCHED,
     VARIANT,
+    WAITS_IN_VAIN,
     used,
 )
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
@@ -55,7 +56,6 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",
         "alter table warehouse_stock drop constraint ck_warehouse_stock_available",
-        "alter table inventory_transactions drop constraint ck_inventory_transactions_new_quantity",
         f"update warehouse_stock set available = -1 where variant_id = {VARIANT}",
         (
             "insert into inventory_transactions (transaction_id, variant_id, quantity_change, transaction_type,"
@@ -248,6 +248,13 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "alter table parcel_events disable trigger user",
         f"delete from parcel_events where parcel_id in {PARCELS} and to_status = 'delivered'",
     ),
+    "R-I31-owed": (
+        "alter table warehouse_stock drop constraint ck_warehouse_stock_owed",
+        "alter table warehouse_stock drop constraint ck_warehouse_stock_covered",
+        f"update warehouse_stock set owed = 1, available = available + 1 where (variant_id, warehouse_id) = {STOCK}",
+        f"update product_variants set owed = 1, stock_quantity = stock_quantity + 1 where variant_id = {VARIANT}",
+    ),
+    "R-I31-ready": WAITS_IN_VAIN,
     "R-I30-scans": (LABEL.format(carriage="'in_transit'", due="false", status="delivered"),),
     "R-I30-moved": (*MOVED_BACK, LABEL.format(carriage="'delivered'", due="false", status="shipped"), SCANNED),
     "R-I30-due": (LABEL.format(carriage="null", due="true", status="delivered"), SCANNED),

@@ -22,6 +22,7 @@ ORIGINS = {UUID(int=51): Origin("US", 41.88, -87.63, True, 840, "America/Chicago
 OFFER = Offer(
     warehouses=[UUID(int=51)],
     available=[5],
+    rooms=None,
     edition=UUID(int=61),
     product_id=UUID(int=11),
     variant_id=LAMP,

@@ -1,7 +1,7 @@
 """A purchase costs and promises the same whether or not somebody asks why these warehouses send it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from api.catalog.purchase import Occasion, Wanted, forced, purchase
 from api.delivery.places import Place
 from api.delivery.promises import SPEEDS, Origin, Speed
 from api.inventory.allocation import NotEnough, StockLevel
+from api.inventory.backorders.room import Room
 from tests.unit.api.pricing.terms import US
 
 PLACES = [UUID(int=n) for n in range(1, 5)]
@@ -20,7 +21,10 @@ ORIGINS = {
     for n, warehouse in enumerate(PLACES)
 }
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
-STOCK = st.dictionaries(st.sampled_from(PLACES), st.integers(1, 9), min_size=1, max_size=2)
+ROOM = Room(3, ((1, date(2026, 12, 9)), (3, date(2026, 12, 20))))
+STOCK = st.dictionaries(
+    st.sampled_from(PLACES), st.tuples(st.integers(1, 9), st.sampled_from([None, None, ROOM])), min_size=1, max_size=2
+)
 
 
 @st.composite
@@ -35,7 +39,7 @@ def carts(draw: st.DrawFn) -> list[Wanted]:
             tax_class="standard",
             grams=500,
             prime=prime,
-            levels=[StockLevel(variant, warehouse, "US", there) for warehouse, there in stock.items()],
+            levels=[StockLevel(variant, warehouse, "US", *there) for warehouse, there in stock.items()],
             origins=ORIGINS,
         )
         for n, (stock, units, prime) in enumerate(lines)
@@ -48,7 +52,7 @@ def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, me
     try:
         order = purchase(wanted, occasion, speed)
     except NotEnough:
-        assert any(sum(level.available for level in one.levels) < one.units for one in wanted)
+        assert any(sum(level.buyable for level in one.levels) < one.units for one in wanted)
         return
 
     cart = purchase(wanted, occasion, speed, explained=False)

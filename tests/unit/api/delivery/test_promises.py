@@ -147,3 +147,19 @@ def test_public_holidays(country: str, day: str, free: bool) -> None:
     found = date.fromisoformat(day)
 
     assert (found in holidays(country, found.year)) is free
+
+
+@given(MOMENTS, st.integers(0, 60), st.sampled_from(SPEEDS))
+def test_what_is_not_there_yet_is_promised_as_if_it_were_ordered_on_the_day_on_which_it_is(
+    now: datetime, days: int, speed: Speed
+) -> None:
+    start = origin()
+    day = now.astimezone(ZONE).date() + timedelta(days=days)
+    early = datetime(day.year, day.month, day.day, 1, tzinfo=ZONE)
+
+    later = promise([Parcel(start, True, day)], ILLINOIS, speed, now)
+    then = promise([Parcel(start, True)], ILLINOIS, speed, max(early, now))
+
+    assert later is not None
+    assert then is not None
+    assert (later.first, later.last) == (then.first, then.last)

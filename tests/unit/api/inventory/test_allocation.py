@@ -92,11 +92,11 @@ def test_the_cheapest_pair_sends_and_no_line_is_split_that_one_of_them_has() -> 
 def test_the_choice_says_why() -> None:
     near, far = Level(A, SOUTH, 5, km=100), Level(A, NORTH, 9, "FR", 500)
     one = {"rule": "one_warehouse", "candidates": 2, "warehouses": 1, "cost": 0.2, "kilometres": 100}
-    assert choose({A: 2}, [near, far]).reasons() == {SOUTH: one}
+    assert choose({A: 2}, [near, far]).reasons() == {(SOUTH, False): one}
     two = {"rule": "two_warehouses", "candidates": 1, "warehouses": 2}
     assert choose({A: 12}, [near, far]).reasons() == {
-        SOUTH: {**two, "cost": 0.2, "kilometres": 100},
-        NORTH: {**two, "cost": 16.0, "kilometres": 500},
+        (SOUTH, False): {**two, "cost": 0.2, "kilometres": 100},
+        (NORTH, False): {**two, "cost": 16.0, "kilometres": 500},
     }
     three = choose({A: 3}, [Level(A, UUID(int=n), 1) for n in range(20, 24)], "GB")
     assert (three.rule, three.candidates, len(three.ways)) == ("most_of_the_rest", 4, 3)

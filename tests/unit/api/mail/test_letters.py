@@ -70,6 +70,7 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
+        *("backorder-ready", "backorder-late"),
     }
     edited = {**letter().data, "charged": "12.96", "refunded": None}
     assert "Charged now: 12.96" in body(read(letter(kind="order-edited", data=edited)), "plain")
@@ -82,6 +83,13 @@ def test_every_kind_can_be_written() -> None:
         assert "because it was damaged:" in body(message, form)
         assert "9.99 EUR goes back" in body(message, form)
         assert title in body(message, form)
+    come = {"number": "112-1", "parcel": 2, "delivery": "2026-12-10", "lines": lost["lines"]}
+    message = read(letter(kind="backorder-ready", data=come, token=None))
+    assert message["Subject"] == "A part of your order 112-1 is there"
+    for form, title in (("plain", "2 x <Cup>"), ("html", "&lt;Cup&gt;")):
+        assert "2026-12-10" in body(message, form)
+        assert title in body(message, form)
+    assert "was to arrive by 2026-12-10" in body(read(letter(kind="backorder-late", data=come, token=None)), "plain")
     unsaid = read(letter(kind="units-cancelled", data={**lost, "reason": None}, token=None))
     assert "because" not in body(unsaid, "plain")
 

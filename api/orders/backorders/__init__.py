@@ -1,0 +1,1 @@
+"""Parcels that wait for units which no warehouse had when they were ordered."""
