@@ -14,9 +14,11 @@ from api.payments.parts import Parts
 
 @dataclass(frozen=True, slots=True)
 class OrderRefund:
-    """A refund of an order, made or about to be."""
+    """A refund of an order, made or about to be. Those of one booking pay for one thing together; `booking_id` is the
+    first of them, which the returns name that it pays."""
 
     refund_id: UUID
+    booking_id: UUID
     order_id: UUID
     status: str
     goods: Decimal
@@ -32,6 +34,7 @@ class OrderRefund:
 _REFUNDS = (
     select(
         Refund.refund_id,
+        func.coalesce(Refund.booking_id, Refund.refund_id).label("booking_id"),
         Refund.order_id,
         Refund.status,
         func.coalesce(Refund.goods_amount, Refund.amount).label("goods"),

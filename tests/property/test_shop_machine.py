@@ -1,5 +1,5 @@
 """R-P8: the shop as a state machine. Whatever buyers and sellers do, in any order: what was charged for an order and
-not given back is what is due for it, after every step.
+not given back is what is due for it, after every step, and invoices less credit notes say the same, line by line.
 
 Carts, orders, edits, partial cancellations, parcels, returns and refunds, with declined cards and processes that die,
 over a real database and a gateway with its own ledger, which the fixture of the market compares at the end. The
@@ -34,7 +34,7 @@ from api.checkout.edits import commands as edits
 from api.checkout.edits.failpoints import POINTS
 from api.checkout.edits.schemas import CommitEdit, StageEdit
 from api.checkout.schemas import PlaceOrder
-from api.kernel import failpoints
+from api.kernel import failpoints, outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
 from api.kernel.failpoints import FailpointError
@@ -45,10 +45,12 @@ from api.orders.commands.cancel import cancel_order
 from api.orders.commands.cancel_units import cancel_units
 from api.orders.commands.decide import approve_return, reject_return
 from api.orders.commands.returns import return_order
+from api.orders.invoices.doors import DOORS
 from api.orders.parcels.commands import Wanted, advance_parcel
 from api.orders.schemas import ApproveReturn, CancelOrder, CancelUnits, RejectReturn, ReturnOrder
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market
+from tests.harness.documents import billed, misstated
 from tests.harness.edited import Answer, answered, key_of
 from tests.harness.shop import Person
 
@@ -298,6 +300,14 @@ class ShopMachine(RuleBasedStateMachine):
             assert charged - refunded == dues[order_id], order_id
             assert refunded == of_refunds, order_id
             assert status == "cancelled" or total - returned == dues[order_id], order_id
+
+    @invariant()
+    def documents_say_what_is_left_of_each_line(self) -> None:
+        """The worker has read what happened, as it does within a second."""
+        self.world.do(outbox.relay(self.world.ctx, (), (), DOORS))
+        ids = [order.order_id for order in self.orders]
+        assert misstated(self.world.market.sql, ids) == []
+        self.world.steps["billed"] = self.world.steps.get("billed", 0) + billed(self.world.market.sql, ids)
 
     def lines(self, order: Bought) -> list[tuple[UUID, int]]:
         """The lines of which something is left, with the units."""

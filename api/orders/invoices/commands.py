@@ -35,8 +35,8 @@ from api.orders.invoices.queries import (
     Written,
     lines_of,
     lock_orders,
-    noted_refunds,
-    returns_paid_by,
+    noted_causes,
+    paid_returns,
     written_for,
 )
 from api.payments.parts import Parts
@@ -56,6 +56,7 @@ class _Draft:
     words: Mapping[UUID, Words]
     refunds: tuple[UUID, ...] = ()
     refund_id: UUID | None = None
+    edit_id: UUID | None = None
     invoice: Written | None = None
     edition: int = 1
 
@@ -67,6 +68,7 @@ class _Known:
     orders: Sequence[Due]
     lines: Mapping[UUID, list[SoldLine]]
     refunds: Mapping[UUID, list[OrderRefund]]
+    returns: Mapping[UUID, list[PaidReturn]]
     captured: Mapping[UUID, Decimal]
     stores: Mapping[tuple[UUID, UUID], Store]
     names: Mapping[UUID, str]
@@ -92,14 +94,14 @@ async def _write(tx: Tx, *, ctx: Context, order_ids: Collection[UUID], at: datet
         return 0
     known = await _known(ctx, tx, orders)
     fresh = [draft for order in orders if order.order_id not in there for draft in _invoices(known, order)]
-    notes = await _credit_notes(tx, known, [order for order in orders if order.order_id in there], there)
-    further = [
-        draft
-        for order in orders
-        if order.order_id in there
-        for draft in _further(known, order, there[order.order_id], [note for note in notes if note.order is order])
-    ]
-    drafts = [*fresh, *notes, *further]
+    noted = await noted_causes(tx, orders)
+    later = list[_Draft]()
+    for order in orders:
+        if written := there.get(order.order_id):
+            causes = _causes(known, order, written, noted)
+            notes = _notes(known, order, written, causes)
+            later += [*notes, *_further(known, order, written, notes, causes)]
+    drafts = [*fresh, *later]
     if drafts:
         numbers = await _numbers(tx, drafts, at.year)
         failpoints.hit("invoices.after_numbers")
@@ -115,6 +117,9 @@ async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
     refunds: dict[UUID, list[OrderRefund]] = defaultdict(list)
     for refund in await refunds_of(tx, [order.order_id for order in orders]):
         refunds[refund.order_id].append(refund)
+    returns: dict[UUID, list[PaidReturn]] = defaultdict(list)
+    for paid in await paid_returns(tx, orders):
+        returns[paid.order_id].append(paid)
     sellers = await stores_of(tx, {line.seller_id for of_order in lines.values() for line in of_order})
     engine = embedded(ctx.settings.tax_rate)
     stores = {}
@@ -127,76 +132,137 @@ async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
             stores[order.order_id, seller_id] = Store(seller_id, store.name, store.country, deemed)
     names = await names_of(tx, {order.user_id for order in orders if order.user_id is not None})
     captured = await captured_of(tx, [order.order_id for order in orders])
-    return _Known(orders, lines, refunds, captured, stores, names)
+    return _Known(orders, lines, refunds, returns, captured, stores, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What credit notes are written for: a refund, or an edit that set off all that it took off. `bills` are of what
+    invoices bill; `fresh`: some of it came and went with no invoice between, and the next invoice takes it off."""
+
+    bills: Sequence[Bill]
+    fresh: bool
+    refund_id: UUID | None = None
+    edit_id: UUID | None = None
+
+    @property
+    def cause_id(self) -> UUID | None:
+        return self.refund_id or self.edit_id
+
+
+def _set_off(returns: Sequence[PaidReturn]) -> dict[UUID, list[PaidReturn]]:
+    """What edits took off without a refund, because they added as much or more."""
+    found: dict[UUID, list[PaidReturn]] = defaultdict(list)
+    for one in returns:
+        if one.refund_id is None and one.edit_id is not None:
+            found[one.edit_id].append(one)
+    return found
 
 
 def _invoices(known: _Known, order: Due) -> list[_Draft]:
     """One for each seller of the order, less all that was refunded or is about to be."""
     lines, asked = known.lines[order.order_id], known.refunds[order.order_id]
     given = sum((refund.parts for refund in asked), Parts())
-    taken = tuple(refund.refund_id for refund in asked)
+    taken = (*(refund.refund_id for refund in asked), *_set_off(known.returns[order.order_id]))
     return [
         _Draft("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines), refunds=taken)
         for bill in invoices(order.amounts, lines, given, known.captured.get(order.order_id, ZERO))
     ]
 
 
-def _further(known: _Known, order: Due, there: Sequence[Written], notes: Sequence[_Draft]) -> list[_Draft]:
+def _further(
+    known: _Known, order: Due, there: Sequence[Written], notes: Sequence[_Draft], causes: Sequence[_Cause]
+) -> list[_Draft]:
     """What was charged since the order's invoices were written: of an edit that added something."""
-    lines, taken = known.lines[order.order_id], set(there[0].refunds)
+    lines, taken = known.lines[order.order_id], {refund for one in there for refund in one.refunds}
     made = (r.parts.amount for r in known.refunds[order.order_id] if r.status == "refunded" or r.refund_id in taken)
     stated = sum((one.left for one in there), ZERO) - sum((note.bill.total for note in notes), ZERO)
     missing = known.captured.get(order.order_id, ZERO) - sum(made, ZERO) - stated
     if missing == 0:
         return []
-    billed = {line for one in there for line in one.lines}
-    unbilled = {line.order_item_id for line in lines} - {UUID(line) for line in billed}
     edition = max(one.edition for one in there) + 1
+    refunds = tuple(cause.cause_id for cause in causes if cause.fresh and cause.cause_id)
     return [
-        _Draft(*("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines)), edition=edition)
-        for bill in further_invoices(lines, unbilled, missing)
+        _Draft(
+            *("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines)),
+            refunds=refunds,
+            edition=edition,
+        )
+        for bill in further_invoices(lines, _unbilled(known, order, there), missing)
     ]
 
 
-async def _credit_notes(
-    tx: Tx, known: _Known, orders: Sequence[Due], there: Mapping[UUID, list[Written]]
-) -> list[_Draft]:
-    """For each refund that was made and is not taken off an invoice, what it gives back for each seller."""
-    if not orders:
-        return []
-    noted = await noted_refunds(tx, orders)
-    due = {
-        refund.refund_id: (order, refund)
-        for order in orders
-        for refund in known.refunds[order.order_id]
-        if refund.status == "refunded" and refund.refund_id not in noted | set(there[order.order_id][0].refunds)
-    }
-    returns: dict[UUID, list[PaidReturn]] = defaultdict(list)
-    for paid in await returns_paid_by(tx, orders, due):
-        returns[paid.refund_id].append(paid)
-    return [
-        draft
-        for refund_id, (order, refund) in due.items()
-        for draft in _notes_of(known, order, refund, returns[refund_id], there[order.order_id])
-    ]
+def _causes(known: _Known, order: Due, there: Sequence[Written], noted: set[UUID]) -> list[_Cause]:
+    """The refunds that were made, and the edits that set something off, which no document says yet."""
+    done = noted | {taken for one in there for taken in one.refunds}
+    unbilled = _unbilled(known, order, there)
+    found = []
+    for edit_id, all_of in _set_off(known.returns[order.order_id]).items():
+        paid = [one for one in all_of if one.back.order_item_id not in unbilled]
+        bills = credit_notes(_parts_of(paid), [one.back for one in paid], {}) if paid else []
+        found.append(_Cause(bills, len(paid) < len(all_of), edit_id=edit_id))
+    for refund in known.refunds[order.order_id]:
+        if refund.status == "refunded":
+            all_of = [one for one in known.returns[order.order_id] if one.refund_id == refund.booking_id]
+            paid = [one for one in all_of if one.back.order_item_id not in unbilled]
+            fresh = len(paid) < len(all_of)
+            bills = _bills_of(known, order, refund, there, paid, fresh=fresh) if paid or not all_of else []
+            found.append(_Cause(bills, fresh, refund_id=refund.refund_id))
+    return [cause for cause in found if cause.cause_id not in done]
 
 
-def _notes_of(
-    known: _Known, order: Due, refund: OrderRefund, returns: Sequence[PaidReturn], there: Sequence[Written]
-) -> list[_Draft]:
-    # A note refers to the first invoice of its seller, and sellers share by all that is left of theirs.
+def _unbilled(known: _Known, order: Due, there: Sequence[Written]) -> set[UUID]:
+    """The lines that edits added and no invoice bills."""
+    billed = {UUID(line) for one in there for line in one.lines}
+    added = {line.order_item_id for line in known.lines[order.order_id] if line.edit_id is not None}
+    return added - billed
+
+
+def _bills_of(
+    known: _Known,
+    order: Due,
+    refund: OrderRefund,
+    there: Sequence[Written],
+    paid: Sequence[PaidReturn],
+    *,
+    fresh: bool,
+) -> list[Bill]:
+    """What a refund gives back. The first of a booking has the units, and all are shared by the sellers of these. An
+    edit that added something gives back less than what it took off: that is credited whole, what was added is billed.
+    With `fresh` some of what it paid was never billed.
+    """
+    left: dict[UUID, Decimal] = defaultdict(Decimal)
+    for written in there:
+        left[written.seller_id] += max(written.left, ZERO)
+    if refund.refund_id != refund.booking_id:
+        sellers: dict[UUID, Decimal] = defaultdict(Decimal)
+        for one in paid:
+            sellers[one.back.seller_id] += one.back.parts.amount
+        return credit_notes(refund.parts, [], sellers or left)
+    booked = [one.parts for one in known.refunds[order.order_id] if one.booking_id == refund.booking_id]
+    others = sum(booked, Parts()) - refund.parts
+    back = _parts_of(paid) - others
+    netted = back.amount > refund.parts.amount and any(one.edit_id is not None for one in paid)
+    return credit_notes(back if netted or fresh else refund.parts, [one.back for one in paid], left)
+
+
+def _parts_of(paid: Sequence[PaidReturn]) -> Parts:
+    return sum((one.back.parts for one in paid), Parts())
+
+
+def _notes(known: _Known, order: Due, there: Sequence[Written], causes: Sequence[_Cause]) -> list[_Draft]:
+    # A note refers to the first invoice of its seller.
     by_seller = {one.seller_id: one for one in reversed(there)}
-    left = dict.fromkeys(by_seller, ZERO)
-    for one in there:
-        left[one.seller_id] += max(one.left, ZERO)
     words = _words(known.lines[order.order_id])
     return [
         _Draft(
             *("credit_note", order, known.stores[order.order_id, bill.seller_id], bill, words),
-            refund_id=refund.refund_id,
+            refund_id=cause.refund_id,
+            edit_id=cause.edit_id,
             invoice=by_seller[bill.seller_id],
         )
-        for bill in credit_notes(refund.parts, [paid.back for paid in returns], left)
+        for cause in causes
+        for bill in cause.bills
     ]
 
 
@@ -287,6 +353,7 @@ def _row(known: _Known, draft: _Draft, number: int, at: datetime) -> dict[str, o
         "document_number": named,
         "edition": draft.edition,
         "refund_id": draft.refund_id,
+        "edit_id": draft.edit_id,
         "invoice_refers_to": None if draft.invoice is None else draft.invoice.invoice_id,
         "refunds": list(draft.refunds),
         "currency": order.currency,

@@ -29,15 +29,16 @@ class Invoice(Base):
     """An invoice of what a seller sold in an order, or a credit note of what one refund gives back of it.
 
     `edition`: an order that is changed after its invoices were written gets further ones, of what the change charged.
-    `issuer_id` is the seller, or the shop where it is deemed the supplier. `refunds`: those that were taken off an
-    invoice before it was written, so that they have no credit note. `content` is all that the document says, `digest`
-    its SHA-256, and `template` the version of the drawing: together they make the same bytes for ever.
+    `issuer_id` is the seller, or the shop where it is deemed the supplier. A credit note is of the refund `refund_id`,
+    or of what the edit `edit_id` took off and set off against what it added. `refunds`: the ids of those that were
+    taken off an invoice before it was written, so that they have no credit note. `content` is all that the document
+    says, `digest` its SHA-256, and `template` the version of the drawing: together they make the same bytes for ever.
     """
 
     __tablename__ = "invoices"
     __table_args__ = (
         CheckConstraint("kind IN ('invoice', 'credit_note')", name="kind"),
-        CheckConstraint("(kind = 'credit_note') = (refund_id IS NOT NULL)", name="refund"),
+        CheckConstraint("(kind = 'credit_note') = (num_nonnulls(refund_id, edit_id) = 1)", name="cause"),
         CheckConstraint("(kind = 'credit_note') = (invoice_refers_to IS NOT NULL)", name="refers_to"),
         CheckConstraint("total = net + tax", name="total"),
         CheckConstraint("number > 0", name="number"),
@@ -45,6 +46,7 @@ class Invoice(Base):
         UniqueConstraint("order_id", "document_number"),
         Index("uq_invoices_sale", "order_id", "seller_id", "edition", unique=True, postgresql_where=_INVOICE),
         Index("uq_invoices_refund", "refund_id", "seller_id", unique=True, postgresql_where=_CREDIT_NOTE),
+        Index("uq_invoices_edit", "edit_id", "seller_id", unique=True, postgresql_where=_CREDIT_NOTE),
         Index("ix_invoices_seller", "seller_id", "issued_at", "invoice_id"),
     )
     __unpublished__ = True
@@ -60,6 +62,7 @@ class Invoice(Base):
     document_number: Mapped[str] = mapped_column(String(40))
     edition: Mapped[int] = mapped_column(server_default=text("1"))
     refund_id: Mapped[UUID | None] = mapped_column(ForeignKey("refunds.refund_id"))
+    edit_id: Mapped[UUID | None]
     invoice_refers_to: Mapped[UUID | None] = mapped_column(ForeignKey("invoices.invoice_id"))
     refunds: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     currency: Mapped[str] = mapped_column(String(3))

@@ -76,9 +76,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class SoldLine(OrderLine):
-    """A line with its words."""
+    """A line with its words. `edit_id`: of the edit that added it."""
 
     order_id: UUID
+    edit_id: UUID | None
     title: str
     sku: str
     attributes: dict[str, object]
@@ -102,9 +103,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class PaidReturn:
-    """A return that a refund has paid."""
+    """A return that a refund has paid, or what an edit took off: `refund_id` is None when all of it was set off."""
 
-    refund_id: UUID
+    order_id: UUID
+    refund_id: UUID | None
+    edit_id: UUID | None
     back: GivenBack
 
 
@@ -132,6 +135,7 @@ _LINES = (
     select(
         *LINE,
         OrderItem.order_id,
+        OrderItem.edit_id,
         TITLE,
         func.coalesce(OrderItem.sku, "").label("sku"),
         OrderItem.attributes,
@@ -163,10 +167,16 @@ _WRITTEN = (
     .where(Invoice.order_id == any_(_IDS), Invoice.kind == "invoice")
     .order_by(Invoice.order_id, Invoice.seller_id, Invoice.edition)
 )
-_NOTED = select(Invoice.refund_id).where(Invoice.order_id == any_(_IDS), Invoice.kind == "credit_note").distinct()
+_NOTED = (
+    select(func.coalesce(Invoice.refund_id, Invoice.edit_id))
+    .where(Invoice.order_id == any_(_IDS), Invoice.kind == "credit_note")
+    .distinct()
+)
 _RETURNS = (
     select(
+        Return.order_id,
         Return.refund_id,
+        Return.edit_id,
         Return.order_item_id,
         Return.seller_id,
         Return.quantity,
@@ -176,7 +186,7 @@ _RETURNS = (
         func.coalesce(Return.shipping_tax, 0),
         Return.fee_amount,
     )
-    .where(Return.refund_id == any_(bindparam("refund_ids", type_=ARRAY(Uuid))), Return.order_id == any_(_IDS))
+    .where(Return.order_id == any_(_IDS), or_(Return.refund_id.is_not(None), Return.edit_id.is_not(None)))
     .order_by(Return.return_id)
 )
 
@@ -196,15 +206,15 @@ async def written_for(tx: Tx, orders: Iterable[Due]) -> list[Written]:
     return await tx.all_as(Written, _WRITTEN, {"order_ids": [order.order_id for order in orders]})
 
 
-async def noted_refunds(tx: Tx, orders: Iterable[Due]) -> set[UUID]:
-    """The refunds of locked orders that have their credit notes."""
+async def noted_causes(tx: Tx, orders: Iterable[Due]) -> set[UUID]:
+    """The refunds and edits of locked orders that have their credit notes."""
     return {row[0] for row in await tx.all(_NOTED, {"order_ids": [order.order_id for order in orders]})}
 
 
-async def returns_paid_by(tx: Tx, orders: Iterable[Due], refund_ids: Iterable[UUID]) -> list[PaidReturn]:
-    """The returns of locked orders that these refunds pay."""
-    values = {"order_ids": [order.order_id for order in orders], "refund_ids": list(refund_ids)}
-    return [PaidReturn(row[0], GivenBack(*row[1:])) for row in await tx.all(_RETURNS, values)]
+async def paid_returns(tx: Tx, orders: Iterable[Due]) -> list[PaidReturn]:
+    """The returns of locked orders that refunds pay, and those that edits set off."""
+    values = {"order_ids": [order.order_id for order in orders]}
+    return [PaidReturn(row[0], row[1], row[2], GivenBack(*row[3:])) for row in await tx.all(_RETURNS, values)]
 
 
 _LATE = (

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,10 @@ from api.kernel.db import Tx
 from api.operations.invariants.run import violations
 from api.orders.invoices import commands
 from api.orders.invoices.jobs import write_late
-from api.payments.queries import captured_of
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market, Worker
+from tests.harness.documents import misstated
+from tests.harness.editing import Editing
 from tests.harness.mailing import mailing_context, mails_to, settle, token_in
 from tests.harness.processes import KILLED
 from tests.harness.sessions import guest_headers
@@ -233,33 +234,70 @@ async def test_an_order_that_is_cancelled_as_a_whole_has_no_documents(
     assert _invoices(market, order_id, buyer) == []
 
 
-async def test_what_a_change_charges_after_the_invoices_has_one_of_its_own_once(
+async def _said(market: Market, order_id: str, who: Person, context: Context) -> list[tuple[str, str, Decimal]]:
+    """(seller, kind, total) of the documents of what has happened since they were looked at; each line of the order is
+    what all of them say of it."""
+    before = {one["number"] for one in _invoices(market, order_id, who)}
+    await settle(context)
+    await settle(context)
+    assert misstated(market.sql, [order_id]) == []
+    found = [one for one in _invoices(market, order_id, who) if one["number"] not in before]
+    return sorted((one["sellerId"], one["kind"], Decimal(str(one["total"]))) for one in found)
+
+
+async def test_a_change_of_an_order_that_is_sent_in_part_bills_what_comes_and_credits_what_goes(
     market: Market, sellers: list[Person], context: Context
 ) -> None:
+    """10.00 of one seller are sent, 12.00 of the other go. Whether the difference is charged or refunded, a seller's
+    documents are of their own units, and the fee is of those who sent for it."""
     buyer = market.person()
-    order_id = _order(market, buyer, sellers)
+    edits = Editing(market, buyer)
+    a, b = sellers[0].user_id, sellers[1].user_id
+    goods = [market.product(sellers[n], stock=50, price=price) for n, price in ((0, 10.0), (1, 12.0))]
+    order_id = market.buy(buyer, market.order_body(*((product, 1) for product in goods))).json()["orderId"]
     _ship(market, order_id, sellers[0])
-    await settle(context)
-    before = _invoices(market, order_id, buyer)
-
-    async def more(tx: Tx, order_ids: Iterable[UUID]) -> dict[UUID, Decimal]:
-        return {order: amount + 5 for order, amount in (await captured_of(tx, order_ids)).items()}
-
-    with patch.object(commands, "captured_of", more):
-        assert await commands.write_documents(context, [UUID(order_id)]) == 2
-        assert await commands.write_documents(context, [UUID(order_id)]) == 0
-    further = [one for one in _invoices(market, order_id, buyer) if one not in before]
-    assert sorted(one["sellerId"] for one in further) == sorted(one.user_id for one in sellers)
-    assert _cents(further) == 5
-    assert "Other changes" in _words(market.client.get(further[0]["pdf"], headers=buyer.headers).content)
-    # Nothing was charged, so that they cannot stay.
-    market.sql.execute("alter table invoices disable trigger user")
-    market.sql.execute("delete from invoices where edition > 1")
-    market.sql.execute("alter table invoices enable trigger user")
-    market.sql.execute(
-        "update invoice_counters c set last = (select max(number) from invoices i where (i.issuer_id,"
-        " i.kind, i.year) = (c.issuer_id, c.kind, c.year))"
+    # 4.99 are shared as 10.00 to 12.00.
+    assert sorted(await _said(market, order_id, buyer, context)) == sorted(
+        [(a, "invoice", Decimal("13.07")), (b, "invoice", Decimal("15.68"))]
     )
+
+    def line(title: str) -> dict[str, Any]:
+        return next(one for one in edits.order(order_id)["items"] if one["title"] == title)
+
+    def change(gone: str, *new: tuple[int, str, float]) -> Decimal:
+        lines = [{"orderItemId": line(gone)["orderItemId"], "quantity": 0}] if gone else []
+        add = [edits.line(market.product(who[n], stock=9, price=price, title=title), 1) for n, title, price in new]
+        staged = edits.staged(order_id, lines=lines, add=add)
+        edits.committed(staged)
+        return Decimal(str(staged["delta"]))
+
+    third = market.person("seller")
+    who = [*sellers, third]
+    # 9.72 and 32.40 come, 12.96 go, and nothing is due for sending any more.
+    assert change(goods[1]["title"], (1, "Cup", 9.0), (0, "Desk", 30.0)) == Decimal("24.17")
+    assert await _said(market, order_id, buyer, context) == sorted(
+        [(b, "credit_note", Decimal("12.96")), (b, "invoice", Decimal("8.57")), (a, "invoice", Decimal("28.56"))]
+    )
+    # 32.40 go, 5.40 come, and 4.99 are due again: the rest is refunded.
+    assert change("Desk", (1, "Egg", 5.0)) == Decimal("-22.01")
+    assert await _said(market, order_id, buyer, context) == sorted(
+        [(a, "credit_note", Decimal("32.40")), (b, "invoice", Decimal("10.39"))]
+    )
+    # An even exchange moves no money.
+    assert change("Egg", (2, "Fan", 5.0)) == Decimal(0)
+    assert await _said(market, order_id, buyer, context) == sorted(
+        [(b, "credit_note", Decimal("5.40")), (third.user_id, "invoice", Decimal("5.40"))]
+    )
+    # What came and went before anybody could bill it is not billed, and neither is it later.
+    assert (change("", (2, "Gnu", 7.0)), change("Gnu")) == (Decimal("7.56"), Decimal("-7.56"))
+    assert await _said(market, order_id, buyer, context) == []
+    change("", (2, "Hat", 3.0), (2, "Ink", 2.0))
+    change("Hat")
+    assert await _said(market, order_id, buyer, context) == [(third.user_id, "invoice", Decimal("2.16"))]
+    assert change("Ink") == Decimal("-2.16")
+    assert await _said(market, order_id, buyer, context) == [(third.user_id, "credit_note", Decimal("2.16"))]
+    further = next(one for one in _invoices(market, order_id, buyer) if one["total"] == 10.39)
+    assert "Other changes" in _words(market.client.get(further["pdf"], headers=buyer.headers).content)
 
 
 def _random_step(market: Market, rng: random.Random, order_id: str, buyer: Person, sellers: list[Person]) -> None:
