@@ -14,29 +14,30 @@ from api.kernel.actor import Actor
 from api.kernel.ids import new_id
 from api.kernel.statement import Part
 
-# The cart of each addition, or the id of the one to make. An expired cart that is not deleted yet is used again.
+# The cart of each addition, or the id of the one to make. An expired cart that is not deleted yet is used again. Each
+# cart is looked up by itself, here and in _ADD: a join may be one with all carts, because its plan is kept from when
+# they were few.
 _ADDITIONS = """asked AS MATERIALIZED (
     SELECT a.place, a.user_id, a.session_id, a.seconds, a.product_id, a.variant_id, a.quantity, a.cart_item_id,
-           coalesce(m.cart_id, g.cart_id, a.new_cart) AS cart_id
+           coalesce((SELECT m.cart_id FROM carts m WHERE m.user_id = a.user_id),
+                    (SELECT g.cart_id FROM carts g WHERE g.session_id = a.session_id), a.new_cart) AS cart_id
     FROM unnest(CAST(:add_users AS uuid[]), CAST(:add_sessions AS text[]), CAST(:add_seconds AS int[]),
                 CAST(:add_products AS uuid[]), CAST(:add_variants AS uuid[]), CAST(:add_quantities AS int[]),
                 CAST(:add_carts AS uuid[]), CAST(:add_lines AS uuid[])) WITH ORDINALITY
-         AS a(user_id, session_id, seconds, product_id, variant_id, quantity, new_cart, cart_item_id, place)
-    LEFT JOIN carts m ON m.user_id = a.user_id
-    LEFT JOIN carts g ON g.session_id = a.session_id)"""
+         AS a(user_id, session_id, seconds, product_id, variant_id, quantity, new_cart, cart_item_id, place))"""
 # The carts are locked before, so what is judged here is so until the commit. The time at which a cart expires is
 # rounded up to the hour: most additions leave it as it is, and with it every index of the cart. More units of a line
 # show a change of its price again.
 _ADD = """judged AS MATERIALIZED (
     SELECT a.*, s.price,
            CASE WHEN s.place IS NULL THEN 'not on sale'
-                WHEN i.quantity + a.quantity > :add_most_units THEN 'too many'
-                WHEN i.quantity IS NULL
-                     AND (SELECT count(*) FROM cart_items l WHERE l.cart_id = a.cart_id) >= :add_most_lines THEN 'full'
+                WHEN has.quantity + a.quantity > :add_most_units THEN 'too many'
+                WHEN has.quantity IS NULL AND has.lines >= :add_most_lines THEN 'full'
                 ELSE 'added' END AS verdict
     FROM asked a
-    LEFT JOIN on_sale s USING (place)
-    LEFT JOIN cart_items i ON i.cart_id = a.cart_id AND i.variant_id = a.variant_id),
+    LEFT JOIN on_sale s USING (place),
+    LATERAL (SELECT count(*) AS lines, max(i.quantity) FILTER (WHERE i.variant_id = a.variant_id) AS quantity
+             FROM cart_items i WHERE i.cart_id = a.cart_id) has),
 opened AS (
     INSERT INTO carts (cart_id, user_id, session_id, expires_at)
     SELECT cart_id, user_id, session_id,

@@ -18,15 +18,23 @@ from api.carts import commands
 from api.carts.additions import BATCH, MAX_LINES
 from api.carts.errors import CartFull, QuantityTooLarge
 from api.carts.queries import StoredCart, cart_of
-from api.carts.schemas import AddItem
+from api.carts.schemas import MAX_QUANTITY, AddItem
+from api.carts.statements import ADDED as ADDED_ROWS
+from api.carts.statements import Addition, add_part, asked_part
 from api.catalog.errors import VariantNotFound
+from api.catalog.statements import on_sale_part
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
+from api.kernel.statement import compose
 from tests.harness.postgres import PostgresHarness
 from tests.harness.shop import Shop
 from tests.harness.wire import rewritten_wire, watched_wire
 
+TUPLES_READ = text(
+    "select sum(seq_tup_read + idx_tup_fetch)::int from pg_stat_xact_user_tables"
+    " where relname in ('carts', 'cart_items')"
+)
 ADDED = "insert into cart_items (cart_item_id, cart_id, product_id, variant_id, quantity, price_at_addition)"
 
 
@@ -241,6 +249,42 @@ async def test_a_plan_that_is_kept_from_an_empty_shop_looks_carts_up(
     postgres_server.drop_database(name)
 
     assert any("Seq Scan" in line for (line,) in plan) is not writer
+
+
+JOINED = """c.cart_id, a.place FROM unnest(CAST(:sessions AS text[])) WITH ORDINALITY AS a(session_id, place)
+    LEFT JOIN carts c ON c.session_id = a.session_id"""
+
+
+@pytest.mark.parametrize("joined", [False, True])
+async def test_an_addition_reads_no_more_when_there_are_more_carts(
+    postgres_server: PostgresHarness, redis_url: str, *, joined: bool
+) -> None:
+    """Its plan is from when there were none. Control: a join of the same kept plan reads every cart."""
+    name = postgres_server.fresh_database()
+    url = postgres_server.url(name)
+    settings = Settings.model_validate({"DATABASE_URL": url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test"})
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("vacuum analyze carts, cart_items")
+        async with open_context(settings) as ctx:
+            for carts in (0, 500):
+                connection.execute(
+                    "insert into carts (cart_id, session_id, expires_at)"
+                    " select gen_random_uuid(), 'other-' || n, now() + interval '1 day' from generate_series(1, %s) n",
+                    [carts],
+                )
+                additions = [Addition(guest(), 60, uuid4(), uuid4(), 1) for _ in range(6)]
+                parts = [asked_part(additions), on_sale_part(), add_part(MAX_QUANTITY, MAX_LINES)]
+                statement, values = compose(parts, ADDED_ROWS)
+                if joined:
+                    sessions = [addition.actor.session_id for addition in additions]
+                    statement, values = text(f"SELECT {JOINED}"), {"sessions": sessions}
+                async with ctx.db.transaction() as tx:
+                    await tx.all(statement, values)
+                    read = await tx.scalar(TUPLES_READ)
+    postgres_server.drop_database(name)
+
+    assert (read == 500) is joined
+    assert (read == 0) is not joined
 
 
 async def waits_for_a_lock(shop: Shop) -> None:
