@@ -133,15 +133,15 @@ def test_a_page_of_a_long_history_looks_at_two_thousand_orders_and_the_next_goes
 def _copy(market: Market, order_id: str, number: int) -> None:
     """So many later orders of the same buyer, of hay."""
     market.sql.execute(
-        "insert into orders select (jsonb_populate_record(o, jsonb_build_object('order_id', gen_random_uuid(),"
-        " 'order_number', 'copy-' || n, 'created_at', o.created_at + n * interval '1 second'))).*"
-        " from orders o, generate_series(1, %s) n where order_id = %s",
+        "insert into orders select c.* from orders o, generate_series(1, %s) n, jsonb_populate_record(o,"
+        " jsonb_build_object('order_id', gen_random_uuid(), 'order_number', 'copy-' || n, 'created_at',"
+        " o.created_at + n * interval '1 second')) c where o.order_id = %s",
         (number, order_id),
     )
     market.sql.execute(
-        "insert into order_items select (jsonb_populate_record(i, jsonb_build_object('order_item_id',"
-        " gen_random_uuid(), 'order_id', o.order_id, 'title', 'Hay', 'parcel_id', null))).*"
-        " from order_items i, orders o where i.order_id = %s and o.order_number like 'copy-%%'",
+        "insert into order_items select c.* from order_items i, orders o, jsonb_populate_record(i, jsonb_build_object("
+        "'order_item_id', gen_random_uuid(), 'order_id', o.order_id, 'title', 'Hay', 'parcel_id', null)) c"
+        " where i.order_id = %s and o.order_number like 'copy-%%'",
         (order_id,),
     )
 
