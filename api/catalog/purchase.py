@@ -83,16 +83,22 @@ def purchase(
 ) -> Purchase:
     """Price the lines and promise their delivery; a speed that is not offered is answered with the standard one.
 
-    `explained` False: nobody asks why these warehouses, so there need be no `choice`. Raises: NotEnough, from
-    `allocate`.
+    `explained` False: nobody asks why these warehouses, or when each sends its part, so there need be no `choice` and
+    nothing `promised` of each. Raises: NotEnough, from `allocate`.
     """
+    choice: Choice | None = None
+    parcels: dict[Leg, Parcel] = {}
     allocations = None if explained else forced(wanted)
-    choice = _choice(wanted, occasion.place) if wanted and allocations is None else None
     if allocations is None:
+        choice = _choice(wanted, occasion.place) if wanted else None
         allocations = [] if choice is None else choice.all_lines()
-    parcels = _parcels(allocations, wanted)
+        parcels = _parcels(allocations, wanted)
+        sent = list(parcels.values())
+    else:
+        # Each line by itself: those that one warehouse sends together are promised alike.
+        sent = [Parcel(one.origins[at.warehouse_id], one.prime) for one, at in zip(wanted, allocations, strict=True)]
     lines = [one.line for one in wanted]
-    can_be_had = offered(list(parcels.values()), occasion.place, occasion.now, member=occasion.member)
+    can_be_had = offered(sent, occasion.place, occasion.now, member=occasion.member)
     freight = Freight.of(lines)
     options = [Option(one, fee(freight, occasion.tariff, _sending(one, occasion))) for one in can_be_had]
     chosen = next((option for option in options if option.promise.speed == speed), options[0] if options else None)

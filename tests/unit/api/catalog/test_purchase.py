@@ -58,7 +58,10 @@ def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, me
     cart = purchase(wanted, occasion, speed, explained=False)
 
     assert sorted(map(repr, cart.allocations)) == sorted(map(repr, order.allocations))
-    assert replace(cart, allocations=[], choice=None) == replace(order, allocations=[], choice=None)
+    assert cart.promised == ({} if forced(wanted) is not None else order.promised)
+    assert replace(cart, allocations=[], choice=None, promised=order.promised) == replace(
+        order, allocations=[], choice=None
+    )
 
 
 @given(carts())
