@@ -1,7 +1,7 @@
 """R-P8: the shop as a state machine. Whatever buyers and sellers do, in any order: what was charged for an order and
 not given back is what is due for it, after every step, and invoices less credit notes say the same, line by line.
 
-Carts, orders, edits, partial cancellations, parcels, returns and refunds, with declined cards and processes that die,
+Carts, orders, edits, backorders, partial cancellations, parcels, returns and refunds, with declined cards and processes that die,
 over a real database and a gateway with its own ledger, which the fixture of the market compares at the end. The
 negative control is in `tests/integration/api/checkout/test_edit_mutants.py`, whose market nobody checks.
 """
@@ -34,6 +34,8 @@ from api.checkout.edits import commands as edits
 from api.checkout.edits.failpoints import POINTS
 from api.checkout.edits.schemas import CommitEdit, StageEdit
 from api.checkout.schemas import PlaceOrder
+from api.inventory.commands import adjust
+from api.inventory.schemas import AdjustStock
 from api.kernel import failpoints, outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
@@ -41,6 +43,7 @@ from api.kernel.failpoints import FailpointError
 from api.kernel.settings import Settings
 from api.orders.adjustments.commands import refund_order
 from api.orders.adjustments.schemas import RefundOrder
+from api.orders.backorders.commands import cover
 from api.orders.commands.cancel import cancel_order
 from api.orders.commands.cancel_units import cancel_units
 from api.orders.commands.decide import approve_return, reject_return
@@ -83,6 +86,8 @@ class World:
     products: list[dict[str, Any]]
     sellers: dict[str, Actor]
     members: list[Actor]
+    # Of which nothing is there: it is backordered.
+    awaited: dict[str, Any]
     steps: dict[str, int] = field(default_factory=dict)
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -118,6 +123,8 @@ class ShopMachine(RuleBasedStateMachine):
 
     @initialize(data=st.data(), member=st.booleans(), place=st.sampled_from(PLACES))
     def begin_with_an_order(self, data: st.DataObject, member: bool, place: dict[str, str]) -> None:
+        # What earlier runs gave back is gone, so that a run buys the same again.
+        self.book("-available")
         if member:
             # Nothing is left of the member's cart, so that a run draws the same again.
             self.actor = self.world.members[0]
@@ -126,6 +133,24 @@ class ShopMachine(RuleBasedStateMachine):
         for units in data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=3)):
             self.put(data, units)
         self.order(place, "pm_sandbox_ok")
+
+    @rule()
+    def what_is_owed_comes(self) -> None:
+        if self.book("owed"):
+            ready = self.world.do(cover(self.world.ctx))
+            self.world.steps["ready"] = self.world.steps.get("ready", 0) + ready
+
+    def book(self, change: str) -> bool:
+        """Whether there was something to book of what is waited for."""
+        variant = UUID(self.world.awaited["variants"][0]["variantId"])
+        query = f"select warehouse_id, {change} from warehouse_stock where variant_id = %s"
+        place, units = self.world.market.sql.execute(query.encode(), (variant,)).fetchone() or (None, 0)
+        if not units:
+            return False
+        seller = next(iter(self.world.sellers.values()))
+        body = AdjustStock(variant_id=variant, warehouse_id=place, change=units)
+        self.world.ask("book", adjust(self.world.ctx, seller, key_of(seller), body))
+        return True
 
     @rule(data=st.data(), units=st.integers(1, 3))
     def put_into_the_cart(self, data: st.DataObject, units: int) -> None:
@@ -352,6 +377,11 @@ def shared_world(market: Market, server: Server, seller: Person, buyer: Person) 
     rival = market.person("seller")
     prices = ((seller, 3.33), (seller, 12.0), (rival, 9.99), (rival, 34.0))
     products = [market.product(who, stock=900_000, price=price) for who, price in prices]
+    awaited = market.product(seller, stock=0, price=7.77)
+    market.sql.execute(
+        "update warehouse_stock set backorder_limit = 900000 where variant_id = %s",
+        (awaited["variants"][0]["variantId"],),
+    )
     sellers = {who.user_id: Actor("seller", UUID(who.user_id)) for who in (seller, rival)}
     loop = asyncio.new_event_loop()
     with pytest.MonkeyPatch.context() as patch:
@@ -359,7 +389,8 @@ def shared_world(market: Market, server: Server, seller: Person, buyer: Person) 
             patch.setenv(name, value)
         opened = open_context(Settings())
         ctx = loop.run_until_complete(opened.__aenter__())
-        yield World(market, ctx, loop, products, sellers, [Actor("customer", UUID(buyer.user_id))])
+        members = [Actor("customer", UUID(buyer.user_id))]
+        yield World(market, ctx, loop, [*products, awaited], sellers, members, awaited)
         loop.run_until_complete(opened.__aexit__(None, None, None))
     loop.close()
 
@@ -397,4 +428,4 @@ def test_what_was_charged_and_not_refunded_is_due_after_every_step(world: World,
     run(world, runs)
 
     print(f"R-P8: {runs} runs: {dict(sorted(world.steps.items()))}")
-    assert {"order done", "commit done", "cancel units done", "cancel done"} <= world.steps.keys()
+    assert {"order done", "commit done", "cancel units done", "cancel done", "ready"} <= world.steps.keys()

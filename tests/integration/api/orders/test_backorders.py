@@ -1,14 +1,22 @@
 """Units that are sold before a warehouse has them: the seller allows it, page, cart and order say when they come, their
 parcel waits for them, and whoever ordered first gets them first."""
 
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
+import pytest
 
 from api.kernel import clock
 from api.kernel.context import Context
+from api.kernel.db import ReadTx
+from api.operations.invariants.run import violations
+from api.orders.backorders import commands
 from api.orders.backorders.commands import cover, tell_late
+from api.orders.backorders.queue import Waiting
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.invariants import assert_invariants
 from tests.harness.mailing import mails_to
@@ -314,4 +322,40 @@ def test_an_order_is_advanced_with_what_is_there_and_not_edited_where_it_waits(
         answer = market.post(seller, f"{order['orderId']}/advance", {"status": status})
         assert (answer.status_code, answer.json()["status"]) == (200, "processing"), answer.text
     assert states(market, buyer, order) == [["delivered", "backordered"]]
+    assert_invariants(market.database_url)
+
+
+@pytest.mark.parametrize("mutant", [False, True], ids=["the product", "mutant that lets two decide at once"])
+async def test_one_process_at_a_time_decides_what_is_ready(
+    ctx: Context, market: Market, seller: Person, buyer: Person, monkeypatch: pytest.MonkeyPatch, *, mutant: bool
+) -> None:
+    """Of two parcels of which one can be sent, two processes choose another each, because the queue changes meanwhile."""
+    product = offered(market, seller, 0, 9)
+    first, second = (bought(market, buyer, product, 2) for _ in range(2))
+    come(market, seller, product, 2)
+    read, go, known = asyncio.Event(), asyncio.Event(), commands.queue_for
+
+    async def slowly(tx: ReadTx, variants: Collection[UUID]) -> Sequence[Waiting]:
+        queue = await known(tx, variants)
+        read.set()
+        await go.wait()
+        return queue
+
+    monkeypatch.setattr(commands, "queue_for", slowly)
+    one = asyncio.create_task(cover(ctx))
+    await asyncio.wait_for(read.wait(), 30)
+    monkeypatch.setattr(commands, "queue_for", known)
+    later = second["parcels"][0]["parcelId"]
+    market.sql.execute("update parcels set created_at = created_at - interval '1 hour' where parcel_id = %s", (later,))
+    if mutant:
+        monkeypatch.setattr(commands, "COVER_LOCK", commands.COVER_LOCK + 1)
+    assert await cover(ctx) == mutant
+    go.set()
+    assert await one == 1
+
+    assert states(market, buyer, first, second) == [["confirmed"], ["confirmed" if mutant else "backordered"]]
+    assert {broken.check for broken in violations(market.database_url)} == ({"R-I31-owed"} if mutant else set())
+    come(market, seller, product, 2)
+    monkeypatch.undo()
+    assert await cover(ctx) == (not mutant)
     assert_invariants(market.database_url)
