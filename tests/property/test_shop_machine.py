@@ -1,9 +1,9 @@
 """R-P8: the shop as a state machine. Whatever buyers and sellers do, in any order: what was charged for an order and
 not given back is what is due for it, after every step, and invoices less credit notes say the same, line by line.
 
-Carts, orders, edits, backorders, partial cancellations, parcels, returns and refunds, with declined cards and processes that die,
-over a real database and a gateway with its own ledger, which the fixture of the market compares at the end. The
-negative control is in `tests/integration/api/checkout/test_edit_mutants.py`, whose market nobody checks.
+Carts, orders, edits, backorders, partial cancellations, parcels, returns and refunds, with declined cards and processes
+that die, over a real database and a gateway with its own ledger, which the fixture of the market compares at the end.
+The negative control is in `tests/integration/api/checkout/test_edit_mutants.py`, whose market nobody checks.
 """
 
 import asyncio

@@ -329,7 +329,7 @@ def test_an_order_is_advanced_with_what_is_there_and_not_edited_where_it_waits(
 async def test_one_process_at_a_time_decides_what_is_ready(
     ctx: Context, market: Market, seller: Person, buyer: Person, monkeypatch: pytest.MonkeyPatch, *, mutant: bool
 ) -> None:
-    """Of two parcels of which one can be sent, two processes choose another each, because the queue changes meanwhile."""
+    """One of two parcels can be sent; the queue changes between the reads of two processes, so each chooses another."""
     product = offered(market, seller, 0, 9)
     first, second = (bought(market, buyer, product, 2) for _ in range(2))
     come(market, seller, product, 2)
