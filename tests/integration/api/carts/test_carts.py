@@ -16,7 +16,7 @@ from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
     "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "currency",
-    "available", "discounts",
+    "available", "backordered", "discounts",
 }  # fmt: skip
 
 
