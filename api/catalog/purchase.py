@@ -114,6 +114,12 @@ def purchase(
     )
 
 
+def offered_to_members(bought: Purchase, wanted: Sequence[Wanted], occasion: Occasion) -> list[Promise]:
+    """What members of Prime could choose for the same purchase, the slowest first."""
+    parcels = _parcels(bought.allocations, wanted)
+    return offered(list(parcels.values()), occasion.place, occasion.now, member=True)
+
+
 def forced(wanted: Sequence[Wanted]) -> list[Allocation] | None:
     """What `allocate` would choose where there is nothing to choose: each variant is in one warehouse, with enough of
     it. Otherwise None."""

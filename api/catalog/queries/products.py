@@ -1,7 +1,7 @@
 """One product in full: three statements (product, variants, seller) in one round trip."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductImage, ProductVariant
-from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced_alone, purchase
+from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import readable_path
 from api.catalog.schemas import DeliveryOption, ProductDetail, ProductTax, SellerCard, Shipping, Status, Variant
 from api.delivery.promises import Origin
@@ -198,9 +198,9 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
 
 def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
     """What one unit costs to send and when it arrives."""
-    member = replace(occasion, member=True)
-    bought, of_member = (_bought(wanted, one) for one in (occasion, member))
-    fastest = of_member.options[-1].promise if len(of_member.options) > 1 else None
+    bought = purchase([wanted], occasion, explained=False) if wanted.levels else priced_alone([wanted], occasion)
+    of_members = offered_to_members(bought, [wanted], occasion)
+    fastest = of_members[-1] if len(of_members) > 1 else None
     standard = bought.options[0] if bought.options else None
     days = standard.promise if standard else None
     return Shipping(
@@ -230,10 +230,6 @@ def _one_unit(row: _Product, sent: _Sent | None, origins: Mapping[UUID, Origin])
         levels=sent.levels_of(sent.variant_id, origins) if sent else (),
         origins=origins,
     )
-
-
-def _bought(wanted: Wanted, occasion: Occasion) -> Purchase:
-    return purchase([wanted], occasion) if wanted.levels else priced_alone([wanted], occasion)
 
 
 def _tax(row: _Product, occasion: Occasion) -> ProductTax:

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.catalog.purchase import Occasion, Wanted, forced, purchase
+from api.catalog.purchase import Occasion, Wanted, forced, offered_to_members, purchase
 from api.delivery.places import Place
 from api.delivery.promises import SPEEDS, Origin, Speed
 from api.inventory.allocation import NotEnough, StockLevel
@@ -57,6 +57,8 @@ def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, me
 
     cart = purchase(wanted, occasion, speed, explained=False)
 
+    to_members = purchase(wanted, replace(occasion, member=True), speed)
+    assert offered_to_members(cart, wanted, occasion) == [option.promise for option in to_members.options]
     assert sorted(map(repr, cart.allocations)) == sorted(map(repr, order.allocations))
     assert cart.promised == ({} if forced(wanted) is not None else order.promised)
     assert replace(cart, allocations=[], choice=None, promised=order.promised) == replace(
