@@ -269,7 +269,8 @@ def _notes(known: _Known, order: Due, there: Sequence[Written], causes: Sequence
 def _words(lines: Iterable[SoldLine]) -> dict[UUID, Words]:
     return {
         line.order_item_id: Words(
-            line.title, line.sku, line.attributes or {}, line.price, line.tax_rate, line.tax_included
+            *(line.title, line.sku, line.attributes or {}, line.price, line.tax_rate, line.tax_included),
+            sent_to=line.sent_to,
         )
         for line in lines
     }

@@ -50,7 +50,8 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a document says of a line next to its amounts, from the line's snapshot."""
+    """What a document says of a line next to its amounts, from the line's snapshot. `sent_to`: where its parcel goes,
+    if not to the order's address."""
 
     title: str
     sku: str
@@ -58,6 +59,7 @@ class Words:
     price: Decimal
     tax_rate: Decimal
     tax_included: bool
+    sent_to: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,11 @@ def document_number(kind: Kind, issuer_id: UUID, year: int, number: int) -> str:
 def content_of(
     sale: Sale, store: Store, bill: Bill, words: Mapping[UUID, Words], named: Reference
 ) -> dict[str, object]:
-    """The document; amounts and rates as text, so that no reader makes floats of them."""
+    """The document; amounts and rates as text, so that no reader makes floats of them.
+
+    `shipTo` and what follows from it are there when the parcels of its lines do not all go to the order's address.
+    """
+    places = _places(sale, bill, words)
     lines = [_line(line, words[line.order_item_id]) for line in bill.lines]
     return {
         "kind": named.kind,
@@ -102,6 +108,7 @@ def content_of(
         "net": str(bill.net),
         "tax": str(bill.tax),
         "total": str(bill.total),
+        **(_destinations(sale, bill, words, places) if _elsewhere(sale, places) else {}),
     }
 
 
@@ -111,12 +118,73 @@ def digest_of(content: Mapping[str, object], template: int) -> str:
 
 
 def _buyer(sale: Sale) -> dict[str, object]:
-    said = {part: str(value) for part, value in sale.shipping_address.items() if value}
+    name = sale.shipping_address.get("name") or sale.buyer_name
+    return {"name": None if name is None else str(name), "address": _address(sale.shipping_address)}
+
+
+def _address(place: Mapping[str, object]) -> list[str]:
+    said = {part: str(value) for part, value in place.items() if value}
     town = ", ".join(said[part] for part in ("city", "state") if part in said)
     lines = (said.get("street"), " ".join(filter(None, (town, said.get("zipCode")))), said.get("country"))
-    address = [line for line in lines if line]
-    name = sale.shipping_address.get("name") or sale.buyer_name
-    return {"name": None if name is None else str(name), "address": address}
+    return [line for line in lines if line]
+
+
+def _places(sale: Sale, bill: Bill, words: Mapping[UUID, Words]) -> list[Mapping[str, object]]:
+    """Where the parcels of the bill's lines go, each once, in the order of the lines."""
+    found: list[Mapping[str, object]] = []
+    for line in bill.lines:
+        place = _place(sale, words[line.order_item_id])
+        if place not in found:
+            found.append(place)
+    return found
+
+
+def _place(sale: Sale, said: Words) -> Mapping[str, object]:
+    return sale.shipping_address if said.sent_to is None else said.sent_to
+
+
+def _elsewhere(sale: Sale, places: Sequence[Mapping[str, object]]) -> bool:
+    return any(place != sale.shipping_address for place in places)
+
+
+def _destinations(
+    sale: Sale, bill: Bill, words: Mapping[UUID, Words], places: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
+    """`shipTo`: the addresses; `shipToOfLines`: for each line the number of its own, from 1. `taxesByDestination`: when
+    the destinations have other rates, net and tax of each, and with `shipTo` null what is of no line."""
+    of_line = [places.index(_place(sale, words[line.order_item_id])) + 1 for line in bill.lines]
+    shown = [
+        {
+            "name": None if place.get("name") is None else str(place["name"]),
+            "address": _address(place),
+            "country": str(place.get("country") or ""),
+        }
+        for place in places
+    ]
+    rates: list[set[str]] = [set() for _ in places]
+    for line, number in zip(bill.lines, of_line, strict=True):
+        rates[number - 1].add(_rate(words[line.order_item_id].tax_rate))
+    content: dict[str, object] = {"shipTo": shown, "shipToOfLines": of_line}
+    if any(one != rates[0] for one in rates):
+        content["taxesByDestination"] = _by_destination(bill, words, of_line)
+    return content
+
+
+def _by_destination(bill: Bill, words: Mapping[UUID, Words], of_line: Sequence[int]) -> list[dict[str, object]]:
+    sums: dict[tuple[int, str], list[Decimal]] = {}
+    for line, number in zip(bill.lines, of_line, strict=True):
+        known = sums.setdefault((number, _rate(words[line.order_item_id].tax_rate)), [ZERO, ZERO])
+        known[0] += line.net
+        known[1] += line.tax
+    by_place = sorted(sums.items(), key=lambda item: (item[0][0], -Decimal(item[0][1])))
+    rows: list[dict[str, object]] = [
+        {"shipTo": number, "rate": rate, **_amounts(net, tax)} for (number, rate), (net, tax) in by_place
+    ]
+    net = bill.shipping.shipping + bill.adjustment.goods + bill.adjustment.shipping
+    tax = bill.shipping.tax + bill.adjustment.tax
+    if net or tax:
+        rows.append({"shipTo": None, "rate": None, **_amounts(net, tax)})
+    return rows
 
 
 def _line(line: Billed, said: Words) -> dict[str, object]:

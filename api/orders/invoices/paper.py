@@ -35,6 +35,54 @@ def _first(content: Content, with_buyer: bool) -> Sheet:
     return sheet
 
 
+def _second(content: Content, with_buyer: bool) -> Sheet:
+    """As the first, with the addresses of the parcels when they are not all the order's."""
+    if "shipTo" not in content:
+        return _first(content, with_buyer)
+    sheet = Sheet(A4, f"{_TITLES[content['kind']]} {content['number']}", content["issuer"])
+    y = _head(sheet, content)
+    y = _parties(sheet, content, y, with_buyer=with_buyer)
+
+    def next_page() -> float:
+        sheet.new_page()
+        return _TOP
+
+    y = _ship_to(sheet, content, y, next_page, with_buyer=with_buyer)
+    y = table(sheet, Place(_LEFT, y, _BOTTOM), _COLUMNS, _rows_to(content), next_page)
+    taxes = content.get("taxesByDestination") or content["taxes"]
+    if y + 14 + max(130, 60 + 12.5 * len(taxes)) > _BOTTOM:
+        y = next_page()
+    _sums(sheet, {**content, "taxes": taxes}, y + 14)
+    _foot(sheet, content)
+    return sheet
+
+
+def _ship_to(sheet: Sheet, content: Content, y: float, next_page: Callable[[], float], *, with_buyer: bool) -> float:
+    """The numbered addresses in two columns, their countries alone without the buyer."""
+    places = list(enumerate(content["shipTo"], 1))
+    for pair in (places[at : at + 2] for at in range(0, len(places), 2)):
+        if y + 90 > _BOTTOM:
+            y = next_page()
+        ends = []
+        for x, (number, place) in zip((_LEFT, _LEFT + 270), pair, strict=False):
+            name = [place["name"]] if place["name"] else []
+            sheet.words(x, y, f"Ship to {number}", size=8, gray=GRAY)
+            base = y + 13
+            for line in [*name, *place["address"]] if with_buyer else [place["country"]]:
+                base = sheet.paragraph(x, base, line, 235, size=9.5)
+            ends.append(base)
+        y = max(ends) + 8
+    return y + 4
+
+
+def _rows_to(content: Content) -> list[tuple[str, ...]]:
+    """The rows, each line's with the number of its address."""
+    rows = _rows(content)
+    numbers = content["shipToOfLines"]
+    told = [(f"{row[0]}\nShip to {number}", *row[1:]) for row, number in zip(rows, numbers, strict=False)]
+    return [*told, *rows[len(numbers) :]]
+
+
 def _head(sheet: Sheet, content: Content) -> float:
     sheet.words(_LEFT, _TOP + 12, content["issuer"], size=17, bold=True)
     sheet.words(_RIGHT, _TOP + 12, _TITLES[content["kind"]], size=17, bold=True, align="right")
@@ -152,7 +200,10 @@ def _amount(text: str) -> str:
 
 
 def _rate(row: Content) -> str:
-    return "Various" if row["rate"] is None else _per_cent(row["rate"])
+    said = "Various" if row["rate"] is None else _per_cent(row["rate"])
+    if "shipTo" not in row:
+        return said
+    return "Shipping and other" if row["shipTo"] is None else f"Ship to {row['shipTo']}: {said}"
 
 
 def _per_cent(fraction: str) -> str:
@@ -165,5 +216,5 @@ def _per_cent(fraction: str) -> str:
 
 
 # Never remove one: documents name theirs.
-TEMPLATES: Mapping[int, Callable[[Content, bool], Sheet]] = MappingProxyType({1: _first})
+TEMPLATES: Mapping[int, Callable[[Content, bool], Sheet]] = MappingProxyType({1: _first, 2: _second})
 NEWEST = max(TEMPLATES)

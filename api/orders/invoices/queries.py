@@ -76,7 +76,8 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class SoldLine(OrderLine):
-    """A line with its words. `edit_id`: of the edit that added it."""
+    """A line with its words. `edit_id`: of the edit that added it. `sent_to`: where its parcel goes, if not to the
+    order's address."""
 
     order_id: UUID
     edit_id: UUID | None
@@ -85,6 +86,7 @@ class SoldLine(OrderLine):
     attributes: dict[str, object]
     price: Decimal
     tax_rate: Decimal
+    sent_to: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,9 @@ _LINES = (
         OrderItem.attributes,
         OrderItem.price_at_purchase.label("price"),
         func.coalesce(OrderItem.tax_rate, 0).label("tax_rate"),
+        Parcel.shipping_address.label("sent_to"),
     )
+    .outerjoin(Parcel, Parcel.parcel_id == OrderItem.parcel_id)
     .join(GIVEN, true())
     .where(OrderItem.order_id == any_(_IDS))
     .order_by(OrderItem.order_item_id)
