@@ -14,6 +14,7 @@ from api.kernel.settings import Settings
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
 from api.orders.commands import cancel_units
+from api.orders.invoices import commands as invoices
 from api.orders.queries import locked
 from api.payments.parts import Parts
 from api.payments.statements import NewRefund
@@ -115,3 +116,15 @@ def test_units_that_are_cancelled_for_nothing_are_seen_by_the_state_machine(
 
     with shared_world(market, server, seller, buyer) as world, pytest.raises(AssertionError):
         run(world, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_documents_that_forget_what_is_set_off_are_seen_by_the_state_machine(
+    market: Market, server: Server, seller: Person, buyer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that an edit takes off for another stays on its seller's invoice, though the order's sum is right."""
+    monkeypatch.setattr(invoices, "_set_off", lambda _: {})
+
+    with shared_world(market, server, seller, buyer) as world, pytest.raises(AssertionError):
+        run(world, 500)
