@@ -16,6 +16,7 @@ from api.kernel.db import ReadTx
 from api.operations.invariants.run import violations
 from api.orders.backorders import commands
 from api.orders.backorders.commands import cover, tell_late
+from api.orders.backorders.queries import queue_for
 from api.orders.backorders.queue import Waiting
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.invariants import assert_invariants
@@ -333,7 +334,7 @@ async def test_one_process_at_a_time_decides_what_is_ready(
     product = offered(market, seller, 0, 9)
     first, second = (bought(market, buyer, product, 2) for _ in range(2))
     come(market, seller, product, 2)
-    read, go, known = asyncio.Event(), asyncio.Event(), commands.queue_for
+    read, go, known = asyncio.Event(), asyncio.Event(), queue_for
 
     async def slowly(tx: ReadTx, variants: Collection[UUID]) -> Sequence[Waiting]:
         queue = await known(tx, variants)
