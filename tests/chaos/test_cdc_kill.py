@@ -14,6 +14,7 @@ import pytest
 from tests.harness.cdc import CdcLab, busy_neighbour
 from tests.harness.cdc_workload import Workload
 from tests.harness.postgres import PostgresHarness, running_postgres
+from tests.harness.quick import few
 from warehouse.failpoints import POINTS
 from warehouse.lake.read import latest_watermark
 
@@ -64,13 +65,6 @@ UNGUARDED = (
 )
 
 
-def quick(points: tuple[str, ...], count: int) -> list[object]:
-    """Parameters of which only the first `count` belong to the quick run."""
-    return [
-        pytest.param(point, marks=() if number < count else pytest.mark.slow) for number, point in enumerate(points)
-    ]
-
-
 @pytest.fixture(scope="module")
 def lab(postgres_server: PostgresHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CdcLab]:
     """One database and lake that live through all the kills of this module."""
@@ -106,7 +100,7 @@ def test_every_registered_point_is_killed_at() -> None:
     assert {*SNAPSHOT_POINTS, *STREAM_POINTS, *STEPS} == {point for point in POINTS if point.startswith("cdc.")}
 
 
-@pytest.mark.parametrize("point", quick(STREAM_POINTS, 5))
+@pytest.mark.parametrize("point", few(STREAM_POINTS, 5))
 def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
     lab.start(f"{point}@2=kill", settings=QUICK)
     assert work_until_killed(lab, seed=STREAM_POINTS.index(point)) > 0
@@ -115,7 +109,7 @@ def test_killed_while_streaming(lab: CdcLab, point: str) -> None:
     assert lab.wait_reported("snapshots", 1), "no restart copies the tables again, next to a busy database"
 
 
-@pytest.mark.parametrize("point", quick(SNAPSHOT_POINTS, 1))
+@pytest.mark.parametrize("point", few(SNAPSHOT_POINTS, 1))
 def test_killed_in_the_first_snapshot(postgres_server: PostgresHarness, tmp_path: Path, point: str) -> None:
     lab = CdcLab(postgres_server, tmp_path)
     try:

@@ -35,6 +35,7 @@ from tests.harness.buying import SANDBOX_KEY, Market
 from tests.harness.edited import Answer, answered, key_of
 from tests.harness.invariants import assert_invariants
 from tests.harness.processes import KILLED
+from tests.harness.quick import few
 from tests.harness.shop import PASSWORD, Person, problem
 
 # The new order of one unit at 12.50, with tax and shipping.
@@ -156,7 +157,7 @@ async def once(exchanged: Exchanged) -> None:
     sound(exchanged.market)
 
 
-@pytest.mark.parametrize("point", ON_THE_WAY)
+@pytest.mark.parametrize("point", few(ON_THE_WAY, 3))
 async def test_the_worker_finishes_an_exchange_whose_process_died(
     ctx: Context, exchanged: Exchanged, point: str
 ) -> None:
@@ -188,7 +189,7 @@ async def test_one_that_died_with_all_of_it_committed_has_its_answer(ctx: Contex
     await once(exchanged)
 
 
-@pytest.mark.parametrize("point", sorted(COMPENSATING))
+@pytest.mark.parametrize("point", few(sorted(COMPENSATING), 1))
 async def test_a_gateway_that_does_not_answer_leaves_everything_as_it_was(
     ctx: Context, exchanged: Exchanged, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -233,7 +234,7 @@ def killed(exchanged: Exchanged, server: Server, folder: Path, point: str) -> No
     assert doomed.wait(10) == KILLED
 
 
-@pytest.mark.parametrize("point", sorted(POINTS | {"checkout.after_capture"}))
+@pytest.mark.parametrize("point", few(["checkout.after_capture", *sorted(POINTS)], 1))
 async def test_an_exchange_is_killed(
     *, ctx: Context, server: Server, exchanged: Exchanged, tmp_path: Path, point: str
 ) -> None:
