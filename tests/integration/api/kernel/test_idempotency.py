@@ -47,6 +47,7 @@ NATURALLY_SAFE = {
     "/orders/claim-requests": "mails are limited by member and address, and each code works alone",
     "/inventory/variants/{variantId}": LAST_WRITE,
     "/inventory/variants/{variantId}/warehouses/{warehouseId}": "the same count again finds no difference",
+    "/inventory/variants/{variantId}/warehouses/{warehouseId}/backorders": LAST_WRITE,
     "/inventory/replenishments/{replenishmentId}": "what is cancelled stays cancelled",
     "/events": "behaviour events carry their own id",
     "/seller/sign-in": TOKENS,
