@@ -14,6 +14,7 @@ from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
 from api.orders.parcels.packing import numbered
+from api.orders.parcels.statements import FOLLOW_PARCELS, PARCEL_STEPS
 from api.orders.states import EVENT_OF, may_follow
 
 _CREATE = """placed AS (
@@ -106,12 +107,7 @@ _MOVE_WHOLE = """moved_parcels AS (
     RETURNING p.parcel_id, o.before, o.after, o.actor, o.reason),
 moved_items AS (
     UPDATE order_items i SET status = o.after FROM moved_order o
-    WHERE i.order_id = o.order_id AND i.status = o.before RETURNING 1),
-moved_parcel_steps AS (
-    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
-    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
-           p.before, p.after, p.actor, p.reason
-    FROM moved_parcels p RETURNING 1)"""
+    WHERE i.order_id = o.order_id AND i.status = o.before RETURNING 1)"""
 # The same where some of them are backordered: what waits for units begins to wait when the others are confirmed, and is
 # cancelled with them.
 _MOVE_WITH_BACKORDERS = """moved_parcels AS (
@@ -121,15 +117,7 @@ _MOVE_WITH_BACKORDERS = """moved_parcels AS (
     FROM moved_order o
     WHERE p.order_id = o.order_id
       AND (p.status = o.before OR (p.status = 'backordered' AND o.before = 'confirmed' AND o.after = 'cancelled'))
-    RETURNING p.parcel_id, p.order_id, old.status AS before, p.status AS after, o.actor, o.reason),
-moved_items AS (
-    UPDATE order_items i SET status = p.after FROM moved_parcels p
-    WHERE i.order_id = p.order_id AND i.parcel_id = p.parcel_id AND i.status = p.before RETURNING 1),
-moved_parcel_steps AS (
-    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
-    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
-           p.before, p.after, p.actor, p.reason
-    FROM moved_parcels p RETURNING 1)"""
+    RETURNING p.parcel_id, p.order_id, old.status AS before, p.status AS after, o.actor, o.reason)"""
 _PAID = """paid_order AS (
     UPDATE orders o SET payment_status = :paid_status, updated_at = now()
     FROM unnest(CAST(:paid_gates AS uuid[]), CAST(:paid_orders AS uuid[])) AS p(gate_id, order_id)
@@ -418,14 +406,14 @@ def move_part(*steps: Step, backorders: bool = False) -> Part:
     """
     if backorders:
         return Part(
-            f"{_MOVE_ORDER}, {_MOVE_WITH_BACKORDERS}",
+            f"{_MOVE_ORDER}, {_MOVE_WITH_BACKORDERS}, {FOLLOW_PARCELS}",
             _step_values(steps),
             makes=("moved_order", "moved_step", "moved_parcels", "moved_items", "moved_parcel_steps"),
             needs=("gate",),
             writes=frozenset({"orders", "parcels", "parcel_events", "order_items", "order_events"}),
         )
     return Part(
-        f"{_MOVE_ORDER}, {_MOVE_WHOLE}",
+        f"{_MOVE_ORDER}, {_MOVE_WHOLE}, {PARCEL_STEPS}",
         _step_values(steps),
         makes=("moved_order", "moved_step", "moved_parcels", "moved_items", "moved_parcel_steps"),
         needs=("gate",),

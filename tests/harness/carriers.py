@@ -1,8 +1,9 @@
 """Parcels of a market that the sandbox carrier takes: their labels, and its messages to the shop."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,10 +14,20 @@ from api.kernel.actor import Actor
 from api.kernel.idempotency import RequestKey
 from api.orders.labels.schemas import BuyLabel
 from api.shipping.signatures import HEADER, signed
-from tests.harness.buying import SANDBOX_KEY, Market
+from tests.harness.api import Server, api_of
+from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.shop import Person
 
 WEBHOOK = "/api/v1/shipping/webhooks/sandbox"
+
+
+def running_with_carrier(folder: Path, database_url: str, redis_url: str, sandbox: Sandbox) -> Iterator[Server]:
+    """The API, and the sandbox, whose carrier is told where the shop is; whoever made the sandbox stops it."""
+    api = api_of(folder, database_url, redis_url, buying_env(sandbox))
+    sandbox.start(SOUK_API_URL=api.url)
+    api.start()
+    yield api
+    api.stop()
 
 
 class Carriage:

@@ -17,6 +17,16 @@ from api.orders.states import PARCEL_EVENT_OF, TRANSITIONS, may_follow
 
 # The tables whose states Postgres guards.
 GUARDED = ("orders", "parcels", "order_items")
+# Of the parcels that a statement moves (`moved_parcels`): their events, and their lines with them.
+PARCEL_STEPS = """moved_parcel_steps AS (
+    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
+    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
+           p.before, p.after, p.actor, p.reason
+    FROM moved_parcels p RETURNING 1)"""
+_MOVED_ITEMS = """moved_items AS (
+    UPDATE order_items i SET status = p.after FROM moved_parcels p
+    WHERE i.order_id = p.order_id AND i.parcel_id = p.parcel_id AND i.status = p.before RETURNING 1)"""
+FOLLOW_PARCELS = f"{_MOVED_ITEMS}, {PARCEL_STEPS}"
 _MOVE_PARCELS = """moved_parcels AS (
     UPDATE parcels p
     SET status = m.after,
@@ -30,15 +40,7 @@ _MOVE_PARCELS = """moved_parcels AS (
                 CAST(:parcel_trackings AS text[]), CAST(:parcel_times AS timestamptz[]))
          AS m(parcel_id, before, after, actor, reason, carrier, tracking, at), gate
     WHERE p.parcel_id = m.parcel_id AND p.status = m.before
-    RETURNING p.parcel_id, p.order_id, m.before, m.after, m.actor, m.reason),
-moved_items AS (
-    UPDATE order_items i SET status = p.after FROM moved_parcels p
-    WHERE i.order_id = p.order_id AND i.parcel_id = p.parcel_id AND i.status = p.before RETURNING 1),
-moved_parcel_steps AS (
-    INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind, reason)
-    SELECT p.parcel_id, (SELECT max(e.sequence) + 1 FROM parcel_events e WHERE e.parcel_id = p.parcel_id),
-           p.before, p.after, p.actor, p.reason
-    FROM moved_parcels p RETURNING 1)"""
+    RETURNING p.parcel_id, p.order_id, m.before, m.after, m.actor, m.reason)"""
 
 # Lines that a process of a release without parcels has written get parcels where their orders are, with the steps that
 # these took. The transaction has locked the orders, so the statement sees all of their steps.
@@ -102,7 +104,7 @@ class ParcelMove:
 def move_parcels_part(moves: Sequence[ParcelMove]) -> Part:
     """Move each parcel with its lines if it is in its move's from-state. One move per parcel."""
     return Part(
-        _MOVE_PARCELS,
+        f"{_MOVE_PARCELS}, {FOLLOW_PARCELS}",
         {
             "parcel_ids": [move.parcel_id for move in moves],
             "parcel_before": [move.before for move in moves],

@@ -16,11 +16,9 @@ from api.checkout.edits.failpoints import POINTS
 from api.inventory.commands import release_expired
 from api.kernel import failpoints
 from api.kernel.context import Context, open_context
-from api.kernel.settings import Settings
 from api.orders.refunds import settle_refunds
 from api.payments.gateways.interface import GatewayRefused, Unreachable
 from api.payments.gateways.sandbox import SandboxGateway
-from tests.harness.api import Server
 from tests.harness.buying import SANDBOX_KEY, Market
 from tests.harness.edited import CHANGES, Edited, HeldGateway, answered, begin, cancel
 from tests.harness.invariants import assert_invariants
@@ -29,14 +27,6 @@ from tests.harness.shop import Person
 PAID = [Decimal("26.59"), Decimal("12.96")]
 COMPENSATING = {"checkout.edit_before_compensate", "checkout.edit_after_void"}
 FIRST = "checkout.edit_before_begin"
-
-
-@pytest.fixture
-async def ctx(market: Market, server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
-    for name, value in server.env.items():
-        monkeypatch.setenv(name, value)
-    async with open_context(Settings()) as context:
-        yield context
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What goes wrong with edits when a guard is taken away: each mutant breaks an invariant that held before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from uuid import uuid4
 
@@ -9,8 +9,7 @@ import pytest
 
 from api.checkout.edits import commands, driver
 from api.checkout.edits.commands import complete_abandoned
-from api.kernel.context import Context, open_context
-from api.kernel.settings import Settings
+from api.kernel.context import Context
 from api.operations.invariants.gateway import Gateway
 from api.operations.invariants.run import violations
 from api.orders.commands import cancel_units
@@ -31,14 +30,6 @@ def market(server: Server, database_url: str, sandbox: Sandbox) -> Iterator[Mark
     market = Market(server, database_url, sandbox)
     yield market
     market.close()
-
-
-@pytest.fixture
-async def ctx(market: Market, server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
-    for name, value in server.env.items():
-        monkeypatch.setenv(name, value)
-    async with open_context(Settings()) as context:
-        yield context
 
 
 @pytest.fixture

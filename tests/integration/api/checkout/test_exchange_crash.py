@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from api.checkout.exchanges.schemas import ExchangeUnits
 from api.checkout.saga.failpoints import POINTS as CHECKOUT_POINTS
 from api.kernel import failpoints
 from api.kernel.actor import Actor
-from api.kernel.context import Context, open_context
+from api.kernel.context import Context
 from api.kernel.failpoints import FailpointError
-from api.kernel.settings import Settings
 from api.operations.invariants.run import violations
 from api.orders.exchanges import commands as rows
 from api.payments.gateways.interface import Unreachable
@@ -121,14 +120,6 @@ async def finished(ctx: Context, exchanged: Exchanged) -> None:
         await complete_checkouts(ctx)
         await complete_abandoned(ctx)
         exchanged.abandon()
-
-
-@pytest.fixture
-async def ctx(market: Market, server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
-    for name, value in server.env.items():
-        monkeypatch.setenv(name, value)
-    async with open_context(Settings()) as context:
-        yield context
 
 
 @pytest.fixture

@@ -1,29 +1,18 @@
 """Edits of orders that are not sent yet: what they cost, the second payment, and that a dropped one changes nothing."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from api.checkout.edits.jobs import forget_uncommitted
-from api.kernel.context import Context, open_context
-from api.kernel.settings import Settings
-from tests.harness.api import Server
+from api.kernel.context import Context
 from tests.harness.buying import Market
 from tests.harness.coupons import promote, redeemed
 from tests.harness.editing import Editing
 from tests.harness.invariants import assert_invariants
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person, problem
-
-
-@pytest.fixture
-async def ctx(market: Market, server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Context]:
-    for name, value in server.env.items():
-        monkeypatch.setenv(name, value)
-    async with open_context(Settings()) as context:
-        yield context
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from api.orders.labels.doors import DOORS
 from api.orders.labels.queries import Label
 from api.orders.tracking.commands.scans import follow_due, take_scans
 from api.shipping.scans import Scan
-from tests.harness.api import Server, api_of
-from tests.harness.buying import Market, Sandbox, buying_env, wait_until
-from tests.harness.carriers import Carriage, intent, sold_to
+from tests.harness.api import Server
+from tests.harness.buying import Market, Sandbox, wait_until
+from tests.harness.carriers import Carriage, intent, running_with_carrier, sold_to
 from tests.harness.mailing import settle
 from tests.harness.processes import KILLED
 from tests.harness.shop import PASSWORD, Person, problem
@@ -48,11 +48,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def server(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
 ) -> Iterator[Server]:
-    api = api_of(tmp_path_factory.mktemp("market"), database_url, redis_url, buying_env(sandbox))
-    sandbox.start(SOUK_API_URL=api.url)
-    api.start()
-    yield api
-    api.stop()
+    yield from running_with_carrier(tmp_path_factory.mktemp("market"), database_url, redis_url, sandbox)
 
 
 def test_a_label_is_chosen_from_rates_and_bought_once(market: Market, carriage: Carriage) -> None:

@@ -25,9 +25,9 @@ from api.orders.returns.policy import POLICIES, has_label, rma_number
 from api.orders.tracking.commands.scans import follow_due
 from api.shipping.carriers.interface import CarrierRefused
 from api.shipping.carriers.sandbox import SandboxCarrier
-from tests.harness.api import Server, api_of
-from tests.harness.buying import ADDRESS, Market, Sandbox, Worker, buying_env
-from tests.harness.carriers import Carriage
+from tests.harness.api import Server
+from tests.harness.buying import ADDRESS, Market, Sandbox, Worker
+from tests.harness.carriers import Carriage, running_with_carrier
 from tests.harness.mailing import mails_to, token_in
 from tests.harness.processes import KILLED
 from tests.harness.quick import few
@@ -49,11 +49,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def server(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, sandbox: Sandbox
 ) -> Iterator[Server]:
-    api = api_of(tmp_path_factory.mktemp("market"), database_url, redis_url, buying_env(sandbox))
-    sandbox.start(SOUK_API_URL=api.url)
-    api.start()
-    yield api
-    api.stop()
+    yield from running_with_carrier(tmp_path_factory.mktemp("market"), database_url, redis_url, sandbox)
 
 
 class Returned:
