@@ -35,3 +35,5 @@ class Actor:
 
 
 ANONYMOUS = Actor(kind="anonymous")
+# The shop itself, when it finishes what an actor has begun: it may see every order.
+SHOP = Actor(kind="service")

@@ -46,12 +46,22 @@ async def answered(request: Awaitable[Response]) -> Answer:
 
 
 class Edited:
-    """An order of two units at 10.00, and an edit that adds one of `more` at 12.00: 12.96 are charged."""
+    """An order of two units at 10.00, and an edit that adds one of `more` at 12.00: 12.96 are charged.
 
-    def __init__(self, ctx: Context, market: Market, buyer: Person, seller: Person) -> None:
+    With `guest` (session, e-mail address) the order is a guest's, and `buyer` only reads it once it is theirs.
+    """
+
+    def __init__(
+        self, ctx: Context, market: Market, buyer: Person, seller: Person, *, guest: tuple[str, str] | None = None
+    ) -> None:
         self.ctx, self.market, self.buyer, self.seller = ctx, market, buyer, seller
-        self.actor = Actor("customer", UUID(buyer.user_id))
-        self.order, self.product = market.place(buyer, seller, units=2)
+        if guest is None:
+            self.actor = Actor("customer", UUID(buyer.user_id))
+            self.order, self.product = market.place(buyer, seller, units=2)
+        else:
+            self.actor, self.product = Actor("anonymous", session_id=guest[0]), market.product(seller, stock=9)
+            body = market.order_body((self.product, 2), email=guest[1])
+            self.order = market.buy({"X-Session-Id": guest[0]}, body).json()["orderId"]
         self.more = market.product(seller, stock=5, price=12.0)
         self.edit: dict[str, Any] = {}
         self.key = uuid4().hex

@@ -11,7 +11,7 @@ import orjson
 
 from api.checkout.edits.lease import LeasedEdit
 from api.checkout.edits.schemas import CommittedEdit, EditPlan
-from api.kernel.actor import Actor
+from api.kernel.actor import SHOP, Actor
 from api.kernel.db import Tx
 from api.kernel.idempotency import Answer, Stored, finish_part
 from api.kernel.outbox import Event
@@ -41,8 +41,8 @@ class Committed(Protocol):
 
 
 async def changed(tx: Tx, edit: LeasedEdit) -> Editable:
-    """The order of an edit that is paid for, locked."""
-    return await editable(tx, edit.actor, edit.order_id, lock=True)
+    """The order of an edit that is paid for, locked: for the shop, because a guest's may have become a member's."""
+    return await editable(tx, SHOP, edit.order_id, lock=True)
 
 
 async def complete(

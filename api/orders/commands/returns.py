@@ -15,7 +15,7 @@ from sqlalchemy import insert
 
 from api.catalog.queries.categories import paths_of
 from api.kernel import clock
-from api.kernel.actor import Actor
+from api.kernel.actor import SHOP, Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Forbidden
@@ -32,8 +32,6 @@ from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole,
 from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
 from api.orders.statements import Step, move_part, requested_part
 from api.orders.states import RETURN_EVENT_OF, may_follow
-
-_SHOP = Actor("service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ async def book_return(
     """The return of units that are exchanged for `exchange_order_id`: `check_return` granted it to the actor before
     that was placed, and the order was left to the exchange since. Neither the end of its window nor a guest's claim
     ends it."""
-    order = await lock_order(tx, _SHOP, order_id)
+    order = await lock_order(tx, SHOP, order_id)
     return await _book(tx, actor, await _returnable(tx, order, request), request, exchange_order_id)
 
 

@@ -17,7 +17,7 @@ from fastapi import Response
 from sqlalchemy import func, insert, update
 
 from api.kernel import failpoints
-from api.kernel.actor import Actor
+from api.kernel.actor import SHOP, Actor
 from api.kernel.context import Context
 from api.kernel.db import ReadTx, Tx
 from api.kernel.errors import Forbidden
@@ -25,7 +25,7 @@ from api.kernel.idempotency import RequestKey, Stored, find, run_once
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.outbox import emit
-from api.orders.errors import ImpossibleMove, StillBeingPlaced
+from api.orders.errors import ImpossibleMove, OrderBeingEdited, StillBeingPlaced
 from api.orders.labels.errors import CarrierSilent, HasLabel, LabelRefused, NoLabel
 from api.orders.labels.models import ParcelLabel
 from api.orders.labels.queries import (
@@ -52,7 +52,6 @@ from api.shipping.errors import UnknownCarrier
 from api.shipping.scans import tracking_id
 
 log = get_logger(__name__)
-SHOP = Actor("service")
 # An asked label that nobody has finished is taken up by the worker after this.
 LEASE = timedelta(seconds=30)
 BATCH = 50
@@ -171,6 +170,8 @@ async def settle_labels(ctx: Context, age: timedelta = LEASE) -> int:
         except LabelRefused as error:
             log.warning("a carrier refused", label=str(label.label_id), reason=error.extra.get("carrierCode"))
             settled += 1
+        except OrderBeingEdited:
+            log.info("a label waits for an edit of its order", label=str(label.label_id))
     return settled
 
 

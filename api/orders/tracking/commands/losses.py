@@ -11,13 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, insert, update
 
-from api.kernel.actor import Actor
+from api.kernel.actor import SHOP
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.outbox import Event
 from api.orders.commands.returns import return_event
+from api.orders.errors import OrderBeingEdited
 from api.orders.labels.models import ParcelLabel
 from api.orders.models import Return
 from api.orders.parcels.commands import the_one
@@ -34,7 +35,6 @@ from api.payments.parts import Parts
 from api.payments.statements import NewRefund, request_refund
 
 log = get_logger(__name__)
-SHOP = Actor("service")
 PARCEL_LOST = "ParcelLost"
 BATCH = 100
 
@@ -68,7 +68,10 @@ async def lose_silent(ctx: Context) -> int:
     async with ctx.db.read() as tx:
         labels = await silent_labels(tx, days, BATCH)
     for label_id in labels:
-        order_id = await ctx.db.run(partial(_lose, label_id=label_id))
+        try:
+            order_id = await ctx.db.run(partial(_lose, label_id=label_id))
+        except OrderBeingEdited:
+            continue  # until the next time
         if order_id is not None:
             await settle_refunds(ctx, order_id)
             lost += 1

@@ -17,10 +17,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from api.kernel import failpoints
-from api.kernel.actor import Actor
+from api.kernel.actor import SHOP
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.logs import get_logger
+from api.orders.errors import OrderBeingEdited
 from api.orders.labels.models import ParcelLabel
 from api.orders.parcels.commands import the_one
 from api.orders.parcels.moving import move_parcels
@@ -36,7 +37,6 @@ from api.orders.tracking.schemas import ScansTaken
 from api.shipping.scans import Scan, carriage_of, delivered_at, steps_of, tracking_id
 
 log = get_logger(__name__)
-SHOP = Actor("service")
 BATCH = 100
 
 
@@ -61,7 +61,7 @@ async def take_scans(ctx: Context, carrier: str, scans: Sequence[Scan]) -> Scans
 
 
 async def follow_due(ctx: Context) -> int:
-    """Let parcels follow the scans that were kept; returns how many did."""
+    """Let parcels follow the scans that were kept; returns how many were looked at."""
     async with ctx.db.read() as tx:
         labels = await due_labels(tx, BATCH)
     for label_id in labels:
@@ -77,10 +77,11 @@ async def follow_scans(ctx: Context, label_id: UUID) -> None:
 
 
 async def _follow_or_leave(ctx: Context, label_id: UUID) -> None:
-    """The same; the scans are stored, so what does not succeed now is the worker's."""
+    """The same; the scans are stored, so what does not succeed now, or must wait for an edit of the order, is the
+    worker's."""
     try:
         await follow_scans(ctx, label_id)
-    except psycopg.Error as error:
+    except (psycopg.Error, OrderBeingEdited) as error:
         log.warning("a parcel follows its scans later", label=str(label_id), reason=type(error).__name__)
 
 

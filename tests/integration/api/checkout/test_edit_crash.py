@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,13 +16,17 @@ from api.checkout.edits.commands import complete_abandoned
 from api.checkout.edits.failpoints import POINTS
 from api.inventory.commands import release_expired
 from api.kernel import failpoints
+from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
+from api.mail.tokens import token_of
+from api.orders.commands import claims
 from api.orders.refunds import settle_refunds
 from api.payments.gateways.interface import GatewayRefused, Unreachable
 from api.payments.gateways.sandbox import SandboxGateway
 from tests.harness.buying import SANDBOX_KEY, Market
-from tests.harness.edited import CHANGES, Edited, HeldGateway, answered, begin, cancel
+from tests.harness.edited import CHANGES, Edited, HeldGateway, answered, begin, cancel, key_of
 from tests.harness.invariants import assert_invariants
+from tests.harness.sessions import guest_session
 from tests.harness.shop import Person
 
 PAID = [Decimal("26.59"), Decimal("12.96")]
@@ -208,4 +213,23 @@ async def test_an_owner_that_slept_past_its_lease_changes_nothing(
     assert (await sleeping)[:2] == (503, "order-edit-pending")
     assert edited.charges() == PAID
     assert (await edited.commit())[0] == 200
+    sound(market)
+
+
+async def test_an_edit_is_finished_also_when_its_guest_order_became_a_members_meanwhile(
+    ctx: Context, other: Context, market: Market, buyer: Person, seller: Person
+) -> None:
+    guest, email = guest_session("edits and claims"), "edits-and-claims@example.com"
+    edited = Edited(ctx, market, buyer, seller, guest=(guest, email))
+    await edited.stage()
+    await edited.cut_at("checkout.edit_after_authorise")
+
+    member = Actor("customer", UUID(buyer.user_id))
+    await claims.ask_for_claim(ctx, member, email)
+    token_id = market.scalar("select token_id from order_tokens where email = %s", (email,))
+    await claims.claim_orders(ctx, member, key_of(member), token_of(ctx.keys, token_id))
+    assert await complete_abandoned(other) == 1
+
+    assert (edited.point(), edited.charges()) == ("completed", PAID)
+    assert edited.seen()["total"] == 39.55
     sound(market)

@@ -1,6 +1,7 @@
 """Parcels that are lost: their buyers are made whole once, and their orders go on; and who sees where a parcel is."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,12 @@ from sqlalchemy import text
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
+from api.orders.labels.commands import settle_labels
 from api.orders.parcels.queries import parcels_of
 from api.orders.queries.locked import lock_order
 from api.orders.returns.returnable import OrderLine
 from api.orders.tracking.commands.losses import book_loss, lose_silent
+from api.orders.tracking.commands.scans import follow_due
 from tests.harness.buying import Market
 from tests.harness.carriers import Carriage
 from tests.harness.mailing import mails_to, token_in
@@ -137,6 +140,68 @@ async def test_a_parcel_of_which_nothing_is_heard_is_lost(ctx: Context, market: 
     assert lost == [True, False, False, False]
     assert market.money_of(silent[0])[0] == market.money_of(silent[0])[1]
     assert market.money_of(heard[0])[1] == Decimal(0)
+
+
+@contextmanager
+def left_to_an_edit(market: Market, order_id: str) -> Iterator[None]:
+    """As while an edit of the order is paid for, or an exchange of its units: nothing else changes it."""
+    claim = "update orders set edited_by = %s where order_id = %s"
+    market.sql.execute(claim, (order_id, order_id))
+    try:
+        yield
+    finally:
+        market.sql.execute(claim, (None, order_id))
+
+
+async def test_scans_are_taken_and_wait_while_their_order_is_being_edited(
+    ctx: Context, market: Market, carriage: Carriage
+) -> None:
+    order_id, parcel_id = carriage.parcel()
+    number = carriage.on_its_way(parcel_id)
+    while await follow_due(ctx):
+        pass
+    with left_to_an_edit(market, order_id):
+        answer = carriage.say(carriage.events(number, "delivered", begin=clock.now()))
+        assert (answer.status_code, answer.json()) == (200, {"taken": 1, "repeated": 0})
+        assert await follow_due(ctx) == 1
+        assert carriage.status(parcel_id) == "shipped"
+
+    assert await follow_due(ctx) == 1
+    assert carriage.status(parcel_id) == "delivered"
+
+
+async def test_silent_parcels_and_labels_behind_an_order_that_is_being_edited_do_not_wait_for_it(
+    ctx: Context, market: Market, carriage: Carriage
+) -> None:
+    edited, other = (carriage.parcel() for _ in range(2))
+    bought, behind = (carriage.parcel() for _ in range(2))
+    for _, parcel_id in (edited, other):
+        carriage.on_its_way(parcel_id)
+    silent = (
+        "update parcel_labels set promised_on = current_date - %s, last_scan_at = now() - interval '20 days'"
+        " where parcel_id = %s"
+    )
+    for days, (_, parcel_id) in ((12, edited), (11, other)):
+        market.sql.execute(silent, (days, parcel_id))
+    going_back = "update parcel_labels set status = 'cancelling', updated_at = now() - %s * interval '1 hour'"
+    for hours, (_, parcel_id) in ((2, bought), (1, behind)):
+        carriage.label(parcel_id)
+        market.sql.execute(f"{going_back} where parcel_id = %s", (hours, parcel_id))
+
+    def state() -> tuple[list[bool], list[str]]:
+        lost = "select lost_at is not null from parcels where parcel_id = %s"
+        label = "select status from parcel_labels where parcel_id = %s"
+        return (
+            [market.scalar(lost, (parcel_id,)) for _, parcel_id in (edited, other)],
+            [market.scalar(label, (parcel_id,)) for _, parcel_id in (bought, behind)],
+        )
+
+    with left_to_an_edit(market, edited[0]), left_to_an_edit(market, bought[0]):
+        assert (await lose_silent(ctx), await settle_labels(ctx)) == (1, 1)
+        assert state() == ([False, True], ["cancelling", "cancelled"])
+
+    assert (await lose_silent(ctx), await settle_labels(ctx)) == (1, 1)
+    assert state() == ([True, True], ["cancelled", "cancelled"])
 
 
 class Undone(Exception):
