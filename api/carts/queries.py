@@ -14,7 +14,7 @@ from api.catalog.purchase import Occasion, Purchase, option_json, purchase
 from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_LEVELS, OFFERED_VARIANT, Offer
 from api.delivery.promises import Origin, Speed
 from api.kernel.actor import Actor
-from api.kernel.db import Query, ReadTx, Result
+from api.kernel.db import Query, ReadTx, Result, done
 from api.kernel.money import ZERO
 from api.kernel.rows import as_models
 from api.pricing.explanation import Named, explained
@@ -103,7 +103,7 @@ def carts_query(actors: Sequence[Actor]) -> Query[dict[UUID, StoredCart]]:
 
 def lock_query(actors: Sequence[Actor]) -> Query[None]:
     """Lock the actors' carts against changes, always in the same order."""
-    return Query(_LOCK, owners(actors), _nothing)
+    return done(_LOCK, owners(actors))
 
 
 async def cart_of(tx: ReadTx, actor: Actor) -> StoredCart | None:
@@ -210,10 +210,6 @@ _STATES = (
     .group_by(Cart.cart_id)
 )
 _LOCK = select(Cart.cart_id).where(OWNED).order_by(Cart.cart_id).with_for_update(key_share=True)
-
-
-def _nothing(_result: Result) -> None:
-    return None
 
 
 def _carts(result: Result) -> dict[UUID, StoredCart]:

@@ -87,10 +87,13 @@ class Query(Generic[T]):
 _BY_INDEX = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off"}
 
 
+def done(statement: Executable, values: Values | None = None) -> Query[None]:
+    """The query of a statement whose result nobody reads, such as one that locks rows."""
+    return Query(statement, values, lambda _: None)
+
+
 def _planned(**settings: str) -> Query[None]:
-    return Query(
-        select(*(func.set_config(name, value, True) for name, value in settings.items())), None, lambda _: None
-    )
+    return done(select(*(func.set_config(name, value, True) for name, value in settings.items())))
 
 
 # First in a batch: the statements after it keep one plan, whatever their values are, and are not planned again for each

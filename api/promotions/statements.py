@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from api.kernel.db import Query, Result
+from api.kernel.db import Query, done
 from api.kernel.statement import Part
 
 _LOCK = text(
@@ -103,7 +103,7 @@ class Redemption:
 
 def lock_query(promotions: Sequence[UUID]) -> Query[None]:
     """Lock the promotions, in the same order everywhere."""
-    return Query(_LOCK, {"promotions": list(promotions)}, _nothing)
+    return done(_LOCK, {"promotions": list(promotions)})
 
 
 def redeem_check(redemptions: Sequence[Redemption]) -> Part:
@@ -153,7 +153,3 @@ def release_part(order_id: UUID) -> Part:
         needs=("gate",),
         writes=frozenset({"coupon_redemptions", "promotions"}),
     )
-
-
-def _nothing(_result: Result) -> None:
-    return None

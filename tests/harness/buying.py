@@ -1,5 +1,6 @@
 """A shop in which tests can buy: API, payment sandbox, optionally a worker, and the gateway's ledger."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -151,6 +152,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60, why: Callable
     while not condition():
         assert time.monotonic() < deadline, why()
         time.sleep(0.1)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """The same for 10 s, while other requests of this process go on."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("not within 10 s")
 
 
 @contextmanager

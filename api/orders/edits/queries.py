@@ -11,14 +11,14 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, exists, false, func, literal_column, or_, select
 
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx, Tx
+from api.kernel.db import ReadTx, Tx, done, first_as
 from api.orders.edits.errors import EditNotFound
 from api.orders.edits.models import OrderEdit
 from api.orders.errors import OrderNotFound
 from api.orders.labels.models import LIVE, ParcelLabel
 from api.orders.models import Order, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_BUYER, MAY_SEE, actor_values
-from api.orders.queries.locked import RETURNED_UNITS, lines_of
+from api.orders.queries.locked import LOCK, RETURNED_UNITS, lines_of
 from api.orders.returns.returnable import OrderAmounts, OrderLine
 
 
@@ -155,7 +155,7 @@ def _order() -> Select[Any]:  # Any: the columns of a _Head
     ).where(Order.order_id == bindparam("order_id"), MAY_SEE)
 
 
-_READ, _LOCKED = _order(), _order().with_for_update()
+_READ = _order()
 _BOUGHT = (
     select(
         OrderItem.order_item_id,
@@ -194,7 +194,9 @@ async def editable(tx: Tx, actor: Actor, order_id: UUID, *, lock: bool = False) 
 
     Raises: OrderNotFound.
     """
-    head = await tx.first_as(_Head, _LOCKED if lock else _READ, {"order_id": order_id, **actor_values(actor)})
+    values = {"order_id": order_id, **actor_values(actor)}
+    read = first_as(_Head, _READ, values)
+    head = (await tx.batch(done(LOCK, values), read))[1] if lock else await tx.fetch(read)
     if head is None:
         raise OrderNotFound
     lines = await lines_of(tx, head)

@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, ColumnElement, Select, Uuid, bindparam, exists, 
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
-from api.kernel.db import Tx
+from api.kernel.db import Tx, done, first_as
 from api.orders.errors import OrderBeingEdited, OrderNotFound
 from api.orders.models import Order, OrderItem, Return
 from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_DECIDE, MAY_SEE, actor_values
@@ -70,43 +70,47 @@ class LockedOrder:
         return OrderAmounts(self.total, self.tax, self.tax_included, self.shipping_fee)
 
 
-def _lock(is_seller: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of a LockedOrder
-    return (
-        select(
-            Order.order_id,
-            Order.status,
-            Order.total,
-            Order.tax,
-            Order.tax_included,
-            Order.shipping_fee,
-            Order.payment_status,
-            Order.redemptions,
-            Order.actual_delivery.label("delivered_at"),
-            Order.edited_by,
-            _sure(IS_BUYER).label("is_buyer"),
-            _sure(is_seller).label("is_seller"),
-        )
-        .where(Order.order_id == bindparam("order_id"), or_(MAY_SEE, is_seller))
-        .with_for_update()
-    )
+def _row(is_seller: ColumnElement[bool]) -> Select[Any]:  # Any: the columns of a LockedOrder
+    return select(
+        Order.order_id,
+        Order.status,
+        Order.total,
+        Order.tax,
+        Order.tax_included,
+        Order.shipping_fee,
+        Order.payment_status,
+        Order.redemptions,
+        Order.actual_delivery.label("delivered_at"),
+        Order.edited_by,
+        _sure(IS_BUYER).label("is_buyer"),
+        _sure(is_seller).label("is_seller"),
+    ).where(Order.order_id == bindparam("order_id"), or_(MAY_SEE, is_seller))
 
 
-_LOCK, _LOCK_TO_DECIDE = _lock(IS_SELLER), _lock(MAY_DECIDE)
+# An order is locked by one statement and read by the next, in one round trip: what a statement reads of other tables,
+# such as whose lines an order has, is from before it waited for the lock.
+LOCK = select(Order.order_id).where(Order.order_id == bindparam("order_id"), MAY_SEE).with_for_update()
+_LOCK_TO_DECIDE = (
+    select(Order.order_id).where(Order.order_id == bindparam("order_id"), or_(MAY_SEE, MAY_DECIDE)).with_for_update()
+)
+_ROW, _ROW_TO_DECIDE = _row(IS_SELLER), _row(MAY_DECIDE)
 
 
 async def lock_order(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
     """The order's row, locked until the transaction ends. Raises: OrderNotFound, OrderBeingEdited."""
-    return _free(await tx.first_as(LockedOrder, _LOCK, {"order_id": order_id, **actor_values(actor)}))
+    values = {"order_id": order_id, **actor_values(actor)}
+    return _free((await tx.batch(done(LOCK, values), first_as(LockedOrder, _ROW, values)))[1])
 
 
 async def lock_to_decide(tx: Tx, actor: Actor, order_id: UUID) -> LockedOrder:
     """The same for a decision about returns, where `is_seller` is a seller of any line. Raises: OrderNotFound,
     OrderBeingEdited."""
-    return _free(await tx.first_as(LockedOrder, _LOCK_TO_DECIDE, {"order_id": order_id, **actor_values(actor)}))
+    values = {"order_id": order_id, **actor_values(actor)}
+    return _free((await tx.batch(done(_LOCK_TO_DECIDE, values), first_as(LockedOrder, _ROW_TO_DECIDE, values)))[1])
 
 
 def _free(order: LockedOrder | None) -> LockedOrder:
-    """The order, if no edit of it is being paid for."""
+    """The order, if it is left to no edit or exchange."""
     if order is None:
         raise OrderNotFound
     if order.edited_by is not None:

@@ -2,7 +2,7 @@
 more, and gives the claim up when it fails. Two contexts stand for two processes of the API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,7 +34,7 @@ from api.kernel.settings import Settings
 from api.payments.gateways.interface import GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 from tests.harness.api import Server
-from tests.harness.buying import Market
+from tests.harness.buying import Market, until
 from tests.harness.mutants import no_claim_on_the_cart
 from tests.harness.shop import Person
 
@@ -184,14 +184,6 @@ class Gateway:
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
     return Gateway(monkeypatch)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("not within 10 s")
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one process", "two processes"])

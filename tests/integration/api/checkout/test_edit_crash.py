@@ -4,11 +4,12 @@ Two contexts stand for two processes. `test_edit_mutants.py` has a mutant for ea
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from api import nouns
@@ -19,12 +20,16 @@ from api.kernel import failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context, open_context
 from api.mail.tokens import token_of
+from api.orders.adjustments.commands import refund_order
+from api.orders.adjustments.schemas import RefundOrder
 from api.orders.commands import claims
+from api.orders.commands.fulfil import advance_order
 from api.orders.refunds import settle_refunds
+from api.orders.schemas import AdvanceOrder
 from api.payments.gateways.interface import GatewayRefused, Unreachable
 from api.payments.gateways.sandbox import SandboxGateway
-from tests.harness.buying import SANDBOX_KEY, Market
-from tests.harness.edited import CHANGES, Edited, HeldGateway, answered, begin, cancel, key_of
+from tests.harness.buying import SANDBOX_KEY, Market, until
+from tests.harness.edited import CHANGES, Answer, Edited, HeldGateway, answered, begin, cancel, key_of
 from tests.harness.invariants import assert_invariants
 from tests.harness.sessions import guest_session
 from tests.harness.shop import Person
@@ -232,4 +237,58 @@ async def test_an_edit_is_finished_also_when_its_guest_order_became_a_members_me
 
     assert (edited.point(), edited.charges()) == ("completed", PAID)
     assert edited.seen()["total"] == 39.55
+    sound(market)
+
+
+async def held_in_turn(market: Market, order_id: str, *requests: Callable[[], Awaitable[Answer]]) -> list[Answer]:
+    """The answers of requests that have all come to the order's lock, in their order, while somebody else held it."""
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    async def waiting(requests: int) -> None:
+        await until(lambda: bool(market.scalar(waits) >= requests))
+
+    running = []
+    with psycopg.connect(market.database_url) as holder:
+        holder.execute("select 1 from orders where order_id = %s for update", (order_id,))
+        for place, request in enumerate(requests, 1):
+            running.append(asyncio.ensure_future(request()))
+            await waiting(place)
+    return list(await asyncio.gather(*running))
+
+
+async def test_an_edit_that_waited_for_a_refund_is_priced_anew(
+    edited: Edited, ctx: Context, market: Market, seller: Person
+) -> None:
+    sender, line = Actor("seller", UUID(seller.user_id)), edited.seen()["items"][0]["orderItemId"]
+
+    def refund(**amounts: float) -> Awaitable[Answer]:
+        request = {"reasonCode": "goodwill", "items": [{"orderItemId": line, **amounts}]}
+        command = refund_order(ctx, sender, key_of(sender), UUID(edited.order), RefundOrder.model_validate(request))
+        return answered(command)
+
+    assert (await refund(amount=1.0))[0] == 200
+    await edited.stage()
+    given, committed = await held_in_turn(market, edited.order, lambda: refund(shippingAmount=2.0), edited.commit)
+
+    assert (given[0], committed[:2]) == (200, (409, "order-changed"))
+    assert (edited.point(), edited.charges()) == ("staged", PAID[:1])
+    sound(market)
+
+
+async def test_a_seller_who_waited_for_an_edit_that_adds_anothers_line_does_not_send_it(
+    edited: Edited, ctx: Context, market: Market, seller: Person
+) -> None:
+    other = market.product(market.person("seller"), stock=5, price=5.0)
+    removed = {"orderItemId": edited.seen()["items"][0]["orderItemId"], "quantity": 1}
+    await edited.stage(lines=[removed], add=[{"variantId": other["variants"][0]["variantId"], "quantity": 1}])
+    sender = Actor("seller", UUID(seller.user_id))
+
+    def advance() -> Awaitable[Answer]:
+        step = AdvanceOrder.model_validate({"status": "processing"})
+        return answered(advance_order(ctx, sender, key_of(sender), UUID(edited.order), step))
+
+    committed, advanced = await held_in_turn(market, edited.order, edited.commit, advance)
+
+    assert (committed[0], advanced[:2]) == (200, (404, "order-not-found"))
+    assert {parcel["status"] for parcel in edited.seen()["parcels"]} == {"confirmed"}
     sound(market)
