@@ -129,7 +129,11 @@ class ProductCounter(Base):
 
 
 class ProductVariant(Base):
-    """`stock_quantity` = sellable units over all warehouses, and `owed` = units that were sold before a warehouse had
+    """`price` is what it costs: its `own_price`, or its product's price where that is null. The row of one that was
+    removed stays, for orders, carts and statistics; `api/catalog/statements.py` says what is for sale. `seller_id` is
+    the product's: a SKU is one of a seller's, whatever its case.
+
+    `stock_quantity` = sellable units over all warehouses, and `owed` = units that were sold before a warehouse had
     them, written by the same statement as `warehouse_stock`.
 
     Few are left when the stock falls to `low_stock_at`.
@@ -141,20 +145,31 @@ class ProductVariant(Base):
         CheckConstraint("owed >= 0", name="owed"),
         CheckConstraint("low_stock_at >= 0", name="low_stock_at"),
         CheckConstraint("price > 0", name="price"),
+        CheckConstraint("own_price IS NULL OR own_price = price", name="own_price"),
+        Index(
+            "uq_product_variants_seller_sku",
+            "seller_id",
+            text("lower(sku)"),
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
         Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
     )
 
     variant_id: Mapped[Id]
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), index=True)
-    sku: Mapped[str] = mapped_column(String(100), unique=True, info=NOT_PERSONAL)
+    seller_id: Mapped[UUID]
+    sku: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
     attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
+    own_price: Mapped[Money | None]
     stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
     owed: Mapped[int] = mapped_column(server_default=text("0"))
     low_stock_at: Mapped[int] = mapped_column(server_default=text("15"))
     warehouse_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
+    removed_at: Mapped[Instant | None]
 
 
 class ProductImage(Base):

@@ -22,7 +22,7 @@ from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place
 from api.delivery.promises import period
 from api.delivery.schemas import Where
-from api.inventory.errors import UnitsOwed
+from api.inventory.errors import BelowZero, StockChanged, UnitsOwed
 from api.kernel import clock, etags
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import AccountActor, SellerActor
@@ -184,13 +184,18 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
     operation_id="replaceProduct",
     summary="Replace one's own product",
     response_model=ProductDetail,
-    responses=responses(*_SELLING, ProductNotFound, ProductChanged, UnitsOwed),
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged, StockChanged, UnitsOwed, BelowZero),
 )
 async def replace_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None
 ) -> Response:
-    """Replace one's own product; fields that are not sent get their defaults."""
-    await commands.replace_product(ctx, actor, product_id, body, etags.expected_version(if_match))
+    """Replace one's own product; fields that are not sent get their defaults, and variants that are not named are
+    removed. Variants keep their ids, and their stock unless it is sent.
+
+    With `If-Match` it is refused when the product was saved since it was read, and when it sets `stock` also when units
+    were sold or booked; `stockChange` is taken whatever was sold meanwhile.
+    """
+    await commands.replace_product(ctx, actor, product_id, body, etags.expected(if_match))
     return await _detail(ctx, actor, product_id)
 
 
@@ -199,13 +204,13 @@ async def replace_product(
     operation_id="changeProduct",
     summary="Change fields of one's own product",
     response_model=ProductDetail,
-    responses=responses(*_SELLING, ProductNotFound, ProductChanged, UnitsOwed),
+    responses=responses(*_SELLING, ProductNotFound, ProductChanged, StockChanged, UnitsOwed, BelowZero),
 )
 async def change_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None
 ) -> Response:
-    """Change fields of one's own product."""
-    await commands.change_product(ctx, actor, product_id, body, etags.expected_version(if_match))
+    """Change fields of one's own product, and of those of its variants that are named. `If-Match`: as with PUT."""
+    await commands.change_product(ctx, actor, product_id, body, etags.expected(if_match))
     return await _detail(ctx, actor, product_id)
 
 
@@ -218,7 +223,7 @@ async def change_product(
 )
 async def delete_product(ctx: Ctx, actor: SellerActor, product_id: ProductId, if_match: IfMatch = None) -> Response:
     """Withdraw one's own product for good."""
-    await commands.delete_product(ctx, actor, product_id, etags.expected_version(if_match))
+    await commands.delete_product(ctx, actor, product_id, etags.expected(if_match))
     return Response(status_code=204)
 
 
@@ -252,10 +257,11 @@ async def _built(
     """The body of a product and its entity tag."""
     async with ctx.db.read(may_lag=may_lag) as tx:
         version, detail = await products.product_of(tx, actor, product_id, occasion)
-    return _rendered(detail, version)
+    stock = etags.stock_mark((variant.variant_id, variant.stock) for variant in detail.variants)
+    return _rendered(detail, version, stock)
 
 
-def _rendered(body: Wire, version: int = 0) -> tuple[bytes, str]:
+def _rendered(body: Wire, version: int = 0, stock: str | None = None) -> tuple[bytes, str]:
     """The bytes of a body and their entity tag."""
     rendered = body.model_dump_json(by_alias=True).encode()
-    return rendered, etags.etag_of(version, rendered)
+    return rendered, etags.etag_of(version, rendered, stock)

@@ -3,11 +3,13 @@
 List and detail are the seed's bodies; every amount has a `currency`.
 """
 
+import re
+import unicodedata
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from api.delivery.promises import Speed
 from api.kernel.money import Amount, Price, Share
@@ -40,6 +42,18 @@ ImageUrl = Annotated[
     AfterValidator(one_line),
 ]
 
+
+def sku_text(value: object) -> object:
+    """The SKU as it is stored: in one form of Unicode, without spaces around it and with one between words."""
+    return re.sub(" +", " ", unicodedata.normalize("NFKC", value).strip(" ")) if isinstance(value, str) else value
+
+
+Sku = Annotated[
+    str,
+    BeforeValidator(sku_text),
+    Field(min_length=1, max_length=100, pattern=r"^[\w./-]+( [\w./-]+)*$", examples=["IPHONE15-PRO-256-TI"]),
+]
+MOST_UNITS = 1_000_000
 Grams = Annotated[int, Field(ge=1, le=1_000_000, examples=[350])]
 
 
@@ -87,11 +101,13 @@ class ProductList(Wire):
 
 
 class Variant(Wire):
-    """`stock` = units that can be sold now, over all warehouses."""
+    """`stock` = units that can be sold now, over all warehouses. `ownPrice` is null where the variant costs what its
+    product does: what PUT takes as its `price`."""
 
     variant_id: UUID
     attributes: dict[str, str | int | float | bool | list[str] | None]
     price: Amount
+    own_price: Amount | None
     sku: str
     stock: int
 
@@ -180,19 +196,38 @@ class ProductDetail(Wire):
 
 
 class VariantIn(Wire):
-    """Without `price` the variant has the product's price; without `sku` one is generated.
+    """One variant, found by `variantId`, else by `sku`, else by equal `attributes`; what none of them finds is new.
 
-    `stock` sets the sellable units; a new variant without it has none.
+    `price` is its own; without one, or with null, it costs what the product does, whatever that becomes. Without `sku`
+    a new variant gets one. `stock` sets the sellable units, `stockChange` adds to them or takes away; without either
+    they stay as they are.
     """
 
-    sku: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
+    variant_id: UUID | None = None
+    sku: Sku | None = None
     attributes: Attributes = Field(default_factory=dict)
     price: Price | None = None
-    stock: Annotated[int, Field(ge=0, le=1_000_000, examples=[50])] | None = None
+    stock: Annotated[int, Field(ge=0, le=MOST_UNITS, examples=[50])] | None = None
+    stock_change: Annotated[int, Field(ge=-MOST_UNITS, le=MOST_UNITS, examples=[-3])] | None = None
+
+    @field_validator("stock_change", mode="after")
+    @classmethod
+    def _is_alone(cls, value: int | None, known: ValidationInfo) -> int | None:
+        if value is not None and known.data.get("stock") is not None:
+            raise ValueError("send stock or stockChange, not both")
+        return value
+
+
+class VariantPatch(VariantIn):
+    """What was sent of one variant: the fields that are absent keep their values. It is found as in a complete product;
+    what is not found is added."""
 
 
 class ProductIn(Wire):
-    """A complete product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name."""
+    """A complete product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name.
+
+    `variants` are all that it has: PUT removes every other one. Without any it has one, without attributes.
+    """
 
     title: Annotated[OneLine, Field(min_length=1, max_length=500, examples=["Noise-cancelling headphones"])]
     description: Annotated[Prose, Field(max_length=20_000)] | None = None
@@ -218,10 +253,7 @@ class ProductIn(Wire):
 
 
 class ProductPatch(Wire):
-    """Fields that are not sent keep their values.
-
-    Variants are matched by `sku`: known ones change, new ones are added, none is removed.
-    """
+    """Fields that are not sent keep their values, and so do variants that are not named."""
 
     title: Annotated[OneLine, Field(min_length=1, max_length=500)] = ""
     description: Annotated[Prose, Field(max_length=20_000)] | None = None
@@ -229,7 +261,7 @@ class ProductPatch(Wire):
     brand: Label | None = None
     price: Price | None = None
     list_price: Price | None = None
-    variants: Annotated[list[VariantIn], Field(max_length=100)] = Field(default_factory=list)
+    variants: Annotated[list[VariantPatch], Field(max_length=100)] = Field(default_factory=list)
     images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
     specifications: Specifications = Field(default_factory=dict)
     prime_eligible: bool = False

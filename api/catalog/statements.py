@@ -1,15 +1,52 @@
-"""The SQL of the catalog as a part of another noun's statement: what the variants cost that a shopper asks for.
+"""The SQL of the catalog in statements of every noun: what is for sale, and what the variants cost that a shopper asks
+for.
 
 `tests/integration/api/test_round_trips.py` counts it: an addition to a cart is one round trip.
 """
 
+from sqlalchemy import text
+
 from api.kernel.statement import Part
 
-_ON_SALE = """on_sale AS MATERIALIZED (
+
+def live(product: str) -> str:
+    """The condition that a row of `products`, by its name in the statement, is shown to buyers."""
+    return f"{product}.status = 'active' AND {product}.deleted_at IS NULL"
+
+
+def sellable(product: str, variant: str) -> str:
+    """The condition that a variant is for sale, whether there are units of it or not: its product is live, and its
+    seller has not removed it. Whoever shows, counts, offers or sells variants asks this."""
+    return f"{live(product)} AND {variant}.removed_at IS NULL"
+
+
+_ON_SALE = f"""on_sale AS MATERIALIZED (
     SELECT a.place, v.price FROM asked a
     JOIN product_variants v ON v.variant_id = a.variant_id AND v.product_id = a.product_id
     JOIN products p ON p.product_id = v.product_id
-    WHERE p.status = 'active' AND p.deleted_at IS NULL)"""
+    WHERE {sellable("p", "v")})"""  # noqa: S608 - a constant
+
+# A variant of another product of the seller that has one of the SKUs, whatever its case.
+SKUS_TAKEN = text(
+    """
+    SELECT sku, product_id FROM product_variants
+    WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
+      AND lower(sku) IN (SELECT lower(asked) FROM unnest(CAST(:skus AS text[])) AS a(asked))
+    ORDER BY variant_id LIMIT 1"""
+)
+RENAME_VARIANTS = text(
+    "UPDATE product_variants SET sku = CAST(variant_id AS text) WHERE variant_id = ANY(CAST(:ids AS uuid[]))"
+)
+CHANGE_VARIANTS = text(
+    """
+    UPDATE product_variants v
+    SET sku = s.sku, attributes = CAST(s.attributes AS jsonb), own_price = s.own_price, price = s.price,
+        updated_at = now()
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:attributes AS text[]),
+                CAST(:own_prices AS numeric[]), CAST(:prices AS numeric[]))
+         AS s(variant_id, sku, attributes, own_price, price)
+    WHERE v.variant_id = s.variant_id"""
+)
 
 
 def on_sale_part() -> Part:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from api.catalog.statements import sellable
 from api.checkout.schemas import OrderLine, Plan
 from api.inventory.statements import ROOMS
 from api.kernel.actor import Actor
@@ -61,7 +62,7 @@ wanted AS MATERIALIZED (
 QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
-           p.status = 'active' AND p.deleted_at IS NULL AS for_sale,
+           {sellable("p", "v")} AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,

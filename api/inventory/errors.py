@@ -26,7 +26,7 @@ class BelowZero(Conflict):
 
 
 class StockChanged(PreconditionFailed):
-    """`available` and `version` in the document: what is booked there now."""
+    """What is booked now in the document: `available` and `version` of a count, of a product `stock` by variant."""
 
     title, code = "The stock has changed since it was read", "stock-changed"
 

@@ -64,7 +64,7 @@ MOVE_STOCK = f"{_BOOK_STOCK}, {_ALERT}"
 
 # A statement holds stock for the checkouts of one batch, each all or nothing. `place` is the order of the claims: a
 # checkout fits when the units that it and the earlier ones want are there. One that wants more than there is at all is
-# refused without counting against the later ones.
+# refused without counting against the later ones, and so is one that wants a variant that its seller has removed.
 _DEMAND = """demand AS MATERIALIZED (
     SELECT d.checkout_id, d.place, d.reservation_id, d.transaction_id, d.variant_id, d.warehouse_id, d.quantity
     FROM unnest(CAST(:hold_checkouts AS uuid[]), CAST(:hold_places AS int[]), CAST(:hold_reservations AS uuid[]),
@@ -73,11 +73,13 @@ _DEMAND = """demand AS MATERIALIZED (
          AS d(checkout_id, place, reservation_id, transaction_id, variant_id, warehouse_id, quantity)),
 locked AS MATERIALIZED (
     SELECT v.variant_id, v.stock_quantity FROM product_variants v
-    WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) ORDER BY v.variant_id FOR NO KEY UPDATE)"""
+    WHERE v.variant_id = ANY(CAST(:hold_variants AS uuid[])) AND v.removed_at IS NULL
+    ORDER BY v.variant_id FOR NO KEY UPDATE)"""
 _FITS = """levels AS MATERIALIZED (
     SELECT s.variant_id, s.warehouse_id, s.available
     FROM warehouse_stock s
     JOIN (SELECT DISTINCT variant_id, warehouse_id FROM demand) d USING (variant_id, warehouse_id)
+    JOIN locked USING (variant_id)
     WHERE (SELECT count(*) FROM locked) > 0 ORDER BY s.variant_id, s.warehouse_id FOR NO KEY UPDATE OF s),
 possible AS MATERIALIZED (
     SELECT d.checkout_id FROM demand d LEFT JOIN levels s USING (variant_id, warehouse_id)
@@ -101,6 +103,7 @@ levels AS MATERIALIZED (
     SELECT s.variant_id, s.warehouse_id, s.available, s.available - s.owed + s.backorder_limit AS room
     FROM warehouse_stock s
     JOIN (SELECT DISTINCT variant_id, warehouse_id FROM demand) d USING (variant_id, warehouse_id)
+    JOIN locked USING (variant_id)
     WHERE (SELECT count(*) FROM locked) > 0 ORDER BY s.variant_id, s.warehouse_id FOR NO KEY UPDATE OF s),
 possible AS MATERIALIZED (
     SELECT d.checkout_id
@@ -216,7 +219,8 @@ OWN_VARIANTS = text(
            v.stock_quantity <= v.low_stock_at AS low,
            (SELECT coalesce(sum(s.inbound), 0)::int FROM warehouse_stock s WHERE s.variant_id = v.variant_id) AS inbound
     FROM product_variants v JOIN products p USING (product_id)
-    WHERE p.deleted_at IS NULL AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))
+    WHERE p.deleted_at IS NULL AND v.removed_at IS NULL
+      AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))
       AND (CAST(:after AS uuid) IS NULL OR v.variant_id > CAST(:after AS uuid))
       AND (CAST(:low AS boolean) IS NULL OR (v.stock_quantity <= v.low_stock_at) = CAST(:low AS boolean))
       AND (CAST(:warehouse_id AS uuid) IS NULL OR EXISTS (

@@ -1,4 +1,4 @@
-"""A seller's stock count: sets the sellable units of variants, and books the difference in the journal."""
+"""A seller's stock count: sets or changes the sellable units of variants, and books the difference in the journal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.inventory import booking
-from api.inventory.errors import UnitsOwed
+from api.inventory.errors import BelowZero, UnitsOwed
 from api.inventory.models import Warehouse, WarehouseStock
 from api.inventory.statements import STOCK_LOCKED, StockMove
 from api.kernel.db import Tx
@@ -36,11 +36,12 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A variant's sellable units in one warehouse."""
+    """A variant's sellable units in one warehouse, and those that it owes."""
 
     variant_id: UUID
     warehouse_id: UUID
     available: int
+    owed: int = 0
 
 
 async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
@@ -61,13 +62,41 @@ async def set_stock(tx: Tx, counts: Mapping[UUID, int]) -> None:
                 extra={"variantId": str(variant.variant_id), "owed": variant.owed},
             )
         if change > 0 and not own:
-            warehouse_id = await _first_warehouse(tx)
-            await booking.open_level(tx, variant.variant_id, warehouse_id)
-            moves.append(StockMove(variant.variant_id, warehouse_id, change, "initial"))
+            moves.append(await _first(tx, variant.variant_id, change))
         else:
             moves += counted(variant.variant_id, own, change)
     if moves:
         await booking.book(tx, moves)
+
+
+async def change_stock(tx: Tx, changes: Mapping[UUID, int]) -> None:
+    """Add units to variants or take them away, whatever was sold meanwhile. What comes goes where units are owed first.
+    Locks: as set_stock. Raises: BelowZero for more than can be sold now."""
+    if not changes:
+        return
+    variants = await tx.all_as(Stock, STOCK_LOCKED, {"variants": sorted(changes)})
+    levels = await _levels(tx, sorted(changes))
+    moves: list[StockMove] = []
+    for variant in variants:
+        own, change = levels.get(variant.variant_id, []), changes[variant.variant_id]
+        if change < -variant.stock:
+            raise BelowZero(
+                "Take away at most what can be sold now.",
+                extra={"variantId": str(variant.variant_id), "available": variant.stock},
+            )
+        if change > 0 and not own:
+            moves.append(await _first(tx, variant.variant_id, change))
+        elif change:
+            moves += counted(variant.variant_id, sorted(own, key=lambda level: -level.owed), change)
+    if moves:
+        await booking.book(tx, moves)
+
+
+async def _first(tx: Tx, variant_id: UUID, units: int) -> StockMove:
+    """The first units of a variant, in the first warehouse."""
+    warehouse_id = await _first_warehouse(tx)
+    await booking.open_level(tx, variant_id, warehouse_id)
+    return StockMove(variant_id, warehouse_id, units, "initial")
 
 
 def counted(variant_id: UUID, levels: Sequence[Level], change: int) -> list[StockMove]:
@@ -87,7 +116,7 @@ def counted(variant_id: UUID, levels: Sequence[Level], change: int) -> list[Stoc
 async def _levels(tx: Tx, variant_ids: Sequence[UUID]) -> dict[UUID, list[Level]]:
     """The stock levels by variant, locked."""
     statement = (
-        select(WarehouseStock.variant_id, WarehouseStock.warehouse_id, WarehouseStock.available)
+        select(WarehouseStock.variant_id, WarehouseStock.warehouse_id, WarehouseStock.available, WarehouseStock.owed)
         .where(WarehouseStock.variant_id.in_(variant_ids))
         .order_by(WarehouseStock.variant_id, WarehouseStock.warehouse_id)
         .with_for_update(key_share=True)

@@ -1,5 +1,6 @@
 """Change or withdraw a product. Every save raises its version; If-Match prevents lost updates."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -8,17 +9,20 @@ from sqlalchemy import func, select, update
 
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
-from api.catalog.commands.variants import follow_price, save_variants
+from api.catalog.commands.matching import SavedVariant, plan_of
+from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.models import Product, ProductCounter
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, ProductPatch
+from api.inventory.errors import StockChanged
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
+from api.kernel.etags import Expected, stock_mark
 from api.kernel.feeds import announce_soon
 from api.pricing.list_price import is_list_price
 
@@ -35,28 +39,32 @@ class _Current:
     list_price: Decimal | None
 
 
-async def replace_product(ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: int | None) -> None:
+async def replace_product(
+    ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: Expected | None
+) -> None:
     """Set every field to the value sent or to its default. Raises: as change_product."""
-    await _save(ctx, actor, product_id, body, fields=frozenset(ProductIn.model_fields), expected=expected)
+    await _save(ctx, actor, product_id, body, whole=True, expected=expected)
 
 
 async def change_product(
-    ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch, expected: int | None
+    ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch, expected: Expected | None
 ) -> None:
     """Set the fields that were sent.
 
     Raises: ProductNotFound, also for another seller's product; ProductChanged (412) when `expected` is not the current
-    version; CategoryNotFound; SkuTaken; ValidationFailed when the list price ends below the price.
+    version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; UnitsOwed; BelowZero;
+    ValidationFailed when the list price ends below the price, and as `plan_of` says.
     """
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:
         fields = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
         raise ValidationFailed("A product cannot be without this.", errors=fields)
-    await _save(ctx, actor, product_id, body, fields=frozenset(body.model_fields_set), expected=expected)
+    await _save(ctx, actor, product_id, body, whole=False, expected=expected)
 
 
-async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: int | None) -> None:
-    """Take the product off sale for good; orders, carts and statistics keep their rows.
+async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
+    """Take the product and its variants off sale for good, which frees their SKUs; orders, carts and statistics
+    keep their rows.
 
     Raises: ProductNotFound; ProductChanged.
     """
@@ -70,6 +78,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
             "version": current.version + 1,
         }
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+        await remove_variants(tx, [variant.variant_id for variant in await living_variants(tx, product_id)])
         payload = {"sellerId": actor.user_id, "version": current.version + 1}
         await outbox.emit(tx, "product", product_id, "ProductWithdrawn", payload)
 
@@ -83,9 +92,12 @@ async def _save(
     product_id: UUID,
     body: ProductIn | ProductPatch,
     *,
-    fields: frozenset[str],
-    expected: int | None,
+    whole: bool,
+    expected: Expected | None,
 ) -> None:
+    """`whole`: what was not sent gets its default, instead of staying as it is."""
+    fields = frozenset(ProductIn.model_fields if whole else body.model_fields_set)
+
     async def work(tx: Tx) -> None:
         current = await _own(tx, actor, product_id, expected)
         values = column_values(body, fields)
@@ -98,9 +110,12 @@ async def _save(
         if "category_id" in values:
             counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
             await tx.execute(counters.values(category_id=values["category_id"]))
-        if price != current.base_price:
-            await follow_price(tx, product_id, current.base_price, price)
-        await save_variants(tx, product_id, body.variants, price)
+        if "variants" in fields or price != current.base_price:
+            before = await living_variants(tx, product_id)
+            if expected is not None and any(variant.stock is not None for variant in body.variants):
+                _require_stock(before, expected)
+            plan = plan_of(before, body.variants, price, whole=whole)
+            await save_variants(tx, actor, product_id, plan)
         if "images" in fields:
             await save_images(tx, product_id, body.images, replace=True)
         payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
@@ -110,16 +125,23 @@ async def _save(
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
-async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: int | None) -> _Current:
+async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> _Current:
     """Lock the actor's own product."""
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
     columns = (Product.version, Product.base_price, Product.list_price)
     row = await tx.first_as(_Current, select(*columns).where(*own).with_for_update())
     if row is None:
         raise ProductNotFound("You sell no product with this id.")
-    if expected is not None and expected != row.version:
+    if expected is not None and expected.version != row.version:
         raise ProductChanged("Read the product again and repeat the change on its newest version.")
     return row
+
+
+def _require_stock(variants: Sequence[SavedVariant], expected: Expected) -> None:
+    """Whoever sets the stock of what was sold since would sell it again."""
+    if expected.stock != stock_mark((variant.variant_id, variant.units) for variant in variants):
+        units = {str(variant.variant_id): variant.units for variant in variants}
+        raise StockChanged("Read the product again, then say what has changed.", extra={"stock": units})
 
 
 def _require_list_price(price: Decimal, list_price: Decimal | None) -> None:

@@ -6,11 +6,12 @@ from sqlalchemy import insert
 
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
+from api.catalog.commands.matching import plan_of
 from api.catalog.commands.variants import save_variants
 from api.catalog.models import Product, ProductCounter
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
-from api.catalog.schemas import ProductIn, VariantIn
+from api.catalog.schemas import ProductIn
 from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -37,7 +38,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
         }
         await tx.execute(insert(Product).values(values))
         await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
-        await save_variants(tx, product_id, body.variants or [VariantIn()], body.price)
+        await save_variants(tx, actor, product_id, plan_of([], body.variants, body.price, whole=True))
         await save_images(tx, product_id, body.images)
         await outbox.emit(
             tx,

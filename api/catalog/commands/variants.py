@@ -1,68 +1,100 @@
-"""Variants of a product."""
+"""Variants of a product, as a save leaves them."""
 
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import case, func, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+import orjson
+from psycopg.errors import UniqueViolation
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, insert, select, update
 
+from api.catalog.commands.matching import SavedVariant, VariantPlan
 from api.catalog.errors import SkuTaken
 from api.catalog.models import ProductVariant
-from api.catalog.schemas import VariantIn
-from api.inventory.stocktake import set_stock
+from api.catalog.statements import CHANGE_VARIANTS, RENAME_VARIANTS, SKUS_TAKEN
+from api.inventory.stocktake import change_stock, set_stock
+from api.kernel.actor import Actor
 from api.kernel.db import Tx
-from api.kernel.errors import FieldError, ValidationFailed
-from api.kernel.ids import new_id
 
-
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    variant_id: UUID
-    sku: str
-
-
-async def save_variants(tx: Tx, product_id: UUID, variants: Sequence[VariantIn], price: Decimal) -> None:
-    """Insert the variants, or change those of this product that have the same SKU; stock is set where it is given.
-
-    Raises: ValidationFailed when a SKU is named twice; SkuTaken when another product has it.
-    """
-    named = [variant.sku for variant in variants if variant.sku is not None]
-    if len(set(named)) != len(named):
-        raise ValidationFailed(
-            "A SKU appears twice.", errors=[FieldError(pointer="/variants", message="each sku once")]
-        )
-    if not variants:
-        return
-    by_sku = {variant.sku or f"SK-{secrets.token_hex(6).upper()}": variant for variant in variants}
-    rows = [
-        {
-            "variant_id": new_id(),
-            "product_id": product_id,
-            "sku": sku,
-            "attributes": variant.attributes,
-            "price": variant.price or price,
-        }
-        for sku, variant in by_sku.items()
-    ]
-    statement = upsert(ProductVariant).values(rows)
-    incoming = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["sku"],
-        set_={"attributes": incoming.attributes, "price": incoming.price, "updated_at": func.now()},
-        where=ProductVariant.product_id == incoming.product_id,
+_LIVING = (
+    select(
+        ProductVariant.variant_id,
+        ProductVariant.sku,
+        ProductVariant.attributes,
+        ProductVariant.own_price,
+        ProductVariant.price,
+        ProductVariant.stock_quantity.label("units"),
     )
-    saved = await tx.all_as(_Saved, statement.returning(ProductVariant.variant_id, ProductVariant.sku))
-    if len(saved) != len(rows):
-        raise SkuTaken("Another product uses one of these SKUs; choose others.")
-    counts = {row.variant_id: by_sku[row.sku].stock for row in saved}
-    await set_stock(tx, {variant_id: stock for variant_id, stock in counts.items() if stock is not None})
+    .where(ProductVariant.product_id == bindparam("product_id", type_=Uuid), ProductVariant.removed_at.is_(None))
+    .order_by(ProductVariant.variant_id)
+    .with_for_update(key_share=True)
+)
+# The time at which the locks are held, not that of the transaction's start: what was reserved while it waited for them
+# was reserved before.
+_REMOVE = (
+    update(ProductVariant)
+    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
+    .values(removed_at=func.clock_timestamp(), updated_at=func.now())
+)
 
 
-async def follow_price(tx: Tx, product_id: UUID, old_price: Decimal, new_price: Decimal) -> None:
-    """Set the new price on the variants that had the product's old price."""
-    price = case((ProductVariant.price == old_price, new_price), else_=ProductVariant.price)
-    statement = update(ProductVariant).where(ProductVariant.product_id == product_id)
-    await tx.execute(statement.values(price=price, updated_at=func.now()))
+async def living_variants(tx: Tx, product_id: UUID) -> list[SavedVariant]:
+    """The product's variants that are not removed, locked in the order of their ids, as checkouts lock them."""
+    return await tx.all_as(SavedVariant, _LIVING, {"product_id": product_id})
+
+
+async def save_variants(tx: Tx, actor: Actor, product_id: UUID, plan: VariantPlan) -> None:
+    """Remove, change and make variants, in this order, and book their stock.
+
+    Raises: SkuTaken when another product of the seller has one of the SKUs; UnitsOwed and BelowZero, from the stock.
+    """
+    await remove_variants(tx, plan.removed)
+    saved = [*plan.changed, *plan.made]
+    asked = {"seller_id": actor.user_id, "product_id": product_id, "skus": [variant.sku for variant in saved]}
+    taken = await tx.first(SKUS_TAKEN, asked) if saved else None
+    if taken is not None:
+        raise SkuTaken(f"Another product of yours has the SKU {taken[0]}.", extra={"productId": str(taken[1])})
+    try:
+        await _change(tx, plan)
+        await _make(tx, actor, product_id, plan.made)
+    except UniqueViolation:
+        raise SkuTaken("Another product of yours got one of these SKUs at the same moment; choose others.") from None
+    await set_stock(tx, plan.stock)
+    await change_stock(tx, plan.changes)
+
+
+async def remove_variants(tx: Tx, variant_ids: Collection[UUID]) -> None:
+    """Take variants off sale for good; the caller has locked them, so no checkout reserves units of them any more."""
+    if variant_ids:
+        await tx.execute(_REMOVE, {"variant_ids": list(variant_ids)})
+
+
+async def _change(tx: Tx, plan: VariantPlan) -> None:
+    if plan.renamed:
+        # Variants may change SKUs with one another: each has one that is nobody's meanwhile.
+        await tx.execute(RENAME_VARIANTS, {"ids": plan.renamed})
+    if plan.changed:
+        values = {
+            "ids": [one.variant_id for one in plan.changed],
+            "skus": [one.sku for one in plan.changed],
+            "attributes": [orjson.dumps(one.attributes).decode() for one in plan.changed],
+            "own_prices": [one.own_price for one in plan.changed],
+            "prices": [one.price for one in plan.changed],
+        }
+        await tx.execute(CHANGE_VARIANTS, values)
+
+
+async def _make(tx: Tx, actor: Actor, product_id: UUID, variants: Sequence[SavedVariant]) -> None:
+    if variants:
+        of_product = {"product_id": product_id, "seller_id": actor.user_id}
+        rows = [
+            {
+                "variant_id": one.variant_id,
+                "sku": one.sku,
+                "attributes": one.attributes,
+                "own_price": one.own_price,
+                "price": one.price,
+                **of_product,
+            }
+            for one in variants
+        ]
+        await tx.execute(insert(ProductVariant).values(rows))

@@ -82,7 +82,7 @@ async def live_count(tx: ReadTx) -> LiveCount:
 def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     variants = (
         select(func.coalesce(func.jsonb_agg(ProductVariant.attributes), cast(literal([]), JSONB)))
-        .where(ProductVariant.product_id == Product.product_id)
+        .where(ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
         .scalar_subquery()
     )
     columns = select(

@@ -25,7 +25,6 @@ from sqlalchemy import (
     Select,
     String,
     Uuid,
-    and_,
     any_,
     bindparam,
     cast,
@@ -41,12 +40,13 @@ from sqlalchemy.dialects.postgresql import array
 from api.catalog.artwork import artwork_path_of
 from api.catalog.models import Product, ProductCounter, ProductImage, ProductListing, ProductVariant
 from api.catalog.schemas import Sort
+from api.catalog.statements import live, sellable
 from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE, ReadTx, all_as
 
 # Not EXISTS, which Postgres may answer from a table of all variants with stock: this looks at the product's own.
 _MOST = (
     select(func.max(ProductVariant.stock_quantity))
-    .where(ProductVariant.product_id == Product.product_id)
+    .where(ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
     .scalar_subquery()
 )
 IN_STOCK = func.coalesce(_MOST, 0) > 0
@@ -58,8 +58,10 @@ _FIRST_IMAGE = (
     .scalar_subquery()
 )
 THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
-# A literal, not a bind: with a value that it does not know yet, Postgres cannot use an index of what is on sale.
-LIVE = and_(Product.status == literal_column("'active'"), Product.deleted_at.is_(None))
+# Of statements that have these tables. A literal, not a bind: with a value that it does not know yet, Postgres cannot
+# use an index of what is on sale.
+LIVE = literal_column(f"({live('products')})", Boolean)
+SELLABLE = literal_column(f"({sellable('products', 'product_variants')})", Boolean)
 # The columns of a ProductCard; whether it is in stock comes from where the page is read.
 _CARD = (
     Product.product_id,

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, join, select, t
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.purchase import Wanted
-from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, THUMBNAIL
+from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, SELLABLE, THUMBNAIL
 from api.catalog.schemas import ProductCard
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
@@ -21,7 +21,7 @@ from api.pricing import list_price
 class Offer(Stocked):
     """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` as JSON.
 
-    One of a withdrawn product is there too, with `on_sale` False.
+    One that is removed or of a withdrawn product is there too, with `on_sale` False.
     """
 
     product_id: UUID
@@ -83,7 +83,7 @@ OFFER = (
     Product.list_price.label("product_list_price"),
     Product.currency,
     ProductVariant.stock_quantity.label("stock"),
-    LIVE.label("on_sale"),
+    SELLABLE.label("on_sale"),
     Product.prime_eligible,
     Product.weight_grams,
     Product.tax_class,
@@ -101,7 +101,7 @@ _SELLABLE = (
     select(
         ProductVariant.variant_id,
         Product.product_id,
-        LIVE.label("on_sale"),
+        SELLABLE.label("on_sale"),
         ProductVariant.stock_quantity.label("stock"),
     )
     .select_from(OFFERED)
@@ -132,7 +132,7 @@ _SOLD = (
 
 
 async def sold_now(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sold]:
-    """These variants as they are offered now, by id; those of withdrawn products too."""
+    """These variants as they are offered now, by id; removed ones and those of withdrawn products too."""
     return {offer.variant_id: offer for offer in await tx.all_as(Sold, _SOLD, {"variant_ids": list(variant_ids)})}
 
 

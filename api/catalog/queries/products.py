@@ -65,17 +65,22 @@ _VARIANTS = (
         ProductVariant.variant_id,
         ProductVariant.attributes,
         ProductVariant.price,
+        ProductVariant.own_price,
         ProductVariant.sku,
         ProductVariant.stock_quantity.label("stock"),
     )
-    .where(ProductVariant.product_id == bindparam("product_id"))
+    .where(ProductVariant.product_id == bindparam("product_id"), ProductVariant.removed_at.is_(None))
     .order_by(ProductVariant.variant_id)
 )
 _LEVELS = levels_of(ProductVariant.variant_id)
 _ANY = aliased(ProductVariant)
 _FIRST = (
     select(_ANY.variant_id)
-    .where(_ANY.product_id == bindparam("product_id"), or_(_ANY.stock_quantity > 0, may_be_owed(_ANY.variant_id)))
+    .where(
+        _ANY.product_id == bindparam("product_id"),
+        _ANY.removed_at.is_(None),
+        or_(_ANY.stock_quantity > 0, may_be_owed(_ANY.variant_id)),
+    )
     .order_by(_ANY.stock_quantity == 0, _ANY.variant_id)
     .limit(1)
     .scalar_subquery()

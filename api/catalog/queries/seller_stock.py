@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from api.catalog.models import Product, ProductVariant
-from api.catalog.queries.listing import LIVE
+from api.catalog.queries.listing import SELLABLE
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 
@@ -58,7 +58,7 @@ async def scarcest(tx: ReadTx, actor: Actor, limit: int) -> list[VariantStock]:
             Product.title,
         )
         .join(Product, Product.product_id == ProductVariant.product_id)
-        .where(Product.seller_id == actor.user_id, LIVE)
+        .where(Product.seller_id == actor.user_id, SELLABLE)
         .order_by(ProductVariant.stock_quantity, Product.title)
         .limit(limit)
     )
@@ -79,7 +79,7 @@ async def totals(tx: ReadTx, actor: Actor) -> StockTotals:
         )
         .select_from(ProductVariant)
         .join(Product, Product.product_id == ProductVariant.product_id)
-        .where(Product.seller_id == actor.user_id, LIVE)
+        .where(Product.seller_id == actor.user_id, SELLABLE)
         .group_by(Product.currency)
         .order_by(Product.currency)
     )

@@ -118,8 +118,10 @@ def products(history: History) -> pl.DataFrame:
 
 def keyed_variants(history: History) -> pl.DataFrame:
     """`history.variants` with variant_id, product_id, seller_id, warehouse_id,
-    listed_at: what lines and stock refer to."""
-    listed = history.products.select("product_key", "seller_key", "listed_at")
+    listed_at, product_price_cents: what lines and stock refer to."""
+    listed = history.products.select(
+        "product_key", "seller_key", "listed_at", pl.col("price_cents").alias("product_price_cents")
+    )
     return (
         with_ids(
             history, history.variants.join(listed, on="product_key", maintain_order="left"), "variant", "listed_at"
@@ -131,13 +133,17 @@ def keyed_variants(history: History) -> pl.DataFrame:
 
 
 def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
-    """`final_stock`: variant_id, stock_quantity after the whole history."""
+    """`final_stock`: variant_id, stock_quantity after the whole history. One that costs what its product does follows
+    the product's price."""
+    own = pl.col("price_cents") != pl.col("product_price_cents")
     return keyed.join(final_stock, on="variant_id", maintain_order="left").select(
         "variant_id",
         "product_id",
+        "seller_id",
         "sku",
         "attributes",
         money("price_cents").alias("price"),
+        pl.when(own).then(money("price_cents")).alias("own_price"),
         "stock_quantity",
         "warehouse_id",
         pl.col("listed_at").alias("created_at"),

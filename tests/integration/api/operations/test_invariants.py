@@ -52,6 +52,23 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I19-lines": (*used(discount="0.01"), DISCOUNTED),
     "R-I19-discount": used(discount="0.01"),
     "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
+    "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
+    "R-I32-sku": (
+        "drop index uq_product_variants_seller_sku",
+        "update product_variants set sku = case when length(sku) % 2 = 0 then 'twin' else 'TWIN' end",
+    ),
+    "R-I32-attributes": (
+        "update product_variants v set attributes = w.attributes from product_variants w"
+        " where w.product_id = v.product_id and w.variant_id < v.variant_id",
+    ),
+    "R-I32-removed": (
+        RESERVATION.format(order="null", status="active", expires="600 seconds"),
+        HOLD,
+        (
+            "update product_variants set removed_at = now() - interval '1 hour' where variant_id in"
+            " (select variant_id from inventory_reservations)"
+        ),
+    ),
     "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",

@@ -3,6 +3,7 @@ with stock as (
 
     select product_id, sum(stock_quantity) as stock_quantity
     from {{ ref('stg_shop__product_variants') }}
+    where not is_removed
     group by product_id
 
 )

@@ -11,6 +11,9 @@ select
     sku,
     attributes,
 
+    -- flags
+    removed_at is not null as is_removed,
+
     -- timestamps
     created_at
 from {{ source('lake', 'product_variants') }}
