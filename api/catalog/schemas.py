@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from api.delivery.promises import Speed
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Wire, WireDate, WireTime
+from api.kernel.schemas import Wire, WireDate, WireId, WireTime
 from api.kernel.texts import OneLine, Prose, one_line
 from api.pricing.list_price import is_list_price
 from api.pricing.tax_table import TaxClass
@@ -203,7 +203,7 @@ class VariantIn(Wire):
     they stay as they are.
     """
 
-    variant_id: UUID | None = None
+    variant_id: WireId | None = None
     sku: Sku | None = None
     attributes: Attributes = Field(default_factory=dict)
     price: Price | None = None

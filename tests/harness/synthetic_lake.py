@@ -92,6 +92,7 @@ class SyntheticShop:
             "product_variants",
             variant_id=variant,
             product_id=product,
+            seller_id=seller,
             sku=title,
             attributes="{}",
             price=amount,

@@ -178,7 +178,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         ("IPHONE15-PRO-256-TI", 999.99, 50, "256GB"),
         ("IPHONE15-PRO-512-TI", 1199.99, 50, "512GB"),
     ]
-    assert product["variants"][0].keys() == {"variantId", "attributes", "price", "sku", "stock"}
+    assert product["variants"][0].keys() == {"variantId", "attributes", "price", "ownPrice", "sku", "stock"}
     assert product["images"] == ["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"]
     assert product["specifications"] == {"screen": "6.1 inch", "sims": 2}
     assert product["seller"] == {"sellerId": seller.user_id, "name": "Some Seller", "rating": 0.0}

@@ -61,8 +61,8 @@ made as (
 counted as (
   insert into product_counters (product_id, category_id, units_sold_90d, view_count)
   select product_id, category_id, n %% 5, n %% 17 from made join numbered on id = product_id)
-insert into product_variants (variant_id, product_id, sku, attributes, price, stock_quantity)
-select gen_random_uuid(), id, 'SKU-' || id, '{}', 10, case when n %% 5 = 0 then 0 else 3 end from numbered
+insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price, stock_quantity)
+select gen_random_uuid(), id, (%(sellers)s::uuid[])[1 + n %% 2], 'SKU-' || id, '{}', 10, case when n %% 5 = 0 then 0 else 3 end from numbered
 """
 
 
@@ -274,8 +274,11 @@ def test_few_of_many_are_gathered_and_others_walked_to(
     assert way_of(ProductQuery(**filters), passed, matching, entries) == way
 
 
+LISTED = {"R-I18-listed", "R-I18-counted"}
+
+
 def wrongly_listed(shop: Shop) -> list[Any]:
-    return [row for check in CHECKS for row in shop.sql.execute(check.sql).fetchall()]
+    return [row for check in CHECKS if check.name in LISTED for row in shop.sql.execute(check.sql).fetchall()]
 
 
 def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list[UUID]) -> None:
@@ -297,6 +300,7 @@ def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list
             " gen_random_uuid(), product_id, gen_random_uuid(), '{{}}', 1, floor(random() * 2)"
             " from products where {some}"
         ),
+        "update product_variants set removed_at = case when removed_at is null then now() end where {some}",
         "delete from product_variants where {some}",
         "delete from product_counters where {some}",
         (

@@ -176,7 +176,7 @@ class Changes:
                 {"status": self.draw.choice(["draft", "active", "inactive"])},
                 {"category": str(self.market.category(self.draw.choice(CATEGORIES)))},
                 {"images": [f"https://example.com/{uuid4().hex}.jpg"]},
-                {"variants": [{"sku": f"S-{uuid4().hex}", "stock": self.draw.randrange(0, 4)}]},
+                {"variants": [{"attributes": {"size": uuid4().hex}, "stock": self.draw.randrange(0, 4)}]},
             ]
         )
         self._send("PATCH", self.draw.choice(self.products), fields)

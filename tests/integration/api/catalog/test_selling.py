@@ -86,7 +86,9 @@ def test_unknown_category_and_taken_sku_leave_nothing_behind(shop: Shop, seller:
         "/api/v1/products", json={**body, "variants": [{"sku": "TAKEN-1"}]}, headers=seller.headers
     )
     twice = shop.client.post(
-        "/api/v1/products", json={**body, "variants": [{"sku": "D"}, {"sku": "D"}]}, headers=seller.headers
+        "/api/v1/products",
+        json={**body, "variants": [{"sku": "D"}, {"sku": "d", "attributes": {"size": "L"}}]},
+        headers=seller.headers,
     )
 
     problem(missing, 404, "category-not-found")
@@ -97,7 +99,11 @@ def test_unknown_category_and_taken_sku_leave_nothing_behind(shop: Shop, seller:
 
 def test_patch_changes_what_was_sent_and_variants_follow_the_price(shop: Shop, seller: Person) -> None:
     product = shop.product(
-        seller, price=10.0, description="Old", brand="B", variants=[{"sku": "FOLLOWS"}, {"sku": "OWN", "price": 20.0}]
+        seller,
+        price=10.0,
+        description="Old",
+        brand="B",
+        variants=[{"sku": "FOLLOWS"}, {"sku": "OWN", "price": 20.0, "attributes": {"size": "L"}}],
     )
 
     answer = shop.client.patch(
@@ -207,7 +213,7 @@ def test_a_seller_stocks_variants_and_every_change_is_journalled(shop: Shop, sel
         "title": "Stocked",
         "category": str(shop.category("/Home")),
         "price": 1.0,
-        "variants": [{"sku": "ST-1", "stock": 50}, {"sku": "ST-2"}],
+        "variants": [{"sku": "ST-1", "stock": 50}, {"sku": "ST-2", "attributes": {"size": "L"}}],
     }
     product = shop.client.post("/api/v1/products", json=body, headers=seller.headers).json()
     url = f"/api/v1/products/{product['productId']}"

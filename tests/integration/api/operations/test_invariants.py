@@ -58,8 +58,10 @@ BREAKS: dict[str, tuple[str, ...]] = {
         "update product_variants set sku = case when length(sku) % 2 = 0 then 'twin' else 'TWIN' end",
     ),
     "R-I32-attributes": (
-        "update product_variants v set attributes = w.attributes from product_variants w"
-        " where w.product_id = v.product_id and w.variant_id < v.variant_id",
+        (
+            "update product_variants v set attributes = w.attributes from product_variants w"
+            " where w.product_id = v.product_id and w.variant_id < v.variant_id"
+        ),
     ),
     "R-I32-removed": (
         RESERVATION.format(order="null", status="active", expires="600 seconds"),
