@@ -62,7 +62,8 @@ counted as (
   insert into product_counters (product_id, category_id, units_sold_90d, view_count)
   select product_id, category_id, n %% 5, n %% 17 from made join numbered on id = product_id)
 insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price, stock_quantity)
-select gen_random_uuid(), id, (%(sellers)s::uuid[])[1 + n %% 2], 'SKU-' || id, '{}', 10, case when n %% 5 = 0 then 0 else 3 end from numbered
+select gen_random_uuid(), id, (%(sellers)s::uuid[])[1 + n %% 2], 'SKU-' || id, '{}', 10,
+       case when n %% 5 = 0 then 0 else 3 end from numbered
 """
 
 
