@@ -1,31 +1,29 @@
 """What a refund without a return is worth, line by line: pure rules on an order's lines."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from api.kernel.errors import FieldError
 from api.kernel.money import ZERO
 from api.orders.adjustments.schemas import RefundedLine
 from api.orders.errors import NotReturnable, RefundTooHigh
-from api.orders.returns.returnable import OrderAmounts, OrderLine, RefundOf, part_of, refund_of, shipping_left
+from api.orders.returns.returnable import (
+    LineRefund,
+    OrderAmounts,
+    OrderLine,
+    RefundOf,
+    part_of,
+    refund_of,
+    shipping_left,
+)
 
 # Units that have left the shop and are not on their way back; before that they are cancelled.
 _SENT = frozenset({"shipped", "delivered"})
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
-    """What one line gives back; `quantity` units of it never come back."""
-
-    line: OrderLine
-    quantity: int
-    refund: RefundOf
-
-
 def adjustments(
     amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], mine: Collection[UUID], items: Sequence[RefundedLine]
-) -> list[Adjustment]:
+) -> list[LineRefund]:
     """The refund of each item, of the lines `mine`, which the actor may refund; `lines` are all of the order's.
 
     Raises: NotReturnable, which names every line that is wrong; RefundTooHigh, which says what is left of it.
@@ -35,14 +33,14 @@ def adjustments(
     return [_adjustment(amounts, lines, item) for item in items]
 
 
-def _adjustment(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item: RefundedLine) -> Adjustment:
+def _adjustment(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item: RefundedLine) -> LineRefund:
     line = lines[item.order_item_id]
     if item.quantity is not None:
-        return Adjustment(
+        return LineRefund(
             line, item.quantity, refund_of(amounts, lines, line.order_item_id, item.quantity, outbound=True)
         )
     sending = part_of(shipping_left(amounts, lines, line.order_item_id), item.shipping_amount)
-    return Adjustment(line, 0, RefundOf(part_of(line.left, item.amount) + sending, sending.tax))
+    return LineRefund(line, 0, RefundOf(part_of(line.left, item.amount) + sending, sending.tax))
 
 
 def _refuse_wrong(lines: Mapping[UUID, OrderLine], items: Sequence[RefundedLine]) -> None:

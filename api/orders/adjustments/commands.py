@@ -6,22 +6,20 @@ from decimal import Decimal
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import insert
 
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Forbidden, ValidationFailed
 from api.kernel.idempotency import RequestKey
-from api.kernel.ids import new_id
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
-from api.orders.adjustments.amounts import Adjustment, adjustments
+from api.orders.adjustments.amounts import adjustments
 from api.orders.adjustments.schemas import RefundOrder
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
+from api.orders.commands.rows import insert_returns, settled_by
 from api.orders.errors import RefundTooHigh, StillBeingPlaced
-from api.orders.models import Return
 from api.orders.queries.locked import LockedOrder, lines_of, lock_to_decide
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import LOST_PARCEL
@@ -83,35 +81,15 @@ async def _book(
         raise _too_high(payment)
     refund = request_refund(payment, order.order_id, whole)
     shared = {
-        "order_id": order.order_id,
         "user_id": None,
         "reason": request.reason or request.reason_code,
         "reason_code": request.reason_code,
-        "status": "approved" if refund.parts else "refunded",
-        "refund_id": refund.refund_id if refund.parts else None,
         "outbound_refunded": request.reason_code == LOST_PARCEL,
         "restocked": False,
     }
-    rows = [{**shared, "return_id": new_id(), **_values(one)} for one in found]
-    await tx.execute(insert(Return).values(rows))
-    ids = [UUID(str(row["return_id"])) for row in rows]
+    ids = await insert_returns(tx, order.order_id, found, {**shared, **settled_by(refund)})
     events = [return_event(return_id, order.order_id, "approved", request.reason) for return_id in ids]
     return Booked([requested_part(ids), *refund.parts], [*events, *refund.events], whole.amount)
-
-
-def _values(one: Adjustment) -> dict[str, object]:
-    line, parts = one.line, one.refund.parts
-    return {
-        "order_item_id": line.order_item_id,
-        "product_id": line.product_id,
-        "seller_id": line.seller_id,
-        "quantity": one.quantity,
-        "refund_amount": parts.amount,
-        "goods_amount": parts.goods,
-        "tax_amount": parts.tax,
-        "shipping_amount": parts.shipping,
-        "shipping_tax": one.refund.shipping_tax,
-    }
 
 
 def _too_high(payment: OrderPayment) -> RefundTooHigh:

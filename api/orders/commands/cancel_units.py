@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import insert
 
 from api.inventory import statements as stock
 from api.kernel.actor import Actor
@@ -13,19 +12,18 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Forbidden
 from api.kernel.idempotency import RequestKey
-from api.kernel.ids import new_id
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
+from api.orders.commands.rows import insert_returns, settled_by
 from api.orders.errors import LastUnits, LineNotFound, NotCancellable, StillBeingPlaced
 from api.orders.labels.voiding import void_label
-from api.orders.models import Return
 from api.orders.parcels.moving import Along, move_parcels
 from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import CANCELLED
-from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of
 from api.orders.schemas import CancelUnits, OrderState
 from api.orders.statements import requested_part
 from api.orders.states import CANCELLABLE
@@ -62,7 +60,7 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
     given = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
     refund = request_refund(payment, order_id, given.parts.at_most(payment.refundable))
     why = Why(CANCELLED, request.reason, actor.user_id if order.is_buyer else None)
-    (return_id,) = await book_units_off(tx, order_id, [UnitsOff(line, request.quantity, given)], refund, why)
+    (return_id,) = await book_units_off(tx, order_id, [LineRefund(line, request.quantity, given)], refund, why)
     units = [(line.variant_id, line.warehouse_id, request.quantity)]
     parts = [requested_part([return_id]), stock.restock(return_id, units, cancels_order=False), *refund.parts]
     events = [return_event(return_id, order_id, "approved", request.reason), *refund.events]
@@ -97,15 +95,6 @@ def _line(lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> Orde
 
 
 @dataclass(frozen=True, slots=True)
-class UnitsOff:
-    """Units of a line that are not sent, and their refund."""
-
-    line: OrderLine
-    quantity: int
-    given: RefundOf
-
-
-@dataclass(frozen=True, slots=True)
 class Why:
     """Who cancels units, and why. `user_id`: the buyer, when it is they; `outbound`: the refund has the units' share
     of the shipping fee."""
@@ -117,34 +106,15 @@ class Why:
     restocked: bool = True
 
 
-async def book_units_off(tx: Tx, order_id: UUID, units: Sequence[UnitsOff], refund: NewRefund, why: Why) -> list[UUID]:
-    """Insert a return for the units of each line; their money is on its way, or there is none to pay."""
-    return_ids = [new_id() for _ in units]
+async def book_units_off(
+    tx: Tx, order_id: UUID, units: Sequence[LineRefund], refund: NewRefund, why: Why
+) -> list[UUID]:
+    """Insert a return for the units of each line, which `refund` pays."""
     shared = {
-        "order_id": order_id,
         "user_id": why.user_id,
         "reason": why.reason or why.code,
         "reason_code": why.code,
-        "status": "approved" if refund.parts else "refunded",
         "outbound_refunded": why.outbound,
         "restocked": why.restocked,
-        "refund_id": refund.refund_id if refund.parts else None,
     }
-    rows = [
-        {
-            **shared,
-            "return_id": return_id,
-            "order_item_id": off.line.order_item_id,
-            "product_id": off.line.product_id,
-            "seller_id": off.line.seller_id,
-            "quantity": off.quantity,
-            "refund_amount": off.given.parts.amount,
-            "goods_amount": off.given.parts.goods,
-            "tax_amount": off.given.parts.tax,
-            "shipping_amount": off.given.parts.shipping,
-            "shipping_tax": off.given.shipping_tax,
-        }
-        for return_id, off in zip(return_ids, units, strict=True)
-    ]
-    await tx.execute(insert(Return).values(rows))
-    return return_ids
+    return await insert_returns(tx, order_id, units, {**shared, **settled_by(refund)})

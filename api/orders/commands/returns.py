@@ -7,11 +7,9 @@ and only the states of its returns change.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import insert
 
 from api.catalog.queries.categories import paths_of
 from api.kernel import clock
@@ -20,45 +18,17 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Forbidden
 from api.kernel.idempotency import RequestKey
-from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible, write
+from api.orders.commands.rows import insert_returns
 from api.orders.errors import ReturnWindowClosed
-from api.orders.models import Return
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.returns.policy import POLICIES, closes_at, reason_code_of, window_days
-from api.orders.returns.returnable import OrderLine, RefundOf, comes_back_whole, refund_of, units_to_return
+from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, units_to_return
 from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
 from api.orders.statements import Step, move_part, requested_part
 from api.orders.states import RETURN_EVENT_OF, may_follow
-
-
-@dataclass(frozen=True, slots=True)
-class _NewReturn:
-    return_id: UUID
-    line: OrderLine
-    quantity: int
-    refund: RefundOf
-
-    @property
-    def amount(self) -> Decimal:
-        return self.refund.parts.amount
-
-    def values(self) -> dict[str, object]:
-        """The columns that differ between the returns of one request."""
-        return {
-            "return_id": self.return_id,
-            "order_item_id": self.line.order_item_id,
-            "product_id": self.line.product_id,
-            "seller_id": self.line.seller_id,
-            "quantity": self.quantity,
-            "refund_amount": self.amount,
-            "goods_amount": self.refund.parts.goods,
-            "tax_amount": self.refund.parts.tax,
-            "shipping_amount": self.refund.parts.shipping,
-            "shipping_tax": self.refund.shipping_tax,
-        }
 
 
 async def return_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: ReturnOrder) -> Response:
@@ -118,18 +88,14 @@ async def _book(
     order_id = order.order_id
     code = reason_code_of(request.reason_code, request.reason)
     outbound, reason = POLICIES[code].outbound, request.reason or code
-    returns = [
-        _NewReturn(
-            new_id(), lines[item_id], quantity, refund_of(order.amounts, lines, item_id, quantity, outbound=outbound)
-        )
+    given = [
+        LineRefund(lines[item_id], quantity, refund_of(order.amounts, lines, item_id, quantity, outbound=outbound))
         for item_id, quantity in units.items()
     ]
-    shared = {"order_id": order_id, "user_id": actor.user_id, "reason": reason, "reason_code": code}
-    shared["exchange_order_id"] = exchange_order_id
-    rows = [{**shared, "outbound_refunded": outbound, **new.values()} for new in returns]
-    await tx.execute(insert(Return).values(rows))
-    parts = [requested_part([new.return_id for new in returns])]
-    events = [return_event(new.return_id, order_id, "requested") for new in returns]
+    shared = {"user_id": actor.user_id, "reason": reason, "reason_code": code, "outbound_refunded": outbound}
+    ids = await insert_returns(tx, order_id, given, {**shared, "exchange_order_id": exchange_order_id})
+    parts = [requested_part(ids)]
+    events = [return_event(return_id, order_id, "requested") for return_id in ids]
     status = order.status
     if comes_back_whole(lines, units):
         move = Step(order_id, status, "return_requested", actor.kind, reason[:200])
@@ -137,7 +103,7 @@ async def _book(
         events.append(move.event())
         status = "return_requested"
     await write(tx, parts, events)
-    amount = sum((new.amount for new in returns), ZERO)
+    amount = sum((one.refund.parts.amount for one in given), ZERO)
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import insert
-
 from api.inventory import statements as stock
 from api.kernel.actor import Actor
 from api.kernel.db import Tx
@@ -14,14 +12,14 @@ from api.kernel.outbox import Event, events_part
 from api.kernel.statement import Part, compose
 from api.orders.commands.change import write
 from api.orders.commands.returns import return_event
+from api.orders.commands.rows import insert_returns, settled_by
 from api.orders.edits.queries import Editable
 from api.orders.edits.statements import AddedLine, AddedParcel, Change, change_part, edited_event, named, promise_part
-from api.orders.models import Return
 from api.orders.parcels.moving import move_parcels
 from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.returns.policy import CANCELLED
-from api.orders.returns.returnable import RefundOf, refund_of
+from api.orders.returns.returnable import LineRefund, refund_of
 from api.orders.statements import requested_part
 from api.payments.statements import NewRefund
 
@@ -52,7 +50,12 @@ async def apply_edit(tx: Tx, order: Editable, edit: Applied) -> str:
     """Change the locked order; returns its status afterwards."""
     lines = {line.order_item_id: line for line in order.lines}
     off = [
-        (one, refund_of(order.amounts, lines, one.order_item_id, one.quantity, outbound=False)) for one in edit.removed
+        LineRefund(
+            lines[one.order_item_id],
+            one.quantity,
+            refund_of(order.amounts, lines, one.order_item_id, one.quantity, outbound=False),
+        )
+        for one in edit.removed
     ]
     ids, gate_id = await _book(tx, order, edit, off), edit.change.edit_id
     parts = [named(gate_id, order.order_id), change_part(edit.change), *edit.refund.parts, *edit.parts]
@@ -75,40 +78,17 @@ async def apply_edit(tx: Tx, order: Editable, edit: Applied) -> str:
     return await _cancel_empty(tx, order, edit)
 
 
-async def _book(tx: Tx, order: Editable, edit: Applied, off: Sequence[tuple[UnitsOff, RefundOf]]) -> list[UUID]:
+async def _book(tx: Tx, order: Editable, edit: Applied, off: Sequence[LineRefund]) -> list[UUID]:
     """A return for the units of each line; its money is on its way, or was set off."""
-    if not off:
-        return []
-    lines = {line.order_item_id: line for line in order.lines}
     shared = {
-        "order_id": order.order_id,
         "user_id": edit.actor.user_id,
         "reason": "edited",
         "reason_code": CANCELLED,
-        "status": "approved" if edit.refund.parts else "refunded",
         "outbound_refunded": False,
         "restocked": True,
-        "refund_id": edit.refund.refund_id if edit.refund.parts else None,
         "edit_id": edit.change.edit_id,
     }
-    rows = [
-        {
-            **shared,
-            "return_id": new_id(),
-            "order_item_id": one.order_item_id,
-            "product_id": lines[one.order_item_id].product_id,
-            "seller_id": lines[one.order_item_id].seller_id,
-            "quantity": one.quantity,
-            "refund_amount": given.parts.amount,
-            "goods_amount": given.parts.goods,
-            "tax_amount": given.parts.tax,
-            "shipping_amount": given.parts.shipping,
-            "shipping_tax": given.shipping_tax,
-        }
-        for one, given in off
-    ]
-    await tx.execute(insert(Return).values(rows))
-    return [UUID(str(row["return_id"])) for row in rows]
+    return await insert_returns(tx, order.order_id, off, {**shared, **settled_by(edit.refund)})
 
 
 async def _cancel_empty(tx: Tx, order: Editable, edit: Applied) -> str:

@@ -75,6 +75,15 @@ class RefundOf:
     shipping_tax: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class LineRefund:
+    """What one line gives back. `quantity`: its units that come back, or are never sent or lost; 0 for money alone."""
+
+    line: OrderLine
+    quantity: int
+    refund: RefundOf
+
+
 def units_to_return(request: Sequence[ReturnLine], lines: Mapping[UUID, OrderLine]) -> dict[UUID, int]:
     """Line -> requested units; two entries for one line are added.
 

@@ -17,7 +17,7 @@ from api.kernel.idempotency import RequestKey
 from api.kernel.ids import new_id
 from api.kernel.outbox import Event
 from api.orders.commands.cancel import Everything, cancel_everything
-from api.orders.commands.cancel_units import UnitsOff, Why, book_units_off
+from api.orders.commands.cancel_units import Why, book_units_off
 from api.orders.commands.change import change_order, write
 from api.orders.commands.returns import return_event
 from api.orders.errors import StillBeingPlaced
@@ -31,7 +31,7 @@ from api.orders.parcels.schemas import CancelledParcel, CancelParcel
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of
 from api.orders.refunds import settle_refunds
-from api.orders.returns.returnable import OrderLine, comes_back_whole, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of
 from api.orders.statements import requested_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
@@ -118,10 +118,10 @@ async def _cancel_units(tx: Tx, actor: Actor, asked: _Asked, *, empty: bool) -> 
     """The rest of the order is sent; returns what goes back to the buyer."""
     order_id, lines = asked.order.order_id, asked.lines
     off = [
-        UnitsOff(lines[item_id], units, refund_of(asked.order.amounts, lines, item_id, units, outbound=True))
+        LineRefund(lines[item_id], units, refund_of(asked.order.amounts, lines, item_id, units, outbound=True))
         for item_id, units in asked.units.items()
     ]
-    given = sum((one.given.parts for one in off), Parts()).at_most(asked.payment.refundable)
+    given = sum((one.refund.parts for one in off), Parts()).at_most(asked.payment.refundable)
     refund = request_refund(asked.payment, order_id, given)
     why = Why(CANCELLED_BY_SELLER, asked.why, outbound=True, restocked=asked.restocked)
     return_ids = await book_units_off(tx, order_id, off, refund, why)

@@ -9,34 +9,41 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, insert, update
+from sqlalchemy import Uuid, bindparam, update
 
 from api.kernel.actor import SHOP
 from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.outbox import Event
 from api.orders.commands.returns import return_event
+from api.orders.commands.rows import insert_returns, settled_by
 from api.orders.errors import OrderBeingEdited
 from api.orders.labels.models import ParcelLabel
-from api.orders.models import Return
 from api.orders.parcels.commands import the_one
 from api.orders.parcels.moving import Along, lose_parcel
 from api.orders.parcels.queries import LockedParcel, parcels_of
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import LOST_PARCEL
-from api.orders.returns.returnable import OrderLine, RefundOf, shipping_left
+from api.orders.returns.returnable import LineRefund, OrderLine, RefundOf, shipping_left
 from api.orders.statements import requested_part
 from api.orders.tracking.queries import carried, silent_labels
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts
-from api.payments.statements import NewRefund, request_refund
+from api.payments.statements import request_refund
 
 log = get_logger(__name__)
 PARCEL_LOST = "ParcelLost"
 BATCH = 100
+# What the returns of all lost units have.
+_LOST = {
+    "user_id": None,
+    "reason": LOST_PARCEL,
+    "reason_code": LOST_PARCEL,
+    "outbound_refunded": True,
+    "restocked": False,
+}
 
 
 async def book_loss(
@@ -48,14 +55,12 @@ async def book_loss(
         raise AssertionError("an order on its way has a payment")
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     gone = [line for line in lines.values() if line.parcel_id == parcel.parcel_id and line.returnable]
-    given = [_all_left(order, lines, one) for one in gone]
-    whole = sum((one.parts for one in given), Parts()).at_most(payment.refundable)
+    given = [LineRefund(one, one.returnable, _all_left(order, lines, one)) for one in gone]
+    whole = sum((one.refund.parts for one in given), Parts()).at_most(payment.refundable)
     refund = request_refund(payment, order.order_id, whole)
-    returns = [_row(order, line, back, refund) for line, back in zip(gone, given, strict=True)]
+    ids = await insert_returns(tx, order.order_id, given, {**_LOST, **settled_by(refund)})
     parts, events = [*refund.parts], [_lost_event(order.order_id, parcel, whole)]
-    if returns:
-        await tx.execute(insert(Return).values(returns))
-        ids = [UUID(str(row["return_id"])) for row in returns]
+    if ids:
         parts.append(requested_part(ids))
         events += [return_event(one, order.order_id, "approved", reason) for one in ids]
     along = Along(parts, [*events, *refund.events])
@@ -100,30 +105,6 @@ def _all_left(order: LockedOrder, lines: Mapping[UUID, OrderLine], line: OrderLi
     """What of a line and of its share of sending was not given back: nothing of it has arrived."""
     sending = shipping_left(order.amounts, lines, line.order_item_id)
     return RefundOf(line.left + sending, sending.tax)
-
-
-def _row(order: LockedOrder, line: OrderLine, back: RefundOf, refund: NewRefund) -> dict[str, object]:
-    """Its money is on its way, or there is none to pay."""
-    return {
-        "return_id": new_id(),
-        "order_id": order.order_id,
-        "user_id": None,
-        "order_item_id": line.order_item_id,
-        "product_id": line.product_id,
-        "seller_id": line.seller_id,
-        "quantity": line.returnable,
-        "reason": LOST_PARCEL,
-        "reason_code": LOST_PARCEL,
-        "status": "approved" if refund.parts else "refunded",
-        "refund_amount": back.parts.amount,
-        "goods_amount": back.parts.goods,
-        "tax_amount": back.parts.tax,
-        "shipping_amount": back.parts.shipping,
-        "shipping_tax": back.shipping_tax,
-        "outbound_refunded": True,
-        "restocked": False,
-        "refund_id": refund.refund_id if refund.parts else None,
-    }
 
 
 def _lost_event(order_id: UUID, parcel: LockedParcel, whole: Parts) -> Event:

@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from api.kernel.money import ZERO
-from api.orders.adjustments.amounts import Adjustment, adjustments
+from api.orders.adjustments.amounts import adjustments
 from api.orders.adjustments.schemas import RefundedLine, RefundOrder
 from api.orders.errors import NotInParcel, NotReturnable, RefundTooHigh
 from api.orders.parcels.changes.splitting import pieces_of
-from api.orders.returns.returnable import OrderAmounts, OrderLine, refund_of, shipping_left, whole_order
+from api.orders.returns.returnable import LineRefund, OrderAmounts, OrderLine, refund_of, shipping_left, whole_order
 from api.payments.parts import Parts
 from tests.unit.api.orders.test_returnable import after, amounts_of, line, order, random_lines
 
@@ -27,7 +27,7 @@ def item(one: OrderLine, amount: str = "0.00", shipping: str = "0.00", quantity:
     )
 
 
-def adjusted(one: Adjustment) -> OrderLine:
+def adjusted(one: LineRefund) -> OrderLine:
     """The line once the adjustment is booked."""
     booked = after(one.line, one.quantity, one.refund, outbound=True)
     return booked if one.quantity else replace(booked, adjusted=True)
