@@ -15,6 +15,7 @@ from api.catalog.lists import ProductLists
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, problem_types, problems
+from api.kernel.body_limits import limit_of
 from api.kernel.cache import PageCache
 from api.kernel.context import open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
@@ -91,8 +92,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
     app.add_middleware(ReadyPages, pages=ready)
-    app.add_middleware(RequestMiddleware, max_body_bytes=configured.max_body_bytes, log=request_log)
-    include(app, ROUTERS)
+    index = include(app, ROUTERS)
+    app.add_middleware(
+        RequestMiddleware,
+        max_body_bytes=configured.max_body_bytes,
+        log=request_log,
+        longest=lambda method, path: limit_of(index.original(method, path), configured),
+    )
 
     @app.get("/metrics", include_in_schema=False)
     async def prometheus() -> Response:

@@ -65,6 +65,8 @@ _BEGIN: dict[Isolation, Call] = {
 }
 _READS: dict[Server, Counter] = {"standby": metrics.READS.labels("standby"), "primary": metrics.READS.labels("primary")}
 _COMMIT, _ROLLBACK = Call(b"COMMIT", ()), Call(b"ROLLBACK", ())
+_SAVEPOINT, _FORGET_SAVEPOINT = Call(b"SAVEPOINT block", ()), Call(b"RELEASE SAVEPOINT block", ())
+_BACK_TO_SAVEPOINT = Call(b"ROLLBACK TO SAVEPOINT block", ())
 
 
 class Result(NamedTuple):
@@ -217,6 +219,18 @@ class _EitherTx(ReadTx):
 
 class Tx(ReadTx):
     """A transaction that writes. It is open only inside `Database.transaction`; make no network call there."""
+
+    @asynccontextmanager
+    async def undone_when_it_fails(self) -> AsyncIterator[None]:
+        """What the block did is undone when it raises, and the transaction goes on: a savepoint. Not one in another."""
+        await self._send([_SAVEPOINT])
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction and not self._connection.lost:
+                await self._connection.send([_BACK_TO_SAVEPOINT])
+            raise
+        await self._send([_FORGET_SAVEPOINT])
 
 
 class Database:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Callable
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,11 +28,19 @@ _SECURITY_HEADERS = [
 class RequestMiddleware:
     """Pure ASGI, because Starlette's class-based middleware costs a task per request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, log: RequestLog | None = None) -> None:
-        """Without a log no lines are written."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        log: RequestLog | None = None,
+        longest: Callable[[str, str], int] | None = None,
+    ) -> None:
+        """Without a log no lines are written. `longest`: the limit of a method and path, which is asked for what is
+        over the limit of all others."""
         self.app = app
         self.max_body_bytes = max_body_bytes
         self._log = log
+        self._longest = longest
         # Finding the counters by their labels costs as much as counting. Statuses and templates are few.
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -56,8 +65,8 @@ class RequestMiddleware:
                     await self._answered(scope, receive, answer)
             elif not length.isdigit():
                 await _refuse(MalformedRequest("Content-Length must be a number."), scope, receive, answer)
-            elif int(length) > self.max_body_bytes:
-                await _refuse(_too_large(self.max_body_bytes), scope, receive, answer)
+            elif int(length) > self.max_body_bytes and int(length) > (limit := self._limit(scope)):
+                await _refuse(_too_large(limit), scope, receive, answer)
             else:
                 await self._answered(scope, receive, answer)
         finally:
@@ -85,20 +94,21 @@ class RequestMiddleware:
         """
         received = 0
         refused = False
+        limit = self._limit(scope)
 
         async def counting_receive() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                raise _too_large(self.max_body_bytes)
+            if received > limit:
+                raise _too_large(limit)
             return message
 
         async def watching_send(message: Message) -> None:
             nonlocal refused
-            if received > self.max_body_bytes and not answer.begun and not refused:
+            if received > limit and not answer.begun and not refused:
                 refused = True
-                await _refuse(_too_large(self.max_body_bytes), scope, receive, answer)
+                await _refuse(_too_large(limit), scope, receive, answer)
             if not refused:
                 await answer.send(message)
 
@@ -112,6 +122,9 @@ class RequestMiddleware:
             if answer.begun:
                 raise
             await _refuse(failure, scope, receive, answer)
+
+    def _limit(self, scope: Scope) -> int:
+        return self.max_body_bytes if self._longest is None else self._longest(scope["method"], scope["path"])
 
     def _count(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)

@@ -36,6 +36,7 @@ class RouteIndex(BaseRoute):
         self._root = _Node()
         self._direct: dict[int, DirectRoute] = {}
         self._names: dict[int, tuple[QueryNames, Route]] = {}
+        self._originals: dict[int, Route] = {}
 
     def add(self, path: str, route: BaseRoute, original: Route) -> None:
         """`path` as FastAPI writes it, `original` as its router has it, which is asked before `route` where it is
@@ -48,6 +49,7 @@ class RouteIndex(BaseRoute):
             node = node.below.setdefault(_plain(segment) or "", _Node())
         for method in original.methods or ():
             node.routes.setdefault(method, route)
+        self._originals[id(route)] = original
         if isinstance(original, DirectRoute) and original.is_direct:
             self._direct[id(route)] = original
         if (names := QueryNames.of(original)) is not None:
@@ -67,6 +69,10 @@ class RouteIndex(BaseRoute):
                 return None
             node = found
         return node.routes.get(method)
+
+    def original(self, method: str, path: str) -> Route | None:
+        """The route as its router has it, None as in `find`."""
+        return self._originals.get(id(self.find(method, path)))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or scope.get("root_path"):

@@ -178,7 +178,17 @@ class Settings(Environment):
     claim_mails_per_hour: int = Field(default=5, ge=1)
     """Mails with such a code that one account, or one address, gets in an hour."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
-    """A longer request body is refused."""
+    """A longer request body is refused, but for files."""
+    bulk_max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    """A longer file of products is refused."""
+    bulk_lease_seconds: float = Field(default=15.0, gt=0)
+    """How long nobody else goes on with a file of products after the worker that reads it was last heard of."""
+    bulk_open_jobs: int = Field(default=10, ge=1)
+    """Files of one seller that may wait at a time."""
+    feeds_seconds: int = Field(default=900, ge=1)
+    """How old product feeds and the site map may be before they are made again."""
+    bulk_retention_seconds: int = Field(default=30 * 24 * 3600, ge=60)
+    """How long the report of a file of products is kept."""
 
     @model_validator(mode="after")
     def _require_mail_addresses(self) -> Self:

@@ -17,6 +17,7 @@ class Dataset(StrEnum):
 
     marketplace = "marketplace"
     online_retail = "online-retail"
+    catalog_file = "catalogue"
 
 
 def load(
@@ -24,7 +25,10 @@ def load(
     dataset: Annotated[
         Dataset,
         typer.Argument(
-            help="marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop."
+            help=(
+                "marketplace: made here by a seeded rule. online-retail: the UCI set of a real British shop. catalogue:"
+                " a file of products for one seller."
+            )
         ),
     ],
     path: Annotated[
@@ -32,7 +36,7 @@ def load(
         typer.Argument(
             help=(
                 "Folder with order_lines.csv.gz and items.tsv.gz, or a CSV with the UCI columns; nothing for"
-                " marketplace."
+                " marketplace; for catalogue a file as docs/catalog-files.md describes it, and --seller EMAIL."
             ),
             show_default=False,
         ),

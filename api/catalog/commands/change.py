@@ -43,7 +43,8 @@ async def replace_product(
     ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: Expected | None
 ) -> None:
     """Set every field to the value sent or to its default. Raises: as change_product."""
-    await _save(ctx, actor, product_id, body, whole=True, expected=expected)
+    await ctx.db.run(lambda tx: _save(tx, actor, product_id, body, whole=True, expected=expected))
+    await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
 async def change_product(
@@ -55,11 +56,17 @@ async def change_product(
     version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; UnitsOwed; BelowZero;
     ValidationFailed when the list price ends below the price, and as `plan_of` says.
     """
+    await ctx.db.run(lambda tx: change_in(tx, actor, product_id, body, expected))
+    await announce_soon(ctx.redis, (product_tag(product_id),))
+
+
+async def change_in(tx: Tx, actor: Actor, product_id: UUID, body: ProductPatch, expected: Expected | None) -> None:
+    """As change_product, in the caller's transaction; the caller announces it."""
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:
         fields = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
         raise ValidationFailed("A product cannot be without this.", errors=fields)
-    await _save(ctx, actor, product_id, body, whole=False, expected=expected)
+    await _save(tx, actor, product_id, body, whole=False, expected=expected)
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
@@ -87,7 +94,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
 
 
 async def _save(
-    ctx: Context,
+    tx: Tx,
     actor: Actor,
     product_id: UUID,
     body: ProductIn | ProductPatch,
@@ -97,32 +104,27 @@ async def _save(
 ) -> None:
     """`whole`: what was not sent gets its default, instead of staying as it is."""
     fields = frozenset(ProductIn.model_fields if whole else body.model_fields_set)
-
-    async def work(tx: Tx) -> None:
-        current = await _own(tx, actor, product_id, expected)
-        values = column_values(body, fields)
-        if "category" in fields:
-            values["category_id"] = await require_category(tx, body.category)
-        price: Decimal = values.get("base_price", current.base_price)
-        _require_list_price(price, values.get("list_price", current.list_price))
-        values |= {"version": current.version + 1, "updated_at": func.now()}
-        await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
-        if "category_id" in values:
-            counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
-            await tx.execute(counters.values(category_id=values["category_id"]))
-        if "variants" in fields or price != current.base_price:
-            before = await living_variants(tx, product_id)
-            if expected is not None and any(variant.stock is not None for variant in body.variants):
-                _require_stock(before, expected)
-            plan = plan_of(before, body.variants, price, whole=whole)
-            await save_variants(tx, actor, product_id, plan)
-        if "images" in fields:
-            await save_images(tx, product_id, body.images, replace=True)
-        payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
-        await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
-
-    await ctx.db.run(work)
-    await announce_soon(ctx.redis, (product_tag(product_id),))
+    current = await _own(tx, actor, product_id, expected)
+    values = column_values(body, fields)
+    if "category" in fields:
+        values["category_id"] = await require_category(tx, body.category)
+    price: Decimal = values.get("base_price", current.base_price)
+    _require_list_price(price, values.get("list_price", current.list_price))
+    values |= {"version": current.version + 1, "updated_at": func.now()}
+    await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+    if "category_id" in values:
+        counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
+        await tx.execute(counters.values(category_id=values["category_id"]))
+    if "variants" in fields or price != current.base_price:
+        before = await living_variants(tx, product_id)
+        if expected is not None and any(variant.stock is not None for variant in body.variants):
+            _require_stock(before, expected)
+        plan = plan_of(before, body.variants, price, whole=whole)
+        await save_variants(tx, actor, product_id, plan)
+    if "images" in fields:
+        await save_images(tx, product_id, body.images, replace=True)
+    payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
+    await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
 
 
 async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> _Current:

@@ -25,30 +25,26 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
 
     Raises: CategoryNotFound (404); SkuTaken (409).
     """
-
-    async def work(tx: Tx) -> UUID:
-        product_id = new_id()
-        category_id = await require_category(tx, body.category)
-        values = {
-            "product_id": product_id,
-            "seller_id": actor.user_id,
-            "category_id": category_id,
-            "currency": ctx.settings.currency,
-            **column_values(body, ProductIn.model_fields.keys()),
-        }
-        await tx.execute(insert(Product).values(values))
-        await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
-        await save_variants(tx, actor, product_id, plan_of([], body.variants, body.price, whole=True))
-        await save_images(tx, product_id, body.images)
-        await outbox.emit(
-            tx,
-            "product",
-            product_id,
-            "ProductCreated",
-            {"sellerId": actor.user_id, "status": body.status, "version": 1},
-        )
-        return product_id
-
-    product_id = await ctx.db.run(work)
+    product_id = await ctx.db.run(lambda tx: create_in(tx, ctx, actor, body))
     await announce_soon(ctx.redis, (product_tag(product_id),))
+    return product_id
+
+
+async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn) -> UUID:
+    """As create_product, in the caller's transaction; the caller announces it."""
+    product_id = new_id()
+    category_id = await require_category(tx, body.category)
+    values = {
+        "product_id": product_id,
+        "seller_id": actor.user_id,
+        "category_id": category_id,
+        "currency": ctx.settings.currency,
+        **column_values(body, ProductIn.model_fields.keys()),
+    }
+    await tx.execute(insert(Product).values(values))
+    await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
+    await save_variants(tx, actor, product_id, plan_of([], body.variants, body.price, whole=True))
+    await save_images(tx, product_id, body.images)
+    payload = {"sellerId": actor.user_id, "status": body.status, "version": 1}
+    await outbox.emit(tx, "product", product_id, "ProductCreated", payload)
     return product_id

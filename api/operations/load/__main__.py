@@ -1,4 +1,5 @@
-"""`python -m api.operations.load marketplace|online-retail PATH`: fill an empty shop with history.
+"""`python -m api.operations.load marketplace|online-retail PATH`: fill an empty shop with history; and
+`... load catalogue PATH --seller EMAIL`: a file of products for one seller.
 
 Progress on stderr, a summary on stdout.
 """
@@ -79,6 +80,33 @@ def online_retail(
         return run_load(settings, "online-retail", fingerprint, build, gateway=not no_gateway)
 
     _report(load, as_json)
+
+
+@app.command("catalogue")
+def catalog_file(
+    path: Annotated[Path, typer.Argument(help="A file of products, as docs/catalog-files.md describes it.")],
+    *,
+    seller: Annotated[str, typer.Option(help="The e-mail address of the seller whose products they are.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """A file of products, CSV or JSON by line. Rows that fail are named; exit status 1 when there are any."""
+    # the tables of the shop, as above
+    import asyncio
+
+    from api.operations.load.catalog_file import load_file
+
+    try:
+        summary = asyncio.run(load_file(_settings(), path, seller, dry_run=dry_run))
+    except LoadError as error:
+        typer.echo(f"load: {error}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(orjson.dumps(summary).decode())
+    else:
+        for name, value in summary.items():
+            typer.echo(f"{name}: {value}")
+    raise typer.Exit(0 if summary["status"] == "done" and not summary["failed"] else 1)
 
 
 def _settings() -> Settings:

@@ -36,6 +36,8 @@ NATURALLY_SAFE = {
     "/sellers/me/promotions/{promotionId}": LAST_WRITE,
     "/sellers/me/promotions/{promotionId}/end": "what has ended stays ended",
     "/products": VERSIONED,
+    "/products/bulk": "the same file again changes nothing",
+    "/products/bulk/{jobId}/cancel": "what has ended stays ended",
     "/products/{productId}": VERSIONED,
     "/orders/lookup": "it only reads",
     "/orders/preview": "it only reads",

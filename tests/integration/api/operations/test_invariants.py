@@ -44,6 +44,12 @@ from tests.harness.postgres import PostgresHarness
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
+    "R-I26-rows": (
+        (
+            "insert into bulk_jobs (job_id, seller_id, format, dry_run, bytes, rows, created)"
+            " select gen_random_uuid(), seller_id, 'csv', false, 9, 1, 1 from products limit 1"
+        ),
+    ),
     "R-I19-redeemed": (PROMOTION.format(redeemed=1, total="null", buyer="null"),),
     "R-I19-limit": ("alter table promotions drop constraint ck_promotions_redeemed", *used(orders=2, total="1")),
     "R-I19-buyer": used(orders=2, buyer="1"),

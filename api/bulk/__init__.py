@@ -1,0 +1,1 @@
+"""Bulk: files of products as jobs, with a report by row, and the export of the same form."""

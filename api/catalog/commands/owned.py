@@ -1,0 +1,135 @@
+"""A seller's products as they are written: the fields that POST and PUT take, with their variants."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Select, Text, Uuid, any_, bindparam, cast, column, func, select, true
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import InstrumentedAttribute
+
+from api.catalog.commands.fields import COLUMNS
+from api.catalog.models import Category, Product, ProductImage, ProductVariant
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx
+
+_NOWHERE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnVariant:
+    """`price` None: it has the product's."""
+
+    variant_id: UUID
+    sku: str
+    attributes: dict[str, str]
+    price: Decimal | None
+    stock: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProduct:
+    """`fields`: the value of each field of a ProductIn but for its variants; `category` is the path."""
+
+    product_id: UUID
+    category_id: UUID
+    fields: dict[str, Any]  # Any: values of several types
+    variants: list[OwnVariant]
+
+
+async def own_products_after(tx: ReadTx, actor: Actor, after: UUID | None, limit: int) -> list[OwnProduct]:
+    """The next `limit` of the actor's products in the order of their ids, but for deleted ones."""
+    return await _read(tx, _AFTER, {"seller_id": actor.user_id, "after": after or _NOWHERE, "take": limit})
+
+
+async def own_products_of(
+    tx: ReadTx, actor: Actor, skus: Collection[str], ids: Collection[UUID]
+) -> dict[UUID, OwnProduct]:
+    """The actor's products that have one of the SKUs, or one of the ids."""
+    asked = {"seller_id": actor.user_id, "skus": [sku.lower() for sku in skus], "ids": list(ids)}
+    return {product.product_id: product for product in await _read(tx, _OF, asked)}
+
+
+async def own_members(tx: ReadTx, actor: Actor, limit: int) -> tuple[list[str], list[str]]:
+    """The names of the specifications and of the attributes that the actor's products have, at most `limit` of each."""
+    asked = {"seller_id": actor.user_id, "take": limit}
+    specifications = [row[0] for row in await tx.all(_SPECIFICATIONS, asked)]
+    return specifications, [row[0] for row in await tx.all(_ATTRIBUTES, asked)]
+
+
+async def _read(tx: ReadTx, statement: Select[Any], values: dict[str, Any]) -> list[OwnProduct]:  # Any: SQLAlchemy's
+    return [_own(*row) for row in await tx.all(statement, values)]
+
+
+def _own(
+    product_id: UUID, category_id: UUID, path: str, images: list[str], variants: list[dict[str, Any]], *values: Any
+) -> OwnProduct:  # Any: JSON, and values of columns
+    fields = dict(zip(COLUMNS, values, strict=True)) | {"category": path, "images": images}
+    return OwnProduct(product_id, category_id, fields, [_variant(variant) for variant in variants or ()])
+
+
+def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
+    price = None if row["price"] is None else Decimal(row["price"])
+    return OwnVariant(UUID(row["id"]), row["sku"], row["attributes"], price, row["stock"])
+
+
+def _own_products() -> Select[Any]:  # Any: as above
+    images = func.array(
+        select(ProductImage.url)
+        .where(ProductImage.product_id == Product.product_id)
+        .order_by(ProductImage.position)
+        .scalar_subquery()
+    )
+    variant = func.jsonb_build_object(
+        "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
+        "price", cast(ProductVariant.own_price, Text), "stock", ProductVariant.stock_quantity,
+    )  # fmt: skip
+    variants = (
+        select(func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)))
+        .where(ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
+        .scalar_subquery()
+    )
+    return (
+        select(
+            Product.product_id, Product.category_id, Category.path, images, variants,
+            *(getattr(Product, column) for column in COLUMNS.values()),
+        )
+        .join(Category, Category.category_id == Product.category_id)
+        .where(Product.seller_id == bindparam("seller_id"), Product.deleted_at.is_(None))
+    )  # fmt: skip
+
+
+def _members(document: InstrumentedAttribute[Any]) -> Select[Any]:  # Any: JSON, and as above
+    name = func.jsonb_object_keys(document).table_valued(column("name", Text)).render_derived("members")
+    return (
+        select(name.c.name)
+        .select_from(Product)
+        .join(ProductVariant, ProductVariant.product_id == Product.product_id)
+        .join(name, true())
+        .where(
+            Product.seller_id == bindparam("seller_id"),
+            Product.deleted_at.is_(None),
+            ProductVariant.removed_at.is_(None),
+        )
+        .distinct()
+        .order_by(name.c.name)
+        .limit(bindparam("take", type_=Integer))
+    )
+
+
+_BY_SKU = select(ProductVariant.product_id).where(
+    ProductVariant.seller_id == bindparam("seller_id"),
+    any_(bindparam("skus", type_=ARRAY(Text))) == func.lower(ProductVariant.sku),
+    ProductVariant.removed_at.is_(None),
+)
+_BY_ID = select(func.unnest(bindparam("ids", type_=ARRAY(Uuid))))
+_OF = _own_products().where(Product.product_id.in_(_BY_SKU.union(_BY_ID)))
+_SPECIFICATIONS, _ATTRIBUTES = (_members(Product.specifications), _members(ProductVariant.attributes))
+_AFTER = (
+    _own_products()
+    .where(Product.product_id > bindparam("after"))
+    .order_by(Product.product_id)
+    .limit(bindparam("take", type_=Integer))
+)
