@@ -9,6 +9,7 @@ deriving every row, writing, commit.
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,11 +40,11 @@ TABLES = (
 CHUNK = 1 << 20
 
 
-def export(database_url: str, folder: Path) -> dict[str, list[str]]:
+def export(database_url: str, folder: Path, tables: Sequence[str] = TABLES) -> dict[str, list[str]]:
     """Write every table to `folder` as CSV of COPY; returns the columns by table."""
     columns: dict[str, list[str]] = {}
     with psycopg.connect(database_url) as connection:
-        for table in TABLES:
+        for table in tables:
             cursor = connection.execute(f"SELECT * FROM {table} LIMIT 0")
             columns[table] = [column.name for column in cursor.description or ()]
             statement = f"COPY {table} TO STDOUT (FORMAT csv, NULL '\\N')"
@@ -61,8 +62,8 @@ def copy_back(database_url: str, folder: Path, columns: dict[str, list[str]]) ->
     """Seconds to COPY the exported bytes in one transaction."""
     with psycopg.connect(database_url) as connection:
         started = time.perf_counter()
-        for table in TABLES:
-            statement = copy_statement(table, columns[table])
+        for table, named in columns.items():
+            statement = copy_statement(table, named)
             with (
                 (folder / f"{table}.csv").open("rb") as file,
                 connection.cursor() as cursor,
