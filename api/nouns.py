@@ -66,6 +66,8 @@ NOUNS: tuple[Noun, ...] = (
     Noun("checkout"),
     Noun("recommendations"),
     Noun("search"),
+    Noun("bulk"),
+    Noun("syndication", prefix=""),
     Noun("orders"),
     Noun("payments"),
     Noun("identity"),

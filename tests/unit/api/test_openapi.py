@@ -20,6 +20,8 @@ OPERATIONS = {
     "register", "login", "refresh", "logout", "getProfile", "changeProfile", "listAddresses", "addAddress",
     "deleteAddress",
     "listCategories", "listProducts", "getProduct", "listVariants", "getGeneratedImage",
+    "sendProducts", "listProductFiles", "getProductFile", "cancelProductFile", "getProductFileReport", "exportProducts",
+    "getProductFeedXml", "getProductFeedCsv", "getSitemap", "getSitemapPart",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
@@ -103,6 +105,8 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "carrier",
         "editId",
         "promotionId",
+        "jobId",
+        "part",
     } == named
 
 

@@ -1,0 +1,82 @@
+"""Every product on sale with its variants, in the order of ids: what feeds and site maps are made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, Text, bindparam, cast, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from api.catalog.models import Category, Product, ProductImage, ProductVariant
+from api.catalog.queries.listing import LIVE
+from api.kernel.db import ReadTx
+from api.pricing.tax_table import TaxClass
+
+_NOWHERE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductOnSale:
+    """`variants`: those that are not removed, each with id, sku, attributes, price (text) and stock."""
+
+    product_id: UUID
+    title: str
+    description: str | None
+    brand: str | None
+    category_path: str
+    list_price: Decimal | None
+    currency: str
+    tax_class: TaxClass
+    weight_grams: int | None
+    prime_eligible: bool
+    updated_at: datetime
+    images: list[str]
+    variants: list[dict[str, Any]]  # Any: JSON
+
+
+async def on_sale_after(tx: ReadTx, after: UUID | None, limit: int) -> list[ProductOnSale]:
+    """The next `limit` products on sale that have a variant."""
+    return await tx.all_as(ProductOnSale, _AFTER, {"after": after or _NOWHERE, "take": limit})
+
+
+_IMAGES = func.array(
+    select(ProductImage.url)
+    .where(ProductImage.product_id == Product.product_id)
+    .order_by(ProductImage.position)
+    .scalar_subquery()
+)
+_VARIANT = func.jsonb_build_object(
+    "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
+    "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity,
+)  # fmt: skip
+_OF_PRODUCT = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
+_VARIANTS = (
+    select(func.jsonb_agg(aggregate_order_by(_VARIANT, ProductVariant.variant_id)))
+    .where(*_OF_PRODUCT)
+    .scalar_subquery()
+)
+_AFTER = (
+    select(
+        Product.product_id,
+        Product.title,
+        Product.description,
+        Product.brand,
+        Category.path.label("category_path"),
+        Product.list_price,
+        Product.currency,
+        Product.tax_class,
+        Product.weight_grams,
+        Product.prime_eligible,
+        Product.updated_at,
+        _IMAGES.label("images"),
+        _VARIANTS.label("variants"),
+    )
+    .join(Category, Category.category_id == Product.category_id)
+    .where(
+        LIVE, Product.product_id > bindparam("after"), select(ProductVariant.variant_id).where(*_OF_PRODUCT).exists()
+    )
+    .order_by(Product.product_id)
+    .limit(bindparam("take", type_=Integer))
+)

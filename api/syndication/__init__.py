@@ -1,0 +1,1 @@
+"""What others read of the catalog: product feeds for shopping engines, and the site map."""
