@@ -52,6 +52,8 @@ class _Shown:
         return {**handler(core), "pattern": f"^[^{self.refused}]*$"}
 
 
+# An address that somebody gives for mail; that of an account is judged more strictly.
+MAIL_ADDRESS = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 OneLine = Annotated[str, AfterValidator(one_line), _Shown(_NOT_IN_LINE)]
 SomeLines = Annotated[str, AfterValidator(some_lines), _Shown(_NOT_IN_LINES)]
 Prose = Annotated[str, AfterValidator(prose), _Shown(_NOT_IN_PROSE)]

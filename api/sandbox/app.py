@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from api.sandbox.carrier.routes import Carrier, router_of
-from api.sandbox.ledger import Ledger, Refused
+from api.sandbox.ledger import Ledger
+from api.sandbox.record import Refused
 from api.sandbox.schemas import AuthorisationRequest, Entry, Faults, LedgerPage, MoneyRequest, VoidRequest
 from api.sandbox.settings import SandboxSettings
 

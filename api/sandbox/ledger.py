@@ -1,13 +1,13 @@
 """The gateway's durable record: SQLite, every commit flushed to disk, one permanent row per key."""
 
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
 from api.kernel import clock
+from api.sandbox.record import Refused, Transaction, opened
 from api.sandbox.schemas import AuthorisationRequest, Entry, LedgerEntry, MoneyRequest, VoidRequest
 
 SCHEMA = """
@@ -41,18 +41,6 @@ PREFIX = {"authorisation": "auth", "capture": "cap", "void": "void", "refund": "
 TOKENS = {"pm_sandbox_ok": "authorised", "pm_sandbox_timeout": "authorised", "pm_sandbox_declined": "declined"}
 
 
-class Refused(Exception):
-    """The operation is refused and nothing was recorded; `code` is stable.
-
-    HTTP status 409, or 422 for a request that can never succeed.
-    """
-
-    def __init__(self, code: str, detail: str, status: int = 409) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.status = status
-
-
 class Ledger:
     """Thread-safe.
 
@@ -60,12 +48,8 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = opened(path, SCHEMA)
 
     def authorise(self, request: AuthorisationRequest) -> tuple[LedgerEntry, bool]:
         """Authorise or decline. Raises: Refused for an unknown token, or a key that was used for another operation."""
@@ -178,19 +162,6 @@ class Ledger:
         if found is None:
             raise AssertionError("the row that was just written is gone")
         return found
-
-
-class Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when the block raises."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _same(known: LedgerEntry, kind: str, amount: Decimal | None) -> LedgerEntry:

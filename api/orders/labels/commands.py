@@ -27,7 +27,7 @@ from api.kernel.logs import get_logger
 from api.kernel.outbox import emit
 from api.orders.errors import ImpossibleMove, OrderBeingEdited, StillBeingPlaced
 from api.orders.labels.errors import CarrierSilent, HasLabel, LabelRefused, NoLabel
-from api.orders.labels.models import ParcelLabel
+from api.orders.labels.models import LIVE_STATES, ParcelLabel
 from api.orders.labels.queries import (
     Label,
     Sending,
@@ -55,7 +55,6 @@ log = get_logger(__name__)
 # An asked label that nobody has finished is taken up by the worker after this.
 LEASE = timedelta(seconds=30)
 BATCH = 50
-LIVE = ("asked", "bought", "cancelling")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +223,7 @@ async def _ask(tx: Tx, asked: _Asked) -> tuple[Label, Packed]:
         raise StillBeingPlaced
     sending = await sending_of(tx, asked.actor, asked.parcel_id)
     label = await newest_label(tx, asked.actor, asked.parcel_id)
-    if label is not None and label.status in LIVE:
+    if label is not None and label.status in LIVE_STATES:
         _require_same(label, asked)
     else:
         _require_unsent(sending)

@@ -10,7 +10,9 @@ from api.kernel.columns import NOT_PERSONAL, PII, SECRET, CreatedAt, Currency, I
 from api.kernel.db import Base
 from api.shipping.scans import CARRIAGES
 
-LIVE = "status IN ('asked', 'bought', 'cancelling')"
+# A label that the parcel has, or is about to have or to give back.
+LIVE_STATES = ("asked", "bought", "cancelling")
+LIVE = f"status IN {LIVE_STATES}"
 _CARRIAGES = ", ".join(f"'{carriage}'" for carriage in CARRIAGES)
 
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
 )
 
 from api.kernel.actor import Actor
@@ -36,7 +35,7 @@ from api.orders.parcels.derived import Standing
 from api.orders.parcels.places import SHIPS_FROM
 from api.orders.parcels.schemas import SellerOrderBody, SellerOrderSummary
 from api.orders.queries.lines import BOUGHT
-from api.orders.queries.listing import Position
+from api.orders.queries.listing import Position, behind, start_of
 from api.orders.queries.locked import RETURNED_UNITS
 from api.orders.queries.privacy import PARCEL_ADDRESS, while_seen
 from api.orders.returns.returnable import OrderAmounts
@@ -287,14 +286,9 @@ async def seller_orders(
     """A page of the orders that the seller has a part in, newest first."""
     values = {"seller_id": actor.user_id, **wanted.values()}
     names = tuple(sorted(wanted.values()))
-    total: int | None = None
-    if after is None:
-        start: dict[str, object] = {"offset": page.offset}
-        total = await tx.scalar(_count(names), values)
-    else:
-        start = {"after_at": after.created_at, "after_id": after.order_id}
-    statement = _list(names, after is not None)
-    rows = await tx.all_as(SellerOrderSummary, statement, {**values, **start, "limit": page.limit + 1})
+    total: int | None = None if after is not None else await tx.scalar(_count(names), values)
+    paged = {**values, **start_of(page, after), "limit": page.limit + 1}
+    rows = await tx.all_as(SellerOrderSummary, _list(names, after is not None), paged)
     orders = rows[: page.limit]
     more = len(rows) > page.limit
     return SellerOrderPage(orders, total, Position(orders[-1].created_at, orders[-1].order_id) if more else None)
@@ -313,8 +307,7 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
 def _list(names: tuple[str, ...], behind_cursor: bool) -> Select[Any]:  # Any: columns of several types
     mine = _filtered(select(Parcel.order_id, Parcel.created_at), names).distinct()
     if behind_cursor:
-        after = tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid))
-        mine = mine.where(tuple_(Parcel.created_at, Parcel.order_id) < after)
+        mine = mine.where(behind(Parcel.created_at, Parcel.order_id))
     mine = mine.order_by(Parcel.created_at.desc(), Parcel.order_id.desc()).limit(bindparam("limit", type_=Integer))
     if not behind_cursor:
         mine = mine.offset(bindparam("offset", type_=Integer))

@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
@@ -45,11 +46,29 @@ class Position:
         """As a cursor holds it."""
         return [self.created_at.isoformat(), str(self.order_id)]
 
+    def binds(self) -> dict[str, object]:
+        """Those of `behind`."""
+        return {"after_at": self.created_at, "after_id": self.order_id}
+
     @classmethod
     def of(cls, fields: Sequence[str]) -> "Position":
         """From what a cursor holds."""
         created_at, order_id = fields
         return cls(datetime.fromisoformat(created_at), UUID(order_id))
+
+
+def start_of(page: PageParams, after: Position | None) -> dict[str, object]:
+    """The binds that say where a page begins: behind a position, or after so many rows."""
+    return {"offset": page.offset} if after is None else after.binds()
+
+
+def behind(
+    created_at: ColumnElement[datetime] | InstrumentedAttribute[datetime],
+    order_id: ColumnElement[UUID] | InstrumentedAttribute[UUID],
+) -> ColumnElement[bool]:
+    """Whether a row comes after the position, in a list whose newest row is the first."""
+    after = tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid))
+    return tuple_(created_at, order_id) < after
 
 
 # The orders that a page with a filter looks at.
@@ -135,13 +154,9 @@ async def orders_of(
     values: dict[str, object] = {"user_id": user_id, **wanted.values()}
     names = tuple(sorted(values.keys() - {"user_id"}))
     total: int | None = None
-    if after is None:
-        start: dict[str, object] = {"offset": page.offset}
-        if wanted.text is None:
-            total = await tx.scalar(_count(names), values)
-    else:
-        start = {"after_at": after.created_at, "after_id": after.order_id}
-    looked = {**values, **start, "looked_at": LOOKED_AT}
+    if after is None and wanted.text is None:
+        total = await tx.scalar(_count(names), values)
+    looked = {**values, **start_of(page, after), "looked_at": LOOKED_AT}
     statement = _list(names, wanted.is_sparse, after is not None)
     rows = await tx.all_as(OrderSummary, statement, {**looked, "limit": page.limit + 1})
     found = page_of(rows, page.limit, total)
@@ -198,10 +213,7 @@ def _looked_at(names: tuple[str, ...], behind_cursor: bool) -> Select[Any]:  # A
 
 
 def _behind(statement: Select[Any], behind_cursor: bool) -> Select[Any]:  # Any: as above
-    if not behind_cursor:
-        return statement
-    after = tuple_(bindparam("after_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Uuid))
-    return statement.where(tuple_(Order.created_at, Order.order_id) < after)
+    return statement.where(behind(Order.created_at, Order.order_id)) if behind_cursor else statement
 
 
 def _dense(names: tuple[str, ...]) -> list[ColumnElement[bool]]:

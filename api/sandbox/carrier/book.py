@@ -1,7 +1,6 @@
 """The carrier's durable record: SQLite, one label per key for ever, and every scan, with whether the shop took it."""
 
 import secrets
-import sqlite3
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from api.kernel import clock
 from api.sandbox.carrier.rates import MOST_GRAMS, offers
 from api.sandbox.carrier.schemas import AdvanceRequest, Cancelled, Kind, Label, LabelRequest, ScanEvent
-from api.sandbox.ledger import Refused, Transaction
+from api.sandbox.record import Refused, Transaction, opened
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS labels (
@@ -55,12 +54,8 @@ class Book:
     """Thread-safe. `buy` and `cancel` return (answer, whether anything changed); the same key has the same label."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(SCHEMA)
+        self._db = opened(path, SCHEMA)
 
     def buy(self, request: LabelRequest) -> tuple[Label, bool]:
         """Raises: Refused for a service that is not offered, a price that has risen, or a key of another label."""

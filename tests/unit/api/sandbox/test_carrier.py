@@ -12,7 +12,7 @@ from api.kernel import clock
 from api.sandbox.carrier.book import WAY, Book
 from api.sandbox.carrier.rates import offers
 from api.sandbox.carrier.schemas import AdvanceRequest, LabelRequest, RatesRequest
-from api.sandbox.ledger import Refused
+from api.sandbox.record import Refused
 
 PLACE = {"name": "N", "street": "1 High Street", "city": "Chicago", "state": "IL", "zipCode": "60601", "country": "US"}
 FRIDAY = date(2026, 11, 27)

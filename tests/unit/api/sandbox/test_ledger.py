@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.sandbox.ledger import NO_CURRENCY, Ledger, Refused
+from api.sandbox.ledger import NO_CURRENCY, Ledger
+from api.sandbox.record import Refused
 from api.sandbox.schemas import AuthorisationRequest, Entry, LedgerEntry, MoneyRequest, VoidRequest
 
 
