@@ -27,6 +27,7 @@ OrderStatus = Literal[
     "return_approved",
     "refunded",
 ]
+ParcelStatus = Literal[OrderStatus, "backordered"]
 # A fraction: 0.08 is eight per cent.
 Rate = Annotated[Decimal, Field(strict=False), PlainSerializer(float, return_type=float, when_used="json")]
 Reason = Annotated[SomeLines, AfterValidator(refuse_card_number), Field(min_length=1, max_length=500)]

@@ -38,7 +38,7 @@ from api.orders.parcels.schemas import (
     SplitState,
 )
 from api.orders.queries.listing import Position
-from api.orders.schemas import OrderStatus
+from api.orders.schemas import ParcelStatus
 
 router = APIRouter(prefix="/sellers/me", tags=["orders"])
 _PROBLEMS = (
@@ -60,7 +60,7 @@ ParcelId = Annotated[UUID, Depends(id_in_path("parcelId", ParcelNotFound))]
 
 
 async def seller_filter(
-    status: Annotated[OrderStatus | None, Query(description="a parcel of yours has it")] = None,
+    status: Annotated[ParcelStatus | None, Query(description="a parcel of yours has it")] = None,
     since: Annotated[date | None, Query(alias="from", description="placed on this day (UTC) or later")] = None,
     until: Annotated[date | None, Query(alias="to", description="placed on this day (UTC) or earlier")] = None,
     text: Annotated[str | None, Query(alias="q", max_length=50, description="how the order's number begins")] = None,

@@ -90,7 +90,7 @@ def render() -> str:
 
 Rendered from `api/orders/queries/privacy.py`; the reads of orders and parcels are made from the same table. What the
 reader may not see is `null`. The buyer is the member who placed the order, or the guest whose session or mailed token
-opens it; nobody else sees an order at all.
+opens it. Of an order of several sellers each sees their own part; nobody else sees an order at all.
 
 | | buyer | seller, of the own parcel | carrier, of a parcel it may get | administrator |
 | --- | --- | --- | --- | --- |

@@ -108,6 +108,8 @@ def test_page_cart_and_order_say_the_same_of_what_is_not_there_yet(
     assert parcel["promisedOn"] == order["estimatedDelivery"]
     assert date.fromisoformat(parcel["promisedOn"]) > expected
     assert page["shipping"]["fee"] == cart["shipping"] == order["shipping"]
+    waiting = market.client.get("/api/v1/sellers/me/orders", params={"status": "backordered"}, headers=seller.headers)
+    assert [one["orderId"] for one in waiting.json()["orders"]] == [order["orderId"]]
     assert cart["total"] == order["total"]
     assert (order["status"], order["payment"]["captured"]) == ("confirmed", order["total"])
     assert level(market, seller, product) == (0, 1, 5)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.orders.schemas import AdvanceOrder, OrderStatus
+from api.orders.schemas import AdvanceOrder, OrderStatus, ParcelStatus
 from api.orders.statements import Step
 from api.orders.states import CANCELLABLE, EVENT_OF, ORDER_STATES, PARCEL_STATES, SOLD_STATES, TRANSITIONS, may_follow
 
@@ -29,6 +29,7 @@ def test_only_what_is_not_on_its_way_can_be_cancelled() -> None:
 
 def test_states_events_and_the_wire_name_the_same_things() -> None:
     assert set(EVENT_OF) == set(ORDER_STATES) == set(get_args(OrderStatus))
+    assert set(get_args(ParcelStatus)) == set(PARCEL_STATES)
     assert len(set(EVENT_OF.values())) == len(ORDER_STATES)
     assert set(get_args(AdvanceOrder.model_fields["status"].annotation)) == {"processing", "shipped", "delivered"}
 
