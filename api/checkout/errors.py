@@ -1,6 +1,8 @@
 """Why an order was not placed."""
 
-from api.kernel.errors import Conflict, Problem, Unavailable, ValidationFailed
+from decimal import Decimal
+
+from api.kernel.errors import Conflict, FieldError, Problem, Unavailable, ValidationFailed
 
 
 class OutOfStock(Conflict):
@@ -10,7 +12,13 @@ class OutOfStock(Conflict):
 
 
 class TotalChanged(Conflict):
+    """`total` in the document: what it costs now."""
+
     title, code = "The total has changed", "total-changed"
+
+    def __init__(self, detail: str, total: Decimal) -> None:
+        error = FieldError(pointer="/expectedTotal", message=f"it costs {total} now")
+        super().__init__(detail, errors=[error], extra={"total": float(total)})
 
 
 class CouponNotApplied(Conflict):

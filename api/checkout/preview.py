@@ -6,8 +6,6 @@ from api.checkout.dividing.destinations import read_book
 from api.checkout.quote import make_plan, read_codes, read_quote
 from api.checkout.schemas import (
     OrderPreview,
-    PaymentMethod,
-    PlaceOrder,
     Plan,
     PlanLine,
     PreviewLine,
@@ -20,25 +18,14 @@ from api.kernel.idempotency import RequestKey
 from api.kernel.ids import new_id
 from api.orders.parcels.packing import numbered
 
-_NO_PAYMENT = PaymentMethod.model_validate({"type": "credit_card", "token": "preview"})
-
 
 async def preview(ctx: Context, actor: Actor, request: PreviewOrder) -> OrderPreview:
     """Raises: the problems of an order that cannot be placed."""
-    order = PlaceOrder(
-        items=request.items,
-        shipping_address=request.shipping_address,
-        destinations=request.destinations,
-        delivery_speed=request.delivery_speed,
-        shipping_preference=request.shipping_preference,
-        payment_method=_NO_PAYMENT,
-        coupon_codes=request.coupon_codes,
-    )
     # A key that nobody has used: the read asks for one, and finds nothing.
     key = RequestKey(actor.key, f"preview-{new_id()}", "preview", b"")
-    quote = await read_quote(ctx, actor, key, order)
-    book, codes = await read_book(ctx, actor, order), await read_codes(ctx, actor, order, quote)
-    plan = make_plan(ctx.settings, actor, order, quote, book=book, codes=codes)
+    quote = await read_quote(ctx, actor, key, request)
+    book, codes = await read_book(ctx, actor, request), await read_codes(ctx, actor, request, quote)
+    plan = make_plan(ctx.settings, actor, request, quote, book=book, codes=codes)
     return OrderPreview(
         currency=plan.currency,
         subtotal=plan.subtotal,

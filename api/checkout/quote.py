@@ -26,8 +26,8 @@ from api.checkout.errors import (
     TotalChanged,
 )
 from api.checkout.schemas import (
+    AskedOrder,
     FullAddress,
-    PlaceOrder,
     Plan,
     PlanCart,
     PlanCartLine,
@@ -206,7 +206,7 @@ class _Asked:
     ctx: Context
     actor: Actor
     key: RequestKey
-    request: PlaceOrder
+    request: AskedOrder
 
     @property
     def saved(self) -> tuple[UUID, UUID | None] | None:
@@ -215,7 +215,7 @@ class _Asked:
         return (address.address_id, self.actor.user_id) if isinstance(address, SavedAddress) else None
 
 
-async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Quote:
+async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: AskedOrder) -> Quote:
     """The key, the lines with their offers and stock, and the address: one statement, which requests may share.
 
     It runs on a connection for writing: those keep one plan for all values, and planning this costs six times its run.
@@ -255,7 +255,7 @@ def _quote(rows: Sequence[_Row], origins: Mapping[UUID, Origin]) -> Quote:
 _OF_LINES, _OF_CARTS = Queue(_read_lines, lambda _: ()), Queue(_read_carts, lambda _: ())
 
 
-async def read_codes(ctx: Context, actor: Actor, request: PlaceOrder, quote: Quote) -> Codes:
+async def read_codes(ctx: Context, actor: Actor, request: AskedOrder, quote: Quote) -> Codes:
     """What the request's codes, or its cart's, stand for; a request without codes asks nothing."""
     codes = request.coupon_codes if quote.cart is None else split_codes(quote.cart.coupons)
     if not codes:
@@ -267,7 +267,7 @@ async def read_codes(ctx: Context, actor: Actor, request: PlaceOrder, quote: Quo
 def make_plan(
     settings: Settings,
     actor: Actor,
-    request: PlaceOrder,
+    request: AskedOrder,
     quote: Quote,
     *,
     book: Book = NO_BOOK,
@@ -382,7 +382,7 @@ def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str |
     return check("/shippingAddress", saved)
 
 
-def _require_agreed(request: PlaceOrder, total: Decimal, deal: Deal) -> None:
+def _require_agreed(request: AskedOrder, total: Decimal, deal: Deal) -> None:
     """Raises: CouponNotApplied, TotalChanged."""
     if request.expected_total == total:
         return
@@ -393,7 +393,7 @@ def _require_agreed(request: PlaceOrder, total: Decimal, deal: Deal) -> None:
             extra={"coupons": deal.refused_json, "total": float(total)},
         )
     if request.expected_total is not None:
-        raise TotalChanged("Prices have changed; look at the cart again.", extra={"total": float(total)})
+        raise TotalChanged("Prices have changed; look at the cart again.", total)
 
 
 def _wanted(quote: Quote) -> list[Wanted]:

@@ -35,7 +35,7 @@ _REFUSED = (
     *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
 )
 _NOT_PLACEABLE = (
-    *(OutOfStock, CartBeingOrdered, CartOrdered, CouponNotApplied, AddressNotValid, SpeedNotOffered),
+    *(OutOfStock, TotalChanged, CartBeingOrdered, CartOrdered, CouponNotApplied, AddressNotValid, SpeedNotOffered),
     *(ValidationFailed, NotOrderable, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)

@@ -13,7 +13,7 @@ from api.delivery.promises import Speed
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
-from api.kernel.texts import OneLine
+from api.kernel.texts import MAIL_ADDRESS, OneLine
 from api.orders.parcels.packing import ShippingPreference
 from api.orders.statements import Snapshot
 from api.promotions.codes import MOST_CODES
@@ -75,7 +75,20 @@ class PaymentMethod(Wire):
     token: Annotated[_Text, Field(min_length=1, max_length=200)]
 
 
-class PlaceOrder(Wire):
+class AskedOrder(Wire):
+    """What is to be bought, and where it goes: all of an order but its payment."""
+
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
+    shipping_address: ShippingAddress
+    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
+    delivery_speed: Speed = "standard"
+    shipping_preference: ShippingPreference = "as_ready"
+    email: Annotated[_Text, Field(max_length=255, pattern=MAIL_ADDRESS)] | None = None
+    expected_total: Amount | None = None
+    coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
+
+
+class PlaceOrder(AskedOrder):
     """Without `items` the cart is ordered, with its codes; `couponCodes` are for orders with `items`.
 
     `destinations`: units that go elsewhere than to `shippingAddress`; tax, fee and promise are of each address.
@@ -84,26 +97,11 @@ class PlaceOrder(Wire):
     and without it also when a code takes nothing off.
     """
 
-    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
-    shipping_address: ShippingAddress
-    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
     payment_method: PaymentMethod
-    delivery_speed: Speed = "standard"
-    shipping_preference: ShippingPreference = "as_ready"
-    email: Annotated[_Text, Field(max_length=255, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
-    expected_total: Amount | None = None
-    coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
 
 
-class PreviewOrder(Wire):
-    """What `PlaceOrder` has, but for the payment."""
-
-    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)] | None = None
-    shipping_address: ShippingAddress
-    destinations: Annotated[list[Destination], Field(min_length=1, max_length=20)] | None = None
-    delivery_speed: Speed = "standard"
-    shipping_preference: ShippingPreference = "as_ready"
-    coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
+class PreviewOrder(AskedOrder):
+    """What `PlaceOrder` has, but for the payment. A guest's `email` counts how often the codes were used."""
 
 
 class AcceptedPayment(BaseModel):

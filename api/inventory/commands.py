@@ -48,7 +48,7 @@ async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustSto
         await own_variant(tx, actor, request.variant_id, lock=True)
         place = await opened(tx, request.variant_id, request.warehouse_id)
         if place.units + request.change < 0:
-            raise BelowZero("Take away at most what can be sold there now.", extra={"available": place.units})
+            raise _below_zero("/change", "Take away at most what can be sold there now.", place.units)
         move = StockMove(request.variant_id, request.warehouse_id, request.change, "adjustment")
         stock = await _booked(tx, move)
         return _stored(
@@ -120,7 +120,7 @@ async def transfer(ctx: Context, actor: Actor, key: RequestKey, request: Transfe
         source = await place_of(tx, request.variant_id, request.from_warehouse_id)
         goal = await opened(tx, request.variant_id, request.to_warehouse_id)
         if source.units < request.quantity:
-            raise BelowZero("Move at most what can be sold there now.", extra={"available": source.units})
+            raise _below_zero("/quantity", "Move at most what can be sold there now.", source.units)
         transfer_id = new_id()
         moves = [
             StockMove(request.variant_id, request.from_warehouse_id, -request.quantity, "transfer"),
@@ -162,6 +162,11 @@ async def _booked(tx: Tx, move: StockMove) -> int:
     }
     await outbox.emit(tx, "variant", move.variant_id, "StockAdjusted", payload)
     return stock
+
+
+def _below_zero(pointer: str, advice: str, available: int) -> BelowZero:
+    error = FieldError(pointer=pointer, message=f"{available} can be taken away")
+    return BelowZero(advice, errors=[error], extra={"available": available})
 
 
 def _stored(body: Wire) -> Stored:

@@ -1,6 +1,6 @@
 """Why stock cannot be shown or changed."""
 
-from api.kernel.errors import Conflict, NotFound, PreconditionFailed, ValidationFailed
+from api.kernel.errors import Conflict, FieldError, NotFound, PreconditionFailed, ValidationFailed
 
 
 class VariantNotFound(NotFound):
@@ -54,3 +54,7 @@ class ReplenishmentClosed(Conflict):
     """`open` in the document: the units that may still arrive."""
 
     title, code = "Not so many units are on their way", "replenishment-closed"
+
+    def __init__(self, left: int) -> None:
+        error = FieldError(pointer="/quantity", message=f"{left} are on their way")
+        super().__init__("Receive at most what is still on its way.", errors=[error], extra={"open": left})

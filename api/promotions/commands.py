@@ -1,6 +1,6 @@
 """Create, change and end promotions. A seller's are for their own goods, an administrator's for the shop's."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.statement import Part
 from api.promotions.codes import normalised
-from api.promotions.errors import LimitTooLow, PromotionNotFound, PromotionNotValid, TooManyCodes, taken
+from api.promotions.errors import CodeTaken, LimitTooLow, PromotionNotFound, PromotionNotValid, TooManyCodes
 from api.promotions.models import Coupon, Promotion
 from api.promotions.queries import owner_of, promotion_of
 from api.promotions.schemas import MOST_CODES_OF_ONE, CodeIn, PromotionBody, PromotionIn, PromotionPatch
@@ -47,10 +47,10 @@ async def change_promotion(ctx: Context, actor: Actor, promotion_id: UUID, body:
         values = _changes(found, body)
         if values:
             await _set(tx, promotion_id, values)
-        if body.add_codes:
-            if len(found.codes) + len(body.add_codes) > MOST_CODES_OF_ONE:
-                raise TooManyCodes(f"A promotion has at most {MOST_CODES_OF_ONE} codes; create another one.")
-            await _add_codes(tx, promotion_id, body.add_codes, "/addCodes")
+        new = _rows(promotion_id, body.add_codes, "/addCodes", known=found.codes)
+        if len(found.codes) + len(new) > MOST_CODES_OF_ONE:
+            raise TooManyCodes(f"A promotion has at most {MOST_CODES_OF_ONE} codes; create another one.")
+        await _add_codes(tx, new)
         return await promotion_of(tx, actor, promotion_id)
 
     return await ctx.db.run(work)
@@ -101,7 +101,7 @@ async def _create(tx: Tx, default_currency: str, actor: Actor, body: PromotionIn
         "ends_at": body.ends_at,
     }
     await tx.execute(insert(Promotion).values(row))
-    await _add_codes(tx, promotion_id, body.codes, "/codes")
+    await _add_codes(tx, _rows(promotion_id, body.codes, "/codes"))
     return await promotion_of(tx, actor, promotion_id)
 
 
@@ -115,7 +115,7 @@ def _changes(found: PromotionBody, body: PromotionPatch) -> dict[str, Any]:  # A
         values["name"] = body.name
     if "total_limit" in sent:
         if body.total_limit is not None and body.total_limit < found.redeemed:
-            raise LimitTooLow("Set at least `redeemed`, or end the promotion.", extra={"redeemed": found.redeemed})
+            raise LimitTooLow(found.redeemed)
         values["total_limit"] = body.total_limit
     if "ends_at" in sent:
         if body.ends_at is not None and body.ends_at <= found.starts_at:
@@ -138,19 +138,33 @@ async def _set(tx: Tx, promotion_id: UUID, values: dict[str, Any]) -> None:  # A
     await tx.execute(update(Promotion).where(Promotion.promotion_id == promotion_id).values(changed))
 
 
-async def _add_codes(tx: Tx, promotion_id: UUID, codes: Sequence[CodeIn], pointer: str) -> None:
-    """Raises: PromotionNotValid, CodeTaken."""
+def _rows(
+    promotion_id: UUID, codes: Sequence[CodeIn], pointer: str, known: Collection[str] = ()
+) -> dict[str, dict[str, object]]:
+    """Pointer -> row, of the codes that the promotion does not have yet. Raises: PromotionNotValid."""
     rows: dict[str, dict[str, object]] = {}
+    seen = set[str]()
     for place, given in enumerate(codes):
-        code = normalised(given.code)
+        code, named = normalised(given.code), f"{pointer}/{place}/code"
         if code is None:
-            raise _wrong(f"{pointer}/{place}/code", "3 to 40 letters, digits and hyphens, a hyphen not first")
-        email = None if given.email is None else given.email.lower()
-        rows[code] = {"code": code, "promotion_id": promotion_id, "buyer_email": email}
+            raise _wrong(named, "3 to 40 letters, digits and hyphens, a hyphen not first")
+        if code in seen:
+            raise _wrong(named, "it is named twice")
+        seen.add(code)
+        if code not in known:
+            email = None if given.email is None else given.email.lower()
+            rows[named] = {"code": code, "promotion_id": promotion_id, "buyer_email": email}
+    return rows
+
+
+async def _add_codes(tx: Tx, rows: Mapping[str, dict[str, object]]) -> None:
+    """Raises: CodeTaken."""
+    if not rows:
+        return
     added = insert_new(Coupon).values(list(rows.values())).on_conflict_do_nothing().returning(Coupon.code)
     new = {row[0] for row in await tx.all(added)}
-    if missing := rows.keys() - new:
-        raise taken(list(missing))
+    if missing := {pointer: str(row["code"]) for pointer, row in rows.items() if row["code"] not in new}:
+        raise CodeTaken(missing)
 
 
 def _require_value(body: PromotionIn) -> None:

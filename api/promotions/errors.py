@@ -1,6 +1,6 @@
 """Errors of promotions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from api.kernel.errors import Conflict, FieldError, NotFound, ValidationFailed
 from api.pricing.promotions import WORDS, Refusal
@@ -18,11 +18,22 @@ class CodeTaken(Conflict):
 
     title, code = "A code is taken", "code-taken"
 
+    def __init__(self, taken: Mapping[str, str]) -> None:
+        """`taken`: by their pointers."""
+        errors = [FieldError(pointer=pointer, message="it stands for another promotion") for pointer in taken]
+        super().__init__(
+            "Choose other codes than those in `codes`.", errors=errors, extra={"codes": sorted(taken.values())}
+        )
+
 
 class LimitTooLow(Conflict):
     """`redeemed` in the document: how often the promotion was redeemed already."""
 
     title, code = "The limit is below what was redeemed", "limit-too-low"
+
+    def __init__(self, redeemed: int) -> None:
+        error = FieldError(pointer="/totalLimit", message=f"at least {redeemed}: so often it was redeemed")
+        super().__init__("Set at least `redeemed`, or end the promotion.", errors=[error], extra={"redeemed": redeemed})
 
 
 class PromotionNotValid(ValidationFailed):
@@ -45,7 +56,3 @@ class TooManyCodes(Conflict):
 
 class NoSuchCoupon(NotFound):
     title, code = "The cart has no such code", "no-such-coupon"
-
-
-def taken(codes: Sequence[str]) -> CodeTaken:
-    return CodeTaken("Choose other codes than those in `codes`.", extra={"codes": sorted(codes)})

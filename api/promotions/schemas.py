@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from api.kernel.money import Amount, Price
 from api.kernel.pagination import PageParams, Pagination
 from api.kernel.schemas import Wire, WireId
-from api.kernel.texts import OneLine
+from api.kernel.texts import MAIL_ADDRESS, OneLine
 from api.pricing.promotions import Kind
 
 MOST_CODES_OF_ONE = 100
@@ -20,7 +20,7 @@ _Moment = Annotated[
 _Limit = Annotated[int, Field(ge=1, le=1_000_000_000)]
 _Name = Annotated[OneLine, Field(min_length=1, max_length=80, examples=["Summer sale"])]
 Code = Annotated[OneLine, Field(min_length=1, max_length=100, examples=["SUMMER-10"])]
-_Email = Annotated[OneLine, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+_Email = Annotated[OneLine, Field(max_length=254, pattern=MAIL_ADDRESS)]
 
 
 class CodeIn(Wire):
@@ -62,7 +62,8 @@ class PromotionIn(Wire):
 
 
 class PromotionPatch(Wire):
-    """The fields that are sent change. What it takes off stays: end it, and create another."""
+    """The fields that are sent change. What it takes off stays: end it, and create another. Of `addCodes` those that it
+    has already stay as they are."""
 
     name: _Name | None = None
     total_limit: _Limit | None = None

@@ -83,8 +83,7 @@ class Scene:
             {"shippingAddress": {**ADDRESS, "name": "N"}, "lines": [{"variantId": variant, "quantity": 1}]}
         ]
         order["couponCodes"] = [self.code]
-        asked = ("items", "shippingAddress", "destinations", "deliverySpeed", "shippingPreference", "couponCodes")
-        preview = {name: order[name] for name in asked}
+        preview = {name: value for name, value in order.items() if name != "paymentMethod"}
         sells, buys = self.seller.headers, self.buyer.headers
         api = "/api/v1"
         return {

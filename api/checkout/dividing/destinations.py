@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api.catalog.purchase import Purchase, Wanted
 from api.checkout.errors import AddressUnknown, NotOrderable
-from api.checkout.schemas import Destination, FullAddress, PlaceOrder, SavedAddress
+from api.checkout.schemas import AskedOrder, Destination, FullAddress, SavedAddress
 from api.delivery.addresses import Checked, check
 from api.identity.queries import addresses_of
 from api.inventory.allocation import Allocation, StockLevel
@@ -63,7 +63,7 @@ class Sums:
         )
 
 
-async def read_book(ctx: Context, actor: Actor, request: PlaceOrder) -> Book:
+async def read_book(ctx: Context, actor: Actor, request: AskedOrder) -> Book:
     """The actor's saved addresses, when a destination names one; otherwise nothing is read."""
     if not any(isinstance(one.shipping_address, SavedAddress) for one in request.destinations or ()):
         return NO_BOOK

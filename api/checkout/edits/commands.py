@@ -260,7 +260,7 @@ def _require_open(order: Editable, edit: StoredEdit, plan: EditPlan, request: Co
     if edit.version != order.version:
         raise OrderChanged
     if request.expected_total != plan.due_after:
-        raise TotalChanged("Look at the edit again.", extra={"total": float(plan.due_after)})
+        raise TotalChanged("Look at the edit again.", plan.due_after)
 
 
 async def _open_payment(tx: Tx, asked: _Asked, edit: StoredEdit, plan: EditPlan, method: PaymentMethod) -> LeasedEdit:
@@ -331,8 +331,8 @@ async def _hold(ctx: Context, tx: Tx, edit: StoredEdit, plan: EditPlan, parts: l
 def _held(plan: EditPlan) -> list[stock.Held]:
     return [
         stock.Held(line.variant_id, line.warehouse_id, line.quantity)
-        for line in plan.added
-        if not line.moved and line.warehouse_id is not None
+        for line in plan.bought
+        if line.warehouse_id is not None
     ]
 
 

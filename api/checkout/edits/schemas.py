@@ -151,3 +151,8 @@ class EditPlan(BaseModel):
     promised: dict[UUID, date]
     estimated_delivery: date | None
     changes: list[PlanChange]
+
+    @property
+    def bought(self) -> list[PlanAddition]:
+        """The lines that are new, and not moved from another: their units come from stock."""
+        return [line for line in self.added if not line.moved]

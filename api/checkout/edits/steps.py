@@ -70,7 +70,7 @@ async def _complete(tx: Tx, edit: LeasedEdit, step: EditMove, found: TaskOutcome
 def _writes(edit: LeasedEdit, found: TaskOutcome) -> tuple[Part, list[Part], list[Event], Stored | None]:
     """What is checked before the gate, what is written behind it, and the answer. An edit without new units has no
     reservations."""
-    open_check, held = no_check(edit.edit_id), [line for line in edit.plan.added if not line.moved]
+    open_check, held = no_check(edit.edit_id), edit.plan.bought
     if found.outcome is Outcome.UNREACHABLE and edit.point != "created":
         return open_check, [], [], None
     payment = _payment(edit, found)

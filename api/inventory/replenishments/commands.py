@@ -56,7 +56,7 @@ async def receive(
         left = _open_units(known)
         units = left if request.quantity is None else request.quantity
         if not 0 < units <= left:
-            raise ReplenishmentClosed("Receive at most what is still on its way.", extra={"open": left})
+            raise ReplenishmentClosed(left)
         move = StockMove(known.variant_id, known.warehouse_id, units, "purchase")
         stock = await booking.book(tx, [move], replenishment_id)
         await expect(tx, known.variant_id, known.warehouse_id, -units)

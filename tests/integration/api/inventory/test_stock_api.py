@@ -190,6 +190,7 @@ def test_a_transfer_moves_no_more_than_there_is_and_nobody_elses(market: Market,
     body = {"variantId": variant, "fromWarehouseId": home, "toWarehouseId": goal, "quantity": 4}
 
     refused = problem(keyed(market, seller, "/transfers", body), 409, "stock-below-zero")
+    assert refused["errors"][0]["pointer"] == "/quantity"
 
     assert refused["available"] == 3
     problem(keyed(market, seller, "/transfers", {**body, "toWarehouseId": home}), 422, "same-warehouse")
@@ -255,7 +256,8 @@ def test_what_is_on_its_way_becomes_stock_when_it_arrives(market: Market, seller
     assert (some.json()["received"], some.json()["status"]) == (4, "open")
     assert again.content == some.content
     assert there() == (4, 6)
-    assert problem(keyed(market, seller, f"{path}/receipts", {"quantity": 7}), 409, "replenishment-closed")["open"] == 6
+    many = problem(keyed(market, seller, f"{path}/receipts", {"quantity": 7}), 409, "replenishment-closed")
+    assert (many["open"], many["errors"][0]["pointer"]) == (6, "/quantity")
     rest = keyed(market, seller, f"{path}/receipts", {})
     assert (rest.json()["received"], rest.json()["status"]) == (10, "received")
     assert there() == (10, 0)

@@ -11,7 +11,7 @@ import pytest
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.coupons import PROMOTIONS, asked_for, promote, redeemed
 from tests.harness.sessions import guest_headers
-from tests.harness.shop import PASSWORD, Person
+from tests.harness.shop import PASSWORD, Person, problem
 
 CART = "/api/v1/cart"
 
@@ -284,6 +284,9 @@ def test_one_buyer_is_counted_signed_in_and_as_a_guest_of_the_address(
         assert (refused.status_code, refused.json()["coupons"][0]["reason"]) == (409, "used-by-you")
     put(market, member.headers, product)
     assert use(market, member.headers, "TWO-EACH").json()["reason"] == "used-by-you"
+    asked = {name: value for name, value in as_guest.items() if name != "paymentMethod"}
+    shown = market.client.post("/api/v1/orders/preview", json=asked, headers=guest_headers())
+    assert problem(shown, 409, "coupon-not-applied")["coupons"][0]["reason"] == "used-by-you"
     assert market.buy(guest_headers(), {**body, "email": "else@example.com"}).status_code == 201
     assert redeemed(market, promotion) == (3, 3, 0)
 
@@ -402,9 +405,11 @@ def test_a_promotion_changes_within_what_was_redeemed(market: Market, seller: Pe
     def change(**fields: Any) -> httpx.Response:
         return market.client.patch(path, json=fields, headers=seller.headers)
 
-    low = change(totalLimit=1)
-    assert (low.status_code, low.json()["redeemed"]) == (409, 2)
-    changed = change(name="Renamed", totalLimit=2, addCodes=[{"code": "change-2"}])
+    low = problem(change(totalLimit=1), 409, "limit-too-low")
+    assert (low["redeemed"], low["errors"][0]["pointer"]) == (2, "/totalLimit")
+    more = {"name": "Renamed", "totalLimit": 2, "addCodes": [{"code": "change-2"}]}
+    changed = change(**more)
+    assert change(**more).json() == changed.json()
     assert (changed.json()["name"], changed.json()["totalLimit"]) == ("Renamed", 2)
     assert sorted(changed.json()["codes"]) == ["CHANGE-1", "CHANGE-2"]
     assert (
@@ -427,6 +432,7 @@ def test_a_promotion_changes_within_what_was_redeemed(market: Market, seller: Pe
         ({"kind": "amount", "value": -1}, "/value"),
         ({"codes": [{"code": "a b"}]}, "/codes/0/code"),
         ({"codes": []}, "/codes"),
+        ({"codes": [{"code": "TWICE"}, {"code": "twice", "email": "a@example.com"}]}, "/codes/1/code"),
         ({"category": "/Nowhere"}, "/category"),
         ({"startsAt": "2026-01-02T00:00:00Z", "endsAt": "2026-01-01T00:00:00Z"}, "/endsAt"),
         ({"startsAt": "2026-01-02T00:00:00"}, "/startsAt"),
@@ -443,6 +449,19 @@ def test_a_promotion_that_makes_no_sense_is_refused(
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), answer.text
 
 
+def test_a_code_that_is_taken_is_named_by_its_place(market: Market, seller: Person) -> None:
+    promote(market, market.person("seller"), "TAKEN-1")
+    promotion = promote(market, seller, "FREE-1")
+    refused = problem(asked_for(market, seller, "FREE-2", "taken-1"), 409, "code-taken")
+    path, more = f"{PROMOTIONS}/{promotion['promotionId']}", [{"code": "FREE-1"}, {"code": "TAKEN-1"}]
+    again = problem(market.client.patch(path, json={"addCodes": more}, headers=seller.headers), 409, "code-taken")
+    assert [(one["codes"], one["errors"][0]["pointer"]) for one in (refused, again)] == [
+        (["TAKEN-1"], "/codes/1/code"),
+        (["TAKEN-1"], "/addCodes/1/code"),
+    ]
+    assert market.client.get(path, headers=seller.headers).json() == promotion
+
+
 def test_destinations_and_parcels_share_a_discount_to_the_cent(
     market: Market, seller: Person, buyer: Person, product: dict[str, Any]
 ) -> None:
@@ -456,6 +475,9 @@ def test_destinations_and_parcels_share_a_discount_to_the_cent(
     asked = {name: body[name] for name in ("items", "shippingAddress", "destinations", "couponCodes")}
     previewed = market.client.post("/api/v1/orders/preview", json=asked, headers=buyer.headers).json()
     assert (previewed["discount"], previewed["total"]) == (1.0, order["total"])
+    wrong = market.client.post("/api/v1/orders/preview", json={**asked, "expectedTotal": 1.0}, headers=buyer.headers)
+    changed = problem(wrong, 409, "total-changed")
+    assert (changed["total"], changed["errors"][0]["pointer"]) == (order["total"], "/expectedTotal")
     assert sorted((line["quantity"], line["discount"]) for line in order["items"]) == [(1, 0.33), (2, 0.67)]
     assert (order["discount"], redeemed(market, promotion)) == (1.0, (1, 1, 0))
     assert order["total"] == round(order["subtotal"] + order["tax"] + order["shipping"] - 1.0, 2)
