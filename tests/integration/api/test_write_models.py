@@ -108,6 +108,7 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     change("advanceOrder", status="processing")
     change("cancelOrder", buyer.headers)
     change("placeOrder", expectedTotal=None)
+    change("previewOrder", expectedTotal=None)
     change("exchangeOrderItem", expectedTotal=None)
     exchange = requests["exchangeOrderItem"][0]
     for name in ("replaceProduct", "changeProduct"):
