@@ -12,6 +12,7 @@ from api import nouns
 from api.carts.changes import Streams
 from api.catalog import pages
 from api.catalog.lists import ProductLists
+from api.catalog.tree.kept import KeptTree
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, problem_types, problems
@@ -57,7 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
             app.state.search_index = index = TantivyIndex(IndexStore(configured.home / "search"))
-            app.state.product_lists = ProductLists(context, cache.feeds, index)
+            app.state.category_tree = tree = KeptTree(context, cache)
+            app.state.product_lists = ProductLists(context, tree, index)
             # What is there now stays: a full collection that looks at all of it stalls every request for 0.1 s.
             gc.freeze()
             with when_stopping(streams.close):

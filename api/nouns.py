@@ -68,6 +68,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("search"),
     Noun("bulk"),
     Noun("syndication", prefix=""),
+    Noun("storefront"),
     Noun("orders"),
     Noun("payments"),
     Noun("identity"),

@@ -1,12 +1,13 @@
-"""Pages that a change of a product, or of a variant's stock, puts out of date."""
+"""Pages that a change of a product, of a variant's stock, of the category tree or of a store, puts out of date."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import orjson
 
-from api.catalog.pages import product_tag
+from api.catalog.pages import TREE, product_tag
 from api.catalog.queries.offers import products_of
+from api.catalog.tree.queries import products_in, products_of_sellers
 from api.kernel.db import ReadTx
 from api.kernel.outbox import Drop, Pending
 
@@ -22,4 +23,20 @@ async def _products(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
     return {product_tag(product_id) for product_id in changed}
 
 
-DROPS: tuple[Drop, ...] = (_products,)
+async def _tree(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
+    """The tree, and the products whose category changed its path or was another."""
+    told = [orjson.loads(event.payload) for event in events if event.aggregate_type == "category"]
+    if not told:
+        return ()
+    categories = {UUID(one) for event in told for one in event["categoryIds"]}
+    products = {UUID(one) for event in told for one in event["productIds"]} | await products_in(tx, categories)
+    return {TREE, *map(product_tag, products)}
+
+
+async def _sellers(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
+    """The pages of a store's products, which name it."""
+    sellers = {event.aggregate_id for event in events if event.aggregate_type == "seller"}
+    return {product_tag(product) for product in await products_of_sellers(tx, sellers)}
+
+
+DROPS: tuple[Drop, ...] = (_products, _tree, _sellers)

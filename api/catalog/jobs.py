@@ -45,8 +45,9 @@ async def _count(ctx: Context, position: str, entries: list[tuple[str, Entry]]) 
 
 
 def _viewed(fields: Entry) -> UUID | None:
-    """The product of a view event; None for other events and for malformed entries."""
-    return parse_id(fields.get("productId", "")) if fields.get("type") == "view" else None
+    """The product of a view event; None for other events, for those of programs, and for malformed entries."""
+    seen = fields.get("type") == "view" and "bot" not in fields
+    return parse_id(fields.get("productId", "")) if seen else None
 
 
 JOBS = (Job("view counts", 2.0, count_views),)

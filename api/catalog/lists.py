@@ -10,24 +10,24 @@ import orjson
 from fastapi import Request
 from pydantic import Field, StringConstraints
 
+from api.catalog.errors import CategoryNotFound
 from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
 from api.catalog.queries import counting, listing
-from api.catalog.queries.categories import CategoryRow, all_categories, department_of, within
+from api.catalog.queries.categories import department_of
 from api.catalog.queries.counting import ListCounter
 from api.catalog.queries.listing import ListedProduct, ProductQuery, Way
 from api.catalog.schemas import ProductFilters, Sort
-from api.kernel import clock, etags
+from api.catalog.tree.kept import KeptTree
+from api.kernel import etags
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
-from api.kernel.feeds import Feeds
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination, decode_cursor, encode_cursor
 from api.kernel.schemas import Params, Wire
+from api.sellers.queries import require_seller
 
 NO_CONTROL = r"^[^\x00-\x1f\x7f]+$"
 BrandName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROL)]
-# Categories come by hand or by a load, which no feed tells.
-CATEGORIES_SECONDS = 5.0
 # Pages further down are asked for once each, and pages by cursor too.
 KEPT_PAGES = 10
 # The order by popularity changes with every view, which drops no page.
@@ -95,19 +95,19 @@ def _wire(body: object) -> dict[str, object]:
 class ProductLists:
     """One per process. `counter` counts what lists hold."""
 
-    def __init__(self, ctx: Context, feeds: Feeds, counter: ListCounter) -> None:
+    def __init__(self, ctx: Context, tree: KeptTree, counter: ListCounter) -> None:
         self._ctx = ctx
-        self._feeds = feeds
-        self._counter = counter
-        self._categories: tuple[CategoryRow, ...] = ()
-        self._categories_until = 0.0
+        self._tree = tree
+        self.counter = counter
 
     async def resolve(self, asked: ListParams) -> tuple[ProductQuery, PageKey]:
-        """The query with its categories known, and the key of its page."""
+        """The query with its categories known, and the key of its page. Raises: CategoryNotFound."""
         tags: tuple[str, ...] = (WHOLE_SHOP, EVERY_LIST)
         ids: tuple[UUID, ...] | None = None
         if asked.category is not None:
-            found = within(await self._known_categories(), asked.category)
+            found = (await self._tree.now()).within(asked.category)
+            if not found:
+                raise CategoryNotFound("`category` is the id, path or name of a category of GET /categories.")
             ids = tuple(sorted(row.category_id for row in found))
             tags = (*sorted({department_tag(department_of(row.path)) for row in found}), EVERY_LIST)
         query = ProductQuery(
@@ -126,11 +126,12 @@ class ProductLists:
         return query, PageKey("list", f"list:{digest}", tags, LISTS_FEED, LIST_SECONDS)
 
     async def page(self, query: ProductQuery, page: PageParams, *, may_lag: bool) -> tuple[bytes, str]:
-        """The body and its entity tag. Raises: ValidationFailed when the cursor is not of this sort."""
+        """The body and its entity tag. Raises: ValidationFailed when the cursor is not of this sort;
+        SellerNotFound."""
         keys, name = self._ctx.keys, f"products:{query.sort}"
         after = decode_cursor(keys, name, page.cursor) if page.cursor else None
         # The counts first: what the database has then is at least as new.
-        counts = counting.NONE if query.categories == () else await self._counter.count(query)
+        counts = counting.NONE if query.categories == () else await self.counter.count(query)
         way: Way = "walk" if counts is None else await self._way(query, counts.total, page)
         async with self._ctx.db.read(may_lag=may_lag) as tx:
             cards, position = await listing.product_page(
@@ -138,6 +139,8 @@ class ProductLists:
             )
             if counts is None:
                 counts = await counting.count_in_database(tx, query)
+            if not counts.total and query.seller_id is not None:
+                await require_seller(tx, query.seller_id)
         pagination = Pagination(
             page=page.page,
             limit=page.limit,
@@ -150,16 +153,9 @@ class ProductLists:
 
     async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:
         """By the counts of the search index, which are at most a second old: that can cost time, nothing else."""
-        passed = await self._counter.count(ProductQuery(categories=query.categories))
+        passed = await self.counter.count(ProductQuery(categories=query.categories))
         entries = page.limit if page.cursor else page.offset + page.limit
         return "walk" if passed is None else listing.way_of(query, passed.total, matching, entries)
-
-    async def _known_categories(self) -> tuple[CategoryRow, ...]:
-        if clock.monotonic() > self._categories_until or not self._feeds.trusted(LISTS_FEED):
-            async with self._ctx.db.read(may_lag=True) as tx:
-                self._categories = tuple(await all_categories(tx))
-            self._categories_until = clock.monotonic() + CATEGORIES_SECONDS
-        return self._categories
 
 
 async def lists_of(request: Request) -> ProductLists:

@@ -15,14 +15,26 @@ _ALSO = ("in_stock", "prime_eligible")
 
 
 class Category(Base):
+    """A place in the tree; `path` names those above it. `removed_at`: no longer in the tree, and the path is free.
+
+    `merged_into`: where what it held is now. Always one of the tree, also when that one is merged later.
+    """
+
     __tablename__ = "categories"
+    __table_args__ = (
+        CheckConstraint("merged_into IS NULL OR removed_at IS NOT NULL", name="merged_into"),
+        Index("uq_categories_path", "path", unique=True, postgresql_where=text("removed_at IS NULL")),
+    )
 
     category_id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
     parent_category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
-    path: Mapped[str] = mapped_column(String(1000), unique=True, info=NOT_PERSONAL)
+    path: Mapped[str] = mapped_column(String(1000), info=NOT_PERSONAL)
     level: Mapped[int]
+    merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
+    removed_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
+    updated_at: Mapped[UpdatedAt]
 
 
 class Product(Base):

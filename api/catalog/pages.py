@@ -27,8 +27,9 @@ LISTS_FEED = "index"
 # Tags: lists without a category; all lists.
 WHOLE_SHOP, EVERY_LIST = "lists", "lists:all"
 
-# No feed tells of a new category, so the tree is kept for seconds only.
-CATEGORIES = PageKey("categories", "categories", ("categories",), LISTS_FEED, (5, 10))
+# The tag of the category tree. A load and a change by hand drop it not, so the tree is kept for seconds only.
+TREE = "categories"
+CATEGORIES = PageKey("categories", "categories", (TREE,), FEED, (5, 10))
 
 
 def department_tag(department: str) -> str:

@@ -33,6 +33,7 @@ from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
+from api.sellers.errors import SellerNotFound
 
 router = APIRouter(tags=["catalog"], route_class=DirectRoute)
 
@@ -54,7 +55,7 @@ ProductId = Annotated[
     responses={304: {"description": "Not modified"}},
 )
 async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
-    """All departments as a tree; a new category is in it within some seconds."""
+    """All departments as a tree; a change of it is there within a second."""
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
         async with ctx.db.read(may_lag=may_lag) as tx:
@@ -68,7 +69,7 @@ async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
     operation_id="listProducts",
     summary="Browse, filter and sort products",
     response_model=ProductList,
-    responses={304: {"description": "Not modified"}, **responses(ValidationFailed)},
+    responses={304: {"description": "Not modified"}, **responses(ValidationFailed, CategoryNotFound, SellerNotFound)},
 )
 async def list_products(request: Request, asked: Annotated[ListParams, Query()]) -> Response:
     """List products.

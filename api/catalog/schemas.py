@@ -12,10 +12,11 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from api.delivery.promises import Speed
+from api.kernel.contacts import Email
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireDate, WireId, WireTime
-from api.kernel.texts import OneLine, Prose, one_line
+from api.kernel.texts import OneLine, Prose, SomeLines, one_line
 from api.pricing.list_price import is_list_price
 from api.pricing.tax_table import TaxClass
 
@@ -167,6 +168,31 @@ class ProductTax(Wire):
     included: bool
 
 
+class Breadcrumb(Wire):
+    category_id: WireId
+    name: str
+    path: str
+
+
+class Responsible(Wire):
+    """A maker, or who answers for a product within the market: by name, and how to reach them."""
+
+    name: Label
+    address: Annotated[SomeLines, Field(min_length=1, max_length=500, examples=["1 Mill Lane, Leeds, GB"])]
+    email: Email
+
+
+class Safety(Wire):
+    """What buyers may know of a product's safety."""
+
+    manufacturer: Responsible
+    responsible_person: Responsible | None = None
+    warnings: Annotated[
+        list[Annotated[OneLine, Field(min_length=1, max_length=500, examples=["Not for children under 3 years."])]],
+        Field(max_length=20),
+    ] = Field(default_factory=list)
+
+
 class ProductDetail(Wire):
     """`discount` is in whole per cent of `listPrice`."""
 
@@ -176,6 +202,7 @@ class ProductDetail(Wire):
     brand: str | None
     category: str = Field(examples=["Electronics > Phones"])
     category_id: UUID
+    breadcrumbs: list[Breadcrumb]
     price: Amount
     list_price: Amount | None
     currency: str
@@ -184,6 +211,7 @@ class ProductDetail(Wire):
     images: list[str]
     specifications: dict[str, object]
     seller: SellerCard
+    safety: Safety | None
     shipping: Shipping
     tax: ProductTax
     rating: float

@@ -27,6 +27,13 @@ RECENT_SECONDS = 30 * 24 * 3600
 _INTEREST = frozenset({"view", "click", "addToCart", "purchase"})
 
 Entry = dict[str, str]
+# KEYS: an owner's latest products, and whether none are kept. ARGV: how many, for how long, and the products.
+_KEEP = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('LPUSH', KEYS[1], unpack(ARGV, 3))
+redis.call('LTRIM', KEYS[1], 0, ARGV[1] - 1)
+return redis.call('EXPIRE', KEYS[1], ARGV[2])
+"""
 
 
 def entry_of(event: BehaviourEvent, actor: Actor, keys: Keys, received: datetime, *, bot: bool = False) -> Entry:
@@ -110,6 +117,11 @@ def recent_key(owner: str) -> str:
     return f"souk:recent:{owner}"
 
 
+def unwatched_key(owner: str) -> str:
+    """The Redis key that says that no products of this owner are kept."""
+    return f"souk:unwatched:{owner}"
+
+
 async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list[str]]) -> int:
     """Append the entries and update each shopper's latest products, in one round trip; returns the stream's length.
 
@@ -120,10 +132,8 @@ async def publish(redis: Redis, entries: Sequence[Entry], recent: dict[str, list
         fields: dict[EncodableT, EncodableT] = dict(entry.items())
         pipeline.xadd(STREAM, fields)
     for owner, products in recent.items():
-        key = recent_key(owner)
-        pipeline.lpush(key, *products[-RECENT_LENGTH:])
-        pipeline.ltrim(key, 0, RECENT_LENGTH - 1)
-        pipeline.expire(key, RECENT_SECONDS)
+        keys = (recent_key(owner), unwatched_key(owner))
+        pipeline.eval(_KEEP, len(keys), *keys, RECENT_LENGTH, RECENT_SECONDS, *products[-RECENT_LENGTH:])
     pipeline.xlen(STREAM)
     return int((await pipeline.execute())[-1])
 
@@ -150,9 +160,8 @@ async def hand_over(redis: Redis, session_id: str, user_id: UUID) -> None:
         (products,) = await pipeline.execute()
         if not products:
             return
-        pipeline.lpush(member, *reversed(products))
-        pipeline.ltrim(member, 0, RECENT_LENGTH - 1)
-        pipeline.expire(member, RECENT_SECONDS)
+        keys = (member, unwatched_key(f"user:{user_id}"))
+        pipeline.eval(_KEEP, len(keys), *keys, RECENT_LENGTH, RECENT_SECONDS, *reversed(products))
         pipeline.delete(guest)
         await pipeline.execute()
     except RedisError:
@@ -161,9 +170,7 @@ async def hand_over(redis: Redis, session_id: str, user_id: UUID) -> None:
 
 async def recent_products(redis: Redis, actor: Actor) -> list[str]:
     """Product ids the actor showed interest in, oldest first, each once; empty when Redis is unavailable."""
-    owners = [actor.key] if actor.signed_in or actor.session_id else []
-    if actor.signed_in and actor.session_id:
-        owners.append(f"session:{actor.session_id}")
+    owners = _owners(actor)
     if not owners:
         return []
     try:
@@ -174,6 +181,42 @@ async def recent_products(redis: Redis, actor: Actor) -> list[str]:
     except RedisError:
         return []
     return list(reversed(dict.fromkeys(newest_first)))
+
+
+async def forget_recent(redis: Redis, actor: Actor) -> None:
+    """Forget the products that the actor showed interest in. Raises: RedisError."""
+    if owners := _owners(actor):
+        await redis.delete(*map(recent_key, owners))
+
+
+async def keep_recent(redis: Redis, actor: Actor, *, keep: bool) -> None:
+    """Keep the actor's latest products from now on, or none. Raises: RedisError."""
+    pipeline = redis.pipeline()
+    for owner in _owners(actor):
+        if keep:
+            pipeline.delete(unwatched_key(owner))
+        else:
+            pipeline.delete(recent_key(owner))
+            # A guest's choice ends with the list that it is about; a member's is kept elsewhere too.
+            pipeline.set(unwatched_key(owner), "1", ex=None if owner == f"user:{actor.user_id}" else RECENT_SECONDS)
+    await pipeline.execute()
+
+
+async def keeps_recent(redis: Redis, actor: Actor) -> bool:
+    """Whether the actor's latest products are kept, as far as Redis knows."""
+    owners = _owners(actor)
+    try:
+        return not owners or not await redis.exists(*map(unwatched_key, owners))
+    except RedisError:
+        return True
+
+
+def _owners(actor: Actor) -> list[str]:
+    """Under whose names the actor's products are kept: the account's, and the session's."""
+    owners = [actor.key] if actor.signed_in or actor.session_id else []
+    if actor.signed_in and actor.session_id:
+        owners.append(f"session:{actor.session_id}")
+    return owners
 
 
 def _order(entry_id: str) -> tuple[int, int]:

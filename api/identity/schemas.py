@@ -4,33 +4,18 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from api.kernel.contacts import Email, Phone
 from api.kernel.schemas import Wire
-from api.kernel.texts import OneLine, SomeLines, one_line
+from api.kernel.texts import OneLine, SomeLines
 
 UserType = Literal["customer", "seller"]
 
 
-def _email(value: str) -> str:
-    """The address in lower case: mail systems in use treat Anna@ and anna@ as the same address."""
-    return value.lower()
-
-
-Email = Annotated[
-    str,
-    Field(
-        max_length=254,
-        pattern=r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+$",
-        examples=["anna@example.com"],
-    ),
-    AfterValidator(one_line),
-    AfterValidator(_email),
-]
 # The password rules check the length and name the reason; this limit only bounds the work.
 PasswordText = Annotated[str, Field(min_length=1, max_length=1_000, examples=["correct horse battery"])]
 PersonName = Annotated[OneLine, Field(min_length=1, max_length=255, examples=["Anna Shopper"])]
-Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{4,18}$", examples=["+44 20 7946 0000"])]
 OpaqueToken = Annotated[str, Field(min_length=1, max_length=200)]
 
 

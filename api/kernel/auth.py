@@ -99,6 +99,15 @@ async def seller(actor: SignedIn) -> Actor:
 SellerActor = Annotated[Actor, Depends(seller)]
 
 
+async def administrator(actor: SignedIn) -> Actor:
+    if actor.kind != "admin":
+        raise Forbidden("Only administrators may do this.")
+    return actor
+
+
+AdminActor = Annotated[Actor, Depends(administrator)]
+
+
 def _issued(ctx: Context, request: Request, header: str | None) -> str | None:
     """The session that the request names, in its header or else in its cookie, if this shop issued it."""
     if header is not None and guests.is_issued(ctx.keys, header):

@@ -2,7 +2,7 @@
 
 FastAPI compares a path with every route in turn, which for the shop's routes costs more than answering. `RouteIndex` is
 the first of an application's routes and leads to the right one at once. What it does not know (a wrong method, an
-unknown path, a route whose parameter holds several segments) is left to the routes after it.
+unknown path, a route whose parameter holds several segments and is not the last) is left to the routes after it.
 
 It also refuses query parameters that the route does not take.
 """
@@ -20,13 +20,15 @@ _PARAMETER = "{}"
 
 
 class _Node:
-    """A place in the tree of segments. `routes`: those that end here, by method."""
+    """A place in the tree of segments. `routes`: those that end here, by method; `rest`: those that take all segments
+    that follow."""
 
-    __slots__ = ("below", "routes")
+    __slots__ = ("below", "rest", "routes")
 
     def __init__(self) -> None:
         self.below: dict[str, _Node] = {}
         self.routes: dict[str, BaseRoute] = {}
+        self.rest: dict[str, BaseRoute] = {}
 
 
 class RouteIndex(BaseRoute):
@@ -42,13 +44,15 @@ class RouteIndex(BaseRoute):
         """`path` as FastAPI writes it, `original` as its router has it, which is asked before `route` where it is
         direct; the first route of a path and method stays."""
         segments = path.split("/")[1:]
+        rest = segments[-1].startswith("{") and segments[-1].endswith(":path}")
+        segments = segments[:-1] if rest else segments
         if any(_plain(segment) is None for segment in segments):
             return
         node = self._root
         for segment in segments:
             node = node.below.setdefault(_plain(segment) or "", _Node())
         for method in original.methods or ():
-            node.routes.setdefault(method, route)
+            (node.rest if rest else node.routes).setdefault(method, route)
         self._originals[id(route)] = original
         if isinstance(original, DirectRoute) and original.is_direct:
             self._direct[id(route)] = original
@@ -57,8 +61,10 @@ class RouteIndex(BaseRoute):
 
     def find(self, method: str, path: str) -> BaseRoute | None:
         """The route, None when only a search of all routes can tell."""
-        node = self._root
+        node: _Node = self._root
+        rest: BaseRoute | None = None
         for segment in path.split("/")[1:]:
+            rest = node.rest.get(method, rest)
             below = node.below
             # A parameter holds at least one character.
             found = below.get(segment)
@@ -66,9 +72,9 @@ class RouteIndex(BaseRoute):
                 stem, dot, ending = segment.rpartition(".")
                 found = (below.get(_PARAMETER + dot + ending) if stem else None) or below.get(_PARAMETER)
             if found is None:
-                return None
+                return rest
             node = found
-        return node.routes.get(method)
+        return node.routes.get(method, rest)
 
     def original(self, method: str, path: str) -> Route | None:
         """The route as its router has it, None as in `find`."""

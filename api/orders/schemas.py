@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
-from api.identity.schemas import Email
 from api.kernel.card_numbers import refuse_card_number
+from api.kernel.contacts import Email
 from api.kernel.money import ZERO, Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime

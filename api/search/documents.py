@@ -21,6 +21,14 @@ SCHEMA_VERSION = "2"
 ANALYSER = "souk_en"
 # Boosts: a word in the title has three times the weight of one in the description.
 TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
+# Names of attributes that a shopper and a seller may spell differently.
+SPELLINGS = (
+    ("color", "colour"),
+    ("fiber", "fibre"),
+    ("odor", "odour"),
+    ("center", "centre"),
+    ("aluminum", "aluminium"),
+)
 
 
 @cache
@@ -145,6 +153,13 @@ def category_key(value: str) -> str:
     """The key that a filter value asks for; `Home > Garden` is a path too."""
     folded = value.casefold().replace(" > ", "/")
     return "/" + folded.strip("/") if "/" in folded else folded
+
+
+def spellings(name: str) -> list[str]:
+    """The names that mean the same: as it was typed first."""
+    folded = name.casefold()
+    same = next((words for words in SPELLINGS if folded in words), ())
+    return [folded, *(word for word in same if word != folded)]
 
 
 def attribute_key(name: str, value: str) -> str:

@@ -6,13 +6,17 @@ value with a comma goes in double quotes.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 
+from api.catalog.queries.categories import Tree, within
 from api.kernel.money import MAX_AMOUNT
 from api.search.errors import BadFilter
 
 MAX_PARTS = 50
+MOST_NAMED = 20
 _PART = re.compile(r'\s*(?P<name>[A-Za-z]+(?:\.[^:,"]+)?)\s*:\s*(?:"(?P<quoted>[^"]*)"|(?P<plain>[^,"]*))\s*(?:,|$)')
 _RANGE = re.compile(r"(\d+(?:\.\d{1,2})?)?\s*-\s*(\d+(?:\.\d{1,2})?)?")
 _BOOLEANS = {"true": True, "false": False}
@@ -59,6 +63,27 @@ def parse_filters(text: str | None) -> Filters:
         value = (match["quoted"] if match["quoted"] is not None else match["plain"]).strip()
         _apply(filters, match["name"], value, match.group().strip().rstrip(","))
     return filters
+
+
+def in_tree(filters: Filters, tree: Tree) -> Filters:
+    """With categories that have moved where they are now. Raises: BadFilter for one that does not exist."""
+    return replace(filters, categories=[_in_tree(value, tree) for value in filters.categories])
+
+
+def unknown_attribute(name: str, known: Sequence[str]) -> BadFilter:
+    """The refusal of an attribute that no product has; it names those that are spelled like it, or else some."""
+    near = get_close_matches(name.casefold(), known, n=5, cutoff=0.6) or known[:MOST_NAMED]
+    named = ", ".join(f"attr.{one}" for one in near) or "none yet"
+    return BadFilter(f"attr.{name}", f"no product has this attribute; known are {named}")
+
+
+def _in_tree(value: str, tree: Tree) -> str:
+    if within(tree.rows, value):
+        return value
+    moved = tree.within(value)
+    if not moved:
+        raise BadFilter(f"category:{value}", "there is no such category; GET /categories lists all")
+    return moved[0].path
 
 
 def _apply(filters: Filters, name: str, value: str, part: str) -> None:

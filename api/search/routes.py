@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from api.catalog.facets import price_range_label
+from api.catalog.tree.kept import tree_of
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import PageLimit, PageNumber
@@ -14,7 +15,7 @@ from api.kernel.problems import responses
 from api.kernel.schemas import Params
 from api.search.engine.index import SearchIndex, SearchQuery, Sort
 from api.search.errors import BadFilter, IndexNotReady
-from api.search.filters import parse_filters
+from api.search.filters import in_tree, parse_filters, unknown_attribute
 from api.search.schemas import Autocomplete, SearchBody
 
 router = APIRouter(prefix="/search", tags=["search"], route_class=DirectRoute)
@@ -48,7 +49,13 @@ async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> R
     """Full text over title, brand, category, description and attributes, with filters and counts."""
     index = await index_of(request)
     offset = (asked.page - 1) * asked.limit
-    query = SearchQuery(asked.q, parse_filters(asked.filters), asked.sort, asked.limit, offset)
+    filters = parse_filters(asked.filters)
+    if filters.categories:
+        filters = in_tree(filters, await (await tree_of(request)).now())
+    for name in filters.attributes:
+        if not index.knows_attribute(name):
+            raise unknown_attribute(name, await index.attribute_names())
+    query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset)
     found = await index.search(query)
     # What finds something as it was typed has no typing error.
     suggestions = await index.complete(found.corrected or query.text, SUGGESTIONS + 1, forgive=not found.exact)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -137,10 +138,12 @@ class Indexer:
         """Index the products that are known to have changed."""
         count = 0
         try:
-            if products:
+            while products:
+                some = set(islice(products, BATCH))
                 async with ctx.db.read() as tx:
-                    changed = await index_feed.rows_of(tx, products)
-                count = await asyncio.to_thread(self._write, folder, self._news(changed))
+                    changed = await index_feed.rows_of(tx, some)
+                count += await asyncio.to_thread(self._write, folder, self._news(changed))
+                products -= some
         except BaseException:
             self.changes.put_back(products)
             raise

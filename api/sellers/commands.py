@@ -1,11 +1,18 @@
-"""Opening a store."""
+"""Opening a store, and what its seller says of it."""
 
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
+from api.delivery.addresses import check
+from api.kernel import outbox
+from api.kernel.actor import Actor
+from api.kernel.context import Context
 from api.kernel.db import Tx
-from api.sellers.models import Seller
+from api.sellers.errors import SellerNotFound
+from api.sellers.models import Seller, SellerProfile
+from api.sellers.schemas import StoreIn, TraderData
 
 # The country of a store until its verification.
 DEFAULT_COUNTRY = "US"
@@ -14,3 +21,42 @@ DEFAULT_COUNTRY = "US"
 async def open_store(tx: Tx, user_id: UUID, name: str, country: str = DEFAULT_COUNTRY) -> None:
     """Insert the public profile of a seller account, unverified and without a rating."""
     await tx.execute(insert(Seller).values(seller_id=user_id, name=name, country=country))
+
+
+async def describe_store(ctx: Context, actor: Actor, body: StoreIn) -> None:
+    """Replace what the actor's store says of itself. Its country is that of the contact.
+
+    Raises: SellerNotFound; AddressNotValid.
+    """
+    contact = None if body.contact is None else _checked(body.contact)
+    profile = {
+        "about": body.about,
+        "policies": body.policies.model_dump(mode="json", by_alias=True),
+        "trader": body.trader,
+        "contact": contact,
+        "safety_contact": body.safety_contact and body.safety_contact.model_dump(mode="json", by_alias=True),
+        "updated_at": func.now(),
+    }
+    store = {"name": body.name, "updated_at": func.now()}
+    if body.contact is not None:
+        store["country"] = _country(body.contact)
+
+    async def work(tx: Tx) -> None:
+        changed = await tx.execute(update(Seller).where(Seller.seller_id == actor.user_id).values(store))
+        if changed.rowcount == 0 or actor.user_id is None:
+            raise SellerNotFound
+        statement = upsert(SellerProfile).values(seller_id=actor.user_id, **profile)
+        await tx.execute(statement.on_conflict_do_update(index_elements=["seller_id"], set_=profile))
+        await outbox.emit(tx, "seller", actor.user_id, "SellerChanged", {"sellerId": actor.user_id})
+
+    await ctx.db.run(work)
+
+
+def _checked(contact: TraderData) -> dict[str, object]:
+    """As it is stored: the address in its country's form."""
+    sent = contact.model_dump(mode="json", by_alias=True)
+    return {**sent, "address": check("/contact/address", sent["address"]).as_json()}
+
+
+def _country(contact: TraderData) -> str:
+    return check("/contact/address", contact.model_dump(mode="json", by_alias=True)["address"]).country

@@ -8,6 +8,7 @@ from tests.architecture.source import owners, shop, with_file
 WORKER = "the worker calls it; nobody asks"
 LIVE = "shows what is on sale to everybody"
 AFTER_LOCK = "the command that calls it has locked the row for its actor"
+ADMIN = "its first line refuses everybody but administrators"
 MAILED = "what it finds is told to nobody but the address of the order"
 BEFORE_SIGN_IN = "there is no actor yet: it finds out who asks, by a secret"
 # Functions that take no actor, or take one that does not reach the statement. An unneeded line fails the test.
@@ -58,6 +59,12 @@ ALLOWED = {
     ("api/catalog/queries/offers.py", "sellable"): LIVE,
     ("api/catalog/queries/offers.py", "products_of"): WORKER,
     ("api/catalog/queries/categories.py", "paths_of"): AFTER_LOCK,
+    ("api/catalog/tree/queries.py", "products_in"): WORKER,
+    ("api/catalog/tree/queries.py", "products_of_sellers"): WORKER,
+    ("api/catalog/tree/commands.py", "delete_category"): ADMIN,
+    ("api/storefront/questions/queries.py", "reports"): ADMIN,
+    ("api/catalog/attributes/side_by_side.py", "cards_on_sale"): LIVE,
+    ("api/catalog/attributes/side_by_side.py", "described"): LIVE,
     ("api/catalog/queries/offers.py", "sold_now"): LIVE,
     ("api/checkout/saga/lease.py", "take_over"): WORKER,
     ("api/checkout/edits/steps.py", "take"): "whoever holds the lease takes the step",

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from api.carts import statements as carts
 from api.catalog import pages
 from api.catalog.purchase import Occasion
+from api.catalog.tree import commands as tree
 from api.checkout import quote
 from api.checkout.quote import Quote, read_codes
 from api.checkout.saga import opening
@@ -22,6 +23,7 @@ from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
+from api.kernel.db import Tx
 from api.kernel.settings import Settings
 from api.kernel.statement import Part
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
@@ -225,6 +227,23 @@ def one_page_for_members_and_others() -> None:
     patch.object(pages, "product_page", product_page).start()
 
 
+def no_lock_on_the_tree() -> None:
+    """Change the category tree while others change it. A moment passes between what is checked and what is written."""
+
+    async def unlocked(tx: Tx) -> None:
+        pass
+
+    checked = tree.place
+
+    async def checked_early(*asked: Any) -> tuple[str, int]:
+        placed = await checked(*asked)
+        await asyncio.sleep(1)
+        return placed
+
+    patch.object(tree, "lock_tree", unlocked).start()
+    patch.object(tree, "place", checked_early).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -240,4 +259,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "an order that ignores membership": an_order_that_ignores_membership,
     "one page for members and others": one_page_for_members_and_others,
     "no limit of redemptions": no_limit_of_redemptions,
+    "no lock on the tree": no_lock_on_the_tree,
 }

@@ -42,6 +42,11 @@ class Scene:
     edited: dict[str, Any]
     promotion: str
     code: str
+    admin: Person
+    parent: str
+    category: str
+    merged: str
+    question: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -84,7 +89,7 @@ class Scene:
         ]
         order["couponCodes"] = [self.code]
         preview = {name: value for name, value in order.items() if name != "paymentMethod"}
-        sells, buys = self.seller.headers, self.buyer.headers
+        sells, buys, rules = self.seller.headers, self.buyer.headers, self.admin.headers
         api = "/api/v1"
         return {
             # A password that is refused, because hundreds of password hashes would be slow.
@@ -97,6 +102,44 @@ class Scene:
             "createProduct": Request("POST", f"{api}/products", listing, sells),
             "replaceProduct": Request("PUT", f"{api}/products/{product}", listing, sells),
             "changeProduct": Request("PATCH", f"{api}/products/{product}", listing, sells),
+            "createCategory": Request(
+                "POST", f"{api}/categories", {"name": f"N {uuid4().hex}", "parentCategoryId": self.category}, rules
+            ),
+            "changeCategory": Request(
+                "PATCH", f"{api}/categories/{self.category}",
+                {"name": f"N {uuid4().hex}", "parentCategoryId": self.parent}, rules,
+            ),
+            "mergeCategory": Request("POST", f"{api}/categories/{self.merged}/merge", {"into": self.category}, rules),
+            "describeStore": Request(
+                "PUT", f"{api}/sellers/me",
+                {"name": "N", "about": "a", "policies": {"shipping": "s", "returns": "r"}, "trader": True,
+                 "contact": {
+                     "legalName": "N", "address": ADDRESS, "email": "n@example.com", "phone": "+44 20 7946 0000",
+                     "registrationNumber": "HRB 1", "vatNumber": "GB123456789"},
+                 "safetyContact": {"name": "N", "email": "n@example.com", "phone": "+44 20 7946 0000"}}, sells,
+            ),
+            "setProductSafety": Request(
+                "PUT", f"{api}/products/{product}/safety",
+                {"manufacturer": {"name": "N", "address": "A", "email": "n@example.com"},
+                 "responsiblePerson": {"name": "N", "address": "A", "email": "n@example.com"}, "warnings": ["w"]},
+                sells,
+            ),
+            "askQuestion": Request("POST", f"{api}/products/{product}/questions", {"text": "Why?"}, buys),
+            "answerQuestion": Request("POST", f"{api}/questions/{self.question}/answers", {"text": "So."}, sells),
+            "editPost": Request("PATCH", f"{api}/questions/posts/{self.question}", {"text": "Why not?"}, buys),
+            "reportPost": Request(
+                "PUT", f"{api}/questions/posts/{self.question}/report", {"reason": "spam", "comment": "c"}, sells
+            ),
+            "setRecentlyViewed": Request("PUT", f"{api}/users/me/recently-viewed/settings", {"enabled": True}, buys),
+            "setAttributes": Request(
+                "PUT", f"{api}/categories/{self.category}/attributes",
+                {"attributes": [
+                    {"name": "colour", "label": "Colour", "type": "enum", "allowedValues": ["red"],
+                     "required": False, "variantAxis": True, "facet": True},
+                    {"name": "storage", "label": "Storage", "type": "number", "unit": "GB"},
+                ]},
+                rules,
+            ),
             "addCartItem": Request("POST", f"{api}/cart/items", line, buys),
             "addCartCoupon": Request("POST", f"{api}/cart/coupons", {"code": self.code}, buys),
             "createPromotion": Request("POST", f"{api}/sellers/me/promotions", self._promotion(), sells),
@@ -266,6 +309,8 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     edited = {**staged, "lineId": editing.order(orders[3])["items"][0]["orderItemId"]}
     code = f"SCENE-{uuid4().hex}"
     promotion = promote(market, seller, code)["promotionId"]
+    path = f"/api/v1/products/{product['productId']}/questions"
+    question = market.client.post(path, json={"text": "Why?"}, headers=buyer.headers)
     return Scene(
         market,
         seller,
@@ -284,4 +329,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         edited,
         promotion,
         code,
+        market.admin(),
+        *(str(market.category(f"/Scene{name}")) for name in ("", "/Changed", "/Merged")),
+        question.json()["questionId"],
     )

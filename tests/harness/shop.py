@@ -77,10 +77,12 @@ class Shop:
             here = "/" + "/".join(parts[: level + 1])
             self.sql.execute(
                 "insert into categories (category_id, name, parent_category_id, path, level) values (%s, %s, %s, %s,"
-                " %s) on conflict (path) do nothing",
+                " %s) on conflict (path) where removed_at is null do nothing",
                 (uuid4(), parts[level], parent, here, level),
             )
-            row = self.sql.execute("select category_id from categories where path = %s", (here,)).fetchone()
+            row = self.sql.execute(
+                "select category_id from categories where path = %s and removed_at is null", (here,)
+            ).fetchone()
             assert row is not None
             parent = row[0]
         assert parent is not None

@@ -61,7 +61,7 @@ class SyntheticShop:
 
     def add_category(self, name: str = "Things", at: datetime = START) -> str:
         category = self.new_id()
-        self.add("categories", category_id=category, name=name, path=name, level=0, created_at=at)
+        self.add("categories", category_id=category, name=name, path=name, level=0, created_at=at, updated_at=at)
         return category
 
     def add_product(

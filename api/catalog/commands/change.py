@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
+from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
-from api.catalog.commands.matching import SavedVariant, plan_of
+from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.models import Product, ProductCounter
@@ -28,6 +29,8 @@ from api.pricing.list_price import is_list_price
 
 # Required fields: null is refused and removes nothing.
 _REQUIRED = frozenset({"price"})
+# What a category's definitions are about: a save of anything else is not judged by them.
+_JUDGED = frozenset({"category", "specifications", "variants"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class _Current:
     version: int
     base_price: Decimal
     list_price: Decimal | None
+    category_id: UUID
+    specifications: dict[str, object]
 
 
 async def replace_product(
@@ -121,6 +126,10 @@ async def _save(
             _require_stock(before, expected)
         plan = plan_of(before, body.variants, price, whole=whole)
         await save_variants(tx, actor, product_id, plan)
+    if fields & _JUDGED:
+        after = judged(await living_variants(tx, product_id), VariantPlan(), body)
+        category_id = values.get("category_id", current.category_id)
+        await require_values(tx, category_id, values.get("specifications", current.specifications), *after)
     if "images" in fields:
         await save_images(tx, product_id, body.images, replace=True)
     payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
@@ -130,7 +139,13 @@ async def _save(
 async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> _Current:
     """Lock the actor's own product."""
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
-    columns = (Product.version, Product.base_price, Product.list_price)
+    columns = (
+        Product.version,
+        Product.base_price,
+        Product.list_price,
+        Product.category_id,
+        Product.specifications,
+    )
     row = await tx.first_as(_Current, select(*columns).where(*own).with_for_update())
     if row is None:
         raise ProductNotFound("You sell no product with this id.")

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
+from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.images import save_images
-from api.catalog.commands.matching import plan_of
+from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
 from api.catalog.models import Product, ProductCounter
 from api.catalog.pages import product_tag
@@ -23,7 +24,7 @@ from api.kernel.ids import new_id
 async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
     """The new product's id. Its variants (one, when none is named) start with the stock they name, or none.
 
-    Raises: CategoryNotFound (404); SkuTaken (409).
+    Raises: CategoryNotFound (404); SkuTaken (409); ValidationFailed for values that the category defines otherwise.
     """
     product_id = await ctx.db.run(lambda tx: create_in(tx, ctx, actor, body))
     await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -43,7 +44,9 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn) -> UUID
     }
     await tx.execute(insert(Product).values(values))
     await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
-    await save_variants(tx, actor, product_id, plan_of([], body.variants, body.price, whole=True))
+    plan = plan_of([], body.variants, body.price, whole=True)
+    await require_values(tx, category_id, body.specifications, *judged([], plan, body))
+    await save_variants(tx, actor, product_id, plan)
     await save_images(tx, product_id, body.images)
     payload = {"sellerId": actor.user_id, "status": body.status, "version": 1}
     await outbox.emit(tx, "product", product_id, "ProductCreated", payload)

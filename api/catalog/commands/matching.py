@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from api.catalog.schemas import VariantIn
+from api.catalog.schemas import ProductIn, ProductPatch, VariantIn
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import new_id
 
@@ -152,3 +152,12 @@ def _require_different(variants: Sequence[SavedVariant], places: Mapping[UUID, i
 
 def _refused(pointer: str, message: str) -> ValidationFailed:
     return ValidationFailed("The variants cannot be saved.", errors=[FieldError(pointer=pointer, message=message)])
+
+
+def judged(
+    before: Sequence[SavedVariant], plan: VariantPlan, body: ProductIn | ProductPatch
+) -> tuple[list[Attributes], list[Attributes]]:
+    """The attributes of the variants that the product has after the plan, and of those that the request names."""
+    gone = {*plan.removed, *(variant.variant_id for variant in plan.changed)}
+    after = [*(variant for variant in before if variant.variant_id not in gone), *plan.changed, *plan.made]
+    return [variant.attributes for variant in after], [entry.attributes for entry in body.variants]

@@ -52,6 +52,9 @@ class ListCounter(Protocol):
     async def count(self, query: ProductQuery) -> Counts | None:
         """As of the newest commit of the index; None before there is one."""
 
+    async def brands(self) -> list[tuple[str, int]] | None:
+        """Every brand as sellers spell it, with its number of products on sale; None as above."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:

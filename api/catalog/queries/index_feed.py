@@ -52,7 +52,8 @@ class LiveCount:
 async def changed_since(
     tx: ReadTx, since: datetime, overlap: timedelta, limit: int
 ) -> tuple[datetime, list[IndexedProduct]]:
-    """The database's time now, and products of which a row changed after `since` - `overlap`, at most `limit`.
+    """The database's time now, and at most `limit` products of which a row, or the category, changed after
+    `since` - `overlap`.
 
     A row's change time is the start of its transaction, so a row that commits late can be older than rows already read.
     The overlap must therefore be longer than any transaction of the shop (statement and idle timeouts bound those).
@@ -114,7 +115,10 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     """Built once: the worker asks twice a second."""
     products = select(Product.product_id).where(Product.updated_at > bindparam("after"))
     variants = select(ProductVariant.product_id).where(ProductVariant.updated_at > bindparam("after"))
-    return _feed().where(Product.product_id.in_(products.union(variants).limit(bindparam("take", type_=Integer))))
+    moved = select(Category.category_id).where(Category.updated_at > bindparam("after"))
+    placed = select(Product.product_id).where(Product.category_id.in_(moved))
+    changed = products.union(variants, placed).limit(bindparam("take", type_=Integer))
+    return _feed().where(Product.product_id.in_(changed))
 
 
 _NOW = select(func.now())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, or_, select
+from sqlalchemy import ARRAY, Uuid, and_, any_, bindparam, func, or_, select
 from sqlalchemy.orm import aliased
 
 from api.catalog.models import Category, Product
@@ -13,18 +13,26 @@ from api.kernel.db import Query, Result
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`categories`: the product's own and those above it."""
+    """`categories`: the product's own and those above it, with those that were merged into them."""
 
     product_id: UUID
     seller_id: UUID
     categories: list[UUID]
 
 
-_ABOVE = aliased(Category)
+# A category that was merged is found with the one that it was merged into.
+_ABOVE, _NAMED = aliased(Category), aliased(Category)
 _PLACEMENTS = (
-    select(Product.product_id, Product.seller_id, func.array_agg(_ABOVE.category_id).label("categories"))
+    select(Product.product_id, Product.seller_id, func.array_agg(_NAMED.category_id).label("categories"))
     .join(Category, Category.category_id == Product.category_id)
-    .join(_ABOVE, or_(_ABOVE.path == Category.path, func.starts_with(Category.path, _ABOVE.path + "/")))
+    .join(
+        _ABOVE,
+        and_(
+            _ABOVE.removed_at.is_(None),
+            or_(_ABOVE.path == Category.path, func.starts_with(Category.path, _ABOVE.path + "/")),
+        ),
+    )
+    .join(_NAMED, or_(_NAMED.category_id == _ABOVE.category_id, _NAMED.merged_into == _ABOVE.category_id))
     .where(Product.product_id == any_(bindparam("placed", type_=ARRAY(Uuid))))
     .group_by(Product.product_id)
 )

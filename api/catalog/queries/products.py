@@ -12,8 +12,19 @@ from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductImage, ProductVariant
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
-from api.catalog.queries.categories import readable_path
-from api.catalog.schemas import DeliveryOption, ProductDetail, ProductTax, SellerCard, Shipping, Status, Variant
+from api.catalog.queries.categories import breadcrumbs, readable_path
+from api.catalog.safety.models import ProductSafety
+from api.catalog.schemas import (
+    Breadcrumb,
+    DeliveryOption,
+    ProductDetail,
+    ProductTax,
+    Safety,
+    SellerCard,
+    Shipping,
+    Status,
+    Variant,
+)
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
@@ -34,6 +45,8 @@ _IMAGES = func.array(
 _VISIBLE = and_(
     Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid))
 )
+_CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id"))
+_SAFETY = select(ProductSafety.data).where(ProductSafety.product_id == Product.product_id).scalar_subquery()
 _DETAIL = (
     select(
         Product.product_id,
@@ -54,7 +67,9 @@ _DETAIL = (
         Product.specifications,
         Product.version,
         Category.path.label("category_path"),
+        breadcrumbs(_CATEGORY).label("breadcrumbs"),
         _IMAGES.label("images"),
+        _SAFETY.label("safety"),
     )
     .join(Category, Category.category_id == Product.category_id)
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
@@ -125,7 +140,9 @@ class _Product:
     specifications: dict[str, object]
     version: int
     category_path: str
+    breadcrumbs: list[dict[str, str]]
     images: list[str]
+    safety: dict[str, object] | None
 
 
 @dataclass(slots=True)
@@ -176,6 +193,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         brand=row.brand,
         category=readable_path(row.category_path),
         category_id=row.category_id,
+        breadcrumbs=[Breadcrumb.model_validate(crumb) for crumb in row.breadcrumbs],
         price=row.price,
         list_price=row.list_price,
         currency=row.currency,
@@ -188,6 +206,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
             name=store.name if store else "Former seller",
             rating=float(store.rating) if store else 0.0,
         ),
+        safety=None if row.safety is None else Safety.model_validate(row.safety),
         shipping=_shipping(_one_unit(row, sent, origins), occasion),
         tax=_tax(row, occasion),
         rating=row.rating,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from api.catalog.attributes.queries import KnownAttributes
 from api.catalog.queries.counting import ListCounter
 from api.search.filters import Filters
 
@@ -41,8 +42,11 @@ class Found:
     corrected: str | None
 
 
-class SearchIndex(ListCounter, Protocol):
-    """The operations that the routes use, and the counts of product lists."""
+class SearchIndex(ListCounter, KnownAttributes, Protocol):
+    """The operations that the routes use, the counts of product lists, and the names of attributes."""
+
+    def knows_attribute(self, name: str) -> bool:
+        """Whether a product on sale has an attribute of this name, in one of its spellings. Raises: IndexNotReady."""
 
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""

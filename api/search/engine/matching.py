@@ -60,7 +60,8 @@ def with_filters(text: Query, filters: Filters) -> Query:
         *_spans("rating_hundredths", filters.ratings, include_upper=True),
     ]
     for name, values in filters.attributes.items():
-        parts += _either("attributes", [documents.attribute_key(name, value) for value in values])
+        keys = [documents.attribute_key(spelled, value) for spelled in documents.spellings(name) for value in values]
+        parts += _either("attributes", keys)
     for field, wanted in (("prime", filters.prime), ("in_stock", filters.in_stock)):
         if wanted is not None:
             parts.append(Query.term_query(documents.schema(), field, wanted))

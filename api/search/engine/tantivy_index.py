@@ -33,6 +33,9 @@ MAX_COMPLETED_PRODUCTS = 50_000
 THREAD_FROM = 50_000
 MAX_COUNTED = 10_000
 MAX_PRODUCTS = 20_000
+# The engine makes no more groups.
+MOST_BRANDS = 65_000
+MAX_ATTRIBUTE_VALUES = 1_000_000
 _ORDERS = {
     "price_asc": ("price_cents", tantivy.Order.Asc),
     "price_desc": ("price_cents", tantivy.Order.Desc),
@@ -83,6 +86,8 @@ class _Reader:
     searcher: tantivy.Searcher
     counted: dict[ProductQuery, Counts] = field(default_factory=dict)
     products: dict[tuple[int, int], "_Product"] = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
+    brands: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def is_large(self) -> bool:
@@ -169,6 +174,28 @@ class TantivyIndex:
                 reader.counted.clear()
             reader.counted[query] = counts
         return counts
+
+    async def brands(self) -> list[tuple[str, int]] | None:
+        """See `ListCounter`."""
+        try:
+            reader = self._current()
+        except IndexNotReady:
+            return None
+        return await asyncio.to_thread(_all_brands, reader)
+
+    async def attribute_names(self) -> list[str]:
+        """See `KnownAttributes`."""
+        try:
+            reader = self._current()
+        except IndexNotReady:
+            return []
+        return await asyncio.to_thread(_attribute_names, reader)
+
+    def knows_attribute(self, name: str) -> bool:
+        """See `SearchIndex`."""
+        searcher = self._current().searcher
+        keys = [documents.attribute_key(spelled, "") for spelled in documents.spellings(name)]
+        return any(searcher.terms_with_prefix("attributes", key, limit=1) for key in keys)
 
     async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
         """See `SearchIndex`. The phrases are about ten seconds old at most."""
@@ -311,6 +338,23 @@ def _ratings(groups: Groups) -> list[int]:
 
 def _by_start(buckets: Iterable[dict[str, Any]]) -> dict[int, int]:  # Any: as Groups
     return {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in buckets}
+
+
+def _all_brands(reader: _Reader) -> list[tuple[str, int]]:
+    """Counted once per commit of the index."""
+    if not reader.brands:
+        groups = {"brands": {"terms": {"field": "brand", "size": MOST_BRANDS}}}
+        found: Groups = reader.searcher.aggregate(tantivy.Query.all_query(), groups)
+        reader.brands.extend((bucket["key"], bucket["doc_count"]) for bucket in found["brands"]["buckets"])
+    return reader.brands
+
+
+def _attribute_names(reader: _Reader) -> list[str]:
+    """By alphabet; read once per commit of the index."""
+    if not reader.attributes:
+        terms = reader.searcher.terms_with_prefix("attributes", "", limit=MAX_ATTRIBUTE_VALUES)
+        reader.attributes.extend(sorted({term.partition("=")[0] for term, _ in terms}))
+    return reader.attributes
 
 
 def _completions(reader: _Reader) -> Completions:

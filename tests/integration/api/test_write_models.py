@@ -94,8 +94,9 @@ async def signed_in(client: httpx.AsyncClient, person: Person) -> Person:
 
 async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Request]]:
     """Requests that are accepted, each operation in every form of its body."""
-    buyer, seller = await signed_in(client, scene.buyer), await signed_in(client, scene.seller)
-    requests = {name: [request] for name, request in replace(scene, buyer=buyer, seller=seller).requests().items()}
+    buyer, seller, admin = [await signed_in(client, one) for one in (scene.buyer, scene.seller, scene.admin)]
+    here = replace(scene, buyer=buyer, seller=seller, admin=admin)
+    requests = {name: [request] for name, request in here.requests().items()}
 
     def change(name: str, headers: dict[str, str] | None = None, **fields: object) -> None:
         (old,) = requests[name]

@@ -19,9 +19,14 @@ OPERATIONS = {
     "explainProblem", "getLiveness", "getReadiness", "getSigningKeys",
     "register", "login", "refresh", "logout", "getProfile", "changeProfile", "listAddresses", "addAddress",
     "deleteAddress",
-    "listCategories", "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "sendProducts", "listProductFiles", "getProductFile", "cancelProductFile", "getProductFileReport", "exportProducts",
     "getProductFeedXml", "getProductFeedCsv", "getSitemap", "getSitemapPart",
+    "listCategories", "getCategory", "createCategory", "changeCategory", "mergeCategory", "deleteCategory",
+    "listAttributes", "setAttributes", "getStore", "getOwnStore", "describeStore",
+    "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
+    "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
+    "compareProducts", "listBrands", "getBrand", "setProductSafety",
+    "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
@@ -107,6 +112,12 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "promotionId",
         "jobId",
         "part",
+        "category",
+        "categoryId",
+        "sellerId",
+        "questionId",
+        "postId",
+        "slug",
     } == named
 
 

@@ -57,6 +57,20 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I19-counted": (f"update orders set redemptions = 1 where order_id = {DELIVERED}",),
     "R-I19-lines": (*used(discount="0.01"), DISCOUNTED),
     "R-I19-discount": used(discount="0.01"),
+    "R-I31-counted": (
+        (
+            "insert into question_posts (post_id, product_id, user_id, role, text, votes) select gen_random_uuid(),"
+            " product_id, seller_id, 'seller', 'Why?', 1 from products limit 1"
+        ),
+    ),
+    "R-I30-path": ("update categories set level = level + 1",),
+    "R-I30-placed": (
+        (
+            "with gone as (insert into categories (category_id, name, path, level, removed_at) values"
+            " (gen_random_uuid(), 'Gone', '/Gone', 0, now()) returning category_id)"
+            " insert into category_redirects (path, category_id) select '/old', category_id from gone"
+        ),
+    ),
     "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
     "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
     "R-I32-sku": (

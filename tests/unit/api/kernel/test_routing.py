@@ -104,6 +104,9 @@ async def test_what_the_index_does_not_know_is_answered_as_before() -> None:
 
     app = FastAPI()
     include(app, [(first, ""), (second, "/v1")])
+    known = index_of(app)
+    assert held(known.find("GET", "/files/a/b")) is held(searched(app, "GET", "/files/a/b"))
+    assert (known.find("POST", "/files/a/b"), known.find("GET", "/file/a")) == (None, None)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         assert (await client.get("/files/a/b")).json() == "a/b"
         assert (await client.get("/v1/things/one")).json() == "one"

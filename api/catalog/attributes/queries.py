@@ -1,0 +1,111 @@
+"""Reads of attribute definitions, with those that a category inherits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import Select, Uuid, bindparam, select
+
+from api.catalog.attributes.models import AttributeDefinition
+from api.catalog.attributes.schemas import Attribute
+from api.catalog.attributes.values import AttributeType, Definition, faults
+from api.catalog.queries.categories import ancestry
+from api.catalog.schemas import Breadcrumb
+from api.kernel.db import ReadTx
+from api.kernel.errors import ValidationFailed
+
+
+class KnownAttributes(Protocol):
+    """Search implements it, the application holds it."""
+
+    async def attribute_names(self) -> list[str]:
+        """Of all products on sale, in small letters; none before there is an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A definition and where it is from."""
+
+    name: str
+    label: str
+    type: AttributeType
+    unit: str | None
+    allowed_values: list[str]
+    required: bool
+    variant_axis: bool
+    facet: bool
+    category_id: UUID
+    category_name: str
+    category_path: str
+
+
+_COLUMNS = tuple(getattr(AttributeDefinition, name) for name in Definition.__slots__)
+
+
+def _inherited() -> Select[tuple[object, ...]]:
+    up = ancestry(select(bindparam("category_id", type_=Uuid)))
+    where = (
+        up.c.category_id.label("category_id"),
+        up.c.name.label("category_name"),
+        up.c.path.label("category_path"),
+    )
+    return (
+        select(*_COLUMNS, *where)
+        .join(AttributeDefinition, AttributeDefinition.category_id == up.c.category_id)
+        .order_by(up.c.level.desc(), AttributeDefinition.position)
+    )
+
+
+_INHERITED = _inherited()
+
+
+async def attributes_of(tx: ReadTx, category_id: UUID) -> list[Attribute]:
+    """What counts in the category: its own definitions first, then those of the ones above it, the nearest first."""
+    return [
+        Attribute(
+            name=row.name,
+            label=row.label,
+            type=row.type,
+            unit=row.unit,
+            allowed_values=row.allowed_values,
+            required=row.required,
+            variant_axis=row.variant_axis,
+            facet=row.facet,
+            defined_in=Breadcrumb(category_id=row.category_id, name=row.category_name, path=row.category_path),
+            inherited=row.category_id != category_id,
+        )
+        for row in await _rows(tx, category_id)
+    ]
+
+
+async def definitions_of(tx: ReadTx, category_id: UUID) -> list[Definition]:
+    """As attributes_of, for judging values."""
+    return [
+        Definition(
+            row.name, row.label, row.type, row.unit, row.allowed_values, row.required, row.variant_axis, row.facet
+        )
+        for row in await _rows(tx, category_id)
+    ]
+
+
+async def require_values(
+    tx: ReadTx,
+    category_id: UUID,
+    specifications: Mapping[str, object],
+    variants: Sequence[Mapping[str, object]],
+    sent: Sequence[Mapping[str, object]],
+) -> None:
+    """As `values.faults`, for a product in this category. Raises: ValidationFailed that names every value."""
+    definitions = await definitions_of(tx, category_id)
+    found = faults(definitions, specifications, variants, sent) if definitions else []
+    if found:
+        raise ValidationFailed("Values are not as the category defines them.", errors=found)
+
+
+async def _rows(tx: ReadTx, category_id: UUID) -> list[_Row]:
+    rows = await tx.all_as(_Row, _INHERITED, {"category_id": category_id})
+    nearest: dict[str, _Row] = {}
+    for row in rows:
+        nearest.setdefault(row.name.casefold(), row)
+    return list(nearest.values())

@@ -1,0 +1,1 @@
+"""Product safety data: who made a product, who answers for it, and what it warns of."""

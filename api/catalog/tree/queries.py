@@ -1,0 +1,83 @@
+"""Reads of the category tree: one category with its neighbours, and what lies below one."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
+
+from api.catalog.errors import CategoryNotFound
+from api.catalog.models import Category, Product
+from api.catalog.queries.categories import IN_TREE, CategoryRow, breadcrumbs, find_category, within
+from api.catalog.schemas import Breadcrumb
+from api.catalog.tree.schemas import CategoryBody, CategoryMoved
+from api.kernel.db import ReadTx, all_as, first_as
+
+UNKNOWN = "There is no category with this id, path or name; GET /categories lists all."
+
+
+@dataclass(frozen=True, slots=True)
+class _Own(CategoryRow):
+    breadcrumbs: list[dict[str, str]]
+
+
+_COLUMNS = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
+_ASKED = select(bindparam("category_id", type_=Uuid))
+_OWN = select(*_COLUMNS, breadcrumbs(_ASKED).label("breadcrumbs")).where(
+    Category.category_id == bindparam("category_id"), IN_TREE
+)
+_CHILDREN = (
+    select(Category.category_id, Category.name, Category.path)
+    .where(Category.parent_category_id == bindparam("category_id"), IN_TREE)
+    .order_by(Category.name)
+)
+_PRODUCTS = select(Product.product_id).where(Product.category_id == any_(bindparam("categories", type_=ARRAY(Uuid))))
+
+_SOLD_BY = select(Product.product_id).where(Product.seller_id == any_(bindparam("sellers", type_=ARRAY(Uuid))))
+
+
+def below(category_id: UUID) -> Select[tuple[UUID, UUID | None, str, str, int]]:
+    """The category and everything below it in the tree, parents first."""
+    down = select(*_COLUMNS).where(Category.category_id == category_id, IN_TREE).cte("below", recursive=True)
+    children = select(*_COLUMNS).join(down, Category.parent_category_id == down.c.category_id).where(IN_TREE)
+    down = down.union(children)
+    return select(down.c.category_id, down.c.parent_category_id, down.c.name, down.c.path, down.c.level).order_by(
+        down.c.level
+    )
+
+
+async def category_of(tx: ReadTx, reference: str) -> CategoryBody | CategoryMoved:
+    """A category by id, path or name; where it is now, when it was asked for by an old path or as one that was merged.
+
+    Raises: CategoryNotFound.
+    """
+    category_id = await find_category(tx, reference)
+    if category_id is None:
+        raise CategoryNotFound(UNKNOWN)
+    asked = {"category_id": category_id}
+    own, children = await tx.batch(first_as(_Own, _OWN, asked), all_as(Breadcrumb, _CHILDREN, asked))
+    if own is None:
+        raise CategoryNotFound(UNKNOWN)
+    if not within([own], reference):
+        return CategoryMoved(category_id=own.category_id, path=own.path)
+    return CategoryBody(
+        category_id=own.category_id,
+        name=own.name,
+        path=own.path,
+        level=own.level,
+        parent_category_id=own.parent_category_id,
+        breadcrumbs=[Breadcrumb.model_validate(crumb) for crumb in own.breadcrumbs],
+        children=children,
+    )
+
+
+async def products_in(tx: ReadTx, categories: Collection[UUID]) -> set[UUID]:
+    """The products whose own category is one of these, withdrawn ones included."""
+    rows = await tx.all(_PRODUCTS, {"categories": list(categories)}) if categories else []
+    return {row[0] for row in rows}
+
+
+async def products_of_sellers(tx: ReadTx, sellers: Collection[UUID]) -> set[UUID]:
+    """The products of these stores, withdrawn ones included."""
+    rows = await tx.all(_SOLD_BY, {"sellers": list(sellers)}) if sellers else []
+    return {row[0] for row in rows}

@@ -1,0 +1,1 @@
+"""Brands, whatever way sellers spell them."""

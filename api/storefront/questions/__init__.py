@@ -1,0 +1,1 @@
+"""Questions about products, and answers to them."""
