@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 
 from api.kernel import etags
 from api.kernel.context import Context, Ctx
-from api.kernel.errors import NotFound, Unavailable
+from api.kernel.errors import NotFound
 from api.kernel.problems import responses
 from api.syndication.making import FEEDS, INDEX, made
 
@@ -16,6 +16,10 @@ router = APIRouter(tags=["feeds"])
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 _PART = re.compile(r"sitemap-[1-9][0-9]{0,5}\.xml\.gz")
 _NOT_MODIFIED = {304: {"description": "Not modified"}}
+
+
+class FeedNotMade(NotFound):
+    title, code = "The file is not made yet", "feed-not-made"
 
 
 class PartNotFound(NotFound):
@@ -27,7 +31,7 @@ class PartNotFound(NotFound):
     operation_id="getProductFeedXml",
     summary="Every variant on sale, as RSS 2.0 with the names of the common shopping feeds",
     response_class=FileResponse,
-    responses={200: {"content": {"application/rss+xml": {}}}, **_NOT_MODIFIED, **responses(Unavailable)},
+    responses={200: {"content": {"application/rss+xml": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
 )
 async def get_product_feed_xml(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
     """Made by a worker every `SOUK_FEEDS_SECONDS`; only what can be bought is in it."""
@@ -39,7 +43,7 @@ async def get_product_feed_xml(ctx: Ctx, if_none_match: IfNoneMatch = None) -> R
     operation_id="getProductFeedCsv",
     summary="Every variant on sale, as CSV with the names of the common shopping feeds",
     response_class=FileResponse,
-    responses={200: {"content": {"text/csv": {}}}, **_NOT_MODIFIED, **responses(Unavailable)},
+    responses={200: {"content": {"text/csv": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
 )
 async def get_product_feed_csv(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
     """The same items as in the XML feed."""
@@ -51,7 +55,7 @@ async def get_product_feed_csv(ctx: Ctx, if_none_match: IfNoneMatch = None) -> R
     operation_id="getSitemap",
     summary="The parts of the site map",
     response_class=FileResponse,
-    responses={200: {"content": {"application/xml": {}}}, **_NOT_MODIFIED, **responses(Unavailable)},
+    responses={200: {"content": {"application/xml": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
 )
 async def get_sitemap(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
     return _file(ctx, INDEX, "application/xml", if_none_match)
@@ -75,7 +79,7 @@ async def get_sitemap_part(
 def _file(ctx: Context, name: str, media_type: str, if_none_match: str | None) -> Response:
     found = made(ctx.settings, name)
     if found is None:
-        raise Unavailable("The file is made for the first time just now.", retry_after=30)
+        raise FeedNotMade("A worker makes it for the first time; ask again.", headers={"Retry-After": "30"})
     headers = {"ETag": found.etag, "Cache-Control": "public, max-age=60"}
     if etags.matches(if_none_match, found.etag):
         return Response(status_code=304, headers=headers)

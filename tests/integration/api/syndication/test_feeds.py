@@ -50,7 +50,7 @@ def items_of(shop: Shop) -> list[dict[str, str]]:
 
 async def test_feeds_are_made_by_the_worker_and_not_before(shop: Shop) -> None:
     for path in ("/feeds/products.xml", "/feeds/products.csv", "/sitemap.xml"):
-        problem(shop.client.get(path), 503, "unavailable")
+        problem(shop.client.get(path), 404, "feed-not-made")
     for part in ("sitemap-1.xml.gz", "sitemap-0.xml.gz", "..%2Fmade.json"):
         assert shop.client.get(f"/sitemaps/{part}").status_code == 404
 
