@@ -5,14 +5,11 @@ from api.checkout.edits.steps import take
 from api.checkout.errors import OutOfStock, PaymentUnavailable
 from api.checkout.saga import charging
 from api.checkout.saga.charging import Charge, Words
-from api.checkout.saga.driver import LostLease
+from api.checkout.saga.driver import Decided, LostLease, run_on
 from api.checkout.saga.lease import lease_seconds
 from api.checkout.saga.steps import TaskOutcome
-from api.checkout.saga.transitions import TASK, TERMINAL, Outcome, Task, step
-from api.kernel import failpoints
+from api.checkout.saga.transitions import TASK, Outcome, Task, step
 from api.kernel.context import Context
-from api.kernel.errors import Problem
-from api.kernel.idempotency import Stored
 from api.orders.edits.statements import payment_key
 from api.payments.gateways.registry import gateway_named
 
@@ -21,23 +18,17 @@ NOTHING = "nothing was changed or charged"
 _WORDS = Words("checkout.edit_", "edit", "Stage the edit again and use another payment method", NOTHING)
 
 
-async def drive(ctx: Context, edit: LeasedEdit, *, inline: bool) -> tuple[LeasedEdit, Stored | Problem | None]:
-    """Run tasks until the edit is over or has to wait; its point and, once decided, the answer. With `inline` the
-    worker makes the compensation's call. Raises: LostLease."""
-    answer: Stored | Problem | None = None
+async def drive(ctx: Context, edit: LeasedEdit, *, inline: bool) -> tuple[LeasedEdit, Decided]:
+    """Run the edit on, as a checkout (`run_on`). Raises: LostLease."""
     late = edit.age > ctx.settings.checkout_deadline_seconds
-    while edit.point not in TERMINAL:
-        if inline and edit.point == "compensating":
-            return edit, answer
-        before = edit.point
-        found = await _run_task(ctx, edit, late=late)
-        edit, decided = await _commit(ctx, edit, found, inline=inline)
-        answer = decided or answer
-        if edit.point == before:
-            return edit, answer
-        if edit.point in _AFTER_COMMIT:
-            failpoints.hit(_AFTER_COMMIT[edit.point])
-    return edit, answer
+
+    async def task(at: LeasedEdit) -> TaskOutcome:
+        return await _run_task(ctx, at, late=late)
+
+    async def commit_outcome(at: LeasedEdit, found: TaskOutcome) -> tuple[LeasedEdit, Decided]:
+        return await _commit(ctx, at, found, inline=inline)
+
+    return await run_on(edit, task, commit_outcome, _AFTER_COMMIT, inline=inline)
 
 
 async def _run_task(ctx: Context, edit: LeasedEdit, *, late: bool) -> TaskOutcome:
@@ -49,9 +40,7 @@ async def _run_task(ctx: Context, edit: LeasedEdit, *, late: bool) -> TaskOutcom
     return await charging.run(task, lambda: gateway_named(ctx, edit.gateway), charge, _WORDS)
 
 
-async def _commit(
-    ctx: Context, edit: LeasedEdit, found: TaskOutcome, *, inline: bool
-) -> tuple[LeasedEdit, Stored | Problem | None]:
+async def _commit(ctx: Context, edit: LeasedEdit, found: TaskOutcome, *, inline: bool) -> tuple[LeasedEdit, Decided]:
     """Commit the outcome, or that the reservation has run out. Raises: LostLease."""
     for outcome in (found, TaskOutcome(Outcome.STOCK_LOST, failure=OutOfStock(f"The reservation ran out; {NOTHING}."))):
         move = step(edit.point, outcome.outcome)

@@ -30,10 +30,6 @@ class LeasedEdit:
     age: float
     attempts: int
 
-    @property
-    def place(self) -> tuple[UUID, UUID]:
-        return self.order_id, self.edit_id
-
     def at(self, point: str) -> "LeasedEdit":
         return replace(self, point=point)
 

@@ -139,7 +139,6 @@ async def _begin(tx: Tx, asked: _Asked, lease: float) -> _Begun:
         user_id=actor.user_id,
         session_id=actor.session_id,
         idempotency_key=asked.key.key,
-        attempts=1,
     )
     await claim(tx, exchange, lease)
     return _Begun(exchange.exchange_id, order)

@@ -4,12 +4,15 @@ No transaction is open during a gateway call. Every commit is one statement whos
 point, so a driver whose lease expired or was taken over changes nothing and stops.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
 from api.carts.changes import announce, name_of
 from api.checkout.errors import OutOfStock, PaymentUnavailable
 from api.checkout.saga import charging
 from api.checkout.saga.charging import Charge, Words
 from api.checkout.saga.commits import Passed, Step, commit
-from api.checkout.saga.lease import LeasedCheckout, lease_seconds
+from api.checkout.saga.lease import Leased, LeasedCheckout, lease_seconds
 from api.checkout.saga.steps import Done, TaskOutcome
 from api.checkout.saga.transitions import TASK, TERMINAL, Outcome, Task, Write, step
 from api.kernel import failpoints
@@ -27,28 +30,49 @@ class LostLease(Exception):
     """Another process drives this checkout now."""
 
 
-async def drive(
-    ctx: Context, checkout: LeasedCheckout, *, inline: bool
-) -> tuple[LeasedCheckout, Stored | Problem | None]:
-    """Run tasks until the checkout is finished or has to wait.
+L = TypeVar("L", bound=Leased)
+# Once it is decided: stored bytes, or a problem that is not stored.
+Decided = Stored | Problem | None
 
-    Returns its point and, once decided, the answer: stored bytes, or a problem that is not stored. With `inline`, the
-    worker makes the compensation's gateway call, so that the buyer does not wait for it. Raises: LostLease.
+
+async def run_on(
+    leased: L,
+    task: Callable[[L], Awaitable[TaskOutcome]],
+    commit_outcome: Callable[[L, TaskOutcome], Awaitable[tuple[L, Decided]]],
+    after_commit: Mapping[str, str],
+    *,
+    inline: bool,
+) -> tuple[L, Decided]:
+    """Run the task of each point and commit its outcome with the next one, until it is over or has to wait.
+
+    Returns it at its point, and the answer. `after_commit`: failpoints by the point that was committed. With `inline`,
+    the worker makes the compensation's gateway call, so that the buyer does not wait for it. Raises: LostLease.
     """
-    answer: Stored | Problem | None = None
-    late = checkout.age > ctx.settings.checkout_deadline_seconds
-    while checkout.point not in TERMINAL:
-        if inline and checkout.point == "compensating":
-            return checkout, answer
-        before = checkout.point
-        found = await _run_task(ctx, checkout, late=late)
-        checkout, decided = await _commit(ctx, checkout, found, inline=inline)
+    answer: Decided = None
+    while leased.point not in TERMINAL:
+        if inline and leased.point == "compensating":
+            return leased, answer
+        before = leased.point
+        leased, decided = await commit_outcome(leased, await task(leased))
         answer = decided or answer
-        if checkout.point == before:
-            return checkout, answer
-        if checkout.point in _AFTER_COMMIT:
-            failpoints.hit(_AFTER_COMMIT[checkout.point])
-    return checkout, answer
+        if leased.point == before:
+            return leased, answer
+        if leased.point in after_commit:
+            failpoints.hit(after_commit[leased.point])
+    return leased, answer
+
+
+async def drive(ctx: Context, checkout: LeasedCheckout, *, inline: bool) -> tuple[LeasedCheckout, Decided]:
+    """Run the checkout on, as `run_on` says. Raises: LostLease."""
+    late = checkout.age > ctx.settings.checkout_deadline_seconds
+
+    async def task(at: LeasedCheckout) -> TaskOutcome:
+        return await _run_task(ctx, at, late=late)
+
+    async def commit_outcome(at: LeasedCheckout, found: TaskOutcome) -> tuple[LeasedCheckout, Decided]:
+        return await _commit(ctx, at, found, inline=inline)
+
+    return await run_on(checkout, task, commit_outcome, _AFTER_COMMIT, inline=inline)
 
 
 async def _run_task(ctx: Context, checkout: LeasedCheckout, *, late: bool) -> TaskOutcome:
@@ -69,7 +93,7 @@ async def _run_task(ctx: Context, checkout: LeasedCheckout, *, late: bool) -> Ta
 
 async def _commit(
     ctx: Context, checkout: LeasedCheckout, found: TaskOutcome, *, inline: bool
-) -> tuple[LeasedCheckout, Stored | Problem | None]:
+) -> tuple[LeasedCheckout, Decided]:
     """Commit the outcome, or that the reservation has run out; the checkout at its next point, and the answer that is
     now decided. Raises: LostLease."""
     for outcome in (found, _stock_lost()):

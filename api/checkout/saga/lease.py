@@ -77,7 +77,7 @@ async def take_over(ctx: Context) -> LeasedCheckout | None:
     return None if row is None else _leased(row)
 
 
-class _Leased(Protocol):
+class Leased(Protocol):
     """A checkout, or an edit that is paid for, whose lease this process holds."""
 
     @property
@@ -86,7 +86,7 @@ class _Leased(Protocol):
     def attempts(self) -> int: ...
 
 
-def lease_seconds(leased: _Leased, move: Transition, normal: float, *, inline: bool) -> float:
+def lease_seconds(leased: Leased, move: Transition, normal: float, *, inline: bool) -> float:
     """How long the lease lasts after a commit: `normal`; zero to hand it to the worker; a growing
     back-off when the gateway did not answer."""
     if move.point == leased.point:

@@ -62,7 +62,6 @@ class Packed:
 @dataclass(frozen=True, slots=True)
 class _Head:
     order_id: UUID
-    order_number: str
     status: str
     payment_status: str
     currency: str
@@ -134,7 +133,6 @@ _RETURNED = (
 def _order() -> Select[Any]:  # Any: the columns of a _Head
     return select(
         Order.order_id,
-        Order.order_number,
         Order.status,
         Order.payment_status,
         Order.currency,
@@ -242,10 +240,7 @@ class StoredEdit:
     version: str
     point: str
     plan: dict[str, object]
-    added: Decimal
-    cancelled: Decimal
     charged: Decimal
-    refunded: Decimal
     expires_at: datetime
     expired: bool
 
@@ -257,10 +252,7 @@ _EDIT = (
         OrderEdit.version,
         OrderEdit.point,
         OrderEdit.plan,
-        OrderEdit.added,
-        OrderEdit.cancelled,
         OrderEdit.charged,
-        OrderEdit.refunded,
         OrderEdit.expires_at,
         (OrderEdit.expires_at < func.now()).label("expired"),
     )

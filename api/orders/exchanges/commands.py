@@ -28,7 +28,6 @@ class StoredExchange:
     user_id: UUID | None
     session_id: str | None
     idempotency_key: str
-    attempts: int
 
 
 async def claim(tx: Tx, exchange: StoredExchange, seconds: float) -> None:
@@ -84,7 +83,6 @@ _COLUMNS = (
     OrderExchange.user_id,
     OrderExchange.session_id,
     OrderExchange.idempotency_key,
-    OrderExchange.attempts,
 )
 _LOCK = (
     select(*_COLUMNS)

@@ -22,7 +22,6 @@ ReasonCode = Literal[
     "ordered_by_mistake",
     "other",
 ]
-REASON_CODES: tuple[str, ...] = get_args(ReasonCode)
 # The reason of units that were cancelled before they were sent; nobody can choose it for a return.
 CANCELLED = "cancelled"
 # Why money goes back although nothing comes back. Units that the seller says are lost are paid for in full.
