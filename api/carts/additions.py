@@ -55,7 +55,7 @@ async def add(ctx: Context, addition: Addition) -> Added:
     """Add the units, or nothing; returns when it is committed."""
     queue = _queues.get(ctx.db)
     if queue is None:
-        queue = _queues[ctx.db] = Batches(_add, keys=_owner, divisible=_undone, size=BATCH)
+        queue = _queues[ctx.db] = Batches(_add, keys=_owner, divisible=_undone, size=BATCH, apart=True)
     added = await queue.submit(_Asked(ctx, addition))
     if added.cart is not None:
         announce(ctx, [name_of(addition.actor)])

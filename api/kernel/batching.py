@@ -1,8 +1,10 @@
 """Group commit in one process: what waits while a statement runs is executed together by the next statement.
 
-An item that comes alone starts at once, and a batch is what came while another ran. Only in a crowd, when many more
-items are known to be on their way, a batch waits a little for them, as commit_delay and commit_siblings do in Postgres:
-one statement for ten items costs a fraction of ten statements. Items with a common key (rows that they lock) never run
+An item that comes alone starts at once, and a batch is what came while another ran, or in the same turn of the event
+loop: the answers of one statement go out together, so their clients' next requests come together too, and one that went
+ahead alone would make all others wait for it. Only in a crowd, when many more items are known to be on their way, a
+batch waits a little for them, as commit_delay and commit_siblings do in Postgres: one statement for ten items costs a
+fraction of ten statements. Items with a common key (rows that they lock) never run
 in two statements at the same time, and never overtake each other: a later item of a key starts with an earlier one or
 after it. So an item of a busy key waits at most until the earlier ones have gone, and other items pass it by. A
 statement that runs for long, because it waits for a lock, does not hold up those that want other keys: the next batch
@@ -34,7 +36,8 @@ class Batches(Generic[T, R]):
 
     `execute` gets items, the earliest first, at most `size`, and returns one result for each. It runs once at a time,
     and again when it has run for `patience` seconds, at most `running` times at once. When it raises and `divisible`
-    says that nothing was done, each item of the batch is executed alone, so that one wrong item fails alone.
+    says that nothing was done, each item of the batch is executed alone, so that one wrong item fails alone. `apart`:
+    items with a common key do not share a statement either.
 
     `coming` tells how many items are under way, those that wait here included. While at least `crowd` of them are not
     here yet, a batch waits for them until its earliest item has waited for `pause` seconds.
@@ -47,6 +50,7 @@ class Batches(Generic[T, R]):
         keys: Callable[[T], Collection[Hashable]],
         divisible: Callable[[Exception], bool],
         size: int,
+        apart: bool = False,
         patience: float = 0.05,
         running: int = 4,
         pause: float = 0.0,
@@ -56,7 +60,7 @@ class Batches(Generic[T, R]):
         self._execute = execute
         self._keys = keys
         self._divisible = divisible
-        self._size, self._patience, self._running = size, patience, running
+        self._size, self._apart, self._patience, self._running = size, apart, patience, running
         self._pause, self._crowd, self._coming = pause, crowd, coming
         self._paused: asyncio.TimerHandle | None = None
         self._waiting: deque[_Ticket[T, R]] = deque()
@@ -77,12 +81,11 @@ class Batches(Generic[T, R]):
         return await ticket.result
 
     def _start(self) -> None:
-        """Start every batch that may run now."""
-        while not self._holding and len(self._tasks) < self._running and not self._pauses() and (batch := self._next()):
+        """Begin a batch if one may run now. What it takes waits at the end of this turn of the loop."""
+        if self._waiting and not self._holding and len(self._tasks) < self._running and not self._pauses():
             self._number += 1
             self._holding = self._number
-            self._busy.update(*(ticket.keys for ticket in batch))
-            self._tasks.add(asyncio.create_task(self._run(self._number, batch)))
+            self._tasks.add(asyncio.create_task(self._run(self._number)))
 
     def _pauses(self) -> bool:
         """Whether those that wait should wait for more; then they start later by themselves."""
@@ -120,13 +123,21 @@ class Batches(Generic[T, R]):
                 continue
             if len(batch) < self._size and held.isdisjoint(ticket.keys):
                 batch.append(ticket)
+                if self._apart:
+                    held.update(ticket.keys)
             else:
                 stays.append(ticket)
                 held.update(ticket.keys)
         self._waiting = stays
         return batch
 
-    async def _run(self, number: int, batch: Sequence[_Ticket[T, R]]) -> None:
+    async def _run(self, number: int) -> None:
+        batch = self._next()
+        if not batch:  # all that waits has left, or wants busy keys
+            self._tasks.discard(asyncio.current_task())
+            self._let_go(number)
+            return
+        self._busy.update(*(ticket.keys for ticket in batch))
         patience = asyncio.get_running_loop().call_later(self._patience, self._overtake, number)
         outcomes: Sequence[R | _Failed] | None = None
         try:

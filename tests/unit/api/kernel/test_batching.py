@@ -30,6 +30,7 @@ class Desk:
     kind: type[Batches[Item, str]] = Batches
     running: int = 2
     size: int = 8
+    apart: bool = False
     patience: float = 0
     divisible: bool = True
     pause: float = 0
@@ -45,6 +46,7 @@ class Desk:
             keys=lambda item: item.keys,
             divisible=lambda error: self.divisible and isinstance(error, Wrong),
             size=self.size,
+            apart=self.apart,
             patience=self.patience,
             running=self.running,
             pause=self.pause,
@@ -125,6 +127,26 @@ async def test_the_first_starts_at_once_and_what_comes_meanwhile_shares_the_next
     assert desk.began == [["1"], ["2", "3", "4"]]
     await desk.go()
     assert [task.result() for task in tasks] == ["1 done", "2 done", "3 done", "4 done"]
+
+
+async def test_what_comes_in_one_turn_of_the_loop_shares_a_statement(open_desk: OpenDesk) -> None:
+    """Control: above, where each comes in a turn of its own, the first goes alone."""
+    desk = open_desk(patience=60)
+    desk.tasks += [asyncio.create_task(desk.batches.submit(item)) for item in items("1 2 a3 a4")]
+    await settle()
+    assert desk.began == [["1", "2", "a3", "a4"]]
+
+
+async def test_items_with_one_key_are_kept_apart_where_they_must_be(open_desk: OpenDesk) -> None:
+    """Control: above they share a statement."""
+    desk = open_desk(patience=60, apart=True)
+    desk.tasks += [asyncio.create_task(desk.batches.submit(item)) for item in items("1 ab2 a3 b4 c5 a6")]
+    await settle()
+    assert desk.began == [["1", "ab2", "c5"]]
+    await desk.go()
+    assert desk.began == [["1", "ab2", "c5"], ["a3", "b4"]]
+    await desk.go()
+    assert desk.began == [["1", "ab2", "c5"], ["a3", "b4"], ["a6"]]
 
 
 async def test_the_next_statement_is_on_its_way_before_those_of_the_one_before_go_on(open_desk: OpenDesk) -> None:
