@@ -149,7 +149,7 @@ async def see_prices(ctx: Context, actor: Actor, cart: StoredCart) -> None:
     """Note that the buyer has been shown the changed prices of the cart, so that they are flagged no more."""
     changed = [line for line in cart.lines if line.price_changed]
     if changed:
-        values = {"lines": [line.cart_item_id for line in changed], "prices": [line.price for line in changed]}
+        values = {"lines": [line.cart_item_id for line in changed], "prices": [line.offer.price for line in changed]}
         await ctx.db.run_alone(lambda tx: tx.batch(lock_query([actor]), Query(_SEE, values, lambda _: None)))
 
 

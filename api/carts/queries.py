@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -11,41 +13,53 @@ from sqlalchemy import ARRAY, Integer, String, Uuid, any_, bindparam, func, or_,
 from api.carts.models import Cart, CartItem
 from api.carts.statements import session_of
 from api.catalog.purchase import Occasion, Purchase, option_json, purchase
-from api.catalog.queries.offers import OFFER, OFFERED, OFFERED_LEVELS, OFFERED_VARIANT, Offer
+from api.catalog.queries.offers import (
+    KEPT_OFFERS,
+    OFFER_TEXT,
+    OFFERED,
+    OFFERED_LEVELS,
+    OFFERED_VARIANT,
+    Offer,
+    offer_of,
+)
 from api.delivery.promises import Origin, Speed
 from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result, done
 from api.kernel.money import ZERO
-from api.kernel.rows import as_models
-from api.pricing.explanation import Named, explained
+from api.pricing.explanation import Charge, Named, beyond_goods, of_goods
 from api.pricing.list_price import saving
 from api.pricing.promotions import Reduction
 from api.promotions.deals import NO_CODES, Codes, Deal, dealt
 
 
-@dataclass(slots=True)
-class Line(Offer):
+class Line(NamedTuple):
     """A line of a cart, with the offer of its variant."""
 
     cart_item_id: UUID
     quantity: int
     price_at_addition: Decimal
     price_seen: Decimal | None
+    offer: Offer
+
+    @property
+    def variant_id(self) -> UUID:
+        return self.offer.variant_id
 
     @property
     def price_changed(self) -> bool:
         """Whether the price is another than when the line was added, or than the one last shown as changed."""
-        return self.price != (self.price_at_addition if self.price_seen is None else self.price_seen)
+        return self.offer.price != (self.price_at_addition if self.price_seen is None else self.price_seen)
 
     def buyable_in(self, currency: str) -> bool:
         """Whether it can be part of an order in that currency."""
-        there = self.stock >= self.quantity or self.stock + self.may_be_owed >= self.quantity
-        return self.on_sale and there and self.currency == currency
+        offer, units = self.offer, self.quantity
+        there = offer.stock >= units or offer.stock + offer.may_be_owed >= units
+        return offer.on_sale and there and offer.currency == currency
 
     @property
     def backordered(self) -> int:
         """How many of its units no warehouse has."""
-        return max(self.quantity - self.stock, 0)
+        return max(self.quantity - self.offer.stock, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +74,7 @@ class StoredCart:
     @property
     def edition(self) -> UUID | None:
         """Of the warehouses, when the cart was read."""
-        return self.lines[0].edition if self.lines else None
+        return self.lines[0].offer.edition if self.lines else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +150,19 @@ def cart_body(
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
     """
     lines = cart.lines if cart else []
-    currency = lines[0].currency if lines else default_currency
+    currency = lines[0].offer.currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
-    wanted = [line.wanted(line.quantity, origins) for line in buyable]
-    products = {line.variant_id: line.product_id for line in buyable} if codes.offered else {}
+    wanted = [line.offer.wanted(line.quantity, origins) for line in buyable]
+    products = {line.variant_id: line.offer.product_id for line in buyable} if codes.offered else {}
     deal = dealt(codes, wanted, products, currency, occasion.now)
     occasion = deal.on(occasion)
     bought = purchase(deal.wanted, occasion, speed, explained=False)
     sums = bought.totals
-    reductions = {one.variant_id: one.reductions for one in deal.wanted} if deal.coupons else {}
+    reductions = {one.variant_id: tuple(one.reductions) for one in deal.wanted} if deal.coupons else {}
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
-            "items": [
-                _cart_line(line, currency, reductions.get(line.variant_id, ()) if reductions else ()) for line in lines
-            ],
+            "items": [_line(line, currency, reductions) for line in lines],
             "itemCount": sum([line.quantity for line in lines]),
             "currency": currency,
             "subtotal": float(sums.subtotal),
@@ -159,8 +171,8 @@ def cart_body(
             "shipping": float(sums.shipping),
             "discount": float(sums.discount),
             "total": float(sums.total),
-            "savings": float(sum([saving(line.price, line.list_price, line.quantity) for line in buyable], ZERO)),
-            "explanation": _charges([line.title for line in buyable], deal, bought, occasion),
+            "savings": float(sum([_saving(line.offer, line.quantity) for line in buyable], ZERO)),
+            "explanation": _charges(buyable, deal, bought, occasion),
             "coupons": [one.as_json() for one in deal.coupons],
             "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},
             "delivery": option_json(bought.chosen) if bought.chosen else None,
@@ -169,23 +181,40 @@ def cart_body(
     )
 
 
-def _charges(titles: Sequence[str], deal: Deal, bought: Purchase, occasion: Occasion) -> list[dict[str, object]]:
+def _charges(lines: Sequence[Line], deal: Deal, bought: Purchase, occasion: Occasion) -> list[object]:
     """The JSON of the charges."""
-    lines = zip(titles, bought.lines, deal.wanted, strict=True)
-    named = [Named(title, line, one.reductions) for title, line, one in lines]
-    charges = explained(named, bought.totals, shipping_included=occasion.tariff.tax.shipping_included)
-    return [
-        {"kind": one.kind, "text": one.text, "amount": float(one.amount), "included": one.included} for one in charges
+    titles = [line.offer.title for line in lines]
+    named = [
+        Named(title, line, one.reductions) for title, line, one in zip(titles, bought.lines, deal.wanted, strict=True)
     ]
+    beyond = beyond_goods(named, bought.totals, shipping_included=occasion.tariff.tax.shipping_included)
+    goods: list[object] = [_goods(line.offer, line.quantity) for line in lines]
+    return goods + [_charge(one) for one in beyond]
+
+
+def _charge(one: Charge) -> dict[str, object]:
+    return {"kind": one.kind, "text": one.text, "amount": float(one.amount), "included": one.included}
+
+
+# What a line shows depends on its offer, which many carts share, and on little else.
+@lru_cache(maxsize=KEPT_OFFERS)
+def _goods(offer: Offer, units: int) -> orjson.Fragment:
+    """The JSON of what a line costs before discounts."""
+    return orjson.Fragment(orjson.dumps(_charge(of_goods(offer.title, units, offer.price))))
+
+
+@lru_cache(maxsize=KEPT_OFFERS)
+def _saving(offer: Offer, units: int) -> Decimal:
+    return saving(offer.price, offer.list_price, units)
 
 
 OWNED = or_(
     Cart.user_id == any_(bindparam("users", type_=ARRAY(Uuid))),
     Cart.session_id == any_(bindparam("sessions", type_=ARRAY(String))),
 )
-# Of a cart, then of its line; the line's are null where the cart is empty.
+# Of a cart, then of its line as StoredCart and Line have them; the line's are null where the cart is empty.
 _CART = (Cart.cart_id, Cart.version, Cart.coupons)
-_LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, CartItem.price_seen, *OFFER)
+_LINE = (CartItem.cart_item_id, CartItem.quantity, CartItem.price_at_addition, CartItem.price_seen, OFFER_TEXT)
 _CARTS = (
     select(*_CART, *_LINE)
     .select_from(Cart)
@@ -213,39 +242,54 @@ _LOCK = select(Cart.cart_id).where(OWNED).order_by(Cart.cart_id).with_for_update
 
 
 def _carts(result: Result) -> dict[UUID, StoredCart]:
-    first = len(_CART)
-    filled = [row for row in result.rows if row[first] is not None]
-    lines = as_models(Line, result.columns[first:], [row[first:] for row in filled])
-    found = {row[0]: StoredCart(row[0], row[1], coupons=row[2]) for row in result.rows}
-    for row, line in zip(filled, lines, strict=True):
-        found[row[0]].lines.append(line)
+    found: dict[UUID, StoredCart] = {}
+    for cart_id, version, coupons, item_id, quantity, at_addition, seen, offer in result.rows:
+        cart = found.get(cart_id)
+        if cart is None:
+            cart = found[cart_id] = StoredCart(cart_id, version, coupons=coupons)
+        if item_id is not None:
+            cart.lines.append(Line(item_id, quantity, at_addition, seen, offer_of(offer)))
     return found
 
 
-def _cart_line(line: Line, currency: str, reductions: Sequence[Reduction]) -> dict[str, object]:
+def _line(line: Line, currency: str, reductions: Mapping[UUID, tuple[Reduction, ...]]) -> orjson.Fragment:
     """The JSON of a CartLine."""
-    return {
-        "cartItemId": line.cart_item_id,
-        "product": {
-            "productId": line.product_id,
-            "title": line.title,
-            "brand": line.brand,
-            "thumbnail": line.thumbnail,
-            "primeEligible": line.prime_eligible,
-        },
-        "variant": {
-            "variantId": line.variant_id,
-            "sku": line.sku,
-            "attributes": orjson.Fragment(line.attributes),
-            "stock": line.stock,
-        },
-        "quantity": line.quantity,
-        "price": float(line.price),
-        "priceWhenAdded": float(line.price_at_addition),
-        "priceChanged": line.price_changed,
-        "subtotal": float(line.price * line.quantity),
-        "discounts": [{"promotion": one.name, "amount": float(one.amount)} for one in reductions],
-        "currency": line.currency,
-        "available": (buyable := line.buyable_in(currency)),
-        "backordered": line.backordered if buyable else 0,
-    }
+    off = reductions.get(line.variant_id, ()) if reductions else ()
+    return orjson.Fragment(
+        b'{"cartItemId":%b,%b' % (orjson.dumps(line.cart_item_id), _but_its_id(line[1:], currency, off))
+    )
+
+
+@lru_cache(maxsize=KEPT_OFFERS)
+def _but_its_id(
+    content: tuple[int, Decimal, Decimal | None, Offer], currency: str, reductions: tuple[Reduction, ...]
+) -> bytes:
+    """The rest of it: the same for every cart with such a line."""
+    line = Line(UUID(int=0), *content)
+    offer = line.offer
+    return orjson.dumps(
+        {
+            "product": {
+                "productId": offer.product_id,
+                "title": offer.title,
+                "brand": offer.brand,
+                "thumbnail": offer.thumbnail,
+                "primeEligible": offer.prime_eligible,
+            },
+            "variant": {
+                "variantId": offer.variant_id,
+                "sku": offer.sku,
+                "attributes": orjson.Fragment(offer.attributes),
+                "stock": offer.stock,
+            },
+            "quantity": line.quantity,
+            "price": float(offer.price),
+            "priceWhenAdded": float(line.price_at_addition),
+            "priceChanged": line.price_changed,
+            "subtotal": float(offer.price * line.quantity),
+            "discounts": [{"promotion": one.name, "amount": float(one.amount)} for one in reductions],
+            "currency": offer.currency,
+            "available": (buyable := line.buyable_in(currency)),
+            "backordered": line.backordered if buyable else 0,
+        }
+    )[1:]

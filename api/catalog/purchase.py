@@ -109,7 +109,7 @@ def purchase(
         options=options,
         chosen=chosen,
         allocations=allocations,
-        promised=_promised(parcels, occasion, chosen.promise.speed) if chosen else {},
+        promised=_promised(parcels, occasion, chosen.promise.speed) if chosen and parcels else {},
         choice=choice,
     )
 

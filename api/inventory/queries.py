@@ -234,7 +234,7 @@ _MAY_OWE = WarehouseStock.owed < WarehouseStock.backorder_limit
 _Told = tuple[str, int, int, int, Sequence[tuple[str, int]] | None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Stocked:
     """The warehouses that have units of a variant or may owe them, and how many they have: lists in one order, None
     without any. `rooms`: what they may owe. `edition`: of the warehouses, when that was read. Not frozen: a read makes

@@ -1,5 +1,6 @@
 """Rows of a query as typed objects: the columns of the result are the fields of a class, by name."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -31,6 +32,18 @@ def as_models(model: type[M], columns: Iterable[str], rows: Iterable[Sequence[ob
     return [make(*order(row)) for row in rows]
 
 
+# Postgres quotes what is empty or holds a comma, a space, a bracket, a quote or a backslash, and doubles the last two.
+_FIELD = re.compile(r'(?:"((?:[^"\\]|""|\\\\)*)"|([^,"]*)),')
+
+
+def values_of(record: str) -> list[str | None]:
+    """The values of `ROW(...)::text`, each as text."""
+    return [
+        (plain or None) if quoted is None else quoted.replace('""', '"').replace("\\\\", "\\")
+        for quoted, plain in (found.groups() for found in _FIELD.finditer(record[1:-1] + ","))
+    ]
+
+
 @cache
 def _order(model: type, columns: tuple[str, ...]) -> Callable[[Sequence[object]], Sequence[object]]:
     """From a row's values to the constructor's, by position."""
@@ -56,5 +69,5 @@ def _field_names(model: type) -> tuple[str, ...]:
     if issubclass(model, BaseModel):
         return tuple(model.model_fields)
     if is_dataclass(model):
-        return tuple(field.name for field in fields(model))
+        return tuple(field.name for field in fields(model) if field.init)
     raise TypeError(f"{model.__name__} is neither a dataclass nor a pydantic model")

@@ -31,8 +31,18 @@ class Named(NamedTuple):
 
 def explained(lines: Sequence[Named], sums: Totals, *, shipping_included: bool) -> list[Charge]:
     """The charges of `lines`: goods, discounts, shipping, then tax by its rate."""
-    charges = [Charge("goods", f"{one.line.quantity} x {one.title}", one.line.subtotal) for one in lines]
-    charges += [Charge("discount", f"{off.name}: {one.title}", -off.amount) for one in lines for off in one.reductions]
+    goods = [of_goods(one.title, one.line.quantity, one.line.unit_price) for one in lines]
+    return goods + beyond_goods(lines, sums, shipping_included=shipping_included)
+
+
+def of_goods(title: str, units: int, price: Decimal) -> Charge:
+    """The charge of a line before discounts."""
+    return Charge("goods", f"{units} x {title}", price * units)
+
+
+def beyond_goods(lines: Sequence[Named], sums: Totals, *, shipping_included: bool) -> list[Charge]:
+    """The charges after those of goods."""
+    charges = [Charge("discount", f"{off.name}: {one.title}", -off.amount) for one in lines for off in one.reductions]
     if lines:
         charges.append(Charge("shipping", f"shipping: {sums.shipping_reason}", sums.shipping))
     charges += _taxes(sums)

@@ -1,11 +1,14 @@
 """Offers for carts, as columns of a larger statement, and cards for recommendations, one statement for any number."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, join, select, true
+import orjson
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, join, select, true
 
 from api.catalog.models import Product, ProductVariant
 from api.catalog.purchase import Wanted
@@ -14,14 +17,19 @@ from api.catalog.schemas import ProductCard
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
 from api.kernel.db import ReadTx
+from api.kernel.rows import values_of
 from api.pricing import list_price
 
+# Offers as texts that a process knows how to read already: some 3 kB each.
+KEPT_OFFERS = 10_000
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Offer(Stocked):
     """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` as JSON.
 
-    One that is removed or of a withdrawn product is there too, with `on_sale` False.
+    One that is removed or of a withdrawn product is there too, with `on_sale` False. Nobody changes it: many carts may
+    share it.
     """
 
     product_id: UUID
@@ -40,10 +48,14 @@ class Offer(Stocked):
     weight_grams: int | None
     tax_class: str
     thumbnail: str
+    _last_wanted: Wanted | None = field(init=False, default=None, repr=False)
 
     def wanted(self, units: int, origins: Mapping[UUID, Origin]) -> Wanted:
         """So many units of it, to be priced and promised."""
-        return Wanted(
+        last = self._last_wanted
+        if last is not None and last.units == units and last.origins is origins:
+            return last
+        made = Wanted(
             variant_id=self.variant_id,
             units=units,
             price=self.price,
@@ -53,6 +65,9 @@ class Offer(Stocked):
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
         )
+        if self.rooms is None:  # when units that are owed come depends on the day
+            self._last_wanted = made
+        return made
 
     @property
     def list_price(self) -> Decimal | None:
@@ -90,6 +105,8 @@ OFFER = (
     THUMBNAIL.label("thumbnail"),
     *columns_of(OFFERED_LEVELS),
 )
+# The same as one text, for `offer_of`.
+OFFER_TEXT = cast(func.row(*OFFER), Text).label("offer")
 OFFERED = join(ProductVariant, Product, Product.product_id == ProductVariant.product_id)
 OFFERED_VARIANT = ProductVariant.variant_id
 _PRODUCTS = (
@@ -110,13 +127,45 @@ _SELLABLE = (
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
+def _uuids(array: str) -> list[UUID]:
+    return [UUID(one) for one in array[1:-1].split(",")]
+
+
+def _numbers(array: str) -> list[int]:
+    return [int(one) for one in array[1:-1].split(",")]
+
+
+def _truth(value: str) -> bool:
+    return value == "t"
+
+
+# How the text of a column is read; the others are texts.
+_READ: dict[str, Callable[[str], object]] = {
+    "product_id": UUID, "variant_id": UUID, "price": Decimal, "product_price": Decimal, "product_list_price": Decimal,
+    "stock": int, "on_sale": _truth, "prime_eligible": _truth, "weight_grams": int, "warehouses": _uuids,
+    "available": _numbers, "rooms": orjson.loads, "edition": UUID,
+}  # fmt: skip
+_NAMES = [column.key for column in OFFER]
+
+
+@lru_cache(maxsize=KEPT_OFFERS)
+def offer_of(text: str) -> Offer:
+    """What OFFER_TEXT says. One text is one object, so what is made of an offer can be kept with it. Nothing is out of
+    date: a change of what is offered is another text."""
+    values: dict[str, Any] = {  # Any: a value of each field's type
+        name: value if value is None else _READ.get(name, str)(value)
+        for name, value in zip(_NAMES, values_of(text), strict=True)
+    }
+    return Offer(**values)
+
+
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:
     """Cards by product id of those that are on sale and in stock; the others are absent."""
     cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)})
     return {card.product_id: card for card in cards}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sold(Offer):
     """An offer with the seller of its product."""
 

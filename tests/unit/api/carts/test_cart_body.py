@@ -1,7 +1,7 @@
 """A cart at today's prices."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -55,7 +55,7 @@ class Wanted:
 def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
     stored = [
         Line(
-            **asdict(offers[wanted.variant_id]),
+            offer=offers[wanted.variant_id],
             cart_item_id=UUID(int=31),
             quantity=wanted.quantity,
             price_at_addition=Decimal(wanted.price),
