@@ -23,7 +23,7 @@ from api.kernel.errors import Problem, Unavailable, ValidationFailed
 from api.kernel.middleware import RequestMiddleware
 from api.kernel.ready import ReadyPages, ReadyTargets
 from api.kernel.request_log import RequestLog
-from api.kernel.routing import RouteIndex
+from api.kernel.routing import DirectAnswers, RouteIndex
 from api.kernel.server import when_stopping
 from api.kernel.settings import Settings, load_settings
 from api.recommendations.recommender import Recommender
@@ -93,8 +93,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.openapi = problems.openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-    app.add_middleware(ReadyPages, pages=ready)
     index = include(app, ROUTERS)
+    app.add_middleware(DirectAnswers, index=index)
+    app.add_middleware(ReadyPages, pages=ready)
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=configured.max_body_bytes,

@@ -29,11 +29,14 @@ _BY_STATUS: dict[int, type[Problem]] = {
 
 def install(app: FastAPI) -> None:
     """Register the handlers. Any other exception becomes a 500 without detail and a log line with its traceback."""
-    app.add_exception_handler(Problem, _handle(_from_problem))
-    app.add_exception_handler(RequestValidationError, _handle(_from_validation))
-    app.add_exception_handler(HTTPException, _handle(_from_http))
-    app.add_exception_handler(psycopg.Error, _handle(_from_database))
+    for kind, convert in _KINDS.items():
+        app.add_exception_handler(kind, _handle(convert))
     app.add_exception_handler(Exception, _handle(_from_anything))
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """The problem that the error stands for; None for one that nobody expected."""
+    return next((convert(error) for kind, convert in _KINDS.items() if isinstance(error, kind)), None)
 
 
 def responses(
@@ -150,3 +153,11 @@ def _from_database(error: psycopg.Error) -> Problem:
 def _from_anything(error: Exception) -> Problem:
     log.error("unhandled error", exc_info=error)
     return Problem("Something went wrong on our side. Quote the traceId when you report it.")
+
+
+_KINDS: dict[type[Exception], Callable[[Any], Problem]] = {  # Any: each takes its own kind
+    Problem: _from_problem,
+    RequestValidationError: _from_validation,
+    HTTPException: _from_http,
+    psycopg.Error: _from_database,
+}

@@ -1,18 +1,21 @@
-"""Finds the route of a request by the segments of its path.
+"""Finds the route of a request by the segments of its path, and asks direct routes before the framework's layers.
 
 FastAPI compares a path with every route in turn, which for the shop's routes costs more than answering. `RouteIndex` is
 the first of an application's routes and leads to the right one at once. What it does not know (a wrong method, an
 unknown path, a route whose parameter holds several segments and is not the last) is left to the routes after it.
 
-It also refuses query parameters that the route does not take.
+It also refuses query parameters that the route does not take. `DirectAnswers` stands before FastAPI's handling of
+errors, its exit stack and its search of routes, which a direct route does not need.
 """
 
 from typing import Any, NoReturn
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, NoMatchFound, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.kernel.direct import DirectRoute
+from api.kernel.problems import problem_of, render
 from api.kernel.query_names import QueryNames
 
 _FOUND = "souk.route"
@@ -41,7 +44,7 @@ class RouteIndex(BaseRoute):
         self._originals: dict[int, Route] = {}
 
     def add(self, path: str, route: BaseRoute, original: Route) -> None:
-        """`path` as FastAPI writes it, `original` as its router has it, which is asked before `route` where it is
+        """`path` as FastAPI writes it, `original` as its router has it, which `DirectAnswers` asks where it is
         direct; the first route of a path and method stays."""
         segments = path.split("/")[1:]
         rest = segments[-1].startswith("{") and segments[-1].endswith(":path}")
@@ -88,16 +91,50 @@ class RouteIndex(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: BaseRoute = scope[_FOUND]
+        self.check_names(route, scope)
+        await route.handle(scope, receive, send)
+
+    def check_names(self, route: BaseRoute, scope: Scope) -> None:
+        """Raises: ValidationFailed for a query parameter that the route does not take."""
         if scope["query_string"] and (named := self._names.get(id(route))) is not None:
             names, scope["route"] = named  # the label of the metrics
             names.check(scope["query_string"])
+
+    def direct_route(self, scope: Scope) -> tuple[BaseRoute, DirectRoute] | None:
+        """The route of the request with the direct one that it stands for, if there is one."""
+        if scope["type"] != "http" or scope.get("root_path"):
+            return None
+        route = self.find(scope["method"], scope["path"])
         direct = self._direct.get(id(route))
-        again = receive if direct is None else await direct.answer(scope, receive, send)
-        if again is not None:
-            await route.handle(scope, again, send)
+        return None if route is None or direct is None else (route, direct)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> NoReturn:  # Any: Starlette's own signature
         raise NoMatchFound(name, path_params)
+
+
+class DirectAnswers:
+    """Lets a direct route answer; what it leaves, and every other request, goes to the application."""
+
+    def __init__(self, app: ASGIApp, index: RouteIndex) -> None:
+        self.app = app
+        self._index = index
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._index.direct_route(scope)
+        again: Receive | None = receive
+        if found is not None:
+            try:
+                route, direct = found
+                self._index.check_names(route, scope)
+                again = await direct.answer(scope, receive, send)
+            except Exception as error:
+                problem = problem_of(error)
+                if problem is None:
+                    raise
+                await render(problem, Request(scope).url.path)(scope, receive, send)
+                return
+        if again is not None:
+            await self.app(scope, again, send)
 
 
 def _plain(segment: str) -> str | None:
