@@ -25,6 +25,9 @@ from api.kernel.statement import compose
 MAX_LINES = 200
 # The most additions of one statement.
 BATCH = 32
+# The answers of a batch go out together, so those who got them come again at about the same time: while CROWD fewer
+# are here than were in the batch before, it waits for them, at most for PAUSE seconds.
+PAUSE, CROWD = 0.002, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ async def add(ctx: Context, addition: Addition) -> Added:
     """Add the units, or nothing; returns when it is committed."""
     queue = _queues.get(ctx.db)
     if queue is None:
-        queue = _queues[ctx.db] = Batches(_add, keys=_owner, divisible=_undone, size=BATCH, apart=True)
+        queue = _queues[ctx.db] = Batches(
+            _add, keys=_owner, divisible=_undone, size=BATCH, apart=True, pause=PAUSE, crowd=CROWD
+        )
     added = await queue.submit(_Asked(ctx, addition))
     if added.cart is not None:
         announce(ctx, [name_of(addition.actor)])

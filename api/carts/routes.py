@@ -22,7 +22,7 @@ from api.kernel import clock, etags
 from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor
 from api.kernel.context import Context, Ctx
-from api.kernel.direct import DirectRoute
+from api.kernel.direct import DirectRoute, WrittenResponse
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
@@ -121,9 +121,7 @@ async def stream_cart(
 async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session of ours gets one, as a cookie and in `X-Session-Id`."""
     item_id, cart = await commands.add_item(ctx, actor, body)
-    response = await _answer(ctx, actor, cart, status=201)
-    response.headers["Location"] = f"/api/v1/cart/items/{item_id}"
-    return response
+    return await _answer(ctx, actor, cart, status=201, location=f"/api/v1/cart/items/{item_id}")
 
 
 @router.put(
@@ -205,6 +203,7 @@ async def _answer(
     place: Place | None = None,
     speed: Speed = "standard",
     status: int = 200,
+    location: str | None = None,
 ) -> Response:
     """The cart as every route of it answers; None for an actor who has none."""
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
@@ -212,5 +211,7 @@ async def _answer(
     content = queries.cart_body(
         cart, ctx.settings.currency, occasion, origins, speed, codes=await _codes(ctx, actor, cart)
     )
-    headers = {"ETag": etags.etag_of(cart.version if cart else 0, content), "Cache-Control": "private, no-cache"}
-    return Response(content, status, headers, "application/json")
+    headers = {b"etag": etags.etag_of(cart.version if cart else 0, content), b"cache-control": "private, no-cache"}
+    if location is not None:
+        headers[b"location"] = location
+    return WrittenResponse(content, status, headers)

@@ -39,8 +39,9 @@ class Batches(Generic[T, R]):
     says that nothing was done, each item of the batch is executed alone, so that one wrong item fails alone. `apart`:
     items with a common key do not share a statement either.
 
-    `coming` tells how many items are under way, those that wait here included. While at least `crowd` of them are not
-    here yet, a batch waits for them until its earliest item has waited for `pause` seconds.
+    `coming` tells how many items are under way, those that wait here included; without it, as many as the batch before
+    had. While at least `crowd` of them are not here yet, a batch waits for them until its earliest item has waited for
+    `pause` seconds.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Batches(Generic[T, R]):
         running: int = 4,
         pause: float = 0.0,
         crowd: int = 5,
-        coming: Callable[[], int] = lambda: 0,
+        coming: Callable[[], int] | None = None,
     ) -> None:
         self._execute = execute
         self._keys = keys
         self._divisible = divisible
         self._size, self._apart, self._patience, self._running = size, apart, patience, running
-        self._pause, self._crowd, self._coming = pause, crowd, coming
+        self._pause, self._crowd, self._coming = pause, crowd, coming or (lambda: self._before)
+        self._before = 0  # how many the latest batch had
         self._paused: asyncio.TimerHandle | None = None
         self._waiting: deque[_Ticket[T, R]] = deque()
         self._busy: set[Hashable] = set()
@@ -137,6 +139,7 @@ class Batches(Generic[T, R]):
             self._tasks.discard(asyncio.current_task())
             self._let_go(number)
             return
+        self._before = len(batch)
         self._busy.update(*(ticket.keys for ticket in batch))
         patience = asyncio.get_running_loop().call_later(self._patience, self._overtake, number)
         outcomes: Sequence[R | _Failed] | None = None

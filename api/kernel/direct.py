@@ -7,7 +7,7 @@ parts are valid and that sends none of those headers reaches the endpoint at onc
 with its body whole: FastAPI refuses it, or calls the same endpoint. FastAPI documents the route either way.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -27,6 +27,19 @@ from api.kernel.context import Context, context_of
 from api.kernel.paths import LONGEST_ID
 
 # Any, in this module: an endpoint's arguments, FastAPI's dependencies, and pydantic's field descriptions
+
+
+class WrittenResponse(Response):
+    """JSON with headers as they are sent: Starlette takes as long to write a few of them as a body takes to be sent."""
+
+    def __init__(self, body: bytes, status: int, headers: dict[bytes, str]) -> None:
+        """`headers`: by names in small letters; type and length are added."""
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *[(name, value.encode("latin-1")) for name, value in headers.items()],
+        ]
 
 
 class DirectRoute(APIRoute):
@@ -50,8 +63,11 @@ class DirectRoute(APIRoute):
         body, again = await _whole(receive) if reader.body else (b"", receive)
         if body is None:
             return again
+        headers = dict(scope["headers"])
+        if len(headers) != len(scope["headers"]):  # one is repeated
+            return again
         request = Request(scope, again, send)
-        arguments = reader.read(request, body)
+        arguments = reader.read(request, headers, body)
         if arguments is None:
             return again
         scope["route"] = self
@@ -61,7 +77,7 @@ class DirectRoute(APIRoute):
                 arguments[reader.context] = context
             if reader.actor is not None:
                 name, actor_of = reader.actor
-                arguments[name] = await actor_of(request, context)
+                arguments[name] = await actor_of(request, context, headers)
         for name, place, read in reader.ids:
             arguments[name] = await read(scope["path"].split("/")[place])
         response: Response = await self.endpoint(**arguments)
@@ -79,7 +95,7 @@ class _Reader:
 
     request: str | None
     context: str | None
-    actor: tuple[str, Callable[[Request, Context], Awaitable[Actor]]] | None
+    actor: "tuple[str, _ActorOf] | None"
     ids: Sequence[tuple[str, int, Callable[[str], Awaitable[Any]]]]
     headers: frozenset[bytes]
     query: "tuple[str, _QueryReader] | None"
@@ -108,10 +124,9 @@ class _Reader:
             body=body,
         )
 
-    def read(self, request: Request, body: bytes) -> dict[str, Any] | None:
+    def read(self, request: Request, headers: "_Headers", body: bytes) -> dict[str, Any] | None:
         """The arguments of the request, its query string and its body; None when they are not plainly valid."""
-        names = [name for name, _ in request.scope["headers"]]
-        if len(names) != len(set(names)) or not self.headers.isdisjoint(names):
+        if not self.headers.isdisjoint(headers):
             return None
         segments = request.scope["path"].split("/") if self.ids else ()
         if any(len(segments[place]) > LONGEST_ID for _, place, _ in self.ids):
@@ -122,7 +137,7 @@ class _Reader:
                 name, query = self.query
                 arguments[name] = query.read(request.scope["query_string"])
             if self.body is not None:
-                if _text(request.scope, b"content-type") != "application/json":
+                if headers.get(b"content-type") != b"application/json":
                     return None
                 name, model = self.body
                 arguments[name] = model.model_validate(orjson.loads(body))
@@ -148,18 +163,20 @@ class _QueryReader:
         return self._model.model_validate(values)
 
 
-async def _account(request: Request, context: Context) -> Actor:
-    return await account_of(request, context, _text(request.scope, b"authorization"))
+_Headers = Mapping[bytes, bytes]
+_ActorOf = Callable[[Request, Context, _Headers], Awaitable[Actor]]
 
 
-async def _shopper(request: Request, context: Context) -> Actor:
-    given = (_text(request.scope, b"authorization"), _text(request.scope, b"x-session-id"))
+async def _account(request: Request, context: Context, headers: _Headers) -> Actor:
+    return await account_of(request, context, _text(headers, b"authorization"))
+
+
+async def _shopper(request: Request, context: Context, headers: _Headers) -> Actor:
+    given = (_text(headers, b"authorization"), _text(headers, b"x-session-id"))
     return await current_actor(request, context, *given)
 
 
-_ACTORS: dict[Callable[..., Any], Callable[[Request, Context], Awaitable[Actor]]] = {
-    account_of: _account, current_actor: _shopper,
-}  # fmt: skip
+_ACTORS: dict[Callable[..., Any], _ActorOf] = {account_of: _account, current_actor: _shopper}
 _KNOWN: set[Any] = {context_of, *_ACTORS}
 
 
@@ -190,8 +207,9 @@ def _is_list(annotation: object) -> bool:
     return any(get_origin(kind) is list for kind in kinds)
 
 
-def _text(scope: Scope, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for other, value in scope["headers"] if other == name), None)
+def _text(headers: _Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 async def _whole(receive: Receive) -> tuple[bytes | None, Receive]:

@@ -33,14 +33,14 @@ def as_models(model: type[M], columns: Iterable[str], rows: Iterable[Sequence[ob
 
 
 # Postgres quotes what is empty or holds a comma, a space, a bracket, a quote or a backslash, and doubles the last two.
-_FIELD = re.compile(r'(?:"((?:[^"\\]|""|\\\\)*)"|([^,"]*)),')
+_VALUE = re.compile(r'("[^"]*(?:""[^"]*)*"|[^,"]*),')
 
 
 def values_of(record: str) -> list[str | None]:
     """The values of `ROW(...)::text`, each as text."""
     return [
-        (plain or None) if quoted is None else quoted.replace('""', '"').replace("\\\\", "\\")
-        for quoted, plain in (found.groups() for found in _FIELD.finditer(record[1:-1] + ","))
+        value or None if not value.startswith('"') else value[1:-1].replace('""', '"').replace("\\\\", "\\")
+        for value in _VALUE.findall(record[1:-1] + ",")
     ]
 
 

@@ -1,7 +1,7 @@
 """Offers for carts, as columns of a larger statement, and cards for recommendations, one statement for any number."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -127,8 +127,13 @@ _SELLABLE = (
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
-def _uuids(array: str) -> list[UUID]:
+# There are few warehouses, and few editions of them.
+@lru_cache(maxsize=1_000)
+def _ids(array: str) -> list[UUID]:
     return [UUID(one) for one in array[1:-1].split(",")]
+
+
+_id = lru_cache(maxsize=10)(UUID)
 
 
 def _numbers(array: str) -> list[int]:
@@ -139,24 +144,26 @@ def _truth(value: str) -> bool:
     return value == "t"
 
 
-# How the text of a column is read; the others are texts.
-_READ: dict[str, Callable[[str], object]] = {
+# How the texts of columns are read; the others stay texts.
+_READERS: dict[str, Callable[[str], object]] = {
     "product_id": UUID, "variant_id": UUID, "price": Decimal, "product_price": Decimal, "product_list_price": Decimal,
-    "stock": int, "on_sale": _truth, "prime_eligible": _truth, "weight_grams": int, "warehouses": _uuids,
-    "available": _numbers, "rooms": orjson.loads, "edition": UUID,
+    "stock": int, "on_sale": _truth, "prime_eligible": _truth, "weight_grams": int, "warehouses": _ids,
+    "available": _numbers, "rooms": orjson.loads, "edition": _id,
 }  # fmt: skip
 _NAMES = [column.key for column in OFFER]
+# The place of each field in the text, and its reader.
+_FIELDS = [(_NAMES.index(one.name), _READERS.get(one.name)) for one in fields(Offer) if one.init]
 
 
 @lru_cache(maxsize=KEPT_OFFERS)
 def offer_of(text: str) -> Offer:
     """What OFFER_TEXT says. One text is one object, so what is made of an offer can be kept with it. Nothing is out of
     date: a change of what is offered is another text."""
-    values: dict[str, Any] = {  # Any: a value of each field's type
-        name: value if value is None else _READ.get(name, str)(value)
-        for name, value in zip(_NAMES, values_of(text), strict=True)
-    }
-    return Offer(**values)
+    values = values_of(text)
+    read: list[Any] = [  # Any: a value of each field's type
+        value if (value := values[place]) is None or reader is None else reader(value) for place, reader in _FIELDS
+    ]
+    return Offer(*read)
 
 
 async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:

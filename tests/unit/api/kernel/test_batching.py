@@ -34,7 +34,7 @@ class Desk:
     patience: float = 0
     divisible: bool = True
     pause: float = 0
-    coming: int = 0
+    coming: int | None = 0
     began: list[list[str]] = field(default_factory=list)
     open: list[tuple[list[Item], asyncio.Event]] = field(default_factory=list)
     tasks: list["asyncio.Task[str]"] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Desk:
             running=self.running,
             pause=self.pause,
             crowd=3,
-            coming=lambda: self.coming,
+            coming=None if self.coming is None else lambda: self.coming or 0,
         )
 
     async def execute(self, items: Sequence[Item]) -> list[str]:
@@ -195,6 +195,21 @@ async def test_nobody_waits_longer_than_the_pause_for_those_that_do_not_come(ope
     await asyncio.sleep(0.1)
     await desk.go()
     assert desk.began == [["1", "2"], ["3"]], "3 has waited long enough while the batch before it ran"
+
+
+async def test_as_many_are_expected_as_the_batch_before_had(open_desk: OpenDesk) -> None:
+    desk = open_desk(patience=60, pause=0.05, coming=None)
+    await desk.come(*items("1 2 3 4 5 6"))
+    await desk.go()
+    await desk.go()
+    assert desk.began == [["1"], ["2", "3", "4", "5", "6"]]
+    await desk.come(*items("7 8"))
+    assert desk.began[2:] == [], "three more had come the last time"
+    await desk.come(*items("9"))
+    assert desk.began[2:] == [["7", "8", "9"]], "two are no crowd"
+    await desk.go()
+    await desk.come(*items("10"))
+    assert desk.began[3:] == [["10"]], "few came the last time"
 
 
 async def test_the_last_of_a_crowd_goes_alone_at_once(open_desk: OpenDesk) -> None:
