@@ -42,6 +42,10 @@ class Line(NamedTuple):
     offer: Offer
 
     @property
+    def product_id(self) -> UUID:
+        return self.offer.product_id
+
+    @property
     def variant_id(self) -> UUID:
         return self.offer.variant_id
 
@@ -153,7 +157,7 @@ def cart_body(
     currency = lines[0].offer.currency if lines else default_currency
     buyable = [line for line in lines if line.buyable_in(currency)]
     wanted = [line.offer.wanted(line.quantity, origins) for line in buyable]
-    products = {line.variant_id: line.offer.product_id for line in buyable} if codes.offered else {}
+    products = {line.variant_id: line.product_id for line in buyable} if codes.offered else {}
     deal = dealt(codes, wanted, products, currency, occasion.now)
     occasion = deal.on(occasion)
     bought = purchase(deal.wanted, occasion, speed, explained=False)

@@ -192,7 +192,7 @@ async def _codes(ctx: Context, actor: Actor, cart: queries.StoredCart | None) ->
     if cart is None or cart.coupons is None:
         return NO_CODES
     async with ctx.db.read() as tx:
-        return await codes_of(tx, actor, None, split(cart.coupons), [line.offer.product_id for line in cart.lines])
+        return await codes_of(tx, actor, None, split(cart.coupons), [line.product_id for line in cart.lines])
 
 
 async def _answer(
