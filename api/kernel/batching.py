@@ -62,8 +62,8 @@ class Batches(Generic[T, R]):
         self._keys = keys
         self._divisible = divisible
         self._size, self._apart, self._patience, self._running = size, apart, patience, running
-        self._pause, self._crowd, self._coming = pause, crowd, coming or (lambda: self._before)
         self._before = 0  # how many the latest batch had
+        self._pause, self._crowd, self._coming = pause, crowd, coming or (lambda: self._before)
         self._paused: asyncio.TimerHandle | None = None
         self._waiting: deque[_Ticket[T, R]] = deque()
         self._busy: set[Hashable] = set()
