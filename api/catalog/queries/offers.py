@@ -150,7 +150,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "stock": int, "on_sale": _truth, "prime_eligible": _truth, "weight_grams": int, "warehouses": _ids,
     "available": _numbers, "rooms": orjson.loads, "edition": _id,
 }  # fmt: skip
-_NAMES = [column.key for column in OFFER]
+_NAMES = select(*OFFER).selected_columns.keys()
 # The place of each field in the text, and its reader.
 _FIELDS = [(_NAMES.index(one.name), _READERS.get(one.name)) for one in fields(Offer) if one.init]
 
