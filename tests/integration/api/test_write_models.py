@@ -17,11 +17,13 @@ import pytest
 from pydantic import BaseModel
 
 from api.app import create_app
+from api.catalog.schemas import Responsible, Safety
 from api.checkout.schemas import FullAddress
 from api.identity.models import Address
 from api.identity.schemas import AddressIn
 from api.kernel.schemas import Wire
 from api.kernel.settings import Settings
+from api.sellers.schemas import Policies, PostalAddress, SafetyContact, TraderData
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.scene import Request, Scene, make_scene
@@ -29,8 +31,17 @@ from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.write_models import body_of, write_models
 
-# No code names the fields of these: one is stored as a JSON document, one as a row whose columns have the same names.
-KEPT_WHOLE: dict[type[BaseModel], str] = {FullAddress: "orders.shipping_address", AddressIn: "addresses"}
+# No code names the fields of these: they are stored as JSON documents, one as a row whose columns have the same names.
+KEPT_WHOLE: dict[type[BaseModel], str] = {
+    FullAddress: "orders.shipping_address",
+    AddressIn: "addresses",
+    Policies: "seller_profiles.policies",
+    TraderData: "seller_profiles.contact",
+    PostalAddress: "seller_profiles.contact",
+    SafetyContact: "seller_profiles.safety_contact",
+    Safety: "product_safety.data",
+    Responsible: "product_safety.data",
+}
 
 
 def fields_of(operation: str) -> set[str]:
