@@ -98,3 +98,17 @@ def used(orders: int = 1, total: str = "null", buyer: str = "null", **fields: st
     """A promotion that so many orders of one buyer used."""
     redemption = REDEMPTION.format(orders=orders, **{"discount": "0", "status": "delivered", **fields})
     return (PROMOTION.format(redeemed=orders, total=total, buyer=buyer), redemption, USED)
+
+
+# An invoice of 1.00 more, and a further one of it.
+ONE_MORE = (
+    "update invoices set total = total + 1, net = net + 1, content = content || jsonb_build_object('net', net"
+    " + 1, 'total', total + 1, 'shipping', jsonb_build_object('net', net + 1))"
+)
+ONE_LESS = (
+    "insert into invoices (invoice_id, kind, order_id, seller_id, issuer_id, year, number, document_number, edition,"
+    " refunds, currency, net, tax, total, template, content, digest, issued_at) select gen_random_uuid(), kind,"
+    " order_id, seller_id, issuer_id, year, 2, 'INV-2', 2, refunds, currency, -1, 0, -1, template, content ||"
+    " jsonb_build_object('net', -1, 'total', -1, 'shipping', jsonb_build_object('net', -1)), digest, issued_at"
+    " from invoices"
+)

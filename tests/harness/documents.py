@@ -5,6 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pypdfium2
+
+from tests.harness.buying import Market
+from tests.harness.shop import Person
 
 _BILLED = """
     SELECT i.order_id, sum(CASE i.kind WHEN 'invoice' THEN i.total ELSE -i.total END) AS billed,
@@ -30,15 +34,43 @@ _LINES = """
       WHERE o.order_id IN (SELECT order_id FROM invoices WHERE order_id = ANY(%(orders)s)))
     SELECT * FROM compared WHERE (said_units, said_net, said_tax) IS DISTINCT FROM (units, net, tax)"""
 
+_NEGATIVE = "SELECT * FROM invoices WHERE order_id = ANY(%(orders)s) AND total < 0"
+
 
 def misstated(sql: psycopg.Connection, orders: Sequence[UUID | str]) -> list[tuple[Any, ...]]:
     """Orders whose documents are not in all what was charged and not given back, and lines of which they say other
-    units, net or tax than are left of them. Of orders without documents nothing."""
+    units, net or tax than are left of them, and documents of less than nothing. Of orders without documents nothing."""
     named = {"orders": [UUID(str(order)) for order in orders]}
     unequal = f"SELECT * FROM ({_BILLED}) b WHERE billed <> kept"
-    return sql.execute(unequal.encode(), named).fetchall() + sql.execute(_LINES.encode(), named).fetchall()
+    queries = (unequal, _LINES, _NEGATIVE)
+    return [row for query in queries for row in sql.execute(query.encode(), named).fetchall()]
 
 
 def billed(sql: psycopg.Connection, orders: Sequence[UUID]) -> int:
     """How many of them have documents."""
     return len(sql.execute(_BILLED.encode(), {"orders": list(orders)}).fetchall())
+
+
+def ship(market: Market, order_id: str, seller: Person) -> None:
+    """All parcels of a seller, as one does who has what was ordered."""
+    shown = market.client.get(f"/api/v1/sellers/me/orders/{order_id}", headers=seller.headers).json()
+    for parcel in shown["parcels"]:
+        for step in ("process", "ship"):
+            headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
+            path = f"/api/v1/sellers/me/parcels/{parcel['parcelId']}/{step}"
+            assert market.client.post(path, headers=headers).status_code == 200
+
+
+def invoices(market: Market, order_id: str, who: Person | dict[str, str], **headers: str) -> list[dict[str, Any]]:
+    """The documents of an order that `who` sees, a person or the headers of a guest."""
+    signed = who.headers if isinstance(who, Person) else who
+    answer = market.client.get(f"/api/v1/orders/{order_id}/invoices", headers={**signed, **headers})
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["invoices"]
+    return found
+
+
+def said_by(pdf: bytes) -> str:
+    """The words of a document, page by page."""
+    document = pypdfium2.PdfDocument(pdf)
+    return "\n".join(document[page].get_textpage().get_text_range() for page in range(len(document)))

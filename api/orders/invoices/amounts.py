@@ -5,13 +5,16 @@ For each order, invoices less credit notes are what was charged less what was re
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from api.kernel.money import ZERO, allocate
+from api.kernel.money import ZERO, allocate, share
 from api.orders.returns.returnable import OrderAmounts, OrderLine, sending_share, whole_order
 from api.payments.parts import Parts
+
+# Of a bill that is not yet shared by sellers.
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,33 @@ def invoices(amounts: OrderAmounts, lines: Sequence[OrderLine], refunded: Parts,
     return [bill for bill in bills if not bill.is_empty]
 
 
-def further_invoices(lines: Sequence[OrderLine], unbilled: Collection[UUID], missing: Decimal) -> list[Bill]:
-    """What an order that was invoiced owes since it was changed: `missing` in all, for its lines `unbilled` and, where
-    these are worth something else, for what was set off against them."""
+def further_invoices(lines: Sequence[OrderLine], unbilled: Collection[UUID]) -> list[Bill]:
+    """What edits added to an order that was invoiced, by seller: its lines `unbilled`, as far as they are left."""
     new = [line for line in lines if line.order_item_id in unbilled]
-    bills = [Bill(seller, _billed(new, seller), Parts(), Parts()) for seller in _sellers(new or lines)]
-    stated = sum((_parts(bill) for bill in bills), Parts())
-    due = Parts(stated.goods + missing - stated.amount, stated.tax, ZERO)
-    return [bill for bill in _adjusted(bills, due, _sold(new or lines)) if not bill.is_empty]
+    bills = [Bill(seller, _billed(new, seller), Parts(), Parts()) for seller in _sellers(new)]
+    return [bill for bill in bills if not bill.is_empty]
+
+
+def of_no_line(amounts: OrderAmounts, lines: Sequence[OrderLine], stated: Parts, rest: Decimal) -> Bill:
+    """What all documents of an order lack, or less than zero say too much, when their lines are right: `rest` in all,
+    of no seller yet. It is the change of the shipping fee where it is as much as that; `stated` is what they say of
+    the fee and its tax."""
+    change = _sending(amounts, lines) - stated
+    same = change.amount == rest and change.tax * change.shipping >= 0
+    return Bill(NOBODY, (), change, Parts()) if same else Bill(NOBODY, (), Parts(), Parts(goods=rest))
+
+
+def raised(bills: Sequence[Bill], rest: Bill, lines: Sequence[OrderLine]) -> list[Bill]:
+    """Further invoices with a `rest` of more than zero, by those who bill something or else by all who sold something,
+    in proportion."""
+    sold = {bill.seller_id: bill.net for bill in bills} or _left(lines)
+    return _with(bills, _divided(rest, {seller: Parts(ZERO, net, net) for seller, net in sold.items()}))
+
+
+def lowered(bills: Sequence[Bill], rest: Bill, stated: Mapping[UUID, Parts]) -> list[Bill]:
+    """Credit notes with a `rest` of less than zero, by those whose documents say the fee: `stated` of each seller."""
+    back = Bill(NOBODY, (), Parts() - rest.shipping, Parts() - rest.adjustment)
+    return _with(bills, _divided(back, stated))
 
 
 def credit_notes(refund: Parts, returns: Sequence[GivenBack], sold: Mapping[UUID, Decimal]) -> list[Bill]:
@@ -102,6 +124,25 @@ def credit_notes(refund: Parts, returns: Sequence[GivenBack], sold: Mapping[UUID
         bills = [Bill(seller, (), Parts(), Parts()) for seller in sorted(sold)]
     weights = sold if not returns else {bill.seller_id: bill.total for bill in bills}
     return [bill for bill in _adjusted(bills, refund, weights) if not bill.is_empty]
+
+
+def notes_of_edit(returns: Sequence[GivenBack], refunds: Sequence[Decimal] = (), index: int = 0) -> list[Bill]:
+    """What an edit took off of what invoices bill, whatever of that it set off against what it added, by seller. Of
+    several `refunds` the note of the first has the units, less what those of the others, by their `index`, give back.
+    """
+    whole = sum((one.parts for one in returns), Parts())
+    first, others = sum(refunds[:1], ZERO), sum(refunds[1:], ZERO)
+    ends = [max(whole.amount - others, min(first, whole.amount))]
+    for amount in refunds[1:]:
+        ends.append(min(ends[-1] + amount, whole.amount))
+    start, end = (ends[index - 1] if index else ZERO), ends[index]
+    if not returns or (index and start == end):
+        return []
+    tax = share(whole.tax, start, end, whole.amount) if whole.amount else ZERO
+    sold: dict[UUID, Decimal] = {}
+    for one in returns:
+        sold[one.seller_id] = sold.get(one.seller_id, ZERO) + one.parts.amount
+    return credit_notes(Parts(end - start - tax, tax), [] if index else returns, sold)
 
 
 def _sellers(rows: Iterable[OrderLine] | Iterable[GivenBack]) -> list[UUID]:
@@ -134,6 +175,50 @@ def _billed(lines: Iterable[OrderLine], seller: UUID) -> tuple[Billed, ...]:
         if line.seller_id == seller
     )
     return tuple(one for one in left if one.quantity or one.net or one.tax)
+
+
+def _sending(amounts: OrderAmounts, lines: Sequence[OrderLine]) -> Parts:
+    """What is left of the shipping fee and of the tax on it."""
+    included = sum((line.tax_amount for line in lines if line.tax_included), ZERO)
+    fee = amounts.shipping_fee - (amounts.tax_included - included)
+    tax = amounts.tax - sum((line.tax_amount for line in lines), ZERO)
+    given = (Parts(ZERO, line.shipping_tax_given, line.shipping_given) for line in lines)
+    return Parts(ZERO, tax, fee) - sum(given, Parts())
+
+
+def _left(lines: Iterable[OrderLine]) -> dict[UUID, Decimal]:
+    left: dict[UUID, Decimal] = {}
+    for line in lines:
+        left[line.seller_id] = left.get(line.seller_id, ZERO) + line.left.goods
+    return left
+
+
+def _divided(whole: Bill, weights: Mapping[UUID, Parts]) -> list[Bill]:
+    """A bill of no line by sellers: its tax in proportion to the tax of their `weights`, the rest to their shipping."""
+    sellers = sorted(weights)
+    by = [max(weights[seller].shipping, ZERO) for seller in sellers]
+    taxed = [max(weights[seller].tax, ZERO) for seller in sellers]
+    shares = zip(
+        sellers,
+        _shares(whole.shipping.shipping, by),
+        _shares(whole.shipping.tax, taxed),
+        _shares(whole.adjustment.goods, by),
+        strict=True,
+    )
+    return [Bill(seller, (), Parts(ZERO, tax, fee), Parts(goods=other)) for seller, fee, tax, other in shares]
+
+
+def _with(bills: Sequence[Bill], more: Sequence[Bill]) -> list[Bill]:
+    """`bills` and `more`, one for each seller."""
+    found = {bill.seller_id: bill for bill in bills}
+    for bill in more:
+        known = found.get(bill.seller_id)
+        found[bill.seller_id] = (
+            bill
+            if known is None
+            else replace(known, shipping=known.shipping + bill.shipping, adjustment=known.adjustment + bill.adjustment)
+        )
+    return [found[seller] for seller in sorted(found) if not found[seller].is_empty]
 
 
 def _credit(seller: UUID, returns: Sequence[GivenBack]) -> Bill:

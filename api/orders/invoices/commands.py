@@ -6,7 +6,7 @@ from the issuers' counters, whose rows stay locked until the commit; insert. Wha
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -24,7 +24,16 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 from api.kernel.money import ZERO
-from api.orders.invoices.amounts import Bill, credit_notes, further_invoices, invoices
+from api.orders.invoices.amounts import (
+    Bill,
+    credit_notes,
+    further_invoices,
+    invoices,
+    lowered,
+    notes_of_edit,
+    of_no_line,
+    raised,
+)
 from api.orders.invoices.content import Kind, Reference, Sale, Store, Words, content_of, digest_of, document_number
 from api.orders.invoices.models import Invoice, InvoiceCounter
 from api.orders.invoices.paper import NEWEST
@@ -98,9 +107,7 @@ async def _write(tx: Tx, *, ctx: Context, order_ids: Collection[UUID], at: datet
     later = list[_Draft]()
     for order in orders:
         if written := there.get(order.order_id):
-            causes = _causes(known, order, written, noted)
-            notes = _notes(known, order, written, causes)
-            later += [*notes, *_further(known, order, written, notes, causes)]
+            later += _later(known, order, written, noted)
     drafts = [*fresh, *later]
     if drafts:
         numbers = await _numbers(tx, drafts, at.year)
@@ -137,8 +144,9 @@ async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """What credit notes are written for: a refund, or an edit that set off all that it took off. `bills` are of what
-    invoices bill; `fresh`: some of it came and went with no invoice between, and the next invoice takes it off."""
+    """What credit notes are written for: a refund, or an edit that set off all that it took off, the fee too. `bills`
+    are of what invoices bill; `fresh`: some of it came and went with no invoice between, and the next one takes it off.
+    """
 
     bills: Sequence[Bill]
     fresh: bool
@@ -170,26 +178,52 @@ def _invoices(known: _Known, order: Due) -> list[_Draft]:
     ]
 
 
-def _further(
-    known: _Known, order: Due, there: Sequence[Written], notes: Sequence[_Draft], causes: Sequence[_Cause]
-) -> list[_Draft]:
-    """What was charged since the order's invoices were written: of an edit that added something."""
-    lines, taken = known.lines[order.order_id], {refund for one in there for refund in one.refunds}
+def _later(known: _Known, order: Due, there: Sequence[Written], noted: set[UUID]) -> list[_Draft]:
+    """Credit notes of what went since the order's invoices were written, and further invoices of what edits added. What
+    is of no line, as the change of the shipping fee is, rises on an invoice and falls on a note."""
+    lines, unbilled = known.lines[order.order_id], _unbilled(known, order, there)
+    bills, causes = further_invoices(lines, unbilled), _causes(known, order, there, noted)
+    notes = [bill for cause in causes for bill in cause.bills]
+    stated = sum((one.left for one in there), ZERO) - _total(notes) + _total(bills)
+    taken = {refund for one in there for refund in one.refunds}
     made = (r.parts.amount for r in known.refunds[order.order_id] if r.status == "refunded" or r.refund_id in taken)
-    stated = sum((one.left for one in there), ZERO) - sum((note.bill.total for note in notes), ZERO)
-    missing = known.captured.get(order.order_id, ZERO) - sum(made, ZERO) - stated
-    if missing == 0:
-        return []
-    edition = max(one.edition for one in there) + 1
+    rest = known.captured.get(order.order_id, ZERO) - sum(made, ZERO) - stated
+    if rest:
+        sending = _sending(there, notes)
+        of_order = of_no_line(order.amounts, lines, sum(sending.values(), Parts()), rest)
+        if rest > 0:
+            bills = raised(bills, of_order, lines)
+        else:
+            # Of an edit that only added, and nothing went but of the fee.
+            edited = {line.edit_id for line in lines if line.edit_id is not None} - noted
+            causes = causes or [_Cause([], fresh=False, edit_id=edit_id) for edit_id in sorted(edited)]
+            causes[-1:] = [replace(one, bills=lowered(one.bills, of_order, sending)) for one in causes[-1:]]
     refunds = tuple(cause.cause_id for cause in causes if cause.fresh and cause.cause_id)
-    return [
+    edition, words = max(one.edition for one in there) + 1, _words(lines)
+    further = [
         _Draft(
-            *("invoice", order, known.stores[order.order_id, bill.seller_id], bill, _words(lines)),
+            *("invoice", order, known.stores[order.order_id, bill.seller_id], bill, words),
             refunds=refunds,
             edition=edition,
         )
-        for bill in further_invoices(lines, _unbilled(known, order, there), missing)
+        for bill in bills
     ]
+    return [*_notes(known, order, there, causes), *further]
+
+
+def _total(bills: Iterable[Bill]) -> Decimal:
+    return sum((bill.total for bill in bills), ZERO)
+
+
+def _sending(there: Sequence[Written], notes: Iterable[Bill]) -> dict[UUID, Parts]:
+    """What the documents of each seller say of the shipping fee and its tax, and of what else is of no line."""
+    said: dict[UUID, Parts] = defaultdict(Parts)
+    for one in there:
+        said[one.seller_id] += Parts(ZERO, one.sending_tax, one.sending)
+    for note in notes:
+        off = note.shipping + note.adjustment
+        said[note.seller_id] -= Parts(ZERO, off.tax, off.goods + off.shipping)
+    return said
 
 
 def _causes(known: _Known, order: Due, there: Sequence[Written], noted: set[UUID]) -> list[_Cause]:
@@ -198,17 +232,24 @@ def _causes(known: _Known, order: Due, there: Sequence[Written], noted: set[UUID
     unbilled = _unbilled(known, order, there)
     found = []
     for edit_id, all_of in _set_off(known.returns[order.order_id]).items():
-        paid = [one for one in all_of if one.back.order_item_id not in unbilled]
-        bills = credit_notes(_parts_of(paid), [one.back for one in paid], {}) if paid else []
-        found.append(_Cause(bills, len(paid) < len(all_of), edit_id=edit_id))
+        off = [one.back for one in all_of if one.back.order_item_id not in unbilled]
+        found.append(_Cause(notes_of_edit(off), len(off) < len(all_of), edit_id=edit_id))
     for refund in known.refunds[order.order_id]:
         if refund.status == "refunded":
             all_of = [one for one in known.returns[order.order_id] if one.refund_id == refund.booking_id]
             paid = [one for one in all_of if one.back.order_item_id not in unbilled]
-            fresh = len(paid) < len(all_of)
-            bills = _bills_of(known, order, refund, there, paid, fresh=fresh) if paid or not all_of else []
-            found.append(_Cause(bills, fresh, refund_id=refund.refund_id))
+            if order.edits and all(one.edit_id for one in all_of):
+                bills = _bills_of_edit(known, refund, paid)
+            else:
+                bills = _bills_of(known, refund, there, paid)
+            found.append(_Cause(bills, len(paid) < len(all_of), refund_id=refund.refund_id))
     return [cause for cause in found if cause.cause_id not in done]
+
+
+def _bills_of_edit(known: _Known, refund: OrderRefund, paid: Sequence[PaidReturn]) -> list[Bill]:
+    booked = [one for one in known.refunds[refund.order_id] if one.booking_id == refund.booking_id]
+    booked.sort(key=lambda one: one.refund_id != one.booking_id)
+    return notes_of_edit([one.back for one in paid], [one.parts.amount for one in booked], booked.index(refund))
 
 
 def _unbilled(known: _Known, order: Due, there: Sequence[Written]) -> set[UUID]:
@@ -218,19 +259,8 @@ def _unbilled(known: _Known, order: Due, there: Sequence[Written]) -> set[UUID]:
     return added - billed
 
 
-def _bills_of(
-    known: _Known,
-    order: Due,
-    refund: OrderRefund,
-    there: Sequence[Written],
-    paid: Sequence[PaidReturn],
-    *,
-    fresh: bool,
-) -> list[Bill]:
-    """What a refund gives back. The first of a booking has the units, and all are shared by the sellers of these. An
-    edit that added something gives back less than what it took off: that is credited whole, what was added is billed.
-    With `fresh` some of what it paid was never billed.
-    """
+def _bills_of(known: _Known, refund: OrderRefund, there: Sequence[Written], paid: Sequence[PaidReturn]) -> list[Bill]:
+    """What a refund gives back. The first of a booking has the units, and all are shared by the sellers of these."""
     left: dict[UUID, Decimal] = defaultdict(Decimal)
     for written in there:
         left[written.seller_id] += max(written.left, ZERO)
@@ -239,15 +269,7 @@ def _bills_of(
         for one in paid:
             sellers[one.back.seller_id] += one.back.parts.amount
         return credit_notes(refund.parts, [], sellers or left)
-    booked = [one.parts for one in known.refunds[order.order_id] if one.booking_id == refund.booking_id]
-    others = sum(booked, Parts()) - refund.parts
-    back = _parts_of(paid) - others
-    netted = back.amount > refund.parts.amount and any(one.edit_id is not None for one in paid)
-    return credit_notes(back if netted or fresh else refund.parts, [one.back for one in paid], left)
-
-
-def _parts_of(paid: Sequence[PaidReturn]) -> Parts:
-    return sum((one.back.parts for one in paid), Parts())
+    return credit_notes(refund.parts, [one.back for one in paid], left)
 
 
 def _notes(known: _Known, order: Due, there: Sequence[Written], causes: Sequence[_Cause]) -> list[_Draft]:

@@ -56,6 +56,11 @@ CHECKS: tuple[Check, ...] = (
         """,
     ),
     Check(
+        "R-I25-sign",
+        "no document is of less than nothing: what rises is on an invoice, what falls on a credit note",
+        "SELECT document_number, order_id, net, tax, total FROM invoices WHERE total < 0",
+    ),
+    Check(
         "R-I25-late",
         "an order from which a parcel was shipped more than ten minutes ago has its invoices",
         """

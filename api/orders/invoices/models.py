@@ -29,10 +29,11 @@ class Invoice(Base):
     """An invoice of what a seller sold in an order, or a credit note of what one refund gives back of it.
 
     `edition`: an order that is changed after its invoices were written gets further ones, of what the change charged.
-    `issuer_id` is the seller, or the shop where it is deemed the supplier. A credit note is of the refund `refund_id`,
-    or of what the edit `edit_id` took off and set off against what it added. `refunds`: the ids of those that were
-    taken off an invoice before it was written, so that they have no credit note. `content` is all that the document
-    says, `digest` its SHA-256, and `template` the version of the drawing: together they make the same bytes for ever.
+    `issuer_id` is the seller, or the shop where it is deemed the supplier. A credit note is of the refund
+    `refund_id`, or of what the edit `edit_id` took off, the shipping fee too, and set off against what it added.
+    `refunds`: the ids of those that were taken off an invoice before it was written, so that they have no credit
+    note. `content` is all that the document says, `digest` its SHA-256, and `template` the version of the drawing:
+    together they make the same bytes for ever.
     """
 
     __tablename__ = "invoices"

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Numeric,
     Select,
     String,
     Uuid,
@@ -67,6 +68,7 @@ class Due:
     tax_included: Decimal
     shipping_fee: Decimal
     created_at: datetime
+    edits: int
     has_shipped: bool
 
     @property
@@ -91,7 +93,8 @@ class SoldLine(OrderLine):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An invoice that is there; `left`: it less its credit notes. `lines`: the ids of those that it bills."""
+    """An invoice that is there; `left`: it less its credit notes. `lines`: the ids of those that it bills. `sending`
+    and `sending_tax`: what of `left` is of no line, the shipping fee in the first place, and the tax on that."""
 
     invoice_id: UUID
     order_id: UUID
@@ -101,6 +104,8 @@ class Written:
     edition: int
     lines: list[str]
     left: Decimal
+    sending: Decimal
+    sending_tax: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ _LOCK = (
         Order.tax_included,
         Order.shipping_fee,
         Order.created_at,
+        Order.edits,
         exists().where(Parcel.order_id == Order.order_id, Parcel.shipped_at.is_not(None)).label("has_shipped"),
     )
     .where(Order.order_id == any_(_IDS))
@@ -151,12 +157,20 @@ _LINES = (
     .order_by(OrderItem.order_item_id)
 )
 _NOTE = Invoice.__table__.alias("note")
-_LEFT = (
-    Invoice.total
-    - select(func.coalesce(func.sum(_NOTE.c.total), 0))
-    .where(_NOTE.c.invoice_refers_to == Invoice.invoice_id)
-    .scalar_subquery()
-)
+
+
+def _of_no_line(content: ColumnElement[Any], part: str) -> ColumnElement[Decimal]:  # Any: a JSON value
+    of = [cast(content[kind][part].astext, Numeric(12, 2)) for kind in ("shipping", "adjustment")]
+    return of[0] + of[1]
+
+
+def _less_notes(said: ColumnElement[Decimal], by_note: ColumnElement[Decimal]) -> ColumnElement[Decimal]:
+    """An amount of an invoice, without that of its credit notes."""
+    notes = select(func.coalesce(func.sum(by_note), 0)).where(_NOTE.c.invoice_refers_to == Invoice.invoice_id)
+    return said - notes.scalar_subquery()
+
+
+_CONTENT, _OF_NOTE = Invoice.__table__.c.content, _NOTE.c.content
 _WRITTEN = (
     select(
         Invoice.invoice_id,
@@ -166,7 +180,9 @@ _WRITTEN = (
         Invoice.refunds,
         Invoice.edition,
         func.jsonb_path_query_array(Invoice.content, cast("$.lines[*].id", JSONPATH)).label("lines"),
-        _LEFT.label("left"),
+        _less_notes(Invoice.__table__.c.total, _NOTE.c.total).label("left"),
+        _less_notes(_of_no_line(_CONTENT, "net"), _of_no_line(_OF_NOTE, "net")).label("sending"),
+        _less_notes(_of_no_line(_CONTENT, "tax"), _of_no_line(_OF_NOTE, "tax")).label("sending_tax"),
     )
     .where(Invoice.order_id == any_(_IDS), Invoice.kind == "invoice")
     .order_by(Invoice.order_id, Invoice.seller_id, Invoice.edition)

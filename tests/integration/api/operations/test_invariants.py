@@ -26,6 +26,8 @@ from tests.harness.breaks import (
     KEY,
     LABEL,
     MOVED_BACK,
+    ONE_LESS,
+    ONE_MORE,
     PARCELS,
     PROMOTION,
     REFUNDED,
@@ -250,17 +252,17 @@ BREAKS: dict[str, tuple[str, ...]] = {
         f"delete from order_events where (order_id, to_status) = ({DELIVERED}, 'delivered')",
         f"delete from outbox_events where (aggregate_id, event_type) = ({DELIVERED}, 'OrderDelivered')",
     ),
-    "R-I25-money": (
-        "alter table invoices disable trigger user",
-        (
-            "update invoices set total = total + 1, net = net + 1, content = content || jsonb_build_object('net', net"
-            " + 1, 'total', total + 1, 'shipping', jsonb_build_object('net', net + 1))"
-        ),
-    ),
+    "R-I25-money": ("alter table invoices disable trigger user", ONE_MORE),
     "R-I25-numbers": ("update invoice_counters set last = last + 1",),
     "R-I25-content": (
         "alter table invoices disable trigger user",
         "update invoices set content = content || jsonb_build_object('net', net + 1)",
+    ),
+    "R-I25-sign": (
+        "alter table invoices disable trigger user",
+        ONE_MORE,
+        ONE_LESS,
+        "update invoice_counters set last = 2",
     ),
     "R-I25-late": (
         f"update parcels set origin = 'native', shipped_at = now() - interval '1 hour' where order_id = {DELIVERED}",

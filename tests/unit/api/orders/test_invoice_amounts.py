@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from api.kernel.money import ZERO
 from api.orders.invoices import paper
-from api.orders.invoices.amounts import Bill, Billed, GivenBack, credit_notes, further_invoices, invoices
+from api.orders.invoices.amounts import (
+    Bill,
+    Billed,
+    GivenBack,
+    credit_notes,
+    further_invoices,
+    invoices,
+    lowered,
+    notes_of_edit,
+    of_no_line,
+    raised,
+)
 from api.orders.invoices.content import (
     SHOP_ID,
     Reference,
@@ -105,14 +116,37 @@ def test_what_was_set_off_is_neither_billed_nor_refunded() -> None:
     assert one.adjustment == two.adjustment == Parts()
 
 
-def test_what_is_added_later_has_a_further_invoice() -> None:
-    later = line(4, B, "7.00", "0.56")
-    (bill,) = further_invoices((*LINES, later), {later.order_item_id}, Decimal("7.56"))
-    assert (bill.seller_id, bill.total, bill.adjustment) == (B, Decimal("7.56"), Parts())
-    (bill,) = further_invoices((*LINES, later), {later.order_item_id}, Decimal("5.00"))
-    assert (bill.total, bill.adjustment.goods) == (Decimal("5.00"), Decimal("-2.56"))
-    one, two = further_invoices(LINES, set(), Decimal("2.00"))
-    assert (one.lines, one.total, two.total) == ((), Decimal("1.00"), Decimal("1.00"))
+def test_what_is_added_later_has_a_further_invoice_as_far_as_it_is_left() -> None:
+    later, gone = line(4, B, "7.00", "0.56"), line(5, A, "3.00", "0.24")
+    gone = replace(gone, returned=2, goods_given=Decimal("3.00"), tax_given=Decimal("0.24"))
+    (bill,) = further_invoices((*LINES, later, gone), {later.order_item_id, gone.order_item_id})
+    assert (bill.seller_id, bill.total, bill.shipping, bill.adjustment) == (B, Decimal("7.56"), Parts(), Parts())
+
+
+def test_a_fee_that_rises_is_billed_with_its_tax_and_one_that_falls_goes_back_to_those_who_billed_it() -> None:
+    taxed = replace(AMOUNTS, tax=Decimal("3.35"))
+    stated = Parts(ZERO, Decimal("0.38"), Decimal("2.00"))
+    rise = of_no_line(taxed, LINES, stated, Decimal("3.56"))
+    assert (rise.shipping, rise.adjustment) == (Parts(ZERO, Decimal("0.57"), Decimal("2.99")), Parts())
+    (bill,) = raised(further_invoices(LINES, {LINES[2].order_item_id}), rise, LINES)
+    assert (bill.seller_id, bill.total, bill.tax) == (B, Decimal("19.76"), Decimal("1.77"))
+    one, two = raised([], rise, LINES)
+    assert (one.total + two.total, one.tax + two.tax) == (Decimal("3.56"), Decimal("0.57"))
+
+    free = replace(AMOUNTS, total=Decimal("32.40"), shipping_fee=ZERO)
+    by_seller = {A: Parts(ZERO, Decimal("0.38"), Decimal("2.00")), B: Parts(ZERO, ZERO, Decimal("2.99"))}
+    fall = of_no_line(free, LINES, sum(by_seller.values(), Parts()), Decimal("-5.37"))
+    one, two = lowered([], fall, by_seller)
+    assert (one.seller_id, one.shipping, two.seller_id, two.shipping) == (A, by_seller[A], B, by_seller[B])
+
+
+def test_what_is_not_the_change_of_the_fee_is_an_adjustment() -> None:
+    """A refund of what was never billed has not been made yet: what was charged for it is billed until it is."""
+    stated = Parts(ZERO, ZERO, AMOUNTS.shipping_fee)
+    rest = of_no_line(AMOUNTS, LINES, stated, Decimal("7.56"))
+    assert (rest.shipping, rest.adjustment) == (Parts(), Parts(goods=Decimal("7.56")))
+    one, two = lowered([], of_no_line(AMOUNTS, LINES, stated, Decimal("-7.56")), {A: stated, B: stated})
+    assert (one.total, two.total) == (Decimal("3.78"), Decimal("3.78"))
 
 
 def returned(number: int, seller: UUID, goods: str, tax: str) -> GivenBack:
@@ -127,6 +161,21 @@ def test_a_refund_is_credited_to_the_sellers_of_its_returns() -> None:
     assert (two.seller_id, two.net, two.tax) == (B, Decimal("8.00"), Decimal("0.70"))
     assert one.lines[0].tax == Decimal("0.40")
     assert one.adjustment == two.adjustment == Parts()
+
+
+@given(st.integers(0, 2000), st.lists(st.integers(1, 2000), min_size=1, max_size=3))
+def test_the_notes_of_an_edit_give_back_what_it_took_off_whatever_paid_for_it(cents: int, paid: list[int]) -> None:
+    """Less is refunded where something was added, more where the fee falls, which is of no line."""
+    goods, tax = Decimal(cents) / 100, Decimal(cents // 10) / 100
+    back = [GivenBack(UUID(int=101), A, 1, goods, tax, ZERO, ZERO, ZERO)]
+    refunds = [Decimal(amount) / 100 for amount in paid]
+    notes = [notes_of_edit(back, refunds, index) for index in range(len(refunds))]
+    bills = [bill for of_refund in notes for bill in of_refund]
+    assert sum((bill.total for bill in bills), ZERO) == back[0].parts.amount
+    assert sum((bill.tax for bill in bills), ZERO) == back[0].tax
+    assert all(bill.total >= 0 and bill.net >= 0 for bill in bills)
+    if sum(refunds) <= back[0].parts.amount:
+        assert [sum((bill.total for bill in of_refund), ZERO) for of_refund in notes[1:]] == refunds[1:]
 
 
 @given(CENTS, CENTS, CENTS, CENTS, CENTS)
