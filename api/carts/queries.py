@@ -57,7 +57,7 @@ class Line(NamedTuple):
     def buyable_in(self, currency: str) -> bool:
         """Whether it can be part of an order in that currency."""
         offer, units = self.offer, self.quantity
-        there = offer.stock >= units or offer.stock + offer.may_be_owed >= units
+        there = offer.stock >= units or offer.to_be_had >= units
         return offer.on_sale and there and offer.currency == currency
 
     @property

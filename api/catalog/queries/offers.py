@@ -70,19 +70,14 @@ class Offer(Stocked):
         return made
 
     @property
+    def to_be_had(self) -> int:
+        """How many units of it can be ordered: those that can be sent now, and those that may be backordered."""
+        return self.stock + self.may_be_owed
+
+    @property
     def list_price(self) -> Decimal | None:
         """Per unit."""
         return list_price.of_variant(self.price, self.product_price, self.product_list_price)
-
-
-@dataclass(frozen=True, slots=True)
-class Sellable:
-    """Whether a variant can be bought now, and how many units of it."""
-
-    variant_id: UUID
-    product_id: UUID
-    on_sale: bool
-    stock: int
 
 
 OFFERED_LEVELS = levels_of(ProductVariant.variant_id)
@@ -113,16 +108,6 @@ _PRODUCTS = (
     select(ProductVariant.product_id)
     .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
     .distinct()
-)
-_SELLABLE = (
-    select(
-        ProductVariant.variant_id,
-        Product.product_id,
-        SELLABLE.label("on_sale"),
-        ProductVariant.stock_quantity.label("stock"),
-    )
-    .select_from(OFFERED)
-    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
 )
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
@@ -195,9 +180,3 @@ async def sold_now(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sold]:
 async def products_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> set[UUID]:
     """The products of these variants."""
     return {row[0] for row in await tx.all(_PRODUCTS, {"variant_ids": list(variant_ids)})}
-
-
-async def sellable(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sellable]:
-    """What can be bought of these variants now; those that are gone are absent."""
-    found = await tx.all_as(Sellable, _SELLABLE, {"variant_ids": list(variant_ids)})
-    return {variant.variant_id: variant for variant in found}

@@ -10,7 +10,7 @@ from api.carts.errors import CartFull, QuantityTooLarge
 from api.carts.queries import cart_of
 from api.carts.schemas import MAX_QUANTITY, AddItem
 from api.catalog.errors import VariantNotFound
-from api.catalog.queries.offers import Sellable, sellable
+from api.catalog.queries.offers import Sold, sold_now
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import ReadTx
@@ -38,8 +38,8 @@ _LINES = (
 
 
 async def buy_again(ctx: Context, actor: Actor, order_id: UUID) -> BoughtAgain:
-    """Bring the cart to at least the units of the order, as far as they are on sale and in stock. Repeated, it adds
-    nothing: what the cart holds counts.
+    """Bring the cart to at least the units of the order, as far as they can be ordered now, in stock or backordered.
+    Repeated, it adds nothing: what the cart holds counts.
 
     Raises: OrderNotFound for all but the buyer.
     """
@@ -56,26 +56,26 @@ async def buy_again(ctx: Context, actor: Actor, order_id: UUID) -> BoughtAgain:
     return BoughtAgain(items=answers)
 
 
-async def _found(tx: ReadTx, actor: Actor, order_id: UUID) -> tuple[list[_Line], dict[UUID, Sellable], dict[UUID, int]]:
+async def _found(tx: ReadTx, actor: Actor, order_id: UUID) -> tuple[list[_Line], dict[UUID, Sold], dict[UUID, int]]:
     lines = await tx.all_as(_Line, _LINES, {"order_id": order_id, **actor_values(actor)})
     if not lines:
         raise OrderNotFound
     cart = await cart_of(tx, actor)
     held = {line.variant_id: line.quantity for line in cart.lines} if cart else {}
-    return lines, await sellable(tx, {line.variant_id for line in lines}), held
+    return lines, await sold_now(tx, {line.variant_id for line in lines}), held
 
 
 async def _add(
-    ctx: Context, actor: Actor, line: _Line, offer: Sellable | None, wanted: tuple[int, dict[UUID, int]]
+    ctx: Context, actor: Actor, line: _Line, offer: Sold | None, wanted: tuple[int, dict[UUID, int]]
 ) -> LineAgain:
     """Add what the cart lacks of a line; `wanted`: the units that it should hold, and what it holds of each variant."""
     units, held = wanted[0], wanted[1].get(line.variant_id, 0)
     if offer is None or not offer.on_sale:
         return _answer(line, 0, "withdrawn")
-    if offer.stock == 0:
+    if offer.to_be_had == 0:
         return _answer(line, 0, "sold out")
-    possible = min(units, offer.stock, MAX_QUANTITY)
-    why: WhyNot | None = None if possible == units else "fewer in stock" if offer.stock < units else "too many"
+    possible = min(units, offer.to_be_had, MAX_QUANTITY)
+    why: WhyNot | None = None if possible == units else "fewer in stock" if offer.to_be_had < units else "too many"
     if possible <= held:
         return _answer(line, 0, why)
     try:

@@ -184,6 +184,22 @@ def test_buying_again_brings_what_is_there_once_and_says_what_is_not(market: Mar
     problem(market.client.post("/api/v1/orders/x/buy-again", headers=buyer.headers), 404, "order-not-found")
 
 
+def test_buying_again_offers_what_page_and_cart_offer_backorders_included(market: Market, seller: Person) -> None:
+    buyer = market.person()
+    products = [market.product(seller, stock=20, title=title, price=20.0) for title in ("All later", "Some later")]
+    order_id = market.buy(buyer, market.order_body(*((product, 3) for product in products))).json()["orderId"]
+    for product, stock, limit in zip(products, (0, 1), (9, 1), strict=True):
+        variant = product["variants"][0]["variantId"]
+        market.stock(variant, stock)
+        allowed = "update warehouse_stock set backorder_limit = %s where variant_id = %s"
+        market.sql.execute(allowed, (limit, variant))
+
+    assert sorted(_again(market, order_id, buyer.headers), key=str) == [(2, "fewer in stock"), (3, None)]
+    cart = market.client.get("/api/v1/cart", headers=buyer.headers).json()["items"]
+    shown = {one["product"]["title"]: (one["quantity"], one["backordered"], one["available"]) for one in cart}
+    assert shown == {"All later": (3, 3, True), "Some later": (2, 1, True)}
+
+
 def test_a_guest_buys_again_with_their_session(market: Market, seller: Person) -> None:
     guest = guest_headers()
     product = market.product(seller, title="For a guest", price=20.0)
