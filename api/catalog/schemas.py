@@ -103,7 +103,8 @@ class ProductList(Wire):
 
 class Variant(Wire):
     """`stock` = units that can be sold now, over all warehouses. `ownPrice` is null where the variant costs what its
-    product does: what PUT takes as its `price`."""
+    product does: what PUT takes as its `price`. `backordered`: there are none in stock, and one may be ordered that
+    comes later."""
 
     variant_id: UUID
     attributes: dict[str, str | int | float | bool | list[str] | None]
@@ -111,6 +112,15 @@ class Variant(Wire):
     own_price: Amount | None
     sku: str
     stock: int
+    backordered: bool
+
+
+class OfferedVariant(Variant):
+    """`standardFrom` and `standardTo`: of a backordered variant, the days on which one unit arrives where `shipping` is
+    for; null for the others."""
+
+    standard_from: WireDate | None
+    standard_to: WireDate | None
 
 
 class VariantList(Wire):
@@ -207,7 +217,7 @@ class ProductDetail(Wire):
     list_price: Amount | None
     currency: str
     discount: int
-    variants: list[Variant]
+    variants: list[OfferedVariant]
     images: list[str]
     specifications: dict[str, object]
     seller: SellerCard

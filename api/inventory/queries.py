@@ -270,14 +270,17 @@ def _room(told: _Told) -> tuple[UUID, Room]:
     return UUID(warehouse), room_of(free, owed, days, known, clock.now().date())
 
 
-def levels_of(variant: ColumnElement[UUID] | InstrumentedAttribute[UUID]) -> LateralFromClause:
-    """What a variant of the outer statement's row has where, and what may be owed: one row, of nulls without any."""
+def levels_of(
+    variant: ColumnElement[UUID] | InstrumentedAttribute[UUID], *only: ColumnElement[bool]
+) -> LateralFromClause:
+    """What a variant of the outer statement's row has where, and what may be owed: one row, of nulls without any.
+    `only`: of which rows it is read."""
     return (
         select(
             *(func.array_agg(column, type_=NullType()).label(name) for column, name in _FACTS),
             literal_column(ROOMS, NullType()).label("rooms"),
         )
-        .where(WarehouseStock.variant_id == variant, or_(WarehouseStock.available > 0, _MAY_OWE))
+        .where(WarehouseStock.variant_id == variant, or_(WarehouseStock.available > 0, _MAY_OWE), *only)
         .correlate_except(WarehouseStock)
         .lateral("stocked")
     )

@@ -17,6 +17,7 @@ from api.catalog.safety.models import ProductSafety
 from api.catalog.schemas import (
     Breadcrumb,
     DeliveryOption,
+    OfferedVariant,
     ProductDetail,
     ProductTax,
     Safety,
@@ -75,17 +76,25 @@ _DETAIL = (
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
 )
 _VISIBLE_PRODUCT = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
+_VARIANT = (
+    ProductVariant.variant_id,
+    ProductVariant.attributes,
+    ProductVariant.price,
+    ProductVariant.own_price,
+    ProductVariant.sku,
+    ProductVariant.stock_quantity.label("stock"),
+)
+_OF_PRODUCT = (ProductVariant.product_id == bindparam("product_id"), ProductVariant.removed_at.is_(None))
+_HAS_NONE = ProductVariant.stock_quantity == 0
 _VARIANTS = (
-    select(
-        ProductVariant.variant_id,
-        ProductVariant.attributes,
-        ProductVariant.price,
-        ProductVariant.own_price,
-        ProductVariant.sku,
-        ProductVariant.stock_quantity.label("stock"),
-    )
-    .where(ProductVariant.product_id == bindparam("product_id"), ProductVariant.removed_at.is_(None))
+    select(*_VARIANT, and_(_HAS_NONE, may_be_owed(ProductVariant.variant_id)).label("backordered"))
+    .where(*_OF_PRODUCT)
     .order_by(ProductVariant.variant_id)
+)
+# Only what is not there can be backordered.
+_OWED = levels_of(ProductVariant.variant_id, _HAS_NONE)
+_OFFERED = (
+    select(*_VARIANT, *columns_of(_OWED)).join(_OWED, true()).where(*_OF_PRODUCT).order_by(ProductVariant.variant_id)
 )
 _LEVELS = levels_of(ProductVariant.variant_id)
 _ANY = aliased(ProductVariant)
@@ -146,6 +155,18 @@ class _Product:
 
 
 @dataclass(slots=True)
+class _Offered(Stocked):
+    """A variant; its warehouses are those that may owe what is not there."""
+
+    variant_id: UUID
+    attributes: dict[str, str | int | float | bool | list[str] | None]
+    price: Decimal
+    own_price: Decimal | None
+    sku: str
+    stock: int
+
+
+@dataclass(slots=True)
 class _Sent(Stocked):
     """The first variant in stock, else the first that may be backordered, with its warehouses."""
 
@@ -179,13 +200,15 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     asked = {"product_id": product_id, "viewer": actor.user_id}
     row, variants, store, sent = await tx.batch(
         first_as(_Product, _DETAIL, asked),
-        all_as(Variant, _VARIANTS, asked),
+        all_as(_Offered, _OFFERED, asked),
         first_as(StoreCard, _STORE, asked),
         first_as(_Sent, _FIRST_TO_BE_HAD, asked),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
-    origins = await origins_in(tx, sent.edition) if sent else {}
+    # Of what was read last: the others were there then.
+    edition = next((one.edition for one in (sent, *variants) if one is not None), None)
+    origins = await origins_in(tx, edition) if edition else {}
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -198,7 +221,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         list_price=row.list_price,
         currency=row.currency,
         discount=discount_percent(row.price, row.list_price),
-        variants=variants,
+        variants=[_variant(row, variant, origins, occasion) for variant in variants],
         images=row.images or [artwork_path(product_id)],
         specifications=row.specifications,
         seller=SellerCard(
@@ -242,7 +265,25 @@ def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
     )
 
 
-def _one_unit(row: _Product, sent: _Sent | None, origins: Mapping[UUID, Origin]) -> Wanted:
+def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occasion: Occasion) -> OfferedVariant:
+    """A variant, with the promise of a unit that is backordered."""
+    wanted = _one_unit(row, one, origins)
+    options = purchase([wanted], occasion, explained=False).options if wanted.levels else []
+    promised = options[0].promise if options else None
+    return OfferedVariant(
+        variant_id=one.variant_id,
+        attributes=one.attributes,
+        price=one.price,
+        own_price=one.own_price,
+        sku=one.sku,
+        stock=one.stock,
+        backordered=bool(wanted.levels),
+        standard_from=promised.first if promised else None,
+        standard_to=promised.last if promised else None,
+    )
+
+
+def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUID, Origin]) -> Wanted:
     """One unit of the variant; without one, of the product at its price, which nobody can send."""
     return Wanted(
         variant_id=sent.variant_id if sent else row.product_id,

@@ -27,8 +27,8 @@ from tests.harness.shop import Person, problem
 STOCK = "/api/v1/inventory/variants"
 
 
-def variant_of(product: dict[str, Any]) -> str:
-    return str(product["variants"][0]["variantId"])
+def variant_of(product: dict[str, Any], number: int = 0) -> str:
+    return str(product["variants"][number]["variantId"])
 
 
 def stock_of(market: Market, seller: Person, product: dict[str, Any]) -> dict[str, Any]:
@@ -39,13 +39,20 @@ def stock_of(market: Market, seller: Person, product: dict[str, Any]) -> dict[st
 
 
 def allow(
-    market: Market, seller: Person, product: dict[str, Any], limit: int, *, days: int = 10, tag: str | None = None
+    market: Market,
+    seller: Person,
+    product: dict[str, Any],
+    limit: int,
+    *,
+    days: int = 10,
+    tag: str | None = None,
+    number: int = 0,
 ) -> httpx.Response:
     """In the warehouse where the harness puts stock."""
     place = market.scalar("select warehouse_id from warehouses where code = 'T1'")
     headers = seller.headers if tag is None else {**seller.headers, "If-Match": tag}
     body = {"limit": limit, "days": days}
-    path = f"{STOCK}/{variant_of(product)}/warehouses/{place}/backorders"
+    path = f"{STOCK}/{variant_of(product, number)}/warehouses/{place}/backorders"
     return market.client.put(path, json=body, headers=headers)
 
 
@@ -114,6 +121,33 @@ def test_page_cart_and_order_say_the_same_of_what_is_not_there_yet(
     assert (order["status"], order["payment"]["captured"]) == ("confirmed", order["total"])
     assert level(market, seller, product) == (0, 1, 5)
     assert_invariants(market.database_url)
+
+
+def test_the_page_says_of_each_variant_whether_it_is_backordered_and_when_it_comes(
+    market: Market, seller: Person, buyer: Person
+) -> None:
+    """As a cart with a unit of it alone does. The first is there, the second and third may be owed, the last not."""
+    product = market.product(seller, variants=[{"attributes": {"size": size}} for size in "SMLX"])
+    for n, days in ((1, 10), (2, 25), (3, 40)):
+        market.stock(variant_of(product, n), 0)
+        assert allow(market, seller, product, 0 if n == 3 else 4, days=days, number=n).status_code == 200
+    where = {"country": "US", "state": "IL"}
+    page = market.client.get(f"/api/v1/products/{product['productId']}", params=where).json()
+    listed = market.client.get(f"/api/v1/products/{product['productId']}/variants").json()["variants"]
+
+    assert [one["backordered"] for one in page["variants"]] == [False, True, True, False]
+    assert [one["backordered"] for one in listed] == [False, True, True, False]
+    assert page["shipping"]["backordered"] is False
+    for n, shown in enumerate(page["variants"]):
+        person = market.person()
+        line = {"productId": product["productId"], "variantId": variant_of(product, n), "quantity": 1}
+        assert market.client.post("/api/v1/cart/items", json=line, headers=person.headers).status_code == 201
+        cart = market.client.get("/api/v1/cart", params=where, headers=person.headers).json()
+        assert cart["items"][0]["backordered"] == shown["backordered"]
+        assert cart["items"][0]["available"] == (shown["backordered"] or shown["stock"] > 0)
+        assert (shown["standardFrom"], shown["standardTo"]) == (
+            (cart["delivery"]["from"], cart["delivery"]["to"]) if shown["backordered"] else (None, None)
+        )
 
 
 async def test_what_is_there_goes_at_once_and_the_rest_when_it_comes(
