@@ -29,6 +29,7 @@ def _lines() -> Select[Any]:  # Any: columns of several types
             func.count().over(partition_by=Parcel.parcel_id).cast(Integer).label("lines"),
             (Parcel.status == "backordered").label("paid"),
             Parcel.created_at,
+            Parcel.number,
         )
         .join(OrderItem, OrderItem.parcel_id == Parcel.parcel_id)
         .where(OrderItem.order_id == Parcel.order_id, *_WAITS)
@@ -42,9 +43,10 @@ _PLACES = select(
     _OF_ALL.c.variant_id, _OF_ALL.c.warehouse_id, func.sum(_OF_ALL.c.units).cast(Integer).label("units")
 ).group_by(_OF_ALL.c.variant_id, _OF_ALL.c.warehouse_id)
 _QUEUE = (
-    select(*(column for column in _OF_ALL.c if column.key != "created_at"))
+    select(*(column for column in _OF_ALL.c if column.key not in {"created_at", "number"}))
     .where(_OF_ALL.c.variant_id == any_(bindparam("variants", type_=ARRAY(Uuid))))
-    .order_by(_OF_ALL.c.created_at, _OF_ALL.c.parcel_id, _OF_ALL.c.variant_id)
+    # What a seller has split off has the place of the parcel that it was in, and goes first.
+    .order_by(_OF_ALL.c.created_at, _OF_ALL.c.number.desc(), _OF_ALL.c.parcel_id, _OF_ALL.c.variant_id)
 )
 
 

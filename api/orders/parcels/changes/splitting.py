@@ -38,8 +38,8 @@ from api.orders.parcels.schemas import ParcelLine, SplitParcel, SplitState
 from api.orders.queries.locked import lines_of
 from api.orders.returns.returnable import OrderLine, comes_back_whole
 
-# A parcel can be split until it is sent.
-SPLITTABLE = frozenset({"confirmed", "processing"})
+# A parcel can be split until it is sent, also while it waits for its units.
+SPLITTABLE = frozenset({"backordered", "confirmed", "processing"})
 # How far apart the ids of lines lie that were made in one go: their last four bytes are random.
 _GAP = 1 << 32
 
@@ -99,8 +99,8 @@ def _id_after(item_id: UUID, lines: Mapping[UUID, OrderLine]) -> UUID:
 async def split_parcel(ctx: Context, actor: Actor, key: RequestKey, parcel_id: UUID, request: SplitParcel) -> Response:
     """Move units of a parcel into a new one of the same seller and warehouse, before it is sent.
 
-    A label that it has goes back. Raises: ParcelNotFound, Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel,
-    NothingStays, HasLabel.
+    A label that it has goes back. Of a parcel that waits, the new one is served first. Raises: ParcelNotFound,
+    Forbidden, ImpossibleMove, StillBeingPlaced, NotInParcel, NothingStays, HasLabel.
     """
     return await change_order(ctx, key, lambda tx: _split(tx, actor, parcel_id, request.lines))
 

@@ -210,6 +210,79 @@ async def test_who_ordered_first_is_served_first_and_later_buyers_take_nothing_f
     assert_invariants(market.database_url)
 
 
+async def test_a_seller_who_has_a_part_of_what_is_waited_for_sends_that_first(
+    ctx: Context, market: Market, seller: Person, buyer: Person
+) -> None:
+    product = offered(market, seller, 0, 9)
+    first, second = bought(market, buyer, product, 5), bought(market, buyer, product, 2)
+    come(market, seller, product, 2)
+    assert await cover(ctx) == 0
+
+    (waits,) = part_of(market, seller, first["orderId"])["parcels"]
+    part = {"lines": [{"orderItemId": waits["lines"][0]["orderItemId"], "quantity": 2}]}
+    answer = do(market, seller, waits["parcelId"], "split", part)
+    assert (answer.status_code, answer.json()["status"]) == (200, "backordered"), answer.text
+    assert level(market, seller, product) == (0, 5, 9)
+    assert await cover(ctx) == 1
+    assert await cover(ctx) == 0
+    assert states(market, buyer, first, second) == [["backordered", "confirmed"], ["backordered"]]
+    send(market, seller, answer.json()["newParcelId"])
+    told = order_of(market, buyer, first["orderId"])
+    assert (told["status"], told["total"]) == ("processing", first["total"])
+    assert [parcel["promisedOn"] for parcel in told["parcels"]] == [first["parcels"][0]["promisedOn"]] * 2
+
+    # The rest keeps its place before the second order.
+    come(market, seller, product, 3)
+    assert await cover(ctx) == 1
+    assert states(market, buyer, first, second) == [["confirmed", "delivered"], ["backordered"]]
+    assert_invariants(market.database_url)
+
+
+async def test_what_comes_to_a_warehouse_that_owes_is_for_who_waits_and_cannot_be_moved_away(
+    ctx: Context, market: Market, seller: Person, buyer: Person
+) -> None:
+    """By a transfer, a replenishment or a count alike."""
+    product = offered(market, seller, 0, 9)
+    variant, elsewhere = variant_of(product), market.warehouse("OWES-NOTHING")
+    home = stock_of(market, seller, product)["warehouses"][0]["warehouseId"]
+    order = bought(market, buyer, product, 5)
+
+    def asked(path: str, **body: Any) -> httpx.Response:
+        headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
+        named = {"variantId": variant, **body} if "receive" not in path else body
+        return market.client.post(f"/api/v1/inventory/{path}", json=named, headers=headers)
+
+    def at_home() -> tuple[int, int]:
+        levels = {one["warehouseId"]: one for one in stock_of(market, seller, product)["warehouses"]}
+        return levels[home]["available"], levels[home]["owed"]
+
+    def moved(source: str, goal: str, units: int) -> httpx.Response:
+        return asked("transfers", fromWarehouseId=source, toWarehouseId=goal, quantity=units)
+
+    headers, path = seller.headers, f"{STOCK}/{variant}/warehouses/{elsewhere}"
+    assert market.client.put(path, json={"available": 2}, headers=headers).status_code == 200
+    answer = moved(elsewhere, home, 2)
+    assert (answer.status_code, answer.json()["toAvailable"]) == (201, 0), answer.text
+    assert at_home() == (0, 3)
+    assert problem(moved(home, elsewhere, 1), 409, "stock-below-zero")["available"] == 0
+
+    coming = asked("replenishments", warehouseId=home, quantity=6)
+    assert coming.status_code == 201, coming.text
+    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receive", quantity=2)
+    assert answer.status_code == 200, answer.text
+    assert at_home() == (0, 1)
+    assert problem(moved(home, elsewhere, 1), 409, "stock-below-zero")["available"] == 0
+    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receive", quantity=4)
+    assert (answer.status_code, at_home()) == (200, (3, 0)), answer.text
+
+    # The parcel has its five before the worker comes to it; only the other three can go elsewhere.
+    assert problem(moved(home, elsewhere, 4), 409, "stock-below-zero")["available"] == 3
+    assert moved(home, elsewhere, 3).status_code == 201
+    assert await cover(ctx) == 1
+    assert states(market, buyer, order) == [["confirmed"]]
+    assert_invariants(market.database_url)
+
+
 async def test_a_cancelled_backorder_is_owed_no_more(
     ctx: Context, market: Market, seller: Person, buyer: Person
 ) -> None:
