@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, int]] = {
     "parcel-lost-seller": ("Parcel {{ parcel }} of order {{ number }} was lost", 2),
     "backorder-ready": ("A part of your order {{ number }} is there", 1),
     "backorder-late": ("A part of your order {{ number }} is late", 1),
+    "return-label": ("The label for your return of order {{ number }}", 1),
     "order-edited": ("Your order {{ number }} has changed", 1),
     "order-claim": ("Add your guest orders to your account", 0),
 }

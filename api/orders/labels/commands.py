@@ -55,6 +55,7 @@ log = get_logger(__name__)
 # An asked label that nobody has finished is taken up by the worker after this.
 LEASE = timedelta(seconds=30)
 BATCH = 50
+LABEL_BOUGHT = "LabelBought"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +300,7 @@ async def _store(tx: Tx, label: Label, bought: Bought) -> None:
         return
     if label.return_id is None:
         await _follow_label(tx, label, bought)
-    await _tell(tx, label, "LabelBought")
+    await _tell(tx, label, LABEL_BOUGHT)
 
 
 async def _follow_label(tx: Tx, label: Label, bought: Bought) -> None:

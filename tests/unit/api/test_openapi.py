@@ -39,6 +39,7 @@ OPERATIONS = {
     "stageOrderEdit", "getOrderEdit", "dropOrderEdit", "commitOrderEdit",
     "askParcelRates", "buyParcelLabel", "getParcelLabel", "cancelParcelLabel",
     "getParcelLabelPdf", "getParcelLabelPng", "getReturnLabel", "getReturnLabelPdf", "getReturnLabelPng",
+    "getReturnLabelByLink",
     "receiveScans", "trackOrder", "trackParcel", "trackByLink",
     "listSellerOrders", "getSellerOrder", "processParcel", "shipParcel", "deliverParcel", "splitParcel", "cancelParcel",
     "getVariantStock", "adjustStock", "listWarehouses", "listVariantStock", "setLowStock", "countStock",

@@ -54,6 +54,16 @@ class _Head:
     is_buyer: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """The label of a return."""
+
+    carrier: str
+    service: str
+    tracking_number: str
+    weight_grams: int
+
+
 _RETURN_ID = bindparam("return_id", type_=Uuid)
 _RETURNING = (
     select(
@@ -129,6 +139,10 @@ _BODY = (
     .where(*_SEEN, ParcelLabel.status == "bought")
 )
 
+_BOUGHT = select(ParcelLabel.carrier, ParcelLabel.service, ParcelLabel.tracking_number, ParcelLabel.weight_grams).where(
+    ParcelLabel.return_id == _RETURN_ID, ParcelLabel.status == "bought"
+)
+
 
 async def returns_due(tx: ReadTx, most: int) -> Sequence[Returning]:
     """Approved returns for whose label no carrier was asked yet, the oldest first."""
@@ -166,11 +180,21 @@ async def return_label(tx: ReadTx, actor: Actor, place: tuple[UUID, UUID]) -> Re
 async def return_on_paper(tx: ReadTx, actor: Actor, place: tuple[UUID, UUID]) -> LabelOnPaper:
     """What the return's label says, for its buyer. Raises: ReturnNotFound, NoReturnLabel, Forbidden."""
     head, label = await _found(tx, actor, place)
-    coming = await tx.first_as(Returning, _BY_ID, {"return_id": place[1]})
     if not head.is_buyer or label.tracking_number is None:
         raise Forbidden("It has the buyer's address: only the buyer prints the label of a return.")
-    if coming is None:
+    printed = await return_by_link(tx, place[1])
+    if printed is None:
         raise AssertionError(f"return {place[1]} has a label and no parcel")
+    return printed
+
+
+async def return_by_link(tx: ReadTx, return_id: UUID) -> LabelOnPaper | None:
+    """What the label of a return says, for whoever has the link that was mailed to its buyer; None without a label."""
+    coming, label = await tx.batch(
+        first_as(Returning, _BY_ID, {"return_id": return_id}), first_as(_Bought, _BOUGHT, {"return_id": return_id})
+    )
+    if coming is None or label is None:
+        return None
     parcel = await packed_return(tx, coming, label.weight_grams)
     return LabelOnPaper(
         carrier=label.carrier,

@@ -3,12 +3,13 @@
 import asyncio
 import io
 import random
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import permutations
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pypdfium2
@@ -17,6 +18,7 @@ from PIL import Image
 
 from api.kernel.context import Context
 from api.kernel.failpoints import FailpointError
+from api.mail.tokens import token_of
 from api.operations.invariants.run import violations
 from api.orders.labels import commands as labels
 from api.orders.labels.queries import Label
@@ -25,6 +27,7 @@ from api.orders.returns.policy import POLICIES, has_label, rma_number
 from api.orders.tracking.commands.scans import follow_due
 from api.shipping.carriers.interface import CarrierRefused
 from api.shipping.carriers.sandbox import SandboxCarrier
+from orchestration.runtime.mailbox import Delivered
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market, Sandbox, Worker
 from tests.harness.carriers import Carriage, running_with_carrier
@@ -173,6 +176,41 @@ async def test_a_guest_prints_it_with_the_mailed_code(ctx: Context, carriage: Ca
     assert back.get(code, ".pdf").content == back.get(back.buyer, ".pdf").content
     assert back.get(code).json() == back.get(back.buyer).json()
     problem(back.get(guest_headers()), 404, "return-not-found")
+
+
+@pytest.mark.parametrize("guest", [False, True], ids=["member", "guest"])
+async def test_its_buyer_is_mailed_a_link_that_prints_it_once(
+    ctx: Context, market: Market, carriage: Carriage, *, guest: bool
+) -> None:
+    email = f"{uuid4().hex[:8]}@example.com" if guest else carriage.buyer.email
+    back = Returned(carriage, **({"guest": guest_headers(), "email": email} if guest else {})).approved()
+    other = Returned(carriage, "no_longer_needed", **({"guest": guest_headers(), "email": email} if guest else {}))
+    other.approved()
+
+    async def mailed() -> list[Delivered]:
+        return [one for one in await mails_to(ctx, email) if any(rma_number(r.id) in one.text for r in (back, other))]
+
+    assert await mailed() == []
+    assert await label_returns(ctx) == 1
+    (told,) = await mailed()
+    # Its event is read again, as by a relay that died before it said that it had read it.
+    again = "update outbox_events set published_at = null where event_type = 'LabelBought'"
+    market.sql.execute("alter table outbox_events disable trigger user")
+    market.sql.execute(again)
+    market.sql.execute("alter table outbox_events enable trigger user")
+    assert await mailed() == [told]
+
+    assert f"your return {rma_number(back.id)} of order" in told.text
+    (link,) = re.findall(r"^http\S+$", told.text, re.MULTILINE)
+    assert f'href="{link}"' in told.html
+    path = link.removeprefix(ctx.settings.api_url)
+    printed = market.client.get(path)
+    assert (printed.status_code, printed.headers["cache-control"]) == (200, "no-store")
+    assert printed.content == back.get(back.buyer, ".pdf").content
+    code = path.removesuffix(".pdf").rpartition("/")[2]
+    for wrong in (code[:-1] + ("A" if code[-1] != "A" else "Q"), "x", token_of(ctx.keys, UUID(other.id))):
+        answer = market.client.get(f"/api/v1/return-labels/{wrong}.pdf")
+        problem(answer, 404, "return-label-not-found")
 
 
 @pytest.mark.parametrize("seed", range(2))

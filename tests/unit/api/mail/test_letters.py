@@ -70,7 +70,7 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
-        *("backorder-ready", "backorder-late"),
+        *("backorder-ready", "backorder-late", "return-label"),
     }
     edited = {**letter().data, "charged": "12.96", "refunded": None}
     assert "Charged now: 12.96" in body(read(letter(kind="order-edited", data=edited)), "plain")
@@ -90,6 +90,12 @@ def test_every_kind_can_be_written() -> None:
         assert "2026-12-10" in body(message, form)
         assert title in body(message, form)
     assert "was to arrive by 2026-12-10" in body(read(letter(kind="backorder-late", data=come, token=None)), "plain")
+    label = {"number": "112-1", "rma": "RMA-1", "carrier": "sandbox", "labels": "https://souk.example/labels/",
+             "lines": lost["lines"]}  # fmt: skip
+    message = read(letter(kind="return-label", data=label))
+    assert message["Subject"] == "The label for your return of order 112-1"
+    assert "\nhttps://souk.example/labels/the-code.pdf\n" in body(message, "plain")
+    assert '<a href="https://souk.example/labels/the-code.pdf">' in body(message, "html")
     unsaid = read(letter(kind="units-cancelled", data={**lost, "reason": None}, token=None))
     assert "because" not in body(unsaid, "plain")
 
