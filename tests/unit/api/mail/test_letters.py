@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from importlib import resources
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +99,13 @@ def test_every_kind_can_be_written() -> None:
     assert '<a href="https://souk.example/labels/the-code.pdf">' in body(message, "html")
     unsaid = read(letter(kind="units-cancelled", data={**lost, "reason": None}, token=None))
     assert "because" not in body(unsaid, "plain")
+
+
+def test_every_mail_follows_the_dark_colours_of_its_reader() -> None:
+    folder = resources.files("api.mail") / "templates"
+    heads = {kind: (folder / f"{kind}.html").read_text().split("<body")[0] for kind in KINDS}
+    (head,) = set(heads.values())
+    assert '<meta name="color-scheme" content="light dark">' in head
 
 
 @pytest.mark.parametrize("changed", [{"data": {}}, {"kind": "unknown"}])
