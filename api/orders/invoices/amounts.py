@@ -126,9 +126,10 @@ def credit_notes(refund: Parts, returns: Sequence[GivenBack], sold: Mapping[UUID
     return [bill for bill in _adjusted(bills, refund, weights) if not bill.is_empty]
 
 
-def notes_of_edit(returns: Sequence[GivenBack], refunds: Sequence[Decimal] = (), index: int = 0) -> list[Bill]:
-    """What an edit took off of what invoices bill, whatever of that it set off against what it added, by seller. Of
-    several `refunds` the note of the first has the units, less what those of the others, by their `index`, give back.
+def notes_of_lines(returns: Sequence[GivenBack], refunds: Sequence[Decimal] = (), index: int = 0) -> list[Bill]:
+    """What went of lines that invoices bill, by seller, whatever of that was set off against something else, or paid
+    together with what was never billed. Of several `refunds` the note of the first has the units, less what those of
+    the others, by their `index`, give back.
     """
     whole = sum((one.parts for one in returns), Parts())
     first, others = sum(refunds[:1], ZERO), sum(refunds[1:], ZERO)
@@ -138,11 +139,11 @@ def notes_of_edit(returns: Sequence[GivenBack], refunds: Sequence[Decimal] = (),
     start, end = (ends[index - 1] if index else ZERO), ends[index]
     if not returns or (index and start == end):
         return []
-    tax = share(whole.tax, start, end, whole.amount) if whole.amount else ZERO
+    tax, shipping = (share(part, start, end, whole.amount or Decimal(1)) for part in (whole.tax, whole.shipping))
     sold: dict[UUID, Decimal] = {}
     for one in returns:
         sold[one.seller_id] = sold.get(one.seller_id, ZERO) + one.parts.amount
-    return credit_notes(Parts(end - start - tax, tax), [] if index else returns, sold)
+    return credit_notes(Parts(end - start - tax - shipping, tax, shipping), [] if index else returns, sold)
 
 
 def _sellers(rows: Iterable[OrderLine] | Iterable[GivenBack]) -> list[UUID]:

@@ -30,7 +30,7 @@ from api.orders.invoices.amounts import (
     further_invoices,
     invoices,
     lowered,
-    notes_of_edit,
+    notes_of_lines,
     of_no_line,
     raised,
 )
@@ -233,23 +233,24 @@ def _causes(known: _Known, order: Due, there: Sequence[Written], noted: set[UUID
     found = []
     for edit_id, all_of in _set_off(known.returns[order.order_id]).items():
         off = [one.back for one in all_of if one.back.order_item_id not in unbilled]
-        found.append(_Cause(notes_of_edit(off), len(off) < len(all_of), edit_id=edit_id))
+        found.append(_Cause(notes_of_lines(off), len(off) < len(all_of), edit_id=edit_id))
     for refund in known.refunds[order.order_id]:
         if refund.status == "refunded":
             all_of = [one for one in known.returns[order.order_id] if one.refund_id == refund.booking_id]
             paid = [one for one in all_of if one.back.order_item_id not in unbilled]
-            if order.edits and all(one.edit_id for one in all_of):
-                bills = _bills_of_edit(known, refund, paid)
+            if len(paid) < len(all_of) or (order.edits and all(one.edit_id for one in all_of)):
+                bills = _bills_of_lines(known, refund, paid)
             else:
                 bills = _bills_of(known, refund, there, paid)
             found.append(_Cause(bills, len(paid) < len(all_of), refund_id=refund.refund_id))
     return [cause for cause in found if cause.cause_id not in done]
 
 
-def _bills_of_edit(known: _Known, refund: OrderRefund, paid: Sequence[PaidReturn]) -> list[Bill]:
+def _bills_of_lines(known: _Known, refund: OrderRefund, paid: Sequence[PaidReturn]) -> list[Bill]:
+    """The lines that were billed, of a refund that an edit made or that pays for others too."""
     booked = [one for one in known.refunds[refund.order_id] if one.booking_id == refund.booking_id]
     booked.sort(key=lambda one: one.refund_id != one.booking_id)
-    return notes_of_edit([one.back for one in paid], [one.parts.amount for one in booked], booked.index(refund))
+    return notes_of_lines([one.back for one in paid], [one.parts.amount for one in booked], booked.index(refund))
 
 
 def _unbilled(known: _Known, order: Due, there: Sequence[Written]) -> set[UUID]:

@@ -94,6 +94,12 @@ async def test_what_comes_is_billed_and_what_goes_is_credited(
     assert order.change((), (2, ("Gnu", 7.0, False))) == Decimal("7.56")
     assert order.change(("Gnu",)) == Decimal("-7.56")
     assert await order.said() == []
+    # Nor is what the buyer cancels without an edit.
+    order.change((), (2, ("Gum", 7.0, False)))
+    gum = next(one for one in order.edits.order(order.order)["items"] if one["title"] == "Gum")
+    cancelled = market.post(order.buyer, f"{order.order}/items/{gum['orderItemId']}/cancel", {"quantity": 1})
+    assert (cancelled.status_code, cancelled.json()["refundAmount"]) == (200, 7.56), cancelled.text
+    assert await order.said() == []
     order.change((), (2, ("Hat", 3.0, False)), (2, ("Ink", 2.0, False)))
     order.change(("Hat",))
     assert await order.said() == order.by((2, "invoice", "2.16"))

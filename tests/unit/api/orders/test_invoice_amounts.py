@@ -21,7 +21,7 @@ from api.orders.invoices.amounts import (
     further_invoices,
     invoices,
     lowered,
-    notes_of_edit,
+    notes_of_lines,
     of_no_line,
     raised,
 )
@@ -167,9 +167,9 @@ def test_a_refund_is_credited_to_the_sellers_of_its_returns() -> None:
 def test_the_notes_of_an_edit_give_back_what_it_took_off_whatever_paid_for_it(cents: int, paid: list[int]) -> None:
     """Less is refunded where something was added, more where the fee falls, which is of no line."""
     goods, tax = Decimal(cents) / 100, Decimal(cents // 10) / 100
-    back = [GivenBack(UUID(int=101), A, 1, goods, tax, ZERO, ZERO, ZERO)]
+    back = [GivenBack(UUID(int=101), A, 1, goods, tax, Decimal(cents // 7) / 100, ZERO, ZERO)]
     refunds = [Decimal(amount) / 100 for amount in paid]
-    notes = [notes_of_edit(back, refunds, index) for index in range(len(refunds))]
+    notes = [notes_of_lines(back, refunds, index) for index in range(len(refunds))]
     bills = [bill for of_refund in notes for bill in of_refund]
     assert sum((bill.total for bill in bills), ZERO) == back[0].parts.amount
     assert sum((bill.tax for bill in bills), ZERO) == back[0].tax
