@@ -164,7 +164,7 @@ def test_a_refund_is_credited_to_the_sellers_of_its_returns() -> None:
 
 
 @given(st.integers(0, 2000), st.lists(st.integers(1, 2000), min_size=1, max_size=3))
-def test_the_notes_of_an_edit_give_back_what_it_took_off_whatever_paid_for_it(cents: int, paid: list[int]) -> None:
+def test_the_notes_of_an_edit_are_what_it_took_off_whatever_paid_for_it(cents: int, paid: list[int]) -> None:
     """Less is refunded where something was added, more where the fee falls, which is of no line."""
     goods, tax = Decimal(cents) / 100, Decimal(cents // 10) / 100
     back = [GivenBack(UUID(int=101), A, 1, goods, tax, Decimal(cents // 7) / 100, ZERO, ZERO)]
