@@ -249,7 +249,7 @@ async def test_what_comes_to_a_warehouse_that_owes_is_for_who_waits_and_cannot_b
 
     def asked(path: str, **body: Any) -> httpx.Response:
         headers = {**seller.headers, "Idempotency-Key": next(market.keys)}
-        named = {"variantId": variant, **body} if "receive" not in path else body
+        named = {"variantId": variant, **body} if "receipts" not in path else body
         return market.client.post(f"/api/v1/inventory/{path}", json=named, headers=headers)
 
     def at_home() -> tuple[int, int]:
@@ -268,11 +268,11 @@ async def test_what_comes_to_a_warehouse_that_owes_is_for_who_waits_and_cannot_b
 
     coming = asked("replenishments", warehouseId=home, quantity=6)
     assert coming.status_code == 201, coming.text
-    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receive", quantity=2)
+    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receipts", quantity=2)
     assert answer.status_code == 200, answer.text
     assert at_home() == (0, 1)
     assert problem(moved(home, elsewhere, 1), 409, "stock-below-zero")["available"] == 0
-    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receive", quantity=4)
+    answer = asked(f"replenishments/{coming.json()['replenishmentId']}/receipts", quantity=4)
     assert (answer.status_code, at_home()) == (200, (3, 0)), answer.text
 
     # The parcel has its five before the worker comes to it; only the other three can go elsewhere.
