@@ -183,8 +183,9 @@ async def test_its_buyer_is_mailed_a_link_that_prints_it_once(
     ctx: Context, market: Market, carriage: Carriage, *, guest: bool
 ) -> None:
     email = f"{uuid4().hex[:8]}@example.com" if guest else carriage.buyer.email
-    back = Returned(carriage, **({"guest": guest_headers(), "email": email} if guest else {})).approved()
-    other = Returned(carriage, "no_longer_needed", **({"guest": guest_headers(), "email": email} if guest else {}))
+    order: dict[str, Any] = {"guest": guest_headers(), "email": email} if guest else {}
+    back = Returned(carriage, **order).approved()
+    other = Returned(carriage, "no_longer_needed", **order)
     other.approved()
 
     async def mailed() -> list[Delivered]:
