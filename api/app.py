@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Response
 from fastapi_swagger import patch_fastapi
 from starlette.routing import Route
+from starlette.types import Scope
 
 from api import nouns
 from api.carts.changes import Streams
@@ -16,6 +17,7 @@ from api.catalog.tree.kept import KeptTree
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, problem_types, problems
+from api.kernel.auth import is_of_seller
 from api.kernel.body_limits import limit_of
 from api.kernel.cache import PageCache
 from api.kernel.context import open_context
@@ -96,11 +98,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     index = include(app, ROUTERS)
     app.add_middleware(DirectAnswers, index=index)
     app.add_middleware(ReadyPages, pages=ready)
+
+    def longest(scope: Scope) -> int:
+        """Only a seller's body may be longer than usual, which is known before anything of it is read."""
+        limit = limit_of(index.original(scope["method"], scope["path"]), configured)
+        usual = configured.max_body_bytes
+        return limit if limit <= usual or is_of_seller(app.state.context.keys, scope) else usual
+
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=configured.max_body_bytes,
         log=request_log,
-        longest=lambda method, path: limit_of(index.original(method, path), configured),
+        longest=longest,
     )
 
     @app.get("/metrics", include_in_schema=False)

@@ -12,6 +12,7 @@ folder or in a sub-folder. All are optional:
 | `followers` | `FOLLOWERS`, a tuple of `Follower` | the outbox relay of `api.worker` |
 | `drops` | `DROPS`, a tuple of `Drop` | the same |
 | `doors` | `DOORS`, a tuple of `Door` | the same |
+| `keepers` | `KEEPERS`, a tuple of `Keeper` | the collector of pictures of `api.worker` |
 | `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
 | `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
 
@@ -31,6 +32,7 @@ from api.kernel.append_only import AppendOnly
 from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
+from api.kernel.keeping import Keeper
 from api.kernel.outbox import Door, Drop, Follower
 
 ROOT = Path(__file__).parent
@@ -40,6 +42,7 @@ ROLES = {
     "followers": "FOLLOWERS",
     "drops": "DROPS",
     "doors": "DOORS",
+    "keepers": "KEEPERS",
     "failpoints": "POINTS",
     "invariants": "CHECKS",
 }
@@ -80,6 +83,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("pricing"),
     Noun("events"),
     Noun("mail"),
+    Noun("media"),
     Noun("shipping"),
     Noun("delivery"),
     Noun("documents"),
@@ -110,6 +114,11 @@ def drops() -> list[Drop]:
 def doors() -> list[Door]:
     """What the outbox relay writes to Postgres because of an event."""
     return [door for module in _modules("doors") for door in module.DOORS]
+
+
+def keepers() -> list[Keeper]:
+    """What goes on to show pictures when their owners do not."""
+    return [keeper for module in _modules("keepers") for keeper in module.KEEPERS]
 
 
 def failpoints() -> frozenset[str]:

@@ -19,12 +19,18 @@ from api.kernel.environment import exit_on_invalid_settings
 from api.kernel.files import replace_file
 from api.kernel.jobs import Bell, Job
 from api.kernel.settings import load_settings
+from api.media.collecting import Collector
 
 log = logs.get_logger(__name__)
 
-# The relay is the kernel's, what follows from its events is the nouns'.
+# The relay is the kernel's, what follows from its events is the nouns'; so it is with pictures and what keeps them.
 RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors()).run)
-JOBS = [RELAY, *nouns.jobs()]
+_COLLECTOR = Collector(nouns.keepers())
+COLLECTING = (
+    Job("pictures that nothing shows", 600.0, _COLLECTOR.pictures),
+    Job("objects without a picture", 3_600.0, _COLLECTOR.objects),
+)
+JOBS = [RELAY, *nouns.jobs(), *COLLECTING]
 STATUS_SECONDS = 5.0
 BEAT_SECONDS = 0.5
 

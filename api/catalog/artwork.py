@@ -1,6 +1,7 @@
 """Generated pictures for products without one: a tile with the title's initials, always the same for a product."""
 
 import hashlib
+import re
 from html import escape
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, String, cast, func
 
 _SIZE = 480
 PATH = "/api/v1/products/{}/image.svg"
+_ADDRESS = re.compile(PATH.format("[0-9a-f-]{36}").replace(".", r"\."))
 
 
 def artwork_path(product_id: UUID) -> str:
@@ -18,6 +20,11 @@ def artwork_path(product_id: UUID) -> str:
 def artwork_path_of(product_id: SQLColumnExpression[UUID]) -> ColumnElement[str]:
     """`artwork_path` of a column, in SQL."""
     return func.replace(PATH, "{}", cast(product_id, String))
+
+
+def is_artwork(address: str) -> bool:
+    """Whether an address without its host leads to a tile."""
+    return _ADDRESS.fullmatch(address) is not None
 
 
 def draw(title: str, category: str) -> str:

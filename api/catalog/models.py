@@ -185,6 +185,12 @@ class ProductVariant(Base):
 
 
 class ProductImage(Base):
+    """What a product shows, in the order of `position` from 0; `variant_id`: it shows that variant.
+
+    `url` leads to the largest size. `picture` is its name in the store, and null for an address elsewhere that an
+    earlier version kept.
+    """
+
     __tablename__ = "product_images"
     __table_args__ = (UniqueConstraint("product_id", "position"),)
 
@@ -192,4 +198,9 @@ class ProductImage(Base):
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"))
     position: Mapped[int]
     url: Mapped[str] = mapped_column(String(1000), info=NOT_PERSONAL)
+    picture: Mapped[str | None] = mapped_column(ForeignKey("pictures.name"), index=True, info=NOT_PERSONAL)
+    alt: Mapped[str | None] = mapped_column(String(500), info=NOT_PERSONAL)
+    variant_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("product_variants.variant_id", ondelete="SET NULL"), index=True
+    )
     created_at: Mapped[CreatedAt]

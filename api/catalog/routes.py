@@ -26,6 +26,7 @@ from api.inventory.errors import BelowZero, StockChanged, UnitsOwed
 from api.kernel import clock, etags
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.auth import AccountActor, SellerActor
+from api.kernel.body_limits import takes_up_to
 from api.kernel.context import Context, Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
@@ -33,11 +34,12 @@ from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
+from api.media.errors import StoreSilent
 from api.sellers.errors import SellerNotFound
 
 router = APIRouter(tags=["catalog"], route_class=DirectRoute)
 
-_SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken)
+_SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken, StoreSilent)
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
@@ -172,6 +174,7 @@ async def get_generated_image(ctx: Ctx, actor: AccountActor, product_id: Product
     response_model=ProductDetail,
     responses=responses(*_SELLING),
 )
+@takes_up_to("media_body_bytes")
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
     """Offer a product (sellers); `variants[].stock` sets the units that can be sold."""
     product_id = await commands.create_product(ctx, actor, body)
@@ -187,6 +190,7 @@ async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Respo
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged, StockChanged, UnitsOwed, BelowZero),
 )
+@takes_up_to("media_body_bytes")
 async def replace_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductIn, if_match: IfMatch = None
 ) -> Response:
@@ -207,6 +211,7 @@ async def replace_product(
     response_model=ProductDetail,
     responses=responses(*_SELLING, ProductNotFound, ProductChanged, StockChanged, UnitsOwed, BelowZero),
 )
+@takes_up_to("media_body_bytes")
 async def change_product(
     ctx: Ctx, actor: SellerActor, product_id: ProductId, body: ProductPatch, if_match: IfMatch = None
 ) -> Response:

@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from api.catalog.pictures.schemas import MOST_IMAGES, ImageBody
 from api.delivery.promises import Speed
 from api.kernel.contacts import Email
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireDate, WireId, WireTime
-from api.kernel.texts import OneLine, Prose, SomeLines, one_line
+from api.kernel.texts import OneLine, Prose, SomeLines
+from api.media.schemas import PictureText
 from api.pricing.list_price import is_list_price
 from api.pricing.tax_table import TaxClass
 
@@ -36,11 +38,6 @@ Attributes = Annotated[
         Annotated[OneLine, Field(min_length=1, max_length=200)],
     ],
     Field(max_length=20, examples=[{"color": "Natural Titanium", "storage": "256GB"}]),
-]
-ImageUrl = Annotated[
-    str,
-    Field(max_length=1_000, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$", examples=["https://cdn.example.com/1.jpg"]),
-    AfterValidator(one_line),
 ]
 
 
@@ -204,7 +201,7 @@ class Safety(Wire):
 
 
 class ProductDetail(Wire):
-    """`discount` is in whole per cent of `listPrice`."""
+    """`discount` is in whole per cent of `listPrice`. `images` leads to the largest size of each picture in `media`."""
 
     product_id: UUID
     title: str
@@ -219,6 +216,7 @@ class ProductDetail(Wire):
     discount: int
     variants: list[OfferedVariant]
     images: list[str]
+    media: list[ImageBody]
     specifications: dict[str, object]
     seller: SellerCard
     safety: Safety | None
@@ -264,7 +262,9 @@ class VariantPatch(VariantIn):
 class ProductIn(Wire):
     """A complete product, as POST and PUT take it. `category` is an id, a path (`/Electronics/Phones`) or a name.
 
-    `variants` are all that it has: PUT removes every other one. Without any it has one, without attributes.
+    `variants` are all that it has: PUT removes every other one. Without any it has one, without attributes. `images`
+    are the product's own addresses as GET gives them, pictures in base64, or addresses elsewhere, which are fetched
+    once.
     """
 
     title: Annotated[OneLine, Field(min_length=1, max_length=500, examples=["Noise-cancelling headphones"])]
@@ -274,7 +274,7 @@ class ProductIn(Wire):
     price: Price
     list_price: Price | None = None
     variants: Annotated[list[VariantIn], Field(max_length=100)] = Field(default_factory=list)
-    images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
+    images: Annotated[list[PictureText], Field(max_length=MOST_IMAGES)] = Field(default_factory=list)
     specifications: Specifications = Field(default_factory=dict)
     prime_eligible: bool = False
     tax_class: TaxClass = "standard"
@@ -300,7 +300,7 @@ class ProductPatch(Wire):
     price: Price | None = None
     list_price: Price | None = None
     variants: Annotated[list[VariantPatch], Field(max_length=100)] = Field(default_factory=list)
-    images: Annotated[list[ImageUrl], Field(max_length=10)] = Field(default_factory=list)
+    images: Annotated[list[PictureText], Field(max_length=MOST_IMAGES)] = Field(default_factory=list)
     specifications: Specifications = Field(default_factory=dict)
     prime_eligible: bool = False
     tax_class: TaxClass = "standard"

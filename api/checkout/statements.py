@@ -15,6 +15,7 @@ from api.inventory.statements import ROOMS
 from api.kernel.actor import Actor
 from api.kernel.errors import Problem
 from api.kernel.statement import Part
+from api.media.naming import PREFIX, THUMBNAIL_SIZE
 
 _OPEN = """gate AS (
     INSERT INTO checkouts (checkout_id, actor_key, user_id, session_id, idempotency_key, recovery_point, request, plan,
@@ -64,7 +65,8 @@ QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.respo
            v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
            {sellable("p", "v")} AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
-           (SELECT m.url FROM product_images m WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
+           (SELECT coalesce('{PREFIX}' || m.picture || '/{THUMBNAIL_SIZE}.webp', m.url) FROM product_images m
+            WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,
            s.warehouses, s.available, s.rooms, (SELECT edition FROM warehouse_editions) AS edition, a.address,
            w.cart_item_id, c.cart_id, c.version AS cart_version, c.claimed_by AS cart_claimed_by,

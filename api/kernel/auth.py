@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Header, Request
+from starlette.types import Scope
 
 from api.kernel import guests
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated
-from api.kernel.security import AccessClaims
+from api.kernel.security import AccessClaims, Keys
 
 Bearer = Annotated[str | None, Header(description="`Bearer ACCESS_TOKEN`")]
 
@@ -30,6 +31,16 @@ class SessionGuard(Protocol):
     async def require_live(self, claims: AccessClaims) -> Account:
         """The account, which may be a few seconds old."""
         ...
+
+
+def is_of_seller(keys: Keys, scope: Scope) -> bool:
+    """Whether a request carries a seller's token, before anything else is looked at."""
+    text = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+    scheme, _, token = text.partition(" ")
+    try:
+        return scheme.lower() == "bearer" and keys.read_access_token(token.strip()).user_type == "seller"
+    except NotAuthenticated:
+        return False
 
 
 async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -> Actor:

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from api.kernel.announcing import Announcer
 from api.kernel.db import Database
+from api.kernel.held import Held
 from api.kernel.outbound import open_session
 from api.kernel.security import Keys
 from api.kernel.settings import Settings
@@ -26,6 +27,7 @@ class Context:
     announcer: Announcer
     http: aiohttp.ClientSession
     keys: Keys
+    held: Held
 
 
 @asynccontextmanager
@@ -38,10 +40,11 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
         settings.redis_url.get_secret_value(), socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
     )
     announcer = Announcer(redis)
-    http = open_session()
+    http, held = open_session(), Held()
     try:
-        yield Context(settings=settings, db=database, redis=redis, announcer=announcer, http=http, keys=keys)
+        yield Context(settings=settings, db=database, redis=redis, announcer=announcer, http=http, keys=keys, held=held)
     finally:
+        await held.close()
         await http.close()
         await announcer.close()
         await redis.aclose()

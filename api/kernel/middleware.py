@@ -33,9 +33,9 @@ class RequestMiddleware:
         app: ASGIApp,
         max_body_bytes: int,
         log: RequestLog | None = None,
-        longest: Callable[[str, str], int] | None = None,
+        longest: Callable[[Scope], int] | None = None,
     ) -> None:
-        """Without a log no lines are written. `longest`: the limit of a method and path, which is asked for what is
+        """Without a log no lines are written. `longest`: the limit of a request, which is asked for what is
         over the limit of all others."""
         self.app = app
         self.max_body_bytes = max_body_bytes
@@ -124,7 +124,7 @@ class RequestMiddleware:
             await _refuse(failure, scope, receive, answer)
 
     def _limit(self, scope: Scope) -> int:
-        return self.max_body_bytes if self._longest is None else self._longest(scope["method"], scope["path"])
+        return self.max_body_bytes if self._longest is None else self._longest(scope)
 
     def _count(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)

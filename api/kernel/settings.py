@@ -189,6 +189,18 @@ class Settings(Environment):
     """How old product feeds and the site map may be before they are made again."""
     bulk_retention_seconds: int = Field(default=30 * 24 * 3600, ge=60)
     """How long the report of a file of products is kept."""
+    media_uri: str | None = Field(default=None, pattern=r"^s3://[^/\s]+(/\S*)?$")
+    """Keeps pictures: s3://bucket/prefix. Without it they are files in the folder `media` of the state directory."""
+    media_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
+    """A longer request body with pictures from a seller is refused."""
+    media_picture_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
+    """A longer picture is refused."""
+    media_fetch_seconds: float = Field(default=10.0, gt=0)
+    """How long the shop waits for a picture that a seller named by its address."""
+    media_trusted_hosts: frozenset[str] = frozenset()
+    """As JSON, HOST:PORT of servers that pictures are fetched from although their address is a private one."""
+    media_orphan_seconds: int = Field(default=24 * 3600, ge=0)
+    """How long a picture is kept that nothing shows any more, or whose upload was not finished."""
 
     @model_validator(mode="after")
     def _require_mail_addresses(self) -> Self:

@@ -7,6 +7,7 @@ from uuid import uuid4
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.coupons import promote
 from tests.harness.editing import Editing
+from tests.harness.pictures import base64_of, png
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
 
@@ -29,6 +30,7 @@ class Scene:
     seller: Person
     buyer: Person
     product: dict[str, Any]
+    image: str
     item: str
     order: str
     delivered: str
@@ -60,7 +62,7 @@ class Scene:
             "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
             "listPrice": 20,
             "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
-            "images": ["https://example.com/1.jpg"], "specifications": {"ports": 3, "sizes": ["s"]},
+            "images": [base64_of(png())], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
             "taxClass": "standard", "weightGrams": 350,
             "status": "active",
@@ -147,6 +149,10 @@ class Scene:
                 "PATCH", f"{api}/sellers/me/promotions/{self.promotion}",
                 {"name": "N", "totalLimit": 50_000, "endsAt": "2090-01-02T03:04:05Z",
                  "addCodes": [{"code": f"C-{uuid4().hex}", "email": "x@example.com"}]}, sells,
+            ),
+            "changeImage": Request(
+                "PATCH", f"{api}/products/{product}/images/{self.image}",
+                {"alt": "a", "variantId": variant, "position": 0}, sells,
             ),
             "setCartItem": Request("PUT", f"{api}/cart/items/{self.item}", {"quantity": 1}, buys),
             "recordEvents": Request("POST", f"{api}/events", {"events": [event]}, buys),
@@ -268,7 +274,7 @@ class Scene:
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     """A product, a confirmed order, a delivered one, one whose parcel is about to be sent, one with a staged edit, and
     a cart with one line."""
-    product = market.product(seller, stock=50_000, price=10.0)
+    product = market.product(seller, stock=50_000, price=10.0, images=[base64_of(png())])
     orders = []
     for _ in range(4):
         answer = market.buy(buyer, market.order_body((product, 6)))
@@ -316,6 +322,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         seller,
         buyer,
         product,
+        product["media"][0]["imageId"],
         item,
         orders[0],
         orders[1],

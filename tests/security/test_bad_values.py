@@ -58,6 +58,7 @@ NAMES = [
         "editPost",
         "reportPost",
         "setRecentlyViewed",
+        "changeImage",
     ),
     *(
         "addCartItem",

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
-from api.catalog.commands.images import save_images
+from api.catalog.commands.images import Named, named, save_images, take_in_images
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
@@ -34,7 +34,7 @@ _JUDGED = frozenset({"category", "specifications", "variants"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Current:
+class Current:
     """The product as it is before the change."""
 
     version: int
@@ -48,7 +48,8 @@ async def replace_product(
     ctx: Context, actor: Actor, product_id: UUID, body: ProductIn, expected: Expected | None
 ) -> None:
     """Set every field to the value sent or to its default. Raises: as change_product."""
-    await ctx.db.run(lambda tx: _save(tx, actor, product_id, body, whole=True, expected=expected))
+    taken = await take_in_images(ctx, body.images)
+    await ctx.db.run(lambda tx: _save(tx, actor, product_id, body, taken, whole=True, expected=expected))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -61,17 +62,28 @@ async def change_product(
     version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; UnitsOwed; BelowZero;
     ValidationFailed when the list price ends below the price, and as `plan_of` says.
     """
-    await ctx.db.run(lambda tx: change_in(tx, actor, product_id, body, expected))
+    taken = await take_in_images(ctx, body.images)
+    await ctx.db.run(lambda tx: change_in(tx, actor, product_id, body, expected, images=taken))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
-async def change_in(tx: Tx, actor: Actor, product_id: UUID, body: ProductPatch, expected: Expected | None) -> None:
-    """As change_product, in the caller's transaction; the caller announces it."""
+async def change_in(
+    tx: Tx,
+    actor: Actor,
+    product_id: UUID,
+    body: ProductPatch,
+    expected: Expected | None,
+    *,
+    images: Sequence[Named] | None = None,
+) -> None:
+    """As change_product, in the caller's transaction; the caller announces it. Without `images` they are the body's
+    addresses."""
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:
         fields = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
         raise ValidationFailed("A product cannot be without this.", errors=fields)
-    await _save(tx, actor, product_id, body, whole=False, expected=expected)
+    shown = named(body.images) if images is None else images
+    await _save(tx, actor, product_id, body, shown, whole=False, expected=expected)
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
@@ -82,7 +94,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
     """
 
     async def work(tx: Tx) -> None:
-        current = await _own(tx, actor, product_id, expected)
+        current = await lock_own(tx, actor, product_id, expected)
         values = {
             "status": "inactive",
             "deleted_at": func.now(),
@@ -103,13 +115,14 @@ async def _save(
     actor: Actor,
     product_id: UUID,
     body: ProductIn | ProductPatch,
+    images: Sequence[Named],
     *,
     whole: bool,
     expected: Expected | None,
 ) -> None:
     """`whole`: what was not sent gets its default, instead of staying as it is."""
     fields = frozenset(ProductIn.model_fields if whole else body.model_fields_set)
-    current = await _own(tx, actor, product_id, expected)
+    current = await lock_own(tx, actor, product_id, expected)
     values = column_values(body, fields)
     if "category" in fields:
         values["category_id"] = await require_category(tx, body.category)
@@ -131,12 +144,12 @@ async def _save(
         category_id = values.get("category_id", current.category_id)
         await require_values(tx, category_id, values.get("specifications", current.specifications), *after)
     if "images" in fields:
-        await save_images(tx, product_id, body.images, replace=True)
+        await save_images(tx, product_id, images)
     payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
     await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
 
 
-async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> _Current:
+async def lock_own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> Current:
     """Lock the actor's own product."""
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
     columns = (
@@ -146,7 +159,7 @@ async def _own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None
         Product.category_id,
         Product.specifications,
     )
-    row = await tx.first_as(_Current, select(*columns).where(*own).with_for_update())
+    row = await tx.first_as(Current, select(*columns).where(*own).with_for_update())
     if row is None:
         raise ProductNotFound("You sell no product with this id.")
     if expected is not None and expected.version != row.version:

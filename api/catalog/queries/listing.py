@@ -42,6 +42,8 @@ from api.catalog.models import Product, ProductCounter, ProductImage, ProductLis
 from api.catalog.schemas import Sort
 from api.catalog.statements import live, sellable
 from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE, ReadTx, all_as
+from api.media.naming import THUMBNAIL_SIZE
+from api.media.queries import address_of
 
 # Not EXISTS, which Postgres may answer from a table of all variants with stock: this looks at the product's own.
 _MOST = (
@@ -51,7 +53,7 @@ _MOST = (
 )
 IN_STOCK = func.coalesce(_MOST, 0) > 0
 _FIRST_IMAGE = (
-    select(ProductImage.url)
+    select(func.coalesce(address_of(ProductImage.picture, THUMBNAIL_SIZE), ProductImage.url))
     .where(ProductImage.product_id == Product.product_id)
     .order_by(ProductImage.position)
     .limit(1)

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Uuid, and_, bindparam, cast, func, or_, select, true
+from sqlalchemy import Double, Uuid, and_, bindparam, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from api.catalog.artwork import artwork_path
 from api.catalog.errors import ProductNotFound
-from api.catalog.models import Category, Product, ProductImage, ProductVariant
+from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.pictures.queries import image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
 from api.catalog.safety.models import ProductSafety
@@ -36,12 +38,6 @@ from api.pricing.tax_table import TaxClass
 from api.sellers import queries as sellers
 from api.sellers.queries import StoreCard
 
-_IMAGES = func.array(
-    select(ProductImage.url)
-    .where(ProductImage.product_id == Product.product_id)
-    .order_by(ProductImage.position)
-    .scalar_subquery()
-)
 # On sale, or the viewer's own and not deleted; a null viewer owns nothing.
 _VISIBLE = and_(
     Product.deleted_at.is_(None), or_(Product.status == "active", Product.seller_id == bindparam("viewer", type_=Uuid))
@@ -69,7 +65,7 @@ _DETAIL = (
         Product.version,
         Category.path.label("category_path"),
         breadcrumbs(_CATEGORY).label("breadcrumbs"),
-        _IMAGES.label("images"),
+        images_of(Product.product_id).label("images"),
         _SAFETY.label("safety"),
     )
     .join(Category, Category.category_id == Product.category_id)
@@ -150,7 +146,7 @@ class _Product:
     version: int
     category_path: str
     breadcrumbs: list[dict[str, str]]
-    images: list[str]
+    images: list[dict[str, Any]] | None  # Any: JSON
     safety: dict[str, object] | None
 
 
@@ -209,6 +205,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     # Of what was read last: the others were there then.
     edition = next((one.edition for one in (sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
+    media = image_bodies(row.images)
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -222,7 +219,8 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         currency=row.currency,
         discount=discount_percent(row.price, row.list_price),
         variants=[_variant(row, variant, origins, occasion) for variant in variants],
-        images=row.images or [artwork_path(product_id)],
+        images=[image.url1200 for image in media] or [artwork_path(product_id)],
+        media=media,
         specifications=row.specifications,
         seller=SellerCard(
             seller_id=row.seller_id,

@@ -28,6 +28,7 @@ OPERATIONS = {
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
+    "listImages", "addImage", "changeImage", "removeImage", "getPicture",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
     "createPromotion", "listPromotions", "getPromotion", "changePromotion", "endPromotion",
@@ -119,6 +120,9 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "questionId",
         "postId",
         "slug",
+        "imageId",
+        "name",
+        "file",
     } == named
 
 

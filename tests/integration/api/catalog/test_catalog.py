@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.delivery.promises import in_words
+from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
 CARD = {
@@ -23,8 +24,8 @@ CARD = {
 DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "breadcrumbs", "price", "listPrice",
     "currency", "discount", "variants",
-    "images", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible", "inStock",
-    "status", "tax", "taxClass", "weightGrams",
+    "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
+    "inStock", "status", "tax", "taxClass", "weightGrams",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),
@@ -158,7 +159,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         listPrice=1099.99,
         primeEligible=True,
         specifications={"screen": "6.1 inch", "sims": 2},
-        images=["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"],
+        images=[base64_of(one_of(1)), base64_of(one_of(2))],
         variants=[
             {"sku": "IPHONE15-PRO-256-TI", "attributes": {"color": "Natural Titanium", "storage": "256GB"}},
             {
@@ -183,7 +184,8 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
     ]
     listed = {"variantId", "attributes", "price", "ownPrice", "sku", "stock", "backordered"}
     assert product["variants"][0].keys() == {*listed, "standardFrom", "standardTo"}
-    assert product["images"] == ["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"]
+    assert product["images"] == [image["url1200"] for image in product["media"]]
+    assert len(set(product["images"])) == 2
     assert product["specifications"] == {"screen": "6.1 inch", "sims": 2}
     assert product["seller"] == {"sellerId": seller.user_id, "name": "Some Seller", "rating": 0.0}
     shipping = product["shipping"]

@@ -28,6 +28,7 @@ from api.search.sync import Indexer
 from tests.harness.api import Server, running_api
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env
 from tests.harness.invariants import assert_invariants
+from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, problem
 
 CATEGORIES = ("/Home/Garden", "/Home/Light", "/Toys")
@@ -175,7 +176,7 @@ class Changes:
                 {"title": f"Thing {uuid4().hex[:6]}"},
                 {"status": self.draw.choice(["draft", "active", "inactive"])},
                 {"category": str(self.market.category(self.draw.choice(CATEGORIES)))},
-                {"images": [f"https://example.com/{uuid4().hex}.jpg"]},
+                {"images": [base64_of(one_of(self.draw.randrange(60_000)))]},
                 {"variants": [{"attributes": {"size": uuid4().hex}, "stock": self.draw.randrange(0, 4)}]},
             ]
         )

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
 
@@ -124,7 +125,7 @@ def test_patch_changes_what_was_sent_and_variants_follow_the_price(shop: Shop, s
 
 def test_put_resets_what_was_not_sent(shop: Shop, seller: Person) -> None:
     product = shop.product(
-        seller, description="Old", brand="B", specifications={"a": "b"}, images=["https://cdn.example.com/1.jpg"]
+        seller, description="Old", brand="B", specifications={"a": "b"}, images=[base64_of(one_of(1))]
     )
     body = {"title": "New", "category": product["categoryId"], "price": 3.0}
 

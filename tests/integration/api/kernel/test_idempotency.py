@@ -52,6 +52,8 @@ NATURALLY_SAFE = {
     "/categories/{categoryId}/attributes": LAST_WRITE,
     "/categories/{categoryId}/merge": "what is merged is not there to be merged again",
     "/products/{productId}": VERSIONED,
+    "/products/{productId}/images": "a picture that the product has already is not added again",
+    "/products/{productId}/images/{imageId}": VERSIONED,
     "/orders/lookup": "it only reads",
     "/orders/preview": "it only reads",
     "/sellers/me/parcels/{parcelId}/rates": "it only reads, and asks carriers",

@@ -12,10 +12,11 @@ from api.kernel.db import Database
 from api.kernel.settings import Settings
 from api.orders.queries.detail import order_of
 from tests.harness.buying import Market
+from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person
 from tests.harness.wire import rewritten_wire
 
-PICTURE = "https://pictures.example/chair.jpg"
+PICTURE = base64_of(one_of(1))
 VARIANT = {"sku": "C-OAK", "attributes": {"wood": "oak", "height": "44"}, "price": 33.33}
 
 
@@ -51,7 +52,7 @@ def change(market: Market, seller: Person, product: Mapping[str, Any], how: str)
     parts: dict[str, Any] = {
         "rename": {
             "title": "Beech stool",
-            "images": ["https://pictures.example/stool.jpg"],
+            "images": [base64_of(one_of(2))],
             "price": 99.0,
             "listPrice": 120.0,
         },
@@ -89,7 +90,7 @@ def test_a_line_says_what_was_bought_and_at_what_price_and_tax(market: Market, b
     assert {name: lines["Oak chair"][name] for name in asked} == {
         "sku": "C-OAK-2",
         "attributes": {"wood": "oak", "height": "44"},
-        "imageUrl": PICTURE,
+        "imageUrl": product["media"][0]["url480"],
         "price": 33.33,
         "listPrice": 43.33,
         "subtotal": 99.99,

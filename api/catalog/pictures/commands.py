@@ -1,0 +1,138 @@
+"""Add, change and remove one picture of one's own product. Each is a change of the product, with its version."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from api.catalog.commands.change import lock_own
+from api.catalog.commands.images import Shown, new_image, shown_by, write_images
+from api.catalog.errors import ProductNotFound
+from api.catalog.models import Product, ProductVariant
+from api.catalog.pages import product_tag
+from api.catalog.pictures.schemas import MOST_IMAGES, ChangeImage
+from api.kernel import outbox
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+from api.kernel.errors import FieldError, ValidationFailed
+from api.kernel.etags import Expected
+from api.kernel.feeds import announce_soon
+from api.media.commands import Incoming, Taken, show, take_in
+from api.media.errors import PictureNotFound
+
+
+async def add_image(
+    ctx: Context, actor: Actor, product_id: UUID, *, sent: bytes | str, change: ChangeImage, expected: Expected | None
+) -> tuple[UUID, bool]:
+    """The image's id, and whether it is new: a picture that the product shows already is changed as the request says.
+
+    Raises: ProductNotFound; ProductChanged; ValidationFailed with `/image`; StoreSilent.
+    """
+    await _require_own(ctx, actor, product_id)
+    (taken,) = await take_in(ctx, [Incoming(sent, "/image")])
+
+    async def work(tx: Tx) -> tuple[UUID, bool]:
+        version, shown = await _opened(tx, actor, product_id, expected, change)
+        name = (await show(tx, "product", product_id, [*_kept(shown), taken]))[-1]
+        known = next((image for image in shown if image.picture == name), None)
+        if known is None and len(shown) >= MOST_IMAGES:
+            raise _refused("/image", f"a product has at most {MOST_IMAGES} pictures")
+        image = known or new_image(name)
+        others = [other for other in shown if other is not known]
+        stays = len(others) if known is None else shown.index(known)
+        await _saved(tx, actor, product_id, version, _placed(others, image, change, stays))
+        return image.image_id, known is None
+
+    added = await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
+    return added
+
+
+async def change_image(
+    ctx: Context, actor: Actor, product_id: UUID, image_id: UUID, *, change: ChangeImage, expected: Expected | None
+) -> None:
+    """Set what was sent. Raises: ProductNotFound; PictureNotFound; ProductChanged; ValidationFailed."""
+
+    async def work(tx: Tx) -> None:
+        version, shown = await _opened(tx, actor, product_id, expected, change)
+        image = _one_of(shown, image_id)
+        others = [other for other in shown if other is not image]
+        await _saved(tx, actor, product_id, version, _placed(others, image, change, shown.index(image)))
+
+    await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
+
+
+async def remove_image(ctx: Context, actor: Actor, product_id: UUID, image_id: UUID, expected: Expected | None) -> None:
+    """The product shows it no longer; orders that do go on.
+
+    Raises: ProductNotFound; PictureNotFound; ProductChanged.
+    """
+
+    async def work(tx: Tx) -> None:
+        version, shown = await _opened(tx, actor, product_id, expected, ChangeImage())
+        image = _one_of(shown, image_id)
+        images = [other for other in shown if other is not image]
+        await show(tx, "product", product_id, _kept(images))
+        await _saved(tx, actor, product_id, version, images)
+
+    await ctx.db.run(work)
+    await announce_soon(ctx.redis, (product_tag(product_id),))
+
+
+async def _require_own(ctx: Context, actor: Actor, product_id: UUID) -> None:
+    """Nobody makes us decode a picture for a product that is not theirs."""
+    own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
+    async with ctx.db.read() as tx:
+        if await tx.first(select(Product.product_id).where(*own)) is None:
+            raise ProductNotFound("You sell no product with this id.")
+
+
+async def _opened(
+    tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None, change: ChangeImage
+) -> tuple[int, list[Shown]]:
+    """The locked product's version and pictures; a variant that the change names is the product's."""
+    current = await lock_own(tx, actor, product_id, expected)
+    if change.variant_id is not None:
+        own = select(ProductVariant.variant_id).where(
+            ProductVariant.product_id == product_id,
+            ProductVariant.variant_id == change.variant_id,
+            ProductVariant.removed_at.is_(None),
+        )
+        if await tx.first(own) is None:
+            raise _refused("/variantId", "is no variant of this product")
+    return current.version, await shown_by(tx, product_id)
+
+
+async def _saved(tx: Tx, actor: Actor, product_id: UUID, version: int, images: Sequence[Shown]) -> None:
+    await write_images(tx, product_id, images)
+    values = {"version": version + 1, "updated_at": func.now()}
+    await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+    payload = {"sellerId": actor.user_id, "version": version + 1, "fields": ["images"]}
+    await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
+
+
+def _placed(others: Sequence[Shown], image: Shown, change: ChangeImage, stays: int) -> list[Shown]:
+    """The pictures with this one as the change says, at `stays` if it names no place."""
+    sent = change.model_fields_set
+    given = {name: getattr(change, name) for name in ("alt", "variant_id") if name in sent}
+    place = change.position if "position" in sent else stays
+    return [*others[:place], replace(image, **given), *others[place:]]
+
+
+def _one_of(shown: Sequence[Shown], image_id: UUID) -> Shown:
+    for image in shown:
+        if image.image_id == image_id:
+            return image
+    raise PictureNotFound("The product has no picture with this id.")
+
+
+def _kept(images: Sequence[Shown]) -> list[Taken]:
+    """The pictures that stay, as what was taken in."""
+    return [Taken(image.picture, 0, None) for image in images if image.picture is not None]
+
+
+def _refused(pointer: str, message: str) -> ValidationFailed:
+    return ValidationFailed("Correct what is named in `errors`.", errors=[FieldError(pointer=pointer, message=message)])

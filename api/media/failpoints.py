@@ -1,0 +1,3 @@
+"""Where a test can stop an upload: with nothing stored, and with objects that no row names yet."""
+
+POINTS = frozenset({"media.before_store", "media.after_store"})
