@@ -15,6 +15,7 @@ from api.syndication.items import FIELDS
 from api.syndication.making import folder_of, make, make_when_due
 from tests.harness.api import Server
 from tests.harness.bulk import reading_context
+from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
 G = "{http://base.google.com/ns/1.0}"
@@ -62,7 +63,7 @@ async def test_each_variant_on_sale_is_an_item(shop: Shop, seller: Person, conte
     ]
     product = shop.product(
         seller, title='<Lamp> & "more"', brand="Acme", listPrice=15, price=9.5, variants=variants,
-        images=["https://a.example/1.jpg", "https://a.example/2.jpg"], weightGrams=500,
+        images=[base64_of(one_of(1)), base64_of(one_of(2))], weightGrams=500,
     )  # fmt: skip
     shop.product(seller, title="=Draft", stock=0)
     hidden = shop.product(seller, title="Withdrawn")
@@ -78,7 +79,9 @@ async def test_each_variant_on_sale_is_an_item(shop: Shop, seller: Person, conte
     assert [row["availability"] for row in (first, second, draft)] == ["in_stock", "out_of_stock", "out_of_stock"]
     assert first["item_group_id"] == second["item_group_id"] == product["productId"]
     assert first["link"].endswith(f"/api/v1/products/{product['productId']}")
-    assert (first["image_link"], first["additional_image_link"]) == tuple(product["images"])
+    shop_address = first["link"].removesuffix(f"/api/v1/products/{product['productId']}")
+    pictures = [f"{shop_address}{image}" for image in product["images"]]
+    assert [first["image_link"], first["additional_image_link"]] == pictures
     assert (first["brand"], first["mpn"], first["condition"], first["color"]) == ("Acme", "F-1", "new", "red")
     assert (first["product_type"], first["shipping_weight"]) == ("Electronics > Phones", "500 g")
     assert first["shipping"].startswith("US::Standard:")
