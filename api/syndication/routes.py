@@ -1,7 +1,7 @@
 """HTTP of product feeds and the site map: files that a worker has made, with their entity tags."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import FileResponse
@@ -15,7 +15,8 @@ from api.syndication.making import FEEDS, INDEX, made
 router = APIRouter(tags=["feeds"])
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 _PART = re.compile(r"sitemap-[1-9][0-9]{0,5}\.xml\.gz")
-_NOT_MODIFIED = {304: {"description": "Not modified"}}
+# Any: FastAPI's own type for OpenAPI fragments.
+_NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "Not modified"}}
 
 
 class FeedNotMade(NotFound):

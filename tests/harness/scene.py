@@ -317,6 +317,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     promotion = promote(market, seller, code)["promotionId"]
     path = f"/api/v1/products/{product['productId']}/questions"
     question = market.client.post(path, json={"text": "Why?"}, headers=buyer.headers)
+    parent, changed, merged = (str(market.category(f"/Scene{name}")) for name in ("", "/Changed", "/Merged"))
     return Scene(
         market,
         seller,
@@ -337,6 +338,8 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         promotion,
         code,
         market.admin(),
-        *(str(market.category(f"/Scene{name}")) for name in ("", "/Changed", "/Merged")),
+        parent,
+        changed,
+        merged,
         question.json()["questionId"],
     )

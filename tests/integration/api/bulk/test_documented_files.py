@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.harness.shop import Shop
 
 PAGE = Path(ROOT) / "docs" / "catalog-files.md"
 FILES = re.findall(r"^```(csv|json)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-AWKWARD = [
+AWKWARD: list[dict[str, Any]] = [  # Any: values of several fields
     {"title": "=1+1", "description": "a\r\nb, \"c\"; 'd'", "brand": "-5", "specifications": {"=x": "=y", "n": "7"}},
     {"title": "'quoted", "specifications": {"n": 7, "list": ["a,b", "=c"], "no": False, "blank": ""}},
     {"title": "Ä 漢 \u200e", "listPrice": 99, "weightGrams": 5, "primeEligible": True},

@@ -62,7 +62,13 @@ def test_definitions_are_inherited_and_the_nearest_counts(shop: Shop, defining: 
             ("Phones", defining.below, f"/{defining.name}/Phones"),
         )
     }
-    plain = {"unit": None, "allowedValues": [], "required": False, "variantAxis": False, "facet": False}
+    plain: dict[str, object] = {
+        "unit": None,
+        "allowedValues": [],
+        "required": False,
+        "variantAxis": False,
+        "facet": False,
+    }
     own, inherited = (
         {"definedIn": crumbs["Phones"], "inherited": False},
         {"definedIn": crumbs[defining.name], "inherited": True},

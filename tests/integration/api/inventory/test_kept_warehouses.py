@@ -95,7 +95,7 @@ async def test_what_is_kept_is_what_the_read_of_stock_has_seen(
         async with ctx.db.read() as tx:
             cart = await cart_of(tx, guest)
         assert cart is not None
-        return (await origins_of(ctx.db, cart.lines[0].edition))[warehouse]
+        return (await origins_of(ctx.db, cart.edition))[warehouse]
 
     before = await seen()
     with watched_wire() as wire:
