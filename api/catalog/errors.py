@@ -19,6 +19,12 @@ class SkuTaken(Conflict):
     title, code = "The SKU is in use", "sku-taken"
 
 
+class DuplicateProduct(Conflict):
+    """`productId` and `link` in the document: the seller's product that is the same."""
+
+    title, code = "You sell this already", "duplicate-product"
+
+
 class ProductChanged(PreconditionFailed):
     """Someone saved the product after the version named in If-Match."""
 

@@ -16,11 +16,12 @@ from api.catalog.queries import counting, listing
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.counting import ListCounter
 from api.catalog.queries.listing import ListedProduct, ProductQuery, Way
-from api.catalog.schemas import ProductFilters, Sort
+from api.catalog.schemas import AskedSort, ProductFilters
 from api.catalog.tree.kept import KeptTree
 from api.kernel import etags
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
+from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination, decode_cursor, encode_cursor
 from api.kernel.schemas import Params, Wire
@@ -50,7 +51,7 @@ class ListParams(Params):
     min_rating: Annotated[float | None, Field(ge=0, le=5, allow_inf_nan=False)] = None
     prime: bool | None = None
     in_stock: bool | None = None
-    sort: Sort = "relevance"
+    sort: AskedSort = "relevance"
     page: PageNumber = 1
     limit: PageLimit = 20
     cursor: Cursor = None
@@ -101,7 +102,14 @@ class ProductLists:
         self.counter = counter
 
     async def resolve(self, asked: ListParams) -> tuple[ProductQuery, PageKey]:
-        """The query with its categories known, and the key of its page. Raises: CategoryNotFound."""
+        """The query with its categories known, and the key of its page.
+
+        Raises: CategoryNotFound; ValidationFailed for prices that end before they begin.
+        """
+        if asked.min_price is not None and asked.max_price is not None and asked.min_price > asked.max_price:
+            message = "minPrice must not be above maxPrice"
+            errors = [FieldError(pointer=f"/query/{name}", message=message) for name in ("minPrice", "maxPrice")]
+            raise ValidationFailed("The prices end before they begin.", errors=errors)
         tags: tuple[str, ...] = (WHOLE_SHOP, EVERY_LIST)
         ids: tuple[UUID, ...] | None = None
         if asked.category is not None:

@@ -46,14 +46,24 @@ class Product(Base):
         CheckConstraint("tax_class IN ('standard', 'food', 'books')", name="tax_class"),
         CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
         CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
+        Index(
+            "uq_products_identity",
+            "identity",
+            "seller_id",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
+        Index("ix_products_seller_newest", "seller_id", "product_id"),
         Index("ix_products_browse", "category_id", "status", "product_id"),
         # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
         Index("ix_products_changed", "updated_at", postgresql_using="brin"),
     )
 
     product_id: Mapped[Id]
-    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"), index=True)
+    seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.category_id"))
+    # Of title, brand and options (`api/catalog/commands/identity.py`); null for what is older, or loaded.
+    identity: Mapped[str | None] = mapped_column(String(32), info=NOT_PERSONAL)
     title: Mapped[str] = mapped_column(String(500), info=NOT_PERSONAL)
     description: Mapped[str | None] = mapped_column(Text, info=NOT_PERSONAL)
     brand: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
@@ -182,6 +192,19 @@ class ProductVariant(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     removed_at: Mapped[Instant | None]
+
+
+class OfferMatch(Base):
+    """Two sellers' products that seem to be one thing, the newer one first; it waits to be confirmed."""
+
+    __tablename__ = "offer_matches"
+    __unpublished__ = True
+
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True)
+    other_product_id: Mapped[UUID] = mapped_column(
+        ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True
+    )
+    created_at: Mapped[CreatedAt]
 
 
 class ProductImage(Base):

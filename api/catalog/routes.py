@@ -39,7 +39,16 @@ from api.sellers.errors import SellerNotFound
 
 router = APIRouter(tags=["catalog"], route_class=DirectRoute)
 
-_SELLING = (NotAuthenticated, Forbidden, MalformedRequest, ValidationFailed, CategoryNotFound, SkuTaken, StoreSilent)
+_SELLING = (
+    NotAuthenticated,
+    Forbidden,
+    MalformedRequest,
+    ValidationFailed,
+    CategoryNotFound,
+    SkuTaken,
+    StoreSilent,
+    DuplicateProduct,
+)
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the version this change is based on")]
 
@@ -176,7 +185,8 @@ async def get_generated_image(ctx: Ctx, actor: AccountActor, product_id: Product
 )
 @takes_up_to("media_body_bytes")
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
-    """Offer a product (sellers); `variants[].stock` sets the units that can be sold."""
+    """Offer a product (sellers); `variants[].stock` sets the units that can be sold. A seller has one of a title, brand
+    and options; the same of another seller is another offer of it."""
     product_id = await commands.create_product(ctx, actor, body)
     response = await _detail(ctx, actor, product_id, status=201)
     response.headers["Location"] = f"/api/v1/products/{product_id}"

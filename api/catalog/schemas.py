@@ -6,7 +6,7 @@ List and detail are the seed's bodies; every amount has a `currency`.
 import re
 import unicodedata
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -23,6 +23,12 @@ from api.pricing.list_price import is_list_price
 from api.pricing.tax_table import TaxClass
 
 Sort = Literal["relevance", "popularity", "price_asc", "price_desc", "rating", "newest"]
+# The seed's name of a sort stands for one of ours.
+AskedSort = Annotated[
+    Sort,
+    BeforeValidator(lambda value: "price_asc" if value == "price" else value),
+    Field(json_schema_extra={"enum": [*get_args(Sort), "price"]}, description="`price` is `price_asc`"),
+]
 Status = Literal["draft", "active", "inactive"]
 
 Label = Annotated[OneLine, Field(min_length=1, max_length=255)]

@@ -48,6 +48,23 @@ CHANGE_VARIANTS = text(
     WHERE v.variant_id = s.variant_id"""
 )
 
+# Say what a product is, unless the seller has another one that is the same thing, which is the result; other sellers'
+# are queued.
+IDENTIFY = text(
+    """
+    WITH same AS MATERIALIZED (
+        SELECT product_id, seller_id FROM products
+        WHERE identity = :identity AND deleted_at IS NULL AND product_id <> :product_id),
+    identified AS (
+        UPDATE products SET identity = :identity
+        WHERE product_id = :product_id AND NOT EXISTS (SELECT FROM same WHERE seller_id = :seller_id)),
+    queued AS (
+        INSERT INTO offer_matches (product_id, other_product_id)
+        SELECT :product_id, product_id FROM same WHERE seller_id <> :seller_id ORDER BY product_id LIMIT :most
+        ON CONFLICT DO NOTHING)
+    SELECT product_id FROM same WHERE seller_id = :seller_id LIMIT 1"""
+)
+
 
 def on_sale_part() -> Part:
     """Today's price of those variants of an earlier part's CTE `asked` that are on sale and belong to their product."""

@@ -1,6 +1,6 @@
 """List prices, and the buyer's savings against them."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from api.kernel.money import ZERO
 
@@ -16,10 +16,11 @@ def of_variant(price: Decimal, product_price: Decimal, product_list_price: Decim
 
 
 def discount_percent(price: Decimal, list_price: Decimal | None) -> int:
-    """Whole per cent off the list price, rounded half up; 0 without a list price."""
+    """Whole per cent off the list price, never more than they are: 99 for what costs anything at all. 0 without a list
+    price."""
     if list_price is None or list_price <= price:
         return 0
-    return int(((list_price - price) * 100 / list_price).quantize(Decimal(1), ROUND_HALF_UP))
+    return int((list_price - price) * 100 // list_price)
 
 
 def saving(price: Decimal, list_price: Decimal | None, quantity: int) -> Decimal:

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from api.catalog.facets import price_range_label
+from api.catalog.schemas import AskedSort
 from api.catalog.tree.kept import tree_of
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import PageLimit, PageNumber
 from api.kernel.problems import responses
 from api.kernel.schemas import Params
-from api.search.engine.index import SearchIndex, SearchQuery, Sort
+from api.search.engine.index import SearchIndex, SearchQuery
 from api.search.errors import BadFilter, IndexNotReady
 from api.search.filters import in_tree, parse_filters, unknown_attribute
 from api.search.schemas import Autocomplete, SearchBody
@@ -35,7 +36,7 @@ class SearchParams(Params):
     filters: Annotated[str | None, Field(max_length=2_000, examples=["brand:Dell,price:500-1000"])] = None
     page: PageNumber = 1
     limit: PageLimit = 20
-    sort: Sort = "relevance"
+    sort: AskedSort = "relevance"
 
 
 @router.get(

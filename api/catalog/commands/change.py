@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
+from api.catalog.commands.identity import identify, identity_of, saved
 from api.catalog.commands.images import Named, named, save_images, take_in_images
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
@@ -29,6 +30,8 @@ from api.pricing.list_price import is_list_price
 
 # Required fields: null is refused and removes nothing.
 _REQUIRED = frozenset({"price"})
+# Fields that say what a product is.
+_OF_IDENTITY = frozenset({"title", "brand", "variants"})
 # What a category's definitions are about: a save of anything else is not judged by them.
 _JUDGED = frozenset({"category", "specifications", "variants"})
 
@@ -38,6 +41,8 @@ class Current:
     """The product as it is before the change."""
 
     version: int
+    title: str
+    brand: str | None
     base_price: Decimal
     list_price: Decimal | None
     category_id: UUID
@@ -49,7 +54,7 @@ async def replace_product(
 ) -> None:
     """Set every field to the value sent or to its default. Raises: as change_product."""
     taken = await take_in_images(ctx, body.images)
-    await ctx.db.run(lambda tx: _save(tx, actor, product_id, body, taken, whole=True, expected=expected))
+    await saved(ctx, lambda tx: _save(tx, actor, product_id, body, taken, whole=True, expected=expected))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -59,11 +64,11 @@ async def change_product(
     """Set the fields that were sent.
 
     Raises: ProductNotFound, also for another seller's product; ProductChanged (412) when `expected` is not the current
-    version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; UnitsOwed; BelowZero;
-    ValidationFailed when the list price ends below the price, and as `plan_of` says.
+    version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; DuplicateProduct;
+    UnitsOwed; BelowZero; ValidationFailed when the list price ends below the price, and as `plan_of` says.
     """
     taken = await take_in_images(ctx, body.images)
-    await ctx.db.run(lambda tx: change_in(tx, actor, product_id, body, expected, images=taken))
+    await saved(ctx, lambda tx: change_in(tx, actor, product_id, body, expected, images=taken))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -133,12 +138,16 @@ async def _save(
     if "category_id" in values:
         counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
         await tx.execute(counters.values(category_id=values["category_id"]))
-    if "variants" in fields or price != current.base_price:
+    if fields & _OF_IDENTITY or price != current.base_price:
         before = await living_variants(tx, product_id)
         if expected is not None and any(variant.stock is not None for variant in body.variants):
             _require_stock(before, expected)
         plan = plan_of(before, body.variants, price, whole=whole)
         await save_variants(tx, actor, product_id, plan)
+        title, brand = values.get("title", current.title), values.get("brand", current.brand)
+        identity = identity_of(title, brand, plan.options)
+        if identity != identity_of(current.title, current.brand, [variant.attributes for variant in before]):
+            await identify(tx, actor, product_id, identity)
     if fields & _JUDGED:
         after = judged(await living_variants(tx, product_id), VariantPlan(), body)
         category_id = values.get("category_id", current.category_id)
@@ -154,6 +163,8 @@ async def lock_own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | 
     own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
     columns = (
         Product.version,
+        Product.title,
+        Product.brand,
         Product.base_price,
         Product.list_price,
         Product.category_id,

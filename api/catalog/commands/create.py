@@ -7,6 +7,7 @@ from sqlalchemy import insert
 
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
+from api.catalog.commands.identity import identify, identity_of, saved
 from api.catalog.commands.images import Named, named, save_images, take_in_images
 from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
@@ -25,11 +26,11 @@ from api.kernel.ids import new_id
 async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
     """The new product's id. Its variants (one, when none is named) start with the stock they name, or none.
 
-    Raises: CategoryNotFound (404); SkuTaken (409); ValidationFailed for values that the category defines otherwise,
-    and for a picture that is none.
+    Raises: CategoryNotFound (404); DuplicateProduct, SkuTaken (409); ValidationFailed for values that the category
+    defines otherwise, and for a picture that is none.
     """
     taken = await take_in_images(ctx, body.images)
-    product_id = await ctx.db.run(lambda tx: create_in(tx, ctx, actor, body, taken))
+    product_id = await saved(ctx, lambda tx: create_in(tx, ctx, actor, body, taken))
     await announce_soon(ctx.redis, (product_tag(product_id),))
     return product_id
 
@@ -51,6 +52,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     plan = plan_of([], body.variants, body.price, whole=True)
     await require_values(tx, category_id, body.specifications, *judged([], plan, body))
     await save_variants(tx, actor, product_id, plan)
+    await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
     await save_images(tx, product_id, named(body.images) if images is None else images)
     payload = {"sellerId": actor.user_id, "status": body.status, "version": 1}
     await outbox.emit(tx, "product", product_id, "ProductCreated", payload)

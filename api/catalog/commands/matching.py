@@ -48,6 +48,8 @@ class VariantPlan:
     changes: dict[UUID, int] = field(default_factory=dict)
     # Those of the changed ones that get another SKU.
     renamed: list[UUID] = field(default_factory=list)
+    # The attributes of all that there are after it.
+    options: list[Attributes] = field(default_factory=list)
 
 
 def plan_of(
@@ -74,6 +76,7 @@ def plan_of(
         if entry.stock_change is not None:
             plan.changes[new.variant_id] = entry.stock_change
     _require_different(list(after.values()), places)
+    plan.options.extend(variant.attributes for variant in after.values())
     for variant in after.values():
         new = variant.costing(price)
         if new.variant_id not in known:

@@ -45,7 +45,8 @@ async def living_variants(tx: Tx, product_id: UUID) -> list[SavedVariant]:
 async def save_variants(tx: Tx, actor: Actor, product_id: UUID, plan: VariantPlan) -> None:
     """Remove, change and make variants, in this order, and book their stock.
 
-    Raises: SkuTaken when another product of the seller has one of the SKUs; UnitsOwed and BelowZero, from the stock.
+    Raises: SkuTaken when another product of the seller has one of the SKUs, or got it at the same moment; UnitsOwed
+    and BelowZero, from the stock.
     """
     await remove_variants(tx, plan.removed)
     saved = [*plan.changed, *plan.made]
@@ -57,7 +58,7 @@ async def save_variants(tx: Tx, actor: Actor, product_id: UUID, plan: VariantPla
         await _change(tx, plan)
         await _make(tx, actor, product_id, plan.made)
     except UniqueViolation:
-        raise SkuTaken("Another product of yours got one of these SKUs at the same moment; choose others.") from None
+        raise SkuTaken("Another product of yours got one of these SKUs at the same moment.") from None
     await set_stock(tx, plan.stock)
     await change_stock(tx, plan.changes)
 

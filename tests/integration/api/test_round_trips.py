@@ -63,6 +63,7 @@ COSTS = {
     "approve": (13, 14),
     "adjust": (6, 7),
     "set stock": (11, 11),
+    "change a variant": (11, 9),
     "stock": (3, 4),
     "stock of all": (1, 1),
     "low stock": (5, 7),
@@ -204,6 +205,8 @@ async def test_requests_cost_what_is_written_here(
     count = {"variants": [{"sku": product["variants"][0]["sku"], "stock": 7}]}
     changed = await counted.send("set stock", seller, f"/products/{product['productId']}", count, "PATCH")
     assert changed["variants"][0]["stock"] == 7
+    renamed = {"variants": [{"variantId": variant, "sku": "TRIPS-2", "price": 11.0}]}
+    await counted.send("change a variant", seller, f"/products/{product['productId']}", renamed, "PATCH")
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)

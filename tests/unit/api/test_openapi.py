@@ -27,7 +27,7 @@ OPERATIONS = {
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage",
-    "createProduct", "replaceProduct", "changeProduct", "deleteProduct",
+    "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",

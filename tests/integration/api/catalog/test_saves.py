@@ -1,5 +1,6 @@
 """What a save of a product changes: what was sent, and nothing else."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -244,3 +245,88 @@ def test_a_removed_variant_is_not_for_sale_from_then_on(market: Market, seller: 
     order = market.client.get(f"/api/v1/orders/{ordered}", headers=buyer.headers).json()
     assert order["items"][0]["attributes"] == {"wood": "oak"}
     assert market.scalar("select stock_quantity from product_variants where variant_id = %s", (gone,)) == 4
+
+
+def test_the_same_thing_twice_is_409_with_the_first_ones_id(market: Market, seller: Person, oak: Saves) -> None:
+    body = {**oak.body, "brand": "Böhm & Co", "variants": [OAK, BIRCH]}
+    first = oak.post(body).json()["productId"]
+    alike = {**body, "title": f"  {body['title'].upper()}!", "brand": "BÖHM co", "variants": [BIRCH, OAK]}
+
+    refusal = problem(oak.post(alike), 409, "duplicate-product")
+    assert (refusal["productId"], refusal["link"]) == (first, f"/api/v1/products/{first}")
+    different = {"title": body["title"] + " 2", "brand": "Bohm", "variants": [OAK]}
+    others = [oak.post({**body, name: value}).json()["productId"] for name, value in different.items()]
+    for other in others:
+        path = f"/api/v1/products/{other}"
+        same = {**body, "variants": [OAK, BIRCH]}
+        taken = market.client.put(path, json=same, headers=seller.headers)
+        assert problem(taken, 409, "duplicate-product")["productId"] == first
+    assert market.client.put(f"/api/v1/products/{first}", json=alike, headers=seller.headers).status_code == 200
+
+    rival = market.person("seller")
+    offer = market.client.post("/api/v1/products", json=body, headers=rival.headers).json()["productId"]
+    queued = "select other_product_id::text from offer_matches where product_id = %s"
+    assert market.sql.execute(queued, (offer,)).fetchall() == [(first,)]
+    assert market.client.delete(f"/api/v1/products/{first}", headers=seller.headers).status_code == 204
+    assert oak.post(body).status_code == 201
+
+
+def test_of_simultaneous_creations_of_one_thing_one_is_made(market: Market, seller: Person, oak: Saves) -> None:
+    body = {**oak.body, "title": f"Crowded {uuid4()}"}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: oak.post(body), range(8)))
+
+    made = [answer.json()["productId"] for answer in answers if answer.status_code == 201]
+    refusals = [problem(answer, 409, "duplicate-product") for answer in answers if answer.status_code != 201]
+    assert len(made) == 1
+    assert {refusal["productId"] for refusal in refusals} == set(made)
+
+
+def test_a_seller_lists_their_own_products_drafts_among_them(market: Market) -> None:
+    seller, key = market.person("seller"), uuid4().hex[:8]
+    drafts = [Saves(market, seller, [{**OAK, "sku": f"{key}-{n}", "stock": n}, BIRCH]) for n in range(3)]
+    for draft in drafts[:2]:
+        assert draft.patch(status="draft").status_code == 200
+    deleted = Saves(market, seller, [])
+    assert market.client.delete(deleted.path, headers=seller.headers).status_code == 204
+
+    def listed(**query: Any) -> Json:
+        answer = market.client.get("/api/v1/sellers/me/products", params=query, headers=seller.headers)
+        assert answer.status_code == 200, answer.text
+        body: Json = answer.json()
+        return body
+
+    ids = [draft.product_id for draft in reversed(drafts)]
+    rows = listed()["products"]
+    assert [(row["productId"], row["status"], row["variants"], row["stock"]) for row in rows] == [
+        (ids[0], "active", 2, 2),
+        (ids[1], "draft", 2, 1),
+        (ids[2], "draft", 2, 0),
+    ]
+    assert [row["productId"] for row in listed(status="draft")["products"]] == ids[1:]
+    assert [row["productId"] for row in listed(q=f"{key}-1".upper())["products"]] == [ids[1]]
+    assert [row["productId"] for row in listed(q=drafts[0].body["title"][6:20])["products"]] == [ids[2]]
+    seen: list[str] = []
+    cursor = None
+    while len(seen) < 4:
+        page = listed(limit=2, **({"cursor": cursor} if cursor else {}))
+        seen += [row["productId"] for row in page["products"]]
+        cursor = page["pagination"]["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == ids
+    problem(market.client.get("/api/v1/sellers/me/products", headers=market.person().headers), 403, "forbidden")
+    problem(
+        market.client.get("/api/v1/sellers/me/products?status=sold", headers=seller.headers), 422, "validation-failed"
+    )
+
+
+def test_a_list_names_what_cannot_be_asked_for(market: Market, seller: Person) -> None:
+    market.product(seller, title="In a category", category="/Found")
+
+    for reference in ("Nowhere", "%", "01890000-0000-7000-8000-000000000000"):
+        problem(market.client.get("/api/v1/products", params={"category": reference}), 404, "category-not-found")
+    backwards = market.client.get("/api/v1/products", params={"minPrice": 10, "maxPrice": 5})
+    assert refused(backwards) == ("/query/minPrice", "/query/maxPrice")
+    assert market.titles(category="/Found", minPrice=10, maxPrice=10, sort="price") == ["In a category"]
+    assert refused(market.client.get("/api/v1/products?sort=cheap")) == ("/query/sort",)

@@ -77,7 +77,7 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
     "R-I32-sku": (
         "drop index uq_product_variants_seller_sku",
-        "update product_variants set sku = case when length(sku) % 2 = 0 then 'twin' else 'TWIN' end",
+        "update product_variants set sku = case when length(sku) % 2 = 0 then 'same' else 'SAME' end",
     ),
     "R-I32-attributes": (
         (

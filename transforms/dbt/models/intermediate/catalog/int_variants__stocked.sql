@@ -15,8 +15,7 @@ select
     variant.price,
     variant.stock_quantity,
     cast(coalesce(stock.reserved, 0) as bigint) as reserved,
-    cast(coalesce(stock.inbound, 0) as bigint) as inbound,
-    variant.is_removed
+    cast(coalesce(stock.inbound, 0) as bigint) as inbound
 from {{ ref('stg_shop__product_variants') }} as variant
 left join stock using (variant_id)
-where {{ published_product('variant.product_id') }}
+where not variant.is_removed and {{ published_product('variant.product_id') }}

@@ -32,4 +32,3 @@ select
 from {{ ref('int_variants__stocked') }} as variant
 inner join {{ ref('int_products__joined') }} as product using (product_id)
 left join sales on sales.variant_id = variant.variant_id and sales.seller_id = product.seller_id
-where not variant.is_removed

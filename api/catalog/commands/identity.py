@@ -1,0 +1,68 @@
+"""What makes two products the same thing: title, brand and options, whatever their case, width, spaces and marks.
+
+A seller has each thing once; a unique index decides. The same thing of another seller is an offer of it, which waits to
+be confirmed in `offer_matches`.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+from uuid import UUID
+
+import orjson
+from psycopg.errors import UniqueViolation
+
+from api.catalog.commands.matching import Attributes
+from api.catalog.errors import DuplicateProduct, SkuTaken
+from api.catalog.statements import IDENTIFY
+from api.kernel.actor import Actor
+from api.kernel.context import Context
+from api.kernel.db import Tx
+
+ATTEMPTS = 3
+T = TypeVar("T")
+# A thing that more sellers offer is matched with the first of them.
+MOST_MATCHES = 100
+
+
+def identity_of(title: str, brand: str | None, options: Iterable[Attributes]) -> str:
+    """32 hexadecimal digits, equal for the same thing. `options`: the attributes of each variant."""
+    kinds = sorted(sorted((_plain(name), _plain(str(value))) for name, value in one.items()) for one in options)
+    return hashlib.sha256(orjson.dumps([_plain(title), _plain(brand or ""), kinds])).hexdigest()[:32]
+
+
+def _plain(text: str) -> str:
+    """Letters and digits in words; a text without any, as an emoji, stays as it is."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = "".join(each if unicodedata.category(each)[0] in "LNM" else " " for each in folded).split()
+    return " ".join(words or folded.split())
+
+
+async def identify(tx: Tx, actor: Actor, product_id: UUID, identity: str) -> None:
+    """Say what the actor's product is, and queue the other sellers' products that are the same thing, the oldest first.
+
+    Raises: DuplicateProduct when the actor has another one that is.
+    """
+    asked = {"product_id": product_id, "seller_id": actor.user_id, "identity": identity, "most": MOST_MATCHES}
+    try:
+        known: UUID | None = await tx.scalar(IDENTIFY, asked)
+    except UniqueViolation:
+        raise DuplicateProduct("You made the same product at the same moment.") from None
+    if known is not None:
+        raise DuplicateProduct(
+            "You sell a product with this title, brand and options; change that one, or say what is different.",
+            extra={"productId": str(known), "link": f"/api/v1/products/{known}"},
+        )
+
+
+async def saved(ctx: Context, work: Callable[[Tx], Awaitable[T]]) -> T:
+    """Run a save, and again when another one got the same SKU or made the same thing at the same moment: now that one
+    is there to be named."""
+    for _ in range(ATTEMPTS):
+        try:
+            return await ctx.db.run(work)
+        except (SkuTaken, DuplicateProduct) as refusal:
+            if refusal.extra:
+                raise
+    return await ctx.db.run(work)

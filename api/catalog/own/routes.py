@@ -1,0 +1,44 @@
+"""HTTP of a seller's own products."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from api.catalog.own.queries import OwnFilter, own_products
+from api.catalog.own.schemas import OwnProductList
+from api.catalog.schemas import Status
+from api.kernel.auth import SellerActor
+from api.kernel.context import Ctx
+from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.problems import responses
+
+router = APIRouter(tags=["catalog"])
+
+
+@router.get(
+    "/sellers/me/products",
+    operation_id="listOwnProducts",
+    summary="One's own products, whether on sale or not",
+    responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
+)
+async def list_own_products(
+    *,
+    ctx: Ctx,
+    actor: SellerActor,
+    page: Page,
+    status: Annotated[Status | None, Query()] = None,
+    text: Annotated[
+        str | None, Query(alias="q", min_length=1, max_length=200, description="a part of the title, or a SKU")
+    ] = None,
+) -> OwnProductList:
+    """The newest first, drafts among them, as they are now; not those that were deleted."""
+    wanted = OwnFilter(status, None if text is None else text.strip() or None)
+    listing = f"own-products:{wanted.status}:{wanted.text}"
+    after = None if page.cursor is None else UUID(decode_cursor(ctx.keys, listing, page.cursor)[0])
+    async with ctx.db.read() as tx:
+        found = await own_products(tx, actor, wanted, page, after)
+    shown = found[: page.limit]
+    following = [str(shown[-1].product_id)] if len(found) > page.limit else None
+    return OwnProductList(products=shown, pagination=pagination(page, ctx.keys, listing, None, following))
