@@ -52,7 +52,6 @@ ALLOWED = {
     ("api/media/queries.py", "names_there"): "a picture is anybody's who has its content",
     ("api/media/queries.py", "held_names"): AFTER_LOCK,
     ("api/orders/keepers.py", "in_lines"): WORKER,
-    ("api/catalog/commands/variants.py", "save_variants"): AFTER_LOCK,
     ("api/catalog/commands/variants.py", "living_variants"): AFTER_LOCK,
     ("api/catalog/commands/variants.py", "remove_variants"): AFTER_LOCK,
     ("api/catalog/commands/sales.py", "set_units_sold"): WORKER,
