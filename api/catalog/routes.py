@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api.catalog import artwork, commands, pages
-from api.catalog.errors import CategoryNotFound, ProductChanged, ProductNotFound, SkuTaken
+from api.catalog.errors import CategoryNotFound, DuplicateProduct, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.lists import ListParams, lists_of
 from api.catalog.purchase import Occasion
 from api.catalog.queries import categories, products

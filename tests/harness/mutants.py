@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from api.carts import statements as carts
 from api.catalog import pages
+from api.catalog.commands import change, matching
 from api.catalog.purchase import Occasion
 from api.catalog.tree import commands as tree
 from api.checkout import quote
@@ -244,6 +245,38 @@ def no_lock_on_the_tree() -> None:
     patch.object(tree, "place", checked_early).start()
 
 
+def stock_of_before_a_sale() -> None:
+    """Set the stock that a save names, whatever was sold since it was read."""
+    patch.object(change, "_require_stock", lambda *_: None).start()
+
+
+def patches_of_whole_variants() -> None:
+    """What a patch does not send of a variant gets its default."""
+    made = matching._saved  # noqa: SLF001 - the guard is inside
+    patch.object(matching, "_saved", lambda entry, old, **_: made(entry, old, whole=True)).start()
+
+
+def prices_told_apart_by_numbers() -> None:
+    """A variant whose own price is the product's has none of its own."""
+    costing = matching.SavedVariant.costing
+
+    def by_number(variant: matching.SavedVariant, price: Decimal) -> matching.SavedVariant:
+        own = None if variant.own_price == price else variant.own_price
+        return costing(replace(variant, own_price=own), price)
+
+    patch.object(matching.SavedVariant, "costing", by_number).start()
+
+
+def variants_that_stay() -> None:
+    """What a PUT does not name is not removed."""
+    planned = change.plan_of
+
+    def plan_of(*given: Any, **how: Any) -> matching.VariantPlan:
+        return replace(planned(*given, **how), removed=[])
+
+    patch.object(change, "plan_of", plan_of).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -260,4 +293,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "one page for members and others": one_page_for_members_and_others,
     "no limit of redemptions": no_limit_of_redemptions,
     "no lock on the tree": no_lock_on_the_tree,
+    "stock that was read before a sale": stock_of_before_a_sale,
+    "a patch of whole variants": patches_of_whole_variants,
+    "an own price that equals the product's": prices_told_apart_by_numbers,
+    "variants that stay": variants_that_stay,
 }
