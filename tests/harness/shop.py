@@ -93,7 +93,7 @@ class Shop:
     ) -> dict[str, Any]:
         """Create a product over HTTP with `stock` units of each variant in one warehouse; returns its detail body."""
         body = {
-            "title": f"Thing {next(self._counter)}",
+            "title": f"Thing {uuid4().hex[:12]}",
             "category": str(self.category(category)),
             "price": 10.0,
             **fields,

@@ -124,7 +124,7 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     change("exchangeOrderItem", expectedTotal=None)
     exchange = requests["exchangeOrderItem"][0]
     for name in ("replaceProduct", "changeProduct"):
-        change(name, variants=[{"sku": name, "attributes": {"color": "red"}, "price": 11, "stock": 3}])
+        change(name, variants=[{"sku": name, "attributes": {"color": name}, "price": 11, "stock": 3}])
     address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()
     order = scene.market.order_body((scene.product, 1), shippingAddress={"addressId": address["addressId"]})
     elsewhere = {**exchange.body, "shippingAddress": order["shippingAddress"]}

@@ -82,7 +82,7 @@ class Request(NamedTuple):
 
 
 def _product(scene: Scene) -> Body:
-    variant = {"sku": uuid4().hex, "price": 9.5, "attributes": {"color": "red"}, "stock": 3}
+    variant = {"sku": uuid4().hex, "price": 9.5, "attributes": {"color": uuid4().hex}, "stock": 3}
     category = str(scene.market.category("/Home/Lamps"))
     return {"title": "t", "description": "d", "brand": "b", "category": category, "price": 9.5, "variants": [variant]}
 

@@ -24,6 +24,7 @@ def chair(market: Market, seller: Person, sku: str) -> dict[str, Any]:
     variant = {**VARIANT, "sku": sku}
     fields: dict[str, Any] = {
         "title": "Oak chair",
+        "brand": sku,
         "price": 40.0,
         "listPrice": 50.0,
         "images": [PICTURE],
