@@ -269,7 +269,7 @@ def prices_told_apart_by_numbers() -> None:
 
 def variants_that_stay() -> None:
     """What a PUT does not name is not removed."""
-    planned = change.plan_of
+    planned = matching.plan_of
 
     def plan_of(*given: Any, **how: Any) -> matching.VariantPlan:
         return replace(planned(*given, **how), removed=[])

@@ -106,7 +106,8 @@ class SavesMachine(RuleBasedStateMachine):
         """Without `If-Match` it is sent twice."""
         known = {variant.wood: variant for variant in self.variants}
         entries, after = [], list[Variant]()
-        for wood in sorted(woods) or [None]:
+        wanted: list[str | None] = [*sorted(woods)] or [None]
+        for wood in wanted:
             own, stock = data.draw(st.none() | PRICES), data.draw(st.none() | UNITS)
             old = known.get(wood) or Variant("", "", wood, None, 0, 0)
             after.append(replace(old if stock is None else old.with_stock(stock), own_price=own))
