@@ -31,6 +31,8 @@ class Scene:
     buyer: Person
     product: dict[str, Any]
     image: str
+    # What saves may leave without its variants.
+    saved: str
     item: str
     order: str
     delivered: str
@@ -102,8 +104,8 @@ class Scene:
             "changeProfile": Request("PATCH", f"{api}/users/me", {"name": "N", "phone": "12345"}, buys),
             "addAddress": Request("POST", f"{api}/users/me/addresses", address, buys),
             "createProduct": Request("POST", f"{api}/products", listing, sells),
-            "replaceProduct": Request("PUT", f"{api}/products/{product}", listing, sells),
-            "changeProduct": Request("PATCH", f"{api}/products/{product}", listing, sells),
+            "replaceProduct": Request("PUT", f"{api}/products/{self.saved}", listing, sells),
+            "changeProduct": Request("PATCH", f"{api}/products/{self.saved}", listing, sells),
             "createCategory": Request(
                 "POST", f"{api}/categories", {"name": f"N {uuid4().hex}", "parentCategoryId": self.category}, rules
             ),
@@ -324,6 +326,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         buyer,
         product,
         product["media"][0]["imageId"],
+        market.product(seller)["productId"],
         item,
         orders[0],
         orders[1],
