@@ -23,7 +23,8 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def _picture_text(value: str) -> str:
+def picture_text(value: str) -> str:
+    """An address on one line, or base64. Raises: ValueError."""
     if is_address(value):
         if len(value) > _LONGEST_ADDRESS:
             raise ValueError(f"an address has at most {_LONGEST_ADDRESS:,} characters")
@@ -47,7 +48,7 @@ PictureText = Annotated[
         description="A picture in base64, with or without `data:image/...;base64,`, or the address of one",
         examples=["iVBORw0KGgo..."],
     ),
-    AfterValidator(_picture_text),
+    AfterValidator(picture_text),
 ]
 
 

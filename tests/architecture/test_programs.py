@@ -14,7 +14,7 @@ from tests.architecture.test_rules import HEAVY, PACKAGES, ROOT, sources
 # Module -> its options, or its commands where it has several.
 PROGRAMS: dict[str, set[str]] = {
     "api.operations.invariants": {"--cleanup-seconds", "--json", "--no-gateway"},
-    "api.operations.load": {"marketplace", "online-retail"},
+    "api.operations.load": {"catalogue", "marketplace", "online-retail"},
     "api.operations.rates": {"example", "load"},
     "features.follow": set(),
     "features.materialise": {"--full", "--json"},
