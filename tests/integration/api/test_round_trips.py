@@ -62,8 +62,9 @@ COSTS = {
     "return": (7, 7),
     "approve": (13, 14),
     "adjust": (6, 7),
-    "set stock": (11, 11),
-    "change a variant": (11, 9),
+    "set stock": (13, 13),
+    "change a variant": (13, 11),
+    "change a title": (9, 7),
     "stock": (3, 4),
     "stock of all": (1, 1),
     "low stock": (5, 7),
@@ -207,6 +208,8 @@ async def test_requests_cost_what_is_written_here(
     assert changed["variants"][0]["stock"] == 7
     renamed = {"variants": [{"variantId": variant, "sku": "TRIPS-2", "price": 11.0}]}
     await counted.send("change a variant", seller, f"/products/{product['productId']}", renamed, "PATCH")
+    other = {"title": "Round trips, told anew"}
+    await counted.send("change a title", seller, f"/products/{product['productId']}", other, "PATCH")
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)
