@@ -40,6 +40,8 @@ WAITS_IN_VAIN = (
         "update orders set status = 'confirmed', actual_delivery = null where order_id in"
         " (select order_id from parcels where status = 'backordered')"
     ),
+    # A stock that has just changed has parcels that may wait a little.
+    "update warehouse_stock set updated_at = now() - interval '1 day'",
 )
 LABEL = (
     "insert into parcel_labels (label_id, parcel_id, carrier, service, weight_grams, price, currency, asked_by, status,"

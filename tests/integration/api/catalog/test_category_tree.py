@@ -115,7 +115,7 @@ def test_old_addresses_of_a_renamed_and_moved_category_lead_to_it(shop: Shop, tr
         listed = shop.client.get("/api/v1/products", params={"category": path}).json()["products"]
         assert [one["productId"] for one in listed] == [product["productId"]]
     for path in (old, cases):
-        body = {"title": "T", "category": path, "price": 1}
+        body = {"title": f"Found by {path}", "category": path, "price": 1}
         answer = shop.client.post("/api/v1/products", json=body, headers=seller.headers)
         assert (answer.status_code, answer.json()["categoryId"]) == (201, cases)
     # A category that gets the path goes before what was there.

@@ -371,7 +371,7 @@ async def test_a_checkout_never_uses_a_kept_page(kept: Kept, seller: Person, buy
     await kept.settle()
     url = address(product)
     kept.market.client.get(url)
-    changed = "update product_variants set price = 25 where product_id = %s"
+    changed = "update product_variants set price = 25, own_price = 25 where product_id = %s"
     kept.market.sql.execute(changed, (product["productId"],))
     stale = kept.market.client.get(url)
     assert (stale.headers["cache-status"], stale.json()["price"]) == ("souk-process; hit", 10.0)

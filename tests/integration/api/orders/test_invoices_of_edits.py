@@ -4,6 +4,7 @@ and no document is of less than nothing."""
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -40,7 +41,7 @@ class Changing:
         ship(market, self.order, sellers[0])
 
     def product(self, seller: Person, title: str, price: float, prime: bool = False) -> dict[str, Any]:
-        return self.market.product(seller, stock=9, price=price, title=title, primeEligible=prime)
+        return self.market.product(seller, stock=9, price=price, title=title, primeEligible=prime, brand=uuid4().hex)
 
     def change(self, gone: tuple[str, ...] = (), *new: tuple[int, tuple[str, float, bool]]) -> Decimal:
         """Takes the lines of these titles off and adds (seller, (title, price, Prime)); returns what is due more."""

@@ -47,7 +47,9 @@ def viewed(shop: Shop, headers: dict[str, str]) -> tuple[bool, list[str]]:
 
 @pytest.mark.parametrize("member", [True, False])
 def test_what_was_looked_at_is_listed_cleared_and_switched_off(shop: Shop, seller: Person, member: bool) -> None:
-    one, two = (shop.product(seller, title=title, stock=stock) for title, stock in (("One", 0), ("Two", 3)))
+    one, two = (
+        shop.product(seller, title=title, stock=stock, brand=uuid4().hex) for title, stock in (("One", 0), ("Two", 3))
+    )
     headers = view(shop, shop.person().headers if member else {}, one, two, one)
 
     assert viewed(shop, headers) == (True, ["One", "Two"])
