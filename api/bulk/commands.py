@@ -13,7 +13,7 @@ from sqlalchemy import Integer, Interval, Select, bindparam, delete, func, inser
 from api.bulk.errors import BulkJobNotFound, FileRefused, TooManyBulkJobs
 from api.bulk.files.records import FileError, Format, table_of
 from api.bulk.models import BulkJob
-from api.kernel import clock, failpoints
+from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -57,7 +57,6 @@ async def take_file(ctx: Context, actor: Actor, upload: Upload, content: AsyncIt
         size = await _written(part, content, ctx.settings.bulk_max_bytes)
         await asyncio.to_thread(_check, part, upload.format)
         await asyncio.to_thread(move_into_place, part, path)
-        failpoints.hit("bulk.after_file")
         values = {"job_id": job_id, "seller_id": actor.user_id, "bytes": size, **upload.values()}
         await ctx.db.run(lambda tx: _queue(tx, actor, values, ctx.settings.bulk_open_jobs))
     except BaseException:

@@ -14,10 +14,12 @@ import pytest
 import redis
 
 from api import nouns
+from api.bulk.failpoints import POINTS as BULK_POINTS
 from api.checkout.edits.failpoints import POINTS as EDIT_POINTS
 from api.checkout.exchanges.failpoints import POINTS as EXCHANGE_POINTS
 from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
+from api.media.failpoints import POINTS as MEDIA_POINTS
 from api.orders.failpoints import POINTS as INVOICE_POINTS
 from api.orders.labels.failpoints import POINTS as CARRIER_POINTS
 from tests.harness.buying import wait_until
@@ -52,9 +54,19 @@ def test_every_failpoint_is_exercised() -> None:
     """Here, those of the mail in `tests/integration/api/mail/test_mail.py`, those of labels and scans in
     `tests/integration/api/orders/test_carriers.py`, those of edits in
     `tests/chaos/test_edit_crash.py`, those of exchanges in
-    `tests/integration/api/checkout/test_exchange_crash.py`, and those of invoices in
-    `tests/integration/api/orders/test_invoices.py`."""
-    elsewhere = {*MAIL_POINTS, *CARRIER_POINTS, *EDIT_POINTS, *EXCHANGE_POINTS, *INVOICE_POINTS}
+    `tests/integration/api/checkout/test_exchange_crash.py`, those of invoices in
+    `tests/integration/api/orders/test_invoices.py`, those of files of products in
+    `tests/integration/api/bulk/test_bulk_kill.py`, and those of pictures in
+    `tests/integration/api/media/test_collecting.py`."""
+    elsewhere = {
+        *MAIL_POINTS,
+        *CARRIER_POINTS,
+        *EDIT_POINTS,
+        *EXCHANGE_POINTS,
+        *INVOICE_POINTS,
+        *BULK_POINTS,
+        *MEDIA_POINTS,
+    }
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 
 

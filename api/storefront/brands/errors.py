@@ -1,6 +1,6 @@
 """Errors of brands."""
 
-from api.kernel.errors import NotFound
+from api.kernel.errors import NotFound, Unavailable
 
 
 class BrandNotFound(NotFound):
@@ -10,3 +10,9 @@ class BrandNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("GET /brands lists all.")
+
+
+class BrandsNotCounted(Unavailable):
+    """The search index, which has their counts, is being built for the first time."""
+
+    title, code = "Brands are being counted for the first time", "brands-not-counted"

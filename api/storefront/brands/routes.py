@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from api.catalog.lists import lists_of
 from api.catalog.queries.listing import ProductQuery
 from api.catalog.schemas import Sort
-from api.kernel.errors import Unavailable, ValidationFailed
+from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination
 from api.kernel.problems import responses
-from api.storefront.brands.errors import BrandNotFound
+from api.storefront.brands.errors import BrandNotFound, BrandsNotCounted
 from api.storefront.brands.names import Brand, grouped, slug_of
 from api.storefront.brands.schemas import BrandCard, BrandList, BrandPage
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/brands", tags=["storefront"])
     "",
     operation_id="listBrands",
     summary="Brands of what is on sale",
-    responses=responses(ValidationFailed, Unavailable),
+    responses=responses(ValidationFailed, BrandsNotCounted),
 )
 async def list_brands(
     request: Request,
@@ -46,7 +46,7 @@ async def list_brands(
     operation_id="getBrand",
     summary="One brand and what is on sale of it",
     response_model=BrandPage,
-    responses=responses(BrandNotFound, ValidationFailed, Unavailable),
+    responses=responses(BrandNotFound, ValidationFailed, BrandsNotCounted),
 )
 async def get_brand(
     *,
@@ -72,5 +72,5 @@ async def get_brand(
 async def _brands(request: Request) -> dict[str, Brand]:
     counted = await (await lists_of(request)).counter.brands()
     if counted is None:
-        raise Unavailable("Brands are being counted for the first time.")
+        raise BrandsNotCounted("Ask again in some seconds.")
     return grouped(counted)
