@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
 from api.catalog.commands.fields import COLUMNS
-from api.catalog.models import Category, Product, ProductImage, ProductVariant
+from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.queries.listing import IMAGES
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 
@@ -76,12 +77,6 @@ def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
 
 
 def _own_products() -> Select[Any]:  # Any: as above
-    images = func.array(
-        select(ProductImage.url)
-        .where(ProductImage.product_id == Product.product_id)
-        .order_by(ProductImage.position)
-        .scalar_subquery()
-    )
     variant = func.jsonb_build_object(
         "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
         "price", cast(ProductVariant.own_price, Text), "stock", ProductVariant.stock_quantity,
@@ -93,7 +88,7 @@ def _own_products() -> Select[Any]:  # Any: as above
     )
     return (
         select(
-            Product.product_id, Product.category_id, Category.path, images, variants,
+            Product.product_id, Product.category_id, Category.path, IMAGES, variants,
             *(getattr(Product, column) for column in COLUMNS.values()),
         )
         .join(Category, Category.category_id == Product.category_id)

@@ -59,6 +59,13 @@ _FIRST_IMAGE = (
     .limit(1)
     .scalar_subquery()
 )
+# The addresses of a product's pictures, in order.
+IMAGES = func.array(
+    select(ProductImage.url)
+    .where(ProductImage.product_id == Product.product_id)
+    .order_by(ProductImage.position)
+    .scalar_subquery()
+)
 THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
 # Of statements that have these tables. A literal, not a bind: with a value that it does not know yet, Postgres cannot
 # use an index of what is on sale.

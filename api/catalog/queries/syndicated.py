@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Integer, Text, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from api.catalog.models import Category, Product, ProductImage, ProductVariant
-from api.catalog.queries.listing import LIVE
+from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.queries.listing import IMAGES, LIVE
 from api.kernel.db import ReadTx
 from api.pricing.tax_table import TaxClass
 
@@ -41,12 +41,6 @@ async def on_sale_after(tx: ReadTx, after: UUID | None, limit: int) -> list[Prod
     return await tx.all_as(ProductOnSale, _AFTER, {"after": after or _NOWHERE, "take": limit})
 
 
-_IMAGES = func.array(
-    select(ProductImage.url)
-    .where(ProductImage.product_id == Product.product_id)
-    .order_by(ProductImage.position)
-    .scalar_subquery()
-)
 _VARIANT = func.jsonb_build_object(
     "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
     "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity,
@@ -70,7 +64,7 @@ _AFTER = (
         Product.weight_grams,
         Product.prime_eligible,
         Product.updated_at,
-        _IMAGES.label("images"),
+        IMAGES.label("images"),
         _VARIANTS.label("variants"),
     )
     .join(Category, Category.category_id == Product.category_id)
