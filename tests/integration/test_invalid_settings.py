@@ -12,7 +12,7 @@ from tests.harness.processes import ROOT
 
 NO_DATABASE = "DATABASE_URL is not set. Set it: The shop's Postgres"
 NO_KEY = "SOUK_JWT_KEY_FILE is not set: create an Ed25519 key"
-NO_POINT = "SOUK_FAILPOINTS: no point is called 'checkout.nowhere'; points are checkout."
+NO_POINT = "SOUK_FAILPOINTS: no point is called 'checkout.nowhere'; points are "
 SHOP = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "SOUK_PROFILE": "test"}
 PRODUCTION = {**SHOP, "SOUK_PROFILE": "production"}
 TYPO = {**SHOP, "SOUK_FAILPOINTS": "checkout.nowhere=kill", "SOUK_API_WORKERS": "1"}
