@@ -19,6 +19,12 @@ class SkuTaken(Conflict):
     title, code = "The SKU is in use", "sku-taken"
 
 
+class GtinTaken(Conflict):
+    """`productId` in the document: the seller's product that has it."""
+
+    title, code = "The GTIN is in use", "gtin-taken"
+
+
 class DuplicateProduct(Conflict):
     """`productId` and `link` in the document: the seller's product that is the same."""
 

@@ -80,6 +80,7 @@ def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: P
             "thumbnail": card.thumbnail,
             "primeEligible": card.prime_eligible,
             "inStock": card.in_stock,
+            "condition": card.condition,
         }
         for card in cards
     ]

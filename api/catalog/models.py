@@ -44,12 +44,16 @@ class Product(Base):
         CheckConstraint("base_price > 0", name="base_price"),
         CheckConstraint("weight_grams BETWEEN 1 AND 1000000", name="weight_grams"),
         CheckConstraint("tax_class IN ('standard', 'food', 'books')", name="tax_class"),
+        CheckConstraint(
+            "condition IN ('new', 'refurbished', 'used_like_new', 'used_good', 'used_acceptable')", name="condition"
+        ),
         CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
         CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
         Index(
             "uq_products_identity",
             "identity",
             "seller_id",
+            "condition",
             unique=True,
             postgresql_where=text("deleted_at IS NULL"),
         ),
@@ -74,6 +78,7 @@ class Product(Base):
     prime_eligible: Mapped[bool] = mapped_column(server_default=text("false"))
     weight_grams: Mapped[int | None]
     tax_class: Mapped[str] = mapped_column(String(20), server_default=text("'standard'"), info=NOT_PERSONAL)
+    condition: Mapped[str] = mapped_column(String(20), server_default=text("'new'"), info=NOT_PERSONAL)
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)
@@ -153,7 +158,7 @@ class ProductCounter(Base):
 class ProductVariant(Base):
     """`price` is what it costs: its `own_price`, or its product's price where that is null. The row of one that was
     removed stays, for orders, carts and statistics; `api/catalog/statements.py` says what is for sale. `seller_id` is
-    the product's: a SKU is one of a seller's, whatever its case.
+    the product's: a SKU is one of a seller's, whatever its case, and so is a GTIN.
 
     `stock_quantity` = sellable units over all warehouses, and `owed` = units that were sold before a warehouse had
     them, written by the same statement as `warehouse_stock`.
@@ -175,6 +180,14 @@ class ProductVariant(Base):
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
         ),
+        CheckConstraint("gtin ~ '^[0-9]{14}$'", name="gtin"),
+        Index(
+            "uq_product_variants_seller_gtin",
+            "seller_id",
+            "gtin",
+            unique=True,
+            postgresql_where=text("removed_at IS NULL AND gtin IS NOT NULL"),
+        ),
         Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
     )
 
@@ -182,6 +195,7 @@ class ProductVariant(Base):
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), index=True)
     seller_id: Mapped[UUID]
     sku: Mapped[str] = mapped_column(String(100), info=NOT_PERSONAL)
+    gtin: Mapped[str | None] = mapped_column(String(14), info=NOT_PERSONAL)
     attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
     own_price: Mapped[Money | None]

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from api.catalog import artwork, commands, pages
-from api.catalog.errors import CategoryNotFound, DuplicateProduct, ProductChanged, ProductNotFound, SkuTaken
+from api.catalog.errors import CategoryNotFound, DuplicateProduct, GtinTaken, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.lists import ListParams, lists_of
 from api.catalog.purchase import Occasion
 from api.catalog.queries import categories, products
@@ -46,6 +46,7 @@ _SELLING = (
     ValidationFailed,
     CategoryNotFound,
     SkuTaken,
+    GtinTaken,
     StoreSilent,
     DuplicateProduct,
 )
@@ -185,8 +186,8 @@ async def get_generated_image(ctx: Ctx, actor: AccountActor, product_id: Product
 )
 @takes_up_to("media_body_bytes")
 async def create_product(ctx: Ctx, actor: SellerActor, body: ProductIn) -> Response:
-    """Offer a product (sellers); `variants[].stock` sets the units that can be sold. A seller has one of a title, brand
-    and options; the same of another seller is another offer of it."""
+    """Offer a product (sellers); `variants[].stock` sets the units that can be sold. A seller has one of a title,
+    brand, options and condition; the same of another seller is another offer of it."""
     product_id = await commands.create_product(ctx, actor, body)
     response = await _detail(ctx, actor, product_id, status=201)
     response.headers["Location"] = f"/api/v1/products/{product_id}"

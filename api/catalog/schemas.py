@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from api.catalog.pictures.schemas import MOST_IMAGES, ImageBody
 from api.delivery.promises import Speed
 from api.kernel.contacts import Email
+from api.kernel.gtin import Gtin
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireDate, WireId, WireTime
@@ -30,6 +31,7 @@ AskedSort = Annotated[
     Field(json_schema_extra={"enum": [*get_args(Sort), "price"]}, description="`price` is `price_asc`"),
 ]
 Status = Literal["draft", "active", "inactive"]
+Condition = Literal["new", "refurbished", "used_like_new", "used_good", "used_acceptable"]
 
 Label = Annotated[OneLine, Field(min_length=1, max_length=255)]
 SpecText = Annotated[Prose, Field(max_length=2_000)]
@@ -74,6 +76,7 @@ class ProductCard(Wire):
     thumbnail: str
     prime_eligible: bool
     in_stock: bool
+    condition: Condition
 
 
 class PriceRange(Wire):
@@ -114,6 +117,7 @@ class Variant(Wire):
     price: Amount
     own_price: Amount | None
     sku: str
+    gtin: str | None
     stock: int
     backordered: bool
 
@@ -206,8 +210,34 @@ class Safety(Wire):
     ] = Field(default_factory=list)
 
 
+class OptionValue(Wire):
+    """`available`: some variant with this value can be bought. `image`: the smallest size of a picture of one."""
+
+    value: str
+    available: bool
+    image: str | None
+
+
+class ProductOption(Wire):
+    """What a buyer chooses: the name of an attribute, and the values that the variants have."""
+
+    name: str
+    values: list[OptionValue]
+
+
+class Combination(Wire):
+    """The values of a variant by option. `available`: it can be bought; what is not there is not made."""
+
+    values: dict[str, str]
+    variant_id: UUID
+    available: bool
+
+
 class ProductDetail(Wire):
-    """`discount` is in whole per cent of `listPrice`. `images` leads to the largest size of each picture in `media`."""
+    """`discount` is in whole per cent of `listPrice`. `images` leads to the largest size of each picture in `media`.
+
+    `options` and `combinations` are for a picker: see there.
+    """
 
     product_id: UUID
     title: str
@@ -233,8 +263,11 @@ class ProductDetail(Wire):
     prime_eligible: bool
     tax_class: TaxClass
     weight_grams: int | None
+    condition: Condition
     in_stock: bool
     status: Status
+    options: list[ProductOption]
+    combinations: list[Combination]
 
 
 class VariantIn(Wire):
@@ -247,6 +280,7 @@ class VariantIn(Wire):
 
     variant_id: WireId | None = None
     sku: Sku | None = None
+    gtin: Gtin | None = None
     attributes: Attributes = Field(default_factory=dict)
     price: Price | None = None
     stock: Annotated[int, Field(ge=0, le=MOST_UNITS, examples=[50])] | None = None
@@ -285,6 +319,7 @@ class ProductIn(Wire):
     prime_eligible: bool = False
     tax_class: TaxClass = "standard"
     weight_grams: Grams | None = None
+    condition: Condition = "new"
     status: Status = "active"
 
     @field_validator("list_price", mode="after")
@@ -311,6 +346,7 @@ class ProductPatch(Wire):
     prime_eligible: bool = False
     tax_class: TaxClass = "standard"
     weight_grams: Grams | None = None
+    condition: Condition = "new"
     status: Status = "active"
 
 

@@ -26,43 +26,52 @@ _ON_SALE = f"""on_sale AS MATERIALIZED (
     JOIN products p ON p.product_id = v.product_id
     WHERE {sellable("p", "v")})"""  # noqa: S608 - a constant
 
-# A variant of another product of the seller that has one of the SKUs, whatever its case.
-SKUS_TAKEN = text(
+# A variant of another product of the seller that has one of the SKUs, whatever its case, or one of the GTINs: what it
+# has, and whether that is a GTIN.
+NAMES_TAKEN = text(
     """
-    SELECT sku, product_id FROM product_variants
-    WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
-      AND lower(sku) IN (SELECT lower(asked) FROM unnest(CAST(:skus AS text[])) AS a(asked))
-    ORDER BY variant_id LIMIT 1"""
+    (SELECT sku, product_id, false FROM product_variants
+     WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
+       AND lower(sku) IN (SELECT lower(asked) FROM unnest(CAST(:skus AS text[])) AS a(asked))
+     ORDER BY variant_id LIMIT 1)
+    UNION ALL
+    (SELECT gtin, product_id, true FROM product_variants
+     WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
+       AND gtin = ANY(CAST(:gtins AS text[]))
+     ORDER BY variant_id LIMIT 1)
+    LIMIT 1"""
 )
 RENAME_VARIANTS = text(
-    "UPDATE product_variants SET sku = CAST(variant_id AS text) WHERE variant_id = ANY(CAST(:ids AS uuid[]))"
+    "UPDATE product_variants SET sku = CAST(variant_id AS text), gtin = NULL"
+    " WHERE variant_id = ANY(CAST(:ids AS uuid[]))"
 )
 CHANGE_VARIANTS = text(
     """
     UPDATE product_variants v
-    SET sku = s.sku, attributes = CAST(s.attributes AS jsonb), own_price = s.own_price, price = s.price,
+    SET sku = s.sku, gtin = s.gtin, attributes = CAST(s.attributes AS jsonb), own_price = s.own_price, price = s.price,
         updated_at = now()
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:attributes AS text[]),
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:skus AS text[]), CAST(:gtins AS text[]), CAST(:attributes AS text[]),
                 CAST(:own_prices AS numeric[]), CAST(:prices AS numeric[]))
-         AS s(variant_id, sku, attributes, own_price, price)
+         AS s(variant_id, sku, gtin, attributes, own_price, price)
     WHERE v.variant_id = s.variant_id"""
 )
 
-# Say what a product is, unless the seller has another one that is the same thing, which is the result; other sellers'
-# are queued.
+# Say what a product is, unless the seller has another one that is the same thing in the same condition, which is the
+# result; other sellers' are queued, whatever their condition.
 IDENTIFY = text(
     """
     WITH same AS MATERIALIZED (
-        SELECT product_id, seller_id FROM products
-        WHERE identity = :identity AND deleted_at IS NULL AND product_id <> :product_id),
+        SELECT p.product_id, p.seller_id, p.condition = mine.condition AS alike
+        FROM products p, (SELECT condition FROM products WHERE product_id = :product_id) mine
+        WHERE p.identity = :identity AND p.deleted_at IS NULL AND p.product_id <> :product_id),
     identified AS (
         UPDATE products SET identity = :identity
-        WHERE product_id = :product_id AND NOT EXISTS (SELECT FROM same WHERE seller_id = :seller_id)),
+        WHERE product_id = :product_id AND NOT EXISTS (SELECT FROM same WHERE seller_id = :seller_id AND alike)),
     queued AS (
         INSERT INTO offer_matches (product_id, other_product_id)
         SELECT :product_id, product_id FROM same WHERE seller_id <> :seller_id ORDER BY product_id LIMIT :most
         ON CONFLICT DO NOTHING)
-    SELECT product_id FROM same WHERE seller_id = :seller_id LIMIT 1"""
+    SELECT product_id FROM same WHERE seller_id = :seller_id AND alike LIMIT 1"""
 )
 
 

@@ -63,10 +63,11 @@ class Scene:
         listing = {
             "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
             "listPrice": 20,
-            "variants": [{"sku": f"SKU-{uuid4().hex}", "attributes": {"color": "red"}, "price": 11, "stock": 3}],
+            "variants": [{"sku": f"SKU-{uuid4().hex}", "gtin": None,
+                          "attributes": {"color": "red"}, "price": 11, "stock": 3}],
             "images": [base64_of(png())], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
-            "taxClass": "standard", "weightGrams": 350,
+            "taxClass": "standard", "weightGrams": 350, "condition": "new",
             "status": "active",
         }  # fmt: skip
         line = {"productId": product, "variantId": variant, "quantity": 1}

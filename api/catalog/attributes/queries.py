@@ -1,6 +1,6 @@
 """Reads of attribute definitions, with those that a category inherits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -24,7 +24,7 @@ class KnownAttributes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class DefinitionRow:
     """A definition and where it is from."""
 
     name: str
@@ -43,8 +43,9 @@ class _Row:
 _COLUMNS = tuple(getattr(AttributeDefinition, name) for name in Definition.__slots__)
 
 
-def _inherited() -> Select[tuple[object, ...]]:
-    up = ancestry(select(bindparam("category_id", type_=Uuid)))
+def inherited(own: Select[tuple[UUID]]) -> Select[tuple[object, ...]]:
+    """The DefinitionRows of the category whose id `own` finds and of those above it, the nearest first."""
+    up = ancestry(own)
     where = (
         up.c.category_id.label("category_id"),
         up.c.name.label("category_name"),
@@ -57,7 +58,7 @@ def _inherited() -> Select[tuple[object, ...]]:
     )
 
 
-_INHERITED = _inherited()
+_INHERITED = inherited(select(bindparam("category_id", type_=Uuid)))
 
 
 async def attributes_of(tx: ReadTx, category_id: UUID) -> list[Attribute]:
@@ -81,12 +82,7 @@ async def attributes_of(tx: ReadTx, category_id: UUID) -> list[Attribute]:
 
 async def definitions_of(tx: ReadTx, category_id: UUID) -> list[Definition]:
     """As attributes_of, for judging values."""
-    return [
-        Definition(
-            row.name, row.label, row.type, row.unit, row.allowed_values, row.required, row.variant_axis, row.facet
-        )
-        for row in await _rows(tx, category_id)
-    ]
+    return definitions_in(await _rows(tx, category_id))
 
 
 async def require_values(
@@ -103,9 +99,17 @@ async def require_values(
         raise ValidationFailed("Values are not as the category defines them.", errors=found)
 
 
-async def _rows(tx: ReadTx, category_id: UUID) -> list[_Row]:
-    rows = await tx.all_as(_Row, _INHERITED, {"category_id": category_id})
-    nearest: dict[str, _Row] = {}
+def definitions_in(rows: Iterable[DefinitionRow]) -> list[Definition]:
+    """The definitions that count among inherited ones."""
+    return [Definition(*(getattr(row, name) for name in Definition.__slots__)) for row in _nearest(rows)]
+
+
+async def _rows(tx: ReadTx, category_id: UUID) -> list[DefinitionRow]:
+    return _nearest(await tx.all_as(DefinitionRow, _INHERITED, {"category_id": category_id}))
+
+
+def _nearest(rows: Iterable[DefinitionRow]) -> list[DefinitionRow]:
+    nearest: dict[str, DefinitionRow] = {}
     for row in rows:
         nearest.setdefault(row.name.casefold(), row)
     return list(nearest.values())

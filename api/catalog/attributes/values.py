@@ -90,6 +90,12 @@ def quantity(value: object, unit: str | None) -> Decimal | None:
     return None if unit is None else convert(amount, named.strip(), unit)
 
 
+def unit_of(value: str) -> str | None:
+    """The unit that a number is written with; None for one without a unit, and for what is no number."""
+    found = _NUMBER.fullmatch(value.strip())
+    return None if found is None or found[2] is None else found[2].strip()
+
+
 def faults(
     definitions: Sequence[Definition],
     specifications: Mapping[str, object],

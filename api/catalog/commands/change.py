@@ -31,7 +31,7 @@ from api.pricing.list_price import is_list_price
 # Required fields: null is refused and removes nothing.
 _REQUIRED = frozenset({"price"})
 # Fields that say what a product is.
-_OF_IDENTITY = frozenset({"title", "brand", "variants"})
+_OF_IDENTITY = frozenset({"title", "brand", "variants", "condition"})
 # What a category's definitions are about: a save of anything else is not judged by them.
 _JUDGED = frozenset({"category", "specifications", "variants"})
 
@@ -46,6 +46,7 @@ class Current:
     base_price: Decimal
     list_price: Decimal | None
     category_id: UUID
+    condition: str
     specifications: dict[str, object]
 
 
@@ -64,8 +65,9 @@ async def change_product(
     """Set the fields that were sent.
 
     Raises: ProductNotFound, also for another seller's product; ProductChanged (412) when `expected` is not the current
-    version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; DuplicateProduct;
-    UnitsOwed; BelowZero; ValidationFailed when the list price ends below the price, and as `plan_of` says.
+    version; StockChanged (412) when stock is set and not as expected; CategoryNotFound; SkuTaken; GtinTaken;
+    DuplicateProduct; UnitsOwed; BelowZero; ValidationFailed when the list price ends below the price, and as `plan_of`
+    says.
     """
     taken = await take_in_images(ctx, body.images)
     await saved(ctx, lambda tx: change_in(tx, actor, product_id, body, expected, images=taken))
@@ -133,6 +135,9 @@ async def _save(
         values["category_id"] = await require_category(tx, body.category)
     price: Decimal = values.get("base_price", current.base_price)
     _require_list_price(price, values.get("list_price", current.list_price))
+    another = values.get("condition", current.condition) != current.condition
+    if another:
+        values["identity"] = None  # said again below, when nothing else of the seller's is the same
     values |= {"version": current.version + 1, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
     if "category_id" in values:
@@ -146,7 +151,7 @@ async def _save(
         await save_variants(tx, actor, product_id, plan)
         title, brand = values.get("title", current.title), values.get("brand", current.brand)
         identity = identity_of(title, brand, plan.options)
-        if identity != identity_of(current.title, current.brand, [variant.attributes for variant in before]):
+        if another or identity != identity_of(current.title, current.brand, [variant.attributes for variant in before]):
             await identify(tx, actor, product_id, identity)
     if fields & _JUDGED:
         after = judged(await living_variants(tx, product_id), VariantPlan(), body)
@@ -168,6 +173,7 @@ async def lock_own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | 
         Product.base_price,
         Product.list_price,
         Product.category_id,
+        Product.condition,
         Product.specifications,
     )
     row = await tx.first_as(Current, select(*columns).where(*own).with_for_update())

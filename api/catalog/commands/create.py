@@ -26,8 +26,8 @@ from api.kernel.ids import new_id
 async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
     """The new product's id. Its variants (one, when none is named) start with the stock they name, or none.
 
-    Raises: CategoryNotFound (404); DuplicateProduct, SkuTaken (409); ValidationFailed for values that the category
-    defines otherwise, and for a picture that is none.
+    Raises: CategoryNotFound (404); DuplicateProduct, SkuTaken, GtinTaken (409); ValidationFailed for values that the
+    category defines otherwise, and for a picture that is none.
     """
     taken = await take_in_images(ctx, body.images)
     product_id = await saved(ctx, lambda tx: create_in(tx, ctx, actor, body, taken))

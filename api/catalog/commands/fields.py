@@ -19,6 +19,7 @@ COLUMNS = {
     "prime_eligible": "prime_eligible",
     "tax_class": "tax_class",
     "weight_grams": "weight_grams",
+    "condition": "condition",
     "specifications": "specifications",
 }
 # Field -> the function that stores it.

@@ -1,7 +1,7 @@
 """What makes two products the same thing: title, brand and options, whatever their case, width, spaces and marks.
 
-A seller has each thing once; a unique index decides. The same thing of another seller is an offer of it, which waits to
-be confirmed in `offer_matches`.
+A seller has each thing once in each condition; a unique index decides. The same thing of another seller is an offer of
+it, which waits to be confirmed in `offer_matches`.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def _plain(text: str) -> str:
 async def identify(tx: Tx, actor: Actor, product_id: UUID, identity: str) -> None:
     """Say what the actor's product is, and queue the other sellers' products that are the same thing, the oldest first.
 
-    Raises: DuplicateProduct when the actor has another one that is.
+    Raises: DuplicateProduct when the actor has another one that is, in the same condition.
     """
     asked = {"product_id": product_id, "seller_id": actor.user_id, "identity": identity, "most": MOST_MATCHES}
     try:
@@ -51,7 +51,7 @@ async def identify(tx: Tx, actor: Actor, product_id: UUID, identity: str) -> Non
         raise DuplicateProduct("You made the same product at the same moment.") from None
     if known is not None:
         raise DuplicateProduct(
-            "You sell a product with this title, brand and options; change that one, or say what is different.",
+            "You sell a product with this title, brand, options and condition; change it, or say what is different.",
             extra={"productId": str(known), "link": f"/api/v1/products/{known}"},
         )
 

@@ -30,6 +30,7 @@ class SavedVariant:
     price: Decimal
     # That can be sold, before the save.
     units: int = 0
+    gtin: str | None = None
 
     def costing(self, product_price: Decimal) -> "SavedVariant":
         """The variant at its effective price."""
@@ -46,7 +47,7 @@ class VariantPlan:
     removed: list[UUID] = field(default_factory=list)
     stock: dict[UUID, int] = field(default_factory=dict)
     changes: dict[UUID, int] = field(default_factory=dict)
-    # Those of the changed ones that get another SKU.
+    # Those of the changed ones that get another SKU or GTIN.
     renamed: list[UUID] = field(default_factory=list)
     # The attributes of all that there are after it.
     options: list[Attributes] = field(default_factory=list)
@@ -58,7 +59,7 @@ def plan_of(
     """`before`: the product's variants. `price`: the product's, after the save. `whole`: as PUT and POST mean it.
 
     Raises: ValidationFailed, for an entry that names a variant which the product does not have or which another entry
-    names, and for two variants with one SKU or equal attributes.
+    names, and for two variants with one SKU, one GTIN or equal attributes.
     """
     if whole and not entries:
         entries = [VariantIn()]
@@ -83,7 +84,7 @@ def plan_of(
             plan.made.append(new)
         elif new != known[new.variant_id]:
             plan.changed.append(new)
-            if new.sku != known[new.variant_id].sku:
+            if (new.sku, new.gtin) != (known[new.variant_id].sku, known[new.variant_id].gtin):
                 plan.renamed.append(new.variant_id)
     plan.removed.extend(variant_id for variant_id in known if variant_id not in after)
     return plan
@@ -130,23 +131,27 @@ def _saved(entry: VariantIn, old: SavedVariant | None, *, whole: bool) -> SavedV
     sent = entry.model_fields_set
     if old is None:
         sku = entry.sku or f"SK-{secrets.token_hex(6).upper()}"
-        return SavedVariant(new_id(), sku, entry.attributes, entry.price, Decimal(0))
+        return SavedVariant(new_id(), sku, entry.attributes, entry.price, Decimal(0), gtin=entry.gtin)
     return replace(
         old,
         sku=entry.sku or old.sku,
         attributes=entry.attributes if whole or "attributes" in sent else old.attributes,
         own_price=entry.price if whole or "price" in sent else old.own_price,
+        gtin=entry.gtin if whole or "gtin" in sent else old.gtin,
     )
 
 
 def _require_different(variants: Sequence[SavedVariant], places: Mapping[UUID, int]) -> None:
     """`places`: of the entries in the body. The variants that it does not name come first: the entry is wrong."""
     skus: dict[str, UUID] = {}
+    gtins: dict[str, UUID] = {}
     options: dict[frozenset[tuple[str, str]], UUID] = {}
     for variant in sorted(variants, key=lambda one: places.get(one.variant_id, -1)):
         place = places.get(variant.variant_id)
         if skus.setdefault(same_sku(variant.sku), variant.variant_id) != variant.variant_id:
             raise _refused(f"/variants/{place}/sku", "another variant of the product has this SKU")
+        if variant.gtin and gtins.setdefault(variant.gtin, variant.variant_id) != variant.variant_id:
+            raise _refused(f"/variants/{place}/gtin", "another variant of the product has this GTIN")
         alike = options.setdefault(same_attributes(variant.attributes), variant.variant_id)
         if alike != variant.variant_id and place is not None:
             message = "another variant of the product has equal attributes; say what is different"

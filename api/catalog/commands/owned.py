@@ -28,6 +28,7 @@ class OwnVariant:
     attributes: dict[str, str]
     price: Decimal | None
     stock: int
+    gtin: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,14 @@ def _own(
 
 def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
     price = None if row["price"] is None else Decimal(row["price"])
-    return OwnVariant(UUID(row["id"]), row["sku"], row["attributes"], price, row["stock"])
+    return OwnVariant(UUID(row["id"]), row["sku"], row["attributes"], price, row["stock"], row["gtin"])
 
 
 def _own_products() -> Select[Any]:  # Any: as above
     variant = func.jsonb_build_object(
         "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
         "price", cast(ProductVariant.own_price, Text), "stock", ProductVariant.stock_quantity,
+        "gtin", ProductVariant.gtin,
     )  # fmt: skip
     variants = (
         select(func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)))

@@ -22,6 +22,7 @@ _COLUMNS = (
     Product.base_price.label("price"),
     Product.currency,
     Product.status,
+    Product.condition,
     select(func.count()).select_from(ProductVariant).where(*_OF_PRODUCT).scalar_subquery().label("variants"),
     func.coalesce(select(func.sum(ProductVariant.stock_quantity)).where(*_OF_PRODUCT).scalar_subquery(), 0).label(
         "stock"

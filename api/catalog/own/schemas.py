@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.catalog.schemas import Status
+from api.catalog.schemas import Condition, Status
 from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireTime
@@ -18,6 +18,7 @@ class OwnProduct(Wire):
     price: Amount
     currency: str
     status: Status
+    condition: Condition
     variants: int
     stock: int
     thumbnail: str

@@ -81,6 +81,7 @@ _CARD = (
     cast(Product.average_rating, Double).label("rating"),
     Product.review_count,
     Product.prime_eligible,
+    Product.condition,
     THUMBNAIL.label("thumbnail"),
 )
 CARD = (*_CARD, IN_STOCK.label("in_stock"))
@@ -151,6 +152,7 @@ class ListedProduct:
     review_count: int
     prime_eligible: bool
     in_stock: bool
+    condition: str
     thumbnail: str
     position: list[str]
 

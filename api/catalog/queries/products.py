@@ -1,4 +1,4 @@
-"""One product in full: three statements (product, variants, seller) in one round trip."""
+"""One product in full: its statements (product, variants, seller, definitions) in one round trip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from sqlalchemy import Double, Uuid, and_, bindparam, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from api.catalog.artwork import artwork_path
+from api.catalog.attributes.options import Choice, picker_of
+from api.catalog.attributes.queries import DefinitionRow, definitions_in, inherited
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.pictures.queries import image_bodies, images_of
@@ -18,6 +20,7 @@ from api.catalog.queries.categories import breadcrumbs, readable_path
 from api.catalog.safety.models import ProductSafety
 from api.catalog.schemas import (
     Breadcrumb,
+    Condition,
     DeliveryOption,
     OfferedVariant,
     ProductDetail,
@@ -59,6 +62,7 @@ _DETAIL = (
         Product.prime_eligible,
         Product.tax_class,
         Product.weight_grams,
+        Product.condition,
         cast(Product.average_rating, Double).label("rating"),
         Product.review_count,
         Product.specifications,
@@ -71,6 +75,7 @@ _DETAIL = (
     .join(Category, Category.category_id == Product.category_id)
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
 )
+_DEFINITIONS = inherited(_CATEGORY)
 _VISIBLE_PRODUCT = select(Product.currency).where(Product.product_id == bindparam("product_id"), _VISIBLE)
 _VARIANT = (
     ProductVariant.variant_id,
@@ -78,6 +83,7 @@ _VARIANT = (
     ProductVariant.price,
     ProductVariant.own_price,
     ProductVariant.sku,
+    ProductVariant.gtin,
     ProductVariant.stock_quantity.label("stock"),
 )
 _OF_PRODUCT = (ProductVariant.product_id == bindparam("product_id"), ProductVariant.removed_at.is_(None))
@@ -140,6 +146,7 @@ class _Product:
     prime_eligible: bool
     tax_class: TaxClass
     weight_grams: int | None
+    condition: Condition
     rating: float
     review_count: int
     specifications: dict[str, object]
@@ -159,6 +166,7 @@ class _Offered(Stocked):
     price: Decimal
     own_price: Decimal | None
     sku: str
+    gtin: str | None
     stock: int
 
 
@@ -194,11 +202,12 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
     """
     asked = {"product_id": product_id, "viewer": actor.user_id}
-    row, variants, store, sent = await tx.batch(
+    row, variants, store, sent, definitions = await tx.batch(
         first_as(_Product, _DETAIL, asked),
         all_as(_Offered, _OFFERED, asked),
         first_as(StoreCard, _STORE, asked),
         first_as(_Sent, _FIRST_TO_BE_HAD, asked),
+        all_as(DefinitionRow, _DEFINITIONS, asked),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
@@ -206,6 +215,8 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     edition = next((one.edition for one in (sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
     media = image_bodies(row.images)
+    shown = [_variant(row, variant, origins, occasion) for variant in variants]
+    options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -218,7 +229,9 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         list_price=row.list_price,
         currency=row.currency,
         discount=discount_percent(row.price, row.list_price),
-        variants=[_variant(row, variant, origins, occasion) for variant in variants],
+        variants=shown,
+        options=options,
+        combinations=combinations,
         images=[image.url1200 for image in media] or [artwork_path(product_id)],
         media=media,
         specifications=row.specifications,
@@ -235,6 +248,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         prime_eligible=row.prime_eligible,
         tax_class=row.tax_class,
         weight_grams=row.weight_grams,
+        condition=row.condition,
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,
     )
@@ -274,11 +288,16 @@ def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occas
         price=one.price,
         own_price=one.own_price,
         sku=one.sku,
+        gtin=one.gtin,
         stock=one.stock,
         backordered=bool(wanted.levels),
         standard_from=promised.first if promised else None,
         standard_to=promised.last if promised else None,
     )
+
+
+def _choice(variant: OfferedVariant) -> Choice:
+    return Choice(variant.variant_id, variant.attributes, variant.stock > 0 or variant.backordered)
 
 
 def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUID, Origin]) -> Wanted:

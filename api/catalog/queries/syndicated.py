@@ -19,7 +19,7 @@ _NOWHERE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class ProductOnSale:
-    """`variants`: those that are not removed, each with id, sku, attributes, price (text) and stock."""
+    """`variants`: those that are not removed, each with id, sku, gtin, attributes, price (text) and stock."""
 
     product_id: UUID
     title: str
@@ -31,6 +31,7 @@ class ProductOnSale:
     tax_class: TaxClass
     weight_grams: int | None
     prime_eligible: bool
+    condition: str
     updated_at: datetime
     images: list[str]
     variants: list[dict[str, Any]]  # Any: JSON
@@ -43,7 +44,7 @@ async def on_sale_after(tx: ReadTx, after: UUID | None, limit: int) -> list[Prod
 
 _VARIANT = func.jsonb_build_object(
     "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
-    "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity,
+    "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity, "gtin", ProductVariant.gtin,
 )  # fmt: skip
 _OF_PRODUCT = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
 _VARIANTS = (
@@ -63,6 +64,7 @@ _AFTER = (
         Product.tax_class,
         Product.weight_grams,
         Product.prime_eligible,
+        Product.condition,
         Product.updated_at,
         IMAGES.label("images"),
         _VARIANTS.label("variants"),

@@ -58,12 +58,12 @@ async def test_feeds_are_made_by_the_worker_and_not_before(shop: Shop) -> None:
 
 async def test_each_variant_on_sale_is_an_item(shop: Shop, seller: Person, context: Context) -> None:
     variants: list[dict[str, Any]] = [
-        {"sku": "F-1", "attributes": {"Color": "red"}},
+        {"sku": "F-1", "gtin": "4006381333931", "attributes": {"Color": "red"}},
         {"sku": "F-2", "attributes": {"Color": "blue"}, "price": 12.0},
     ]
     product = shop.product(
         seller, title='<Lamp> & "more"', brand="Acme", listPrice=15, price=9.5, variants=variants,
-        images=[base64_of(one_of(1)), base64_of(one_of(2))], weightGrams=500,
+        images=[base64_of(one_of(1)), base64_of(one_of(2))], weightGrams=500, condition="used_like_new",
     )  # fmt: skip
     shop.product(seller, title="=Draft", stock=0)
     hidden = shop.product(seller, title="Withdrawn")
@@ -82,7 +82,9 @@ async def test_each_variant_on_sale_is_an_item(shop: Shop, seller: Person, conte
     shop_address = first["link"].removesuffix(f"/api/v1/products/{product['productId']}")
     pictures = [f"{shop_address}{image}" for image in product["images"]]
     assert [first["image_link"], first["additional_image_link"]] == pictures
-    assert (first["brand"], first["mpn"], first["condition"], first["color"]) == ("Acme", "F-1", "new", "red")
+    assert (first["brand"], first["mpn"], first["condition"], first["color"]) == ("Acme", "F-1", "used", "red")
+    assert [(row["gtin"], row["condition"]) for row in (second, draft)] == [("", "used"), ("", "new")]
+    assert first["gtin"] == "04006381333931"
     assert (first["product_type"], first["shipping_weight"]) == ("Electronics > Phones", "500 g")
     assert first["shipping"].startswith("US::Standard:")
     assert draft["title"] == "'=Draft"

@@ -40,7 +40,8 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
         "title": draw(line), "description": draw(st.none() | prose.filter(bool)), "brand": draw(st.none() | line),
         "price": price, "list_price": draw(st.none() | st.just(price + 1)),
         "status": draw(st.sampled_from(["draft", "active"])),
-        "prime_eligible": draw(st.booleans()), "tax_class": "food", "weight_grams": draw(st.none() | st.integers(1, 9)),
+        "prime_eligible": draw(st.booleans()), "tax_class": "food",
+        "condition": draw(st.sampled_from(["new", "used_good"])), "weight_grams": draw(st.none() | st.integers(1, 9)),
         "specifications": draw(st.dictionaries(line, value, max_size=3)), "category": "/Home",
         "images": draw(st.lists(st.sampled_from(["https://a.example/1.jpg", "https://a.example/=2|3"]), max_size=2)),
     }  # fmt: skip
@@ -52,6 +53,7 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
             one,
             draw(st.none() | prices),
             draw(st.integers(0, 9)),
+            draw(st.none() | st.just("04006381333931")),
         )
         for place, one in enumerate(attributes)
     ]

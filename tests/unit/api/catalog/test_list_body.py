@@ -21,6 +21,7 @@ CARD = ListedProduct(
     review_count=12,
     prime_eligible=True,
     in_stock=False,
+    condition="used_good",
     thumbnail="/lamp.svg",
     position=["1", "2"],
 )
