@@ -23,9 +23,9 @@ def choices(*attributes: dict[str, Any], sold_out: tuple[int, ...] = ()) -> list
 
 
 def image(variant: int | None, name: str) -> ImageBody:
-    urls = {f"url{size}": f"/{name}-{size}.webp" for size in (160, 480, 1200)}
-    about = {"alt": None, "blur": None, "width": None, "height": None, "image_id": None}
-    return ImageBody(**urls, **about, variant_id=None if variant is None else UUID(int=variant))
+    shown: dict[str, Any] = {f"url{size}": f"/{name}-{size}.webp" for size in (160, 480, 1200)}
+    shown |= dict.fromkeys(("alt", "blur", "width", "height", "image_id"))
+    return ImageBody(**shown, variant_id=None if variant is None else UUID(int=variant))
 
 
 def values_of(*attributes: dict[str, Any], definitions: tuple[Definition, ...] = ()) -> dict[str, list[str]]:
