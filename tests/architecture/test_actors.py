@@ -44,6 +44,8 @@ ALLOWED = {
     ("api/carts/commands.py", "merge_guest_cart"): BEFORE_SIGN_IN,
     ("api/carts/commands.py", "expire_carts"): WORKER,
     ("api/carts/coupons.py", "move_coupons"): AFTER_LOCK,
+    ("api/catalog/commands/keeping.py", "keep_versions"): AFTER_LOCK,
+    ("api/catalog/commands/keeping.py", "keep_first_versions"): AFTER_LOCK,
     ("api/catalog/commands/images.py", "shown_by"): AFTER_LOCK,
     ("api/catalog/commands/images.py", "write_images"): AFTER_LOCK,
     ("api/catalog/pictures/queries.py", "images_shown"): AFTER_LOCK,

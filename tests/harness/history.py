@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import psycopg
+from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+from api.catalog.commands.statements import KEEP_FIRST_VERSIONS, KEEP_VERSIONS
 from api.operations.load.__main__ import app
 from tests.harness.api import ROOT
 from tests.harness.buying import SANDBOX_KEY
@@ -75,6 +77,20 @@ def tiny_marketplace(database_url: str) -> None:
             "insert into invoice_counters (issuer_id, kind, year, last) values (gen_random_uuid(), 'invoice', 2026, 1)"
         )
         sql.execute(_INVOICE)
+    _keep_versions(database_url)
+
+
+def _keep_versions(database_url: str) -> None:
+    """The versions of a product that was changed once."""
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        (product,) = connection.execute(text("select product_id from products order by product_id limit 1")).one()
+        connection.execute(KEEP_FIRST_VERSIONS, {"product_ids": [product]})
+        described = "update products set description = 'anew', version = 2 where product_id = :product"
+        connection.execute(text(described), {"product": product})
+        author = {"author_kind": "service", "author_id": None, "action": "changed", "restored_from": None}
+        connection.execute(KEEP_VERSIONS, {"product_ids": [product], **author})
+    engine.dispose()
 
 
 # Of the last order that was delivered, less its refunds.

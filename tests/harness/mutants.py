@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from api.carts import statements as carts
 from api.catalog import pages
 from api.catalog.commands import change, matching
+from api.catalog.pictures import commands as pictures
 from api.catalog.purchase import Occasion
 from api.catalog.tree import commands as tree
 from api.checkout import quote
@@ -277,6 +278,28 @@ def variants_that_stay() -> None:
     patch.object(change, "plan_of", plan_of).start()
 
 
+def saves_without_a_lock() -> None:
+    """Read a product for a save without locking it. A moment passes between what is read and what is written."""
+    read = change.lock_own
+
+    async def read_early(*asked: Any) -> change.Current:
+        current = await read(*asked)
+        await asyncio.sleep(0.3)
+        return current
+
+    patch.object(change, "_LOCKED", change._OWN).start()  # noqa: SLF001 - the guard is inside
+    patch.object(change, "lock_own", read_early).start()
+
+
+def pictures_without_versions() -> None:
+    """A change of pictures keeps no version."""
+
+    async def nothing(*_: Any) -> list[UUID]:
+        return []
+
+    patch.object(pictures, "keep_versions", nothing).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -297,4 +320,6 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "a patch of whole variants": patches_of_whole_variants,
     "an own price that equals the product's": prices_told_apart_by_numbers,
     "variants that stay": variants_that_stay,
+    "saves without a lock": saves_without_a_lock,
+    "pictures without versions": pictures_without_versions,
 }

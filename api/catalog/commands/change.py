@@ -1,16 +1,17 @@
 """Change or withdraw a product. Every save raises its version; If-Match prevents lost updates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Uuid, bindparam, func, select, update
 
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
-from api.catalog.commands.images import Named, named, save_images, take_in_images
+from api.catalog.commands.images import Named, Said, named, save_images, take_in_images
+from api.catalog.commands.keeping import Change, keep_first_versions, keep_versions
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
@@ -18,14 +19,15 @@ from api.catalog.models import Product, ProductCounter
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, ProductPatch
+from api.catalog.versions.models import ProductVersion
 from api.inventory.errors import StockChanged
-from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.etags import Expected, stock_mark
 from api.kernel.feeds import announce_soon
+from api.kernel.outbox import Event
 from api.pricing.list_price import is_list_price
 
 # Required fields: null is refused and removes nothing.
@@ -48,6 +50,28 @@ class Current:
     category_id: UUID
     condition: str
     specifications: dict[str, object]
+    has_versions: bool
+
+
+_OWN = select(
+    Product.version,
+    Product.title,
+    Product.brand,
+    Product.base_price,
+    Product.list_price,
+    Product.category_id,
+    Product.condition,
+    Product.specifications,
+    select(ProductVersion.version)
+    .where(ProductVersion.product_id == Product.product_id)
+    .exists()
+    .label("has_versions"),
+).where(
+    Product.product_id == bindparam("product_id", type_=Uuid),
+    Product.seller_id == bindparam("seller_id", type_=Uuid),
+    Product.deleted_at.is_(None),
+)
+_LOCKED = _OWN.with_for_update()
 
 
 async def replace_product(
@@ -55,7 +79,8 @@ async def replace_product(
 ) -> None:
     """Set every field to the value sent or to its default. Raises: as change_product."""
     taken = await take_in_images(ctx, body.images)
-    await saved(ctx, lambda tx: _save(tx, actor, product_id, body, taken, whole=True, expected=expected))
+    fields = frozenset(ProductIn.model_fields)
+    await saved(ctx, lambda tx: save(tx, actor, product_id, body, taken, fields=fields, expected=expected))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -87,10 +112,11 @@ async def change_in(
     addresses."""
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:
-        fields = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
-        raise ValidationFailed("A product cannot be without this.", errors=fields)
+        errors = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
+        raise ValidationFailed("A product cannot be without this.", errors=errors)
     shown = named(body.images) if images is None else images
-    await _save(tx, actor, product_id, body, shown, whole=False, expected=expected)
+    fields = frozenset(body.model_fields_set)
+    await save(tx, actor, product_id, body, shown, fields=fields, expected=expected)
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
@@ -111,24 +137,28 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
         await remove_variants(tx, [variant.variant_id for variant in await living_variants(tx, product_id)])
         payload = {"sellerId": actor.user_id, "version": current.version + 1}
-        await outbox.emit(tx, "product", product_id, "ProductWithdrawn", payload)
+        withdrawn = Event("product", product_id, "ProductWithdrawn", payload)
+        await keep_versions(tx, Change.by(actor, "deleted"), [product_id], withdrawn)
 
     await ctx.db.run(work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
-async def _save(
+async def save(
     tx: Tx,
     actor: Actor,
     product_id: UUID,
     body: ProductIn | ProductPatch,
     images: Sequence[Named],
     *,
-    whole: bool,
+    fields: frozenset[str],
     expected: Expected | None,
-) -> None:
-    """`whole`: what was not sent gets its default, instead of staying as it is."""
-    fields = frozenset(ProductIn.model_fields if whole else body.model_fields_set)
+    change: Change | None = None,
+    said: Mapping[str, Said] | None = None,
+) -> bool:
+    """Set these `fields` to what the body has. `said`: of the pictures, by their addresses; without it, what is known
+    of each stays. Returns whether there is a new version."""
+    whole = isinstance(body, ProductIn)
     current = await lock_own(tx, actor, product_id, expected)
     values = column_values(body, fields)
     if "category" in fields:
@@ -158,29 +188,21 @@ async def _save(
         category_id = values.get("category_id", current.category_id)
         await require_values(tx, category_id, values.get("specifications", current.specifications), *after)
     if "images" in fields:
-        await save_images(tx, product_id, images)
+        await save_images(tx, product_id, images, said)
     payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
-    await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
+    changed = Event("product", product_id, "ProductChanged", payload)
+    return bool(await keep_versions(tx, change or Change.by(actor), [product_id], changed))
 
 
 async def lock_own(tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None) -> Current:
-    """Lock the actor's own product."""
-    own = (Product.product_id == product_id, Product.seller_id == actor.user_id, Product.deleted_at.is_(None))
-    columns = (
-        Product.version,
-        Product.title,
-        Product.brand,
-        Product.base_price,
-        Product.list_price,
-        Product.category_id,
-        Product.condition,
-        Product.specifications,
-    )
-    row = await tx.first_as(Current, select(*columns).where(*own).with_for_update())
+    """Lock the actor's own product, to change it."""
+    row = await tx.first_as(Current, _LOCKED, {"product_id": product_id, "seller_id": actor.user_id})
     if row is None:
         raise ProductNotFound("You sell no product with this id.")
     if expected is not None and expected.version != row.version:
         raise ProductChanged("Read the product again and repeat the change on its newest version.")
+    if not row.has_versions:
+        await keep_first_versions(tx, [product_id])
     return row
 
 

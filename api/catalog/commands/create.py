@@ -9,18 +9,19 @@ from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
 from api.catalog.commands.images import Named, named, save_images, take_in_images
+from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
 from api.catalog.models import Product, ProductCounter
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn
-from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.feeds import announce_soon
 from api.kernel.ids import new_id
+from api.kernel.outbox import Event
 
 
 async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
@@ -55,5 +56,6 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
     await save_images(tx, product_id, named(body.images) if images is None else images)
     payload = {"sellerId": actor.user_id, "status": body.status, "version": 1}
-    await outbox.emit(tx, "product", product_id, "ProductCreated", payload)
+    created = Event("product", product_id, "ProductCreated", payload)
+    await keep_versions(tx, Change.by(actor, "created"), [product_id], created)
     return product_id

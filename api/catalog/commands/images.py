@@ -1,13 +1,14 @@
 """Pictures of a product, as its body names them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 
 from api.catalog.artwork import is_artwork
+from api.catalog.commands.variants import living_variants
 from api.catalog.models import ProductImage
 from api.kernel import clock
 from api.kernel.context import Context
@@ -30,6 +31,15 @@ class Shown:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of a picture: its text, and the SKU of the variant that it shows."""
+
+    alt: str | None
+    sku: str | None
+
+
+NOTHING = Said(None, None)
 # A picture that was taken in, or an address elsewhere.
 Named = Taken | str
 _COLUMNS = [getattr(ProductImage, field.name) for field in fields(Shown)]
@@ -66,13 +76,24 @@ def named(images: Sequence[str]) -> list[Named]:
     return found
 
 
-async def save_images(tx: Tx, product_id: UUID, images: Sequence[Named]) -> None:
-    """Show these pictures in their order and no others, each once; what was said of one that stays is kept."""
+async def save_images(
+    tx: Tx, product_id: UUID, images: Sequence[Named], said: Mapping[str, Said] | None = None
+) -> None:
+    """Show these pictures in their order and no others, each once. With `said`, by addresses, that is what is said of
+    them; without it, what was said of one that stays is kept."""
     taken = [image for image in images if isinstance(image, Taken)]
     names = iter(await show(tx, "product", product_id, taken))
     anew = [new_image(next(names)) if isinstance(image, Taken) else _elsewhere(image) for image in images]
     known = {row.url: row for row in await shown_by(tx, product_id)}
-    await write_images(tx, product_id, list({row.url: known.get(row.url, row) for row in anew}.values()))
+    shown = {row.url: known.get(row.url, row) for row in anew}
+    if said is not None:
+        places = {row.sku: row.variant_id for row in await living_variants(tx, product_id)}
+        shown = {url: _told(row, said.get(url, NOTHING), places) for url, row in shown.items()}
+    await write_images(tx, product_id, list(shown.values()))
+
+
+def _told(row: Shown, said: Said, places: Mapping[str, UUID]) -> Shown:
+    return replace(row, alt=said.alt, variant_id=places.get(said.sku) if said.sku is not None else None)
 
 
 async def shown_by(tx: Tx, product_id: UUID) -> list[Shown]:

@@ -8,17 +8,18 @@ from sqlalchemy import func, select, update
 
 from api.catalog.commands.change import lock_own
 from api.catalog.commands.images import Shown, new_image, shown_by, write_images
+from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Product, ProductVariant
 from api.catalog.pages import product_tag
 from api.catalog.pictures.schemas import MOST_IMAGES, ChangeImage
-from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.etags import Expected
 from api.kernel.feeds import announce_soon
+from api.kernel.outbox import Event
 from api.media.commands import Incoming, Taken, show, take_in
 from api.media.errors import PictureNotFound
 
@@ -111,7 +112,8 @@ async def _saved(tx: Tx, actor: Actor, product_id: UUID, version: int, images: S
     values = {"version": version + 1, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
     payload = {"sellerId": actor.user_id, "version": version + 1, "fields": ["images"]}
-    await outbox.emit(tx, "product", product_id, "ProductChanged", payload)
+    changed = Event("product", product_id, "ProductChanged", payload)
+    await keep_versions(tx, Change.by(actor), [product_id], changed)
 
 
 def _placed(others: Sequence[Shown], image: Shown, change: ChangeImage, stays: int) -> list[Shown]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from api.catalog.commands.keeping import Change, keep_first_versions, keep_versions
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category, Product, ProductCounter
 from api.catalog.pages import TREE
@@ -143,7 +144,7 @@ async def merge_category(ctx: Context, actor: Actor, category_id: UUID, into: UU
         changed = _Changed()
         pairs = [(source, target)]
         while pairs:
-            pairs += await _merge(tx, *pairs.pop(), changed)
+            pairs += await _merge(tx, actor, *pairs.pop(), changed)
         await _tell(tx, into, changed)
 
     await _changed(ctx, work)
@@ -239,7 +240,7 @@ async def _move(tx: Tx, own: CategoryRow, parent: UUID | None, name: str, change
 
 
 async def _merge(
-    tx: Tx, source: CategoryRow, target: CategoryRow, changed: _Changed
+    tx: Tx, actor: Actor, source: CategoryRow, target: CategoryRow, changed: _Changed
 ) -> list[tuple[CategoryRow, CategoryRow]]:
     """Move what is right in the source into the target; returns the pairs of namesakes that are to be merged next."""
     await _take_out(tx, source.category_id, target.category_id)
@@ -254,10 +255,12 @@ async def _merge(
     products = [row[0] for row in await tx.all(_PRODUCTS, {"category_id": source.category_id})]
     if products:
         mine = any_(bindparam("products", type_=ARRAY(Uuid)))
-        now = {"category_id": target.category_id, "updated_at": func.now()}
+        await keep_first_versions(tx, products)
+        now = {"category_id": target.category_id, "version": Product.version + 1, "updated_at": func.now()}
         await tx.execute(update(Product).where(Product.product_id == mine).values(now), {"products": products})
         counters = update(ProductCounter).where(ProductCounter.product_id == mine)
         await tx.execute(counters.values(category_id=target.category_id), {"products": products})
+        await keep_versions(tx, Change.by(actor), products)
     changed.products += products
     for column_ in (Category.merged_into, CategoryRedirect.category_id):
         earlier = update(column_.class_).where(column_ == source.category_id)

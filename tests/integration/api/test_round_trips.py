@@ -65,6 +65,7 @@ COSTS = {
     "set stock": (14, 13),
     "change a variant": (14, 11),
     "change a title": (10, 7),
+    "change what has no version": (11, 8),
     "stock": (3, 4),
     "stock of all": (1, 1),
     "low stock": (5, 7),
@@ -210,6 +211,11 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("change a variant", seller, f"/products/{product['productId']}", renamed, "PATCH")
     other = {"title": "Round trips, told anew"}
     await counted.send("change a title", seller, f"/products/{product['productId']}", other, "PATCH")
+    market.sql.execute("alter table product_versions disable trigger user")
+    market.sql.execute("delete from product_versions")
+    market.sql.execute("alter table product_versions enable trigger user")
+    first = {"title": "Round trips, for the first time"}
+    await counted.send("change what has no version", seller, f"/products/{product['productId']}", first, "PATCH")
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)

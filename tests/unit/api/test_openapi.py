@@ -28,6 +28,7 @@ OPERATIONS = {
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
+    "listVersions", "getVersion", "restoreVersion",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
@@ -121,6 +122,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "postId",
         "slug",
         "imageId",
+        "version",
         "name",
         "file",
     } == named

@@ -52,6 +52,7 @@ NATURALLY_SAFE = {
     "/categories/{categoryId}/attributes": LAST_WRITE,
     "/categories/{categoryId}/merge": "what is merged is not there to be merged again",
     "/products/{productId}": VERSIONED,
+    "/products/{productId}/versions/{version}/restore": "what is so already is no new version",
     "/products/{productId}/images": "a picture that the product has already is not added again",
     "/products/{productId}/images/{imageId}": VERSIONED,
     "/orders/lookup": "it only reads",

@@ -123,6 +123,10 @@ async def test_what_is_shown_stays_and_what_was_replaced_goes(
     gone = market.client.patch(url, json={"images": product["images"]}, headers=seller.headers)
     (error,) = problem(gone, 422, "validation-failed")["errors"]
     assert error["pointer"] == "/images/0"
+    # A version that showed it is restored without it, and says so.
+    restored = market.client.post(f"{url}/versions/1/restore", headers=seller.headers).json()
+    assert (restored["images"], restored["missingPictures"]) == (product["images"][1:], product["images"][:1])
+    assert await collect(ctx) == (1, 0)
 
 
 async def test_an_order_keeps_the_picture_it_was_bought_with(

@@ -40,18 +40,14 @@ from tests.harness.breaks import (
     used,
 )
 from tests.harness.buying import SANDBOX_KEY, running_sandbox
+from tests.harness.catalog_breaks import OF_CATALOG
 from tests.harness.history import TINY, load, loaded, tiny_marketplace
 from tests.harness.postgres import PostgresHarness
 
 # What breaks each check and no other. Constraints that would forbid it are dropped first: the check must not lean on
 # them.
 BREAKS: dict[str, tuple[str, ...]] = {
-    "R-I26-rows": (
-        (
-            "insert into bulk_jobs (job_id, seller_id, format, dry_run, bytes, rows, created)"
-            " select gen_random_uuid(), seller_id, 'csv', false, 9, 1, 1 from products limit 1"
-        ),
-    ),
+    **OF_CATALOG,
     "R-I19-redeemed": (PROMOTION.format(redeemed=1, total="null", buyer="null"),),
     "R-I19-limit": ("alter table promotions drop constraint ck_promotions_redeemed", *used(orders=2, total="1")),
     "R-I19-buyer": used(orders=2, buyer="1"),
@@ -59,41 +55,6 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I19-counted": (f"update orders set redemptions = 1 where order_id = {DELIVERED}",),
     "R-I19-lines": (*used(discount="0.01"), DISCOUNTED),
     "R-I19-discount": used(discount="0.01"),
-    "R-I31-counted": (
-        (
-            "insert into question_posts (post_id, product_id, user_id, role, text, votes) select gen_random_uuid(),"
-            " product_id, seller_id, 'seller', 'Why?', 1 from products limit 1"
-        ),
-    ),
-    "R-I30-path": ("update categories set level = level + 1",),
-    "R-I30-placed": (
-        (
-            "with gone as (insert into categories (category_id, name, path, level, removed_at) values"
-            " (gen_random_uuid(), 'Gone', '/Gone', 0, now()) returning category_id)"
-            " insert into category_redirects (path, category_id) select '/old', category_id from gone"
-        ),
-    ),
-    "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
-    "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
-    "R-I32-sku": (
-        "drop index uq_product_variants_seller_sku",
-        "update product_variants set sku = case when length(sku) % 2 = 0 then 'same' else 'SAME' end",
-    ),
-    "R-I32-attributes": (
-        (
-            "update product_variants v set attributes = w.attributes from product_variants w"
-            " where w.product_id = v.product_id and w.variant_id < v.variant_id"
-        ),
-    ),
-    "R-I32-removed": (
-        RESERVATION.format(order="null", status="active", expires="600 seconds"),
-        HOLD,
-        (
-            "update product_variants set removed_at = now() - interval '1 hour' where variant_id in"
-            " (select variant_id from inventory_reservations)"
-        ),
-    ),
-    "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",
         "alter table warehouse_stock drop constraint ck_warehouse_stock_available",

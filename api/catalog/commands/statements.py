@@ -1,0 +1,95 @@
+"""The SQL that keeps the versions of products (`keeping.py`). What a version says of a product is defined here, and
+asked by the invariants too.
+
+What has its default is left out, as PUT may leave it out: a field that is added to products later changes no version
+that was kept before.
+"""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from api.catalog.commands.fields import COLUMNS
+from api.catalog.schemas import ProductIn, VariantIn
+
+# Columns of a variant that are in a version, by the field of a VariantIn. Stock is not: a restored version sets none.
+VARIANT_COLUMNS = {
+    "variant_id": "variant_id",
+    "sku": "sku",
+    "gtin": "gtin",
+    "attributes": "attributes",
+    "price": "own_price",
+}
+
+
+def defaults(model: type[BaseModel]) -> dict[str, object]:
+    """The fields that need not be sent, by their names on the wire, with the JSON that they are then."""
+    return {
+        str(field.alias): field.get_default(call_default_factory=True)
+        for field in model.model_fields.values()
+        if not field.is_required()
+    }
+
+
+def _object(model: type[BaseModel], values: Mapping[str, str]) -> str:
+    """The JSON of a model whose fields have these values, but for those at their defaults."""
+    pairs = ", ".join(f"'{model.model_fields[name].alias}', {value}" for name, value in values.items())
+    # With spaces, because a colon before a word is a bind.
+    left_out = json.dumps(defaults(model))
+    return f"""(
+        SELECT coalesce(jsonb_object_agg(f.key, f.value), '{{}}') FROM jsonb_each(jsonb_build_object({pairs})) f
+        WHERE f.value IS DISTINCT FROM CAST('{left_out}' AS jsonb) -> f.key)"""  # noqa: S608 - names of the schemas
+
+
+_VARIANT = _object(VariantIn, {name: f"v.{stored}" for name, stored in VARIANT_COLUMNS.items()})
+_BODY = _object(
+    ProductIn,
+    {name: f"p.{stored}" for name, stored in COLUMNS.items()}
+    | {
+        "category": "p.category_id",
+        "variants": f"""(
+            SELECT coalesce(jsonb_agg({_VARIANT} ORDER BY v.variant_id), '[]') FROM product_variants v
+            WHERE v.product_id = p.product_id AND v.removed_at IS NULL)""",  # noqa: S608 - a constant
+        "images": """(
+            SELECT coalesce(jsonb_agg(i.url ORDER BY i.position), '[]') FROM product_images i
+            WHERE i.product_id = p.product_id)""",
+    },
+)
+_MEDIA = """(
+    SELECT coalesce(jsonb_agg(jsonb_build_object('url', i.url, 'alt', i.alt, 'variantId', i.variant_id)
+                              ORDER BY i.position), '[]')
+    FROM product_images i
+    WHERE i.product_id = p.product_id AND (i.alt IS NOT NULL OR i.variant_id IS NOT NULL))"""
+# What a version says of the rows `p` of `products`.
+STATE = f"p.product_id, p.version, p.updated_at, {_BODY} AS body, {_MEDIA} AS media"
+
+_COLUMNS = "product_id, version, at, author_kind, author_id, action, restored_from, fields, body, media"
+# The time is that at which the locks are held, so that later versions have later times.
+KEEP_VERSIONS = text(
+    f"""
+    WITH state AS MATERIALIZED (
+        SELECT {STATE} FROM products p WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))),
+    compared AS (
+        SELECT s.*, l.version IS NULL AS is_first, ARRAY(
+            SELECT key FROM jsonb_each(s.body || jsonb_build_object('media', s.media)) now
+            FULL JOIN jsonb_each(l.body || jsonb_build_object('media', l.media)) before USING (key)
+            WHERE now.value IS DISTINCT FROM before.value ORDER BY key) AS fields
+        FROM state s LEFT JOIN LATERAL (
+            SELECT version, body, media FROM product_versions
+            WHERE product_id = s.product_id ORDER BY version DESC LIMIT 1) l ON true)
+    INSERT INTO product_versions ({_COLUMNS})
+    SELECT product_id, version, clock_timestamp(), :author_kind, CAST(:author_id AS uuid), :action,
+           CAST(:restored_from AS integer), CASE WHEN is_first THEN '{{}}' ELSE fields END, body, media
+    FROM compared WHERE is_first OR fields <> '{{}}'
+    RETURNING product_id"""  # noqa: S608 - constants
+)
+KEEP_FIRST_VERSIONS = text(
+    f"""
+    INSERT INTO product_versions ({_COLUMNS})
+    SELECT product_id, version, updated_at, 'service', NULL, 'known', NULL, '{{}}', body, media
+    FROM (SELECT {STATE} FROM products p
+          WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))
+            AND NOT EXISTS (SELECT FROM product_versions k WHERE k.product_id = p.product_id)) s"""  # noqa: S608
+)

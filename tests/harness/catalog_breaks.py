@@ -1,0 +1,55 @@
+"""What breaks each check of the catalog, and no other: a part of `BREAKS` of the test of invariants."""
+
+from tests.harness.breaks import HOLD, RESERVATION, UNVERSIONED, VARIANT
+
+OF_CATALOG: dict[str, tuple[str, ...]] = {
+    "R-I26-rows": (
+        (
+            "insert into bulk_jobs (job_id, seller_id, format, dry_run, bytes, rows, created)"
+            " select gen_random_uuid(), seller_id, 'csv', false, 9, 1, 1 from products limit 1"
+        ),
+    ),
+    "R-I31-counted": (
+        (
+            "insert into question_posts (post_id, product_id, user_id, role, text, votes) select gen_random_uuid(),"
+            " product_id, seller_id, 'seller', 'Why?', 1 from products limit 1"
+        ),
+    ),
+    "R-I30-path": ("update categories set level = level + 1",),
+    "R-I30-placed": (
+        (
+            "with gone as (insert into categories (category_id, name, path, level, removed_at) values"
+            " (gen_random_uuid(), 'Gone', '/Gone', 0, now()) returning category_id)"
+            " insert into category_redirects (path, category_id) select '/old', category_id from gone"
+        ),
+    ),
+    "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
+    "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
+    "R-I32-sku": (
+        *UNVERSIONED,
+        "drop index uq_product_variants_seller_sku",
+        "update product_variants set sku = case when length(sku) % 2 = 0 then 'same' else 'SAME' end",
+    ),
+    "R-I32-attributes": (
+        *UNVERSIONED,
+        (
+            "update product_variants v set attributes = w.attributes from product_variants w"
+            " where w.product_id = v.product_id and w.variant_id < v.variant_id"
+        ),
+    ),
+    "R-I32-removed": (
+        *UNVERSIONED,
+        RESERVATION.format(order="null", status="active", expires="600 seconds"),
+        HOLD,
+        (
+            "update product_variants set removed_at = now() - interval '1 hour' where variant_id in"
+            " (select variant_id from inventory_reservations)"
+        ),
+    ),
+    "R-I33-newest": ("update products set description = 'other' where version = 2",),
+    "R-I33-order": (
+        "alter table product_versions disable trigger user",
+        "update product_versions set at = at + interval '1 year' where version = 1",
+    ),
+    "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
+}
