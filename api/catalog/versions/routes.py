@@ -4,7 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from api.catalog.errors import CategoryNotFound, DuplicateProduct, ProductChanged, ProductNotFound, SkuTaken
+from api.catalog.errors import (
+    CategoryNotFound,
+    DuplicateProduct,
+    GtinTaken,
+    ProductChanged,
+    ProductNotFound,
+    SkuTaken,
+)
 from api.catalog.purchase import Occasion
 from api.catalog.queries.products import product_of
 from api.catalog.routes import IfMatch, ProductId
@@ -77,7 +84,15 @@ async def get_version(ctx: Ctx, actor: SignedIn, product_id: ProductId, version:
     summary="Make one's own product what it was in a version",
     response_model=RestoredProduct,
     responses=responses(
-        *_READING, Forbidden, VersionNotFound, ProductChanged, CategoryNotFound, SkuTaken, DuplicateProduct, UnitsOwed
+        *_READING,
+        Forbidden,
+        VersionNotFound,
+        ProductChanged,
+        CategoryNotFound,
+        SkuTaken,
+        GtinTaken,
+        DuplicateProduct,
+        UnitsOwed,
     ),
 )
 async def restore_version(
