@@ -29,6 +29,7 @@ _COLLECTOR = Collector(nouns.keepers())
 COLLECTING = (
     Job("pictures that nothing shows", 600.0, _COLLECTOR.pictures),
     Job("objects without a picture", 3_600.0, _COLLECTOR.objects),
+    Job("old drawn pictures", 24 * 3_600.0, _COLLECTOR.drawings),
 )
 JOBS = [RELAY, *nouns.jobs(), *COLLECTING]
 STATUS_SECONDS = 5.0

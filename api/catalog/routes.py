@@ -4,8 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api.catalog import artwork, commands, pages
+from api.catalog.artwork.sizes import drawn_size
 from api.catalog.errors import CategoryNotFound, DuplicateProduct, GtinTaken, ProductChanged, ProductNotFound, SkuTaken
 from api.catalog.lists import ListParams, lists_of
 from api.catalog.purchase import Occasion
@@ -34,7 +36,9 @@ from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
-from api.media.errors import StoreSilent
+from api.media.errors import PictureNotFound, StoreSilent
+from api.media.naming import is_file
+from api.media.routes import SERVED, Segment, served
 from api.sellers.errors import SellerNotFound
 
 router = APIRouter(tags=["catalog"], route_class=DirectRoute)
@@ -160,20 +164,48 @@ async def list_variants(ctx: Ctx, actor: AccountActor, product_id: ProductId, re
 @router.get(
     "/products/{productId}/image.svg",
     operation_id="getGeneratedImage",
-    summary="Generated artwork for a product without a photograph",
+    summary="The drawn picture of a product without a photograph",
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}}, **responses(ProductNotFound)},
 )
 async def get_generated_image(ctx: Ctx, actor: AccountActor, product_id: ProductId) -> Response:
-    """Generated artwork for products without a photograph: initials on the department's colour."""
+    """What its title names, in a colour and a setting of its own."""
     async with ctx.db.read(may_lag=_changes_nothing(actor)) as tx:
-        row = await products.picture_of(tx, actor, product_id)
-    # The tile runs no script and loads nothing, also when it is opened as a page.
+        subject = await products.picture_of(tx, actor, product_id)
+    # The picture runs no script and loads nothing, also when it is opened as a page.
     headers = {
         "Cache-Control": "public, max-age=86400" if actor.user_id is None else "private, max-age=86400",
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     }
-    return Response(artwork.draw(row.title, row.path), media_type="image/svg+xml", headers=headers)
+    return Response(subject.draw(), media_type="image/svg+xml", headers=headers)
+
+
+@router.get(
+    "/products/{productId}/drawn/{digest}/{file}",
+    operation_id="getDrawnPicture",
+    summary="One size of a drawn picture, for ever the same",
+    response_class=Response,
+    responses={**SERVED, 302: {"description": "The picture is another by now"}, **responses(ProductNotFound)},
+)
+async def get_drawn_picture(
+    *,
+    ctx: Ctx,
+    actor: AccountActor,
+    product_id: ProductId,
+    digest: Segment,
+    file: Segment,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """`file` is `160.webp`, `480.webp` or `1200.webp`; made when it is first asked for. With the digest of an earlier
+    title or category it leads to the picture of now."""
+    if not is_file(file):
+        raise PictureNotFound("There is no picture at this address.")
+    async with ctx.db.read(may_lag=_changes_nothing(actor)) as tx:
+        subject = await products.picture_of(tx, actor, product_id)
+    size = int(file.removesuffix(".webp"))
+    if digest != subject.digest:
+        return RedirectResponse(artwork.drawn_path(product_id, subject, size), 302, {"Cache-Control": "no-cache"})
+    return served(await drawn_size(ctx, subject, size), f'"{digest}-{size}"', if_none_match)
 
 
 @router.post(

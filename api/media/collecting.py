@@ -17,12 +17,13 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.keeping import Keeper, Unshown
 from api.media.models import Picture, PictureUse
-from api.media.naming import PICTURES, keys_of, name_of_key
+from api.media.naming import DRAWN, PICTURES, keys_of, name_of_key
 from api.media.queries import names_there
 from api.media.store.interface import ObjectStore
 from api.media.store.opening import store_of
 
 BATCH = 100
+_DRAWN_KEPT = timedelta(days=30)
 
 _AGE = bindparam("age", type_=Interval)
 _NAMED = any_(bindparam("names", type_=ARRAY(String)))
@@ -84,6 +85,11 @@ class Collector:
             total += len(orphans)
         return total
 
+    async def drawings(self, ctx: Context) -> int:
+        """Delete old sizes of drawn pictures, of titles that are no more among them; returns how many. What is asked
+        for again is drawn again."""
+        return await asyncio.to_thread(_delete_old, store_of(ctx), clock.now() - _DRAWN_KEPT)
+
     async def _some(self, tx: Tx, age: timedelta) -> tuple[int, Sequence[str]]:
         """How many were looked at, and the names whose rows are deleted."""
         locked = [str(row[0]) for row in await tx.all(_UNSHOWN, {"age": age, "most": BATCH})]
@@ -100,6 +106,13 @@ class Collector:
             await tx.execute(_DROP_USES, {"names": dropped})
             await tx.execute(_DROP, {"names": dropped})
         return len(locked), dropped
+
+
+def _delete_old(store: ObjectStore, before: datetime) -> int:
+    keys = [found.key for found in store.listed(DRAWN) if found.put_at <= before]
+    for start in range(0, len(keys), BATCH):
+        store.delete(keys[start : start + BATCH])
+    return len(keys)
 
 
 def _old_names(store: ObjectStore, before: datetime) -> list[str]:

@@ -67,6 +67,11 @@ def keys_of(name: str) -> Iterator[str]:
         yield size_key(name, f"{size}.webp")
 
 
+def drawn_key(digest: str, size: int) -> str:
+    """The object of one size of a drawn picture. It can be made again at any time."""
+    return f"{DRAWN}{digest[:2]}/{digest}-{size}.webp"
+
+
 def name_of_key(key: str) -> str | None:
     """The picture whose object it is; None for objects of other kinds."""
     parts = key.split("/")

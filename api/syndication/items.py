@@ -11,7 +11,8 @@ from decimal import Decimal
 from uuid import UUID
 from xml.sax.saxutils import escape
 
-from api.catalog.artwork import artwork_path
+from api.catalog.artwork import drawn_path
+from api.catalog.artwork.drawing import Subject
 from api.catalog.purchase import Occasion, Wanted, priced_alone
 from api.catalog.queries.syndicated import ProductOnSale
 
@@ -29,7 +30,9 @@ Item = Mapping[str, str]
 
 def items_of(product: ProductOnSale, occasion: Occasion, address: str) -> Iterator[Item]:
     """The items of a product; `address` of the shop, and the occasion is that of its own market."""
-    images = [_absolute(url, address) for url in product.images or [artwork_path(product.product_id)]]
+    # The feeds' readers take no SVG.
+    drawn = drawn_path(product.product_id, Subject(product.title, product.category_path))
+    images = [_absolute(url, address) for url in product.images or [drawn]]
     several = len(product.variants) > 1
     for variant in product.variants:
         attributes = {name.lower(): str(value) for name, value in variant["attributes"].items()}

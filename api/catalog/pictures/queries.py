@@ -6,9 +6,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, SQLColumnExpression, Uuid, bindparam, func, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
-from api.catalog.models import ProductImage
+from api.catalog.artwork import drawn_path
+from api.catalog.artwork.drawing import Subject
+from api.catalog.models import Category, Product, ProductImage
 from api.catalog.pictures.schemas import ImageBody
 from api.kernel.db import ReadTx
+from api.media.naming import LARGEST, SIZES
 from api.media.queries import MEASURES
 from api.media.schemas import sizes_of
 
@@ -41,9 +44,30 @@ def _body(row: dict[str, Any]) -> ImageBody:  # Any: JSON
     return ImageBody.model_validate({**sizes, **{key: row[key] for key in about}})
 
 
-_SHOWN = select(images_of(bindparam("product_id", type_=Uuid)))
+def drawn_image(product_id: UUID, subject: Subject) -> ImageBody:
+    """The body of the picture that the shop draws for a product without one."""
+    return ImageBody(
+        image_id=None,
+        variant_id=None,
+        alt=subject.title,
+        blur=subject.blur,
+        width=LARGEST,
+        height=LARGEST,
+        **{f"url{size}": drawn_path(product_id, subject, size) for size in SIZES},
+    )
+
+
+_SHOWN = (
+    select(images_of(bindparam("product_id", type_=Uuid)), Product.title, Category.path)
+    .join(Category, Category.category_id == Product.category_id)
+    .where(Product.product_id == bindparam("product_id"))
+)
 
 
 async def images_shown(tx: ReadTx, product_id: UUID) -> list[ImageBody]:
-    """A product's pictures in their order, for whoever may see it."""
-    return image_bodies(await tx.scalar(_SHOWN, {"product_id": product_id}))
+    """A product's pictures in their order, or the drawn one, for whoever may see it."""
+    row = await tx.first(_SHOWN, {"product_id": product_id})
+    if row is None:
+        return []
+    images, title, category = row
+    return image_bodies(images) or [drawn_image(product_id, Subject(title, category))]

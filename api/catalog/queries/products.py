@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import Double, Uuid, and_, bindparam, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
-from api.catalog.artwork import artwork_path
+from api.catalog.artwork.drawing import Subject
 from api.catalog.attributes.options import Choice, picker_of
 from api.catalog.attributes.queries import DefinitionRow, definitions_in, inherited
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product, ProductVariant
-from api.catalog.pictures.queries import image_bodies, images_of
+from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
 from api.catalog.safety.models import ProductSafety
@@ -120,7 +120,7 @@ _STORE = sellers.store_card_of(
     select(Product.seller_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
 )
 _PICTURE = (
-    select(Product.title, Category.path)
+    select(Product.title, Category.path.label("category"))
     .join(Category, Category.category_id == Product.category_id)
     .where(
         Product.product_id == bindparam("product_id"),
@@ -185,14 +185,6 @@ class _Visible:
     currency: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What a generated picture is drawn from; `path` of the category."""
-
-    title: str
-    path: str
-
-
 _UNKNOWN = "There is no product with this id."
 
 
@@ -214,7 +206,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     # Of what was read last: the others were there then.
     edition = next((one.edition for one in (sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
-    media = image_bodies(row.images)
+    media = image_bodies(row.images) or [drawn_image(product_id, Subject(row.title, row.category_path))]
     shown = [_variant(row, variant, origins, occasion) for variant in variants]
     options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
     detail = ProductDetail(
@@ -232,7 +224,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         variants=shown,
         options=options,
         combinations=combinations,
-        images=[image.url1200 for image in media] or [artwork_path(product_id)],
+        images=[image.url1200 for image in media],
         media=media,
         specifications=row.specifications,
         seller=SellerCard(
@@ -339,13 +331,13 @@ async def require_visible(tx: ReadTx, actor: Actor, product_id: UUID) -> None:
         raise ProductNotFound(_UNKNOWN)
 
 
-async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Picture:
-    """What a generated picture is drawn from, also for a withdrawn product, because orders still show it. The picture
+async def picture_of(tx: ReadTx, actor: Actor, product_id: UUID) -> Subject:
+    """What a picture is drawn from, also for a withdrawn product, because orders still show it. The picture
     contains the title, so another seller's draft has none.
 
     Raises: ProductNotFound.
     """
-    picture = await tx.first_as(Picture, _PICTURE, {"product_id": product_id, "viewer": actor.user_id})
+    picture = await tx.first_as(Subject, _PICTURE, {"product_id": product_id, "viewer": actor.user_id})
     if picture is None:
         raise ProductNotFound(_UNKNOWN)
     return picture

@@ -1,9 +1,11 @@
 """The catalog over HTTP as a visitor reads it: lists, one product, its artwork, the category tree."""
 
+import io
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from api.delivery.promises import in_words
 from tests.harness.pictures import base64_of, one_of
@@ -231,12 +233,46 @@ def test_an_unchanged_product_is_304_and_a_sale_changes_the_tag(shop: Shop, sell
 def test_products_without_a_photograph_get_the_same_artwork_every_time(shop: Shop, seller: Person) -> None:
     product = shop.product(seller, title='Tom & "Jerry" <script>')
 
-    first, second = (shop.client.get(product["images"][0]) for _ in range(2))
+    first, second = (shop.client.get(f"/api/v1/products/{product['productId']}/image.svg") for _ in range(2))
 
     assert first.headers["content-type"].startswith("image/svg+xml")
     assert first.content == second.content
     assert "<script>" not in first.text
-    assert "Generated artwork" in first.text
+    assert "Drawn by the shop" in first.text
+
+
+def test_a_drawn_picture_has_sizes_that_stay_and_leads_to_the_picture_of_now(shop: Shop, seller: Person) -> None:
+    product = shop.product(seller, title="Blue Lamp")
+    url = f"/api/v1/products/{product['productId']}"
+    listed = shop.client.get(f"{url}/images").json()["images"]
+
+    [image] = product["media"]
+    assert (listed, product["images"]) == ([image], [image["url1200"]])
+    assert (image["imageId"], image["alt"], image["width"], image["height"]) == (None, "Blue Lamp", 1200, 1200)
+    assert image["blur"].startswith("data:image/svg+xml,")
+    for size in (160, 480, 1200):
+        first, second = (shop.client.get(image[f"url{size}"]) for _ in range(2))
+        assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert (first.headers["content-type"], first.content) == ("image/webp", second.content)
+        with Image.open(io.BytesIO(first.content)) as picture:
+            assert (picture.format, picture.size) == ("WEBP", (size, size))
+        known = {"If-None-Match": first.headers["etag"]}
+        assert shop.client.get(image[f"url{size}"], headers=known).status_code == 304
+    problem(shop.client.get(image["url480"].replace("480", "481")), 404, "picture-not-found")
+
+    changed = shop.client.patch(url, json={"title": "Red Kettle"}, headers=seller.headers).json()
+    moved = shop.client.get(image["url480"], follow_redirects=False)
+    assert changed["media"][0]["url480"] != image["url480"]
+    assert (moved.status_code, moved.headers["location"]) == (302, changed["media"][0]["url480"])
+
+
+def test_the_drawn_picture_of_a_draft_is_its_sellers_alone(shop: Shop, seller: Person) -> None:
+    body = {"title": "Secret Lamp", "category": str(shop.category("/Home")), "price": 1.0, "status": "draft"}
+    url = shop.client.post("/api/v1/products", json=body, headers=seller.headers).headers["location"]
+
+    [image] = shop.client.get(url, headers=seller.headers).json()["media"]
+    problem(shop.client.get(image["url160"]), 404, "product-not-found")
+    assert shop.client.get(image["url160"], headers=seller.headers).status_code == 200
 
 
 def test_the_category_tree_nests_what_lies_below(shop: Shop) -> None:

@@ -137,7 +137,7 @@ def test_put_resets_what_was_not_sent(shop: Shop, seller: Person) -> None:
         None,
         {},
     )
-    assert changed["images"] == [f"/api/v1/products/{product['productId']}/image.svg"]
+    assert [image["imageId"] for image in changed["media"]] == [None]
     assert [variant["stock"] for variant in changed["variants"]] == [10]
 
 

@@ -22,7 +22,7 @@ from api.kernel import clock
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.media.collecting import Collector
-from api.media.naming import PICTURES, keys_of, name_of_key
+from api.media.naming import PICTURES, drawn_key, keys_of, name_of_key
 from api.media.store.folder import FolderStore
 from api.media.store.interface import ObjectStore, StoreFailed
 from api.media.store.opening import opened
@@ -198,6 +198,17 @@ async def test_a_young_object_is_nobodys_orphan(store: ObjectStore, settings: Se
         with patch.object(clock, "now", lambda: right() + timedelta(seconds=61)):
             assert await collect(other) == (0, 1)
     assert name not in names_in(store)
+
+
+async def test_old_sizes_of_drawn_pictures_go_and_young_ones_stay(store: ObjectStore, ctx: Context) -> None:
+    key, right = drawn_key("c" * 16, 480), clock.now
+    store.put(key, b"a drawn picture")
+    await Collector([]).drawings(ctx)
+    assert store.get(key) == b"a drawn picture"
+
+    with patch.object(clock, "now", lambda: right() + timedelta(days=31)):
+        assert await Collector([]).drawings(ctx) == 1
+    assert store.get(key) is None
 
 
 async def test_a_picture_that_is_shown_again_while_it_is_collected_stays(
