@@ -24,7 +24,7 @@ _DATABASE = re.compile(r"\b(Tx|ReadTx|Context|Database)\b")
 def unscoped(source: Source) -> Iterator[tuple[str, str]]:
     """(file, function) of every public function whose first statement on an owned table does not depend on an actor."""
     tables = Touched(source)
-    for module in source.modules.values():
+    for module in source.judged:
         parts = module.path.split("/")
         if len(parts) < 3 or parts[1] in {"operations", "sandbox", "kernel"}:
             continue

@@ -19,7 +19,7 @@ _WRITERS = {"insert", "update", "delete"}
 
 def modules_of_nouns(source: Source) -> Iterator[Module]:
     """Every module in a folder of a noun or of the kernel, except invariants, which compare nouns."""
-    for module in source.modules.values():
+    for module in source.judged:
         parts = module.path.split("/")
         if len(parts) > 2 and parts[1] not in PROGRAMS and parts[-1] not in {"invariants.py", "models.py"}:
             yield module

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -80,9 +80,15 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Modules by dotted name."""
+    """Modules by dotted name. `changed`: the only ones that rules of single modules need to judge again."""
 
     modules: Mapping[str, Module] = field(default_factory=dict)
+    changed: Sequence[Module] | None = None
+
+    @property
+    def judged(self) -> Collection[Module]:
+        """All modules, or those that differ from a source that was judged as a whole."""
+        return self.modules.values() if self.changed is None else self.changed
 
     def resolve(self, module: Module, expression: ast.AST) -> tuple[Module, str] | None:
         """Where a name or `module.name` is defined in this source; None for other expressions."""
@@ -133,7 +139,7 @@ def shop() -> Source:
 def with_file(path: str, text: str) -> Source:
     """The shop with one file replaced or added."""
     module = module_of(path, text)
-    return Source({**shop().modules, module.name: module})
+    return Source({**shop().modules, module.name: module}, [module])
 
 
 @cache

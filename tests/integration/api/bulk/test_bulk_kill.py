@@ -52,8 +52,22 @@ def job_of(shop: Shop, seller: Person, job_id: str) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("dry_run", ["false", "true"])
-@pytest.mark.parametrize("point", ["before_chunk", "in_chunk", "after_chunk"])
+@pytest.mark.parametrize(
+    ("point", "dry_run"),
+    [
+        ("in_chunk", "false"),
+        ("after_chunk", "true"),
+        *(
+            pytest.param(*other, marks=pytest.mark.slow)
+            for other in (
+                ("before_chunk", "false"),
+                ("after_chunk", "false"),
+                ("before_chunk", "true"),
+                ("in_chunk", "true"),
+            )
+        ),
+    ],
+)
 def test_a_file_goes_on_after_the_last_chunk(fleet: Fleet, killed_shop: Shop, point: str, dry_run: str) -> None:
     shop, seller = killed_shop, killed_shop.person("seller")
     job_id = send(shop, seller, csv_of(rows_of(f"{point}-{dry_run}")), dryRun=dry_run)
