@@ -33,6 +33,11 @@ def to_cents(value: Decimal) -> Decimal:
     return value.quantize(CENT, rounding=ROUND_HALF_UP)
 
 
+def minor_units(value: Decimal) -> int:
+    """An amount in cents, as protocols with whole numbers write it."""
+    return int(value.quantize(CENT) * 100)
+
+
 def share(total: Decimal, before: Decimal, up_to: Decimal, whole: Decimal) -> Decimal:
     """The cents of `total` that belong to what lies from `before` to `up_to` of `whole`: adjoining shares add up.
 

@@ -22,9 +22,10 @@ from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.files import move_into_place, read_json, replace_file
 from api.kernel.settings import Settings
-from api.syndication import items, sitemap
+from api.syndication import agents, items, sitemap
 
-FEEDS = {"products.xml": "application/rss+xml", "products.csv": "text/csv"}
+FEEDS = {"products.xml": "application/rss+xml", "products.csv": "text/csv", "products.jsonl": "application/jsonl"}
+METADATA = "metadata.json"
 INDEX = "sitemap.xml"
 MANIFEST = "made.json"
 PRODUCTS_AT_ONCE = 500
@@ -104,6 +105,7 @@ class _Writing:
         self._files["products.csv"].write(
             items.csv_lines([items.csv_safe(item[name]) for name in items.FIELDS] for item in found)
         )
+        self._files["products.jsonl"].write(b"".join(agents.feed_line(one, self._address) for one in products))
         for product in products:
             self._urls.append(sitemap.url_of(items.link_of(product.product_id, self._address), product.updated_at))
             if len(self._urls) == sitemap.MAX_URLS:
@@ -117,6 +119,10 @@ class _Writing:
             self._digests[name] = file.finish()
         self._keep(INDEX, sitemap.index_of(self._parts, self._address))
         before = _newest(self._folder)
+        if METADATA in before and before.get("products.jsonl") == self._digests["products.jsonl"]:
+            self._digests[METADATA] = before[METADATA]
+        else:
+            self._keep(METADATA, agents.metadata_of(self._occasion.place.country, self._occasion.now))
         manifest = {"at": clock.now().timestamp(), "files": self._digests}
         replace_file(self._folder / MANIFEST, orjson.dumps(manifest))
         used = {_path(self._folder, *one) for files in (before, self._digests) for one in files.items()}

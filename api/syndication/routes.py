@@ -10,7 +10,7 @@ from api.kernel import etags
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import NotFound
 from api.kernel.problems import responses
-from api.syndication.making import FEEDS, INDEX, made
+from api.syndication.making import FEEDS, INDEX, METADATA, made
 
 router = APIRouter(tags=["feeds"])
 IfNoneMatch = Annotated[str | None, Header(max_length=2_000)]
@@ -49,6 +49,29 @@ async def get_product_feed_xml(ctx: Ctx, if_none_match: IfNoneMatch = None) -> R
 async def get_product_feed_csv(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
     """The same items as in the XML feed."""
     return _file(ctx, "products.csv", FEEDS["products.csv"], if_none_match)
+
+
+@router.get(
+    "/feeds/products.jsonl",
+    operation_id="getAgentProductFeed",
+    summary="Every variant on sale, as a feed of the Agentic Commerce Protocol: a product in each line",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/jsonl": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
+)
+async def get_agent_product_feed(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
+    """The variants of the XML feed. The id of a variant is an item of `POST /checkout_sessions`."""
+    return _file(ctx, "products.jsonl", FEEDS["products.jsonl"], if_none_match)
+
+
+@router.get(
+    "/feeds/metadata.json",
+    operation_id="getAgentFeedMetadata",
+    summary="The market of that feed, and when it last changed",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/json": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
+)
+async def get_agent_feed_metadata(ctx: Ctx, if_none_match: IfNoneMatch = None) -> Response:
+    return _file(ctx, METADATA, "application/json", if_none_match)
 
 
 @router.get(

@@ -6,45 +6,24 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Text, bindparam, cast, func, select
+from sqlalchemy import Integer, Text, bindparam, case, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.queries.listing import IMAGES, LIVE
+from api.inventory.queries import may_be_owed
 from api.kernel.db import ReadTx
 from api.pricing.tax_table import TaxClass
+from api.sellers.models import Seller
 
 _NOWHERE = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class ProductOnSale:
-    """`variants`: those that are not removed, each with id, sku, gtin, attributes, price (text) and stock."""
-
-    product_id: UUID
-    title: str
-    description: str | None
-    brand: str | None
-    category_path: str
-    list_price: Decimal | None
-    currency: str
-    tax_class: TaxClass
-    weight_grams: int | None
-    prime_eligible: bool
-    condition: str
-    updated_at: datetime
-    images: list[str]
-    variants: list[dict[str, Any]]  # Any: JSON
-
-
-async def on_sale_after(tx: ReadTx, after: UUID | None, limit: int) -> list[ProductOnSale]:
-    """The next `limit` products on sale that have a variant."""
-    return await tx.all_as(ProductOnSale, _AFTER, {"after": after or _NOWHERE, "take": limit})
-
-
-_VARIANT = func.jsonb_build_object(
-    "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
-    "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity, "gtin", ProductVariant.gtin,
+    """`variants`: those that are not removed, each with id, sku, attributes, price (text), stock, gtin, and whether units
+    may be backordered that are not there."""
+    "backordered", case((ProductVariant.stock_quantity > 0, False), else_=may_be_owed(ProductVariant.variant_id)),
 )  # fmt: skip
 _OF_PRODUCT = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
 _VARIANTS = (
@@ -56,6 +35,7 @@ _AFTER = (
     select(
         Product.product_id,
         Product.title,
+        Seller.name.label("seller_name"),
         Product.description,
         Product.brand,
         Category.path.label("category_path"),
@@ -70,6 +50,7 @@ _AFTER = (
         _VARIANTS.label("variants"),
     )
     .join(Category, Category.category_id == Product.category_id)
+    .join(Seller, Seller.seller_id == Product.seller_id)
     .where(
         LIVE, Product.product_id > bindparam("after"), select(ProductVariant.variant_id).where(*_OF_PRODUCT).exists()
     )

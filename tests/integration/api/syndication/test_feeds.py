@@ -50,7 +50,11 @@ def items_of(shop: Shop) -> list[dict[str, str]]:
 
 
 async def test_feeds_are_made_by_the_worker_and_not_before(shop: Shop) -> None:
-    for path in ("/feeds/products.xml", "/feeds/products.csv", "/sitemap.xml"):
+    for path in (
+        *(f"/feeds/products.{form}" for form in ("xml", "csv", "jsonl")),
+        "/feeds/metadata.json",
+        "/sitemap.xml",
+    ):
         problem(shop.client.get(path), 404, "feed-not-made")
     for part in ("sitemap-1.xml.gz", "sitemap-0.xml.gz", "..%2Fmade.json"):
         assert shop.client.get(f"/sitemaps/{part}").status_code == 404
@@ -104,8 +108,8 @@ async def test_a_reader_that_has_the_newest_gets_nothing_again(shop: Shop, selle
     assert shop.client.get("/feeds/products.xml", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
     await make(context)
     assert (
-        len([*folder_of(context.settings).iterdir()]) == 5
-    )  # two feeds, the site map and its part, what is the newest
+        len([*folder_of(context.settings).iterdir()]) == 7
+    )  # three feeds and what is said of the last, the site map and its part, what is the newest
 
 
 async def test_the_site_map_has_every_product_in_parts(
