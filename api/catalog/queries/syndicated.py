@@ -21,8 +21,34 @@ _NOWHERE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class ProductOnSale:
-    """`variants`: those that are not removed, each with id, sku, attributes, price (text), stock, gtin, and whether units
-    may be backordered that are not there."""
+    """`variants`: those that are not removed, each with id, sku, attributes, price (text), stock, gtin, and whether
+    units may be backordered that are not there."""
+
+    product_id: UUID
+    title: str
+    seller_name: str
+    description: str | None
+    brand: str | None
+    category_path: str
+    list_price: Decimal | None
+    currency: str
+    tax_class: TaxClass
+    weight_grams: int | None
+    prime_eligible: bool
+    condition: str
+    updated_at: datetime
+    images: list[str]
+    variants: list[dict[str, Any]]  # Any: JSON
+
+
+async def on_sale_after(tx: ReadTx, after: UUID | None, limit: int) -> list[ProductOnSale]:
+    """The next `limit` products on sale that have a variant."""
+    return await tx.all_as(ProductOnSale, _AFTER, {"after": after or _NOWHERE, "take": limit})
+
+
+_VARIANT = func.jsonb_build_object(
+    "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
+    "price", cast(ProductVariant.price, Text), "stock", ProductVariant.stock_quantity, "gtin", ProductVariant.gtin,
     "backordered", case((ProductVariant.stock_quantity > 0, False), else_=may_be_owed(ProductVariant.variant_id)),
 )  # fmt: skip
 _OF_PRODUCT = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))

@@ -53,8 +53,8 @@ async def test_each_variant_on_sale_is_a_variant_of_its_product(shop: Shop, sell
         {"sku": "A-3", "attributes": {"Color": "green", "Size": "S"}},
     ]
     product = shop.product(
-        seller, title="Tee", description="Of cotton.", price=9.5, listPrice=12, condition="used_good", variants=variants,
-        images=[base64_of(one_of(1)), base64_of(one_of(2))],
+        seller, title="Tee", description="Of cotton.", price=9.5, listPrice=12, condition="used_good",
+        variants=variants, images=[base64_of(one_of(1)), base64_of(one_of(2))],
     )  # fmt: skip
     red, blue, green = (one["variantId"] for one in product["variants"])
     shop.stock(blue, 0)
@@ -62,7 +62,8 @@ async def test_each_variant_on_sale_is_a_variant_of_its_product(shop: Shop, sell
         f"/api/v1/products/{product['productId']}",
         json={
             "title": "Tee", "description": "Of cotton.", "category": str(shop.category("/Electronics/Phones")),
-            "price": 9.5, "listPrice": 12, "condition": "used_good", "images": product["images"], "variants": variants[:2],
+            "price": 9.5, "listPrice": 12, "condition": "used_good", "images": product["images"],
+            "variants": variants[:2],
         },
         headers=seller.headers,
     )  # fmt: skip
