@@ -7,7 +7,7 @@ the protocol's checkout takes; `metadata.json` says whose feed it is, for which 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
+from typing import Any
 
 import orjson
 
@@ -19,11 +19,12 @@ from api.syndication.items import link_of
 FEED_ID = "souk"
 MARKETPLACE = {"name": "Souk"}
 Json = Mapping[str, object]
+# Any, in this module: the JSON of a variant
 
 
-def feed_line(product: ProductOnSale, address: str) -> bytes:
-    """The product as a line of `products.jsonl`; `address` of the shop."""
-    return orjson.dumps(product_of(product, address), option=orjson.OPT_APPEND_NEWLINE)
+def feed_line(product: ProductOnSale, store: str, address: str) -> bytes:
+    """The product as a line of `products.jsonl`; `store`: its seller's name, `address` of the shop."""
+    return orjson.dumps(product_of(product, store, address), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def metadata_of(country: str, changed: datetime) -> bytes:
@@ -31,7 +32,7 @@ def metadata_of(country: str, changed: datetime) -> bytes:
     return orjson.dumps({"id": FEED_ID, "target_country": country, "updated_at": changed}, option=orjson.OPT_UTC_Z)
 
 
-def product_of(product: ProductOnSale, address: str) -> Json:
+def product_of(product: ProductOnSale, store: str, address: str) -> Json:
     link = link_of(product.product_id, address)
     facts = {
         "id": str(product.product_id),
@@ -41,7 +42,7 @@ def product_of(product: ProductOnSale, address: str) -> Json:
             {"type": "image", "url": f"{address}{url}" if url.startswith("/") else url}
             for url in product.images or [artwork_path(product.product_id)]
         ],
-        "variants": [_variant(product, variant, link) for variant in product.variants],
+        "variants": [_variant(product, variant, store, link) for variant in product.variants],
     }
     return {**facts, "description": {"plain": product.description}} if product.description else facts
 
@@ -56,18 +57,17 @@ def options_of(attributes: Mapping[str, object]) -> list[Json]:
     return [{"name": name, "value": str(value)} for name, value in attributes.items()]
 
 
-def _variant(product: ProductOnSale, variant: Mapping[str, object], link: str) -> Json:
-    attributes: Mapping[str, object] = variant["attributes"]  # type: ignore[assignment]
-    price = Decimal(str(variant["price"]))
+def _variant(product: ProductOnSale, variant: Mapping[str, Any], store: str, link: str) -> Json:
+    attributes, price = variant["attributes"], Decimal(variant["price"])
     facts: dict[str, object] = {
-        "id": str(UUID(str(variant["id"]))),
+        "id": variant["id"],
         "title": variant_title(product.title, attributes),
         "url": link,
         "price": _price(price, product.currency),
         "availability": _availability(variant),
         "categories": [{"value": product.category_path.strip("/").replace("/", " > "), "taxonomy": "merchant"}],
         "condition": [product.condition],
-        "seller": {"name": product.seller_name},
+        "seller": {"name": store},
         "marketplace": MARKETPLACE,
     }
     if product.list_price is not None and product.list_price > price:
@@ -83,7 +83,7 @@ def _price(amount: Decimal, currency: str) -> Json:
     return {"amount": minor_units(amount), "currency": currency}
 
 
-def _availability(variant: Mapping[str, object]) -> Json:
+def _availability(variant: Mapping[str, Any]) -> Json:
     if variant["stock"]:
         return {"available": True, "status": "in_stock"}
     owed = bool(variant["backordered"])

@@ -7,11 +7,13 @@ the newest. The ones before stay until the next time, for readers that have just
 import asyncio
 import gzip
 import hashlib
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedWriter
 from pathlib import Path
 from typing import cast
+from uuid import UUID
 
 import orjson
 from sqlalchemy import func, select
@@ -22,6 +24,7 @@ from api.kernel import clock
 from api.kernel.context import Context
 from api.kernel.files import move_into_place, read_json, replace_file
 from api.kernel.settings import Settings
+from api.sellers.queries import stores_of
 from api.syndication import agents, items, sitemap
 
 FEEDS = {"products.xml": "application/rss+xml", "products.csv": "text/csv", "products.jsonl": "application/jsonl"}
@@ -76,7 +79,8 @@ async def make(ctx: Context) -> int:
         while True:
             async with ctx.db.read(may_lag=True) as tx:
                 page = await on_sale_after(tx, after, PRODUCTS_AT_ONCE)
-            await asyncio.to_thread(writing.add, page)
+                stores = await stores_of(tx, {one.seller_id for one in page})
+            await asyncio.to_thread(writing.add, page, {store.seller_id: store.name for store in stores.values()})
             products += len(page)
             if len(page) < PRODUCTS_AT_ONCE:
                 break
@@ -99,13 +103,15 @@ class _Writing:
         self._parts: list[str] = []
         self._digests: dict[str, str] = {}
 
-    def add(self, products: list[ProductOnSale]) -> None:
+    def add(self, products: list[ProductOnSale], stores: Mapping[UUID, str]) -> None:
         found = [item for one in products for item in items.items_of(one, self._occasion, self._address)]
         self._files["products.xml"].write(b"".join(map(items.xml_item, found)))
         self._files["products.csv"].write(
             items.csv_lines([items.csv_safe(item[name]) for name in items.FIELDS] for item in found)
         )
-        self._files["products.jsonl"].write(b"".join(agents.feed_line(one, self._address) for one in products))
+        self._files["products.jsonl"].write(
+            b"".join(agents.feed_line(one, stores[one.seller_id], self._address) for one in products)
+        )
         for product in products:
             self._urls.append(sitemap.url_of(items.link_of(product.product_id, self._address), product.updated_at))
             if len(self._urls) == sitemap.MAX_URLS:

@@ -14,7 +14,6 @@ from api.catalog.queries.listing import IMAGES, LIVE
 from api.inventory.queries import may_be_owed
 from api.kernel.db import ReadTx
 from api.pricing.tax_table import TaxClass
-from api.sellers.models import Seller
 
 _NOWHERE = UUID(int=0)
 
@@ -26,7 +25,7 @@ class ProductOnSale:
 
     product_id: UUID
     title: str
-    seller_name: str
+    seller_id: UUID
     description: str | None
     brand: str | None
     category_path: str
@@ -61,7 +60,7 @@ _AFTER = (
     select(
         Product.product_id,
         Product.title,
-        Seller.name.label("seller_name"),
+        Product.seller_id,
         Product.description,
         Product.brand,
         Category.path.label("category_path"),
@@ -76,7 +75,6 @@ _AFTER = (
         _VARIANTS.label("variants"),
     )
     .join(Category, Category.category_id == Product.category_id)
-    .join(Seller, Seller.seller_id == Product.seller_id)
     .where(
         LIVE, Product.product_id > bindparam("after"), select(ProductVariant.variant_id).where(*_OF_PRODUCT).exists()
     )
