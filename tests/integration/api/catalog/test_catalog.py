@@ -22,10 +22,11 @@ CARD = {
     "thumbnail",
     "primeEligible",
     "inStock",
+    "condition",
 }
 DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "breadcrumbs", "price", "listPrice",
-    "currency", "discount", "variants",
+    "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
     "inStock", "status", "tax", "taxClass", "weightGrams",
 }  # fmt: skip
@@ -184,7 +185,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         ("IPHONE15-PRO-256-TI", 999.99, 50, "256GB"),
         ("IPHONE15-PRO-512-TI", 1199.99, 50, "512GB"),
     ]
-    listed = {"variantId", "attributes", "price", "ownPrice", "sku", "stock", "backordered"}
+    listed = {"variantId", "attributes", "price", "ownPrice", "sku", "gtin", "stock", "backordered"}
     assert product["variants"][0].keys() == {*listed, "standardFrom", "standardTo"}
     assert product["images"] == [image["url1200"] for image in product["media"]]
     assert len(set(product["images"])) == 2
