@@ -22,6 +22,7 @@ from api.catalog.queries.offers import (
     Offer,
     offer_of,
 )
+from api.catalog.restrictions.rules import not_sold_to
 from api.delivery.promises import Origin, Speed
 from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result, done
@@ -54,11 +55,16 @@ class Line(NamedTuple):
         """Whether the price is another than when the line was added, or than the one last shown as changed."""
         return self.offer.price != (self.price_at_addition if self.price_seen is None else self.price_seen)
 
-    def buyable_in(self, currency: str) -> bool:
-        """Whether it can be part of an order in that currency."""
+    def buyable_in(self, currency: str, country: str) -> bool:
+        """Whether it can be part of an order in that currency, to that country."""
         offer, units = self.offer, self.quantity
         there = offer.stock >= units or offer.to_be_had >= units
-        return offer.on_sale and there and offer.currency == currency
+        return offer.on_sale and there and offer.currency == currency and not self.barred_in(country)
+
+    def barred_in(self, country: str) -> bool:
+        """Whether it is not sold there."""
+        limits = self.offer.limits
+        return limits is not None and limits.bar(country)
 
     @property
     def backordered(self) -> int:
@@ -155,7 +161,8 @@ def cart_body(
     """
     lines = cart.lines if cart else []
     currency = lines[0].offer.currency if lines else default_currency
-    buyable = [line for line in lines if line.buyable_in(currency)]
+    country = occasion.place.country
+    buyable = [line for line in lines if line.buyable_in(currency, country)]
     wanted = [line.offer.wanted(line.quantity, origins) for line in buyable]
     products = {line.variant_id: line.product_id for line in buyable} if codes.offered else {}
     deal = dealt(codes, wanted, products, currency, occasion.now)
@@ -166,7 +173,7 @@ def cart_body(
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
-            "items": [_line(line, currency, reductions) for line in lines],
+            "items": [_line(line, currency, country, reductions) for line in lines],
             "itemCount": sum([line.quantity for line in lines]),
             "currency": currency,
             "subtotal": float(sums.subtotal),
@@ -256,17 +263,17 @@ def _carts(result: Result) -> dict[UUID, StoredCart]:
     return found
 
 
-def _line(line: Line, currency: str, reductions: Mapping[UUID, tuple[Reduction, ...]]) -> orjson.Fragment:
+def _line(line: Line, currency: str, country: str, reductions: Mapping[UUID, tuple[Reduction, ...]]) -> orjson.Fragment:
     """The JSON of a CartLine."""
     off = reductions.get(line.variant_id, ()) if reductions else ()
     return orjson.Fragment(
-        b'{"cartItemId":%b,%b' % (orjson.dumps(line.cart_item_id), _but_its_id(line[1:], currency, off))
+        b'{"cartItemId":%b,%b' % (orjson.dumps(line.cart_item_id), _but_its_id(line[1:], currency, country, off))
     )
 
 
 @lru_cache(maxsize=KEPT_OFFERS)
 def _but_its_id(
-    content: tuple[int, Decimal, Decimal | None, Offer], currency: str, reductions: tuple[Reduction, ...]
+    content: tuple[int, Decimal, Decimal | None, Offer], currency: str, country: str, reductions: tuple[Reduction, ...]
 ) -> bytes:
     """The rest of it: the same for every cart with such a line."""
     line = Line(UUID(int=0), *content)
@@ -279,6 +286,7 @@ def _but_its_id(
                 "brand": offer.brand,
                 "thumbnail": offer.thumbnail,
                 "primeEligible": offer.prime_eligible,
+                "condition": offer.condition,
             },
             "variant": {
                 "variantId": offer.variant_id,
@@ -293,7 +301,9 @@ def _but_its_id(
             "subtotal": float(offer.price * line.quantity),
             "discounts": [{"promotion": one.name, "amount": float(one.amount)} for one in reductions],
             "currency": offer.currency,
-            "available": (buyable := line.buyable_in(currency)),
+            "available": (buyable := line.buyable_in(currency, country)),
             "backordered": line.backordered if buyable else 0,
+            "minAge": offer.limits.min_age if offer.limits else None,
+            "restriction": not_sold_to(country) if line.barred_in(country) else None,
         }
     )[1:]

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.catalog.schemas import DeliveryOption
+from api.catalog.schemas import Condition, DeliveryOption
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.pricing.explanation import ChargeKind
@@ -30,6 +30,7 @@ class CartProduct(Wire):
     brand: str | None
     thumbnail: str
     prime_eligible: bool
+    condition: Condition
 
 
 class CartVariant(Wire):
@@ -54,6 +55,8 @@ class CartLine(Wire):
 
     Only `available` lines count in the totals. A line in another currency than the cart's is
     not available: it needs a separate order. `backordered`: how many of its units are not in stock and come later.
+    `minAge`: an order needs a `birthDate` of so many years ago; `restriction`: why it is not available where the cart
+    goes, in words.
     """
 
     cart_item_id: UUID
@@ -68,6 +71,8 @@ class CartLine(Wire):
     currency: str
     available: bool
     backordered: int
+    min_age: int | None
+    restriction: str | None
 
 
 class ChargeBody(Wire):

@@ -4,6 +4,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.columns import NOT_PERSONAL, CreatedAt, Currency, Id, Instant, Json, Money, Origin, UpdatedAt
@@ -82,6 +83,8 @@ class Product(Base):
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)
+    # What of a Restrictions body says something; null where there is none.
+    restrictions: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True), info=NOT_PERSONAL)
     version: Mapped[int] = mapped_column(server_default=text("1"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from api.catalog.pictures.schemas import MOST_IMAGES, ImageBody
+from api.catalog.restrictions.schemas import Restrictions
 from api.delivery.promises import Speed
 from api.kernel.contacts import Email
 from api.kernel.gtin import Gtin
@@ -264,6 +265,7 @@ class ProductDetail(Wire):
     tax_class: TaxClass
     weight_grams: int | None
     condition: Condition
+    restrictions: Restrictions | None
     in_stock: bool
     status: Status
     options: list[ProductOption]
@@ -320,6 +322,7 @@ class ProductIn(Wire):
     tax_class: TaxClass = "standard"
     weight_grams: Grams | None = None
     condition: Condition = "new"
+    restrictions: Restrictions | None = None
     status: Status = "active"
 
     @field_validator("list_price", mode="after")
@@ -347,6 +350,7 @@ class ProductPatch(Wire):
     tax_class: TaxClass = "standard"
     weight_grams: Grams | None = None
     condition: Condition = "new"
+    restrictions: Restrictions | None = None
     status: Status = "active"
 
 

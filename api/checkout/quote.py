@@ -9,13 +9,13 @@ from uuid import UUID
 from api.carts.statements import lines_part as cart_lines_part
 from api.catalog.artwork import artwork_path
 from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase
+from api.catalog.restrictions.rules import Limits, ToBuy, limits_of, require_allowed
 from api.checkout import statements
 from api.checkout.crowd import Queue
-from api.checkout.dividing.destinations import NO_BOOK, Book, Bound, Sums, bound, without
+from api.checkout.dividing.destinations import NO_BOOK, Book, Bound, Sums, bound, checked_address, without
 from api.checkout.dividing.parcels import days_of, place_of
 from api.checkout.dividing.shares import Sent, divided, redemptions_of, shared
 from api.checkout.errors import (
-    AddressUnknown,
     CartBeingOrdered,
     CartEmpty,
     CartOrdered,
@@ -27,14 +27,12 @@ from api.checkout.errors import (
 )
 from api.checkout.schemas import (
     AskedOrder,
-    FullAddress,
     Plan,
     PlanCart,
     PlanCartLine,
     PlanLine,
     SavedAddress,
 )
-from api.delivery.addresses import Checked, check
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import Allocation, NotEnough
 from api.inventory.queries import Stocked
@@ -73,6 +71,8 @@ class Offer:
     image_url: str
     list_price: Decimal | None
     category: str
+    condition: str | None
+    limits: Limits | None
     sold_as: Wanted
 
 
@@ -130,6 +130,8 @@ class _Row(Stocked):
     prime_eligible: bool | None
     seller_id: UUID | None
     currency: str | None
+    restrictions: str | None
+    condition: str | None
     for_sale: bool | None
     title: str | None
     sku: str | None
@@ -195,6 +197,8 @@ class _Row(Stocked):
             image_url=self.image or artwork_path(self.product_id),
             list_price=list_price.of_variant(self.price, self.base_price, self.list_price),
             category=self.category or "",
+            condition=self.condition,
+            limits=None if self.restrictions is None else limits_of(self.restrictions),
             sold_as=sold_as,
         )
 
@@ -275,8 +279,8 @@ def make_plan(
 ) -> Plan:
     """Price and allocate.
 
-    Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, AddressNotValid, OutOfStock,
-    SpeedNotOffered, CouponNotApplied, TotalChanged.
+    Raises: CartBeingOrdered, CartOrdered, CartEmpty, NotOrderable, AddressUnknown, AddressNotValid, Restricted,
+    OutOfStock, SpeedNotOffered, CouponNotApplied, TotalChanged.
     """
     if request.items is None and request.coupon_codes:
         error = FieldError(pointer="/couponCodes", message="put the codes of a cart into the cart")
@@ -290,6 +294,7 @@ def make_plan(
     going = [Bound(0, address, deal.wanted)]
     if request.destinations is not None:
         going = divided(deal.wanted, bound(address, deal.wanted, request.destinations, book))
+    require_allowed(_to_buy(quote, going), request.birth_date, now.date())
     occasions = [deal.on(Occasion.of(settings, now, place=one.address.place, member=actor.member)) for one in going]
     bought = _bought(quote, going, occasions, request.delivery_speed)
     amounts = Sums.of(bought)
@@ -369,17 +374,15 @@ def _require_offers(quote: Quote) -> None:
         raise NotOrderable("Items in different currencies cannot share an order; place one order per currency.")
 
 
-def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str | None] | None) -> Checked:
-    """The address as an order keeps it; `saved` is the one that `given` names.
-
-    Raises: AddressUnknown, AddressNotValid.
-    """
-    if isinstance(given, FullAddress):
-        return check("/shippingAddress", given.model_dump(by_alias=True))
-    if saved is None:
-        error = FieldError(pointer="/shippingAddress/addressId", message="not one of your addresses")
-        raise AddressUnknown("Use one of your saved addresses, or send the full address.", errors=[error])
-    return check("/shippingAddress", saved)
+def _to_buy(quote: Quote, going: Sequence[Bound]) -> list[ToBuy]:
+    """What is restricted, where it goes."""
+    first = {line.variant_id: index for index, line in reversed([*enumerate(quote.lines)])}
+    return [
+        ToBuy(offer.product_id, variant, offer.title, offer.limits, one.address.country, f"/items/{first[variant]}")
+        for one in going
+        for variant in (each.variant_id for each in one.wanted)
+        if (offer := quote.offers[variant]).limits is not None
+    ]
 
 
 def _require_agreed(request: AskedOrder, total: Decimal, deal: Deal) -> None:
@@ -487,6 +490,8 @@ def _snapshot(offer: Offer, tax: LineTax, line: Sent) -> Snapshot:
         tax_class=tax.tax_class,
         tax_included=tax.included,
         return_days=window_days(offer.category),
+        condition=offer.condition,
+        min_age=offer.limits.min_age if offer.limits else None,
         discount=line.discount,
         promotion=line.promotion,
     )

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from api.catalog.restrictions.rules import Restricted
 from api.checkout import commands
 from api.checkout.errors import (
     AddressUnknown,
@@ -32,11 +33,11 @@ router = APIRouter(tags=["orders"])
 _REFUSED = (
     *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending),
     *(CartBeingOrdered, CartOrdered, CartChanging, CouponNotApplied, AddressNotValid, SpeedNotOffered),
-    *(ValidationFailed, GuestDetailsMissing, NotOrderable, CartEmpty, AddressUnknown),
+    *(ValidationFailed, GuestDetailsMissing, NotOrderable, Restricted, CartEmpty, AddressUnknown),
 )
 _NOT_PLACEABLE = (
     *(OutOfStock, TotalChanged, CartBeingOrdered, CartOrdered, CouponNotApplied, AddressNotValid, SpeedNotOffered),
-    *(ValidationFailed, NotOrderable, CartEmpty, AddressUnknown),
+    *(ValidationFailed, NotOrderable, Restricted, CartEmpty, AddressUnknown),
 )
 _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 

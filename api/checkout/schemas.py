@@ -1,15 +1,16 @@
 """The order request, and the plan that a checkout stores in its row."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic.alias_generators import to_camel
 
 from api.delivery.promises import Speed
+from api.kernel import clock
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
@@ -22,6 +23,32 @@ from api.promotions.schemas import Code
 _Text = Annotated[OneLine, AfterValidator(refuse_card_number)]
 Line = Annotated[_Text, Field(min_length=1, max_length=255)]
 PaymentType = Literal["credit_card", "debit_card", "paypal", "amazon_pay"]
+
+
+def _written_as_a_day(value: object) -> object:
+    if not isinstance(value, date) and (not isinstance(value, str) or len(value) != len("2000-01-31")):
+        raise ValueError("must be a day such as 2000-01-31")
+    return value
+
+
+def _somebody_lives(value: date) -> date:
+    today = clock.now().date()
+    if not today - timedelta(days=130 * 366) < value <= today:
+        raise ValueError("must be a day in the past, on which somebody was born who lives")
+    return value
+
+
+# Asked for what is sold from an age on, and kept nowhere: a request is stored without it.
+AskedBirthDate = Annotated[
+    Annotated[
+        date,
+        BeforeValidator(_written_as_a_day),
+        AfterValidator(_somebody_lives),
+        Field(strict=False, examples=["1990-12-31"]),
+    ]
+    | None,
+    Field(exclude=True),
+]
 
 
 class OrderLine(Wire):
@@ -84,6 +111,7 @@ class AskedOrder(Wire):
     delivery_speed: Speed = "standard"
     shipping_preference: ShippingPreference = "as_ready"
     email: Annotated[_Text, Field(max_length=255, pattern=MAIL_ADDRESS)] | None = None
+    birth_date: AskedBirthDate = None
     expected_total: Amount | None = None
     coupon_codes: Annotated[list[Code], Field(max_length=MOST_CODES, default_factory=list)]
 
@@ -93,7 +121,8 @@ class PlaceOrder(AskedOrder):
 
     `destinations`: units that go elsewhere than to `shippingAddress`; tax, fee and promise are of each address.
     `shippingPreference`: `together` lets the parcels of one seller wait for each other and arrive by the latest day of
-    theirs. `expectedTotal`: the total that the buyer saw; the order is refused with 409 when it differs,
+    theirs. `birthDate`: the buyer's, for what is sold from an age on; it is not kept. `expectedTotal`: the total that
+    the buyer saw; the order is refused with 409 when it differs,
     and without it also when a code takes nothing off.
     """
 

@@ -136,6 +136,9 @@ class OrderItem(Base):
     tax_class: Mapped[str | None] = mapped_column(String(30), info=NOT_PERSONAL)
     # Days from delivery, as the refund policy said for the category in which the product was bought.
     return_days: Mapped[int | None]
+    condition: Mapped[str | None] = mapped_column(String(20), info=NOT_PERSONAL)
+    # Who takes it in is so old, in years.
+    min_age: Mapped[int | None]
     edit_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]

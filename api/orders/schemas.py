@@ -38,7 +38,8 @@ class OrderItemBody(Wire):
 
     `price` and `listPrice` per unit; `discount` and `taxAmount` of the whole line, where `taxIncluded` says that the
     price contains the tax; `returnedQuantity` counts requested, approved and refunded returns. It may be returned for
-    `returnDays` after delivery.
+    `returnDays` after delivery; who takes it in is `minAge` years old. `condition` is null for what was bought before
+    products had one.
     """
 
     order_item_id: WireId
@@ -49,6 +50,8 @@ class OrderItemBody(Wire):
     sku: str
     attributes: dict[str, object]
     image_url: str | None
+    condition: str | None
+    min_age: int | None
     list_price: Amount | None
     discount: Amount
     promotion: str | None

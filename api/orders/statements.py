@@ -58,10 +58,11 @@ placed_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, parcel_id,
                              quantity, price_at_purchase, subtotal, title, sku, attributes, image_url, list_price,
                              discount, promotion, tax_rate, tax_amount, tax_included, tax_class,
-                             return_days)
+                             return_days, condition, min_age)
     SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.parcel_id,
            i.quantity, i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image,
-           i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, i.return_days
+           i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, i.return_days,
+           i.condition, i.min_age
     FROM unnest(CAST(:item_checkouts AS uuid[]), CAST(:item_orders AS uuid[]), CAST(:item_ids AS uuid[]),
                 CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]), CAST(:item_sellers AS uuid[]),
                 CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]),
@@ -70,10 +71,10 @@ placed_items AS (
                 CAST(:item_discounts AS numeric[]), CAST(:item_promotions AS text[]),
                 CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
                 CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]), CAST(:item_parcels AS uuid[]),
-                CAST(:item_return_days AS int[]))
+                CAST(:item_return_days AS int[]), CAST(:item_conditions AS text[]), CAST(:item_min_ages AS int[]))
          AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price,
               title, sku, attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class,
-              parcel_id, return_days)
+              parcel_id, return_days, condition, min_age)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
@@ -154,7 +155,7 @@ class Snapshot:
     """A line as it is bought; the order keeps it, whatever becomes of the product.
 
     `list_price` per unit; `discount` and `tax_amount` of the whole line; `tax_included`: the price contains the tax.
-    `return_days`: how long after delivery it may be returned.
+    `return_days`: how long after delivery it may be returned. `condition` and `min_age`: null of what is older.
     """
 
     title: str
@@ -169,6 +170,8 @@ class Snapshot:
     discount: Decimal = ZERO
     promotion: str | None = None
     return_days: int | None = None
+    condition: str | None = None
+    min_age: int | None = None
 
 
 _Place = tuple[UUID, UUID, int, bool]
@@ -373,6 +376,8 @@ def snapshot_values(lines: Sequence[Snapshot]) -> dict[str, object]:
         "item_tax_included": [line.tax_included for line in lines],
         "item_tax_classes": [line.tax_class for line in lines],
         "item_return_days": [line.return_days for line in lines],
+        "item_conditions": [line.condition for line in lines],
+        "item_min_ages": [line.min_age for line in lines],
     }
 
 

@@ -68,6 +68,7 @@ class Scene:
             "images": [base64_of(png())], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
             "taxClass": "standard", "weightGrams": 350, "condition": "new",
+            "restrictions": {"minAge": 18, "allowedCountries": ["US"], "deniedCountries": []},
             "status": "active",
         }  # fmt: skip
         line = {"productId": product, "variantId": variant, "quantity": 1}
@@ -92,7 +93,7 @@ class Scene:
         order["destinations"] = [
             {"shippingAddress": {**ADDRESS, "name": "N"}, "lines": [{"variantId": variant, "quantity": 1}]}
         ]
-        order["couponCodes"] = [self.code]
+        order["couponCodes"], order["birthDate"] = [self.code], "1990-12-31"
         preview = {name: value for name, value in order.items() if name != "paymentMethod"}
         sells, buys, rules = self.seller.headers, self.buyer.headers, self.admin.headers
         api = "/api/v1"
@@ -174,6 +175,7 @@ class Scene:
                 {
                     "lines": [{"orderItemId": self.edited["lineId"], "quantity": 5}],
                     "add": [{"variantId": variant, "quantity": 1}], "shippingAddress": {**ADDRESS, "name": "N"},
+                    "birthDate": "1990-12-31",
                 },
                 buys,
             ),
@@ -200,7 +202,7 @@ class Scene:
                 "POST", f"{api}/orders/{self.delivered}/exchanges",
                 {"orderItemId": self.line, "quantity": 1, "variantId": variant, "reasonCode": "wrong_size",
                  "reason": "r", "paymentMethod": order["paymentMethod"], "shippingAddress": ADDRESS,
-                 "expectedTotal": 1.0},
+                 "birthDate": "1990-12-31", "expectedTotal": 1.0},
                 buys,
             ),
             "refundOrder": Request(

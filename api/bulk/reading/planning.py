@@ -14,6 +14,7 @@ from api.bulk.files.groups import Group, Row, Said, found, said_by
 from api.bulk.files.records import Finding
 from api.bulk.models import BulkRow
 from api.bulk.schemas import Result
+from api.catalog.commands.fields import stored
 from api.catalog.commands.matching import same_attributes
 from api.catalog.commands.owned import OwnProduct, OwnVariant, own_products_of
 from api.catalog.queries.categories import find_category
@@ -196,7 +197,9 @@ async def _settle(
         name
         for name in body.model_fields_set - {"variants"}
         if not (
-            category == product.category_id if name == "category" else _same(getattr(body, name), product.fields[name])
+            category == product.category_id
+            if name == "category"
+            else _same(stored(getattr(body, name)), product.fields[name])
         )
     }
     before = {variant.sku.lower(): variant for variant in product.variants}

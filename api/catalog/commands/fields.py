@@ -6,6 +6,7 @@ Creating, replacing and changing a product read this table; a field that is not 
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.schemas import ProductIn, ProductPatch
 
 # Field -> column of `products`.
@@ -20,6 +21,7 @@ COLUMNS = {
     "tax_class": "tax_class",
     "weight_grams": "weight_grams",
     "condition": "condition",
+    "restrictions": "restrictions",
     "specifications": "specifications",
 }
 # Field -> the function that stores it.
@@ -40,4 +42,9 @@ def column_values(
     unplaced = fields - COLUMNS.keys() - FUNCTIONS.keys()
     if unplaced:
         raise LookupError(f"no column and no function stores {', '.join(sorted(unplaced))}")
-    return {COLUMNS[name]: getattr(body, name) for name in sorted(fields & COLUMNS.keys())}
+    return {COLUMNS[name]: stored(getattr(body, name)) for name in sorted(fields & COLUMNS.keys())}
+
+
+def stored(value: Any) -> Any:  # Any: as above
+    """The value of a field as its column has it."""
+    return value.stored() if isinstance(value, Restrictions) else value

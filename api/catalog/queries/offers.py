@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, join, sel
 from api.catalog.models import Product, ProductVariant
 from api.catalog.purchase import Wanted
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, SELLABLE, THUMBNAIL
+from api.catalog.restrictions.rules import Limits, limits_of
 from api.catalog.schemas import ProductCard
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
@@ -26,7 +27,8 @@ KEPT_OFFERS = 10_000
 
 @dataclass(slots=True, eq=False)
 class Offer(Stocked):
-    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` as JSON.
+    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` and
+    `restrictions` as JSON.
 
     One that is removed or of a withdrawn product is there too, with `on_sale` False. Nobody changes it: many carts may
     share it.
@@ -47,6 +49,8 @@ class Offer(Stocked):
     prime_eligible: bool
     weight_grams: int | None
     tax_class: str
+    condition: str
+    restrictions: str | None
     thumbnail: str
     _last_wanted: Wanted | None = field(init=False, default=None, repr=False)
 
@@ -75,6 +79,11 @@ class Offer(Stocked):
         return self.stock + self.may_be_owed
 
     @property
+    def limits(self) -> Limits | None:
+        """To whom and where it is sold; None: to everybody, everywhere."""
+        return None if self.restrictions is None else limits_of(self.restrictions)
+
+    @property
     def list_price(self) -> Decimal | None:
         """Per unit."""
         return list_price.of_variant(self.price, self.product_price, self.product_list_price)
@@ -97,6 +106,8 @@ OFFER = (
     Product.prime_eligible,
     Product.weight_grams,
     Product.tax_class,
+    Product.condition,
+    cast(Product.restrictions, Text).label("restrictions"),
     THUMBNAIL.label("thumbnail"),
     *columns_of(OFFERED_LEVELS),
 )

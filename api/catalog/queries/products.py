@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Uuid, and_, bindparam, cast, or_, select, true
+from sqlalchemy import Double, Text, Uuid, and_, bindparam, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
 from api.catalog.artwork.drawing import Subject
@@ -17,6 +17,8 @@ from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
+from api.catalog.restrictions.rules import Limits, limits_of
+from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.safety.models import ProductSafety
 from api.catalog.schemas import (
     Breadcrumb,
@@ -63,6 +65,8 @@ _DETAIL = (
         Product.tax_class,
         Product.weight_grams,
         Product.condition,
+        Product.restrictions,
+        cast(Product.restrictions, Text).label("limits"),
         cast(Product.average_rating, Double).label("rating"),
         Product.review_count,
         Product.specifications,
@@ -147,6 +151,8 @@ class _Product:
     tax_class: TaxClass
     weight_grams: int | None
     condition: Condition
+    restrictions: dict[str, object] | None
+    limits: str | None
     rating: float
     review_count: int
     specifications: dict[str, object]
@@ -233,7 +239,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
             rating=float(store.rating) if store else 0.0,
         ),
         safety=None if row.safety is None else Safety.model_validate(row.safety),
-        shipping=_shipping(_one_unit(row, sent, origins), occasion),
+        shipping=_shipping(_one_unit(row, sent, origins), occasion, limits_of(row.limits) if row.limits else None),
         tax=_tax(row, occasion),
         rating=row.rating,
         review_count=row.review_count,
@@ -241,14 +247,19 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         tax_class=row.tax_class,
         weight_grams=row.weight_grams,
         condition=row.condition,
+        restrictions=None if row.restrictions is None else Restrictions.model_validate(row.restrictions),
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,
     )
     return row.version, detail
 
 
-def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
-    """What one unit costs to send and when it arrives."""
+def _shipping(wanted: Wanted, occasion: Occasion, limits: Limits | None) -> Shipping:
+    """What one unit costs to send and when it arrives; no days where it is not sold."""
+    country = occasion.place.country
+    barred = limits is not None and limits.bar(country)
+    if barred:
+        wanted = wanted._replace(levels=())
     bought = purchase([wanted], occasion, explained=False) if wanted.levels else priced_alone([wanted], occasion)
     of_members = offered_to_members(bought, [wanted], occasion)
     fastest = of_members[-1] if len(of_members) > 1 else None
@@ -259,7 +270,7 @@ def _shipping(wanted: Wanted, occasion: Occasion) -> Shipping:
         prime_speed=fastest.speed if fastest else None,
         prime_from=fastest.first if fastest else None,
         prime_to=fastest.last if fastest else None,
-        standard_delivery=days.text if days else "Out of stock",
+        standard_delivery=days.text if days else f"Not sold to {country}" if barred else "Out of stock",
         standard_from=days.first if days else None,
         standard_to=days.last if days else None,
         backordered=any(one.expected_on is not None for one in bought.allocations),

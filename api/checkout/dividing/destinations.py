@@ -133,3 +133,16 @@ def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wante
         return level._replace(available=level.available - sent, room=room)
 
     return [one._replace(levels=[left(level) for level in one.levels]) for one in wanted]
+
+
+def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str | None] | None) -> Checked:
+    """The address as an order keeps it; `saved` is the one that `given` names.
+
+    Raises: AddressUnknown, AddressNotValid.
+    """
+    if isinstance(given, FullAddress):
+        return check("/shippingAddress", given.model_dump(by_alias=True))
+    if saved is None:
+        error = FieldError(pointer="/shippingAddress/addressId", message="not one of your addresses")
+        raise AddressUnknown("Use one of your saved addresses, or send the full address.", errors=[error])
+    return check("/shippingAddress", saved)

@@ -11,6 +11,7 @@ from fastapi import Response
 from api.catalog.purchase import Occasion
 from api.catalog.queries.categories import paths_of
 from api.catalog.queries.offers import sold_now
+from api.checkout.dividing.destinations import checked_address
 from api.checkout.edits import lease
 from api.checkout.edits.changing import complete
 from api.checkout.edits.driver import NOTHING, drive
@@ -19,7 +20,6 @@ from api.checkout.edits.lease import LeasedEdit
 from api.checkout.edits.planning import Today, place_of, plan_edit, variants_of
 from api.checkout.edits.schemas import ChangeBody, CommitEdit, EditBody, EditPlan, StageEdit
 from api.checkout.errors import OutOfStock, PaymentUnavailable, TotalChanged
-from api.checkout.quote import checked_address
 from api.checkout.saga.driver import LostLease
 from api.checkout.schemas import PaymentMethod, SavedAddress
 from api.delivery.addresses import Checked

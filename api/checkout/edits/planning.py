@@ -15,6 +15,7 @@ import orjson
 
 from api.catalog.purchase import Occasion, Wanted
 from api.catalog.queries.offers import Sold
+from api.catalog.restrictions.rules import ToBuy, require_allowed
 from api.checkout.edits.pricing import Addition, Kept, add
 from api.checkout.edits.schemas import EditPlan, PlanAddition, PlanChange, PlanRemoval, StageEdit
 from api.checkout.errors import NotOrderable, OutOfStock, SpeedNotOffered
@@ -84,13 +85,14 @@ def place_of(address: Mapping[str, str]) -> Place:
 
 
 def plan_edit(order: Editable, request: StageEdit, today: Today) -> EditPlan:
-    """Raises: NotEditable, NotOrderable, OutOfStock, SpeedNotOffered, LastUnits, NothingToChange."""
+    """Raises: NotEditable, NotOrderable, Restricted, OutOfStock, SpeedNotOffered, LastUnits, NothingToChange."""
     wish = _wish(order, request)
     moves = today.address is not None and today.address.as_json() != order.head.shipping_address
     if not wish.removed and not wish.wanted and not moves:
         raise NothingToChange("The order is like this already.")
     _require_open(order, wish, moves=moves)
     _require_offers(order, wish, today)
+    _require_allowed(order, request, wish, today, moves=moves)
     stay = [line for line in order.lines if line.returnable > wish.removed.get(line.order_item_id, 0)]
     if not stay and not wish.wanted:
         raise LastUnits
@@ -177,6 +179,20 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
 
 
+def _require_allowed(order: Editable, request: StageEdit, wish: _Wish, today: Today, *, moves: bool) -> None:
+    """What is added is judged as an order of it; what stays, by where it would go. Raises: Restricted."""
+    country, day = today.occasion.place.country, today.occasion.now.date()
+
+    def to_buy(variant: UUID, pointer: str) -> ToBuy:
+        offer = today.offers[variant]
+        return ToBuy(offer.product_id, variant, offer.title, offer.limits, country, pointer)
+
+    require_allowed([to_buy(*one) for one in wish.pointers.items()], request.birth_date, day)
+    if moves:
+        stay = [line.variant_id for line in order.lines if line.returnable > wish.removed.get(line.order_item_id, 0)]
+        require_allowed([to_buy(one, "/shippingAddress") for one in stay], None, day, ages=False)
+
+
 def _kept(order: Editable, line: OrderLine, removed: int, today: Today) -> Kept:
     """What stays of a line."""
     bought, offer = order.bought[line.order_item_id], today.offers[line.variant_id]
@@ -237,6 +253,8 @@ def _buy(sums: _Sum, addition: Addition, wanted: Sequence[Wanted], today: Today)
             tax_class=tax.tax_class,
             tax_included=tax.included,
             return_days=window_days(today.paths.get(offer.product_id, "")),
+            condition=offer.condition,
+            min_age=offer.limits.min_age if offer.limits else None,
         )
         line = PlanAddition(
             order_item_id=new_id(),
@@ -280,6 +298,8 @@ def _retax(sums: _Sum, order: Editable, lines: Sequence[tuple[OrderLine, Kept, L
             discount=kept.discount,
             promotion=bought.promotion,
             return_days=bought.return_days,
+            condition=bought.condition,
+            min_age=bought.min_age,
         )
         again = PlanAddition(
             order_item_id=new_id(),

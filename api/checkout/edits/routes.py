@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
+from api.catalog.restrictions.rules import Restricted
 from api.checkout.edits import commands
 from api.checkout.edits.errors import EditPending
 from api.checkout.edits.schemas import CommitEdit, CommittedEdit, EditBody, StageEdit
@@ -43,7 +44,16 @@ EditId = Annotated[UUID, Depends(id_in_path("editId", EditNotFound))]
     operation_id="stageOrderEdit",
     summary="Price a change of an order that is not sent yet: quantities, lines, address",
     responses=responses(
-        *(OrderNotFound, NotEditable, NotOrderable, OutOfStock, SpeedNotOffered, LastUnits, NothingToChange),
+        *(
+            OrderNotFound,
+            NotEditable,
+            NotOrderable,
+            Restricted,
+            OutOfStock,
+            SpeedNotOffered,
+            LastUnits,
+            NothingToChange,
+        ),
         *(AddressUnknown, AddressNotValid, Forbidden, ValidationFailed, *_BUSY, *_KEYED),
     ),
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.checkout.schemas import PaymentMethod, ShippingAddress
+from api.checkout.schemas import AskedBirthDate, PaymentMethod, ShippingAddress
 from api.kernel.money import Amount
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.orders.statements import Snapshot
@@ -28,11 +28,13 @@ class NewLine(Wire):
 
 
 class StageEdit(Wire):
-    """What is to be different. More units of a line, and new lines, are bought at today's price."""
+    """What is to be different. More units of a line, and new lines, are bought at today's price; `birthDate`: for what
+    of them is sold from an age on."""
 
     lines: Annotated[list[EditedLine], Field(default_factory=list, max_length=100)]
     add: Annotated[list[NewLine], Field(default_factory=list, max_length=100)]
     shipping_address: ShippingAddress | None = None
+    birth_date: AskedBirthDate = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> "StageEdit":

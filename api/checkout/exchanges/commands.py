@@ -129,6 +129,7 @@ async def _begin(tx: Tx, asked: _Asked, lease: float) -> _Begun:
         shipping_address=request.shipping_address or _address(old.address),
         payment_method=request.payment_method,
         email=old.email,
+        birth_date=request.birth_date,
         expected_total=request.expected_total,
     )
     exchange = StoredExchange(

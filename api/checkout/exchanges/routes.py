@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from api.catalog.restrictions.rules import Restricted
 from api.checkout.errors import (
     AddressUnknown,
     NotOrderable,
@@ -32,7 +33,7 @@ router = APIRouter(tags=["orders"])
     summary="Exchange units of a delivered order for another variant",
     responses=responses(
         *(OrderNotFound, ImpossibleMove, NotReturnable, ReturnWindowClosed, Forbidden),
-        *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending, NotOrderable),
+        *(OutOfStock, TotalChanged, PaymentDeclined, PaymentUnavailable, OrderPending, NotOrderable, Restricted),
         *(AddressNotValid, AddressUnknown, ValidationFailed),
         *(IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight),
     ),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.checkout.schemas import PaymentMethod, ShippingAddress
+from api.checkout.schemas import AskedBirthDate, PaymentMethod, ShippingAddress
 from api.kernel.money import Amount
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.orders.returns.policy import ReasonCode
@@ -13,7 +13,8 @@ from api.orders.schemas import Reason
 
 class ExchangeUnits(Wire):
     """Units of a line for as many of `variantId`, of the same product. The address is that of the order, unless
-    another is given; `expectedTotal` is the total that the buyer saw for the new order."""
+    another is given; `expectedTotal` is the total that the buyer saw for the new order; `birthDate` is as with an
+    order."""
 
     order_item_id: WireId
     quantity: Quantity
@@ -22,6 +23,7 @@ class ExchangeUnits(Wire):
     reason: Reason | None = None
     payment_method: PaymentMethod
     shipping_address: ShippingAddress | None = None
+    birth_date: AskedBirthDate = None
     expected_total: Amount | None = None
 
 

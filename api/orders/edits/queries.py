@@ -37,6 +37,8 @@ class Bought:
     tax_rate: Decimal
     tax_class: str
     return_days: int | None
+    condition: str | None
+    min_age: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ _BOUGHT = (
         func.coalesce(OrderItem.tax_rate, 0).label("tax_rate"),
         func.coalesce(OrderItem.tax_class, "standard").label("tax_class"),
         OrderItem.return_days,
+        OrderItem.condition,
+        OrderItem.min_age,
     )
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)

@@ -57,7 +57,8 @@ class ParcelBody(Wire):
 
 
 class SellerLineBody(Wire):
-    """`price` per unit when it was bought; `returnedQuantity` counts requested, approved and refunded returns."""
+    """`price` per unit when it was bought; `returnedQuantity` counts requested, approved and refunded returns.
+    `minAge`: it is handed over to somebody so old."""
 
     order_item_id: WireId
     product_id: WireId
@@ -66,6 +67,8 @@ class SellerLineBody(Wire):
     sku: str
     attributes: dict[str, object]
     image_url: str | None
+    condition: str | None
+    min_age: int | None
     quantity: int
     price: Amount
     subtotal: Amount

@@ -11,4 +11,6 @@ BOUGHT = (
     func.coalesce(OrderItem.sku, "").label("sku"),
     func.coalesce(OrderItem.attributes, literal_column("'{}'::jsonb")).label("attributes"),
     OrderItem.image_url,
+    OrderItem.condition,
+    OrderItem.min_age,
 )

@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.app import create_app
+from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.schemas import Responsible, Safety
 from api.checkout.schemas import FullAddress
 from api.identity.models import Address
@@ -40,6 +41,7 @@ KEPT_WHOLE: dict[type[BaseModel], str] = {
     PostalAddress: "seller_profiles.contact",
     SafetyContact: "seller_profiles.safety_contact",
     Safety: "product_safety.data",
+    Restrictions: "products.restrictions",
     Responsible: "product_safety.data",
 }
 

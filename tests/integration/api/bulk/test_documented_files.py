@@ -17,7 +17,14 @@ FILES = re.findall(r"^```(csv|json)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE
 AWKWARD: list[dict[str, Any]] = [  # Any: values of several fields
     {"title": "=1+1", "description": "a\r\nb, \"c\"; 'd'", "brand": "-5", "specifications": {"=x": "=y", "n": "7"}},
     {"title": "'quoted", "specifications": {"n": 7, "list": ["a,b", "=c"], "no": False, "blank": ""}},
-    {"title": "Ä 漢 \u200e", "listPrice": 99, "weightGrams": 5, "primeEligible": True},
+    {
+        "title": "Ä 漢 \u200e",
+        "listPrice": 99,
+        "weightGrams": 5,
+        "primeEligible": True,
+        "restrictions": {"minAge": 18, "deniedCountries": ["FR"]},
+        "condition": "used_good",
+    },
 ]
 
 

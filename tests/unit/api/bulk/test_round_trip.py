@@ -41,7 +41,9 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
         "price": price, "list_price": draw(st.none() | st.just(price + 1)),
         "status": draw(st.sampled_from(["draft", "active"])),
         "prime_eligible": draw(st.booleans()), "tax_class": "food",
-        "condition": draw(st.sampled_from(["new", "used_good"])), "weight_grams": draw(st.none() | st.integers(1, 9)),
+        "condition": draw(st.sampled_from(["new", "used_good"])),
+        "restrictions": draw(st.sampled_from([None, {"minAge": 18}, {"deniedCountries": ["DE", "FR"]}])),
+        "weight_grams": draw(st.none() | st.integers(1, 9)),
         "specifications": draw(st.dictionaries(line, value, max_size=3)), "category": "/Home",
         "images": draw(st.lists(st.sampled_from(["https://a.example/1.jpg", "https://a.example/=2|3"]), max_size=2)),
     }  # fmt: skip

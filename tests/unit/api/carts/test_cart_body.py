@@ -39,6 +39,8 @@ OFFER = Offer(
     prime_eligible=False,
     weight_grams=None,
     tax_class="standard",
+    condition="new",
+    restrictions=None,
     thumbnail="/lamp.svg",
 )
 OFFERS = {LAMP: OFFER, CHAIR: replace(OFFER, variant_id=CHAIR, price=Decimal("40.00"), product_list_price=None)}
