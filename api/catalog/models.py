@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,6 +13,8 @@ from api.kernel.db import Base
 _ON_SALE = text("on_sale")
 # Filters of a list that are read from the index of its sort.
 _ALSO = ("in_stock", "prime_eligible")
+_LOWER = (*_ALSO, "lower_price")
+_PRICED = (*_LOWER, "price")
 
 
 class Category(Base):
@@ -92,54 +94,59 @@ class Product(Base):
     deleted_at: Mapped[Instant | None]
 
 
-def _in_order(name: str, *columns: str) -> Index:
+def _in_order(name: str, *columns: str, also: tuple[str, ...] = _ALSO) -> Index:
     """A sort of the product list, or of one category's: what is on sale only, with the filters that most ask for."""
-    return Index(name, *columns, "product_id", postgresql_where=_ON_SALE, postgresql_include=_ALSO)
+    return Index(name, *columns, "product_id", postgresql_where=_ON_SALE, postgresql_include=also)
 
 
-class ProductListing(Base):
-    """What lists of products sort and filter by: one narrow row per product, so that a page is read from an index
-    alone, however deep it is.
+class PricePoint(Base):
+    """A price at which a product is offered, by one or more of the variants that it is shown by (`shown` in
+    `api/catalog/statements.py`); `lower_price` is its next lower one. `in_stock` is the product's.
 
-    Triggers keep it equal to `products` and `product_variants` in the transaction that changes those. It changes when
-    the product does, and when one of its variants is sold out or in stock again; not with a sale. It is not published.
+    Lists sort and filter by these narrow rows, so that a page is read from an index alone, however deep it is. A list
+    without a lowest price shows each product at its lowest one; with it, at the only one that is not below it and whose
+    `lower_price` is. So no product is there twice.
+
+    Triggers keep them equal to `products` and `product_variants` in the transaction that changes those. They change
+    when the product does, and when one of its variants is sold out or in stock again; not with a sale. They are not
+    published.
     """
 
-    __tablename__ = "product_listings"
+    __tablename__ = "price_points"
     __table_args__ = (
-        _in_order("ix_product_listings_newest", "created_at"),
-        _in_order("ix_product_listings_price", "base_price"),
-        _in_order("ix_product_listings_rating", "average_rating", "review_count"),
-        _in_order("ix_product_listings_category_newest", "category_id", "created_at"),
-        _in_order("ix_product_listings_category_price", "category_id", "base_price"),
-        _in_order("ix_product_listings_category_rating", "category_id", "average_rating", "review_count"),
+        _in_order("ix_price_points_newest", "created_at", also=_PRICED),
+        _in_order("ix_price_points_price", "price", also=_LOWER),
+        _in_order("ix_price_points_rating", "average_rating", "review_count", also=_PRICED),
+        _in_order("ix_price_points_category_newest", "category_id", "created_at", also=_PRICED),
+        _in_order("ix_price_points_category_price", "category_id", "price", also=_LOWER),
+        _in_order("ix_price_points_category_rating", "category_id", "average_rating", "review_count", also=_PRICED),
         # For what few products are asked for by.
-        Index("ix_product_listings_brand", "brand", postgresql_where=_ON_SALE),
-        Index("ix_product_listings_seller_id", "seller_id", postgresql_where=_ON_SALE),
-        Index("ix_product_listings_sold_out", "category_id", postgresql_where=text("on_sale AND NOT in_stock")),
+        Index("ix_price_points_brand", "brand", postgresql_where=_ON_SALE),
+        Index("ix_price_points_seller_id", "seller_id", postgresql_where=_ON_SALE),
+        Index("ix_price_points_sold_out", "category_id", postgresql_where=text("on_sale AND NOT in_stock")),
     )
     __unpublished__ = True
 
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True)
+    price: Mapped[Money] = mapped_column(primary_key=True)
+    lower_price: Mapped[Money | None]
     category_id: Mapped[UUID]
     seller_id: Mapped[UUID]
     brand: Mapped[str | None] = mapped_column(String(255), info=NOT_PERSONAL)
-    base_price: Mapped[Money]
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2))
     review_count: Mapped[int]
     prime_eligible: Mapped[bool]
     created_at: Mapped[Instant]
     on_sale: Mapped[bool]
-    variants_in_stock: Mapped[int] = mapped_column(server_default=text("0"))
-    in_stock: Mapped[bool] = mapped_column(Computed("variants_in_stock > 0", persisted=True))
+    in_stock: Mapped[bool]
 
 
 class ProductCounter(Base):
     """What changes all the time, in a row of a few bytes: a view or a sale writes no row of the product.
 
-    One row per product, made with it. It is not published: no mart reads it. `category_id` is the product's, and
-    `on_sale`, `in_stock` and `prime_eligible` are its listing's, which a trigger copies, so that the most popular
-    products are one index read.
+    One row per product, made with it. It is not published: no mart reads it. The rest is what
+    its price points say, kept by the same triggers, so that the most popular products are one index read; without any
+    it is not on sale.
     """
 
     __tablename__ = "product_counters"

@@ -65,7 +65,7 @@ Grams = Annotated[int, Field(ge=1, le=1_000_000, examples=[350])]
 
 
 class ProductCard(Wire):
-    """One product of a list."""
+    """One product of a list. `price` is the least of the variants that fulfil what was asked."""
 
     product_id: UUID
     title: str
@@ -81,7 +81,8 @@ class ProductCard(Wire):
 
 
 class PriceRange(Wire):
-    """`range` is `LOWER-UPPER`, upper exclusive; the last one is open."""
+    """`range` is `LOWER-UPPER`, both inclusive as in the filters: a price on an edge is in two. The last one is open.
+    `count` is of products, at any price at which they are offered."""
 
     range: str = Field(examples=["500-1000"])
     count: int

@@ -20,6 +20,14 @@ def sellable(product: str, variant: str) -> str:
     return f"{live(product)} AND {variant}.removed_at IS NULL"
 
 
+def shown(variant: str) -> str:
+    """The condition that a variant that is for sale is one of those that its product is shown by: in lists, filters,
+    facets and search, and for its price there. It is in stock, or nothing of its product is."""
+    return f"""({variant}.stock_quantity > 0 OR NOT EXISTS (
+        SELECT FROM product_variants s
+        WHERE s.product_id = {variant}.product_id AND s.removed_at IS NULL AND s.stock_quantity > 0))"""
+
+
 _ON_SALE = f"""on_sale AS MATERIALIZED (
     SELECT a.place, v.price FROM asked a
     JOIN product_variants v ON v.variant_id = a.variant_id AND v.product_id = a.product_id

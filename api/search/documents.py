@@ -1,4 +1,5 @@
-"""The shape of an indexed product: fields, analyser, and how a product becomes a document.
+"""The shape of an indexed product: fields, analyser, and how a product becomes documents: one for each price at which
+it is offered (a price point). A query finds at most one document of a product; `matching.once` says which.
 
 Changing it needs a new SCHEMA_VERSION.
 """
@@ -6,21 +7,26 @@ Changing it needs a new SCHEMA_VERSION.
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import orjson
 import tantivy
 
+from api.catalog.facets import price_buckets
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 ANALYSER = "souk_en"
 # Boosts: a word in the title has three times the weight of one in the description.
 TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
+# What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
+FACTS = ("facts", "lower_facts")
+CENTS_DIGITS = 12
 # Names of attributes that a shopper and a seller may spell differently.
 SPELLINGS = (
     ("color", "colour"),
@@ -38,13 +44,18 @@ def schema() -> tantivy.Schema:
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
     for name in TEXT_FIELDS:
         builder.add_text_field(name, tokenizer_name=ANALYSER)
-    for name in ("brand", "brand_key", "category", "categories", "seller", "attributes"):
+    for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names"):
         builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
-    for name in ("price_cents", "rating_hundredths", "review_count"):
+    for name in FACTS:
+        builder.add_text_field(name, tokenizer_name="raw", index_option="position")
+    for name in ("price_cents", "lower_cents", "rating_hundredths", "review_count"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
+    # Of all prices of the product, and of the document's own.
+    builder.add_unsigned_field("price_buckets", stored=True, fast=True)
+    builder.add_unsigned_field("own_buckets", indexed=True, fast=True)
     builder.add_unsigned_field("age", fast=True)
     builder.add_float_field("popularity", fast=True)
-    for name in ("prime", "in_stock"):
+    for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("card", stored=True, tokenizer_name="raw", index_option="basic")
@@ -74,10 +85,16 @@ def popularity(product: IndexedProduct, units_sold: int) -> float:
     return round(1 + math.log1p(signal) / 5, 1)
 
 
-def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
-    """Field values of a live product."""
-    attributes = sorted({(key, str(value)) for key, value in _attributes(product)})
-    return {
+def fields_of(product: IndexedProduct, units_sold: int) -> list[dict[str, Any]]:  # Any: values of several types
+    """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
+    specifications = list(_pairs(product.specifications))
+    by_price: dict[Decimal, list[list[tuple[str, str]]]] = {}
+    for variant in product.variants:
+        pairs = sorted({*specifications, *_pairs(variant["attributes"])})
+        by_price.setdefault(Decimal(variant["price"]), []).append(pairs)
+    prices = sorted(by_price)
+    attributes = sorted({pair for variants in by_price.values() for pairs in variants for pair in pairs})
+    shared = {
         "product_id": str(product.product_id),
         "title": product.title,
         "brand_text": product.brand or "",
@@ -90,8 +107,7 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "seller": str(product.seller_id),
         "department": department_of(product.category_path),
         "categories": category_keys(product.category_id, product.category_path),
-        "attributes": [attribute_key(key, value) for key, value in attributes],
-        "price_cents": hundredths(product.price),
+        "attribute_names": sorted({name.casefold() for name, _ in attributes}),
         "rating_hundredths": hundredths(product.rating),
         "review_count": product.review_count,
         # The first 48 bits of a UUIDv7 are its time in milliseconds; loaded products sort by the time in their own ids.
@@ -99,17 +115,31 @@ def fields_of(product: IndexedProduct, units_sold: int) -> dict[str, object]:
         "popularity": popularity(product, units_sold),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
-        "card": card_of(product),
+        "price_buckets": price_buckets(prices),
     }
+    facts = {price: [[fact(*pair) for pair in pairs] for pairs in by_price[price]] for price in prices}
+    return [
+        shared
+        | {
+            "lowest": price == prices[0],
+            "price_cents": hundredths(price),
+            "own_buckets": price_buckets([price]),
+            "lower_cents": [hundredths(lower) for lower in prices[:i]],
+            "facts": facts[price],
+            "lower_facts": [[*known, *price_terms(lower)] for lower in prices[:i] for known in facts[lower]],
+            "card": card_of(product, price),
+        }
+        for i, price in enumerate(prices)
+    ]
 
 
-def card_of(product: IndexedProduct) -> str:
+def card_of(product: IndexedProduct, price: Decimal) -> str:
     """The JSON of a SearchResultItem, written without checking it."""
     shown = {
         "productId": product.product_id,
         "title": product.title,
         "brand": product.brand,
-        "price": float(product.price),
+        "price": float(price),
         "currency": product.currency,
         "rating": float(product.rating),
         "reviewCount": product.review_count,
@@ -121,9 +151,14 @@ def card_of(product: IndexedProduct) -> str:
     return orjson.dumps(shown).decode()
 
 
-def document(fields: dict[str, object]) -> tantivy.Document:
+def document(fields: Mapping[str, Any]) -> tantivy.Document:  # Any: as fields_of
     """The engine's document; the schema decides the number types."""
-    return tantivy.Document.from_dict(fields, schema())
+    made = tantivy.Document.from_dict({name: fields[name] for name in fields if name not in FACTS}, schema())
+    for name in FACTS:
+        tokens = [tantivy.Token(fact, place, 0, 0) for place, facts in enumerate(fields[name]) for fact in facts]
+        if tokens:
+            made.add_pre_tokenized_text(name, tantivy.PreTokenizedString("", tokens))
+    return made
 
 
 def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
@@ -132,8 +167,8 @@ def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
     return [str(searcher.doc(address).get_first("department")) for _, address in found.hits]
 
 
-def digest(fields: dict[str, object]) -> bytes:
-    """Equal for equal documents: a stock change that leaves a product in stock needs no write."""
+def digest(fields: Sequence[Mapping[str, Any]]) -> bytes:  # Any: as fields_of
+    """Equal for equal documents: a stock change that leaves a variant in stock needs no write."""
     return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).digest()
 
 
@@ -155,6 +190,12 @@ def category_key(value: str) -> str:
     return "/" + folded.strip("/") if "/" in folded else folded
 
 
+def spelled(name: str) -> str:
+    """The name of an attribute in the first of its spellings."""
+    folded = name.casefold()
+    return next((words[0] for words in SPELLINGS if folded in words), folded)
+
+
 def spellings(name: str) -> list[str]:
     """The names that mean the same: as it was typed first."""
     folded = name.casefold()
@@ -162,15 +203,40 @@ def spellings(name: str) -> list[str]:
     return [folded, *(word for word in same if word != folded)]
 
 
-def attribute_key(name: str, value: str) -> str:
-    """One attribute as a single term."""
-    return f"{name.casefold()}={value.casefold()}"
+def fact(name: str, value: str) -> str:
+    """An attribute's value as a term of letters and digits, whatever characters and however many it has."""
+    said = json.dumps([spelled(name), value.casefold()])
+    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
 
 
-def _attributes(product: IndexedProduct) -> Iterable[tuple[str, object]]:
-    for source in (product.specifications, *product.variants):
-        for key, value in source.items():
-            if isinstance(value, list):
-                yield from ((key, item) for item in value)
-            elif value is not None:
-                yield key, value
+def price_terms(price: Decimal) -> list[str]:
+    """The terms of a price: of its buckets, and prefixes, so that each span of prices is the union of a few terms
+    (`span_prefixes`)."""
+    digits = f"{hundredths(price):0{CENTS_DIGITS}}"
+    prefixes = (f"={digits[:length]}" for length in range(1, CENTS_DIGITS + 1))
+    return [*map(bucket_term, price_buckets([price])), *prefixes]
+
+
+def bucket_term(bucket: int) -> str:
+    return f"bucket{bucket}"
+
+
+def span_prefixes(lowest: int, highest: int) -> list[str]:
+    """The fewest prefixes of `price_terms` that all prices in cents from `lowest` to `highest` have one of, and no
+    other."""
+    found = []
+    while lowest <= highest:
+        length, size = CENTS_DIGITS, 1
+        while length > 1 and lowest % (size * 10) == 0 and lowest + size * 10 - 1 <= highest:
+            length, size = length - 1, size * 10
+        found.append(f"={lowest // size:0{length}}")
+        lowest += size
+    return found
+
+
+def _pairs(source: Mapping[str, object]) -> Iterable[tuple[str, str]]:
+    for key, value in source.items():
+        if isinstance(value, list):
+            yield from ((key, str(item)) for item in value)
+        elif value is not None:
+            yield key, str(value)

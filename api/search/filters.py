@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `lower` inclusive to `upper` exclusive for prices, inclusive for ratings; None is open."""
+    """From `lower` to `upper`, both of them too; None is open."""
 
     lower: Decimal | None
     upper: Decimal | None

@@ -8,6 +8,8 @@ from api.kernel.schemas import Wire
 
 
 class SearchResultItem(Wire):
+    """`price` is the least of the variants that fulfil what was asked."""
+
     product_id: UUID
     title: str
     brand: str | None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import tantivy
@@ -17,13 +18,15 @@ from api.catalog.pages import EVERY_LIST, LISTS_FEED, WHOLE_SHOP, department_tag
 from api.catalog.queries import index_feed
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
+from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock, feeds, outbox
 from api.kernel.context import Context
 from api.kernel.logs import get_logger
 from api.orders.popularity import units_sold
 from api.search import documents
+from api.search.engine import matching
 from api.search.engine.store import IndexStore, read_watermark, write_watermark
-from api.search.engine.tantivy_index import open_index
+from api.search.engine.tantivy_index import number, open_index
 
 log = get_logger(__name__)
 
@@ -44,11 +47,12 @@ MAX_POPULAR = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Document:
-    """A product as it is to be in the index; `fields` None: not at all. `mark` is equal for equal documents."""
+class _News:
+    """A product as it is to be in the index: the `fields` of its documents, none: not at all. `mark` is equal for equal
+    documents."""
 
     product: IndexedProduct
-    fields: dict[str, object] | None
+    fields: list[dict[str, Any]]  # Any: values of several types
     mark: bytes
 
 
@@ -221,16 +225,17 @@ class Indexer:
     def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
         for product in batch:
             fields = documents.fields_of(product, self.sales.get(product.product_id, 0))
-            writer.add_document(documents.document(fields))
+            for one in fields:
+                writer.add_document(documents.document(one))
             if len(self.written) < MAX_REMEMBERED:
                 self.written[product.product_id] = documents.digest(fields)
 
-    def _news(self, changed: Iterable[IndexedProduct]) -> list[_Document]:
+    def _news(self, changed: Iterable[IndexedProduct]) -> list[_News]:
         """Those that differ from what was written last: rows inside the overlap are read repeatedly."""
         rendered = map(self._rendered, changed)
         return [found for found in rendered if self.written.get(found.product.product_id) != found.mark]
 
-    def _write(self, folder: Path, news: Sequence[_Document]) -> int:
+    def _write(self, folder: Path, news: Sequence[_News]) -> int:
         """Replace or remove the products, in one commit."""
         if not news:
             return 0
@@ -242,8 +247,8 @@ class Indexer:
             departments = {department_of(product.category_path), *documents.departments(searcher, product.product_id)}
             stale |= set(map(department_tag, departments))
             writer.delete_documents_by_term("product_id", str(product.product_id))
-            if found.fields is not None:
-                writer.add_document(documents.document(found.fields))
+            for fields in found.fields:
+                writer.add_document(documents.document(fields))
         writer.commit()
         writer.wait_merging_threads()
         self.stale |= stale
@@ -254,9 +259,9 @@ class Indexer:
             self.written.popitem(last=False)
         return len(news)
 
-    def _rendered(self, product: IndexedProduct) -> _Document:
-        fields = documents.fields_of(product, self.sales.get(product.product_id, 0)) if product.live else None
-        return _Document(product, fields, documents.digest(fields) if fields is not None else b"")
+    def _rendered(self, product: IndexedProduct) -> _News:
+        fields = documents.fields_of(product, self.sales.get(product.product_id, 0)) if product.live else []
+        return _News(product, fields, documents.digest(fields) if fields else b"")
 
     async def _read_sales(self, ctx: Context, *, anew: bool = False) -> None:
         if anew or self.sales_read + SALES_SECONDS < clock.monotonic():
@@ -287,7 +292,7 @@ async def _live_after(ctx: Context, last: UUID | None) -> list[IndexedProduct]:
 
 
 def _count(folder: Path) -> int:
-    return open_index(folder).searcher().num_docs
+    return number(open_index(folder).searcher(), matching.list_query(ProductQuery()))
 
 
 def _open_writer(folder: Path, index: tantivy.Index) -> tantivy.IndexWriter:

@@ -23,7 +23,7 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             " insert into category_redirects (path, category_id) select '/old', category_id from gone"
         ),
     ),
-    "R-I18-listed": ("update product_listings set base_price = base_price + 1",),
+    "R-I18-listed": ("update price_points set price = price + 1, lower_price = lower_price + 1",),
     "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
     "R-I32-sku": (
         *UNVERSIONED,

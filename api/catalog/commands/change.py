@@ -15,7 +15,7 @@ from api.catalog.commands.keeping import Change, keep_first_versions, keep_versi
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
-from api.catalog.models import Product, ProductCounter
+from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn, ProductPatch
@@ -170,9 +170,6 @@ async def save(
         values["identity"] = None  # said again below, when nothing else of the seller's is the same
     values |= {"version": current.version + 1, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
-    if "category_id" in values:
-        counters = update(ProductCounter).where(ProductCounter.product_id == product_id)
-        await tx.execute(counters.values(category_id=values["category_id"]))
     if fields & _OF_IDENTITY or price != current.base_price:
         before = await living_variants(tx, product_id)
         if expected is not None and any(variant.stock is not None for variant in body.variants):

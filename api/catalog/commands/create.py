@@ -12,7 +12,7 @@ from api.catalog.commands.images import Named, named, save_images, take_in_image
 from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
-from api.catalog.models import Product, ProductCounter
+from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
 from api.catalog.schemas import ProductIn
@@ -49,7 +49,6 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
         **column_values(body, ProductIn.model_fields.keys()),
     }
     await tx.execute(insert(Product).values(values))
-    await tx.execute(insert(ProductCounter).values(product_id=product_id, category_id=category_id))
     plan = plan_of([], body.variants, body.price, whole=True)
     await require_values(tx, category_id, body.specifications, *judged([], plan, body))
     await save_variants(tx, actor, product_id, plan)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from api.catalog.models import Product, ProductCounter, ProductListing
+from api.catalog.models import PricePoint, Product, ProductCounter
 from api.catalog.queries.counts import counts_of
 from api.kernel.db import Tx
 
@@ -16,7 +16,7 @@ LISTED = ("category_id", "on_sale", "in_stock", "prime_eligible")
 async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
     """Set `units_sold_90d` to `units`, and to 0 for products not in it; returns how many rows changed.
 
-    Products without counters get them first, and counters what they have of their listing: the list in order of
+    Products without counters get them first, and counters what their price points say: the list in order of
     popularity is one read of the counters' index, so it holds no product without them.
     """
     bare = (
@@ -26,10 +26,12 @@ async def set_units_sold(tx: Tx, units: Mapping[UUID, int]) -> int:
     )
     await tx.execute(insert(ProductCounter).from_select(["product_id", "category_id"], bare).on_conflict_do_nothing())
     wrong = tuple_(*(getattr(ProductCounter, name) for name in LISTED)).is_distinct_from(
-        tuple_(*(getattr(ProductListing, name) for name in LISTED))
+        tuple_(*(getattr(PricePoint, name) for name in LISTED))
     )
-    listed = update(ProductCounter).where(ProductCounter.product_id == ProductListing.product_id, wrong)
-    await tx.execute(listed.values({name: getattr(ProductListing, name) for name in LISTED}))
+    listed = update(ProductCounter).where(
+        ProductCounter.product_id == PricePoint.product_id, PricePoint.lower_price.is_(None), wrong
+    )
+    await tx.execute(listed.values({name: getattr(PricePoint, name) for name in LISTED}))
     sold = counts_of(units)
     new = func.coalesce(sold.c.n, 0)
     changed = (

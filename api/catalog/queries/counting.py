@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import ARRAY, Numeric, Select, String, cast, func, literal, select
+from sqlalchemy import ARRAY, Numeric, Select, String, and_, cast, column, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, array
 
-from api.catalog.facets import PRICE_EDGES, RATING_STEPS, price_range_label
-from api.catalog.models import Product
+from api.catalog.facets import PRICE_RANGES, RATING_STEPS, price_range_label
+from api.catalog.models import PricePoint
 from api.catalog.queries.listing import ProductQuery, Shape, categories_asked, choices, scope
 from api.catalog.schemas import PriceRange, ProductFilters, RatingStep
 from api.kernel.db import ReadTx
@@ -27,7 +27,8 @@ class Counts:
     """`total` counts what the whole query matches. The groups are counted in its categories, for its seller, by prime
     and stock, whatever brand, price and rating it asks for.
 
-    `brands`: the most frequent, then by name. `prices` by bucket of `facets`, `ratings` by RATING_STEPS.
+    `brands`: the most frequent, then by name. `prices` by bucket of `facets`: a product in each that holds one of its
+    prices. `ratings` by RATING_STEPS.
     """
 
     total: int
@@ -81,10 +82,13 @@ def price_ranges(counts: Mapping[int, int]) -> list[PriceRange]:
 
 @lru_cache(maxsize=_SHAPES)
 def _statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Row
-    listed = select(Product.brand, Product.base_price, Product.average_rating).where(*scope(shape))
+    point = (PricePoint.price, PricePoint.lower_price, PricePoint.brand, PricePoint.average_rating)
+    listed = select(*point).where(*scope(shape))
     if "categories" in shape:
-        listed = listed.where(Product.category_id.in_(select(categories_asked())))
-    counted = listed.cte("counted")
+        listed = listed.where(PricePoint.category_id.in_(select(categories_asked())))
+    points = listed.cte("points")
+    # Each product once.
+    counted = select(points).where(*choices(frozenset(), points.c)).cte("counted")
     by_brand = (
         select(counted.c.brand, func.count().label("n"))
         .where(counted.c.brand.is_not(None))
@@ -93,10 +97,21 @@ def _statement(shape: Shape) -> Select[Any]:  # Any: the columns of _Row
         .limit(MAX_BRANDS)
         .subquery()
     )
-    edges = cast(literal(list(PRICE_EDGES), ARRAY(Numeric)), ARRAY(Numeric))
-    bucket = func.width_bucket(counted.c.base_price, edges)
-    by_price = select(bucket.label("bucket"), func.count().label("n")).select_from(counted).group_by(bucket).subquery()
-    matching = select(func.count()).select_from(counted).where(*choices(shape, counted.c))
+    ranges = (
+        func.unnest(*(literal(list(ends), ARRAY(Numeric)) for ends in zip(*PRICE_RANGES, strict=True)))
+        .table_valued(column("lower", Numeric), column("upper", Numeric), with_ordinality="nth", name="ranges")
+        .render_derived()
+    )
+    # In each range, the products whose least price in it this is.
+    least = or_(points.c.lower_price.is_(None), points.c.lower_price < ranges.c.lower)
+    in_range = and_(points.c.price.between(ranges.c.lower, ranges.c.upper), least)
+    by_price = (
+        select((ranges.c.nth - 1).label("bucket"), func.count().label("n"))
+        .join_from(ranges, points, in_range)
+        .group_by(ranges.c.nth)
+        .subquery()
+    )
+    matching = select(func.count()).select_from(points).where(*choices(shape, points.c))
     brands = select(func.array_agg(aggregate_order_by(by_brand.c.brand, by_brand.c.n.desc(), by_brand.c.brand)))
     prices = select(cast(func.jsonb_object_agg(cast(by_price.c.bucket, String), by_price.c.n), JSONB))
     ratings = [

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, Uuid, any_, bindparam, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, Integer, Select, String, Uuid, and_, any_, bindparam, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
-from api.catalog.models import Category, Product, ProductCounter, ProductVariant
-from api.catalog.queries.listing import IN_STOCK, LIVE, THUMBNAIL
+from api.catalog.models import Category, PricePoint, Product, ProductCounter, ProductVariant
+from api.catalog.queries.listing import IN_STOCK, LIVE, SHOWN, THUMBNAIL
 from api.kernel.db import ReadTx
 
 _NOWHERE = UUID(int=0)
@@ -19,7 +19,8 @@ _NOWHERE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
-    """A product as it is indexed; `live` False means that search must not find it."""
+    """A product as it is indexed; `live` False means that search must not find it. `variants`: `price` as text and
+    `attributes` of those that it is shown by."""
 
     product_id: UUID
     live: bool
@@ -30,8 +31,7 @@ class IndexedProduct:
     category_path: str
     description: str | None
     specifications: dict[str, object]
-    variants: list[dict[str, object]]
-    price: Decimal
+    variants: list[dict[str, Any]]  # Any: JSON
     currency: str
     rating: Decimal
     review_count: int
@@ -81,14 +81,15 @@ async def live_count(tx: ReadTx) -> LiveCount:
 
 
 def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
-    variants = (
-        select(func.coalesce(func.jsonb_agg(ProductVariant.attributes), cast(literal([]), JSONB)))
-        .where(ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None))
-        .scalar_subquery()
+    variant = func.jsonb_build_object(
+        "price", cast(ProductVariant.price, String), "attributes", ProductVariant.attributes
     )
+    of_product = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None), SHOWN)
+    variants = select(func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id))).where(*of_product)
+    shown = variants.scalar_subquery()
     columns = select(
         Product.product_id,
-        LIVE.label("live"),
+        and_(LIVE, shown.is_not(None)).label("live"),
         Product.title,
         Product.brand,
         Product.seller_id,
@@ -96,8 +97,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         Category.path.label("category_path"),
         Product.description,
         Product.specifications,
-        variants.label("variants"),
-        Product.base_price.label("price"),
+        func.coalesce(shown, cast(literal([]), JSONB)).label("variants"),
         Product.currency,
         Product.average_rating.label("rating"),
         Product.review_count,
@@ -130,4 +130,8 @@ _LIVE_AFTER = (
     .order_by(Product.product_id)
     .limit(bindparam("take", type_=Integer))
 )
-_LIVE_COUNT = select(func.now().label("now"), func.count().label("products")).select_from(Product).where(LIVE)
+_LIVE_COUNT = (
+    select(func.now().label("now"), func.count().label("products"))
+    .select_from(PricePoint)
+    .where(PricePoint.on_sale, PricePoint.lower_price.is_(None))
+)

@@ -1,33 +1,38 @@
 """Invariants of products."""
 
+from api.catalog.statements import live, shown
 from api.kernel.invariants import Check
+
+_COPIED = "category_id, seller_id, brand, average_rating, review_count, prime_eligible, created_at"
+_LISTED = f"""
+    WITH shown AS (
+      SELECT v.product_id, v.price, bool_or(v.stock_quantity > 0) AS in_stock
+      FROM product_variants v WHERE v.removed_at IS NULL AND {shown("v")} GROUP BY 1, 2
+    ),
+    expected AS (
+      SELECT product_id, s.price, lag(s.price) OVER (PARTITION BY product_id ORDER BY s.price) AS lower_price,
+             {_COPIED}, {live("p")} AS on_sale, s.in_stock
+      FROM shown s JOIN products p USING (product_id)
+    ),
+    listed AS (SELECT product_id, price, lower_price, {_COPIED}, on_sale, in_stock FROM price_points)
+    (TABLE expected EXCEPT ALL TABLE listed) UNION ALL (TABLE listed EXCEPT ALL TABLE expected)
+"""
 
 CHECKS: tuple[Check, ...] = (
     Check(
         "R-I18-listed",
-        "a product is listed as it is, with as many variants in stock as it has",
-        """
-        SELECT p.product_id, l.on_sale, l.variants_in_stock, coalesce(v.stocked, 0) AS stocked
-        FROM products p
-        LEFT JOIN product_listings l USING (product_id)
-        LEFT JOIN (
-          SELECT product_id, count(*) AS stocked FROM product_variants
-          WHERE stock_quantity > 0 AND removed_at IS NULL GROUP BY 1
-        ) v USING (product_id)
-        WHERE (l.category_id, l.seller_id, l.brand, l.base_price, l.average_rating, l.review_count, l.prime_eligible,
-               l.created_at, l.on_sale, l.variants_in_stock)
-              IS DISTINCT FROM
-              (p.category_id, p.seller_id, p.brand, p.base_price, p.average_rating, p.review_count, p.prime_eligible,
-               p.created_at, p.status = 'active' AND p.deleted_at IS NULL, coalesce(v.stocked, 0))
-        """,
+        "a product is listed as it is, at each price of the variants that it is shown by",
+        _LISTED,
     ),
     Check(
         "R-I18-counted",
-        "the counters of a product say whether it is on sale, in stock and prime",
+        "the counters of a product say where it is, and whether it is on sale, in stock and prime",
         """
-        SELECT product_id, c.on_sale, c.in_stock, c.prime_eligible
-        FROM product_counters c JOIN product_listings l USING (product_id)
-        WHERE (c.on_sale, c.in_stock, c.prime_eligible) IS DISTINCT FROM (l.on_sale, l.in_stock, l.prime_eligible)
+        SELECT c.product_id, c.category_id, c.on_sale, c.in_stock, c.prime_eligible
+        FROM product_counters c JOIN products p USING (product_id)
+        LEFT JOIN price_points l ON l.product_id = c.product_id AND l.lower_price IS NULL
+        WHERE (c.category_id, c.on_sale, c.in_stock, c.prime_eligible) IS DISTINCT FROM
+              (p.category_id, coalesce(l.on_sale, false), coalesce(l.in_stock, false), p.prime_eligible)
         """,
     ),
     Check(

@@ -31,6 +31,7 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
+    or_,
     select,
     tuple_,
     union_all,
@@ -38,9 +39,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 from api.catalog.artwork import artwork_path_of
-from api.catalog.models import Product, ProductCounter, ProductImage, ProductListing, ProductVariant
+from api.catalog.models import PricePoint, Product, ProductCounter, ProductImage, ProductVariant
 from api.catalog.schemas import Sort
-from api.catalog.statements import live, sellable
+from api.catalog.statements import live, sellable, shown
 from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE, ReadTx, all_as
 from api.media.naming import THUMBNAIL_SIZE
 from api.media.queries import address_of
@@ -71,12 +72,19 @@ THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
 # use an index of what is on sale.
 LIVE = literal_column(f"({live('products')})", Boolean)
 SELLABLE = literal_column(f"({sellable('products', 'product_variants')})", Boolean)
-# The columns of a ProductCard; whether it is in stock comes from where the page is read.
+SHOWN = literal_column(shown("product_variants"), Boolean)
+# The least price at which it is offered; its own where it has no variant.
+FROM_PRICE = func.coalesce(
+    select(PricePoint.price)
+    .where(PricePoint.product_id == Product.product_id, PricePoint.lower_price.is_(None))
+    .scalar_subquery(),
+    Product.base_price,
+)
+# The columns of a ProductCard; its price, and whether it is in stock, come from where the page is read.
 _CARD = (
     Product.product_id,
     Product.title,
     Product.brand,
-    Product.base_price.label("price"),
     Product.currency,
     cast(Product.average_rating, Double).label("rating"),
     Product.review_count,
@@ -84,16 +92,16 @@ _CARD = (
     Product.condition,
     THUMBNAIL.label("thumbnail"),
 )
-CARD = (*_CARD, IN_STOCK.label("in_stock"))
+CARD = (*_CARD, FROM_PRICE.label("price"), IN_STOCK.label("in_stock"))
 _POPULAR = (ProductCounter.units_sold_90d, ProductCounter.view_count, ProductCounter.product_id)
 # Each sort is one index read in one direction; the id makes the order total, so that a cursor never skips or repeats.
 _SORTS: dict[Sort, tuple[tuple[Any, ...], bool]] = {  # Any: columns of several types
     "relevance": (_POPULAR, True),
     "popularity": (_POPULAR, True),
-    "rating": ((ProductListing.average_rating, ProductListing.review_count, ProductListing.product_id), True),
-    "newest": ((ProductListing.created_at, ProductListing.product_id), True),
-    "price_asc": ((ProductListing.base_price, ProductListing.product_id), False),
-    "price_desc": ((ProductListing.base_price, ProductListing.product_id), True),
+    "rating": ((PricePoint.average_rating, PricePoint.review_count, PricePoint.product_id), True),
+    "newest": ((PricePoint.created_at, PricePoint.product_id), True),
+    "price_asc": ((PricePoint.price, PricePoint.product_id), False),
+    "price_desc": ((PricePoint.price, PricePoint.product_id), True),
 }
 _FROM_TEXT: dict[type, Any] = {
     int: int,
@@ -217,26 +225,30 @@ def _merged_reads(categories: int) -> int:
 
 
 def scope(shape: Shape) -> list[ColumnElement[bool]]:
-    """The conditions of the set in which the filters are counted, but for its categories."""
-    conditions: list[ColumnElement[bool]] = [LIVE]
+    """The conditions of the set in which the filters are counted, but for its categories and that each product is in it
+    once."""
+    conditions: list[ColumnElement[bool]] = [PricePoint.on_sale.expression]
     if "seller_id" in shape:
-        conditions.append(Product.seller_id == bindparam("seller_id"))
+        conditions.append(PricePoint.seller_id == bindparam("seller_id"))
     if "prime" in shape:
-        conditions.append(Product.prime_eligible == bindparam("prime"))
+        conditions.append(PricePoint.prime_eligible == bindparam("prime"))
     if "in_stock" in shape:
-        conditions.append(bindparam("in_stock", type_=Boolean) == IN_STOCK)
+        conditions.append(PricePoint.in_stock == bindparam("in_stock"))
     return conditions
 
 
-def choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: Product or a CTE's columns
-    """Conditions on brand, price and rating: the ones that `filters` offers to change."""
+def choices(shape: Shape, source: Any) -> list[ColumnElement[bool]]:  # Any: PricePoint or a CTE's columns
+    """Conditions on brand, price and rating, the ones that `filters` offers to change; and of each product the price
+    point that it is listed at."""
+    lowest = source.lower_price.is_(None)
     conditions: dict[str, ColumnElement[bool]] = {
         "brands": source.brand == any_(bindparam("brands", type_=ARRAY(String))),
-        "min_price": source.base_price >= bindparam("min_price"),
-        "max_price": source.base_price <= bindparam("max_price"),
+        "min_price": source.price >= bindparam("min_price"),
+        "max_price": source.price <= bindparam("max_price"),
         "min_rating": source.average_rating >= cast(bindparam("min_rating", type_=Double), Numeric),
     }
-    return [condition for name, condition in conditions.items() if name in shape]
+    once = or_(lowest, source.lower_price < bindparam("min_price")) if "min_price" in shape else lowest
+    return [once, *(condition for name, condition in conditions.items() if name in shape)]
 
 
 def categories_asked() -> FromClause:
@@ -253,22 +265,32 @@ def page_statement(
     columns, descending = _SORTS[sort]
     page = _page(shape, sort, way, keyset=keyset, merged=merged).cte("page")
     position = [page.c[f"sort_{i}"] for i in range(len(columns))]
+    price = page.c.price if "price" in page.c else FROM_PRICE
     return (
-        select(*_CARD, page.c.in_stock, array([cast(part, String) for part in position]).label("position"))
+        select(
+            *_CARD,
+            price.label("price"),
+            page.c.in_stock,
+            array([cast(part, String) for part in position]).label("position"),
+        )
         .join(page, position[-1] == Product.product_id)
         .order_by(*_directed(position, descending=descending))
     )
 
 
 def _page(shape: Shape, sort: Sort, way: Way, *, keyset: bool, merged: int) -> Select[Any]:  # Any: the sort's columns
-    """The sort's columns of the page, by the names `sort_0`, ...; the last is the id."""
+    """The sort's columns of the page, by the names `sort_0`, ...; the last is the id. With the price, if it is read
+    where prices are."""
     columns, descending = _SORTS[sort]
-    source = ProductCounter if columns is _POPULAR else ProductListing
-    filtered = ProductListing if way == "gather" else source
+    source = ProductCounter if columns is _POPULAR else PricePoint
+    priced = source is PricePoint or bool(shape & _NOT_COUNTED) or way == "gather"
+    filtered = PricePoint if way == "gather" else source
     found = select(*(part.label(f"sort_{i}") for i, part in enumerate(columns)), source.in_stock.label("in_stock"))
+    if priced:
+        found = found.add_columns(PricePoint.price.label("price")).where(*choices(shape, PricePoint))
     found = found.where(*_of_listing(shape, filtered, merged=merged))
-    if source is ProductCounter and (shape & _NOT_COUNTED or way == "gather"):
-        found = found.join(ProductListing, ProductListing.product_id == ProductCounter.product_id)
+    if source is ProductCounter and priced:
+        found = found.join(PricePoint, PricePoint.product_id == ProductCounter.product_id)
     if keyset:
         after = tuple_(*(bindparam(f"after_{i}", type_=part.type) for i, part in enumerate(columns)))
         found = found.where(tuple_(*columns) < after if descending else tuple_(*columns) > after)
@@ -284,14 +306,14 @@ def _page(shape: Shape, sort: Sort, way: Way, *, keyset: bool, merged: int) -> S
 
 
 def _of_listing(
-    shape: Shape, source: type[ProductCounter] | type[ProductListing], *, merged: int
+    shape: Shape, source: type[ProductCounter] | type[PricePoint], *, merged: int
 ) -> list[ColumnElement[bool]]:
-    """Every condition but those on one category each. `source` has what most ask for, `product_listings` the rest."""
-    conditions = [source.on_sale.expression, *choices(shape, ProductListing)]
+    """Conditions on what `source` has, but those on one category each."""
+    conditions: list[ColumnElement[bool]] = [source.on_sale.expression]
     if "categories" in shape and not merged:
         conditions.append(source.category_id == any_(bindparam("categories", type_=ARRAY(Uuid))))
     if "seller_id" in shape:
-        conditions.append(ProductListing.seller_id == bindparam("seller_id"))
+        conditions.append(PricePoint.seller_id == bindparam("seller_id"))
     if "prime" in shape:
         conditions.append(source.prime_eligible == bindparam("prime"))
     if "in_stock" in shape:

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from api.catalog.commands.keeping import Change, keep_first_versions, keep_versions
 from api.catalog.errors import CategoryNotFound
-from api.catalog.models import Category, Product, ProductCounter
+from api.catalog.models import Category, Product
 from api.catalog.pages import TREE
 from api.catalog.queries.categories import IN_TREE, CategoryRow, ancestry
 from api.catalog.tree.errors import CategoryCycle, CategoryNameTaken, CategoryNotEmpty, CategoryTooDeep
@@ -258,8 +258,6 @@ async def _merge(
         await keep_first_versions(tx, products)
         now = {"category_id": target.category_id, "version": Product.version + 1, "updated_at": func.now()}
         await tx.execute(update(Product).where(Product.product_id == mine).values(now), {"products": products})
-        counters = update(ProductCounter).where(ProductCounter.product_id == mine)
-        await tx.execute(counters.values(category_id=target.category_id), {"products": products})
         await keep_versions(tx, Change.by(actor), products)
     changed.products += products
     for column_ in (Category.merged_into, CategoryRedirect.category_id):

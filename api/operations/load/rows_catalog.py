@@ -5,7 +5,7 @@ import polars as pl
 from api.operations.load.history import UNUSABLE_PASSWORD, History
 
 # What lists sort and filter by, of the columns of `products`.
-LISTED = ("product_id", "category_id", "seller_id", "brand", "base_price", "prime_eligible", "created_at")
+LISTED = ("product_id", "category_id", "seller_id", "brand", "prime_eligible", "created_at")
 
 
 def money(cents: str) -> pl.Expr:
@@ -151,19 +151,30 @@ def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def listings(listed: pl.DataFrame, keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
+def price_points(listed: pl.DataFrame, keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
     """`listed`: LISTED of all products, which are on sale; `keyed` and `final_stock` as in `variants`."""
-    stock = keyed.join(final_stock, on="variant_id").filter(pl.col("stock_quantity") > 0)
-    stocked = stock.group_by("product_id").agg(pl.len().cast(pl.Int64).alias("variants_in_stock"))
-    return listed.join(stocked, on="product_id", how="left", maintain_order="left").with_columns(
-        pl.col("variants_in_stock").fill_null(0),
+    in_stock = pl.col("stock_quantity") > 0
+    shown = (
+        keyed.join(final_stock, on="variant_id")
+        .select("product_id", "price_cents", in_stock=in_stock.any().over("product_id"), mine=in_stock)
+        .filter(pl.col("mine") == pl.col("in_stock"))
+        .unique(["product_id", "price_cents"])
+        .sort("product_id", "price_cents")
+        .with_columns(lower_cents=pl.col("price_cents").shift().over("product_id"))
+    )
+    return listed.join(shown, on="product_id", how="inner", maintain_order="left_right").select(
+        *LISTED,
+        money("price_cents").alias("price"),
+        money("lower_cents").alias("lower_price"),
+        "in_stock",
         pl.lit(0).alias("average_rating"),
         pl.lit(0).alias("review_count"),
         pl.lit(True).alias("on_sale"),
     )
 
 
-def counters(listings: pl.DataFrame) -> pl.DataFrame:
+def counters(price_points: pl.DataFrame) -> pl.DataFrame:
     """A row per product, before anything was sold or viewed."""
-    in_stock = (pl.col("variants_in_stock") > 0).alias("in_stock")
-    return listings.select("product_id", "category_id", "on_sale", in_stock, "prime_eligible")
+    return price_points.filter(pl.col("lower_price").is_null()).select(
+        "product_id", "category_id", "on_sale", "in_stock", "prime_eligible"
+    )

@@ -24,7 +24,7 @@ ADVISORY_LOCK = 7_305_829
 _ANALYSED = (
     "users",
     "products",
-    "product_listings",
+    "price_points",
     "product_counters",
     "product_variants",
     "warehouse_stock",
@@ -72,10 +72,10 @@ def tables(history: History) -> Iterator[Table]:
     moved = rows_stock.movements(history, variants, lines, returns)
     final = rows_stock.final_stock(variants, moved)
     yield "product_variants", rows_catalog.variants(variants, final)
-    listed = rows_catalog.listings(listed, variants, final)
-    yield "product_listings", listed
-    yield "product_counters", rows_catalog.counters(listed)
-    del listed
+    points = rows_catalog.price_points(listed, variants, final)
+    yield "price_points", points
+    yield "product_counters", rows_catalog.counters(points)
+    del listed, points
     yield "warehouse_stock", rows_stock.warehouse_stock(variants, final)
     yield "inventory_transactions", rows_stock.inventory_transactions(moved)
     del moved

@@ -2,7 +2,6 @@
 reopen the current generation automatically."""
 
 import asyncio
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typing import Any
 import orjson
 import tantivy
 
-from api.catalog.facets import PRICE_EDGES, RATING_STEPS
+from api.catalog.facets import PRICE_RANGES, RATING_STEPS
 from api.catalog.queries.counting import MAX_BRANDS, Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
@@ -23,6 +22,7 @@ from api.search.engine import matching
 from api.search.engine.index import Found, SearchQuery
 from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
+from api.search.filters import Filters
 from api.search.suggest import Completions
 
 log = get_logger(__name__)
@@ -35,7 +35,7 @@ MAX_COUNTED = 10_000
 MAX_PRODUCTS = 20_000
 # The engine makes no more groups.
 MOST_BRANDS = 65_000
-MAX_ATTRIBUTE_VALUES = 1_000_000
+MAX_ATTRIBUTE_NAMES = 1_000_000
 _ORDERS = {
     "price_asc": ("price_cents", tantivy.Order.Asc),
     "price_desc": ("price_cents", tantivy.Order.Desc),
@@ -43,21 +43,12 @@ _ORDERS = {
     "newest": ("age", tantivy.Order.Desc),
     "popularity": ("popularity", tantivy.Order.Desc),
 }
-_EDGES = [documents.hundredths(edge) for edge in PRICE_EDGES]
 _STEPS = sorted(RATING_STEPS)
 _BRANDS = {"terms": {"field": "brand", "size": MAX_BRANDS}}
 # More than are shown: the engine cuts off among brands of equal count in no order.
 _ALL_BRANDS = {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}}
-_PRICES = {
-    "range": {
-        "field": "price_cents",
-        "ranges": [
-            {"to": _EDGES[0]},
-            *({"from": low, "to": high} for low, high in pairwise(_EDGES)),
-            {"from": _EDGES[-1]},
-        ],
-    }
-}
+_PRICES = {"terms": {"field": "price_buckets", "size": len(PRICE_RANGES)}}
+_OWN_PRICES = {"terms": {"field": "own_buckets", "size": len(PRICE_RANGES)}}
 # Counted between steps and added up: a range aggregation puts a document into one range only.
 _RATINGS = {
     "range": {
@@ -69,7 +60,7 @@ _RATINGS = {
     }
 }
 _GROUPS = {"brands": _BRANDS, "prices": _PRICES, "ratings": _RATINGS}
-_GROUPS_OF_LISTS = {**_GROUPS, "brands": _ALL_BRANDS}
+_GROUPS_OF_LISTS = {**_GROUPS, "brands": _ALL_BRANDS, "total": {"value_count": {"field": "price_cents"}}}
 Groups = dict[str, Any]  # Any: the engine's own form of counts
 # Up to so many results are counted here: the engine takes longer to read what it is asked to count.
 COUNTED_HERE = 100
@@ -98,7 +89,7 @@ class _Reader:
         place = (address.segment_ord, address.doc)
         product = self.products.get(place)
         if product is None:
-            product = _Product.of(str(self.searcher.doc(address).get_first("card")))
+            product = _Product.of(self.searcher.doc(address))
             if len(self.products) < MAX_PRODUCTS:
                 self.products[place] = product
         return product
@@ -106,17 +97,19 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """`card` is the JSON of a SearchResultItem; the rest is what is counted, `price` as a bucket."""
+    """`card` is the JSON of a SearchResultItem; the rest is what is counted, `prices` as the buckets of all that it is
+    offered at."""
 
     card: str
     brand: str | None
-    price: int
+    prices: list[int]
     rating: float
 
     @classmethod
-    def of(cls, card: str) -> "_Product":
+    def of(cls, stored: tantivy.Document) -> "_Product":
+        card = str(stored.get_first("card"))
         shown = orjson.loads(card)
-        return cls(card, shown["brand"], bisect_right(PRICE_EDGES, shown["price"]), shown["rating"])
+        return cls(card, shown["brand"], stored.get_all("price_buckets"), shown["rating"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,7 @@ class _Facets:
     @classmethod
     def of(cls, products: Sequence[_Product]) -> "_Facets":
         brands = Counter(product.brand for product in products if product.brand)
-        prices = Counter(product.price for product in products)
+        prices = Counter(bucket for product in products for bucket in product.prices)
         ratings = [product.rating for product in products]
         return cls(
             _most_frequent(brands.items()),
@@ -194,8 +187,7 @@ class TantivyIndex:
     def knows_attribute(self, name: str) -> bool:
         """See `SearchIndex`."""
         searcher = self._current().searcher
-        keys = [documents.attribute_key(spelled, "") for spelled in documents.spellings(name)]
-        return any(searcher.terms_with_prefix("attributes", key, limit=1) for key in keys)
+        return any(searcher.doc_freq("attribute_names", spelled) for spelled in documents.spellings(name))
 
     async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
         """See `SearchIndex`. The phrases are about ten seconds old at most."""
@@ -250,8 +242,8 @@ def _search(reader: _Reader, query: SearchQuery) -> Found:
         wanted = matching.with_filters(reading.query, query.filters)
         hits, total = _top(searcher, wanted, query, max(query.limit, COUNTED_HERE))
         # With filters, nothing may be found although the text matches: then it is not read in another way.
-        if total or reading.last or (wanted is not reading.query and matching.matches(searcher, reading.query)):
-            few = total == len(hits) and not query.filters.narrow_a_group
+        if total or reading.last or matching.matches(searcher, reading.query):
+            few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
             products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
             facets = _Facets.of(products) if few else _facets(searcher, reading.query, wanted, query)
             return Found(
@@ -287,13 +279,32 @@ def _facets(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Que
         "ratings": replace(filters, ratings=[]) if filters.ratings else None,
     }
     found: Groups = {}
-    if together := {name: group for name, group in _GROUPS.items() if alone[name] is None}:
+    if filters.attributes:
+        # Of the prices of a product only those count at which it has a variant with these attributes.
+        del alone["prices"]
+        prices = _prices_with_attributes(searcher, text, filters)
+    if together := {name: _GROUPS[name] for name, others in alone.items() if others is None}:
         found.update(searcher.aggregate(wanted, together))
     for name, others in alone.items():
         if others is not None:
-            own = matching.with_filters(text, others)
-            found.update(searcher.aggregate(own, {name: _GROUPS[name]}))
-    return _Facets(_brands(found), _prices(found), _ratings(found))
+            found.update(searcher.aggregate(matching.with_filters(text, others), {name: _GROUPS[name]}))
+    return _Facets(_brands(found), prices if filters.attributes else _prices(found), _ratings(found))
+
+
+def _prices_with_attributes(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters) -> dict[int, int]:
+    """Every price is counted, and then what was counted twice is taken off."""
+    query = matching.at_every_price(text, filters)
+    counts = _prices(searcher.aggregate(query, {"prices": _OWN_PRICES}))
+    if not number(searcher, matching.not_lowest(query)):
+        return counts
+    return {
+        bucket: n - number(searcher, matching.again_in_range(query, filters, bucket)) for bucket, n in counts.items()
+    }
+
+
+def number(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    """How many documents match."""
+    return int(searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]  # missing in the wheel's stub
 
 
 def _count(reader: _Reader, query: ProductQuery) -> Counts:
@@ -301,17 +312,12 @@ def _count(reader: _Reader, query: ProductQuery) -> Counts:
     searcher = reader.searcher
     whole = replace(query, brands=(), min_price=None, max_price=None, min_rating=None)
     counts = reader.counted.get(whole)
-    scope = matching.scope_query(query)
     if counts is None:
-        groups: Groups = searcher.aggregate(scope, _GROUPS_OF_LISTS)
-        prices = _prices(groups)
+        groups: Groups = searcher.aggregate(matching.list_query(whole), _GROUPS_OF_LISTS)
         brands = [name for name, _ in _brands(groups)]
-        counts = reader.counted[whole] = Counts(sum(prices.values()), brands, prices, _ratings(groups))
-    choices = matching.choices_query(query)
-    if choices is None:
-        return counts
-    found = searcher.search(matching.both(scope, choices), 1, count=True)
-    return replace(counts, total=found.count)  # type: ignore[attr-defined]  # as above
+        total = int(groups["total"]["value"])
+        counts = reader.counted[whole] = Counts(total, brands, _prices(groups), _ratings(groups))
+    return counts if query == whole else replace(counts, total=number(searcher, matching.list_query(query)))
 
 
 def _brands(groups: Groups) -> list[tuple[str, int]]:
@@ -325,26 +331,24 @@ def _most_frequent(brands: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
 
 def _prices(groups: Groups) -> dict[int, int]:
     """Count by bucket of `facets`; buckets without products are left out."""
-    by_start = _by_start(groups["prices"]["buckets"])
-    counts = ((bucket, by_start.get(start, 0)) for bucket, start in enumerate([0, *_EDGES]))
-    return {bucket: count for bucket, count in counts if count}
+    return {int(found["key"]): found["doc_count"] for found in sorted(groups["prices"]["buckets"], key=_key)}
+
+
+def _key(bucket: dict[str, Any]) -> int:  # Any: as Groups
+    return int(bucket["key"])
 
 
 def _ratings(groups: Groups) -> list[int]:
     """Products rated so or better, by RATING_STEPS."""
-    by_start = _by_start(groups["ratings"]["buckets"])
+    by_start = {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in groups["ratings"]["buckets"]}
     return [sum(by_start.get(other * 100, 0) for other in _STEPS if other >= step) for step in RATING_STEPS]
-
-
-def _by_start(buckets: Iterable[dict[str, Any]]) -> dict[int, int]:  # Any: as Groups
-    return {int(bucket.get("from", 0)): bucket["doc_count"] for bucket in buckets}
 
 
 def _all_brands(reader: _Reader) -> list[tuple[str, int]]:
     """Counted once per commit of the index."""
     if not reader.brands:
         groups = {"brands": {"terms": {"field": "brand", "size": MOST_BRANDS}}}
-        found: Groups = reader.searcher.aggregate(tantivy.Query.all_query(), groups)
+        found: Groups = reader.searcher.aggregate(matching.list_query(ProductQuery()), groups)
         reader.brands.extend((bucket["key"], bucket["doc_count"]) for bucket in found["brands"]["buckets"])
     return reader.brands
 
@@ -352,17 +356,16 @@ def _all_brands(reader: _Reader) -> list[tuple[str, int]]:
 def _attribute_names(reader: _Reader) -> list[str]:
     """By alphabet; read once per commit of the index."""
     if not reader.attributes:
-        terms = reader.searcher.terms_with_prefix("attributes", "", limit=MAX_ATTRIBUTE_VALUES)
-        reader.attributes.extend(sorted({term.partition("=")[0] for term, _ in terms}))
+        terms = reader.searcher.terms_with_prefix("attribute_names", "", limit=MAX_ATTRIBUTE_NAMES)
+        reader.attributes.extend(sorted(term for term, _ in terms))
     return reader.attributes
 
 
 def _completions(reader: _Reader) -> Completions:
     """Titles by popularity, brands above the titles they stand for."""
     searcher = reader.searcher
-    result = searcher.search(
-        tantivy.Query.all_query(), MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False
-    )
+    every = matching.list_query(ProductQuery())
+    result = searcher.search(every, MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False)
     phrases: list[tuple[str, float]] = []
     brands: dict[str, float] = {}
     for weight, address in result.hits:

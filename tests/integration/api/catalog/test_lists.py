@@ -36,8 +36,8 @@ from tests.harness.shop import Shop
 SORTS = get_args(Sort)
 INDEX = {
     "relevance": "product_counters{}_popular", "popularity": "product_counters{}_popular",
-    "price_asc": "product_listings{}_price", "price_desc": "product_listings{}_price",
-    "rating": "product_listings{}_rating", "newest": "product_listings{}_newest",
+    "price_asc": "price_points{}_price", "price_desc": "price_points{}_price",
+    "rating": "price_points{}_rating", "newest": "price_points{}_newest",
 }  # fmt: skip
 # What PLANNED_ONCE says.
 SETTINGS = {
@@ -62,8 +62,15 @@ counted as (
   insert into product_counters (product_id, category_id, units_sold_90d, view_count)
   select product_id, category_id, n %% 5, n %% 17 from made join numbered on id = product_id)
 insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price, stock_quantity)
-select gen_random_uuid(), id, (%(sellers)s::uuid[])[1 + n %% 2], 'SKU-' || id, '{}', 10,
-       case when n %% 5 = 0 then 0 else 3 end from numbered
+select gen_random_uuid(), id, (%(sellers)s::uuid[])[1 + n %% 2], 'SKU-' || id, '{}',
+       5 + (n * 37 %% 200) + (n %% 3) * 0.33, case when n %% 5 = 0 then 0 else 3 end from numbered
+"""
+# Other variants of some: dearer, cheaper, at the same price, sold out where the first is not, or removed.
+MORE = """
+insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price, stock_quantity, removed_at)
+select gen_random_uuid(), product_id, seller_id, gen_random_uuid(), jsonb_build_object('nth', nth),
+       greatest(1, base_price + (nth - 2) * 30), nth %% 2, case when nth = 4 then now() end
+from products, generate_series(1, 4) nth where get_byte(uuid_send(product_id), 15) %% 3 = 0
 """
 
 
@@ -73,6 +80,7 @@ def filled(shop: Shop) -> list[UUID]:
     sellers = [UUID(shop.person("seller").user_id) for _ in range(2)]
     categories = [shop.category(path) for path in PATHS]
     shop.sql.execute(FILL, {"sellers": sellers, "categories": categories})
+    shop.sql.execute(MORE.replace("%%", "%"))
     shop.sql.execute("analyze")
     return sellers
 
@@ -143,25 +151,28 @@ async def test_pages_are_the_rows_in_order_and_cursors_and_offsets_agree(
         "relevance": "c.units_sold_90d desc, c.view_count desc, p.product_id desc",
         "rating": "p.average_rating desc, p.review_count desc, p.product_id desc",
         "newest": "p.created_at desc, p.product_id desc",
-        "price_asc": "p.base_price, p.product_id",
-        "price_desc": "p.base_price desc, p.product_id desc",
+        "price_asc": "v.price, p.product_id",
+        "price_desc": "v.price desc, p.product_id desc",
     }
     order["popularity"] = order["relevance"]
     with psycopg.connect(context.settings.database_url.get_secret_value()) as sql:
         async with context.db.read() as tx:
             for query in await queries(context, filled, 60):
                 rows = sql.execute(
-                    "select p.product_id from products p join product_counters c using (product_id)"
-                    " where status = 'active' and deleted_at is null"
+                    "select p.product_id, v.price, v.stocked from products p join product_counters c using (product_id)"
+                    " cross join lateral (select min(price) as price, bool_or(stocked) as stocked from ("
+                    " select price, stock_quantity > 0 as stocked, bool_or(stock_quantity > 0) over () as any"
+                    " from product_variants v where v.product_id = p.product_id and removed_at is null) v"
+                    " where stocked = v.any"
+                    " and (%(min_price)s::numeric is null or price >= %(min_price)s)"
+                    " and (%(max_price)s::numeric is null or price <= %(max_price)s)) v"
+                    " where v.price is not null and status = 'active' and deleted_at is null"
                     " and (%(categories)s::uuid[] is null or p.category_id = any(%(categories)s))"
                     " and (%(seller_id)s::uuid is null or seller_id = %(seller_id)s)"
                     " and (%(brands)s::text[] is null or brand = any(%(brands)s))"
-                    " and (%(min_price)s::numeric is null or base_price >= %(min_price)s)"
-                    " and (%(max_price)s::numeric is null or base_price <= %(max_price)s)"
                     " and (%(min_rating)s::float8 is null or average_rating >= %(min_rating)s::float8)"
                     " and (%(prime)s::bool is null or p.prime_eligible = %(prime)s)"
-                    " and (%(in_stock)s::bool is null or %(in_stock)s = exists (select from product_variants v"
-                    " where v.product_id = p.product_id and stock_quantity > 0))"
+                    " and (%(in_stock)s::bool is null or %(in_stock)s = v.stocked)"
                     f" order by {order[query.sort]}",
                     {
                         name: list(value) if isinstance(value := getattr(query, name), tuple) else value
@@ -171,15 +182,15 @@ async def test_pages_are_the_rows_in_order_and_cursors_and_offsets_agree(
                     }
                     | {"brands": list(query.brands) or None},
                 ).fetchall()  # fmt: skip
-                expected = [row[0] for row in rows]
+                expected = [tuple(row) for row in rows]
                 by_offset, by_cursor, after = [], [], None
                 for offset in range(0, len(expected) + 1, 40):
                     cards, more = await product_page(tx, query, limit=40, offset=offset, after=None, way=way)
-                    by_offset += [card.product_id for card in cards]
+                    by_offset += [(card.product_id, card.price, card.in_stock) for card in cards]
                     assert (more is not None) == (len(by_offset) < len(expected))
                     if offset == 0 or after is not None:
                         cards, after = await product_page(tx, query, limit=40, offset=0, after=after, way=way)
-                        by_cursor += [card.product_id for card in cards]
+                        by_cursor += [(card.product_id, card.price, card.in_stock) for card in cards]
                 assert by_offset == by_cursor == expected, query
 
 
@@ -237,16 +248,17 @@ def test_every_sort_is_read_from_its_index_alone_and_no_further_than_the_page(
     assert {node["Node Type"] for node in walked} == {"Index Only Scan"}
     assert sum(node["Heap Fetches"] for node in walked) == 0
     # As many entries as the page has and those before it, and of each further category the first. What is sold out is
-    # passed; one category is so as a whole, with 67 products.
+    # passed, one category as a whole, with 67 products; and so are the dearer prices of products, at most three each.
     assert sum(node["Actual Rows"] for node in walked) <= 21 + skip + len(walked) - 1
-    assert sum(node.get("Rows Removed by Filter", 0) for node in walked) <= (40 + 67 if stocked else 0)
+    passed = sum(node.get("Rows Removed by Filter", 0) for node in walked)
+    assert passed <= 3 * (21 + skip + len(walked)) + (40 + 67 if stocked else 0)
     assert not {"Sort", "Incremental Sort", "Seq Scan"} & {node["Node Type"] for node in plan}
 
 
 @pytest.fixture(scope="module")
 def vacuumed(shop: Shop, filled: list[UUID]) -> None:
     """Only then Postgres knows that an index is enough."""
-    shop.sql.execute("vacuum analyze product_listings")
+    shop.sql.execute("vacuum analyze price_points")
     shop.sql.execute("vacuum analyze product_counters")
 
 
@@ -301,6 +313,7 @@ def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list
             " gen_random_uuid(), product_id, gen_random_uuid(), '{{}}', 1, floor(random() * 2)"
             " from products where {some}"
         ),
+        "update product_variants set price = 1 + floor(random() * 3), own_price = null where {some}",
         "update product_variants set removed_at = case when removed_at is null then now() end where {some}",
         "delete from product_variants where {some}",
         "delete from product_counters where {some}",
@@ -315,8 +328,8 @@ def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list
             some = f"get_byte(uuid_send(product_id), 15) % 16 = {draw.randrange(16)}"
             shop.sql.execute(draw.choice(changes).format(some=some))
             assert wrongly_listed(shop) == []
-        assert shop.scalar("select count(*) from product_listings where in_stock and on_sale") > 0
-        shop.sql.execute("alter table product_variants disable trigger product_variants_listed_anew")
+        assert shop.scalar("select count(*) from price_points where in_stock and on_sale") > 0
+        shop.sql.execute("alter table product_variants disable trigger product_variants_priced_anew")
         shop.sql.execute("update product_variants set stock_quantity = 0")
         assert wrongly_listed(shop) != []
 
@@ -324,7 +337,8 @@ def test_a_listing_follows_its_product_and_its_variants(shop: Shop, filled: list
 def test_variants_that_sell_out_at_the_same_time_are_both_counted(shop: Shop, database_url: str) -> None:
     """Two transactions take the last unit of one variant each: the second waits and counts from there."""
     product = shop.scalar(
-        "select product_id from product_listings where on_sale and variants_in_stock = 1 order by 1 limit 1"
+        "select product_id from price_points join product_variants using (product_id) where on_sale and in_stock"
+        " group by 1 having count(*) = 1 order by 1 limit 1"
     )
     shop.sql.execute(
         "insert into product_variants (variant_id, product_id, sku, attributes, price, stock_quantity)"
@@ -349,6 +363,6 @@ def test_variants_that_sell_out_at_the_same_time_are_both_counted(shop: Shop, da
         first.commit()
         waiting.join(30)
         second.commit()
-    listed = "select variants_in_stock, in_stock from product_listings where product_id = %s"
-    assert shop.sql.execute(listed, (product,)).fetchall() == [(0, False)]
+    listed = "select in_stock, count(*) from price_points where product_id = %s group by 1"
+    assert shop.sql.execute(listed, (product,)).fetchall() == [(False, 2)]
     assert wrongly_listed(shop) == []

@@ -29,7 +29,7 @@ TABLES = (
         "warehouses",
         "products",
         "product_variants",
-        "product_listings",
+        "price_points",
         "product_counters",
         "warehouse_stock",
         "inventory_transactions",
