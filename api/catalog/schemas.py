@@ -157,8 +157,8 @@ class DeliveryOption(Wire):
 
 
 class Shipping(Wire):
-    """What one unit of the first variant in stock costs and when it arrives, in the shop's own market or where the
-    caller asked for.
+    """What one unit of the cheapest variant in stock costs to send and when it arrives, in the shop's own market or
+    where the caller asked for.
 
     `primeDelivery` is what members of Prime get, null for what takes no part in it or is not offered there.
     `freeShipping` and `fee` are the caller's at the standard speed, `options` what the caller can choose. Without units
@@ -236,7 +236,9 @@ class Combination(Wire):
 
 
 class ProductDetail(Wire):
-    """`discount` is in whole per cent of `listPrice`. `images` leads to the largest size of each picture in `media`.
+    """`price` is the least of the variants in stock, or of all when none is, as in lists; `listPrice` is that one's,
+    and `discount` is in whole per cent of it. `basePrice` and `baseListPrice` are the product's own: what PUT takes as
+    its `price` and `listPrice`. `images` leads to the largest size of each picture in `media`.
 
     `options` and `combinations` are for a picker: see there.
     """
@@ -250,6 +252,8 @@ class ProductDetail(Wire):
     breadcrumbs: list[Breadcrumb]
     price: Amount
     list_price: Amount | None
+    base_price: Amount
+    base_list_price: Amount | None
     currency: str
     discount: int
     variants: list[OfferedVariant]

@@ -17,6 +17,7 @@ from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
+from api.catalog.queries.listing import FROM_PRICE
 from api.catalog.restrictions.rules import Limits, limits_of
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.safety.models import ProductSafety
@@ -38,7 +39,7 @@ from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
-from api.pricing.list_price import discount_percent
+from api.pricing.list_price import discount_percent, of_variant
 from api.pricing.tax_table import TaxClass
 from api.sellers import queries as sellers
 from api.sellers.queries import StoreCard
@@ -57,8 +58,9 @@ _DETAIL = (
         Product.title,
         Product.description,
         Product.brand,
-        Product.base_price.label("price"),
-        Product.list_price,
+        FROM_PRICE.label("price"),
+        Product.base_price,
+        Product.list_price.label("base_list_price"),
         Product.currency,
         Product.status,
         Product.prime_eligible,
@@ -111,7 +113,7 @@ _FIRST = (
         _ANY.removed_at.is_(None),
         or_(_ANY.stock_quantity > 0, may_be_owed(_ANY.variant_id)),
     )
-    .order_by(_ANY.stock_quantity == 0, _ANY.variant_id)
+    .order_by(_ANY.stock_quantity == 0, _ANY.price, _ANY.variant_id)
     .limit(1)
     .scalar_subquery()
 )
@@ -143,8 +145,9 @@ class _Product:
     title: str
     description: str | None
     brand: str | None
-    price: Decimal
-    list_price: Decimal | None
+    price: Decimal  # the least of the variants that it is shown by
+    base_price: Decimal
+    base_list_price: Decimal | None
     currency: str
     status: Status
     prime_eligible: bool
@@ -178,7 +181,7 @@ class _Offered(Stocked):
 
 @dataclass(slots=True)
 class _Sent(Stocked):
-    """The first variant in stock, else the first that may be backordered, with its warehouses."""
+    """The cheapest variant in stock, else the cheapest that may be backordered, with its warehouses."""
 
     variant_id: UUID
     price: Decimal
@@ -213,6 +216,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     edition = next((one.edition for one in (sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
     media = image_bodies(row.images) or [drawn_image(product_id, Subject(row.title, row.category_path))]
+    list_price = of_variant(row.price, row.base_price, row.base_list_price)
     shown = [_variant(row, variant, origins, occasion) for variant in variants]
     options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
     detail = ProductDetail(
@@ -224,9 +228,11 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         category_id=row.category_id,
         breadcrumbs=[Breadcrumb.model_validate(crumb) for crumb in row.breadcrumbs],
         price=row.price,
-        list_price=row.list_price,
+        list_price=list_price,
+        base_price=row.base_price,
+        base_list_price=row.base_list_price,
         currency=row.currency,
-        discount=discount_percent(row.price, row.list_price),
+        discount=discount_percent(row.price, list_price),
         variants=shown,
         options=options,
         combinations=combinations,

@@ -28,7 +28,8 @@ DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "breadcrumbs", "price", "listPrice",
     "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
-    "inStock", "status", "tax", "taxClass", "weightGrams",
+    "inStock", "status", "tax", "taxClass", "weightGrams", "condition", "options", "combinations", "basePrice",
+    "baseListPrice",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),
@@ -207,6 +208,33 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
     variants = shop.client.get(f"/api/v1/products/{product['productId']}/variants").json()
     shown = [{name: one[name] for name in listed} for one in product["variants"]]
     assert variants == {"productId": product["productId"], "currency": "USD", "variants": shown}
+
+
+def test_a_product_costs_what_its_variants_cost_on_every_page(shop: Shop, seller: Person) -> None:
+    """The product's own price is ten times its only variant's that can be had; a cheaper one is sold out."""
+    variants = [{"attributes": {"color": "red"}, "price": 10.0}, {"attributes": {"color": "blue"}, "price": 5.0}]
+    product = shop.product(
+        seller, title="Paint", category="/Paints", price=100.0, listPrice=120.0, variants=variants, primeEligible=True
+    )
+    red, blue = product["variants"]
+    shop.stock(blue["variantId"], 0)
+
+    page = shop.client.get(f"/api/v1/products/{product['productId']}", headers=seller.headers).json()
+    assert (page["price"], page["listPrice"], page["discount"]) == (10.0, 30.0, 66)
+    assert (page["basePrice"], page["baseListPrice"]) == (100.0, 120.0)
+    assert (page["shipping"]["freeShipping"], page["shipping"]["fee"], page["tax"]["amount"]) == (False, 4.99, 0.8)
+
+    item = {"productId": product["productId"], "variantId": red["variantId"], "quantity": 1}
+    cart = shop.client.post("/api/v1/cart/items", json=item, headers=shop.person().headers).json()
+    assert (cart["items"][0]["price"], cart["shipping"], cart["savings"]) == (10.0, 4.99, 20.0)
+
+    listed = shop.client.get("/api/v1/products", params={"category": "/Paints", "maxPrice": 20}).json()
+    assert [(card["title"], card["price"]) for card in listed["products"]] == [("Paint", 10.0)]
+    assert listed["filters"]["priceRanges"] == [{"range": "0-10", "count": 1}, {"range": "10-25", "count": 1}]
+    assert shop.titles(category="/Paints", minPrice=50) == []
+    assert shop.titles(category="/Paints", maxPrice=9) == []
+    shop.stock(red["variantId"], 0)
+    assert shop.titles(category="/Paints", maxPrice=9) == ["Paint"]
 
 
 @pytest.mark.parametrize("product_id", ["01890000-0000-7000-8000-000000000000", "abc", "1", "%20", "0" * 90])
