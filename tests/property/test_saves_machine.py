@@ -140,7 +140,9 @@ class SavesMachine(RuleBasedStateMachine):
     @invariant()
     def check(self) -> None:
         shown = self.keeper.market.client.get(self.path, headers=self.keeper.seller.headers).json()
-        assert (shown["title"], shown["price"]) == (self.body["title"], self.price)
+        assert (shown["title"], shown["basePrice"]) == (self.body["title"], self.price)
+        stocked = [one["price"] for one in shown["variants"] if one["stock"]]
+        assert shown["price"] == min(stocked or [one["price"] for one in shown["variants"]])
         of_shop = {
             one["variantId"]: (one["sku"], one["attributes"], one["price"], one["ownPrice"], one["stock"])
             for one in shown["variants"]
