@@ -28,7 +28,7 @@ DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "breadcrumbs", "price", "listPrice",
     "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
-    "inStock", "status", "tax", "taxClass", "weightGrams", "condition", "options", "combinations", "basePrice",
+    "inStock", "status", "tax", "taxClass", "weightGrams", "basePrice",
     "baseListPrice",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
