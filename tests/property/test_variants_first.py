@@ -151,6 +151,7 @@ async def test_lists_and_search_answer_as_sql_over_variants_does(shop: Shop) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_500)
 async def test_ten_thousand_catalogs(shop: Shop) -> None:
     for seed in range(40):
         await shop.compare(random.Random(1_000 + seed), 250)
