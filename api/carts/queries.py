@@ -296,6 +296,7 @@ def _but_its_id(
             },
             "quantity": line.quantity,
             "price": float(offer.price),
+            "lowestPrice30d": None if offer.lowest_price_30d is None else float(offer.lowest_price_30d),
             "priceWhenAdded": float(line.price_at_addition),
             "priceChanged": line.price_changed,
             "subtotal": float(offer.price * line.quantity),

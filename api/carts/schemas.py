@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.catalog.schemas import Condition, DeliveryOption
+from api.catalog.schemas import Condition, DeliveryOption, LowestPrice
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.pricing.explanation import ChargeKind
@@ -52,6 +52,7 @@ class DiscountBody(Wire):
 class CartLine(Wire):
     """`price` is today's, `priceWhenAdded` that of when the line was added. `priceChanged` is true when the price has
     changed, until `GET /cart` has shown that; adding units, or setting how many, shows it once more.
+    `lowestPrice30d`: as on the product's page.
 
     Only `available` lines count in the totals. A line in another currency than the cart's is
     not available: it needs a separate order. `backordered`: how many of its units are not in stock and come later.
@@ -64,6 +65,7 @@ class CartLine(Wire):
     variant: CartVariant
     quantity: int
     price: Amount
+    lowest_price_30d: LowestPrice
     price_when_added: Amount
     price_changed: bool
     subtotal: Sum

@@ -173,6 +173,9 @@ class ProductVariant(Base):
     `stock_quantity` = sellable units over all warehouses, and `owed` = units that were sold before a warehouse had
     them, written by the same statement as `warehouse_stock`.
 
+    `lowest_price_30d`: the least that it cost in the 30 days before its price was last reduced; null for one whose
+    price never was. A save that changes the price sets it (`api/catalog/commands/statements.py`), and time does not.
+
     Few are left when the stock falls to `low_stock_at`.
     """
 
@@ -209,6 +212,7 @@ class ProductVariant(Base):
     attributes: Mapped[Json] = mapped_column(info=NOT_PERSONAL)
     price: Mapped[Money]
     own_price: Mapped[Money | None]
+    lowest_price_30d: Mapped[Money | None]
     stock_quantity: Mapped[int] = mapped_column(server_default=text("0"))
     owed: Mapped[int] = mapped_column(server_default=text("0"))
     low_stock_at: Mapped[int] = mapped_column(server_default=text("15"))

@@ -109,15 +109,21 @@ class ProductList(Wire):
     filters: ProductFilters
 
 
+# Of a price that was reduced.
+LowestPrice = Annotated[Amount | None, Field(alias="lowestPrice30d")]
+
+
 class Variant(Wire):
     """`stock` = units that can be sold now, over all warehouses. `ownPrice` is null where the variant costs what its
-    product does: what PUT takes as its `price`. `backordered`: there are none in stock, and one may be ordered that
+    product does: what PUT takes as its `price`. `lowestPrice30d`: the least that it cost in the 30 days before its
+    price was last reduced, null when it never was. `backordered`: there are none in stock, and one may be ordered that
     comes later."""
 
     variant_id: UUID
     attributes: dict[str, str | int | float | bool | list[str] | None]
     price: Amount
     own_price: Amount | None
+    lowest_price_30d: LowestPrice
     sku: str
     gtin: str | None
     stock: int
@@ -238,7 +244,8 @@ class Combination(Wire):
 class ProductDetail(Wire):
     """`price` is the least of the variants in stock, or of all when none is, as in lists; `listPrice` is that one's,
     and `discount` is in whole per cent of it. `basePrice` and `baseListPrice` are the product's own: what PUT takes as
-    its `price` and `listPrice`. `images` leads to the largest size of each picture in `media`.
+    its `price` and `listPrice`. `lowestPrice30d` is the least of those of the
+    variants that cost `price`. `images` leads to the largest size of each picture in `media`.
 
     `options` and `combinations` are for a picker: see there.
     """
@@ -254,6 +261,7 @@ class ProductDetail(Wire):
     list_price: Amount | None
     base_price: Amount
     base_list_price: Amount | None
+    lowest_price_30d: LowestPrice
     currency: str
     discount: int
     variants: list[OfferedVariant]

@@ -46,6 +46,8 @@ ALLOWED = {
     ("api/carts/coupons.py", "move_coupons"): AFTER_LOCK,
     ("api/catalog/commands/keeping.py", "keep_versions"): AFTER_LOCK,
     ("api/catalog/commands/keeping.py", "keep_first_versions"): AFTER_LOCK,
+    ("api/catalog/schedules/queries.py", "due"): WORKER,
+    ("api/catalog/schedules/queries.py", "set_for"): AFTER_LOCK,
     ("api/catalog/commands/images.py", "shown_by"): AFTER_LOCK,
     ("api/catalog/commands/images.py", "write_images"): AFTER_LOCK,
     ("api/catalog/pictures/queries.py", "images_shown"): AFTER_LOCK,

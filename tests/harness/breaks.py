@@ -20,7 +20,11 @@ MOVED_BACK = (
     ),
 )
 # For what breaks variants of every product, also of the one whose versions say what they were.
-UNVERSIONED = ("alter table product_versions disable trigger user", "delete from product_versions")
+UNVERSIONED = (
+    *(f"alter table {table} disable trigger user" for table in ("product_versions", "price_changes")),
+    "delete from product_versions",
+    "delete from price_changes",
+)
 _BEGUN, _BEGUN_EVENTS = (
     "('processing', 'shipped', 'delivered')",
     "('OrderProcessing', 'OrderShipped', 'OrderDelivered')",

@@ -24,7 +24,15 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
         ),
     ),
     "R-I18-listed": ("update price_points set price = price + 1, lower_price = lower_price + 1",),
-    "R-I32-price": (f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",),
+    "R-I32-price": (
+        *UNVERSIONED,
+        f"update product_variants set price = price + 1, own_price = null where variant_id = {VARIANT}",
+    ),
+    "R-I34-price": (
+        "alter table price_changes disable trigger user",
+        "update price_changes set price = price + 1",
+    ),
+    "R-I34-lowest": (f"update product_variants set lowest_price_30d = 1 where variant_id = {VARIANT}",),
     "R-I32-sku": (
         *UNVERSIONED,
         "drop index uq_product_variants_seller_sku",

@@ -108,6 +108,11 @@ class Scene:
             "createProduct": Request("POST", f"{api}/products", listing, sells),
             "replaceProduct": Request("PUT", f"{api}/products/{self.saved}", listing, sells),
             "changeProduct": Request("PATCH", f"{api}/products/{self.saved}", listing, sells),
+            "setSchedule": Request(
+                "PUT", f"{api}/products/{self.saved}/schedule",
+                {"publishAt": "2090-01-02T03:04:05Z", "unpublishAt": "2090-02-02T03:04:05Z",
+                 "price": {"price": 9, "from": "2090-01-03T03:04:05Z", "to": "2090-01-04T03:04:05Z"}}, sells,
+            ),
             "createCategory": Request(
                 "POST", f"{api}/categories", {"name": f"N {uuid4().hex}", "parentCategoryId": self.category}, rules
             ),

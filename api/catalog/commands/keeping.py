@@ -1,4 +1,5 @@
 """Keeps the versions of products: every change of one goes through `keep_versions`, in the transaction that makes it.
+So does every change of what a variant costs.
 
 A version is read from the tables when all is written, so it says what the product is, whichever command wrote it. A
 product that was loaded, or is older than versions, gets its first one with its first change: one of each in a shop of

@@ -1,5 +1,5 @@
-"""The SQL that keeps the versions of products (`keeping.py`). What a version says of a product is defined here, and
-asked by the invariants too.
+"""The SQL that keeps the versions of products and what variants cost (`keeping.py`). What a version says of a product
+is defined here, and asked by the invariants too.
 
 What has its default is left out, as PUT may leave it out: a field that is added to products later changes no version
 that was kept before.
@@ -78,7 +78,23 @@ KEEP_VERSIONS = text(
             WHERE now.value IS DISTINCT FROM before.value ORDER BY key) AS fields
         FROM state s LEFT JOIN LATERAL (
             SELECT version, body, media FROM product_versions
-            WHERE product_id = s.product_id ORDER BY version DESC LIMIT 1) l ON true)
+            WHERE product_id = s.product_id ORDER BY version DESC LIMIT 1) l ON true),
+    priced AS MATERIALIZED (
+        SELECT v.variant_id, v.price, l.price AS before,
+               greatest(clock_timestamp(), l.at + interval '1 microsecond') AS at
+        FROM product_variants v LEFT JOIN LATERAL (
+            SELECT at, price FROM price_changes WHERE variant_id = v.variant_id ORDER BY at DESC LIMIT 1) l ON true
+        WHERE v.product_id = ANY(CAST(:product_ids AS uuid[])) AND v.removed_at IS NULL
+          AND v.price IS DISTINCT FROM l.price),
+    noted AS (
+        INSERT INTO price_changes (variant_id, at, price) SELECT variant_id, at, price FROM priced),
+    reduced AS (
+        UPDATE product_variants v SET lowest_price_30d = (
+            SELECT min(c.price) FROM price_changes c
+            WHERE c.variant_id = p.variant_id AND c.at >= coalesce(
+                (SELECT max(s.at) FROM price_changes s
+                 WHERE s.variant_id = p.variant_id AND s.at <= p.at - interval '30 days'), '-infinity'))
+        FROM priced p WHERE v.variant_id = p.variant_id AND p.price < p.before)
     INSERT INTO product_versions ({_COLUMNS})
     SELECT product_id, version, clock_timestamp(), :author_kind, CAST(:author_id AS uuid), :action,
            CAST(:restored_from AS integer), CASE WHEN is_first THEN '{{}}' ELSE fields END, body, media
@@ -87,9 +103,14 @@ KEEP_VERSIONS = text(
 )
 KEEP_FIRST_VERSIONS = text(
     f"""
-    INSERT INTO product_versions ({_COLUMNS})
-    SELECT product_id, version, updated_at, 'service', NULL, 'known', NULL, '{{}}', body, media
-    FROM (SELECT {STATE} FROM products p
-          WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))
-            AND NOT EXISTS (SELECT FROM product_versions k WHERE k.product_id = p.product_id)) s"""  # noqa: S608
+    WITH kept AS (
+        INSERT INTO product_versions ({_COLUMNS})
+        SELECT product_id, version, updated_at, 'service', NULL, 'known', NULL, '{{}}', body, media
+        FROM (SELECT {STATE} FROM products p
+              WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))
+                AND NOT EXISTS (SELECT FROM product_versions k WHERE k.product_id = p.product_id)) s
+        RETURNING product_id)
+    INSERT INTO price_changes (variant_id, at, price)
+    SELECT v.variant_id, v.created_at, v.price FROM product_variants v JOIN kept k ON k.product_id = v.product_id
+    WHERE v.removed_at IS NULL AND NOT EXISTS (SELECT FROM price_changes c WHERE c.variant_id = v.variant_id)"""  # noqa: S608 - constants
 )

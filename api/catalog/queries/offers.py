@@ -43,6 +43,7 @@ class Offer(Stocked):
     price: Decimal
     product_price: Decimal
     product_list_price: Decimal | None
+    lowest_price_30d: Decimal | None
     currency: str
     stock: int
     on_sale: bool
@@ -100,6 +101,7 @@ OFFER = (
     ProductVariant.price,
     Product.base_price.label("product_price"),
     Product.list_price.label("product_list_price"),
+    ProductVariant.lowest_price_30d,
     Product.currency,
     ProductVariant.stock_quantity.label("stock"),
     SELLABLE.label("on_sale"),
@@ -143,6 +145,7 @@ def _truth(value: str) -> bool:
 # How the texts of columns are read; the others stay texts.
 _READERS: dict[str, Callable[[str], object]] = {
     "product_id": UUID, "variant_id": UUID, "price": Decimal, "product_price": Decimal, "product_list_price": Decimal,
+    "lowest_price_30d": Decimal,
     "stock": int, "on_sale": _truth, "prime_eligible": _truth, "weight_grams": int, "warehouses": _ids,
     "available": _numbers, "rooms": orjson.loads, "edition": _id,
 }  # fmt: skip

@@ -88,6 +88,7 @@ _VARIANT = (
     ProductVariant.attributes,
     ProductVariant.price,
     ProductVariant.own_price,
+    ProductVariant.lowest_price_30d,
     ProductVariant.sku,
     ProductVariant.gtin,
     ProductVariant.stock_quantity.label("stock"),
@@ -174,6 +175,7 @@ class _Offered(Stocked):
     attributes: dict[str, str | int | float | bool | list[str] | None]
     price: Decimal
     own_price: Decimal | None
+    lowest_price_30d: Decimal | None
     sku: str
     gtin: str | None
     stock: int
@@ -219,6 +221,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     list_price = of_variant(row.price, row.base_price, row.base_list_price)
     shown = [_variant(row, variant, origins, occasion) for variant in variants]
     options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
+    lowest = [one.lowest_price_30d for one in variants if one.lowest_price_30d is not None and one.price == row.price]
     detail = ProductDetail(
         product_id=row.product_id,
         title=row.title,
@@ -231,6 +234,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         list_price=list_price,
         base_price=row.base_price,
         base_list_price=row.base_list_price,
+        lowest_price_30d=min(lowest, default=None),
         currency=row.currency,
         discount=discount_percent(row.price, list_price),
         variants=shown,
@@ -296,6 +300,7 @@ def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occas
         attributes=one.attributes,
         price=one.price,
         own_price=one.own_price,
+        lowest_price_30d=one.lowest_price_30d,
         sku=one.sku,
         gtin=one.gtin,
         stock=one.stock,

@@ -1,4 +1,4 @@
-"""The table of versions."""
+"""The tables of versions, and of what variants have cost."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.append_only import AppendOnly
-from api.kernel.columns import NOT_PERSONAL, Instant, Json
+from api.kernel.columns import NOT_PERSONAL, Instant, Json, Money
 from api.kernel.db import Base
 
 
@@ -37,3 +37,18 @@ class ProductVersion(Base):
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text), info=NOT_PERSONAL)
     body: Mapped[Json]
     media: Mapped[Json]
+
+
+class PriceChange(Base):
+    """What a variant costs from then on, whether by its own price or its product's. The first row of a variant that is
+    older than its price's history says since when there is a variant."""
+
+    __tablename__ = "price_changes"
+    __append_only__ = AppendOnly(goes_with="variant_id")
+    __unpublished__ = True
+
+    variant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("product_variants.variant_id", ondelete="CASCADE"), primary_key=True
+    )
+    at: Mapped[Instant] = mapped_column(primary_key=True)
+    price: Mapped[Money]

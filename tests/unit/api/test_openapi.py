@@ -28,7 +28,7 @@ OPERATIONS = {
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
-    "listVersions", "getVersion", "restoreVersion",
+    "listVersions", "getVersion", "restoreVersion", "getSchedule", "setSchedule", "removeSchedule",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",

@@ -53,6 +53,7 @@ NATURALLY_SAFE = {
     "/categories/{categoryId}/merge": "what is merged is not there to be merged again",
     "/products/{productId}": VERSIONED,
     "/products/{productId}/versions/{version}/restore": "what is so already is no new version",
+    "/products/{productId}/schedule": LAST_WRITE,
     "/products/{productId}/images": "a picture that the product has already is not added again",
     "/products/{productId}/images/{imageId}": VERSIONED,
     "/orders/lookup": "it only reads",

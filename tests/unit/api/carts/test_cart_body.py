@@ -33,6 +33,7 @@ OFFER = Offer(
     price=Decimal("10.00"),
     product_price=Decimal("10.00"),
     product_list_price=Decimal("12.50"),
+    lowest_price_30d=None,
     currency="USD",
     stock=5,
     on_sale=True,
