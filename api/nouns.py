@@ -66,6 +66,7 @@ class Noun:
 NOUNS: tuple[Noun, ...] = (
     Noun("pages", prefix=""),
     Noun("analytics"),
+    Noun("agents", prefix=""),
     Noun("checkout"),
     Noun("recommendations"),
     Noun("search"),

@@ -33,6 +33,15 @@ class SandboxCarrierConnection(BaseModel):
     key: SecretStr
 
 
+class AgentPartner(BaseModel):
+    """Whose agents may shop for buyers: the token of their requests, and the key of their signatures, if they sign."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token: Annotated[SecretStr, Field(min_length=16)]
+    signing_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+
+
 # The name is stored with every payment, or label, in a column of 20 characters.
 GatewayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 
@@ -185,6 +194,10 @@ class Settings(Environment):
     """How long nobody else goes on with a file of products after the worker that reads it was last heard of."""
     bulk_open_jobs: int = Field(default=10, ge=1)
     """Files of one seller that may wait at a time."""
+    agent_partners: dict[GatewayName, AgentPartner] = Field(default_factory=dict)
+    """Partners whose agents shop here, as JSON, name -> {"token": ..., "signing_key": ...}; the key may be left out."""
+    agent_session_seconds: int = Field(default=6 * 3600, ge=1)
+    """How long an agent's checkout session can be completed after its last change."""
     feeds_seconds: int = Field(default=900, ge=1)
     """How old product feeds and the site map may be before they are made again."""
     bulk_retention_seconds: int = Field(default=30 * 24 * 3600, ge=60)

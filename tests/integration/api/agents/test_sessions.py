@@ -1,0 +1,539 @@
+"""Checkout sessions of agents over HTTP: their forms by the protocol's rules, their figures by the cart, one order."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from api.agents.jobs import collect_sessions
+from api.agents.partners import signature_of
+from api.kernel.context import open_context
+from api.kernel.settings import Settings
+from tests.harness.agents.forms import VERSION
+from tests.harness.agents.sessions import CheckoutSession, Error
+from tests.harness.api import Server, running_api
+from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env, running_sandbox
+from tests.harness.invariants import assert_invariants
+from tests.harness.sessions import guest_headers
+from tests.harness.shop import Person
+
+TOKEN, OTHER, SIGNER, KEY = "a-token-of-a-partner", "the-token-of-another", "a-token-of-a-signer", "the-key-of-a-signer"
+PARTNERS = {"shopbot": {"token": TOKEN}, "other": {"token": OTHER}, "signer": {"token": SIGNER, "signing_key": KEY}}
+ADDRESS = {
+    "name": "Ada Buyer", "line_one": "1 High Street", "line_two": "", "city": "Chicago", "state": "IL",
+    "country": "US", "postal_code": "60601",
+}  # fmt: skip
+BUYER = {"first_name": "Ada", "last_name": "Buyer", "email": "ada@example.com"}
+DETAILS = {"name": "Ada Buyer", "phone_number": "15551234567", "email": "ada@example.com", "address": ADDRESS}
+PLACES = (
+    ADDRESS,
+    {**ADDRESS, "city": "San Francisco", "state": "CA", "postal_code": "94105"},
+    {**ADDRESS, "city": "Lisboa", "state": "", "country": "PT", "postal_code": "1100-048"},
+    {**ADDRESS, "city": "Milano", "state": "MI", "country": "IT", "postal_code": "20121"},
+    {**ADDRESS, "city": "Toronto", "state": "ON", "country": "CA", "postal_code": "M5H 1A1"},
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("gateway"), stall_seconds=3) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, database_url: str, redis_url: str
+) -> Iterator[Server]:
+    env = buying_env(
+        sandbox,
+        SOUK_AGENT_PARTNERS=orjson.dumps(PARTNERS).decode(),
+        SOUK_GATEWAY_TIMEOUT_SECONDS="1",
+        SOUK_CHECKOUT_LEASE_SECONDS="5",
+    )
+    folder = tmp_path_factory.mktemp("agents")
+    worker = Worker(folder, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **env})
+    with running_api(Path(folder), database_url, redis_url, **env) as started:
+        worker.start()
+        yield started
+        worker.stop()
+
+
+@pytest.fixture(scope="module")
+def market(server: Server, sandbox: Sandbox, database_url: str) -> Iterator[Market]:
+    shop = Market(server, database_url, sandbox)
+    yield shop
+    shop.wait_until_settled()
+    shop.close()
+    assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
+
+
+@pytest.fixture(scope="module")
+def seller(market: Market) -> Person:
+    return market.person("seller")
+
+
+class Agent:
+    """Calls the shop as a partner's agent does; every answer is of one of the protocol's forms."""
+
+    def __init__(self, market: Market, token: str = TOKEN) -> None:
+        self.client = market.client
+        self.token = token
+
+    def send(
+        self, path: str, body: Any = None, key: str | None = None, method: str = "POST", **headers: str
+    ) -> httpx.Response:
+        usual = {"Authorization": f"Bearer {self.token}", "API-Version": VERSION}
+        usual["Idempotency-Key"] = key or str(uuid4())
+        content = {} if body is None else {"json": body}
+        answer = self.client.request(method, f"/checkout_sessions{path}", headers={**usual, **headers}, **content)
+        assert answer.headers["content-type"] == "application/json", answer.text
+        assert answer.status_code < 500 or answer.status_code == 503, answer.text
+        form = CheckoutSession if answer.status_code < 400 else Error
+        form.model_validate(answer.json())
+        return answer
+
+    def create(self, *lines: tuple[Mapping[str, Any], int], **fields: Any) -> dict[str, Any]:
+        answer = self.send("", created(*lines, **fields))
+        assert answer.status_code == 201, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def get(self, session: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self.send(f"/{session['id']}", method="GET")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def update(self, session: Mapping[str, Any], key: str | None = None, **fields: Any) -> httpx.Response:
+        return self.send(f"/{session['id']}", fields, key)
+
+    def complete(
+        self, session: Mapping[str, Any], token: str = "pm_sandbox_ok", key: str | None = None, **fields: Any
+    ) -> httpx.Response:
+        return self.send(f"/{session['id']}/complete", payment(token, **fields), key)
+
+
+def created(*lines: tuple[Mapping[str, Any], int], **fields: Any) -> dict[str, Any]:
+    items = [{"id": product["variants"][0]["variantId"], "quantity": units} for product, units in lines]
+    return {"line_items": items, "currency": "usd", "capabilities": {}, **fields}
+
+
+def payment(token: str, **fields: Any) -> dict[str, Any]:
+    instrument = {"type": "card", "credential": {"type": "spt", "token": token}}
+    return {"payment_data": {"handler_id": "card", "instrument": instrument}, **fields}
+
+
+def refused(answer: httpx.Response, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.json().get("param") == param
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def codes(session: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
+    return [(message.get("code"), message.get("param")) for message in session["messages"]]
+
+
+def amounts(session: Mapping[str, Any]) -> dict[str, int]:
+    return {total["type"]: total["amount"] for total in session["totals"]}
+
+
+@pytest.fixture(scope="module")
+def agent(market: Market) -> Agent:
+    return Agent(market)
+
+
+def orders_of(market: Market, session: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(id, status) of every order of the session's guest."""
+    return market.sql.execute(
+        "select o.order_id::text, o.status from orders o join checkout_sessions s on o.guest_session = s.guest_session"
+        " where s.session_id = %s order by o.created_at",
+        (session["id"],),
+    ).fetchall()
+
+
+def test_a_session_from_its_items_to_its_order(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=5, price=19.99)
+    variant = product["variants"][0]["variantId"]
+
+    session = agent.create((product, 2))
+    assert session["status"] == "not_ready_for_payment"
+    assert codes(session) == [("missing", "$.fulfillment_details.address"), ("missing", "$.buyer.email")]
+    (line,) = session["line_items"]
+    assert (line["item"], line["quantity"], line["unit_amount"]) == ({"id": variant}, 2, 1999)
+    assert session["capabilities"]["payment"]["handlers"][0]["id"] == "card"
+
+    answer = agent.update(session, buyer=BUYER, fulfillment_details=DETAILS)
+    assert answer.status_code == 200, answer.text
+    ready = answer.json()
+    assert (ready["status"], ready["messages"]) == ("ready_for_payment", [])
+    assert ready["selected_fulfillment_options"] == [
+        {"type": "shipping", "option_id": "standard", "item_ids": [variant]}
+    ]
+    assert agent.get(session) == ready
+
+    done = agent.complete(session)
+    assert done.status_code == 200, done.text
+    assert done.json()["status"] == "completed"
+    order = done.json()["order"]
+    total = market.scalar("select total_amount from orders where order_id = %s", (order["id"],))
+    assert amounts(done.json()) == amounts(ready)
+    assert int(total * 100) == amounts(ready)["total"]
+    assert market.stock_of(product) == (3, 0)
+    kept = market.sql.execute(
+        "select guest_email, shipping_address, status from orders where order_id = %s", (order["id"],)
+    ).fetchone()
+    assert kept == (
+        "ada@example.com",
+        {
+            "street": "1 High Street",
+            "city": "Chicago",
+            "state": "IL",
+            "zipCode": "60601",
+            "country": "US",
+            "name": "Ada Buyer",
+        },
+        "confirmed",
+    )
+    assert agent.get(session) == done.json()
+    refused(agent.complete(session), 409, "session_completed")
+    refused(agent.update(session, buyer=BUYER), 409, "session_completed")
+    refused(agent.send(f"/{session['id']}/cancel"), 405, "session_completed")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_figures_are_those_of_the_cart(market: Market, seller: Person, agent: Agent, seed: int) -> None:
+    random = Random(seed)
+    lines = [
+        (
+            market.product(
+                seller, stock=20, price=random.randint(50, 9_999) / 100,
+                weightGrams=random.choice([100, 3_000, 12_000]), category=random.choice(["/Electronics/Phones", "/Books", "/Grocery"]),
+            ),
+            random.randint(1, 5),
+        )
+        for _ in range(random.randint(1, 4))
+    ]  # fmt: skip
+    address = random.choice([None, *PLACES])
+    session = agent.create(*lines, **({} if address is None else {"fulfillment_details": {"address": address}}))
+
+    guest = guest_headers(str(uuid4()))
+    for product, units in lines:
+        line = {"productId": product["productId"], "variantId": product["variants"][0]["variantId"], "quantity": units}
+        assert market.client.post("/api/v1/cart/items", json=line, headers=guest).status_code == 201
+    names = {"country": "country", "state": "state", "postal_code": "zipCode"}
+    where = {ours: address[theirs] for theirs, ours in names.items() if address[theirs]} if address else {}
+    cart = market.client.get("/api/v1/cart", params=where, headers=guest).json()
+
+    assert amounts(session) == {
+        "items_base_amount": round(cart["subtotal"] * 100),
+        "subtotal": round(cart["subtotal"] * 100),
+        "fulfillment": round(cart["shipping"] * 100),
+        "tax": round((cart["tax"] - cart["taxIncluded"]) * 100),
+        "total": round(cart["total"] * 100),
+    }
+    assert [
+        (option["id"], option["totals"][0]["amount"], option["latest_delivery_time"][:10])
+        for option in session["fulfillment_options"]
+    ] == [(one["speed"], round(one["fee"] * 100), one["to"]) for one in cart["deliveryOptions"]]
+    if address is not None:
+        done = agent.update(session, buyer=BUYER)
+        assert agent.complete(done.json()).json()["order"]
+        charged = market.scalar(
+            "select o.total_amount from orders o join checkout_sessions s using (order_id) where s.session_id = %s",
+            (session["id"],),
+        )
+        assert int(charged * 100) == amounts(session)["total"]
+
+
+def test_a_repeat_has_one_order_and_the_same_bytes(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=9)
+    begin, key = str(uuid4()), str(uuid4())
+    body = created((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    first = agent.send("", body, begin)
+    again = agent.send("", {**body, "line_items": [{**body["line_items"][0]}]}, begin)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert (again.headers["idempotent-replayed"], again.headers["idempotency-key"]) == ("true", begin)
+    refused(agent.send("", {**body, "locale": None}, begin), 422, "idempotency_conflict")
+
+    session = first.json()
+    done = agent.complete(session, key=key)
+    assert agent.complete(session, key=key).content == done.content
+    # The key belongs to its address: elsewhere it is another.
+    refused(agent.send(f"/{session['id']}/cancel", key=key), 405, "session_completed")
+    assert orders_of(market, session) == [(done.json()["order"]["id"], "confirmed")]
+
+
+def test_simultaneous_requests_place_one_order(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=50)
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    shared = str(uuid4())
+
+    def ask(number: int) -> httpx.Response:
+        key = shared if number % 2 else str(uuid4())
+        return agent.complete(session, key=key)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(16)))
+
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    market.wait_until_settled()
+    final = agent.get(session)
+    placed = {
+        answer.json()["order"]["id"] for answer in answers if answer.status_code == 200 and "order" in answer.json()
+    }
+    assert placed == {final["order"]["id"]}
+    assert [status for _, status in orders_of(market, session)] == ["confirmed"]
+    assert market.stock_of(product) == (49, 0)
+
+
+def test_a_declined_card_is_told_and_another_pays(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=2)
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    key = str(uuid4())
+
+    declined = agent.complete(session, "pm_sandbox_declined", key)
+    assert (declined.status_code, declined.json()["status"]) == (200, "ready_for_payment")
+    assert codes(declined.json()) == [("payment_declined", None)]
+    assert agent.complete(session, "pm_sandbox_declined", key).content == declined.content
+    assert market.stock_of(product) == (2, 0)
+
+    assert agent.complete(session).json()["status"] == "completed"
+    assert [status for _, status in orders_of(market, session)] == ["cancelled", "confirmed"]
+
+
+def test_a_gateway_that_is_silent_is_tried_again_with_the_same_key(
+    market: Market, seller: Person, agent: Agent
+) -> None:
+    product = market.product(seller, stock=2)
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    key = str(uuid4())
+    market.sandbox.faults(unavailable=True)
+    try:
+        answer = agent.complete(session, key=key)
+        assert (answer.status_code, answer.json()["type"]) == (503, "service_unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    finally:
+        market.sandbox.faults()
+    assert agent.complete(session, key=key).json()["status"] == "completed"
+    assert [status for _, status in orders_of(market, session)].count("confirmed") == 1
+
+
+def test_a_session_that_was_tried_in_vain_can_be_changed_and_canceled(
+    market: Market, seller: Person, agent: Agent
+) -> None:
+    product = market.product(seller, stock=5)
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    market.sandbox.faults(unavailable=True)
+    try:
+        assert agent.complete(session).status_code == 503
+    finally:
+        market.sandbox.faults()
+    variant = product["variants"][0]["variantId"]
+
+    changed = agent.update(session, line_items=[{"id": variant, "quantity": 3}])
+
+    assert (changed.status_code, changed.json()["line_items"][0]["quantity"]) == (200, 3)
+    gone = agent.send(f"/{session['id']}/cancel", {"intent_trace": {"reason_code": "timing_deferred"}})
+    assert (gone.status_code, gone.json()["status"]) == (200, "canceled")
+    assert agent.get(session) == gone.json()
+    refused(agent.complete(session), 409, "session_canceled")
+    refused(agent.send(f"/{session['id']}/cancel"), 405, "session_canceled")
+    assert market.stock_of(product) == (5, 0)
+
+
+def test_what_cannot_be_had_is_told(market: Market, seller: Person, agent: Agent) -> None:
+    gone, few = market.product(seller, stock=0), market.product(seller, stock=1)
+    session = agent.create((gone, 1), (few, 3), buyer=BUYER, fulfillment_details=DETAILS)
+    assert session["status"] == "not_ready_for_payment"
+    assert codes(session) == [("out_of_stock", "$.line_items[0]"), ("quantity_exceeded", "$.line_items[1].quantity")]
+    assert agent.complete(session).json()["status"] == "not_ready_for_payment"
+
+    withdrawn = market.product(seller)
+    late = agent.create((withdrawn, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    market.client.delete(f"/api/v1/products/{withdrawn['productId']}", headers=seller.headers)
+    assert codes(agent.complete(late).json()) == [("not_found", "$.line_items[0]")]
+    assert orders_of(market, late) == []
+
+
+def test_another_price_is_told_before_it_is_charged(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=4, price=10.0)
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    raised = {"price": 12.5}
+    path = f"/api/v1/products/{product['productId']}"
+    assert market.client.patch(path, json=raised, headers=seller.headers).status_code == 200
+
+    told = agent.complete(session).json()
+
+    assert (told["status"], codes(told)) == ("ready_for_payment", [("price_change", "$.line_items[0].unit_amount")])
+    assert (told["line_items"][0]["unit_amount"], orders_of(market, session)) == (1250, [])
+    done = agent.complete(session).json()
+    assert (done["status"], amounts(done)) == ("completed", amounts(told))
+
+
+def test_a_session_expires_and_is_collected(market: Market, seller: Person, agent: Agent, server: Server) -> None:
+    session = agent.create((market.product(seller), 1), buyer=BUYER, fulfillment_details=DETAILS)
+    age = "update checkout_sessions set expires_at = now() - %s::interval where session_id = %s"
+    market.sql.execute(age, ("1 second", session["id"]))
+
+    seen = agent.get(session)
+    assert (seen["status"], codes(seen)) == ("expired", [("expired", None)])
+    refused(agent.complete(session), 409, "session_expired")
+    refused(agent.update(session, buyer=BUYER), 409, "session_expired")
+    refused(agent.send(f"/{session['id']}/cancel"), 405, "session_expired")
+    assert orders_of(market, session) == []
+    market.sql.execute(age, ("90 days", session["id"]))
+
+
+async def test_sessions_long_over_are_deleted(
+    market: Market, seller: Person, agent: Agent, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, young = (agent.create((market.product(seller), 1)) for _ in range(2))
+    market.sql.execute(
+        "update checkout_sessions set expires_at = now() - interval '90 days' where session_id = %s", (over["id"],)
+    )
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    async with open_context(Settings()) as context:
+        assert await collect_sessions(context) >= 1
+        assert await collect_sessions(context) == 0
+    refused(agent.send(f"/{over['id']}", method="GET"), 404, "not_found")
+    assert agent.get(young)["id"] == young["id"]
+
+
+def test_a_partner_sees_its_own_sessions(market: Market, seller: Person, agent: Agent) -> None:
+    session = agent.create((market.product(seller), 1))
+    other = Agent(market, OTHER)
+    for answer in (
+        other.send(f"/{session['id']}", method="GET"),
+        other.update(session, buyer=BUYER),
+        other.complete(session),
+        other.send(f"/{session['id']}/cancel"),
+        agent.send("/no-session", method="GET"),
+        agent.send(f"/{uuid4()}", method="GET"),
+    ):
+        refused(answer, 404, "not_found")
+    refused(Agent(market, "nobody's token").send("", {}), 401, "unauthorized")
+    bare = market.client.get(f"/checkout_sessions/{session['id']}", headers={"API-Version": VERSION})
+    assert (bare.status_code, bare.json()["code"]) == (401, "unauthorized")
+
+
+def test_headers(market: Market, seller: Person, agent: Agent) -> None:
+    body = created((market.product(seller), 1))
+    headers = {"Authorization": f"Bearer {TOKEN}", "API-Version": VERSION}
+
+    answer = agent.send("", body, "k" * 255, **{"Request-Id": "r-1"})
+    assert (answer.headers["request-id"], answer.headers["idempotency-key"]) == ("r-1", "k" * 255)
+    refused(market.client.post("/checkout_sessions", json=body, headers=headers), 400, "idempotency_key_required")
+    refused(agent.send("", body, "k" * 256), 400, "invalid")
+    for version, code in (("2025-09-29", "unsupported_api_version"), ("", "unsupported_api_version")):
+        said = refused(agent.send("", body, **{"API-Version": version}), 400, code)
+        assert said["supported_versions"] == [VERSION]
+    missing = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
+    refused(market.client.post("/checkout_sessions", json=body, headers=missing), 400, "missing_api_version")
+
+
+def test_a_signer_signs(market: Market, seller: Person) -> None:
+    signer, body = Agent(market, SIGNER), created((market.product(seller), 1))
+    now = datetime.now(UTC)
+
+    def headers(at: datetime, content: Any = body, key: str = KEY) -> dict[str, str]:
+        stamp = at.isoformat()
+        return {"Timestamp": stamp, "Signature": signature_of(key, stamp, orjson.dumps(content))}
+
+    assert signer.send("", body, **headers(now)).status_code == 201
+    refused(signer.send("", body), 401, "invalid_signature")
+    refused(signer.send("", body, **headers(now, {**body, "currency": "eur"})), 401, "invalid_signature")
+    refused(signer.send("", body, **headers(now, key="another-key-of-16")), 401, "invalid_signature")
+    refused(signer.send("", body, **headers(now - timedelta(minutes=10))), 401, "stale_timestamp")
+    refused(signer.send("", body, **{**headers(now), "Timestamp": "now"}), 401, "invalid_signature")
+
+
+BAD: list[tuple[str, Any, str, str | None]] = [
+    ("no_items", {"line_items": []}, "invalid", "$.line_items"),
+    ("items_null", {"line_items": None}, "invalid", "$.line_items"),
+    ("unknown_item", {"line_items": [{"id": str(uuid4())}]}, "invalid_item_id", "$.line_items[0].id"),
+    ("no_id", {"line_items": [{"id": "item_123"}]}, "invalid_item_id", "$.line_items[0].id"),
+    ("zero", {"line_items": [{"id": "x", "quantity": 0}]}, "invalid", "$.line_items[0].quantity"),
+    ("text_quantity", {"line_items": [{"id": "x", "quantity": "1"}]}, "invalid", "$.line_items[0].quantity"),
+    ("other_currency", {"currency": "eur"}, "unsupported_currency", "$.currency"),
+    ("no_currency", {"currency": "dollars"}, "invalid", "$.currency"),
+    ("coupons", {"coupons": ["X"]}, "unsupported", "$.coupons"),
+    ("discounts", {"discounts": {"codes": ["X"]}}, "unsupported", "$.discounts"),
+    ("groups", {"fulfillment_groups": []}, "unsupported", "$.fulfillment_groups"),
+    ("quote", {"quote_id": "q"}, "unsupported", "$.quote_id"),
+    ("exemption", {"buyer": {**BUYER, "tax_exemption": {}}}, "unsupported", "$.buyer.tax_exemption"),
+    ("unknown_field", {"surprise": 1}, "invalid", "$.surprise"),
+    ("email", {"buyer": {"email": "nobody"}}, "invalid", "$.buyer.email"),
+    ("card_number", {"buyer": {**BUYER, "full_name": "4242424242424242"}}, "invalid", "$.buyer.full_name"),
+    ("nul", {"buyer": {**BUYER, "full_name": "a\0b"}}, "invalid", "$.buyer.full_name"),
+    ("half_address", {"fulfillment_details": {"address": {}}}, "missing", "$.fulfillment_details.address.name"),
+    ("no_capabilities", {"capabilities": None}, "invalid", "$.capabilities"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD, ids=[one[0] for one in BAD])
+def test_bad_input_is_named(
+    market: Market, seller: Person, agent: Agent, bad: tuple[str, Any, str, str | None]
+) -> None:
+    _, fields, code, param = bad
+    refused(agent.send("", created((market.product(seller), 1), **fields)), 400, code, param)
+
+
+def test_bodies_that_are_none(market: Market, agent: Agent) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}", "API-Version": VERSION, "Idempotency-Key": "k"}
+    for content in (b"", b"{", b"[]", b"\xff\xfe", b'"text"', b"[" * 50_000, b'{"line_items": 1e999}'):
+        answer = market.client.post("/checkout_sessions", content=content, headers=headers)
+        assert answer.status_code == 400, answer.text
+        Error.model_validate(answer.json())
+
+
+def test_options_and_addresses_are_checked(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller)
+    variant = product["variants"][0]["variantId"]
+    wrong = {**ADDRESS, "postal_code": "!!!"}
+    session = agent.create((product, 1), buyer=BUYER, fulfillment_details={"address": wrong})
+    assert codes(session) == [("invalid", "$.fulfillment_details.address.postal_code")]
+    agent.update(session, fulfillment_details=DETAILS)
+
+    def choose(option: str, *items: str) -> httpx.Response:
+        one = {"type": "shipping", "option_id": option, "item_ids": [*items]}
+        return agent.update(session, selected_fulfillment_options=[one])
+
+    assert choose("standard", variant).json()["status"] == "ready_for_payment"
+    refused(choose("prime_2day", variant), 400, "invalid_option", "$.selected_fulfillment_options[0].option_id")
+    refused(choose("standard", str(uuid4())), 400, "invalid_item_id", "$.selected_fulfillment_options[0].item_ids")
+    cleared = agent.update(session, fulfillment_details=None).json()
+    assert ("missing", "$.fulfillment_details.address") in codes(cleared)
+    path = f"/{session['id']}/complete"
+    for body, code, param in (
+        ({"payment_data": {"purchase_order_number": "1"}}, "missing", "$.payment_data.handler_id"),
+        (payment("t", authentication_result={"outcome": "denied"}), "unsupported", "$.authentication_result"),
+        (payment("4242424242424242"), "invalid", "$.payment_data.instrument.credential.token"),
+    ):
+        refused(agent.send(path, body), 400, code, param)
+    unknown = payment("pm_sandbox_ok")
+    unknown["payment_data"]["handler_id"] = "wallet"
+    refused(agent.send(path, unknown), 400, "unsupported", "$.payment_data.handler_id")
+
+
+def test_the_rules_refuse_another_form(market: Market, seller: Person, agent: Agent) -> None:
+    session = agent.create((market.product(seller), 1))
+    for change in (
+        {"status": "ready"},
+        {"currency": "USD"},
+        {"order": {"id": "o", "checkout_session_id": session["id"], "permalink_url": "https://shop.example/o"}},
+        {"messages": [{"type": "error", "code": "price_change", "content_type": "plain", "content": "x"}]},
+        {"totals": []},
+        {"surprise": 1},
+    ):
+        with pytest.raises((ValidationError, KeyError)):
+            CheckoutSession.model_validate({**session, **change})
