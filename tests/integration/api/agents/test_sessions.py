@@ -184,7 +184,7 @@ def test_a_session_from_its_items_to_its_order(market: Market, seller: Person, a
     assert done.status_code == 200, done.text
     assert done.json()["status"] == "completed"
     order = done.json()["order"]
-    total = market.scalar("select total_amount from orders where order_id = %s", (order["id"],))
+    total = market.scalar("select total from orders where order_id = %s", (order["id"],))
     assert amounts(done.json()) == amounts(ready)
     assert int(total * 100) == amounts(ready)["total"]
     assert market.stock_of(product) == (3, 0)
@@ -212,16 +212,14 @@ def test_a_session_from_its_items_to_its_order(market: Market, seller: Person, a
 @pytest.mark.parametrize("seed", range(12))
 def test_the_figures_are_those_of_the_cart(market: Market, seller: Person, agent: Agent, seed: int) -> None:
     random = Random(seed)
-    lines = [
-        (
-            market.product(
-                seller, stock=20, price=random.randint(50, 9_999) / 100,
-                weightGrams=random.choice([100, 3_000, 12_000]), category=random.choice(["/Electronics/Phones", "/Books", "/Grocery"]),
-            ),
-            random.randint(1, 5),
-        )
-        for _ in range(random.randint(1, 4))
-    ]  # fmt: skip
+    lines = []
+    for _ in range(random.randint(1, 4)):
+        facts = {
+            "price": random.randint(50, 9_999) / 100,
+            "weightGrams": random.choice([100, 3_000, 12_000]),
+            "category": random.choice(["/Electronics/Phones", "/Books", "/Grocery"]),
+        }
+        lines.append((market.product(seller, stock=20, **facts), random.randint(1, 5)))
     address = random.choice([None, *PLACES])
     session = agent.create(*lines, **({} if address is None else {"fulfillment_details": {"address": address}}))
 
@@ -248,7 +246,7 @@ def test_the_figures_are_those_of_the_cart(market: Market, seller: Person, agent
         done = agent.update(session, buyer=BUYER)
         assert agent.complete(done.json()).json()["order"]
         charged = market.scalar(
-            "select o.total_amount from orders o join checkout_sessions s using (order_id) where s.session_id = %s",
+            "select o.total from orders o join checkout_sessions s using (order_id) where s.session_id = %s",
             (session["id"],),
         )
         assert int(charged * 100) == amounts(session)["total"]
@@ -293,6 +291,35 @@ def test_simultaneous_requests_place_one_order(market: Market, seller: Person, a
     assert placed == {final["order"]["id"]}
     assert [status for _, status in orders_of(market, session)] == ["confirmed"]
     assert market.stock_of(product) == (49, 0)
+
+
+def test_an_order_whose_answer_was_lost_is_found_again(market: Market, seller: Person, agent: Agent) -> None:
+    product = market.product(seller, stock=5)
+    variant = product["variants"][0]["variantId"]
+    for resume in ("complete", "another key", "get", "update", "cancel"):
+        session = agent.create((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+        key = str(uuid4())
+        done = agent.complete(session, key=key).json()
+        # As a process leaves it that died after the order's last commit.
+        market.sql.execute(
+            "update checkout_sessions set status = 'completing', order_id = null, view = %s::jsonb"
+            " where session_id = %s",
+            (orjson.dumps(session).decode(), session["id"]),
+        )
+        market.sql.execute("delete from idempotency_keys where key = %s", (key,))
+
+        if resume == "complete":
+            assert agent.complete(session, key=key).json()["order"] == done["order"]
+        elif resume == "another key":
+            refused(agent.complete(session), 409, "session_completed")
+        elif resume == "update":
+            refused(agent.update(session, line_items=[{"id": variant, "quantity": 2}]), 409, "session_completed")
+        elif resume == "cancel":
+            refused(agent.send(f"/{session['id']}/cancel"), 405, "session_completed")
+        assert agent.get(session)["order"] == done["order"]
+        assert amounts(agent.get(session)) == amounts(done)
+        assert orders_of(market, session) == [(done["order"]["id"], "confirmed")]
+    assert market.stock_of(product) == (0, 0)
 
 
 def test_a_declined_card_is_told_and_another_pays(market: Market, seller: Person, agent: Agent) -> None:
