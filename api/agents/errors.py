@@ -13,7 +13,7 @@ _PLAIN = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Refused(Exception):
-    """Why there is no session in the answer. `more`: members beside the protocol's four."""
+    """Why there is no session in the answer. `more`: members next to the protocol's four."""
 
     def __init__(
         self,

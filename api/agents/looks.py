@@ -1,6 +1,6 @@
 """What a session looks like now: lines, totals, options and messages, by the price and promise of carts and orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -13,6 +13,7 @@ from api.agents.errors import Refused
 from api.agents.schemas import Content, Form
 from api.catalog.purchase import Occasion, Option, Purchase, purchase
 from api.catalog.queries.offers import Sold, sold_now
+from api.catalog.restrictions.rules import not_sold_to
 from api.checkout.quote import checked_address
 from api.checkout.schemas import FullAddress
 from api.delivery.addresses import Checked
@@ -59,8 +60,9 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
     origins = await origins_of(ctx.db, offers[content.items[0].variant_id].edition)
     messages: list[Json] = []
     going = _going(content, messages)
-    buyable = [item for item in content.items if _can_be_had(offers[item.variant_id], item.quantity)]
     occasion = Occasion.of(ctx.settings, clock.now(), place=going[1].place if going else None)
+    country = occasion.place.country
+    buyable = [item for item in content.items if _can_be_had(offers[item.variant_id], item.quantity, country)]
     speed: Speed = next((one for one in SPEEDS if one == content.option), "standard")
     bought = purchase(
         [offers[item.variant_id].wanted(item.quantity, origins) for item in buyable], occasion, speed, explained=False
@@ -70,7 +72,7 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
         _line(ctx.settings, offers[item.variant_id], item.quantity, taxes.get(item.variant_id))
         for item in content.items
     ]
-    messages += _of_lines(content, offers, lines, before)
+    messages += _of_lines(content, offers, country, before)
     if going and buyable and bought.chosen is None:
         messages.append(error("region_restricted", "It is not delivered there.", "$.fulfillment_details.address"))
     if content.email is None:
@@ -147,8 +149,9 @@ def _require_known(content: Content, offers: Mapping[UUID, Sold]) -> None:
             raise Refused(400, "unsupported_currency", f"This item is sold in {offer.currency}.", param="$.currency")
 
 
-def _can_be_had(offer: Sold, units: int) -> bool:
-    return offer.on_sale and offer.to_be_had >= units
+def _can_be_had(offer: Sold, units: int, country: str) -> bool:
+    barred = offer.limits is not None and offer.limits.bar(country)
+    return offer.on_sale and offer.to_be_had >= units and not barred
 
 
 def _going(content: Content, messages: list[Json]) -> tuple[FullAddress, Checked] | None:
@@ -208,7 +211,7 @@ def _line(settings: Settings, offer: Sold, units: int, tax: LineTax | None) -> J
 
 
 def _of_lines(
-    content: Content, offers: Mapping[UUID, Sold], lines: Sequence[Json], before: Mapping[str, Any] | None
+    content: Content, offers: Mapping[UUID, Sold], country: str, before: Mapping[str, Any] | None
 ) -> list[Json]:
     """What is to be said of the lines: what cannot be had, and what has another price than the agent has seen."""
     seen = {line["id"]: line["unit_amount"] for line in before["line_items"]} if before else {}
@@ -222,6 +225,13 @@ def _of_lines(
         elif offer.to_be_had < item.quantity:
             few = f"Only {offer.to_be_had} of {offer.title} can be had."
             messages.append(error("quantity_exceeded", few, f"{path}.quantity"))
+        limits = offer.limits
+        if limits is not None and limits.bar(country):
+            messages.append(error("region_restricted", f"{offer.title} is {not_sold_to(country)}.", path))
+        elif limits is not None and limits.min_age is not None:
+            # The protocol has no place for a day of birth, and nobody's word of it is the buyer's.
+            aged = f"{offer.title} is sold from {limits.min_age} years of age on, and not through agents."
+            messages.append(error("age_verification_required", aged, path))
         price = minor_units(offer.price)
         if seen.get(str(item.variant_id), price) != price:
             messages.append(price_change(f"The price of {offer.title} has changed.", f"{path}.unit_amount"))

@@ -9,10 +9,18 @@ WORKER = "the worker calls it; nobody asks"
 LIVE = "shows what is on sale to everybody"
 AFTER_LOCK = "the command that calls it has locked the row for its actor"
 ADMIN = "its first line refuses everybody but administrators"
+PARTNER = "a session is asked for by the name of its partner"
 MAILED = "what it finds is told to nobody but the address of the order"
 BEFORE_SIGN_IN = "there is no actor yet: it finds out who asks, by a secret"
 # Functions that take no actor, or take one that does not reach the statement. An unneeded line fails the test.
 ALLOWED = {
+    ("api/agents/commands.py", "create"): PARTNER,
+    ("api/agents/commands.py", "forget_expired"): WORKER,
+    ("api/agents/commands.py", "retrieve"): PARTNER,
+    ("api/agents/placing.py", "changed"): PARTNER,
+    ("api/agents/placing.py", "reopened"): PARTNER,
+    ("api/agents/placing.py", "settled"): PARTNER,
+    ("api/agents/queries.py", "session_of"): PARTNER,
     ("api/bulk/commands.py", "forget_old"): WORKER,
     ("api/bulk/reading/chunks.py", "hold"): "whoever holds the lease goes on",
     ("api/catalog/queries/syndicated.py", "on_sale_after"): LIVE,

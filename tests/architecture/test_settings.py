@@ -18,10 +18,11 @@ from warehouse.settings import WarehouseSettings
 PASSWORD = "postgresql://me:pa55w0rd@host:5432/shop"
 GATEWAYS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
 CARRIERS = {"other": {"kind": "sandbox", "url": "http://127.0.0.1:1", "key": PASSWORD}}
+PARTNERS = {"other": {"token": PASSWORD}}
 MAIL = "smtp://me:pa55w0rd@host:587"
 # Parts of names of settings that hold a password; URLs of databases contain one.
 TELLING = (
-    *("_key", "password", "token", "gateways", "carriers"),
+    *("_key", "password", "token", "gateways", "carriers", "partners"),
     *("smtp_url", "database_url", "database_read_url", "redis_url", "registry_url", "replication_url"),
 )
 
@@ -54,6 +55,7 @@ def test_no_password_is_shown(kind: type[BaseSettings], monkeypatch: pytest.Monk
     for name, field in kind.model_fields.items():
         if name.endswith(TELLING):
             known = {"payment_gateways": json.dumps(GATEWAYS), "carriers": json.dumps(CARRIERS), "mail_smtp_url": MAIL}
+            known["agent_partners"] = json.dumps(PARTNERS)
             given = known.get(name, PASSWORD)
             monkeypatch.setenv(variables_of(name, field)[0], given)
     found = kind()

@@ -1,9 +1,7 @@
 """Checkout sessions of agents over HTTP: their forms by the protocol's rules, their figures by the cart, one order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -11,28 +9,26 @@ from uuid import uuid4
 import httpx
 import orjson
 import pytest
-from pydantic import ValidationError
 
 from api.agents.jobs import collect_sessions
-from api.agents.partners import signature_of
 from api.kernel.context import open_context
 from api.kernel.settings import Settings
-from tests.harness.agents.forms import VERSION
-from tests.harness.agents.sessions import CheckoutSession, Error
-from tests.harness.api import Server, running_api
-from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env, running_sandbox
-from tests.harness.invariants import assert_invariants
+from tests.harness.agents.calling import (
+    ADDRESS,
+    BUYER,
+    DETAILS,
+    Agent,
+    amounts,
+    codes,
+    created,
+    payment,
+    refused,
+)  # fmt: skip
+from tests.harness.api import Server
+from tests.harness.buying import Market
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person
 
-TOKEN, OTHER, SIGNER, KEY = "a-token-of-a-partner", "the-token-of-another", "a-token-of-a-signer", "the-key-of-a-signer"
-PARTNERS = {"shopbot": {"token": TOKEN}, "other": {"token": OTHER}, "signer": {"token": SIGNER, "signing_key": KEY}}
-ADDRESS = {
-    "name": "Ada Buyer", "line_one": "1 High Street", "line_two": "", "city": "Chicago", "state": "IL",
-    "country": "US", "postal_code": "60601",
-}  # fmt: skip
-BUYER = {"first_name": "Ada", "last_name": "Buyer", "email": "ada@example.com"}
-DETAILS = {"name": "Ada Buyer", "phone_number": "15551234567", "email": "ada@example.com", "address": ADDRESS}
 PLACES = (
     ADDRESS,
     {**ADDRESS, "city": "San Francisco", "state": "CA", "postal_code": "94105"},
@@ -40,115 +36,6 @@ PLACES = (
     {**ADDRESS, "city": "Milano", "state": "MI", "country": "IT", "postal_code": "20121"},
     {**ADDRESS, "city": "Toronto", "state": "ON", "country": "CA", "postal_code": "M5H 1A1"},
 )
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("gateway"), stall_seconds=3) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox, database_url: str, redis_url: str
-) -> Iterator[Server]:
-    env = buying_env(
-        sandbox,
-        SOUK_AGENT_PARTNERS=orjson.dumps(PARTNERS).decode(),
-        SOUK_GATEWAY_TIMEOUT_SECONDS="1",
-        SOUK_CHECKOUT_LEASE_SECONDS="5",
-    )
-    folder = tmp_path_factory.mktemp("agents")
-    worker = Worker(folder, {"DATABASE_URL": database_url, "REDIS_URL": redis_url, **env})
-    with running_api(Path(folder), database_url, redis_url, **env) as started:
-        worker.start()
-        yield started
-        worker.stop()
-
-
-@pytest.fixture(scope="module")
-def market(server: Server, sandbox: Sandbox, database_url: str) -> Iterator[Market]:
-    shop = Market(server, database_url, sandbox)
-    yield shop
-    shop.wait_until_settled()
-    shop.close()
-    assert_invariants(database_url, sandbox_url=sandbox.url, sandbox_key=SANDBOX_KEY)
-
-
-@pytest.fixture(scope="module")
-def seller(market: Market) -> Person:
-    return market.person("seller")
-
-
-class Agent:
-    """Calls the shop as a partner's agent does; every answer is of one of the protocol's forms."""
-
-    def __init__(self, market: Market, token: str = TOKEN) -> None:
-        self.client = market.client
-        self.token = token
-
-    def send(
-        self, path: str, body: Any = None, key: str | None = None, method: str = "POST", **headers: str
-    ) -> httpx.Response:
-        usual = {"Authorization": f"Bearer {self.token}", "API-Version": VERSION}
-        usual["Idempotency-Key"] = key or str(uuid4())
-        content = {} if body is None else {"json": body}
-        answer = self.client.request(method, f"/checkout_sessions{path}", headers={**usual, **headers}, **content)
-        assert answer.headers["content-type"] == "application/json", answer.text
-        assert answer.status_code < 500 or answer.status_code == 503, answer.text
-        form = CheckoutSession if answer.status_code < 400 else Error
-        form.model_validate(answer.json())
-        return answer
-
-    def create(self, *lines: tuple[Mapping[str, Any], int], **fields: Any) -> dict[str, Any]:
-        answer = self.send("", created(*lines, **fields))
-        assert answer.status_code == 201, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def get(self, session: Mapping[str, Any]) -> dict[str, Any]:
-        answer = self.send(f"/{session['id']}", method="GET")
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def update(self, session: Mapping[str, Any], key: str | None = None, **fields: Any) -> httpx.Response:
-        return self.send(f"/{session['id']}", fields, key)
-
-    def complete(
-        self, session: Mapping[str, Any], token: str = "pm_sandbox_ok", key: str | None = None, **fields: Any
-    ) -> httpx.Response:
-        return self.send(f"/{session['id']}/complete", payment(token, **fields), key)
-
-
-def created(*lines: tuple[Mapping[str, Any], int], **fields: Any) -> dict[str, Any]:
-    items = [{"id": product["variants"][0]["variantId"], "quantity": units} for product, units in lines]
-    return {"line_items": items, "currency": "usd", "capabilities": {}, **fields}
-
-
-def payment(token: str, **fields: Any) -> dict[str, Any]:
-    instrument = {"type": "card", "credential": {"type": "spt", "token": token}}
-    return {"payment_data": {"handler_id": "card", "instrument": instrument}, **fields}
-
-
-def refused(answer: httpx.Response, status: int, code: str, param: str | None = None) -> dict[str, Any]:
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    assert answer.json().get("param") == param
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def codes(session: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
-    return [(message.get("code"), message.get("param")) for message in session["messages"]]
-
-
-def amounts(session: Mapping[str, Any]) -> dict[str, int]:
-    return {total["type"]: total["amount"] for total in session["totals"]}
-
-
-@pytest.fixture(scope="module")
-def agent(market: Market) -> Agent:
-    return Agent(market)
 
 
 def orders_of(market: Market, session: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -436,93 +323,6 @@ async def test_sessions_long_over_are_deleted(
     assert agent.get(young)["id"] == young["id"]
 
 
-def test_a_partner_sees_its_own_sessions(market: Market, seller: Person, agent: Agent) -> None:
-    session = agent.create((market.product(seller), 1))
-    other = Agent(market, OTHER)
-    for answer in (
-        other.send(f"/{session['id']}", method="GET"),
-        other.update(session, buyer=BUYER),
-        other.complete(session),
-        other.send(f"/{session['id']}/cancel"),
-        agent.send("/no-session", method="GET"),
-        agent.send(f"/{uuid4()}", method="GET"),
-    ):
-        refused(answer, 404, "not_found")
-    refused(Agent(market, "nobody's token").send("", {}), 401, "unauthorized")
-    bare = market.client.get(f"/checkout_sessions/{session['id']}", headers={"API-Version": VERSION})
-    assert (bare.status_code, bare.json()["code"]) == (401, "unauthorized")
-
-
-def test_headers(market: Market, seller: Person, agent: Agent) -> None:
-    body = created((market.product(seller), 1))
-    headers = {"Authorization": f"Bearer {TOKEN}", "API-Version": VERSION}
-
-    answer = agent.send("", body, "k" * 255, **{"Request-Id": "r-1"})
-    assert (answer.headers["request-id"], answer.headers["idempotency-key"]) == ("r-1", "k" * 255)
-    refused(market.client.post("/checkout_sessions", json=body, headers=headers), 400, "idempotency_key_required")
-    refused(agent.send("", body, "k" * 256), 400, "invalid")
-    for version, code in (("2025-09-29", "unsupported_api_version"), ("", "unsupported_api_version")):
-        said = refused(agent.send("", body, **{"API-Version": version}), 400, code)
-        assert said["supported_versions"] == [VERSION]
-    missing = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
-    refused(market.client.post("/checkout_sessions", json=body, headers=missing), 400, "missing_api_version")
-
-
-def test_a_signer_signs(market: Market, seller: Person) -> None:
-    signer, body = Agent(market, SIGNER), created((market.product(seller), 1))
-    now = datetime.now(UTC)
-
-    def headers(at: datetime, content: Any = body, key: str = KEY) -> dict[str, str]:
-        stamp = at.isoformat()
-        return {"Timestamp": stamp, "Signature": signature_of(key, stamp, orjson.dumps(content))}
-
-    assert signer.send("", body, **headers(now)).status_code == 201
-    refused(signer.send("", body), 401, "invalid_signature")
-    refused(signer.send("", body, **headers(now, {**body, "currency": "eur"})), 401, "invalid_signature")
-    refused(signer.send("", body, **headers(now, key="another-key-of-16")), 401, "invalid_signature")
-    refused(signer.send("", body, **headers(now - timedelta(minutes=10))), 401, "stale_timestamp")
-    refused(signer.send("", body, **{**headers(now), "Timestamp": "now"}), 401, "invalid_signature")
-
-
-BAD: list[tuple[str, Any, str, str | None]] = [
-    ("no_items", {"line_items": []}, "invalid", "$.line_items"),
-    ("items_null", {"line_items": None}, "invalid", "$.line_items"),
-    ("unknown_item", {"line_items": [{"id": str(uuid4())}]}, "invalid_item_id", "$.line_items[0].id"),
-    ("no_id", {"line_items": [{"id": "item_123"}]}, "invalid_item_id", "$.line_items[0].id"),
-    ("zero", {"line_items": [{"id": "x", "quantity": 0}]}, "invalid", "$.line_items[0].quantity"),
-    ("text_quantity", {"line_items": [{"id": "x", "quantity": "1"}]}, "invalid", "$.line_items[0].quantity"),
-    ("other_currency", {"currency": "eur"}, "unsupported_currency", "$.currency"),
-    ("no_currency", {"currency": "dollars"}, "invalid", "$.currency"),
-    ("coupons", {"coupons": ["X"]}, "unsupported", "$.coupons"),
-    ("discounts", {"discounts": {"codes": ["X"]}}, "unsupported", "$.discounts"),
-    ("groups", {"fulfillment_groups": []}, "unsupported", "$.fulfillment_groups"),
-    ("quote", {"quote_id": "q"}, "unsupported", "$.quote_id"),
-    ("exemption", {"buyer": {**BUYER, "tax_exemption": {}}}, "unsupported", "$.buyer.tax_exemption"),
-    ("unknown_field", {"surprise": 1}, "invalid", "$.surprise"),
-    ("email", {"buyer": {"email": "nobody"}}, "invalid", "$.buyer.email"),
-    ("card_number", {"buyer": {**BUYER, "full_name": "4242424242424242"}}, "invalid", "$.buyer.full_name"),
-    ("nul", {"buyer": {**BUYER, "full_name": "a\0b"}}, "invalid", "$.buyer.full_name"),
-    ("half_address", {"fulfillment_details": {"address": {}}}, "missing", "$.fulfillment_details.address.name"),
-    ("no_capabilities", {"capabilities": None}, "invalid", "$.capabilities"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("bad", BAD, ids=[one[0] for one in BAD])
-def test_bad_input_is_named(
-    market: Market, seller: Person, agent: Agent, bad: tuple[str, Any, str, str | None]
-) -> None:
-    _, fields, code, param = bad
-    refused(agent.send("", created((market.product(seller), 1), **fields)), 400, code, param)
-
-
-def test_bodies_that_are_none(market: Market, agent: Agent) -> None:
-    headers = {"Authorization": f"Bearer {TOKEN}", "API-Version": VERSION, "Idempotency-Key": "k"}
-    for content in (b"", b"{", b"[]", b"\xff\xfe", b'"text"', b"[" * 50_000, b'{"line_items": 1e999}'):
-        answer = market.client.post("/checkout_sessions", content=content, headers=headers)
-        assert answer.status_code == 400, answer.text
-        Error.model_validate(answer.json())
-
-
 def test_options_and_addresses_are_checked(market: Market, seller: Person, agent: Agent) -> None:
     product = market.product(seller)
     variant = product["variants"][0]["variantId"]
@@ -552,15 +352,13 @@ def test_options_and_addresses_are_checked(market: Market, seller: Person, agent
     refused(agent.send(path, unknown), 400, "unsupported", "$.payment_data.handler_id")
 
 
-def test_the_rules_refuse_another_form(market: Market, seller: Person, agent: Agent) -> None:
-    session = agent.create((market.product(seller), 1))
-    for change in (
-        {"status": "ready"},
-        {"currency": "USD"},
-        {"order": {"id": "o", "checkout_session_id": session["id"], "permalink_url": "https://shop.example/o"}},
-        {"messages": [{"type": "error", "code": "price_change", "content_type": "plain", "content": "x"}]},
-        {"totals": []},
-        {"surprise": 1},
-    ):
-        with pytest.raises((ValidationError, KeyError)):
-            CheckoutSession.model_validate({**session, **change})
+def test_restrictions_hold_for_agents(market: Market, seller: Person, agent: Agent) -> None:
+    wine = market.product(seller, restrictions={"minAge": 18})
+    rockets = market.product(seller, restrictions={"deniedCountries": ["US"]})
+    session = agent.create((wine, 1), (rockets, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    assert codes(session) == [
+        ("age_verification_required", "$.line_items[0]"),
+        ("region_restricted", "$.line_items[1]"),
+    ]
+    assert agent.complete(session).json()["status"] == "not_ready_for_payment"
+    assert orders_of(market, session) == []
