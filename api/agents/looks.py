@@ -14,7 +14,7 @@ from api.agents.schemas import Content, Form
 from api.catalog.purchase import Occasion, Option, Purchase, purchase
 from api.catalog.queries.offers import Sold, sold_now
 from api.catalog.restrictions.rules import not_sold_to
-from api.checkout.quote import checked_address
+from api.checkout.dividing.destinations import checked_address
 from api.checkout.schemas import FullAddress
 from api.delivery.addresses import Checked
 from api.delivery.errors import AddressNotValid

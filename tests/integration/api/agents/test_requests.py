@@ -114,13 +114,14 @@ def test_bodies_that_are_none(market: Market, agent: Agent) -> None:
 
 def test_the_rules_refuse_another_form(market: Market, seller: Person, agent: Agent) -> None:
     session = agent.create((market.product(seller), 1))
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"status": "ready"},
         {"currency": "USD"},
         {"order": {"id": "o", "checkout_session_id": session["id"], "permalink_url": "https://shop.example/o"}},
         {"messages": [{"type": "error", "code": "price_change", "content_type": "plain", "content": "x"}]},
         {"totals": []},
         {"surprise": 1},
-    ):
+    ]
+    for change in changes:
         with pytest.raises((ValidationError, KeyError)):
             CheckoutSession.model_validate({**session, **change})

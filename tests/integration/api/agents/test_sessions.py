@@ -101,7 +101,7 @@ def test_the_figures_are_those_of_the_cart(market: Market, seller: Person, agent
     random = Random(seed)
     lines = []
     for _ in range(random.randint(1, 4)):
-        facts = {
+        facts: dict[str, Any] = {
             "price": random.randint(50, 9_999) / 100,
             "weightGrams": random.choice([100, 3_000, 12_000]),
             "category": random.choice(["/Electronics/Phones", "/Books", "/Grocery"]),
