@@ -15,7 +15,7 @@ from tests.harness.sessions import guest_headers, guest_session
 from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
-    "cartItemId", "product", "variant", "quantity", "price", "priceWhenAdded", "priceChanged", "subtotal", "currency",
+    "cartItemId", "product", "variant", "quantity", "price", "lowestPrice30d", "priceWhenAdded", "priceChanged", "subtotal", "currency",
     "available", "backordered", "discounts",
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ DETAIL = {
     "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
     "inStock", "status", "tax", "taxClass", "weightGrams", "basePrice",
-    "baseListPrice", "restrictions",
+    "baseListPrice", "restrictions", "lowestPrice30d",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),
@@ -186,7 +186,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         ("IPHONE15-PRO-256-TI", 999.99, 50, "256GB"),
         ("IPHONE15-PRO-512-TI", 1199.99, 50, "512GB"),
     ]
-    listed = {"variantId", "attributes", "price", "ownPrice", "sku", "gtin", "stock", "backordered"}
+    listed = {"variantId", "attributes", "price", "ownPrice", "lowestPrice30d", "sku", "gtin", "stock", "backordered"}
     assert product["variants"][0].keys() == {*listed, "standardFrom", "standardTo"}
     assert product["images"] == [image["url1200"] for image in product["media"]]
     assert len(set(product["images"])) == 2
