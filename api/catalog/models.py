@@ -43,7 +43,10 @@ class Category(Base):
 class Product(Base):
     __tablename__ = "products"
     __table_args__ = (
-        CheckConstraint("status IN ('draft', 'active', 'inactive')", name="status"),
+        CheckConstraint(
+            "status IN ('draft', 'pending_review', 'active', 'rejected', 'inactive')",
+            name="status",
+        ),
         CheckConstraint("base_price > 0", name="base_price"),
         CheckConstraint("weight_grams BETWEEN 1 AND 1000000", name="weight_grams"),
         CheckConstraint("tax_class IN ('standard', 'food', 'books')", name="tax_class"),
@@ -201,6 +204,7 @@ class ProductVariant(Base):
             unique=True,
             postgresql_where=text("removed_at IS NULL AND gtin IS NOT NULL"),
         ),
+        Index("ix_product_variants_gtin", "gtin", postgresql_where=text("removed_at IS NULL AND gtin IS NOT NULL")),
         Index("ix_product_variants_changed", "updated_at", postgresql_using="brin"),
     )
 

@@ -31,7 +31,8 @@ AskedSort = Annotated[
     BeforeValidator(lambda value: "price_asc" if value == "price" else value),
     Field(json_schema_extra={"enum": [*get_args(Sort), "price"]}, description="`price` is `price_asc`"),
 ]
-Status = Literal["draft", "active", "inactive"]
+# A seller says draft, active or inactive. What is active is sold, or waits for a decision (`api/catalog/approval`).
+Status = Literal["draft", "pending_review", "active", "rejected", "inactive"]
 Condition = Literal["new", "refurbished", "used_like_new", "used_good", "used_acceptable"]
 
 Label = Annotated[OneLine, Field(min_length=1, max_length=255)]
@@ -246,6 +247,7 @@ class ProductDetail(Wire):
     and `discount` is in whole per cent of it. `basePrice` and `baseListPrice` are the product's own: what PUT takes as
     its `price` and `listPrice`. `lowestPrice30d` is the least of those of the
     variants that cost `price`. `images` leads to the largest size of each picture in `media`.
+    `statusReason`, for its seller: why it waits for an administrator, or was rejected; null for what is on sale.
 
     `options` and `combinations` are for a picker: see there.
     """
@@ -281,6 +283,7 @@ class ProductDetail(Wire):
     restrictions: Restrictions | None
     in_stock: bool
     status: Status
+    status_reason: str | None = None
     options: list[ProductOption]
     combinations: list[Combination]
 

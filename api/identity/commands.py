@@ -42,7 +42,8 @@ async def register(ctx: Context, actor: Actor, body: Register) -> SignedInUser:
         if account is None:
             raise EmailTaken("Sign in with this e-mail address, or register another one.")
         if account.user_type == "seller":
-            await sellers.open_store(tx, account.user_id, account.name)
+            verified = ctx.settings.verifies_sellers_at_once
+            await sellers.open_store(tx, account.user_id, account.name, verified=verified)
         await outbox.emit(tx, "user", account.user_id, "UserRegistered", {"userType": account.user_type})
         return await _signed_in(ctx, tx, actor, account)
 

@@ -188,6 +188,11 @@ class Settings(Environment):
     """Mails with such a code that one account, or one address, gets in an hour."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
     """A longer request body is refused, but for files."""
+    seller_verification: Literal["sandbox", "administrators"] | None = None
+    """Who says that new sellers are who they say they are: `sandbox`, at once, or `administrators`. Without it the
+    sandbox, but administrators in production."""
+    approval_score: int = Field(default=100, ge=1, le=1_000)
+    """A product of whose risk the rules say so much waits for an administrator (docs/approval.md)."""
     bulk_max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     """A longer file of products is refused."""
     bulk_lease_seconds: float = Field(default=15.0, gt=0)
@@ -238,6 +243,12 @@ class Settings(Environment):
         if "sandbox" in self.carriers:
             raise ValueError("SOUK_CARRIERS: the carrier 'sandbox' is set by SOUK_SANDBOX_URL and _KEY")
         return self
+
+    @property
+    def verifies_sellers_at_once(self) -> bool:
+        """Whether new sellers are verified by the sandbox."""
+        chosen = self.seller_verification
+        return self.profile != "production" if chosen is None else chosen == "sandbox"
 
     @cached_property
     def carrier_connections(self) -> Mapping[str, SandboxCarrierConnection]:

@@ -71,3 +71,11 @@ def _name(character: str) -> str:
     if name:
         return f" ({name.lower()})"
     return ", a control character" if unicodedata.category(character) == "Cc" else ", which is half of a character"
+
+
+def plain(text: str) -> str:
+    """What is compared of a text: its letters and digits in words, whatever their case and width. One without any, as
+    an emoji, stays as it is."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = "".join(each if unicodedata.category(each)[0] in "LNM" else " " for each in folded).split()
+    return " ".join(words or folded.split())

@@ -25,6 +25,9 @@ KINDS: dict[str, tuple[str, int]] = {
     "backorder-late": ("A part of your order {{ number }} is late", 1),
     "return-label": ("The label for your return of order {{ number }}", 1),
     "order-edited": ("Your order {{ number }} has changed", 1),
+    "product-approved": ("{{ title }} is on sale", 2),
+    "product-rejected": ("{{ title }} was not approved", 2),
+    "product-removed": ("{{ title }} was taken off sale", 2),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

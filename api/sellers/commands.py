@@ -10,17 +10,40 @@ from api.kernel import outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
+from api.kernel.errors import Forbidden
 from api.sellers.errors import SellerNotFound
 from api.sellers.models import Seller, SellerProfile
+from api.sellers.queries import require_seller
 from api.sellers.schemas import StoreIn, TraderData
 
 # The country of a store until its verification.
 DEFAULT_COUNTRY = "US"
 
 
-async def open_store(tx: Tx, user_id: UUID, name: str, country: str = DEFAULT_COUNTRY) -> None:
-    """Insert the public profile of a seller account, unverified and without a rating."""
-    await tx.execute(insert(Seller).values(seller_id=user_id, name=name, country=country))
+async def open_store(
+    tx: Tx, user_id: UUID, name: str, country: str = DEFAULT_COUNTRY, *, verified: bool = False
+) -> None:
+    """Insert the public profile of a seller account, without a rating."""
+    await tx.execute(insert(Seller).values(seller_id=user_id, name=name, country=country, verified=verified))
+
+
+async def verify_seller(ctx: Context, actor: Actor, seller_id: UUID) -> None:
+    """Say that a seller is who they say they are; again changes nothing. The worker judges what waited for it.
+
+    Raises: Forbidden; SellerNotFound.
+    """
+    if actor.kind != "admin":
+        raise Forbidden("Only administrators verify sellers.")
+
+    async def work(tx: Tx) -> None:
+        await require_seller(tx, seller_id)
+        own = (Seller.seller_id == seller_id, ~Seller.verified)
+        changed = await tx.execute(update(Seller).where(*own).values(verified=True, updated_at=func.now()))
+        if changed.rowcount:
+            payload = {"sellerId": seller_id, "verifiedBy": actor.user_id}
+            await outbox.emit(tx, "seller", seller_id, "SellerVerified", payload)
+
+    await ctx.db.run(work)
 
 
 async def describe_store(ctx: Context, actor: Actor, body: StoreIn) -> None:

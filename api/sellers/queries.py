@@ -6,7 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ScalarSelect, Select, Uuid, any_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
@@ -38,6 +52,24 @@ _STORES = select(Seller.seller_id, Seller.name, Seller.country).where(
 )
 _CARD = select(Seller.seller_id, Seller.name, Seller.rating)
 _STORE = _CARD.where(Seller.seller_id == bindparam("seller_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a seller is trusted."""
+
+    verified: bool
+    opened_at: datetime
+
+
+def standing_of(seller_id: ScalarSelect[UUID]) -> Select[tuple[bool, datetime]]:
+    """The statement of a Standing, for a seller that the caller's own subquery finds."""
+    return select(Seller.verified, Seller.created_at.label("opened_at")).where(Seller.seller_id == seller_id)
+
+
+def is_verified(seller_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """The condition that the seller in a column of the caller's is verified."""
+    return exists().where(Seller.seller_id == seller_id, Seller.verified)
 
 
 def store_card_of(seller_id: ScalarSelect[UUID]) -> Select[tuple[UUID, str, Decimal]]:

@@ -3,11 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from api.delivery.errors import AddressNotValid
 from api.kernel.actor import Actor
-from api.kernel.auth import AccountActor, SellerActor
+from api.kernel.auth import AccountActor, AdminActor, SellerActor
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.paths import id_in_path
@@ -54,6 +54,19 @@ async def get_store(ctx: Ctx, actor: AccountActor, seller_id: SellerId) -> Store
     """`products` is the address of what the store sells."""
     async with ctx.db.read() as tx:
         return await queries.store_of(tx, actor, seller_id)
+
+
+@router.put(
+    "/{sellerId}/verification",
+    status_code=204,
+    operation_id="verifySeller",
+    summary="Say that a seller is who they say they are",
+    responses=responses(NotAuthenticated, Forbidden, SellerNotFound),
+)
+async def verify_seller(ctx: Ctx, actor: AdminActor, seller_id: SellerId) -> Response:
+    """For administrators. What the seller has made is judged within seconds, and sold if nothing speaks against it."""
+    await commands.verify_seller(ctx, actor, seller_id)
+    return Response(status_code=204)
 
 
 async def _own(ctx: Context, actor: Actor) -> Store:

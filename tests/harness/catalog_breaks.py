@@ -54,6 +54,18 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             " (select variant_id from inventory_reservations)"
         ),
     ),
+    "R-I34-queue": (
+        (
+            "insert into queued_products (product_id, seller_id, unverified, score, findings)"
+            " select product_id, seller_id, false, 100, '[]' from products limit 1"
+        ),
+    ),
+    "R-I34-refused": (
+        (
+            "insert into product_decisions (decision_id, product_id, version, decision, decided_by, reason, score,"
+            " findings) select gen_random_uuid(), product_id, 1, 'removed', seller_id, 'r', 0, '[]' from products"
+        ),
+    ),
     "R-I33-newest": ("update products set description = 'other' where version = 2",),
     "R-I33-order": (
         "alter table product_versions disable trigger user",

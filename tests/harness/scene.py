@@ -51,6 +51,8 @@ class Scene:
     category: str
     merged: str
     question: str
+    # A product that waits for an administrator.
+    queued: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -134,6 +136,10 @@ class Scene:
                 {"manufacturer": {"name": "N", "address": "A", "email": "n@example.com"},
                  "responsiblePerson": {"name": "N", "address": "A", "email": "n@example.com"}, "warnings": ["w"]},
                 sells,
+            ),
+            "decideProduct": Request(
+                "PUT", f"{api}/admin/products/{self.queued}/decision",
+                {"version": 1, "decision": "approve", "reason": "r"}, rules,
             ),
             "askQuestion": Request("POST", f"{api}/products/{product}/questions", {"text": "Why?"}, buys),
             "answerQuestion": Request("POST", f"{api}/questions/{self.question}/answers", {"text": "So."}, sells),
@@ -353,4 +359,12 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         changed,
         merged,
         question.json()["questionId"],
+        _queued(market, seller),
     )
+
+
+def _queued(market: Market, seller: Person) -> str:
+    body = {"title": f"A replica watch {uuid4().hex}", "category": "/Electronics/Phones", "price": 10.0}
+    answer = market.client.post("/api/v1/products", json=body, headers=seller.headers)
+    assert answer.json()["status"] == "pending_review", answer.text
+    return str(answer.json()["productId"])

@@ -53,6 +53,7 @@ NAMES = [
         "setAttributes",
         "describeStore",
         "setProductSafety",
+        "decideProduct",
         "askQuestion",
         "answerQuestion",
         "editPost",

@@ -186,7 +186,7 @@ async def _command(tx: Tx, ctx: Context, actor: Actor, step: Step) -> UUID:
         return await create_in(tx, ctx, actor, step.body)
     assert step.product is not None
     assert isinstance(step.body, ProductPatch)
-    await change_in(tx, actor, step.product.product_id, step.body, None)
+    await change_in(tx, ctx, actor, step.product.product_id, step.body, expected=None)
     return step.product.product_id
 
 

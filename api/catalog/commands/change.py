@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, func, select, update
 
+from api.catalog.approval.judging import is_material, leave_queue, settle, wanted_status
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
@@ -18,7 +19,7 @@ from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
-from api.catalog.schemas import ProductIn, ProductPatch
+from api.catalog.schemas import ProductIn, ProductPatch, Status
 from api.catalog.versions.models import ProductVersion
 from api.inventory.errors import StockChanged
 from api.kernel.actor import Actor
@@ -49,6 +50,7 @@ class Current:
     list_price: Decimal | None
     category_id: UUID
     condition: str
+    status: Status
     specifications: dict[str, object]
     has_versions: bool
 
@@ -61,6 +63,7 @@ _OWN = select(
     Product.list_price,
     Product.category_id,
     Product.condition,
+    Product.status,
     Product.specifications,
     select(ProductVersion.version)
     .where(ProductVersion.product_id == Product.product_id)
@@ -80,7 +83,7 @@ async def replace_product(
     """Set every field to the value sent or to its default. Raises: as change_product."""
     taken = await take_in_images(ctx, body.images)
     fields = frozenset(ProductIn.model_fields)
-    await saved(ctx, lambda tx: save(tx, actor, product_id, body, taken, fields=fields, expected=expected))
+    await saved(ctx, lambda tx: save(tx, ctx, actor, product_id, body, images=taken, fields=fields, expected=expected))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -95,17 +98,18 @@ async def change_product(
     says.
     """
     taken = await take_in_images(ctx, body.images)
-    await saved(ctx, lambda tx: change_in(tx, actor, product_id, body, expected, images=taken))
+    await saved(ctx, lambda tx: change_in(tx, ctx, actor, product_id, body, expected=expected, images=taken))
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
 async def change_in(
     tx: Tx,
+    ctx: Context,
     actor: Actor,
     product_id: UUID,
     body: ProductPatch,
-    expected: Expected | None,
     *,
+    expected: Expected | None,
     images: Sequence[Named] | None = None,
 ) -> None:
     """As change_product, in the caller's transaction; the caller announces it. Without `images` they are the body's
@@ -116,7 +120,7 @@ async def change_in(
         raise ValidationFailed("A product cannot be without this.", errors=errors)
     shown = named(body.images) if images is None else images
     fields = frozenset(body.model_fields_set)
-    await save(tx, actor, product_id, body, shown, fields=fields, expected=expected)
+    await save(tx, ctx, actor, product_id, body, images=shown, fields=fields, expected=expected)
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
@@ -135,6 +139,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
             "version": current.version + 1,
         }
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
+        await leave_queue(tx, product_id)
         await remove_variants(tx, [variant.variant_id for variant in await living_variants(tx, product_id)])
         payload = {"sellerId": actor.user_id, "version": current.version + 1}
         withdrawn = Event("product", product_id, "ProductWithdrawn", payload)
@@ -146,11 +151,12 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
 
 async def save(
     tx: Tx,
+    ctx: Context,
     actor: Actor,
     product_id: UUID,
     body: ProductIn | ProductPatch,
-    images: Sequence[Named],
     *,
+    images: Sequence[Named],
     fields: frozenset[str],
     expected: Expected | None,
     change: Change | None = None,
@@ -168,7 +174,8 @@ async def save(
     another = values.get("condition", current.condition) != current.condition
     if another:
         values["identity"] = None  # said again below, when nothing else of the seller's is the same
-    values |= {"version": current.version + 1, "updated_at": func.now()}
+    status = wanted_status(current.status, values.get("status"))
+    values |= {"status": status, "version": current.version + 1, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
     if fields & _OF_IDENTITY or price != current.base_price:
         before = await living_variants(tx, product_id)
@@ -186,6 +193,10 @@ async def save(
         await require_values(tx, category_id, values.get("specifications", current.specifications), *after)
     if "images" in fields:
         await save_images(tx, product_id, images, said)
+    if status == "active" and (current.status != "active" or is_material(body, fields)):
+        await settle(tx, ctx, product_id, current.version + 1)
+    elif current.status == "pending_review" and status != "active":
+        await leave_queue(tx, product_id)
     payload = {"sellerId": actor.user_id, "version": current.version + 1, "fields": sorted(fields)}
     changed = Event("product", product_id, "ProductChanged", payload)
     return bool(await keep_versions(tx, change or Change.by(actor), [product_id], changed))

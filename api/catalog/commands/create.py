@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
+from api.catalog.approval.judging import settle, wanted_status
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
@@ -28,7 +29,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
     """The new product's id. Its variants (one, when none is named) start with the stock they name, or none.
 
     Raises: CategoryNotFound (404); DuplicateProduct, SkuTaken, GtinTaken (409); ValidationFailed for values that the
-    category defines otherwise, and for a picture that is none.
+    category defines otherwise, for a picture that is none, and for a status that is not a seller's to set.
     """
     taken = await take_in_images(ctx, body.images)
     product_id = await saved(ctx, lambda tx: create_in(tx, ctx, actor, body, taken))
@@ -47,6 +48,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
         "category_id": category_id,
         "currency": ctx.settings.currency,
         **column_values(body, ProductIn.model_fields.keys()),
+        "status": wanted_status(None, body.status),
     }
     await tx.execute(insert(Product).values(values))
     plan = plan_of([], body.variants, body.price, whole=True)
@@ -54,7 +56,8 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     await save_variants(tx, actor, product_id, plan)
     await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
     await save_images(tx, product_id, named(body.images) if images is None else images)
-    payload = {"sellerId": actor.user_id, "status": body.status, "version": 1}
+    status = values["status"] if values["status"] != "active" else await settle(tx, ctx, product_id, 1)
+    payload = {"sellerId": actor.user_id, "status": status, "version": 1}
     created = Event("product", product_id, "ProductCreated", payload)
     await keep_versions(tx, Change.by(actor, "created"), [product_id], created)
     return product_id

@@ -5,7 +5,6 @@ it, which waits to be confirmed in `offer_matches`.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 from uuid import UUID
@@ -19,6 +18,7 @@ from api.catalog.statements import IDENTIFY
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
+from api.kernel.texts import plain
 
 ATTEMPTS = 3
 T = TypeVar("T")
@@ -28,15 +28,8 @@ MOST_MATCHES = 100
 
 def identity_of(title: str, brand: str | None, options: Iterable[Attributes]) -> str:
     """32 hexadecimal digits, equal for the same thing. `options`: the attributes of each variant."""
-    kinds = sorted(sorted((_plain(name), _plain(str(value))) for name, value in one.items()) for one in options)
-    return hashlib.sha256(orjson.dumps([_plain(title), _plain(brand or ""), kinds])).hexdigest()[:32]
-
-
-def _plain(text: str) -> str:
-    """Letters and digits in words; a text without any, as an emoji, stays as it is."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    words = "".join(each if unicodedata.category(each)[0] in "LNM" else " " for each in folded).split()
-    return " ".join(words or folded.split())
+    kinds = sorted(sorted((plain(name), plain(str(value))) for name, value in one.items()) for one in options)
+    return hashlib.sha256(orjson.dumps([plain(title), plain(brand or ""), kinds])).hexdigest()[:32]
 
 
 async def identify(tx: Tx, actor: Actor, product_id: UUID, identity: str) -> None:

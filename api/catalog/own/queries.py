@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, or_, select
 
+from api.catalog.approval.queries import STATUS_REASON
 from api.catalog.models import Product, ProductVariant
 from api.catalog.own.schemas import OwnProduct
 from api.catalog.queries.listing import THUMBNAIL
@@ -23,6 +24,7 @@ _COLUMNS = (
     Product.currency,
     Product.status,
     Product.condition,
+    STATUS_REASON,
     select(func.count()).select_from(ProductVariant).where(*_OF_PRODUCT).scalar_subquery().label("variants"),
     func.coalesce(select(func.sum(ProductVariant.stock_quantity)).where(*_OF_PRODUCT).scalar_subquery(), 0).label(
         "stock"

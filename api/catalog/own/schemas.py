@@ -9,7 +9,8 @@ from api.kernel.schemas import Wire, WireTime
 
 
 class OwnProduct(Wire):
-    """`variants`: how many there are. `stock`: units that can be sold now, of all of them and over all warehouses."""
+    """`variants`: how many there are. `stock`: units that can be sold now, of all of them and over all warehouses.
+    `statusReason`: why it waits for an administrator, or was rejected; null for others."""
 
     product_id: UUID
     title: str
@@ -19,6 +20,7 @@ class OwnProduct(Wire):
     currency: str
     status: Status
     condition: Condition
+    status_reason: str | None
     variants: int
     stock: int
     thumbnail: str

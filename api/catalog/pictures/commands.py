@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from api.catalog.commands.change import lock_own
+from api.catalog.approval.judging import settle, wanted_status
+from api.catalog.commands.change import Current, lock_own
 from api.catalog.commands.images import Shown, new_image, shown_by, write_images
 from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.errors import ProductNotFound
@@ -35,7 +36,7 @@ async def add_image(
     (taken,) = await take_in(ctx, [Incoming(sent, "/image")])
 
     async def work(tx: Tx) -> tuple[UUID, bool]:
-        version, shown = await _opened(tx, actor, product_id, expected, change)
+        before, shown = await _opened(tx, actor, product_id, expected, change)
         name = (await show(tx, "product", product_id, [*_kept(shown), taken]))[-1]
         known = next((image for image in shown if image.picture == name), None)
         if known is None and len(shown) >= MOST_IMAGES:
@@ -43,7 +44,7 @@ async def add_image(
         image = known or new_image(name)
         others = [other for other in shown if other is not known]
         stays = len(others) if known is None else shown.index(known)
-        await _saved(tx, actor, product_id, version, _placed(others, image, change, stays))
+        await _saved(tx, ctx, actor, product_id, before, images=_placed(others, image, change, stays))
         return image.image_id, known is None
 
     added = await ctx.db.run(work)
@@ -57,10 +58,10 @@ async def change_image(
     """Set what was sent. Raises: ProductNotFound; PictureNotFound; ProductChanged; ValidationFailed."""
 
     async def work(tx: Tx) -> None:
-        version, shown = await _opened(tx, actor, product_id, expected, change)
+        before, shown = await _opened(tx, actor, product_id, expected, change)
         image = _one_of(shown, image_id)
         others = [other for other in shown if other is not image]
-        await _saved(tx, actor, product_id, version, _placed(others, image, change, shown.index(image)))
+        await _saved(tx, ctx, actor, product_id, before, images=_placed(others, image, change, shown.index(image)))
 
     await ctx.db.run(work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -73,11 +74,11 @@ async def remove_image(ctx: Context, actor: Actor, product_id: UUID, image_id: U
     """
 
     async def work(tx: Tx) -> None:
-        version, shown = await _opened(tx, actor, product_id, expected, ChangeImage())
+        before, shown = await _opened(tx, actor, product_id, expected, ChangeImage())
         image = _one_of(shown, image_id)
         images = [other for other in shown if other is not image]
         await show(tx, "product", product_id, _kept(images))
-        await _saved(tx, actor, product_id, version, images)
+        await _saved(tx, ctx, actor, product_id, before, images=images)
 
     await ctx.db.run(work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -93,8 +94,8 @@ async def _require_own(ctx: Context, actor: Actor, product_id: UUID) -> None:
 
 async def _opened(
     tx: Tx, actor: Actor, product_id: UUID, expected: Expected | None, change: ChangeImage
-) -> tuple[int, list[Shown]]:
-    """The locked product's version and pictures; a variant that the change names is the product's."""
+) -> tuple[Current, list[Shown]]:
+    """The locked product and its pictures; a variant that the change names is the product's."""
     current = await lock_own(tx, actor, product_id, expected)
     if change.variant_id is not None:
         own = select(ProductVariant.variant_id).where(
@@ -104,14 +105,20 @@ async def _opened(
         )
         if await tx.first(own) is None:
             raise _refused("/variantId", "is no variant of this product")
-    return current.version, await shown_by(tx, product_id)
+    return current, await shown_by(tx, product_id)
 
 
-async def _saved(tx: Tx, actor: Actor, product_id: UUID, version: int, images: Sequence[Shown]) -> None:
+async def _saved(
+    tx: Tx, ctx: Context, actor: Actor, product_id: UUID, before: Current, *, images: Sequence[Shown]
+) -> None:
     await write_images(tx, product_id, images)
-    values = {"version": version + 1, "updated_at": func.now()}
+    version = before.version + 1
+    status = wanted_status(before.status, None)
+    values = {"status": status, "version": version, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
-    payload = {"sellerId": actor.user_id, "version": version + 1, "fields": ["images"]}
+    if status == "active":
+        await settle(tx, ctx, product_id, version)
+    payload = {"sellerId": actor.user_id, "version": version, "fields": ["images"]}
     changed = Event("product", product_id, "ProductChanged", payload)
     await keep_versions(tx, Change.by(actor), [product_id], changed)
 

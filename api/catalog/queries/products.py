@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Double, Text, Uuid, and_, bindparam, cast, or_, select, true
 from sqlalchemy.orm import aliased
 
+from api.catalog.approval.queries import STATUS_REASON, WAS_APPROVED
 from api.catalog.artwork.drawing import Subject
 from api.catalog.attributes.options import Choice, picker_of
 from api.catalog.attributes.queries import DefinitionRow, definitions_in, inherited
@@ -77,6 +78,7 @@ _DETAIL = (
         breadcrumbs(_CATEGORY).label("breadcrumbs"),
         images_of(Product.product_id).label("images"),
         _SAFETY.label("safety"),
+        STATUS_REASON,
     )
     .join(Category, Category.category_id == Product.category_id)
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
@@ -131,7 +133,12 @@ _PICTURE = (
     .join(Category, Category.category_id == Product.category_id)
     .where(
         Product.product_id == bindparam("product_id"),
-        or_(Product.status != "draft", Product.seller_id == bindparam("viewer", type_=Uuid)),
+        or_(
+            Product.status == "active",
+            Product.status == "inactive",
+            WAS_APPROVED,
+            Product.seller_id == bindparam("viewer", type_=Uuid),
+        ),
     )
 )
 
@@ -165,6 +172,7 @@ class _Product:
     breadcrumbs: list[dict[str, str]]
     images: list[dict[str, Any]] | None  # Any: JSON
     safety: dict[str, object] | None
+    status_reason: str | None
 
 
 @dataclass(slots=True)
@@ -260,6 +268,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         restrictions=None if row.restrictions is None else Restrictions.model_validate(row.restrictions),
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,
+        status_reason=row.status_reason,
     )
     return row.version, detail
 

@@ -45,34 +45,39 @@ class _SameAlready(Exception):
 async def restore_version(
     ctx: Context, actor: Actor, product_id: UUID, version: int, expected: Expected | None
 ) -> Restored:
-    """Save what the product was as its newest version. What was said of its pictures comes back, and those that are
-    kept no longer are left out. Variants that were removed since are made anew, without stock; no stock changes.
+    """Save what the product was as its newest version; what was rejected comes back as a draft. What was said of its
+    pictures comes back, and those that are kept no longer are left out. Variants that were removed since are made anew,
+    without stock; no stock changes.
 
     Raises: VersionNotFound; and as replace_product, for what is wrong today.
     """
     try:
-        missing = await saved(ctx, lambda tx: _restore(tx, actor, product_id, version, expected))
+        missing = await saved(ctx, lambda tx: _restore(tx, ctx, actor, product_id, version, expected=expected))
     except _SameAlready as same:
         return Restored(False, same.missing)
     await announce_soon(ctx.redis, (product_tag(product_id),))
     return Restored(True, missing)
 
 
-async def _restore(tx: Tx, actor: Actor, product_id: UUID, version: int, expected: Expected | None) -> list[str]:
+async def _restore(
+    tx: Tx, ctx: Context, actor: Actor, product_id: UUID, version: int, *, expected: Expected | None
+) -> list[str]:
     current = await lock_own(tx, actor, product_id, expected)
     found = await version_of(tx, actor, product_id, version) if current.has_versions else None
     if found is None:
         raise VersionNotFound("The product has no version with this number.")
     kept = found[0]
     variants = _found_again(kept.body.get("variants", []), await living_variants(tx, product_id))
-    body = _body({**kept.body, "variants": variants})
+    saved_as = {"status": "draft"} if kept.body.get("status") == "rejected" else {}
+    body = _body({**kept.body, **saved_as, "variants": variants})
     images, missing = await _still_there(tx, body.images)
     new = await save(
         tx,
+        ctx,
         actor,
         product_id,
         body,
-        images,
+        images=images,
         fields=frozenset(ProductIn.model_fields),
         expected=None,
         change=Change.by(actor, "restored", restored_from=version),

@@ -63,9 +63,11 @@ COSTS = {
     "approve": (13, 14),
     "adjust": (6, 7),
     "set stock": (15, 13),
-    "change a variant": (15, 11),
-    "change a title": (11, 7),
-    "change what has no version": (12, 8),
+    # Of what buyers see: what is known of it is read in one more round trip, and judged.
+    "change a variant": (17, 12),
+    "change a title": (13, 8),
+    "change what has no version": (14, 9),
+    "change what waits then": (16, 11),
     "stock": (3, 4),
     "stock of all": (1, 1),
     "low stock": (5, 7),
@@ -216,6 +218,9 @@ async def test_requests_cost_what_is_written_here(
     market.sql.execute("alter table product_versions enable trigger user")
     first = {"title": "Round trips, for the first time"}
     await counted.send("change what has no version", seller, f"/products/{product['productId']}", first, "PATCH")
+    held = {"description": "With a grenade."}
+    queued = await counted.send("change what waits then", seller, f"/products/{product['productId']}", held, "PATCH")
+    assert queued["status"] == "pending_review"
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)

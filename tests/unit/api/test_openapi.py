@@ -23,6 +23,7 @@ OPERATIONS = {
     "getProductFeedXml", "getProductFeedCsv", "getSitemap", "getSitemapPart",
     "listCategories", "getCategory", "createCategory", "changeCategory", "mergeCategory", "deleteCategory",
     "listAttributes", "setAttributes", "getStore", "getOwnStore", "describeStore",
+    "verifySeller", "listQueuedProducts", "decideProduct", "listProductDecisions",
     "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",

@@ -48,7 +48,7 @@ def test_registering_a_seller_opens_a_store(shop: Shop) -> None:
         "select name, verified, rating from sellers where seller_id = %s", (seller.user_id,)
     ).fetchone() == (
         "Some Seller",
-        False,
+        True,
         0,
     )
 

@@ -34,6 +34,8 @@ NATURALLY_SAFE = {
     "/cart/coupons": "a code is there once",
     "/cart/coupons/{code}": "a code is there once",
     "/sellers/me": LAST_WRITE,
+    "/sellers/{sellerId}/verification": "who is verified stays verified",
+    "/admin/products/{productId}/decision": "a version is decided once, and the same decision again is that one",
     "/products/{productId}/safety": LAST_WRITE,
     "/products/{productId}/questions": "what was asked twice is removed by whoever asked, and an hour has a limit",
     "/questions/{questionId}/answers": "as questions",

@@ -48,7 +48,7 @@ def test_a_traders_data_is_public(shop: Shop, seller: Person) -> None:
     before = seen(shop, seller)
     assert before == {
         "sellerId": seller.user_id, "name": "Some Seller", "about": None, "country": "US", "rating": 0.0,
-        "verified": False, "since": before["since"], "policies": {"shipping": None, "returns": None}, "trader": False,
+        "verified": True, "since": before["since"], "policies": {"shipping": None, "returns": None}, "trader": False,
         "contact": None, "safetyContact": None, "products": f"/api/v1/products?sellerId={seller.user_id}",
     }  # fmt: skip
 

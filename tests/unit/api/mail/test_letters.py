@@ -72,7 +72,15 @@ def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
         *("backorder-ready", "backorder-late", "return-label"),
+        *("product-approved", "product-rejected", "product-removed"),
     }
+    product = {"title": "<Cup>", "reason": None}
+    for kind in ("approved", "rejected", "removed"):
+        told = read(letter(kind=f"product-{kind}", data={**product, "reason": "Too <big>."}))
+        assert "Too <big>." in body(told, "plain")
+        assert "Too &lt;big&gt;." in body(told, "html")
+        assert "&lt;Cup&gt;" in body(told, "html")
+    assert "None" not in body(read(letter(kind="product-approved", data=product)), "plain")
     edited = {**letter().data, "charged": "12.96", "refunded": None}
     assert "Charged now: 12.96" in body(read(letter(kind="order-edited", data=edited)), "plain")
     assert "the-code" in body(read(letter(kind="order-claim", data={"until": "then"})), "plain")

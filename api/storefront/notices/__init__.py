@@ -1,0 +1,1 @@
+"""Notices about products: what people report, what administrators make of it, and who is told."""
