@@ -54,7 +54,11 @@ async def set_schedule(ctx: Context, actor: Actor, product_id: UUID, body: Sched
             rows.append({"product_id": product_id, **asdict(replace(running, at=body.price.to or running.at))})
         if rows:
             await tx.execute(insert(ScheduledChange).values(rows))
-        return running is not None and not goes_on and await _end(tx, actor, product_id, current, running)
+        return (
+            running is not None
+            and not goes_on
+            and await _end(tx, ctx, actor, product_id, current=current, running=running)
+        )
 
     if await ctx.db.run(work):
         await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -93,7 +97,7 @@ async def _do(ctx: Context, one: Due) -> bool:
             if {"price_from", "price_to"} <= names and each.kind in {"price_from", "price_to"}:
                 continue
             current = await lock_own(tx, actor, one.product_id, None)
-            await _happen(tx, actor, one.product_id, current, each)
+            await _happen(tx, ctx, actor, one.product_id, current=current, each=each)
         return True
 
     try:
@@ -113,29 +117,31 @@ async def _give_up(tx: Tx, product_id: UUID) -> None:
     await tx.execute(passed, {"product_id": product_id})
 
 
-async def _happen(tx: Tx, actor: Actor, product_id: UUID, current: Current, each: Set) -> None:
+async def _happen(tx: Tx, ctx: Context, actor: Actor, product_id: UUID, *, current: Current, each: Set) -> None:
     if each.kind == "price_to":
-        await _end(tx, actor, product_id, current, each)
+        await _end(tx, ctx, actor, product_id, current=current, running=each)
     elif each.kind == "price_from":
         begun = update(ScheduledChange).where(_OF_PRODUCT, ScheduledChange.kind == "price_to")
         before = {"price": current.base_price, "since": each.at, "reduced_to": each.price}
         await tx.execute(begun.values(before), {"product_id": product_id})
-        await _save(tx, actor, product_id, ProductPatch(price=each.price))
+        await _save(tx, ctx, actor, product_id, ProductPatch(price=each.price))
     else:
         status = "active" if each.kind == "publish" else "inactive"
-        await _save(tx, actor, product_id, ProductPatch.model_validate({"status": status}))
+        await _save(tx, ctx, actor, product_id, ProductPatch.model_validate({"status": status}))
 
 
-async def _end(tx: Tx, actor: Actor, product_id: UUID, current: Current, running: Set) -> bool:
+async def _end(tx: Tx, ctx: Context, actor: Actor, product_id: UUID, *, current: Current, running: Set) -> bool:
     """The product costs again what it did; whether it does. A price that its seller has set meanwhile stays."""
     if current.base_price != running.reduced_to or running.price is None:
         return False
-    return await _save(tx, actor, product_id, ProductPatch(price=running.price))
+    return await _save(tx, ctx, actor, product_id, ProductPatch(price=running.price))
 
 
-async def _save(tx: Tx, actor: Actor, product_id: UUID, body: ProductPatch) -> bool:
+async def _save(tx: Tx, ctx: Context, actor: Actor, product_id: UUID, body: ProductPatch) -> bool:
     fields = frozenset(body.model_fields_set)
-    return await save(tx, actor, product_id, body, [], fields=fields, expected=None, change=Change("schedule"))
+    return await save(
+        tx, ctx, actor, product_id, body, images=[], fields=fields, expected=None, change=Change("schedule")
+    )
 
 
 def _same(running: Set, window: PriceWindow | None) -> bool:
