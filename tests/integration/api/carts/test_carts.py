@@ -15,8 +15,8 @@ from tests.harness.sessions import guest_headers, guest_session
 from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
-    "cartItemId", "product", "variant", "quantity", "price", "lowestPrice30d", "priceWhenAdded", "priceChanged", "subtotal", "currency",
-    "available", "backordered", "discounts",
+    "cartItemId", "product", "variant", "quantity", "price", "lowestPrice30d", "priceWhenAdded", "priceChanged",
+    "subtotal", "currency", "available", "backordered", "discounts", "restriction", "minAge",
 }  # fmt: skip
 
 
