@@ -17,6 +17,8 @@ RULES = {one_line, some_lines, prose, picture_text}
 SECRETS = {
     ("Register", "password"), ("Login", "password"), ("RefreshRequest", "refresh_token"),
 }  # fmt: skip
+# Read and kept nowhere, or judged by a form of its own: digits of a GTIN.
+ELSEWHERE = {("CreateSession", "capabilities"), ("VariantIn", "gtin"), ("VariantPatch", "gtin")}
 
 
 def judged(metadata: Sequence[object]) -> bool:
@@ -54,7 +56,7 @@ def test_every_text_of_every_body_is_judged() -> None:
     models = set().union(*write_models().values())
 
     assert len(models) > 15
-    assert {found for model in models for found in loose(model)} == SECRETS
+    assert {found for model in models for found in loose(model)} == SECRETS | ELSEWHERE
 
 
 def test_a_text_that_nothing_judges_is_named() -> None:

@@ -22,6 +22,13 @@ LAST_WRITE = "the last write wins, on one's own record"
 LINES = "lines are set by product; the version guards lost updates"
 VERSIONED = "If-Match guards edits, the sku is unique"
 NATURALLY_SAFE = {
+    **dict.fromkeys(
+        (
+            f"/checkout_sessions{path}"
+            for path in ("", "/{session_id}", "/{session_id}/complete", "/{session_id}/cancel")
+        ),
+        "an agent's key, by the protocol: of its partner and address",
+    ),
     "/auth/register": "the e-mail address is unique",
     "/auth/login": TOKENS,
     "/auth/refresh": TOKENS,
