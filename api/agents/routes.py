@@ -12,7 +12,7 @@ from api.agents.schemas import CancelSession, CompleteSession, CreateSession, Up
 from api.kernel.context import Ctx
 
 router = APIRouter(tags=["agents"], route_class=ProtocolRoute, responses=REFUSALS)
-SessionId = Annotated[str, Path(max_length=100)]
+SessionId = Annotated[str, Path(alias="sessionId", max_length=100)]
 _SESSION = {"description": "The session as it is now", "content": {"application/json": {}}}
 
 
@@ -30,7 +30,7 @@ async def create_session(ctx: Ctx, partner: CurrentPartner, key: PartnersKey, bo
 
 
 @router.get(
-    "/checkout_sessions/{session_id}",
+    "/checkout_sessions/{sessionId}",
     operation_id="getCheckoutSession",
     summary="A session as it is now",
     response_class=Response,
@@ -41,7 +41,7 @@ async def get_session(ctx: Ctx, partner: CurrentPartner, session_id: SessionId) 
 
 
 @router.post(
-    "/checkout_sessions/{session_id}",
+    "/checkout_sessions/{sessionId}",
     operation_id="updateCheckoutSession",
     summary="Other items, buyer, address or delivery option",
     response_class=Response,
@@ -55,7 +55,7 @@ async def update_session(
 
 
 @router.post(
-    "/checkout_sessions/{session_id}/complete",
+    "/checkout_sessions/{sessionId}/complete",
     operation_id="completeCheckoutSession",
     summary="Place the order of a session",
     response_class=Response,
@@ -69,7 +69,7 @@ async def complete_session(
 
 
 @router.post(
-    "/checkout_sessions/{session_id}/cancel",
+    "/checkout_sessions/{sessionId}/cancel",
     operation_id="cancelCheckoutSession",
     summary="End a session without an order",
     response_class=Response,

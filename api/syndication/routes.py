@@ -54,7 +54,7 @@ async def get_product_feed_csv(ctx: Ctx, if_none_match: IfNoneMatch = None) -> R
 @router.get(
     "/feeds/products.jsonl",
     operation_id="getAgentProductFeed",
-    summary="Every variant on sale, as a feed of the Agentic Commerce Protocol: a product in each line",
+    summary="The products on sale for agents, one in each line",
     response_class=FileResponse,
     responses={200: {"content": {"application/jsonl": {}}}, **_NOT_MODIFIED, **responses(FeedNotMade)},
 )

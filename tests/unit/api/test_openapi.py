@@ -21,13 +21,16 @@ OPERATIONS = {
     "deleteAddress",
     "sendProducts", "listProductFiles", "getProductFile", "cancelProductFile", "getProductFileReport", "exportProducts",
     "getProductFeedXml", "getProductFeedCsv", "getSitemap", "getSitemapPart",
+    "getAgentProductFeed", "getAgentFeedMetadata",
+    "createCheckoutSession", "getCheckoutSession", "updateCheckoutSession", "completeCheckoutSession",
+    "cancelCheckoutSession",
     "listCategories", "getCategory", "createCategory", "changeCategory", "mergeCategory", "deleteCategory",
     "listAttributes", "setAttributes", "getStore", "getOwnStore", "describeStore",
     "verifySeller", "listQueuedProducts", "decideProduct", "listProductDecisions",
     "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
-    "listProducts", "getProduct", "listVariants", "getGeneratedImage",
+    "listProducts", "getProduct", "listVariants", "getGeneratedImage", "getDrawnPicture",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
     "listVersions", "getVersion", "restoreVersion", "getSchedule", "setSchedule", "removeSchedule",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",
@@ -126,6 +129,8 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "version",
         "name",
         "file",
+        "sessionId",
+        "digest",
     } == named
 
 

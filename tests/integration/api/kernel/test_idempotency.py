@@ -23,10 +23,7 @@ LINES = "lines are set by product; the version guards lost updates"
 VERSIONED = "If-Match guards edits, the sku is unique"
 NATURALLY_SAFE = {
     **dict.fromkeys(
-        (
-            f"/checkout_sessions{path}"
-            for path in ("", "/{session_id}", "/{session_id}/complete", "/{session_id}/cancel")
-        ),
+        (f"/checkout_sessions{path}" for path in ("", "/{sessionId}", "/{sessionId}/complete", "/{sessionId}/cancel")),
         "an agent's key, by the protocol: of its partner and address",
     ),
     "/auth/register": "the e-mail address is unique",
