@@ -4,35 +4,17 @@
 in turn, so that the value gets as far as it can. Ends with every invariant and the gateway's ledger.
 """
 
-import copy
 import json
-from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
+from tests.harness.bad_values import TOO_LARGE, VALUES, leaves, replaced
 from tests.harness.buying import ADDRESS, Market
 from tests.harness.scene import Request, Scene, make_scene
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person, problem
-
-
-def _nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-TOO_LARGE = "TOO LARGE"  # becomes 1e400, which json.dumps cannot write
-VALUES: list[Any] = [
-    *(None, True, -1, 0, 1.5, 10**12, 10**30, TOO_LARGE, float("nan"), float("-inf")),
-    *("", " ", "a\u0000b", "\ud800", "\u202e", "x" * 5_000, "9" * 400, "4111 1111 1111 1111"),
-    *([], [[]], {}, {"a": {}}, [None], _nested(300), str(uuid4())),
-]
-
 
 # Compared by their hash with what is stored, and never shown.
 SECRETS = {"password", "refreshToken"}
@@ -60,6 +42,7 @@ NAMES = [
         "reportPost",
         "setRecentlyViewed",
         "changeImage",
+        "setSchedule",
     ),
     *(
         "addCartItem",
@@ -106,28 +89,6 @@ def scene(market: Market, seller: Person, buyer: Person) -> Scene:
     return make_scene(market, seller, buyer)
 
 
-def _leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Paths of everything inside a JSON value, containers included."""
-    if path:
-        yield path
-    if isinstance(value, dict):
-        for name, member in value.items():
-            yield from _leaves(member, (*path, name))
-    elif isinstance(value, list):
-        for index, member in enumerate(value):
-            yield from _leaves(member, (*path, index))
-
-
-def _replaced(body: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    changed: Any = copy.deepcopy(body)
-    inner = changed
-    for step in path[:-1]:
-        inner = inner[step]
-    inner[path[-1]] = value
-    assert isinstance(changed, dict)
-    return changed
-
-
 def _send(market: Market, request: Request, content: str) -> httpx.Response:
     market.client.cookies.clear()
     headers = {"Idempotency-Key": next(market.keys), "Content-Type": "application/json", **request.headers}
@@ -151,9 +112,9 @@ def test_the_requests_of_every_operation_are_tried(scene: Scene) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_value_anywhere_in_a_body_breaks_anything(scene: Scene, name: str) -> None:
     request = scene.requests()[name]
-    for path in _leaves(request.body):
+    for path in leaves(request.body):
         for value in VALUES:
-            content = json.dumps(_replaced(request.body, path, value))
+            content = json.dumps(replaced(request.body, path, value))
             _assert_sound(_send(scene.market, request, content), f"{name} {path} = {str(value)[:40]!r}")
 
 
@@ -161,14 +122,14 @@ def test_no_value_anywhere_in_a_body_breaks_anything(scene: Scene, name: str) ->
 def test_a_character_that_acts_is_refused_in_every_text(scene: Scene, name: str) -> None:
     """A control character and a right-to-left override; `tests/unit/api/kernel/test_texts.py` has all of them."""
     request = scene.requests()[name]
-    for path in _leaves(request.body):
+    for path in leaves(request.body):
         text: Any = request.body
         for step in path:
             text = text[step]
         if not isinstance(text, str) or path[-1] in SECRETS:
             continue
         for character in ("\u0007", "\u202e"):
-            content = json.dumps(_replaced(request.body, path, text[:1] + character + text[1:]))
+            content = json.dumps(replaced(request.body, path, text[:1] + character + text[1:]))
             errors = problem(_send(scene.market, request, content), 422, "validation-failed")["errors"]
             assert "/" + "/".join(map(str, path)) in {error["pointer"] for error in errors}, f"{name} {path}"
 

@@ -32,7 +32,9 @@ class Agent:
     ) -> httpx.Response:
         usual = {"Authorization": f"Bearer {self.token}", "API-Version": VERSION}
         usual["Idempotency-Key"] = key or str(uuid4())
-        content = {} if body is None else {"json": body}
+        content = {} if body is None else {"content": body} if isinstance(body, str) else {"json": body}
+        if isinstance(body, str):
+            usual["Content-Type"] = "application/json"
         answer = self.client.request(method, f"/checkout_sessions{path}", headers={**usual, **headers}, **content)
         assert answer.headers["content-type"] == "application/json", answer.text
         assert answer.status_code < 500 or answer.status_code == 503, answer.text

@@ -1,5 +1,6 @@
 """Requests of agents: tokens, versions, keys, signatures, and what is refused."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,16 +12,19 @@ from pydantic import ValidationError
 from api.agents.partners import signature_of
 from tests.harness.agents.calling import (
     BUYER,
+    DETAILS,
     KEY,
     OTHER,
     SIGNER,
     TOKEN,
     Agent,
     created,
+    payment,
     refused,
 )  # fmt: skip
 from tests.harness.agents.forms import VERSION
 from tests.harness.agents.sessions import CheckoutSession, Error
+from tests.harness.bad_values import TOO_LARGE, VALUES, leaves, replaced
 from tests.harness.buying import Market
 from tests.harness.shop import Person
 
@@ -110,6 +114,28 @@ def test_bodies_that_are_none(market: Market, agent: Agent) -> None:
         answer = market.client.post("/checkout_sessions", content=content, headers=headers)
         assert answer.status_code == 400, answer.text
         Error.model_validate(answer.json())
+
+
+def test_no_value_anywhere_in_a_body_breaks_anything(market: Market, seller: Person, agent: Agent) -> None:
+    """Every answer is of one of the protocol's forms and none is 500, which `send` asserts."""
+    product = market.product(seller)
+    session = agent.create((product, 1))
+    address = f"/{session['id']}"
+    full = created((product, 1), buyer=BUYER, fulfillment_details=DETAILS)
+    tried = 0
+    for path, body in (
+        ("", full),
+        (address, full),
+        (f"{address}/complete", payment("pm_sandbox_declined", buyer=BUYER)),
+    ):
+        for leaf in leaves(body):
+            for value in VALUES:
+                content = json.dumps(replaced(body, leaf, value)).replace(f'"{TOO_LARGE}"', "1e400")
+                agent.send(path, content)
+                tried += 1
+
+    assert tried > 500
+    assert agent.get(session)["id"] == session["id"]
 
 
 def test_the_rules_refuse_another_form(market: Market, seller: Person, agent: Agent) -> None:
