@@ -32,4 +32,4 @@ def altered(
 
 def test_a_save_without_one_of_its_rules_is_seen(altered: Market) -> None:
     with pytest.raises(AssertionError):
-        run(altered, 60)
+        run(altered, 250)
