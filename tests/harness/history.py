@@ -77,6 +77,10 @@ def tiny_marketplace(database_url: str) -> None:
             "insert into invoice_counters (issuer_id, kind, year, last) values (gen_random_uuid(), 'invoice', 2026, 1)"
         )
         sql.execute(_INVOICE)
+        sql.execute(
+            "insert into product_decisions (decision_id, product_id, version, decision, score, findings)"
+            " select gen_random_uuid(), product_id, 1, 'approved', 0, '[]' from products order by product_id limit 1"
+        )
     _keep_versions(database_url)
 
 

@@ -94,7 +94,7 @@ def test_nobody_sees_anothers_line_amount_or_buyer(
         *(whole["payment"].values()),
         *(buyer.user_id, buyer.email, others.user_id, 30.01),
     }
-    common = {"confirmed", "standard", 1, 0, None}
+    common = {"confirmed", "standard", "new", 1, 0, None}
 
     for seen in (listed, part_of(market, seller, sale.order_id)):
         assert set(leaves(seen)) & (foreign - common) == set()
