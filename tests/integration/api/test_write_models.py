@@ -157,9 +157,14 @@ def _guests_order(scene: Scene) -> str:
     return str(placed["orderNumber"])
 
 
+def written() -> dict[str, set[type[BaseModel]]]:
+    """The models of every operation but those of the agents' protocol, whose bodies their own tests try."""
+    return {name: models for name, models in write_models().items() if not name.endswith("CheckoutSession")}
+
+
 def test_there_is_one_full_request_for_every_operation_that_writes(scene: Scene) -> None:
     """`tests/security/test_bad_values.py` replaces each value of these requests: what they lack is never tried."""
-    requests, found = scene.requests(), write_models()
+    requests, found = scene.requests(), written()
     assert sorted(requests) == sorted(found), "give each operation a request in tests/harness/scene.py"
     assert {name: lacking for name in found if (lacking := fields_of(name) - requests[name].body.keys())} == {}, (
         "name these fields in tests/harness/scene.py"
@@ -170,7 +175,7 @@ async def test_every_field_of_every_write_model_is_read(scene: Scene, client: ht
     requests, unread = await accepted(scene, client), {}
     # The order that is moved on first is cancelled last, and whoever has signed out may do no more.
     last = ("cancelOrder", "logout")
-    for name, models in sorted(write_models().items(), key=lambda item: item[0] in last):
+    for name, models in sorted(written().items(), key=lambda item: item[0] in last):
         reads = Reads()
         for request in requests[name]:
             with reads.recorded():

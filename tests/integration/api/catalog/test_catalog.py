@@ -28,7 +28,7 @@ DETAIL = {
     "productId", "title", "description", "brand", "category", "categoryId", "breadcrumbs", "price", "listPrice",
     "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
-    "inStock", "status", "tax", "taxClass", "weightGrams", "basePrice",
+    "inStock", "status", "statusReason", "tax", "taxClass", "weightGrams", "basePrice",
     "baseListPrice", "restrictions", "lowestPrice30d",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category

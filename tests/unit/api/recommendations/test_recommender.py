@@ -87,7 +87,7 @@ class World:
 def card(product: UUID) -> ProductCard:
     return ProductCard(
         product_id=product, title=f"Thing {product.int}", brand=None, price=Decimal("9.99"), currency="USD", rating=4.0,
-        review_count=0, thumbnail="/x.svg", prime_eligible=False, in_stock=True,
+        review_count=0, thumbnail="/x.svg", prime_eligible=False, in_stock=True, condition="new",
     )  # fmt: skip
 
 
