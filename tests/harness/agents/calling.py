@@ -1,5 +1,6 @@
 """An agent that calls the shop, and what it sends."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -32,10 +33,12 @@ class Agent:
     ) -> httpx.Response:
         usual = {"Authorization": f"Bearer {self.token}", "API-Version": VERSION}
         usual["Idempotency-Key"] = key or str(uuid4())
-        content = {} if body is None else {"content": body} if isinstance(body, str) else {"json": body}
-        if isinstance(body, str):
+        if body is not None:
             usual["Content-Type"] = "application/json"
-        answer = self.client.request(method, f"/checkout_sessions{path}", headers={**usual, **headers}, **content)
+        # A text is sent as it is: JSON with values that only a text can have.
+        content = None if body is None else body if isinstance(body, str) else json.dumps(body)
+        address = f"/checkout_sessions{path}"
+        answer = self.client.request(method, address, headers={**usual, **headers}, content=content)
         assert answer.headers["content-type"] == "application/json", answer.text
         assert answer.status_code < 500 or answer.status_code == 503, answer.text
         form = CheckoutSession if answer.status_code < 400 else Error
