@@ -71,16 +71,6 @@ async def decide(ctx: Context, actor: Actor, product_id: UUID, body: DecisionIn)
     return decision
 
 
-async def take_down_in(tx: Tx, actor: Actor, product_id: UUID, reason: str) -> None:
-    """Take a product off sale, whatever its status, in the caller's transaction; the caller announces it. It is not
-    sold again before an administrator has looked at it.
-
-    Raises: ProductNotFound.
-    """
-    row = await _locked(tx, product_id)
-    await _rule(tx, actor, product_id, row, decision="removed", reason=reason)
-
-
 async def judge_verified(ctx: Context) -> int:
     """Judge what waited for its seller's verification; returns how many products."""
     async with ctx.db.read() as read:

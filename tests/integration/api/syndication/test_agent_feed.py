@@ -1,6 +1,5 @@
 """The product feed for agents: every variant on sale and nothing else, in the forms of their protocol."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -10,23 +9,8 @@ from pydantic import ValidationError
 from api.kernel.context import Context
 from api.syndication.making import make
 from tests.harness.agents.feed import FeedMetadata, FeedProduct
-from tests.harness.api import Server
-from tests.harness.bulk import reading_context
 from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop
-
-
-@pytest.fixture
-async def context(api_server: Server, database_url: str, redis_url: str) -> AsyncIterator[Context]:
-    async with reading_context(
-        database_url, redis_url, api_server.log.parent, SOUK_API_URL=api_server.url, SOUK_FEEDS_SECONDS=3_600
-    ) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def seller(shop: Shop) -> Person:
-    return shop.person("seller")
 
 
 def feed_of(shop: Shop) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,26 +12,11 @@ from api.kernel.context import Context
 from api.syndication import sitemap
 from api.syndication.items import FIELDS
 from api.syndication.making import folder_of, make, make_when_due
-from tests.harness.api import Server
-from tests.harness.bulk import reading_context
 from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
 G = "{http://base.google.com/ns/1.0}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
-
-
-@pytest.fixture
-async def context(api_server: Server, database_url: str, redis_url: str) -> AsyncIterator[Context]:
-    async with reading_context(
-        database_url, redis_url, api_server.log.parent, SOUK_API_URL=api_server.url, SOUK_FEEDS_SECONDS=3_600
-    ) as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def seller(shop: Shop) -> Person:
-    return shop.person("seller")
 
 
 def items_of(shop: Shop) -> list[dict[str, str]]:
