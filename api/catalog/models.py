@@ -53,6 +53,7 @@ class Product(Base):
         CheckConstraint(
             "condition IN ('new', 'refurbished', 'used_like_new', 'used_good', 'used_acceptable')", name="condition"
         ),
+        CheckConstraint("kind IN ('physical', 'digital', 'kit')", name="kind"),
         CheckConstraint("list_price IS NULL OR list_price >= base_price", name="list_price"),
         CheckConstraint("average_rating BETWEEN 0 AND 5", name="average_rating"),
         Index(
@@ -85,6 +86,7 @@ class Product(Base):
     weight_grams: Mapped[int | None]
     tax_class: Mapped[str] = mapped_column(String(20), server_default=text("'standard'"), info=NOT_PERSONAL)
     condition: Mapped[str] = mapped_column(String(20), server_default=text("'new'"), info=NOT_PERSONAL)
+    kind: Mapped[str] = mapped_column(String(20), server_default=text("'physical'"), info=NOT_PERSONAL)
     average_rating: Mapped[Decimal] = mapped_column(Numeric(3, 2), server_default=text("0"))
     review_count: Mapped[int] = mapped_column(server_default=text("0"))
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)

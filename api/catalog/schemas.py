@@ -33,6 +33,8 @@ AskedSort = Annotated[
 ]
 # A seller says draft, active or inactive. What is active is sold, or waits for a decision (`api/catalog/approval`).
 Status = Literal["draft", "pending_review", "active", "rejected", "inactive"]
+# How it is had, for ever: sent, delivered online, or as the products that it is made of.
+Kind = Literal["physical", "digital", "kit"]
 Condition = Literal["new", "refurbished", "used_like_new", "used_good", "used_acceptable"]
 
 Label = Annotated[OneLine, Field(min_length=1, max_length=255)]
@@ -281,6 +283,7 @@ class ProductDetail(Wire):
     weight_grams: int | None
     condition: Condition
     restrictions: Restrictions | None
+    kind: Kind
     in_stock: bool
     status: Status
     status_reason: str | None = None
@@ -339,6 +342,7 @@ class ProductIn(Wire):
     weight_grams: Grams | None = None
     condition: Condition = "new"
     restrictions: Restrictions | None = None
+    kind: Kind = "physical"
     status: Status = "active"
 
     @field_validator("list_price", mode="after")
@@ -367,6 +371,7 @@ class ProductPatch(Wire):
     weight_grams: Grams | None = None
     condition: Condition = "new"
     restrictions: Restrictions | None = None
+    kind: Kind = "physical"
     status: Status = "active"
 
 

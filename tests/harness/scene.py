@@ -69,7 +69,7 @@ class Scene:
                           "attributes": {"color": "red"}, "price": 11, "stock": 3}],
             "images": [base64_of(png())], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
-            "taxClass": "standard", "weightGrams": 350, "condition": "new",
+            "taxClass": "standard", "weightGrams": 350, "condition": "new", "kind": "physical",
             "restrictions": {"minAge": 18, "allowedCountries": ["US"], "deniedCountries": []},
             "status": "active",
         }  # fmt: skip

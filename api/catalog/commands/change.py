@@ -16,10 +16,11 @@ from api.catalog.commands.keeping import Change, keep_first_versions, keep_versi
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
+from api.catalog.kinds import require_kind
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
-from api.catalog.schemas import ProductIn, ProductPatch, Status
+from api.catalog.schemas import Kind, ProductIn, ProductPatch, Status
 from api.catalog.versions.models import ProductVersion
 from api.inventory.errors import StockChanged
 from api.kernel.actor import Actor
@@ -50,6 +51,7 @@ class Current:
     list_price: Decimal | None
     category_id: UUID
     condition: str
+    kind: Kind
     status: Status
     specifications: dict[str, object]
     has_versions: bool
@@ -63,6 +65,7 @@ _OWN = select(
     Product.list_price,
     Product.category_id,
     Product.condition,
+    Product.kind,
     Product.status,
     Product.specifications,
     select(ProductVersion.version)
@@ -171,6 +174,7 @@ async def save(
         values["category_id"] = await require_category(tx, body.category)
     price: Decimal = values.get("base_price", current.base_price)
     _require_list_price(price, values.get("list_price", current.list_price))
+    require_kind(values.get("kind", current.kind), current.kind)
     another = values.get("condition", current.condition) != current.condition
     if another:
         values["identity"] = None  # said again below, when nothing else of the seller's is the same

@@ -13,6 +13,7 @@ from api.catalog.commands.images import Named, named, save_images, take_in_image
 from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
+from api.catalog.kinds import require_kind
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
@@ -40,6 +41,7 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
 async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images: Sequence[Named] | None = None) -> UUID:
     """As create_product, in the caller's transaction; the caller announces it. Without `images` they are the body's
     addresses."""
+    require_kind(body.kind, None)
     product_id = new_id()
     category_id = await require_category(tx, body.category)
     values = {

@@ -22,6 +22,7 @@ COLUMNS = {
     "weight_grams": "weight_grams",
     "condition": "condition",
     "restrictions": "restrictions",
+    "kind": "kind",
     "specifications": "specifications",
 }
 # Field -> the function that stores it.

@@ -26,6 +26,7 @@ from api.catalog.schemas import (
     Breadcrumb,
     Condition,
     DeliveryOption,
+    Kind,
     OfferedVariant,
     ProductDetail,
     ProductTax,
@@ -68,6 +69,7 @@ _DETAIL = (
         Product.tax_class,
         Product.weight_grams,
         Product.condition,
+        Product.kind,
         Product.restrictions,
         cast(Product.restrictions, Text).label("limits"),
         cast(Product.average_rating, Double).label("rating"),
@@ -162,6 +164,7 @@ class _Product:
     tax_class: TaxClass
     weight_grams: int | None
     condition: Condition
+    kind: Kind
     restrictions: dict[str, object] | None
     limits: str | None
     rating: float
@@ -265,6 +268,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         tax_class=row.tax_class,
         weight_grams=row.weight_grams,
         condition=row.condition,
+        kind=row.kind,
         restrictions=None if row.restrictions is None else Restrictions.model_validate(row.restrictions),
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,

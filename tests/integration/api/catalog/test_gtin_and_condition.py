@@ -127,6 +127,18 @@ def test_the_condition_is_on_page_and_lists(market: Market, chair: Saves) -> Non
     assert chair.read()[0]["condition"] == "new"
 
 
+def test_a_product_is_of_one_kind_for_ever(market: Market, chair: Saves) -> None:
+    path, headers = f"/api/v1/products/{chair.product_id}", chair.seller.headers
+
+    assert chair.read()[0]["kind"] == "physical"
+    for kind in ("kit", "service"):
+        assert refused(chair.post({**chair.body, "title": f"Set {uuid4()}", "kind": kind})) == ("/kind",)
+    for kind in ("kit", "digital"):
+        assert refused(market.client.patch(path, json={"kind": kind}, headers=headers)) == ("/kind",)
+    assert market.client.patch(path, json={"kind": "physical"}, headers=headers).status_code == 200
+    assert chair.read()[0]["kind"] == "physical"
+
+
 def test_the_page_has_a_picker_of_what_is_for_sale(market: Market, seller: Person) -> None:
     made: list[dict[str, Any]] = [
         {"attributes": {"color": "Red", "size": "S"}, "stock": 5},

@@ -42,6 +42,7 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
         "status": draw(st.sampled_from(["draft", "active"])),
         "prime_eligible": draw(st.booleans()), "tax_class": "food",
         "condition": draw(st.sampled_from(["new", "used_good"])),
+        "kind": draw(st.sampled_from(["physical", "digital", "kit"])),
         "restrictions": draw(st.sampled_from([None, {"minAge": 18}, {"deniedCountries": ["DE", "FR"]}])),
         "weight_grams": draw(st.none() | st.integers(1, 9)),
         "specifications": draw(st.dictionaries(line, value, max_size=3)), "category": "/Home",
