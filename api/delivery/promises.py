@@ -136,5 +136,6 @@ def _leaves(country: str, cut_off_minutes: int, time_zone: str, half_hour: int) 
     return day, midnight + timedelta(minutes=cut_off_minutes)
 
 
+@lru_cache(maxsize=1_000)
 def _day(day: date) -> str:
     return f"{day:%a, %b} {day.day}"

@@ -52,7 +52,8 @@ def prepare(url: str) -> None:
         person = "insert into users (user_id, email, name, user_type, password_hash) values (%s, %s, 'S', 'seller', '')"
         seller = "0190a6e0-0000-7000-8000-000000000001"
         connection.execute(person.encode(), (seller, SELLER))
-        connection.execute("insert into sellers (seller_id, name) values (%s, 'Store')", (seller,))
+        store = "insert into sellers (seller_id, name, country, verified) values (%s, 'Store', 'US', true)"
+        connection.execute(store.encode(), (seller,))
         category = "insert into categories (category_id, name, path, level) values (gen_random_uuid(), %s, %s, 1)"
         connection.execute(category.encode(), ("Lamps", "/Home/Lamps"))
 

@@ -4,10 +4,9 @@ import colorsys
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from importlib.resources import files
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 # Another one for another way of drawing: what an address with a digest leads to never changes.
@@ -22,6 +21,10 @@ _SETTINGS = (
     '<path d="M0 100 100 22v78z" fill="{far}"/>',
     '<rect x="12" y="12" width="76" height="74" rx="14" fill="{far}"/>',
     '<circle cx="78" cy="24" r="15" fill="{far}"/><path d="M0 74q28-16 54-2t46-4v32H0z" fill="{far}"/>',
+)
+_BLUR = (
+    "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27%3E%3Crect width=%279%27 height=%279%27 "
+    "fill=%27{fill}%27/%3E%3C/svg%3E"
 )
 # Hue, saturation and lightness of what is drawn.
 _COLOURS = (
@@ -44,24 +47,23 @@ class Subject:
         return self._hash().hex()[:16]
 
     def _hash(self) -> bytes:
-        return hashlib.sha256(f"{EDITION}\n{self.category}\n{self.title}".encode()).digest()
+        return _hash(f"{EDITION}\n{self.category}\n{self.title}")
 
     @property
     def _hue(self) -> float:
         """That of the department, 0 to 1."""
-        department = self.category.strip("/").partition("/")[0]
-        return hashlib.sha256(department.encode()).digest()[0] / 256
+        return _hash(self.category.strip("/").partition("/")[0])[0] / 256
 
     @property
     def ground(self) -> str:
         """The colour that most of the picture has, `#rrggbb`."""
-        return _hex(self._hue + (self._hash()[1] - 128) / 4_000, 0.32, 0.90 + self._hash()[2] / 6_000)
+        chance = self._hash()
+        return _hex(self._hue + (chance[1] - 128) / 4_000, 0.32, 0.90 + chance[2] / 6_000)
 
     @property
     def blur(self) -> str:
         """The ground alone, as a data URI."""
-        svg = f"<svg xmlns='http://www.w3.org/2000/svg'><rect width='9' height='9' fill='{self.ground}'/></svg>"
-        return f"data:image/svg+xml,{quote(svg, safe=' =:/')}"
+        return _BLUR.replace("{fill}", self.ground.replace("#", "%23"))
 
     def draw(self) -> str:
         """The picture as SVG, without a text, a script or anything to load; its description says that it is drawn."""
@@ -85,6 +87,12 @@ class Subject:
             f'<g transform="translate(50 83) scale({large:.3f}) translate(-50 -84) {turned} {mirrored}">'
             f"{_shape_of(self.title) or _shape_of(self.category.replace('/', ' ')) or _shapes()['']}</g></svg>"
         )
+
+
+@lru_cache(maxsize=1_000)
+def _hash(text: str) -> bytes:
+    """A page names three sizes of its picture and their ground."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _shape_of(text: str) -> str | None:
