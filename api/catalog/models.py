@@ -66,6 +66,7 @@ class Product(Base):
         ),
         Index("ix_products_seller_newest", "seller_id", "product_id"),
         Index("ix_products_browse", "category_id", "status", "product_id"),
+        Index("ix_products_article", "article_id", postgresql_where=text("article_id IS NOT NULL")),
         # BRIN, because a sale must stay a heap-only update: Postgres allows that for summarising indexes only.
         Index("ix_products_changed", "updated_at", postgresql_using="brin"),
     )
@@ -73,6 +74,8 @@ class Product(Base):
     product_id: Mapped[Id]
     seller_id: Mapped[UUID] = mapped_column(ForeignKey("users.user_id"))
     category_id: Mapped[UUID] = mapped_column(ForeignKey("categories.category_id"))
+    # What article it is (`article_of` in `api/catalog/statements.py`); null where no other product can be the same one.
+    article_id: Mapped[UUID | None]
     # Of title, brand and options (`api/catalog/commands/identity.py`); null for what is older, or loaded.
     identity: Mapped[str | None] = mapped_column(String(32), info=NOT_PERSONAL)
     title: Mapped[str] = mapped_column(String(500), info=NOT_PERSONAL)
@@ -226,19 +229,6 @@ class ProductVariant(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[UpdatedAt]
     removed_at: Mapped[Instant | None]
-
-
-class OfferMatch(Base):
-    """Two sellers' products that seem to be one thing, the newer one first; it waits to be confirmed."""
-
-    __tablename__ = "offer_matches"
-    __unpublished__ = True
-
-    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True)
-    other_product_id: Mapped[UUID] = mapped_column(
-        ForeignKey("products.product_id", ondelete="CASCADE"), primary_key=True
-    )
-    created_at: Mapped[CreatedAt]
 
 
 class ProductImage(Base):

@@ -244,6 +244,14 @@ class Combination(Wire):
     available: bool
 
 
+class OtherOffers(Wire):
+    """What else is in stock of the same article: `count` products, of other sellers or in another condition, and the
+    least price of them, null without any. `GET /products/{productId}/offers` has each."""
+
+    count: int
+    from_: Annotated[Amount | None, Field(alias="from")]
+
+
 class ProductDetail(Wire):
     """`price` is the least of the variants in stock, or of all when none is, as in lists; `listPrice` is that one's,
     and `discount` is in whole per cent of it. `basePrice` and `baseListPrice` are the product's own: what PUT takes as
@@ -289,6 +297,7 @@ class ProductDetail(Wire):
     status_reason: str | None = None
     options: list[ProductOption]
     combinations: list[Combination]
+    other_offers: OtherOffers
 
 
 class VariantIn(Wire):

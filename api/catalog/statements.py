@@ -6,7 +6,11 @@ for.
 
 from sqlalchemy import text
 
+from api.kernel.gtin import RESTRICTED
 from api.kernel.statement import Part
+
+# A product that more sellers have is matched with the first of them.
+MOST_MATCHES = 100
 
 
 def live(product: str) -> str:
@@ -26,6 +30,26 @@ def shown(variant: str) -> str:
     return f"""({variant}.stock_quantity > 0 OR NOT EXISTS (
         SELECT FROM product_variants s
         WHERE s.product_id = {variant}.product_id AND s.removed_at IS NULL AND s.stock_quantity > 0))"""
+
+
+def article_of(product: str) -> str:
+    """The article of a product, by its id: that of the lowest GTIN of its variants that is the same everywhere; without
+    one its own id if an administrator has joined that with another article, and null otherwise.
+
+    The article of a GTIN is its digits, so two products that have it need not know each other.
+    """
+    return f"""coalesce(
+        (SELECT CAST(lpad(min(g.gtin), 32, '0') AS uuid) FROM product_variants g
+         WHERE g.product_id = {product} AND g.removed_at IS NULL AND g.gtin !~ '{RESTRICTED}'),
+        (SELECT j.article_id FROM joined_articles j WHERE j.article_id = {product}))"""  # noqa: S608 - a constant
+
+
+def same_article(article: str) -> str:
+    """The articles that are one with the article in a column, itself among them, as an array."""
+    return f"""ARRAY(
+        SELECT {article} UNION
+        SELECT b.article_id FROM joined_articles a JOIN joined_articles b ON b.joined_id = a.joined_id
+        WHERE a.article_id = {article})"""  # noqa: S608 - names of the shop's own statements
 
 
 _ON_SALE = f"""on_sale AS MATERIALIZED (
@@ -77,7 +101,10 @@ IDENTIFY = text(
         WHERE product_id = :product_id AND NOT EXISTS (SELECT FROM same WHERE seller_id = :seller_id AND alike)),
     queued AS (
         INSERT INTO offer_matches (product_id, other_product_id)
-        SELECT :product_id, product_id FROM same WHERE seller_id <> :seller_id ORDER BY product_id LIMIT :most
+        SELECT :product_id, s.product_id FROM same s
+        WHERE s.seller_id <> :seller_id AND NOT EXISTS (
+            SELECT FROM offer_matches m WHERE m.product_id = s.product_id AND m.other_product_id = :product_id)
+        ORDER BY s.product_id LIMIT :most
         ON CONFLICT DO NOTHING)
     SELECT product_id FROM same WHERE seller_id = :seller_id AND alike LIMIT 1"""
 )

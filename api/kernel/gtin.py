@@ -7,6 +7,9 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 LENGTHS = (8, 12, 13, 14)
+# Of 14 digits: those whose prefix (02, 04, 2, and 0 or 2 of eight digits) every company gives out for itself, for goods
+# that are weighed or used within it, so the same number of two sellers says nothing.
+RESTRICTED = "^.(02|04|2)|^000000[02]"
 _BETWEEN = re.compile(r"[\s-]")
 
 

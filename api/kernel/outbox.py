@@ -70,6 +70,18 @@ def first_events(listed: str, name: str) -> str:
     RETURNING 1)"""  # noqa: S608 - names of the shop's own statements
 
 
+def next_events(listed: str, name: str) -> str:
+    """The same for aggregates that may have events already: the caller holds the row of each, and lists it once."""
+    return f"""{name} AS (
+    INSERT INTO outbox_events (event_id, aggregate_type, aggregate_id, sequence, event_type, payload)
+    SELECT gen_random_uuid(), h.aggregate_type, h.aggregate_id,
+           coalesce((SELECT max(o.sequence) FROM outbox_events o
+                     WHERE o.aggregate_type = h.aggregate_type AND o.aggregate_id = h.aggregate_id), 0) + 1,
+           h.event_type, h.payload
+    FROM {listed} h
+    RETURNING 1)"""  # noqa: S608 - names of the shop's own statements
+
+
 _INSERT_FIRST = first_events("happened", "emitted")
 _UNPUBLISHED = (OutboxEvent.published_at.is_(None), OutboxEvent.attempts < MAX_ATTEMPTS)
 _PENDING = (

@@ -77,6 +77,11 @@ def store_card_of(seller_id: ScalarSelect[UUID]) -> Select[tuple[UUID, str, Deci
     return _CARD.where(Seller.seller_id == seller_id)
 
 
+def store_cards_of(seller_ids: Select[tuple[UUID]]) -> Select[tuple[UUID, str, Decimal]]:
+    """The same for the sellers that the caller's own statement finds."""
+    return _CARD.where(Seller.seller_id.in_(seller_ids))
+
+
 async def store_card(tx: ReadTx, seller_id: UUID) -> StoreCard | None:
     """A store's public data; None when the account is no seller."""
     return await tx.first_as(StoreCard, _STORE, {"seller_id": seller_id})

@@ -66,6 +66,18 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             " findings) select gen_random_uuid(), product_id, 1, 'removed', seller_id, 'r', 0, '[]' from products"
         ),
     ),
+    "R-I38-article": (
+        (
+            "update products set article_id = gen_random_uuid() where product_id ="
+            " (select product_id from products order by product_id limit 1)"
+        ),
+    ),
+    "R-I38-joined": (
+        (
+            "insert into joined_articles (article_id, joined_id)"
+            " select n.id, '00000000-0000-0000-0000-000000000001' from (select gen_random_uuid() as id) n"
+        ),
+    ),
     "R-I33-newest": ("update products set description = 'other' where version = 2",),
     "R-I33-order": (
         "alter table product_versions disable trigger user",

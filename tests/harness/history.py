@@ -81,6 +81,11 @@ def tiny_marketplace(database_url: str) -> None:
             "insert into product_decisions (decision_id, product_id, version, decision, score, findings)"
             " select gen_random_uuid(), product_id, 1, 'approved', 0, '[]' from products order by product_id limit 1"
         )
+        sql.execute(
+            "insert into match_decisions (decision_id, product_id, other_product_id, decision, decided_by)"
+            " select gen_random_uuid(), product_id, gen_random_uuid(), 'dismissed', seller_id from products"
+            " order by product_id limit 1"
+        )
     _keep_versions(database_url)
 
 

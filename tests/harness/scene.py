@@ -53,6 +53,8 @@ class Scene:
     question: str
     # A product that waits for an administrator.
     queued: str
+    # Two products that seem to be one article.
+    match: tuple[str, str]
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -140,6 +142,10 @@ class Scene:
             "decideProduct": Request(
                 "PUT", f"{api}/admin/products/{self.queued}/decision",
                 {"version": 1, "decision": "approve", "reason": "r"}, rules,
+            ),
+            "decideOfferMatch": Request(
+                "PUT", f"{api}/admin/offer-matches/{'/'.join(self.match)}/decision",
+                {"decision": "confirmed", "reason": "r"}, rules,
             ),
             "askQuestion": Request("POST", f"{api}/products/{product}/questions", {"text": "Why?"}, buys),
             "answerQuestion": Request("POST", f"{api}/questions/{self.question}/answers", {"text": "So."}, sells),
@@ -360,7 +366,14 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         merged,
         question.json()["questionId"],
         _queued(market, seller),
+        _match(market, seller),
     )
+
+
+def _match(market: Market, seller: Person) -> tuple[str, str]:
+    title = f"A kettle {uuid4().hex}"
+    first, second = (market.product(one, title=title)["productId"] for one in (seller, market.person("seller")))
+    return second, first
 
 
 def _queued(market: Market, seller: Person) -> str:

@@ -36,6 +36,7 @@ NAMES = [
         "describeStore",
         "setProductSafety",
         "decideProduct",
+        "decideOfferMatch",
         "askQuestion",
         "answerQuestion",
         "editPost",

@@ -14,7 +14,7 @@ from psycopg.errors import UniqueViolation
 
 from api.catalog.commands.matching import Attributes
 from api.catalog.errors import DuplicateProduct, SkuTaken
-from api.catalog.statements import IDENTIFY
+from api.catalog.statements import IDENTIFY, MOST_MATCHES
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -22,8 +22,6 @@ from api.kernel.texts import plain
 
 ATTEMPTS = 3
 T = TypeVar("T")
-# A thing that more sellers offer is matched with the first of them.
-MOST_MATCHES = 100
 
 
 def identity_of(title: str, brand: str | None, options: Iterable[Attributes]) -> str:

@@ -1,5 +1,6 @@
 """Keeps the versions of products: every change of one goes through `keep_versions`, in the transaction that makes it.
-So does every change of what a variant costs.
+So does every change of what a variant costs, and of which article a product is: another one of its GTINs may be the
+lowest. Products of other sellers that share a GTIN and are another article are queued to be matched.
 
 A version is read from the tables when all is written, so it says what the product is, whichever command wrote it. A
 product that was loaded, or is older than versions, gets its first one with its first change: one of each in a shop of

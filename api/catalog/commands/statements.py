@@ -1,5 +1,5 @@
-"""The SQL that keeps the versions of products and what variants cost (`keeping.py`). What a version says of a product
-is defined here, and asked by the invariants too.
+"""The SQL that keeps the versions of products, what variants cost, and what article a product is (`keeping.py`). What a
+version says of a product is defined here, and asked by the invariants too.
 
 What has its default is left out, as PUT may leave it out: a field that is added to products later changes no version
 that was kept before.
@@ -12,7 +12,11 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from api.catalog.commands.fields import COLUMNS
+from api.catalog.offers.events import LEFT
 from api.catalog.schemas import ProductIn, VariantIn
+from api.catalog.statements import MOST_MATCHES, article_of
+from api.kernel.gtin import RESTRICTED
+from api.kernel.outbox import next_events
 
 # Columns of a variant that are in a version, by the field of a VariantIn. Stock is not: a restored version sets none.
 VARIANT_COLUMNS = {
@@ -94,7 +98,29 @@ KEEP_VERSIONS = text(
             WHERE c.variant_id = p.variant_id AND c.at >= coalesce(
                 (SELECT max(s.at) FROM price_changes s
                  WHERE s.variant_id = p.variant_id AND s.at <= p.at - interval '30 days'), '-infinity'))
-        FROM priced p WHERE v.variant_id = p.variant_id AND p.price < p.before)
+        FROM priced p WHERE v.variant_id = p.variant_id AND p.price < p.before),
+    known AS MATERIALIZED (
+        SELECT p.product_id, p.article_id AS before, {article_of("p.product_id")} AS article_id
+        FROM products p WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))),
+    placed AS (
+        UPDATE products p SET article_id = k.article_id FROM known k
+        WHERE p.product_id = k.product_id AND k.before IS DISTINCT FROM k.article_id),
+    leaving AS (
+        SELECT 'product' AS aggregate_type, k.product_id AS aggregate_id, '{LEFT}' AS event_type,
+               jsonb_build_object('articleIds', jsonb_build_array(k.before)) AS payload
+        FROM known k WHERE k.before <> k.article_id OR (k.before IS NOT NULL AND k.article_id IS NULL)),
+    {next_events("leaving", "told")},
+    matched AS (
+        INSERT INTO offer_matches (product_id, other_product_id)
+        SELECT DISTINCT k.product_id, q.product_id
+        FROM known k
+        JOIN product_variants v ON v.product_id = k.product_id AND v.removed_at IS NULL AND v.gtin !~ '{RESTRICTED}'
+        JOIN product_variants w ON w.gtin = v.gtin AND w.removed_at IS NULL AND w.seller_id <> v.seller_id
+        JOIN products q ON q.product_id = w.product_id AND q.article_id <> k.article_id
+        WHERE NOT EXISTS (
+            SELECT FROM offer_matches m WHERE m.product_id = q.product_id AND m.other_product_id = k.product_id)
+        ORDER BY q.product_id LIMIT {MOST_MATCHES}
+        ON CONFLICT DO NOTHING)
     INSERT INTO product_versions ({_COLUMNS})
     SELECT product_id, version, clock_timestamp(), :author_kind, CAST(:author_id AS uuid), :action,
            CAST(:restored_from AS integer), CASE WHEN is_first THEN '{{}}' ELSE fields END, body, media

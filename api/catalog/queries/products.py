@@ -6,7 +6,22 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Text, Uuid, and_, bindparam, cast, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    Double,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    func,
+    join,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import aliased
 
 from api.catalog.approval.queries import STATUS_REASON, WAS_APPROVED
@@ -14,7 +29,7 @@ from api.catalog.artwork.drawing import Subject
 from api.catalog.attributes.options import Choice, picker_of
 from api.catalog.attributes.queries import DefinitionRow, definitions_in, inherited
 from api.catalog.errors import ProductNotFound
-from api.catalog.models import Category, Product, ProductVariant
+from api.catalog.models import Category, PricePoint, Product, ProductVariant
 from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
@@ -28,6 +43,7 @@ from api.catalog.schemas import (
     DeliveryOption,
     Kind,
     OfferedVariant,
+    OtherOffers,
     ProductDetail,
     ProductTax,
     Safety,
@@ -36,6 +52,7 @@ from api.catalog.schemas import (
     Status,
     Variant,
 )
+from api.catalog.statements import same_article
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
@@ -52,6 +69,23 @@ _VISIBLE = and_(
 )
 _CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id"))
 _SAFETY = select(ProductSafety.data).where(ProductSafety.product_id == Product.product_id).scalar_subquery()
+_OTHER = aliased(Product)
+# What else is in stock of the article; the first condition saves the rest where there is none.
+_OTHERS = (
+    select(func.count().label("other_offers"), func.min(PricePoint.price).label("other_offers_from"))
+    .select_from(join(_OTHER, PricePoint, PricePoint.product_id == _OTHER.product_id))
+    .where(
+        Product.article_id.is_not(None),
+        _OTHER.article_id == any_(literal_column(same_article("products.article_id"), ARRAY(Uuid))),
+        _OTHER.product_id != Product.product_id,
+        _OTHER.currency == Product.currency,
+        PricePoint.lower_price.is_(None),
+        PricePoint.on_sale,
+        PricePoint.in_stock,
+    )
+    .correlate(Product)
+    .lateral("others")
+)
 _DETAIL = (
     select(
         Product.product_id,
@@ -81,8 +115,11 @@ _DETAIL = (
         images_of(Product.product_id).label("images"),
         _SAFETY.label("safety"),
         STATUS_REASON,
+        _OTHERS.c.other_offers,
+        _OTHERS.c.other_offers_from,
     )
     .join(Category, Category.category_id == Product.category_id)
+    .join(_OTHERS, true())
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
 )
 _DEFINITIONS = inherited(_CATEGORY)
@@ -176,6 +213,8 @@ class _Product:
     images: list[dict[str, Any]] | None  # Any: JSON
     safety: dict[str, object] | None
     status_reason: str | None
+    other_offers: int
+    other_offers_from: Decimal | None
 
 
 @dataclass(slots=True)
@@ -273,6 +312,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         in_stock=any(variant.stock > 0 for variant in variants),
         status=row.status,
         status_reason=row.status_reason,
+        other_offers=OtherOffers(count=row.other_offers, from_=row.other_offers_from),
     )
     return row.version, detail
 

@@ -68,6 +68,8 @@ COSTS = {
     "change a title": (13, 8),
     "change what has no version": (14, 9),
     "change what waits then": (16, 11),
+    # Of two sellers; with the stores that sell it, in one round trip.
+    "offers": (2, 1),
     "stock": (3, 4),
     "stock of all": (1, 1),
     "low stock": (5, 7),
@@ -221,6 +223,7 @@ async def test_requests_cost_what_is_written_here(
     held = {"description": "With a grenade."}
     queued = await counted.send("change what waits then", seller, f"/products/{product['productId']}", held, "PATCH")
     assert queued["status"] == "pending_review"
+    await with_offers(counted, market, buyer)
     async with counted.ctx.db.read() as tx:
         before = counted.sent
         await units_sold_in_category_of(tx, UUID(product["productId"]), 10)
@@ -237,6 +240,16 @@ async def test_requests_cost_what_is_written_here(
     assert counted.costs.keys() == COSTS.keys()
     over = {name: cost for name, cost in counted.costs.items() if cost[0] > COSTS[name][0] or cost[1] > COSTS[name][1]}
     assert over == {}
+
+
+async def with_offers(counted: Counted, market: Market, buyer: Person) -> None:
+    products = [
+        market.product(market.person("seller"), variants=[{"gtin": "4006381333931"}], title=f"Offer {number}")
+        for number in range(2)
+    ]
+    path = f"/products/{products[0]['productId']}/offers"
+    found = await counted.send("offers", buyer, path, None, "GET")
+    assert len(found["offers"]) == 2
 
 
 async def with_backorders(counted: Counted, market: Market, buyer: Person, seller: Person) -> None:

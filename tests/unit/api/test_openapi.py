@@ -26,6 +26,7 @@ OPERATIONS = {
     "cancelCheckoutSession",
     "listCategories", "getCategory", "createCategory", "changeCategory", "mergeCategory", "deleteCategory",
     "listAttributes", "setAttributes", "getStore", "getOwnStore", "describeStore",
+    "listOffers", "listOfferMatches", "decideOfferMatch", "undoOfferMatch",
     "verifySeller", "listQueuedProducts", "decideProduct", "listProductDecisions",
     "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",

@@ -29,7 +29,7 @@ DETAIL = {
     "currency", "discount", "variants", "options", "combinations", "condition",
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
     "inStock", "status", "statusReason", "tax", "taxClass", "weightGrams", "basePrice",
-    "baseListPrice", "restrictions", "lowestPrice30d", "kind",
+    "baseListPrice", "restrictions", "lowestPrice30d", "kind", "otherOffers",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),

@@ -8,20 +8,22 @@ indexer, run in the test where it says so, and as the worker's process where tim
 import gzip
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
 
 from api import nouns
+from api.catalog import drops
 from api.inventory.commands import release_expired
 from api.kernel import outbox
 from api.kernel.context import Context, open_context
+from api.kernel.db import ReadTx
 from api.kernel.settings import Settings
 from api.search.engine.store import IndexStore
 from api.search.sync import Indexer
@@ -30,6 +32,7 @@ from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_en
 from tests.harness.invariants import assert_invariants
 from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, problem
+from tests.integration.api.catalog.test_offers import Article
 
 CATEGORIES = ("/Home/Garden", "/Home/Light", "/Toys")
 LISTS = (
@@ -300,6 +303,74 @@ async def test_units_that_come_back_alone_drop_the_page(kept: Kept, seller: Pers
 
     assert market.detail(product["productId"])["variants"][0]["stock"] == 2
     assert kept.differing([address(product)]) == []
+
+
+async def test_the_pages_of_an_article_say_what_its_other_offers_cost_now(kept: Kept, buyer: Person) -> None:
+    """Each change of an offer that another one's page says, and what joins and parts articles."""
+    market, title, admin = kept.market, f"Kettle {uuid4().hex}", kept.market.admin()
+    article, left = Article(market), Article(market)
+    first, second = article.offer(10.0), article.offer(11.0, stock=1, title=title)
+    alone = left.offer(12.0, title=title)
+    match = f"/api/v1/admin/offer-matches/{alone}/{second}/decision"
+
+    def order() -> None:
+        body = market.order_body((market.detail(second), 1))
+        assert market.buy(buyer, body).status_code == 201
+
+    def decide(method: str, body: dict[str, str] | None = None) -> None:
+        answer = market.client.request(method, match, json=body, headers=admin.headers)
+        assert answer.status_code == 200, answer.text
+
+    variant = article.variant(1)
+    told: list[tuple[int, float | None]] = [(1, 11.0)]
+    changes: list[tuple[Callable[[], None], tuple[int, float | None]]] = [
+        (lambda: article.patch(1, price=9.0), (1, 9.0)),
+        (order, (0, None)),
+        (lambda: article.patch(1, variants=[{"variantId": variant, "stock": 3}]), (1, 9.0)),
+        (lambda: article.patch(1, status="draft"), (0, None)),
+        (lambda: article.patch(1, status="active"), (1, 9.0)),
+        (lambda: decide("PUT", {"decision": "confirmed"}), (2, 9.0)),
+        (lambda: left.patch(0, price=8.0), (2, 8.0)),
+        (lambda: decide("DELETE"), (1, 9.0)),
+        (lambda: article.patch(1, variants=[{"variantId": variant, "gtin": None}]), (0, None)),
+        (lambda: article.patch(1, variants=[{"variantId": variant, "gtin": article.gtin}]), (1, 9.0)),
+        (lambda: article.delete(1), (0, None)),
+    ]
+    pages = [f"/api/v1/products/{one}" for one in (first, second, alone)]
+    for change, expected in changes:
+        await kept.settle()
+        assert kept.differing(pages) == []
+        others = article.others(0)
+        assert (others["count"], others["from"]) == told[-1]
+        change()
+        told.append(expected)
+    await kept.settle()
+    assert kept.differing(pages) == []
+    assert article.others(0) == {"count": 0, "from": None}
+
+
+async def test_without_the_drops_of_an_article_another_offers_page_is_old(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mutant drops the page of the product that was changed, and no other."""
+    article = Article(kept.market)
+    article.offer(10.0)
+    article.offer(11.0)
+    pages = [f"/api/v1/products/{one}" for one in article.products]
+    await kept.settle()
+    assert kept.differing(pages) == []
+
+    async def alone(_: ReadTx, products: Iterable[UUID], *__: Any) -> set[UUID]:
+        return set(products)
+
+    monkeypatch.setattr(drops, "shown_with", alone)
+    article.patch(1, price=9.0)
+    await kept.settle()
+    assert kept.differing(pages) == pages[:1]
+    monkeypatch.undo()
+    article.patch(1, price=8.0)
+    await kept.settle()
+    assert kept.differing(pages) == []
 
 
 async def test_a_kept_page_says_its_age_and_is_304_and_compressed(kept: Kept, seller: Person) -> None:

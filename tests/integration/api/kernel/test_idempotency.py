@@ -40,6 +40,7 @@ NATURALLY_SAFE = {
     "/sellers/me": LAST_WRITE,
     "/sellers/{sellerId}/verification": "who is verified stays verified",
     "/admin/products/{productId}/decision": "a version is decided once, and the same decision again is that one",
+    "/admin/offer-matches/{productId}/{otherProductId}/decision": "the same decision again, and undone twice, is once",
     "/products/{productId}/safety": LAST_WRITE,
     "/products/{productId}/questions": "what was asked twice is removed by whoever asked, and an hour has a limit",
     "/questions/{questionId}/answers": "as questions",

@@ -1,9 +1,11 @@
 """Trade item numbers: their check digit, and one text for each article."""
 
+import re
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from api.kernel.gtin import Gtin, check_digit
+from api.kernel.gtin import RESTRICTED, Gtin, check_digit
 
 READ = TypeAdapter(Gtin)
 
@@ -49,3 +51,24 @@ def test_every_wrong_digit_and_most_swapped_neighbours_are_seen() -> None:
             if digit != right[place]:
                 wrong = right[:place] + digit + right[place + 1 :]
                 assert check_digit(wrong[:-1]) != int(wrong[-1])
+
+
+@pytest.mark.parametrize(
+    ("number", "restricted"),
+    [
+        ("2000000000008", True),  # within a company
+        ("0200000000004", True),  # weighed goods
+        ("0400000000008", True),
+        ("20000004", True),  # of eight digits
+        ("00000017", True),
+        ("4006381333931", False),
+        ("0100000000007", False),
+        ("0300000000001", False),
+        ("96385074", False),
+        ("036000291452", False),
+        ("10614141000415", False),
+        ("9780306406157", False),
+    ],
+)
+def test_numbers_that_companies_give_out_for_themselves_are_known(number: str, restricted: bool) -> None:
+    assert bool(re.search(RESTRICTED, READ.validate_python(number))) is restricted

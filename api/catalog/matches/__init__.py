@@ -1,0 +1,1 @@
+"""Products of several sellers that seem to be one article: administrators say whether they are."""

@@ -1,0 +1,219 @@
+"""Reads of the offers of an article, in one round trip."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, case, cast, func, literal_column, select, true
+from sqlalchemy.orm import aliased
+
+from api.catalog.matches.models import JoinedArticle
+from api.catalog.models import Product, ProductVariant
+from api.catalog.offers.featured import Availability, OfferFacts, Ranked, ranked
+from api.catalog.offers.schemas import Offer, OfferPoints
+from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced_alone, purchase
+from api.catalog.queries.listing import LIVE
+from api.catalog.queries.products import require_visible
+from api.catalog.restrictions.rules import limits_of
+from api.catalog.schemas import Condition, DeliveryOption, SellerCard
+from api.catalog.statements import same_article
+from api.delivery.promises import Origin
+from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
+from api.inventory.warehouses.kept import origins_in
+from api.kernel.actor import Actor
+from api.kernel.db import ReadTx, all_as
+from api.sellers import queries as sellers
+from api.sellers.queries import StoreCard
+
+# Offers of an article that are compared, the cheapest first: a page costs the same however many sellers there are.
+MOST_OFFERS = 500
+_ASKED, _SAME = aliased(Product, name="asked"), aliased(Product, name="same")
+_SAME_ARTICLE = (
+    select(_SAME.product_id)
+    .join(_ASKED, _SAME.article_id == any_(literal_column(same_article("asked.article_id"), ARRAY(Uuid))))
+    .where(_ASKED.product_id == bindparam("product_id"), _ASKED.article_id.is_not(None))
+)
+# The product itself, and those that are one article with it. An array, so that they are read by their ids.
+_OF_ARTICLE = Product.product_id == any_(
+    func.array(select(bindparam("product_id", type_=Uuid)).union(_SAME_ARTICLE).scalar_subquery(), type_=ARRAY(Uuid))
+)
+_ANY = aliased(ProductVariant)
+_FIRST = (
+    select(_ANY.variant_id)
+    .where(_ANY.product_id == Product.product_id, _ANY.removed_at.is_(None))
+    .order_by(
+        case((_ANY.stock_quantity > 0, 0), (may_be_owed(_ANY.variant_id), 1), else_=2), _ANY.price, _ANY.variant_id
+    )
+    .limit(1)
+    .scalar_subquery()
+)
+_LEVELS = levels_of(ProductVariant.variant_id)
+_OFFERS = (
+    select(
+        Product.product_id,
+        Product.seller_id,
+        ProductVariant.variant_id,
+        Product.condition,
+        ProductVariant.attributes,
+        ProductVariant.gtin,
+        ProductVariant.price,
+        Product.currency,
+        ProductVariant.stock_quantity.label("stock"),
+        Product.prime_eligible,
+        Product.weight_grams,
+        Product.tax_class,
+        cast(Product.restrictions, Text).label("limits"),
+        *columns_of(_LEVELS),
+    )
+    .join(ProductVariant, and_(ProductVariant.product_id == Product.product_id, ProductVariant.variant_id == _FIRST))
+    .join(_LEVELS, true())
+    .where(_OF_ARTICLE, LIVE)
+    .order_by(ProductVariant.price, Product.product_id)
+    .limit(MOST_OFFERS)
+)
+_STORES = sellers.store_cards_of(select(Product.seller_id).where(_OF_ARTICLE))
+
+
+@dataclass(slots=True, eq=False)
+class _Offered(Stocked):
+    """A living product by its first variant, with the warehouses of that."""
+
+    product_id: UUID
+    seller_id: UUID
+    variant_id: UUID
+    condition: Condition
+    attributes: dict[str, str | int | float | bool | list[str] | None]
+    gtin: str | None
+    price: Decimal
+    currency: str
+    stock: int
+    prime_eligible: bool
+    weight_grams: int | None
+    tax_class: str
+    limits: str | None
+
+    def wanted(self, origins: Mapping[UUID, Origin]) -> Wanted:
+        """One unit of it."""
+        return Wanted(
+            variant_id=self.variant_id,
+            units=1,
+            price=self.price,
+            tax_class=self.tax_class,
+            grams=self.weight_grams or 0,
+            prime=self.prime_eligible,
+            levels=self.levels_of(self.variant_id, origins),
+            origins=origins,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOf:
+    """An offer in its place among the others."""
+
+    ranked: Ranked
+    body: Offer
+
+
+async def offers_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occasion) -> list[OfferOf]:
+    """Every living offer of the article that a product is, the best first, as one unit of each would be bought on that
+    occasion. Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own."""
+    asked = {"product_id": product_id}
+    rows, stores = await tx.batch(all_as(_Offered, _OFFERS, asked), all_as(StoreCard, _STORES, asked))
+    if not any(row.product_id == product_id for row in rows):
+        await require_visible(tx, actor, product_id)
+    origins = await origins_in(tx, next((row.edition for row in rows), None)) if rows else {}
+    bought = {row.product_id: _bought(row, occasion, origins) for row in rows}
+    names = {store.seller_id: store for store in stores}
+    of = {row.product_id: row for row in rows}
+    found = ranked([_facts(row, *bought[row.product_id], names.get(row.seller_id)) for row in rows])
+    return [_offer(one, of[one.facts.product_id], bought[one.facts.product_id][0], names, actor) for one in found]
+
+
+def _bought(row: _Offered, occasion: Occasion, origins: Mapping[UUID, Origin]) -> tuple[Purchase, Availability]:
+    wanted = row.wanted(origins)
+    if row.limits is not None and limits_of(row.limits).bar(occasion.place.country):
+        return priced_alone([wanted], occasion), "not_sold_there"
+    if not wanted.levels:
+        return priced_alone([wanted], occasion), "out_of_stock"
+    bought = purchase([wanted], occasion, explained=False)
+    return bought, "in_stock" if row.stock > 0 else "backordered"
+
+
+def _facts(row: _Offered, bought: Purchase, availability: Availability, store: StoreCard | None) -> OfferFacts:
+    return OfferFacts(
+        product_id=row.product_id,
+        total=bought.totals.total,
+        arrives=bought.options[0].promise.last if bought.options else None,
+        condition=row.condition,
+        rating=store.rating if store else Decimal(0),
+        availability=availability,
+    )
+
+
+def _offer(one: Ranked, row: _Offered, bought: Purchase, names: Mapping[UUID, StoreCard], actor: Actor) -> OfferOf:
+    store = names.get(row.seller_id)
+    option = bought.options[0] if bought.options else None
+    body = Offer(
+        product_id=row.product_id,
+        variant_id=row.variant_id,
+        seller=SellerCard(
+            seller_id=row.seller_id,
+            name=store.name if store else "Former seller",
+            rating=float(store.rating) if store else 0.0,
+        ),
+        condition=row.condition,
+        attributes=row.attributes,
+        gtin=row.gtin,
+        price=row.price,
+        currency=row.currency,
+        shipping_fee=bought.totals.shipping,
+        total=bought.totals.total,
+        delivery=None if option is None else DeliveryOption.model_validate(option_json(option)),
+        availability=one.facts.availability,
+        featured=one.featured,
+        own=row.seller_id == actor.user_id,
+        score=one.score,
+        points=[OfferPoints(criterion=p.criterion, points=p.points, most=p.most, words=p.words) for p in one.points],
+        why=one.why,
+    )
+    return OfferOf(one, body)
+
+
+_CHANGED = (
+    select(func.unnest(bindparam("products", type_=ARRAY(Uuid))).label("product_id"))
+    .union(
+        select(ProductVariant.product_id).where(
+            ProductVariant.variant_id == any_(bindparam("variants", type_=ARRAY(Uuid)))
+        )
+    )
+    .cte("changed")
+)
+_TOUCHED = (
+    select(Product.article_id)
+    .join(_CHANGED, _CHANGED.c.product_id == Product.product_id)
+    .where(Product.article_id.is_not(None))
+    .union(select(func.unnest(bindparam("articles", type_=ARRAY(Uuid)))))
+    .cte("touched")
+)
+_ONE, _ALL = aliased(JoinedArticle), aliased(JoinedArticle)
+_JOINED = (
+    select(_TOUCHED.c.article_id)
+    .union(
+        select(_ALL.article_id)
+        .join(_ONE, _ONE.joined_id == _ALL.joined_id)
+        .join(_TOUCHED, _TOUCHED.c.article_id == _ONE.article_id)
+    )
+    .cte("joined")
+)
+_SHOWN_WITH = select(_CHANGED.c.product_id).union(
+    select(Product.product_id).join(_JOINED, _JOINED.c.article_id == Product.article_id)
+)
+
+
+async def shown_with(
+    tx: ReadTx, products: Iterable[UUID], variants: Iterable[UUID], articles: Iterable[UUID]
+) -> set[UUID]:
+    """These products, those of these variants, and all that are one article with them or one of these articles."""
+    asked = {"products": list(products), "variants": list(variants), "articles": list(articles)}
+    return {row[0] for row in await tx.all(_SHOWN_WITH, asked)}
