@@ -78,10 +78,12 @@ async def decide(ctx: Context, actor: Actor, pair: Pair, body: MatchDecisionIn) 
     async def work(tx: Tx) -> OfferMatchBody:
         match = await _locked(tx, actor, pair)
         if match.decision is None:
-            articles = await _articles_of(tx, pair) if body.decision == "confirmed" else (None, None)
-            await _set(tx, pair, _Match(body.decision, *articles))
+            made = _Match(body.decision, None, None)
+            if body.decision == "confirmed":
+                made = _Match("confirmed", *await _articles_of(tx, pair))
+            await _set(tx, pair, made)
             await _record(tx, actor, pair, body.decision, body.reason)
-            await _join(tx, JOINED, *articles)
+            await _join(tx, JOINED, made.article_id, made.other_article_id)
         elif match.decision != body.decision:
             raise MatchDecided("Undo the decision first.", extra={"decision": match.decision})
         return await match_of(tx, actor, pair)
