@@ -88,7 +88,6 @@ ALLOWED = {
     ("api/catalog/queries/listing.py", "product_page"): LIVE,
     ("api/catalog/queries/counting.py", "count_in_database"): LIVE,
     ("api/catalog/queries/offers.py", "cards_of"): LIVE,
-    ("api/catalog/queries/offers.py", "products_of"): WORKER,
     ("api/catalog/queries/categories.py", "paths_of"): AFTER_LOCK,
     ("api/catalog/tree/queries.py", "products_in"): WORKER,
     ("api/catalog/tree/queries.py", "products_of_sellers"): WORKER,

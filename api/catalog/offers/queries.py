@@ -212,7 +212,7 @@ _SHOWN_WITH = select(_CHANGED.c.product_id).union(
 
 
 async def shown_with(
-    tx: ReadTx, products: Iterable[UUID], variants: Iterable[UUID], articles: Iterable[UUID]
+    tx: ReadTx, products: Iterable[UUID], variants: Iterable[UUID], articles: Iterable[UUID] = ()
 ) -> set[UUID]:
     """These products, those of these variants, and all that are one article with them or one of these articles."""
     asked = {"products": list(products), "variants": list(variants), "articles": list(articles)}

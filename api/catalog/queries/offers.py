@@ -117,11 +117,6 @@ OFFER = (
 OFFER_TEXT = cast(func.row(*OFFER), Text).label("offer")
 OFFERED = join(ProductVariant, Product, Product.product_id == ProductVariant.product_id)
 OFFERED_VARIANT = ProductVariant.variant_id
-_PRODUCTS = (
-    select(ProductVariant.product_id)
-    .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
-    .distinct()
-)
 _CARDS = select(*CARD).where(Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid))), LIVE, IN_STOCK)
 
 
@@ -189,8 +184,3 @@ _SOLD = (
 async def sold_now(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sold]:
     """These variants as they are offered now, by id; removed ones and those of withdrawn products too."""
     return {offer.variant_id: offer for offer in await tx.all_as(Sold, _SOLD, {"variant_ids": list(variant_ids)})}
-
-
-async def products_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> set[UUID]:
-    """The products of these variants."""
-    return {row[0] for row in await tx.all(_PRODUCTS, {"variant_ids": list(variant_ids)})}
