@@ -132,6 +132,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "file",
         "sessionId",
         "digest",
+        "otherProductId",
     } == named
 
 
