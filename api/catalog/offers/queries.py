@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, case, cast, func, literal_column, select, true
+from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, cast, func, literal_column, not_, select, true
 from sqlalchemy.orm import aliased
 
 from api.catalog.matches.models import JoinedArticle
@@ -39,12 +39,11 @@ _OF_ARTICLE = Product.product_id == any_(
     func.array(select(bindparam("product_id", type_=Uuid)).union(_SAME_ARTICLE).scalar_subquery(), type_=ARRAY(Uuid))
 )
 _ANY = aliased(ProductVariant)
+_HAS_NONE = _ANY.stock_quantity == 0
 _FIRST = (
     select(_ANY.variant_id)
     .where(_ANY.product_id == Product.product_id, _ANY.removed_at.is_(None))
-    .order_by(
-        case((_ANY.stock_quantity > 0, 0), (may_be_owed(_ANY.variant_id), 1), else_=2), _ANY.price, _ANY.variant_id
-    )
+    .order_by(_HAS_NONE, and_(_HAS_NONE, not_(may_be_owed(_ANY.variant_id))), _ANY.price, _ANY.variant_id)
     .limit(1)
     .scalar_subquery()
 )
