@@ -88,6 +88,7 @@ _ONE, _OTHER = aliased(Product, name="one"), aliased(Product, name="other")
 _PLACE = tuple_(OfferMatch.created_at, OfferMatch.product_id, OfferMatch.other_product_id)
 _MATCHES = (
     select(OfferMatch.product_id, OfferMatch.other_product_id, OfferMatch.decision, OfferMatch.created_at)
+    .select_from(OfferMatch)
     .join(_ONE, _ONE.product_id == OfferMatch.product_id)
     .join(_OTHER, _OTHER.product_id == OfferMatch.other_product_id)
     .order_by(OfferMatch.created_at, OfferMatch.product_id, OfferMatch.other_product_id)

@@ -65,6 +65,7 @@ _OFFERS = (
         cast(Product.restrictions, Text).label("limits"),
         *columns_of(_LEVELS),
     )
+    .select_from(Product)
     .join(ProductVariant, and_(ProductVariant.product_id == Product.product_id, ProductVariant.variant_id == _FIRST))
     .join(_LEVELS, true())
     .where(_OF_ARTICLE, LIVE)
@@ -190,6 +191,7 @@ _CHANGED = (
 )
 _TOUCHED = (
     select(Product.article_id)
+    .select_from(Product)
     .join(_CHANGED, _CHANGED.c.product_id == Product.product_id)
     .where(Product.article_id.is_not(None))
     .union(select(func.unnest(bindparam("articles", type_=ARRAY(Uuid)))))

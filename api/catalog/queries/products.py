@@ -118,6 +118,7 @@ _DETAIL = (
         _OTHERS.c.other_offers,
         _OTHERS.c.other_offers_from,
     )
+    .select_from(Product)
     .join(Category, Category.category_id == Product.category_id)
     .join(_OTHERS, true())
     .where(Product.product_id == bindparam("product_id"), _VISIBLE)
