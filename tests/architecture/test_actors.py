@@ -33,8 +33,6 @@ ALLOWED = {
     ("api/catalog/approval/queries.py", "waiting"): ADMIN,
     ("api/catalog/matches/queries.py", "matches"): ADMIN,
     ("api/catalog/matches/queries.py", "match_of"): ADMIN,
-    ("api/catalog/matches/commands.py", "decide"): ADMIN,
-    ("api/catalog/matches/commands.py", "undo"): ADMIN,
     ("api/catalog/offers/queries.py", "offers_of"): LIVE,
     ("api/catalog/offers/queries.py", "shown_with"): WORKER,
     ("api/catalog/queries/syndicated.py", "on_sale_after"): LIVE,

@@ -86,7 +86,7 @@ def article(market: Market) -> Article:
 
 
 def test_products_with_one_gtin_are_offers_of_one_article(market: Market, article: Article, buyer: Person) -> None:
-    dear, used, cheap = (
+    costly, used, cheap = (
         article.offer(30.0, rating=4.0),
         article.offer(10.0, condition="used_good"),
         article.offer(29.0, stock=2, rating=4.0),
@@ -94,7 +94,7 @@ def test_products_with_one_gtin_are_offers_of_one_article(market: Market, articl
 
     found = article.offers()
 
-    assert [offer["productId"] for offer in found["offers"]] == [cheap, dear, used]
+    assert [offer["productId"] for offer in found["offers"]] == [cheap, costly, used]
     assert found["featured"] == found["offers"][0]
     assert [offer["featured"] for offer in found["offers"]] == [True, False, False]
     assert article.told("price", "condition", "availability", "own") == [

@@ -72,13 +72,13 @@ def test_each_criterion_decides_alone(criterion: str) -> None:
 
 
 def test_a_used_offer_is_featured_only_without_a_new_one_that_can_be_had() -> None:
-    dear = offer(1, total=Decimal("900.00"), arrives=DAY + timedelta(days=30), rating=Decimal("1.00"))
+    costly = offer(1, total=Decimal("900.00"), arrives=DAY + timedelta(days=30), rating=Decimal("1.00"))
     used = offer(2, condition="used_like_new", total=Decimal("1.00"))
 
-    assert first(dear, used) == dear.product_id
-    assert ranked([dear, used])[1].why == "It is not new, and a new one can be had."
-    assert ranked([dear, used])[1].score is None
-    assert first(replace(dear, **NOT_HAD), used) == used.product_id
+    assert first(costly, used) == costly.product_id
+    assert ranked([costly, used])[1].why == "It is not new, and a new one can be had."
+    assert ranked([costly, used])[1].score is None
+    assert first(replace(costly, **NOT_HAD), used) == used.product_id
     assert first(used) == used.product_id
 
 
@@ -95,9 +95,9 @@ def test_what_cannot_be_had_is_never_featured_and_says_why() -> None:
 
 def test_the_words_say_what_decided() -> None:
     best = offer(1, total=Decimal("40.00"), rating=Decimal("4.50"))
-    dear = offer(2, total=Decimal("50.00"), arrives=DAY + timedelta(days=2), rating=Decimal(0))
+    costly = offer(2, total=Decimal("50.00"), arrives=DAY + timedelta(days=2), rating=Decimal(0))
 
-    told = ranked([dear, best])
+    told = ranked([costly, best])
 
     assert [one.why for one in told] == [
         (
