@@ -6,8 +6,8 @@ Products whose variants have a GTIN are what it says from now on; whatever is sa
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0058"
-down_revision = "0057"
+revision = "0059"
+down_revision = "0058"
 branch_labels = None
 depends_on = None
 
