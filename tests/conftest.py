@@ -5,12 +5,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.harness.api import Server, running_api
 from tests.harness.postgres import PostgresHarness, running_postgres
 from tests.harness.redis import RedisHarness, running_redis
 
 pytest_plugins = ("tests.harness.fixtures", "tests.harness.schedule")
+# How fast an example is made or run says how busy the machine is, not whether a rule holds.
+settings.register_profile("souk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("souk")
 _OURS = ("SOUK_", "DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_")
 _FOR_TESTS = ("SOUK_TEST_HOME",)
 

@@ -118,7 +118,6 @@ each_decoder = pytest.mark.parametrize("decode", [many, decode_few])
 
 
 @each_decoder
-@settings(deadline=None)  # the first example loads Arrow's kernels
 @given(st.lists(changes, min_size=1, max_size=25))
 def test_the_same_rows_as_value_by_value(
     decode: Decode, history: list[tuple[str, str, Values | None, Values | None]]
@@ -180,7 +179,7 @@ def outcome(decode: Decode, payloads: list[bytes]) -> tuple[pa.Table | None, str
         return None, str(error)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(things, min_size=1, max_size=6))
 def test_both_decoders_give_every_type_the_same_value_or_refuse_it_alike(history: list[Values]) -> None:
     payloads = [message("I", "", None, values) for values in history]
@@ -192,7 +191,6 @@ def test_both_decoders_give_every_type_the_same_value_or_refuse_it_alike(history
         assert found.schema == wanted.schema
 
 
-@settings(deadline=None)
 @given(st.lists(changes, min_size=1, max_size=25), st.integers(1, 25))
 def test_few_rows_become_the_same_record_batch_without_tables(
     history: list[tuple[str, str, Values | None, Values | None]], first: int

@@ -127,7 +127,7 @@ def test_what_a_product_sells_after_it_moved_counts_for_its_new_seller_only(
     steps=st.lists(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=30), min_size=1, max_size=4),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_refreshed_tables_equal_a_full_run_on_any_history(
     built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactory, steps: list[list[str]], seed: int
 ) -> None:

@@ -97,7 +97,7 @@ def csv_file(owned: list[OwnProduct]) -> bytes:
     return written([[column.name for column in header], *rows])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 async def test_read_back_it_says_the_same(data: st.DataObject) -> None:
     owned = [data.draw(products(number)) for number in range(3)]

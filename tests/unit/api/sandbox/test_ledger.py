@@ -168,7 +168,7 @@ MOVES = st.lists(st.tuples(st.sampled_from(["capture", "refund"]), st.integers(1
 
 
 @given(MOVES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 def test_whatever_is_asked_nobody_gains(ledger: Ledger, moves: list[tuple[str, int]]) -> None:
     """0 <= given back <= taken <= held, to the cent."""
     run = len(kinds(ledger))
