@@ -62,7 +62,7 @@ def queued(market: Market, who: Person, state: str = "open") -> dict[tuple[str, 
     found: dict[tuple[str, str], Json] = {}
     cursor = None
     while True:
-        query = {"limit": 2, "state": state} | ({"cursor": cursor} if cursor else {})
+        query: dict[str, Any] = {"limit": 2, "state": state} | ({"cursor": cursor} if cursor else {})
         answer = market.client.get(QUEUE, params=query, headers=who.headers)
         assert answer.status_code == 200, answer.text
         for one in answer.json()["matches"]:

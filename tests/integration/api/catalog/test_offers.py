@@ -115,7 +115,7 @@ def test_products_with_one_gtin_are_offers_of_one_article(market: Market, articl
         {"count": 2, "from": 10.0}, {"count": 2, "from": 29.0}, {"count": 2, "from": 10.0},
     ]  # fmt: skip
     # A buyer pays what the offer says.
-    sent = article.offers(2, **CHICAGO)["offers"][0]
+    sent = article.offers(2, None, **CHICAGO)["offers"][0]
     line = {"productId": cheap, "variantId": sent["variantId"], "quantity": 1}
     preview = market.client.post(
         "/api/v1/orders/preview", json={**_preview(market), "items": [line]}, headers=buyer.headers
