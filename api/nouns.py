@@ -12,6 +12,7 @@ folder or in a sub-folder. All are optional:
 | `followers` | `FOLLOWERS`, a tuple of `Follower` | the outbox relay of `api.worker` |
 | `drops` | `DROPS`, a tuple of `Drop` | the same |
 | `doors` | `DOORS`, a tuple of `Door` | the same |
+| `spreads` | `SPREADS`, a tuple of `Spread` | the same |
 | `keepers` | `KEEPERS`, a tuple of `Keeper` | the collector of pictures of `api.worker` |
 | `failpoints` | `POINTS`, a frozenset of names | `SOUK_FAILPOINTS` |
 | `invariants` | `CHECKS`, a tuple of `Check` | `python -m api.operations.invariants` |
@@ -33,7 +34,7 @@ from api.kernel.db import Base
 from api.kernel.invariants import Check
 from api.kernel.jobs import Job
 from api.kernel.keeping import Keeper
-from api.kernel.outbox import Door, Drop, Follower
+from api.kernel.outbox import Door, Drop, Follower, Spread
 
 ROOT = Path(__file__).parent
 ROLES = {
@@ -42,6 +43,7 @@ ROLES = {
     "followers": "FOLLOWERS",
     "drops": "DROPS",
     "doors": "DOORS",
+    "spreads": "SPREADS",
     "keepers": "KEEPERS",
     "failpoints": "POINTS",
     "invariants": "CHECKS",
@@ -115,6 +117,11 @@ def drops() -> list[Drop]:
 def doors() -> list[Door]:
     """What the outbox relay writes to Postgres because of an event."""
     return [door for module in _modules("doors") for door in module.DOORS]
+
+
+def spreads() -> list[Spread]:
+    """What the outbox relay brings up to date because something else has changed."""
+    return [spread for module in _modules("spreads") for spread in module.SPREADS]
 
 
 def keepers() -> list[Keeper]:

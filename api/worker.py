@@ -24,7 +24,7 @@ from api.media.collecting import Collector
 log = logs.get_logger(__name__)
 
 # The relay is the kernel's, what follows from its events is the nouns'; so it is with pictures and what keeps them.
-RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors()).run)
+RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors(), nouns.spreads()).run)
 _COLLECTOR = Collector(nouns.keepers())
 COLLECTING = (
     Job("pictures that nothing shows", 600.0, _COLLECTOR.pictures),

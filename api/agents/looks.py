@@ -10,9 +10,9 @@ from uuid import UUID
 import orjson
 
 from api.agents.errors import Refused
-from api.agents.schemas import Content, Form
+from api.agents.schemas import Content, Form, WantedItem
 from api.catalog.purchase import Occasion, Option, Purchase, purchase
-from api.catalog.queries.offers import Sold, sold_now
+from api.catalog.queries.offers import Sold, Taking, sold_now
 from api.catalog.restrictions.rules import not_sold_to
 from api.checkout.dividing.destinations import checked_address
 from api.checkout.schemas import FullAddress
@@ -57,22 +57,33 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
     async with ctx.db.read() as tx:
         offers = await sold_now(tx, [item.variant_id for item in content.items])
     _require_known(content, offers)
-    origins = await origins_of(ctx.db, offers[content.items[0].variant_id].edition)
+    # Of what was read last.
+    editions = [offer.kit.edition for offer in offers.values() if offer.kit is not None]
+    origins = await origins_of(ctx.db, (editions or [offers[content.items[0].variant_id].edition])[0])
     messages: list[Json] = []
     going = _going(content, messages)
     occasion = Occasion.of(ctx.settings, clock.now(), place=going[1].place if going else None)
     country = occasion.place.country
-    buyable = [item for item in content.items if _can_be_had(offers[item.variant_id], item.quantity, country)]
+    taking, buyable = Taking(), list[WantedItem]()
+    for item in content.items:
+        offer = offers[item.variant_id]
+        if _can_be_had(offer, item.quantity, country) and taking.left(offer) >= item.quantity:
+            buyable.append(item)
+            taking.take(offer, item.quantity)
     speed: Speed = next((one for one in SPEEDS if one == content.option), "standard")
     bought = purchase(
         [offers[item.variant_id].wanted(item.quantity, origins) for item in buyable], occasion, speed, explained=False
     )
-    taxes = dict(zip((item.variant_id for item in buyable), bought.totals.lines, strict=True))
+    taxes = dict[UUID, LineTax]()
+    for one, tax in zip(bought.wanted, bought.totals.lines, strict=True):
+        whole = one.kit or one.variant_id
+        taxes[whole] = tax._replace(amount=tax.amount + taxes[whole].amount) if whole in taxes else tax
     lines = [
         _line(ctx.settings, offers[item.variant_id], item.quantity, taxes.get(item.variant_id))
         for item in content.items
     ]
     messages += _of_lines(content, offers, country, before)
+    messages += _of_shared(content, offers, country, taxes)
     if going and buyable and bought.chosen is None:
         messages.append(error("region_restricted", "It is not delivered there.", "$.fulfillment_details.address"))
     if content.email is None:
@@ -150,8 +161,7 @@ def _require_known(content: Content, offers: Mapping[UUID, Sold]) -> None:
 
 
 def _can_be_had(offer: Sold, units: int, country: str) -> bool:
-    barred = offer.limits is not None and offer.limits.bar(country)
-    return offer.on_sale and offer.to_be_had >= units and not barred
+    return offer.on_sale and offer.to_be_had >= units and not offer.barred_in(country)
 
 
 def _going(content: Content, messages: list[Json]) -> tuple[FullAddress, Checked] | None:
@@ -225,16 +235,28 @@ def _of_lines(
         elif offer.to_be_had < item.quantity:
             few = f"Only {offer.to_be_had} of {offer.title} can be had."
             messages.append(error("quantity_exceeded", few, f"{path}.quantity"))
-        limits = offer.limits
-        if limits is not None and limits.bar(country):
+        if offer.barred_in(country):
             messages.append(error("region_restricted", f"{offer.title} is {not_sold_to(country)}.", path))
-        elif limits is not None and limits.min_age is not None:
+        elif offer.min_age is not None:
             # The protocol has no place for a day of birth, and nobody's word of it is the buyer's.
-            aged = f"{offer.title} is sold from {limits.min_age} years of age on, and not through agents."
+            aged = f"{offer.title} is sold from {offer.min_age} years of age on, and not through agents."
             messages.append(error("age_verification_required", aged, path))
         price = minor_units(offer.price)
         if seen.get(str(item.variant_id), price) != price:
             messages.append(price_change(f"The price of {offer.title} has changed.", f"{path}.unit_amount"))
+    return messages
+
+
+def _of_shared(
+    content: Content, offers: Mapping[UUID, Sold], country: str, taxes: Mapping[UUID, LineTax]
+) -> list[Json]:
+    """What is there, but not beside the lines before it, which take units of the same variants: kits do."""
+    messages = []
+    for place, item in enumerate(content.items):
+        offer = offers[item.variant_id]
+        if item.variant_id not in taxes and _can_be_had(offer, item.quantity, country):
+            few = f"The lines before it leave too few of {offer.title}."
+            messages.append(error("quantity_exceeded", few, f"$.line_items[{place}].quantity"))
     return messages
 
 

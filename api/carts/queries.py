@@ -1,6 +1,7 @@
 """Reads of carts: one statement, with today's offers. Every answer that shows a cart is made of it."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -15,11 +16,15 @@ from api.carts.statements import session_of
 from api.catalog.purchase import Occasion, Purchase, option_json, purchase
 from api.catalog.queries.offers import (
     KEPT_OFFERS,
+    NO_KITS,
     OFFER_TEXT,
     OFFERED,
     OFFERED_LEVELS,
     OFFERED_VARIANT,
+    Component,
+    Kit,
     Offer,
+    Taking,
     offer_of,
 )
 from api.catalog.restrictions.rules import not_sold_to
@@ -41,6 +46,8 @@ class Line(NamedTuple):
     price_at_addition: Decimal
     price_seen: Decimal | None
     offer: Offer
+    # How many of it the earlier lines leave; None: as many as there are.
+    left: int | None = None
 
     @property
     def product_id(self) -> UUID:
@@ -59,12 +66,22 @@ class Line(NamedTuple):
         """Whether it can be part of an order in that currency, to that country."""
         offer, units = self.offer, self.quantity
         there = offer.stock >= units or offer.to_be_had >= units
+        there = there and (self.left is None or self.left >= units)
         return offer.on_sale and there and offer.currency == currency and not self.barred_in(country)
 
     def barred_in(self, country: str) -> bool:
         """Whether it is not sold there."""
-        limits = self.offer.limits
-        return limits is not None and limits.bar(country)
+        return self.offer.barred_in(country)
+
+    @property
+    def why_not(self) -> str | None:
+        """Why there is not so much of it, in words: of a kit, and of what kits in the cart are made of."""
+        kit = self.offer.kit
+        if kit is not None and (why := kit.why_not(self.quantity)) is not None:
+            return why
+        if self.left is None or self.left >= self.quantity or self.left >= self.offer.to_be_had:
+            return None
+        return f"the lines before it leave {self.left}"
 
     @property
     def backordered(self) -> int:
@@ -154,14 +171,18 @@ def cart_body(
     speed: Speed = "standard",
     *,
     codes: Codes = NO_CODES,
+    kits: Mapping[UUID, Kit] = NO_KITS,
 ) -> bytes:
     """What the shop answers: the JSON of a CartBody, written without making one, which costs three times as much.
 
     The cart has the currency of its oldest line; a line in another currency cannot be in the same order or sum.
+    `kits`: of the lines that are kits.
     """
     lines = cart.lines if cart else []
     currency = lines[0].offer.currency if lines else default_currency
     country = occasion.place.country
+    if kits:
+        lines = _with_kits(lines, kits, currency, country)
     buyable = [line for line in lines if line.buyable_in(currency, country)]
     wanted = [line.offer.wanted(line.quantity, origins) for line in buyable]
     products = {line.variant_id: line.product_id for line in buyable} if codes.offered else {}
@@ -194,10 +215,7 @@ def cart_body(
 
 def _charges(lines: Sequence[Line], deal: Deal, bought: Purchase, occasion: Occasion) -> list[object]:
     """The JSON of the charges."""
-    titles = [line.offer.title for line in lines]
-    named = [
-        Named(title, line, one.reductions) for title, line, one in zip(titles, bought.lines, deal.wanted, strict=True)
-    ]
+    named = [Named(line.offer.title, one.line, one.reductions) for line, one in zip(lines, deal.wanted, strict=True)]
     beyond = beyond_goods(named, bought.totals, shipping_included=occasion.tariff.tax.shipping_included)
     goods: list[object] = [_goods(line.offer, line.quantity) for line in lines]
     return goods + [_charge(one) for one in beyond]
@@ -263,6 +281,22 @@ def _carts(result: Result) -> dict[UUID, StoredCart]:
     return found
 
 
+def _with_kits(lines: Sequence[Line], kits: Mapping[UUID, Kit], currency: str, country: str) -> list[Line]:
+    """The lines, with what kits are made of, and how many of each the lines before it leave: they want units of the
+    same variants."""
+    taking, found = Taking(), list[Line]()
+    for each in lines:
+        offer = each.offer
+        if each.variant_id in kits:
+            offer = copy(offer)  # many carts share the one that was read
+            offer.made_of(kits[each.variant_id])
+        line = each._replace(offer=offer, left=taking.left(offer))
+        found.append(line)
+        if line.buyable_in(currency, country):
+            taking.take(offer, line.quantity)
+    return found
+
+
 def _line(line: Line, currency: str, country: str, reductions: Mapping[UUID, tuple[Reduction, ...]]) -> orjson.Fragment:
     """The JSON of a CartLine."""
     off = reductions.get(line.variant_id, ()) if reductions else ()
@@ -273,7 +307,10 @@ def _line(line: Line, currency: str, country: str, reductions: Mapping[UUID, tup
 
 @lru_cache(maxsize=KEPT_OFFERS)
 def _but_its_id(
-    content: tuple[int, Decimal, Decimal | None, Offer], currency: str, country: str, reductions: tuple[Reduction, ...]
+    content: tuple[int, Decimal, Decimal | None, Offer, int | None],
+    currency: str,
+    country: str,
+    reductions: tuple[Reduction, ...],
 ) -> bytes:
     """The rest of it: the same for every cart with such a line."""
     line = Line(UUID(int=0), *content)
@@ -304,7 +341,22 @@ def _but_its_id(
             "currency": offer.currency,
             "available": (buyable := line.buyable_in(currency, country)),
             "backordered": line.backordered if buyable else 0,
-            "minAge": offer.limits.min_age if offer.limits else None,
+            "minAge": offer.min_age if offer.restrictions or offer.kit else None,
             "restriction": not_sold_to(country) if line.barred_in(country) else None,
+            "components": [_component(one) for one in offer.kit.components] if offer.kit else None,
+            "unavailable": None if buyable else line.why_not,
         }
     )[1:]
+
+
+def _component(one: Component) -> dict[str, object]:
+    """The JSON of a ComponentBody."""
+    return {
+        "variantId": one.variant_id,
+        "productId": one.product_id,
+        "title": one.title,
+        "sku": one.sku,
+        "units": one.units,
+        "stock": one.stock,
+        "forSale": one.on_sale,
+    }

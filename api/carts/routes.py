@@ -1,5 +1,6 @@
 """HTTP of the cart."""
 
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from api.carts.errors import CartChanged, CartFull, CartItemNotFound, QuantityTo
 from api.carts.schemas import AddCoupon, AddItem, CartBody, SetQuantity
 from api.catalog.errors import VariantNotFound
 from api.catalog.purchase import Occasion
+from api.catalog.queries.offers import NO_KITS, Kit, kits_of
 from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place
 from api.delivery.promises import Speed
@@ -195,6 +197,15 @@ async def _codes(ctx: Context, actor: Actor, cart: queries.StoredCart | None) ->
         return await codes_of(tx, actor, None, split(cart.coupons), [line.product_id for line in cart.lines])
 
 
+async def _kits(ctx: Context, cart: queries.StoredCart | None) -> Mapping[UUID, Kit]:
+    """What the kits in the cart are made of; a cart without kits asks nothing."""
+    kits = [line.variant_id for line in cart.lines if line.offer.kind == "kit"] if cart else []
+    if not kits:
+        return NO_KITS
+    async with ctx.db.read() as tx:
+        return await kits_of(tx, kits)
+
+
 async def _answer(
     ctx: Context,
     actor: Actor,
@@ -207,10 +218,11 @@ async def _answer(
 ) -> Response:
     """The cart as every route of it answers; None for an actor who has none."""
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
-    origins = await origins_of(ctx.db, cart.edition) if cart and cart.lines else {}
-    content = queries.cart_body(
-        cart, ctx.settings.currency, occasion, origins, speed, codes=await _codes(ctx, actor, cart)
-    )
+    codes, kits = await _codes(ctx, actor, cart), await _kits(ctx, cart)
+    # Kits were read last, so the warehouses that they name are known in that edition.
+    edition = next((kit.edition for kit in kits.values() if kit.edition), cart.edition if cart else None)
+    origins = await origins_of(ctx.db, edition) if cart and cart.lines else {}
+    content = queries.cart_body(cart, ctx.settings.currency, occasion, origins, speed, codes=codes, kits=kits)
     headers = {b"etag": etags.etag_of(cart.version if cart else 0, content), b"cache-control": "private, no-cache"}
     if location is not None:
         headers[b"location"] = location

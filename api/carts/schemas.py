@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.catalog.schemas import Condition, DeliveryOption, LowestPrice
+from api.catalog.schemas import ComponentBody, Condition, DeliveryOption, LowestPrice
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.pricing.explanation import ChargeKind
@@ -56,6 +56,8 @@ class CartLine(Wire):
 
     Only `available` lines count in the totals. A line in another currency than the cart's is
     not available: it needs a separate order. `backordered`: how many of its units are not in stock and come later.
+    `components`: of a kit, what one unit of it has; null for the others. `unavailable`: why there is not so much of a
+    kit, or of what kits of the cart are made of, in words.
     `minAge`: an order needs a `birthDate` of so many years ago; `restriction`: why it is not available where the cart
     goes, in words.
     """
@@ -75,6 +77,8 @@ class CartLine(Wire):
     backordered: int
     min_age: int | None
     restriction: str | None
+    components: list[ComponentBody] | None
+    unavailable: str | None
 
 
 class ChargeBody(Wire):

@@ -15,14 +15,18 @@ from api.delivery.zones import kilometres, point_of
 from api.inventory.allocation import Allocation, Choice, Leg, StockLevel, Way, allocate, way
 from api.kernel.money import ZERO
 from api.kernel.settings import Settings
-from api.pricing.promotions import Reduction
+from api.pricing.promotions import Reduction, apart
 from api.pricing.shipping import Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
 from api.pricing.totals import Freight, PricedLine, Totals, fee, totals, totals_with
 
 
 class Wanted(NamedTuple):
-    """Units of one variant, as it is offered now. `origins`: warehouses by id, its own among them."""
+    """Units of one variant, as it is offered now. `origins`: warehouses by id, its own among them.
+
+    `parts`: what one unit of a kit consists of, which has no stock of its own. `kit`: the variant of the kit that it is
+    a part of.
+    """
 
     variant_id: UUID
     units: int
@@ -33,6 +37,13 @@ class Wanted(NamedTuple):
     levels: Sequence[StockLevel]
     origins: Mapping[UUID, Origin]
     reductions: Sequence[Reduction] = ()
+    parts: Sequence["Wanted"] = ()
+    kit: UUID | None = None
+
+    @property
+    def is_somewhere(self) -> bool:
+        """Whether a warehouse may send it."""
+        return bool(self.levels) or bool(self.parts)
 
     @property
     def line(self) -> PricedLine:
@@ -65,10 +76,12 @@ class Option(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """`totals` are those of the speed of `chosen`, in the order of `lines`. `options`: what is offered, the slowest
+    """`wanted`: what is priced and sent, with the parts of kits instead of those; `lines` and the lines of `totals` are
+    in its order. `totals` are those of the speed of `chosen`. `options`: what is offered, the slowest
     first. Without lines nothing is offered. `promised`: the last day of what a warehouse sends at once, and of what it
     sends when backordered units are there. `choice`: why these warehouses send it."""
 
+    wanted: Sequence[Wanted]
     lines: Sequence[PricedLine]
     totals: Totals
     options: list[Option]
@@ -88,7 +101,8 @@ def purchase(
     """
     choice: Choice | None = None
     parcels: dict[Leg, Parcel] = {}
-    allocations = None if explained else forced(wanted)
+    asked, wanted = wanted, with_parts(wanted)
+    allocations = None if explained or wanted is not asked else forced(wanted)
     if allocations is None:
         choice = _choice(wanted, occasion.place) if wanted else None
         allocations = [] if choice is None else choice.all_lines()
@@ -104,6 +118,7 @@ def purchase(
     chosen = next((option for option in options if option.promise.speed == speed), options[0] if options else None)
     shipping = chosen.fee if chosen else fee(freight, occasion.tariff, Sending(member=occasion.member))
     return Purchase(
+        wanted=wanted,
         lines=lines,
         totals=totals_with(lines, occasion.tariff, shipping),
         options=options,
@@ -114,9 +129,25 @@ def purchase(
     )
 
 
-def offered_to_members(bought: Purchase, wanted: Sequence[Wanted], occasion: Occasion) -> list[Promise]:
+def with_parts(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+    """The same with the parts of kits instead of those: each its own price, and its share of what is taken off the
+    kit. One variant may be there several times then, at several prices."""
+    if not any(one.parts for one in wanted):
+        return wanted
+    return [part for one in wanted for part in (_parts(one) if one.parts else (one,))]
+
+
+def _parts(kit: Wanted) -> list[Wanted]:
+    parts = [part._replace(units=part.units * kit.units, kit=kit.variant_id) for part in kit.parts]
+    if not kit.reductions:
+        return parts
+    off = apart(kit.reductions, [part.price * part.units for part in parts])
+    return [part._replace(reductions=own) for part, own in zip(parts, off, strict=True)]
+
+
+def offered_to_members(bought: Purchase, occasion: Occasion) -> list[Promise]:
     """What members of Prime could choose for the same purchase, the slowest first."""
-    parcels = _parcels(bought.allocations, wanted)
+    parcels = _parcels(bought.allocations, bought.wanted)
     return offered(list(parcels.values()), occasion.place, occasion.now, member=True)
 
 
@@ -133,8 +164,14 @@ def forced(wanted: Sequence[Wanted]) -> list[Allocation] | None:
 
 def _choice(wanted: Sequence[Wanted], place: Place) -> Choice:
     """Raises: NotEnough."""
-    demand = {one.variant_id: one.units for one in wanted}
-    return allocate(demand, chain.from_iterable(one.levels for one in wanted), _way(wanted, place))
+    demand = dict[UUID, int]()
+    for one in wanted:
+        demand[one.variant_id] = demand.get(one.variant_id, 0) + one.units
+    if len(demand) == len(wanted):
+        levels = chain.from_iterable(one.levels for one in wanted)
+    else:
+        levels = chain.from_iterable({one.variant_id: one.levels for one in wanted}.values())
+    return allocate(demand, levels, _way(wanted, place))
 
 
 def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
@@ -152,8 +189,9 @@ def _way(wanted: Sequence[Wanted], place: Place) -> Callable[[StockLevel], Way]:
 
 def priced_alone(wanted: Sequence[Wanted], occasion: Occasion) -> Purchase:
     """The price of lines that the warehouses cannot send: nothing is promised."""
+    wanted = with_parts(wanted)
     lines = [one.line for one in wanted]
-    return Purchase(lines, totals(lines, occasion.tariff, Sending(member=occasion.member)), [], None, [], {})
+    return Purchase(wanted, lines, totals(lines, occasion.tariff, Sending(member=occasion.member)), [], None, [], {})
 
 
 def _sending(promise: Promise, occasion: Occasion) -> Sending:

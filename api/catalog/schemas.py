@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from api.catalog.pictures.schemas import MOST_IMAGES, ImageBody
 from api.catalog.restrictions.schemas import Restrictions
@@ -18,7 +18,7 @@ from api.kernel.contacts import Email
 from api.kernel.gtin import Gtin
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
-from api.kernel.schemas import Wire, WireDate, WireId, WireTime
+from api.kernel.schemas import Quantity, Wire, WireDate, WireId, WireTime
 from api.kernel.texts import OneLine, Prose, SomeLines
 from api.media.schemas import PictureText
 from api.pricing.list_price import is_list_price
@@ -133,12 +133,26 @@ class Variant(Wire):
     backordered: bool
 
 
+class ComponentBody(Wire):
+    """What one unit of a kit has: `units` of another variant, of which `stock` can be sold now. Without those that are
+    not `forSale` any more the kit cannot be bought."""
+
+    variant_id: UUID
+    product_id: UUID
+    title: str
+    sku: str
+    units: int
+    stock: int
+    for_sale: bool
+
+
 class OfferedVariant(Variant):
     """`standardFrom` and `standardTo`: of a backordered variant, the days on which one unit arrives where `shipping` is
-    for; null for the others."""
+    for; null for the others. `components`: of a kit, whose `stock` is what there is of them; null for the others."""
 
     standard_from: WireDate | None
     standard_to: WireDate | None
+    components: list[ComponentBody] | None
 
 
 class VariantList(Wire):
@@ -300,12 +314,26 @@ class ProductDetail(Wire):
     other_offers: OtherOffers
 
 
+class ComponentIn(Wire):
+    """`units` of one's own variant, named by `variantId` or by `sku`, in one unit of a kit."""
+
+    variant_id: WireId | None = None
+    sku: Sku | None = None
+    units: Quantity = 1
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "ComponentIn":
+        if (self.variant_id is None) == (self.sku is None):
+            raise ValueError("name the variant by variantId or by sku")
+        return self
+
+
 class VariantIn(Wire):
     """One variant, found by `variantId`, else by `sku`, else by equal `attributes`; what none of them finds is new.
 
     `price` is its own; without one, or with null, it costs what the product does, whatever that becomes. Without `sku`
     a new variant gets one. `stock` sets the sellable units, `stockChange` adds to them or takes away; without either
-    they stay as they are.
+    they stay as they are. `components`: what one unit of a kit's variant has; that has no stock of its own.
     """
 
     variant_id: WireId | None = None
@@ -315,6 +343,7 @@ class VariantIn(Wire):
     price: Price | None = None
     stock: Annotated[int, Field(ge=0, le=MOST_UNITS, examples=[50])] | None = None
     stock_change: Annotated[int, Field(ge=-MOST_UNITS, le=MOST_UNITS, examples=[-3])] | None = None
+    components: Annotated[list[ComponentIn], Field(min_length=2, max_length=20)] | None = None
 
     @field_validator("stock_change", mode="after")
     @classmethod

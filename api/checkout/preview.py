@@ -1,5 +1,6 @@
 """What an order would cost and when it would arrive, by the plan that placing it makes; nothing is stored or held."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from api.checkout.dividing.destinations import read_book
@@ -16,6 +17,7 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.idempotency import RequestKey
 from api.kernel.ids import new_id
+from api.orders.kits.schemas import KitOfLine
 from api.orders.parcels.packing import numbered
 
 
@@ -62,6 +64,7 @@ def _parcels(plan: Plan) -> list[PreviewParcel]:
                         quantity=line.quantity,
                         price=line.unit_price,
                         tax_amount=line.taken_snapshot.tax_amount,
+                        kit=None if (kit := line.taken_snapshot.kit) is None else KitOfLine(**asdict(kit)),
                     )
                     for line in lines
                 ],

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from api.carts.statements import lines_part as cart_lines_part
 from api.catalog.artwork import artwork_path
-from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase
-from api.catalog.restrictions.rules import Limits, ToBuy, limits_of, require_allowed
+from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, purchase, with_parts
+from api.catalog.restrictions.rules import ToBuy, limits_of, require_allowed
 from api.checkout import statements
 from api.checkout.crowd import Queue
 from api.checkout.dividing.destinations import NO_BOOK, Book, Bound, Sums, bound, checked_address, without
-from api.checkout.dividing.parcels import days_of, place_of
-from api.checkout.dividing.shares import Sent, divided, redemptions_of, shared
+from api.checkout.dividing.lines import plan_lines
+from api.checkout.dividing.shares import divided, redemptions_of, shared
 from api.checkout.errors import (
     CartBeingOrdered,
     CartEmpty,
@@ -25,12 +25,13 @@ from api.checkout.errors import (
     SpeedNotOffered,
     TotalChanged,
 )
+from api.checkout.quoting.kits import kits_bought, with_kits
+from api.checkout.quoting.offers import Offer, Quote, QuotedCart, WantedLine
 from api.checkout.schemas import (
     AskedOrder,
     Plan,
     PlanCart,
     PlanCartLine,
-    PlanLine,
     SavedAddress,
 )
 from api.delivery.promises import Origin, Speed
@@ -46,68 +47,10 @@ from api.kernel.ids import new_id, new_order_number
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
-from api.orders.parcels.packing import ShippingPreference
-from api.orders.returns.policy import window_days
-from api.orders.statements import Snapshot
 from api.pricing import list_price
-from api.pricing.totals import LineTax
 from api.promotions.codes import split as split_codes
 from api.promotions.deals import NO_CODES, Codes, Deal, dealt
 from api.promotions.queries import buyer_email, codes_of
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The offer of one variant, what it is called, and its stock in each warehouse. `list_price` per unit."""
-
-    variant_id: UUID
-    product_id: UUID
-    seller_id: UUID
-    currency: str
-    for_sale: bool
-    title: str
-    sku: str
-    attributes: dict[str, object]
-    image_url: str
-    list_price: Decimal | None
-    category: str
-    condition: str | None
-    limits: Limits | None
-    sold_as: Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class WantedLine:
-    """One line of the request or of the cart."""
-
-    product_id: UUID
-    variant_id: UUID
-    quantity: int
-    cart_item_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QuotedCart:
-    """The cart that a request orders: the checkout that claims it, and (id, number) of the order that took what was in
-    it, if nothing changed since."""
-
-    cart_id: UUID
-    version: int
-    claimed_by: UUID | None
-    coupons: str | None
-    order: tuple[UUID, str] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What the database knows about a request: its key if it was sent before, its cart, its lines and their offers, and
-    the saved address that it names."""
-
-    kept: KeptKey | None
-    cart: QuotedCart | None
-    lines: Sequence[WantedLine]
-    offers: dict[UUID, Offer]
-    saved_address: dict[str, str] | None
 
 
 @dataclass(slots=True)
@@ -132,6 +75,7 @@ class _Row(Stocked):
     currency: str | None
     restrictions: str | None
     condition: str | None
+    kind: str | None
     for_sale: bool | None
     title: str | None
     sku: str | None
@@ -200,6 +144,7 @@ class _Row(Stocked):
             condition=self.condition,
             limits=None if self.restrictions is None else limits_of(self.restrictions),
             sold_as=sold_as,
+            kind=self.kind or "",
         )
 
 
@@ -225,7 +170,9 @@ async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: Asked
     It runs on a connection for writing: those keep one plan for all values, and planning this costs six times its run.
     """
     queue = _OF_CARTS if request.items is None else _OF_LINES
-    return await queue.submit(ctx, _Asked(ctx, actor, key, request))
+    quote = await queue.submit(ctx, _Asked(ctx, actor, key, request))
+    kits = [offer for offer in quote.offers.values() if offer.kind == "kit"]
+    return await with_kits(ctx, quote, kits) if kits and quote.kept is None else quote
 
 
 async def _read_lines(batch: Sequence[_Asked]) -> list[Quote]:
@@ -301,7 +248,8 @@ def make_plan(
     if amounts.total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     _require_agreed(request, amounts.total, deal)
-    sent = [shared(purchased, one.wanted) for one, purchased in zip(going, bought, strict=True)]
+    sent = [shared(purchased) for purchased in bought]
+    kits = kits_bought(quote.lines, quote.offers)
     return Plan(
         order_id=new_id(),
         order_number=new_order_number(),
@@ -322,7 +270,9 @@ def make_plan(
         lines=[
             line
             for one, purchased, parts in zip(going, bought, sent, strict=True)
-            for line in _plan_lines(purchased, one, quote.offers, parts, request.shipping_preference)
+            for line in plan_lines(
+                purchased, one, parts, offers=quote.offers, preference=request.shipping_preference, kits=kits
+            )
         ],
         redemptions=redemptions_of(deal, sent, buyer_email(actor, request.email)) if deal.coupons else (),
     )
@@ -367,7 +317,7 @@ def _require_offers(quote: Quote) -> None:
                 FieldError(pointer=f"/items/{index}/variantId", message="there is no such variant of this product")
             )
         elif not offer.for_sale:
-            errors.append(FieldError(pointer=f"/items/{index}/productId", message="this product is not for sale"))
+            errors.append(FieldError(pointer=f"/items/{index}/productId", message=offer.why_not))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
     if len({offer.currency for offer in quote.offers.values()}) > 1:
@@ -378,10 +328,19 @@ def _to_buy(quote: Quote, going: Sequence[Bound]) -> list[ToBuy]:
     """What is restricted, where it goes."""
     first = {line.variant_id: index for index, line in reversed([*enumerate(quote.lines)])}
     return [
-        ToBuy(offer.product_id, variant, offer.title, offer.limits, one.address.country, f"/items/{first[variant]}")
+        ToBuy(
+            offer.product_id,
+            offer.variant_id,
+            offer.title,
+            offer.limits,
+            one.address.country,
+            f"/items/{first[variant]}",
+        )
         for one in going
         for variant in (each.variant_id for each in one.wanted)
-        if (offer := quote.offers[variant]).limits is not None
+        for whole in (quote.offers[variant],)
+        for offer in (whole, *whole.components)
+        if offer.limits is not None
     ]
 
 
@@ -414,7 +373,8 @@ def _bought(quote: Quote, going: Sequence[Bound], occasions: Sequence[Occasion],
     """
     found, taken = list[Purchase](), list[Allocation]()
     for one, occasion in zip(going, occasions, strict=True):
-        wanted = without(one.wanted, taken) if taken else one.wanted
+        lines = with_parts(one.wanted)
+        wanted = without(lines, taken) if taken else lines
         try:
             bought = purchase(wanted, occasion, speed)
         except NotEnough as error:
@@ -430,15 +390,29 @@ def _bought(quote: Quote, going: Sequence[Bound], occasions: Sequence[Occasion],
 
 def _out_of_stock(quote: Quote, going: Sequence[Bound], error: NotEnough) -> OutOfStock:
     """Names what is short, with all that is wanted of it and all that there is."""
-    items = [
-        {
-            "variantId": str(variant),
-            "productId": str(quote.offers[variant].product_id),
-            "requested": sum(each.units for one in going for each in one.wanted if each.variant_id == variant),
-            "available": sum(level.buyable for level in quote.offers[variant].sold_as.levels),
-        }
-        for variant in sorted(error.short)
-    ]
+    whole = [one for each in going for one in each.wanted]
+    lines = [line for line in with_parts(whole) if line.variant_id in error.short]
+    items = []
+    for variant in sorted({line.kit or line.variant_id for line in lines}):
+        offer = quote.offers[variant]
+        short = [
+            {
+                "variantId": str(component.variant_id),
+                "requested": sum(line.units for line in lines if line.variant_id == component.variant_id),
+                "available": component.buyable,
+            }
+            for component in offer.components
+            if component.variant_id in error.short
+        ]
+        items.append(
+            {
+                "variantId": str(variant),
+                "productId": str(offer.product_id),
+                "requested": sum(one.units for one in whole if one.variant_id == variant),
+                "available": offer.buyable,
+                **({"components": short} if short else {}),
+            }
+        )
     return OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items})
 
 
@@ -448,50 +422,3 @@ def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:
     if not all(one.prime for one in wanted):
         return "not everything in the order takes part in Prime"
     return "it is not offered from the warehouses to this address"
-
-
-def _plan_lines(
-    bought: Purchase, going: Bound, offers: dict[UUID, Offer], sent: Sequence[Sent], preference: ShippingPreference
-) -> list[PlanLine]:
-    """A line for each allocation."""
-    days = days_of(bought, lambda variant: offers[variant].seller_id, preference)
-    taxes = {one.variant_id: tax for one, tax in zip(going.wanted, bought.totals.lines, strict=True)}
-    reasons = {} if bought.choice is None else bought.choice.reasons()
-    return [
-        PlanLine(
-            order_item_id=line.item_id,
-            product_id=offers[a.variant_id].product_id,
-            variant_id=a.variant_id,
-            seller_id=offers[a.variant_id].seller_id,
-            warehouse_id=a.warehouse_id,
-            quantity=a.quantity,
-            unit_price=offers[a.variant_id].sold_as.price,
-            promised_on=day.promised_on,
-            expected_on=day.expected_on,
-            allocation=reasons.get((a.warehouse_id, a.expected_on is not None)),
-            destination=going.number,
-            snapshot=_snapshot(offers[a.variant_id], taxes[a.variant_id], line),
-        )
-        for line in sent
-        for a in (line.allocation,)
-        for day in (days[place_of(a, offers[a.variant_id].seller_id)],)
-    ]
-
-
-def _snapshot(offer: Offer, tax: LineTax, line: Sent) -> Snapshot:
-    return Snapshot(
-        title=offer.title,
-        sku=offer.sku,
-        attributes=offer.attributes,
-        image_url=offer.image_url,
-        list_price=offer.list_price,
-        tax_rate=tax.rate,
-        tax_amount=line.tax,
-        tax_class=tax.tax_class,
-        tax_included=tax.included,
-        return_days=window_days(offer.category),
-        condition=offer.condition,
-        min_age=offer.limits.min_age if offer.limits else None,
-        discount=line.discount,
-        promotion=line.promotion,
-    )

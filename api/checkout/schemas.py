@@ -15,6 +15,7 @@ from api.kernel.card_numbers import refuse_card_number
 from api.kernel.money import ZERO, Amount
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.kernel.texts import MAIL_ADDRESS, OneLine
+from api.orders.kits.schemas import KitOfLine
 from api.orders.parcels.packing import ShippingPreference
 from api.orders.statements import Snapshot
 from api.promotions.codes import MOST_CODES
@@ -162,11 +163,14 @@ class PlacedOrder(Wire):
 
 
 class PreviewLine(Wire):
+    """`kit`: what it is bought as a part of, at its share of the kit's price; null for others."""
+
     product_id: WireId
     variant_id: WireId
     quantity: int
     price: Amount
     tax_amount: Amount
+    kit: KitOfLine | None
 
 
 class PreviewParcel(Wire):

@@ -63,7 +63,7 @@ wanted AS MATERIALIZED (
 QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.response_status, f.response_headers,
            f.response_body, w.product_id AS wanted_product, w.variant_id AS wanted_variant, w.quantity,
            v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
-           CAST(p.restrictions AS text) AS restrictions, p.condition,
+           CAST(p.restrictions AS text) AS restrictions, p.condition, p.kind,
            {sellable("p", "v")} AS for_sale,
            p.title, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT coalesce('{PREFIX}' || m.picture || '/{THUMBNAIL_SIZE}.webp', m.url) FROM product_images m

@@ -75,7 +75,7 @@ async def count(
     """
 
     async def work(tx: Tx) -> CountedStock:
-        variant = await own_variant(tx, actor, variant_id, lock=True)
+        variant = await own_variant(tx, actor, variant_id, lock=True, pointer="/path/variantId")
         place = await place_of(tx, variant_id, warehouse_id)
         version = await version_of(tx, variant_id)
         if expected is not None and expected != version:
@@ -145,7 +145,7 @@ async def set_low_stock(ctx: Context, actor: Actor, variant_id: UUID, units: int
     """From how many units few are left. Raises: VariantNotFound."""
 
     async def work(tx: Tx) -> None:
-        await own_variant(tx, actor, variant_id, lock=True)
+        await own_variant(tx, actor, variant_id, lock=True, pointer="/path/variantId")
         await tx.execute(statements.SET_LOW_STOCK, {"variant_id": variant_id, "low_stock_at": units})
 
     await ctx.db.run(work)

@@ -12,6 +12,14 @@ class VariantNotFound(NotFound):
         super().__init__("There is no such variant among your products.")
 
 
+class KitHasNoStock(ValidationFailed):
+    title, code = "A kit has no stock of its own", "kit-has-no-stock"
+
+    def __init__(self, pointer: str) -> None:
+        error = FieldError(pointer=pointer, message="is a kit: book its components")
+        super().__init__("There are as many of a kit as of what it is made of.", errors=[error])
+
+
 class WarehouseNotFound(NotFound):
     title, code = "No such warehouse", "warehouse-not-found"
 

@@ -15,7 +15,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I2-sum",
-        "a variant's stock, less what is owed, is the sum of its inventory transactions",
+        "a variant's stock, less what is owed, is the sum of its inventory transactions; a kit has none of its own",
         """
         SELECT v.variant_id, v.stock_quantity, v.owed, coalesce(t.total, 0) AS transactions
         FROM product_variants v
@@ -23,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
           SELECT variant_id, sum(quantity_change) AS total FROM inventory_transactions GROUP BY variant_id
         ) t USING (variant_id)
         WHERE v.stock_quantity - v.owed <> coalesce(t.total, 0)
+          AND NOT EXISTS (SELECT FROM kit_components k WHERE k.variant_id = v.variant_id)
         """,
     ),
     Check(
@@ -39,14 +40,15 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I2-warehouses",
-        "a variant's stock is what its warehouses together can sell, and it owes what they owe",
+        "a variant's stock is what its warehouses together can sell, and it owes what they owe, but for a kit's",
         """
         SELECT v.variant_id, v.stock_quantity, coalesce(w.available, 0) AS warehouses, v.owed, coalesce(w.owed, 0)
         FROM product_variants v
         LEFT JOIN (
           SELECT variant_id, sum(available) AS available, sum(owed) AS owed FROM warehouse_stock GROUP BY variant_id
         ) w USING (variant_id)
-        WHERE v.stock_quantity <> coalesce(w.available, 0) OR v.owed <> coalesce(w.owed, 0)
+        WHERE (v.stock_quantity <> coalesce(w.available, 0) OR v.owed <> coalesce(w.owed, 0))
+          AND NOT EXISTS (SELECT FROM kit_components k WHERE k.variant_id = v.variant_id)
         """,
     ),
     Check(

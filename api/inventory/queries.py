@@ -15,7 +15,7 @@ from sqlalchemy.types import NullType
 from api.delivery.promises import Origin
 from api.inventory.allocation import StockLevel
 from api.inventory.backorders.room import Room, room_of
-from api.inventory.errors import ReplenishmentNotFound, VariantNotFound
+from api.inventory.errors import KitHasNoStock, ReplenishmentNotFound, VariantNotFound
 from api.inventory.models import InventoryReservation, InventoryTransaction, Replenishment, Warehouse, WarehouseStock
 from api.inventory.schemas import (
     ReplenishmentBody,
@@ -51,10 +51,17 @@ class OwnVariant:
     stock: int
     owed: int
     low_stock_at: int
+    is_kit: bool
 
 
-async def own_variant(tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool = False) -> OwnVariant:
-    """The variant, if the actor sells it or is an administrator. Raises: VariantNotFound."""
+async def own_variant(
+    tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool = False, pointer: str = "/variantId"
+) -> OwnVariant:
+    """The variant, if the actor sells it or is an administrator; with `lock`, to change its stock. `pointer`: to where
+    the request names it.
+
+    Raises: VariantNotFound; KitHasNoStock when it is to be changed.
+    """
     variant = await tx.first_as(
         OwnVariant,
         OWN_VARIANT_LOCKED if lock else OWN_VARIANT,
@@ -62,6 +69,8 @@ async def own_variant(tx: ReadTx, actor: Actor, variant_id: UUID, *, lock: bool 
     )
     if variant is None:
         raise VariantNotFound
+    if lock and variant.is_kit:
+        raise KitHasNoStock(pointer)
     return variant
 
 

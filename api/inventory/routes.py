@@ -9,6 +9,7 @@ from api.inventory import commands, queries
 from api.inventory.backorders import commands as backorders
 from api.inventory.errors import (
     BelowZero,
+    KitHasNoStock,
     ReplenishmentClosed,
     ReplenishmentNotFound,
     SameWarehouse,
@@ -49,7 +50,15 @@ from api.kernel.problems import responses
 router = APIRouter(prefix="/inventory", tags=["inventory"])
 
 _KEYED = (NotAuthenticated, ValidationFailed, IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
-_OF_LEVEL = (VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed)
+_OF_LEVEL = (
+    VariantNotFound,
+    WarehouseNotFound,
+    StockChanged,
+    UnitsOwed,
+    KitHasNoStock,
+    NotAuthenticated,
+    ValidationFailed,
+)
 _WAREHOUSES, _VARIANTS = "warehouses", "stocked-variants"
 IfMatch = Annotated[str | None, Header(max_length=200, description="ETag of the stock that was counted")]
 
@@ -112,7 +121,7 @@ async def variant_stock(ctx: Ctx, actor: SignedIn, variant_id: VariantId) -> Res
     operation_id="setLowStock",
     summary="Say from how many units few are left of a variant",
     response_model=VariantStock,
-    responses=responses(VariantNotFound, NotAuthenticated, ValidationFailed),
+    responses=responses(VariantNotFound, KitHasNoStock, NotAuthenticated, ValidationFailed),
 )
 async def set_low_stock(ctx: Ctx, actor: SignedIn, variant_id: VariantId, body: SetLowStock) -> Response:
     """The event `StockLow` is published once each time the stock falls to it."""
@@ -125,9 +134,7 @@ async def set_low_stock(ctx: Ctx, actor: SignedIn, variant_id: VariantId, body: 
     operation_id="countStock",
     summary="Book what was counted of a variant in a warehouse",
     response_model=CountedStock,
-    responses=responses(
-        VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed
-    ),
+    responses=responses(*_OF_LEVEL),
 )
 async def count_stock(
     *,
@@ -154,9 +161,7 @@ async def count_stock(
     operation_id="allowBackorders",
     summary="Say how many units of a variant may be sold before a warehouse has them",
     response_model=VariantStock,
-    responses=responses(
-        VariantNotFound, WarehouseNotFound, StockChanged, UnitsOwed, NotAuthenticated, ValidationFailed
-    ),
+    responses=responses(*_OF_LEVEL),
 )
 async def allow_backorders(
     *,
@@ -182,7 +187,7 @@ async def allow_backorders(
     response_model=AdjustedStock,
     operation_id="adjustStock",
     summary="Book units in or out of a warehouse by hand",
-    responses=responses(VariantNotFound, WarehouseNotFound, BelowZero, *_KEYED),
+    responses=responses(VariantNotFound, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED),
 )
 async def adjust_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: AdjustStock) -> Response:
     return await commands.adjust(ctx, actor, key, body)
@@ -194,7 +199,7 @@ async def adjust_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: Adjust
     response_model=TransferredStock,
     operation_id="transferStock",
     summary="Move units from one warehouse to another",
-    responses=responses(SameWarehouse, VariantNotFound, WarehouseNotFound, BelowZero, *_KEYED),
+    responses=responses(SameWarehouse, VariantNotFound, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED),
 )
 async def transfer_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: TransferStock) -> Response:
     return await commands.transfer(ctx, actor, key, body)
@@ -206,7 +211,7 @@ async def transfer_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: Tran
     response_model=ReplenishmentBody,
     operation_id="replenishStock",
     summary="Announce units that are on their way to a warehouse",
-    responses=responses(VariantNotFound, WarehouseNotFound, *_KEYED),
+    responses=responses(VariantNotFound, WarehouseNotFound, KitHasNoStock, *_KEYED),
 )
 async def replenish_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: ReplenishStock) -> Response:
     return await replenishing.replenish(ctx, actor, key, body)

@@ -1,6 +1,7 @@
 """The SQL of stock. `MOVE_STOCK` is the only text that writes `inventory_transactions`, `available` and `owed` of
 `warehouse_stock`, and `stock_quantity` and `owed` of `product_variants`; hold, release, restock, adjustment and
-stocktake differ in the rows they give to it.
+stocktake differ in the rows they give to it. A kit has no stock of its own: `SET_COUNTED` writes its
+`stock_quantity`.
 
 Those rows are the CTE `moves`: `change` units more or less to sell of one variant in one warehouse, `reserved` units
 more or less held there, with the journal's kind and reference. `moves` reads `FROM ..., gate`, so with an empty gate
@@ -208,7 +209,8 @@ _CLOSE_ORDER = """closed_order AS (
 # Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
 # tests/integration/api/test_round_trips.py counts the requests that send these statements.
 _OWN_VARIANT = """
-    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at,
+           p.kind = 'kit' AS is_kit
     FROM product_variants v JOIN products p USING (product_id)
     WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
       AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""
@@ -235,6 +237,16 @@ STOCK_LOCKED = text(
     """
     SELECT variant_id, stock_quantity AS stock, owed FROM product_variants
     WHERE variant_id = ANY(CAST(:variants AS uuid[])) ORDER BY variant_id FOR NO KEY UPDATE"""
+)
+# How many there are of variants that follow others, and have no stock of their own. What another transaction is saving
+# says so by itself.
+SET_COUNTED = text(
+    """
+    UPDATE product_variants v SET stock_quantity = c.units, updated_at = now()
+    FROM unnest(CAST(:variants AS uuid[]), CAST(:units AS int[])) AS c(variant_id, units)
+    WHERE v.variant_id = c.variant_id AND v.variant_id IN (
+        SELECT l.variant_id FROM product_variants l WHERE l.variant_id = ANY(CAST(:variants AS uuid[]))
+        ORDER BY l.variant_id FOR NO KEY UPDATE SKIP LOCKED)"""
 )
 
 # What a warehouse may owe of a variant, and until when: of rows of `warehouse_stock` that are aggregated, an array of

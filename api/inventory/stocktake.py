@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from api.inventory import booking
 from api.inventory.errors import BelowZero, UnitsOwed
 from api.inventory.models import Warehouse, WarehouseStock
-from api.inventory.statements import STOCK_LOCKED, StockMove
+from api.inventory.statements import SET_COUNTED, STOCK_LOCKED, StockMove
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 
@@ -90,6 +90,13 @@ async def change_stock(tx: Tx, changes: Mapping[UUID, int]) -> None:
             moves += counted(variant.variant_id, sorted(own, key=lambda level: -level.owed), change)
     if moves:
         await booking.book(tx, moves)
+
+
+async def set_counted(tx: Tx, counts: Mapping[UUID, int]) -> None:
+    """Say how many there are of variants that are made of others: they have no stock of their own, and no journal. One
+    that another transaction has locked is left to that."""
+    if counts:
+        await tx.execute(SET_COUNTED, {"variants": list(counts), "units": list(counts.values())})
 
 
 async def _first(tx: Tx, variant_id: UUID, units: int) -> StockMove:

@@ -6,9 +6,9 @@ visible out of order. One relay works at a time. It holds a session advisory loc
 transaction may be open during a call to Redis. While no event waits, a look takes one statement and no lock.
 
 A noun may let entries of other streams follow from an event (`followers.py`); they are appended together with it. It
-says which kept pages an event puts out of date (`drops.py`); they are dropped before it is published. What an event
-makes in Postgres, such as mail, goes through a door (`doors.py`): before Redis is asked, and once however often the
-event is read.
+says which kept pages an event puts out of date (`drops.py`), and what else follows from their change (`spreads.py`);
+they are dropped before it is published. What an event makes in Postgres, such as mail, goes through a door
+(`doors.py`): before Redis is asked, and once however often the event is read.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -161,6 +161,8 @@ Follower = Callable[[Context, ReadTx, Sequence[Pending]], Awaitable[Mapping[UUID
 Door = Callable[[Context, Tx, Sequence[Pending]], Awaitable[None]]
 # From a batch of events to the tags of the pages that they put out of date.
 Drop = Callable[[ReadTx, Sequence[Pending]], Awaitable[Collection[str]]]
+# From the tags of what has changed to those of what follows from it, which it brings up to date.
+Spread = Callable[[Tx, Collection[str]], Awaitable[Collection[str]]]
 FIRST_EVENTS = Part(_INSERT_FIRST, makes=("emitted",), needs=("happened",), appends=frozenset({"outbox_events"}))
 
 
@@ -197,11 +199,16 @@ class Relay:
     One for each process that does so again and again."""
 
     def __init__(
-        self, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = (), doors: Sequence[Door] = ()
+        self,
+        followers: Sequence[Follower] = (),
+        dropped: Sequence[Drop] = (),
+        doors: Sequence[Door] = (),
+        spreads: Sequence[Spread] = (),
     ) -> None:
         self._followers = followers
         self._dropped = dropped
         self._doors = doors
+        self._spreads = spreads
         self._said = float("-inf")
 
     async def run(self, ctx: Context) -> int:
@@ -214,13 +221,50 @@ class Relay:
                 return 0
             published = 0
             try:
-                while batch := await _publish_batch(ctx, tx, self._followers, self._dropped, self._doors):
+                while batch := await self._publish_batch(ctx, tx):
                     published += batch
             except RedisError as error:
                 log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
             finally:
                 await tx.execute(_UNLOCK)
             return published
+
+    async def _publish_batch(self, ctx: Context, tx: Tx) -> int:
+        """Publish one batch and mark it.
+
+        A crash between the two publishes it again: consumers drop repeats by `eventId`.
+        """
+        pending = await tx.all_as(Pending, _PENDING)
+        for door in self._doors:
+            await _through(ctx, tx, door, pending)
+        sent: list[UUID] = []
+        tags = {tag for drop in self._dropped for tag in await drop(tx, pending)} if pending else set()
+        for spread in self._spreads:
+            tags |= set(await spread(tx, tags))
+        try:
+            # First, so that an event that cannot be published has dropped its pages too. A batch that is not full is
+            # all there was when it was read: no drop is left to do.
+            await feeds.announce(ctx.redis, tags, FEED if len(pending) < BATCH else None)
+        except RedisError:
+            if pending:
+                raise
+            return 0
+        if pending:
+            followed = [await follow(ctx, tx, pending) for follow in self._followers]
+            following = [[m for found in followed for m in found.get(event.event_id, ())] for event in pending]
+            failpoints.hit("outbox.before_publish")
+            errors = await _send(ctx.redis, pending, following)
+            for event, error in zip(pending, errors, strict=True):
+                if error is None:
+                    sent.append(event.event_id)
+                    continue
+                # Redis refuses only this event: count the attempt. After MAX_ATTEMPTS it is not tried again.
+                failed = {"attempts": OutboxEvent.attempts + 1, "last_error": error[:500]}
+                await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
+                log.warning("event cannot be published", event_id=str(event.event_id), error=error)
+            failpoints.hit("outbox.after_publish")
+        await _mark(tx, sent)
+        return len(sent)
 
     async def _say_none_left(self, redis: Redis) -> None:
         """Without the lock: an event is marked, or its attempt counted, after its pages are dropped, so when none waits
@@ -233,48 +277,14 @@ class Relay:
 
 
 async def relay(
-    ctx: Context, followers: Sequence[Follower] = (), dropped: Sequence[Drop] = (), doors: Sequence[Door] = ()
+    ctx: Context,
+    followers: Sequence[Follower] = (),
+    dropped: Sequence[Drop] = (),
+    doors: Sequence[Door] = (),
+    spreads: Sequence[Spread] = (),
 ) -> int:
     """What a `Relay` does when it runs for the first time."""
-    return await Relay(followers, dropped, doors).run(ctx)
-
-
-async def _publish_batch(
-    ctx: Context, tx: Tx, followers: Sequence[Follower], dropped: Sequence[Drop], doors: Sequence[Door]
-) -> int:
-    """Publish one batch and mark it.
-
-    A crash between the two publishes it again: consumers drop repeats by `eventId`.
-    """
-    pending = await tx.all_as(Pending, _PENDING)
-    for door in doors:
-        await _through(ctx, tx, door, pending)
-    sent: list[UUID] = []
-    tags = {tag for drop in dropped for tag in await drop(tx, pending)} if pending else set()
-    try:
-        # First, so that an event that cannot be published has dropped its pages too. A batch that is not full is all
-        # there was when it was read: no drop is left to do.
-        await feeds.announce(ctx.redis, tags, FEED if len(pending) < BATCH else None)
-    except RedisError:
-        if pending:
-            raise
-        return 0
-    if pending:
-        followed = [await follow(ctx, tx, pending) for follow in followers]
-        following = [[m for found in followed for m in found.get(event.event_id, ())] for event in pending]
-        failpoints.hit("outbox.before_publish")
-        errors = await _send(ctx.redis, pending, following)
-        for event, error in zip(pending, errors, strict=True):
-            if error is None:
-                sent.append(event.event_id)
-                continue
-            # Redis refuses only this event: count the attempt. After MAX_ATTEMPTS it is not tried again.
-            failed = {"attempts": OutboxEvent.attempts + 1, "last_error": error[:500]}
-            await tx.execute(update(OutboxEvent).where(OutboxEvent.event_id == event.event_id).values(failed))
-            log.warning("event cannot be published", event_id=str(event.event_id), error=error)
-        failpoints.hit("outbox.after_publish")
-    await _mark(tx, sent)
-    return len(sent)
+    return await Relay(followers, dropped, doors, spreads).run(ctx)
 
 
 async def _through(ctx: Context, tx: Tx, door: Door, events: Sequence[Pending]) -> None:

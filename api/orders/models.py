@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Numeric, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.append_only import AppendOnly
@@ -139,6 +140,8 @@ class OrderItem(Base):
     condition: Mapped[str | None] = mapped_column(String(20), info=NOT_PERSONAL)
     # Who takes it in is so old, in years.
     min_age: Mapped[int | None]
+    # The kit that it was bought as a part of (`KitBought`); null of what was bought by itself.
+    kit: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True), info=NOT_PERSONAL)
     edit_id: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(50), server_default=text("'pending'"), info=NOT_PERSONAL)
     created_at: Mapped[CreatedAt]

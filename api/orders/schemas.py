@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, computed_field, model_validator
 
 from api.kernel.card_numbers import refuse_card_number
 from api.kernel.contacts import Email
@@ -12,6 +12,7 @@ from api.kernel.money import ZERO, Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import SomeLines
+from api.orders.kits.schemas import KitBody, KitOfLine, kits_in
 from api.orders.parcels.schemas import ParcelBody
 from api.orders.returns.policy import ReasonCode
 from api.orders.returns.returned import AdjustmentBody, ReturnBody
@@ -39,7 +40,7 @@ class OrderItemBody(Wire):
     `price` and `listPrice` per unit; `discount` and `taxAmount` of the whole line, where `taxIncluded` says that the
     price contains the tax; `returnedQuantity` counts requested, approved and refunded returns. It may be returned for
     `returnDays` after delivery; who takes it in is `minAge` years old. `condition` is null for what was bought before
-    products had one.
+    products had one. `kit`: what it was bought as a part of, at its share of the kit's price; null for others.
     """
 
     order_item_id: WireId
@@ -52,6 +53,7 @@ class OrderItemBody(Wire):
     image_url: str | None
     condition: str | None
     min_age: int | None
+    kit: KitOfLine | None
     list_price: Amount | None
     discount: Amount
     promotion: str | None
@@ -87,7 +89,7 @@ class PaymentBody(Wire):
 class OrderBody(Wire):
     """`shippingAddress` and `email` are null for those who may not see them (docs/privacy.md).
 
-    total = subtotal + tax - taxIncluded + shipping - discount.
+    total = subtotal + tax - taxIncluded + shipping - discount. `kits`: of the items that were bought as parts of kits.
     """
 
     order_id: WireId
@@ -114,6 +116,11 @@ class OrderBody(Wire):
     adjustments: list[AdjustmentBody]
     created_at: datetime
     updated_at: datetime
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def kits(self) -> list[KitBody]:
+        return kits_in(self.items)
 
 
 class BoughtItem(Wire):

@@ -13,6 +13,7 @@ from api.kernel.ids import new_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.kernel.statement import Part
+from api.orders.kits.bought import KitBought, kit_json
 from api.orders.parcels.packing import numbered
 from api.orders.parcels.statements import FOLLOW_PARCELS, PARCEL_STEPS
 from api.orders.states import EVENT_OF, may_follow
@@ -58,11 +59,11 @@ placed_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, parcel_id,
                              quantity, price_at_purchase, subtotal, title, sku, attributes, image_url, list_price,
                              discount, promotion, tax_rate, tax_amount, tax_included, tax_class,
-                             return_days, condition, min_age)
+                             return_days, condition, min_age, kit)
     SELECT i.order_item_id, i.order_id, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.parcel_id,
            i.quantity, i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image,
            i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, i.return_days,
-           i.condition, i.min_age
+           i.condition, i.min_age, CAST(i.kit AS jsonb)
     FROM unnest(CAST(:item_checkouts AS uuid[]), CAST(:item_orders AS uuid[]), CAST(:item_ids AS uuid[]),
                 CAST(:item_products AS uuid[]), CAST(:item_variants AS uuid[]), CAST(:item_sellers AS uuid[]),
                 CAST(:item_warehouses AS uuid[]), CAST(:item_quantities AS int[]), CAST(:item_prices AS numeric[]),
@@ -71,10 +72,11 @@ placed_items AS (
                 CAST(:item_discounts AS numeric[]), CAST(:item_promotions AS text[]),
                 CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
                 CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]), CAST(:item_parcels AS uuid[]),
-                CAST(:item_return_days AS int[]), CAST(:item_conditions AS text[]), CAST(:item_min_ages AS int[]))
+                CAST(:item_return_days AS int[]), CAST(:item_conditions AS text[]), CAST(:item_min_ages AS int[]),
+                CAST(:item_kits AS text[]))
          AS i(checkout_id, order_id, order_item_id, product_id, variant_id, seller_id, warehouse_id, quantity, price,
               title, sku, attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class,
-              parcel_id, return_days, condition, min_age)
+              parcel_id, return_days, condition, min_age, kit)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_step AS (
     INSERT INTO order_events (order_event_id, order_id, sequence, from_status, to_status, actor_kind)
@@ -155,7 +157,8 @@ class Snapshot:
     """A line as it is bought; the order keeps it, whatever becomes of the product.
 
     `list_price` per unit; `discount` and `tax_amount` of the whole line; `tax_included`: the price contains the tax.
-    `return_days`: how long after delivery it may be returned. `condition` and `min_age`: null of what is older.
+    `return_days`: how long after delivery it may be returned. `condition` and `min_age`: null of what is older. `kit`:
+    what it was bought as a part of.
     """
 
     title: str
@@ -172,6 +175,7 @@ class Snapshot:
     return_days: int | None = None
     condition: str | None = None
     min_age: int | None = None
+    kit: KitBought | None = None
 
 
 _Place = tuple[UUID, UUID, int, bool]
@@ -378,6 +382,7 @@ def snapshot_values(lines: Sequence[Snapshot]) -> dict[str, object]:
         "item_return_days": [line.return_days for line in lines],
         "item_conditions": [line.condition for line in lines],
         "item_min_ages": [line.min_age for line in lines],
+        "item_kits": [kit_json(line.kit) for line in lines],
     }
 
 

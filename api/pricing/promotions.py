@@ -6,14 +6,14 @@ promotions that are given changes the result.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from api.kernel.money import ZERO, share, to_cents
+from api.kernel.money import ZERO, allocate, share, to_cents
 
 Kind = Literal["percent", "amount", "free_shipping"]
 
@@ -146,6 +146,17 @@ def reduced(goods: Sequence[Goods], promotions: Iterable[Promotion], currency: s
             lines.setdefault(key, []).append(Reduction(promotion.promotion_id, promotion.name, amount))
     free = next((one for one in applied if one.kind == "free_shipping"), None)
     return Reduced({key: tuple(of_line) for key, of_line in lines.items()}, free, refused)
+
+
+def apart(reductions: Sequence[Reduction], amounts: Sequence[Decimal]) -> list[list[Reduction]]:
+    """The reductions of a whole that consists of `amounts`, for each of them: one after the other, by what is left."""
+    left, found = list(amounts), [list[Reduction]() for _ in amounts]
+    for one in reductions:
+        for place, amount in enumerate(allocate(one.amount, left)):
+            if amount:
+                left[place] -= amount
+                found[place].append(replace(one, amount=amount))
+    return found
 
 
 def outside(promotion: Promotion, currency: str, now: datetime) -> Refusal | None:

@@ -2,6 +2,31 @@
 
 from tests.harness.breaks import HOLD, RESERVATION, UNVERSIONED, VARIANT
 
+# A kit that is in no list, with a variant of which there are five, and what that is made of.
+KIT = (
+    (
+        "insert into products (product_id, seller_id, category_id, title, base_price, currency, kind, status)"
+        " select gen_random_uuid(), seller_id, category_id, 'A kit', 5, currency, 'kit', 'draft' from products limit 1"
+    ),
+    (
+        "insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price, stock_quantity)"
+        " select gen_random_uuid(), product_id, seller_id, 'A-KIT', '{}', 5, 5 from products where kind = 'kit'"
+    ),
+    (
+        "insert into kit_components (variant_id, component_id, units, position)"
+        " select k.variant_id, c.variant_id, 1, 0 from product_variants k join product_variants c using (seller_id)"
+        " where k.sku = 'A-KIT' and c.sku <> 'A-KIT' order by c.variant_id limit 1"
+    ),
+)
+COUNTED = (
+    "update product_variants k set stock_quantity = c.stock_quantity from kit_components m join product_variants c"
+    " on c.variant_id = m.component_id where m.variant_id = k.variant_id"
+)
+LONG_AGO = (
+    "update product_variants set updated_at = now() - interval '1 day'",
+    "update products set updated_at = now() - interval '1 day'",
+)
+
 OF_CATALOG: dict[str, tuple[str, ...]] = {
     "R-I26-rows": (
         (
@@ -82,6 +107,28 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
     "R-I33-order": (
         "alter table product_versions disable trigger user",
         "update product_versions set at = at + interval '1 year' where version = 1",
+    ),
+    "R-I37-components": (
+        *KIT,
+        COUNTED,
+        (
+            "update products set kind = 'digital' where product_id in (select c.product_id from kit_components m"
+            " join product_variants c on c.variant_id = m.component_id)"
+        ),
+        *UNVERSIONED,
+    ),
+    "R-I37-count": (
+        *KIT,
+        "update product_variants set stock_quantity = stock_quantity + 10000 where sku = 'A-KIT'",
+        *LONG_AGO,
+    ),
+    "R-I37-stock": (
+        *KIT,
+        COUNTED,
+        (
+            "insert into warehouse_stock (variant_id, warehouse_id, available)"
+            " select variant_id, warehouse_id, 0 from product_variants, warehouses where sku = 'A-KIT' limit 1"
+        ),
     ),
     "R-I18-counted": ("update product_counters set in_stock = not in_stock",),
 }

@@ -26,7 +26,7 @@ async def mailing_context(database_url: str, redis_url: str, home: Path, **chang
 
 async def settle(ctx: Context) -> None:
     """What the worker does with the events and mails that are there."""
-    await outbox.relay(ctx, nouns.followers(), nouns.drops(), nouns.doors())
+    await outbox.relay(ctx, nouns.followers(), nouns.drops(), nouns.doors(), nouns.spreads())
     while await commands.deliver_due(ctx):
         pass
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,11 +13,14 @@ from uuid import UUID, uuid4
 from api.carts import statements as carts
 from api.catalog import pages
 from api.catalog.commands import change, matching
+from api.catalog.kits.apportioning import Priced
 from api.catalog.pictures import commands as pictures
 from api.catalog.purchase import Occasion
+from api.catalog.queries import offers
 from api.catalog.tree import commands as tree
 from api.checkout import quote
-from api.checkout.quote import Quote, read_codes
+from api.checkout.quote import read_codes
+from api.checkout.quoting.offers import Quote
 from api.checkout.saga import opening
 from api.checkout.schemas import PlaceOrder
 from api.inventory import statements
@@ -26,6 +29,7 @@ from api.kernel.actor import Actor
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
 from api.kernel.db import Tx
+from api.kernel.money import to_cents
 from api.kernel.settings import Settings
 from api.kernel.statement import Part
 from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
@@ -203,6 +207,16 @@ def an_order_that_prices_by_itself() -> None:
     _for_every_order(lambda priced: {**priced, "place": None})
 
 
+def kits_of_rounded_parts() -> None:
+    """Each unit of a kit costs its share, rounded by itself: together they cost a little more or less than the kit."""
+
+    def rounded(price: Decimal, components: Sequence[Priced]) -> list[list[Priced]]:
+        whole = sum(one.price * one.units for one in components)
+        return [[one._replace(price=to_cents(price * one.price / whole))] for one in components]
+
+    patch.object(offers, "apportioned", rounded).start()
+
+
 def an_order_that_ignores_membership() -> None:
     """The order is priced and promised as for somebody who is no member."""
     _for_every_order(lambda priced: {**priced, "member": False})
@@ -312,6 +326,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "clock ahead": clock_off(5),
     "clock behind": clock_off(-5),
     "an order that prices by itself": an_order_that_prices_by_itself,
+    "kits of rounded parts": kits_of_rounded_parts,
     "an order that ignores membership": an_order_that_ignores_membership,
     "one page for members and others": one_page_for_members_and_others,
     "no limit of redemptions": no_limit_of_redemptions,

@@ -68,7 +68,7 @@ class Scene:
             "title": "Thing", "description": "d", "category": "/Electronics/Phones", "brand": "b", "price": 10.5,
             "listPrice": 20,
             "variants": [{"sku": f"SKU-{uuid4().hex}", "gtin": None,
-                          "attributes": {"color": "red"}, "price": 11, "stock": 3}],
+                          "attributes": {"color": "red"}, "price": 11, "stock": 3, "components": None}],
             "images": [base64_of(png())], "specifications": {"ports": 3, "sizes": ["s"]},
             "primeEligible": True,
             "taxClass": "standard", "weightGrams": 350, "condition": "new", "kind": "physical",

@@ -235,6 +235,8 @@ def _result(
 
 def _same(new: object, old: object) -> bool:
     """Equal as JSON: 1, 1.0 and true are three values. No text and an empty one say the same."""
+    if isinstance(new, list):
+        new = [one.model_dump(by_alias=True, exclude_none=True) if isinstance(one, BaseModel) else one for one in new]
     if isinstance(new, dict | list):
         return json.dumps(new, sort_keys=True) == json.dumps(old, sort_keys=True)
     return (new or None) == (old or None) if isinstance(new or old, str) else new == old

@@ -17,6 +17,7 @@ from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, pla
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.kinds import require_kind
+from api.catalog.kits.commands import save_components
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
@@ -187,6 +188,7 @@ async def save(
             _require_stock(before, expected)
         plan = plan_of(before, body.variants, price, whole=whole)
         await save_variants(tx, actor, product_id, plan)
+        await save_components(tx, actor, product_id, current.kind, plan, whole=whole)
         title, brand = values.get("title", current.title), values.get("brand", current.brand)
         identity = identity_of(title, brand, plan.options)
         if another or identity != identity_of(current.title, current.brand, [variant.attributes for variant in before]):

@@ -14,6 +14,7 @@ from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
 from api.catalog.kinds import require_kind
+from api.catalog.kits.commands import save_components
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
@@ -56,6 +57,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     plan = plan_of([], body.variants, body.price, whole=True)
     await require_values(tx, category_id, body.specifications, *judged([], plan, body))
     await save_variants(tx, actor, product_id, plan)
+    await save_components(tx, actor, product_id, body.kind, plan, whole=True)
     await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
     await save_images(tx, product_id, named(body.images) if images is None else images)
     status = values["status"] if values["status"] != "active" else await settle(tx, ctx, product_id, 1)

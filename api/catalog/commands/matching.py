@@ -51,6 +51,8 @@ class VariantPlan:
     renamed: list[UUID] = field(default_factory=list)
     # The attributes of all that there are after it.
     options: list[Attributes] = field(default_factory=list)
+    # The entries by the variants that they name or make, each with its place in the body.
+    entries: dict[UUID, tuple[int, VariantIn]] = field(default_factory=dict)
 
 
 def plan_of(
@@ -72,6 +74,7 @@ def plan_of(
         new = _saved(entry, known.get(old) if old else None, whole=whole)
         after[new.variant_id] = new
         places[new.variant_id] = place
+        plan.entries[new.variant_id] = (place, entry)
         if entry.stock is not None:
             plan.stock[new.variant_id] = entry.stock
         if entry.stock_change is not None:

@@ -6,11 +6,26 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, Text, Uuid, any_, bindparam, cast, column, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    ScalarSelect,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from api.catalog.commands.fields import COLUMNS
+from api.catalog.kits.models import KitComponent
 from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.queries.listing import IMAGES
 from api.kernel.actor import Actor
@@ -21,14 +36,15 @@ _NOWHERE = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class OwnVariant:
-    """`price` None: it has the product's."""
+    """`price` None: it has the product's. `components`: of a kit, by their SKUs; it has no stock of its own."""
 
     variant_id: UUID
     sku: str
     attributes: dict[str, str]
     price: Decimal | None
-    stock: int
+    stock: int | None
     gtin: str | None
+    components: list[dict[str, object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +90,22 @@ def _own(
 
 def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
     price = None if row["price"] is None else Decimal(row["price"])
-    return OwnVariant(UUID(row["id"]), row["sku"], row["attributes"], price, row["stock"], row["gtin"])
+    return OwnVariant(
+        variant_id=UUID(row["id"]),
+        sku=row["sku"],
+        attributes=row["attributes"],
+        price=price,
+        stock=row["stock"] if row["components"] is None else None,
+        gtin=row["gtin"],
+        components=row["components"],
+    )
 
 
 def _own_products() -> Select[Any]:  # Any: as above
     variant = func.jsonb_build_object(
         "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
         "price", cast(ProductVariant.own_price, Text), "stock", ProductVariant.stock_quantity,
-        "gtin", ProductVariant.gtin,
+        "gtin", ProductVariant.gtin, "components", _components(),
     )  # fmt: skip
     variants = (
         select(func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)))
@@ -96,6 +120,18 @@ def _own_products() -> Select[Any]:  # Any: as above
         .join(Category, Category.category_id == Product.category_id)
         .where(Product.seller_id == bindparam("seller_id"), Product.deleted_at.is_(None))
     )  # fmt: skip
+
+
+def _components() -> ScalarSelect[Any]:  # Any: JSON
+    component = aliased(ProductVariant, name="component")
+    one = func.jsonb_build_object("sku", component.sku, "units", KitComponent.units)
+    return (
+        select(func.jsonb_agg(aggregate_order_by(one, KitComponent.position)))
+        .join(component, component.variant_id == KitComponent.component_id)
+        .where(KitComponent.variant_id == ProductVariant.variant_id)
+        .correlate(ProductVariant)
+        .scalar_subquery()
+    )
 
 
 def _members(document: InstrumentedAttribute[Any]) -> Select[Any]:  # Any: JSON, and as above

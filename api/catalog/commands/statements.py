@@ -18,13 +18,17 @@ from api.catalog.statements import MOST_MATCHES, article_of
 from api.kernel.gtin import RESTRICTED
 from api.kernel.outbox import next_events
 
-# Columns of a variant that are in a version, by the field of a VariantIn. Stock is not: a restored version sets none.
-VARIANT_COLUMNS = {
-    "variant_id": "variant_id",
-    "sku": "sku",
-    "gtin": "gtin",
-    "attributes": "attributes",
-    "price": "own_price",
+# What a version says of a row `v` of product_variants, by the field of a VariantIn. Stock is not in it: a restored
+# version sets none.
+VARIANT_VALUES = {
+    "variant_id": "v.variant_id",
+    "sku": "v.sku",
+    "gtin": "v.gtin",
+    "attributes": "v.attributes",
+    "price": "v.own_price",
+    "components": """(
+        SELECT jsonb_agg(jsonb_build_object('variantId', k.component_id, 'units', k.units) ORDER BY k.position)
+        FROM kit_components k WHERE k.variant_id = v.variant_id)""",
 }
 
 
@@ -47,7 +51,7 @@ def _object(model: type[BaseModel], values: Mapping[str, str]) -> str:
         WHERE f.value IS DISTINCT FROM CAST('{left_out}' AS jsonb) -> f.key)"""  # noqa: S608 - names of the schemas
 
 
-_VARIANT = _object(VariantIn, {name: f"v.{stored}" for name, stored in VARIANT_COLUMNS.items()})
+_VARIANT = _object(VariantIn, VARIANT_VALUES)
 _BODY = _object(
     ProductIn,
     {name: f"p.{stored}" for name, stored in COLUMNS.items()}

@@ -1,6 +1,6 @@
 """Offers for carts, as columns of a larger statement, and cards for recommendations, one statement for any number."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import lru_cache
@@ -9,8 +9,11 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, cast, func, join, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
-from api.catalog.models import Product, ProductVariant
+from api.catalog.kits.apportioning import Priced, apportioned
+from api.catalog.kits.models import KitComponent
+from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.purchase import Wanted
 from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, SELLABLE, THUMBNAIL
 from api.catalog.restrictions.rules import Limits, limits_of
@@ -31,7 +34,7 @@ class Offer(Stocked):
     `restrictions` as JSON.
 
     One that is removed or of a withdrawn product is there too, with `on_sale` False. Nobody changes it: many carts may
-    share it.
+    share it. `kit`: what one unit of a kit has, once that was read.
     """
 
     product_id: UUID
@@ -53,6 +56,8 @@ class Offer(Stocked):
     condition: str
     restrictions: str | None
     thumbnail: str
+    kind: str
+    kit: "Kit | None" = field(init=False, default=None, repr=False)
     _last_wanted: Wanted | None = field(init=False, default=None, repr=False)
 
     def wanted(self, units: int, origins: Mapping[UUID, Origin]) -> Wanted:
@@ -69,20 +74,44 @@ class Offer(Stocked):
             prime=self.prime_eligible,
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
+            parts=self.kit.parts(self.price, origins) if self.kit else (),
         )
         if self.rooms is None:  # when units that are owed come depends on the day
             self._last_wanted = made
         return made
 
+    def made_of(self, kit: "Kit") -> None:
+        """Say what a kit is made of, which was read after it. Only of an offer that nobody shares."""
+        self.kit, self.stock, self._last_wanted = kit, kit.stock, None
+
     @property
     def to_be_had(self) -> int:
         """How many units of it can be ordered: those that can be sent now, and those that may be backordered."""
+        if self.kit is not None:
+            return self.kit.to_be_had
         return self.stock + self.may_be_owed
 
     @property
     def limits(self) -> Limits | None:
-        """To whom and where it is sold; None: to everybody, everywhere."""
+        """To whom and where it is sold; None: to everybody, everywhere. A kit also as its components are."""
         return None if self.restrictions is None else limits_of(self.restrictions)
+
+    @property
+    def all_limits(self) -> list[Limits]:
+        """Its own, and those of its components."""
+        each = (self, *self.kit.components) if self.kit else (self,)
+        return [limits for one in each if (limits := one.limits) is not None]
+
+    @property
+    def min_age(self) -> int | None:
+        """From which age on it is sold."""
+        return max((limits.min_age for limits in self.all_limits if limits.min_age is not None), default=None)
+
+    def barred_in(self, country: str) -> bool:
+        """Whether it is not sold there."""
+        if self.restrictions is None and self.kit is None:
+            return False
+        return any(limits.bar(country) for limits in self.all_limits)
 
     @property
     def list_price(self) -> Decimal | None:
@@ -111,6 +140,7 @@ OFFER = (
     Product.condition,
     cast(Product.restrictions, Text).label("restrictions"),
     THUMBNAIL.label("thumbnail"),
+    Product.kind,
     *columns_of(OFFERED_LEVELS),
 )
 # The same as one text, for `offer_of`.
@@ -173,14 +203,121 @@ class Sold(Offer):
     seller_id: UUID
 
 
+@dataclass(slots=True, eq=False)
+class Component(Sold):
+    """`units` of a variant in one unit of the kit. `category`: the path of its product's."""
+
+    kit_id: UUID
+    units: int
+    category: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kit:
+    """A variant that is made of these."""
+
+    components: Sequence[Component]
+
+    @property
+    def withdrawn(self) -> Component | None:
+        """The first that is not for sale any more; without it the kit cannot be bought."""
+        return next((one for one in self.components if not one.on_sale), None)
+
+    def why_not(self, units: int) -> str | None:
+        """Why so many of it cannot be bought, in words."""
+        gone = self.withdrawn
+        if gone is not None:
+            return f"its component {gone.title} is not for sale any more"
+        short = next((one for one in self.components if one.to_be_had < one.units * units), None)
+        if short is None:
+            return None
+        return f"there are {short.to_be_had} of its component {short.title}, and {short.units * units} are needed"
+
+    @property
+    def stock(self) -> int:
+        """How many of it there are: as many as every component is enough for."""
+        return 0 if self.withdrawn else min((one.stock // one.units for one in self.components), default=0)
+
+    @property
+    def to_be_had(self) -> int:
+        """How many can be ordered: what its components have, and what may be backordered of them."""
+        return 0 if self.withdrawn else min((one.to_be_had // one.units for one in self.components), default=0)
+
+    @property
+    def edition(self) -> UUID | None:
+        """Of the warehouses."""
+        return self.components[0].edition if self.components else None
+
+    def parts(self, price: Decimal, origins: Mapping[UUID, Origin]) -> tuple[Wanted, ...]:
+        """What one unit of the kit at that price consists of: units of each component by what they cost in it."""
+        if not self.components:
+            return ()
+        prices = apportioned(price, [Priced(one.units, one.price) for one in self.components])
+        return tuple(
+            one.wanted(part.units, origins)._replace(price=part.price)
+            for one, parts in zip(self.components, prices, strict=True)
+            for part in parts
+        )
+
+
+NO_KITS: Mapping[UUID, Kit] = {}
+
+
+@dataclass(slots=True)
+class Taking:
+    """What is left of variants of which several lines of a purchase want units: by themselves, and in kits."""
+
+    taken: dict[UUID, int] = field(default_factory=dict)
+
+    def left(self, offer: Offer) -> int:
+        """How many of it can still be ordered."""
+        return max(min((one.to_be_had - self.taken.get(one.variant_id, 0)) // units for one, units in _of(offer)), 0)
+
+    def take(self, offer: Offer, units: int) -> None:
+        for one, in_each in _of(offer):
+            self.taken[one.variant_id] = self.taken.get(one.variant_id, 0) + in_each * units
+
+
+def _of(offer: Offer) -> list[tuple[Offer, int]]:
+    """The variants that one unit of it takes, and how many of each."""
+    if offer.kit is None or not offer.kit.components:
+        return [(offer, 1)]
+    return [(one, one.units) for one in offer.kit.components]
+
+
 _SOLD = (
     select(*OFFER, Product.seller_id)
     .select_from(OFFERED)
     .join(OFFERED_LEVELS, true())
     .where(ProductVariant.variant_id == any_(bindparam("variant_ids", type_=ARRAY(Uuid))))
 )
+_KIT: InstrumentedAttribute[UUID] = KitComponent.variant_id
+_OF_KITS = (
+    select(*OFFER, Product.seller_id, _KIT.label("kit_id"), KitComponent.units, Category.path.label("category"))
+    .select_from(KitComponent)
+    .join(ProductVariant, ProductVariant.variant_id == KitComponent.component_id)
+    .join(Product, Product.product_id == ProductVariant.product_id)
+    .join(Category, Category.category_id == Product.category_id)
+    .join(OFFERED_LEVELS, true())
+    .where(any_(bindparam("variant_ids", type_=ARRAY(Uuid))) == _KIT)
+    .order_by(_KIT, KitComponent.position)
+)
 
 
 async def sold_now(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Sold]:
-    """These variants as they are offered now, by id; removed ones and those of withdrawn products too."""
-    return {offer.variant_id: offer for offer in await tx.all_as(Sold, _SOLD, {"variant_ids": list(variant_ids)})}
+    """These variants as they are offered now, by id; removed ones and those of withdrawn products too. A kit has what
+    it is made of."""
+    offers = {offer.variant_id: offer for offer in await tx.all_as(Sold, _SOLD, {"variant_ids": list(variant_ids)})}
+    kits = [offer.variant_id for offer in offers.values() if offer.kind == "kit"]
+    if kits:
+        for variant_id, kit in (await kits_of(tx, kits)).items():
+            offers[variant_id].made_of(kit)
+    return offers
+
+
+async def kits_of(tx: ReadTx, variant_ids: Iterable[UUID]) -> dict[UUID, Kit]:
+    """What these variants of kits are made of, by their ids: one statement."""
+    found: dict[UUID, list[Component]] = {variant_id: [] for variant_id in variant_ids}
+    for one in await tx.all_as(Component, _OF_KITS, {"variant_ids": list(found)}):
+        found[one.kit_id].append(one)
+    return {kit: Kit(components) for kit, components in found.items()}

@@ -1,7 +1,7 @@
 """One product in full: its statements (product, variants, seller, definitions) in one round trip."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -34,11 +34,13 @@ from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
 from api.catalog.queries.categories import breadcrumbs, readable_path
 from api.catalog.queries.listing import FROM_PRICE
+from api.catalog.queries.offers import NO_KITS, Component, Kit, kits_of
 from api.catalog.restrictions.rules import Limits, limits_of
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.safety.models import ProductSafety
 from api.catalog.schemas import (
     Breadcrumb,
+    ComponentBody,
     Condition,
     DeliveryOption,
     Kind,
@@ -58,6 +60,7 @@ from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
+from api.kernel.money import ZERO, to_cents
 from api.pricing.list_price import discount_percent, of_variant
 from api.pricing.tax_table import TaxClass
 from api.sellers import queries as sellers
@@ -230,6 +233,7 @@ class _Offered(Stocked):
     sku: str
     gtin: str | None
     stock: int
+    kit: Kit | None = field(init=False, default=None)
 
 
 @dataclass(slots=True)
@@ -265,8 +269,11 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
+    kits = await kits_of(tx, [one.variant_id for one in variants]) if row.kind == "kit" else NO_KITS
+    if row.kind == "kit":
+        sent = _counted(variants, kits)
     # Of what was read last: the others were there then.
-    edition = next((one.edition for one in (sent, *variants) if one is not None), None)
+    edition = next((one.edition for one in (*kits.values(), sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
     media = image_bodies(row.images) or [drawn_image(product_id, Subject(row.title, row.category_path))]
     list_price = of_variant(row.price, row.base_price, row.base_list_price)
@@ -300,8 +307,8 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
             rating=float(store.rating) if store else 0.0,
         ),
         safety=None if row.safety is None else Safety.model_validate(row.safety),
-        shipping=_shipping(_one_unit(row, sent, origins), occasion, limits_of(row.limits) if row.limits else None),
-        tax=_tax(row, occasion),
+        shipping=_shipping(_one_unit(row, sent, origins), occasion, _limits(row, sent)),
+        tax=_tax(row, variants, origins, occasion),
         rating=row.rating,
         review_count=row.review_count,
         prime_eligible=row.prime_eligible,
@@ -318,14 +325,30 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     return row.version, detail
 
 
-def _shipping(wanted: Wanted, occasion: Occasion, limits: Limits | None) -> Shipping:
+def _counted(variants: Sequence[_Offered], kits: Mapping[UUID, Kit]) -> _Offered | None:
+    """Say of the variants of a kit what they are made of, and how many there are of each. The result: the cheapest that
+    is there, else the cheapest that may be backordered."""
+    for one in variants:
+        one.kit = kits[one.variant_id]
+        one.stock = one.kit.stock
+    there = [one for one in variants if one.kit is not None and one.kit.to_be_had]
+    return min(there, key=lambda one: (one.stock == 0, one.price, one.variant_id), default=None)
+
+
+def _limits(row: _Product, sent: _Sent | _Offered | None) -> list[Limits]:
+    """To whom and where it is sold, a kit also as its components are."""
+    components = sent.kit.components if isinstance(sent, _Offered) and sent.kit else ()
+    own = [limits_of(row.limits)] if row.limits else []
+    return own + [limits for one in components if (limits := one.limits) is not None]
+
+
+def _shipping(wanted: Wanted, occasion: Occasion, limits: Sequence[Limits]) -> Shipping:
     """What one unit costs to send and when it arrives; no days where it is not sold."""
     country = occasion.place.country
-    barred = limits is not None and limits.bar(country)
-    if barred:
-        wanted = wanted._replace(levels=())
-    bought = purchase([wanted], occasion, explained=False) if wanted.levels else priced_alone([wanted], occasion)
-    of_members = offered_to_members(bought, [wanted], occasion)
+    barred = any(one.bar(country) for one in limits)
+    there = wanted.is_somewhere and not barred
+    bought = purchase([wanted], occasion, explained=False) if there else priced_alone([wanted], occasion)
+    of_members = offered_to_members(bought, occasion)
     fastest = of_members[-1] if len(of_members) > 1 else None
     standard = bought.options[0] if bought.options else None
     days = standard.promise if standard else None
@@ -346,8 +369,9 @@ def _shipping(wanted: Wanted, occasion: Occasion, limits: Limits | None) -> Ship
 
 def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occasion: Occasion) -> OfferedVariant:
     """A variant, with the promise of a unit that is backordered."""
-    wanted = _one_unit(row, one, origins)
-    options = purchase([wanted], occasion, explained=False).options if wanted.levels else []
+    backordered = bool(one.warehouses) if one.kit is None else not one.stock and one.kit.to_be_had > 0
+    wanted = [_one_unit(row, one, origins)] if backordered else []
+    options = purchase(wanted, occasion, explained=False).options if wanted else []
     promised = options[0].promise if options else None
     return OfferedVariant(
         variant_id=one.variant_id,
@@ -358,9 +382,22 @@ def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occas
         sku=one.sku,
         gtin=one.gtin,
         stock=one.stock,
-        backordered=bool(wanted.levels),
+        backordered=backordered,
         standard_from=promised.first if promised else None,
         standard_to=promised.last if promised else None,
+        components=None if one.kit is None else [_component(part) for part in one.kit.components],
+    )
+
+
+def _component(part: Component) -> ComponentBody:
+    return ComponentBody(
+        variant_id=part.variant_id,
+        product_id=part.product_id,
+        title=part.title,
+        sku=part.sku,
+        units=part.units,
+        stock=part.stock,
+        for_sale=part.on_sale,
     )
 
 
@@ -379,11 +416,20 @@ def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUI
         prime=row.prime_eligible,
         levels=sent.levels_of(sent.variant_id, origins) if sent else (),
         origins=origins,
+        parts=sent.kit.parts(sent.price, origins) if isinstance(sent, _Offered) and sent.kit else (),
     )
 
 
-def _tax(row: _Product, occasion: Occasion) -> ProductTax:
+def _tax(row: _Product, variants: Sequence[_Offered], origins: Mapping[UUID, Origin], occasion: Occasion) -> ProductTax:
+    """Of a kit it is that of its components, of which each may have another rate."""
     terms = occasion.tariff.tax
+    kit = next((one for one in variants if one.kit is not None and one.price == row.price), None)
+    if kit is not None:
+        taxes = priced_alone([_one_unit(row, kit, origins)], occasion).totals.lines
+        rates = {tax.rate for tax in taxes}
+        amount = sum((tax.amount for tax in taxes), ZERO)
+        rate = rates.pop() if len(rates) == 1 else to_cents(amount / kit.price)
+        return ProductTax(tax_class=row.tax_class, rate=rate, amount=amount, included=terms.included)
     return ProductTax(
         tax_class=row.tax_class,
         rate=terms.rate(row.tax_class),

@@ -1,4 +1,4 @@
-"""How the lines of an order share what was priced for all units of a variant: its discounts and its tax."""
+"""How the lines of an order share what was priced for all units of a wanted line: its discounts and its tax."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +11,18 @@ from api.checkout.schemas import PlanRedemption
 from api.inventory.allocation import Allocation
 from api.kernel.ids import new_id
 from api.kernel.money import ZERO, allocate
-from api.pricing.promotions import Reduction
+from api.pricing.promotions import Reduction, apart
 from api.promotions.deals import Deal
 
 
 @dataclass(slots=True)
 class Sent:
-    """An allocation on its way to a line: `off` is what each promotion takes off it."""
+    """An allocation on its way to a line: `off` is what each promotion takes off it. `place`: which of the wanted
+    lines it is of."""
 
     item_id: UUID
     allocation: Allocation
+    place: int
     off: Sequence[Reduction] = ()
     tax: Decimal = ZERO
 
@@ -34,16 +36,36 @@ class Sent:
         return ", ".join(one.name for one in self.off) or None
 
 
-def shared(bought: Purchase, wanted: Sequence[Wanted]) -> list[Sent]:
-    """The allocations, each with its share of its variant's discounts and tax, by what is left to pay. No share is more
+def shared(bought: Purchase) -> list[Sent]:
+    """The allocations, each with its share of its line's discounts and tax, by what is left to pay. No share is more
     than that, so a line's tax is never more than what is paid for it."""
-    sent = [Sent(new_id(), one) for one in bought.allocations]
-    of_variant: dict[UUID, list[Sent]] = {}
-    for line in sent:
-        of_variant.setdefault(line.allocation.variant_id, []).append(line)
-    for one, tax in zip(wanted, bought.totals.lines, strict=True):
-        _share(one, tax.amount, of_variant[one.variant_id])
+    sent = _pieces(bought)
+    of_line: list[list[Sent]] = [[] for _ in bought.wanted]
+    for piece in sent:
+        of_line[piece.place].append(piece)
+    for one, tax, pieces in zip(bought.wanted, bought.totals.lines, of_line, strict=True):
+        _share(one, tax.amount, pieces)
     return sent
+
+
+def _pieces(bought: Purchase) -> list[Sent]:
+    """The allocations, cut where the units of one wanted line end and those of the next of the variant begin: parts of
+    kits, at prices of their own."""
+    places: dict[UUID, list[int]] = {}
+    for place, one in enumerate(bought.wanted):
+        places.setdefault(one.variant_id, []).append(place)
+    if len(places) == len(bought.wanted):
+        return [Sent(new_id(), one, places[one.variant_id][0]) for one in bought.allocations]
+    left = [one.units for one in bought.wanted]
+    found = list[Sent]()
+    for one in bought.allocations:
+        rest = one.quantity
+        for place in places[one.variant_id]:
+            if taken := min(rest, left[place]):
+                found.append(Sent(new_id(), replace(one, quantity=taken), place))
+                left[place] -= taken
+                rest -= taken
+    return found
 
 
 def divided(wanted: Sequence[Wanted], going: Sequence[Bound]) -> list[Bound]:
@@ -54,7 +76,7 @@ def divided(wanted: Sequence[Wanted], going: Sequence[Bound]) -> list[Bound]:
             continue
         places = [n for n, one in enumerate(found) if any(each.variant_id == whole.variant_id for each in one.wanted)]
         left = [sum((_price(each, whole) for each in found[n].wanted), ZERO) for n in places]
-        for place, off in zip(places, _split(whole.reductions, left), strict=True):
+        for place, off in zip(places, apart(whole.reductions, left), strict=True):
             own = [each._replace(reductions=off) if _price(each, whole) else each for each in found[place].wanted]
             found[place] = replace(found[place], wanted=own)
     return found
@@ -89,23 +111,12 @@ def _share(one: Wanted, tax: Decimal, sent: Sequence[Sent]) -> None:
         return
     paid = [one.price * line.allocation.quantity for line in sent]
     if one.reductions:
-        for line, off in zip(sent, _split(one.reductions, paid), strict=True):
+        for line, off in zip(sent, apart(one.reductions, paid), strict=True):
             line.off = off
         paid = [amount - line.discount for line, amount in zip(sent, paid, strict=True)]
     if any(paid):
         for line, amount in zip(sent, allocate(tax, paid), strict=True):
             line.tax = amount
-
-
-def _split(reductions: Sequence[Reduction], amounts: Sequence[Decimal]) -> list[list[Reduction]]:
-    """The reductions of a whole that consists of `amounts`, for each of them: one after the other, by what is left."""
-    left, found = list(amounts), [list[Reduction]() for _ in amounts]
-    for one in reductions:
-        for place, amount in enumerate(allocate(one.amount, left)):
-            if amount:
-                left[place] -= amount
-                found[place].append(replace(one, amount=amount))
-    return found
 
 
 def _price(one: Wanted, of: Wanted) -> Decimal:

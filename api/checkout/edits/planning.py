@@ -30,6 +30,7 @@ from api.kernel.money import allocate as split
 from api.orders.edits.errors import NotEditable, NothingToChange
 from api.orders.edits.queries import Editable
 from api.orders.errors import LastUnits
+from api.orders.kits.bought import kit_of
 from api.orders.returns.policy import window_days
 from api.orders.returns.returnable import OrderLine, refund_of
 from api.orders.statements import Snapshot
@@ -171,6 +172,8 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
         offer = today.offers.get(variant)
         if offer is None:
             errors.append(FieldError(pointer=pointer, message="there is no such variant"))
+        elif offer.kind == "kit":
+            errors.append(FieldError(pointer=pointer, message="a kit is not added to an order: place another for it"))
         elif not offer.on_sale:
             errors.append(FieldError(pointer=pointer, message="this product is not for sale"))
         elif offer.currency != order.head.currency:
@@ -300,6 +303,7 @@ def _retax(sums: _Sum, order: Editable, lines: Sequence[tuple[OrderLine, Kept, L
             return_days=bought.return_days,
             condition=bought.condition,
             min_age=bought.min_age,
+            kit=kit_of(bought.kit),
         )
         again = PlanAddition(
             order_item_id=new_id(),

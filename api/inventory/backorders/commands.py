@@ -25,7 +25,7 @@ async def allow(
     """
 
     async def work(tx: Tx) -> None:
-        await own_variant(tx, actor, variant_id, lock=True)
+        await own_variant(tx, actor, variant_id, lock=True, pointer="/path/variantId")
         place = await opened(tx, variant_id, warehouse_id)
         version = await version_of(tx, variant_id)
         if expected is not None and expected != version:

@@ -39,6 +39,7 @@ class Bought:
     return_days: int | None
     condition: str | None
     min_age: int | None
+    kit: dict[str, Any] | None  # Any: JSON of a KitBought
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ _BOUGHT = (
         OrderItem.return_days,
         OrderItem.condition,
         OrderItem.min_age,
+        OrderItem.kit,
     )
     .where(OrderItem.order_id == bindparam("order_id"))
     .order_by(OrderItem.order_item_id)

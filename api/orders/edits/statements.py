@@ -74,11 +74,11 @@ edited_items AS (
     INSERT INTO order_items (order_item_id, order_id, product_id, variant_id, seller_id, warehouse_id, parcel_id,
                              quantity, price_at_purchase, subtotal, title, sku, attributes, image_url, list_price,
                              discount, promotion, tax_rate, tax_amount, tax_included, tax_class, return_days, condition,
-                             min_age, status, edit_id)
+                             min_age, kit, status, edit_id)
     SELECT i.order_item_id, :edited_order, i.product_id, i.variant_id, i.seller_id, i.warehouse_id, i.parcel_id,
            i.quantity, i.price, i.price * i.quantity, i.title, i.sku, CAST(i.attributes AS jsonb), i.image,
            i.list_price, i.discount, i.promotion, i.tax_rate, i.tax, i.tax_included, i.tax_class, i.return_days,
-           i.condition, i.min_age, 'confirmed', :edited_by
+           i.condition, i.min_age, CAST(i.kit AS jsonb), 'confirmed', :edited_by
     FROM unnest(CAST(:edited_items AS uuid[]), CAST(:edited_products AS uuid[]), CAST(:edited_variants AS uuid[]),
                 CAST(:edited_sellers AS uuid[]), CAST(:edited_warehouses AS uuid[]), CAST(:edited_in AS uuid[]),
                 CAST(:edited_quantities AS int[]), CAST(:edited_prices AS numeric[]), CAST(:item_titles AS text[]),
@@ -86,10 +86,11 @@ edited_items AS (
                 CAST(:item_list_prices AS numeric[]), CAST(:item_discounts AS numeric[]),
                 CAST(:item_promotions AS text[]), CAST(:item_tax_rates AS numeric[]), CAST(:item_taxes AS numeric[]),
                 CAST(:item_tax_included AS bool[]), CAST(:item_tax_classes AS text[]),
-                CAST(:item_return_days AS int[]), CAST(:item_conditions AS text[]), CAST(:item_min_ages AS int[]))
+                CAST(:item_return_days AS int[]), CAST(:item_conditions AS text[]), CAST(:item_min_ages AS int[]),
+                CAST(:item_kits AS text[]))
          AS i(order_item_id, product_id, variant_id, seller_id, warehouse_id, parcel_id, quantity, price, title, sku,
               attributes, image, list_price, discount, promotion, tax_rate, tax, tax_included, tax_class, return_days,
-              condition, min_age),
+              condition, min_age, kit),
          gate
     RETURNING 1),
 edited_order AS (

@@ -1,6 +1,8 @@
 """Buy again: what can still be bought of an order goes into the cart, and the rest says why not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
@@ -16,6 +18,7 @@ from api.kernel.context import Context
 from api.kernel.db import ReadTx
 from api.orders.errors import OrderNotFound
 from api.orders.history.schemas import BoughtAgain, LineAgain, WhyNot
+from api.orders.kits.bought import kit_of
 from api.orders.models import Order, OrderItem
 from api.orders.queries.access import IS_BUYER, actor_values
 from api.orders.queries.lines import TITLE
@@ -27,10 +30,11 @@ class _Line:
     variant_id: UUID
     title: str
     quantity: int
+    kit: dict[str, Any] | None  # Any: JSON of a KitBought
 
 
 _LINES = (
-    select(OrderItem.order_item_id, OrderItem.variant_id, TITLE, OrderItem.quantity)
+    select(OrderItem.order_item_id, OrderItem.variant_id, TITLE, OrderItem.quantity, OrderItem.kit)
     .join(Order, Order.order_id == OrderItem.order_id)
     .where(Order.order_id == bindparam("order_id", type_=Uuid), IS_BUYER)
     .order_by(OrderItem.order_item_id)
@@ -57,12 +61,25 @@ async def buy_again(ctx: Context, actor: Actor, order_id: UUID) -> BoughtAgain:
 
 
 async def _found(tx: ReadTx, actor: Actor, order_id: UUID) -> tuple[list[_Line], dict[UUID, Sold], dict[UUID, int]]:
-    lines = await tx.all_as(_Line, _LINES, {"order_id": order_id, **actor_values(actor)})
+    lines = _whole(await tx.all_as(_Line, _LINES, {"order_id": order_id, **actor_values(actor)}))
     if not lines:
         raise OrderNotFound
     cart = await cart_of(tx, actor)
     held = {line.variant_id: line.quantity for line in cart.lines} if cart else {}
     return lines, await sold_now(tx, {line.variant_id for line in lines}), held
+
+
+def _whole(lines: Iterable[_Line]) -> list[_Line]:
+    """The lines, with each kit instead of those of its components, where the first of them is."""
+    found, kits = list[_Line](), set[UUID]()
+    for line in lines:
+        kit = kit_of(line.kit)
+        if kit is None:
+            found.append(line)
+        elif kit.variant_id not in kits:
+            kits.add(kit.variant_id)
+            found.append(_Line(line.order_item_id, kit.variant_id, kit.title, kit.quantity, None))
+    return found
 
 
 async def _add(

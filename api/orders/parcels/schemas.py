@@ -11,6 +11,7 @@ from api.kernel.money import Amount
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireId, WireTime
 from api.kernel.texts import OneLine, SomeLines
+from api.orders.kits.schemas import KitOfLine
 from api.orders.parcels.changes.reasons import SellerReason
 from api.orders.parcels.derived import Standing, order_status
 from api.orders.returns.returned import AdjustmentBody, ReturnBody
@@ -69,6 +70,7 @@ class SellerLineBody(Wire):
     image_url: str | None
     condition: str | None
     min_age: int | None
+    kit: KitOfLine | None
     quantity: int
     price: Amount
     subtotal: Amount

@@ -2,17 +2,19 @@
 
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import Text, Uuid, bindparam, cast, or_, select
 
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.orders.models import Order, OrderItem
 
+_PRODUCT = bindparam("product_id", type_=Uuid)
+# Also as a kit, of which the order has lines of the components.
 _BOUGHT = (
     select(OrderItem.order_item_id)
     .join(Order, Order.order_id == OrderItem.order_id)
     .where(
-        OrderItem.product_id == bindparam("product_id"),
+        or_(OrderItem.product_id == _PRODUCT, OrderItem.kit["productId"].astext == cast(_PRODUCT, Text)),
         Order.user_id == bindparam("buyer", type_=Uuid),
         Order.status.not_in(["pending", "cancelled"]),
         OrderItem.status != "cancelled",

@@ -13,4 +13,5 @@ BOUGHT = (
     OrderItem.image_url,
     OrderItem.condition,
     OrderItem.min_age,
+    OrderItem.kit,
 )

@@ -30,6 +30,7 @@ from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.coupons import promote
+from tests.harness.kits import kit_of, made_of
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
 from tests.harness.wire import Wire, watched_wire
@@ -50,6 +51,10 @@ COSTS = {
     "place with a code": (7, 5),
     "place with a code, declined": (7, 4),
     "read the cart with a code": (3, 2),
+    # What it is made of is read in a round trip of its own.
+    "place a kit": (5, 5),
+    "read the cart with a kit": (2, 2),
+    "change a kit": (24, 19),
     # An order is locked by a statement of its own, in the round trip of the one that reads it.
     "cancel": (13, 14),
     "cancel with a code": (14, 15),
@@ -187,6 +192,7 @@ async def test_requests_cost_what_is_written_here(
     await counted.send("place, declined", buyer, "/orders", declined)
     await with_backorders(counted, market, buyer, seller)
     await with_codes(counted, market, buyer, seller, product)
+    await with_kits(counted, market, buyer, seller)
     await with_edits(counted, market, buyer, product)
     order = await counted.send("place", buyer, "/orders", market.order_body((product, 2)))
     path = f"/orders/{order['orderId']}"
@@ -277,6 +283,21 @@ async def with_codes(counted: Counted, market: Market, buyer: Person, seller: Pe
     assert market.client.post("/api/v1/cart/coupons", json={"code": "TRIPS-1"}, headers=other.headers).is_success
     cart = await counted.send("read the cart with a code", other, "/cart", None, "GET")
     assert cart["discount"] == 1.0
+    market.sql.execute("delete from carts where user_id = %s", (other.user_id,))
+
+
+async def with_kits(counted: Counted, market: Market, buyer: Person, seller: Person) -> None:
+    parts = [market.product(seller, stock=9) for _ in range(2)]
+    kit = kit_of(market, seller, (parts[0], 1), (parts[1], 2))
+    variant = kit["variants"][0]["variantId"]
+    await counted.send("place a kit", buyer, "/orders", market.order_body((kit, 1)))
+    other = market.person()
+    line = {"productId": kit["productId"], "variantId": variant, "quantity": 1}
+    market.client.post("/api/v1/cart/items", json=line, headers=other.headers)
+    cart = await counted.send("read the cart with a kit", other, "/cart", None, "GET")
+    assert cart["subtotal"] == 10.0
+    more = {"variants": [{"variantId": variant, "components": made_of((parts[0], 2), (parts[1], 1))}]}
+    await counted.send("change a kit", seller, f"/products/{kit['productId']}", more, "PATCH")
     market.sql.execute("delete from carts where user_id = %s", (other.user_id,))
 
 

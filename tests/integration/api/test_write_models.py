@@ -27,6 +27,7 @@ from api.kernel.settings import Settings
 from api.sellers.schemas import Policies, PostalAddress, SafetyContact, TraderData
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market
+from tests.harness.kits import kit_body, kit_of, made_of
 from tests.harness.scene import Request, Scene, make_scene
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import PASSWORD, Person
@@ -127,6 +128,17 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     exchange = requests["exchangeOrderItem"][0]
     for name in ("replaceProduct", "changeProduct"):
         change(name, variants=[{"sku": name, "attributes": {"color": name}, "price": 11, "stock": 3}])
+    parts = [scene.market.product(scene.seller) for _ in range(2)]
+    named = [*made_of((parts[0], 1)), {"sku": parts[1]["variants"][0]["sku"], "units": 2}]
+    kit = kit_of(scene.market, scene.seller, *((part, 1) for part in parts))
+    for name, path in (
+        ("createProduct", ""),
+        ("replaceProduct", kit["productId"]),
+        ("changeProduct", kit["productId"]),
+    ):
+        fields = kit_body(scene.market, variants=[{"sku": f"K-{name}", "components": named}])
+        url = f"/api/v1/products/{path}".rstrip("/")
+        requests[name].append(Request(requests[name][0].method, url, fields, seller.headers))
     address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()
     order = scene.market.order_body((scene.product, 1), shippingAddress={"addressId": address["addressId"]})
     elsewhere = {**exchange.body, "shippingAddress": order["shippingAddress"]}

@@ -26,6 +26,7 @@ from tests.harness.agents.calling import (
 )  # fmt: skip
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.kits import kit_of
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person
 
@@ -107,6 +108,9 @@ def test_the_figures_are_those_of_the_cart(market: Market, seller: Person, agent
             "category": random.choice(["/Electronics/Phones", "/Books", "/Grocery"]),
         }
         lines.append((market.product(seller, stock=20, **facts), random.randint(1, 5)))
+    if len(lines) > 1:
+        kit = kit_of(market, seller, (lines[0][0], 1), (lines[1][0], 3), price=random.randint(50, 9_999) / 100)
+        lines.append((kit, random.randint(1, 4)))
     address = random.choice([None, *PLACES])
     session = agent.create(*lines, **({} if address is None else {"fulfillment_details": {"address": address}}))
 

@@ -30,6 +30,7 @@ from api.search.sync import Indexer
 from tests.harness.api import Server, running_api
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, Worker, buying_env
 from tests.harness.invariants import assert_invariants
+from tests.harness.kits import kit_of
 from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, problem
 from tests.integration.api.catalog.test_offers import Article
@@ -56,7 +57,7 @@ class Kept:
     async def settle(self, *, drops: bool = True) -> None:
         """What the worker does within a second. With `drops` False, the mutant: it drops no page."""
         dropped = nouns.drops() if drops else []
-        await outbox.relay(self.context, nouns.followers(), dropped, nouns.doors())
+        await outbox.relay(self.context, nouns.followers(), dropped, nouns.doors(), nouns.spreads())
         if not drops:
             await self.context.redis.publish("souk:drops", '{"tags": [], "feed": "index"}')
             return
@@ -156,8 +157,10 @@ class Changes:
         self.draw = random.Random(seed)
         self.products: list[dict[str, Any]] = []
         self.orders: list[str] = []
+        self.kits: list[dict[str, Any]] = []
         for _ in range(6):
             self.create()
+        self.bundle()
 
     def create(self) -> None:
         fields = {
@@ -171,6 +174,11 @@ class Changes:
         answer = self.market.client.post("/api/v1/products", json=fields, headers=self.seller.headers)
         assert answer.status_code == 201, answer.text
         self.products.append(answer.json())
+
+    def bundle(self) -> None:
+        """A kit, whose page follows its components."""
+        chosen = self.draw.sample(self.products, 2)
+        self.kits.append(kit_of(self.market, self.seller, *((one, self.draw.randrange(1, 3)) for one in chosen)))
 
     def change(self) -> None:
         fields: dict[str, Any] = self.draw.choice(
@@ -212,14 +220,14 @@ class Changes:
 
     def step(self) -> str:
         act: Callable[[], None] = self.draw.choice(
-            [self.create, self.change, self.change, self.change, self.delete, self.adjust, self.order, self.order,
-             self.cancel]
+            [self.create, self.bundle, self.change, self.change, self.change, self.delete, self.adjust, self.order,
+             self.order, self.cancel]
         )  # fmt: skip
         act()
         return act.__name__
 
     def targets(self) -> list[str]:
-        below = [f"{address(product)}{part}" for product in self.products for part in ("", "/variants")]
+        below = [f"{address(product)}{part}" for product in (*self.products, *self.kits) for part in ("", "/variants")]
         return [*(f"/api/v1/products?{query}" for query in LISTS), *below]
 
     def _send(self, method: str, product: dict[str, Any], body: dict[str, Any] | None) -> None:

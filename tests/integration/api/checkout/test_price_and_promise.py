@@ -21,6 +21,7 @@ from api.kernel.feeds import CHANNEL
 from api.kernel.outbox import FEED
 from tests.harness.api import Server, api_of
 from tests.harness.buying import ADDRESS, Market, Sandbox, buying_env
+from tests.harness.kits import kit_of
 from tests.harness.shop import Person, problem
 
 PORTUGAL = {"street": "Rua Augusta 1", "city": "Lisboa", "zipCode": "1100-048", "country": "PT"}
@@ -294,7 +295,25 @@ class Carts:
                 (uuid4(), code, city, city, country, latitude, longitude, zone, code != "C2"),
             )
         products = [cls._product(market, seller, draw) for _ in range(12)]
-        return cls(market, draw, people, products)
+        kits = [cls._kit(market, seller, draw, products) for _ in range(4)]
+        return cls(market, draw, people, products + kits)
+
+    @staticmethod
+    def _kit(market: Market, seller: Person, draw: Random, products: list[dict[str, Any]]) -> dict[str, Any]:
+        """Of two variants, each of units of variants of the others, which are in the carts by themselves too."""
+
+        def components() -> list[dict[str, Any]]:
+            chosen = draw.sample(products, draw.randint(2, 4))
+            return [
+                {"variantId": draw.choice(one["variants"])["variantId"], "units": draw.randint(1, 3)} for one in chosen
+            ]
+
+        price = draw.choice([0.05, 9.99, 35.0, 100.01, 777.77])
+        variants = [
+            {"attributes": {"size": size}, "price": round(price + extra, 2), "components": components()}
+            for size, extra in (("S", 0), ("L", draw.choice([0, 0.37])))
+        ]
+        return kit_of(market, seller, price=price, variants=variants, primeEligible=draw.random() < 0.6)
 
     @staticmethod
     def _product(market: Market, seller: Person, draw: Random) -> dict[str, Any]:
@@ -347,6 +366,12 @@ class Carts:
         assert order["estimatedDelivery"] == seen["delivery"]["to"]
         assert max(parcel["promisedOn"] for parcel in order["parcels"]) == seen["delivery"]["to"]
         assert order["deliverySpeed"] == seen["delivery"]["speed"]
+        for kit in order["kits"]:
+            (line,) = (one for one in seen["items"] if one["variant"]["variantId"] == kit["variantId"])
+            own = [one for one in order["items"] if one["orderItemId"] in kit["orderItemIds"]]
+            assert amount(kit["subtotal"]) == amount(line["subtotal"])
+            assert sum((amount(one["subtotal"]) for one in own), Decimal(0)) == amount(line["subtotal"])
+        assert len(order["kits"]) == sum(one["components"] is not None for one in seen["items"])
         taxes = sum((amount(line["taxAmount"]) for line in order["items"]), Decimal(0))
         assert taxes <= amount(order["tax"])
         wanted = [option["speed"] for option in seen["deliveryOptions"]]
@@ -445,6 +470,14 @@ def test_the_random_carts_see_an_order_with_rules_of_its_own(altered: Altered, m
         carts = Carts.of(shop, seller, [member], seed=1)
         with pytest.raises(AssertionError, match=r"total-changed|speed-not-offered"):
             carts.check_some(30)
+
+
+def test_the_random_carts_see_kits_of_rounded_parts(altered: Altered) -> None:
+    """Negative control."""
+    with altered("kits of rounded parts") as shop:
+        carts = Carts.of(shop, shop.person("seller"), [shop.person()], seed=2)
+        with pytest.raises(AssertionError, match="Decimal"):
+            carts.check_some(40)
 
 
 def test_a_page_that_is_kept_for_everybody_is_seen(altered: Altered, redis_url: str) -> None:

@@ -55,6 +55,20 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "R-I19-counted": (f"update orders set redemptions = 1 where order_id = {DELIVERED}",),
     "R-I19-lines": (*used(discount="0.01"), DISCOUNTED),
     "R-I19-discount": used(discount="0.01"),
+    "R-I38-price": (
+        (
+            "update order_items set kit = jsonb_build_object('variantId', variant_id, 'quantity', 1, 'price', '0.01')"
+            f" where order_id = {DELIVERED}"
+        ),
+    ),
+    "R-I38-units": (
+        (
+            "update order_items set kit = jsonb_build_object('variantId', variant_id, 'quantity', 2 * quantity,"
+            " 'price', (subtotal / (2 * quantity))::text)"
+            " where order_item_id = (select order_item_id from order_items"
+            f" where order_id = {DELIVERED} order by order_item_id limit 1)"
+        ),
+    ),
     "R-I1-stock": (
         "alter table product_variants drop constraint ck_product_variants_stock",
         "alter table warehouse_stock drop constraint ck_warehouse_stock_available",

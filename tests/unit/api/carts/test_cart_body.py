@@ -43,6 +43,7 @@ OFFER = Offer(
     condition="new",
     restrictions=None,
     thumbnail="/lamp.svg",
+    kind="physical",
 )
 OFFERS = {LAMP: OFFER, CHAIR: replace(OFFER, variant_id=CHAIR, price=Decimal("40.00"), product_list_price=None)}
 

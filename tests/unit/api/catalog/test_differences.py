@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.catalog.commands.fields import COLUMNS, FUNCTIONS
-from api.catalog.commands.statements import VARIANT_COLUMNS, defaults
+from api.catalog.commands.statements import VARIANT_VALUES, defaults
 from api.catalog.schemas import ProductIn, VariantIn
 from api.catalog.versions.differences import differences
 
@@ -24,7 +24,7 @@ def told(before: Json, after: Json) -> list[tuple[str, str, Any, Any, str | None
 
 def test_a_version_says_every_field_of_a_product_but_stock() -> None:
     assert COLUMNS.keys() | FUNCTIONS.keys() == ProductIn.model_fields.keys()
-    assert VariantIn.model_fields.keys() - VARIANT_COLUMNS.keys() == {"stock", "stock_change"}
+    assert VariantIn.model_fields.keys() - VARIANT_VALUES.keys() == {"stock", "stock_change"}
     assert defaults(ProductIn)["taxClass"] == "standard"
     assert "title" not in defaults(ProductIn)
 

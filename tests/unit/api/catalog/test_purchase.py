@@ -58,7 +58,7 @@ def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, me
     cart = purchase(wanted, occasion, speed, explained=False)
 
     to_members = purchase(wanted, replace(occasion, member=True), speed)
-    assert offered_to_members(cart, wanted, occasion) == [option.promise for option in to_members.options]
+    assert offered_to_members(cart, occasion) == [option.promise for option in to_members.options]
     assert sorted(map(repr, cart.allocations)) == sorted(map(repr, order.allocations))
     assert cart.promised == ({} if forced(wanted) is not None else order.promised)
     assert replace(cart, allocations=[], choice=None, promised=order.promised) == replace(

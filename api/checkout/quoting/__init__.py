@@ -1,0 +1,1 @@
+"""What the database knows about a request for an order."""

@@ -1,0 +1,1 @@
+"""Kits in orders: lines of their components, which say what they were bought as."""
