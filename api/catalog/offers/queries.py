@@ -1,7 +1,7 @@
 """Reads of the offers of an article, in one round trip."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
@@ -14,9 +14,10 @@ from api.catalog.offers.featured import Availability, OfferFacts, Ranked, ranked
 from api.catalog.offers.schemas import Offer, OfferPoints
 from api.catalog.purchase import Occasion, Purchase, Wanted, option_json, priced_alone, purchase
 from api.catalog.queries.listing import LIVE
+from api.catalog.queries.offers import Kit, kits_of
 from api.catalog.queries.products import require_visible
-from api.catalog.restrictions.rules import limits_of
-from api.catalog.schemas import Condition, DeliveryOption, SellerCard
+from api.catalog.restrictions.rules import Limits, limits_of
+from api.catalog.schemas import Condition, DeliveryOption, Kind, SellerCard
 from api.catalog.statements import same_article
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
@@ -62,6 +63,7 @@ _OFFERS = (
         Product.prime_eligible,
         Product.weight_grams,
         Product.tax_class,
+        Product.kind,
         cast(Product.restrictions, Text).label("limits"),
         *columns_of(_LEVELS),
     )
@@ -91,7 +93,9 @@ class _Offered(Stocked):
     prime_eligible: bool
     weight_grams: int | None
     tax_class: str
+    kind: Kind
     limits: str | None
+    kit: Kit | None = field(init=False, default=None)
 
     def wanted(self, origins: Mapping[UUID, Origin]) -> Wanted:
         """One unit of it."""
@@ -104,7 +108,17 @@ class _Offered(Stocked):
             prime=self.prime_eligible,
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
+            parts=self.kit.parts(self.price, origins) if self.kit else (),
         )
+
+    @property
+    def bars(self) -> list[Limits]:
+        """To whom and where it is sold, a kit also as its components are."""
+        own = [limits_of(self.limits)] if self.limits is not None else []
+        return own + [limits for one in (self.kit.components if self.kit else ()) if (limits := one.limits) is not None]
+
+    def made_of(self, kit: Kit) -> None:
+        self.kit, self.stock = kit, kit.stock
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +136,12 @@ async def offers_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occasi
     rows, stores = await tx.batch(all_as(_Offered, _OFFERS, asked), all_as(StoreCard, _STORES, asked))
     if not any(row.product_id == product_id for row in rows):
         await require_visible(tx, actor, product_id)
-    origins = await origins_in(tx, next((row.edition for row in rows), None)) if rows else {}
+    kits = {row.variant_id: row for row in rows if row.kind == "kit"}
+    edition = next((row.edition for row in rows), None)
+    for variant_id, kit in (await kits_of(tx, kits)).items() if kits else ():
+        kits[variant_id].made_of(kit)
+        edition = kit.edition or edition
+    origins = await origins_in(tx, edition) if rows else {}
     bought = {row.product_id: _bought(row, occasion, origins) for row in rows}
     names = {store.seller_id: store for store in stores}
     of = {row.product_id: row for row in rows}
@@ -132,9 +151,9 @@ async def offers_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occasi
 
 def _bought(row: _Offered, occasion: Occasion, origins: Mapping[UUID, Origin]) -> tuple[Purchase, Availability]:
     wanted = row.wanted(origins)
-    if row.limits is not None and limits_of(row.limits).bar(occasion.place.country):
+    if any(limits.bar(occasion.place.country) for limits in row.bars):
         return priced_alone([wanted], occasion), "not_sold_there"
-    if not wanted.levels:
+    if not wanted.is_somewhere or (row.kit is not None and not row.kit.to_be_had):
         return priced_alone([wanted], occasion), "out_of_stock"
     bought = purchase([wanted], occasion, explained=False)
     return bought, "in_stock" if row.stock > 0 else "backordered"

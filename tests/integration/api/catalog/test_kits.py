@@ -284,6 +284,20 @@ def test_a_component_bars_its_kit_where_it_is_not_sold(market: Market, seller: P
     ]
 
 
+def test_a_kit_is_an_offer_as_its_components_are(market: Market, seller: Person) -> None:
+    first, second = parts(market, seller, 4, 4)
+    kit = kit_of(market, seller, (first, 1), (second, 2), price=25.0)
+    url = f"/api/v1/products/{kit['productId']}/offers"
+
+    (offer,) = market.client.get(url).json()["offers"]
+    assert (offer["availability"], offer["price"]) == ("in_stock", 25.0)
+    assert offer["shippingFee"] == kit["shipping"]["fee"]
+    market.stock(variant_of(second), 1)
+    (offer,) = market.client.get(url).json()["offers"]
+    assert offer["availability"] == "out_of_stock"
+    market.stock(variant_of(second), 4)
+
+
 def test_a_file_makes_kits_and_an_export_says_what_they_are_made_of(market: Market, seller: Person) -> None:
     kit = kit_of(market, seller, *((part, 2) for part in parts(market, seller, 4, 4)))
 
