@@ -250,7 +250,7 @@ def _of_lines(
 def _of_shared(
     content: Content, offers: Mapping[UUID, Sold], country: str, taxes: Mapping[UUID, LineTax]
 ) -> list[Json]:
-    """What is there, but not beside the lines before it, which take units of the same variants: kits do."""
+    """What is there, but not next to the lines before it, which take units of the same variants: kits do."""
     messages = []
     for place, item in enumerate(content.items):
         offer = offers[item.variant_id]

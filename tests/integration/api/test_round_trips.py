@@ -296,7 +296,7 @@ async def with_kits(counted: Counted, market: Market, buyer: Person, seller: Per
     market.client.post("/api/v1/cart/items", json=line, headers=other.headers)
     cart = await counted.send("read the cart with a kit", other, "/cart", None, "GET")
     assert cart["subtotal"] == 10.0
-    more = {"variants": [{"variantId": variant, "components": made_of((parts[0], 2), (parts[1], 1))}]}
+    more = {"variants": [{"variantId": variant, "components": made_of((parts[0], 3), (parts[1], 1))}]}
     await counted.send("change a kit", seller, f"/products/{kit['productId']}", more, "PATCH")
     market.sql.execute("delete from carts where user_id = %s", (other.user_id,))
 

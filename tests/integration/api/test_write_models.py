@@ -136,7 +136,7 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
         ("replaceProduct", kit["productId"]),
         ("changeProduct", kit["productId"]),
     ):
-        fields = kit_body(scene.market, variants=[{"sku": f"K-{name}", "components": named}])
+        fields = kit_body(scene.market, variants=[{"sku": f"K-{name}", "attributes": {}, "components": named}])
         url = f"/api/v1/products/{path}".rstrip("/")
         requests[name].append(Request(requests[name][0].method, url, fields, seller.headers))
     address = (await client.post("/api/v1/users/me/addresses", json=ADDRESS, headers=buyer.headers)).json()

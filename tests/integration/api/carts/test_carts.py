@@ -16,7 +16,8 @@ from tests.harness.shop import PASSWORD, Person, Shop, problem
 
 LINE = {
     "cartItemId", "product", "variant", "quantity", "price", "lowestPrice30d", "priceWhenAdded", "priceChanged",
-    "subtotal", "currency", "available", "backordered", "discounts", "restriction", "minAge",
+    "subtotal", "currency", "available", "backordered", "discounts", "restriction", "minAge", "components",
+    "unavailable",
 }  # fmt: skip
 
 

@@ -187,7 +187,7 @@ def test_a_product_is_the_seeds_body(shop: Shop, seller: Person) -> None:
         ("IPHONE15-PRO-512-TI", 1199.99, 50, "512GB"),
     ]
     listed = {"variantId", "attributes", "price", "ownPrice", "lowestPrice30d", "sku", "gtin", "stock", "backordered"}
-    assert product["variants"][0].keys() == {*listed, "standardFrom", "standardTo"}
+    assert product["variants"][0].keys() == {*listed, "standardFrom", "standardTo", "components"}
     assert product["images"] == [image["url1200"] for image in product["media"]]
     assert len(set(product["images"])) == 2
     assert product["specifications"] == {"screen": "6.1 inch", "sims": 2}

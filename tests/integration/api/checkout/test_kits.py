@@ -189,16 +189,16 @@ def test_components_are_returned_singly_at_their_price(market: Market, seller: P
     kit = kit_of(market, seller, (camera, 1), (film, 3), price=35.0)
     order = placed(market, buyer, (kit, 1))
     market.deliver(seller, order["orderId"])
-    dear = bought(order, film)[-1]
+    last = bought(order, film)[-1]
 
-    asked = {"items": [{"orderItemId": dear["orderItemId"], "quantity": 1}], "reasonCode": "no_longer_needed"}
+    asked = {"items": [{"orderItemId": last["orderItemId"], "quantity": 1}], "reasonCode": "no_longer_needed"}
     returned = market.post(buyer, f"{order['orderId']}/return", asked)
     assert returned.status_code in {200, 201}, returned.text
     approved = market.post(seller, f"{order['orderId']}/return/decision", {"approve": True})
 
     assert approved.status_code == 200, approved.text
-    tax = cents(dear["taxAmount"])
-    assert cents(approved.json()["refundAmount"]) == cents(dear["price"]) + tax
+    tax = cents(last["taxAmount"])
+    assert cents(approved.json()["refundAmount"]) == cents(last["price"]) + tax
     again = order_of(market, buyer, order["orderId"])
     assert again["kits"] == order["kits"]
     assert again["status"] == "delivered"
