@@ -127,7 +127,8 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
         COUNTED,
         (
             "insert into warehouse_stock (variant_id, warehouse_id, available)"
-            " select v.variant_id, w.warehouse_id, 0 from product_variants v, warehouses w where v.sku = 'A-KIT' limit 1"
+            " select v.variant_id, w.warehouse_id, 0 from product_variants v, warehouses w where v.sku = 'A-KIT'"
+            " limit 1"
         ),
     ),
     "R-I18-counted": ("update product_counters set in_stock = not in_stock",),

@@ -54,7 +54,7 @@ COSTS = {
     # What it is made of is read in a round trip of its own.
     "place a kit": (5, 5),
     "read the cart with a kit": (2, 2),
-    "change a kit": (24, 19),
+    "change a kit": (18, 14),
     # An order is locked by a statement of its own, in the round trip of the one that reads it.
     "cancel": (13, 14),
     "cancel with a code": (14, 15),
