@@ -3,6 +3,7 @@
 Each noun lists its jobs in `jobs.py`; the worker runs all of them.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,12 +18,19 @@ class Bell:
     def __init__(self) -> None:
         self._rang = False
         self.wakes: Callable[[], None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     def ring(self) -> None:
         """Call it on the event loop."""
         self._rang = True
         if self.wakes is not None:
             self.wakes()
+
+    def ring_in(self, seconds: float) -> None:
+        """Let it ring then, and no more when it was to ring by an earlier call."""
+        if self._later is not None:
+            self._later.cancel()
+        self._later = asyncio.get_running_loop().call_later(seconds, self.ring)
 
     def heard(self) -> bool:
         """Whether it rang since the last call."""

@@ -15,6 +15,7 @@ import redis
 
 from api import nouns
 from api.bulk.failpoints import POINTS as BULK_POINTS
+from api.catalog.schedules.failpoints import POINTS as SCHEDULE_POINTS
 from api.checkout.edits.failpoints import POINTS as EDIT_POINTS
 from api.checkout.exchanges.failpoints import POINTS as EXCHANGE_POINTS
 from api.kernel.outbox import STREAM
@@ -56,8 +57,9 @@ def test_every_failpoint_is_exercised() -> None:
     `tests/chaos/test_edit_crash.py`, those of exchanges in
     `tests/integration/api/checkout/test_exchange_crash.py`, those of invoices in
     `tests/integration/api/orders/test_invoices.py`, those of files of products in
-    `tests/integration/api/bulk/test_bulk_kill.py`, and those of pictures in
-    `tests/integration/api/media/test_collecting.py`."""
+    `tests/integration/api/bulk/test_bulk_kill.py`, those of pictures in
+    `tests/integration/api/media/test_collecting.py`, and those of scheduled changes in
+    `tests/integration/api/catalog/test_schedules.py`."""
     elsewhere = {
         *MAIL_POINTS,
         *CARRIER_POINTS,
@@ -66,6 +68,7 @@ def test_every_failpoint_is_exercised() -> None:
         *INVOICE_POINTS,
         *BULK_POINTS,
         *MEDIA_POINTS,
+        *SCHEDULE_POINTS,
     }
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()
 

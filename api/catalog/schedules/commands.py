@@ -18,6 +18,7 @@ from api.catalog.schedules.models import ScheduledChange
 from api.catalog.schedules.queries import Due, Set, due, set_for
 from api.catalog.schedules.schemas import PriceWindow, Schedule
 from api.catalog.schemas import ProductPatch
+from api.kernel import failpoints, outbox
 from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
@@ -27,6 +28,8 @@ from api.kernel.logs import get_logger
 from api.pricing.list_price import is_list_price
 
 log = get_logger(__name__)
+# Says that moments were set for a product.
+SET = "ScheduleSet"
 _OF_PRODUCT = ScheduledChange.product_id == bindparam("product_id", type_=Uuid)
 _FORGET = delete(ScheduledChange).where(_OF_PRODUCT)
 _NOW = select(func.clock_timestamp())
@@ -54,6 +57,7 @@ async def set_schedule(ctx: Context, actor: Actor, product_id: UUID, body: Sched
             rows.append({"product_id": product_id, **asdict(replace(running, at=body.price.to or running.at))})
         if rows:
             await tx.execute(insert(ScheduledChange).values(rows))
+            await outbox.emit(tx, "schedule", product_id, SET, {"productId": product_id})
         return (
             running is not None
             and not goes_on
@@ -98,10 +102,12 @@ async def _do(ctx: Context, one: Due) -> bool:
                 continue
             current = await lock_own(tx, actor, one.product_id, None)
             await _happen(tx, ctx, actor, one.product_id, current=current, each=each)
+        failpoints.hit("schedules.in_change")
         return True
 
     try:
         happened = await ctx.db.run(work)
+        failpoints.hit("schedules.after_change")
     except Problem as problem:
         # What it asks for is refused today, as it would be if the seller asked for it now: it is given up.
         log.warning("a scheduled change is refused", product_id=str(one.product_id), problem=problem.code)

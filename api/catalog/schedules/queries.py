@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, select
+from sqlalchemy import Float, Uuid, bindparam, cast, func, select
 
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Product
@@ -35,6 +35,7 @@ _DUE = (
     .order_by(ScheduledChange.at)
     .limit(100)
 )
+_LEFT = select(cast(func.extract("epoch", func.min(ScheduledChange.at) - func.clock_timestamp()), Float).label("left"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,12 @@ async def set_for(tx: ReadTx, product_id: UUID) -> list[Set]:
 async def due(tx: ReadTx) -> list[Due]:
     """Products of which a change is due, some at a time."""
     return await tx.all_as(Due, _DUE)
+
+
+async def seconds_left(tx: ReadTx) -> float | None:
+    """How long it is until the next moment by the database's clock, 0 when it has passed; None when nothing is set."""
+    left: float | None = await tx.scalar(_LEFT)
+    return None if left is None else max(left, 0.0)
 
 
 def schedule_from(found: Sequence[Set]) -> Schedule:

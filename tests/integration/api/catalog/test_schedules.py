@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api import nouns
+from api.catalog.schedules import jobs
 from api.catalog.schedules.commands import do_due
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from tests.harness.api import Server
-from tests.harness.buying import Market
+from tests.harness.buying import Market, Worker, wait_until
+from tests.harness.processes import KILLED
 from tests.harness.shop import Person, problem
 from tests.integration.api.catalog.test_saves import BIRCH, OAK, Saves, refused
 
@@ -186,6 +189,67 @@ def test_moments_are_in_the_future_and_in_order(chair: Saves, market: Market) ->
         problem(answer, 404, "product-not-found")
 
 
-def test_the_worker_looks_each_second() -> None:
+async def test_the_job_sleeps_until_the_next_moment(
+    ctx: Context, chair: Saves, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (job,) = (job for job in nouns.jobs() if job.name == "scheduled changes")
-    assert (job.every_seconds, job.run) == (1.0, do_due)
+    assert (job.every_seconds, job.bell) == (jobs.LOOK_SECONDS, jobs.NEXT)
+    pauses: list[float] = []
+    monkeypatch.setattr(jobs.NEXT, "ring_in", pauses.append)
+    for moment, left in ((None, jobs.LOOK_SECONDS), (at(1), jobs.LOOK_SECONDS), (at(10 / 3_600), 10.0)):
+        if moment is not None:
+            assert put(chair, publishAt=moment).status_code == 200
+        assert await job.run(ctx) == 0
+        # Not before the moment, and while it works it would try again soon.
+        assert pauses[0] == jobs.RETRY_SECONDS
+        assert left - 5 < pauses[1] <= left
+        pauses.clear()
+    assert chair.market.client.delete(f"{chair.path}/schedule", headers=chair.seller.headers).status_code == 204
+
+
+def test_a_worker_that_runs_is_there_within_a_second(
+    server: Server, market: Market, chair: Saves, tmp_path: Path
+) -> None:
+    """Of a moment that is set while it sleeps, and of the one after it."""
+    worker = Worker(tmp_path, {**server.env, "SOUK_HOME": str(tmp_path)})
+    worker.start()
+    try:
+        chair.patch(status="draft")
+        wait_until(lambda: market.scalar("select count(*) from outbox_events where published_at is null") == 0)
+        begins = datetime.now(UTC) + timedelta(seconds=2)
+        ends = begins + timedelta(seconds=2)
+        assert put(chair, publishAt=begins.isoformat(), unpublishAt=ends.isoformat()).status_code == 200
+        late = []
+        for moment, status in ((begins, "active"), (ends, "inactive")):
+            wait_until(lambda status=status: chair.read()[0]["status"] == status, 20)
+            late.append((datetime.now(UTC) - moment).total_seconds())
+    finally:
+        worker.stop()
+    # The better of both: another process of the machine may hold up one of them.
+    assert min(late) < 1.0
+    assert min(late) >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["in_change", "after_change"])
+def test_a_worker_that_is_killed_leaves_nothing_undone_or_done_twice(
+    server: Server, market: Market, seller: Person, tmp_path: Path, point: str
+) -> None:
+    made = [Saves(market, seller, [{**OAK}]) for _ in range(4)]
+    for saves in made:
+        assert put(saves, price={"price": 80.0, "from": at(1)}).status_code == 200
+        comes(saves, "price_from")
+
+    dying = Worker(tmp_path / "dying", server.env)
+    dying.start(SOUK_FAILPOINTS=f"schedules.{point}@2=kill")
+    assert dying.wait(60) == KILLED
+    before = [len(versions(saves)) for saves in made]
+    living = Worker(tmp_path / "living", server.env)
+    living.start()
+    left = "select count(*) from scheduled_changes where product_id = any(%s)"
+    wait_until(lambda: market.scalar(left, ([saves.product_id for saves in made],)) == 0, 60)
+    living.stop()
+
+    assert sorted(before) == ([1, 1, 1, 2] if point == "in_change" else [1, 1, 2, 2])
+    assert [versions(saves) for saves in made] == [[("seller", []), ("schedule", ["price"])]] * len(made)
+    assert [saves.told("price") for saves in made] == [[80.0]] * len(made)
