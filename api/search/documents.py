@@ -20,7 +20,7 @@ from api.catalog.facets import price_buckets
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 ANALYSER = "souk_en"
 # Boosts: a word in the title has three times the weight of one in the description.
 TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
@@ -145,6 +145,7 @@ def card_of(product: IndexedProduct, price: Decimal) -> str:
         "reviewCount": product.review_count,
         "thumbnail": product.thumbnail,
         "primeEligible": product.prime_eligible,
+        "condition": product.condition,
         "inStock": product.in_stock,
         "sponsored": False,
     }

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.catalog.schemas import PriceRange, RatingStep
+from api.catalog.schemas import Condition, PriceRange, RatingStep
 from api.kernel.money import Amount
 from api.kernel.schemas import Wire
 
@@ -19,6 +19,7 @@ class SearchResultItem(Wire):
     review_count: int
     thumbnail: str
     prime_eligible: bool
+    condition: Condition
     in_stock: bool
     sponsored: bool
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from api.catalog.models import Category, PricePoint, Product, ProductCounter, ProductVariant
 from api.catalog.queries.listing import IN_STOCK, LIVE, SHOWN, THUMBNAIL
+from api.catalog.schemas import Condition
 from api.kernel.db import ReadTx
 
 _NOWHERE = UUID(int=0)
@@ -37,6 +38,7 @@ class IndexedProduct:
     review_count: int
     view_count: int
     prime_eligible: bool
+    condition: Condition
     in_stock: bool
     thumbnail: str
 
@@ -103,6 +105,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         Product.review_count,
         func.coalesce(ProductCounter.view_count, 0).label("view_count"),
         Product.prime_eligible,
+        Product.condition,
         IN_STOCK.label("in_stock"),
         THUMBNAIL.label("thumbnail"),
     )

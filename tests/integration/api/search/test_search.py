@@ -31,7 +31,16 @@ from tests.harness.shop import Person, Shop, problem
 CATALOG: tuple[
     tuple[str, str, float, str, float, bool, int, dict[str, Any]], ...
 ] = (  # title, brand, price, category, rating, prime, stock, extra
-    ("Dell XPS 13 laptop", "Dell", 899.99, "/Computers/Laptops", 4.6, True, 5, {"specifications": {"memory": "16 GB"}}),
+    (
+        "Dell XPS 13 laptop",
+        "Dell",
+        899.99,
+        "/Computers/Laptops",
+        4.6,
+        True,
+        5,
+        {"specifications": {"memory": "16 GB"}, "condition": "used_good"},
+    ),
     ("Dell Latitude laptop", "Dell", 1299.0, "/Computers/Laptops", 3.9, False, 0, {}),
     (
         "HP Pavilion laptop",
@@ -168,7 +177,7 @@ async def test_the_body_is_the_seeds(search: Search) -> None:
         "productId": product_id, "title": "Dell XPS 13 laptop", "brand": "Dell", "price": 899.99, "currency": "USD",
         "rating": 4.6,
         "reviewCount": 0, "thumbnail": f"/api/v1/products/{product_id}/image.svg", "primeEligible": True,
-        "inStock": True,
+        "condition": "used_good", "inStock": True,
         "sponsored": False,
     }  # fmt: skip
 

@@ -41,6 +41,7 @@ PRODUCT = IndexedProduct(
     review_count=12,
     view_count=40,
     prime_eligible=True,
+    condition="new",
     in_stock=False,
     thumbnail="/lamp.svg",
 )
@@ -110,6 +111,7 @@ def test_a_product_comes_back_from_its_document() -> None:
         prime_eligible=True,
         in_stock=False,
         sponsored=False,
+        condition="new",
     )
     assert (stored.get_first("product_id"), stored.get_first("seller")) == (str(PRODUCT.product_id), str(UUID(int=4)))
     assert stored.get_first("category") == str(UUID(int=3))
