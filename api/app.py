@@ -110,6 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_body_bytes=configured.max_body_bytes,
         log=request_log,
         longest=longest,
+        long_bodies=configured.long_bodies,
     )
 
     @app.get("/metrics", include_in_schema=False)

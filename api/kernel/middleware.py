@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kernel import clock, metrics
 from api.kernel.compression import Compression
-from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem
+from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem, Unavailable
 from api.kernel.guests import headers_of
 from api.kernel.logs import trace_id
 from api.kernel.problems import render, unexpected
@@ -34,13 +34,15 @@ class RequestMiddleware:
         max_body_bytes: int,
         log: RequestLog | None = None,
         longest: Callable[[Scope], int] | None = None,
+        long_bodies: int = 1,
     ) -> None:
         """Without a log no lines are written. `longest`: the limit of a request, which is asked for what is
-        over the limit of all others."""
+        over the limit of all others; of such bodies so many are taken at a time."""
         self.app = app
         self.max_body_bytes = max_body_bytes
         self._log = log
         self._longest = longest
+        self._long = _Places(long_bodies)
         # Finding the counters by their labels costs as much as counting. Statuses and templates are few.
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -65,8 +67,8 @@ class RequestMiddleware:
                     await self._answered(scope, receive, answer)
             elif not length.isdigit():
                 await _refuse(MalformedRequest("Content-Length must be a number."), scope, receive, answer)
-            elif int(length) > self.max_body_bytes and int(length) > (limit := self._limit(scope)):
-                await _refuse(_too_large(limit), scope, receive, answer)
+            elif int(length) > self.max_body_bytes:
+                await self._answered_long(int(length), scope, receive, answer)
             else:
                 await self._answered(scope, receive, answer)
         finally:
@@ -87,41 +89,44 @@ class RequestMiddleware:
                 raise
             await _refuse(failure, scope, receive, answer)
 
+    async def _answered_long(self, length: int, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        """A body over the usual limit, which is in memory until it is answered, is taken when few others are."""
+        limit = self._limit(scope)
+        if length > limit:
+            await _refuse(_too_large(limit), scope, receive, answer)
+        elif not self._long.take():
+            await _refuse(_busy(), scope, receive, answer)
+        else:
+            try:
+                await self._answered(scope, receive, answer)
+            finally:
+                self._long.give()
+
     async def _counted(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         """Count the body as it arrives, for callers that state no length.
 
         FastAPI turns every exception while a body is read into a 400, so the refusal replaces that response.
         """
-        received = 0
-        refused = False
-        limit = self._limit(scope)
-
-        async def counting_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise _too_large(limit)
-            return message
+        body, told = _Body(receive, self._limit(scope), self.max_body_bytes, self._long), False
 
         async def watching_send(message: Message) -> None:
-            nonlocal refused
-            if received > limit and not answer.begun and not refused:
-                refused = True
-                await _refuse(_too_large(limit), scope, receive, answer)
-            if not refused:
+            nonlocal told
+            if body.refused is not None and not answer.begun and not told:
+                told = True
+                await _refuse(body.refused, scope, receive, answer)
+            if not told:
                 await answer.send(message)
 
         try:
-            await self.app(scope, counting_receive, watching_send)
-        except BodyTooLarge as problem:
-            if not answer.begun:
-                await _refuse(problem, scope, receive, answer)
+            await self.app(scope, body.receive, watching_send)
         except Exception as error:
-            failure = unexpected(error)
-            if answer.begun:
+            failure = body.refused or unexpected(error)
+            if not answer.begun:
+                await _refuse(failure, scope, receive, answer)
+            elif body.refused is None:
                 raise
-            await _refuse(failure, scope, receive, answer)
+        finally:
+            body.end()
 
     def _limit(self, scope: Scope) -> int:
         return self.max_body_bytes if self._longest is None else self._longest(scope)
@@ -134,6 +139,49 @@ class RequestMiddleware:
             self._counters[key] = counters
         counters[0].inc()
         counters[1].observe(seconds)
+
+
+class _Places:
+    """Room for so many long bodies."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+
+    def take(self) -> bool:
+        """Whether there was room."""
+        taken = self._free > 0
+        self._free -= taken
+        return taken
+
+    def give(self) -> None:
+        self._free += 1
+
+
+class _Body:
+    """A body without a stated length, as it arrives. It takes a place when it gets longer than `usual`; `refused`: why
+    it is not read on."""
+
+    def __init__(self, receive: Receive, limit: int, usual: int, places: _Places) -> None:
+        self._receive, self._limit, self._usual, self._places = receive, limit, usual, places
+        self._bytes, self._long = 0, False
+        self.refused: Problem | None = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self._limit:
+            self.refused = _too_large(self._limit)
+        elif self._bytes > self._usual and not self._long and self.refused is None:
+            self._long = self._places.take()
+            self.refused = None if self._long else _busy()
+        if self.refused is not None:
+            raise self.refused
+        return message
+
+    def end(self) -> None:
+        """Make room for another."""
+        if self._long:
+            self._places.give()
 
 
 class _Answer:
@@ -169,6 +217,10 @@ class _Answer:
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
     await render(problem, scope["path"])(scope, receive, answer.send)
+
+
+def _busy() -> Unavailable:
+    return Unavailable("Other long bodies are being read: send it again.", retry_after=2)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

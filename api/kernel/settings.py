@@ -188,6 +188,8 @@ class Settings(Environment):
     """Mails with such a code that one account, or one address, gets in an hour."""
     max_body_bytes: int = Field(default=1_048_576, validation_alias=_formerly("MAX_BODY_BYTES"))
     """A longer request body is refused, but for files."""
+    long_bodies: int = Field(default=8, ge=1)
+    """Longer bodies, with pictures or files of products, that one process takes at a time; 503 says to come again."""
     seller_verification: Literal["sandbox", "administrators"] | None = None
     """Who says that new sellers are who they say they are: `sandbox`, at once, or `administrators`. Without it the
     sandbox, but administrators in production."""
