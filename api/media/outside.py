@@ -8,7 +8,8 @@ client's parser has made of the address. Redirects are not followed, because the
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Collection, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ _CARRIERS = {
     ipaddress.ip_network("2002::/16"): 2,
     ipaddress.ip_network("::/96"): 12,
 }
+_LOCAL_NAMES = (".localhost", ".local", ".internal")
 _TEREDO = ipaddress.ip_network("2001::/32")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -57,6 +59,20 @@ def is_public(text: str) -> bool:
     )
 
 
+def require_public(url: str, trusted: Collection[str] = ()) -> None:
+    """Judge an address that is shown and not fetched, by what it says itself: nothing is resolved. `trusted`: HOST:PORT
+    of servers of one's own.
+
+    Raises: Refused.
+    """
+    try:
+        host, port = _judged(url, trusted)
+    except ValueError:
+        raise Refused("must be an address") from None
+    if f"{host}:{port}" not in trusted and _is_local(host):
+        raise Refused("must be a public address")
+
+
 async def fetched(ctx: Context, url: str) -> bytes:
     """The content at the address. Raises: Refused, whose words tell nothing of what a private server answered."""
     async with ctx.held.of(_Fetching, _Fetching).turns:
@@ -73,14 +89,8 @@ class _Fetching:
 
 
 async def _fetch(settings: Settings, url: str) -> bytes:
-    parts = urlsplit(url)
-    scheme, host = parts.scheme.lower(), parts.hostname
-    if scheme not in _PORTS or not host or parts.username is not None or parts.password is not None or "\\" in url:
-        raise Refused("must be an http or https address without a user")
-    port = parts.port or _PORTS[scheme]
+    host, port = _judged(url, settings.media_trusted_hosts)
     trusted = f"{host}:{port}" in settings.media_trusted_hosts
-    if not trusted and port not in _PORTS.values():
-        raise Refused("must be at port 80 or 443")
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if not trusted and not all(map(is_public, addresses)):
@@ -102,6 +112,30 @@ async def _fetch(settings: Settings, url: str) -> bytes:
         if answer.status != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
             raise Refused("could not be fetched")
         return await _body(answer, settings.media_picture_bytes)
+
+
+def _judged(url: str, trusted: Collection[str]) -> tuple[str, int]:
+    """Host and port. Raises: Refused; ValueError."""
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), parts.hostname
+    if scheme not in _PORTS or not host or parts.username is not None or parts.password is not None or "\\" in url:
+        raise Refused("must be an http or https address without a user")
+    port = parts.port or _PORTS[scheme]
+    if port not in _PORTS.values() and f"{host}:{port}" not in trusted:
+        raise Refused("must be at port 80 or 443")
+    return host, port
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host says of itself that it is none of the internet, also by a number that browsers take for one."""
+    name = unicodedata.normalize("NFKC", host).rstrip(".").lower()
+    if name == "localhost" or name.endswith(_LOCAL_NAMES):
+        return True
+    try:
+        number = str(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except (OSError, ValueError):
+        number = name
+    return (":" in number or number.replace(".", "").isdigit()) and not is_public(number)
 
 
 async def _body(answer: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -122,7 +122,7 @@ async def change_in(
     if missing:
         errors = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
         raise ValidationFailed("A product cannot be without this.", errors=errors)
-    shown = named(body.images) if images is None else images
+    shown = named(body.images, ctx.settings) if images is None else images
     fields = frozenset(body.model_fields_set)
     await save(tx, ctx, actor, product_id, body, images=shown, fields=fields, expected=expected)
 

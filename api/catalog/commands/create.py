@@ -59,7 +59,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     await save_variants(tx, actor, product_id, plan)
     await save_components(tx, actor, product_id, body.kind, plan, whole=True)
     await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
-    await save_images(tx, product_id, named(body.images) if images is None else images)
+    await save_images(tx, product_id, named(body.images, ctx.settings) if images is None else images)
     status = values["status"] if values["status"] != "active" else await settle(tx, ctx, product_id, 1)
     payload = {"sellerId": actor.user_id, "status": status, "version": 1}
     created = Event("product", product_id, "ProductCreated", payload)

@@ -15,8 +15,11 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import new_id
+from api.kernel.settings import Settings
 from api.media.commands import Incoming, Taken, show, take_in
 from api.media.naming import address, named_in
+from api.media.outside import require_public
+from api.media.press.formats import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ async def take_in_images(ctx: Context, images: Sequence[str]) -> list[Named]:
     return [*await take_in(ctx, sent)] if sent else []
 
 
-def named(images: Sequence[str]) -> list[Named]:
-    """What addresses name, where nothing can be fetched: the shop's own pictures, and addresses elsewhere as they are.
+def named(images: Sequence[str], settings: Settings) -> list[Named]:
+    """What addresses name, where nothing can be fetched: the shop's own pictures, and public addresses elsewhere as
+    they are.
 
     Raises: ValidationFailed with `/images/N`.
     """
@@ -68,11 +72,13 @@ def named(images: Sequence[str]) -> list[Named]:
     for place, image in enumerate(images):
         if (name := named_in(image, "")) is not None:
             found.append(Taken(name, 0, None))
-        elif image[:4].lower() == "http":
-            found.append(image)
         elif not is_artwork(image):
-            wrong = FieldError(pointer=f"/images/{place}", message="must be the address of a picture")
-            raise ValidationFailed("Name pictures by their addresses.", errors=[wrong])
+            try:
+                require_public(image, settings.media_trusted_hosts)
+            except Refused as refused:
+                wrong = FieldError(pointer=f"/images/{place}", message=str(refused))
+                raise ValidationFailed("Name pictures by their addresses.", errors=[wrong]) from None
+            found.append(image)
     return found
 
 

@@ -23,6 +23,7 @@ from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.etags import Expected
 from api.kernel.feeds import announce_soon
+from api.kernel.settings import Settings
 from api.media.commands import Taken
 from api.media.queries import held_names
 
@@ -70,7 +71,7 @@ async def _restore(
     variants = _found_again(kept.body.get("variants", []), await living_variants(tx, product_id))
     saved_as = {"status": "draft"} if kept.body.get("status") == "rejected" else {}
     body = _body({**kept.body, **saved_as, "variants": variants})
-    images, missing = await _still_there(tx, body.images)
+    images, missing = await _still_there(tx, ctx.settings, body.images)
     new = await save(
         tx,
         ctx,
@@ -107,10 +108,10 @@ def _body(kept: Mapping[str, Any]) -> ProductIn:  # Any: JSON
         raise RequestValidationError(wrong, body=kept) from None
 
 
-async def _still_there(tx: Tx, images: Sequence[str]) -> tuple[list[Named], list[str]]:
+async def _still_there(tx: Tx, settings: Settings, images: Sequence[str]) -> tuple[list[Named], list[str]]:
     """The pictures that are kept, which nobody collects before the transaction has ended, and the addresses of the
     others."""
-    known = {url: one for url in images for one in named([url])}
+    known = {url: one for url in images for one in named([url], settings)}
     digests = [one.name[:32] for one in known.values() if isinstance(one, Taken)]
     held = set((await held_names(tx, digests)).values()) if digests else set()
     there = {url: one for url, one in known.items() if isinstance(one, str) or one.name in held}

@@ -103,17 +103,19 @@ async def test_a_product_is_taken_whole_or_not_at_all(files: Files) -> None:
         lamp(4, category="/Nowhere"),
         lamp(5, listPrice="3"),
         lamp(6),
+        lamp(7, images="https://a.example/1.jpg http://127.0.0.1/2.jpg"),
     ]
 
     job = await files.read(csv_of(rows))
 
-    assert counts(job) == ("done", 1, 0, 0, 5)
+    assert counts(job) == ("done", 1, 0, 0, 6)
     assert files.failures(job) == [
         (2, "", "row 3 of the same product has a problem"),
         (3, "stock", "Input should be greater than or equal to 0"),
         (4, "price", "'1,299.00' has a thousands separator"),
         (5, "category", "no such category"),
         (6, "listPrice", "must not be lower than price"),
+        (8, "images", "must be a public address"),
     ]
     assert all(row["fix"] for row in files.report(job) if row["result"] == "failed")
     assert [product["title"] for product in files.products()] == ["Lamp 6"]

@@ -10,7 +10,7 @@ import pytest
 from api.kernel.context import Context
 from api.kernel.held import Held
 from api.media import outside
-from api.media.outside import fetched, is_public
+from api.media.outside import fetched, is_public, require_public
 from api.media.press.formats import Refused
 
 PRIVATE = (
@@ -40,6 +40,35 @@ def test_private_addresses(address: str) -> None:
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses(address: str) -> None:
     assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        *(
+            (f"http://{host}/a.jpg", "must be a public address")
+            for host in (
+                *("127.0.0.1", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "localhost", "LOCALHOST."),
+                *("a.localhost", "printer.local", "metadata.google.internal", "2130706433", "0x7f.1", "127.1", "0"),
+                "\uff11\uff12\uff17.0.0.1",
+            )
+        ),
+        ("http://a.example:8080/a.jpg", "must be at port 80 or 443"),
+        ("http://a.example:x/a.jpg", "must be an address"),
+        ("ftp://a.example/a.jpg", "must be an http or https address without a user"),
+        ("http://user@a.example/a.jpg", "must be an http or https address without a user"),
+        ("a.jpg", "must be an http or https address without a user"),
+    ],
+)
+def test_an_address_that_is_only_shown_is_judged_by_what_it_says(url: str, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        require_public(url)
+
+
+def test_a_public_address_and_a_trusted_one_may_be_shown() -> None:
+    for url in ("http://a.example/1.jpg", "https://1.1.1.1:443/a", "HTTPS://[2606:4700::1111]/a", "http://internal/a"):
+        require_public(url)
+    require_public("http://10.0.0.7:8080/a.jpg", {"10.0.0.7:8080"})
 
 
 def context(*trusted: str) -> Context:
