@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ from api.orders.backorders import commands
 from api.orders.backorders.commands import cover, tell_late
 from api.orders.backorders.queries import queue_for
 from api.orders.backorders.queue import Waiting
-from tests.harness.buying import ADDRESS, Market
+from tests.harness.buying import ADDRESS, Market, wait_until
 from tests.harness.invariants import assert_invariants
 from tests.harness.mailing import mails_to
 from tests.harness.parcels import do, order_of, part_of, send
@@ -148,6 +148,34 @@ def test_the_page_says_of_each_variant_whether_it_is_backordered_and_when_it_com
         assert (shown["standardFrom"], shown["standardTo"]) == (
             (cart["delivery"]["from"], cart["delivery"]["to"]) if shown["backordered"] else (None, None)
         )
+
+
+def test_what_may_be_backordered_is_in_the_picker_and_in_no_price_while_another_is_in_stock(
+    market: Market, seller: Person, buyer: Person
+) -> None:
+    variants = [{"attributes": {"size": "S"}, "price": 20.0}, {"attributes": {"size": "M"}, "price": 10.0}]
+    product = market.product(seller, variants=variants, category=f"/Backordered {uuid4().hex[:8]}")
+    market.stock(variant_of(product, 1), 0)
+    assert allow(market, seller, product, 4, number=1).status_code == 200
+    category = market.scalar("select category_id::text from products where product_id = %s", (product["productId"],))
+
+    def listed(**query: Any) -> list[float]:
+        answer = market.client.get("/api/v1/products", params={"category": category, **query})
+        assert answer.status_code == 200, answer.text
+        return [one["price"] for one in answer.json()["products"]]
+
+    page = market.detail(product["productId"])
+    assert (listed(), listed(maxPrice=15), listed(inStock=True)) == ([20.0], [], [20.0])
+    assert (page["price"], page["inStock"], page["shipping"]["backordered"]) == (20.0, True, False)
+    assert [(one["values"], one["available"]) for one in page["combinations"]] == [
+        ({"size": "S"}, True), ({"size": "M"}, True),
+    ]  # fmt: skip
+    line = {"productId": product["productId"], "variantId": variant_of(product, 1), "quantity": 1}
+    body = {**market.order_body(), "items": [line]}
+    assert market.buy(buyer, body).status_code == 201
+    # When nothing is in stock, all of it is shown by its least price.
+    market.stock(variant_of(product, 0), 0)
+    wait_until(lambda: listed() == [10.0], 10)
 
 
 async def test_what_is_there_goes_at_once_and_the_rest_when_it_comes(
