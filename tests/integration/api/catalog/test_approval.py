@@ -199,6 +199,42 @@ def test_a_decision_is_about_the_version_that_was_seen(market: Market, seller: P
     problem(decide(market, admin, {"productId": str(uuid4())}, 1, "approve"), 404, "product-not-found")
 
 
+def test_a_restored_version_is_judged_as_a_save_of_it(market: Market, seller: Person, admin: Person) -> None:
+    product = make(market, seller, title=f"{RISKY} {uuid4().hex[:8]}")
+    path = f"/api/v1/products/{product['productId']}"
+    plain = f"A watch {uuid4().hex[:8]}"
+
+    def restored(version: int) -> dict[str, Any]:
+        answer = market.client.post(f"{path}/versions/{version}/restore", headers=seller.headers)
+        assert answer.status_code == 200, answer.text
+        return own(market, seller, product)
+
+    def put(version: int) -> httpx.Response:
+        """What the version says, as a save."""
+        body = market.client.get(f"{path}/versions/{version}", headers=seller.headers).json()["body"]
+        return market.client.put(path, json=body, headers=seller.headers)
+
+    # 1 waits, 2 is on sale. Restored or saved, 1 waits again.
+    assert change(market, seller, product, title=plain)["status"] == "active"
+    for save in (restored, put):
+        save(1)
+        seen = own(market, seller, product)
+        assert (seen["status"], product["productId"] in queued(market, admin)) == ("pending_review", True)
+        assert seen["statusReason"].startswith("An administrator looks at it first. It says: replica watch.")
+        assert restored(2)["status"] == "active"
+        assert product["productId"] not in queued(market, admin)
+    # A rejection is no seller's to restore, nor what is sold after one.
+    assert restored(1)["status"] == "pending_review"
+    version = queued(market, admin)[product["productId"]]["version"]
+    assert decide(market, admin, product, version, "reject", "No.").status_code == 200
+    assert own(market, seller, product)["status"] == "rejected"
+    assert restored(2)["status"] == "pending_review"
+    wrong = problem(put(version + 1), 422, "validation-failed")["errors"]
+    assert [error["pointer"] for error in wrong] == ["/status"]
+    assert restored(version + 1)["status"] == "draft"
+    assert product["productId"] not in queued(market, admin)
+
+
 def test_two_administrators_at_once_decide_once(market: Market, seller: Person, admin: Person) -> None:
     other = market.admin()
 
