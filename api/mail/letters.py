@@ -28,6 +28,10 @@ KINDS: dict[str, tuple[str, int]] = {
     "product-approved": ("{{ title }} is on sale", 2),
     "product-rejected": ("{{ title }} was not approved", 2),
     "product-removed": ("{{ title }} was taken off sale", 2),
+    "product-kept": ("{{ title }} was reported", 2),
+    "report-received": ("Your report {{ number }}", 2),
+    "report-decided": ("What became of your report {{ number }}", 2),
+    "objection-decided": ("Your objection about {{ title }}", 2),
     "order-claim": ("Add your guest orders to your account", 0),
 }
 # Control characters, and those that make text read in another direction than it is written.

@@ -91,6 +91,15 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             " findings) select gen_random_uuid(), product_id, 1, 'removed', seller_id, 'r', 0, '[]' from products"
         ),
     ),
+    "R-I35-reports": ("update product_reports set decision_id = null",),
+    "R-I35-removed": (
+        "alter table product_decisions disable trigger user",
+        "delete from product_decisions where decision = 'removed'",
+    ),
+    "R-I35-objections": (
+        "alter table decision_objections disable trigger user",
+        "delete from decision_objections",
+    ),
     "R-I38-article": (
         (
             "update products set article_id = gen_random_uuid() where product_id ="

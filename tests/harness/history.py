@@ -81,6 +81,7 @@ def tiny_marketplace(database_url: str) -> None:
             "insert into product_decisions (decision_id, product_id, version, decision, score, findings)"
             " select gen_random_uuid(), product_id, 1, 'approved', 0, '[]' from products order by product_id limit 1"
         )
+        sql.execute(_REPORTED)
         sql.execute(
             "insert into match_decisions (decision_id, product_id, other_product_id, decision, decided_by)"
             " select gen_random_uuid(), product_id, gen_random_uuid(), 'dismissed', seller_id from products"
@@ -102,6 +103,31 @@ def _keep_versions(database_url: str) -> None:
     engine.dispose()
 
 
+# A product was reported, taken off sale, and let back when its seller had objected.
+_REPORTED = """
+    with reported as (select product_id, seller_id from products order by product_id desc limit 1),
+    ruled as (
+      insert into product_decisions (decision_id, product_id, version, decision, decided_by, reason, score, findings)
+      select ruling.id::uuid, product_id, 1, ruling.decision, seller_id, 'r', 0, '[]' from reported,
+             (values ('00000000-0000-0000-0000-000000000001', 'removed'),
+                     ('ffffffff-ffff-ffff-ffff-ffffffffffff', 'approved')) ruling (id, decision)
+    ),
+    decided as (
+      insert into report_decisions (decision_id, product_id, seller_id, seen, reports, decision, statement, decided_by)
+      select gen_random_uuid(), product_id, seller_id, 'x', 1, 'remove', 's', seller_id from reported returning *
+    ),
+    closed as (
+      insert into product_reports (report_id, product_id, reporter, reason, comment, decision_id)
+      select gen_random_uuid(), product_id, 'x', 'unsafe', 'c', decision_id from decided
+    ),
+    objected as (
+      insert into decision_objections (decision_id, product_id, seller_id, comment)
+      select decision_id, product_id, seller_id, 'c' from decided
+    )
+    insert into report_decisions (decision_id, product_id, seller_id, reports, contested, decision, statement,
+                                  decided_by)
+    select gen_random_uuid(), product_id, seller_id, 0, decision_id, 'keep', 's', decided_by from decided
+"""
 # Of the last order that was delivered, less its refunds.
 _INVOICE = """
     insert into invoices (invoice_id, kind, order_id, seller_id, issuer_id, year, number, document_number, refunds,

@@ -10,6 +10,8 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
 
+from sqlalchemy import String, bindparam, select
+
 from api.carts import statements as carts
 from api.catalog import pages
 from api.catalog.commands import change, matching
@@ -36,6 +38,7 @@ from api.payments.gateways.interface import Authorised, Declined, GatewayRefused
 from api.payments.gateways.sandbox import SandboxGateway
 from api.promotions import statements as coupons
 from api.promotions.deals import Codes
+from api.storefront.notices import commands as notices
 
 UNGUARDED_CONSTRAINTS = ("alter table warehouse_stock drop constraint ck_warehouse_stock_owed",)
 
@@ -314,6 +317,18 @@ def pictures_without_versions() -> None:
     patch.object(pictures, "keep_versions", nothing).start()
 
 
+def reports_without_a_lock() -> None:
+    """Count somebody's reports without a lock. A moment passes between the count and the report."""
+    counted = notices._require_patience  # noqa: SLF001 - the guard is inside
+
+    async def count_early(*asked: Any) -> None:
+        await counted(*asked)
+        await asyncio.sleep(0.3)
+
+    patch.object(notices, "_LOCK", select(bindparam("name", type_=String))).start()
+    patch.object(notices, "_require_patience", count_early).start()
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     "read then write": read_then_write,
     "each claim alone": each_claim_alone,
@@ -337,4 +352,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "variants that stay": variants_that_stay,
     "saves without a lock": saves_without_a_lock,
     "pictures without versions": pictures_without_versions,
+    "reports without a lock": reports_without_a_lock,
 }

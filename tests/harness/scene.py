@@ -8,6 +8,7 @@ from tests.harness.buying import ADDRESS, Market
 from tests.harness.coupons import promote
 from tests.harness.editing import Editing
 from tests.harness.pictures import base64_of, png
+from tests.harness.reports import Reports
 from tests.harness.sessions import guest_headers, mailed_token
 from tests.harness.shop import Person
 
@@ -20,6 +21,18 @@ class Request:
     path: str
     body: dict[str, Any]
     headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A product with an open report and the token of its receipt, and two decisions that took one off sale: one whose
+    seller may object to it, and one whose seller has."""
+
+    product: str
+    seen: str
+    token: str
+    removed: str
+    contested: str
 
 
 @dataclass
@@ -53,6 +66,7 @@ class Scene:
     question: str
     # A product that waits for an administrator.
     queued: str
+    reports: Reported
     # Two products that seem to be one article.
     match: tuple[str, str]
 
@@ -142,6 +156,22 @@ class Scene:
             "decideProduct": Request(
                 "PUT", f"{api}/admin/products/{self.queued}/decision",
                 {"version": 1, "decision": "approve", "reason": "r"}, rules,
+            ),
+            "reportProduct": Request(
+                "PUT", f"{api}/products/{product}/report",
+                {"reason": "unsafe", "comment": "c", "law": "l", "email": "g@example.com"}, guest,
+            ),
+            "lookUpReport": Request("POST", f"{api}/product-reports/lookup", {"token": self.reports.token}, {}),
+            "decideReports": Request(
+                "PUT", f"{api}/admin/products/{self.reports.product}/reports/decision",
+                {"seen": self.reports.seen, "decision": "remove", "statement": "s"}, rules,
+            ),
+            "contestDecision": Request(
+                "PUT", f"{api}/sellers/me/report-decisions/{self.reports.removed}/objection", {"comment": "c"}, sells
+            ),
+            "decideObjection": Request(
+                "PUT", f"{api}/admin/objections/{self.reports.contested}/decision",
+                {"version": 2, "decision": "keep", "statement": "s"}, rules,
             ),
             "decideOfferMatch": Request(
                 "PUT", f"{api}/admin/offer-matches/{'/'.join(self.match)}/decision",
@@ -340,6 +370,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
     path = f"/api/v1/products/{product['productId']}/questions"
     question = market.client.post(path, json={"text": "Why?"}, headers=buyer.headers)
     parent, changed, merged = (str(market.category(f"/Scene{name}")) for name in ("", "/Changed", "/Merged"))
+    admin = market.admin()
     return Scene(
         market,
         seller,
@@ -360,12 +391,13 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         edited,
         promotion,
         code,
-        market.admin(),
+        admin,
         parent,
         changed,
         merged,
         question.json()["questionId"],
         _queued(market, seller),
+        _reported(market, seller, buyer, admin),
         _match(market, seller),
     )
 
@@ -381,3 +413,13 @@ def _queued(market: Market, seller: Person) -> str:
     answer = market.client.post("/api/v1/products", json=body, headers=seller.headers)
     assert answer.json()["status"] == "pending_review", answer.text
     return str(answer.json()["productId"])
+
+
+def _reported(market: Market, seller: Person, buyer: Person, admin: Person) -> Reported:
+    reports = Reports(market, admin)
+    product, removed, contested = (market.product(seller) for _ in range(3))
+    tokens = [reports.sent(one, buyer.headers)["token"] for one in (product, removed, contested)]
+    first, second = (reports.decided(one, "remove")["decisionId"] for one in (removed, contested))
+    assert reports.contest(seller, second).status_code == 200
+    assert reports.objections()[second]["version"] == 2
+    return Reported(product["productId"], reports.queue()[product["productId"]]["seen"], tokens[0], first, second)

@@ -32,7 +32,6 @@ from api.sellers.queries import is_verified
 # Says that something was decided about a product, so that its seller is told.
 DECIDED = "ProductDecided"
 AT_ONCE = 100
-_STATUS_OF: dict[Decided, Status] = {"approved": "active", "rejected": "rejected", "removed": "rejected"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,29 @@ async def decide(ctx: Context, actor: Actor, product_id: UUID, body: DecisionIn)
     return decision
 
 
+async def take_down_in(tx: Tx, actor: Actor, product_id: UUID, reason: str) -> None:
+    """Take a product off sale in the caller's transaction; whatever its status, an administrator approves it before it
+    is sold again. Its seller is not told here.
+
+    Raises: ProductNotFound, also for a deleted one.
+    """
+    row = await _locked(tx, product_id)
+    await _rule(tx, actor, product_id, row, decision="removed", reason=reason, told=False)
+
+
+async def restore_in(tx: Tx, actor: Actor, product_id: UUID, version: int, reason: str) -> None:
+    """Let a product that was taken off sale be sold again, in the caller's transaction; one that its seller has taken
+    off sale stays so. Its seller is not told here.
+
+    Raises: ProductNotFound, also for a deleted one; ProductChanged (412) when there is a newer version;
+    SellerNotVerified.
+    """
+    row = await _locked(tx, product_id)
+    if row.version != version:
+        raise ProductChanged("The seller has changed it: look at its newest version.")
+    await _rule(tx, actor, product_id, row, decision="approved", reason=reason, told=False)
+
+
 async def judge_verified(ctx: Context) -> int:
     """Judge what waited for its seller's verification; returns how many products."""
     async with ctx.db.read() as read:
@@ -99,8 +121,17 @@ async def _judge_again(ctx: Context, product_id: UUID, tx: Tx) -> None:
             await _keep(tx, SHOP, product_id, row)
 
 
-async def _rule(tx: Tx, actor: Actor, product_id: UUID, row: _Locked, *, decision: Decided, reason: str | None) -> None:
-    """Write what an administrator decided about a locked product, with what the rules found."""
+async def _rule(
+    tx: Tx,
+    actor: Actor,
+    product_id: UUID,
+    row: _Locked,
+    *,
+    decision: Decided,
+    reason: str | None,
+    told: bool = True,
+) -> None:
+    """Write what an administrator decided about a locked product, with what the rules found. `told`: its seller is."""
     case = await case_of(tx, product_id)
     if decision == "approved" and not case.facts.verified:
         raise SellerNotVerified("It is judged again when its seller is verified.")
@@ -110,8 +141,18 @@ async def _rule(tx: Tx, actor: Actor, product_id: UUID, row: _Locked, *, decisio
     decision_id = await record(tx, product_id, row.version, **said, decided_by=actor.user_id)
     await leave_queue(tx, product_id)
     payload = {"sellerId": row.seller_id, "version": row.version, "decision": decision, "decisionId": decision_id}
-    await _set_status(tx, product_id, row, _STATUS_OF[decision])
-    await _keep(tx, actor, product_id, row, Event("product", product_id, DECIDED, payload))
+    events = (Event("product", product_id, DECIDED, payload),) if told else ()
+    status = _status_after(decision, row.status)
+    if status != row.status:
+        await _set_status(tx, product_id, row, status)
+        await _keep(tx, actor, product_id, row, *events)
+
+
+def _status_after(decision: Decided, status: Status) -> Status:
+    """What its seller does not sell now stays so: the decision is asked for when it is to be sold."""
+    if decision == "approved":
+        return "active" if status in ("pending_review", "rejected") else status
+    return "rejected" if status in ("active", "pending_review") else status
 
 
 async def _set_status(tx: Tx, product_id: UUID, row: _Locked, status: Status) -> None:

@@ -16,6 +16,7 @@ from api.catalog.approval.statements import FACTS
 from api.catalog.errors import ProductNotFound
 from api.catalog.models import Category, Product
 from api.catalog.queries.listing import IMAGES
+from api.catalog.schemas import Status
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, first_as
@@ -119,6 +120,17 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What a product is called, and where it stands; also of a deleted one."""
+
+    product_id: UUID
+    seller_id: UUID
+    title: str
+    version: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """An administrator's decision; `own`: of the one who asks."""
 
@@ -169,6 +181,9 @@ _TOLD = (
     )
     .join(Product, Product.product_id == ProductDecision.product_id)
     .where(ProductDecision.decision_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+)
+_LABELS = select(Product.product_id, Product.seller_id, Product.title, Product.version, Product.status).where(
+    Product.product_id == any_(bindparam("ids", type_=ARRAY(Uuid)))
 )
 _PLACE = tuple_(QueuedProduct.queued_at, QueuedProduct.product_id)
 _QUEUE = (
@@ -222,13 +237,20 @@ async def case_of(tx: ReadTx, product_id: UUID) -> Case:
         other_brand=row.other_brand,
         refused=row.ruled in ("rejected", "removed"),
     )
-    approved = frozenset((one["rule"], one["about"]) for one in row.approved or ())
+    # An approval that was followed by a refusal counts no more: it may have approved that there was one before.
+    approved = frozenset((one["rule"], one["about"]) for one in row.approved or () if not facts.refused)
     return Case(row.seller_id, facts, approved, None if row.decided is None else (row.decided[0], row.decided[1]))
 
 
 async def told_of(tx: ReadTx, decision_ids: Iterable[UUID]) -> list[Told]:
     """What sellers are told of decisions, for the mail that the worker sends them."""
     return await tx.all_as(Told, _TOLD, {"ids": list(decision_ids)})
+
+
+async def labels_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, Label]:
+    """Products by id, deleted ones too, for those who read what was reported or decided about them."""
+    rows = await tx.all_as(Label, _LABELS, {"ids": list(product_ids)})
+    return {row.product_id: row for row in rows}
 
 
 async def waiting(

@@ -28,6 +28,8 @@ OPERATIONS = {
     "listAttributes", "setAttributes", "getStore", "getOwnStore", "describeStore",
     "listOffers", "listOfferMatches", "decideOfferMatch", "undoOfferMatch",
     "verifySeller", "listQueuedProducts", "decideProduct", "listProductDecisions",
+    "reportProduct", "lookUpReport", "listReportedProducts", "listProductReports", "decideReports",
+    "listOwnReportDecisions", "contestDecision", "listObjections", "decideObjection",
     "listQuestions", "askQuestion", "listAnswers", "answerQuestion", "listQuestionReports", "editPost", "removePost",
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
@@ -132,6 +134,7 @@ def test_parameters_in_paths_are_camel_case(document: dict[str, Any]) -> None:
         "file",
         "sessionId",
         "digest",
+        "decisionId",
         "otherProductId",
     } == named
 

@@ -72,15 +72,28 @@ def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
         *("backorder-ready", "backorder-late", "return-label"),
-        *("product-approved", "product-rejected", "product-removed"),
+        *("product-approved", "product-rejected", "product-removed", "product-kept"),
+        *("report-received", "report-decided", "objection-decided"),
     }
     product = {"title": "<Cup>", "reason": None}
-    for kind in ("approved", "rejected", "removed"):
+    for kind in ("approved", "rejected", "removed", "kept"):
         told = read(letter(kind=f"product-{kind}", data={**product, "reason": "Too <big>."}))
         assert "Too <big>." in body(told, "plain")
         assert "Too &lt;big&gt;." in body(told, "html")
         assert "&lt;Cup&gt;" in body(told, "html")
     assert "None" not in body(read(letter(kind="product-approved", data=product)), "plain")
+    for kind, decision, words in (
+        ("report-decided", "remove", "It was taken off sale."), ("report-decided", "keep", "It may be sold."),
+        ("objection-decided", "remove", "It stays off sale."), ("objection-decided", "keep", "may be sold again."),
+    ):  # fmt: skip
+        data = {"number": "REP-1", "title": "<Cup>", "decision": decision, "reason": "Too <big>."}
+        told = read(letter(kind=kind, data=data))
+        for form, title in (("plain", "<Cup>"), ("html", "&lt;Cup&gt;")):
+            assert words in body(told, form)
+            assert title in body(told, form)
+    received = read(letter(kind="report-received", data={"number": "REP-1", "title": "<Cup>"}))
+    assert received["Subject"] == "Your report REP-1"
+    assert "\n    the-code\n" in body(received, "plain")
     edited = {**letter().data, "charged": "12.96", "refunded": None}
     assert "Charged now: 12.96" in body(read(letter(kind="order-edited", data=edited)), "plain")
     assert "the-code" in body(read(letter(kind="order-claim", data={"until": "then"})), "plain")
