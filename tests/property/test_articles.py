@@ -5,19 +5,20 @@ The rule: products whose lowest GTIN is the same are one article, a product with
 matches join what the two products were then.
 """
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from api.catalog.commands import change_product, create_product, delete_product, keeping, replace_product
 from api.catalog.commands.statements import KEEP_VERSIONS
@@ -285,6 +286,49 @@ async def test_random_articles_are_what_was_asked_for(opened: Opened, database_u
     await Shop(*opened, seed).run(STEPS)
 
     assert violations(database_url) == []
+
+
+async def confirm_at_once(opened: Opened) -> None:
+    """Administrators confirm the links of a chain at one moment."""
+    shop = Shop(*opened, 0)
+    shop.gtins = []
+    for _ in range(5):
+        await shop.create()
+    ids = [one.product_id for one in shop.products]
+    pairs = [Pair(*pair) for pair in pairwise(ids)]
+    for pair in pairs:
+        shop.sql.execute("insert into offer_matches (product_id, other_product_id) values (%s, %s)", pair)
+    wanted = MatchDecisionIn.model_validate({"decision": "confirmed"})
+    await asyncio.gather(*(matches.decide(shop.ctx, shop.admin, pair, wanted) for pair in pairs))
+    shop.links = {pair: (str(pair.product_id), str(pair.other_product_id)) for pair in pairs}
+    await shop.compare((0, "at once"))
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment passes between what is decided and what is joined."""
+    join = matches._join  # noqa: SLF001 - the moment is inside
+
+    async def later(*asked: Any) -> None:
+        await asyncio.sleep(0.2)
+        await join(*asked)
+
+    monkeypatch.setattr(matches, "_join", later)
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_links_that_are_confirmed_at_once_join_everything(opened: Opened, database_url: str) -> None:
+    await confirm_at_once(opened)
+
+    assert violations(database_url) == []
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_without_the_lock_they_do_not(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matches, "_LOCK", select(func.now()))
+
+    with pytest.raises((AssertionError, psycopg.errors.UniqueViolation)):
+        await confirm_at_once(opened)
 
 
 def kept_otherwise(old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:

@@ -5,7 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from api.catalog.offers import queries
+from api.catalog.queries import products
 from api.kernel.gtin import check_digit
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
@@ -255,3 +258,56 @@ def test_pages_hold_every_offer_once(article: Article) -> None:
     problem(article.market.client.get(path, params={"country": "Atlantis"}), 422, "address-not-valid")
     for unknown in (uuid4(), "x"):
         problem(article.market.client.get(f"/api/v1/products/{unknown}/offers"), 404, "product-not-found")
+
+
+# Products with GTINs of their own; triggers would list each, which takes most of the time.
+_MANY = """
+    insert into products (product_id, seller_id, category_id, title, base_price, currency, article_id)
+    select gen_random_uuid(), p.seller_id, p.category_id, 'One of many', 10, 'USD', gen_random_uuid()
+    from products p, generate_series(1, %(count)s) where p.product_id = %(like)s"""
+_THEIR_VARIANTS = """
+    insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price)
+    select gen_random_uuid(), product_id, seller_id, product_id::text, '{}', 10 from products
+    where title = 'One of many'"""
+
+
+@pytest.mark.slow
+def test_an_article_costs_the_same_in_a_shop_of_any_size(market: Market, article: Article) -> None:
+    """By the pages of the database that its statements touch."""
+    for price in (10.0, 11.0, 12.0):
+        article.offer(price)
+    alone = market.product(article.sellers[0])["productId"]
+    asked = {"product_id": article.products[0], "viewer": None}
+    found: list[list[int]] = []
+    try:
+        for count_of in (0, 20_000):
+            with market.sql.transaction():
+                market.sql.execute("select set_config('souk.listings', 'given', true)")
+                market.sql.execute(_MANY, {"count": count_of, "like": article.products[0]})
+                market.sql.execute(_THEIR_VARIANTS)
+            market.sql.execute("analyze products, product_variants, price_points, joined_articles, sellers")
+            changed = {"products": [article.products[0]], "variants": [article.variant(1)], "articles": []}
+            found.append(
+                [
+                    touched(market, queries._OFFERS, asked),  # noqa: SLF001 - the statement is what is asked about
+                    touched(market, queries._STORES, asked),  # noqa: SLF001
+                    touched(market, queries._SHOWN_WITH, changed),  # noqa: SLF001
+                    touched(market, products._DETAIL, asked),  # noqa: SLF001
+                    touched(market, products._DETAIL, {**asked, "product_id": alone}),  # noqa: SLF001
+                ]
+            )
+    finally:
+        market.sql.execute("delete from products where title = 'One of many'")
+    print(found)
+    small, large = found
+    assert all(many <= few + 30 for few, many in zip(small, large, strict=True)), found
+
+
+def touched(market: Market, statement: Any, values: Json) -> int:
+    """How many pages of the database a statement reads, when it has been run once."""
+    compiled = statement.compile(dialect=PGDialect_psycopg())
+    asked = {**compiled.params, **values}
+    for _ in range(2):
+        plan = market.scalar(f"explain (analyze, buffers, format json) {compiled}", asked)
+    top = plan[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
