@@ -27,7 +27,8 @@ from api.kernel.db import ReadTx, all_as
 from api.sellers import queries as sellers
 from api.sellers.queries import StoreCard
 
-# Offers of an article that are compared, the cheapest first: a page costs the same however many sellers there are.
+# Offers of an article that are compared, new ones first and the cheapest of them: a page costs the same however many
+# sellers there are.
 MOST_OFFERS = 500
 _ASKED, _SAME = aliased(Product, name="asked"), aliased(Product, name="same")
 _SAME_ARTICLE = (
@@ -71,7 +72,7 @@ _OFFERS = (
     .join(ProductVariant, and_(ProductVariant.product_id == Product.product_id, ProductVariant.variant_id == _FIRST))
     .join(_LEVELS, true())
     .where(_OF_ARTICLE, LIVE)
-    .order_by(ProductVariant.price, Product.product_id)
+    .order_by(Product.condition != "new", ProductVariant.price, Product.product_id)
     .limit(MOST_OFFERS)
 )
 _STORES = sellers.store_cards_of(select(Product.seller_id).where(_OF_ARTICLE))
