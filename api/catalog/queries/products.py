@@ -260,7 +260,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
     """
     asked = {"product_id": product_id, "viewer": actor.user_id}
-    row, variants, store, sent, definitions = await tx.batch(
+    row, variants, store, first, definitions = await tx.batch(
         first_as(_Product, _DETAIL, asked),
         all_as(_Offered, _OFFERED, asked),
         first_as(StoreCard, _STORE, asked),
@@ -270,8 +270,7 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     kits = await kits_of(tx, [one.variant_id for one in variants]) if row.kind == "kit" else NO_KITS
-    if row.kind == "kit":
-        sent = _counted(variants, kits)
+    sent = _counted(variants, kits) if row.kind == "kit" else first
     # Of what was read last: the others were there then.
     edition = next((one.edition for one in (*kits.values(), sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}

@@ -58,11 +58,11 @@ def _pieces(bought: Purchase) -> list[Sent]:
         return [Sent(new_id(), one, places[one.variant_id][0]) for one in bought.allocations]
     left = [one.units for one in bought.wanted]
     found = list[Sent]()
-    for one in bought.allocations:
-        rest = one.quantity
-        for place in places[one.variant_id]:
+    for allocation in bought.allocations:
+        rest = allocation.quantity
+        for place in places[allocation.variant_id]:
             if taken := min(rest, left[place]):
-                found.append(Sent(new_id(), replace(one, quantity=taken), place))
+                found.append(Sent(new_id(), replace(allocation, quantity=taken), place))
                 left[place] -= taken
                 rest -= taken
     return found

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,7 @@ def test_a_worker_that_runs_is_there_within_a_second(
         assert put(chair, publishAt=begins.isoformat(), unpublishAt=ends.isoformat()).status_code == 200
         late = []
         for moment, status in ((begins, "active"), (ends, "inactive")):
-            wait_until(lambda status=status: chair.read()[0]["status"] == status, 20)
+            wait_until(partial(_is, chair, status), 20)
             late.append((datetime.now(UTC) - moment).total_seconds())
     finally:
         worker.stop()
@@ -253,3 +254,7 @@ def test_a_worker_that_is_killed_leaves_nothing_undone_or_done_twice(
     assert sorted(before) == ([1, 1, 1, 2] if point == "in_change" else [1, 1, 2, 2])
     assert [versions(saves) for saves in made] == [[("seller", []), ("schedule", ["price"])]] * len(made)
     assert [saves.told("price") for saves in made] == [[80.0]] * len(made)
+
+
+def _is(chair: Saves, status: str) -> bool:
+    return bool(chair.read()[0]["status"] == status)

@@ -16,9 +16,9 @@ from api.carts import commands as carts
 from api.carts import statements as cart_statements
 from api.carts.queries import StoredCart, cart_of
 from api.carts.schemas import AddItem
-from api.checkout import quote as quotes
 from api.checkout.commands import complete_abandoned, place_order
 from api.checkout.quote import make_plan, read_quote
+from api.checkout.quoting.offers import Quote
 from api.checkout.saga import opening as openings
 from api.checkout.saga.commits import Passed, open_checkout
 from api.checkout.saga.lease import LeasedCheckout
@@ -342,7 +342,7 @@ async def test_a_cart_that_changes_before_it_is_claimed_is_read_again(
     await cart.add(goods[0])
     changes = [goods[1]]
 
-    async def read_then_changed(*args: Any) -> quotes.Quote:
+    async def read_then_changed(*args: Any) -> Quote:
         quote = await read_quote(*args)
         if changes:
             await cart.add(changes.pop())
