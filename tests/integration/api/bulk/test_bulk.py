@@ -1,5 +1,6 @@
 """Files of products: what becomes of each row, what a bad file is told, and that nothing is half done."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -57,6 +58,32 @@ async def test_a_row_is_a_variant_and_the_same_file_again_changes_nothing(files:
         ["https://a.example/1.jpg", "https://a.example/2.jpg"],
         "=cmd|' /C calc'!A0",
     )
+
+
+async def test_kits_are_made_of_what_the_rows_before_them_made(files: Files) -> None:
+    made_of = [{"sku": "L-1", "units": 1}, {"sku": "L-2", "units": 2}]
+    rows = [
+        lamp(1, stock=5),
+        lamp(2, stock=4),
+        lamp(3, kind="kit", components=json.dumps(made_of)),
+        lamp(4, kind="kit", components=json.dumps([*made_of, {"sku": "NOT-THERE", "units": 1}])),
+        lamp(5, kind="kit", components=json.dumps(made_of), stock=3),
+        lamp(6, kind="kit"),
+    ]
+
+    first, again = await files.read(csv_of(rows)), await files.read(csv_of(rows))
+
+    assert (counts(first), counts(again)) == (("done", 3, 0, 0, 3), ("done", 0, 0, 3, 3))
+    assert files.failures(first) == [
+        (5, "components", "you sell no such variant"),
+        (6, "stock", "a kit has the stock of its components: change that"),
+        (7, "components", "a kit is made of 2 to 20 variants: name them"),
+    ]
+    kit = files.products()[2]["variants"][0]
+    assert ([(one["sku"], one["units"]) for one in kit["components"]], kit["stock"]) == ([("L-1", 1), ("L-2", 2)], 2)
+    answer = files.shop.client.get("/api/v1/products/export", params={"format": "csv"}, headers=files.seller.headers)
+    sent_back = await files.read(answer.content)
+    assert counts(sent_back) == ("done", 0, 0, 3, 0)
 
 
 async def test_columns_that_a_file_does_not_name_stay_and_blank_cells_clear(files: Files) -> None:

@@ -55,10 +55,12 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
             f"S-{number}-{place}",
             one,
             draw(st.none() | prices),
-            draw(st.integers(0, 9)),
+            draw(st.integers(0, 9)) if made_of is None else None,
             draw(st.none() | st.just("04006381333931")),
+            made_of,
         )
         for place, one in enumerate(attributes)
+        for made_of in (draw(st.none() | st.just([{"sku": "A-1", "units": 2}, {"sku": "B", "units": 1}])),)
     ]
     return OwnProduct(uuid5(SPACE, str(number)), SPACE, fields, variants)
 
