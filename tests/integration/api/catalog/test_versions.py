@@ -85,9 +85,16 @@ def test_every_change_is_a_version_with_its_author_and_what_it_changed(chair: Sa
         }
     ]
     fourth = version(chair, 4)
-    kept = {"variantId": oak["variantId"], "sku": oak["sku"], "gtin": None, "price": None, **OAK}
+    kept = {"variantId": oak["variantId"], "sku": oak["sku"], "gtin": None, "price": None, "components": None, **OAK}
     assert fourth["body"]["variants"] == [kept]
-    gone = {"variantId": birch["variantId"], "sku": birch["sku"], "gtin": None, "price": None, **BIRCH}
+    gone = {
+        "variantId": birch["variantId"],
+        "sku": birch["sku"],
+        "gtin": None,
+        "price": None,
+        "components": None,
+        **BIRCH,
+    }
     assert [(one["op"], one["pointer"], one["before"], one["after"]) for one in fourth["diff"]] == [
         ("changed", "/listPrice", None, 300.0),
         ("removed", "/specifications/legs", 4, None),
