@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         configured.page_cache_bytes,
         configured.database_read_max_lag_seconds,
     )
-    ready = ReadyTargets(cache)
+    ready = ReadyTargets(cache, configured.languages)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.event_sink = EventSink(context)
             app.state.cart_streams = streams = Streams(context, configured.cart_streams)
             app.state.recommender = Recommender(context, cache)
-            app.state.search_index = index = TantivyIndex(IndexStore(configured.home / "search"))
+            app.state.search_index = index = TantivyIndex(IndexStore.of(configured))
             app.state.category_tree = tree = KeptTree(context, cache)
             app.state.product_lists = ProductLists(context, tree, index)
             # What is there now stays: a full collection that looks at all of it stalls every request for 0.1 s.

@@ -31,6 +31,7 @@ from api.catalog.restrictions.rules import not_sold_to
 from api.delivery.promises import Origin, Speed
 from api.kernel.actor import Actor
 from api.kernel.db import Query, ReadTx, Result, done
+from api.kernel.languages import Reader
 from api.kernel.money import ZERO
 from api.pricing.explanation import Charge, Named, beyond_goods, of_goods
 from api.pricing.list_price import saving
@@ -170,6 +171,7 @@ def cart_body(
     origins: Mapping[UUID, Origin],
     speed: Speed = "standard",
     *,
+    reader: Reader,
     codes: Codes = NO_CODES,
     kits: Mapping[UUID, Kit] = NO_KITS,
 ) -> bytes:
@@ -194,7 +196,7 @@ def cart_body(
     return orjson.dumps(
         {
             "cartId": cart.cart_id if cart else None,
-            "items": [_line(line, currency, country, reductions) for line in lines],
+            "items": [_line(line, currency, country, reductions, reader) for line in lines],
             "itemCount": sum([line.quantity for line in lines]),
             "currency": currency,
             "subtotal": float(sums.subtotal),
@@ -204,7 +206,7 @@ def cart_body(
             "discount": float(sums.discount),
             "total": float(sums.total),
             "savings": float(sum([_saving(line.offer, line.quantity) for line in buyable], ZERO)),
-            "explanation": _charges(buyable, deal, bought, occasion),
+            "explanation": _charges(buyable, deal, bought, occasion, reader),
             "coupons": [one.as_json() for one in deal.coupons],
             "shippingTo": {"country": occasion.place.country, "state": occasion.place.region},
             "delivery": option_json(bought.chosen) if bought.chosen else None,
@@ -213,11 +215,14 @@ def cart_body(
     )
 
 
-def _charges(lines: Sequence[Line], deal: Deal, bought: Purchase, occasion: Occasion) -> list[object]:
+def _charges(lines: Sequence[Line], deal: Deal, bought: Purchase, occasion: Occasion, reader: Reader) -> list[object]:
     """The JSON of the charges."""
-    named = [Named(line.offer.title, one.line, one.reductions) for line, one in zip(lines, deal.wanted, strict=True)]
+    named = [
+        Named(line.offer.title_for(reader)[0], one.line, one.reductions)
+        for line, one in zip(lines, deal.wanted, strict=True)
+    ]
     beyond = beyond_goods(named, bought.totals, shipping_included=occasion.tariff.tax.shipping_included)
-    goods: list[object] = [_goods(line.offer, line.quantity) for line in lines]
+    goods: list[object] = [_goods(line.offer, line.quantity, reader) for line in lines]
     return goods + [_charge(one) for one in beyond]
 
 
@@ -227,9 +232,9 @@ def _charge(one: Charge) -> dict[str, object]:
 
 # What a line shows depends on its offer, which many carts share, and on little else.
 @lru_cache(maxsize=KEPT_OFFERS)
-def _goods(offer: Offer, units: int) -> orjson.Fragment:
+def _goods(offer: Offer, units: int, reader: Reader) -> orjson.Fragment:
     """The JSON of what a line costs before discounts."""
-    return orjson.Fragment(orjson.dumps(_charge(of_goods(offer.title, units, offer.price))))
+    return orjson.Fragment(orjson.dumps(_charge(of_goods(offer.title_for(reader)[0], units, offer.price))))
 
 
 @lru_cache(maxsize=KEPT_OFFERS)
@@ -297,12 +302,13 @@ def _with_kits(lines: Sequence[Line], kits: Mapping[UUID, Kit], currency: str, c
     return found
 
 
-def _line(line: Line, currency: str, country: str, reductions: Mapping[UUID, tuple[Reduction, ...]]) -> orjson.Fragment:
+def _line(
+    line: Line, currency: str, country: str, reductions: Mapping[UUID, tuple[Reduction, ...]], reader: Reader
+) -> orjson.Fragment:
     """The JSON of a CartLine."""
     off = reductions.get(line.variant_id, ()) if reductions else ()
-    return orjson.Fragment(
-        b'{"cartItemId":%b,%b' % (orjson.dumps(line.cart_item_id), _but_its_id(line[1:], currency, country, off))
-    )
+    rest = _but_its_id(line[1:], currency, country, off, reader)
+    return orjson.Fragment(b'{"cartItemId":%b,%b' % (orjson.dumps(line.cart_item_id), rest))
 
 
 @lru_cache(maxsize=KEPT_OFFERS)
@@ -311,15 +317,18 @@ def _but_its_id(
     currency: str,
     country: str,
     reductions: tuple[Reduction, ...],
+    reader: Reader,
 ) -> bytes:
     """The rest of it: the same for every cart with such a line."""
     line = Line(UUID(int=0), *content)
     offer = line.offer
+    title, language = offer.title_for(reader)
     return orjson.dumps(
         {
             "product": {
                 "productId": offer.product_id,
-                "title": offer.title,
+                "title": title,
+                "titleLanguage": language,
                 "brand": offer.brand,
                 "thumbnail": offer.thumbnail,
                 "primeEligible": offer.prime_eligible,

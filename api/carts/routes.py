@@ -28,6 +28,7 @@ from api.kernel.direct import DirectRoute, WrittenResponse
 from api.kernel.errors import MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
+from api.kernel.readers import Named, header_in_document, reader_in
 from api.promotions.codes import split
 from api.promotions.deals import NO_CODES, Codes
 from api.promotions.errors import CodeNotUsable, NoSuchCoupon, TooManyCodes
@@ -40,17 +41,26 @@ ItemId = Annotated[str, Path(alias="itemId", max_length=100)]
 _BODY = (MalformedRequest, NotAuthenticated, ValidationFailed)
 
 
+class AskedCart(WhereAndHow):
+    """Where a cart would go and how, and in which language it is shown."""
+
+    language: Named = None
+
+
 @router.get(
     "",
     operation_id="getCart",
     summary="The caller's cart at today's prices",
     response_model=CartBody,
     responses={304: {"description": "Not modified"}, **responses(AddressNotValid, *_BODY)},
+    openapi_extra=header_in_document(),
 )
 async def get_cart(
+    *,
     ctx: Ctx,
+    request: Request,
     actor: CurrentActor,
-    where: Annotated[WhereAndHow, Query()],
+    where: Annotated[AskedCart, Query()],
     if_none_match: Annotated[str | None, Header(max_length=2000)] = None,
 ) -> Response:
     """The caller's cart at today's prices; lines that cannot be bought, or whose price changed, are flagged.
@@ -61,7 +71,9 @@ async def get_cart(
     place = where.place(ctx.settings.market)
     async with ctx.db.read() as tx:
         cart = await queries.cart_of(tx, actor)
-    response = await _answer(ctx, actor, cart, place=place, speed=where.delivery_speed)
+    response = await _answer(
+        ctx, request, actor, cart, place=place, speed=where.delivery_speed, language=where.language
+    )
     if cart is not None:
         await commands.see_prices(ctx, actor, cart)
     if etags.matches(if_none_match, response.headers["ETag"]):
@@ -119,11 +131,12 @@ async def stream_cart(
     summary="Put something into the cart",
     response_model=CartBody,
     responses=responses(VariantNotFound, CartFull, QuantityTooLarge, *_BODY),
+    openapi_extra=header_in_document(),
 )
-async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Response:
+async def add_cart_item(ctx: Ctx, request: Request, actor: CurrentActor, body: AddItem) -> Response:
     """Add a variant. A guest without a session of ours gets one, as a cookie and in `X-Session-Id`."""
     item_id, cart = await commands.add_item(ctx, actor, body)
-    return await _answer(ctx, actor, cart, status=201, location=f"/api/v1/cart/items/{item_id}")
+    return await _answer(ctx, request, actor, cart, status=201, location=f"/api/v1/cart/items/{item_id}")
 
 
 @router.put(
@@ -132,14 +145,21 @@ async def add_cart_item(ctx: Ctx, actor: CurrentActor, body: AddItem) -> Respons
     summary="Change how many of a line",
     response_model=CartBody,
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
+    openapi_extra=header_in_document(),
 )
 async def set_cart_item(
-    ctx: Ctx, actor: CurrentActor, item_id: ItemId, body: SetQuantity, if_match: IfMatch = None
+    *,
+    ctx: Ctx,
+    request: Request,
+    actor: CurrentActor,
+    item_id: ItemId,
+    body: SetQuantity,
+    if_match: IfMatch = None,
 ) -> Response:
     """Set the quantity of a line."""
     expected = etags.expected_version(if_match)
     cart = await commands.set_quantity(ctx, actor, _known(item_id), body.quantity, expected)
-    return await _answer(ctx, actor, cart)
+    return await _answer(ctx, request, actor, cart)
 
 
 @router.delete(
@@ -148,11 +168,14 @@ async def set_cart_item(
     summary="Take a line out of the cart",
     response_model=CartBody,
     responses=responses(CartItemNotFound, CartChanged, *_BODY),
+    openapi_extra=header_in_document(),
 )
-async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None) -> Response:
+async def remove_cart_item(
+    ctx: Ctx, request: Request, actor: CurrentActor, item_id: ItemId, if_match: IfMatch = None
+) -> Response:
     """Remove a line; returns the remaining cart."""
     cart = await commands.remove_item(ctx, actor, _known(item_id), etags.expected_version(if_match))
-    return await _answer(ctx, actor, cart)
+    return await _answer(ctx, request, actor, cart)
 
 
 @router.post(
@@ -161,14 +184,15 @@ async def remove_cart_item(ctx: Ctx, actor: CurrentActor, item_id: ItemId, if_ma
     summary="Use a code",
     response_model=CartBody,
     responses=responses(CodeNotUsable, TooManyCodes, *_BODY),
+    openapi_extra=header_in_document(),
 )
-async def add_cart_coupon(ctx: Ctx, actor: CurrentActor, body: AddCoupon) -> Response:
+async def add_cart_coupon(ctx: Ctx, request: Request, actor: CurrentActor, body: AddCoupon) -> Response:
     """Put a code into the cart. Small and capital letters are the same; a code that is there already stays as it is.
 
     What it takes off, or why nothing, is in the cart's `coupons`. A code that does not exist, is not valid now or is
     used up is refused. An order of the cart uses its codes.
     """
-    return await _answer(ctx, actor, await coupons.add_coupon(ctx, actor, body.code))
+    return await _answer(ctx, request, actor, await coupons.add_coupon(ctx, actor, body.code))
 
 
 @router.delete(
@@ -177,9 +201,12 @@ async def add_cart_coupon(ctx: Ctx, actor: CurrentActor, body: AddCoupon) -> Res
     summary="Use a code no more",
     response_model=CartBody,
     responses=responses(NoSuchCoupon, *_BODY),
+    openapi_extra=header_in_document(),
 )
-async def remove_cart_coupon(ctx: Ctx, actor: CurrentActor, code: Annotated[str, Path(max_length=100)]) -> Response:
-    return await _answer(ctx, actor, await coupons.remove_coupon(ctx, actor, code))
+async def remove_cart_coupon(
+    ctx: Ctx, request: Request, actor: CurrentActor, code: Annotated[str, Path(max_length=100)]
+) -> Response:
+    return await _answer(ctx, request, actor, await coupons.remove_coupon(ctx, actor, code))
 
 
 def _known(item_id: str) -> UUID:
@@ -208,22 +235,32 @@ async def _kits(ctx: Context, cart: queries.StoredCart | None) -> Mapping[UUID, 
 
 async def _answer(
     ctx: Context,
+    request: Request,
     actor: Actor,
     cart: queries.StoredCart | None,
     *,
+    language: str | None = None,
     place: Place | None = None,
     speed: Speed = "standard",
     status: int = 200,
     location: str | None = None,
 ) -> Response:
-    """The cart as every route of it answers; None for an actor who has none."""
+    """The cart as every route of it answers, in the language that is asked for; None for an actor who has none."""
+    reader = reader_in(ctx, request, language)
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
     codes, kits = await _codes(ctx, actor, cart), await _kits(ctx, cart)
     # Kits were read last, so the warehouses that they name are known in that edition.
     edition = next((kit.edition for kit in kits.values() if kit.edition), cart.edition if cart else None)
     origins = await origins_of(ctx.db, edition) if cart and cart.lines else {}
-    content = queries.cart_body(cart, ctx.settings.currency, occasion, origins, speed, codes=codes, kits=kits)
-    headers = {b"etag": etags.etag_of(cart.version if cart else 0, content), b"cache-control": "private, no-cache"}
+    content = queries.cart_body(
+        cart, ctx.settings.currency, occasion, origins, speed, reader=reader, codes=codes, kits=kits
+    )
+    headers = {
+        b"etag": etags.etag_of(cart.version if cart else 0, content),
+        b"cache-control": "private, no-cache",
+        b"content-language": reader.language,
+        b"vary": "Accept-Language",
+    }
     if location is not None:
         headers[b"location"] = location
     return WrittenResponse(content, status, headers)

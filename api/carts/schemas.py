@@ -25,8 +25,11 @@ class SetQuantity(Wire):
 
 
 class CartProduct(Wire):
+    """`titleLanguage`: of the title, where it is another than was asked for."""
+
     product_id: UUID
     title: str
+    title_language: str | None
     brand: str | None
     thumbnail: str
     prime_eligible: bool

@@ -22,8 +22,10 @@ from api.kernel import etags
 from api.kernel.cache import PageKey
 from api.kernel.context import Context
 from api.kernel.errors import FieldError, ValidationFailed
+from api.kernel.languages import Reader
 from api.kernel.money import MAX_AMOUNT
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination, decode_cursor, encode_cursor
+from api.kernel.readers import Named
 from api.kernel.schemas import Params, Wire
 from api.sellers.queries import require_seller
 
@@ -55,6 +57,7 @@ class ListParams(Params):
     page: PageNumber = 1
     limit: PageLimit = 20
     cursor: Cursor = None
+    language: Named = None
 
     @property
     def position(self) -> PageParams:
@@ -66,12 +69,13 @@ class ListParams(Params):
         return self.cursor is None and self.page <= KEPT_PAGES
 
 
-def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: ProductFilters) -> bytes:
+def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: ProductFilters, reader: Reader) -> bytes:
     """A ProductList, written without checking each card: that takes as long as reading them."""
     shown = [
         {
             "productId": card.product_id,
-            "title": card.title,
+            "title": title,
+            "titleLanguage": language,
             "brand": card.brand,
             "price": float(card.price),
             "currency": card.currency,
@@ -83,6 +87,7 @@ def list_body(cards: Sequence[ListedProduct], pagination: Pagination, filters: P
             "condition": card.condition,
         }
         for card in cards
+        for title, language in (card.title_for(reader),)
     ]
     rest = {"pagination": pagination, "filters": filters}
     return orjson.dumps({"products": shown, **rest}, default=_wire)
@@ -102,8 +107,8 @@ class ProductLists:
         self._tree = tree
         self.counter = counter
 
-    async def resolve(self, asked: ListParams) -> tuple[ProductQuery, PageKey]:
-        """The query with its categories known, and the key of its page.
+    async def resolve(self, asked: ListParams, reader: Reader) -> tuple[ProductQuery, PageKey]:
+        """The query with its categories known, and the key of its page in the reader's language.
 
         Raises: CategoryNotFound; ValidationFailed for prices that end before they begin.
         """
@@ -130,11 +135,11 @@ class ProductLists:
             in_stock=asked.in_stock,
             sort=asked.sort,
         )
-        name = orjson.dumps([query.binds(), query.sort, asked.page, asked.limit], default=str)
+        name = orjson.dumps([query.binds(), query.sort, asked.page, asked.limit, reader.language], default=str)
         digest = hashlib.blake2b(name, digest_size=16).hexdigest()
-        return query, PageKey("list", f"list:{digest}", tags, LISTS_FEED, LIST_SECONDS)
+        return query, PageKey("list", f"list:{digest}", tags, LISTS_FEED, LIST_SECONDS, reader.language)
 
-    async def page(self, query: ProductQuery, page: PageParams, *, may_lag: bool) -> tuple[bytes, str]:
+    async def page(self, query: ProductQuery, page: PageParams, reader: Reader, *, may_lag: bool) -> tuple[bytes, str]:
         """The body and its entity tag. Raises: ValidationFailed when the cursor is not of this sort;
         SellerNotFound."""
         keys, name = self._ctx.keys, f"products:{query.sort}"
@@ -157,7 +162,7 @@ class ProductLists:
             has_more=position is not None,
             next_cursor=encode_cursor(keys, name, position) if position else None,
         )
-        rendered = list_body(cards, pagination, counts.filters())
+        rendered = list_body(cards, pagination, counts.filters(), reader)
         return rendered, etags.etag_of(0, rendered)
 
     async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:

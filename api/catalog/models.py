@@ -33,6 +33,8 @@ class Category(Base):
     name: Mapped[str] = mapped_column(String(255), info=NOT_PERSONAL)
     parent_category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
     path: Mapped[str] = mapped_column(String(1000), info=NOT_PERSONAL)
+    # By language, where it is called otherwise there.
+    names: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True), info=NOT_PERSONAL)
     level: Mapped[int]
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("categories.category_id"), index=True)
     removed_at: Mapped[Instant | None]
@@ -95,6 +97,10 @@ class Product(Base):
     specifications: Mapped[Json] = mapped_column(server_default=text("'{}'"), info=NOT_PERSONAL)
     # What of a Restrictions body says something; null where there is none.
     restrictions: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True), info=NOT_PERSONAL)
+    # Of its own texts; null: that of the shop.
+    language: Mapped[str | None] = mapped_column(String(35), info=NOT_PERSONAL)
+    # By language, as `languages/commands.py` keeps them; null where there is none.
+    translations: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True), info=NOT_PERSONAL)
     version: Mapped[int] = mapped_column(server_default=text("1"))
     origin: Mapped[Origin]
     created_at: Mapped[CreatedAt]

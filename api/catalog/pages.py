@@ -18,7 +18,12 @@ _BODIES = (ProductDetail, VariantList, ProductList, CategoryTree)
 def edition(settings: Settings) -> str:
     """Changes with the form of the pages, and with the settings that are in them."""
     form = [body.model_json_schema(by_alias=True) for body in _BODIES]
-    shown = [settings.currency, str(Tariff.of(settings, home(settings), clock.now().date())), form]
+    shown = [
+        settings.currency,
+        settings.languages.own,
+        str(Tariff.of(settings, home(settings), clock.now().date())),
+        form,
+    ]
     return hashlib.sha256(orjson.dumps(shown, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
 
 
@@ -29,7 +34,11 @@ WHOLE_SHOP, EVERY_LIST = "lists", "lists:all"
 
 # The tag of the category tree. A load and a change by hand drop it not, so the tree is kept for seconds only.
 TREE = "categories"
-CATEGORIES = PageKey("categories", "categories", (TREE,), FEED, (5, 10))
+
+
+def categories_page(language: str) -> PageKey:
+    """The tree with the names of a language."""
+    return PageKey("categories", f"categories:{language}", (TREE,), FEED, (5, 10), language)
 
 
 def department_tag(department: str) -> str:
@@ -47,11 +56,11 @@ def product_of_tag(tag: str) -> UUID | None:
     return UUID(tag.removeprefix("product:")) if tag.startswith("product:") else None
 
 
-def product_page(product_id: UUID, half_hour: int, *, member: bool) -> PageKey:
-    """The page as it is in one half hour, whose promises hold until the next cut-off: for members of Prime, and for
-    everybody else."""
-    name = f"product:{product_id}:{half_hour}{':member' if member else ''}"
-    return PageKey("product", name, (product_tag(product_id),), FEED)
+def product_page(product_id: UUID, half_hour: int, language: str, *, member: bool) -> PageKey:
+    """The page in a language, as it is in one half hour, whose promises hold until the next cut-off: for members of
+    Prime, and for everybody else."""
+    name = f"product:{product_id}:{half_hour}:{language}{':member' if member else ''}"
+    return PageKey("product", name, (product_tag(product_id),), FEED, language=language)
 
 
 def variants_page(product_id: UUID) -> PageKey:

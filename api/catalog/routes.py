@@ -34,6 +34,7 @@ from api.kernel.direct import DirectRoute
 from api.kernel.errors import Forbidden, MalformedRequest, NotAuthenticated, ValidationFailed
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
+from api.kernel.readers import InLanguage, Named, header_in_document, reader_in
 from api.kernel.ready import Ready, targets_of
 from api.kernel.schemas import Wire
 from api.media.errors import PictureNotFound, StoreSilent
@@ -63,21 +64,31 @@ ProductId = Annotated[
 ]
 
 
+class AskedProduct(Where):
+    """Where a product would go, and in which language it is shown."""
+
+    language: Named = None
+
+
 @router.get(
     "/categories",
     operation_id="listCategories",
     summary="All departments as a tree",
     response_model=CategoryTree,
-    responses={304: {"description": "Not modified"}},
+    responses={304: {"description": "Not modified"}, **responses(ValidationFailed)},
+    openapi_extra=header_in_document(),
 )
-async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
+async def list_categories(ctx: Ctx, ready: Ready, request: Request, asked: Annotated[InLanguage, Query()]) -> Response:
     """All departments as a tree; a change of it is there within a second."""
+    reader = reader_in(ctx, request, asked.language)
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
         async with ctx.db.read(may_lag=may_lag) as tx:
-            return _rendered(CategoryTree(categories=categories.tree_of(await categories.all_categories(tx))))
+            rows = await categories.all_categories(tx)
+        return _rendered(CategoryTree(categories=categories.tree_of(rows, reader)))
 
-    return await ready.serve(request, pages.CATEGORIES, build, checks_caller=False)
+    key, heard = pages.categories_page(reader.language), asked.language is None
+    return await ready.serve(request, key, build, checks_caller=False, heard=heard)
 
 
 @router.get(
@@ -86,8 +97,9 @@ async def list_categories(ctx: Ctx, ready: Ready, request: Request) -> Response:
     summary="Browse, filter and sort products",
     response_model=ProductList,
     responses={304: {"description": "Not modified"}, **responses(ValidationFailed, CategoryNotFound, SellerNotFound)},
+    openapi_extra=header_in_document(),
 )
-async def list_products(request: Request, asked: Annotated[ListParams, Query()]) -> Response:
+async def list_products(ctx: Ctx, request: Request, asked: Annotated[ListParams, Query()]) -> Response:
     """List products.
 
     Popularity is units sold in the last 90 days with orders, then views; relevance without a query is the same.
@@ -96,12 +108,14 @@ async def list_products(request: Request, asked: Annotated[ListParams, Query()])
     within a second too.
     """
     lists, ready = await lists_of(request), await targets_of(request)
-    query, key = await lists.resolve(asked)
+    reader = reader_in(ctx, request, asked.language)
+    query, key = await lists.resolve(asked, reader)
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
-        return await lists.page(query, asked.position, may_lag=may_lag)
+        return await lists.page(query, asked.position, reader, may_lag=may_lag)
 
-    return await ready.serve(request, key, build, checks_caller=False, keep=asked.kept)
+    heard = asked.language is None
+    return await ready.serve(request, key, build, checks_caller=False, keep=asked.kept, heard=heard)
 
 
 @router.get(
@@ -110,6 +124,7 @@ async def list_products(request: Request, asked: Annotated[ListParams, Query()])
     summary="One product with variants, seller and delivery promise",
     response_model=ProductDetail,
     responses={304: {"description": "Not modified"}, **responses(ProductNotFound, ValidationFailed, AddressNotValid)},
+    openapi_extra=header_in_document(),
 )
 async def get_product(
     *,
@@ -117,26 +132,37 @@ async def get_product(
     actor: AccountActor,
     product_id: ProductId,
     request: Request,
-    where: Annotated[Where, Query()],
+    where: Annotated[AskedProduct, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One product with variants, seller and delivery promise.
 
     `country`, `state` and `zipCode` say where it would go; without them it is the shop's own market. `Age` says how
-    many seconds ago the page was made; a change is in it within a second. A checkout never uses it.
+    many seconds ago the page was made; a change is in it within a second. A checkout never uses it. Sellers and
+    administrators read it in its own language unless `language` names another, so that what they send back is that.
     """
-    place = where.place(ctx.settings.market)
+    place, languages = where.place(ctx.settings.market), ctx.settings.languages
     if not _changes_nothing(actor):
-        return await _detail(ctx, actor, product_id, place=place, if_none_match=if_none_match)
+        language = None if where.language is None else languages.named(where.language)
+        return await _detail(ctx, actor, product_id, place=place, if_none_match=if_none_match, language=language)
+    language = languages.asked(request.scope, where.language)
     now = clock.now()
     occasion = Occasion.of(ctx.settings, now, place=place, member=actor.member)
 
     async def build(*, may_lag: bool) -> tuple[bytes, str]:
-        return await _built(ctx, ANONYMOUS, product_id, occasion, may_lag=may_lag)
+        body, etag, _ = await _built(ctx, ANONYMOUS, product_id, occasion, language, may_lag=may_lag)
+        return body, etag
 
-    key = pages.product_page(product_id, period(now), member=actor.member)
-    ready = await targets_of(request)
-    return await ready.serve(request, key, build, checks_caller=True, keep=where.is_home, everybodys=not actor.member)
+    key = pages.product_page(product_id, period(now), language, member=actor.member)
+    return await (await targets_of(request)).serve(
+        request,
+        key,
+        build,
+        checks_caller=True,
+        keep=where.is_home,
+        everybodys=not actor.member,
+        heard=where.language is None,
+    )
 
 
 @router.get(
@@ -290,24 +316,34 @@ async def _detail(
     place: Place | None = None,
     status: int = 200,
     if_none_match: str | None = None,
+    language: str | None = None,
 ) -> Response:
-    """The product as whoever may change it sees it: read for this request, and kept nowhere."""
+    """The product as whoever may change it sees it: read for this request, and kept nowhere. Without `language` it is
+    in its own."""
     occasion = Occasion.of(ctx.settings, clock.now(), place=place, member=actor.member)
-    body, etag = await _built(ctx, actor, product_id, occasion, may_lag=False)
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    body, etag, shown = await _built(ctx, actor, product_id, occasion, language, may_lag=False)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Content-Language": shown}
     if etags.matches(if_none_match, etag):
         return Response(status_code=304, headers=headers)
     return Response(body, status, headers, "application/json")
 
 
 async def _built(
-    ctx: Context, actor: Actor, product_id: UUID, occasion: Occasion, *, may_lag: bool
-) -> tuple[bytes, str]:
-    """The body of a product and its entity tag."""
+    ctx: Context, actor: Actor, product_id: UUID, occasion: Occasion, language: str | None, *, may_lag: bool
+) -> tuple[bytes, str, str]:
+    """The body of a product, its entity tag, and its language."""
     async with ctx.db.read(may_lag=may_lag) as tx:
-        version, detail = await products.product_of(tx, actor, product_id, occasion)
+        version, detail = await products.product_of(
+            tx,
+            actor,
+            product_id,
+            occasion,
+            languages=ctx.settings.languages,
+            language=language,
+            edited=not _changes_nothing(actor),
+        )
     stock = etags.stock_mark((variant.variant_id, variant.stock) for variant in detail.variants)
-    return _rendered(detail, version, stock)
+    return *_rendered(detail, version, stock), detail.language
 
 
 def _rendered(body: Wire, version: int = 0, stock: str | None = None) -> tuple[bytes, str]:

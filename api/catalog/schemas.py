@@ -11,11 +11,13 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from api.catalog.languages.schemas import ChangedTranslations, Description, Title, Translations
 from api.catalog.pictures.schemas import MOST_IMAGES, ImageBody
 from api.catalog.restrictions.schemas import Restrictions
 from api.delivery.promises import Speed
 from api.kernel.contacts import Email
 from api.kernel.gtin import Gtin
+from api.kernel.languages import LanguageTag
 from api.kernel.money import Amount, Price, Share
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Quantity, Wire, WireDate, WireId, WireTime
@@ -68,10 +70,12 @@ Grams = Annotated[int, Field(ge=1, le=1_000_000, examples=[350])]
 
 
 class ProductCard(Wire):
-    """One product of a list. `price` is the least of the variants that fulfil what was asked."""
+    """One product of a list. `price` is the least of the variants that fulfil what was asked. `titleLanguage`: of the
+    title, where it is another than was asked for."""
 
     product_id: UUID
     title: str
+    title_language: str | None = None
     brand: str | None
     price: Amount
     currency: str
@@ -211,9 +215,12 @@ class ProductTax(Wire):
 
 
 class Breadcrumb(Wire):
+    """`nameLanguage`: of the name, where it is another than was asked for."""
+
     category_id: WireId
     name: str
     path: str
+    name_language: str | None = None
 
 
 class Responsible(Wire):
@@ -273,6 +280,10 @@ class ProductDetail(Wire):
     variants that cost `price`. `images` leads to the largest size of each picture in `media`.
     `statusReason`, for its seller: why it waits for an administrator, or was rejected; null for what is on sale.
 
+    `language` is the one in which the page is; `fallbacks` names the texts that are in another one, with theirs.
+    `labels` says how names and values of attributes and specifications are shown in it, where that is not as they are.
+    `translations`, for its seller, is what PUT takes.
+
     `options` and `combinations` are for a picker: see there.
     """
 
@@ -312,6 +323,10 @@ class ProductDetail(Wire):
     options: list[ProductOption]
     combinations: list[Combination]
     other_offers: OtherOffers
+    language: str
+    fallbacks: dict[str, str] = Field(examples=[{"description": "en"}])
+    labels: dict[str, str]
+    translations: dict[str, object] | None = None
 
 
 class ComponentIn(Wire):
@@ -363,11 +378,11 @@ class ProductIn(Wire):
 
     `variants` are all that it has: PUT removes every other one. Without any it has one, without attributes. `images`
     are the product's own addresses as GET gives them, pictures in base64, or addresses elsewhere, which are fetched
-    once.
+    once. `language` is that of its own texts, the shop's without one; `translations` are into others.
     """
 
-    title: Annotated[OneLine, Field(min_length=1, max_length=500, examples=["Noise-cancelling headphones"])]
-    description: Annotated[Prose, Field(max_length=20_000)] | None = None
+    title: Title
+    description: Description | None = None
     category: Annotated[OneLine, Field(min_length=1, max_length=1_000)]
     brand: Label | None = None
     price: Price
@@ -382,6 +397,8 @@ class ProductIn(Wire):
     restrictions: Restrictions | None = None
     kind: Kind = "physical"
     status: Status = "active"
+    language: LanguageTag | None = None
+    translations: Translations | None = None
 
     @field_validator("list_price", mode="after")
     @classmethod
@@ -393,10 +410,11 @@ class ProductIn(Wire):
 
 
 class ProductPatch(Wire):
-    """Fields that are not sent keep their values, and so do variants that are not named."""
+    """Fields that are not sent keep their values, and so do variants that are not named, and the languages and fields
+    of `translations`; null takes one away."""
 
-    title: Annotated[OneLine, Field(min_length=1, max_length=500)] = ""
-    description: Annotated[Prose, Field(max_length=20_000)] | None = None
+    title: Title = ""
+    description: Description | None = None
     category: Annotated[OneLine, Field(min_length=1, max_length=1_000)] = ""
     brand: Label | None = None
     price: Price | None = None
@@ -411,14 +429,19 @@ class ProductPatch(Wire):
     restrictions: Restrictions | None = None
     kind: Kind = "physical"
     status: Status = "active"
+    language: LanguageTag | None = None
+    translations: ChangedTranslations | None = None
 
 
 class CategoryNode(Wire):
+    """`nameLanguage`: of the name, where it is another than was asked for."""
+
     category_id: UUID
     name: str
     path: str
     level: int
     children: list["CategoryNode"]
+    name_language: str | None = None
 
 
 class CategoryTree(Wire):

@@ -52,6 +52,14 @@ def same_article(article: str) -> str:
         WHERE a.article_id = {article})"""  # noqa: S608 - names of the shop's own statements
 
 
+def titles(product: str) -> str:
+    """The titles of a row of `products` in other languages than its own, as JSON by language; null where there are no
+    translations."""
+    return f"""CASE WHEN {product}.translations IS NOT NULL THEN (
+        SELECT jsonb_object_agg(t.key, t.value -> 'title') FROM jsonb_each({product}.translations) t
+        WHERE t.value -> 'title' IS NOT NULL) END"""  # noqa: S608 - a constant
+
+
 _ON_SALE = f"""on_sale AS MATERIALIZED (
     SELECT a.place, v.price FROM asked a
     JOIN product_variants v ON v.variant_id = a.variant_id AND v.product_id = a.product_id

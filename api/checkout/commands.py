@@ -20,8 +20,10 @@ from api.kernel.logs import get_logger, trace_id
 log = get_logger(__name__)
 
 
-async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
-    """Reserve, create, authorise, confirm and capture.
+async def place_order(
+    ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder, language: str | None = None
+) -> Response:
+    """Reserve, create, authorise, confirm and capture. `language`: the buyer's; None: the shop's own.
 
     The answer is final, or says that the order is still being completed.
 
@@ -29,11 +31,11 @@ async def place_order(ctx: Context, actor: Actor, key: RequestKey, request: Plac
     """
     _require_contact(actor, request)
     with placing(ctx):
-        return await _placed(ctx, actor, key, request)
+        return await _placed(ctx, actor, key, request, language)
 
 
-async def _placed(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> Response:
-    begun = await begin(ctx, actor, key, request)
+async def _placed(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder, language: str | None) -> Response:
+    begun = await begin(ctx, actor, key, request, language)
     if isinstance(begun, Answered):
         return begun.stored.response(replayed=begun.replayed)
     try:

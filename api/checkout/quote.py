@@ -78,6 +78,7 @@ class _Row(Stocked):
     kind: str | None
     for_sale: bool | None
     title: str | None
+    titles: dict[str, str] | None
     sku: str | None
     attributes: dict[str, object] | None
     base_price: Decimal | None
@@ -112,12 +113,12 @@ class _Row(Stocked):
         order = (self.cart_order_id, number) if self.cart_order_id is not None and number is not None else None
         return QuotedCart(self.cart_id, self.cart_version, self.cart_claimed_by, self.cart_coupons, order)
 
-    def offer(self, origins: Mapping[UUID, Origin]) -> Offer | None:
+    def offer(self, origins: Mapping[UUID, Origin], language: str) -> Offer | None:
         if self.wanted_variant is None or self.product_id is None or self.price is None or self.currency is None:
             return None
-        if self.seller_id is None or self.title is None or self.sku is None or self.base_price is None:
+        if self.seller_id is None or self.title is None or self.sku is None:
             return None
-        if self.tax_class is None:
+        if self.base_price is None or self.tax_class is None:
             return None
         sold_as = Wanted(
             variant_id=self.wanted_variant,
@@ -135,7 +136,7 @@ class _Row(Stocked):
             seller_id=self.seller_id,
             currency=self.currency,
             for_sale=bool(self.for_sale),
-            title=self.title,
+            title=(self.titles or {}).get(language, self.title),
             sku=self.sku,
             attributes=self.attributes or {},
             image_url=self.image or artwork_path(self.product_id),
@@ -156,6 +157,7 @@ class _Asked:
     actor: Actor
     key: RequestKey
     request: AskedOrder
+    language: str
 
     @property
     def saved(self) -> tuple[UUID, UUID | None] | None:
@@ -164,13 +166,16 @@ class _Asked:
         return (address.address_id, self.actor.user_id) if isinstance(address, SavedAddress) else None
 
 
-async def read_quote(ctx: Context, actor: Actor, key: RequestKey, request: AskedOrder) -> Quote:
+async def read_quote(
+    ctx: Context, actor: Actor, key: RequestKey, request: AskedOrder, language: str | None = None
+) -> Quote:
     """The key, the lines with their offers and stock, and the address: one statement, which requests may share.
 
     It runs on a connection for writing: those keep one plan for all values, and planning this costs six times its run.
+    `language`: the buyer's, of the offers' titles; None: the shop's own.
     """
-    queue = _OF_CARTS if request.items is None else _OF_LINES
-    quote = await queue.submit(ctx, _Asked(ctx, actor, key, request))
+    asked = _Asked(ctx, actor, key, request, language or ctx.settings.languages.own)
+    quote = await (_OF_CARTS if request.items is None else _OF_LINES).submit(ctx, asked)
     kits = [offer for offer in quote.offers.values() if offer.kind == "kit"]
     return await with_kits(ctx, quote, kits) if kits and quote.kept is None else quote
 
@@ -185,20 +190,20 @@ async def _read_carts(batch: Sequence[_Asked]) -> list[Quote]:
 
 async def _read(batch: Sequence[_Asked], lines: Part) -> list[Quote]:
     statement, values = compose([found_part([one.key for one in batch]), lines], statements.QUOTED)
-    saved = {place: address for place, one in enumerate(batch, 1) if (address := one.saved) is not None}
-    values |= statements.saved_values(saved)
+    values |= statements.saved_values({place: saved for place, one in enumerate(batch, 1) if (saved := one.saved)})
     db = batch[0].ctx.db
-    rows = await db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
-    origins = await origins_of(db, rows[0].edition)
-    return [_quote(list(of_request), origins) for _, of_request in groupby(rows, lambda row: row.request)]
+    found = await db.run_alone(lambda tx: tx.all_as(_Row, statement, values))
+    origins = await origins_of(db, found[0].edition)
+    by_request = zip(batch, groupby(found, lambda row: row.request), strict=True)
+    return [_quote(list(rows), origins, one.language) for one, (_, rows) in by_request]
 
 
-def _quote(rows: Sequence[_Row], origins: Mapping[UUID, Origin]) -> Quote:
+def _quote(rows: Sequence[_Row], origins: Mapping[UUID, Origin], language: str) -> Quote:
     return Quote(
         kept=rows[0].kept(),
         cart=rows[0].cart(),
         lines=[line for row in rows if (line := row.line()) is not None],
-        offers={offer.variant_id: offer for row in rows if (offer := row.offer(origins)) is not None},
+        offers={offer.variant_id: offer for row in rows if (offer := row.offer(origins, language)) is not None},
         saved_address=rows[0].address,
     )
 
@@ -234,8 +239,8 @@ def make_plan(
         raise NotOrderable("Send `couponCodes` with `items`, or `POST /cart/coupons`.", errors=[error])
     _require_lines(quote)
     _require_offers(quote)
-    address = checked_address(request.shipping_address, quote.saved_address)
-    now, currency = clock.now(), quote.offers[quote.lines[0].variant_id].currency
+    now, address = clock.now(), checked_address(request.shipping_address, quote.saved_address)
+    currency = quote.offers[quote.lines[0].variant_id].currency
     products = {line.variant_id: line.product_id for line in quote.lines} if codes.offered else {}
     deal = dealt(codes, _wanted(quote), products, currency, now)
     going = [Bound(0, address, deal.wanted)]
@@ -244,8 +249,7 @@ def make_plan(
     require_allowed(_to_buy(quote, going), request.birth_date, now.date())
     occasions = [deal.on(Occasion.of(settings, now, place=one.address.place, member=actor.member)) for one in going]
     bought = _bought(quote, going, occasions, request.delivery_speed)
-    amounts = Sums.of(bought)
-    if amounts.total > MAX_AMOUNT:
+    if (amounts := Sums.of(bought)).total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     _require_agreed(request, amounts.total, deal)
     sent = [shared(purchased) for purchased in bought]
@@ -286,8 +290,7 @@ def _plan_cart(quote: Quote) -> PlanCart | None:
         for line in quote.lines
         if line.cart_item_id is not None
     ]
-    cart = quote.cart
-    return PlanCart(cart_id=cart.cart_id, version=cart.version, lines=lines, coupons=cart.coupons)
+    return PlanCart(cart_id=quote.cart.cart_id, version=quote.cart.version, lines=lines, coupons=quote.cart.coupons)
 
 
 def _require_lines(quote: Quote) -> None:

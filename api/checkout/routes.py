@@ -1,6 +1,6 @@
 """HTTP of the checkout: placing an order."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api.catalog.restrictions.rules import Restricted
 from api.checkout import commands
@@ -28,6 +28,7 @@ from api.kernel.context import Ctx
 from api.kernel.errors import ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
 from api.kernel.problems import responses
+from api.kernel.readers import header_in_document, reader_in
 
 router = APIRouter(tags=["orders"])
 _REFUSED = (
@@ -49,9 +50,10 @@ _KEYED = (IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
     operation_id="placeOrder",
     summary="Buy: the lines of the body, or the cart",
     responses=responses(*_REFUSED, *_KEYED),
+    openapi_extra=header_in_document(),
 )
-async def place_order(ctx: Ctx, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
-    return await commands.place_order(ctx, actor, key, body)
+async def place_order(ctx: Ctx, request: Request, actor: CurrentActor, key: RequiredKey, body: PlaceOrder) -> Response:
+    return await commands.place_order(ctx, actor, key, body, reader_in(ctx, request, None).language)
 
 
 @router.post(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from api.catalog.statements import sellable
+from api.catalog.statements import sellable, titles
 from api.checkout.schemas import OrderLine, Plan
 from api.inventory.statements import ROOMS
 from api.kernel.actor import Actor
@@ -65,7 +65,7 @@ QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.respo
            v.product_id, v.price, p.tax_class, p.weight_grams, p.prime_eligible, p.seller_id, p.currency,
            CAST(p.restrictions AS text) AS restrictions, p.condition, p.kind,
            {sellable("p", "v")} AS for_sale,
-           p.title, v.sku, v.attributes, p.base_price, p.list_price,
+           p.title, {titles("p")} AS titles, v.sku, v.attributes, p.base_price, p.list_price,
            (SELECT coalesce('{PREFIX}' || m.picture || '/{THUMBNAIL_SIZE}.webp', m.url) FROM product_images m
             WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,

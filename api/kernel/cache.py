@@ -94,6 +94,7 @@ class PageKey:
     """`name` says everything the page depends on besides the data; `tags` name the data.
 
     `kind` is the label of the metrics, `feed` the feed of changes that drops the tags; Redis keeps it for `seconds`.
+    `language`: of the catalog's texts in it, which `name` says too; None for a page without any.
     """
 
     kind: str
@@ -101,6 +102,7 @@ class PageKey:
     tags: tuple[str, ...]
     feed: str
     seconds: tuple[int, int] = REDIS_SECONDS
+    language: str | None = None
 
 
 class Build(Protocol):

@@ -2,6 +2,7 @@
 them; a route answers the others with `serve`."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Response
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.kernel import clock, etags, metrics
 from api.kernel.cache import Build, Page, PageCache, PageKey, Source, build_page
 from api.kernel.compression import MIN_BYTES
+from api.kernel.languages import HEADER, Languages
 
 _MOST_TARGETS, _LONGEST_TARGET = 20_000, 500
 _STATUS = {
@@ -21,6 +23,7 @@ _STATUS = {
 # Shared caches may keep it, and ask before each use whether it has changed.
 _CONTROL = b"public, no-cache"
 _VARY = (b"vary", b"Accept-Encoding")
+_VARY_LANGUAGE, _VARY_BOTH = (b"vary", b"Accept-Language"), (b"vary", b"Accept-Language, Accept-Encoding")
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -28,8 +31,8 @@ Headers = list[tuple[bytes, bytes]]
 class ReadyResponse(Response):
     """A page, or 304 when the caller has it."""
 
-    def __init__(self, page: Page, source: Source, headers: dict[bytes, bytes]) -> None:
-        self.status_code, self.raw_headers, self.body = _answer(page, source, headers)
+    def __init__(self, page: Page, key: PageKey, source: Source, headers: dict[bytes, bytes]) -> None:
+        self.status_code, self.raw_headers, self.body = _answer(page, key, source, headers)
         self.background = None
 
 
@@ -48,33 +51,45 @@ class ReadyPages:
         if found is None:
             await self.app(scope, receive, send)
             return
-        page, headers = found
-        status, answered, body = _answer(page, "process", headers)
+        page, key, headers = found
+        status, answered, body = _answer(page, key, "process", headers)
         await send({"type": "http.response.start", "status": status, "headers": answered})
         await send({"type": "http.response.body", "body": body})
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What a path and query string ask for. `heard`: the header says in which language; the key of each one's page
+    that was asked for. Otherwise there is one key, under None."""
+
+    route: object
+    checks_caller: bool
+    heard: bool
+    keys: dict[str | None, PageKey]
+
+
 class ReadyTargets:
-    """Which page a path and query string ask for, as a route once said."""
+    """Which page a path and query string ask for, in which language, as a route once said."""
 
-    def __init__(self, cache: PageCache) -> None:
+    def __init__(self, cache: PageCache, languages: Languages) -> None:
         self.cache = cache
-        self._targets: OrderedDict[tuple[str, bytes], tuple[PageKey, object, bool]] = OrderedDict()
+        self._languages = languages
+        self._targets: OrderedDict[tuple[str, bytes], _Target] = OrderedDict()
 
-    def find(self, scope: Scope) -> tuple[Page, dict[bytes, bytes]] | None:
-        """The page and the request's headers."""
+    def find(self, scope: Scope) -> tuple[Page, PageKey, dict[bytes, bytes]] | None:
+        """The page, its key, and the request's headers."""
         target = self._targets.get((scope["path"], scope["query_string"]))
         if target is None:
             return None
-        key, route, checks_caller = target
         headers = dict(scope["headers"])
-        if checks_caller and b"authorization" in headers:
+        if target.checks_caller and b"authorization" in headers:
             return None
-        page = self.cache.kept(key)
-        if page is None:
+        key = target.keys.get(self._languages.heard(headers.get(HEADER)) if target.heard else None)
+        page = None if key is None else self.cache.kept(key)
+        if key is None or page is None:
             return None
-        scope["route"] = route  # the label of the metrics
-        return page, headers
+        scope["route"] = target.route  # the label of the metrics
+        return page, key, headers
 
     async def serve(
         self,
@@ -85,22 +100,30 @@ class ReadyTargets:
         checks_caller: bool,
         keep: bool = True,
         everybodys: bool = True,
+        heard: bool = False,
     ) -> Response:
         """The page as a response; the next request for the same target is answered without the route.
 
         `checks_caller`: whether the route refuses callers whose credentials are not valid. `keep` False: the page is
-        built for this request only. `everybodys` False: it is kept, and only the route knows for whom.
+        built for this request only. `everybodys` False: it is kept, and only the route knows for whom. `heard`: the
+        header has decided on the page's language, and not the query.
         """
+        headers = dict(request.scope["headers"])
         if not keep:
             metrics.page_served(key.kind, "bypassed")
-            return ReadyResponse(await build_page(build, may_lag=True), "bypassed", dict(request.scope["headers"]))
+            return ReadyResponse(await build_page(build, may_lag=True), key, "bypassed", headers)
         page, source = await self.cache.page(key, build)
-        target = (request.scope["path"], request.scope["query_string"])
-        if everybodys and source != "bypassed" and len(target[0]) + len(target[1]) <= _LONGEST_TARGET:
-            self._targets[target] = (key, request.scope.get("route"), checks_caller)
+        asked = (request.scope["path"], request.scope["query_string"])
+        if everybodys and source != "bypassed" and len(asked[0]) + len(asked[1]) <= _LONGEST_TARGET:
+            # A product's page has another key each half hour; those of other languages stay, which are asked for less.
+            known = self._targets.get(asked)
+            keys = known.keys if known is not None and known.heard and heard else {}
+            self._targets[asked] = _Target(
+                request.scope.get("route"), checks_caller, heard, {**keys, key.language if heard else None: key}
+            )
             if len(self._targets) > _MOST_TARGETS:
                 self._targets.popitem(last=False)
-        return ReadyResponse(page, source, dict(request.scope["headers"]))
+        return ReadyResponse(page, key, source, headers)
 
 
 async def targets_of(request: Request) -> ReadyTargets:
@@ -111,7 +134,7 @@ async def targets_of(request: Request) -> ReadyTargets:
 Ready = Annotated[ReadyTargets, Depends(targets_of)]
 
 
-def _answer(page: Page, source: Source, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
+def _answer(page: Page, key: PageKey, source: Source, headers: dict[bytes, bytes]) -> tuple[int, Headers, bytes]:
     tag = page.etag.encode()
     answered: Headers = [
         (b"etag", tag),
@@ -121,7 +144,9 @@ def _answer(page: Page, source: Source, headers: dict[bytes, bytes]) -> tuple[in
     ]
     body = page.body
     compressed = len(body) >= MIN_BYTES
-    if compressed:
+    if key.language is not None:
+        answered += ((b"content-language", key.language.encode()), _VARY_BOTH if compressed else _VARY_LANGUAGE)
+    elif compressed:
         answered.append(_VARY)
     asked = headers.get(b"if-none-match")
     if asked is not None and etags.matches(asked.decode("latin-1"), page.etag):

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from api.kernel.environment import DATABASE, LOCAL_REDIS, REDIS, Environment, Failpoints, MartsPath, Profile
+from api.kernel.languages import DEFAULT, Languages
 
 
 class SandboxConnection(BaseModel):
@@ -44,6 +45,10 @@ class AgentPartner(BaseModel):
 
 # The name is stored with every payment, or label, in a column of 20 characters.
 GatewayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
+
+
+def _languages(value: str) -> str:
+    return ",".join(Languages.of(value).known)
 
 
 def _formerly(name: str) -> AliasChoices:
@@ -96,6 +101,9 @@ class Settings(Environment):
     )
     """A transaction that does nothing for longer is ended."""
 
+    catalog_languages: Annotated[str, AfterValidator(_languages)] = DEFAULT
+    """The languages that the catalog may be in, as BCP 47 tags with commas: the first is the shop's own, which a
+    product is in that names none, and a reader gets who asks for none."""
     currency: Literal["GBP", "USD", "EUR"] = "USD"
     """The currency of prices and totals."""
     market: str = Field(default="US", pattern="^[A-Z]{2}$")
@@ -251,6 +259,11 @@ class Settings(Environment):
         """Whether new sellers are verified by the sandbox."""
         chosen = self.seller_verification
         return self.profile != "production" if chosen is None else chosen == "sandbox"
+
+    @cached_property
+    def languages(self) -> Languages:
+        """Those that the catalog may be in."""
+        return Languages.of(self.catalog_languages)
 
     @cached_property
     def carrier_connections(self) -> Mapping[str, SandboxCarrierConnection]:

@@ -10,14 +10,15 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from api.catalog.pages import product_tag
+from api.catalog.queries.listing import Card
 from api.catalog.queries.offers import cards_of
-from api.catalog.schemas import ProductCard
 from api.events.stream import recent_products
 from api.kernel import clock
 from api.kernel.actor import Actor
 from api.kernel.cache import PageCache, PageKey
 from api.kernel.context import Context
 from api.kernel.ids import parse_id
+from api.kernel.languages import Reader
 from api.kernel.logs import get_logger
 from api.kernel.memo import Memo
 from api.kernel.outbound import OutboundClient, Unreachable
@@ -41,7 +42,7 @@ SPARE = 20
 # One attempt may take this share of the deadline, so that its failure is counted before the deadline cancels it.
 ATTEMPT_SHARE = 0.9
 
-Cards = dict[UUID, ProductCard]
+Cards = dict[UUID, Card]
 
 
 class _NoAnswer(Exception):
@@ -56,12 +57,12 @@ class Recommender:
         self._ctx = ctx
         self._pages = cache
         self._left: dict[str, tuple[float, str]] = {}
-        self._known: Memo[ProductCard | None] = cache.memo(FEED, MAX_CARDS)
+        self._known: Memo[Card | None] = cache.memo(FEED, MAX_CARDS)
         self._deadline = ctx.settings.serving_timeout_seconds
         self._client = OutboundClient(ctx.http, "serving", ctx.settings.serving_url, {}, self._deadline * ATTEMPT_SHARE)
         self._popular: dict[UUID | None, tuple[float, list[RankedItem]]] = {}
 
-    async def for_you(self, actor: Actor, limit: int) -> Recommendations:
+    async def for_you(self, actor: Actor, limit: int, reader: Reader) -> Recommendations:
         """For an account or guest session; includes their latest views."""
         recent = await recent_products(self._ctx.redis, actor)
         body: dict[str, object] = {
@@ -71,13 +72,13 @@ class Recommender:
         }
         like = parse_id(recent[-1]) if recent else None
         ranking = await self._ask("/v1/for-you", body)
-        return await self._first_with_products(ranking, f"souk:recs:{actor.key}", like, limit)
+        return await self._first_with_products(ranking, f"souk:recs:{actor.key}", like, limit, reader)
 
-    async def related(self, product_id: UUID, limit: int) -> Recommendations:
+    async def related(self, product_id: UUID, limit: int, reader: Reader) -> Recommendations:
         """Related products; the product itself is never in the list."""
         ranking = await self._related_ranking(product_id, limit)
         return await self._first_with_products(
-            ranking, f"souk:related:{product_id}", product_id, limit, left_out=product_id
+            ranking, f"souk:related:{product_id}", product_id, limit, reader, left_out=product_id
         )
 
     def shows(self, product_id: UUID) -> bool:
@@ -102,10 +103,17 @@ class Recommender:
         return Ranking.model_validate_json(page.body)
 
     async def _first_with_products(
-        self, ranking: Ranking | None, key: str, like: UUID | None, limit: int, left_out: UUID | None = None
+        self,
+        ranking: Ranking | None,
+        key: str,
+        like: UUID | None,
+        limit: int,
+        reader: Reader,
+        *,
+        left_out: UUID | None = None,
     ) -> Recommendations:
         """The first source with products on sale. `like`: the product whose category's best sellers are a fallback."""
-        if ranking is not None and (shown := await self._shown(ranking.items, left_out, limit)):
+        if ranking is not None and (shown := await self._shown(ranking.items, left_out, limit, reader)):
             await self._cache(key, ranking)
             return Recommendations(recommendations=shown, source=ranking.source, model_version=ranking.model_version)
         fallbacks: list[tuple[str, Callable[[], Awaitable[Ranking | None]]]] = [("cached", lambda: self._cached(key))]
@@ -114,7 +122,7 @@ class Recommender:
         fallbacks.append(("popular", lambda: self._best_sellers(None)))
         for source, find in fallbacks:
             found = await find()
-            if found is not None and (shown := await self._shown(found.items, left_out, limit)):
+            if found is not None and (shown := await self._shown(found.items, left_out, limit, reader)):
                 version = found.model_version if source == "cached" else None
                 return Recommendations(recommendations=shown, source=source, model_version=version)
         return Recommendations(recommendations=[], source="empty", model_version=None)
@@ -129,7 +137,9 @@ class Recommender:
             log.info("no answer from the recommender", reason=type(error).__name__)
             return None
 
-    async def _shown(self, items: Sequence[RankedItem], left_out: UUID | None, limit: int) -> list[Recommendation]:
+    async def _shown(
+        self, items: Sequence[RankedItem], left_out: UUID | None, limit: int, reader: Reader
+    ) -> list[Recommendation]:
         """Titles and prices for what is on sale and in stock, each once, at most `limit`; one statement."""
         unique: dict[UUID, RankedItem] = {}
         for item in items:
@@ -138,7 +148,8 @@ class Recommender:
         ordered = list(unique.values())[: limit + SPARE]
         own = [] if left_out is None else [left_out]
         cards = await self._cards([*own, *(item.product_id for item in ordered)])
-        return [_recommendation(item, cards[item.product_id]) for item in ordered if item.product_id in cards][:limit]
+        found = [item for item in ordered if item.product_id in cards][:limit]
+        return [_recommendation(item, cards[item.product_id], reader) for item in found]
 
     async def _cards(self, product_ids: Sequence[UUID]) -> Cards:
         """The cards of those on sale and in stock; one statement for those that are not known."""
@@ -199,10 +210,12 @@ class Recommender:
         return Ranking(items=kept[1], source="popular", modelVersion="")
 
 
-def _recommendation(item: RankedItem, card: ProductCard) -> Recommendation:
+def _recommendation(item: RankedItem, card: Card, reader: Reader) -> Recommendation:
+    title, language = card.title_for(reader)
     return Recommendation(
         product_id=item.product_id,
-        title=card.title,
+        title=title,
+        title_language=language,
         reason=item.reason,
         score=item.score,
         price=card.price,

@@ -11,7 +11,9 @@ from api.catalog.routes import ProductId
 from api.kernel.auth import AccountActor, CurrentActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.languages import Reader
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, header_in_document
 from api.recommendations.recommender import Recommender
 from api.recommendations.schemas import Recommendations
 
@@ -34,10 +36,13 @@ Ranked = Annotated[Recommender, Depends(recommender_of)]
     summary="Recommendations for the caller",
     response_model=Recommendations,
     responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
+    openapi_extra=header_in_document(),
 )
 async def for_you(
+    *,
     recommender: Ranked,
     actor: CurrentActor,
+    reader: CurrentReader,
     user_id: Annotated[UUID | None, Query(alias="userId")] = None,
     limit: Limit = 20,
 ) -> Response:
@@ -49,7 +54,7 @@ async def for_you(
         if not actor.signed_in:
             raise NotAuthenticated("Sign in to see this account's recommendations, or leave `userId` out.")
         raise Forbidden("Recommendations are for the account itself.")
-    return _rendered(await recommender.for_you(actor, limit))
+    return _rendered(await recommender.for_you(actor, limit, reader), reader)
 
 
 @router.get(
@@ -58,16 +63,23 @@ async def for_you(
     summary="Products that go with this one",
     response_model=Recommendations,
     responses=responses(ProductNotFound, ValidationFailed),
+    openapi_extra=header_in_document(),
 )
 async def related(
-    ctx: Ctx, recommender: Ranked, actor: AccountActor, product_id: ProductId, limit: Limit = 12
+    *,
+    ctx: Ctx,
+    recommender: Ranked,
+    actor: AccountActor,
+    product_id: ProductId,
+    reader: CurrentReader,
+    limit: Limit = 12,
 ) -> Response:
     """Products that go with this one, frequently bought together first."""
     if not recommender.shows(product_id):
         async with ctx.db.read() as tx:
             await products.require_visible(tx, actor, product_id)
-    return _rendered(await recommender.related(product_id, limit))
+    return _rendered(await recommender.related(product_id, limit, reader), reader)
 
 
-def _rendered(body: Recommendations) -> Response:
-    return Response(body.model_dump_json(by_alias=True), media_type="application/json")
+def _rendered(body: Recommendations, reader: Reader) -> Response:
+    return Response(body.model_dump_json(by_alias=True), headers=reader.headers, media_type="application/json")

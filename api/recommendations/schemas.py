@@ -9,10 +9,12 @@ from api.kernel.schemas import Wire
 
 
 class Recommendation(Wire):
-    """`score` falls along the list and is comparable only within it; `reason` is a sentence for the shopper."""
+    """`score` falls along the list and is comparable only within it; `reason` is a sentence for the shopper.
+    `titleLanguage`: of the title, where it is another than was asked for."""
 
     product_id: UUID
     title: str
+    title_language: str | None
     reason: str
     score: float
     price: Amount

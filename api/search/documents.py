@@ -1,5 +1,5 @@
-"""The shape of an indexed product: fields, analyser, and how a product becomes documents: one for each price at which
-it is offered (a price point). A query finds at most one document of a product; `matching.once` says which.
+"""The shape of an indexed product: fields, and how a product becomes documents: one for each price at which it is
+offered (a price point). A query finds at most one document of a product; `matching.once` says which.
 
 Changing it needs a new SCHEMA_VERSION.
 """
@@ -19,11 +19,19 @@ import tantivy
 from api.catalog.facets import price_buckets
 from api.catalog.queries.categories import department_of
 from api.catalog.queries.index_feed import IndexedProduct
+from api.kernel.languages import Languages
+from api.search.texts import (
+    NO_NAMES,
+    SHOP,
+    TEXT_FIELDS,
+    CategoryNames,
+    analyser_name,
+    fields_in,
+    texts_of,
+    titles_of,
+)
 
-SCHEMA_VERSION = "4"
-ANALYSER = "souk_en"
-# Boosts: a word in the title has three times the weight of one in the description.
-TEXT_FIELDS = {"title": 3.0, "brand_text": 2.0, "category_text": 1.5, "description": 1.0, "attribute_text": 1.0}
+SCHEMA_VERSION = "5"
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
 CENTS_DIGITS = 12
@@ -38,12 +46,13 @@ SPELLINGS = (
 
 
 @cache
-def schema() -> tantivy.Schema:
-    """Text fields are for matching, raw ones for filters and facets, fast ones for sorting and counting."""
+def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
+    """Text fields are for matching, raw ones for filters and facets, fast ones for sorting and counting. Those of
+    further languages come last, so the others are the same in every schema."""
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("product_id", stored=True, tokenizer_name="raw", index_option="basic")
     for name in TEXT_FIELDS:
-        builder.add_text_field(name, tokenizer_name=ANALYSER)
+        builder.add_text_field(name, tokenizer_name=analyser_name(languages[0]))
     for name in ("brand", "brand_key", "category", "categories", "seller", "attribute_names"):
         builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
     for name in FACTS:
@@ -58,21 +67,11 @@ def schema() -> tantivy.Schema:
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("card", stored=True, tokenizer_name="raw", index_option="basic")
-    return builder.build()
-
-
-def analyser() -> tantivy.TextAnalyzer:
-    """Words, without accents and case, in their English stem. Tokens over 40 characters are dropped."""
-    steps = (
-        tantivy.Filter.remove_long(40),
-        tantivy.Filter.lowercase(),
-        tantivy.Filter.ascii_fold(),
-        tantivy.Filter.stemmer("english"),
-    )
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in steps:
-        builder = builder.filter(step)
+    for name in ("card", "titles"):
+        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
+    for language in languages[1:]:
+        for name in fields_in(language):
+            builder.add_text_field(name, tokenizer_name=analyser_name(language))
     return builder.build()
 
 
@@ -85,7 +84,9 @@ def popularity(product: IndexedProduct, units_sold: int) -> float:
     return round(1 + math.log1p(signal) / 5, 1)
 
 
-def fields_of(product: IndexedProduct, units_sold: int) -> list[dict[str, Any]]:  # Any: values of several types
+def fields_of(
+    product: IndexedProduct, units_sold: int, languages: Languages = SHOP, names: CategoryNames = NO_NAMES
+) -> list[dict[str, Any]]:  # Any: values of several types
     """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
     specifications = list(_pairs(product.specifications))
     by_price: dict[Decimal, list[list[tuple[str, str]]]] = {}
@@ -94,13 +95,18 @@ def fields_of(product: IndexedProduct, units_sold: int) -> list[dict[str, Any]]:
         by_price.setdefault(Decimal(variant["price"]), []).append(pairs)
     prices = sorted(by_price)
     attributes = sorted({pair for variants in by_price.values() for pairs in variants for pair in pairs})
-    shared = {
-        "product_id": str(product.product_id),
+    own = {
         "title": product.title,
         "brand_text": product.brand or "",
         "category_text": product.category_path.replace("/", " "),
         "description": product.description or "",
         "attribute_text": " ".join(f"{key} {value}" for key, value in attributes),
+    }
+    titles = titles_of(product, languages)
+    shared = {
+        **texts_of(product, own, languages, names),
+        **({"titles": orjson.dumps(titles).decode()} if titles else {}),
+        "product_id": str(product.product_id),
         "brand": [product.brand] if product.brand else [],
         "brand_key": [product.brand.casefold()] if product.brand else [],
         "category": str(product.category_id),
@@ -127,17 +133,19 @@ def fields_of(product: IndexedProduct, units_sold: int) -> list[dict[str, Any]]:
             "lower_cents": [hundredths(lower) for lower in prices[:i]],
             "facts": facts[price],
             "lower_facts": [[*known, *price_terms(lower)] for lower in prices[:i] for known in facts[lower]],
-            "card": card_of(product, price),
+            "card": card_of(product, price, titles, languages),
         }
         for i, price in enumerate(prices)
     ]
 
 
-def card_of(product: IndexedProduct, price: Decimal) -> str:
-    """The JSON of a SearchResultItem, written without checking it."""
+def card_of(product: IndexedProduct, price: Decimal, titles: Mapping[str, str], languages: Languages) -> str:
+    """The JSON of a SearchResultItem for a reader of the shop's own language, written without checking it."""
+    title, language = shown_title(titles or {languages.own: product.title}, languages.own)
     shown = {
         "productId": product.product_id,
-        "title": product.title,
+        "title": title,
+        "titleLanguage": language,
         "brand": product.brand,
         "price": float(price),
         "currency": product.currency,
@@ -152,9 +160,19 @@ def card_of(product: IndexedProduct, price: Decimal) -> str:
     return orjson.dumps(shown).decode()
 
 
-def document(fields: Mapping[str, Any]) -> tantivy.Document:  # Any: as fields_of
+def shown_title(titles: Mapping[str, str], language: str) -> tuple[str, str | None]:
+    """The title for a reader of a language, and its own where that is another. `titles`: as `titles_of`."""
+    if language in titles:
+        return titles[language], None
+    own = next(iter(titles))
+    return titles[own], own
+
+
+def document(
+    fields: Mapping[str, Any], languages: tuple[str, ...] = SHOP.known
+) -> tantivy.Document:  # Any: as fields_of
     """The engine's document; the schema decides the number types."""
-    made = tantivy.Document.from_dict({name: fields[name] for name in fields if name not in FACTS}, schema())
+    made = tantivy.Document.from_dict({name: fields[name] for name in fields if name not in FACTS}, schema(languages))
     for name in FACTS:
         tokens = [tantivy.Token(fact, place, 0, 0) for place, facts in enumerate(fields[name]) for fact in facts]
         if tokens:

@@ -13,8 +13,8 @@ _indexers: dict[str, Indexer] = {}
 
 async def refresh(ctx: Context) -> int:
     """Index the products that changed since the last run."""
-    root = ctx.settings.home / "search"
-    indexer = _indexers.setdefault(str(root), Indexer(IndexStore(root), changes=Changes(BELL.ring)))
+    store = IndexStore.of(ctx.settings)
+    indexer = _indexers.setdefault(str(store.root), Indexer(store, changes=Changes(BELL.ring)))
     return await indexer.refresh(ctx)
 
 

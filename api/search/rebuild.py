@@ -19,7 +19,7 @@ async def main() -> int:
     settings = load_settings()
     logs.configure(settings.log_level)
     async with open_context(settings) as ctx:
-        return await Indexer(IndexStore(settings.home / "search")).rebuild(ctx)
+        return await Indexer(IndexStore.of(settings)).rebuild(ctx)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,12 @@ from pydantic import Field
 from api.catalog.facets import price_range_label
 from api.catalog.schemas import AskedSort
 from api.catalog.tree.kept import tree_of
+from api.kernel.context import Ctx
 from api.kernel.direct import DirectRoute
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import PageLimit, PageNumber
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, Named, header_in_document, reader_in
 from api.kernel.schemas import Params
 from api.search.engine.index import SearchIndex, SearchQuery
 from api.search.errors import BadFilter, IndexNotReady
@@ -37,6 +39,7 @@ class SearchParams(Params):
     page: PageNumber = 1
     limit: PageLimit = 20
     sort: AskedSort = "relevance"
+    language: Named = None
 
 
 @router.get(
@@ -45,10 +48,14 @@ class SearchParams(Params):
     summary="Full text with filters and counts",
     response_model=SearchBody,
     responses=responses(ValidationFailed, BadFilter, IndexNotReady),
+    openapi_extra=header_in_document(),
 )
-async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> Response:
-    """Full text over title, brand, category, description and attributes, with filters and counts."""
+async def search(ctx: Ctx, request: Request, asked: Annotated[SearchParams, Query()]) -> Response:
+    """Full text over title, brand, category, description and attributes, with filters and counts: in the reader's
+    language, and in each product's own."""
     index = await index_of(request)
+    reader = reader_in(ctx, request, asked.language)
+    language = None if reader.language == reader.shop else reader.language
     offset = (asked.page - 1) * asked.limit
     filters = parse_filters(asked.filters)
     if filters.categories:
@@ -56,10 +63,11 @@ async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> R
     for name in filters.attributes:
         if not index.knows_attribute(name):
             raise unknown_attribute(name, await index.attribute_names())
-    query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset)
+    query = SearchQuery(asked.q, filters, asked.sort, asked.limit, offset, language)
     found = await index.search(query)
     # What finds something as it was typed has no typing error.
-    suggestions = await index.complete(found.corrected or query.text, SUGGESTIONS + 1, forgive=not found.exact)
+    typed = found.corrected or query.text
+    suggestions = await index.complete(typed, SUGGESTIONS + 1, language, forgive=not found.exact)
     rest = {
         "facets": {
             "brands": [{"name": name, "count": count} for name, count in found.brands],
@@ -75,7 +83,7 @@ async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> R
     }
     # A SearchBody. The index stores each result as the JSON that is answered: it is not read to be written again.
     head = f'{{"query":{orjson.dumps(query.text).decode()},"results":[{",".join(found.hits)}],'
-    return Response(head.encode() + orjson.dumps(rest)[1:], media_type="application/json")
+    return Response(head.encode() + orjson.dumps(rest)[1:], headers=reader.headers, media_type="application/json")
 
 
 @router.get(
@@ -83,11 +91,17 @@ async def search(request: Request, asked: Annotated[SearchParams, Query()]) -> R
     operation_id="autocomplete",
     summary="Phrases that continue what was typed",
     responses=responses(ValidationFailed, IndexNotReady),
+    openapi_extra=header_in_document(),
 )
 async def autocomplete(
+    *,
     index: Index,
     q: Annotated[str, Query(max_length=200, examples=["ipho"])],
     limit: Annotated[int, Query(ge=1, le=20)] = 10,
+    reader: CurrentReader,
+    response: Response,
 ) -> Autocomplete:
     """Phrases that continue the typed text, the most popular first; one typing error is tolerated."""
-    return Autocomplete(suggestions=await index.complete(q, limit))
+    response.headers.update(reader.headers)
+    language = None if reader.language == reader.shop else reader.language
+    return Autocomplete(suggestions=await index.complete(q, limit, language))

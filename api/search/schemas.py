@@ -8,10 +8,12 @@ from api.kernel.schemas import Wire
 
 
 class SearchResultItem(Wire):
-    """`price` is the least of the variants that fulfil what was asked."""
+    """`price` is the least of the variants that fulfil what was asked. `titleLanguage`: of the title, where it is
+    another than was asked for."""
 
     product_id: UUID
     title: str
+    title_language: str | None
     brand: str | None
     price: Amount
     currency: str

@@ -26,7 +26,8 @@ from api.orders.popularity import units_sold
 from api.search import documents
 from api.search.engine import matching
 from api.search.engine.store import IndexStore, read_watermark, write_watermark
-from api.search.engine.tantivy_index import number, open_index
+from api.search.engine.tantivy_index import number, open_index, register
+from api.search.texts import CategoryNames
 
 log = get_logger(__name__)
 
@@ -109,6 +110,8 @@ class Indexer:
     # The digest last written per product: rows inside the overlap are read repeatedly.
     written: OrderedDict[UUID, bytes] = field(default_factory=OrderedDict)
     sales: dict[UUID, int] = field(default_factory=dict)
+    # What categories are called in other languages, as of the products that are read.
+    names: CategoryNames = field(default_factory=dict)
     sales_read: float = float("-inf")
     counted: float = float("-inf")
     drifted: bool = False
@@ -145,6 +148,7 @@ class Indexer:
             while products:
                 some = set(islice(products, BATCH))
                 async with ctx.db.read() as tx:
+                    self.names = await index_feed.category_names(tx)
                     changed = await index_feed.rows_of(tx, some)
                 count += await asyncio.to_thread(self._write, folder, self._news(changed))
                 products -= some
@@ -158,6 +162,7 @@ class Indexer:
         """Index every product of which a row has a new time of change: also those that no event tells of."""
         since = read_watermark(folder)
         async with ctx.db.read() as tx:
+            self.names = await index_feed.category_names(tx)
             now, changed = await index_feed.changed_since(tx, since, OVERLAP, MAX_REMEMBERED)
         news = await asyncio.to_thread(self._news, changed)
         if len(news) > BATCH and clock.monotonic() > self.built + 2 * OVERLAP.total_seconds():
@@ -183,9 +188,10 @@ class Indexer:
         try:
             # Changes during the rebuild are read again from this time on.
             async with ctx.db.read() as tx:
+                self.names = await index_feed.category_names(tx)
                 started = (await index_feed.live_count(tx)).now
-            index = tantivy.Index(documents.schema(), str(folder))
-            index.register_tokenizer(documents.ANALYSER, documents.analyser())
+            index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
+            register(index, self.store.languages)
             writer = index.writer(HEAP_BYTES, 1)
             total = await self._copy_catalog(ctx, writer)
             await asyncio.to_thread(writer.commit)
@@ -224,9 +230,9 @@ class Indexer:
 
     def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
         for product in batch:
-            fields = documents.fields_of(product, self.sales.get(product.product_id, 0))
+            fields = self._fields_of(product)
             for one in fields:
-                writer.add_document(documents.document(one))
+                writer.add_document(documents.document(one, self.store.languages.known))
             if len(self.written) < MAX_REMEMBERED:
                 self.written[product.product_id] = documents.digest(fields)
 
@@ -239,7 +245,7 @@ class Indexer:
         """Replace or remove the products, in one commit."""
         if not news:
             return 0
-        index = open_index(folder)
+        index = open_index(folder, self.store.languages)
         searcher, writer = index.searcher(), _open_writer(folder, index)
         stale = {WHOLE_SHOP}
         for found in news:
@@ -248,7 +254,7 @@ class Indexer:
             stale |= set(map(department_tag, departments))
             writer.delete_documents_by_term("product_id", str(product.product_id))
             for fields in found.fields:
-                writer.add_document(documents.document(fields))
+                writer.add_document(documents.document(fields, self.store.languages.known))
         writer.commit()
         writer.wait_merging_threads()
         self.stale |= stale
@@ -260,8 +266,11 @@ class Indexer:
         return len(news)
 
     def _rendered(self, product: IndexedProduct) -> _News:
-        fields = documents.fields_of(product, self.sales.get(product.product_id, 0)) if product.live else []
+        fields = self._fields_of(product) if product.live else []
         return _News(product, fields, documents.digest(fields) if fields else b"")
+
+    def _fields_of(self, product: IndexedProduct) -> list[dict[str, Any]]:  # Any: values of several types
+        return documents.fields_of(product, self.sales.get(product.product_id, 0), self.store.languages, self.names)
 
     async def _read_sales(self, ctx: Context, *, anew: bool = False) -> None:
         if anew or self.sales_read + SALES_SECONDS < clock.monotonic():

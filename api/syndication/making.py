@@ -95,6 +95,7 @@ class _Writing:
     def __init__(self, settings: Settings, occasion: Occasion, stack: ExitStack) -> None:
         self._folder = folder_of(settings)
         self._address = settings.api_url.rstrip("/")
+        self._language = settings.languages.own
         self._occasion = occasion
         self._files = {name: _File(self._folder / name, stack) for name in FEEDS}
         self._files["products.xml"].write(items.xml_head(self._address))
@@ -113,9 +114,12 @@ class _Writing:
             b"".join(agents.feed_line(one, stores[one.seller_id], self._address) for one in products)
         )
         for product in products:
-            self._urls.append(sitemap.url_of(items.link_of(product.product_id, self._address), product.updated_at))
-            if len(self._urls) == sitemap.MAX_URLS:
-                self._part()
+            link = items.link_of(product.product_id, self._address)
+            languages = sorted({product.language or self._language, *(product.titles or {})})
+            for url in sitemap.urls_of(link, product.updated_at, languages):
+                self._urls.append(url)
+                if len(self._urls) == sitemap.MAX_URLS:
+                    self._part()
 
     def finish(self) -> None:
         if self._urls or not self._parts:

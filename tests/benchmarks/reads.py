@@ -187,10 +187,10 @@ def middle_body(target: Target, requests: list[Request]) -> bytes:
 def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
     """Processor milliseconds of one Tantivy query with its twenty documents and the same three facets."""
     from api.catalog.facets import PRICE_RANGES, RATING_STEPS
-    from api.search.documents import TEXT_FIELDS
     from api.search.engine.matching import once
     from api.search.engine.store import IndexStore
     from api.search.engine.tantivy_index import open_index
+    from api.search.texts import TEXT_FIELDS
 
     folder = IndexStore(shop.folder / "search").current()
     assert folder is not None

@@ -240,8 +240,19 @@ def one_page_for_members_and_others() -> None:
     """A product's page is kept under one name, whoever asks."""
     named = pages.product_page
 
-    def product_page(product_id: UUID, half_hour: int, *, member: bool) -> PageKey:
-        return named(product_id, half_hour, member=False)
+    def product_page(product_id: UUID, half_hour: int, language: str, *, member: bool) -> PageKey:
+        return named(product_id, half_hour, language, member=False)
+
+    patch.object(pages, "product_page", product_page).start()
+
+
+def one_page_for_all_languages() -> None:
+    """A product's page is kept under one name, in whatever language it is."""
+    named = pages.product_page
+
+    def product_page(product_id: UUID, half_hour: int, language: str, *, member: bool) -> PageKey:
+        key = named(product_id, half_hour, language, member=member)
+        return replace(key, name=key.name.replace(f":{language}", ""))
 
     patch.object(pages, "product_page", product_page).start()
 
@@ -344,6 +355,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "kits of rounded parts": kits_of_rounded_parts,
     "an order that ignores membership": an_order_that_ignores_membership,
     "one page for members and others": one_page_for_members_and_others,
+    "one page for all languages": one_page_for_all_languages,
     "no limit of redemptions": no_limit_of_redemptions,
     "no lock on the tree": no_lock_on_the_tree,
     "stock that was read before a sale": stock_of_before_a_sale,

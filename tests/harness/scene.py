@@ -87,6 +87,8 @@ class Scene:
             "primeEligible": True,
             "taxClass": "standard", "weightGrams": 350, "condition": "new", "kind": "physical",
             "restrictions": {"minAge": 18, "allowedCountries": ["US"], "deniedCountries": []},
+            "language": "en",
+            "translations": {"de": {"title": "Ding"}},
             "status": "active",
         }  # fmt: skip
         line = {"productId": product, "variantId": variant, "quantity": 1}
@@ -132,11 +134,12 @@ class Scene:
                  "price": {"price": 9, "from": "2090-01-03T03:04:05Z", "to": "2090-01-04T03:04:05Z"}}, sells,
             ),
             "createCategory": Request(
-                "POST", f"{api}/categories", {"name": f"N {uuid4().hex}", "parentCategoryId": self.category}, rules
+                "POST", f"{api}/categories",
+                {"name": f"N {uuid4().hex}", "parentCategoryId": self.category, "names": {"de": "N"}}, rules,
             ),
             "changeCategory": Request(
                 "PATCH", f"{api}/categories/{self.category}",
-                {"name": f"N {uuid4().hex}", "parentCategoryId": self.parent}, rules,
+                {"name": f"N {uuid4().hex}", "parentCategoryId": self.parent, "names": {"de": "N"}}, rules,
             ),
             "mergeCategory": Request("POST", f"{api}/categories/{self.merged}/merge", {"into": self.category}, rules),
             "describeStore": Request(

@@ -109,7 +109,8 @@ def _kind(annotation: Any) -> tuple[Kind, bool]:  # Any: a type of any form
     if annotation in simple:
         return simple[annotation], False
     if origin is dict:
-        return "member", False
+        values = get_args(annotation)[1]
+        return "json" if isinstance(values, type) and issubclass(values, BaseModel) else "member", False
     if origin is list and _kind(get_args(annotation)[0])[0] == "text":
         return "list", False
     return "json", False

@@ -17,6 +17,7 @@ from api.bulk.schemas import Result
 from api.catalog.commands.fields import stored
 from api.catalog.commands.matching import same_attributes
 from api.catalog.commands.owned import OwnProduct, OwnVariant, own_products_of
+from api.catalog.languages.schemas import instead
 from api.catalog.queries.categories import find_category
 from api.catalog.schemas import ProductIn, ProductPatch, VariantIn
 from api.kernel.actor import Actor
@@ -199,7 +200,7 @@ async def _settle(
         if not (
             category == product.category_id
             if name == "category"
-            else _same(stored(getattr(body, name)), product.fields[name])
+            else _same(stored(name, getattr(body, name)), product.fields[name])
         )
     }
     before = {variant.sku.lower(): variant for variant in product.variants}
@@ -214,6 +215,10 @@ async def _settle(
         return
     variants = {"variants": [body.variants[i] for i in kept]} if kept else {}
     values = {name: getattr(body, name) for name in changed} | variants
+    if values.get("translations"):
+        # A file says all of a field.
+        said = {language: one for language, one in values["translations"].items() if one is not None}
+        values["translations"] = instead(said, product.fields["translations"])
     step.body, step.product = ProductPatch.model_construct(_fields_set=set(values), **values), product
 
 

@@ -19,7 +19,9 @@ from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import new_id
 
 # What buyers see of a product: a save of anything else is not judged.
-MATERIAL = frozenset({"title", "description", "category", "brand", "price", "images", "specifications", "condition"})
+MATERIAL = frozenset(
+    {"title", "description", "category", "brand", "price", "images", "specifications", "condition", "translations"}
+)
 # The same of a variant.
 MATERIAL_OF_VARIANT = frozenset({"attributes", "price", "gtin"})
 

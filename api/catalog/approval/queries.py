@@ -14,6 +14,7 @@ from api.catalog.approval.rules import COMPARED_AT_MOST, Facts
 from api.catalog.approval.schemas import Decided, Decision, FindingBody, Waiting
 from api.catalog.approval.statements import FACTS
 from api.catalog.errors import ProductNotFound
+from api.catalog.languages.schemas import Stored
 from api.catalog.models import Category, Product
 from api.catalog.queries.listing import IMAGES
 from api.catalog.schemas import Status
@@ -53,6 +54,7 @@ class _Product:
     brand: str | None
     description: str | None
     specifications: dict[str, object]
+    translations: Stored | None
     category_path: str
     lowest: Decimal
     highest: Decimal
@@ -319,6 +321,9 @@ def _require_administrator(actor: Actor) -> None:
 def _texts(row: _Product) -> Iterator[str]:
     """All that a seller says of a product, each text on lines of its own."""
     yield from (row.title, row.brand or "", row.description or "")
+    for translation in (row.translations or {}).values():
+        yield from (translation.get("title", ""), translation.get("description", ""))
+        yield from (*translation.get("labels", {}).values(), *translation.get("alts", {}).values())
     for document in (row.specifications, *row.options):
         for name, value in document.items():
             yield name

@@ -11,7 +11,7 @@ FACTS = text(
         WHERE n.category_id = (SELECT category_id FROM products WHERE product_id = :product_id)
           AND n.status = 'active' AND n.product_id <> :product_id
         ORDER BY n.product_id DESC LIMIT :compared)
-    SELECT p.seller_id, p.title, p.brand, p.description, p.specifications, c.path AS category_path,
+    SELECT p.seller_id, p.title, p.brand, p.description, p.specifications, p.translations, c.path AS category_path,
            v.lowest, v.highest, v.options, o.usual, o.compared,
            (SELECT count(*) FROM product_images i WHERE i.product_id = p.product_id) AS pictures,
            EXISTS (SELECT FROM products a

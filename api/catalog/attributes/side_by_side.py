@@ -9,9 +9,10 @@ from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, cast, func, literal
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from api.catalog.models import Category, Product, ProductVariant
-from api.catalog.queries.listing import CARD, LIVE
+from api.catalog.queries.listing import CARD, LIVE, Card
 from api.catalog.schemas import ProductCard
 from api.kernel.db import ReadTx
+from api.kernel.languages import Reader
 
 _NAMED = Product.product_id == any_(bindparam("product_ids", type_=ARRAY(Uuid)))
 _CARDS = select(*CARD).where(LIVE, _NAMED)
@@ -51,10 +52,10 @@ def _described() -> Select[Any]:  # Any: the columns of a Described
 _DESCRIBED = _described()
 
 
-async def cards_on_sale(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, ProductCard]:
+async def cards_on_sale(tx: ReadTx, product_ids: Sequence[UUID], reader: Reader) -> dict[UUID, ProductCard]:
     """Cards by product id, of those that are on sale, also when they are sold out."""
-    cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)}) if product_ids else []
-    return {card.product_id: card for card in cards}
+    cards = await tx.all_as(Card, _CARDS, {"product_ids": list(product_ids)}) if product_ids else []
+    return {card.product_id: card.body(reader) for card in cards}
 
 
 async def described(tx: ReadTx, product_ids: Sequence[UUID]) -> dict[UUID, Described]:

@@ -18,6 +18,8 @@ from api.catalog.commands.variants import living_variants, remove_variants, save
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.kinds import require_kind
 from api.catalog.kits.commands import save_components
+from api.catalog.languages.commands import language_values
+from api.catalog.languages.schemas import Stored
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
@@ -55,6 +57,8 @@ class Current:
     kind: Kind
     status: Status
     specifications: dict[str, object]
+    language: str | None
+    translations: Stored | None
     has_versions: bool
 
 
@@ -69,6 +73,8 @@ _OWN = select(
     Product.kind,
     Product.status,
     Product.specifications,
+    Product.language,
+    Product.translations,
     select(ProductVersion.version)
     .where(ProductVersion.product_id == Product.product_id)
     .exists()
@@ -171,6 +177,7 @@ async def save(
     whole = isinstance(body, ProductIn)
     current = await lock_own(tx, actor, product_id, expected)
     values = column_values(body, fields)
+    values |= language_values(ctx.settings.languages, body, fields, current.language, current.translations)
     if "category" in fields:
         values["category_id"] = await require_category(tx, body.category)
     price: Decimal = values.get("base_price", current.base_price)

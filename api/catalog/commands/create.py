@@ -15,6 +15,7 @@ from api.catalog.commands.matching import judged, plan_of
 from api.catalog.commands.variants import save_variants
 from api.catalog.kinds import require_kind
 from api.catalog.kits.commands import save_components
+from api.catalog.languages.commands import language_values
 from api.catalog.models import Product
 from api.catalog.pages import product_tag
 from api.catalog.queries.categories import require_category
@@ -51,6 +52,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
         "category_id": category_id,
         "currency": ctx.settings.currency,
         **column_values(body, ProductIn.model_fields.keys()),
+        **language_values(ctx.settings.languages, body, ProductIn.model_fields.keys()),
         "status": wanted_status(None, body.status),
     }
     await tx.execute(insert(Product).values(values))

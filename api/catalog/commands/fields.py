@@ -6,6 +6,7 @@ Creating, replacing and changing a product read this table; a field that is not 
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from api.catalog.languages import schemas as languages
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.schemas import ProductIn, ProductPatch
 
@@ -24,6 +25,8 @@ COLUMNS = {
     "restrictions": "restrictions",
     "kind": "kind",
     "specifications": "specifications",
+    "language": "language",
+    "translations": "translations",
 }
 # Field -> the function that stores it.
 FUNCTIONS = {
@@ -43,9 +46,11 @@ def column_values(
     unplaced = fields - COLUMNS.keys() - FUNCTIONS.keys()
     if unplaced:
         raise LookupError(f"no column and no function stores {', '.join(sorted(unplaced))}")
-    return {COLUMNS[name]: stored(getattr(body, name)) for name in sorted(fields & COLUMNS.keys())}
+    return {COLUMNS[name]: stored(name, getattr(body, name)) for name in sorted(fields & COLUMNS.keys())}
 
 
-def stored(value: Any) -> Any:  # Any: as above
-    """The value of a field as its column has it."""
+def stored(name: str, value: Any) -> Any:  # Any: as above
+    """The value of a field as its column has it; translations as those of a product that had none."""
+    if name == "translations":
+        return languages.stored(value)
     return value.stored() if isinstance(value, Restrictions) else value

@@ -1,5 +1,6 @@
 """A product's pictures as they are shown."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +33,11 @@ def images_of(product_id: SQLColumnExpression[UUID]) -> ColumnElement[Any]:  # A
     )
 
 
-def image_bodies(rows: list[dict[str, Any]] | None) -> list[ImageBody]:  # Any: JSON
-    """The bodies of what `images_of` read."""
-    return [_body(row) for row in rows or ()]
+def image_bodies(
+    rows: list[dict[str, Any]] | None, alts: Mapping[str, str] | None = None
+) -> list[ImageBody]:  # Any: JSON
+    """The bodies of what `images_of` read. `alts`: texts that are shown instead of the pictures' own, by address."""
+    return [_body({**row, "alt": (alts or {}).get(row["url"], row["alt"])}) for row in rows or ()]
 
 
 def _body(row: dict[str, Any]) -> ImageBody:  # Any: JSON
@@ -44,12 +47,12 @@ def _body(row: dict[str, Any]) -> ImageBody:  # Any: JSON
     return ImageBody.model_validate({**sizes, **{key: row[key] for key in about}})
 
 
-def drawn_image(product_id: UUID, subject: Subject) -> ImageBody:
-    """The body of the picture that the shop draws for a product without one."""
+def drawn_image(product_id: UUID, subject: Subject, title: str | None = None) -> ImageBody:
+    """The body of the picture that the shop draws for a product without one. `title`: as its reader is shown it."""
     return ImageBody(
         image_id=None,
         variant_id=None,
-        alt=subject.title,
+        alt=title or subject.title,
         blur=subject.blur,
         width=LARGEST,
         height=LARGEST,

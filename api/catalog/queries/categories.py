@@ -28,21 +28,23 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category, Product
-from api.catalog.schemas import CategoryNode
+from api.catalog.schemas import Breadcrumb, CategoryNode
 from api.catalog.tree.models import CategoryRedirect
 from api.kernel.db import ReadTx, Tx, all_as
 from api.kernel.ids import parse_id
+from api.kernel.languages import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryRow:
-    """A category without its children."""
+    """A category without its children. `names`: what it is called in other languages."""
 
     category_id: UUID
     parent_category_id: UUID | None
     name: str
     path: str
     level: int
+    names: dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,16 @@ class _Moved:
 
 
 IN_TREE = Category.removed_at.is_(None)
-_COLUMNS = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
-_ALL = select(*_COLUMNS).where(IN_TREE).order_by(Category.level, Category.name)
+# Of a CategoryRow.
+COLUMNS = (
+    Category.category_id,
+    Category.parent_category_id,
+    Category.name,
+    Category.path,
+    Category.level,
+    Category.names,
+)
+_ALL = select(*COLUMNS).where(IN_TREE).order_by(Category.level, Category.name)
 _MERGED = select(cast(Category.category_id, Text).label("was"), Category.merged_into.label("category_id")).where(
     Category.merged_into.is_not(None)
 )
@@ -88,12 +98,20 @@ async def tree_now(tx: ReadTx) -> Tree:
     return Tree(tuple(rows), {one.was: one.category_id for one in moved})
 
 
-def tree_of(rows: Iterable[CategoryRow]) -> list[CategoryNode]:
+def tree_of(rows: Iterable[CategoryRow], reader: Reader) -> list[CategoryNode]:
     """The roots with their descendants; `rows` has every parent before its children."""
     nodes: dict[UUID, CategoryNode] = {}
     roots: list[CategoryNode] = []
     for row in rows:
-        node = CategoryNode(category_id=row.category_id, name=row.name, path=row.path, level=row.level, children=[])
+        name, language = named(row.name, row.names, reader)
+        node = CategoryNode(
+            category_id=row.category_id,
+            name=name,
+            path=row.path,
+            level=row.level,
+            children=[],
+            name_language=language,
+        )
         nodes[row.category_id] = node
         parent = nodes.get(row.parent_category_id) if row.parent_category_id else None
         (parent.children if parent else roots).append(node)
@@ -157,22 +175,35 @@ async def moved_to(tx: ReadTx, reference: str) -> UUID | None:
 
 
 def ancestry(own: Select[tuple[UUID]]) -> CTE:
-    """The category whose id `own` finds, and those above it, as rows of `_COLUMNS`."""
-    up = select(*_COLUMNS).where(Category.category_id == own.scalar_subquery()).cte("ancestry", recursive=True)
-    above = select(*_COLUMNS).join(up, Category.category_id == up.c.parent_category_id)
+    """The category whose id `own` finds, and those above it, as rows of `COLUMNS`."""
+    up = select(*COLUMNS).where(Category.category_id == own.scalar_subquery()).cte("ancestry", recursive=True)
+    above = select(*COLUMNS).join(up, Category.category_id == up.c.parent_category_id)
     return up.union(above)
 
 
 def breadcrumbs(own: Select[tuple[UUID]]) -> ColumnElement[object]:
-    """The JSON of the Breadcrumbs that lead from the department to the category whose id `own` finds."""
+    """The JSON, for `crumbs_of`, of what leads from the department to the category whose id `own` finds."""
     up = ancestry(own)
-    crumb = func.jsonb_build_object("categoryId", up.c.category_id, "name", up.c.name, "path", up.c.path)
+    crumb = func.jsonb_build_object(
+        "categoryId", up.c.category_id, "name", up.c.name, "path", up.c.path, "names", up.c.names
+    )
     return select(func.jsonb_agg(aggregate_order_by(crumb, cast(up.c.level, Integer)))).scalar_subquery()
 
 
-def readable_path(path: str) -> str:
-    """`/Electronics/Phones` as shoppers read it: `Electronics > Phones`."""
-    return path.strip("/").replace("/", " > ")
+def named(name: str, names: Mapping[str, str] | None, reader: Reader) -> tuple[str, str | None]:
+    """What a category is called for a reader, and the language of that where it is another."""
+    return reader.text(name, (names or {}).get(reader.language))
+
+
+def crumbs_of(rows: Iterable[Mapping[str, Any]], reader: Reader) -> list[Breadcrumb]:  # Any: JSON
+    """The breadcrumbs that `breadcrumbs` has read."""
+    crumbs = []
+    for row in rows:
+        name, language = named(row["name"], row["names"], reader)
+        crumbs.append(
+            Breadcrumb(category_id=UUID(row["categoryId"]), name=name, path=row["path"], name_language=language)
+        )
+    return crumbs
 
 
 async def _found(tx: ReadTx, reference: str, *, kept: bool) -> UUID | None:

@@ -21,10 +21,12 @@ _NOWHERE = UUID(int=0)
 @dataclass(frozen=True, slots=True)
 class IndexedProduct:
     """A product as it is indexed; `live` False means that search must not find it. `variants`: `price` as text and
-    `attributes` of those that it is shown by."""
+    `attributes` of those that it is shown by. `language` None: the shop's own."""
 
     product_id: UUID
     live: bool
+    language: str | None
+    translations: dict[str, dict[str, Any]] | None  # Any: JSON
     title: str
     brand: str | None
     seller_id: UUID
@@ -74,6 +76,11 @@ async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedPr
     return await tx.all_as(IndexedProduct, _LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
 
 
+async def category_names(tx: ReadTx) -> dict[str, dict[str, str]]:
+    """What categories are called in other languages: path -> language -> name, of those that have such names."""
+    return {row[0]: row[1] for row in await tx.all(_NAMES)}
+
+
 async def live_count(tx: ReadTx) -> LiveCount:
     """The number of products that an index built before `now` must hold."""
     found = await tx.first_as(LiveCount, _LIVE_COUNT)
@@ -92,6 +99,8 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     columns = select(
         Product.product_id,
         and_(LIVE, shown.is_not(None)).label("live"),
+        Product.language,
+        Product.translations,
         Product.title,
         Product.brand,
         Product.seller_id,
@@ -124,6 +133,7 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
     return _feed().where(Product.product_id.in_(changed))
 
 
+_NAMES = select(Category.path, Category.names).where(Category.names.is_not(None), Category.removed_at.is_(None))
 _NOW = select(func.now())
 _CHANGED = _changed()
 _ROWS_OF = _feed().where(Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid))))

@@ -36,13 +36,14 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from api.catalog.artwork import artwork_path_of
 from api.catalog.models import PricePoint, Product, ProductCounter, ProductImage, ProductVariant
-from api.catalog.schemas import Sort
-from api.catalog.statements import live, sellable, shown
+from api.catalog.schemas import Condition, ProductCard, Sort
+from api.catalog.statements import live, sellable, shown, titles
 from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE, ReadTx, all_as
+from api.kernel.languages import Reader
 from api.media.naming import THUMBNAIL_SIZE
 from api.media.queries import address_of
 
@@ -73,6 +74,7 @@ THUMBNAIL = func.coalesce(_FIRST_IMAGE, artwork_path_of(Product.product_id))
 LIVE = literal_column(f"({live('products')})", Boolean)
 SELLABLE = literal_column(f"({sellable('products', 'product_variants')})", Boolean)
 SHOWN = literal_column(shown("product_variants"), Boolean)
+TITLES = literal_column(f"({titles('products')})", JSONB)
 # The least price at which it is offered; its own where it has no variant.
 FROM_PRICE = func.coalesce(
     select(PricePoint.price)
@@ -80,10 +82,12 @@ FROM_PRICE = func.coalesce(
     .scalar_subquery(),
     Product.base_price,
 )
-# The columns of a ProductCard; its price, and whether it is in stock, come from where the page is read.
+# The columns of a Card; its price, and whether it is in stock, come from where the page is read.
 _CARD = (
     Product.product_id,
     Product.title,
+    Product.language,
+    TITLES.label("titles"),
     Product.brand,
     Product.currency,
     cast(Product.average_rating, Double).label("rating"),
@@ -148,11 +152,14 @@ class ProductQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedProduct:
-    """What a ProductCard shows, and the sort values as text; the next page continues after them."""
+class Card:
+    """What a ProductCard shows, in every language. `title` is in `language`, None being the shop's own; `titles`: in
+    others."""
 
     product_id: UUID
     title: str
+    language: str | None
+    titles: dict[str, str] | None
     brand: str | None
     price: Decimal
     currency: str
@@ -160,8 +167,35 @@ class ListedProduct:
     review_count: int
     prime_eligible: bool
     in_stock: bool
-    condition: str
+    condition: Condition
     thumbnail: str
+
+    def title_for(self, reader: Reader) -> tuple[str, str | None]:
+        """As `Reader.text`."""
+        return reader.text(self.title, (self.titles or {}).get(reader.language), self.language)
+
+    def body(self, reader: Reader) -> ProductCard:
+        title, language = self.title_for(reader)
+        return ProductCard(
+            product_id=self.product_id,
+            title=title,
+            title_language=language,
+            brand=self.brand,
+            price=self.price,
+            currency=self.currency,
+            rating=self.rating,
+            review_count=self.review_count,
+            thumbnail=self.thumbnail,
+            prime_eligible=self.prime_eligible,
+            in_stock=self.in_stock,
+            condition=self.condition,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListedProduct(Card):
+    """With the sort values as text; the next page continues after them."""
+
     position: list[str]
 
 

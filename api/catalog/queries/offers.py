@@ -15,12 +15,12 @@ from api.catalog.kits.apportioning import Priced, apportioned
 from api.catalog.kits.models import KitComponent
 from api.catalog.models import Category, Product, ProductVariant
 from api.catalog.purchase import Wanted
-from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, SELLABLE, THUMBNAIL
+from api.catalog.queries.listing import CARD, IN_STOCK, LIVE, SELLABLE, THUMBNAIL, TITLES, Card
 from api.catalog.restrictions.rules import Limits, limits_of
-from api.catalog.schemas import ProductCard
 from api.delivery.promises import Origin
 from api.inventory.queries import Stocked, columns_of, levels_of
 from api.kernel.db import ReadTx
+from api.kernel.languages import Reader
 from api.kernel.rows import values_of
 from api.pricing import list_price
 
@@ -30,8 +30,8 @@ KEPT_OFFERS = 10_000
 
 @dataclass(slots=True, eq=False)
 class Offer(Stocked):
-    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes` and
-    `restrictions` as JSON.
+    """A variant as it is offered now: the columns OFFER of a row of OFFERED. `stock` in units, `attributes`,
+    `restrictions` and `titles` as JSON, those in other languages than `language`, the product's own.
 
     One that is removed or of a withdrawn product is there too, with `on_sale` False. Nobody changes it: many carts may
     share it. `kit`: what one unit of a kit has, once that was read.
@@ -40,6 +40,8 @@ class Offer(Stocked):
     product_id: UUID
     variant_id: UUID
     title: str
+    language: str | None
+    titles: str | None
     brand: str | None
     sku: str
     attributes: str
@@ -84,6 +86,11 @@ class Offer(Stocked):
         """Say what a kit is made of, which was read after it. Only of an offer that nobody shares."""
         self.kit, self.stock, self._last_wanted = kit, kit.stock, None
 
+    def title_for(self, reader: Reader) -> tuple[str, str | None]:
+        """As `Reader.text`."""
+        translated = None if self.titles is None else orjson.loads(self.titles).get(reader.language)
+        return reader.text(self.title, translated, self.language)
+
     @property
     def to_be_had(self) -> int:
         """How many units of it can be ordered: those that can be sent now, and those that may be backordered."""
@@ -124,6 +131,8 @@ OFFER = (
     Product.product_id,
     ProductVariant.variant_id,
     Product.title,
+    Product.language,
+    cast(TITLES, Text).label("titles"),
     Product.brand,
     ProductVariant.sku,
     cast(ProductVariant.attributes, Text).label("attributes"),
@@ -190,9 +199,9 @@ def offer_of(text: str) -> Offer:
     return Offer(*read)
 
 
-async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, ProductCard]:
+async def cards_of(tx: ReadTx, product_ids: Iterable[UUID]) -> dict[UUID, Card]:
     """Cards by product id of those that are on sale and in stock; the others are absent."""
-    cards = await tx.all_as(ProductCard, _CARDS, {"product_ids": list(product_ids)})
+    cards = await tx.all_as(Card, _CARDS, {"product_ids": list(product_ids)})
     return {card.product_id: card for card in cards}
 
 

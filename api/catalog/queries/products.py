@@ -8,12 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     Double,
+    String,
     Text,
     Uuid,
     and_,
     any_,
     bindparam,
+    case,
     cast,
     func,
     join,
@@ -29,17 +32,17 @@ from api.catalog.artwork.drawing import Subject
 from api.catalog.attributes.options import Choice, picker_of
 from api.catalog.attributes.queries import DefinitionRow, definitions_in, inherited
 from api.catalog.errors import ProductNotFound
+from api.catalog.languages.shown import texts_for
 from api.catalog.models import Category, PricePoint, Product, ProductVariant
 from api.catalog.pictures.queries import drawn_image, image_bodies, images_of
 from api.catalog.purchase import Occasion, Wanted, offered_to_members, option_json, priced_alone, purchase
-from api.catalog.queries.categories import breadcrumbs, readable_path
+from api.catalog.queries.categories import breadcrumbs, crumbs_of
 from api.catalog.queries.listing import FROM_PRICE
 from api.catalog.queries.offers import NO_KITS, Component, Kit, kits_of
 from api.catalog.restrictions.rules import Limits, limits_of
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.safety.models import ProductSafety
 from api.catalog.schemas import (
-    Breadcrumb,
     ComponentBody,
     Condition,
     DeliveryOption,
@@ -60,6 +63,7 @@ from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
+from api.kernel.languages import Languages
 from api.kernel.money import ZERO, to_cents
 from api.pricing.list_price import discount_percent, of_variant
 from api.pricing.tax_table import TaxClass
@@ -120,6 +124,9 @@ _DETAIL = (
         STATUS_REASON,
         _OTHERS.c.other_offers,
         _OTHERS.c.other_offers_from,
+        Product.language,
+        Product.translations[cast(bindparam("language"), String)].label("translation"),
+        case((bindparam("edited", type_=Boolean), Product.translations)).label("translations"),
     )
     .select_from(Product)
     .join(Category, Category.category_id == Product.category_id)
@@ -219,6 +226,9 @@ class _Product:
     status_reason: str | None
     other_offers: int
     other_offers_from: Decimal | None
+    language: str | None
+    translation: dict[str, Any] | None  # Any: JSON
+    translations: dict[str, object] | None
 
 
 @dataclass(slots=True)
@@ -254,39 +264,56 @@ class _Visible:
 _UNKNOWN = "There is no product with this id."
 
 
-async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occasion) -> tuple[int, ProductDetail]:
+async def product_of(
+    tx: ReadTx,
+    actor: Actor,
+    product_id: UUID,
+    occasion: Occasion,
+    *,
+    languages: Languages,
+    language: str | None,
+    edited: bool,
+) -> tuple[int, ProductDetail]:
     """The version and the seed's detail body, with what one unit costs and when it arrives on that occasion.
+
+    `language` None: the product's own. `edited`: with all its translations, for whoever may change them.
 
     Raises: ProductNotFound, also for a product that is not on sale, unless it is the actor's own.
     """
-    asked = {"product_id": product_id, "viewer": actor.user_id}
+    viewed = {"product_id": product_id, "viewer": actor.user_id}
+    asked = {**viewed, "language": language, "edited": edited}
     row, variants, store, first, definitions = await tx.batch(
         first_as(_Product, _DETAIL, asked),
-        all_as(_Offered, _OFFERED, asked),
-        first_as(StoreCard, _STORE, asked),
-        first_as(_Sent, _FIRST_TO_BE_HAD, asked),
-        all_as(DefinitionRow, _DEFINITIONS, asked),
+        all_as(_Offered, _OFFERED, viewed),
+        first_as(StoreCard, _STORE, viewed),
+        first_as(_Sent, _FIRST_TO_BE_HAD, viewed),
+        all_as(DefinitionRow, _DEFINITIONS, viewed),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     kits = await kits_of(tx, [one.variant_id for one in variants]) if row.kind == "kit" else NO_KITS
     sent = _counted(variants, kits) if row.kind == "kit" else first
+    reader = languages.reader(language or row.language or languages.own)
+    crumbs, own = crumbs_of(row.breadcrumbs, reader), {"title": row.title, "description": row.description}
+    texts = texts_for(reader, row.language, own, row.translation, images=row.images or (), crumbs=crumbs)
     # Of what was read last: the others were there then.
     edition = next((one.edition for one in (*kits.values(), sent, *variants) if one is not None), None)
     origins = await origins_in(tx, edition) if edition else {}
-    media = image_bodies(row.images) or [drawn_image(product_id, Subject(row.title, row.category_path))]
+    media = image_bodies(row.images, texts.alts) or [
+        drawn_image(product_id, Subject(row.title, row.category_path), texts.title)
+    ]
     list_price = of_variant(row.price, row.base_price, row.base_list_price)
     shown = [_variant(row, variant, origins, occasion) for variant in variants]
     options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
     lowest = [one.lowest_price_30d for one in variants if one.lowest_price_30d is not None and one.price == row.price]
     detail = ProductDetail(
         product_id=row.product_id,
-        title=row.title,
-        description=row.description,
+        title=texts.title,
+        description=texts.description,
         brand=row.brand,
-        category=readable_path(row.category_path),
+        category=" > ".join(crumb.name for crumb in crumbs),
         category_id=row.category_id,
-        breadcrumbs=[Breadcrumb.model_validate(crumb) for crumb in row.breadcrumbs],
+        breadcrumbs=crumbs,
         price=row.price,
         list_price=list_price,
         base_price=row.base_price,
@@ -320,6 +347,10 @@ async def product_of(tx: ReadTx, actor: Actor, product_id: UUID, occasion: Occas
         status=row.status,
         status_reason=row.status_reason,
         other_offers=OtherOffers(count=row.other_offers, from_=row.other_offers_from),
+        language=reader.language,
+        fallbacks=texts.fallbacks,
+        labels=dict(texts.labels),
+        translations=row.translations,
     )
     return row.version, detail
 

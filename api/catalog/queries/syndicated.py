@@ -10,7 +10,7 @@ from sqlalchemy import Integer, Text, bindparam, case, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from api.catalog.models import Category, Product, ProductVariant
-from api.catalog.queries.listing import IMAGES, LIVE
+from api.catalog.queries.listing import IMAGES, LIVE, TITLES
 from api.inventory.queries import may_be_owed
 from api.kernel.db import ReadTx
 from api.pricing.tax_table import TaxClass
@@ -21,10 +21,12 @@ _NOWHERE = UUID(int=0)
 @dataclass(frozen=True, slots=True)
 class ProductOnSale:
     """`variants`: those that are not removed, each with id, sku, attributes, price (text), stock, gtin, and whether
-    units may be backordered that are not there."""
+    units may be backordered that are not there. `language`, `titles`: as of a Card."""
 
     product_id: UUID
     title: str
+    language: str | None
+    titles: dict[str, str] | None
     seller_id: UUID
     description: str | None
     brand: str | None
@@ -60,6 +62,8 @@ _AFTER = (
     select(
         Product.product_id,
         Product.title,
+        Product.language,
+        TITLES.label("titles"),
         Product.seller_id,
         Product.description,
         Product.brand,

@@ -4,9 +4,9 @@ One change at a time: each takes the tree's lock, so what it checks is still so 
 below the category: the paths there are written in the same commit, and an event names what must be shown anew.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -30,7 +30,7 @@ from api.catalog.commands.keeping import Change, keep_first_versions, keep_versi
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category, Product
 from api.catalog.pages import TREE
-from api.catalog.queries.categories import IN_TREE, CategoryRow, ancestry
+from api.catalog.queries.categories import COLUMNS, IN_TREE, CategoryRow, ancestry
 from api.catalog.tree.errors import CategoryCycle, CategoryNameTaken, CategoryNotEmpty, CategoryTooDeep
 from api.catalog.tree.models import CategoryRedirect
 from api.catalog.tree.queries import UNKNOWN, below
@@ -52,9 +52,8 @@ SECONDS = 30
 # Products in one event: an event's payload is limited.
 NAMED_AT_ONCE = 5_000
 
-_COLUMNS = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
 _LOCK = select(func.pg_advisory_xact_lock(TREE_LOCK), func.set_config("statement_timeout", f"{SECONDS}s", True))
-_ONE = select(*_COLUMNS).where(Category.category_id == bindparam("category_id"), IN_TREE)
+_ONE = select(*COLUMNS).where(Category.category_id == bindparam("category_id"), IN_TREE)
 _IN_USE = select(Product.product_id).where(
     Product.category_id == bindparam("category_id"), Product.deleted_at.is_(None)
 )
@@ -93,7 +92,8 @@ async def create_category(ctx: Context, actor: Actor, body: CategoryIn) -> UUID:
             "path": path,
             "level": level,
         }
-        await tx.execute(insert(Category).values(values))
+        names = _names(ctx, {}, body.names)
+        await tx.execute(insert(Category).values({**values, "names": names}))
         await _forget_redirects(tx, [path])
         await _tell(tx, category_id, _Changed([category_id]))
         return category_id
@@ -102,7 +102,7 @@ async def create_category(ctx: Context, actor: Actor, body: CategoryIn) -> UUID:
 
 
 async def change_category(ctx: Context, actor: Actor, category_id: UUID, body: CategoryPatch) -> None:
-    """Give the category another name, another parent, or both. Its old path leads to it.
+    """Give the category another name, another parent, or other names in other languages. Its old path leads to it.
 
     Raises: as create_category, and CategoryCycle when the parent is the category itself or below it.
     """
@@ -118,11 +118,15 @@ async def change_category(ctx: Context, actor: Actor, category_id: UUID, body: C
         own = await _one(tx, category_id)
         name = body.name if body.name is not None else own.name
         parent = body.parent_category_id if "parent_category_id" in sent else own.parent_category_id
-        if (name, parent) == (own.name, own.parent_category_id):
-            return
+        names = _names(ctx, own.names, body.names) if "names" in sent else own.names
+        moved, renamed = (name, parent) != (own.name, own.parent_category_id), names != own.names
         changed = _Changed()
-        await _move(tx, own, parent, name, changed)
-        await _tell(tx, category_id, changed)
+        if renamed:
+            changed.categories += await _rename(tx, category_id, names)
+        if moved:
+            await _move(tx, own, parent, name, changed)
+        if moved or renamed:
+            await _tell(tx, category_id, changed)
 
     await _changed(ctx, work)
 
@@ -188,6 +192,36 @@ async def _one(tx: Tx, category_id: UUID) -> CategoryRow:
     if row is None:
         raise CategoryNotFound(UNKNOWN)
     return row
+
+
+def _names(
+    ctx: Context, before: Mapping[str, str] | None, sent: Mapping[str, str | None] | None
+) -> dict[str, str] | None:
+    """The names in other languages, when these are sent. Raises: ValidationFailed for a language that the catalog
+    may not be in, and for the shop's own, in which the category has its name."""
+    languages = ctx.settings.languages
+    faults = [
+        languages.fault(f"/names/{tag}") for tag, name in (sent or {}).items() if name and tag not in languages.known
+    ]
+    if (sent or {}).get(languages.own):
+        faults.append(
+            FieldError(pointer=f"/names/{languages.own}", message="is the shop's own language; send it as name")
+        )
+    if faults:
+        raise ValidationFailed("The languages of the names are not right.", errors=faults)
+    merged = {**(before or {}), **sent} if sent is not None else {}
+    return {tag: name for tag, name in merged.items() if name} or None
+
+
+async def _rename(tx: Tx, category_id: UUID, names: Mapping[str, str] | None) -> list[UUID]:
+    """Set the names in other languages; returns the category and those below it, whose breadcrumbs show them."""
+    await tx.execute(update(Category).where(Category.category_id == category_id).values(names=names))
+    rows = await tx.all_as(CategoryRow, below(category_id))
+    shown = [row.category_id for row in rows]
+    # The search index reads what has changed by this time.
+    placed = update(Category).where(Category.category_id == any_(bindparam("shown", type_=ARRAY(Uuid))))
+    await tx.execute(placed.values(updated_at=func.now()), {"shown": shown})
+    return shown
 
 
 async def _above(tx: Tx, category_id: UUID) -> set[UUID]:
@@ -267,8 +301,8 @@ async def _merge(
     return pairs
 
 
-def _children(category_id: UUID) -> Select[tuple[UUID, UUID | None, str, str, int]]:
-    return select(*_COLUMNS).where(Category.parent_category_id == category_id, IN_TREE).order_by(Category.path)
+def _children(category_id: UUID) -> Select[Any]:  # Any: the columns of a CategoryRow
+    return select(*COLUMNS).where(Category.parent_category_id == category_id, IN_TREE).order_by(Category.path)
 
 
 async def _take_out(tx: Tx, category_id: UUID, merged_into: UUID | None) -> None:

@@ -2,32 +2,50 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, select
 
 from api.catalog.errors import CategoryNotFound
 from api.catalog.models import Category, Product
-from api.catalog.queries.categories import IN_TREE, CategoryRow, breadcrumbs, find_category, within
+from api.catalog.queries.categories import (
+    COLUMNS,
+    IN_TREE,
+    CategoryRow,
+    breadcrumbs,
+    crumbs_of,
+    find_category,
+    named,
+    within,
+)
 from api.catalog.schemas import Breadcrumb
 from api.catalog.tree.schemas import CategoryBody, CategoryMoved
 from api.kernel.db import ReadTx, all_as, first_as
+from api.kernel.languages import Reader
 
 UNKNOWN = "There is no category with this id, path or name; GET /categories lists all."
 
 
 @dataclass(frozen=True, slots=True)
 class _Own(CategoryRow):
-    breadcrumbs: list[dict[str, str]]
+    breadcrumbs: list[dict[str, Any]]  # Any: JSON
 
 
-_COLUMNS = (Category.category_id, Category.parent_category_id, Category.name, Category.path, Category.level)
+@dataclass(frozen=True, slots=True)
+class _Child:
+    category_id: UUID
+    name: str
+    path: str
+    names: dict[str, str] | None
+
+
 _ASKED = select(bindparam("category_id", type_=Uuid))
-_OWN = select(*_COLUMNS, breadcrumbs(_ASKED).label("breadcrumbs")).where(
+_OWN = select(*COLUMNS, breadcrumbs(_ASKED).label("breadcrumbs")).where(
     Category.category_id == bindparam("category_id"), IN_TREE
 )
 _CHILDREN = (
-    select(Category.category_id, Category.name, Category.path)
+    select(Category.category_id, Category.name, Category.path, Category.names)
     .where(Category.parent_category_id == bindparam("category_id"), IN_TREE)
     .order_by(Category.name)
 )
@@ -36,18 +54,17 @@ _PRODUCTS = select(Product.product_id).where(Product.category_id == any_(bindpar
 _SOLD_BY = select(Product.product_id).where(Product.seller_id == any_(bindparam("sellers", type_=ARRAY(Uuid))))
 
 
-def below(category_id: UUID) -> Select[tuple[UUID, UUID | None, str, str, int]]:
+def below(category_id: UUID) -> Select[Any]:  # Any: the columns of a CategoryRow
     """The category and everything below it in the tree, parents first."""
-    down = select(*_COLUMNS).where(Category.category_id == category_id, IN_TREE).cte("below", recursive=True)
-    children = select(*_COLUMNS).join(down, Category.parent_category_id == down.c.category_id).where(IN_TREE)
+    down = select(*COLUMNS).where(Category.category_id == category_id, IN_TREE).cte("below", recursive=True)
+    children = select(*COLUMNS).join(down, Category.parent_category_id == down.c.category_id).where(IN_TREE)
     down = down.union(children)
-    return select(down.c.category_id, down.c.parent_category_id, down.c.name, down.c.path, down.c.level).order_by(
-        down.c.level
-    )
+    return select(*down.c).order_by(down.c.level)
 
 
-async def category_of(tx: ReadTx, reference: str) -> CategoryBody | CategoryMoved:
-    """A category by id, path or name; where it is now, when it was asked for by an old path or as one that was merged.
+async def category_of(tx: ReadTx, reference: str, reader: Reader) -> CategoryBody | CategoryMoved:
+    """A category by id, path or name, as it is called for the reader; where it is now, when it was asked for by an old
+    path or as one that was merged.
 
     Raises: CategoryNotFound.
     """
@@ -55,20 +72,28 @@ async def category_of(tx: ReadTx, reference: str) -> CategoryBody | CategoryMove
     if category_id is None:
         raise CategoryNotFound(UNKNOWN)
     asked = {"category_id": category_id}
-    own, children = await tx.batch(first_as(_Own, _OWN, asked), all_as(Breadcrumb, _CHILDREN, asked))
+    own, children = await tx.batch(first_as(_Own, _OWN, asked), all_as(_Child, _CHILDREN, asked))
     if own is None:
         raise CategoryNotFound(UNKNOWN)
     if not within([own], reference):
         return CategoryMoved(category_id=own.category_id, path=own.path)
+    name, language = named(own.name, own.names, reader)
     return CategoryBody(
         category_id=own.category_id,
-        name=own.name,
+        name=name,
+        name_language=language,
+        names=own.names or {},
         path=own.path,
         level=own.level,
         parent_category_id=own.parent_category_id,
-        breadcrumbs=[Breadcrumb.model_validate(crumb) for crumb in own.breadcrumbs],
-        children=children,
+        breadcrumbs=crumbs_of(own.breadcrumbs, reader),
+        children=[_crumb(child, reader) for child in children],
     )
+
+
+def _crumb(child: _Child, reader: Reader) -> Breadcrumb:
+    name, language = named(child.name, child.names, reader)
+    return Breadcrumb(category_id=child.category_id, name=name, path=child.path, name_language=language)
 
 
 async def products_in(tx: ReadTx, categories: Collection[UUID]) -> set[UUID]:

@@ -14,6 +14,7 @@ from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, header_in_document
 
 router = APIRouter(prefix="/categories", tags=["catalog"])
 _ADMIN = (NotAuthenticated, Forbidden, ValidationFailed, CategoryNotFound)
@@ -76,15 +77,24 @@ async def delete_category(ctx: Ctx, actor: AdminActor, category_id: CategoryId) 
     operation_id="getCategory",
     summary="One category with its breadcrumbs and children",
     response_model=CategoryBody,
-    responses={308: {"description": "It is elsewhere now", "model": CategoryMoved}, **responses(CategoryNotFound)},
+    responses={
+        308: {"description": "It is elsewhere now", "model": CategoryMoved},
+        **responses(CategoryNotFound, ValidationFailed),
+    },
+    openapi_extra=header_in_document(),
 )
 async def get_category(
-    ctx: Ctx, category: Annotated[str, Path(max_length=1_000, examples=["Electronics/Phones"])]
+    *,
+    ctx: Ctx,
+    category: Annotated[str, Path(max_length=1_000, examples=["Electronics/Phones"])],
+    reader: CurrentReader,
+    response: Response,
 ) -> CategoryBody | Response:
     """By id, path or name. An old path, and the id of a category that was merged, answer 308 with the new address."""
     async with ctx.db.read() as tx:
-        found = await queries.category_of(tx, category)
+        found = await queries.category_of(tx, category, reader)
     if isinstance(found, CategoryBody):
+        response.headers.update(reader.headers)
         return found
     # Kept by nobody: the path may be given to another category.
     headers = {"Location": f"/api/v1/categories/{found.category_id}", "Cache-Control": "no-cache"}
@@ -93,7 +103,8 @@ async def get_category(
 
 async def _now(ctx: Context, category_id: UUID) -> CategoryBody:
     async with ctx.db.read() as tx:
-        found = await queries.category_of(tx, str(category_id))
+        languages = ctx.settings.languages
+        found = await queries.category_of(tx, str(category_id), languages.reader(languages.own))
     if not isinstance(found, CategoryBody):
         raise CategoryNotFound(queries.UNKNOWN)
     return found

@@ -5,8 +5,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from api.catalog.languages.schemas import EachOnce
 from api.catalog.schemas import Breadcrumb
 from api.kernel.ids import parse_id
+from api.kernel.languages import MOST_LANGUAGES, LanguageTag
 from api.kernel.schemas import Wire, WireId
 from api.kernel.texts import OneLine
 
@@ -22,18 +24,24 @@ def _is_a_name(value: str) -> str:
 CategoryName = Annotated[OneLine, Field(min_length=1, max_length=100, examples=["Phones"]), AfterValidator(_is_a_name)]
 
 
+_OF_NAMES = (Field(max_length=MOST_LANGUAGES, examples=[{"de": "Telefone"}]), EachOnce)
+
+
 class CategoryIn(Wire):
-    """Without a parent it is a department."""
+    """Without a parent it is a department. `names`: what it is called in other languages than the shop's own."""
 
     name: CategoryName
     parent_category_id: WireId | None = None
+    names: Annotated[dict[LanguageTag, CategoryName], *_OF_NAMES] = Field(default_factory=dict)
 
 
 class CategoryPatch(Wire):
-    """What is not sent stays; `parentCategoryId: null` makes it a department."""
+    """What is not sent stays; `parentCategoryId: null` makes it a department. Of `names` those languages that are
+    sent; null takes one away."""
 
     name: CategoryName | None = None
     parent_category_id: WireId | None = None
+    names: Annotated[dict[LanguageTag, CategoryName | None], *_OF_NAMES] | None = None
 
 
 class CategoryMerge(Wire):
@@ -43,10 +51,13 @@ class CategoryMerge(Wire):
 
 
 class CategoryBody(Wire):
-    """`breadcrumbs` lead from the department to the category; `children` are those right below it, by name."""
+    """`breadcrumbs` lead from the department to the category; `children` are those right below it, by name.
+    `nameLanguage`: of the name, where it is another than was asked for; `names`: in other languages than the shop's."""
 
     category_id: UUID
     name: str
+    name_language: str | None
+    names: dict[str, str]
     path: str
     level: int
     parent_category_id: UUID | None

@@ -104,7 +104,9 @@ async def restore_version(
     restored = await commands.restore_version(ctx, actor, product_id, version, etags.expected(if_match))
     occasion = Occasion.of(ctx.settings, clock.now(), place=None, member=actor.member)
     async with ctx.db.read() as tx:
-        number, detail = await product_of(tx, actor, product_id, occasion)
+        number, detail = await product_of(
+            tx, actor, product_id, occasion, languages=ctx.settings.languages, language=None, edited=True
+        )
         (newest,) = await versions_of(tx, actor, product_id, MOST_VERSIONS, 1)
     body = RestoredProduct(
         **dict(detail), version=newest.version, restored=restored.changed, missing_pictures=restored.missing

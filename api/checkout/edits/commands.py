@@ -34,6 +34,7 @@ from api.kernel.db import Tx, is_unavailable
 from api.kernel.errors import FieldError, Forbidden, Problem, ValidationFailed
 from api.kernel.idempotency import LOCK_TIMEOUT, RequestInFlight, RequestKey, Stored, claim_part, find, run_once
 from api.kernel.ids import new_id
+from api.kernel.languages import Reader
 from api.kernel.logs import get_logger, trace_id
 from api.kernel.money import ZERO
 from api.kernel.outbox import Event, events_part
@@ -62,14 +63,18 @@ class _Free:
     amount: Decimal = ZERO
 
 
-async def stage_edit(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: StageEdit) -> Response:
-    """Price a change of the buyer's order; nothing is changed, held or charged.
+async def stage_edit(
+    ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: StageEdit, *, language: str | None = None
+) -> Response:
+    """Price a change of the buyer's order; nothing is changed, held or charged. New lines keep their titles in the
+    `language`; None: the shop's own.
 
     Raises: OrderNotFound, Forbidden, StillBeingPlaced, OrderBeingEdited, and the problems of `plan_edit`.
     """
 
     async def work(tx: Tx) -> Stored:
-        body = await _stage(ctx, tx, actor, order_id, request)
+        reader = ctx.settings.languages.reader(language or ctx.settings.languages.own)
+        body = await _stage(ctx, tx, actor, order_id, request, reader=reader)
         return Stored(201, orjson.dumps(body.model_dump(mode="json", by_alias=True)))
 
     return await run_once(ctx, key, work)
@@ -139,12 +144,14 @@ async def complete_abandoned(ctx: Context) -> int:
     return taken
 
 
-async def _stage(ctx: Context, tx: Tx, actor: Actor, order_id: UUID, request: StageEdit) -> EditBody:
+async def _stage(ctx: Context, tx: Tx, actor: Actor, order_id: UUID, request: StageEdit, *, reader: Reader) -> EditBody:
     order = await editable(tx, actor, order_id)
     _require_free(order)
     address = await _address(tx, actor, request)
     to = place_of(order.head.shipping_address) if address is None else address.place
     offers = await sold_now(tx, variants_of(order, request))
+    for offer in offers.values():
+        offer.title = offer.title_for(reader)[0]
     today = Today(
         offers=offers,
         paths=await paths_of(tx, sorted({offer.product_id for offer in offers.values()})),

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.catalog.restrictions.rules import Restricted
 from api.checkout.edits import commands
@@ -25,6 +25,7 @@ from api.kernel.errors import Forbidden, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
+from api.kernel.readers import header_in_document, reader_in
 from api.orders.edits.errors import EditNotFound, EditOver, NotEditable, NothingToChange, OrderChanged
 from api.orders.errors import LastUnits, OrderBeingEdited, OrderNotFound, StillBeingPlaced
 
@@ -56,10 +57,14 @@ EditId = Annotated[UUID, Depends(id_in_path("editId", EditNotFound))]
         ),
         *(AddressUnknown, AddressNotValid, Forbidden, ValidationFailed, *_BUSY, *_KEYED),
     ),
+    openapi_extra=header_in_document(),
 )
-async def stage_edit(ctx: Ctx, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: StageEdit) -> Response:
+async def stage_edit(
+    *, ctx: Ctx, request: Request, actor: CurrentActor, key: RequiredKey, order_id: OrderId, body: StageEdit
+) -> Response:
     """Nothing is changed, held or charged before the edit is committed."""
-    return await commands.stage_edit(ctx, actor, key, order_id, body)
+    language = reader_in(ctx, request, None).language
+    return await commands.stage_edit(ctx, actor, key, order_id, body, language=language)
 
 
 @router.get(

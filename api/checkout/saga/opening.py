@@ -30,13 +30,16 @@ class Answered:
     replayed: bool
 
 
-async def begin(ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder) -> LeasedCheckout | Answered:
-    """Start the checkout of a new request: stock held, cart claimed, order pending, payment opened.
+async def begin(
+    ctx: Context, actor: Actor, key: RequestKey, request: PlaceOrder, language: str | None = None
+) -> LeasedCheckout | Answered:
+    """Start the checkout of a new request: stock held, cart claimed, order pending, payment opened. The order keeps its
+    titles in the `language` for good.
 
     Raises: IdempotencyKeyReused, RequestInFlight, and the problems of a request that may be sent again with its key.
     """
     for _ in range(PLAN_ATTEMPTS if request.items else CART_ATTEMPTS):
-        quote = await read_quote(ctx, actor, key, request)
+        quote = await read_quote(ctx, actor, key, request, language)
         if quote.kept is not None:
             return await _replayed(ctx, actor, key, quote.kept)
         codes = await read_codes(ctx, actor, request, quote)

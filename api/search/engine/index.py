@@ -13,13 +13,15 @@ Sort = Literal["relevance", "price_asc", "price_desc", "rating", "newest", "popu
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """`limit` results from `offset` on. Blank `text` matches every product that passes the filters."""
+    """`limit` results from `offset` on. Blank `text` matches every product that passes the filters. `language`: the
+    reader's, None for the shop's own."""
 
     text: str
     filters: Filters
     sort: Sort
     limit: int
     offset: int
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,6 @@ class SearchIndex(ListCounter, KnownAttributes, Protocol):
     async def search(self, query: SearchQuery) -> Found:
         """Raises: IndexNotReady (503) before the first build."""
 
-    async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
-        """Phrases that continue `text`, the most popular first; with `forgive`, one typing error is tolerated when no
-        phrase continues it exactly."""
+    async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
+        """Phrases for the reader of a language that continue `text`, the most popular first; with `forgive`, one typing
+        error is tolerated when no phrase continues it exactly."""

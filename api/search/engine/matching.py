@@ -11,9 +11,11 @@ import tantivy
 from tantivy import Occur, Query
 
 from api.catalog.queries.listing import ProductQuery
+from api.kernel.languages import Languages
 from api.kernel.money import ZERO
 from api.search import documents
 from api.search.filters import Filters, Span
+from api.search.texts import Tongue
 
 MAX_WORDS = 20
 # A corrected word must keep its first letter and be long enough to be recognised.
@@ -24,9 +26,14 @@ _NO_UPPER = 10**documents.CENTS_DIGITS - 1
 Cents = tuple[int, int]
 
 
-def words_of(text: str) -> list[str]:
-    """The words as the index has them, as stems."""
-    return _analyser().analyze(text)[:MAX_WORDS]
+# A word in each form that a reader's fields have it in: `texts.Tongue`.
+Word = tuple[str, ...]
+
+
+@cache
+def tongue(languages: Languages, language: str | None) -> Tongue:
+    """How a reader of a language is understood; None: of the shop's own."""
+    return Tongue(languages, language or languages.own, documents.schema(languages.known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Reading:
     last: bool = False
 
 
-def readings(text: str, words: Sequence[str]) -> Iterator[Reading]:
+def readings(text: str, words: Sequence[Word], tongue: Tongue) -> Iterator[Reading]:
     """How `text` can be read, the strictest first; the first that matches anything counts, or else the last.
 
     All words must match; or all words with one typing error each; or any word.
@@ -48,9 +55,9 @@ def readings(text: str, words: Sequence[str]) -> Iterator[Reading]:
     if not words:
         yield Reading(Query.empty_query() if text.strip() else Query.all_query(), last=True)
         return
-    yield Reading(_all_of([_word(word) for word in words], _phrase(words)), exact=True)
-    yield Reading(_all_of([_forgiving_word(word) for word in words], None), corrects=True)
-    yield Reading(Query.boolean_query([(Occur.Should, _word(word)) for word in words]), last=True)
+    yield Reading(_all_of([_word(word, tongue) for word in words], _phrase(words, tongue)), exact=True)
+    yield Reading(_all_of([_forgiving_word(word, tongue) for word in words], None), corrects=True)
+    yield Reading(Query.boolean_query([(Occur.Should, _word(word, tongue)) for word in words]), last=True)
 
 
 def with_filters(text: Query, filters: Filters) -> Query:
@@ -166,22 +173,22 @@ def _between(field: str, lowest: int, highest: int) -> Query:
 
 
 @lru_cache(maxsize=4_096)
-def _word(word: str) -> Query:
+def _word(word: Word, tongue: Tongue) -> Query:
     """One word in its best field, the others as a tie-breaker."""
     return _best_field(
         [
-            Query.boost_query(Query.term_query(documents.schema(), name, word), boost)
-            for name, boost in documents.TEXT_FIELDS.items()
+            Query.boost_query(Query.term_query(tongue.schema, name, word[place]), boost)
+            for name, boost, place in tongue.fields
         ]
     )
 
 
-def _forgiving_word(word: str) -> Query:
-    if len(word) < MIN_CORRECTED:
-        return _word(word)
+def _forgiving_word(word: Word, tongue: Tongue) -> Query:
+    if len(word[-1]) < MIN_CORRECTED:
+        return _word(word, tongue)
     fuzzy = [
-        Query.boost_query(Query.fuzzy_term_query(documents.schema(), name, word, distance=1), boost)
-        for name, boost in documents.TEXT_FIELDS.items()
+        Query.boost_query(Query.fuzzy_term_query(tongue.schema, name, word[place], distance=1), boost)
+        for name, boost, place in tongue.fields
     ]
     return _best_field(fuzzy)
 
@@ -190,11 +197,15 @@ def _best_field(queries: Sequence[Query]) -> Query:
     return Query.disjunction_max_query(queries, tie_breaker=0.1)
 
 
-def _phrase(words: Sequence[str]) -> Query | None:
+def _phrase(words: Sequence[Word], tongue: Tongue) -> Query | None:
     """Adjacent words in the title score higher than the same words apart."""
     if len(words) < 2:
         return None
-    return Query.boost_query(Query.phrase_query(documents.schema(), "title", list(words), slop=1), 2.0)
+    phrases = [
+        Query.boost_query(Query.phrase_query(tongue.schema, name, [word[place] for word in words], slop=1), 2.0)
+        for name, place in tongue.titles
+    ]
+    return phrases[0] if len(phrases) == 1 else _best_field(phrases)
 
 
 def _all_of(parts: Sequence[Query], bonus: Query | None) -> Query:
@@ -225,16 +236,26 @@ def matches(searcher: tantivy.Searcher, query: Query) -> bool:
     return bool(searcher.search(query, 1, count=False).hits)
 
 
-def corrected(searcher: tantivy.Searcher, words: Sequence[str]) -> str:
-    """The words with those that the index does not contain replaced by the most
-    frequent title word one edit away, as stems."""
-    return " ".join(word if searcher.doc_freq("title", word) else _nearest(searcher, word) for word in words)
+def corrected(searcher: tantivy.Searcher, words: Sequence[Word], tongue: Tongue) -> str:
+    """The words with those that no title contains replaced by the most frequent title word one edit away, as stems; in
+    the reader's language first."""
+    return " ".join(_corrected(searcher, word, tongue) for word in words)
 
 
-def _nearest(searcher: tantivy.Searcher, word: str) -> str:
-    neighbours = searcher.terms_with_prefix("title", word[:1], limit=100_000)
+def _corrected(searcher: tantivy.Searcher, word: Word, tongue: Tongue) -> str:
+    for name, place in tongue.titles:
+        if searcher.doc_freq(name, word[place]):
+            return word[place]
+    for name, place in tongue.titles:
+        if (near := _nearest(searcher, name, word[place])) is not None:
+            return near
+    return word[-1]
+
+
+def _nearest(searcher: tantivy.Searcher, field: str, word: str) -> str | None:
+    neighbours = searcher.terms_with_prefix(field, word[:1], limit=100_000)
     near = [(count, term) for term, count in neighbours if one_edit(word, term)]
-    return max(near, default=(0, word))[1]
+    return max(near)[1] if near else None
 
 
 def one_edit(one: str, other: str) -> bool:
@@ -247,8 +268,3 @@ def one_edit(one: str, other: str) -> bool:
         return one[i + 1 :] == other[i + 1 :] or swapped == other[i:]
     longer, shorter = (one, other) if len(one) > len(other) else (other, one)
     return longer[i + 1 :] == shorter[i:]
-
-
-@cache
-def _analyser() -> tantivy.TextAnalyzer:
-    return documents.analyser()

@@ -2,7 +2,7 @@
 replaced atomically without stopping readers.
 
 search/current            the name of the generation that counts
-search/1-0193.../         a Tantivy index, and state.json: how far it has read the catalog
+search/5-en.de-0193.../   a Tantivy index, and state.json: how far it has read the catalog
 search/lock               held by the process that writes
 """
 
@@ -17,12 +17,27 @@ from pathlib import Path
 
 from api.kernel.files import replace_file
 from api.kernel.ids import new_id
+from api.kernel.languages import Languages
+from api.kernel.settings import Settings
 from api.search.documents import SCHEMA_VERSION
+from api.search.texts import SHOP
 
 
 @dataclass(frozen=True, slots=True)
 class IndexStore:
+    """`languages`: those that the catalog may be in; an index for others is not used."""
+
     root: Path
+    languages: Languages = SHOP
+
+    @classmethod
+    def of(cls, settings: Settings) -> "IndexStore":
+        """Where a shop has its index."""
+        return cls(settings.home / "search", settings.languages)
+
+    @property
+    def _form(self) -> str:
+        return f"{SCHEMA_VERSION}-{'.'.join(self.languages.known)}-"
 
     def current(self) -> Path | None:
         """The generation in use; None before the first, and when it was made for another schema."""
@@ -31,11 +46,11 @@ class IndexStore:
         except FileNotFoundError:
             return None
         folder = self.root / name
-        return folder if name.startswith(f"{SCHEMA_VERSION}-") and (folder / "state.json").is_file() else None
+        return folder if name.startswith(self._form) and (folder / "state.json").is_file() else None
 
     def new_generation(self) -> Path:
         """An empty folder for a build."""
-        folder = self.root / f"{SCHEMA_VERSION}-{new_id()}"
+        folder = self.root / f"{self._form}{new_id()}"
         folder.mkdir(parents=True)
         return folder
 

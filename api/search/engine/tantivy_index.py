@@ -16,6 +16,7 @@ from api.catalog.facets import PRICE_RANGES, RATING_STEPS
 from api.catalog.queries.counting import MAX_BRANDS, Counts
 from api.catalog.queries.listing import ProductQuery
 from api.kernel import clock
+from api.kernel.languages import Languages
 from api.kernel.logs import get_logger
 from api.search import documents
 from api.search.engine import matching
@@ -24,6 +25,7 @@ from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
 from api.search.filters import Filters
 from api.search.suggest import Completions
+from api.search.texts import SHOP, analyser, analyser_name
 
 log = get_logger(__name__)
 
@@ -75,6 +77,7 @@ class _Reader:
     index: tantivy.Index
     committed: int
     searcher: tantivy.Searcher
+    languages: Languages
     counted: dict[ProductQuery, Counts] = field(default_factory=dict)
     products: dict[tuple[int, int], "_Product"] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)
@@ -89,7 +92,7 @@ class _Reader:
         place = (address.segment_ord, address.doc)
         product = self.products.get(place)
         if product is None:
-            product = _Product.of(self.searcher.doc(address))
+            product = _Product.of(self.searcher.doc(address), self.languages.own)
             if len(self.products) < MAX_PRODUCTS:
                 self.products[place] = product
         return product
@@ -97,19 +100,35 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Product:
-    """`card` is the JSON of a SearchResultItem; the rest is what is counted, `prices` as the buckets of all that it is
-    offered at."""
+    """`card` is the JSON of a SearchResultItem for a reader of the shop's own language, `cards` of those for others by
+    language, made when they are asked for. `titles` by language, its own first. The rest is what is counted, `prices`
+    as the buckets of all that it is offered at."""
 
     card: str
     brand: str | None
     prices: list[int]
     rating: float
+    titles: dict[str, str]
+    cards: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stored: tantivy.Document) -> "_Product":
+    def of(cls, stored: tantivy.Document, own: str) -> "_Product":
         card = str(stored.get_first("card"))
         shown = orjson.loads(card)
-        return cls(card, shown["brand"], stored.get_all("price_buckets"), shown["rating"])
+        titles = stored.get_first("titles")
+        known = {own: shown["title"]} if titles is None else orjson.loads(str(titles))
+        return cls(card, shown["brand"], stored.get_all("price_buckets"), shown["rating"], known)
+
+    def card_in(self, language: str | None) -> str:
+        """The card for a reader of a language; None: of the shop's own."""
+        if language is None:
+            return self.card
+        card = self.cards.get(language)
+        if card is None:
+            title, other = documents.shown_title(self.titles, language)
+            made = {**orjson.loads(self.card), "title": title, "titleLanguage": other}
+            card = self.cards[language] = orjson.dumps(made).decode()
+        return card
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +151,15 @@ class _Facets:
         )
 
 
+@dataclass(slots=True)
+class _Completions:
+    """Phrases as of a commit, and when they were read."""
+
+    phrases: Completions = field(default_factory=lambda: Completions(()))
+    of: tuple[Path, int] | None = None
+    made: float = 0.0
+
+
 class TantivyIndex:
     """The SearchIndex of one process.
 
@@ -143,9 +171,8 @@ class TantivyIndex:
         self._store = store
         self._reader: _Reader | None = None
         self._looked = 0.0
-        self._completions = Completions(())
-        self._completions_of: tuple[Path, int] | None = None
-        self._completions_made = 0.0
+        # Of each language that was asked for; None is the shop's own.
+        self._completions: dict[str | None, _Completions] = {}
         self._completing = asyncio.Lock()
 
     async def search(self, query: SearchQuery) -> Found:
@@ -189,19 +216,16 @@ class TantivyIndex:
         searcher = self._current().searcher
         return any(searcher.doc_freq("attribute_names", spelled) for spelled in documents.spellings(name))
 
-    async def complete(self, text: str, limit: int, *, forgive: bool = True) -> list[str]:
+    async def complete(self, text: str, limit: int, language: str | None = None, *, forgive: bool = True) -> list[str]:
         """See `SearchIndex`. The phrases are about ten seconds old at most."""
         reader = self._current()
-        stale = self._completions_of != (reader.folder, reader.committed)
-        if (
-            stale
-            and not self._completing.locked()
-            and self._completions_made + COMPLETIONS_SECONDS <= clock.monotonic()
-        ):
+        kept = self._completions.setdefault(language, _Completions())
+        stale = kept.of != (reader.folder, reader.committed)
+        if stale and not self._completing.locked() and kept.made + COMPLETIONS_SECONDS <= clock.monotonic():
             async with self._completing:
-                self._completions = await asyncio.to_thread(_completions, reader)
-                self._completions_of, self._completions_made = (reader.folder, reader.committed), clock.monotonic()
-        return self._completions.complete(text, limit, forgive=forgive)
+                kept.phrases = await asyncio.to_thread(_completions, reader, language)
+                kept.of, kept.made = (reader.folder, reader.committed), clock.monotonic()
+        return kept.phrases.complete(text, limit, forgive=forgive)
 
     def _current(self, *, newest: bool = False) -> _Reader:
         reader = self._reader
@@ -214,11 +238,11 @@ class TantivyIndex:
         try:
             committed = (folder / "meta.json").stat().st_mtime_ns
             if reader is None or reader.folder != folder:
-                index = open_index(folder)
-                reader = _Reader(folder, index, committed, index.searcher())
+                index = open_index(folder, self._store.languages)
+                reader = _Reader(folder, index, committed, index.searcher(), self._store.languages)
             elif reader.committed != committed:
                 reader.index.reload()
-                reader = _Reader(folder, reader.index, committed, reader.index.searcher())
+                reader = _Reader(folder, reader.index, committed, reader.index.searcher(), reader.languages)
         except (OSError, ValueError) as error:
             # The generation was replaced during the check. The open one stays
             # readable, and the next check finds the new one.
@@ -229,16 +253,23 @@ class TantivyIndex:
         return reader
 
 
-def open_index(folder: Path) -> tantivy.Index:
-    """An existing generation with our analyser. Raises: ValueError when it is not an index."""
+def open_index(folder: Path, languages: Languages = SHOP) -> tantivy.Index:
+    """An existing generation with our analysers. Raises: ValueError when it is not an index."""
     index = tantivy.Index.open(str(folder))
-    index.register_tokenizer(documents.ANALYSER, documents.analyser())
+    register(index, languages)
     return index
 
 
+def register(index: tantivy.Index, languages: Languages) -> None:
+    """Tell the index how texts of these languages are read."""
+    for language in languages.known:
+        index.register_tokenizer(analyser_name(language), analyser(language))
+
+
 def _search(reader: _Reader, query: SearchQuery) -> Found:
-    searcher, words = reader.searcher, matching.words_of(query.text)
-    for reading in matching.readings(query.text, words):
+    tongue = matching.tongue(reader.languages, query.language)
+    searcher, words = reader.searcher, tongue.words(query.text, matching.MAX_WORDS)
+    for reading in matching.readings(query.text, words, tongue):
         wanted = matching.with_filters(reading.query, query.filters)
         hits, total = _top(searcher, wanted, query, max(query.limit, COUNTED_HERE))
         # With filters, nothing may be found although the text matches: then it is not read in another way.
@@ -247,13 +278,13 @@ def _search(reader: _Reader, query: SearchQuery) -> Found:
             products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
             facets = _Facets.of(products) if few else _facets(searcher, reading.query, wanted, query)
             return Found(
-                hits=[product.card for product in products[: query.limit]],
+                hits=[product.card_in(query.language) for product in products[: query.limit]],
                 total=total,
                 exact=reading.exact and total > 0,
                 brands=facets.brands,
                 price_ranges=list(facets.prices.items()),
                 ratings=list(zip(RATING_STEPS, facets.ratings, strict=True)),
-                corrected=matching.corrected(searcher, words) if reading.corrects else None,
+                corrected=matching.corrected(searcher, words, tongue) if reading.corrects else None,
             )
     raise AssertionError("a text has a last reading")
 
@@ -361,16 +392,16 @@ def _attribute_names(reader: _Reader) -> list[str]:
     return reader.attributes
 
 
-def _completions(reader: _Reader) -> Completions:
-    """Titles by popularity, brands above the titles they stand for."""
+def _completions(reader: _Reader, language: str | None) -> Completions:
+    """Titles by popularity, each as a reader of the language is shown it; brands above the titles they stand for."""
     searcher = reader.searcher
     every = matching.list_query(ProductQuery())
     result = searcher.search(every, MAX_COMPLETED_PRODUCTS, order_by_field="popularity", count=False)
     phrases: list[tuple[str, float]] = []
     brands: dict[str, float] = {}
     for weight, address in result.hits:
-        card = orjson.loads(str(searcher.doc(address).get_first("card")))
-        phrases.append((card["title"], float(weight)))
-        if card["brand"]:
-            brands[card["brand"]] = brands.get(card["brand"], 0.0) + float(weight)
+        product = _Product.of(searcher.doc(address), reader.languages.own)
+        phrases.append((documents.shown_title(product.titles, language or reader.languages.own)[0], float(weight)))
+        if product.brand:
+            brands[product.brand] = brands.get(product.brand, 0.0) + float(weight)
     return Completions([*phrases, *brands.items()])

@@ -11,6 +11,7 @@ from api.catalog.schemas import Sort
 from api.kernel.errors import ValidationFailed
 from api.kernel.pagination import Cursor, PageLimit, PageNumber, PageParams, Pagination
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, header_in_document
 from api.storefront.brands.errors import BrandNotFound, BrandsNotCounted
 from api.storefront.brands.names import Brand, grouped, slug_of
 from api.storefront.brands.schemas import BrandCard, BrandList, BrandPage
@@ -47,6 +48,7 @@ async def list_brands(
     summary="One brand and what is on sale of it",
     response_model=BrandPage,
     responses=responses(BrandNotFound, ValidationFailed, BrandsNotCounted),
+    openapi_extra=header_in_document(),
 )
 async def get_brand(
     *,
@@ -56,6 +58,7 @@ async def get_brand(
     page: PageNumber = 1,
     limit: PageLimit = 20,
     cursor: Cursor = None,
+    reader: CurrentReader,
 ) -> Response:
     """`listing` is a page of GET /products of all its spellings."""
     brand = (await _brands(request)).get(slug_of(slug))
@@ -63,10 +66,10 @@ async def get_brand(
         raise BrandNotFound
     query = ProductQuery(brands=tuple(sorted(brand.spellings)), sort=sort)
     lists = await lists_of(request)
-    listing, _ = await lists.page(query, PageParams(page, limit, cursor), may_lag=True)
+    listing, _ = await lists.page(query, PageParams(page, limit, cursor), reader, may_lag=True)
     card = BrandCard(slug=brand.slug, name=brand.name, product_count=brand.products)
     body = {**card.model_dump(by_alias=True), "spellings": brand.spellings, "listing": orjson.Fragment(listing)}
-    return Response(orjson.dumps(body), media_type="application/json")
+    return Response(orjson.dumps(body), headers=reader.headers, media_type="application/json")
 
 
 async def _brands(request: Request) -> dict[str, Brand]:

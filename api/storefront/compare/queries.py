@@ -8,12 +8,13 @@ from api.catalog.attributes.side_by_side import Described, cards_on_sale, descri
 from api.catalog.attributes.values import Definition, normal
 from api.catalog.errors import ProductNotFound
 from api.kernel.db import ReadTx
+from api.kernel.languages import Reader
 from api.storefront.compare.schemas import ComparedAttribute, Comparison
 
 
-async def compare(tx: ReadTx, product_ids: Sequence[UUID]) -> Comparison:
+async def compare(tx: ReadTx, product_ids: Sequence[UUID], reader: Reader) -> Comparison:
     """Raises: ProductNotFound, which names those that are not on sale."""
-    cards = await cards_on_sale(tx, product_ids)
+    cards = await cards_on_sale(tx, product_ids, reader)
     missing = [str(one) for one in product_ids if one not in cards]
     if missing:
         raise ProductNotFound(f"Not on sale: {', '.join(missing)}.", extra={"productIds": missing})

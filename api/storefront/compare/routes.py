@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.catalog.errors import ProductNotFound
 from api.kernel.context import Ctx
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import parse_id
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, header_in_document
 from api.storefront.compare import queries
 from api.storefront.compare.schemas import Comparison
 
@@ -22,13 +23,18 @@ MOST = 6
     operation_id="compareProducts",
     summary="Products side by side",
     responses=responses(ProductNotFound, ValidationFailed),
+    openapi_extra=header_in_document(),
 )
 async def compare_products(
-    ctx: Ctx, ids: Annotated[str, Query(max_length=400, description="Two to six product ids, separated by commas")]
+    ctx: Ctx,
+    ids: Annotated[str, Query(max_length=400, description="Two to six product ids, separated by commas")],
+    reader: CurrentReader,
+    response: Response,
 ) -> Comparison:
     """One row per attribute; numbers in the unit that the category defines."""
+    response.headers.update(reader.headers)
     async with ctx.db.read() as tx:
-        return await queries.compare(tx, _ids_of(ids))
+        return await queries.compare(tx, _ids_of(ids), reader)
 
 
 def _ids_of(text: str) -> list[UUID]:

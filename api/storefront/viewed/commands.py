@@ -9,18 +9,19 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.ids import parse_id
+from api.kernel.languages import Reader
 from api.storefront.viewed.models import UnwatchedMember
 from api.storefront.viewed.schemas import RecentlyViewed
 
 
-async def recently_viewed(ctx: Context, actor: Actor, limit: int) -> RecentlyViewed:
+async def recently_viewed(ctx: Context, actor: Actor, limit: int, reader: Reader) -> RecentlyViewed:
     """The latest products of the actor's behaviour events; none while Redis is unavailable."""
     if not await _is_kept(ctx, actor):
         return RecentlyViewed(enabled=False, products=[])
     newest = reversed(await stream.recent_products(ctx.redis, actor))
     ids = [known for product in newest if (known := parse_id(product)) is not None]
     async with ctx.db.read() as tx:
-        cards = await cards_on_sale(tx, ids)
+        cards = await cards_on_sale(tx, ids, reader)
     return RecentlyViewed(enabled=True, products=[cards[one] for one in ids if one in cards][:limit])
 
 

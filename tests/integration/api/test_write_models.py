@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from api.app import create_app
+from api.catalog.languages.schemas import Translation
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.schemas import Responsible, Safety
 from api.checkout.schemas import FullAddress
@@ -43,6 +44,7 @@ KEPT_WHOLE: dict[type[BaseModel], str] = {
     SafetyContact: "seller_profiles.safety_contact",
     Safety: "product_safety.data",
     Restrictions: "products.restrictions",
+    Translation: "products.translations",
     Responsible: "product_safety.data",
 }
 

@@ -6,13 +6,14 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
+from api.kernel.languages import tag
 from api.kernel.pointers import PARTS
 from api.kernel.schemas import Wire
 from api.kernel.texts import OneLine, one_line, prose, some_lines
 from api.media.schemas import picture_text
 from tests.harness.write_models import body_of, write_models
 
-RULES = {one_line, some_lines, prose, picture_text}
+RULES = {one_line, some_lines, prose, picture_text, tag}
 # Compared with what is stored, as a hash, and never shown.
 SECRETS = {
     ("Register", "password"), ("Login", "password"), ("RefreshRequest", "refresh_token"),

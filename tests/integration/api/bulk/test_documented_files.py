@@ -24,6 +24,8 @@ AWKWARD: list[dict[str, Any]] = [  # Any: values of several fields
         "primeEligible": True,
         "restrictions": {"minAge": 18, "deniedCountries": ["FR"]},
         "condition": "used_good",
+        "language": "fr",
+        "translations": {"de": {"title": "=Lampe", "description": "a, b", "labels": {"=x": "'=y"}}},
     },
 ]
 

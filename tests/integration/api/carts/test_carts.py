@@ -83,7 +83,7 @@ def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) 
     (line,) = cart["items"]
     assert line.keys() == LINE
     assert line["product"] == {
-        "productId": product["productId"], "title": product["title"], "brand": "Apple",
+        "productId": product["productId"], "title": product["title"], "titleLanguage": None, "brand": "Apple",
         "thumbnail": f"/api/v1/products/{product['productId']}/image.svg",
         "primeEligible": False, "condition": "new",
     }  # fmt: skip

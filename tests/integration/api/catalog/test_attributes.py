@@ -56,7 +56,7 @@ def test_definitions_are_inherited_and_the_nearest_counts(shop: Shop, defining: 
     answer = defining.define(defining.below, COLOUR, nearer)
 
     crumbs = {
-        name: {"categoryId": category, "name": name, "path": path}
+        name: {"categoryId": category, "name": name, "path": path, "nameLanguage": None}
         for name, category, path in (
             (defining.name, defining.above, f"/{defining.name}"),
             ("Phones", defining.below, f"/{defining.name}/Phones"),

@@ -14,6 +14,7 @@ from tests.harness.shop import Person, Shop, problem
 CARD = {
     "productId",
     "title",
+    "titleLanguage",
     "brand",
     "price",
     "currency",
@@ -30,6 +31,7 @@ DETAIL = {
     "images", "media", "specifications", "seller", "safety", "shipping", "rating", "reviewCount", "primeEligible",
     "inStock", "status", "statusReason", "tax", "taxClass", "weightGrams", "basePrice",
     "baseListPrice", "restrictions", "lowestPrice30d", "kind", "otherOffers",
+    "language", "fallbacks", "labels", "translations",
 }  # fmt: skip
 WARDROBE = (  # title, brand, price, rating, views, prime, stock, category
     ("Alpha", "Acme", 5.0, 4.5, 50, True, 3, "/Home/Garden/Chairs"),
@@ -312,4 +314,4 @@ def test_the_category_tree_nests_what_lies_below(shop: Shop) -> None:
     books = next(node for node in tree if node["path"] == "/Books")
     assert [child["path"] for child in books["children"]] == ["/Books/Fiction"]
     assert [child["name"] for child in books["children"][0]["children"]] == ["Crime"]
-    assert books.keys() == {"categoryId", "name", "path", "level", "children"}
+    assert books.keys() == {"categoryId", "name", "nameLanguage", "path", "level", "children"}

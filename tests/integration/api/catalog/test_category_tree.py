@@ -80,15 +80,16 @@ def test_a_category_says_what_is_above_and_below_it(shop: Shop, tree: Tree) -> N
         assert (answer.status_code, answer.json()) == (
             200,
             {
-                "categoryId": phones, "name": "Phones", "path": f"{top}/Phones", "level": 1,
+                "categoryId": phones, "name": "Phones", "nameLanguage": None, "names": {}, "path": f"{top}/Phones",
+                "level": 1,
                 "parentCategoryId": tree.root,
                 "breadcrumbs": [
-                    {"categoryId": tree.root, "name": tree.department, "path": top},
-                    {"categoryId": phones, "name": "Phones", "path": f"{top}/Phones"},
+                    {"categoryId": tree.root, "name": tree.department, "path": top, "nameLanguage": None},
+                    {"categoryId": phones, "name": "Phones", "path": f"{top}/Phones", "nameLanguage": None},
                 ],
                 "children": [
-                    {"categoryId": cables, "name": "Cables", "path": f"{top}/Phones/Cables"},
-                    {"categoryId": cases, "name": "Cases", "path": f"{top}/Phones/Cases"},
+                    {"categoryId": cables, "name": "Cables", "path": f"{top}/Phones/Cables", "nameLanguage": None},
+                    {"categoryId": cases, "name": "Cases", "path": f"{top}/Phones/Cases", "nameLanguage": None},
                 ],
             },
         )  # fmt: skip
@@ -132,8 +133,8 @@ def test_breadcrumbs_of_a_product_follow_its_category(shop: Shop, tree: Tree, se
 
     seen = shop.client.get(f"/api/v1/products/{product['productId']}", headers=seller.headers).json()
     assert seen["breadcrumbs"] == [
-        {"categoryId": away, "name": "Away", "path": "/Away"},
-        {"categoryId": phones, "name": "Mobiles", "path": "/Away/Mobiles"},
+        {"categoryId": away, "name": "Away", "path": "/Away", "nameLanguage": None},
+        {"categoryId": phones, "name": "Mobiles", "path": "/Away/Mobiles", "nameLanguage": None},
     ]
     tree.change(away, name=f"Away {tree.department}")
 

@@ -395,7 +395,7 @@ async def test_a_kept_page_says_its_age_and_is_304_and_compressed(kept: Kept, se
     assert made.content == again.content
     for answer in (made, again):
         assert answer.headers["cache-control"] == "public, no-cache"
-        assert answer.headers["vary"] == "Accept-Encoding"
+        assert answer.headers["vary"] == "Accept-Language, Accept-Encoding"
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert len(answer.headers["x-trace-id"]) == 32

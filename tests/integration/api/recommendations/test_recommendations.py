@@ -118,7 +118,7 @@ def test_the_models_list_is_shown_with_titles_prices_and_reasons(
     assert _titles(body) == ["Chair", "Plate"]
     assert body["recommendations"][0] == {
         "productId": goods["Chair"], "title": "Chair", "reason": "Because you looked at this", "score": 1.0,
-        "price": 10.0,
+        "titleLanguage": None, "price": 10.0,
         "currency": "USD", "rating": 0.0, "thumbnail": f"/api/v1/products/{goods['Chair']}/image.svg", "inStock": True,
     }  # fmt: skip
     assert serving.asked() == [{"path": "/v1/for-you", "userId": person.user_id, "recent": [], "limit": 40}]

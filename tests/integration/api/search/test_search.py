@@ -174,7 +174,8 @@ async def test_the_body_is_the_seeds(search: Search) -> None:
     (result,) = body["results"]
     product_id = search.shop.scalar("select product_id::text from products where title = 'Dell XPS 13 laptop'")
     assert result == {
-        "productId": product_id, "title": "Dell XPS 13 laptop", "brand": "Dell", "price": 899.99, "currency": "USD",
+        "productId": product_id, "title": "Dell XPS 13 laptop", "titleLanguage": None, "brand": "Dell",
+        "price": 899.99, "currency": "USD",
         "rating": 4.6,
         "reviewCount": 0, "thumbnail": f"/api/v1/products/{product_id}/image.svg", "primeEligible": True,
         "condition": "used_good", "inStock": True,

@@ -16,6 +16,7 @@ from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
 G = "{http://base.google.com/ns/1.0}"
+XHTML = "{http://www.w3.org/1999/xhtml}"
 MAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 
 
@@ -114,3 +115,25 @@ async def test_the_site_map_has_every_product_in_parts(
         listed += [str(one.text) for one in part.iter(f"{MAP}loc")]
     assert len(listed) == len({*listed}) == products
     assert {f"{context.settings.api_url}/api/v1/products/{product['productId']}" for product in made} <= {*listed}
+
+
+async def test_the_site_map_names_the_pages_of_a_product_in_each_language(
+    shop: Shop, seller: Person, context: Context
+) -> None:
+    translations = {"de": {"title": "Lampe & mehr"}, "fr": {"description": "Sans titre"}}
+    product = shop.product(seller, title="Told in two languages", translations=translations)
+    await make(context)
+
+    page = f"{context.settings.api_url}/api/v1/products/{product['productId']}"
+    part = ET.fromstring(gzip.decompress(shop.client.get("/sitemaps/sitemap-1.xml.gz").content))  # noqa: S314 - our own
+    found = {
+        str(url.findtext(f"{MAP}loc")): [(link.get("hreflang"), link.get("href")) for link in url.iter(f"{XHTML}link")]
+        for url in part.iter(f"{MAP}url")
+        if page in str(url.findtext(f"{MAP}loc"))
+    }
+    named = [("de", f"{page}?language=de"), ("en", f"{page}?language=en"), ("x-default", page)]
+    assert found == dict.fromkeys((page, f"{page}?language=de", f"{page}?language=en"), named)
+    titles = [
+        shop.client.get(address, params={"language": language}).json()["title"] for language, address in named[:2]
+    ]
+    assert titles == ["Lampe & mehr", "Told in two languages"]

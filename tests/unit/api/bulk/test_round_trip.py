@@ -32,6 +32,17 @@ value = st.one_of(
     prose, st.integers(-(10**20), 10**20), st.booleans(), st.floats(-1e9, 1e9), st.lists(prose, max_size=3)
 )
 
+words = st.dictionaries(line, line, min_size=1, max_size=2)
+texts = {
+    "title": line,
+    "description": prose.filter(bool),
+    "labels": words,
+    "alts": words,
+}
+translations = st.dictionaries(
+    st.sampled_from(["fr", "pt-BR"]), st.fixed_dictionaries({}, optional=texts).filter(bool), min_size=1
+)
+
 
 @st.composite
 def products(draw: st.DrawFn, number: int) -> OwnProduct:
@@ -44,6 +55,7 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
         "condition": draw(st.sampled_from(["new", "used_good"])),
         "kind": draw(st.sampled_from(["physical", "digital", "kit"])),
         "restrictions": draw(st.sampled_from([None, {"minAge": 18}, {"deniedCountries": ["DE", "FR"]}])),
+        "language": draw(st.sampled_from([None, "de"])), "translations": draw(st.none() | translations),
         "weight_grams": draw(st.none() | st.integers(1, 9)),
         "specifications": draw(st.dictionaries(line, value, max_size=3)), "category": "/Home",
         "images": draw(st.lists(st.sampled_from(["https://a.example/1.jpg", "https://a.example/=2|3"]), max_size=2)),

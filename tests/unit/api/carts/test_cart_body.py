@@ -6,16 +6,20 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
+import pytest
+
 from api.carts.queries import Line, StoredCart, cart_body
 from api.carts.schemas import CartBody
 from api.catalog.purchase import Occasion
 from api.catalog.queries.offers import Offer
 from api.delivery.places import Place
 from api.delivery.promises import Origin
+from api.kernel.languages import Reader
 from api.kernel.money import ZERO
 from tests.unit.api.pricing.terms import tariff, terms
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+ENGLISH = Reader("en", "en")
 OCCASION = Occasion(Place("US"), NOON, member=False, tariff=tariff(terms("0.10")))
 LAMP, CHAIR = UUID(int=1), UUID(int=2)
 ORIGINS = {UUID(int=51): Origin("US", 41.88, -87.63, True, 840, "America/Chicago")}
@@ -27,6 +31,8 @@ OFFER = Offer(
     product_id=UUID(int=11),
     variant_id=LAMP,
     title="Lamp",
+    language=None,
+    titles='{"de": "Leuchte"}',
     brand=None,
     sku="LAMP",
     attributes="{}",
@@ -56,7 +62,7 @@ class Wanted:
     seen: str | None = None
 
 
-def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
+def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS, reader: Reader = ENGLISH) -> CartBody:
     stored = [
         Line(
             offer=offers[wanted.variant_id],
@@ -67,12 +73,12 @@ def body(*lines: Wanted, offers: dict[UUID, Offer] = OFFERS) -> CartBody:
         )
         for wanted in lines
     ]
-    return read(StoredCart(UUID(int=41), 1, stored))
+    return read(StoredCart(UUID(int=41), 1, stored), reader)
 
 
-def read(cart: StoredCart | None) -> CartBody:
+def read(cart: StoredCart | None, reader: Reader = ENGLISH) -> CartBody:
     """The answer as the schema reads it: a field that is missing, unknown or of another type is an error."""
-    answer = cart_body(cart, "EUR", OCCASION, ORIGINS)
+    answer = cart_body(cart, "EUR", OCCASION, ORIGINS, reader=reader)
     known = CartBody.model_validate_json(answer)
     # The schema writes the same.
     assert json.loads(known.model_dump_json(by_alias=True)) == json.loads(answer)
@@ -134,3 +140,20 @@ def test_a_changed_price_that_was_seen_is_told_no_more() -> None:
         (Decimal("9.00"), True),
         (Decimal("10.00"), True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "own", "shown"),
+    [
+        ("en", None, ("Lamp", None)),
+        ("de", None, ("Leuchte", None)),
+        ("fr", None, ("Lamp", "en")),
+        ("en", "fr", ("Lamp", "fr")),
+    ],
+)
+def test_titles_are_in_the_readers_language_or_say_in_which_they_are(
+    language: str, own: str | None, shown: tuple[str, str | None]
+) -> None:
+    cart = body(Wanted(LAMP, 2), offers={LAMP: replace(OFFER, language=own)}, reader=Reader(language, "en"))
+    assert [(item.product.title, item.product.title_language) for item in cart.items] == [shown]
+    assert cart.explanation[0].text == f"2 x {shown[0]}"

@@ -1,16 +1,19 @@
 """The category tree and what names a category."""
 
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
-from api.catalog.queries.categories import CategoryRow, readable_path, reference_binds, tree_of
+from api.catalog.queries.categories import CategoryRow, reference_binds, tree_of
+from api.kernel.languages import Reader
 
+OWN = Reader("en", "en")
 ROOT, PHONES, CASES, TOYS = (UUID(int=n) for n in range(1, 5))
 
 
 def row(category_id: UUID, path: str, parent: UUID | None = None) -> CategoryRow:
-    return CategoryRow(category_id, parent, path.rsplit("/", 1)[-1], path, path.count("/"))
+    return CategoryRow(category_id, parent, path.rsplit("/", 1)[-1], path, path.count("/"), None)
 
 
 def test_children_hang_below_their_parents() -> None:
@@ -20,7 +23,8 @@ def test_children_hang_below_their_parents() -> None:
             row(TOYS, "/Toys"),
             row(PHONES, "/Electronics/Phones", ROOT),
             row(CASES, "/Electronics/Phones/Cases", PHONES),
-        ]
+        ],
+        OWN,
     )
     assert [node.name for node in tree] == ["Electronics", "Toys"]
     assert [node.name for node in tree[0].children] == ["Phones"]
@@ -29,7 +33,7 @@ def test_children_hang_below_their_parents() -> None:
 
 
 def test_a_category_without_its_parent_is_a_root() -> None:
-    assert [node.name for node in tree_of([row(PHONES, "/Electronics/Phones", ROOT)])] == ["Phones"]
+    assert [node.name for node in tree_of([row(PHONES, "/Electronics/Phones", ROOT)], OWN)] == ["Phones"]
 
 
 @pytest.mark.parametrize("reference", ["/Electronics/Phones", "Electronics > Phones", "/electronics/phones/"])
@@ -43,5 +47,16 @@ def test_an_id_is_an_id_and_a_name_a_name() -> None:
     assert reference_binds("Phones") == {"category_path": "/phones", "category_name": "phones"}
 
 
-def test_a_path_as_shoppers_read_it() -> None:
-    assert readable_path("/Electronics/Phones") == "Electronics > Phones"
+def test_a_name_is_that_of_the_readers_language_or_else_the_shops_own() -> None:
+    named = replace(row(ROOT, "/Electronics"), names={"de": "Elektronik"})
+    found = {
+        language: [
+            (node.name, node.name_language) for node in tree_of([named, row(TOYS, "/Toys")], Reader(language, "en"))
+        ]
+        for language in ("en", "de", "fr")
+    }
+    assert found == {
+        "en": [("Electronics", None), ("Toys", None)],
+        "de": [("Elektronik", None), ("Toys", "en")],
+        "fr": [("Electronics", "en"), ("Toys", "en")],
+    }

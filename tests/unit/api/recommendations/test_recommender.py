@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
-from api.catalog.schemas import ProductCard
+from api.catalog.queries.listing import Card
 from api.kernel.actor import Actor
 from api.kernel.cache import PageCache
+from api.kernel.languages import Reader
 from api.kernel.outbound import Unreachable
 from api.kernel.pool import NoConnection
 from api.recommendations import recommender as module
@@ -21,6 +22,7 @@ from api.recommendations.recommender import Recommender
 from api.recommendations.schemas import Recommendations
 
 A, B, C, D = (UUID(int=n) for n in range(1, 5))
+READER = Reader("de", "en")
 SHOPPER = Actor("customer", UUID(int=99))
 
 
@@ -47,7 +49,7 @@ class World:
         monkeypatch.setattr(self.recommender, "_client", self)
 
     async def for_you(self, limit: int = 3) -> Recommendations:
-        return await self.recommender.for_you(SHOPPER, limit)
+        return await self.recommender.for_you(SHOPPER, limit, READER)
 
     async def post(self, path: str, body: dict[str, object]) -> object:
         self.asked.append({"path": path, **body})
@@ -74,7 +76,7 @@ class World:
     async def _recent(self, redis: object, actor: Actor) -> list[str]:
         return self.recent
 
-    async def _cards(self, tx: object, ids: Sequence[UUID]) -> dict[UUID, ProductCard]:
+    async def _cards(self, tx: object, ids: Sequence[UUID]) -> dict[UUID, Card]:
         return {one: card(one) for one in ids if one in self.on_sale}
 
     async def _units_sold(self, tx: object, limit: int) -> list[tuple[UUID, int]]:
@@ -84,9 +86,10 @@ class World:
         return self.sold_in_category
 
 
-def card(product: UUID) -> ProductCard:
-    return ProductCard(
-        product_id=product, title=f"Thing {product.int}", brand=None, price=Decimal("9.99"), currency="USD", rating=4.0,
+def card(product: UUID) -> Card:
+    return Card(
+        product_id=product, title=f"Thing {product.int}", language=None,
+        titles={"de": "Ding"} if product == A else None, brand=None, price=Decimal("9.99"), currency="USD", rating=4.0,
         review_count=0, thumbnail="/x.svg", prime_eligible=False, in_stock=True, condition="new",
     )  # fmt: skip
 
@@ -110,7 +113,7 @@ async def test_the_recommenders_answer_is_shown_with_its_source_and_version(worl
     answer = await world.for_you()
 
     assert (shown(answer), answer.source, answer.model_version) == ([B, A], "personal", "m-7")
-    assert answer.recommendations[0].title == "Thing 2"
+    assert [(one.title, one.title_language) for one in answer.recommendations] == [("Thing 2", "en"), ("Ding", None)]
 
 
 async def test_what_is_sold_out_or_twice_is_left_out_and_the_list_is_cut_to_its_length(world: World) -> None:
@@ -166,9 +169,9 @@ async def test_best_sellers_of_the_last_category_come_before_those_of_the_shop(w
 async def test_related_products_never_hold_the_product_itself(world: World) -> None:
     world.answer = ranking(A, B)
 
-    assert shown(await world.recommender.related(A, 3)) == [B]
+    assert shown(await world.recommender.related(A, 3, READER)) == [B]
     world.answer, world.kept, world.sold_in_category = None, {}, [(A, 9), (C, 1)]
-    assert shown(await world.recommender.related(A, 3)) == [C]
+    assert shown(await world.recommender.related(A, 3, READER)) == [C]
 
 
 async def test_with_everything_away_the_list_is_empty_and_nothing_is_raised(world: World) -> None:

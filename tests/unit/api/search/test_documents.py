@@ -24,6 +24,8 @@ from api.search.schemas import SearchResultItem
 PRODUCT = IndexedProduct(
     product_id=UUID(int=7 << 80),
     live=True,
+    language=None,
+    translations=None,
     title="Desk lamp",
     brand="Lumen",
     seller_id=UUID(int=4),
@@ -102,6 +104,7 @@ def test_a_product_comes_back_from_its_document() -> None:
     assert found == SearchResultItem(
         product_id=PRODUCT.product_id,
         title="Desk lamp",
+        title_language=None,
         brand="Lumen",
         price=Decimal("19.99"),
         currency="USD",

@@ -1,0 +1,1 @@
+"""The languages of products' texts: what a save keeps of them, and what a reader is shown."""
