@@ -36,6 +36,7 @@ from api.kernel import clock
 from api.kernel.actor import ANONYMOUS, Actor
 from api.kernel.context import Context, open_context
 from api.kernel.gtin import check_digit
+from api.kernel.languages import DEFAULT, Languages
 from api.kernel.settings import Settings
 from api.operations.invariants.run import violations
 
@@ -216,7 +217,15 @@ class Shop:
                 assert len(featured) == bool(had), where
                 assert set(featured) <= ({"new"} if "new" in had else set(had)), where
                 others = [min(one.in_stock) for one in same if one.in_stock and one is not product]
-                _, page = await product_of(tx, ANONYMOUS, product.product_id, occasion)
+                _, page = await product_of(
+                    tx,
+                    ANONYMOUS,
+                    product.product_id,
+                    occasion,
+                    languages=Languages.of(DEFAULT),
+                    language=None,
+                    edited=False,
+                )
                 assert (page.other_offers.count, page.other_offers.from_) == (
                     len(others), min(others, default=None)
                 ), where  # fmt: skip
