@@ -3,8 +3,10 @@
 from api.catalog.kits.statements import ENOUGH
 from api.kernel.invariants import Check
 
-# How long the relay may take to say how many there are of a kit, when it is far behind.
-_BEHIND = "interval '1 minute'"
+# Until when the relay has told of every change: how many there are of a kit follows from the events of its components.
+_TOLD = """(
+            SELECT coalesce(min(e.created_at), now()) - interval '1 minute' FROM outbox_events e
+            WHERE e.published_at IS NULL)"""
 
 CHECKS: tuple[Check, ...] = (
     Check(
@@ -19,14 +21,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I37-count",
-        "of a variant of a kit there are as many as its components are enough for, but for what changed a moment ago",
+        "there are of a kit as many as its components are enough for, as far as the relay has told of them",
         f"""
         SELECT v.variant_id, v.stock_quantity, {ENOUGH} AS enough
         FROM product_variants v JOIN products p ON p.product_id = v.product_id
         WHERE p.kind = 'kit' AND v.stock_quantity <> {ENOUGH} AND NOT EXISTS (
             SELECT FROM kit_components k JOIN product_variants c ON c.variant_id = k.component_id
             JOIN products o ON o.product_id = c.product_id
-            WHERE k.variant_id = v.variant_id AND greatest(c.updated_at, o.updated_at) > now() - {_BEHIND})
+            WHERE k.variant_id = v.variant_id AND greatest(c.updated_at, o.updated_at) > {_TOLD})
         """,
     ),
     Check(
