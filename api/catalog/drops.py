@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 
 from api.catalog.offers.events import ARTICLE_EVENTS
-from api.catalog.offers.queries import shown_with
+from api.catalog.offers.queries import products_of
 from api.catalog.pages import TREE, product_tag
 from api.catalog.tree.queries import products_in, products_of_sellers
 from api.kernel.db import ReadTx
@@ -14,7 +14,7 @@ from api.kernel.outbox import Drop, Pending
 
 
 async def _products(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
-    """The products of the events, and those that are one article with them: their pages say what it costs elsewhere."""
+    """The products of the events, and those of an article that others have left or joined."""
     changed = {event.aggregate_id for event in events if event.aggregate_type == "product"}
     variants = {event.aggregate_id for event in events if event.aggregate_type == "variant"}
     variants |= {
@@ -26,8 +26,8 @@ async def _products(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
         if event.event_type in ARTICLE_EVENTS
         for one in orjson.loads(event.payload)["articleIds"]
     }
-    if changed or variants or articles:
-        changed |= await shown_with(tx, changed, variants, articles)
+    if variants or articles:
+        changed |= await products_of(tx, variants, articles)
     return {product_tag(product_id) for product_id in changed}
 
 

@@ -34,6 +34,7 @@ ALLOWED = {
     ("api/catalog/matches/queries.py", "matches"): ADMIN,
     ("api/catalog/matches/queries.py", "match_of"): ADMIN,
     ("api/catalog/offers/queries.py", "offers_of"): LIVE,
+    ("api/catalog/offers/queries.py", "products_of"): WORKER,
     ("api/catalog/offers/queries.py", "shown_with"): WORKER,
     ("api/catalog/queries/syndicated.py", "on_sale_after"): LIVE,
     ("api/identity/queries.py", "emails_of"): WORKER,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, and_, any_, bindparam, cast, func, literal_column, not_, select, true
+from sqlalchemy import ARRAY, CTE, Text, Uuid, and_, any_, bindparam, cast, func, literal_column, not_, select, true
 from sqlalchemy.orm import aliased
 
 from api.catalog.matches.models import JoinedArticle
@@ -200,41 +200,39 @@ def _offer(one: Ranked, row: _Offered, bought: Purchase, names: Mapping[UUID, St
     return OfferOf(one, body)
 
 
-_CHANGED = (
-    select(func.unnest(bindparam("products", type_=ARRAY(Uuid))).label("product_id"))
-    .union(
-        select(ProductVariant.product_id).where(
-            ProductVariant.variant_id == any_(bindparam("variants", type_=ARRAY(Uuid)))
-        )
+def _joined_with(articles: CTE) -> CTE:
+    """The articles that are one with those, themselves among them."""
+    one, joined = aliased(JoinedArticle), aliased(JoinedArticle)
+    others = (
+        select(joined.article_id)
+        .join(one, one.joined_id == joined.joined_id)
+        .join(articles, articles.c.article_id == one.article_id)
     )
-    .cte("changed")
+    return select(articles.c.article_id).union(others).cte("joined")
+
+
+_TOLD = _joined_with(select(func.unnest(bindparam("articles", type_=ARRAY(Uuid))).label("article_id")).cte("told"))
+_NAMED = (
+    select(ProductVariant.product_id)
+    .where(ProductVariant.variant_id == any_(bindparam("variants", type_=ARRAY(Uuid))))
+    .union(select(Product.product_id).select_from(Product).join(_TOLD, _TOLD.c.article_id == Product.article_id))
 )
-_TOUCHED = (
+_TOUCHED = _joined_with(
     select(Product.article_id)
-    .select_from(Product)
-    .join(_CHANGED, _CHANGED.c.product_id == Product.product_id)
-    .where(Product.article_id.is_not(None))
-    .union(select(func.unnest(bindparam("articles", type_=ARRAY(Uuid)))))
+    .where(Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid))), Product.article_id.is_not(None))
     .cte("touched")
 )
-_ONE, _ALL = aliased(JoinedArticle), aliased(JoinedArticle)
-_JOINED = (
-    select(_TOUCHED.c.article_id)
-    .union(
-        select(_ALL.article_id)
-        .join(_ONE, _ONE.joined_id == _ALL.joined_id)
-        .join(_TOUCHED, _TOUCHED.c.article_id == _ONE.article_id)
-    )
-    .cte("joined")
-)
-_SHOWN_WITH = select(_CHANGED.c.product_id).union(
-    select(Product.product_id).join(_JOINED, _JOINED.c.article_id == Product.article_id)
+_SHOWN_WITH = (
+    select(Product.product_id).select_from(Product).join(_TOUCHED, _TOUCHED.c.article_id == Product.article_id)
 )
 
 
-async def shown_with(
-    tx: ReadTx, products: Iterable[UUID], variants: Iterable[UUID], articles: Iterable[UUID] = ()
-) -> set[UUID]:
-    """These products, those of these variants, and all that are one article with them or one of these articles."""
-    asked = {"products": list(products), "variants": list(variants), "articles": list(articles)}
-    return {row[0] for row in await tx.all(_SHOWN_WITH, asked)}
+async def products_of(tx: ReadTx, variants: Iterable[UUID], articles: Iterable[UUID] = ()) -> set[UUID]:
+    """The products of these variants, and those that are one of these articles."""
+    asked = {"variants": list(variants), "articles": list(articles)}
+    return {row[0] for row in await tx.all(_NAMED, asked)}
+
+
+async def shown_with(tx: ReadTx, products: Iterable[UUID]) -> set[UUID]:
+    """All products that are one article with one of these, those among them that have an article."""
+    return {row[0] for row in await tx.all(_SHOWN_WITH, {"products": list(products)})}

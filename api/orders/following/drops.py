@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 
-from api.catalog.offers.queries import shown_with
+from api.catalog.offers.queries import products_of
 from api.catalog.pages import product_tag
 from api.inventory.queries import variants_held_for
 from api.kernel.db import ReadTx
@@ -27,9 +27,11 @@ _LINES = (
 
 async def _products(tx: ReadTx, events: Sequence[Pending]) -> Collection[str]:
     held, moved = _orders(events, _HELD), _orders(events, _MOVED)
-    variants = await variants_held_for(tx, held) if held else set()
-    products = {row[0] for row in await tx.all(_LINES, {"order_ids": list(moved)})} if moved else set()
-    changed = await shown_with(tx, products, variants) if products or variants else set()
+    changed: set[UUID] = set()
+    if held and (variants := await variants_held_for(tx, held)):
+        changed |= await products_of(tx, variants)
+    if moved:
+        changed |= {row[0] for row in await tx.all(_LINES, {"order_ids": list(moved)})}
     return {product_tag(product_id) for product_id in changed}
 
 

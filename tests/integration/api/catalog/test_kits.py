@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from api import nouns
 from api.catalog.kits.counting import count_kits
 from api.catalog.kits.statements import MISCOUNTED
+from api.catalog.pages import product_tag
 from api.kernel import outbox
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
@@ -17,6 +19,7 @@ from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.kits import Json, kit_body, kit_of, made_of, offer_kit, variant_of
 from tests.harness.shop import Person, problem
+from tests.integration.api.catalog.test_offers import Article
 
 
 @pytest.fixture
@@ -306,3 +309,20 @@ def test_a_file_makes_kits_and_an_export_says_what_they_are_made_of(market: Mark
     (row,) = [one for line in rows if (one := json.loads(line))["product"] == kit["productId"]]
     assert (row["kind"], row["stock"]) == ("kit", None)
     assert row["components"] == [{"sku": one["sku"], "units": 2} for one in kit["variants"][0]["components"]]
+
+
+async def test_the_pages_of_other_offers_of_a_kit_follow_its_components(
+    market: Market, seller: Person, ctx: Context
+) -> None:
+    first, second = parts(market, seller, 9, 8)
+    article = Article(market)
+    made = {"components": made_of((first, 1), (second, 2)), "gtin": article.gtin}
+    kit = kit_of(market, seller, variants=[made])["productId"]
+    other = article.offer(10.0)
+    tags = {product_tag(UUID(second["productId"]))}
+
+    async with ctx.db.autocommit() as tx:
+        for spread in nouns.spreads():
+            tags |= set(await spread(tx, tags))
+
+    assert tags == {product_tag(UUID(one)) for one in (second["productId"], kit, other)}

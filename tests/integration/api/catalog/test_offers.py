@@ -286,11 +286,13 @@ def test_an_article_costs_the_same_in_a_shop_of_any_size(market: Market, article
                 market.sql.execute(_MANY, {"count": count_of, "like": article.products[0]})
                 market.sql.execute(_THEIR_VARIANTS)
             market.sql.execute("analyze products, product_variants, price_points, joined_articles, sellers")
-            changed = {"products": [article.products[0]], "variants": [article.variant(1)], "articles": []}
+            named = {"variants": [article.variant(1)], "articles": [str(uuid4())]}
+            changed = {"products": [article.products[0]]}
             found.append(
                 [
                     touched(market, queries._OFFERS, asked),  # noqa: SLF001 - the statement is what is asked about
                     touched(market, queries._STORES, asked),  # noqa: SLF001
+                    touched(market, queries._NAMED, named),  # noqa: SLF001
                     touched(market, queries._SHOWN_WITH, changed),  # noqa: SLF001
                     touched(market, products._DETAIL, asked),  # noqa: SLF001
                     touched(market, products._DETAIL, {**asked, "product_id": alone}),  # noqa: SLF001

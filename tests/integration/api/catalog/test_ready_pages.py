@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from api import nouns
-from api.catalog import drops
+from api.catalog.offers import spreads
 from api.inventory.commands import release_expired
 from api.kernel import outbox
 from api.kernel.context import Context, open_context
@@ -368,10 +368,10 @@ async def test_without_the_drops_of_an_article_another_offers_page_is_old(
     await kept.settle()
     assert kept.differing(pages) == []
 
-    async def alone(_: ReadTx, products: Iterable[UUID], *__: Any) -> set[UUID]:
+    async def alone(_: ReadTx, products: Iterable[UUID]) -> set[UUID]:
         return set(products)
 
-    monkeypatch.setattr(drops, "shown_with", alone)
+    monkeypatch.setattr(spreads, "shown_with", alone)
     article.patch(1, price=9.0)
     await kept.settle()
     assert kept.differing(pages) == pages[:1]
