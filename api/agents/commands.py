@@ -151,7 +151,7 @@ def _require_offered(options: list[SelectedOption], content: Content, body: Mapp
     ids = {str(item.variant_id) for item in content.items}
     for place, one in enumerate(options):
         path = f"$.selected_fulfillment_options[{place}]"
-        if one.type != "shipping" or one.option_id not in offered_options(body):
+        if offered_options(body).get(one.option_id) != one.type:
             offered = ", ".join(sorted(offered_options(body))) or "none yet"
             raise Refused(400, "invalid_option", f"The options are: {offered}.", param=f"{path}.option_id")
         if not ids.issuperset(one.item_ids):

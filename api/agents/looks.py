@@ -90,7 +90,8 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
         needed = "The buyer's e-mail address is needed."
         messages.append(error("missing", needed, "$.buyer.email", "requires_buyer_input"))
     ready = not any(message["type"] == "error" for message in messages)
-    chosen = [] if bought.chosen is None else [_selected(bought.chosen, content)]
+    way = "digital" if all(offers[item.variant_id].digital for item in buyable) and buyable else "shipping"
+    chosen = [] if bought.chosen is None else [_selected(bought.chosen, content, way)]
     body = {
         "protocol": {"version": VERSION},
         "capabilities": _capabilities(ctx.settings),
@@ -99,7 +100,7 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
         **_said("buyer", content.buyer),
         "line_items": lines,
         **_said("fulfillment_details", content.fulfillment),
-        "fulfillment_options": [_option(one) for one in bought.options],
+        "fulfillment_options": [_option(one, way) for one in bought.options],
         "selected_fulfillment_options": chosen,
         "totals": _totals(bought),
         "messages": messages,
@@ -127,9 +128,9 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def offered_options(view: Mapping[str, Any]) -> set[str]:
-    """The options that a session shows."""
-    return {option["id"] for option in view["fulfillment_options"]}
+def offered_options(view: Mapping[str, Any]) -> dict[str, str]:
+    """The options that a session shows, with their types."""
+    return {option["id"]: option["type"] for option in view["fulfillment_options"]}
 
 
 def info(content: str) -> Json:
@@ -260,9 +261,13 @@ def _of_shared(
     return messages
 
 
-def _option(option: Option) -> Json:
+def _option(option: Option, way: str) -> Json:
+    """`way`: shipping, also where some of it is delivered online, or digital."""
+    if way == "digital":
+        totals = [_total("total", "Delivery online", option.fee.amount)]
+        return {"type": way, "id": option.promise.speed, "title": "Online, when it is paid", "totals": totals}
     return {
-        "type": "shipping",
+        "type": way,
         "id": option.promise.speed,
         "title": _TITLES[option.promise.speed],
         "description": option.promise.text,
@@ -272,9 +277,9 @@ def _option(option: Option) -> Json:
     }
 
 
-def _selected(option: Option, content: Content) -> Json:
+def _selected(option: Option, content: Content, way: str) -> Json:
     return {
-        "type": "shipping",
+        "type": way,
         "option_id": option.promise.speed,
         "item_ids": [str(item.variant_id) for item in content.items],
     }

@@ -333,6 +333,7 @@ def _but_its_id(
                 "thumbnail": offer.thumbnail,
                 "primeEligible": offer.prime_eligible,
                 "condition": offer.condition,
+                "kind": offer.kind,
             },
             "variant": {
                 "variantId": offer.variant_id,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.catalog.schemas import ComponentBody, Condition, DeliveryOption, LowestPrice
+from api.catalog.schemas import ComponentBody, Condition, DeliveryOption, Kind, LowestPrice
 from api.kernel.money import Amount, Sum
 from api.kernel.schemas import Quantity, Wire, WireId
 from api.pricing.explanation import ChargeKind
@@ -34,6 +34,7 @@ class CartProduct(Wire):
     thumbnail: str
     prime_eligible: bool
     condition: Condition
+    kind: Kind
 
 
 class CartVariant(Wire):

@@ -4,7 +4,7 @@ from api.catalog.schemas import Kind
 from api.kernel.errors import FieldError, ValidationFailed
 
 # Those that are sold.
-SOLD: frozenset[Kind] = frozenset({"physical", "kit"})
+SOLD: frozenset[Kind] = frozenset({"physical", "digital", "kit"})
 
 
 def require_kind(kind: Kind, before: Kind | None) -> None:

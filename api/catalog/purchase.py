@@ -1,7 +1,7 @@
 """The price and the promise of a purchase: the one definition that product pages, carts and orders show and charge."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from api.delivery.places import Place
-from api.delivery.promises import Origin, Parcel, Promise, Speed, offered, promises
+from api.delivery.promises import Origin, Parcel, Promise, Speed, at_once, offered, promises
 from api.delivery.zones import kilometres, point_of
 from api.inventory.allocation import Allocation, Choice, Leg, StockLevel, Way, allocate, way
 from api.kernel.money import ZERO
 from api.kernel.settings import Settings
 from api.pricing.promotions import Reduction, apart
-from api.pricing.shipping import Sending, ShippingFee
+from api.pricing.shipping import NOTHING, Sending, ShippingFee
 from api.pricing.tariff import Tariff, home
 from api.pricing.totals import Freight, PricedLine, Totals, fee, totals, totals_with
 
@@ -25,7 +25,7 @@ class Wanted(NamedTuple):
     """Units of one variant, as it is offered now. `origins`: warehouses by id, its own among them.
 
     `parts`: what one unit of a kit consists of, which has no stock of its own. `kit`: the variant of the kit that it is
-    a part of.
+    a part of. `digital`: it is delivered online.
     """
 
     variant_id: UUID
@@ -39,6 +39,7 @@ class Wanted(NamedTuple):
     reductions: Sequence[Reduction] = ()
     parts: Sequence["Wanted"] = ()
     kit: UUID | None = None
+    digital: bool = False
 
     @property
     def is_somewhere(self) -> bool:
@@ -48,7 +49,7 @@ class Wanted(NamedTuple):
     @property
     def line(self) -> PricedLine:
         off = sum((one.amount for one in self.reductions), ZERO) if self.reductions else ZERO
-        return PricedLine(self.units, self.price, self.tax_class, off, self.grams, self.prime)
+        return PricedLine(self.units, self.price, self.tax_class, off, self.grams, self.prime, self.digital)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,11 @@ def purchase(
     """Price the lines and promise their delivery; a speed that is not offered is answered with the standard one.
 
     `explained` False: nobody asks why these warehouses, or when each sends its part, so there need be no `choice` and
-    nothing `promised` of each. Raises: NotEnough, from `allocate`.
+    nothing `promised` of each. What is delivered online has no part in fee, days and choice of warehouses, and is
+    there at once. Raises: NotEnough, from `allocate`.
     """
+    if any(one.digital for one in wanted):
+        return _partly_online(wanted, occasion, speed, explained=explained)
     choice: Choice | None = None
     parcels: dict[Leg, Parcel] = {}
     asked, wanted = wanted, with_parts(wanted)
@@ -129,6 +133,29 @@ def purchase(
     )
 
 
+def _partly_online(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed, *, explained: bool) -> Purchase:
+    sent, online = ([one for one in wanted if one.digital is digital] for digital in (False, True))
+    wanted = with_parts(wanted)
+    lines, there = [one.line for one in wanted], at_once(occasion.now)
+    counted = forced(online) or _choice(online, occasion.place).all_lines()
+    allocations = [replace(one, digital=True) for one in counted]
+    promised = {one.leg: there.last for one in allocations}
+    if not sent:
+        option = Option(there, NOTHING)
+        sums = totals_with(lines, occasion.tariff, NOTHING)
+        return Purchase(wanted, lines, sums, [option], option, allocations, promised if explained else {})
+    bought = purchase(sent, occasion, speed, explained=explained)
+    fee_of_sent = ShippingFee(bought.totals.shipping, bought.totals.shipping_reason)
+    return replace(
+        bought,
+        wanted=wanted,
+        lines=lines,
+        totals=totals_with(lines, occasion.tariff, fee_of_sent),
+        allocations=[*bought.allocations, *allocations],
+        promised=bought.promised | promised if bought.promised else {},
+    )
+
+
 def with_parts(wanted: Sequence[Wanted]) -> Sequence[Wanted]:
     """The same with the parts of kits instead of those: each its own price, and its share of what is taken off the
     kit. One variant may be there several times then, at several prices."""
@@ -147,7 +174,10 @@ def _parts(kit: Wanted) -> list[Wanted]:
 
 def offered_to_members(bought: Purchase, occasion: Occasion) -> list[Promise]:
     """What members of Prime could choose for the same purchase, the slowest first."""
-    parcels = _parcels(bought.allocations, bought.wanted)
+    sent = [one for one in bought.allocations if not one.digital]
+    if bought.allocations and not sent:
+        return [option.promise for option in bought.options]
+    parcels = _parcels(sent, bought.wanted)
     return offered(list(parcels.values()), occasion.place, occasion.now, member=True)
 
 

@@ -378,7 +378,8 @@ class ProductIn(Wire):
 
     `variants` are all that it has: PUT removes every other one. Without any it has one, without attributes. `images`
     are the product's own addresses as GET gives them, pictures in base64, or addresses elsewhere, which are fetched
-    once. `language` is that of its own texts, the shop's without one; `translations` are into others.
+    once. `language` is that of its own texts, the shop's without one; `translations` are into others. A `digital`
+    product is delivered online for ever: its stock is the number of its licence keys, or its file.
     """
 
     title: Title

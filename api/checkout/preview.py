@@ -41,19 +41,20 @@ async def preview(ctx: Context, actor: Actor, request: PreviewOrder) -> OrderPre
     )
 
 
-def _place(line: PlanLine) -> tuple[UUID, UUID, int, bool]:
-    return line.seller_id, line.warehouse_id, line.destination, line.expected_on is not None
+def _place(line: PlanLine) -> tuple[UUID, UUID, int, bool, bool]:
+    return line.seller_id, line.warehouse_id, line.destination, line.expected_on is not None, line.digital
 
 
 def _parcels(plan: Plan) -> list[PreviewParcel]:
     parcels = []
     for place, number in numbered(map(_place, plan.lines)).items():
         lines = [line for line in plan.lines if _place(line) == place]
-        seller, _, destination, _ = place
+        seller, _, destination, *_ = place
         parcels.append(
             PreviewParcel(
                 number=number,
                 seller_id=seller,
+                digital=lines[0].digital,
                 shipping_address=plan.destinations.get(destination, plan.address),
                 promised_on=lines[0].promised_on,
                 expected_on=lines[0].expected_on,

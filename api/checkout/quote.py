@@ -129,6 +129,7 @@ class _Row(Stocked):
             prime=bool(self.prime_eligible),
             levels=self.levels_of(self.wanted_variant, origins),
             origins=origins,
+            digital=self.kind == "digital",
         )
         return Offer(
             variant_id=self.wanted_variant,

@@ -175,10 +175,11 @@ class PreviewLine(Wire):
 
 class PreviewParcel(Wire):
     """What one seller would send from one warehouse to one address. `expectedOn`: when its units are expected there,
-    null where they are in stock."""
+    null where they are in stock. `digital`: it is delivered online, and goes nowhere."""
 
     number: int
     seller_id: WireId
+    digital: bool
     shipping_address: dict[str, str]
     promised_on: date | None
     expected_on: date | None
@@ -218,6 +219,8 @@ class PlanLine(BaseModel):
     allocation: Annotated[dict[str, object] | None, Field(exclude=True)] = None
     # The number of its destination: 0 for the order's own address. The parcel keeps it.
     destination: Annotated[int, Field(exclude=True)] = 0
+    # It is delivered online; its parcel keeps that.
+    digital: Annotated[bool, Field(exclude=True)] = False
     snapshot: Annotated[Snapshot | None, Field(exclude=True)] = None
 
     @property

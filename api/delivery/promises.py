@@ -1,7 +1,7 @@
 """What is offered to a place, and when it arrives: from warehouses, distance, cut-off, working days and membership."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -62,6 +62,13 @@ def offered(parcels: Sequence[Parcel], place: Place, now: datetime, *, member: b
     latest."""
     promises = (promise(parcels, place, speed, now) for speed in SPEEDS if member or speed == "standard")
     return [found for found in promises if found is not None]
+
+
+def at_once(now: datetime) -> Promise:
+    """What is delivered online: on the day (UTC) on which it is paid. It holds as long as any promise."""
+    ends = datetime.fromtimestamp((period(now) + 1) * PERIOD_SECONDS, UTC)
+    day = datetime.fromtimestamp(period(now) * PERIOD_SECONDS, UTC).date()
+    return Promise("standard", "local", day, day, ends)
 
 
 def promise(parcels: Sequence[Parcel], place: Place, speed: Speed, now: datetime) -> Promise | None:

@@ -28,8 +28,8 @@ UNKNOWN_KM = {True: 1_500.0, False: 8_000.0}
 MOST_IN_PAIRS = 40
 
 Rule = Literal["one_warehouse", "two_warehouses", "most_of_the_rest", "backordered"]
-# What is sent on its own: from a warehouse at once, or when its units are expected there.
-Leg = tuple[UUID, date | None]
+# What is sent on its own: from a warehouse at once, or when its units are expected there; or delivered online.
+Leg = tuple[UUID, date | None, bool]
 
 
 class StockLevel(NamedTuple):
@@ -48,16 +48,18 @@ class StockLevel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """`expected_on`: when the units are expected in the warehouse, None where it has them."""
+    """`expected_on`: when the units are expected in the warehouse, None where it has them. `digital`: they are
+    delivered online, and only counted there."""
 
     variant_id: UUID
     warehouse_id: UUID
     quantity: int
     expected_on: date | None = None
+    digital: bool = False
 
     @property
     def leg(self) -> Leg:
-        return self.warehouse_id, self.expected_on
+        return self.warehouse_id, self.expected_on, self.digital
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from fastapi import Response
 from api.inventory import booking, statements
 from api.inventory.booking import opened, place_of
 from api.inventory.errors import BelowZero, SameWarehouse, StockChanged, UnitsOwed
-from api.inventory.queries import own_variant, version_of
+from api.inventory.queries import own_goods, own_variant, version_of
 from api.inventory.schemas import AdjustedStock, AdjustStock, CountedStock, TransferredStock, TransferStock
 from api.inventory.statements import StockMove
 from api.kernel import outbox
@@ -42,10 +42,10 @@ async def release_expired(ctx: Context) -> int:
 
 
 async def adjust(ctx: Context, actor: Actor, key: RequestKey, request: AdjustStock) -> Response:
-    """Book a manual adjustment. Raises: VariantNotFound, WarehouseNotFound, BelowZero."""
+    """Book a manual adjustment. Raises: VariantNotFound, StockOfKeys, WarehouseNotFound, BelowZero."""
 
     async def work(tx: Tx) -> Stored:
-        await own_variant(tx, actor, request.variant_id, lock=True)
+        await own_goods(tx, actor, request.variant_id)
         place = await opened(tx, request.variant_id, request.warehouse_id)
         if place.units + request.change < 0:
             raise _below_zero("/change", "Take away at most what can be sold there now.", place.units)
@@ -70,12 +70,13 @@ async def count(
     """Set the sellable units of one place to what was counted, and book the difference; the same count again changes
     nothing.
 
-    `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, WarehouseNotFound,
-    StockChanged, UnitsOwed where more are counted than can be sold: which of them are for those orders, no count says.
+    `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, StockOfKeys,
+    WarehouseNotFound, StockChanged; UnitsOwed where more are counted than can be sold: which of them are for those
+    orders, no count says.
     """
 
     async def work(tx: Tx) -> CountedStock:
-        variant = await own_variant(tx, actor, variant_id, lock=True, pointer="/path/variantId")
+        variant = await own_goods(tx, actor, variant_id, pointer="/path/variantId")
         place = await place_of(tx, variant_id, warehouse_id)
         version = await version_of(tx, variant_id)
         if expected is not None and expected != version:
@@ -116,7 +117,7 @@ async def transfer(ctx: Context, actor: Actor, key: RequestKey, request: Transfe
         raise SameWarehouse("Name another warehouse.", errors=[error])
 
     async def work(tx: Tx) -> Stored:
-        await own_variant(tx, actor, request.variant_id, lock=True)
+        await own_goods(tx, actor, request.variant_id)
         source = await place_of(tx, request.variant_id, request.from_warehouse_id)
         goal = await opened(tx, request.variant_id, request.to_warehouse_id)
         if source.units < request.quantity:

@@ -45,6 +45,12 @@ class UnitsOwed(Conflict):
     title, code = "Units are owed there", "units-owed"
 
 
+class StockOfKeys(Conflict):
+    """Of a digital product no stock is booked by hand."""
+
+    title, code = "The stock is that of its keys", "stock-of-keys"
+
+
 class SameWarehouse(ValidationFailed):
     title, code = "A transfer has two warehouses", "same-warehouse"
 

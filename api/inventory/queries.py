@@ -15,7 +15,7 @@ from sqlalchemy.types import NullType
 from api.delivery.promises import Origin
 from api.inventory.allocation import StockLevel
 from api.inventory.backorders.room import Room, room_of
-from api.inventory.errors import KitHasNoStock, ReplenishmentNotFound, VariantNotFound
+from api.inventory.errors import KitHasNoStock, ReplenishmentNotFound, StockOfKeys, VariantNotFound
 from api.inventory.models import InventoryReservation, InventoryTransaction, Replenishment, Warehouse, WarehouseStock
 from api.inventory.schemas import (
     ReplenishmentBody,
@@ -29,7 +29,7 @@ from api.inventory.statements import OWN_VARIANT, OWN_VARIANT_LOCKED, OWN_VARIAN
 from api.inventory.warehouses.kept import EDITION
 from api.kernel import clock
 from api.kernel.actor import Actor
-from api.kernel.db import ReadTx
+from api.kernel.db import ReadTx, Tx
 from api.kernel.pagination import PageParams
 
 RECENT = 50
@@ -51,7 +51,7 @@ class OwnVariant:
     stock: int
     owed: int
     low_stock_at: int
-    is_kit: bool
+    kind: str
 
 
 async def own_variant(
@@ -69,8 +69,16 @@ async def own_variant(
     )
     if variant is None:
         raise VariantNotFound
-    if lock and variant.is_kit:
+    if lock and variant.kind == "kit":
         raise KitHasNoStock(pointer)
+    return variant
+
+
+async def own_goods(tx: Tx, actor: Actor, variant_id: UUID, pointer: str = "/variantId") -> OwnVariant:
+    """The variant, locked, whose stock the actor may book. Raises: VariantNotFound, KitHasNoStock, StockOfKeys."""
+    variant = await own_variant(tx, actor, variant_id, lock=True, pointer=pointer)
+    if variant.kind == "digital":
+        raise StockOfKeys("Add keys: its stock is the number of those that are not sold.")
     return variant
 
 

@@ -14,6 +14,7 @@ from api.inventory.errors import (
     ReplenishmentNotFound,
     SameWarehouse,
     StockChanged,
+    StockOfKeys,
     UnitsOwed,
     VariantNotFound,
     WarehouseNotFound,
@@ -52,6 +53,7 @@ router = APIRouter(prefix="/inventory", tags=["inventory"])
 _KEYED = (NotAuthenticated, ValidationFailed, IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight)
 _OF_LEVEL = (
     VariantNotFound,
+    StockOfKeys,
     WarehouseNotFound,
     StockChanged,
     UnitsOwed,
@@ -187,7 +189,7 @@ async def allow_backorders(
     response_model=AdjustedStock,
     operation_id="adjustStock",
     summary="Book units in or out of a warehouse by hand",
-    responses=responses(VariantNotFound, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED),
+    responses=responses(VariantNotFound, StockOfKeys, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED),
 )
 async def adjust_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: AdjustStock) -> Response:
     return await commands.adjust(ctx, actor, key, body)
@@ -199,7 +201,9 @@ async def adjust_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: Adjust
     response_model=TransferredStock,
     operation_id="transferStock",
     summary="Move units from one warehouse to another",
-    responses=responses(SameWarehouse, VariantNotFound, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED),
+    responses=responses(
+        SameWarehouse, VariantNotFound, StockOfKeys, WarehouseNotFound, BelowZero, KitHasNoStock, *_KEYED
+    ),
 )
 async def transfer_stock(ctx: Ctx, actor: SignedIn, key: RequiredKey, body: TransferStock) -> Response:
     return await commands.transfer(ctx, actor, key, body)

@@ -209,8 +209,7 @@ _CLOSE_ORDER = """closed_order AS (
 # Inventory reads products only to find the variant's seller. `is_admin` true matches every variant.
 # tests/integration/api/test_round_trips.py counts the requests that send these statements.
 _OWN_VARIANT = """
-    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at,
-           p.kind = 'kit' AS is_kit
+    SELECT v.variant_id, v.product_id, v.sku, v.stock_quantity AS stock, v.owed, v.low_stock_at, p.kind
     FROM product_variants v JOIN products p USING (product_id)
     WHERE v.variant_id = :variant_id AND p.deleted_at IS NULL
       AND (p.seller_id = CAST(:seller_id AS uuid) OR CAST(:is_admin AS boolean))"""

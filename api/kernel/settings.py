@@ -217,6 +217,14 @@ class Settings(Environment):
     """How old product feeds and the site map may be before they are made again."""
     bulk_retention_seconds: int = Field(default=30 * 24 * 3600, ge=60)
     """How long the report of a file of products is kept."""
+    download_file_bytes: int = Field(default=32 * 1024 * 1024, ge=1)
+    """A longer file of a digital product is refused."""
+    download_link_seconds: int = Field(default=900, ge=1)
+    """How long a link to a file that was bought works; the order makes new ones."""
+    downloads_per_unit: int = Field(default=10, ge=1)
+    """How often a buyer may download a file, for each unit of it."""
+    download_days: int = Field(default=365, ge=1)
+    """How long after its delivery a file can be downloaded."""
     media_uri: str | None = Field(default=None, pattern=r"^s3://[^/\s]+(/\S*)?$")
     """Keeps pictures: s3://bucket/prefix. Without it they are files in the folder `media` of the state directory."""
     media_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1)

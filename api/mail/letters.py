@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, int]] = {
     "parcel-lost-seller": ("Parcel {{ parcel }} of order {{ number }} was lost", 2),
     "backorder-ready": ("A part of your order {{ number }} is there", 1),
     "backorder-late": ("A part of your order {{ number }} is late", 1),
+    "digital-ready": ("What you bought online is ready: order {{ number }}", 1),
     "return-label": ("The label for your return of order {{ number }}", 1),
     "order-edited": ("Your order {{ number }} has changed", 1),
     "product-approved": ("{{ title }} is on sale", 2),

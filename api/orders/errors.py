@@ -53,6 +53,12 @@ class ImpossibleMove(Conflict):
     title, code = "The order cannot do that now", "order-state"
 
 
+def delivered_online(status: str) -> ImpossibleMove:
+    """The refusal of whatever is done to a parcel that is sent."""
+    words = "It is delivered online: the shop does that when it is paid, and nobody sends it."
+    return ImpossibleMove(words, extra={"parcelStatus": status})
+
+
 class StillBeingPlaced(Conflict):
     title, code = "The order is still being placed", "order-still-being-placed"
 

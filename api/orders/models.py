@@ -148,7 +148,8 @@ class OrderItem(Base):
 
 
 class Parcel(Base):
-    """What one seller sends from one warehouse to one address in one order; `number` is 1..n in the order.
+    """What one seller sends from one warehouse to one address in one order, or delivers online; `number` is 1..n in the
+    order.
 
     Its seller and warehouse are those of its lines, which refer to them. `created_at` is the order's, so that a
     seller's parcels are in the order in which they were bought.
@@ -166,6 +167,13 @@ class Parcel(Base):
             "created_at",
             "parcel_id",
             postgresql_where=text("expected_on IS NOT NULL AND status IN ('pending', 'backordered')"),
+        ),
+        # Those that are to be delivered online, once they are paid.
+        Index(
+            "ix_parcels_digital_due",
+            "created_at",
+            "parcel_id",
+            postgresql_where=text("digital AND status = 'confirmed'"),
         ),
         # The orders whose invoices may be late. Nothing is in it before it is shipped.
         Index(
@@ -194,6 +202,8 @@ class Parcel(Base):
     begun_at: Mapped[Instant | None]
     shipped_at: Mapped[Instant | None]
     delivered_at: Mapped[Instant | None]
+    # Its units are delivered online; nobody sends it.
+    digital: Mapped[bool] = mapped_column(server_default=text("false"))
     # When it was given up, and its buyer refunded; it may still arrive.
     lost_at: Mapped[Instant | None]
     carrier: Mapped[str | None] = mapped_column(String(100), info=NOT_PERSONAL)

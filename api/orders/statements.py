@@ -40,14 +40,15 @@ _CREATE = """placed AS (
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcels AS (
     INSERT INTO parcels (parcel_id, order_id, number, seller_id, warehouse_id, promised_on, expected_on, allocation,
-                         shipping_address)
+                         shipping_address, digital)
     SELECT p.parcel_id, p.order_id, p.number, p.seller_id, p.warehouse_id, p.promise, p.expected,
-           CAST(p.allocation AS jsonb), CAST(p.address AS jsonb)
+           CAST(p.allocation AS jsonb), CAST(p.address AS jsonb), p.digital
     FROM unnest(CAST(:parcel_checkouts AS uuid[]), CAST(:parcel_orders AS uuid[]), CAST(:parcel_ids AS uuid[]),
                 CAST(:parcel_numbers AS int[]), CAST(:parcel_sellers AS uuid[]), CAST(:parcel_warehouses AS uuid[]),
                 CAST(:parcel_promises AS date[]), CAST(:parcel_allocations AS text[]),
-                CAST(:parcel_addresses AS text[]), CAST(:parcel_expected AS date[]))
-         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation, address, expected)
+                CAST(:parcel_addresses AS text[]), CAST(:parcel_expected AS date[]), CAST(:parcel_digital AS bool[]))
+         AS p(checkout_id, order_id, parcel_id, number, seller_id, warehouse_id, promise, allocation, address, expected,
+              digital)
     JOIN gate USING (checkout_id) RETURNING 1),
 placed_parcel_steps AS (
     INSERT INTO parcel_events (parcel_id, sequence, from_status, to_status, actor_kind)
@@ -178,7 +179,7 @@ class Snapshot:
     kit: KitBought | None = None
 
 
-_Place = tuple[UUID, UUID, int, bool]
+_Place = tuple[UUID, UUID, int, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ class NewItem:
     of which units are backordered.
 
     `allocation`: why it is this warehouse. `destination`: 0 for the order's own address, otherwise a key of the order's
-    `destinations`. `expected_on`: when backordered units are expected in the warehouse.
+    `destinations`. `expected_on`: when backordered units are expected in the warehouse. `digital`: it is delivered
+    online.
     """
 
     order_item_id: UUID
@@ -202,11 +204,12 @@ class NewItem:
     allocation: Mapping[str, object] | None = None
     destination: int = 0
     expected_on: date | None = None
+    digital: bool = False
 
     @property
     def place(self) -> _Place:
         """Lines of one place travel together; those that are backordered wait for each other."""
-        return self.seller_id, self.warehouse_id, self.destination, self.expected_on is not None
+        return self.seller_id, self.warehouse_id, self.destination, self.expected_on is not None, self.digital
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +277,7 @@ class _NewParcel:
     promised_on: date | None
     expected_on: date | None
     allocation: Mapping[str, object] | None
+    digital: bool
 
     @property
     def address(self) -> str | None:
@@ -285,7 +289,10 @@ def _packed(order: NewOrder) -> dict[_Place, _NewParcel]:
     """The order's parcels by place."""
     places = numbered(item.place for item in order.items)
     said = {item.place: (item.promised_on, item.expected_on, item.allocation) for item in order.items}
-    return {place: _NewParcel(new_id(), order, number, *place[:3], *said[place]) for place, number in places.items()}
+    return {
+        place: _NewParcel(new_id(), order, number, *place[:3], *said[place], digital=place[4])
+        for place, number in places.items()
+    }
 
 
 def create_part(orders: Sequence[NewOrder]) -> Part:
@@ -343,6 +350,7 @@ def _parcel_values(packed: Sequence[Mapping[_Place, _NewParcel]]) -> dict[str, o
             None if parcel.allocation is None else orjson.dumps(parcel.allocation).decode() for parcel in parcels
         ],
         "parcel_addresses": [parcel.address for parcel in parcels],
+        "parcel_digital": [parcel.digital for parcel in parcels],
         "parcel_actors": [parcel.order.actor_kind for parcel in parcels],
     }
 

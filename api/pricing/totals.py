@@ -13,7 +13,7 @@ from api.pricing.tax_table import STANDARD
 
 class PricedLine(NamedTuple):
     """`quantity` units at `unit_price` and of `grams` each; `discount` off the line, at most its subtotal. `prime`: it
-    takes part in Prime."""
+    takes part in Prime; `digital`: nothing of it is sent."""
 
     quantity: int
     unit_price: Decimal
@@ -21,6 +21,7 @@ class PricedLine(NamedTuple):
     discount: Decimal = ZERO
     grams: int = 0
     prime: bool = False
+    digital: bool = False
 
     @property
     def subtotal(self) -> Decimal:
@@ -55,7 +56,8 @@ class Totals(NamedTuple):
 
 
 class Freight(NamedTuple):
-    """What the fee of sending lines depends on: `goods` what they cost, `prime` whether all of them take part."""
+    """What the fee of sending lines depends on, of those that are sent: `goods` what they cost, `prime` whether all of
+    them take part."""
 
     goods: Decimal
     grams: int
@@ -63,15 +65,16 @@ class Freight(NamedTuple):
 
     @classmethod
     def of(cls, lines: Sequence[PricedLine]) -> "Freight | None":
-        """None without lines."""
-        if not lines:
-            return None
-        goods, grams, all_prime = ZERO, 0, True
-        for quantity, price, _, discount, each, prime in lines:
+        """None where nothing is sent."""
+        goods, grams, all_prime, nothing = ZERO, 0, True, True
+        for quantity, price, _, discount, each, prime, digital in lines:
+            if digital:
+                continue
+            nothing = False
             goods += price * quantity - discount
             grams += each * quantity
             all_prime = all_prime and prime
-        return cls(goods, grams, all_prime)
+        return None if nothing else cls(goods, grams, all_prime)
 
 
 def totals(lines: Iterable[PricedLine], tariff: Tariff, sending: Sending = STANDARD_SENDING) -> Totals:
@@ -85,7 +88,7 @@ def totals_with(lines: Sequence[PricedLine], tariff: Tariff, shipping: ShippingF
     terms = tariff.tax
     subtotal, discount, on_goods = ZERO, ZERO, ZERO
     taxed = []
-    for quantity, price, tax_class, off, _, _ in lines:
+    for quantity, price, tax_class, off, *_ in lines:
         goods = price * quantity
         subtotal += goods
         discount += off
@@ -104,7 +107,7 @@ def totals_with(lines: Sequence[PricedLine], tariff: Tariff, shipping: ShippingF
 
 
 def fee(freight: Freight | None, tariff: Tariff, sending: Sending) -> ShippingFee:
-    """The fee of sending lines; without lines there is none."""
+    """The fee of sending lines; where nothing is sent there is none."""
     if freight is None:
         return NOTHING
     return tariff.shipping.charge(freight.goods, freight.grams, prime=freight.prime, sending=sending)

@@ -121,8 +121,9 @@ def _money(amount: Decimal, currency: str) -> str:
 
 def _shipping(product: ProductOnSale, variant_id: str, price: Decimal, occasion: Occasion) -> str:
     """COUNTRY::Standard:FEE CURRENCY, as CSV feeds write it; the fee of one unit in the shop's own market."""
+    grams, digital = product.weight_grams or 0, product.kind == "digital"
     wanted = Wanted(
-        UUID(variant_id), 1, price, product.tax_class, product.weight_grams or 0, product.prime_eligible, (), {}
+        UUID(variant_id), 1, price, product.tax_class, grams, product.prime_eligible, (), {}, digital=digital
     )
     fee = priced_alone([wanted], occasion).totals.shipping
     return f"{occasion.place.country}::Standard:{_money(fee, product.currency)}"

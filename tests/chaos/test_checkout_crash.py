@@ -21,6 +21,7 @@ from api.checkout.exchanges.failpoints import POINTS as EXCHANGE_POINTS
 from api.kernel.outbox import STREAM
 from api.mail.failpoints import POINTS as MAIL_POINTS
 from api.media.failpoints import POINTS as MEDIA_POINTS
+from api.orders.digital.failpoints import POINTS as DIGITAL_POINTS
 from api.orders.failpoints import POINTS as INVOICE_POINTS
 from api.orders.labels.failpoints import POINTS as CARRIER_POINTS
 from tests.harness.buying import wait_until
@@ -56,7 +57,8 @@ def test_every_failpoint_is_exercised() -> None:
     `tests/integration/api/orders/test_carriers.py`, those of edits in
     `tests/chaos/test_edit_crash.py`, those of exchanges in
     `tests/integration/api/checkout/test_exchange_crash.py`, those of invoices in
-    `tests/integration/api/orders/test_invoices.py`, those of files of products in
+    `tests/integration/api/orders/test_invoices.py`, those of digital goods in
+    `tests/chaos/test_digital_crash.py`, those of files of products in
     `tests/integration/api/bulk/test_bulk_kill.py`, those of pictures in
     `tests/integration/api/media/test_collecting.py`, and those of scheduled changes in
     `tests/integration/api/catalog/test_schedules.py`."""
@@ -66,6 +68,7 @@ def test_every_failpoint_is_exercised() -> None:
         *EDIT_POINTS,
         *EXCHANGE_POINTS,
         *INVOICE_POINTS,
+        *DIGITAL_POINTS,
         *BULK_POINTS,
         *MEDIA_POINTS,
         *SCHEDULE_POINTS,

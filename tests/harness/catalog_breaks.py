@@ -119,11 +119,8 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
     ),
     "R-I37-components": (
         *KIT,
-        COUNTED,
-        (
-            "update products set kind = 'digital' where product_id in (select c.product_id from kit_components m"
-            " join product_variants c on c.variant_id = m.component_id)"
-        ),
+        "update product_variants set stock_quantity = 0 where sku = 'A-KIT'",
+        "update products set kind = 'physical' where kind = 'kit'",
         *UNVERSIONED,
     ),
     "R-I37-count": (
@@ -138,6 +135,27 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             "insert into warehouse_stock (variant_id, warehouse_id, available)"
             " select v.variant_id, w.warehouse_id, 0 from product_variants v, warehouses w where v.sku = 'A-KIT'"
             " limit 1"
+        ),
+    ),
+    "R-I40-delivered": (
+        (
+            "insert into licence_keys (key_id, variant_id, sealed, digest, order_item_id, delivered_at)"
+            " select gen_random_uuid(), variant_id, 'x', 'x', order_item_id, now() from order_items limit 1"
+        ),
+    ),
+    "R-I40-parcels": ("update parcels set digital = true where delivered_at is null",),
+    "R-I40-pool": (
+        *UNVERSIONED,
+        (
+            "update products set kind = 'digital' where product_id = (select product_id from product_variants v"
+            " where stock_quantity > 0 and not exists (select from order_items i where i.product_id = v.product_id)"
+            " limit 1)"
+        ),
+    ),
+    "R-I40-downloads": (
+        (
+            "insert into download_rights (order_item_id, most, ends_at)"
+            " select order_item_id, 1, now() from order_items limit 1"
         ),
     ),
     "R-I18-counted": ("update product_counters set in_stock = not in_stock",),

@@ -69,6 +69,8 @@ class Scene:
     reports: Reported
     # Two products that seem to be one article.
     match: tuple[str, str]
+    # The path of a variant of a digital product, below `/products/`.
+    digital: str
 
     def requests(self) -> dict[str, Request]:
         variant, product = self.product["variants"][0]["variantId"], self.product["productId"]
@@ -180,6 +182,9 @@ class Scene:
                 "PUT", f"{api}/admin/offer-matches/{'/'.join(self.match)}/decision",
                 {"decision": "confirmed", "reason": "r"}, rules,
             ),
+            "addLicenceKeys": Request(
+                "POST", f"{api}/products/{self.digital}/keys", {"keys": ["AAAA-BBBB"]}, sells
+            ),
             "askQuestion": Request("POST", f"{api}/products/{product}/questions", {"text": "Why?"}, buys),
             "answerQuestion": Request("POST", f"{api}/questions/{self.question}/answers", {"text": "So."}, sells),
             "editPost": Request("PATCH", f"{api}/questions/posts/{self.question}", {"text": "Why not?"}, buys),
@@ -283,6 +288,10 @@ class Scene:
                 "POST", f"{api}/orders/lookup",
                 {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("scene")}, {},
             ),
+            "lookUpDigitalGoods": Request(
+                "POST", f"{api}/orders/lookup/digital-goods",
+                {"orderNumber": "112-1234567-1234567", "email": "g@example.com", "token": mailed_token("scene")}, {},
+            ),
             "requestOrderLookUp": Request(
                 "POST", f"{api}/orders/lookup-requests",
                 {"orderNumber": "112-1234567-1234567", "email": "g@example.com"}, {},
@@ -324,6 +333,15 @@ class Scene:
             "startsAt": "2026-01-02T03:04:05Z", "endsAt": "2090-01-02T03:04:05Z",
             "codes": [{"code": f"C-{uuid4().hex}", "email": "x@example.com"}],
         }  # fmt: skip
+
+
+def _digital(market: Market, seller: Person, category: str) -> str:
+    """The path of a variant of a new digital product, below `/products/`."""
+    body = {"title": f"Game {uuid4()}", "category": category, "price": 9, "kind": "digital"}
+    answer = market.client.post("/api/v1/products", json=body, headers=seller.headers)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    return f"{made['productId']}/variants/{made['variants'][0]['variantId']}"
 
 
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
@@ -402,6 +420,7 @@ def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:
         _queued(market, seller),
         _reported(market, seller, buyer, admin),
         _match(market, seller),
+        _digital(market, seller, parent),
     )
 
 

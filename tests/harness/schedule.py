@@ -14,7 +14,11 @@ import pytest
 SHARED_BY_FIXTURE = {"built_marts": ("marts",), "platform": ("platform",), "durable_postgres": ("crash",)}
 UNITS: dict[str, tuple[str, ...]] = {
     "platform": ("tests/e2e",),
-    "crash": ("tests/chaos/test_checkout_crash.py", "tests/chaos/test_edit_crash.py"),
+    "crash": (
+        "tests/chaos/test_checkout_crash.py",
+        "tests/chaos/test_edit_crash.py",
+        "tests/chaos/test_digital_crash.py",
+    ),
     "marts": (
         "tests/integration/transforms/test_build.py",
         "tests/integration/transforms/test_behaviour.py",

@@ -13,7 +13,7 @@ from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
 from api.catalog.commands.images import Named, Said, named, save_images, take_in_images
 from api.catalog.commands.keeping import Change, keep_first_versions, keep_versions
-from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of
+from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of, require_no_stock
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.kinds import require_kind
@@ -194,6 +194,7 @@ async def save(
         if expected is not None and any(variant.stock is not None for variant in body.variants):
             _require_stock(before, expected)
         plan = plan_of(before, body.variants, price, whole=whole)
+        require_no_stock(current.kind, before, plan)
         await save_variants(tx, actor, product_id, plan)
         await save_components(tx, actor, product_id, current.kind, plan, whole=whole)
         title, brand = values.get("title", current.title), values.get("brand", current.brand)

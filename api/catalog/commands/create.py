@@ -11,7 +11,7 @@ from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
 from api.catalog.commands.images import Named, named, save_images, take_in_images
 from api.catalog.commands.keeping import Change, keep_versions
-from api.catalog.commands.matching import judged, plan_of
+from api.catalog.commands.matching import judged, plan_of, require_no_stock
 from api.catalog.commands.variants import save_variants
 from api.catalog.kinds import require_kind
 from api.catalog.kits.commands import save_components
@@ -57,6 +57,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     }
     await tx.execute(insert(Product).values(values))
     plan = plan_of([], body.variants, body.price, whole=True)
+    require_no_stock(body.kind, [], plan)
     await require_values(tx, category_id, body.specifications, *judged([], plan, body))
     await save_variants(tx, actor, product_id, plan)
     await save_components(tx, actor, product_id, body.kind, plan, whole=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from api.catalog.schemas import ProductIn, ProductPatch, VariantIn
+from api.catalog.schemas import Kind, ProductIn, ProductPatch, VariantIn
 from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.ids import new_id
 
@@ -163,6 +163,22 @@ def _require_different(variants: Sequence[SavedVariant], places: Mapping[UUID, i
 
 def _refused(pointer: str, message: str) -> ValidationFailed:
     return ValidationFailed("The variants cannot be saved.", errors=[FieldError(pointer=pointer, message=message)])
+
+
+def require_no_stock(kind: Kind, before: Sequence[SavedVariant], plan: VariantPlan) -> None:
+    """The stock of a digital product is the number of its licence keys: a save may say it, and not change it.
+
+    Raises: ValidationFailed.
+    """
+    if kind != "digital":
+        return
+    there = {variant.variant_id: variant.units for variant in before}
+    changed = {variant: units - there.get(variant, 0) for variant, units in plan.stock.items()} | plan.changes
+    for variant, units in changed.items():
+        if units:
+            name = "stock" if variant in plan.stock else "stockChange"
+            pointer = f"/variants/{plan.entries[variant][0]}/{name}"
+            raise _refused(pointer, "its stock is the number of its keys: add keys")
 
 
 def judged(

@@ -110,6 +110,7 @@ class _Offered(Stocked):
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
             parts=self.kit.parts(self.price, origins) if self.kit else (),
+            digital=self.kind == "digital",
         )
 
     @property

@@ -77,6 +77,7 @@ class Offer(Stocked):
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
             parts=self.kit.parts(self.price, origins) if self.kit else (),
+            digital=self.digital,
         )
         if self.rooms is None:  # when units that are owed come depends on the day
             self._last_wanted = made
@@ -97,6 +98,11 @@ class Offer(Stocked):
         if self.kit is not None:
             return self.kit.to_be_had
         return self.stock + self.may_be_owed
+
+    @property
+    def digital(self) -> bool:
+        """Whether it is delivered online."""
+        return self.kind == "digital"
 
     @property
     def limits(self) -> Limits | None:

@@ -447,6 +447,7 @@ def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUI
         levels=sent.levels_of(sent.variant_id, origins) if sent else (),
         origins=origins,
         parts=sent.kit.parts(sent.price, origins) if isinstance(sent, _Offered) and sent.kit else (),
+        digital=row.kind == "digital",
     )
 
 

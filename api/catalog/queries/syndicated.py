@@ -37,6 +37,7 @@ class ProductOnSale:
     weight_grams: int | None
     prime_eligible: bool
     condition: str
+    kind: str
     updated_at: datetime
     images: list[str]
     variants: list[dict[str, Any]]  # Any: JSON
@@ -74,6 +75,7 @@ _AFTER = (
         Product.weight_grams,
         Product.prime_eligible,
         Product.condition,
+        Product.kind,
         Product.updated_at,
         IMAGES.label("images"),
         _VARIANTS.label("variants"),

@@ -80,8 +80,8 @@ def _as_given(saved: Mapping[str, str | None]) -> dict[str, str]:
 def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destination], book: Book) -> list[Bound]:
     """Which units of `wanted` go where; a destination's lines of one variant are added.
 
-    Raises: AddressUnknown, AddressNotValid, and NotOrderable, which names each line of which there is not so much, or
-    the order's own address when nothing is left for it.
+    Raises: AddressUnknown, AddressNotValid, and NotOrderable, which names each line of which there is not so much or
+    that is delivered online, or the order's own address when nothing is left for it.
     """
     left = {one.variant_id: one.units for one in wanted}
     offered = {one.variant_id: one for one in wanted}
@@ -92,6 +92,8 @@ def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destin
             pointer = f"/destinations/{index}/lines/{place}"
             if line.variant_id not in left:
                 errors.append(FieldError(pointer=f"{pointer}/variantId", message="the order has no such variant"))
+            elif offered[line.variant_id].digital:
+                errors.append(FieldError(pointer=f"{pointer}/variantId", message="it is delivered online"))
             elif line.quantity > left[line.variant_id]:
                 message = f"{left[line.variant_id]} of it are left for this address"
                 errors.append(FieldError(pointer=f"{pointer}/quantity", message=message))

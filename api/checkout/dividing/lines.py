@@ -40,8 +40,9 @@ def plan_lines(
             unit_price=wanted.price,
             promised_on=day.promised_on,
             expected_on=day.expected_on,
-            allocation=reasons.get((a.warehouse_id, a.expected_on is not None)),
+            allocation=None if a.digital else reasons.get((a.warehouse_id, a.expected_on is not None)),
             destination=going.number,
+            digital=a.digital,
             snapshot=_snapshot(offers[a.variant_id], wanted, bought.totals.lines[line.place], line, kits),
         )
         for line in sent

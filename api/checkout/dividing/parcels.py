@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.catalog.purchase import Purchase
 from api.inventory.allocation import Allocation
-from api.orders.parcels.packing import PlaceOf, ShippingPreference, latest_of
+from api.orders.parcels.packing import PlaceOf, ShippingPreference, is_online, latest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Days:
 
 def place_of(allocation: Allocation, seller_id: UUID) -> PlaceOf:
     """The parcel that it goes into."""
-    return seller_id, allocation.warehouse_id, allocation.expected_on is not None
+    return seller_id, allocation.warehouse_id, allocation.expected_on is not None, allocation.digital
 
 
 def days_of(bought: Purchase, seller_of: Callable[[UUID], UUID], preference: ShippingPreference) -> dict[PlaceOf, Days]:
@@ -33,5 +33,5 @@ def days_of(bought: Purchase, seller_of: Callable[[UUID], UUID], preference: Shi
         if one.expected_on is not None:
             expected[place] = max(one.expected_on, expected.get(place, one.expected_on))
     if preference == "together":
-        promised = latest_of(promised)
+        promised |= latest_of({place: day for place, day in promised.items() if not is_online(place)})
     return {place: Days(day, expected.get(place)) for place, day in promised.items()}

@@ -161,7 +161,9 @@ def _require_open(order: Editable, wish: _Wish, *, moves: bool) -> None:
 
 
 def _stage_of(line: OrderLine) -> str:
-    """How far its parcel is; one that is still confirmed has its label."""
+    """How far its parcel is; one that is sent and still confirmed has its label."""
+    if line.digital:
+        return "it is delivered online"
     return "its label is bought" if line.status == "confirmed" else line.status.replace("_", " ")
 
 
@@ -178,6 +180,8 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
             errors.append(FieldError(pointer=pointer, message="this product is not for sale"))
         elif offer.currency != order.head.currency:
             errors.append(FieldError(pointer=pointer, message=f"the order is in {order.head.currency}"))
+        elif offer.digital:
+            errors.append(FieldError(pointer=pointer, message="it is delivered online: place an order of it"))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
 
@@ -210,6 +214,7 @@ def _kept(order: Editable, line: OrderLine, removed: int, today: Today) -> Kept:
         prime=offer.prime_eligible,
         warehouse_id=line.warehouse_id,
         origin=origin,
+        digital=line.digital,
     )
 
 

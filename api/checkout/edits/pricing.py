@@ -25,10 +25,11 @@ class Kept:
     prime: bool
     warehouse_id: UUID | None
     origin: Origin | None
+    digital: bool = False
 
     @property
     def line(self) -> PricedLine:
-        return PricedLine(self.units, self.price, self.tax_class, self.discount, self.grams, self.prime)
+        return PricedLine(self.units, self.price, self.tax_class, self.discount, self.grams, self.prime, self.digital)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
     """Price what is kept and what is wanted as one purchase; what is wanted is in stock, and comes from warehouses that
     send already, where they have it. Raises: NotEnough.
     """
-    sending_now = {one.warehouse_id for one in kept if one.warehouse_id is not None}
+    sending_now = {one.warehouse_id for one in kept if one.warehouse_id is not None and not one.digital}
     allocations = _allocate(wanted, sending_now, occasion)
     parcels = _parcels(kept, wanted, allocations)
     found = promise(list(parcels.values()), occasion.place, speed, occasion.now)
@@ -74,7 +75,7 @@ def _parcels(kept: Sequence[Kept], wanted: Sequence[Wanted], allocations: Sequen
         parcels[warehouse] = Parcel(origin, prime and (known is None or known.prime))
 
     for line in kept:
-        if line.warehouse_id is not None and line.origin is not None:
+        if line.warehouse_id is not None and line.origin is not None and not line.digital:
             put(line.warehouse_id, line.origin, line.prime)
     for one in allocations:
         variant = of_variant[one.variant_id]

@@ -123,6 +123,9 @@ async def _begin(tx: Tx, asked: _Asked, lease: float) -> _Begun:
         reason=request.reason,
     )
     wanted = await check_return(tx, actor, order_id, back)
+    if wanted.lines[request.order_item_id].digital:
+        error = FieldError(pointer="/items/0/orderItemId", message="was delivered online")
+        raise NotReturnable("What was delivered online is not exchanged: return it for its cause.", errors=[error])
     old, product_id = await sent_to(tx, wanted.order), wanted.lines[request.order_item_id].product_id
     order = PlaceOrder(
         items=[OrderLine(product_id=product_id, variant_id=request.variant_id, quantity=request.quantity)],

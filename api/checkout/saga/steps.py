@@ -395,6 +395,7 @@ def _new_order(checkout: LeasedCheckout, plan: Plan) -> orders.NewOrder:
                 line.allocation,
                 line.destination,
                 line.expected_on,
+                line.digital,
             )
             for line in plan.lines
         ],

@@ -7,7 +7,7 @@ from sqlalchemy import func, update
 from api.inventory.booking import opened
 from api.inventory.errors import StockChanged, UnitsOwed
 from api.inventory.models import WarehouseStock
-from api.inventory.queries import own_variant, version_of
+from api.inventory.queries import own_goods, version_of
 from api.inventory.schemas import AllowBackorders
 from api.kernel import outbox
 from api.kernel.actor import Actor
@@ -20,12 +20,12 @@ async def allow(
 ) -> None:
     """Set how many units may be sold before the warehouse has them; the same request again changes nothing.
 
-    `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, WarehouseNotFound,
-    StockChanged, UnitsOwed for a limit below what is owed.
+    `expected`: the variant's version when it was read, None for any. Raises: VariantNotFound, StockOfKeys,
+    WarehouseNotFound, StockChanged, UnitsOwed for a limit below what is owed.
     """
 
     async def work(tx: Tx) -> None:
-        await own_variant(tx, actor, variant_id, lock=True, pointer="/path/variantId")
+        await own_goods(tx, actor, variant_id, pointer="/path/variantId")
         place = await opened(tx, variant_id, warehouse_id)
         version = await version_of(tx, variant_id)
         if expected is not None and expected != version:

@@ -11,7 +11,7 @@ from api.inventory import booking
 from api.inventory.booking import expect, opened
 from api.inventory.errors import ReplenishmentClosed
 from api.inventory.models import Replenishment
-from api.inventory.queries import own_replenishment, own_variant
+from api.inventory.queries import own_goods, own_replenishment
 from api.inventory.schemas import ReceiveStock, ReplenishmentBody, ReplenishStock
 from api.inventory.statements import StockMove
 from api.kernel import clock, outbox
@@ -24,11 +24,12 @@ from api.kernel.ids import new_id
 
 
 async def replenish(ctx: Context, actor: Actor, key: RequestKey, request: ReplenishStock) -> Response:
-    """Announce units. Raises: VariantNotFound, WarehouseNotFound, ValidationFailed for a day that is over."""
+    """Announce units. Raises: VariantNotFound, StockOfKeys, WarehouseNotFound; ValidationFailed for a day that is
+    over."""
     _require_future(request.expected_on)
 
     async def work(tx: Tx) -> Stored:
-        await own_variant(tx, actor, request.variant_id, lock=True)
+        await own_goods(tx, actor, request.variant_id)
         await opened(tx, request.variant_id, request.warehouse_id)
         replenishment_id = new_id()
         await tx.execute(

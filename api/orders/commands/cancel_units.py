@@ -23,7 +23,7 @@ from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import CANCELLED
-from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, shipping_left
 from api.orders.schemas import CancelUnits, OrderState
 from api.orders.statements import requested_part
 from api.orders.states import CANCELLABLE
@@ -37,7 +37,8 @@ async def cancel_units(
     """Cancel units of a line, `place` (order, line), for the buyer or an administrator.
 
     They are booked as a return that is approved at once and has the reason `cancelled`. The shipping fee stays: the
-    rest of the order is sent. A parcel of which nothing is left is cancelled.
+    rest of the order is sent; where nothing of it is, what is left of the line's share goes back. A parcel of which
+    nothing is left is cancelled.
     Raises: OrderNotFound, Forbidden, StillBeingPlaced, ImpossibleMove, LineNotFound, NotCancellable, LastUnits.
     """
     answer = await change_order(ctx, key, lambda tx: _cancel(tx, actor, place, request))
@@ -57,9 +58,13 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
         raise StillBeingPlaced
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     line = _line(lines, item_id, request.quantity)
+    sent = {key: other for key, other in lines.items() if not other.digital}
+    outbound = not line.digital and comes_back_whole(sent, {item_id: request.quantity})
     given = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
+    if outbound:
+        given = given.with_shipping(shipping_left(order.amounts, lines, item_id))
     refund = request_refund(payment, order_id, given.parts.at_most(payment.refundable))
-    why = Why(CANCELLED, request.reason, actor.user_id if order.is_buyer else None)
+    why = Why(CANCELLED, request.reason, actor.user_id if order.is_buyer else None, outbound=outbound)
     (return_id,) = await book_units_off(tx, order_id, [LineRefund(line, request.quantity, given)], refund, why)
     units = [(line.variant_id, line.warehouse_id, request.quantity)]
     parts = [requested_part([return_id]), stock.restock(return_id, units, cancels_order=False), *refund.parts]

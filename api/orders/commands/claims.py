@@ -126,14 +126,21 @@ async def claim_orders(ctx: Context, actor: Actor, key: RequestKey, token: str) 
 
 async def look_up(ctx: Context, body: LookUpOrder) -> OrderBody:
     """A guest's order as the guest sees it. Raises: OrderNotFound, whatever does not fit."""
+    order_id, guest = await guest_looking_up(ctx, body)
+    async with ctx.db.read() as tx:
+        return await order_of(tx, guest, order_id)
+
+
+async def guest_looking_up(ctx: Context, body: LookUpOrder) -> tuple[UUID, Actor]:
+    """The order, and the guest whose it is. Raises: OrderNotFound, whatever does not fit."""
     token_id = id_of(ctx.keys, body.token)
     if token_id is None:
         raise OrderNotFound
     async with ctx.db.read() as tx:
         found = await guest_order_of(tx, token_id, body.token, number=body.order_number, email=body.email)
-        if found is None or found.guest_session is None:
-            raise OrderNotFound
-        return await order_of(tx, Actor("anonymous", session_id=found.guest_session), found.order_id)
+    if found is None or found.guest_session is None:
+        raise OrderNotFound
+    return found.order_id, Actor("anonymous", session_id=found.guest_session)
 
 
 async def guest_of(ctx: Context, token: str, order_id: UUID) -> Actor:

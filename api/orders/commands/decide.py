@@ -162,8 +162,9 @@ async def _approve(tx: Tx, order: LockedOrder, chosen: Sequence[RequestedReturn]
     _check_fee(chosen, decision.fee)
     refunded = sum((row.parts for row in chosen), Parts(goods=-decision.fee)).at_most(payment.refundable)
     refund = request_refund(payment, order.order_id, refunded)
+    labelled = {row.return_id for row in chosen if has_label(row.reason_code) and not row.digital}
     decided = [
-        DecidedReturn(row.return_id, restocked[row.return_id], decision.fee, label=has_label(row.reason_code))
+        DecidedReturn(row.return_id, restocked[row.return_id], decision.fee, label=row.return_id in labelled)
         for row in chosen
     ]
     # What gives nothing back is settled by its approval: no refund will come for it.
@@ -176,6 +177,9 @@ async def _approve(tx: Tx, order: LockedOrder, chosen: Sequence[RequestedReturn]
 
 
 def _is_restocked(row: RequestedReturn, decision: _Decision) -> bool:
+    """Whatever is decided, what somebody has seen is not sold again."""
+    if row.digital:
+        return False
     return POLICIES[row.reason_code].restock if decision.restock is None else decision.restock
 
 

@@ -21,8 +21,8 @@ from api.orders.states import may_follow
 
 
 async def advance_order(ctx: Context, actor: Actor, key: RequestKey, order_id: UUID, request: AdvanceOrder) -> Response:
-    """One step of fulfilment by the seller of every line, or an administrator: of all parcels that have not taken it
-    and wait for no units.
+    """One step of fulfilment by the seller of every line, or an administrator: of all parcels that have not taken it,
+    wait for no units and are not delivered online.
 
     Raises: OrderNotFound, Forbidden, ImpossibleMove, StillBeingPlaced.
     """
@@ -37,7 +37,9 @@ async def _advance(tx: Tx, actor: Actor, order_id: UUID, request: AdvanceOrder) 
     if order.status == "return_requested":
         raise impossible(order.status, request.status)
     parcels = await parcels_of(tx, order.order_id)
-    there = [parcel for parcel in parcels if parcel.standing.counts and parcel.status != "backordered"]
+    there = [
+        parcel for parcel in parcels if parcel.standing.counts and parcel.status != "backordered" and not parcel.digital
+    ]
     behind = [parcel for parcel in there if not passed(parcel.status, request.status)]
     if not behind or not all(may_follow(parcel.status, request.status) for parcel in behind):
         raise impossible(order.status, request.status)

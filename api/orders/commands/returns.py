@@ -22,7 +22,7 @@ from api.kernel.money import ZERO
 from api.kernel.outbox import Event
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.rows import insert_returns
-from api.orders.errors import ReturnWindowClosed
+from api.orders.errors import NotReturnable, ReturnWindowClosed
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.returns.policy import POLICIES, closes_at, reason_code_of, window_days
 from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, units_to_return
@@ -56,6 +56,7 @@ async def check_return(tx: Tx, actor: Actor, order_id: UUID, request: ReturnOrde
     if not may_follow(order.status, "return_requested"):
         raise impossible(order.status, "return_requested")
     wanted = await _returnable(tx, order, request)
+    _check_digital(request, wanted.lines)
     await _check_window(tx, order, request.items, wanted.lines)
     return wanted
 
@@ -105,6 +106,20 @@ async def _book(
     await write(tx, parts, events)
     amount = sum((one.refund.parts.amount for one in given), ZERO)
     return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=amount)
+
+
+def _check_digital(request: ReturnOrder, lines: Mapping[UUID, OrderLine]) -> None:
+    """Raises: NotReturnable, which names what was delivered online and is returned without a cause."""
+    if POLICIES[reason_code_of(request.reason_code, request.reason)].digital:
+        return
+    causes = ", ".join(code for code, policy in POLICIES.items() if policy.digital)
+    errors = [
+        FieldError(pointer=f"/items/{index}/orderItemId", message=f"was delivered online: returned only as {causes}")
+        for index, entry in enumerate(request.items)
+        if lines[entry.order_item_id].digital
+    ]
+    if errors:
+        raise NotReturnable("Correct the lines named in `errors`.", errors=errors)
 
 
 async def _check_window(

@@ -55,11 +55,12 @@ class Packed:
     promised_on: date | None
     elsewhere: bool
     labelled: bool
+    digital: bool
 
     @property
     def open(self) -> bool:
-        """Whether its seller has done nothing for it."""
-        return self.status == "confirmed" and not self.labelled
+        """Whether its seller has to send it, and has done nothing for it."""
+        return self.status == "confirmed" and not self.labelled and not self.digital
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ _PARCELS = (
         Parcel.promised_on,
         Parcel.shipping_address.is_not(None).label("elsewhere"),
         exists().where(ParcelLabel.parcel_id == Parcel.parcel_id, literal_column(LIVE)).label("labelled"),
+        Parcel.digital,
     )
     .where(Parcel.order_id == bindparam("order_id"))
     .order_by(Parcel.number)

@@ -25,7 +25,7 @@ from api.kernel.idempotency import RequestKey, Stored, find, run_once
 from api.kernel.ids import new_id
 from api.kernel.logs import get_logger
 from api.kernel.outbox import emit
-from api.orders.errors import ImpossibleMove, OrderBeingEdited, StillBeingPlaced
+from api.orders.errors import ImpossibleMove, OrderBeingEdited, StillBeingPlaced, delivered_online
 from api.orders.labels.errors import CarrierSilent, HasLabel, LabelRefused, NoLabel
 from api.orders.labels.models import LIVE_STATES, ParcelLabel
 from api.orders.labels.queries import (
@@ -182,6 +182,8 @@ def _require_sender(actor: Actor) -> None:
 
 def _require_unsent(sending: Sending) -> None:
     """Raises: ImpossibleMove, also where the table of privacy does not let a carrier see the address."""
+    if sending.digital:
+        raise delivered_online(sending.status)
     if not may_see("carrier", "shipping_address", sending.status):
         raise ImpossibleMove(
             f"A parcel that is {sending.status.replace('_', ' ')} gets no label.",

@@ -66,6 +66,7 @@ class Sending:
     promised_on: date | None
     currency: str
     address: dict[str, str]
+    digital: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ _SENDING = (
         Parcel.promised_on,
         Order.currency,
         PARCEL_ADDRESS.label("address"),
+        Parcel.digital,
     )
     .join(Order, Order.order_id == Parcel.order_id)
     .where(MAY_SEND)

@@ -15,7 +15,7 @@ from api.kernel.db import Tx
 from api.kernel.errors import Forbidden
 from api.kernel.idempotency import RequestKey
 from api.orders.commands.change import change_order
-from api.orders.errors import ImpossibleMove, OthersNotReady, ParcelNotFound, StillBeingPlaced
+from api.orders.errors import ImpossibleMove, OthersNotReady, ParcelNotFound, StillBeingPlaced, delivered_online
 from api.orders.parcels.moving import move_parcels
 from api.orders.parcels.packing import waits_for
 from api.orders.parcels.queries import LockedOrderOf, LockedParcel, lock_order_of, parcels_of
@@ -42,6 +42,7 @@ async def _advance(tx: Tx, actor: Actor, parcel_id: UUID, wanted: Wanted, label:
     order = await lock_order_of(tx, actor, parcel_id)
     parcels = await parcels_of(tx, order.order_id)
     parcel = the_one(parcels, parcel_id)
+    require_sent(parcel)
     # The state machine also has a step from return_requested to delivered: it refuses a return and is no delivery.
     if not may_follow(parcel.status, wanted) or parcel.status == "return_requested" or parcel.lost:
         raise impossible_for(parcel, wanted)
@@ -71,7 +72,7 @@ async def _advance(tx: Tx, actor: Actor, parcel_id: UUID, wanted: Wanted, label:
 
 def _let_wait(order: LockedOrderOf, parcel: LockedParcel, parcels: list[LockedParcel]) -> None:
     """Raises: OthersNotReady, which names the parcels that this one is to be sent with."""
-    everyone = [(other.number, other.seller_id, other.status) for other in parcels]
+    everyone = [(other.number, other.seller_id, other.status) for other in parcels if not other.digital]
     missing = waits_for(order.shipping_preference, parcel.seller_id, everyone)
     if missing:
         raise OthersNotReady(
@@ -86,6 +87,12 @@ def the_one(parcels: list[LockedParcel], parcel_id: UUID) -> LockedParcel:
         if parcel.parcel_id == parcel_id:
             return parcel
     raise ParcelNotFound
+
+
+def require_sent(parcel: LockedParcel) -> None:
+    """Raises: ImpossibleMove for one that nobody sends."""
+    if parcel.digital:
+        raise delivered_online(parcel.status)
 
 
 def impossible_for(parcel: LockedParcel, wanted: str) -> ImpossibleMove:

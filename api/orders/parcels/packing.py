@@ -7,8 +7,9 @@ from uuid import UUID
 
 ShippingPreference = Literal["together", "as_ready"]
 Place = TypeVar("Place", bound=Hashable)
-# A parcel of an order to one address: its seller, its warehouse, and whether it is backordered.
-PlaceOf = tuple[UUID, UUID, bool]
+# A parcel of an order to one address: its seller, its warehouse, whether it is backordered, and whether it is delivered
+# online.
+PlaceOf = tuple[UUID, UUID, bool, bool]
 # A parcel by its seller and what else tells it from others.
 Sent = TypeVar("Sent", bound=tuple[UUID, *tuple[object, ...]])
 # A parcel that its seller has not begun. Those that are cancelled keep nobody waiting.
@@ -16,9 +17,14 @@ NOT_READY = frozenset({"pending", "confirmed", "backordered"})
 
 
 def numbered(places: Iterable[Place]) -> dict[Place, int]:
-    """Each (seller, warehouse, destination, backordered) of an order's lines with the number of its parcel, from 1 in
-    the order of the lines."""
+    """Each (seller, warehouse, destination, backordered, digital) of an order's lines with the number of its parcel,
+    from 1 in the order of the lines."""
     return {place: number for number, place in enumerate(dict.fromkeys(places), 1)}
+
+
+def is_online(place: PlaceOf) -> bool:
+    """Whether nobody sends it: it waits for no other parcel, and none for it."""
+    return place[3]
 
 
 def latest_of(promises: Mapping[Sent, date]) -> dict[Sent, date]:

@@ -56,6 +56,7 @@ class LockedParcel:
     carrier: str | None
     tracking_number: str | None
     lost: bool
+    digital: bool
 
     @property
     def standing(self) -> Standing:
@@ -114,6 +115,7 @@ _PARCELS = (
         Parcel.carrier,
         Parcel.tracking_number,
         Parcel.lost_at.is_not(None).label("lost"),
+        Parcel.digital,
     )
     .where(Parcel.order_id == bindparam("order_id", type_=Uuid))
     .order_by(Parcel.number)
@@ -160,6 +162,7 @@ _SUMMARY = (
                 Parcel.parcel_id,
                 Parcel.number,
                 Parcel.status,
+                Parcel.digital,
                 Parcel.promised_on,
                 Parcel.expected_on,
                 Parcel.begun_at,
@@ -195,6 +198,7 @@ _PARCEL = (
     Parcel.parcel_id,
     Parcel.number,
     Parcel.status,
+    Parcel.digital,
     Parcel.warehouse_id,
     SHIPS_FROM,
     Parcel.allocation,

@@ -35,7 +35,7 @@ class ParcelBody(Wire):
     """One parcel of the buyer's order. `promisedOn`: the day on which it should arrive. `expectedOn`: when its units
     were expected in the warehouse, null where they were in stock. `shipsFrom`: the warehouse's city and country.
     `shippingAddress`: where it goes, null for those who may not see it. `allocation` is for its seller and for
-    administrators. `lostAt`: when it was given up, and refunded.
+    administrators. `lostAt`: when it was given up, and refunded. `digital`: it is delivered online, and goes nowhere.
     """
 
     parcel_id: WireId
@@ -46,6 +46,7 @@ class ParcelBody(Wire):
     ships_from: str | None
     allocation: AllocationBody | None
     status: str
+    digital: bool
     shipping_address: dict[str, str] | None
     promised_on: WireDay | None
     expected_on: WireDay | None
@@ -90,6 +91,7 @@ class SellerParcelBody(Wire):
     parcel_id: WireId
     number: int
     status: str
+    digital: bool
     warehouse_id: WireId | None
     ships_from: str | None
     allocation: AllocationBody | None
@@ -107,11 +109,12 @@ class SellerParcelBody(Wire):
 
 
 class SellerParcelSummary(Wire):
-    """`lostAt`: when it was given up, and its buyer refunded."""
+    """`lostAt`: when it was given up, and its buyer refunded. `digital`: the shop delivers it online."""
 
     parcel_id: WireId
     number: int
     status: str
+    digital: bool
     promised_on: WireDay | None
     expected_on: WireDay | None
     begun_at: WireTime | None

@@ -55,6 +55,7 @@ _PARCEL = (
     SHIPS_FROM,
     case((or_(IS_ADMIN, Parcel.seller_id == SELLER), Parcel.allocation)).label("allocation"),
     Parcel.status,
+    Parcel.digital,
     seen("shipping_address", PARCEL_ADDRESS, _VIEWERS, Parcel.status).label("shipping_address"),
     Parcel.promised_on,
     Parcel.expected_on,

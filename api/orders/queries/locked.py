@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from api.kernel.actor import Actor
 from api.kernel.db import Tx, done, first_as
 from api.orders.errors import OrderBeingEdited, OrderNotFound
-from api.orders.models import Order, OrderItem, Return
+from api.orders.models import Order, OrderItem, Parcel, Return
 from api.orders.queries.access import IS_BUYER, IS_SELLER, MAY_DECIDE, MAY_SEE, actor_values
 from api.orders.returns.returnable import OrderAmounts, OrderLine
 from api.payments.parts import Parts
@@ -118,6 +118,7 @@ def _free(order: LockedOrder | None) -> LockedOrder:
     return order
 
 
+DIGITAL = select(Parcel.digital).where(Parcel.parcel_id == OrderItem.parcel_id).correlate(OrderItem).scalar_subquery()
 # What `OrderLine` holds; select it with `.join(GIVEN, true())`.
 LINE: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     OrderItem.order_item_id,
@@ -134,6 +135,7 @@ LINE: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     OrderItem.status,
     OrderItem.parcel_id,
     OrderItem.return_days,
+    func.coalesce(DIGITAL, false()).label("digital"),
 )
 _LINES = (
     select(*LINE)
@@ -178,7 +180,7 @@ async def sent_to(tx: Tx, order: LockedOrder) -> SentTo:
 
 @dataclass(frozen=True, slots=True)
 class RequestedReturn:
-    """An undecided return, its refund's parts, and the warehouse its units came from."""
+    """An undecided return, its refund's parts, and the warehouse its units came from, if they were sent."""
 
     return_id: UUID
     seller_id: UUID
@@ -186,6 +188,7 @@ class RequestedReturn:
     reason_code: str
     variant_id: UUID
     warehouse_id: UUID | None
+    digital: bool
     quantity: int
     goods: Decimal
     tax: Decimal
@@ -204,6 +207,7 @@ _REQUESTED = (
         Return.reason_code,
         OrderItem.variant_id,
         OrderItem.warehouse_id,
+        func.coalesce(DIGITAL, false()).label("digital"),
         Return.quantity,
         func.coalesce(Return.goods_amount, Return.refund_amount).label("goods"),
         func.coalesce(Return.tax_amount, 0).label("tax"),

@@ -38,23 +38,25 @@ class Policy:
 
     `outbound`: the refund has the units' share of the shipping fee that the order paid. `return_shipping`: who pays for
     sending them back. `restock`: they can be sold again; otherwise they are written off. `most_fee`: the largest part
-    of the goods that the seller may keep.
+    of the goods that the seller may keep. `digital`: it is a reason for what was delivered online too, of which nothing
+    is sent back or sold again.
     """
 
     outbound: bool
     return_shipping: Payer
     restock: bool
     most_fee: Decimal
+    digital: bool = False
 
 
 # The shop or the seller is at fault above, the buyer changed their mind below. `other` is a return without a code.
 POLICIES: Mapping[str, Policy] = MappingProxyType(
     {
         "damaged": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
-        "defective": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
-        "missing_parts": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO),
-        "wrong_item": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
-        "not_as_described": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
+        "defective": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO, digital=True),
+        "missing_parts": Policy(outbound=True, return_shipping="seller", restock=False, most_fee=ZERO, digital=True),
+        "wrong_item": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO, digital=True),
+        "not_as_described": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO, digital=True),
         "arrived_late": Policy(outbound=True, return_shipping="seller", restock=True, most_fee=ZERO),
         "wrong_size": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=ZERO),
         "no_longer_needed": Policy(outbound=False, return_shipping="buyer", restock=True, most_fee=_SOME),
@@ -90,8 +92,8 @@ def reason_code_of(code: str | None, comment: str | None) -> str:
 
 
 def has_label(reason_code: str) -> bool:
-    """Whether an approved return gets a carrier's label: when its seller pays for sending the units back. Who pays for
-    that themselves chooses how they are sent."""
+    """Whether an approved return of what was sent gets a carrier's label: when its seller pays for sending it back. Who
+    pays for that themselves chooses how they are sent."""
     return reason_code in POLICIES and POLICIES[reason_code].return_shipping == "seller"
 
 

@@ -18,7 +18,8 @@ class OrderLine:
 
     `returned` counts units whose return was requested, approved or refunded, and the amounts `given` are those of
     these returns (`tax_given` without the tax on shipping). `returned_outbound`: how many of these units give back what
-    sending them cost. `adjusted`: some of the amounts were given although nothing came back for them.
+    sending them cost. `adjusted`: some of the amounts were given although nothing came back for them. `digital`: it is
+    delivered online, and has no part in what sending costs.
     """
 
     order_item_id: UUID
@@ -41,6 +42,7 @@ class OrderLine:
     parcel_id: UUID | None
     adjusted: bool
     return_days: int | None
+    digital: bool
 
     @property
     def returnable(self) -> int:
@@ -73,6 +75,10 @@ class RefundOf:
 
     parts: Parts
     shipping_tax: Decimal
+
+    def with_shipping(self, left: Parts) -> "RefundOf":
+        """The same with what is `left` of the cost of sending."""
+        return RefundOf(self.parts + left, self.shipping_tax + left.tax)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +160,11 @@ def part_of(left: Parts, amount: Decimal) -> Parts:
 
 def sending_share(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], line: OrderLine) -> tuple[Decimal, Decimal]:
     """The line's share of the shipping fee without tax, and of the tax on it."""
-    whole = sum((other.subtotal for other in lines.values()), ZERO)
-    before = sum((other.subtotal for other in lines.values() if other.order_item_id < line.order_item_id), ZERO)
+    if line.digital:
+        return ZERO, ZERO
+    sent = [other for other in lines.values() if not other.digital]
+    whole = sum((other.subtotal for other in sent), ZERO)
+    before = sum((other.subtotal for other in sent if other.order_item_id < line.order_item_id), ZERO)
     of_lines = sum((other.tax_amount for other in lines.values()), ZERO)
     included = sum((other.tax_amount for other in lines.values() if other.tax_included), ZERO)
     fee = amounts.shipping_fee - (amounts.tax_included - included)

@@ -154,7 +154,9 @@ async def accepted(scene: Scene, client: httpx.AsyncClient) -> dict[str, list[Re
     requests["previewOrder"].append(Request("POST", "/api/v1/orders/preview", shown, buyer.headers))
     elsewhere = {**requests["stageOrderEdit"][0].body, "shippingAddress": {"addressId": address["addressId"]}}
     requests["stageOrderEdit"].append(replace(requests["stageOrderEdit"][0], body=elsewhere))
-    change("lookUpOrder", orderNumber=_guests_order(scene))
+    guests = _guests_order(scene)
+    change("lookUpOrder", orderNumber=guests)
+    change("lookUpDigitalGoods", orderNumber=guests)
     return requests
 
 

@@ -34,6 +34,8 @@ OPERATIONS = {
     "votePost", "unvotePost", "reportPost", "listRecentlyViewed", "clearRecentlyViewed", "setRecentlyViewed",
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage", "getDrawnPicture",
+    "putDigitalFile", "getDigitalFile", "download",
+    "addLicenceKeys", "getLicenceKeyPool", "listDigitalGoods", "lookUpDigitalGoods",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
     "listVersions", "getVersion", "restoreVersion", "getSchedule", "setSchedule", "removeSchedule",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",

@@ -32,7 +32,7 @@ from api.orders.errors import NothingStays, NotInParcel, StillBeingPlaced
 from api.orders.labels.voiding import require_no_asked_label, void_label
 from api.orders.models import OrderItem, Parcel, ParcelEvent
 from api.orders.parcels.changes.chosen import units_of
-from api.orders.parcels.commands import impossible_for, the_one
+from api.orders.parcels.commands import impossible_for, require_sent, the_one
 from api.orders.parcels.queries import lock_order_of, parcels_of
 from api.orders.parcels.schemas import ParcelLine, SplitParcel, SplitState
 from api.orders.queries.locked import lines_of
@@ -111,6 +111,7 @@ async def _split(tx: Tx, actor: Actor, parcel_id: UUID, request: Sequence[Parcel
     order = await lock_order_of(tx, actor, parcel_id)
     parcels = await parcels_of(tx, order.order_id)
     parcel = the_one(parcels, parcel_id)
+    require_sent(parcel)
     if parcel.status not in SPLITTABLE:
         raise impossible_for(parcel, "split")
     if order.payment_status == "authorised":

@@ -85,7 +85,7 @@ def test_a_cart_is_the_seeds_body_with_exact_totals(shop: Shop, seller: Person) 
     assert line["product"] == {
         "productId": product["productId"], "title": product["title"], "titleLanguage": None, "brand": "Apple",
         "thumbnail": f"/api/v1/products/{product['productId']}/image.svg",
-        "primeEligible": False, "condition": "new",
+        "primeEligible": False, "condition": "new", "kind": "physical",
     }  # fmt: skip
     assert line["variant"]["variantId"] == product["variants"][0]["variantId"]
     assert (line["quantity"], line["price"], line["subtotal"], line["available"]) == (2, 999.99, 1999.98, True)

@@ -197,6 +197,7 @@ def _line(text: str) -> OrderLine:
         parcel_id=None,
         adjusted=False,
         return_days=None,
+        digital=False,
     )
 
 

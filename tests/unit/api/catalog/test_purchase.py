@@ -29,8 +29,9 @@ STOCK = st.dictionaries(
 
 @st.composite
 def carts(draw: st.DrawFn) -> list[Wanted]:
-    """Of up to four variants, most of them in one warehouse."""
-    lines = draw(st.lists(st.tuples(STOCK, st.integers(1, 6), st.booleans()), max_size=4))
+    """Of up to four variants, most of them in one warehouse, and some delivered online."""
+    kinds = st.sampled_from([False, False, True])
+    lines = draw(st.lists(st.tuples(STOCK, st.integers(1, 6), st.booleans(), kinds), max_size=4))
     return [
         Wanted(
             variant_id=(variant := UUID(int=100 + n)),
@@ -41,8 +42,9 @@ def carts(draw: st.DrawFn) -> list[Wanted]:
             prime=prime,
             levels=[StockLevel(variant, warehouse, "US", *there) for warehouse, there in stock.items()],
             origins=ORIGINS,
+            digital=digital,
         )
-        for n, (stock, units, prime) in enumerate(lines)
+        for n, (stock, units, prime, digital) in enumerate(lines)
     ]
 
 
@@ -60,7 +62,8 @@ def test_a_cart_is_what_its_order_will_be(wanted: list[Wanted], speed: Speed, me
     to_members = purchase(wanted, replace(occasion, member=True), speed)
     assert offered_to_members(cart, occasion) == [option.promise for option in to_members.options]
     assert sorted(map(repr, cart.allocations)) == sorted(map(repr, order.allocations))
-    assert cart.promised == ({} if forced(wanted) is not None else order.promised)
+    sent = [one for one in wanted if not one.digital]
+    assert cart.promised == ({} if forced(sent) is not None else order.promised)
     assert replace(cart, allocations=[], choice=None, promised=order.promised) == replace(
         order, allocations=[], choice=None
     )
@@ -71,3 +74,24 @@ def test_nothing_is_forced_where_there_is_a_choice_or_too_little(wanted: list[Wa
     alone = all(len(one.levels) == 1 and one.levels[0].available >= one.units for one in wanted)
 
     assert (forced(wanted) is not None) is alone
+
+
+@given(carts(), st.sampled_from(SPEEDS), st.booleans())
+def test_what_is_delivered_online_changes_nothing_of_what_is_sent(
+    wanted: list[Wanted], speed: Speed, member: bool
+) -> None:
+    occasion = Occasion(Place("US", "IL"), NOON, member, US)
+    sent = [one for one in wanted if not one.digital]
+    try:
+        both, alone = purchase(wanted, occasion, speed), purchase(sent, occasion, speed)
+    except NotEnough:
+        return
+
+    assert both.totals.shipping == alone.totals.shipping
+    assert [one for one in both.allocations if not one.digital] == alone.allocations
+    assert {leg: day for leg, day in both.promised.items() if not leg[2]} == alone.promised
+    if sent:
+        assert (both.options, both.chosen, both.choice) == (alone.options, alone.chosen, alone.choice)
+    elif wanted:
+        assert [(option.promise.first, option.fee.amount) for option in both.options] == [(NOON.date(), Decimal(0))]
+    assert both.totals.subtotal == sum(one.price * one.units for one in wanted)

@@ -71,7 +71,7 @@ def test_the_same_row_gives_the_same_bytes() -> None:
 def test_every_kind_can_be_written() -> None:
     assert set(KINDS) == {
         *("order-confirmation", "order-claim", "order-edited", "units-cancelled", "parcel-lost", "parcel-lost-seller"),
-        *("backorder-ready", "backorder-late", "return-label"),
+        *("backorder-ready", "backorder-late", "digital-ready", "return-label"),
         *("product-approved", "product-rejected", "product-removed", "product-kept"),
         *("report-received", "report-decided", "objection-decided"),
     }
@@ -112,6 +112,10 @@ def test_every_kind_can_be_written() -> None:
         assert "2026-12-10" in body(message, form)
         assert title in body(message, form)
     assert "was to arrive by 2026-12-10" in body(read(letter(kind="backorder-late", data=come, token=None)), "plain")
+    message = read(letter(kind="digital-ready", data={"number": "112-1", "lines": lost["lines"]}, token=None))
+    assert message["Subject"] == "What you bought online is ready: order 112-1"
+    for form, title in (("plain", "2 x <Cup>"), ("html", "&lt;Cup&gt;")):
+        assert title in body(message, form)
     label = {"number": "112-1", "rma": "RMA-1", "carrier": "sandbox", "labels": "https://souk.example/labels/",
              "lines": lost["lines"]}  # fmt: skip
     message = read(letter(kind="return-label", data=label))

@@ -49,6 +49,7 @@ def line(number: int, seller: UUID, subtotal: str, tax: str, **changed: object) 
         *(False, 0, 0, ZERO, ZERO, ZERO, ZERO, "confirmed", None),
         adjusted=False,
         return_days=None,
+        digital=False,
     )
     return replace(plain, **changed)  # type: ignore[arg-type]  # named fields of an OrderLine
 

@@ -36,6 +36,7 @@ def line(quantity: int, price: str = "10.00", returned: int = 0, **parts: Any) -
         "parcel_id": None,
         "adjusted": False,
         "return_days": None,
+        "digital": False,
         **dict.fromkeys(("goods_given", "tax_given", "shipping_given", "shipping_tax_given"), ZERO),
         **parts,
     }
@@ -203,3 +204,15 @@ def test_the_whole_order_comes_back_only_with_its_last_unit() -> None:
     assert comes_back_whole(lines, last)
     for fewer in combinations(last, 1):
         assert not comes_back_whole(lines, dict.fromkeys(fewer, 1))
+
+
+def test_what_is_delivered_online_has_no_part_in_the_cost_of_sending() -> None:
+    sent, online = line(1, "10.00"), line(1, "30.00", digital=True)
+    amounts, lines = amounts_of([sent, online], Decimal("4.99")), order(sent, online)
+
+    given = {
+        one: refund_of(amounts, lines, one, 1, outbound=True).parts.shipping
+        for one in (sent.order_item_id, online.order_item_id)
+    }
+
+    assert given == {sent.order_item_id: Decimal("4.99"), online.order_item_id: ZERO}

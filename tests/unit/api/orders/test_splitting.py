@@ -38,6 +38,7 @@ def line(quantity: int, price: str = "10.00", *, discount: str = "0.00", tax: st
         parcel_id=None,
         adjusted=False,
         return_days=None,
+        digital=False,
     )
 
 
