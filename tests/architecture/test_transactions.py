@@ -6,7 +6,7 @@ from tests.architecture.source import shop, with_file
 from tests.architecture.transactions import network_inside_transactions
 
 # The relay's session commits each statement; during a call to Redis it holds an advisory lock only.
-ALLOWED = {("api/kernel/outbox.py", "Relay.run"), ("api/kernel/outbox.py", "_publish_batch")}
+ALLOWED = {("api/kernel/outbox.py", "Relay.run"), ("api/kernel/outbox.py", "Relay._publish_batch")}
 FILE = "api/orders/example.py"
 IMPORTS = """
 from functools import partial
