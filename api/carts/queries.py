@@ -353,18 +353,18 @@ def _but_its_id(
             "backordered": line.backordered if buyable else 0,
             "minAge": offer.min_age if offer.restrictions or offer.kit else None,
             "restriction": not_sold_to(country) if line.barred_in(country) else None,
-            "components": [_component(one) for one in offer.kit.components] if offer.kit else None,
+            "components": [_component(one, reader) for one in offer.kit.components] if offer.kit else None,
             "unavailable": None if buyable else line.why_not,
         }
     )[1:]
 
 
-def _component(one: Component) -> dict[str, object]:
+def _component(one: Component, reader: Reader) -> dict[str, object]:
     """The JSON of a ComponentBody."""
     return {
         "variantId": one.variant_id,
         "productId": one.product_id,
-        "title": one.title,
+        "title": one.title_for(reader)[0],
         "sku": one.sku,
         "units": one.units,
         "stock": one.stock,

@@ -178,7 +178,7 @@ async def read_quote(
     asked = _Asked(ctx, actor, key, request, language or ctx.settings.languages.own)
     quote = await (_OF_CARTS if request.items is None else _OF_LINES).submit(ctx, asked)
     kits = [offer for offer in quote.offers.values() if offer.kind == "kit"]
-    return await with_kits(ctx, quote, kits) if kits and quote.kept is None else quote
+    return await with_kits(ctx, quote, kits, asked.language) if kits and quote.kept is None else quote
 
 
 async def _read_lines(batch: Sequence[_Asked]) -> list[Quote]:

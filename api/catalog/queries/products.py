@@ -63,7 +63,7 @@ from api.inventory.queries import Stocked, columns_of, levels_of, may_be_owed
 from api.inventory.warehouses.kept import origins_in
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, all_as, first_as
-from api.kernel.languages import Languages
+from api.kernel.languages import Languages, Reader
 from api.kernel.money import ZERO, to_cents
 from api.pricing.list_price import discount_percent, of_variant
 from api.pricing.tax_table import TaxClass
@@ -303,7 +303,7 @@ async def product_of(
         drawn_image(product_id, Subject(row.title, row.category_path), texts.title)
     ]
     list_price = of_variant(row.price, row.base_price, row.base_list_price)
-    shown = [_variant(row, variant, origins, occasion) for variant in variants]
+    shown = [_variant(row, variant, origins, occasion, reader) for variant in variants]
     options, combinations = picker_of([_choice(variant) for variant in shown], definitions_in(definitions), media)
     lowest = [one.lowest_price_30d for one in variants if one.lowest_price_30d is not None and one.price == row.price]
     detail = ProductDetail(
@@ -397,7 +397,9 @@ def _shipping(wanted: Wanted, occasion: Occasion, limits: Sequence[Limits]) -> S
     )
 
 
-def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occasion: Occasion) -> OfferedVariant:
+def _variant(
+    row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occasion: Occasion, reader: Reader
+) -> OfferedVariant:
     """A variant, with the promise of a unit that is backordered."""
     backordered = bool(one.warehouses) if one.kit is None else not one.stock and one.kit.to_be_had > 0
     wanted = [_one_unit(row, one, origins)] if backordered else []
@@ -415,15 +417,15 @@ def _variant(row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occas
         backordered=backordered,
         standard_from=promised.first if promised else None,
         standard_to=promised.last if promised else None,
-        components=None if one.kit is None else [_component(part) for part in one.kit.components],
+        components=None if one.kit is None else [_component(part, reader) for part in one.kit.components],
     )
 
 
-def _component(part: Component) -> ComponentBody:
+def _component(part: Component, reader: Reader) -> ComponentBody:
     return ComponentBody(
         variant_id=part.variant_id,
         product_id=part.product_id,
-        title=part.title,
+        title=part.title_for(reader)[0],
         sku=part.sku,
         units=part.units,
         stock=part.stock,

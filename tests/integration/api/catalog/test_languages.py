@@ -26,6 +26,7 @@ from api.search.sync import Indexer
 from tests.harness.api import Server, api_of, running_api
 from tests.harness.buying import SANDBOX_KEY, Market, Sandbox, buying_env
 from tests.harness.invariants import assert_invariants
+from tests.harness.kits import kit_of
 from tests.harness.pictures import base64_of, one_of
 from tests.harness.shop import Person, Shop, problem
 
@@ -442,6 +443,21 @@ async def test_carts_and_orders_are_in_the_buyers_language_and_orders_stay_as_th
     await world.settle()
     for language in LANGUAGES:
         assert [world.get(path, language, buyer).content for path in paths] == [answer.content for answer in before]
+
+
+async def test_what_a_kit_is_made_of_is_in_the_buyers_language(
+    world: World, seller: Person, headphones: dict[str, Any]
+) -> None:
+    market, buyer = world.market, world.market.person()
+    kit = kit_of(market, seller, (headphones, 1), (market.product(seller, title="Cable"), 1))
+
+    shown = world.get(f"/products/{kit['productId']}", "de").json()["variants"][0]["components"]
+    placed = market.buy({**buyer.headers, "Accept-Language": "fr"}, market.order_body((kit, 1)))
+
+    assert [one["title"] for one in shown] == ["Schnurlose Kopfhörer", "Cable"]
+    assert placed.status_code == 201, placed.text
+    order = world.get(f"/orders/{placed.json()['orderId']}", person=buyer).json()
+    assert {one["title"] for one in order["items"]} == {"Casque sans fil", "Cable"}
 
 
 async def test_random_saves_and_readers_are_as_the_rules_say(world: World, seller: Person) -> None:
