@@ -1,6 +1,6 @@
 """One product in full: its statements (product, variants, seller, definitions) in one round trip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -152,28 +152,21 @@ _VARIANTS = (
     .where(*_OF_PRODUCT)
     .order_by(ProductVariant.variant_id)
 )
-# Only what is not there can be backordered.
-_OWED = levels_of(ProductVariant.variant_id, _HAS_NONE)
-_OFFERED = (
-    select(*_VARIANT, *columns_of(_OWED)).join(_OWED, true()).where(*_OF_PRODUCT).order_by(ProductVariant.variant_id)
-)
-_LEVELS = levels_of(ProductVariant.variant_id)
 _ANY = aliased(ProductVariant)
-_FIRST = (
+_FIRST_IN_STOCK = (
     select(_ANY.variant_id)
-    .where(
-        _ANY.product_id == bindparam("product_id"),
-        _ANY.removed_at.is_(None),
-        or_(_ANY.stock_quantity > 0, may_be_owed(_ANY.variant_id)),
-    )
-    .order_by(_ANY.stock_quantity == 0, _ANY.price, _ANY.variant_id)
+    .where(_ANY.product_id == bindparam("product_id"), _ANY.removed_at.is_(None), _ANY.stock_quantity > 0)
+    .order_by(_ANY.price, _ANY.variant_id)
     .limit(1)
     .scalar_subquery()
 )
-_FIRST_TO_BE_HAD = (
-    select(ProductVariant.variant_id, ProductVariant.price, *columns_of(_LEVELS))
+# Where its units are is asked of the variant that `_to_be_had` finds, and of those that may be backordered.
+_LEVELS = levels_of(ProductVariant.variant_id, or_(_HAS_NONE, ProductVariant.variant_id == _FIRST_IN_STOCK))
+_OFFERED = (
+    select(*_VARIANT, *columns_of(_LEVELS))
     .join(_LEVELS, true())
-    .where(ProductVariant.variant_id == _FIRST)
+    .where(*_OF_PRODUCT)
+    .order_by(ProductVariant.variant_id)
 )
 _STORE = sellers.store_card_of(
     select(Product.seller_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
@@ -233,7 +226,7 @@ class _Product:
 
 @dataclass(slots=True)
 class _Offered(Stocked):
-    """A variant; its warehouses are those that may owe what is not there."""
+    """A variant. It has warehouses if it is the cheapest in stock, or if they may owe what is not there."""
 
     variant_id: UUID
     attributes: dict[str, str | int | float | bool | list[str] | None]
@@ -245,13 +238,10 @@ class _Offered(Stocked):
     stock: int
     kit: Kit | None = field(init=False, default=None)
 
-
-@dataclass(slots=True)
-class _Sent(Stocked):
-    """The cheapest variant in stock, else the cheapest that may be backordered, with its warehouses."""
-
-    variant_id: UUID
-    price: Decimal
+    @property
+    def backordered(self) -> bool:
+        """Whether there is none, and it may be ordered."""
+        return self.stock == 0 and (self.kit.to_be_had > 0 if self.kit else bool(self.warehouses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,22 +272,24 @@ async def product_of(
     """
     viewed = {"product_id": product_id, "viewer": actor.user_id}
     asked = {**viewed, "language": language, "edited": edited}
-    row, variants, store, first, definitions = await tx.batch(
+    row, variants, store, definitions = await tx.batch(
         first_as(_Product, _DETAIL, asked),
         all_as(_Offered, _OFFERED, viewed),
         first_as(StoreCard, _STORE, viewed),
-        first_as(_Sent, _FIRST_TO_BE_HAD, viewed),
         all_as(DefinitionRow, _DEFINITIONS, viewed),
     )
     if row is None:
         raise ProductNotFound(_UNKNOWN)
     kits = await kits_of(tx, [one.variant_id for one in variants]) if row.kind == "kit" else NO_KITS
-    sent = _counted(variants, kits) if row.kind == "kit" else first
+    if row.kind == "kit":
+        _count(variants, kits)
+    sent = _to_be_had(variants)
     reader = languages.reader(language or row.language or languages.own)
     crumbs, own = crumbs_of(row.breadcrumbs, reader), {"title": row.title, "description": row.description}
     texts = texts_for(reader, row.language, own, row.translation, images=row.images or (), crumbs=crumbs)
     # Of what was read last: the others were there then.
-    edition = next((one.edition for one in (*kits.values(), sent, *variants) if one is not None), None)
+    told: Iterable[Kit | _Offered] = (*kits.values(), *variants)
+    edition = next((one.edition for one in told), None)
     origins = await origins_in(tx, edition) if edition else {}
     media = image_bodies(row.images, texts.alts) or [
         drawn_image(product_id, Subject(row.title, row.category_path), texts.title)
@@ -355,19 +347,22 @@ async def product_of(
     return row.version, detail
 
 
-def _counted(variants: Sequence[_Offered], kits: Mapping[UUID, Kit]) -> _Offered | None:
-    """Say of the variants of a kit what they are made of, and how many there are of each. The result: the cheapest that
-    is there, else the cheapest that may be backordered."""
+def _count(variants: Sequence[_Offered], kits: Mapping[UUID, Kit]) -> None:
+    """Say of the variants of a kit what they are made of, and how many there are of each."""
     for one in variants:
         one.kit = kits[one.variant_id]
         one.stock = one.kit.stock
-    there = [one for one in variants if one.kit is not None and one.kit.to_be_had]
+
+
+def _to_be_had(variants: Sequence[_Offered]) -> _Offered | None:
+    """The cheapest variant in stock, else the cheapest that may be backordered."""
+    there = [one for one in variants if one.stock or one.backordered]
     return min(there, key=lambda one: (one.stock == 0, one.price, one.variant_id), default=None)
 
 
-def _limits(row: _Product, sent: _Sent | _Offered | None) -> list[Limits]:
+def _limits(row: _Product, sent: _Offered | None) -> list[Limits]:
     """To whom and where it is sold, a kit also as its components are."""
-    components = sent.kit.components if isinstance(sent, _Offered) and sent.kit else ()
+    components = sent.kit.components if sent and sent.kit else ()
     own = [limits_of(row.limits)] if row.limits else []
     return own + [limits for one in components if (limits := one.limits) is not None]
 
@@ -401,8 +396,7 @@ def _variant(
     row: _Product, one: _Offered, origins: Mapping[UUID, Origin], occasion: Occasion, reader: Reader
 ) -> OfferedVariant:
     """A variant, with the promise of a unit that is backordered."""
-    backordered = bool(one.warehouses) if one.kit is None else not one.stock and one.kit.to_be_had > 0
-    wanted = [_one_unit(row, one, origins)] if backordered else []
+    wanted = [_one_unit(row, one, origins)] if one.backordered else []
     options = purchase(wanted, occasion, explained=False).options if wanted else []
     promised = options[0].promise if options else None
     return OfferedVariant(
@@ -414,7 +408,7 @@ def _variant(
         sku=one.sku,
         gtin=one.gtin,
         stock=one.stock,
-        backordered=backordered,
+        backordered=one.backordered,
         standard_from=promised.first if promised else None,
         standard_to=promised.last if promised else None,
         components=None if one.kit is None else [_component(part, reader) for part in one.kit.components],
@@ -437,7 +431,7 @@ def _choice(variant: OfferedVariant) -> Choice:
     return Choice(variant.variant_id, variant.attributes, variant.stock > 0 or variant.backordered)
 
 
-def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUID, Origin]) -> Wanted:
+def _one_unit(row: _Product, sent: _Offered | None, origins: Mapping[UUID, Origin]) -> Wanted:
     """One unit of the variant; without one, of the product at its price, which nobody can send."""
     return Wanted(
         variant_id=sent.variant_id if sent else row.product_id,
@@ -448,7 +442,7 @@ def _one_unit(row: _Product, sent: _Sent | _Offered | None, origins: Mapping[UUI
         prime=row.prime_eligible,
         levels=sent.levels_of(sent.variant_id, origins) if sent else (),
         origins=origins,
-        parts=sent.kit.parts(sent.price, origins) if isinstance(sent, _Offered) and sent.kit else (),
+        parts=sent.kit.parts(sent.price, origins) if sent and sent.kit else (),
         digital=row.kind == "digital",
     )
 

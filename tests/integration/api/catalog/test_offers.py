@@ -307,7 +307,7 @@ def test_an_article_costs_the_same_in_a_shop_of_any_size(market: Market, article
 
 def touched(market: Market, statement: Any, values: Json) -> int:
     """How many pages of the database a statement reads, when it has been run once."""
-    compiled = statement.compile(dialect=PGDialect_psycopg())
+    compiled = statement.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
     asked = {**compiled.params, **values}
     for _ in range(2):
         plan = market.scalar(f"explain (analyze, buffers, format json) {compiled}", asked)
