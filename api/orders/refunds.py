@@ -12,7 +12,8 @@ from api.kernel.db import Tx
 from api.kernel.outbox import events_part
 from api.kernel.statement import compose
 from api.orders.models import Order, Return
-from api.orders.statements import DecidedReturn, Step, decide_part, move_part, payment_status_part
+from api.orders.returns.statements import DecidedReturn, decide_part
+from api.orders.statements import Step, move_part, payment_status_part
 from api.payments.commands import Balance, issue_refunds, lock_balance
 from api.payments.statements import IssuedRefund, issued_event, issued_part
 

@@ -24,8 +24,8 @@ from api.orders.queries.locked import LockedOrder, lines_of, lock_to_decide
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import LOST_PARCEL
 from api.orders.returns.returnable import OrderLine
+from api.orders.returns.statements import requested_part
 from api.orders.schemas import OrderState
-from api.orders.statements import requested_part
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts
 from api.payments.statements import OrderPayment, request_refund

@@ -24,8 +24,8 @@ from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import CANCELLED
 from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, shipping_left
+from api.orders.returns.statements import requested_part
 from api.orders.schemas import CancelUnits, OrderState
-from api.orders.statements import requested_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
 from api.payments.statements import NewRefund, request_refund

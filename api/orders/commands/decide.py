@@ -30,8 +30,9 @@ from api.orders.queries.locked import (
 )
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import POLICIES, has_label
+from api.orders.returns.statements import DecidedReturn, decide_part
 from api.orders.schemas import ApproveReturn, DecideReturn, OrderState, RejectReturn
-from api.orders.statements import DecidedReturn, Step, decide_part, move_part
+from api.orders.statements import Step, move_part
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts
 from api.payments.statements import request_refund

@@ -26,8 +26,9 @@ from api.orders.errors import NotReturnable, ReturnWindowClosed
 from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.returns.policy import POLICIES, closes_at, reason_code_of, window_days
 from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, units_to_return
+from api.orders.returns.statements import requested_part
 from api.orders.schemas import OrderState, ReturnLine, ReturnOrder
-from api.orders.statements import Step, move_part, requested_part
+from api.orders.statements import Step, move_part
 from api.orders.states import RETURN_EVENT_OF, may_follow
 
 

@@ -20,7 +20,7 @@ from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.returns.policy import CANCELLED
 from api.orders.returns.returnable import LineRefund, refund_of
-from api.orders.statements import requested_part
+from api.orders.returns.statements import requested_part
 from api.payments.statements import NewRefund
 
 

@@ -32,7 +32,7 @@ from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of
 from api.orders.refunds import settle_refunds
 from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of
-from api.orders.statements import requested_part
+from api.orders.returns.statements import requested_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts

@@ -27,7 +27,7 @@ from api.orders.queries.locked import LockedOrder, lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import LOST_PARCEL
 from api.orders.returns.returnable import LineRefund, OrderLine, RefundOf, shipping_left
-from api.orders.statements import requested_part
+from api.orders.returns.statements import requested_part
 from api.orders.tracking.queries import carried, silent_labels
 from api.payments.commands import lock_payment
 from api.payments.parts import Parts

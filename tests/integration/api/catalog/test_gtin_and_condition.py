@@ -131,8 +131,8 @@ def test_a_product_is_of_one_kind_for_ever(market: Market, chair: Saves) -> None
     path, headers = f"/api/v1/products/{chair.product_id}", chair.seller.headers
 
     assert chair.read()[0]["kind"] == "physical"
-    for kind in ("kit", "service"):
-        assert refused(chair.post({**chair.body, "title": f"Set {uuid4()}", "kind": kind})) == ("/kind",)
+    for kind, pointer in (("kit", "/variants/0/components"), ("service", "/kind")):
+        assert refused(chair.post({**chair.body, "title": f"Set {uuid4()}", "kind": kind})) == (pointer,)
     for kind in ("kit", "digital"):
         assert refused(market.client.patch(path, json={"kind": kind}, headers=headers)) == ("/kind",)
     assert market.client.patch(path, json={"kind": "physical"}, headers=headers).status_code == 200
