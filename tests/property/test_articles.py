@@ -297,47 +297,46 @@ async def test_random_articles_are_what_was_asked_for(opened: Opened, database_u
     assert violations(database_url) == []
 
 
-async def confirm_at_once(opened: Opened) -> None:
-    """Administrators confirm the links of a chain at one moment."""
+async def confirm_at_once(opened: Opened, patch: pytest.MonkeyPatch, patience: float) -> None:
+    """Two administrators confirm both ends of a chain whose middle is confirmed: each has decided before either joins,
+    if that happens within so many seconds."""
     shop = Shop(*opened, 0)
     shop.gtins = []
-    for _ in range(5):
+    for _ in range(4):
         await shop.create()
-    ids = [one.product_id for one in shop.products]
-    pairs = [Pair(*pair) for pair in pairwise(ids)]
-    for pair in pairs:
+    first, middle, last = (Pair(*pair) for pair in pairwise([one.product_id for one in shop.products]))
+    for pair in (first, middle, last):
         shop.sql.execute("insert into offer_matches (product_id, other_product_id) values (%s, %s)", pair)
     wanted = MatchDecisionIn.model_validate({"decision": "confirmed"})
-    await asyncio.gather(*(matches.decide(shop.ctx, shop.admin, pair, wanted) for pair in pairs))
-    shop.links = {pair: (str(pair.product_id), str(pair.other_product_id)) for pair in pairs}
+    await matches.decide(shop.ctx, shop.admin, middle, wanted)
+    join, both, decided = matches._join, asyncio.Event(), count(1)  # noqa: SLF001 - the moment is inside
+
+    async def later(*asked: Any) -> None:
+        if next(decided) == 2:
+            both.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(both.wait(), patience)
+        await join(*asked)
+
+    patch.setattr(matches, "_join", later)
+    await asyncio.gather(*(matches.decide(shop.ctx, shop.admin, pair, wanted) for pair in (first, last)))
+    shop.links = {pair: (str(pair.product_id), str(pair.other_product_id)) for pair in (first, middle, last)}
     await shop.compare((0, "at once"))
 
 
-@pytest.fixture
-def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A moment passes between what is decided and what is joined."""
-    join = matches._join  # noqa: SLF001 - the moment is inside
-
-    async def later(*asked: Any) -> None:
-        await asyncio.sleep(0.2)
-        await join(*asked)
-
-    monkeypatch.setattr(matches, "_join", later)
-
-
-@pytest.mark.usefixtures("slowly")
-async def test_links_that_are_confirmed_at_once_join_everything(opened: Opened, database_url: str) -> None:
-    await confirm_at_once(opened)
+async def test_links_that_are_confirmed_at_once_join_everything(
+    opened: Opened, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await confirm_at_once(opened, monkeypatch, 0.5)
 
     assert violations(database_url) == []
 
 
-@pytest.mark.usefixtures("slowly")
 async def test_without_the_lock_they_do_not(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matches, "_LOCK", select(func.now()))
 
     with pytest.raises((AssertionError, psycopg.errors.UniqueViolation)):
-        await confirm_at_once(opened)
+        await confirm_at_once(opened, monkeypatch, 30)
 
 
 def kept_otherwise(old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
