@@ -103,9 +103,14 @@ class Source:
         return None
 
 
-def module_of(path: str, text: str) -> Module:
-    """A module from its text; `path` is relative to the repository."""
-    tree = ast.parse(text)
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """What a file of the repository says. Parsed once for all rules: nothing may change the tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_of(path: str, tree: ast.Module) -> Module:
+    """A module from its tree; `path` is relative to the repository."""
     imports: dict[str, str] = {}
     names: dict[str, ast.AST] = {}
     for node in ast.walk(tree):
@@ -125,7 +130,11 @@ def module_of(path: str, text: str) -> Module:
 
 def source_of(files: Mapping[str, str]) -> Source:
     """A source from texts by path."""
-    modules = [module_of(path, text) for path, text in files.items()]
+    return _source({path: ast.parse(text) for path, text in files.items()})
+
+
+def _source(trees: Mapping[str, ast.Module]) -> Source:
+    modules = [module_of(path, tree) for path, tree in trees.items()]
     return Source({module.name: module for module in modules})
 
 
@@ -133,12 +142,12 @@ def source_of(files: Mapping[str, str]) -> Source:
 def shop() -> Source:
     """Every Python file of `api` except the migrations."""
     paths = sorted(path.relative_to(ROOT) for path in (ROOT / "api").rglob("*.py") if "migrations" not in path.parts)
-    return source_of({str(path): (ROOT / path).read_text() for path in paths})
+    return _source({str(path): tree_of(ROOT / path) for path in paths})
 
 
 def with_file(path: str, text: str) -> Source:
     """The shop with one file replaced or added."""
-    module = module_of(path, text)
+    module = module_of(path, ast.parse(text))
     return Source({**shop().modules, module.name: module}, [module])
 
 

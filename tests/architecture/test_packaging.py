@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 
 from tests.architecture.test_rules import ROOT, tracked
@@ -86,6 +87,7 @@ def canonical(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+@cache
 def imported() -> set[str]:
     """The first name of every module that our files import."""
     found: set[str] = set()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import rules
+from tests.architecture.source import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("api", "warehouse", "transforms", "features", "training", "serving", "orchestration", "tests")
@@ -30,7 +31,7 @@ def sources(*folders: str) -> list[Path]:
 
 
 def complaints(rule: Rule, paths: list[Path]) -> list[str]:
-    return [f"{path.relative_to(ROOT)} {line}" for path in paths for line in rule(ast.parse(path.read_text()))]
+    return [f"{path.relative_to(ROOT)} {line}" for path in paths for line in rule(tree_of(path))]
 
 
 def api_files(*, besides: tuple[str, ...] = (), name: str = "*.py") -> list[Path]:

@@ -6,8 +6,6 @@ There is one cluster per session, and one database per module, cloned from a mig
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -17,8 +15,9 @@ from psycopg import sql
 
 from orchestration.runtime.bootstrap import OWNER, REPLICATOR, RolePasswords, prepare_server
 from orchestration.runtime.postgres import PostgresCluster
+from tests.harness import prefork
 from tests.harness.ports import free_port
-from tests.harness.processes import ROOT, Stoppable
+from tests.harness.processes import Stoppable
 
 Migrate = Callable[[str], None]
 _PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tests")
@@ -26,14 +25,7 @@ _PASSWORDS = RolePasswords(owner="owner-of-tests", replicator="replicator-of-tes
 
 def migrate_with_alembic(database_url: str) -> None:
     """Migrate a database as the product does, by `python -m api.operations.migrate` with DATABASE_URL."""
-    done = subprocess.run(
-        [sys.executable, "-m", "api.operations.migrate"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = prefork.run("api.operations.migrate", env={**os.environ, "DATABASE_URL": database_url})
     if done.returncode != 0:
         raise RuntimeError(f"python -m api.operations.migrate failed:\n{done.stdout}{done.stderr}")
 

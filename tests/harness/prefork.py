@@ -1,8 +1,9 @@
 """Processes of the shop that start fast: one interpreter imports the product and forks.
 
 A child is `python -m MODULE` with its own pid, environment, port and pools, and it is killed by real signals. It starts
-in a fraction of the time, because importing the shop takes longer than the requests of a test. Each test process has
-one such parent, started on first use. The parent and its children end with the test process, however that ends.
+in a fraction of the time, because importing the shop takes longer than the requests of a test. `run` is for commands:
+it waits for the end and returns the output. Each test process has one such parent, started on first use. The parent and
+its children end with the test process, however that ends.
 """
 
 import atexit
@@ -20,11 +21,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# Modules of the children, with those that uvicorn loads by name.
+# Modules of the children, with those that uvicorn loads by name and commands load once their options are read.
 IMPORTS = (
     "api.app",
     "api.worker",
@@ -34,8 +35,13 @@ IMPORTS = (
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.protocols.websockets.auto",
     "tests.harness.mutants",
+    "api.operations.accounts",
+    "api.operations.migrate",
+    "api.operations.invariants.run",
+    "orchestration.cli.app",
 )
 _POLL_SECONDS = 0.01
+_COMMAND_SECONDS = 600
 # In a child's environment: hash passwords as the product does.
 REAL_PASSWORDS = "TEST_REAL_PASSWORDS"
 
@@ -86,10 +92,20 @@ class Prefork:
         )
         atexit.register(self.close)
 
-    def fork(self, module: str, env: Mapping[str, str], log: Path, mutant: str) -> Fork:
-        """A new child; its output is appended to `log`."""
+    def fork(
+        self,
+        module: str,
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        mutant: str = "",
+        arguments: Sequence[str] = (),
+        errors: Path | None = None,
+    ) -> Fork:
+        """A new child; its output is appended to `log`, what it says on stderr to `errors` where that is given."""
         number = next(self._numbers)
         child = {"module": module, "env": dict(env), "log": str(log), "mutant": mutant}
+        child |= {"arguments": list(arguments), "errors": str(errors or log)}
         pid = self._ask({"number": number, "child": child})
         assert pid is not None
         return Fork(self, number, pid)
@@ -126,7 +142,19 @@ def parent() -> Prefork:
 
 def fork(module: str, env: Mapping[str, str], log: Path, mutant: str = "") -> Fork:
     """`python -m MODULE` with exactly `env`, forked. `mutant` names the guard to remove first."""
-    return parent().fork(module, env, log, mutant)
+    return parent().fork(module, env, log, mutant=mutant)
+
+
+def run(module: str, *arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE ARGUMENTS` with exactly `env`, forked and waited for, its output captured."""
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        child = parent().fork(module, env, output, arguments=arguments, errors=errors)
+        try:
+            code = child.wait(_COMMAND_SECONDS)
+        finally:
+            child.send_signal(signal.SIGKILL)
+        return subprocess.CompletedProcess([module, *arguments], code, output.read_text(), errors.read_text())
 
 
 def serve_requests() -> None:
@@ -153,15 +181,16 @@ def serve_requests() -> None:
         sys.stdout.flush()
 
 
-def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
-    """In the child: set environment, stdin and log, then run the module as `python -m` does."""
+def _become(
+    *, module: str, env: Mapping[str, str], log: str, mutant: str, arguments: Sequence[str], errors: str
+) -> None:
+    """In the child: set environment, stdin and logs, then run the module as `python -m` does."""
     code = 1
     try:
         _die_with_parent()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for place, descriptor in ((log, 1), (errors, 2)):
+            os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), descriptor)
         os.environ.clear()
         os.environ.update(env)
         if REAL_PASSWORDS not in env:
@@ -170,7 +199,7 @@ def _become(module: str, env: Mapping[str, str], log: str, mutant: str) -> None:
             from tests.harness.mutants import MUTANTS
 
             MUTANTS[mutant]()
-        sys.argv[:] = [module]
+        sys.argv[:] = [module, *arguments]
         # The parent has imported some of them already.
         warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -35,6 +35,8 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/api/pages/test_seller.py",
         "tests/integration/serving/test_reads_what_training_reads.py",
     ),
+    # They read the same sources.
+    "architecture": ("tests/architecture",),
     "spark": (
         "tests/integration/transforms/test_spark_jobs.py",
         "tests/integration/transforms/test_spark_cluster.py",

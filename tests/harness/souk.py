@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +17,9 @@ from orchestration.runtime.machine import load_machine
 from orchestration.runtime.state import read_record, supervised_processes
 from orchestration.runtime.status import status_of
 from orchestration.settings import load_settings
+from tests.harness import prefork
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = prefork.ROOT
 # Variables that would connect the command to the developer's servers.
 _OUTSIDE = (
     "DATABASE_URL",
@@ -42,16 +42,8 @@ class SoukHarness:
         self.environment = {**kept, "SOUK_HOME": str(home), "SOUK_SERVICES": services, **environment}
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end, with captured output."""
-        return subprocess.run(
-            [sys.executable, "-m", "orchestration.cli", *arguments],
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
+        """Run one command to its end, with captured output, in a process that need not import it first."""
+        return prefork.run("orchestration.cli", *arguments, env={**self.environment, **environment})
 
     def up(self) -> None:
         """Do what `souk up` does; it must succeed. It runs in this process, because a new one costs a second."""

@@ -48,11 +48,21 @@ def run_checks(
     with psycopg.connect(database_url, autocommit=True, application_name="souk-invariants") as connection:
         if gateways:
             copy_ledgers(connection, gateways)
-        connection.execute("SET work_mem = '64MB'")
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        results = [_run(connection, check, cleanup_seconds) for check in CHECKS if gateways or not check.gateway]
+        results = checked(connection, cleanup_seconds, gateways=bool(gateways))
         connection.execute("COMMIT")
     return results
+
+
+def checked(
+    connection: psycopg.Connection[tuple[object, ...]],
+    cleanup_seconds: int = CLEANUP_SECONDS,
+    *,
+    gateways: bool = False,
+) -> list[Result]:
+    """The same on what the transaction of a connection sees; with `gateways` it holds a copy of their ledgers."""
+    connection.execute("SET LOCAL work_mem = '64MB'")
+    return [_run(connection, check, cleanup_seconds) for check in CHECKS if gateways or not check.gateway]
 
 
 def violations(

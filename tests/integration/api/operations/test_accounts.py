@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.harness.api import ROOT, running_api
+from tests.harness import prefork
+from tests.harness.api import running_api
 from tests.harness.history import tiny_marketplace
 from tests.harness.invariants import assert_invariants
 from tests.harness.postgres import PostgresHarness
@@ -20,14 +19,7 @@ from tests.harness.postgres import PostgresHarness
 
 def accounts(database_url: str, home: Path) -> dict[str, dict[str, str]]:
     env = {**os.environ, "DATABASE_URL": database_url, "SOUK_HOME": str(home)}
-    done = subprocess.run(
-        [sys.executable, "-m", "api.operations.accounts"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = prefork.run("api.operations.accounts", env=env)
     assert done.returncode == 0, done.stderr
     made: dict[str, dict[str, str]] = json.loads(done.stdout)
     return made

@@ -3,12 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness.api import ROOT
+from tests.harness import prefork
 from tests.harness.bulk import csv_of
 from tests.harness.sessions import SECRET_KEY
 from tests.harness.shop import Person, Shop
@@ -22,14 +21,8 @@ def seller(shop: Shop) -> Person:
 
 def load(database_url: str, redis_url: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "SOUK_PROFILE": "test", "SOUK_HOME": str(home)}
-    return subprocess.run(
-        [sys.executable, "-m", "api.operations.load", "catalogue", *arguments, "--json"],
-        env={**os.environ, **env, "SOUK_SECRET_KEY": SECRET_KEY},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, **env, "SOUK_SECRET_KEY": SECRET_KEY}
+    return prefork.run("api.operations.load", "catalogue", *arguments, "--json", env=environment)
 
 
 def test_a_file_is_loaded_and_its_bad_rows_are_named(

@@ -1,8 +1,6 @@
 """`souk rates`: all rates of a file or none, and no silent change of a known one."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 
 from api.operations.rates.files import BadRates, example_rates, read_rates
 from api.operations.rates.write import write_rates
-from tests.harness.api import ROOT
+from tests.harness import prefork
 from tests.harness.postgres import PostgresHarness, migrate_with_alembic
 
 STORED = "SELECT day::text, from_currency, to_currency, rate::text, source FROM exchange_rates ORDER BY 1, 2, 3"
@@ -107,13 +105,7 @@ def test_an_operators_rate_that_equals_a_made_up_one_is_the_operators(empty_url:
 
 def add_examples(url: str, home: Path) -> str:
     """What `python -m api.operations.rates example` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "api.operations.rates", "example"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**os.environ, "DATABASE_URL": url, "SOUK_HOME": str(home)}
+    done = prefork.run("api.operations.rates", "example", env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
