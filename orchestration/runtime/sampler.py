@@ -1,6 +1,7 @@
 """Total memory of all processes of one state directory, sampled while something runs."""
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +11,7 @@ import psutil
 
 from orchestration.runtime.state import supervised_processes
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS = 3.0
 
 
 class MemorySampler:
@@ -43,23 +44,28 @@ class MemorySampler:
 
     def sample(self) -> int:
         """Current bytes."""
-        own = psutil.Process()
-        processes = {
-            process.pid: process for process in (own, *own.children(recursive=True), *_with_backends(self._home))
-        }
+        roots = {os.getpid(), *(process.pid for process in supervised_processes(self._home))}
         total = 0
-        for process in processes.values():
+        for pid in _with_descendants(roots):
             with contextlib.suppress(psutil.Error):
-                total += int(process.memory_full_info().pss)
+                total += int(psutil.Process(pid).memory_full_info().pss)
         self.peak_bytes = max(self.peak_bytes, total)
         return total
 
 
-def _with_backends(home: Path) -> list[psutil.Process]:
-    """Marked processes and their descendants: Postgres' backends overwrite the environment that carries the mark."""
-    found = []
-    for process in supervised_processes(home):
-        found.append(process)
+def _with_descendants(roots: set[int]) -> set[int]:
+    """The processes and all below them. Postgres' backends overwrite the environment that carries the mark.
+
+    One look at the machine's processes: psutil would look at all of them again for every root, and a demo is sampled
+    while it needs both cores.
+    """
+    children: dict[int, list[int]] = {}
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            found.extend(process.children(recursive=True))
+            children.setdefault(process.ppid(), []).append(process.pid)
+    found, left = set(roots), list(roots)
+    while left:
+        below = [pid for pid in children.get(left.pop(), ()) if pid not in found]
+        found.update(below)
+        left += below
     return found
