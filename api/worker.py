@@ -24,7 +24,20 @@ from api.media.collecting import Collector
 log = logs.get_logger(__name__)
 
 # The relay is the kernel's, what follows from its events is the nouns'; so it is with pictures and what keeps them.
-RELAY = Job("outbox relay", 0.5, outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors(), nouns.spreads()).run)
+_RELAY, _AGAIN = outbox.Relay(nouns.followers(), nouns.drops(), nouns.doors(), nouns.spreads()), Bell()
+# A batch costs as much for one event as for many, so those of a busy shop wait this long for each other.
+AGAIN_SECONDS = 0.1
+
+
+async def publish(ctx: Context) -> int:
+    """Publish the pending events, and look again soon when there were any. Returns how many."""
+    published = await _RELAY.run(ctx)
+    if published:
+        _AGAIN.ring_in(AGAIN_SECONDS)
+    return published
+
+
+RELAY = Job("outbox relay", 0.5, publish, _AGAIN)
 _COLLECTOR = Collector(nouns.keepers())
 COLLECTING = (
     Job("pictures that nothing shows", 600.0, _COLLECTOR.pictures),

@@ -212,7 +212,7 @@ class Relay:
         self._said = float("-inf")
 
     async def run(self, ctx: Context) -> int:
-        """Publish what is pending. Returns how many; 0 when another relay works or Redis is unavailable."""
+        """Publish what is pending now. Returns how many; 0 when another relay works or Redis is unavailable."""
         async with ctx.db.autocommit() as tx:
             if await tx.first(_WAITING) is None:
                 await self._say_none_left(ctx.redis)
@@ -221,8 +221,10 @@ class Relay:
                 return 0
             published = 0
             try:
-                while batch := await self._publish_batch(ctx, tx):
-                    published += batch
+                full = True
+                while full:
+                    batch = await self._publish_batch(ctx, tx)
+                    published, full = published + batch, batch == BATCH
             except RedisError as error:
                 log.warning("the event stream does not answer, events wait in the outbox", error=str(error))
             finally:
