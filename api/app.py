@@ -17,8 +17,8 @@ from api.catalog.tree.kept import KeptTree
 from api.events.commands import EventSink
 from api.identity.guard import SessionGuard
 from api.kernel import failpoints, health, key_set, lake_report, logs, metrics, problem_types, problems
-from api.kernel.auth import is_of_seller
-from api.kernel.body_limits import limit_of
+from api.kernel.auth import seller_of
+from api.kernel.body_limits import Allowed, limit_of
 from api.kernel.cache import PageCache
 from api.kernel.context import open_context
 from api.kernel.errors import Problem, Unavailable, ValidationFailed
@@ -99,11 +99,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(DirectAnswers, index=index)
     app.add_middleware(ReadyPages, pages=ready)
 
-    def longest(scope: Scope) -> int:
+    def longest(scope: Scope) -> Allowed:
         """Only a seller's body may be longer than usual, which is known before anything of it is read."""
         limit = limit_of(index.original(scope["method"], scope["path"]), configured)
         usual = configured.max_body_bytes
-        return limit if limit <= usual or is_of_seller(app.state.context.keys, scope) else usual
+        sender = seller_of(app.state.context.keys, scope) if limit > usual else None
+        return Allowed(min(limit, usual) if sender is None else limit, sender)
 
     app.add_middleware(
         RequestMiddleware,
@@ -111,6 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log=request_log,
         longest=longest,
         long_bodies=configured.long_bodies,
+        long_bodies_each=configured.long_bodies_each,
     )
 
     @app.get("/metrics", include_in_schema=False)

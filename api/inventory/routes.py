@@ -44,7 +44,7 @@ from api.kernel.auth import SignedIn
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.pagination import Page, PageParams, Pagination, decode_cursor, encode_cursor
+from api.kernel.pagination import Page, PageParams, Pagination, by_id, pagination, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 
@@ -80,7 +80,7 @@ async def list_warehouses(
     ctx: Ctx, actor: SignedIn, page: Page, country: Annotated[str | None, Query(min_length=2, max_length=100)] = None
 ) -> WarehouseList:
     """In the order of their codes."""
-    after = None if page.cursor is None else decode_cursor(ctx.keys, _WAREHOUSES, page.cursor)[0]
+    after = place_of(page, ctx.keys, _WAREHOUSES, lambda values: values[0])
     async with ctx.db.read() as tx:
         found = await queries.warehouses(tx, country, page, after)
     shown = found[: page.limit]
@@ -100,7 +100,7 @@ async def list_variant_stock(
     low: Annotated[bool | None, Query(description="Whether few are left")] = None,
     warehouse_id: Annotated[UUID | None, Query(alias="warehouseId", description="With a level there")] = None,
 ) -> StockedVariantList:
-    after = None if page.cursor is None else UUID(decode_cursor(ctx.keys, _VARIANTS, page.cursor)[0])
+    after = place_of(page, ctx.keys, _VARIANTS, by_id)
     async with ctx.db.read() as tx:
         found = await queries.own_variants(tx, actor, VariantFilter(low, warehouse_id), page, after)
     keys = [str(variant.variant_id) for variant in found]
@@ -269,11 +269,5 @@ def _tagged(content: bytes, version: int) -> Response:
 
 def _pagination(ctx: Context, page: PageParams, listing: str, keys: list[str]) -> Pagination:
     """`keys`: those of the rows that were read, one more than are shown where there is another page."""
-    more = len(keys) > page.limit
-    return Pagination(
-        page=page.page,
-        limit=page.limit,
-        total=None,
-        has_more=more,
-        next_cursor=encode_cursor(ctx.keys, listing, [keys[page.limit - 1]]) if more else None,
-    )
+    following = [keys[page.limit - 1]] if len(keys) > page.limit else None
+    return pagination(page, ctx.keys, listing, None, following)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Annotated, Protocol
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from starlette.types import Scope
@@ -33,14 +34,15 @@ class SessionGuard(Protocol):
         ...
 
 
-def is_of_seller(keys: Keys, scope: Scope) -> bool:
-    """Whether a request carries a seller's token, before anything else is looked at."""
+def seller_of(keys: Keys, scope: Scope) -> UUID | None:
+    """The seller whose token a request carries, before anything else is looked at; None without one."""
     text = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
     scheme, _, token = text.partition(" ")
     try:
-        return scheme.lower() == "bearer" and keys.read_access_token(token.strip()).user_type == "seller"
+        claims = keys.read_access_token(token.strip()) if scheme.lower() == "bearer" else None
     except NotAuthenticated:
-        return False
+        return None
+    return claims.user_id if claims is not None and claims.user_type == "seller" else None
 
 
 async def account_of(request: Request, ctx: Ctx, authorization: Bearer = None) -> Actor:

@@ -1,7 +1,8 @@
 """Routes that take longer bodies than others: each names the setting that says how long."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 from starlette.routing import BaseRoute
 
@@ -9,6 +10,13 @@ from api.kernel.settings import Settings
 
 E = TypeVar("E", bound=Callable[..., object])
 _NAME = "__body_limit__"
+
+
+class Allowed(NamedTuple):
+    """The longest body of a request in bytes, and who sends it; None when it may not be longer than usual."""
+
+    most: int
+    sender: UUID | None = None
 
 
 def takes_up_to(setting: str) -> Callable[[E], E]:

@@ -2,14 +2,17 @@
 
 import re
 import secrets
+from collections import Counter as Tally
 from collections.abc import Callable
+from uuid import UUID
 
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.kernel import clock, metrics
+from api.kernel.body_limits import Allowed
 from api.kernel.compression import Compression
-from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem, Unavailable
+from api.kernel.errors import BodyTooLarge, MalformedRequest, Problem, TooManyRequests, Unavailable
 from api.kernel.guests import headers_of
 from api.kernel.logs import trace_id
 from api.kernel.problems import render, unexpected
@@ -32,17 +35,19 @@ class RequestMiddleware:
         self,
         app: ASGIApp,
         max_body_bytes: int,
+        *,
         log: RequestLog | None = None,
-        longest: Callable[[Scope], int] | None = None,
+        longest: Callable[[Scope], Allowed] | None = None,
         long_bodies: int = 1,
+        long_bodies_each: int = 1,
     ) -> None:
         """Without a log no lines are written. `longest`: the limit of a request, which is asked for what is
-        over the limit of all others; of such bodies so many are taken at a time."""
+        over the limit of all others; of such bodies so many are taken at a time, and so many of each sender."""
         self.app = app
         self.max_body_bytes = max_body_bytes
         self._log = log
         self._longest = longest
-        self._long = _Places(long_bodies)
+        self._long = _Places(long_bodies, long_bodies_each)
         # Finding the counters by their labels costs as much as counting. Statuses and templates are few.
         self._counters: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
@@ -91,23 +96,23 @@ class RequestMiddleware:
 
     async def _answered_long(self, length: int, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         """A body over the usual limit, which is in memory until it is answered, is taken when few others are."""
-        limit = self._limit(scope)
-        if length > limit:
-            await _refuse(_too_large(limit), scope, receive, answer)
-        elif not self._long.take():
-            await _refuse(_busy(), scope, receive, answer)
+        allowed = self._allowed(scope)
+        if length > allowed.most:
+            await _refuse(_too_large(allowed.most), scope, receive, answer)
+        elif (refused := self._long.take(allowed.sender)) is not None:
+            await _refuse(refused, scope, receive, answer)
         else:
             try:
                 await self._answered(scope, receive, answer)
             finally:
-                self._long.give()
+                self._long.give(allowed.sender)
 
     async def _counted(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         """Count the body as it arrives, for callers that state no length.
 
         FastAPI turns every exception while a body is read into a 400, so the refusal replaces that response.
         """
-        body, told = _Body(receive, self._limit(scope), self.max_body_bytes, self._long), False
+        body, told = _Body(receive, self._allowed(scope), self.max_body_bytes, self._long), False
 
         async def watching_send(message: Message) -> None:
             nonlocal told
@@ -128,8 +133,8 @@ class RequestMiddleware:
         finally:
             body.end()
 
-    def _limit(self, scope: Scope) -> int:
-        return self.max_body_bytes if self._longest is None else self._longest(scope)
+    def _allowed(self, scope: Scope) -> Allowed:
+        return Allowed(self.max_body_bytes) if self._longest is None else self._longest(scope)
 
     def _count(self, method: str, route: str, status: int, seconds: float) -> None:
         key = (method, route, status)
@@ -142,38 +147,43 @@ class RequestMiddleware:
 
 
 class _Places:
-    """Room for so many long bodies."""
+    """Room for so many long bodies, and for so many of each sender."""
 
-    def __init__(self, free: int) -> None:
-        self._free = free
+    def __init__(self, most: int, each: int) -> None:
+        self._most, self._each = most, each
+        self._taken: Tally[UUID | None] = Tally()
 
-    def take(self) -> bool:
-        """Whether there was room."""
-        taken = self._free > 0
-        self._free -= taken
-        return taken
+    def take(self, sender: UUID | None) -> Problem | None:
+        """Take a place; returns why there is none."""
+        if self._taken[sender] >= self._each:
+            return TooManyRequests("Other long bodies of yours are being read: send it after them.", retry_after=2)
+        if self._taken.total() >= self._most:
+            return Unavailable("Other long bodies are being read: send it again.", retry_after=2)
+        self._taken[sender] += 1
+        return None
 
-    def give(self) -> None:
-        self._free += 1
+    def give(self, sender: UUID | None) -> None:
+        self._taken[sender] -= 1
+        self._taken += Tally()  # forgets who has none
 
 
 class _Body:
     """A body without a stated length, as it arrives. It takes a place when it gets longer than `usual`; `refused`: why
     it is not read on."""
 
-    def __init__(self, receive: Receive, limit: int, usual: int, places: _Places) -> None:
-        self._receive, self._limit, self._usual, self._places = receive, limit, usual, places
+    def __init__(self, receive: Receive, allowed: Allowed, usual: int, places: _Places) -> None:
+        self._receive, self._allowed, self._usual, self._places = receive, allowed, usual, places
         self._bytes, self._long = 0, False
         self.refused: Problem | None = None
 
     async def receive(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > self._limit:
-            self.refused = _too_large(self._limit)
+        if self._bytes > self._allowed.most:
+            self.refused = _too_large(self._allowed.most)
         elif self._bytes > self._usual and not self._long and self.refused is None:
-            self._long = self._places.take()
-            self.refused = None if self._long else _busy()
+            self.refused = self._places.take(self._allowed.sender)
+            self._long = self.refused is None
         if self.refused is not None:
             raise self.refused
         return message
@@ -181,7 +191,7 @@ class _Body:
     def end(self) -> None:
         """Make room for another."""
         if self._long:
-            self._places.give()
+            self._places.give(self._allowed.sender)
 
 
 class _Answer:
@@ -217,10 +227,6 @@ class _Answer:
 
 async def _refuse(problem: Problem, scope: Scope, receive: Receive, answer: _Answer) -> None:
     await render(problem, scope["path"])(scope, receive, answer.send)
-
-
-def _busy() -> Unavailable:
-    return Unavailable("Other long bodies are being read: send it again.", retry_after=2)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -3,8 +3,11 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Query
 
@@ -12,6 +15,7 @@ from api.kernel.errors import FieldError, ValidationFailed
 from api.kernel.schemas import Wire
 from api.kernel.security import Keys
 
+P = TypeVar("P")
 MAX_LIMIT = 100
 # The database reads all rows that an offset skips; deeper pages need the cursor.
 MAX_PAGE = 1_000
@@ -55,9 +59,9 @@ async def page_params(
 Page = Annotated[PageParams, Depends(page_params)]
 
 
-def encode_cursor(keys: Keys, listing: str, position: list[str]) -> str:
+def encode_cursor(keys: Keys, listing: str, position: Sequence[object]) -> str:
     """Sign the last row's sort values; `listing` names the sort so that a cursor cannot be used with another."""
-    data = json.dumps([listing, *position], separators=(",", ":")).encode()
+    data = json.dumps([listing, *map(str, position)], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(keys.sign("cursor", data) + data).decode().rstrip("=")
 
 
@@ -78,8 +82,24 @@ def decode_cursor(keys: Keys, listing: str, cursor: str) -> list[str]:
     )
 
 
+def place_of(page: PageParams, keys: Keys, listing: str, read: Callable[[list[str]], P]) -> P | None:
+    """The place of the last row of the page before, as `read` makes it of the sort values; None for the first page.
+    Raises: ValidationFailed."""
+    return None if page.cursor is None else read(decode_cursor(keys, listing, page.cursor))
+
+
+def by_id(values: list[str]) -> UUID:
+    """A place in a list that is sorted by ids."""
+    return UUID(values[0])
+
+
+def by_time(values: list[str]) -> tuple[datetime, UUID]:
+    """A place in a list that is sorted by times, and by ids within one."""
+    return datetime.fromisoformat(values[0]), UUID(values[1])
+
+
 def pagination(
-    page: PageParams, keys: Keys, listing: str, total: int | None, following: list[str] | None
+    page: PageParams, keys: Keys, listing: str, total: int | None, following: Sequence[object] | None
 ) -> Pagination:
     """What an answer says of its page. `following`: the last row's sort values when there is another page."""
     cursor = None if following is None else encode_cursor(keys, listing, following)

@@ -198,6 +198,8 @@ class Settings(Environment):
     """A longer request body is refused, but for files."""
     long_bodies: int = Field(default=8, ge=1)
     """Longer bodies, with pictures or files of products, that one process takes at a time; 503 says to come again."""
+    long_bodies_each: int = Field(default=2, ge=1)
+    """Those of one seller among them; 429 says to come again."""
     seller_verification: Literal["sandbox", "administrators"] | None = None
     """Who says that new sellers are who they say they are: `sandbox`, at once, or `administrators`. Without it the
     sandbox, but administrators in production."""

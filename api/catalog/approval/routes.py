@@ -1,8 +1,5 @@
 """HTTP of the queue of products that wait for an administrator, and of what was decided."""
 
-from datetime import datetime
-from uuid import UUID
-
 from fastapi import APIRouter
 
 from api.catalog.approval import commands, queries
@@ -13,7 +10,7 @@ from api.catalog.routes import ProductId
 from api.kernel.auth import AdminActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.pagination import Page, by_id, by_time, pagination, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(tags=["approval"])
@@ -30,11 +27,10 @@ _QUEUE = "queued-products"
 async def list_queued_products(ctx: Ctx, actor: AdminActor, page: Page) -> WaitingList:
     """The oldest first, each with what speaks against it; continue with `nextCursor`, not with `page`. What waits for
     its seller's verification is not among them."""
-    place = None if page.cursor is None else decode_cursor(ctx.keys, _QUEUE, page.cursor)
-    after = None if place is None else (datetime.fromisoformat(place[0]), UUID(place[1]))
+    after = place_of(page, ctx.keys, _QUEUE, by_time)
     async with ctx.db.read() as tx:
         shown, more = await queries.waiting(tx, actor, page, after)
-    following = [shown[-1].queued_at.isoformat(), str(shown[-1].product_id)] if more else None
+    following = (shown[-1].queued_at, shown[-1].product_id) if more else None
     return WaitingList(products=shown, pagination=pagination(page, ctx.keys, _QUEUE, None, following))
 
 
@@ -59,8 +55,8 @@ async def decide_product(ctx: Ctx, actor: AdminActor, product_id: ProductId, bod
 async def list_product_decisions(ctx: Ctx, actor: SignedIn, product_id: ProductId, page: Page) -> DecisionList:
     """The newest first, for its seller and for administrators; continue with `nextCursor`."""
     listing = f"decisions:{product_id}"
-    before = None if page.cursor is None else UUID(decode_cursor(ctx.keys, listing, page.cursor)[0])
+    before = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         shown, more = await queries.decisions_of(tx, actor, product_id, page, before)
-    following = [str(shown[-1].decision_id)] if more else None
+    following = [shown[-1].decision_id] if more else None
     return DecisionList(decisions=shown, pagination=pagination(page, ctx.keys, listing, None, following))

@@ -1,6 +1,5 @@
 """HTTP of offer matches."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from api.catalog.matches.schemas import MatchDecisionIn, MatchState, OfferMatchB
 from api.kernel.auth import AdminActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.pagination import Page, by_time, pagination, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 
@@ -36,14 +35,11 @@ async def list_offer_matches(
     """The oldest first; continue with `nextCursor`, not with `page`. Open ones are not listed while there is nothing to
     decide: when the two are one article already, or one of them is deleted."""
     listing = f"offer-matches:{state}"
-    place = None if page.cursor is None else decode_cursor(ctx.keys, listing, page.cursor)
-    after = None if place is None else (datetime.fromisoformat(place[0]), UUID(place[1]), UUID(place[2]))
+    after = place_of(page, ctx.keys, listing, lambda values: (*by_time(values), UUID(values[2])))
     async with ctx.db.read() as tx:
         shown, more = await queries.matches(tx, actor, state, page, after)
-    following = None
-    if more:
-        last = shown[-1]
-        following = [last.created_at.isoformat(), str(last.product.product_id), str(last.other_product.product_id)]
+    last = shown[-1] if more else None
+    following = None if last is None else (last.created_at, last.product.product_id, last.other_product.product_id)
     return OfferMatchList(matches=shown, pagination=pagination(page, ctx.keys, listing, None, following))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from api.catalog.offers.featured import Rank
 from api.catalog.offers.queries import OfferOf
 from api.catalog.offers.schemas import OfferList, OfferSort
-from api.kernel.pagination import PageParams, decode_cursor, pagination
+from api.kernel.pagination import PageParams, pagination, place_of
 from api.kernel.security import Keys
 
 
@@ -17,13 +17,10 @@ def page_of(keys: Keys, product_id: UUID, offers: Sequence[OfferOf], sort: Offer
     since. Raises: ValidationFailed when the cursor is not of this article and sort."""
     listing = f"offers:{product_id}:{sort}"
     placed = sorted(((_place(offer.ranked.rank, sort), offer) for offer in offers), key=lambda one: one[0])
-    if page.cursor is None:
-        rest = placed[page.offset :]
-    else:
-        after = _read(decode_cursor(keys, listing, page.cursor))
-        rest = [one for one in placed if one[0] > after]
+    after = place_of(page, keys, listing, _read)
+    rest = placed[page.offset :] if after is None else [one for one in placed if one[0] > after]
     shown = rest[: page.limit]
-    following = [str(part) for part in shown[-1][0]] if len(rest) > page.limit else None
+    following = shown[-1][0] if len(rest) > page.limit else None
     return OfferList(
         product_id=product_id,
         featured=next((offer.body for offer in offers if offer.ranked.featured), None),

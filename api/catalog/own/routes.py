@@ -1,7 +1,6 @@
 """HTTP of a seller's own products."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 
@@ -11,7 +10,7 @@ from api.catalog.schemas import Status
 from api.kernel.auth import SellerActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.pagination import Page, by_id, pagination, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(tags=["catalog"])
@@ -36,9 +35,9 @@ async def list_own_products(
     """The newest first, drafts among them, as they are now; not those that were deleted."""
     wanted = OwnFilter(status, None if text is None else text.strip() or None)
     listing = f"own-products:{wanted.status}:{wanted.text}"
-    after = None if page.cursor is None else UUID(decode_cursor(ctx.keys, listing, page.cursor)[0])
+    after = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         found = await own_products(tx, actor, wanted, page, after)
     shown = found[: page.limit]
-    following = [str(shown[-1].product_id)] if len(found) > page.limit else None
+    following = [shown[-1].product_id] if len(found) > page.limit else None
     return OwnProductList(products=shown, pagination=pagination(page, ctx.keys, listing, None, following))

@@ -26,7 +26,7 @@ from api.kernel.actor import Actor
 from api.kernel.auth import SellerActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Cursor, PageLimit, PageParams, decode_cursor, pagination
+from api.kernel.pagination import Cursor, PageLimit, PageParams, pagination, place_of
 from api.kernel.problems import responses
 
 router = APIRouter(prefix="/products/{productId}/versions", tags=["catalog"])
@@ -45,12 +45,12 @@ async def list_versions(
     """The newest first: what each changed, when, and whose change it was. For the product's seller, also after it was
     deleted, and for administrators."""
     listing = f"versions:{product_id}"
-    before = MOST_VERSIONS if cursor is None else int(decode_cursor(ctx.keys, listing, cursor)[0])
-    async with ctx.db.read() as tx:
-        found = await versions_of(tx, actor, product_id, before, limit + 1)
-    shown = found[:limit]
-    following = [str(shown[-1].version)] if len(found) > limit else None
     page = PageParams(page=1, limit=limit, cursor=cursor)
+    before = place_of(page, ctx.keys, listing, lambda values: int(values[0]))
+    async with ctx.db.read() as tx:
+        found = await versions_of(tx, actor, product_id, before or MOST_VERSIONS, limit + 1)
+    shown = found[:limit]
+    following = [shown[-1].version] if len(found) > limit else None
     rows = [VersionRow.model_validate(_row(one, actor)) for one in shown]
     return VersionList(
         product_id=product_id, versions=rows, pagination=pagination(page, ctx.keys, listing, None, following)

@@ -11,7 +11,7 @@ from api.kernel.auth import CurrentActor, SignedIn
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import NotAuthenticated, ValidationFailed
 from api.kernel.ids import parse_id
-from api.kernel.pagination import Page, PageParams, decode_cursor, pagination
+from api.kernel.pagination import Page, PageParams, pagination, place_of
 from api.kernel.problems import responses
 from api.orders.errors import OrderNotFound
 from api.orders.history.again import buy_again
@@ -77,7 +77,7 @@ async def list_orders(
 
 async def _listed(ctx: Context, actor: Actor, owner: UUID, page: PageParams, wanted: OrderFilter) -> OrderList:
     listing = f"orders:{owner}:{wanted.status}:{wanted.since}:{wanted.until}:{wanted.text}"
-    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
+    after = place_of(page, ctx.keys, listing, Position.of)
     async with ctx.db.read() as tx:
         found = await orders_of(tx, actor, owner, wanted=wanted, page=page, after=after)
     following = None if found.next is None else found.next.fields()

@@ -9,7 +9,7 @@ from api.kernel.actor import Actor
 from api.kernel.auth import CurrentActor, SellerActor
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.pagination import Page, pagination, place_of
 from api.kernel.problems import responses
 from api.orders.commands.claims import guest_of
 from api.orders.errors import InvoiceNotFound, OrderNotFound
@@ -94,7 +94,7 @@ async def list_seller_invoices(
     ctx: Ctx, actor: SellerActor, page: Page, wanted: Annotated[InvoiceFilter, Depends(invoice_filter)]
 ) -> InvoiceList:
     listing = f"seller-invoices:{actor.user_id}:{wanted.kind}:{wanted.since}:{wanted.until}"
-    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
+    after = place_of(page, ctx.keys, listing, Position.of)
     async with ctx.db.read() as tx:
         found = await sellers_invoices(tx, actor, wanted, page=page, after=after)
     following = None if found.next is None else found.next.fields()

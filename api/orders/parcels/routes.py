@@ -10,7 +10,7 @@ from api.kernel.auth import SellerActor, SignedIn
 from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, RequestInFlight, RequiredKey
-from api.kernel.pagination import Page, decode_cursor, pagination
+from api.kernel.pagination import Page, pagination, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.orders.errors import (
@@ -78,7 +78,7 @@ async def list_seller_orders(
     ctx: Ctx, actor: SellerActor, page: Page, wanted: Annotated[SellerFilter, Depends(seller_filter)]
 ) -> SellerOrderList:
     listing = f"seller-orders:{actor.user_id}:{wanted.status}:{wanted.since}:{wanted.until}:{wanted.text}"
-    after = None if page.cursor is None else Position.of(decode_cursor(ctx.keys, listing, page.cursor))
+    after = place_of(page, ctx.keys, listing, Position.of)
     async with ctx.db.read() as tx:
         found = await seller_orders(tx, actor, wanted, page=page, after=after)
     following = None if found.next is None else found.next.fields()

@@ -1,6 +1,5 @@
 """HTTP of reports about products, and of what follows from them."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,9 +9,9 @@ from api.catalog.approval.errors import SellerNotVerified
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.routes import ProductId
 from api.kernel.auth import AdminActor, CurrentActor, SellerActor
-from api.kernel.context import Context, Ctx
+from api.kernel.context import Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, TooManyRequests, ValidationFailed
-from api.kernel.pagination import Page, PageParams, Pagination, decode_cursor, pagination
+from api.kernel.pagination import Page, by_id, by_time, pagination, place_of
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.storefront.notices import commands, queries
@@ -79,9 +78,9 @@ async def look_up_report(ctx: Ctx, body: ReportLookUp) -> ReportBody:
 async def list_reported_products(ctx: Ctx, actor: AdminActor, page: Page) -> ReportedProductList:
     """Those that have waited longest first; continue with `nextCursor`, not with `page`."""
     async with ctx.db.read() as tx:
-        shown, more = await queries.reported(tx, actor, page, _after(ctx, page, _REPORTED))
+        shown, more = await queries.reported(tx, actor, page, place_of(page, ctx.keys, _REPORTED, by_time))
     last = (shown[-1].first_report_at, shown[-1].product_id) if more else None
-    return ReportedProductList(products=shown, pagination=_following(ctx, page, _REPORTED, last))
+    return ReportedProductList(products=shown, pagination=pagination(page, ctx.keys, _REPORTED, None, last))
 
 
 @router.get(
@@ -93,10 +92,10 @@ async def list_reported_products(ctx: Ctx, actor: AdminActor, page: Page) -> Rep
 async def list_product_reports(ctx: Ctx, actor: AdminActor, product_id: ProductId, page: Page) -> ProductReportList:
     """Open and decided ones, the newest first; continue with `nextCursor`."""
     listing = f"reports:{product_id}"
-    before = None if page.cursor is None else UUID(decode_cursor(ctx.keys, listing, page.cursor)[0])
+    before = place_of(page, ctx.keys, listing, by_id)
     async with ctx.db.read() as tx:
         shown, last = await queries.reports_of(tx, actor, product_id, page, before)
-    following = None if last is None else [str(last)]
+    following = None if last is None else [last]
     return ProductReportList(reports=shown, pagination=pagination(page, ctx.keys, listing, None, following))
 
 
@@ -124,9 +123,9 @@ async def decide_reports(
 async def list_own_report_decisions(ctx: Ctx, actor: SellerActor, page: Page) -> OwnDecisionList:
     """The newest first, each with the statement of reasons; continue with `nextCursor`. Who reported is not told."""
     async with ctx.db.read() as tx:
-        shown, more = await queries.own_decisions(tx, actor, page, _after(ctx, page, _DECISIONS))
+        shown, more = await queries.own_decisions(tx, actor, page, place_of(page, ctx.keys, _DECISIONS, by_time))
     last = (shown[-1].created_at, shown[-1].decision_id) if more else None
-    return OwnDecisionList(decisions=shown, pagination=_following(ctx, page, _DECISIONS, last))
+    return OwnDecisionList(decisions=shown, pagination=pagination(page, ctx.keys, _DECISIONS, None, last))
 
 
 @router.put(
@@ -149,9 +148,9 @@ async def contest_decision(ctx: Ctx, actor: SellerActor, decision_id: DecisionId
 async def list_objections(ctx: Ctx, actor: AdminActor, page: Page) -> OpenObjectionList:
     """The oldest first; continue with `nextCursor`."""
     async with ctx.db.read() as tx:
-        shown, more = await queries.open_objections(tx, actor, page, _after(ctx, page, _OBJECTIONS))
+        shown, more = await queries.open_objections(tx, actor, page, place_of(page, ctx.keys, _OBJECTIONS, by_time))
     last = (shown[-1].created_at, shown[-1].decision_id) if more else None
-    return OpenObjectionList(objections=shown, pagination=_following(ctx, page, _OBJECTIONS, last))
+    return OpenObjectionList(objections=shown, pagination=pagination(page, ctx.keys, _OBJECTIONS, None, last))
 
 
 @router.put(
@@ -166,15 +165,3 @@ async def decide_objection(
     """`keep` lets the product be sold again at once, as the version that was looked at: 412 when its seller has changed
     it since. The seller and the reporters are told by mail."""
     return await commands.decide_objection(ctx, actor, decision_id, body)
-
-
-def _after(ctx: Context, page: PageParams, listing: str) -> tuple[datetime, UUID] | None:
-    if page.cursor is None:
-        return None
-    time, row_id = decode_cursor(ctx.keys, listing, page.cursor)
-    return datetime.fromisoformat(time), UUID(row_id)
-
-
-def _following(ctx: Context, page: PageParams, listing: str, last: tuple[datetime, UUID] | None) -> Pagination:
-    following = None if last is None else [last[0].isoformat(), str(last[1])]
-    return pagination(page, ctx.keys, listing, None, following)
