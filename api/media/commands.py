@@ -27,6 +27,7 @@ from api.media.naming import digest_of, named_in, new_name, original_key, size_k
 from api.media.outside import fetched
 from api.media.press.formats import Refused
 from api.media.press.parent import press_of
+from api.media.press.perceptual import bands
 from api.media.press.sizes import Pressed
 from api.media.schemas import DATA, is_address
 from api.media.store.interface import ObjectStore, StoreFailed
@@ -116,6 +117,8 @@ def _row(digest: str, one: Taken, made: Pressed) -> dict[str, object]:
         "width": made.width,
         "height": made.height,
         "blur": made.blur,
+        "perceptual_hash": made.perceptual_hash,
+        "bands": None if made.perceptual_hash is None else bands(made.perceptual_hash),
     }
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.columns import NOT_PERSONAL, CreatedAt, Instant
@@ -13,12 +13,15 @@ class Picture(Base):
     """A picture whose objects are in the store: they were put there before this row was committed.
 
     `width` and `height` of the largest size. `kept`: something that never ends shows it, such as an order's line.
+    `perceptual_hash`, and its `bands` by which alike pictures are found: null for one that shows too little, or that
+    was taken in before there were any.
     """
 
     __tablename__ = "pictures"
     __table_args__ = (
         CheckConstraint("width > 0 AND height > 0 AND bytes > 0", name="measures"),
         Index("ix_pictures_unkept", "created_at", postgresql_where=text("NOT kept")),
+        Index("ix_pictures_bands", "bands", postgresql_using="gin"),
     )
     __unpublished__ = True
 
@@ -30,6 +33,8 @@ class Picture(Base):
     width: Mapped[int]
     height: Mapped[int]
     blur: Mapped[str] = mapped_column(Text, info=NOT_PERSONAL)
+    perceptual_hash: Mapped[int | None] = mapped_column(BigInteger)
+    bands: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     kept: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[CreatedAt]
 

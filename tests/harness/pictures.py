@@ -2,11 +2,12 @@
 
 import base64
 import io
+import random
 import struct
 import zlib
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 RED, GREEN, BLUE = (220, 30, 30), (20, 160, 60), (30, 60, 220)
 
@@ -26,6 +27,29 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 def png(width: int = 64, height: int = 48, **colours: Any) -> bytes:
     return encoded(halves(width, height, **colours), "PNG")
+
+
+def scene(number: int, size: int = 480) -> Image.Image:
+    """Things before a ground that runs from one colour to another; no other number has the same."""
+    chance = random.Random(number)
+
+    def colour() -> tuple[int, int, int]:
+        return chance.randrange(256), chance.randrange(256), chance.randrange(256)
+
+    ramp = Image.linear_gradient("L").resize((size, size)).rotate(90 * chance.randrange(4))
+    image = Image.composite(Image.new("RGB", ramp.size, colour()), Image.new("RGB", ramp.size, colour()), ramp)
+    pen = ImageDraw.Draw(image)
+    for _ in range(chance.randint(4, 12)):
+        left, top = chance.randint(-size // 10, size), chance.randint(-size // 10, size)
+        across, down = (chance.randint(size // 16, size // 2) for _ in range(2))
+        chance.choice([pen.ellipse, pen.rectangle])((left, top, left + across, top + down), fill=colour())
+    return image
+
+
+def cropped(image: Image.Image, share: float) -> Image.Image:
+    """Without this share of the picture at each of its sides."""
+    across, down = round(image.width * share), round(image.height * share)
+    return image.crop((across, down, image.width - across, image.height - down))
 
 
 def one_of(number: int) -> bytes:

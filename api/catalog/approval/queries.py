@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Integer, Uuid, any_, bindparam, case, exists, or_, select, tuple_
+from sqlalchemy import ARRAY, DateTime, Integer, Select, Uuid, any_, bindparam, case, exists, or_, select, true, tuple_
+from sqlalchemy.orm import aliased
 
 from api.catalog.approval.models import ProductDecision, QueuedProduct
 from api.catalog.approval.rules import COMPARED_AT_MOST, Facts
@@ -15,7 +16,7 @@ from api.catalog.approval.schemas import Decided, Decision, FindingBody, Waiting
 from api.catalog.approval.statements import FACTS
 from api.catalog.errors import ProductNotFound
 from api.catalog.languages.schemas import Stored
-from api.catalog.models import Category, Product
+from api.catalog.models import Category, Product, ProductImage
 from api.catalog.queries.listing import IMAGES
 from api.catalog.schemas import Status
 from api.kernel import clock
@@ -23,6 +24,7 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, first_as
 from api.kernel.errors import Forbidden
 from api.kernel.pagination import PageParams
+from api.media.queries import alike
 from api.sellers.queries import Standing, standing_of
 
 Json = dict[str, Any]  # Any: JSON
@@ -63,11 +65,17 @@ class _Product:
     compared: int
     pictures: int
     same_thing: bool
-    same_picture: bool
     other_brand: bool
     decided: list[Any] | None  # Any: JSON
     ruled: Decided | None
     approved: list[Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Borrowed:
+    """A product of another seller that shows one of its pictures for another thing."""
+
+    product_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +224,36 @@ _QUEUE_AFTER = _QUEUE.where(
 )
 
 
+def _borrowed() -> Select[tuple[UUID]]:
+    own, other = aliased(Product), aliased(Product)
+    image, shown = aliased(ProductImage), aliased(ProductImage)
+    pictures = alike(image.picture)
+    return (
+        select(other.product_id)
+        .select_from(own)
+        .join(image, image.product_id == own.product_id)
+        .join(pictures, true())
+        .join(shown, shown.picture == pictures.c.name)
+        .join(other, other.product_id == shown.product_id)
+        .where(
+            own.product_id == bindparam("product_id", type_=Uuid),
+            other.deleted_at.is_(None),
+            other.seller_id != own.seller_id,
+            other.identity.is_distinct_from(own.identity),
+        )
+        .limit(1)
+    )
+
+
+BORROWED = _borrowed()
+
+
 async def case_of(tx: ReadTx, product_id: UUID) -> Case:
     """What is known of a product as its rows say now. Raises: ProductNotFound."""
     asked = {"product_id": product_id, "compared": COMPARED_AT_MOST}
-    row, standing = await tx.batch(
-        first_as(_Product, FACTS, asked), first_as(Standing, _STANDING, {"product_id": product_id})
+    named = {"product_id": product_id}
+    row, standing, borrowed = await tx.batch(
+        first_as(_Product, FACTS, asked), first_as(Standing, _STANDING, named), first_as(_Borrowed, BORROWED, named)
     )
     if row is None:
         raise ProductNotFound("There is no product with this id.")
@@ -235,7 +268,7 @@ async def case_of(tx: ReadTx, product_id: UUID) -> Case:
         compared=row.compared,
         pictures=row.pictures,
         same_thing=row.same_thing,
-        same_picture=row.same_picture,
+        same_picture=borrowed is not None,
         other_brand=row.other_brand,
         refused=row.ruled in ("rejected", "removed"),
     )

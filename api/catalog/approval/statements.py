@@ -16,11 +16,6 @@ FACTS = text(
            (SELECT count(*) FROM product_images i WHERE i.product_id = p.product_id) AS pictures,
            EXISTS (SELECT FROM products a
                    WHERE a.identity = p.identity AND a.deleted_at IS NULL AND a.seller_id <> p.seller_id) AS same_thing,
-           EXISTS (SELECT FROM product_images i
-                   JOIN product_images t ON t.picture = i.picture
-                   JOIN products a ON a.product_id = t.product_id
-                   WHERE i.product_id = p.product_id AND a.deleted_at IS NULL AND a.seller_id <> p.seller_id
-                     AND a.identity IS DISTINCT FROM p.identity) AS same_picture,
            EXISTS (SELECT FROM product_variants w
                    JOIN product_variants t ON t.gtin = w.gtin AND t.removed_at IS NULL
                    JOIN products a ON a.product_id = t.product_id

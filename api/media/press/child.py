@@ -34,7 +34,7 @@ def answer(head: dict[str, Any], body: bytes) -> bytes:  # Any: JSON
     except Refused as error:
         return frame({"refused": str(error)})
     files = {str(size): len(content) for size, content in made.files.items()}
-    about = {"media_type": made.media_type, "width": made.width, "height": made.height, "blur": made.blur}
+    about = {name: getattr(made, name) for name in ("media_type", "width", "height", "blur", "perceptual_hash")}
     return frame({**about, "files": files}, b"".join(made.files.values()))
 
 

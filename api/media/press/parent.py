@@ -15,6 +15,7 @@ from api.kernel.logs import get_logger
 from api.media.naming import LARGEST
 from api.media.press.formats import Refused
 from api.media.press.frames import HEAD, frame, lengths
+from api.media.press.perceptual import BITS
 from api.media.press.sizes import Pressed
 
 log = get_logger(__name__)
@@ -30,6 +31,7 @@ class _Answer(BaseModel):
     width: int = Field(default=1, gt=0, le=LARGEST)
     height: int = Field(default=1, gt=0, le=LARGEST)
     blur: str = Field(default="", max_length=2_000)
+    perceptual_hash: int | None = Field(default=None, ge=0, lt=1 << BITS)
     files: dict[int, int] = Field(default_factory=dict)
 
 
@@ -113,4 +115,4 @@ def _read(head: bytes, body: bytes) -> Pressed:
         start += length
         if files[size][:4] != b"RIFF" or files[size][8:12] != b"WEBP":
             raise Refused("cannot be decoded")
-    return Pressed(answer.media_type, answer.width, answer.height, answer.blur, files)
+    return Pressed(answer.media_type, answer.width, answer.height, answer.blur, answer.perceptual_hash, files)

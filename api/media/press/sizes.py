@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from api.media.naming import LARGEST, SIZES
 from api.media.press.formats import MEDIA_TYPES, Refused, require_bearable, sniffed
+from api.media.press.perceptual import perceptual_hash
 
 QUALITY, METHOD = 80, 4
 # A few dozen bytes that stand in while the picture loads.
@@ -30,12 +31,14 @@ _PLAIN = {"RGB", "RGBA", "L", "LA", "CMYK"}
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """`files`: size -> WebP. `width`, `height` of the largest; `blur`: a data URI."""
+    """`files`: size -> WebP. `width`, `height` of the largest; `blur`: a data URI; `perceptual_hash` as
+    `perceptual.py` says."""
 
     media_type: str
     width: int
     height: int
     blur: str
+    perceptual_hash: int | None
     files: Mapping[int, bytes]
 
 
@@ -115,8 +118,8 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _sizes_of(image: Image.Image, media_type: str) -> Pressed:
-    files = encoded(image)
-    return Pressed(media_type, image.width, image.height, _blur(image), files)
+    files, shown = encoded(image), _on_white(image)
+    return Pressed(media_type, image.width, image.height, _blur(shown), perceptual_hash(shown), files)
 
 
 def _fitted(image: Image.Image, side: int) -> Image.Image:
@@ -128,13 +131,18 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
+def _on_white(image: Image.Image) -> Image.Image:
+    """What is seen of it on a white page."""
+    if image.mode != "RGBA":
+        return image
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(image, mask=image.getchannel("A"))
+    return ground
+
+
 def _blur(image: Image.Image) -> str:
-    small = _fitted(image, BLUR_SIDE)
-    if small.mode == "RGBA":
-        ground = Image.new("RGB", small.size, "white")
-        ground.paste(small, mask=small.getchannel("A"))
-        small = ground
-    return "data:image/webp;base64," + base64.b64encode(_webp(small, BLUR_QUALITY, METHOD)).decode()
+    small = _webp(_fitted(image, BLUR_SIDE), BLUR_QUALITY, METHOD)
+    return "data:image/webp;base64," + base64.b64encode(small).decode()
 
 
 def _webp(image: Image.Image, quality: int, method: int) -> bytes:

@@ -9,13 +9,15 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from sqlalchemy.dialects import postgresql
 
 from api.catalog.approval import jobs
+from api.catalog.approval.queries import BORROWED
 from tests.harness.api import PLAIN, running_api
 from tests.harness.buying import Market, Sandbox, buying_env
 from tests.harness.invariants import assert_invariants
 from tests.harness.mailing import mailing_context, mails_to
-from tests.harness.pictures import base64_of, png
+from tests.harness.pictures import base64_of, cropped, encoded, png, scene
 from tests.harness.shop import Person, Shop, problem
 
 QUEUE = "/api/v1/admin/products/review"
@@ -295,6 +297,49 @@ def test_prices_and_pictures_of_others_are_compared(market: Market, admin: Perso
     assert [one["status"] for one in (cheap, borrowed, both, fair)] == ["active", "active", "pending_review", "active"]
     assert [row[4] for row in decisions(market, seller, both)] == [["unusual-price", "borrowed-picture", "new-seller"]]
     assert queued(market, admin)[both["productId"]]["findings"][0]["words"].endswith("9.00 against 100.00.")
+
+
+def test_a_copy_of_a_picture_is_found_however_it_was_saved(market: Market) -> None:
+    """Smaller, pressed harder or cropped, it is the other seller's picture; another picture is not. Without the bands
+    nothing is found."""
+    others, seller = market.person("seller"), market.person("seller")
+    picture = scene(uuid4().int % 10**9)
+    make(market, others, images=[base64_of(encoded(picture, "PNG"))])
+    copies = [
+        encoded(picture.resize((200, 200)), "PNG"),
+        encoded(picture, "JPEG", quality=30),
+        encoded(cropped(picture, 0.01), "WEBP", quality=60),
+    ]
+    fresh = ["new-seller"]
+
+    found = [make(market, seller, images=[base64_of(copy)]) for copy in copies]
+    other = make(market, seller, images=[base64_of(encoded(scene(uuid4().int % 10**9), "PNG"))])
+    assert market.sql.execute("update pictures set bands = null").rowcount >= len(copies) + 2
+    unseen = make(market, seller, images=[base64_of(encoded(picture, "JPEG", quality=31))])
+
+    for product in found:
+        assert [row[4] for row in decisions(market, seller, product)] == [["borrowed-picture", *fresh]]
+    assert [row[4] for row in decisions(market, seller, other)] == [fresh]
+    assert [row[4] for row in decisions(market, seller, unseen)] == [fresh]
+
+
+def test_alike_pictures_are_found_by_an_index(market: Market, seller: Person) -> None:
+    """Of 20,000 pictures those with a band in common, or one bit away, are read and no others."""
+    product = make(market, seller, images=[base64_of(encoded(scene(1), "PNG"))])
+    market.sql.execute(
+        "insert into pictures (name, digest, media_type, bytes, width, height, blur, perceptual_hash, bands)"
+        " select lpad(to_hex(n), 32, 'f') || '-00000000', lpad(to_hex(n), 32, 'f'), 'image/png', 1, 1, 1, '', n,"
+        " array(select (b << 16) | floor(random() * 65536)::int from generate_series(0, 3) b)"
+        " from generate_series(1, 20000) n"
+    )
+    market.sql.execute("analyze pictures")
+    asked = BORROWED.compile(dialect=postgresql.dialect())
+    values = {**asked.params, "product_id": product["productId"]}
+
+    plan = "\n".join(row[0] for row in market.sql.execute(f"explain {asked}", values).fetchall())
+
+    assert "ix_pictures_bands" in plan
+    assert "Seq Scan on pictures" not in plan
 
 
 def test_one_gtin_is_of_one_brand(market: Market) -> None:
