@@ -260,6 +260,48 @@ def test_pages_hold_every_offer_once(article: Article) -> None:
         problem(article.market.client.get(f"/api/v1/products/{unknown}/offers"), 404, "product-not-found")
 
 
+# New products of an article at 101, 102 and so on, whose own numbers are not asked for.
+_MORE = """
+    insert into products (product_id, seller_id, category_id, title, base_price, currency, condition, article_id)
+    select gen_random_uuid(), p.seller_id, p.category_id, 'One more', 100 + n, 'USD', 'new', p.article_id
+    from products p, generate_series(1, %(count)s) n where p.product_id = %(like)s"""
+_VARIANTS_OF_MORE = """
+    insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price)
+    select gen_random_uuid(), product_id, seller_id, product_id::text, '{}', base_price from products
+    where title = 'One more'"""
+
+
+def test_of_very_many_offers_the_cheapest_new_ones_are_compared(market: Market, article: Article) -> None:
+    """500 of them, and a used one after every new one, however cheap it is. Without the limit all are."""
+    new, used = article.offer(90.0), article.offer(1.0, condition="used_good")
+
+    def compared() -> Json:
+        """How many, and the first and the last price by the total; the last ones cannot be had."""
+        first, last = (article.offers(sort="total", limit=100, page=page) for page in (1, 5))
+        prices = [page["offers"][place]["price"] for page, place in ((first, 0), (last, -1))]
+        return {"total": first["pagination"]["total"], "prices": prices, "featured": first["featured"]["productId"]}
+
+    def read(statement: Any) -> int:
+        compiled = statement.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
+        return market.sql.execute(str(compiled), {**compiled.params, "product_id": new}).rowcount
+
+    try:
+        with market.sql.transaction():
+            market.sql.execute(_MORE, {"count": 500, "like": new})
+            market.sql.execute(_VARIANTS_OF_MORE)
+        assert compared() == {"total": 500, "prices": [90.0, 599.0], "featured": new}
+        assert article.offers(1)["pagination"]["total"] == 500
+        assert read(queries._OFFERS) == 500  # noqa: SLF001 - the statement is what is asked about
+        assert read(queries._OFFERS.limit(None)) == 502  # noqa: SLF001
+        market.sql.execute("delete from products where title = 'One more' and base_price >= 599")
+        assert compared() == {"total": 500, "prices": [1.0, 598.0], "featured": new}
+        assert used in article.told("productId", sort="total")
+        market.sql.execute("delete from products where title = 'One more' and base_price >= 598")
+        assert compared() == {"total": 499, "prices": [1.0, 597.0], "featured": new}
+    finally:
+        market.sql.execute("delete from products where title = 'One more'")
+
+
 # Products with GTINs of their own; triggers would list each, which takes most of the time.
 _MANY = """
     insert into products (product_id, seller_id, category_id, title, base_price, currency, article_id)

@@ -1,12 +1,15 @@
-"""Migrations while the shop is open: filling a new table keeps nobody from writing, and can be interrupted."""
+"""Migrations while the shop is open: filling a new table keeps nobody from writing, and can be interrupted. What one
+fills is what the shop says from then on."""
 
+import runpy
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -143,3 +146,60 @@ def test_of_a_migration_after_which_postgres_refuses_updates_nothing_is_kept(dat
         assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == newest
         column = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'shouted'"
         assert connection.exec_driver_sql(column).scalar() == 0
+
+
+# GTINs of the variants of a product, those of removed ones in brackets, and the one that says which article it is.
+ARTICLES = {
+    "none": ((), None),
+    "one": (("04006381333931",), "04006381333931"),
+    "the lowest of two": (("09780201379624", "04006381333931"), "04006381333931"),
+    "of one that is left": (("[00000000000017]", "09780201379624"), "09780201379624"),
+    "of none that is left": (("[04006381333931]",), None),
+    "of its own company": (("02912345678903", "00200000000008"), None),
+    "of its own company and everywhere": (("00212345678901", "04006381333931"), "04006381333931"),
+}
+LEFT_OUT = (
+    " AND removed_at IS NULL", " AND gtin !~ '^.(02|04|2)|^000000[02]'",
+)  # fmt: skip
+
+
+def test_products_are_the_articles_of_their_numbers_when_articles_begin(postgres_server: PostgresHarness) -> None:
+    """Without one of its conditions, or by the highest number, the filling is another."""
+    name = postgres_server.fresh_database(None)
+    url = postgres_server.url(name)
+    place = runpy.run_path(str(MIGRATIONS / "versions" / "0059_articles.py"))["_PLACE"]
+    with connected(url) as connection:
+        upgrade(connection, "0058")
+    with psycopg.connect(postgres_server.url(name, role="postgres"), autocommit=True) as shop:
+        shop.execute("SET session_replication_role = replica")  # rows without the ones that they refer to
+        for title, (gtins, _) in ARTICLES.items():
+            product = uuid4()
+            put(shop, "products", product_id=product, title=title, currency="EUR")
+            for gtin in gtins:
+                removed = datetime.now(UTC) if gtin.startswith("[") else None
+                put(shop, "product_variants", product_id=product, gtin=gtin.strip("[]"), removed_at=removed)
+
+        def articles() -> dict[str, UUID | None]:
+            rows = shop.execute("SELECT title, article_id FROM products").fetchall()
+            return {str(title): article for title, article in rows}  # type: ignore[misc]  # columns of these types
+
+        def filled_by(statement: str) -> dict[str, UUID | None]:
+            shop.execute("UPDATE products SET article_id = NULL")
+            shop.execute(statement)  # type: ignore[arg-type]  # not a literal
+            return articles()
+
+        with connected(url) as connection:
+            upgrade(connection, "0059")
+
+        right = {title: None if gtin is None else UUID(gtin.zfill(32)) for title, (_, gtin) in ARTICLES.items()}
+        assert articles() == right
+        assert filled_by(place) == right
+        for part in LEFT_OUT:
+            assert part in place
+            assert filled_by(place.replace(part, "")) != right
+        assert filled_by(place.replace("min(gtin)", "max(gtin)")) != right
+        # What was saved meanwhile says it itself.
+        shop.execute("UPDATE products SET article_id = %s WHERE title = 'one'", (UUID(int=1),))
+        shop.execute(place)
+        assert articles()["one"] == UUID(int=1)
+    postgres_server.drop_database(name)
