@@ -70,10 +70,11 @@ _MEDIA = """(
                               ORDER BY i.position), '[]')
     FROM product_images i
     WHERE i.product_id = p.product_id AND (i.alt IS NOT NULL OR i.variant_id IS NOT NULL))"""
+_SAFETY = "coalesce((SELECT s.data FROM product_safety s WHERE s.product_id = p.product_id), '{}')"
 # What a version says of the rows `p` of `products`.
-STATE = f"p.product_id, p.version, p.updated_at, {_BODY} AS body, {_MEDIA} AS media"
+STATE = f"p.product_id, p.version, p.updated_at, {_BODY} AS body, {_MEDIA} AS media, {_SAFETY} AS safety"
 
-_COLUMNS = "product_id, version, at, author_kind, author_id, action, restored_from, fields, body, media"
+_COLUMNS = "product_id, version, at, author_kind, author_id, action, restored_from, fields, body, media, safety"
 # The time is that at which the locks are held, so that later versions have later times.
 KEEP_VERSIONS = text(
     f"""
@@ -81,11 +82,13 @@ KEEP_VERSIONS = text(
         SELECT {STATE} FROM products p WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))),
     compared AS (
         SELECT s.*, l.version IS NULL AS is_first, ARRAY(
-            SELECT key FROM jsonb_each(s.body || jsonb_build_object('media', s.media)) now
-            FULL JOIN jsonb_each(l.body || jsonb_build_object('media', l.media)) before USING (key)
+            SELECT key FROM jsonb_each(s.body || jsonb_build_object('media', s.media, 'safety', s.safety)) now
+            FULL JOIN jsonb_each(
+                l.body || jsonb_build_object('media', l.media, 'safety', coalesce(l.safety, s.safety))
+            ) before USING (key)
             WHERE now.value IS DISTINCT FROM before.value ORDER BY key) AS fields
         FROM state s LEFT JOIN LATERAL (
-            SELECT version, body, media FROM product_versions
+            SELECT version, body, media, safety FROM product_versions
             WHERE product_id = s.product_id ORDER BY version DESC LIMIT 1) l ON true),
     priced AS MATERIALIZED (
         SELECT v.variant_id, v.price, l.price AS before,
@@ -127,7 +130,7 @@ KEEP_VERSIONS = text(
         ON CONFLICT DO NOTHING)
     INSERT INTO product_versions ({_COLUMNS})
     SELECT product_id, version, clock_timestamp(), :author_kind, CAST(:author_id AS uuid), :action,
-           CAST(:restored_from AS integer), CASE WHEN is_first THEN '{{}}' ELSE fields END, body, media
+           CAST(:restored_from AS integer), CASE WHEN is_first THEN '{{}}' ELSE fields END, body, media, safety
     FROM compared WHERE is_first OR fields <> '{{}}'
     RETURNING product_id"""  # noqa: S608 - constants
 )
@@ -135,7 +138,7 @@ KEEP_FIRST_VERSIONS = text(
     f"""
     WITH kept AS (
         INSERT INTO product_versions ({_COLUMNS})
-        SELECT product_id, version, updated_at, 'service', NULL, 'known', NULL, '{{}}', body, media
+        SELECT product_id, version, updated_at, 'service', NULL, 'known', NULL, '{{}}', body, media, safety
         FROM (SELECT {STATE} FROM products p
               WHERE p.product_id = ANY(CAST(:product_ids AS uuid[]))
                 AND NOT EXISTS (SELECT FROM product_versions k WHERE k.product_id = p.product_id)) s

@@ -15,6 +15,7 @@ from api.catalog.commands.keeping import Change
 from api.catalog.commands.matching import SavedVariant
 from api.catalog.commands.variants import living_variants
 from api.catalog.pages import product_tag
+from api.catalog.safety.commands import write_safety
 from api.catalog.schemas import ProductIn
 from api.catalog.versions.errors import VersionNotFound
 from api.catalog.versions.queries import Kept, version_of
@@ -46,9 +47,9 @@ class _SameAlready(Exception):
 async def restore_version(
     ctx: Context, actor: Actor, product_id: UUID, version: int, expected: Expected | None
 ) -> Restored:
-    """Save what the product was as its newest version; what was rejected comes back as a draft. What was said of its
-    pictures comes back, and those that are kept no longer are left out. Variants that were removed since are made anew,
-    without stock; no stock changes.
+    """Save what the product was as its newest version; what was rejected comes back as a draft. Its safety data and
+    what was said of its pictures come back, and pictures that are kept no longer are left out. Variants that were
+    removed since are made anew, without stock; no stock changes.
 
     Raises: VersionNotFound; and as replace_product, for what is wrong today.
     """
@@ -72,6 +73,8 @@ async def _restore(
     saved_as = {"status": "draft"} if kept.body.get("status") == "rejected" else {}
     body = _body({**kept.body, **saved_as, "variants": variants})
     images, missing = await _still_there(tx, ctx.settings, body.images)
+    if kept.safety is not None:
+        await write_safety(tx, product_id, kept.safety)
     new = await save(
         tx,
         ctx,

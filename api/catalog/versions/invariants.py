@@ -23,9 +23,10 @@ CHECKS: tuple[Check, ...] = (
         SELECT s.product_id, s.version, k.version AS newest, s.body, k.body AS kept
         FROM (SELECT {STATE} FROM products p) s
         JOIN LATERAL (
-          SELECT version, body, media FROM product_versions
+          SELECT version, body, media, safety FROM product_versions
           WHERE product_id = s.product_id ORDER BY version DESC LIMIT 1) k ON true
-        WHERE s.version < k.version OR (s.body, s.media) IS DISTINCT FROM (k.body, k.media)
+        WHERE s.version < k.version
+           OR (s.body, s.media, s.safety) IS DISTINCT FROM (k.body, k.media, coalesce(k.safety, s.safety))
         """,
     ),
     Check(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, String, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.kernel.append_only import AppendOnly
@@ -15,7 +16,8 @@ class ProductVersion(Base):
     such as one of stock, keeps none, so numbers are left out.
 
     `body`: what PUT takes, less what has its default. `media`: what is said of the pictures in it, their texts and
-    variants. `fields`: those of both that differ from the version before, by their names on the wire.
+    variants. `safety`: a Safety body, empty where there is none, null in versions that were kept without it. `fields`:
+    those of all three that differ from the version before, by their names on the wire.
     """
 
     __tablename__ = "product_versions"
@@ -37,6 +39,7 @@ class ProductVersion(Base):
     fields: Mapped[list[str]] = mapped_column(ARRAY(Text), info=NOT_PERSONAL)
     body: Mapped[Json]
     media: Mapped[Json]
+    safety: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class PriceChange(Base):

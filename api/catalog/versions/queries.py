@@ -39,7 +39,7 @@ _NEWEST_FIRST = (
 )
 # The version and the one before it.
 _WITH_FORMER = (
-    select(*_SAID, ProductVersion.body, ProductVersion.media)
+    select(*_SAID, ProductVersion.body, ProductVersion.media, ProductVersion.safety)
     .where(and_(_OF_PRODUCT, ProductVersion.version <= bindparam("version", type_=Integer)))
     .order_by(ProductVersion.version.desc())
     .limit(2)
@@ -61,10 +61,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Kept(Said):
-    """`body`: less what has its default."""
+    """`body`: less what has its default. `safety`: empty where there was none, None where it is not known."""
 
     body: dict[str, Any]  # Any: JSON
     media: list[dict[str, Any]]  # Any: JSON
+    safety: dict[str, Any] | None  # Any: JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from api.catalog.routes import IfMatch, ProductId
 from api.catalog.versions import commands
 from api.catalog.versions.differences import differences
 from api.catalog.versions.errors import VersionNotFound
-from api.catalog.versions.queries import Said, version_of, versions_of, whole
+from api.catalog.versions.queries import Kept, Said, version_of, versions_of, whole
 from api.catalog.versions.schemas import Author, PictureSaid, RestoredProduct, Version, VersionList, VersionRow
 from api.inventory.errors import UnitsOwed
 from api.kernel import clock, etags
@@ -71,10 +71,17 @@ async def get_version(ctx: Ctx, actor: SignedIn, product_id: ProductId, version:
         raise VersionNotFound("The product has no version with this number.")
     kept, former = found
     body = whole(kept.body)
-    diff = [] if former is None else differences(_all(former.body, former.media), _all(kept.body, kept.media))
+    diff = [] if former is None else differences(_all(former, kept), _all(kept, kept))
     media = [PictureSaid.model_validate(one) for one in kept.media]
     return Version.model_validate(
-        {**_row(kept, actor), "product_id": product_id, "body": body, "media": media, "diff": diff}
+        {
+            **_row(kept, actor),
+            "product_id": product_id,
+            "body": body,
+            "media": media,
+            "safety": kept.safety or None,
+            "diff": diff,
+        }
     )
 
 
@@ -98,9 +105,9 @@ async def get_version(ctx: Ctx, actor: SignedIn, product_id: ProductId, version:
 async def restore_version(
     *, ctx: Ctx, actor: SellerActor, product_id: ProductId, version: VersionNumber, if_match: IfMatch = None
 ) -> Response:
-    """As PUT of that version's `body`, and a new version; none when the product is the same already. No stock changes:
-    a variant that was removed since is made anew, without any. Pictures that are kept no longer are left out and named
-    in `missingPictures`. `If-Match` is compared with the version alone."""
+    """As PUT of that version's `body`, with its `safety`, and a new version; none when the product is the same already.
+    No stock changes: a variant that was removed since is made anew, without any. Pictures that are kept no longer are
+    left out and named in `missingPictures`. `If-Match` is compared with the version alone."""
     restored = await commands.restore_version(ctx, actor, product_id, version, etags.expected(if_match))
     occasion = Occasion.of(ctx.settings, clock.now(), place=None, member=actor.member)
     async with ctx.db.read() as tx:
@@ -130,5 +137,7 @@ def _row(said: Said, reader: Actor) -> dict[str, object]:
     }
 
 
-def _all(body: dict[str, object], media: list[dict[str, object]]) -> dict[str, object]:
-    return {**whole(body), "media": media}
+def _all(version: Kept, later: Kept) -> dict[str, object]:
+    """Of safety data that a version does not know, nothing has changed."""
+    safety = later.safety if version.safety is None else version.safety
+    return {**whole(version.body), "media": version.media, "safety": safety or None}

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.catalog.commands.keeping import Action, AuthorKind
-from api.catalog.schemas import ProductDetail
+from api.catalog.schemas import ProductDetail, Safety
 from api.kernel.pagination import Pagination
 from api.kernel.schemas import Wire, WireId, WireTime
 
@@ -21,8 +21,8 @@ class Author(Wire):
 
 class VersionRow(Wire):
     """One change of a product. `fields`: what it changed, by the names that PUT takes; `media` is what is said of the
-    pictures. Empty for the first version: `created`, or `known` for a product that was there before versions were
-    kept."""
+    pictures, `safety` product safety data. Empty for the first version: `created`, or `known` for a product that was
+    there before versions were kept."""
 
     version: int
     at: WireTime
@@ -57,11 +57,13 @@ class Difference(Wire):
 
 
 class Version(VersionRow):
-    """`body` is what PUT takes: it can be sent as it is. `diff` to the version before, empty for the first."""
+    """`body` is what PUT takes: it can be sent as it is. `safety`: product safety data, null where there was none.
+    `diff` to the version before, empty for the first."""
 
     product_id: UUID
     body: dict[str, object]
     media: list[PictureSaid]
+    safety: Safety | None
     diff: list[Difference]
 
 

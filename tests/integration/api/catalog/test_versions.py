@@ -249,6 +249,50 @@ def test_pictures_come_back_with_what_was_said_of_them(chair: Saves) -> None:
     ]
 
 
+MAKER = {"name": "Acme", "address": "1 Mill Lane, Leeds, GB", "email": "safety@acme.example"}
+
+
+def declare(chair: Saves, *warnings: str) -> Json:
+    """Say who answers for its safety; returns it as versions have it."""
+    body: Json = {"manufacturer": MAKER, "responsiblePerson": None, "warnings": list(warnings)}
+    answer = chair.market.client.put(f"{chair.path}/safety", json=body, headers=chair.seller.headers)
+    assert answer.status_code == 204, answer.text
+    return body
+
+
+def test_safety_data_is_a_part_of_versions_and_comes_back(chair: Saves) -> None:
+    one, two = declare(chair, "Not for children."), declare(chair, "Not for children.", "Keep dry.")
+    declare(chair, "Not for children.", "Keep dry.")  # the same
+
+    assert told(chair) == [(1, "created", []), (2, "changed", ["safety"]), (3, "changed", ["safety"])]
+    assert versions(chair)["versions"][0]["author"] == {"kind": "seller", "userId": chair.seller.user_id}
+    assert [version(chair, number)["safety"] for number in (1, 2, 3)] == [None, one, two]
+    assert [(d["op"], d["pointer"], d["before"], d["after"]) for d in version(chair, 3)["diff"]] == [
+        ("changed", "/safety/warnings", one["warnings"], two["warnings"])
+    ]
+    assert restored(chair, 2)["safety"] == one
+    assert restored(chair, 1)["safety"] is None
+    assert chair.read()[0]["safety"] is None
+    assert not restored(chair, 1)["restored"]
+    assert told(chair)[3:] == [(5, "restored", ["safety"]), (6, "restored", ["safety"])]
+
+
+def test_a_version_that_knows_no_safety_data_changes_none(chair: Saves) -> None:
+    """Versions that were kept before they held it."""
+    sql = chair.market.sql
+    safety = declare(chair, "Keep dry.")
+    sql.execute("alter table product_versions disable trigger user")
+    sql.execute("update product_versions set safety = null where product_id = %s", (chair.product_id,))
+    sql.execute("alter table product_versions enable trigger user")
+    chair.patch(price=90.0)
+
+    assert told(chair)[2:] == [(3, "changed", ["price"])]
+    assert [d["pointer"] for d in version(chair, 3)["diff"]] == ["/price"]
+    assert version(chair, 2)["safety"] is None
+    again = restored(chair, 1)
+    assert (again["price"], again["safety"]) == (100.0, safety)
+
+
 def test_a_product_older_than_versions_gets_its_first_with_its_first_change(chair: Saves) -> None:
     sql = chair.market.sql
     sql.execute("alter table product_versions disable trigger user")
