@@ -15,7 +15,7 @@ from api.bulk.files.records import Finding
 from api.bulk.models import BulkRow
 from api.bulk.schemas import Result
 from api.catalog.commands.fields import stored
-from api.catalog.commands.matching import same_attributes
+from api.catalog.commands.matching import same_attributes, same_sku
 from api.catalog.commands.owned import OwnProduct, OwnVariant, own_products_of
 from api.catalog.languages.schemas import instead
 from api.catalog.queries.categories import find_category
@@ -232,10 +232,19 @@ def _result(
         return "updated" if alike else "created"
     sent = variant.model_fields_set - {"sku"}
     same = variant.sku == old.sku and all(
-        (name == "stock" and variant.stock is None) or _same(getattr(variant, name), getattr(old, name))
+        (name == "stock" and variant.stock is None)
+        or _same(*(_as_named(name, getattr(one, name)) for one in (variant, old)))
         for name in sent
     )
     return "unchanged" if same else "updated"
+
+
+def _as_named(name: str, value: object) -> object:
+    """A value of a variant's field; of components the SKUs as they are found, whatever their case."""
+    if name != "components" or not isinstance(value, list):
+        return value
+    rows = [one.model_dump(by_alias=True, exclude_none=True) if isinstance(one, BaseModel) else one for one in value]
+    return [row | {"sku": same_sku(row["sku"])} if "sku" in row else row for row in rows]
 
 
 def _same(new: object, old: object) -> bool:

@@ -84,6 +84,13 @@ async def test_kits_are_made_of_what_the_rows_before_them_made(files: Files) -> 
     answer = files.shop.client.get("/api/v1/products/export", params={"format": "csv"}, headers=files.seller.headers)
     sent_back = await files.read(answer.content)
     assert counts(sent_back) == ("done", 0, 0, 3, 0)
+    in_small = [{"sku": one["sku"].lower(), "units": one["units"]} for one in made_of]
+    spelled = await files.read(csv_of([lamp(3, kind="kit", components=json.dumps(in_small))]))
+    assert counts(spelled) == ("done", 0, 0, 1, 0)
+    # Other units are another kit.
+    in_small[1]["units"] = 1
+    fewer = await files.read(csv_of([lamp(3, kind="kit", components=json.dumps(in_small))]))
+    assert counts(fewer) == ("done", 0, 1, 0, 0)
 
 
 async def test_columns_that_a_file_does_not_name_stay_and_blank_cells_clear(files: Files) -> None:
