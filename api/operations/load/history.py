@@ -28,14 +28,14 @@ UNUSABLE_PASSWORD = "!imported"  # noqa: S105 - the opposite of a password
 class History:
     """Polars frames keyed by dense integers (`*_key`); money in integer cents, times Datetime('us', 'UTC').
 
-    categories: category_key, parent_key?, name, path, level (parents before children)
+    categories: category_key, parent_key?, name, path, level (parents before children), names? (JSON text)
     warehouses: warehouse_key, code, name, city, country, latitude, longitude, time_zone
     sellers:    seller_key, name, email, country
     customers:  customer_key, name, email, joined_at
     products:   product_key, seller_key, category_key, title, description?, brand?, price_cents, list_price_cents?,
-                prime_eligible, specifications (JSON text), listed_at
+                prime_eligible, specifications (JSON text), listed_at, translations? (JSON text)
     variants:   variant_key, product_key, sku, attributes (JSON text), price_cents, remaining (units left over),
-                warehouse_key
+                warehouse_key, gtin?
     orders:     order_key, customer_key?, currency, country, shipping_address (JSON text), payment_method,
                 delivery_speed, shipping_cents, tax_cents, and `<state>_at`? for every state; `pending_at` is the
                 time the order was placed
@@ -43,6 +43,7 @@ class History:
                 (line_key ascends with the order's time)
     returns:    return_key, line_key, quantity, reason, reason_code, outbound (whether the refund has the units' share
                 of the shipping fee), restock, requested_at, refunded_at (units of delivered orders only)
+    A set may lack the columns names, translations and gtin.
     report:     the lines of the source that were not loaded, and why; written to a file next to the load
     """
 

@@ -13,6 +13,12 @@ def money(cents: str) -> pl.Expr:
     return pl.col(cents).floordiv(100).cast(pl.String) + "." + pl.col(cents).mod(100).cast(pl.String).str.zfill(2)
 
 
+def _maybe(frame: pl.DataFrame, column: str) -> pl.Expr:
+    """A column of texts that a set may lack: then it is null."""
+    there = pl.col(column) if column in frame.columns else pl.lit(None)
+    return there.cast(pl.String).alias(column)
+
+
 def with_ids(history: History, frame: pl.DataFrame, kind: str, at: str | None = None) -> pl.DataFrame:
     """`frame` with `<kind>_id` from `<kind>_key` and the time column `at` (default: when the set's shop opened)."""
     times = frame[at] if at else opened(history, frame.height)
@@ -72,7 +78,11 @@ def categories(history: History) -> pl.DataFrame:
     return (
         keyed.join(parents, on="parent_key", how="left", maintain_order="left")
         .sort("level", maintain_order=True)
-        .select("category_id", "name", "parent_category_id", "path", "level", created_at=opened(history, keyed.height))
+        .select(
+            *("category_id", "name", "parent_category_id", "path", "level"),
+            names=_maybe(keyed, "names"),
+            created_at=opened(history, keyed.height),
+        )
     )
 
 
@@ -92,11 +102,14 @@ def warehouses(history: History) -> pl.DataFrame:
 
 
 def products(history: History) -> pl.DataFrame:
-    """Active products without ratings or reviews."""
+    """Active products without ratings or reviews. One with a GTIN is the article that its lowest says."""
+    gtin = _maybe(history.variants, "gtin")
+    numbered = history.variants.group_by("product_key").agg(gtin.min())
     return (
         with_ids(history, history.products, "product", "listed_at")
         .join(id_map(history, history.sellers, "seller"), on="seller_key", maintain_order="left")
         .join(id_map(history, history.categories, "category"), on="category_key", maintain_order="left")
+        .join(numbered.drop_nulls(), on="product_key", how="left", maintain_order="left")
         .select(
             "product_id",
             "seller_id",
@@ -109,6 +122,8 @@ def products(history: History) -> pl.DataFrame:
             pl.lit(history.currency).alias("currency"),
             "prime_eligible",
             "specifications",
+            _maybe(history.products, "translations"),
+            pl.col("gtin").str.zfill(32).alias("article_id"),
             pl.lit("import").alias("origin"),
             pl.col("listed_at").alias("created_at"),
             pl.col("listed_at").alias("updated_at"),
@@ -142,6 +157,7 @@ def variants(keyed: pl.DataFrame, final_stock: pl.DataFrame) -> pl.DataFrame:
         "seller_id",
         "sku",
         "attributes",
+        _maybe(keyed, "gtin"),
         money("price_cents").alias("price"),
         pl.when(own).then(money("price_cents")).alias("own_price"),
         "stock_quantity",

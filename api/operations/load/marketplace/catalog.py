@@ -1,8 +1,9 @@
 """Products, variants, sellers and shoppers of the generated marketplace."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -10,7 +11,7 @@ import polars as pl
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from api.operations.load.marketplace import words
+from api.operations.load.marketplace import german, offers, words
 from api.operations.load.marketplace.warehouses import warehouse_key
 from api.operations.load.marketplace.words import KINDS, Kind
 
@@ -32,7 +33,7 @@ class Catalog:
 
 
 def build_catalog(random: Generator, products: int, opened_at: datetime) -> Catalog:
-    """`products` products over all kinds, with distinct titles."""
+    """`products` products over all kinds, with distinct titles; some are offers of one article, some in German too."""
     categories, category_of = _categories()
     sellers, sellers_of = _sellers(random)
     kind_of = np.concatenate([np.arange(len(KINDS)), random.integers(0, len(KINDS), max(0, products - len(KINDS)))])[
@@ -59,8 +60,39 @@ def build_catalog(random: Generator, products: int, opened_at: datetime) -> Cata
                 "listed_at": opened_at + timedelta(seconds=float(random.random() ** 3) * 60 * 86_400),
             }
         )
-    frame = pl.DataFrame(rows, schema_overrides={"listed_at": UTC_US, "list_price_cents": pl.Int64})
-    return Catalog(categories, sellers, frame, _variants(random, frame, kind_of), kind_of, cents)
+    variants = _variants(random, _frame(rows), kind_of)
+    rows, variants = _with_offers(rows, kind_of.tolist(), variants)
+    said = [_translations(row, KINDS[kind]) for row, kind in zip(rows, kind_of, strict=True)]
+    frame = _frame(rows).with_columns(translations=pl.Series(said, dtype=pl.String))
+    return Catalog(categories, sellers, frame, variants, kind_of, frame["price_cents"].to_numpy())
+
+
+def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:  # Any: values of several types
+    types = {"listed_at": UTC_US, "list_price_cents": pl.Int64}
+    return pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
+
+
+def _with_offers(
+    rows: list[dict[str, Any]], kinds: list[int], variants: pl.DataFrame
+) -> tuple[list[dict[str, Any]], pl.DataFrame]:  # Any: as above
+    """The products and variants, of which some are offers of one article."""
+    pairs = offers.pairs_of(_frame(rows), kinds, variants)
+    moved: dict[int, int] = {}
+    for pair in pairs:
+        first, second = rows[pair.first], rows[pair.second]
+        cents = offers.cents_of(pair, first["price_cents"])
+        moved[pair.second] = cents - second["price_cents"]
+        rows[pair.second] = offers.offered(first, second, KINDS[kinds[pair.first]].noun, cents)
+    return rows, offers.numbered(variants, pairs, moved)
+
+
+def _translations(row: dict[str, Any], kind: Kind) -> str | None:  # Any: as above
+    if kind.department != german.DEPARTMENT:
+        return None
+    feature = orjson.loads(row["specifications"])["feature"]
+    attributes = (kind.options, *words.OPTIONS[kind.options])
+    said = german.translations_of(row["title"], brand=row["brand"], feature=feature, noun=kind.noun, words=attributes)
+    return _json(said)
 
 
 def _categories() -> tuple[pl.DataFrame, dict[str, int]]:
@@ -78,6 +110,7 @@ def _categories() -> tuple[pl.DataFrame, dict[str, int]]:
                         "name": name,
                         "path": path,
                         "level": 1 if parent else 0,
+                        "names": _json(names) if (names := german.names_of(name)) else None,
                     }
                 )
     return pl.DataFrame(rows, schema_overrides={"parent_key": pl.Int64}), keys
@@ -150,5 +183,5 @@ def _variants(random: Generator, products: pl.DataFrame, kind_of: NDArray[np.int
     return pl.DataFrame(rows)
 
 
-def _json(value: dict[str, object]) -> str:
+def _json(value: Mapping[str, object]) -> str:
     return orjson.dumps(value).decode()

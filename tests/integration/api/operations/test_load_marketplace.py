@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from api.kernel.gtin import check_digit
 from api.kernel.money import ZERO
 from api.operations.load.marketplace.sales import REASONS
 from api.orders.returns.policy import POLICIES, window_days
@@ -88,6 +89,39 @@ def test_titles_differ_and_some_variants_are_nearly_gone(summary: dict[str, Any]
     assert (titles, distinct) == (150, 150)
     assert low / all_ >= 0.05
     assert rows(database_url, "select count(*) from product_variants where stock_quantity = 0") == [(0,)]
+
+
+def test_some_products_are_offers_of_one_article(summary: dict[str, Any], database_url: str) -> None:
+    """Of two sellers, at two prices, of one category and with the same attributes."""
+    articles = rows(
+        database_url,
+        "select count(*), count(distinct p.seller_id), count(distinct p.base_price), count(distinct p.category_id),"
+        " count(distinct p.brand), count(distinct v.attributes), count(distinct p.title), min(v.gtin)"
+        " from products p join product_variants v using (product_id) where v.gtin is not null"
+        " group by p.article_id order by 8",
+    )
+
+    assert len(articles) >= 5
+    assert {row[:7] for row in articles} == {(2, 2, 2, 1, 1, 1, 2)}
+    assert [row[7][-1] for row in articles] == [str(check_digit(row[7][:-1])) for row in articles]
+    assert rows(database_url, "select count(*) from products where article_id is not null") == [(2 * len(articles),)]
+
+
+def test_kitchen_goods_and_categories_are_in_german_too(summary: dict[str, Any], database_url: str) -> None:
+    translated = rows(
+        database_url,
+        "select p.translations -> 'de', p.title, c.path from products p join categories c using (category_id)"
+        " where p.translations is not null",
+    )
+
+    assert len(translated) >= 20
+    assert all(path.startswith("/Kitchen/") for _, _, path in translated)
+    for texts, title, _ in translated:
+        assert set(texts) == {"title", "description", "labels"}
+        assert texts["title"] != title
+        assert texts["labels"]["type"] == "Art"
+    assert rows(database_url, "select names from categories where path = '/Kitchen'") == [({"de": "Küche"},)]
+    assert rows(database_url, "select path from categories where names is null") == []
 
 
 def test_nobody_is_mailed_and_nobody_can_sign_in(summary: dict[str, Any], database_url: str) -> None:
