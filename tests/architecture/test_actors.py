@@ -166,6 +166,7 @@ ALLOWED = {
     ("api/orders/tracking/queries.py", "scans_of"): WORKER,
     ("api/orders/tracking/queries.py", "due_labels"): WORKER,
     ("api/orders/tracking/queries.py", "silent_labels"): WORKER,
+    ("api/catalog/safety/commands.py", "write_safety"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "lines_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "requested_returns_of"): AFTER_LOCK,
     ("api/orders/queries/locked.py", "awaits_refunds"): AFTER_LOCK,

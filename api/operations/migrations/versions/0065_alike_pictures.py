@@ -12,4 +12,6 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("pictures", sa.Column("perceptual_hash", sa.BigInteger(), nullable=True))
     op.add_column("pictures", sa.Column("bands", sa.ARRAY(sa.Integer()), nullable=True))
-    op.create_index("ix_pictures_bands", "pictures", ["bands"], postgresql_using="gin")
+    op.create_index(
+        "ix_pictures_bands", "pictures", ["bands"], postgresql_using="gin", postgresql_with={"fastupdate": "off"}
+    )
