@@ -1,5 +1,8 @@
 """Feast entities, one per entity of the list."""
 
+import features.light_feast  # noqa: F401 - before Feast
+
+# isort: split
 from feast import Entity, ValueType
 
 from features.columns import KEYS

@@ -146,7 +146,10 @@ def _register(settings: FeatureSettings, known: str) -> str:
     file = registry_file(settings)
     told = hashlib.sha256(f"{where}|{columns_hash()}|{settings.current_features}".encode()).hexdigest()
     if known != told or (file is not None and not file.exists()):
-        from feast import FeatureStore  # takes seconds to import
+        import features.light_feast  # noqa: F401 - before Feast, which takes seconds
+
+        # isort: split
+        from feast import FeatureStore
 
         from features.store import apply, online_config
 

@@ -111,6 +111,9 @@ class _Reader:
     """Feast's Redis store with our views."""
 
     def __init__(self, settings: FeatureSettings, timeout: float | None) -> None:
+        import features.light_feast  # noqa: F401 - before Feast
+
+        # isort: split
         from feast.infra.online_stores.redis import RedisOnlineStore
 
         from features.store import online_config

@@ -62,6 +62,9 @@ class OnlineRows:
     """
 
     def __init__(self, settings: FeatureSettings, client: redis.Redis) -> None:
+        import features.light_feast  # noqa: F401 - before Feast
+
+        # isort: split
         from feast.infra.online_stores.redis import RedisOnlineStore
 
         from features.store import online_config

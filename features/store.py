@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import features.light_feast  # noqa: F401 - before Feast
+
+# isort: split
 from feast import FeatureStore, RepoConfig
 from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.repo_config import RegistryConfig

@@ -3,6 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
+import features.light_feast  # noqa: F401 - before Feast
+
+# isort: split
 from feast import FeatureView, Field, FileSource
 from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
