@@ -51,8 +51,8 @@ def needed(sql: str, known: set[str]) -> set[str]:
 def parts() -> Iterator[tuple[str, Part]]:
     """Every `Part(...)` in the tree, by place; its values are left out."""
     for path in sorted((ROOT / "api").rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for call in ast.walk(tree):
+        text = path.read_text()
+        for call in ast.walk(ast.parse(text)) if "Part(" in text else ():
             match call:
                 case ast.Call(func=ast.Name(id="Part"), args=[sql, *_]):
                     place = f"{path.relative_to(ROOT)}:{call.lineno}"
