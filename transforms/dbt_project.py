@@ -1,6 +1,7 @@
 """Run the dbt project in this process on one private DuckDB file."""
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,14 @@ def parse_manifest(
     if not answer.success:
         raise BuildFailed([str(answer.exception)])
     return load_manifest(settings.dbt_target / "manifest.json")
+
+
+def keep_parse() -> None:
+    """Parse the project of the repository once, for every build to come."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = TransformSettings(home=Path(home))
+        parse_manifest(settings)
+        keep_parsed(kept_file(settings.dbt_project, settings.build_folder / "souk.duckdb"), settings.dbt_target)
 
 
 def load_manifest(path: Path) -> dict[str, Any]:  # Any: as above
