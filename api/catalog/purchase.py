@@ -78,9 +78,10 @@ class Option(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """`wanted`: what is priced and sent, with the parts of kits instead of those; `lines` and the lines of `totals` are
-    in its order. `totals` are those of the speed of `chosen`. `options`: what is offered, the slowest
-    first. Without lines nothing is offered. `promised`: the last day of what a warehouse sends at once, and of what it
-    sends when backordered units are there. `choice`: why these warehouses send it."""
+    in its order. `totals` are those of the speed of `chosen`. `options`: what is offered, the slowest first; nothing
+    without lines, and nothing to choose where all is delivered online, whose day is that of `chosen`. `promised`: the
+    last day of what a warehouse sends at once, and of what it sends when backordered units are there. `choice`: why
+    these warehouses send it."""
 
     wanted: Sequence[Wanted]
     lines: Sequence[PricedLine]
@@ -143,7 +144,7 @@ def _partly_online(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed, *
     if not sent:
         option = Option(there, NOTHING)
         sums = totals_with(lines, occasion.tariff, NOTHING)
-        return Purchase(wanted, lines, sums, [option], option, allocations, promised if explained else {})
+        return Purchase(wanted, lines, sums, [], option, allocations, promised if explained else {})
     bought = purchase(sent, occasion, speed, explained=explained)
     fee_of_sent = ShippingFee(bought.totals.shipping, bought.totals.shipping_reason)
     return replace(
@@ -175,8 +176,6 @@ def _parts(kit: Wanted) -> list[Wanted]:
 def offered_to_members(bought: Purchase, occasion: Occasion) -> list[Promise]:
     """What members of Prime could choose for the same purchase, the slowest first."""
     sent = [one for one in bought.allocations if not one.digital]
-    if bought.allocations and not sent:
-        return [option.promise for option in bought.options]
     parcels = _parcels(sent, bought.wanted)
     return offered(list(parcels.values()), occasion.place, occasion.now, member=True)
 

@@ -19,7 +19,7 @@ from api.catalog.restrictions.rules import ToBuy, require_allowed
 from api.checkout.edits.pricing import Addition, Kept, add
 from api.checkout.edits.schemas import EditPlan, PlanAddition, PlanChange, PlanRemoval, StageEdit
 from api.checkout.errors import NotOrderable, OutOfStock, SpeedNotOffered
-from api.delivery.addresses import Checked
+from api.delivery.addresses import Checked, is_whole
 from api.delivery.places import Place
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import NotEnough
@@ -170,6 +170,8 @@ def _stage_of(line: OrderLine) -> str:
 def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
     """Raises: NotOrderable."""
     errors = []
+    # What is delivered online alone may have been ordered with less than an address.
+    nowhere = all(line.digital for line in order.lines) and not is_whole(order.head.shipping_address)
     for variant, pointer in wish.pointers.items():
         offer = today.offers.get(variant)
         if offer is None:
@@ -182,6 +184,9 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
             errors.append(FieldError(pointer=pointer, message=f"the order is in {order.head.currency}"))
         elif offer.digital:
             errors.append(FieldError(pointer=pointer, message="it is delivered online: place an order of it"))
+        elif nowhere:
+            message = "it is sent, and the order has no address for that: place another for it"
+            errors.append(FieldError(pointer=pointer, message=message))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
 

@@ -37,16 +37,17 @@ async def test_page_cart_and_order_agree_and_charge_no_shipping(market: Market, 
     cart = market.client.post("/api/v1/cart/items", json=line, headers=shopper.headers).json()
     page = market.client.get(game.path).json()
 
-    assert page["shipping"]["options"] == cart["deliveryOptions"]
+    assert page["shipping"]["options"] == cart["deliveryOptions"] == []
     assert (page["shipping"]["fee"], cart["shipping"], cart["items"][0]["product"]["kind"]) == (0, 0, "digital")
     body = {name: value for name, value in market.order_body().items() if name != "items"}
     placed = market.buy(shopper, {**body, "expectedTotal": cart["total"]})
     assert placed.status_code == 201, placed.text
-    assert placed.json()["estimatedDelivery"] == page["shipping"]["standardTo"]
+    assert placed.json()["estimatedDelivery"] == page["shipping"]["standardTo"] == cart["delivery"]["to"]
     await deliver_due(ctx)
     assert keys_of(market, shopper, placed.json()["orderId"]) == game.keys
     fast = market.order_body((Game(market, seller, 1).product, 1), deliverySpeed="prime_2day")
-    problem(market.buy(shopper, fast), 422, "speed-not-offered")
+    refused = problem(market.buy(shopper, fast), 422, "speed-not-offered")
+    assert (refused["errors"][0]["message"], refused["offered"]) == ("nothing in the order is sent", [])
 
 
 async def test_a_paid_order_is_delivered_once_and_shown_to_its_buyer_alone(
