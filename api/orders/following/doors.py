@@ -10,7 +10,6 @@ import orjson
 from sqlalchemy import ARRAY, Executable, String, bindparam, column, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from api.identity.queries import emails_of
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.outbox import Door, Pending
@@ -24,6 +23,7 @@ from api.orders.models import OrderToken
 from api.orders.parcels.changes.cancelling import UNITS_CANCELLED
 from api.orders.parcels.changes.reasons import SELLER_POLICIES
 from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders, look_ups_asked
+from api.orders.queries.told import buyers_emails
 from api.orders.states import EVENT_OF
 
 
@@ -81,10 +81,8 @@ async def _cancellations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
 
 async def _recipients(tx: Tx, orders: Sequence[Confirmed]) -> dict[UUID, str | None]:
     """Where the mail about each order goes."""
-    emails = await emails_of(tx, {order.user_id for order in orders if order.user_id is not None})
-    return {
-        order.order_id: order.guest_email if order.user_id is None else emails.get(order.user_id) for order in orders
-    }
+    emails = await buyers_emails(tx, orders)
+    return {order.order_id: email for order, email in zip(orders, emails, strict=True)}
 
 
 async def _edits(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
