@@ -258,7 +258,8 @@ class Return(Base):
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint(
-            "quantity > 0 OR (quantity = 0 AND reason_code IN ('goodwill', 'price_adjustment'))", name="quantity"
+            "quantity > 0 OR (quantity = 0 AND reason_code IN ('goodwill', 'price_adjustment', 'nothing_sent'))",
+            name="quantity",
         ),
         CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),

@@ -352,8 +352,13 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
     in_lines = sum((line.tax_amount for line in order.lines if line.tax_included), ZERO)
     before = _Sending(head.shipping_fee, head.tax - of_lines, head.tax_included - in_lines)
     after = before
-    # Of a fee that went back in part nothing changes any more.
-    if not any(line.shipping_given or line.shipping_tax_given for line in order.lines):
+    given = sum((Parts(tax=one.shipping_tax_given, shipping=one.shipping_given) for one in order.lines), Parts())
+    if not addition.sends:
+        # Nothing is kept of it that did not go back before.
+        inside = given.tax if before.included else ZERO
+        after = _Sending(given.shipping + inside, given.tax, inside)
+    elif not given.amount:
+        # Of a fee that went back in part nothing changes as long as something is sent.
         tax = addition.totals.shipping_tax
         after = _Sending(addition.totals.shipping, tax, tax if terms.shipping_included else ZERO)
     if after.parts != before.parts:
