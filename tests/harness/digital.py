@@ -29,6 +29,10 @@ class Game:
         headers = (seller or self.seller).headers
         return self.market.client.post(self.pool_path, json={"keys": keys}, headers=headers)
 
+    def withdraw(self, keys: list[str], who: Person | None = None, **fields: Any) -> httpx.Response:
+        headers = (who or self.seller).headers
+        return self.market.client.post(f"{self.pool_path}/withdrawals", json={"keys": keys, **fields}, headers=headers)
+
     def pool(self) -> tuple[int, int, int]:
         """(for sale, nobody's, delivered)."""
         found = self.market.client.get(self.pool_path, headers=self.seller.headers).json()
