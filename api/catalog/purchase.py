@@ -47,6 +47,16 @@ class Wanted(NamedTuple):
         return bool(self.levels) or bool(self.parts)
 
     @property
+    def is_sent(self) -> bool:
+        """Whether something of it is sent."""
+        return any(part.is_sent for part in self.parts) if self.parts else not self.digital
+
+    @property
+    def is_online(self) -> bool:
+        """Whether something of it is delivered online."""
+        return any(part.is_online for part in self.parts) if self.parts else self.digital
+
+    @property
     def line(self) -> PricedLine:
         off = sum((one.amount for one in self.reductions), ZERO) if self.reductions else ZERO
         return PricedLine(self.units, self.price, self.tax_class, off, self.grams, self.prime, self.digital)
@@ -102,12 +112,12 @@ def purchase(
     nothing `promised` of each. What is delivered online has no part in fee, days and choice of warehouses, and is
     there at once. Raises: NotEnough, from `allocate`.
     """
+    wanted = with_parts(wanted)
     if any(one.digital for one in wanted):
         return _partly_online(wanted, occasion, speed, explained=explained)
     choice: Choice | None = None
     parcels: dict[Leg, Parcel] = {}
-    asked, wanted = wanted, with_parts(wanted)
-    allocations = None if explained or wanted is not asked else forced(wanted)
+    allocations = None if explained else forced(wanted)
     if allocations is None:
         choice = _choice(wanted, occasion.place) if wanted else None
         allocations = [] if choice is None else choice.all_lines()
@@ -135,8 +145,8 @@ def purchase(
 
 
 def _partly_online(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed, *, explained: bool) -> Purchase:
+    """`wanted` is with the parts of kits."""
     sent, online = ([one for one in wanted if one.digital is digital] for digital in (False, True))
-    wanted = with_parts(wanted)
     lines, there = [one.line for one in wanted], at_once(occasion.now)
     counted = forced(online) or _choice(online, occasion.place).all_lines()
     allocations = [replace(one, digital=True) for one in counted]
@@ -181,12 +191,13 @@ def offered_to_members(bought: Purchase, occasion: Occasion) -> list[Promise]:
 
 
 def forced(wanted: Sequence[Wanted]) -> list[Allocation] | None:
-    """What `allocate` would choose where there is nothing to choose: each variant is in one warehouse, with enough of
-    it. Otherwise None."""
-    found = []
+    """What `allocate` would choose where there is nothing to choose: each variant is wanted once and in one warehouse,
+    with enough of it. Otherwise None."""
+    found, seen = [], set[UUID]()
     for one in wanted:
-        if len(one.levels) != 1 or one.levels[0].available < one.units:
+        if len(one.levels) != 1 or one.levels[0].available < one.units or one.variant_id in seen:
             return None
+        seen.add(one.variant_id)
         found.append(Allocation(one.variant_id, one.levels[0].warehouse_id, one.units))
     return found
 

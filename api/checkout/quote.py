@@ -242,7 +242,7 @@ def make_plan(
         raise NotOrderable("Send `couponCodes` with `items`, or `POST /cart/coupons`.", errors=[error])
     _require_lines(quote)
     _require_offers(quote)
-    sent = any(not quote.offers[line.variant_id].sold_as.digital for line in quote.lines)
+    sent = any(quote.offers[line.variant_id].sold_as.is_sent for line in quote.lines)
     needed = every_part if sent else engine(settings).needs
     now, address = clock.now(), checked_address(request.shipping_address, quote.saved_address, needed)
     currency = quote.offers[quote.lines[0].variant_id].currency

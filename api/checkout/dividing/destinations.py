@@ -92,7 +92,7 @@ def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destin
             pointer = f"/destinations/{index}/lines/{place}"
             if line.variant_id not in left:
                 errors.append(FieldError(pointer=f"{pointer}/variantId", message="the order has no such variant"))
-            elif offered[line.variant_id].digital:
+            elif offered[line.variant_id].is_online:
                 errors.append(FieldError(pointer=f"{pointer}/variantId", message="it is delivered online"))
             elif line.quantity > left[line.variant_id]:
                 message = f"{left[line.variant_id]} of it are left for this address"
