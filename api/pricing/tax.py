@@ -53,7 +53,7 @@ class TaxEngine(Protocol):
         ...
 
     def needs(self, country: str) -> Collection[str]:
-        """The fields of an address, beside its country, that decide about the tax there: `state`, `zipCode`."""
+        """The fields of an address, other than its country, that decide about the tax there: `state`, `zipCode`."""
         ...
 
 

@@ -154,8 +154,8 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
     ),
     "R-I40-withdrawn": (
         (
-            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, actor_kind, keys)"
-            " select gen_random_uuid(), variant_id, gen_random_uuid(), 'seller', 1 from product_variants limit 1"
+            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
+            " select gen_random_uuid(), variant_id, gen_random_uuid(), 1 from product_variants limit 1"
         ),
     ),
     "R-I40-downloads": (

@@ -83,8 +83,8 @@ def tiny_marketplace(database_url: str) -> None:
         )
         sql.execute(_REPORTED)
         sql.execute(
-            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, actor_kind, keys)"
-            " select gen_random_uuid(), variant_id, gen_random_uuid(), 'seller', 1 from product_variants limit 1"
+            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
+            " select gen_random_uuid(), variant_id, gen_random_uuid(), 1 from product_variants limit 1"
         )
         sql.execute(
             "insert into match_decisions (decision_id, product_id, other_product_id, decision, decided_by)"

@@ -32,7 +32,7 @@ from api.orders.edits.queries import Editable
 from api.orders.errors import LastUnits
 from api.orders.kits.bought import kit_of
 from api.orders.returns.policy import window_days
-from api.orders.returns.returnable import OrderLine, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, refund_of, with_unspent_sending
 from api.orders.statements import Snapshot
 from api.payments.parts import Parts
 from api.pricing.totals import LineTax
@@ -352,13 +352,10 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
     in_lines = sum((line.tax_amount for line in order.lines if line.tax_included), ZERO)
     before = _Sending(head.shipping_fee, head.tax - of_lines, head.tax_included - in_lines)
     after = before
-    given = sum((Parts(tax=one.shipping_tax_given, shipping=one.shipping_given) for one in order.lines), Parts())
     if not addition.sends:
-        # Nothing is kept of it that did not go back before.
-        inside = given.tax if before.included else ZERO
-        after = _Sending(given.shipping + inside, given.tax, inside)
-    elif not given.amount:
-        # Of a fee that went back in part nothing changes as long as something is sent.
+        _refund_sending(sums, order)
+    # Of a fee that went back in part nothing changes any more.
+    elif not any(line.shipping_given or line.shipping_tax_given for line in order.lines):
         tax = addition.totals.shipping_tax
         after = _Sending(addition.totals.shipping, tax, tax if terms.shipping_included else ZERO)
     if after.parts != before.parts:
@@ -395,6 +392,7 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
         total=total,
         due_before=order.due,
         due_after=order.due + due,
+        sends=addition.sends,
         refund_goods=back.goods,
         refund_tax=back.tax,
         refund_shipping=back.shipping,
@@ -403,6 +401,24 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
         estimated_delivery=max(days) if days else None,
         changes=sums.changes,
     )
+
+
+def _refund_sending(sums: _Sum, order: Editable) -> None:
+    """The edit leaves nothing that is sent: what sending cost goes back with it."""
+    lines = {line.order_item_id: line for line in order.lines}
+    off = [
+        LineRefund(lines[item_id], units, refund_of(order.amounts, lines, item_id, units, outbound=False))
+        for item_id, units in sums.removed.items()
+    ]
+    whole, others = with_unspent_sending(order.amounts, lines, off)
+    back = _worth(*whole, *others) - _worth(*off)
+    sums.given += back
+    if back.amount:
+        sums.changes.append(_change("shipping", "shipping: nothing is sent", None, -back.amount))
+
+
+def _worth(*refunds: LineRefund) -> Parts:
+    return sum((one.refund.parts for one in refunds), Parts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from api.kernel.errors import FieldError, Forbidden
 from api.kernel.idempotency import RequestKey
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
-from api.orders.commands.rows import insert_returns, settled_by
+from api.orders.commands.rows import insert_units_off, settled_by
 from api.orders.errors import LastUnits, LineNotFound, NotCancellable, StillBeingPlaced
 from api.orders.labels.voiding import void_label
 from api.orders.parcels.moving import Along, move_parcels
@@ -22,7 +22,7 @@ from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
-from api.orders.returns.policy import CANCELLED, NOTHING_SENT
+from api.orders.returns.policy import CANCELLED
 from api.orders.returns.returnable import (
     LineRefund,
     OrderLine,
@@ -134,10 +134,6 @@ async def book_units_off(
         "reason_code": why.code,
         "outbound_refunded": why.outbound,
         "restocked": why.restocked,
+        **settled_by(refund),
     }
-    shared |= settled_by(refund)
-    unspent = {**shared, "reason_code": NOTHING_SENT, "outbound_refunded": True, "restocked": False}
-    return [
-        *await insert_returns(tx, order_id, units, shared),
-        *await insert_returns(tx, order_id, others, unspent),
-    ]
+    return await insert_units_off(tx, order_id, units, others, shared)

@@ -91,7 +91,6 @@ async def _withdraw(tx: Tx, actor: Actor, variant_id: UUID, key_ids: Sequence[UU
         "withdrawal_id": withdrawal_id,
         "variant_id": variant_id,
         "withdrawn_by": actor.user_id,
-        "actor_kind": actor.kind,
         "keys": len(key_ids),
         "reason": reason,
     }

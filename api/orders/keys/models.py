@@ -54,7 +54,6 @@ class KeyWithdrawal(Base):
     withdrawal_id: Mapped[Id]
     variant_id: Mapped[UUID] = mapped_column(ForeignKey("product_variants.variant_id"))
     withdrawn_by: Mapped[UUID]
-    actor_kind: Mapped[str] = mapped_column(String(20))
     keys: Mapped[int]
     reason: Mapped[str | None] = mapped_column(String(500), info=FREE_TEXT)
     created_at: Mapped[CreatedAt]

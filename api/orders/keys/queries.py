@@ -73,7 +73,7 @@ async def pool_of(tx: ReadTx, actor: Actor, product_id: UUID, variant_id: UUID, 
 _WITHDRAWALS = (
     select(
         KeyWithdrawal.created_at.label("withdrawn_at"),
-        KeyWithdrawal.actor_kind.label("by"),
+        KeyWithdrawal.withdrawn_by,
         KeyWithdrawal.keys,
         KeyWithdrawal.reason,
     )

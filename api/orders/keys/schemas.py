@@ -1,6 +1,6 @@
 """Bodies of licence keys."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -42,10 +42,10 @@ class KeyPool(Wire):
 
 
 class Withdrawal(Wire):
-    """`keys`: how many. `by`: their seller, or an administrator."""
+    """`keys`: how many. `withdrawnBy`: the account of who withdrew them."""
 
     withdrawn_at: WireTime
-    by: Literal["seller", "admin"]
+    withdrawn_by: WireId
     keys: int
     reason: str | None
 

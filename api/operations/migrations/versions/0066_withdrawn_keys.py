@@ -17,7 +17,6 @@ def upgrade() -> None:
         sa.Column("withdrawal_id", sa.Uuid(), nullable=False),
         sa.Column("variant_id", sa.Uuid(), nullable=False),
         sa.Column("withdrawn_by", sa.Uuid(), nullable=False),
-        sa.Column("actor_kind", sa.String(20), nullable=False),
         sa.Column("keys", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(500), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
