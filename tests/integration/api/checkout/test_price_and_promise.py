@@ -21,6 +21,7 @@ from api.kernel.feeds import CHANNEL
 from api.kernel.outbox import FEED
 from tests.harness.api import Server, api_of
 from tests.harness.buying import ADDRESS, Market, Sandbox, buying_env
+from tests.harness.digital import Game
 from tests.harness.kits import kit_of
 from tests.harness.shop import Person, problem
 
@@ -295,6 +296,7 @@ class Carts:
                 (uuid4(), code, city, city, country, latitude, longitude, zone, code != "C2"),
             )
         products = [cls._product(market, seller, draw) for _ in range(12)]
+        products += [cls._online(market, seller, draw) for _ in range(2)]
         kits = [cls._kit(market, seller, draw, products) for _ in range(4)]
         return cls(market, draw, people, products + kits)
 
@@ -332,6 +334,16 @@ class Carts:
         for variant in product["variants"]:
             spread(market, draw, variant["variantId"])
         return market.detail(product["productId"])
+
+    @staticmethod
+    def _online(market: Market, seller: Person, draw: Random) -> dict[str, Any]:
+        """A file, which never runs out."""
+        price, tax_class = draw.choice([0.01, 9.99, 34.99]), draw.choice(["standard", "books"])
+        game = Game(market, seller, 0, price=price, taxClass=tax_class, primeEligible=draw.random() < 0.6)
+        path = f"{game.path}/variants/{game.variant}/file"
+        answer = market.client.put(path, content=b"%PDF", params={"name": "a.pdf"}, headers=seller.headers)
+        assert answer.status_code == 200, answer.text
+        return market.detail(game.product["productId"])
 
     def check_some(self, carts: int) -> None:
         for _ in range(carts):
@@ -376,6 +388,7 @@ class Carts:
         assert taxes <= amount(order["tax"])
         wanted = [option["speed"] for option in seen["deliveryOptions"]]
         assert seen["delivery"]["speed"] == (speed if speed in wanted else "standard")
+        assert bool(wanted) == any(not parcel["digital"] for parcel in order["parcels"])
 
     def _page_agrees(
         self, product: dict[str, Any], who: Person, address: Mapping[str, str], seen: dict[str, Any]
@@ -386,7 +399,8 @@ class Carts:
         if first["variantId"] != seen["items"][0]["variant"]["variantId"]:
             return
         assert shown["shipping"]["options"] == seen["deliveryOptions"]
-        assert shown["shipping"]["fee"] == seen["deliveryOptions"][0]["fee"]
+        standard = (seen["deliveryOptions"] or [seen["delivery"]])[0]
+        assert shown["shipping"]["fee"] == standard["fee"]
         assert shown["shipping"]["freeShipping"] == (shown["shipping"]["fee"] == 0)
         if first["price"] == shown["price"]:
             tax = next(charge for charge in seen["explanation"] if charge["kind"] == "tax")
