@@ -200,7 +200,8 @@ class Scene:
                 {"attributes": [
                     {"name": "colour", "label": "Colour", "type": "enum", "allowedValues": ["red"],
                      "required": False, "variantAxis": True, "facet": True},
-                    {"name": "storage", "label": "Storage", "type": "number", "unit": "GB"},
+                    {"name": "storage", "label": "Storage", "labels": {"de": "Speicher"}, "type": "number",
+                     "unit": "GB"},
                 ]},
                 rules,
             ),
