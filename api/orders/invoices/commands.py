@@ -295,6 +295,7 @@ def _words(lines: Iterable[SoldLine]) -> dict[UUID, Words]:
         line.order_item_id: Words(
             *(line.title, line.sku, line.attributes or {}, line.price, line.tax_rate, line.tax_included),
             sent_to=line.sent_to,
+            kit=line.kit,
         )
         for line in lines
     }
