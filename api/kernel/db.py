@@ -103,6 +103,9 @@ def _planned(**settings: str) -> Query[None]:
 # call. For those that are read in the order of an index, and whose planning costs as much as running them. Of a LIMIT
 # that it does not know Postgres expects a tenth of all rows, for which it would rather read and sort all of them.
 PLANNED_ONCE = _planned(plan_cache_mode="force_generic_plan", enable_bitmapscan="off", enable_sort="off", **_BY_INDEX)
+# The same for those that sort what they find, also within an aggregate: without a sort, Postgres would read a whole
+# table in the order that is asked for.
+PLANNED_ONCE_WITH_SORTS = _planned(plan_cache_mode="force_generic_plan", **_BY_INDEX)
 # The same for those whose best index depends on the values, and that sort what they find. For a few thousand rows
 # Postgres would read a whole table to join it, as if no page of an index were in memory.
 PLANNED_EACH_TIME = _planned(plan_cache_mode="force_custom_plan", **_BY_INDEX)

@@ -5,11 +5,11 @@ Changing it needs a new SCHEMA_VERSION.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,19 +22,25 @@ from api.catalog.queries.index_feed import IndexedProduct
 from api.kernel.languages import Languages
 from api.search.texts import (
     NO_NAMES,
+    NOT_SEARCHED,
     SHOP,
     TEXT_FIELDS,
     CategoryNames,
     analyser_name,
     fields_in,
+    paths_of,
     texts_of,
     titles_of,
 )
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 # What is true of one variant has one position: of the variants of the document, and of the cheaper ones.
 FACTS = ("facts", "lower_facts")
+# The fact of a cheaper variant that has a price in a range in which the document's own is too.
+NEAR = "near"
 CENTS_DIGITS = 12
+# Attributes have few names and values: so many of them, categories and prices are made once.
+KEPT = 20_000
 # Names of attributes that a shopper and a seller may spell differently.
 SPELLINGS = (
     ("color", "colour"),
@@ -57,18 +63,21 @@ def schema(languages: tuple[str, ...] = SHOP.known) -> tantivy.Schema:
         builder.add_text_field(name, fast=name == "brand", tokenizer_name="raw", index_option="basic")
     for name in FACTS:
         builder.add_text_field(name, tokenizer_name="raw", index_option="position")
+        builder.add_text_field(of_all(name), tokenizer_name="raw", index_option="basic")
     for name in ("price_cents", "lower_cents", "rating_hundredths", "review_count"):
         builder.add_unsigned_field(name, indexed=True, fast=True)
     # Of all prices of the product, and of the document's own.
     builder.add_unsigned_field("price_buckets", stored=True, fast=True)
-    builder.add_unsigned_field("own_buckets", indexed=True, fast=True)
+    builder.add_unsigned_field("own_buckets", fast=True)
+    # The first of its own: the only one in which a cheaper price can be too, because ranges meet in their ends.
+    builder.add_unsigned_field("first_bucket", fast=True)
     builder.add_unsigned_field("age", fast=True)
     builder.add_float_field("popularity", fast=True)
     for name in ("prime", "in_stock", "lowest"):
         builder.add_boolean_field(name, indexed=True)
     builder.add_text_field("department", stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("card", "titles"):
-        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(name, stored=True, tokenizer_name=NOT_SEARCHED, index_option="basic")
     for language in languages[1:]:
         for name in fields_in(language):
             builder.add_text_field(name, tokenizer_name=analyser_name(language))
@@ -89,12 +98,15 @@ def fields_of(
 ) -> list[dict[str, Any]]:  # Any: values of several types
     """Field values of a live product's documents, the cheapest first; of FACTS a list by variant."""
     specifications = list(_pairs(product.specifications))
-    by_price: dict[Decimal, list[list[tuple[str, str]]]] = {}
+    of_product, pairs = [fact(*pair) for pair in specifications], set(specifications)
+    facts: dict[Decimal, list[list[str]]] = {}
     for variant in product.variants:
-        pairs = sorted({*specifications, *_pairs(variant["attributes"])})
-        by_price.setdefault(Decimal(variant["price"]), []).append(pairs)
-    prices = sorted(by_price)
-    attributes = sorted({pair for variants in by_price.values() for pairs in variants for pair in pairs})
+        chosen = list(_pairs(variant["attributes"]))
+        pairs.update(chosen)
+        of_variant = dict.fromkeys([*of_product, *(fact(*pair) for pair in chosen)])
+        facts.setdefault(Decimal(variant["price"]), []).append(list(of_variant))
+    prices, attributes = sorted(facts), sorted(pairs)
+    ranges = sorted({bucket for price in prices for bucket in buckets(price)})
     own = {
         "title": product.title,
         "brand_text": product.brand or "",
@@ -121,18 +133,22 @@ def fields_of(
         "popularity": popularity(product, units_sold),
         "prime": product.prime_eligible,
         "in_stock": product.in_stock,
-        "price_buckets": price_buckets(prices),
+        "price_buckets": ranges,
     }
-    facts = {price: [[fact(*pair) for pair in pairs] for pairs in by_price[price]] for price in prices}
     return [
         shared
         | {
             "lowest": price == prices[0],
             "price_cents": hundredths(price),
-            "own_buckets": price_buckets([price]),
+            "own_buckets": buckets(price),
+            "first_bucket": buckets(price)[0],
             "lower_cents": [hundredths(lower) for lower in prices[:i]],
             "facts": facts[price],
-            "lower_facts": [[*known, *price_terms(lower)] for lower in prices[:i] for known in facts[lower]],
+            "lower_facts": [
+                [*known, *price_terms(lower), *near_terms(lower, price)]
+                for lower in prices[:i]
+                for known in facts[lower]
+            ],
             "card": card_of(product, price, titles, languages),
         }
         for i, price in enumerate(prices)
@@ -168,16 +184,30 @@ def shown_title(titles: Mapping[str, str], language: str) -> tuple[str, str | No
     return titles[own], own
 
 
-def document(
-    fields: Mapping[str, Any], languages: tuple[str, ...] = SHOP.known
-) -> tantivy.Document:  # Any: as fields_of
-    """The engine's document; the schema decides the number types."""
-    made = tantivy.Document.from_dict({name: fields[name] for name in fields if name not in FACTS}, schema(languages))
+def document(fields: Mapping[str, Any]) -> str:  # Any: as fields_of
+    """The JSON of the engine's document: equal for equal fields."""
+    facts: dict[str, Any] = {}  # Any: JSON
     for name in FACTS:
-        tokens = [tantivy.Token(fact, place, 0, 0) for place, facts in enumerate(fields[name]) for fact in facts]
-        if tokens:
-            made.add_pre_tokenized_text(name, tantivy.PreTokenizedString("", tokens))
-    return made
+        facts[name], facts[of_all(name)] = [], []
+        if variants := fields[name]:
+            facts[name] = _at_positions(variants)
+            facts[of_all(name)] = sorted(set(variants[0]).intersection(*variants[1:]))
+    return orjson.dumps({**fields, **facts}).decode()
+
+
+def of_all(name: str) -> str:
+    """The field, of one of FACTS, of what is true of all its variants."""
+    return f"{name}_of_all"
+
+
+def _at_positions(variants: Sequence[Sequence[str]]) -> dict[str, Any]:  # Any: JSON
+    """Facts as the engine reads a text whose words are known: those of one variant are at one position."""
+    tokens = [
+        {"offset_from": 0, "offset_to": 0, "position": place, "text": fact, "position_length": 1}
+        for place, facts in enumerate(variants)
+        for fact in facts
+    ]
+    return {"text": "", "tokens": tokens}
 
 
 def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
@@ -186,9 +216,12 @@ def departments(searcher: tantivy.Searcher, product_id: UUID) -> list[str]:
     return [str(searcher.doc(address).get_first("department")) for _, address in found.hits]
 
 
-def digest(fields: Sequence[Mapping[str, Any]]) -> bytes:  # Any: as fields_of
-    """Equal for equal documents: a stock change that leaves a variant in stock needs no write."""
-    return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=16).digest()
+def mark(product: IndexedProduct, units_sold: int, names: CategoryNames = NO_NAMES) -> bytes:
+    """Another one for other documents, told from the row, which takes less than to make them: a sale that leaves units,
+    or a view, is no new document."""
+    said = [names.get(path) for path in paths_of(product.category_path)]
+    row = [replace(product, view_count=0), popularity(product, units_sold), said]
+    return hashlib.blake2b(orjson.dumps(row, default=str), digest_size=16).digest()
 
 
 def hundredths(value: Decimal) -> int:
@@ -196,11 +229,12 @@ def hundredths(value: Decimal) -> int:
     return int(value * 100)
 
 
-def category_keys(category_id: UUID, path: str) -> list[str]:
+@lru_cache(KEPT)
+def category_keys(category_id: UUID, path: str) -> tuple[str, ...]:
     """The keys of a category filter: the id, path and name of the category and of its ancestors, in lower case."""
     parts = path.strip("/").casefold().split("/")
     paths = ["/" + "/".join(parts[: i + 1]) for i in range(len(parts))]
-    return [str(category_id), *paths, *parts]
+    return str(category_id), *paths, *parts
 
 
 def category_key(value: str) -> str:
@@ -222,22 +256,28 @@ def spellings(name: str) -> list[str]:
     return [folded, *(word for word in same if word != folded)]
 
 
+@lru_cache(KEPT)
 def fact(name: str, value: str) -> str:
     """An attribute's value as a term of letters and digits, whatever characters and however many it has."""
-    said = json.dumps([spelled(name), value.casefold()])
-    return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+    said = orjson.dumps([spelled(name), value.casefold()])
+    return hashlib.blake2b(said, digest_size=8).hexdigest()
 
 
-def price_terms(price: Decimal) -> list[str]:
-    """The terms of a price: of its buckets, and prefixes, so that each span of prices is the union of a few terms
-    (`span_prefixes`)."""
+def near_terms(lower: Decimal, price: Decimal) -> list[str]:
+    """NEAR, where a product that has both prices would be counted twice in a range."""
+    return [NEAR] if buckets(price)[0] in buckets(lower) else []
+
+
+@lru_cache(KEPT)
+def buckets(price: Decimal) -> tuple[int, ...]:
+    return tuple(price_buckets([price]))
+
+
+@lru_cache(KEPT)
+def price_terms(price: Decimal) -> tuple[str, ...]:
+    """The terms of a price: prefixes, so that each span of prices is the union of a few terms (`span_prefixes`)."""
     digits = f"{hundredths(price):0{CENTS_DIGITS}}"
-    prefixes = (f"={digits[:length]}" for length in range(1, CENTS_DIGITS + 1))
-    return [*map(bucket_term, price_buckets([price])), *prefixes]
-
-
-def bucket_term(bucket: int) -> str:
-    return f"bucket{bucket}"
+    return tuple(f"={digits[:length]}" for length in range(1, CENTS_DIGITS + 1))
 
 
 def span_prefixes(lowest: int, highest: int) -> list[str]:

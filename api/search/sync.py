@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import tantivy
@@ -35,6 +34,9 @@ log = get_logger(__name__)
 OVERLAP = timedelta(seconds=20)
 BATCH = 2_000
 HEAP_BYTES = 32_000_000
+# Of a build from nothing: with less, the same products are merged more often.
+BUILD_HEAP_BYTES = 128_000_000
+PROGRESS_SECONDS = 10.0
 MAX_REMEMBERED = 100_000
 COUNT_SECONDS = 5.0
 SALES_SECONDS = 600.0
@@ -49,11 +51,9 @@ MAX_POPULAR = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """A product as it is to be in the index: the `fields` of its documents, none: not at all. `mark` is equal for equal
-    documents."""
+    """A product of which the documents may differ from those in the index. `mark`: another one for other documents."""
 
     product: IndexedProduct
-    fields: list[dict[str, Any]]  # Any: values of several types
     mark: bytes
 
 
@@ -189,14 +189,14 @@ class Indexer:
             # Changes during the rebuild are read again from this time on.
             async with ctx.db.read() as tx:
                 self.names = await index_feed.category_names(tx)
-                started = (await index_feed.live_count(tx)).now
+                started = await index_feed.live_count(tx)
             index = tantivy.Index(documents.schema(self.store.languages.known), str(folder))
             register(index, self.store.languages)
-            writer = index.writer(HEAP_BYTES, 1)
-            total = await self._copy_catalog(ctx, writer)
+            writer = index.writer(BUILD_HEAP_BYTES, 1)
+            total = await self._copy_catalog(ctx, writer, started.products)
             await asyncio.to_thread(writer.commit)
             await asyncio.to_thread(writer.wait_merging_threads)
-            write_watermark(folder, started)
+            write_watermark(folder, started.now)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -218,28 +218,30 @@ class Indexer:
         except RedisError as error:
             log.info("lists are dropped later, Redis does not answer", error=str(error))
 
-    async def _copy_catalog(self, ctx: Context, writer: tantivy.IndexWriter) -> int:
+    async def _copy_catalog(self, ctx: Context, writer: tantivy.IndexWriter, expected: int) -> int:
         """A batch is written while the next is read."""
         self.written.clear()
+        said = clock.monotonic()
         total, batch = 0, await _live_after(ctx, None)
         while batch:
             total += len(batch)
             written = asyncio.to_thread(self._add_all, writer, batch)
             batch, _ = await asyncio.gather(_live_after(ctx, batch[-1].product_id), written)
+            if said + PROGRESS_SECONDS < clock.monotonic():
+                said = clock.monotonic()
+                log.info("search index is being built", products=total, of=expected)
         return total
 
     def _add_all(self, writer: tantivy.IndexWriter, batch: Iterable[IndexedProduct]) -> None:
         for product in batch:
-            fields = self._fields_of(product)
-            for one in fields:
-                writer.add_document(documents.document(one, self.store.languages.known))
+            self._add(writer, product)
             if len(self.written) < MAX_REMEMBERED:
-                self.written[product.product_id] = documents.digest(fields)
+                self.written[product.product_id] = self._mark(product)
 
     def _news(self, changed: Iterable[IndexedProduct]) -> list[_News]:
         """Those that differ from what was written last: rows inside the overlap are read repeatedly."""
-        rendered = map(self._rendered, changed)
-        return [found for found in rendered if self.written.get(found.product.product_id) != found.mark]
+        read = (_News(product, self._mark(product)) for product in changed)
+        return [found for found in read if self.written.get(found.product.product_id) != found.mark]
 
     def _write(self, folder: Path, news: Sequence[_News]) -> int:
         """Replace or remove the products, in one commit."""
@@ -253,8 +255,8 @@ class Indexer:
             departments = {department_of(product.category_path), *documents.departments(searcher, product.product_id)}
             stale |= set(map(department_tag, departments))
             writer.delete_documents_by_term("product_id", str(product.product_id))
-            for fields in found.fields:
-                writer.add_document(documents.document(fields, self.store.languages.known))
+            if product.live:
+                self._add(writer, product)
         writer.commit()
         writer.wait_merging_threads()
         self.stale |= stale
@@ -265,12 +267,15 @@ class Indexer:
             self.written.popitem(last=False)
         return len(news)
 
-    def _rendered(self, product: IndexedProduct) -> _News:
-        fields = self._fields_of(product) if product.live else []
-        return _News(product, fields, documents.digest(fields) if fields else b"")
+    def _add(self, writer: tantivy.IndexWriter, product: IndexedProduct) -> None:
+        sold = self.sales.get(product.product_id, 0)
+        for fields in documents.fields_of(product, sold, self.store.languages, self.names):
+            writer.add_json(documents.document(fields))
 
-    def _fields_of(self, product: IndexedProduct) -> list[dict[str, Any]]:  # Any: values of several types
-        return documents.fields_of(product, self.sales.get(product.product_id, 0), self.store.languages, self.names)
+    def _mark(self, product: IndexedProduct) -> bytes:
+        if not product.live:
+            return b""
+        return documents.mark(product, self.sales.get(product.product_id, 0), self.names)
 
     async def _read_sales(self, ctx: Context, *, anew: bool = False) -> None:
         if anew or self.sales_read + SALES_SECONDS < clock.monotonic():

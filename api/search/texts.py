@@ -6,8 +6,8 @@ what is said in it: a product that says nothing there has none of them. A reader
 from the shop's fields alone; a reader of another one from both, so that what nobody has translated stays found.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import tantivy
@@ -29,6 +29,9 @@ STEMMERS = {
 CategoryNames = Mapping[str, Mapping[str, str]]
 NO_NAMES: CategoryNames = {}
 SHOP = Languages.of(DEFAULT)
+# The analyser of what is stored and never looked for: it finds no word in it. The engine has no such field, and would
+# make a term of the whole text.
+NOT_SEARCHED = "souk_not_searched"
 
 
 def analyser_name(language: str) -> str:
@@ -50,7 +53,15 @@ def analyser(language: str) -> tantivy.TextAnalyzer:
     return builder.build()
 
 
-def fields_in(language: str) -> dict[str, float]:
+@cache
+def no_words() -> tantivy.TextAnalyzer:
+    """The analyser NOT_SEARCHED."""
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    return builder.filter(tantivy.Filter.remove_long(1)).build()
+
+
+@cache
+def fields_in(language: str) -> Mapping[str, float]:
     """The fields of what is said in a language that is not the shop's own, with their boosts: `words` are the names of
     its categories, attributes and values."""
     ending = language.lower().replace("-", "_")
@@ -64,6 +75,9 @@ def texts_of(
     translations = product.translations or {}
     spoken = product.language or languages.own
     texts: dict[str, Any] = dict(own)
+    named = [names[path] for path in paths_of(product.category_path) if path in names]
+    if not translations and not named and spoken == languages.own:
+        return texts
     if spoken != languages.own:
         said = translations.get(languages.own, {})
         texts |= {field: [own[field], said[field]] for field in ("title", "description") if said.get(field)}
@@ -71,7 +85,7 @@ def texts_of(
         said = translations.get(language, {})
         if language == spoken:
             said = {**said, "title": product.title, "description": product.description}
-        words = [*_category_words(product.category_path, language, names), *said.get("labels", {}).values()]
+        words = [name[language] for name in named if language in name] + [*said.get("labels", {}).values()]
         values = (said.get("title"), " ".join(words), said.get("description"))
         texts |= {field: value for field, value in zip(fields_in(language), values, strict=True) if value}
     return texts
@@ -84,13 +98,11 @@ def titles_of(product: IndexedProduct, languages: Languages) -> dict[str, str]:
     return {spoken: product.title, **translated} if translated or spoken != languages.own else {}
 
 
-def _category_words(path: str, language: str, names: CategoryNames) -> Iterator[str]:
-    """What the category and those above it are called."""
+@lru_cache(10_000)
+def paths_of(path: str) -> tuple[str, ...]:
+    """The paths of a category and of those above it, the highest first."""
     parts = path.split("/")
-    for length in range(2, len(parts) + 1):
-        name = names.get("/".join(parts[:length]), {}).get(language)
-        if name is not None:
-            yield name
+    return tuple("/".join(parts[:length]) for length in range(2, len(parts) + 1))
 
 
 class Tongue:

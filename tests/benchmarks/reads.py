@@ -206,7 +206,7 @@ def bare_search_ms(bench: Bench, shop: BenchShop) -> float:
         return index.parse_query_lenient(text, list(TEXT_FIELDS), conjunction_by_default=True)[0]
 
     def products(text: str) -> int:
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, parsed(text)), *once([], {})])
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Must, parsed(text)), *once([])])
         return int(index.searcher().search(query, 1).count)  # type: ignore[attr-defined]  # as below
 
     def search(text: str) -> None:

@@ -6,7 +6,7 @@ least price of those that do.
 """
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -30,6 +30,7 @@ from api.kernel.db import ReadTx
 from api.kernel.settings import Settings
 from api.search import documents
 from api.search.engine import matching, tantivy_index
+from api.search.engine.matching import Wanted
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
 from api.search.sync import Indexer
@@ -162,12 +163,17 @@ async def test_ten_thousand_catalogs(shop: Shop) -> None:
 def across_variants(patch: pytest.MonkeyPatch, _: Shop) -> None:
     """Facts of different variants are matched together."""
 
-    def together(field: str, words: list[list[str]]) -> Query:
+    def together(field: str, words: Sequence[Sequence[str]]) -> Query:
         return Query.boolean_query(
-            [(Occur.Must, Query.term_set_query(documents.schema(), field, terms)) for terms in words]
+            [(Occur.Must, Query.term_set_query(documents.schema(), field, list(terms))) for terms in words]
         )
 
-    patch.setattr(matching, "_together", together)
+    patch.setattr(Wanted, "among", lambda wanted, field, *further: together(field, [*wanted.words, *further]))
+
+
+def facts_of_some_for_all(patch: pytest.MonkeyPatch, _: Shop) -> None:
+    """What some variants of a document have is taken for what all have."""
+    patch.setattr(Wanted, "_as_often", lambda *_: True)
 
 
 def each_price_a_result(patch: pytest.MonkeyPatch, _: Shop) -> None:
@@ -219,6 +225,7 @@ def listed_by(old: str, new: str) -> Callable[[pytest.MonkeyPatch, Shop], None]:
 
 MUTANTS: dict[str, Callable[[pytest.MonkeyPatch, Shop], None]] = {
     "facts across variants": across_variants,
+    "facts of some for all": facts_of_some_for_all,
     "each price a result": each_price_a_result,
     "sold-out variants in search": sold_out_variants_indexed,
     "each price in lists": each_price_listed,

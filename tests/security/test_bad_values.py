@@ -30,7 +30,6 @@ NAMES = [
         "replaceProduct",
         "changeProduct",
         "addLicenceKeys",
-        "withdrawLicenceKeys",
         "createCategory",
         "changeCategory",
         "mergeCategory",

@@ -3,7 +3,7 @@
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 
 from api.catalog.attributes import commands, queries
 from api.catalog.attributes.queries import KnownAttributes
@@ -15,9 +15,7 @@ from api.catalog.tree.routes import CategoryId
 from api.kernel.auth import AdminActor
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
-from api.kernel.languages import Reader
 from api.kernel.problems import responses
-from api.kernel.readers import CurrentReader, header_in_document
 
 router = APIRouter(prefix="/categories/{categoryId}/attributes", tags=["catalog"])
 
@@ -34,15 +32,11 @@ Known = Annotated[KnownAttributes, Depends(known_attributes)]
     "",
     operation_id="listAttributes",
     summary="The attributes that a category defines or inherits",
-    responses=responses(CategoryNotFound, ValidationFailed),
-    openapi_extra=header_in_document(),
+    responses=responses(CategoryNotFound),
 )
-async def list_attributes(
-    *, ctx: Ctx, known: Known, category_id: CategoryId, reader: CurrentReader, response: Response
-) -> CategoryAttributes:
+async def list_attributes(ctx: Ctx, known: Known, category_id: CategoryId) -> CategoryAttributes:
     """The nearest definition of a name counts. A category that was merged answers as the one it was merged into."""
-    response.headers.update(reader.headers)
-    return await _now(ctx, known, category_id, reader)
+    return await _now(ctx, known, category_id)
 
 
 @router.put(
@@ -56,16 +50,15 @@ async def set_attributes(
 ) -> CategoryAttributes:
     """Replace what the category itself defines (administrators). Products keep their values until they are saved."""
     await commands.set_attributes(ctx, actor, category_id, body)
-    languages = ctx.settings.languages
-    return await _now(ctx, known, category_id, languages.reader(languages.own))
+    return await _now(ctx, known, category_id)
 
 
-async def _now(ctx: Context, known: KnownAttributes, asked: UUID, reader: Reader) -> CategoryAttributes:
+async def _now(ctx: Context, known: KnownAttributes, asked: UUID) -> CategoryAttributes:
     async with ctx.db.read() as tx:
         category_id = await find_category(tx, str(asked))
         if category_id is None:
             raise CategoryNotFound(UNKNOWN)
-        attributes = await queries.attributes_of(tx, category_id, reader)
+        attributes = await queries.attributes_of(tx, category_id)
     return CategoryAttributes(
         category_id=category_id, attributes=attributes, search_names=await known.attribute_names()
     )

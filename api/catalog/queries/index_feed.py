@@ -7,13 +7,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Select, String, Uuid, and_, any_, bindparam, cast, func, literal, select
+from sqlalchemy import ARRAY, Integer, Select, String, Uuid, and_, bindparam, cast, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from api.catalog.models import Category, PricePoint, Product, ProductCounter, ProductVariant
 from api.catalog.queries.listing import IN_STOCK, LIVE, SHOWN, THUMBNAIL
 from api.catalog.schemas import Condition
-from api.kernel.db import ReadTx
+from api.kernel.db import PLANNED_EACH_TIME, PLANNED_ONCE_WITH_SORTS, ReadTx, all_as
 
 _NOWHERE = UUID(int=0)
 
@@ -68,12 +68,15 @@ async def changed_since(
 
 async def rows_of(tx: ReadTx, products: Collection[UUID]) -> list[IndexedProduct]:
     """These products, whether on sale or not."""
-    return await tx.all_as(IndexedProduct, _ROWS_OF, {"products": list(products)})
+    _, found = await tx.batch(PLANNED_ONCE_WITH_SORTS, all_as(IndexedProduct, _ROWS_OF, {"products": list(products)}))
+    return found
 
 
 async def all_live(tx: ReadTx, after: UUID | None, limit: int) -> list[IndexedProduct]:
     """The next `limit` products on sale in id order, for a rebuild."""
-    return await tx.all_as(IndexedProduct, _LIVE_AFTER, {"after": after or _NOWHERE, "take": limit})
+    binds = {"after": after or _NOWHERE, "take": limit}
+    _, found = await tx.batch(PLANNED_EACH_TIME, all_as(IndexedProduct, _LIVE_AFTER, binds))
+    return found
 
 
 async def category_names(tx: ReadTx) -> dict[str, dict[str, str]]:
@@ -94,11 +97,12 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         "price", cast(ProductVariant.price, String), "attributes", ProductVariant.attributes
     )
     of_product = (ProductVariant.product_id == Product.product_id, ProductVariant.removed_at.is_(None), SHOWN)
-    variants = select(func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id))).where(*of_product)
-    shown = variants.scalar_subquery()
+    variants = func.jsonb_agg(aggregate_order_by(variant, ProductVariant.variant_id)).label("variants")
+    # Once for each product: as two columns it would be read twice.
+    shown = select(variants).where(*of_product).correlate(Product).lateral("shown")
     columns = select(
         Product.product_id,
-        and_(LIVE, shown.is_not(None)).label("live"),
+        and_(LIVE, shown.c.variants.is_not(None)).label("live"),
         Product.language,
         Product.translations,
         Product.title,
@@ -108,7 +112,7 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         Category.path.label("category_path"),
         Product.description,
         Product.specifications,
-        func.coalesce(shown, cast(literal([]), JSONB)).label("variants"),
+        func.coalesce(shown.c.variants, cast(literal([]), JSONB)).label("variants"),
         Product.currency,
         Product.average_rating.label("rating"),
         Product.review_count,
@@ -118,8 +122,10 @@ def _feed() -> Select[Any]:  # Any: the columns of an IndexedProduct
         IN_STOCK.label("in_stock"),
         THUMBNAIL.label("thumbnail"),
     )
-    return columns.join(Category, Category.category_id == Product.category_id).outerjoin(
-        ProductCounter, ProductCounter.product_id == Product.product_id
+    return (
+        columns.join(Category, Category.category_id == Product.category_id)
+        .outerjoin(ProductCounter, ProductCounter.product_id == Product.product_id)
+        .join(shown, true())
     )
 
 
@@ -136,7 +142,13 @@ def _changed() -> Select[Any]:  # Any: the columns of an IndexedProduct
 _NAMES = select(Category.path, Category.names).where(Category.names.is_not(None), Category.removed_at.is_(None))
 _NOW = select(func.now())
 _CHANGED = _changed()
-_ROWS_OF = _feed().where(Product.product_id == any_(bindparam("products", type_=ARRAY(Uuid))))
+# A table of ids, so that a plan that is kept begins with them: of a condition it does not know how many rows are left.
+_ASKED = (
+    func.unnest(bindparam("products", type_=ARRAY(Uuid)))
+    .table_valued(column("product_id", Uuid), name="asked")
+    .render_derived()
+)
+_ROWS_OF = _feed().join(_ASKED, _ASKED.c.product_id == Product.product_id)
 _LIVE_AFTER = (
     _feed()
     .where(LIVE, Product.product_id > bindparam("after"))

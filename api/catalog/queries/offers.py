@@ -77,7 +77,7 @@ class Offer(Stocked):
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
             parts=self.kit.parts(self.price, origins) if self.kit else (),
-            digital=self.kind == "digital",
+            digital=self.digital,
         )
         if self.rooms is None:  # when units that are owed come depends on the day
             self._last_wanted = made
@@ -101,9 +101,7 @@ class Offer(Stocked):
 
     @property
     def digital(self) -> bool:
-        """Whether it is delivered online, a kit all of it."""
-        if self.kit is not None and self.kit.components:
-            return all(one.digital for one in self.kit.components)
+        """Whether it is delivered online."""
         return self.kind == "digital"
 
     @property

@@ -35,13 +35,11 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Addition:
     """`totals` are of the kept lines and then of the wanted ones, in their order; each variant is wanted once.
-    `promised`: the last day of the parcel of each warehouse, None when the speed is not offered there any more.
-    `sends`: whether something of it is sent."""
+    `promised`: the last day of the parcel of each warehouse, None when the speed is not offered there any more."""
 
     totals: Totals
     allocations: list[Allocation]
     promised: dict[UUID, date] | None
-    sends: bool
 
 
 def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, speed: Speed) -> Addition:
@@ -54,10 +52,8 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
     found = promise(list(parcels.values()), occasion.place, speed, occasion.now)
     member = occasion.member or speed != "standard"
     how = Sending(found.speed, found.zone, member) if found else Sending(member=member)
-    lines = [one.line for one in (*kept, *wanted)]
-    sums = totals(lines, occasion.tariff, how)
-    promised = None if found is None else _promised(parcels, occasion, speed)
-    return Addition(sums, allocations, promised, sends=not all(line.digital for line in lines))
+    sums = totals([*(one.line for one in kept), *(one.line for one in wanted)], occasion.tariff, how)
+    return Addition(sums, allocations, None if found is None else _promised(parcels, occasion, speed))
 
 
 def _allocate(wanted: Sequence[Wanted], sending: set[UUID], occasion: Occasion) -> list[Allocation]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.catalog.models import ProductCounter
 from api.operations.load import rows_catalog, rows_money, rows_orders, rows_parcels, rows_stock
-from api.operations.load.copy import Advance, copy_frame
+from api.operations.load.copy import Advance, load_frame
 from api.operations.load.errors import LoadError, OtherSetLoaded
 from api.operations.load.history import History
 from api.orders.popularity import UNITS_SOLD
@@ -110,7 +110,7 @@ def write_history(database_url: str, history: History, started: Started) -> Load
         # The load has the rows that triggers would make one by one.
         cursor.execute("SET LOCAL souk.listings = 'given'")
         for table, frame in tables(history):
-            counts[table] = copy_frame(cursor, table, frame, started(table, frame.height))
+            counts[table] = load_frame(cursor, table, frame, started(table, frame.height))
             del frame
             gc.collect(0)
         # The shop sorts by best sellers immediately after the load, and the first snapshot already has the values.

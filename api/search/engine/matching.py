@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import product
 
 import tantivy
 from tantivy import Occur, Query
@@ -20,6 +21,8 @@ from api.search.texts import Tongue
 MAX_WORDS = 20
 # A corrected word must keep its first letter and be long enough to be recognised.
 MIN_CORRECTED = 4
+# To ask for each choice of one term of each word takes less than to look for all terms of a pattern.
+MAX_PHRASES = 32
 # Above every amount in cents.
 _NO_UPPER = 10**documents.CENTS_DIGITS - 1
 # From one to another, both too.
@@ -60,28 +63,23 @@ def readings(text: str, words: Sequence[Word], tongue: Tongue) -> Iterator[Readi
     yield Reading(Query.boolean_query([(Occur.Should, _word(word, tongue)) for word in words]), last=True)
 
 
-def with_filters(text: Query, filters: Filters) -> Query:
+def with_filters(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Query:
     """`text` restricted by every filter, and to one document of each product; filters do not score."""
-    return _scored(text, [*_of_product(filters), *once(map(_hundredths, filters.prices), filters.attributes)])
+    wanted = Wanted.of(searcher, filters.attributes) if filters.attributes else None
+    return _scored(text, [*_of_product(filters), *once(map(_hundredths, filters.prices), wanted)])
 
 
-def at_every_price(text: Query, filters: Filters) -> Query:
+def at_every_price(searcher: tantivy.Searcher, text: Query, filters: Filters) -> Query:
     """As `with_filters`, but at every price of a product at which it has a variant with the attributes."""
-    chosen = _together("facts", _words(filters.attributes))
+    chosen = Wanted.of(searcher, filters.attributes).among("facts")
     return _scored(text, [*_of_product(filters), (Occur.Must, Query.const_score_query(chosen, 0.0))])
 
 
-def not_lowest(query: Query) -> Query:
-    """Of `query`, the documents that are not the only one of their product, nor its cheapest."""
-    return _scored(query, [(Occur.Must, Query.term_query(documents.schema(), "lowest", False))])
-
-
-def again_in_range(query: Query, filters: Filters, bucket: int) -> Query:
-    """Of the documents of `at_every_price`, those in the range of prices that a cheaper one of their product is in
-    too."""
-    words = [*_words(filters.attributes), [documents.bucket_term(bucket)]]
-    own = Query.term_query(documents.schema(), "own_buckets", bucket)
-    return _scored(query, [(Occur.Must, own), (Occur.Must, _together("lower_facts", words))])
+def again_in_range(searcher: tantivy.Searcher, query: Query, filters: Filters) -> Query:
+    """Of the documents of `at_every_price`, those whose first range of prices has a cheaper one of their product too,
+    at which it has a variant with the attributes."""
+    cheaper = Wanted.of(searcher, filters.attributes).among("lower_facts", [documents.NEAR])
+    return _scored(query, [(Occur.Must, cheaper)])
 
 
 def _of_product(filters: Filters) -> list[tuple[Occur, Query]]:
@@ -110,49 +108,78 @@ def list_query(query: ProductQuery) -> Query:
         # By its shortest text: 1.1 times 100 is a little more than 110.
         parts.append(_between("rating_hundredths", math.ceil(Decimal(str(query.min_rating)) * 100), _NO_UPPER))
     asked = [] if query.min_price is query.max_price is None else [Span(query.min_price, query.max_price)]
-    return Query.boolean_query([*((Occur.Must, part) for part in parts), *once(map(_hundredths, asked), {})])
+    return Query.boolean_query([*((Occur.Must, part) for part in parts), *once(map(_hundredths, asked))])
 
 
-def once(prices: Iterable[Cents], attributes: Mapping[str, Sequence[str]]) -> list[tuple[Occur, Query]]:
-    """The clauses that choose, of the documents of each product, the cheapest one with a variant that has one of the
-    values of each attribute and costs what one of `prices` allows; none when the product has no such variant.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Variants that are asked for. `words`: by attribute, the terms of the values of which one must have one."""
+
+    searcher: tantivy.Searcher
+    words: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(cls, searcher: tantivy.Searcher, attributes: Mapping[str, Sequence[str]]) -> "Wanted":
+        facts: dict[str, list[str]] = {}
+        for name, values in attributes.items():
+            facts.setdefault(documents.spelled(name), []).extend(documents.fact(name, value) for value in values)
+        return cls(searcher, list(facts.values()))
+
+    def among(self, field: str, *further: Sequence[str]) -> Query:
+        """The documents that have one among the variants of `field`, which has one of each of `further` terms too.
+
+        What all variants of a document have, wherever any has it, is asked of the document: only of the other terms
+        the places are compared, which takes several times as long.
+        """
+        words = [*self.words, *further]
+        if not all(words):
+            return Query.empty_query()
+        if len(words) == 1:
+            return _any_term(field, words[0])
+        of_all = documents.of_all(field)
+        shared = [terms for terms in words if all(self._as_often(field, of_all, term) for term in terms)]
+        parts = [_any_term(of_all, terms) for terms in shared]
+        if own := [terms for terms in words if terms not in shared]:
+            parts.append(_together(field, own))
+        return Query.boolean_query([(Occur.Must, part) for part in parts])
+
+    def _as_often(self, one: str, other: str, term: str) -> bool:
+        return self.searcher.doc_freq(one, term) == self.searcher.doc_freq(other, term)
+
+
+def once(prices: Iterable[Cents], wanted: Wanted | None = None) -> list[tuple[Occur, Query]]:
+    """The clauses that choose, of the documents of each product, the cheapest one with a variant that is wanted and
+    costs what one of `prices` allows; none when the product has no such variant.
 
     A document has the variants of one price, so what remains to be said is that none of the cheaper ones would do.
     """
-    spans, words = list(prices), _words(attributes)
-    if not spans and not words:
+    spans = list(prices)
+    if not spans and wanted is None:
         return [(Occur.Must, Query.const_score_query(Query.term_query(documents.schema(), "lowest", True), 0.0))]
     chosen = _any_span("price_cents", spans)
-    if not words:
+    if wanted is None:
         cheaper = _any_span("lower_cents", spans)
     elif not spans:
-        chosen, cheaper = [_together("facts", words)], [_together("lower_facts", words)]
+        chosen, cheaper = [wanted.among("facts")], [wanted.among("lower_facts")]
     else:
-        chosen.append(_together("facts", words))
-        cheaper = [_together("lower_facts", [*words, documents.span_prefixes(*span)]) for span in spans]
+        chosen.append(wanted.among("facts"))
+        cheaper = [wanted.among("lower_facts", documents.span_prefixes(*span)) for span in spans]
     return [
         *((Occur.Must, Query.const_score_query(part, 0.0)) for part in chosen),
         *((Occur.MustNot, part) for part in cheaper),
     ]
 
 
-def _words(attributes: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """By attribute, the terms of the values of which a variant must have one."""
-    facts: dict[str, list[str]] = {}
-    for name, values in attributes.items():
-        facts.setdefault(documents.spelled(name), []).extend(documents.fact(name, value) for value in values)
-    return list(facts.values())
-
-
 def _together(field: str, words: Sequence[Sequence[str]]) -> Query:
     """One variant has a term of each of `words`, which are letters and digits."""
-    if not all(words):
-        return Query.empty_query()
     if len(words) == 1:
         return _any_term(field, words[0])
-    if all(len(terms) == 1 for terms in words):
-        return Query.phrase_query(documents.schema(), field, [(0, terms[0]) for terms in words])
-    return Query.regex_phrase_query(documents.schema(), field, [(0, "|".join(terms)) for terms in words])
+    if math.prod(map(len, words)) > MAX_PHRASES:
+        return Query.regex_phrase_query(documents.schema(), field, [(0, "|".join(terms)) for terms in words])
+    phrases = [
+        Query.phrase_query(documents.schema(), field, [(0, term) for term in terms]) for terms in product(*words)
+    ]
+    return phrases[0] if len(phrases) == 1 else Query.boolean_query([(Occur.Should, phrase) for phrase in phrases])
 
 
 def _flags(wanted: Mapping[str, bool | None]) -> list[Query]:

@@ -3,11 +3,12 @@ reopen the current generation automatically."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import tantivy
@@ -25,9 +26,10 @@ from api.search.engine.store import IndexStore
 from api.search.errors import IndexNotReady
 from api.search.filters import Filters
 from api.search.suggest import Completions
-from api.search.texts import SHOP, analyser, analyser_name
+from api.search.texts import NOT_SEARCHED, SHOP, analyser, analyser_name, no_words
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
 LOOK_SECONDS = 0.2
 COMPLETIONS_SECONDS = 10.0
@@ -35,6 +37,7 @@ MAX_COMPLETED_PRODUCTS = 50_000
 THREAD_FROM = 50_000
 MAX_COUNTED = 10_000
 MAX_PRODUCTS = 20_000
+MAX_GROUPS = 500
 # The engine makes no more groups.
 MOST_BRANDS = 65_000
 MAX_ATTRIBUTE_NAMES = 1_000_000
@@ -51,6 +54,7 @@ _BRANDS = {"terms": {"field": "brand", "size": MAX_BRANDS}}
 _ALL_BRANDS = {"terms": {"field": "brand", "size": 20 * MAX_BRANDS}}
 _PRICES = {"terms": {"field": "price_buckets", "size": len(PRICE_RANGES)}}
 _OWN_PRICES = {"terms": {"field": "own_buckets", "size": len(PRICE_RANGES)}}
+_FIRST_PRICES = {"terms": {"field": "first_bucket", "size": len(PRICE_RANGES)}}
 # Counted between steps and added up: a range aggregation puts a document into one range only.
 _RATINGS = {
     "range": {
@@ -82,11 +86,22 @@ class _Reader:
     products: dict[tuple[int, int], "_Product"] = field(default_factory=dict)
     attributes: list[str] = field(default_factory=list)
     brands: list[tuple[str, int]] = field(default_factory=list)
+    groups: dict[tuple[str | None, ...], Any] = field(default_factory=dict)  # Any: counts in several forms
 
     @property
     def is_large(self) -> bool:
         """Whether a query takes longer than a thread to run it in."""
         return self.searcher.num_docs >= THREAD_FROM
+
+    def once(self, key: tuple[str | None, ...], count: Callable[[], T]) -> T:
+        """What `count` found when it was called for this key."""
+        found: T | None = self.groups.get(key)
+        if found is None:
+            found = count()
+            if len(self.groups) >= MAX_GROUPS:
+                self.groups.clear()
+            self.groups[key] = found
+        return found
 
     def product(self, address: tantivy.DocAddress) -> "_Product":
         place = (address.segment_ord, address.doc)
@@ -264,19 +279,20 @@ def register(index: tantivy.Index, languages: Languages) -> None:
     """Tell the index how texts of these languages are read."""
     for language in languages.known:
         index.register_tokenizer(analyser_name(language), analyser(language))
+    index.register_tokenizer(NOT_SEARCHED, no_words())
 
 
 def _search(reader: _Reader, query: SearchQuery) -> Found:
     tongue = matching.tongue(reader.languages, query.language)
     searcher, words = reader.searcher, tongue.words(query.text, matching.MAX_WORDS)
     for reading in matching.readings(query.text, words, tongue):
-        wanted = matching.with_filters(reading.query, query.filters)
+        wanted = matching.with_filters(searcher, reading.query, query.filters)
         hits, total = _top(searcher, wanted, query, max(query.limit, COUNTED_HERE))
         # With filters, nothing may be found although the text matches: then it is not read in another way.
         if total or reading.last or matching.matches(searcher, reading.query):
             few = total == len(hits) and not query.filters.narrow_a_group and not query.filters.attributes
             products = [reader.product(address) for address in (hits if few else hits[: query.limit])]
-            facets = _Facets.of(products) if few else _facets(searcher, reading.query, wanted, query)
+            facets = _Facets.of(products) if few else _facets(reader, reading.query, wanted, query)
             return Found(
                 hits=[product.card_in(query.language) for product in products[: query.limit]],
                 total=total,
@@ -301,36 +317,50 @@ def _top(
     return [address for _, address in result.hits], result.count  # type: ignore[attr-defined]  # missing in the wheel's stub
 
 
-def _facets(searcher: tantivy.Searcher, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> _Facets:
-    """Each group under all filters but its own; groups without a filter of their own are counted together."""
+def _facets(reader: _Reader, text: tantivy.Query, wanted: tantivy.Query, query: SearchQuery) -> _Facets:
+    """Each group under all filters but its own; groups without a filter of their own are counted together.
+
+    Kept, because they are the same on every page of a search, in every order, and while one of the filters is tried.
+    """
     filters = query.filters
     alone = {
         "brands": replace(filters, brands=[]) if filters.brands else None,
         "prices": replace(filters, prices=[]) if filters.prices else None,
         "ratings": replace(filters, ratings=[]) if filters.ratings else None,
     }
+    of_text = (query.text, query.language)
     found: Groups = {}
     if filters.attributes:
         # Of the prices of a product only those count at which it has a variant with these attributes.
+        of_any_price = replace(filters, prices=[])
         del alone["prices"]
-        prices = _prices_with_attributes(searcher, text, filters)
+        prices = reader.once(
+            (*of_text, "prices", repr(of_any_price)),
+            lambda: prices_with_attributes(reader.searcher, text, of_any_price),
+        )
     if together := {name: _GROUPS[name] for name, others in alone.items() if others is None}:
-        found.update(searcher.aggregate(wanted, together))
+        key = (*of_text, *together, repr(filters))
+        found.update(reader.once(key, lambda: reader.searcher.aggregate(wanted, together)))
     for name, others in alone.items():
         if others is not None:
-            found.update(searcher.aggregate(matching.with_filters(text, others), {name: _GROUPS[name]}))
+            found.update(reader.once((*of_text, name, repr(others)), partial(_alone, reader, text, others, name)))
     return _Facets(_brands(found), prices if filters.attributes else _prices(found), _ratings(found))
 
 
-def _prices_with_attributes(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters) -> dict[int, int]:
+def _alone(reader: _Reader, text: tantivy.Query, filters: Filters, name: str) -> Groups:
+    """One group, under filters that are not its own."""
+    query = matching.with_filters(reader.searcher, text, filters)
+    groups: Groups = reader.searcher.aggregate(query, {name: _GROUPS[name]})
+    return groups
+
+
+def prices_with_attributes(searcher: tantivy.Searcher, text: tantivy.Query, filters: Filters) -> dict[int, int]:
     """Every price is counted, and then what was counted twice is taken off."""
-    query = matching.at_every_price(text, filters)
+    query = matching.at_every_price(searcher, text, filters)
     counts = _prices(searcher.aggregate(query, {"prices": _OWN_PRICES}))
-    if not number(searcher, matching.not_lowest(query)):
-        return counts
-    return {
-        bucket: n - number(searcher, matching.again_in_range(query, filters, bucket)) for bucket, n in counts.items()
-    }
+    twice = matching.again_in_range(searcher, query, filters)
+    again = _prices(searcher.aggregate(twice, {"prices": _FIRST_PRICES}))
+    return {bucket: n - again.get(bucket, 0) for bucket, n in counts.items()}
 
 
 def number(searcher: tantivy.Searcher, query: tantivy.Query) -> int:

@@ -48,7 +48,7 @@ def build_catalog(random: Generator, products: int, opened_at: datetime) -> Cata
         rows.append(
             {
                 "product_key": key,
-                "seller_key": int(random.choice(sellers_of[kind.department])),
+                "seller_key": _one_of(random, sellers_of[kind.department]),
                 "category_key": category_of[kind.category],
                 "title": title,
                 "description": f"{title}: {feature.lower()} {kind.noun.lower()} by {brand}, in {kind.category}.",
@@ -181,6 +181,11 @@ def _variants(random: Generator, products: pl.DataFrame, kind_of: NDArray[np.int
                 }
             )
     return pl.DataFrame(rows)
+
+
+def _one_of(random: Generator, keys: list[int]) -> int:
+    """As the generator chooses one, without making an array of them."""
+    return keys[int(random.integers(len(keys)))]
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from api.kernel.gtin import check_digit
 from api.kernel.money import ZERO
+from api.operations.load import copy
 from api.operations.load.marketplace.sales import REASONS
 from api.orders.returns.policy import POLICIES, window_days
 from api.orders.returns.returnable import OrderAmounts, OrderLine, refund_of
@@ -70,6 +71,23 @@ def test_summary_counts_what_is_in_the_tables(summary: dict[str, Any], database_
     assert summary["rows"]["products"] == 150
     assert summary["rows"]["orders"] == 300
     assert summary["rows"]["users"] == 80 + 40
+
+
+def test_indexes_that_are_made_after_the_rows_are_those_of_before(
+    postgres_server: PostgresHarness, monkeypatch: pytest.MonkeyPatch, summary: dict[str, Any], database_url: str
+) -> None:
+    monkeypatch.setattr(copy, "MANY_ROWS", 1)
+    url = postgres_server.url(postgres_server.fresh_database())
+    # Without the conditions, of which Postgres spells some otherwise when it reads them again.
+    indexes = "select split_part(indexdef, ' WHERE ', 1), indexdef like '% WHERE %' from pg_indexes order by 1"
+    before = rows(url, indexes)
+    ((known,),) = rows(url, "select 'ix_orders_created'::regclass::oid")
+
+    assert loaded(load(url, "marketplace", *TINY))["rows"] == summary["rows"]
+
+    assert rows(url, indexes) == before
+    assert rows(url, f"select count(*) from pg_class where oid = {known}") == [(0,)]
+    assert_invariants(url)
 
 
 def test_every_invariant_holds_against_the_gateway_too(
