@@ -79,13 +79,16 @@ def run(*argv: str, configured: dict[str, list[str]]) -> None:
 
 
 def compile_all() -> None:
-    """Compile what processes import, on every core. Else the first start of each would do it, several the same file at
-    once, and that takes longer than the rest of the first start."""
+    """Compile what processes import, on every core, and parse dbt's project. Else the first start of each process would
+    do it, several the same file at once, and that takes longer than the rest of the first start."""
     packages = [path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
     folders = (sysconfig.get_path("purelib"), *sorted(packages))
     command = (sys.executable, "-m", "compileall", "-qq", "-j", "0", "-x", "site-packages/.*/tests?/", *folders)
     # Without a check: some wheels hold templates that end in .py.
     subprocess.run(command, cwd=ROOT, check=False)
+    # The same for dbt's project. Without a check too: a build parses where nothing is kept.
+    parse = "from transforms.dbt_project import keep_parse; keep_parse()"
+    subprocess.run((sys.executable, "-c", parse), cwd=ROOT, check=False)
 
 
 def places(configured: dict[str, list[str]]) -> str:

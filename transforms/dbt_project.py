@@ -1,11 +1,13 @@
 """Run the dbt project in this process on one private DuckDB file."""
 
 import json
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transforms.dbt_parsed import keep_parsed, kept_file, read_parsed
 from transforms.errors import BuildFailed, FailedTest
 from transforms.settings import TransformSettings
 
@@ -43,8 +45,10 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
         "--threads",
         str(settings.dbt_threads),
     ]
+    kept = kept_file(settings.dbt_project, database)
+    parsed = read_parsed(kept)
     try:
-        answer = dbtRunner().invoke(arguments)
+        answer = dbtRunner(manifest=parsed).invoke(arguments)
     finally:
         # dbt-duckdb keeps the file open for the life of the process; publishing must open it with other settings.
         if vars(DuckDBConnectionManager).get("_ENV") is not None:
@@ -52,6 +56,8 @@ def run_dbt(settings: TransformSettings, database: Path, command: Sequence[str] 
             close()
     if answer.exception is not None:
         raise BuildFailed([str(answer.exception)]) from answer.exception
+    if parsed is None:
+        keep_parsed(kept, settings.dbt_target)
     if not isinstance(answer.result, RunExecutionResult):
         raise BuildFailed([f"dbt {command[0]} gave {type(answer.result).__name__}, not results"])
     results = list(answer.result)
@@ -101,6 +107,14 @@ def parse_manifest(
     if not answer.success:
         raise BuildFailed([str(answer.exception)])
     return load_manifest(settings.dbt_target / "manifest.json")
+
+
+def keep_parse() -> None:
+    """Parse the project of the repository once, for every build to come."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = TransformSettings(home=Path(home))
+        parse_manifest(settings)
+        keep_parsed(kept_file(settings.dbt_project, settings.build_folder / "souk.duckdb"), settings.dbt_target)
 
 
 def load_manifest(path: Path) -> dict[str, Any]:  # Any: as above

@@ -15,8 +15,8 @@ from api.catalog.purchase import Occasion, Option, Purchase, purchase
 from api.catalog.queries.offers import Sold, Taking, sold_now
 from api.catalog.restrictions.rules import not_sold_to
 from api.checkout.dividing.destinations import checked_address
-from api.checkout.schemas import FullAddress
-from api.delivery.addresses import Checked
+from api.checkout.schemas import GivenAddress
+from api.delivery.addresses import Checked, Needed, every_part
 from api.delivery.errors import AddressNotValid
 from api.delivery.promises import SPEEDS, Speed
 from api.inventory.warehouses.kept import origins_of
@@ -25,6 +25,7 @@ from api.kernel.context import Context
 from api.kernel.idempotency import Stored
 from api.kernel.money import ZERO, minor_units
 from api.kernel.settings import Settings
+from api.pricing.tariff import engine
 from api.pricing.totals import LineTax
 
 VERSION = "2026-04-17"
@@ -42,7 +43,7 @@ class Look:
 
     body: Json
     total: Decimal
-    address: FullAddress | None
+    address: GivenAddress | None
 
     @property
     def ready(self) -> bool:
@@ -61,7 +62,8 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
     editions = [offer.kit.edition for offer in offers.values() if offer.kit is not None]
     origins = await origins_of(ctx.db, (editions or [offers[content.items[0].variant_id].edition])[0])
     messages: list[Json] = []
-    going = _going(content, messages)
+    online = all(offers[item.variant_id].digital for item in content.items)
+    going = _going(content, messages, engine(ctx.settings).needs if online else every_part)
     occasion = Occasion.of(ctx.settings, clock.now(), place=going[1].place if going else None)
     country = occasion.place.country
     taking, buyable = Taking(), list[WantedItem]()
@@ -91,7 +93,7 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
         messages.append(error("missing", needed, "$.buyer.email", "requires_buyer_input"))
     ready = not any(message["type"] == "error" for message in messages)
     way = "digital" if all(offers[item.variant_id].digital for item in buyable) and buyable else "shipping"
-    chosen = [] if bought.chosen is None else [_selected(bought.chosen, content, way)]
+    chosen = [] if bought.chosen is None else [bought.chosen]
     body = {
         "protocol": {"version": VERSION},
         "capabilities": _capabilities(ctx.settings),
@@ -100,8 +102,8 @@ async def look(ctx: Context, content: Content, before: Mapping[str, Any] | None 
         **_said("buyer", content.buyer),
         "line_items": lines,
         **_said("fulfillment_details", content.fulfillment),
-        "fulfillment_options": [_option(one, way) for one in bought.options],
-        "selected_fulfillment_options": chosen,
+        "fulfillment_options": [_option(one, way) for one in bought.options or chosen],
+        "selected_fulfillment_options": [_selected(one, content, way) for one in chosen],
         "totals": _totals(bought),
         "messages": messages,
         "links": [],
@@ -165,23 +167,23 @@ def _can_be_had(offer: Sold, units: int, country: str) -> bool:
     return offer.on_sale and offer.to_be_had >= units and not offer.barred_in(country)
 
 
-def _going(content: Content, messages: list[Json]) -> tuple[FullAddress, Checked] | None:
-    """Where it goes; what is missing or wrong becomes a message."""
+def _going(content: Content, messages: list[Json], needed: Needed) -> tuple[GivenAddress, Checked] | None:
+    """Where it goes; what is missing of what is `needed`, or wrong, becomes a message."""
     place = "$.fulfillment_details.address"
     given = None if content.fulfillment is None else content.fulfillment.address
     if given is None:
         messages.append(error("missing", "The address is needed.", place, "requires_buyer_input"))
         return None
-    address = FullAddress(
-        street=", ".join(filter(None, (given.line_one, given.line_two))),
-        city=given.city,
+    address = GivenAddress(
+        street=", ".join(filter(None, (given.line_one, given.line_two))) if given.line_one else None,
+        city=given.city or None,
         state=given.state or None,
         zip_code=given.postal_code or None,
         country=given.country,
         name=given.name,
     )
     try:
-        return address, checked_address(address, None)
+        return address, checked_address(address, None, needed)
     except AddressNotValid as wrong:
         for one in wrong.errors or ():
             field = one.pointer.rpartition("/")[2]

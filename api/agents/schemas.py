@@ -44,12 +44,13 @@ class Item(Form):
 
 
 class Address(Form):
-    """`state` and `postal_code` may be empty where the country's addresses have none."""
+    """What the protocol asks for and the order does not need may be empty: `state` and `postal_code` where the
+    country's addresses have none, `line_one` and `city` where all of it is delivered online."""
 
     name: Line
-    line_one: Annotated[_Text, Field(min_length=1, max_length=120)]
+    line_one: Annotated[_Text, Field(max_length=120)]
     line_two: Annotated[_Text, Field(max_length=120)] = ""
-    city: Line
+    city: Short
     state: Annotated[_Text, Field(max_length=100)]
     country: Annotated[_Text, Field(pattern="^[A-Z]{2}$")]
     postal_code: Annotated[_Text, Field(max_length=20)]

@@ -47,6 +47,16 @@ class Wanted(NamedTuple):
         return bool(self.levels) or bool(self.parts)
 
     @property
+    def is_sent(self) -> bool:
+        """Whether something of it is sent."""
+        return any(part.is_sent for part in self.parts) if self.parts else not self.digital
+
+    @property
+    def is_online(self) -> bool:
+        """Whether something of it is delivered online."""
+        return any(part.is_online for part in self.parts) if self.parts else self.digital
+
+    @property
     def line(self) -> PricedLine:
         off = sum((one.amount for one in self.reductions), ZERO) if self.reductions else ZERO
         return PricedLine(self.units, self.price, self.tax_class, off, self.grams, self.prime, self.digital)
@@ -78,9 +88,10 @@ class Option(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """`wanted`: what is priced and sent, with the parts of kits instead of those; `lines` and the lines of `totals` are
-    in its order. `totals` are those of the speed of `chosen`. `options`: what is offered, the slowest
-    first. Without lines nothing is offered. `promised`: the last day of what a warehouse sends at once, and of what it
-    sends when backordered units are there. `choice`: why these warehouses send it."""
+    in its order. `totals` are those of the speed of `chosen`. `options`: what is offered, the slowest first; nothing
+    without lines, and nothing to choose where all is delivered online, whose day is that of `chosen`. `promised`: the
+    last day of what a warehouse sends at once, and of what it sends when backordered units are there. `choice`: why
+    these warehouses send it."""
 
     wanted: Sequence[Wanted]
     lines: Sequence[PricedLine]
@@ -101,12 +112,12 @@ def purchase(
     nothing `promised` of each. What is delivered online has no part in fee, days and choice of warehouses, and is
     there at once. Raises: NotEnough, from `allocate`.
     """
+    wanted = with_parts(wanted)
     if any(one.digital for one in wanted):
         return _partly_online(wanted, occasion, speed, explained=explained)
     choice: Choice | None = None
     parcels: dict[Leg, Parcel] = {}
-    asked, wanted = wanted, with_parts(wanted)
-    allocations = None if explained or wanted is not asked else forced(wanted)
+    allocations = None if explained else forced(wanted)
     if allocations is None:
         choice = _choice(wanted, occasion.place) if wanted else None
         allocations = [] if choice is None else choice.all_lines()
@@ -134,8 +145,8 @@ def purchase(
 
 
 def _partly_online(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed, *, explained: bool) -> Purchase:
+    """`wanted` is with the parts of kits."""
     sent, online = ([one for one in wanted if one.digital is digital] for digital in (False, True))
-    wanted = with_parts(wanted)
     lines, there = [one.line for one in wanted], at_once(occasion.now)
     counted = forced(online) or _choice(online, occasion.place).all_lines()
     allocations = [replace(one, digital=True) for one in counted]
@@ -143,7 +154,7 @@ def _partly_online(wanted: Sequence[Wanted], occasion: Occasion, speed: Speed, *
     if not sent:
         option = Option(there, NOTHING)
         sums = totals_with(lines, occasion.tariff, NOTHING)
-        return Purchase(wanted, lines, sums, [option], option, allocations, promised if explained else {})
+        return Purchase(wanted, lines, sums, [], option, allocations, promised if explained else {})
     bought = purchase(sent, occasion, speed, explained=explained)
     fee_of_sent = ShippingFee(bought.totals.shipping, bought.totals.shipping_reason)
     return replace(
@@ -175,19 +186,18 @@ def _parts(kit: Wanted) -> list[Wanted]:
 def offered_to_members(bought: Purchase, occasion: Occasion) -> list[Promise]:
     """What members of Prime could choose for the same purchase, the slowest first."""
     sent = [one for one in bought.allocations if not one.digital]
-    if bought.allocations and not sent:
-        return [option.promise for option in bought.options]
     parcels = _parcels(sent, bought.wanted)
     return offered(list(parcels.values()), occasion.place, occasion.now, member=True)
 
 
 def forced(wanted: Sequence[Wanted]) -> list[Allocation] | None:
-    """What `allocate` would choose where there is nothing to choose: each variant is in one warehouse, with enough of
-    it. Otherwise None."""
-    found = []
+    """What `allocate` would choose where there is nothing to choose: each variant is wanted once and in one warehouse,
+    with enough of it. Otherwise None."""
+    found, seen = [], set[UUID]()
     for one in wanted:
-        if len(one.levels) != 1 or one.levels[0].available < one.units:
+        if len(one.levels) != 1 or one.levels[0].available < one.units or one.variant_id in seen:
             return None
+        seen.add(one.variant_id)
         found.append(Allocation(one.variant_id, one.levels[0].warehouse_id, one.units))
     return found
 

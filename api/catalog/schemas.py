@@ -188,8 +188,9 @@ class Shipping(Wire):
     where the caller asked for.
 
     `primeDelivery` is what members of Prime get, null for what takes no part in it or is not offered there.
-    `freeShipping` and `fee` are the caller's at the standard speed, `options` what the caller can choose. Without units
-    in stock there are no days, unless one may be backordered: then `backordered` is true.
+    `freeShipping` and `fee` are the caller's at the standard speed, `options` what the caller can choose: nothing where
+    it is delivered online, on the day of the order. Without units in stock there are no days, unless one may be
+    backordered: then `backordered` is true.
     """
 
     prime_delivery: str | None

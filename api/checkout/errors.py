@@ -65,7 +65,8 @@ class AddressUnknown(ValidationFailed):
 
 
 class SpeedNotOffered(ValidationFailed):
-    """`offered` in the document: the speeds that can be had, each with its fee and its days."""
+    """`offered` in the document: the speeds that can be had, each with its fee and its days; none where nothing is
+    sent."""
 
     title, code = "This delivery speed is not offered", "speed-not-offered"
 

@@ -34,6 +34,7 @@ from api.checkout.schemas import (
     PlanCartLine,
     SavedAddress,
 )
+from api.delivery.addresses import every_part
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import Allocation, NotEnough
 from api.inventory.queries import Stocked
@@ -48,6 +49,7 @@ from api.kernel.money import MAX_AMOUNT
 from api.kernel.settings import Settings
 from api.kernel.statement import Part, compose
 from api.pricing import list_price
+from api.pricing.tariff import engine
 from api.promotions.codes import split as split_codes
 from api.promotions.deals import NO_CODES, Codes, Deal, dealt
 from api.promotions.queries import buyer_email, codes_of
@@ -240,7 +242,9 @@ def make_plan(
         raise NotOrderable("Send `couponCodes` with `items`, or `POST /cart/coupons`.", errors=[error])
     _require_lines(quote)
     _require_offers(quote)
-    now, address = clock.now(), checked_address(request.shipping_address, quote.saved_address)
+    sent = any(quote.offers[line.variant_id].sold_as.is_sent for line in quote.lines)
+    needed = every_part if sent else engine(settings).needs
+    now, address = clock.now(), checked_address(request.shipping_address, quote.saved_address, needed)
     currency = quote.offers[quote.lines[0].variant_id].currency
     products = {line.variant_id: line.product_id for line in quote.lines} if codes.offered else {}
     deal = dealt(codes, _wanted(quote), products, currency, now)
@@ -253,7 +257,7 @@ def make_plan(
     if (amounts := Sums.of(bought)).total > MAX_AMOUNT:
         raise NotOrderable("The order is too large to be paid at once; split it.")
     _require_agreed(request, amounts.total, deal)
-    sent = [shared(purchased) for purchased in bought]
+    shares = [shared(purchased) for purchased in bought]
     kits = kits_bought(quote.lines, quote.offers)
     return Plan(
         order_id=new_id(),
@@ -274,12 +278,12 @@ def make_plan(
         destinations={one.number: one.address.as_json() for one in going if one.number},
         lines=[
             line
-            for one, purchased, parts in zip(going, bought, sent, strict=True)
+            for one, purchased, parts in zip(going, bought, shares, strict=True)
             for line in plan_lines(
                 purchased, one, parts, offers=quote.offers, preference=request.shipping_preference, kits=kits
             )
         ],
-        redemptions=redemptions_of(deal, sent, buyer_email(actor, request.email)) if deal.coupons else (),
+        redemptions=redemptions_of(deal, shares, buyer_email(actor, request.email)) if deal.coupons else (),
     )
 
 
@@ -384,9 +388,7 @@ def _bought(quote: Quote, going: Sequence[Bound], occasions: Sequence[Occasion],
         except NotEnough as error:
             raise _out_of_stock(quote, going, error) from error
         if bought.chosen is None or bought.chosen.promise.speed != speed:
-            options = [option_json(option) for option in bought.options]
-            wrong = FieldError(pointer="/deliverySpeed", message=_not_offered(wanted, occasion))
-            raise SpeedNotOffered("Choose one of the speeds in `offered`.", errors=[wrong], extra={"offered": options})
+            raise _speed_not_offered(bought, wanted, occasion)
         found.append(bought)
         taken += bought.allocations
     return found
@@ -418,6 +420,16 @@ def _out_of_stock(quote: Quote, going: Sequence[Bound], error: NotEnough) -> Out
             }
         )
     return OutOfStock("Lower the quantities named in `items`, or remove them.", extra={"items": items})
+
+
+def _speed_not_offered(bought: Purchase, wanted: Sequence[Wanted], occasion: Occasion) -> SpeedNotOffered:
+    online = all(one.digital for one in wanted)
+    advice = "Leave `deliverySpeed` out." if online else "Choose one of the speeds in `offered`."
+    message = "nothing in the order is sent" if online else _not_offered(wanted, occasion)
+    wrong = FieldError(pointer="/deliverySpeed", message=message)
+    return SpeedNotOffered(
+        advice, errors=[wrong], extra={"offered": [option_json(option) for option in bought.options]}
+    )
 
 
 def _not_offered(wanted: Sequence[Wanted], occasion: Occasion) -> str:

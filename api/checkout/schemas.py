@@ -62,11 +62,13 @@ class SavedAddress(Wire):
     address_id: WireId
 
 
-class FullAddress(Wire):
-    """`state` and `zipCode` where the country's addresses have them. `country` by its ISO 3166 code or its name."""
+class GivenAddress(Wire):
+    """What is sent needs all of it, `state` and `zipCode` where the country's addresses have them. What is delivered
+    online alone needs what its tax does: `country`, and `state` where that decides, as in Canada. `country` by its ISO
+    3166 code or its name."""
 
-    street: Line
-    city: Line
+    street: Line | None = None
+    city: Line | None = None
     state: Annotated[_Text, Field(max_length=100)] | None = None
     zip_code: Annotated[_Text, Field(max_length=20)] | None = None
     country: Annotated[_Text, Field(min_length=2, max_length=100)]
@@ -76,11 +78,11 @@ class FullAddress(Wire):
 def _kind_of_address(value: object) -> str:
     """Which of the two is meant, so that what is wrong with it is said of that one only."""
     saved = isinstance(value, SavedAddress) or (isinstance(value, dict) and "addressId" in value)
-    return "saved" if saved else "full"
+    return "saved" if saved else "given"
 
 
 ShippingAddress = Annotated[
-    Annotated[SavedAddress, Tag("saved")] | Annotated[FullAddress, Tag("full")], Discriminator(_kind_of_address)
+    Annotated[SavedAddress, Tag("saved")] | Annotated[GivenAddress, Tag("given")], Discriminator(_kind_of_address)
 ]
 
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -36,16 +36,27 @@ class Rules:
     states: dict[str, str]
 
 
+# Country -> the parts of an address there that an order cannot do without; a state or postal code only where the
+# country's addresses have one.
+Needed = Callable[[str], Collection[str]]
+_WHOLE = ("street", "city", "state", "zipCode")
+
+
+def every_part(country: str) -> Collection[str]:
+    """What is sent needs all of an address."""
+    return _WHOLE
+
+
 # Of a country that is unknown.
 _ANY = Rules(needs_state=False, needs_zip=False, zip_pattern=None, zip_example=None, states={})
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An address in the form that is stored; `state` and `zip_code` are None where there is none."""
+    """An address in the form that is stored; None is what it does not have."""
 
-    street: str
-    city: str
+    street: str | None
+    city: str | None
     state: str | None
     zip_code: str | None
     country: str
@@ -87,39 +98,57 @@ def unprintable(value: str) -> bool:
     return any(unicodedata.category(letter) in _HIDDEN for letter in value if letter not in _WRITTEN)
 
 
-def check(at: str, given: Mapping[str, str | None]) -> Checked:
-    """The address as it is stored. `given` is the JSON of the request's address, and `at` the pointer to it.
+def check(at: str, given: Mapping[str, str | None], needed: Needed = every_part) -> Checked:
+    """The address as it is stored. `given` is the JSON of the request's address, `at` the pointer to it, and `needed`
+    what it may not lack; what it has is judged all the same.
 
-    Raises: AddressNotValid, which names every field that is wrong.
+    Raises: AddressNotValid, which names every field that is wrong or missing.
     """
-    found, errors = _place(at, given["country"], given.get("state"), given.get("zipCode"), complete=True)
+    found, errors = _place(at, given.get("country"), given.get("state"), given.get("zipCode"), needed)
     hidden = [_error(at, name, HIDDEN_LETTERS) for name, value in given.items() if unprintable(_lines(name, value))]
-    if hidden or errors or found is None:
-        raise AddressNotValid(CORRECT, errors=[*hidden, *errors])
+    street, city = (_tidy(given.get(name)) or None for name in ("street", "city"))
+    parts = () if found is None or (street and city) else needed(found.country)
+    lacking = [
+        _error(at, name, "needed of an address to which something is sent")
+        for name, value in (("street", street), ("city", city))
+        if value is None and name in parts
+    ]
+    if hidden or lacking or errors or found is None:
+        raise AddressNotValid(CORRECT, errors=[*hidden, *lacking, *errors])
     name = _tidy(given.get("name")) or None
-    return Checked(_tidy(given["street"]), _tidy(given["city"]), found.region, found.zip_code, found.country, name)
+    return Checked(street, city, found.region, found.zip_code, found.country, name)
+
+
+def is_whole(stored: Mapping[str, str | None]) -> bool:
+    """Whether something may be sent to an address as it is stored."""
+    try:
+        check("", stored)
+    except AddressNotValid:
+        return False
+    return True
 
 
 def destination(country: str, state: str | None, zip_code: str | None) -> Place:
     """The place that a query string names; it may be less than an address needs. Raises: AddressNotValid."""
-    found, errors = _place("/query", country, state, zip_code, complete=False)
+    found, errors = _place("/query", country, state, zip_code, lambda _: ())
     if errors or found is None:
         raise AddressNotValid(CORRECT, errors=errors)
     return found
 
 
 def _place(
-    at: str, country: str | None, state: str | None, zip_code: str | None, *, complete: bool
+    at: str, country: str | None, state: str | None, zip_code: str | None, needed: Needed
 ) -> tuple[Place | None, list[FieldError]]:
     """The place in the form that is stored, and what is wrong with it."""
     code = country_code(country or "")
     errors = [] if code else [_error(at, "country", "not a country: send its two letters of ISO 3166, such as US")]
     rules = rules_of(code) if code else _ANY
     given_state, given_zip = _tidy(state), _tidy(zip_code)
+    parts = needed(code) if code else ()
     kept_state, kept_zip = _state(given_state, rules), _zip(given_zip, rules)
-    if (message := _state_error(kept_state, given_state, rules, code)) and (complete or given_state):
+    if (message := _state_error(kept_state, given_state, rules, code)) and (given_state or "state" in parts):
         errors.append(_error(at, "state", message))
-    if (message := _zip_error(kept_zip, given_zip, rules, code)) and (complete or given_zip):
+    if (message := _zip_error(kept_zip, given_zip, rules, code)) and (given_zip or "zipCode" in parts):
         errors.append(_error(at, "zipCode", message))
     return (Place(code, kept_state, kept_zip) if code else None), errors
 

@@ -4,6 +4,7 @@ SQLAlchemy compiles each statement once. A module constant, or a statement from 
 identity. One that is built for a call is found by its structure, which costs several times as much as to send it.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -13,7 +14,7 @@ from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql import ClauseElement, Executable
 from sqlalchemy.sql.cache_key import CacheKey
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.compiler import ExpandedState, SQLCompiler
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeEngine
@@ -57,6 +58,13 @@ class Plan:
         self.columns: tuple[str, ...] = ()
         self.loads: tuple[Convert | None, ...] | None = None
 
+    def written_out(self, state: ExpandedState) -> "Plan":
+        """The plan with lists of these lengths, which are part of its text from now on."""
+        plan = copy.copy(self)
+        plan.sql, plan.positions = state.statement.encode(), tuple(state.positiontup or ())
+        plan.expands, plan.prepare = None, False
+        return plan
+
     def describe(self, columns: tuple[str, ...], oids: Sequence[int]) -> None:
         """Note the columns of the first result."""
         self.columns = columns
@@ -83,19 +91,23 @@ class Bound:
     __slots__ = ("_binds", "_fixed", "_given", "plan")
 
     def __init__(self, plan: Plan, compiled: SQLCompiler, binds: Sequence[BindParameter[Any]] | None) -> None:
-        self.plan = plan
         required = {bind.key: None for bind in compiled.bind_names if bind.required}
-        fixed = compiled.construct_params(required, extracted_parameters=binds, escape_names=False)
-        keys = {name: bind for bind, name in compiled.bind_names.items()}
+        self._binds = compiled.construct_params(required, extracted_parameters=binds, escape_names=False)
+        values: Values = self._binds
         processors = plan.processors
-        self._binds = fixed
+        if plan.expands is not None and _has_its_lists(compiled):
+            state = compiled.construct_expanded_state(self._binds, escape_names=False)
+            plan, values = plan.written_out(state), state.parameters
+            processors = {**processors, **state.processors}
+        self.plan = plan
+        keys = {name: bind for bind, name in compiled.bind_names.items()}
         self._fixed = [
-            fixed[name] if processors.get(name) is None else processors[name](fixed[name]) for name in plan.positions
+            values[name] if processors.get(name) is None else processors[name](values[name]) for name in plan.positions
         ]
         self._given = [
-            (position, keys[name].key, processors.get(name), keys[name].required)
+            (position, bind.key, processors.get(name), bind.required)
             for position, name in enumerate(plan.positions)
-            if not keys[name].unique
+            if (bind := keys.get(name)) is not None and not bind.unique
         ]
 
     def call(self, given: Values | None) -> Call:
@@ -126,6 +138,11 @@ class Bound:
         return Call(state.statement.encode(), values, prepare=False)
 
 
+def _has_its_lists(compiled: SQLCompiler) -> bool:
+    """Whether no list is given by the caller, so that the text is always the same."""
+    return all(bind.unique for bind in compiled.post_compile_params)
+
+
 _bound: WeakKeyDictionary[Executable, Bound] = WeakKeyDictionary()
 _compiled: OrderedDict[tuple[Any, ...], tuple[Plan, SQLCompiler]] = OrderedDict()
 
@@ -148,7 +165,7 @@ def by_structure(statement: Executable) -> Bound:
         bound = Bound(Plan(statement, compiled, prepare=False), compiled, None)
     else:
         bound = Bound(*_plan_of(statement, element, key), key.bindparams)
-    # What expands keeps SQLAlchemy's statement, and would keep its own key here.
+    # What expands for each call keeps SQLAlchemy's statement, and would keep its own key here.
     if bound.plan.expands is None:
         _bound[statement] = bound
     return bound

@@ -7,7 +7,6 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Integer,
-    Lateral,
     SQLColumnExpression,
     String,
     any_,
@@ -23,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BIT
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from api.kernel.db import ReadTx, Tx
 from api.media.models import Picture
@@ -54,7 +54,7 @@ def address_of(name: SQLColumnExpression[str | None], size: int) -> ColumnElemen
 _FLIPS = literal([0, *(1 << bit for bit in range(BAND_BITS))], ARRAY(Integer))
 
 
-def alike(name: SQLColumnExpression[str | None]) -> Lateral:
+def alike(name: SQLColumnExpression[str | None]) -> LateralFromClause:
     """A table of one column, `name`: the named picture, and those that it is taken for by people. Join it on true.
 
     It reads an index by the bands of the picture, whatever the number of pictures.

@@ -109,6 +109,8 @@ class OrderItem(Base):
         CheckConstraint("discount BETWEEN 0 AND subtotal", name="discount"),
         CheckConstraint("tax_amount >= 0 AND tax_rate >= 0", name="tax"),
         Index("ix_order_items_seller", "seller_id", "created_at"),
+        # Few are, and best sellers ask for them.
+        Index("ix_order_items_kit", "order_id", postgresql_where=text("kit IS NOT NULL")),
         # Empty but for moments of a deployment.
         Index("ix_order_items_unpacked", "order_id", postgresql_where=text("parcel_id IS NULL")),
     )
@@ -258,7 +260,8 @@ class Return(Base):
     __tablename__ = "returns"
     __table_args__ = (
         CheckConstraint(
-            "quantity > 0 OR (quantity = 0 AND reason_code IN ('goodwill', 'price_adjustment'))", name="quantity"
+            "quantity > 0 OR (quantity = 0 AND reason_code IN ('goodwill', 'price_adjustment', 'nothing_sent'))",
+            name="quantity",
         ),
         CheckConstraint("status IN ('requested', 'approved', 'refunded', 'rejected')", name="status"),
         CheckConstraint(f"refund_amount = {_PARTS}", name="parts"),

@@ -1,8 +1,22 @@
 """Best sellers: units per product over the 90 newest days that have orders; for lists, search and recommendations."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    DateTime,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Subquery,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 
 from api.catalog.models import Product
@@ -41,25 +55,54 @@ _CANCELLED = (
     .group_by(Return.order_item_id)
     .subquery("cancelled")
 )
-_kept = func.sum(OrderItem.quantity - func.coalesce(_CANCELLED.c.units, 0))
-_units = func.least(_kept, _MOST).cast(Integer).label("units")
-# Product and units, for every product that sold in the window.
+_KEPT = func.sum(OrderItem.quantity - func.coalesce(_CANCELLED.c.units, 0))
+_IN_WINDOW = (Order.created_at >= _window_start().scalar_subquery(), Order.status != "cancelled")
+
+
+def _lines(*columns: SQLColumnExpression[Any]) -> Select[Any]:  # Any: SQLAlchemy's
+    return (
+        select(*columns)
+        .select_from(OrderItem)
+        .join(Order, Order.order_id == OrderItem.order_id)
+        .outerjoin(_CANCELLED, _CANCELLED.c.order_item_id == OrderItem.order_item_id)
+        .where(*_IN_WINDOW)
+    )
+
+
+def _kits() -> Subquery:
+    """Product and whole units of each kit of an order: as many as of the component of which the fewest were kept."""
+    kept = _KEPT * cast(OrderItem.kit["quantity"].astext, Integer) / func.sum(OrderItem.quantity)
+    by_component = (
+        _lines(OrderItem.order_id, OrderItem.kit, func.floor(kept).label("units"))
+        .where(OrderItem.kit.is_not(None))
+        .group_by(OrderItem.order_id, OrderItem.kit, OrderItem.variant_id)
+        .subquery("components")
+    )
+    product = cast(by_component.c.kit["productId"].astext, Uuid)
+    return (
+        select(product.label("product_id"), func.min(by_component.c.units).label("units"))
+        .group_by(by_component.c.order_id, by_component.c.kit)
+        .subquery("kits")
+    )
+
+
+_SOLD = union_all(
+    _lines(OrderItem.product_id, _KEPT.label("units")).group_by(OrderItem.product_id), select(*_kits().c)
+).subquery("sold_units")
+_UNITS = func.sum(_SOLD.c.units)
+_units = func.least(_UNITS, _MOST).cast(Integer).label("units")
+# Product and units, for every product that sold in the window. A kit counts as what it is and as its components.
 UNITS_SOLD: Select[tuple[UUID, int]] = (
-    select(OrderItem.product_id, _units)
-    .join(Order, Order.order_id == OrderItem.order_id)
-    .outerjoin(_CANCELLED, _CANCELLED.c.order_item_id == OrderItem.order_item_id)
-    .where(Order.created_at >= _window_start().scalar_subquery(), Order.status != "cancelled")
-    .group_by(OrderItem.product_id)
-    .having(_kept > 0)
+    select(_SOLD.c.product_id, _units).group_by(_SOLD.c.product_id).having(_UNITS > 0)
 )
-_BEST = UNITS_SOLD.order_by(_units.desc(), OrderItem.product_id).limit(bindparam("limit", type_=Integer))
+_BEST = UNITS_SOLD.order_by(_units.desc(), _SOLD.c.product_id).limit(bindparam("limit", type_=Integer))
 _CATEGORY = select(Product.category_id).where(Product.product_id == bindparam("product_id")).scalar_subquery()
 _SAME_CATEGORY = (
     select(Product.product_id)
     .where(Product.category_id == _CATEGORY, Product.product_id != bindparam("product_id"))
     .scalar_subquery()
 )
-_BEST_IN_CATEGORY = _BEST.where(OrderItem.product_id.in_(_SAME_CATEGORY))
+_BEST_IN_CATEGORY = _BEST.where(_SOLD.c.product_id.in_(_SAME_CATEGORY))
 
 
 async def units_sold(tx: ReadTx, limit: int) -> list[tuple[UUID, int]]:

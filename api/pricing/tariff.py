@@ -6,7 +6,7 @@ from datetime import date
 from api.delivery.places import Place
 from api.kernel.settings import Settings
 from api.pricing.shipping import ShippingRates
-from api.pricing.tax import TaxTerms, embedded
+from api.pricing.tax import TaxEngine, TaxTerms, embedded
 
 _KEPT = 10_000
 
@@ -25,7 +25,7 @@ class Tariff:
         if found is None:
             if len(_latest.tariffs) >= _KEPT:
                 _latest.tariffs.clear()
-            found = cls(embedded(settings.tax_rate).terms(place, day), ShippingRates.of(settings))
+            found = cls(engine(settings).terms(place, day), ShippingRates.of(settings))
             _latest.tariffs[key] = found
         return found
 
@@ -43,6 +43,11 @@ class _Latest:
 
 
 _latest = _Latest()
+
+
+def engine(settings: Settings) -> TaxEngine:
+    """What knows the shop's tax."""
+    return embedded(settings.tax_rate)
 
 
 def home(settings: Settings) -> Place:

@@ -1,6 +1,6 @@
 """Tax of a purchase, rounded half up per line, so that lines, shipping and tax add up to the total in every cent."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -52,6 +52,10 @@ class TaxEngine(Protocol):
         """The tax of purchases that go to `place` on `day`. `exempt`: the buyer has shown that they owe none."""
         ...
 
+    def needs(self, country: str) -> Collection[str]:
+        """The fields of an address, other than its country, that decide about the tax there: `state`, `zipCode`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TaxTable:
@@ -77,6 +81,9 @@ class TaxTable:
             deemed_supplier=market.deemed_supplier,
             reason=market.source,
         )
+
+    def needs(self, country: str) -> Collection[str]:
+        return ("state",) if any(row.country == country and row.region for row in self.rows) else ()
 
     def _rates(self, place: Place, day: date) -> dict[str, Decimal]:
         """By class: the row of the region, or else that of the country."""
@@ -125,9 +132,13 @@ class _Remembered:
         self._found = lru_cache(maxsize=10_000)(
             lambda country, region, day, exempt: engine.terms(Place(country, region), day, exempt=exempt)
         )
+        self._needs = lru_cache(maxsize=1_000)(engine.needs)
 
     def terms(self, place: Place, day: date, *, exempt: bool = False) -> TaxTerms:
         return self._found(place.country, place.region, day, exempt)
+
+    def needs(self, country: str) -> Collection[str]:
+        return self._needs(country)
 
 
 def _holds(row: TaxRow, day: date) -> bool:

@@ -66,6 +66,7 @@ ALLOWED = {
     ("api/orders/queries/guests.py", "confirmed_orders"): WORKER,
     ("api/orders/queries/guests.py", "claims_asked"): WORKER,
     ("api/orders/queries/guests.py", "look_ups_asked"): WORKER,
+    ("api/orders/queries/told.py", "told_parcels"): WORKER,
     ("api/orders/queries/guests.py", "guest_order_by_number"): MAILED,
     ("api/orders/commands/claims.py", "ask_for_look_up"): MAILED,
     ("api/carts/commands.py", "merge_guest_cart"): BEFORE_SIGN_IN,

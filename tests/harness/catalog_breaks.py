@@ -152,6 +152,12 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
             " limit 1)"
         ),
     ),
+    "R-I40-withdrawn": (
+        (
+            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
+            " select gen_random_uuid(), variant_id, gen_random_uuid(), 1 from product_variants limit 1"
+        ),
+    ),
     "R-I40-downloads": (
         (
             "insert into download_rights (order_item_id, most, ends_at)"

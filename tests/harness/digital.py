@@ -1,5 +1,6 @@
 """A digital product of tests, and what its buyers see of it."""
 
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,10 @@ class Game:
         headers = (seller or self.seller).headers
         return self.market.client.post(self.pool_path, json={"keys": keys}, headers=headers)
 
+    def withdraw(self, keys: list[str], who: Person | None = None, **fields: Any) -> httpx.Response:
+        headers = (who or self.seller).headers
+        return self.market.client.post(f"{self.pool_path}/withdrawals", json={"keys": keys, **fields}, headers=headers)
+
     def pool(self) -> tuple[int, int, int]:
         """(for sale, nobody's, delivered)."""
         found = self.market.client.get(self.pool_path, headers=self.seller.headers).json()
@@ -39,6 +44,16 @@ class Game:
         answer = self.market.buy(buyer, self.market.order_body((self.product, units), **fields))
         assert answer.status_code == 201, answer.text
         return str(answer.json()["orderId"])
+
+
+def random_file(market: Market, seller: Person, draw: Random) -> dict[str, Any]:
+    """A digital product that is a file, which never runs out, as its page shows it."""
+    price, tax_class = draw.choice([0.01, 9.99, 34.99]), draw.choice(["standard", "books"])
+    game = Game(market, seller, 0, price=price, taxClass=tax_class, primeEligible=draw.random() < 0.6)
+    path = f"{game.path}/variants/{game.variant}/file"
+    answer = market.client.put(path, content=b"%PDF", params={"name": "a.pdf"}, headers=seller.headers)
+    assert answer.status_code == 200, answer.text
+    return market.detail(game.product["productId"])
 
 
 def keys_of(market: Market, buyer: Person, order: str) -> list[str]:

@@ -83,6 +83,10 @@ def tiny_marketplace(database_url: str) -> None:
         )
         sql.execute(_REPORTED)
         sql.execute(
+            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
+            " select gen_random_uuid(), variant_id, gen_random_uuid(), 1 from product_variants limit 1"
+        )
+        sql.execute(
             "insert into match_decisions (decision_id, product_id, other_product_id, decision, decided_by)"
             " select gen_random_uuid(), product_id, gen_random_uuid(), 'dismissed', seller_id from products"
             " order by product_id limit 1"

@@ -185,6 +185,9 @@ class Scene:
             "addLicenceKeys": Request(
                 "POST", f"{api}/products/{self.digital}/keys", {"keys": ["AAAA-BBBB"]}, sells
             ),
+            "withdrawLicenceKeys": Request(
+                "POST", f"{api}/products/{self.digital}/keys/withdrawals", {"keys": ["CCCC-DDDD"], "reason": "r"}, sells
+            ),
             "askQuestion": Request("POST", f"{api}/products/{product}/questions", {"text": "Why?"}, buys),
             "answerQuestion": Request("POST", f"{api}/questions/{self.question}/answers", {"text": "So."}, sells),
             "editPost": Request("PATCH", f"{api}/questions/posts/{self.question}", {"text": "Why not?"}, buys),
@@ -197,7 +200,8 @@ class Scene:
                 {"attributes": [
                     {"name": "colour", "label": "Colour", "type": "enum", "allowedValues": ["red"],
                      "required": False, "variantAxis": True, "facet": True},
-                    {"name": "storage", "label": "Storage", "type": "number", "unit": "GB"},
+                    {"name": "storage", "label": "Storage", "labels": {"de": "Speicher"}, "type": "number",
+                     "unit": "GB"},
                 ]},
                 rules,
             ),
@@ -341,7 +345,10 @@ def _digital(market: Market, seller: Person, category: str) -> str:
     answer = market.client.post("/api/v1/products", json=body, headers=seller.headers)
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    return f"{made['productId']}/variants/{made['variants'][0]['variantId']}"
+    path = f"{made['productId']}/variants/{made['variants'][0]['variantId']}"
+    added = market.client.post(f"/api/v1/products/{path}/keys", json={"keys": ["CCCC-DDDD"]}, headers=seller.headers)
+    assert added.status_code == 200, added.text
+    return path
 
 
 def make_scene(market: Market, seller: Person, buyer: Person) -> Scene:

@@ -27,6 +27,7 @@ UNITS: dict[str, tuple[str, ...]] = {
         "tests/integration/transforms/test_refreshes_and_builds.py",
         "tests/integration/transforms/test_closed_days.py",
         "tests/integration/transforms/test_days.py",
+        "tests/integration/transforms/test_parsed.py",
         "tests/integration/transforms/test_jobs.py",
         "tests/integration/orchestration/test_freshness.py",
         "tests/integration/orchestration/test_runs.py",

@@ -131,6 +131,8 @@ class SyntheticShop:
         order = self.new_id()
         lines = list(lines)
         items = [self._add_line(order, line, at, status) for line in lines]
+        if len(lines) > 1 and lines[0][2] == lines[1][2]:
+            self._buy_as_kit(lines[0], self.rows["order_items"][-len(lines) :][:2])
         subtotal = sum((Decimal(price) * quantity for *_, quantity, price in lines), Decimal(0))
         if cancelled_at is not None:
             status = "cancelled"
@@ -205,6 +207,13 @@ class SyntheticShop:
             created_at=at,
         )
         return item
+
+    def _buy_as_kit(self, like: tuple[str, str, str, int, str], parts: list[Row]) -> None:
+        """Two lines of one seller were bought as one kit; no kit is kept, so it has the ids of another product."""
+        price = sum((Decimal(str(part["subtotal"])) for part in parts), Decimal(0))
+        kit = {"variantId": like[1], "productId": like[0], "title": "Kit", "sku": "K", "quantity": 1}
+        for part in parts:
+            part["kit"] = json.dumps({**kit, "price": str(price)})
 
     def add_rate(self, source: str, target: str, day: date, rate: str) -> None:
         self.add(

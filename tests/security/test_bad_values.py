@@ -30,6 +30,7 @@ NAMES = [
         "replaceProduct",
         "changeProduct",
         "addLicenceKeys",
+        "withdrawLicenceKeys",
         "createCategory",
         "changeCategory",
         "mergeCategory",

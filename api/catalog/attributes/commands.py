@@ -12,6 +12,7 @@ from api.kernel.actor import Actor
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.errors import FieldError, Forbidden, ValidationFailed
+from api.kernel.languages import Languages
 
 
 async def set_attributes(ctx: Context, actor: Actor, category_id: UUID, body: AttributesIn) -> None:
@@ -22,6 +23,7 @@ async def set_attributes(ctx: Context, actor: Actor, category_id: UUID, body: At
     if actor.kind != "admin":
         raise Forbidden("Only administrators may define attributes.")
     _require_names(body)
+    _require_languages(ctx.settings.languages, body)
 
     async def work(tx: Tx) -> None:
         await lock_tree(tx)
@@ -46,7 +48,23 @@ def _row(category_id: UUID, position: int, one: AttributeIn) -> dict[str, object
         "required": one.required,
         "variant_axis": one.variant_axis,
         "facet": one.facet,
+        "labels": one.labels or None,
     }
+
+
+def _require_languages(languages: Languages, body: AttributesIn) -> None:
+    """Raises: ValidationFailed for a language that the catalog may not be in, and for the shop's own, in which an
+    attribute has its label."""
+    faults = []
+    for place, one in enumerate(body.attributes):
+        for language in one.labels:
+            at = f"/attributes/{place}/labels/{language}"
+            if language == languages.own:
+                faults.append(FieldError(pointer=at, message="is the shop's own language; send it as label"))
+            elif language not in languages.known:
+                faults.append(languages.fault(at))
+    if faults:
+        raise ValidationFailed("The languages of the labels are not right.", errors=faults)
 
 
 def _require_names(body: AttributesIn) -> None:

@@ -31,4 +31,6 @@ class AttributeDefinition(Base):
     required: Mapped[bool] = mapped_column(server_default=text("false"))
     variant_axis: Mapped[bool] = mapped_column(server_default=text("false"))
     facet: Mapped[bool] = mapped_column(server_default=text("false"))
+    # By language; null where there are none.
+    labels: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[CreatedAt]

@@ -14,6 +14,7 @@ from api.catalog.queries.categories import ancestry
 from api.catalog.schemas import Breadcrumb
 from api.kernel.db import ReadTx
 from api.kernel.errors import ValidationFailed
+from api.kernel.languages import Reader
 
 
 class KnownAttributes(Protocol):
@@ -35,6 +36,7 @@ class DefinitionRow:
     required: bool
     variant_axis: bool
     facet: bool
+    labels: dict[str, str] | None
     category_id: UUID
     category_name: str
     category_path: str
@@ -61,23 +63,27 @@ def inherited(own: Select[tuple[UUID]]) -> Select[tuple[object, ...]]:
 _INHERITED = inherited(select(bindparam("category_id", type_=Uuid)))
 
 
-async def attributes_of(tx: ReadTx, category_id: UUID) -> list[Attribute]:
+async def attributes_of(tx: ReadTx, category_id: UUID, reader: Reader) -> list[Attribute]:
     """What counts in the category: its own definitions first, then those of the ones above it, the nearest first."""
-    return [
-        Attribute(
-            name=row.name,
-            label=row.label,
-            type=row.type,
-            unit=row.unit,
-            allowed_values=row.allowed_values,
-            required=row.required,
-            variant_axis=row.variant_axis,
-            facet=row.facet,
-            defined_in=Breadcrumb(category_id=row.category_id, name=row.category_name, path=row.category_path),
-            inherited=row.category_id != category_id,
-        )
-        for row in await _rows(tx, category_id)
-    ]
+    return [_attribute(row, category_id, reader) for row in await _rows(tx, category_id)]
+
+
+def _attribute(row: DefinitionRow, category_id: UUID, reader: Reader) -> Attribute:
+    label, language = _definition(row).shown(reader)
+    return Attribute(
+        name=row.name,
+        label=label,
+        label_language=language,
+        labels=row.labels or {},
+        type=row.type,
+        unit=row.unit,
+        allowed_values=row.allowed_values,
+        required=row.required,
+        variant_axis=row.variant_axis,
+        facet=row.facet,
+        defined_in=Breadcrumb(category_id=row.category_id, name=row.category_name, path=row.category_path),
+        inherited=row.category_id != category_id,
+    )
 
 
 async def definitions_of(tx: ReadTx, category_id: UUID) -> list[Definition]:
@@ -101,7 +107,11 @@ async def require_values(
 
 def definitions_in(rows: Iterable[DefinitionRow]) -> list[Definition]:
     """The definitions that count among inherited ones."""
-    return [Definition(*(getattr(row, name) for name in Definition.__slots__)) for row in _nearest(rows)]
+    return [_definition(row) for row in _nearest(rows)]
+
+
+def _definition(row: DefinitionRow) -> Definition:
+    return Definition(*(getattr(row, name) for name in Definition.__slots__))
 
 
 async def _rows(tx: ReadTx, category_id: UUID) -> list[DefinitionRow]:

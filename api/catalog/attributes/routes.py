@@ -3,7 +3,7 @@
 from typing import Annotated, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.catalog.attributes import commands, queries
 from api.catalog.attributes.queries import KnownAttributes
@@ -15,7 +15,9 @@ from api.catalog.tree.routes import CategoryId
 from api.kernel.auth import AdminActor
 from api.kernel.context import Context, Ctx
 from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
+from api.kernel.languages import Reader
 from api.kernel.problems import responses
+from api.kernel.readers import CurrentReader, header_in_document
 
 router = APIRouter(prefix="/categories/{categoryId}/attributes", tags=["catalog"])
 
@@ -32,11 +34,15 @@ Known = Annotated[KnownAttributes, Depends(known_attributes)]
     "",
     operation_id="listAttributes",
     summary="The attributes that a category defines or inherits",
-    responses=responses(CategoryNotFound),
+    responses=responses(CategoryNotFound, ValidationFailed),
+    openapi_extra=header_in_document(),
 )
-async def list_attributes(ctx: Ctx, known: Known, category_id: CategoryId) -> CategoryAttributes:
+async def list_attributes(
+    *, ctx: Ctx, known: Known, category_id: CategoryId, reader: CurrentReader, response: Response
+) -> CategoryAttributes:
     """The nearest definition of a name counts. A category that was merged answers as the one it was merged into."""
-    return await _now(ctx, known, category_id)
+    response.headers.update(reader.headers)
+    return await _now(ctx, known, category_id, reader)
 
 
 @router.put(
@@ -50,15 +56,16 @@ async def set_attributes(
 ) -> CategoryAttributes:
     """Replace what the category itself defines (administrators). Products keep their values until they are saved."""
     await commands.set_attributes(ctx, actor, category_id, body)
-    return await _now(ctx, known, category_id)
+    languages = ctx.settings.languages
+    return await _now(ctx, known, category_id, languages.reader(languages.own))
 
 
-async def _now(ctx: Context, known: KnownAttributes, asked: UUID) -> CategoryAttributes:
+async def _now(ctx: Context, known: KnownAttributes, asked: UUID, reader: Reader) -> CategoryAttributes:
     async with ctx.db.read() as tx:
         category_id = await find_category(tx, str(asked))
         if category_id is None:
             raise CategoryNotFound(UNKNOWN)
-        attributes = await queries.attributes_of(tx, category_id)
+        attributes = await queries.attributes_of(tx, category_id, reader)
     return CategoryAttributes(
         category_id=category_id, attributes=attributes, search_names=await known.attribute_names()
     )

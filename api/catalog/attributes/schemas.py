@@ -6,7 +6,9 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from api.catalog.attributes.values import AttributeType
+from api.catalog.languages.schemas import EachOnce
 from api.catalog.schemas import Breadcrumb
+from api.kernel.languages import MOST_LANGUAGES, LanguageTag
 from api.kernel.schemas import Wire
 from api.kernel.texts import OneLine
 
@@ -20,11 +22,17 @@ def _is_a_name(value: str) -> str:
 AttributeName = Annotated[OneLine, Field(min_length=1, max_length=50, examples=["storage"]), AfterValidator(_is_a_name)]
 
 
+Label = Annotated[OneLine, Field(min_length=1, max_length=100, examples=["Storage"])]
+Labels = Annotated[dict[LanguageTag, Label], Field(max_length=MOST_LANGUAGES, examples=[{"de": "Speicher"}]), EachOnce]
+
+
 class AttributeIn(Wire):
-    """`unit` is for numbers, `allowedValues` for enums. Values of a `variantAxis` tell variants apart."""
+    """`unit` is for numbers, `allowedValues` for enums. Values of a `variantAxis` tell variants apart. `label` is in
+    the shop's own language, `labels` in others."""
 
     name: AttributeName
-    label: Annotated[OneLine, Field(min_length=1, max_length=100, examples=["Storage"])]
+    label: Label
+    labels: Labels = Field(default_factory=dict)
     type: AttributeType
     unit: Annotated[OneLine, Field(min_length=1, max_length=20, examples=["GB"])] | None = None
     allowed_values: Annotated[list[Annotated[OneLine, Field(min_length=1, max_length=200)]], Field(max_length=500)] = (
@@ -58,10 +66,13 @@ class AttributesIn(Wire):
 
 
 class Attribute(Wire):
-    """A definition that counts in the category. `inherited`: `definedIn` is above it."""
+    """A definition that counts in the category. `inherited`: `definedIn` is above it. `label` is in the reader's
+    language, or in `labelLanguage`; `labels`: in other languages than the shop's."""
 
     name: str
     label: str
+    label_language: str | None
+    labels: dict[str, str]
     type: AttributeType
     unit: str | None
     allowed_values: list[str]

@@ -10,6 +10,7 @@ from typing import Literal
 
 from api.catalog.attributes.units import convert, related
 from api.kernel.errors import FieldError
+from api.kernel.languages import Reader
 from api.kernel.pointers import pointer
 
 AttributeType = Literal["text", "number", "boolean", "enum", "date"]
@@ -19,7 +20,7 @@ _BOOLEANS = {"true": "true", "false": "false"}
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a category says of one attribute."""
+    """What a category says of one attribute. `labels`: what it is called in other languages than the shop's."""
 
     name: str
     label: str
@@ -29,6 +30,11 @@ class Definition:
     required: bool
     variant_axis: bool
     facet: bool
+    labels: Mapping[str, str] | None = None
+
+    def shown(self, reader: Reader) -> tuple[str, str | None]:
+        """The label as a reader is shown it, and its language where that is another than the reader's."""
+        return reader.text(self.label, (self.labels or {}).get(reader.language))
 
     @property
     def key(self) -> str:

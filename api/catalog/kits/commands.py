@@ -116,9 +116,8 @@ def _rows(
         known = found.get(one.sku.lower() if one.sku is not None else one.variant_id or "")
         if known is None:
             errors.append(FieldError(pointer=field, message="you sell no such variant"))
-        elif known.kind != "physical":
-            message = "is a kit itself" if known.kind == "kit" else "is not kept in stock"
-            errors.append(FieldError(pointer=field, message=message))
+        elif known.kind == "kit":
+            errors.append(FieldError(pointer=field, message="is a kit itself"))
         elif known.variant_id in rows:
             first = rows[known.variant_id]["position"]
             message = f"names the same variant as /variants/{place}/components/{first}: add the units there"

@@ -16,7 +16,7 @@ CHECKS: tuple[Check, ...] = (
         SELECT k.variant_id, k.component_id FROM kit_components k
         JOIN product_variants v ON v.variant_id = k.variant_id JOIN products p ON p.product_id = v.product_id
         JOIN product_variants c ON c.variant_id = k.component_id JOIN products o ON o.product_id = c.product_id
-        WHERE c.seller_id <> v.seller_id OR p.kind <> 'kit' OR o.kind <> 'physical'
+        WHERE c.seller_id <> v.seller_id OR p.kind <> 'kit' OR o.kind = 'kit'
         """,
     ),
     Check(

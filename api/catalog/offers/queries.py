@@ -165,7 +165,7 @@ def _facts(row: _Offered, bought: Purchase, availability: Availability, store: S
     return OfferFacts(
         product_id=row.product_id,
         total=bought.totals.total,
-        arrives=bought.options[0].promise.last if bought.options else None,
+        arrives=bought.chosen.promise.last if bought.chosen else None,
         condition=row.condition,
         rating=store.rating if store else Decimal(0),
         availability=availability,
@@ -174,7 +174,6 @@ def _facts(row: _Offered, bought: Purchase, availability: Availability, store: S
 
 def _offer(one: Ranked, row: _Offered, bought: Purchase, names: Mapping[UUID, StoreCard], actor: Actor) -> OfferOf:
     store = names.get(row.seller_id)
-    option = bought.options[0] if bought.options else None
     body = Offer(
         product_id=row.product_id,
         variant_id=row.variant_id,
@@ -190,7 +189,7 @@ def _offer(one: Ranked, row: _Offered, bought: Purchase, names: Mapping[UUID, St
         currency=row.currency,
         shipping_fee=bought.totals.shipping,
         total=bought.totals.total,
-        delivery=None if option is None else DeliveryOption.model_validate(option_json(option)),
+        delivery=None if bought.chosen is None else DeliveryOption.model_validate(option_json(bought.chosen)),
         availability=one.facts.availability,
         featured=one.featured,
         own=row.seller_id == actor.user_id,

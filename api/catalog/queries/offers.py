@@ -77,7 +77,7 @@ class Offer(Stocked):
             levels=self.levels_of(self.variant_id, origins),
             origins=origins,
             parts=self.kit.parts(self.price, origins) if self.kit else (),
-            digital=self.digital,
+            digital=self.kind == "digital",
         )
         if self.rooms is None:  # when units that are owed come depends on the day
             self._last_wanted = made
@@ -101,7 +101,9 @@ class Offer(Stocked):
 
     @property
     def digital(self) -> bool:
-        """Whether it is delivered online."""
+        """Whether it is delivered online, a kit all of it."""
+        if self.kit is not None and self.kit.components:
+            return all(one.digital for one in self.kit.components)
         return self.kind == "digital"
 
     @property

@@ -375,8 +375,7 @@ def _shipping(wanted: Wanted, occasion: Occasion, limits: Sequence[Limits]) -> S
     bought = purchase([wanted], occasion, explained=False) if there else priced_alone([wanted], occasion)
     of_members = offered_to_members(bought, occasion)
     fastest = of_members[-1] if len(of_members) > 1 else None
-    standard = bought.options[0] if bought.options else None
-    days = standard.promise if standard else None
+    days = bought.chosen.promise if bought.chosen else None
     return Shipping(
         prime_delivery=fastest.text if fastest else None,
         prime_speed=fastest.speed if fastest else None,

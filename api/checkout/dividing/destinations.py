@@ -11,8 +11,8 @@ from uuid import UUID
 
 from api.catalog.purchase import Purchase, Wanted
 from api.checkout.errors import AddressUnknown, NotOrderable
-from api.checkout.schemas import AskedOrder, Destination, FullAddress, SavedAddress
-from api.delivery.addresses import Checked, check
+from api.checkout.schemas import AskedOrder, Destination, GivenAddress, SavedAddress
+from api.delivery.addresses import Checked, Needed, check, every_part
 from api.identity.queries import addresses_of
 from api.inventory.allocation import Allocation, StockLevel
 from api.kernel.actor import Actor
@@ -92,7 +92,7 @@ def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destin
             pointer = f"/destinations/{index}/lines/{place}"
             if line.variant_id not in left:
                 errors.append(FieldError(pointer=f"{pointer}/variantId", message="the order has no such variant"))
-            elif offered[line.variant_id].digital:
+            elif offered[line.variant_id].is_online:
                 errors.append(FieldError(pointer=f"{pointer}/variantId", message="it is delivered online"))
             elif line.quantity > left[line.variant_id]:
                 message = f"{left[line.variant_id]} of it are left for this address"
@@ -112,8 +112,8 @@ def bound(main: Checked, wanted: Sequence[Wanted], destinations: Sequence[Destin
     return [Bound(0, main, rest), *found]
 
 
-def _address(pointer: str, given: SavedAddress | FullAddress, book: Book) -> Checked:
-    if isinstance(given, FullAddress):
+def _address(pointer: str, given: SavedAddress | GivenAddress, book: Book) -> Checked:
+    if isinstance(given, GivenAddress):
         return check(pointer, given.model_dump(by_alias=True))
     saved = book.get(given.address_id)
     if saved is None:
@@ -137,14 +137,16 @@ def without(wanted: Sequence[Wanted], taken: Sequence[Allocation]) -> list[Wante
     return [one._replace(levels=[left(level) for level in one.levels]) for one in wanted]
 
 
-def checked_address(given: SavedAddress | FullAddress, saved: Mapping[str, str | None] | None) -> Checked:
-    """The address as an order keeps it; `saved` is the one that `given` names.
+def checked_address(
+    given: SavedAddress | GivenAddress, saved: Mapping[str, str | None] | None, needed: Needed = every_part
+) -> Checked:
+    """The address as an order keeps it; `saved` is the one that `given` names, and `needed` what it may not lack.
 
     Raises: AddressUnknown, AddressNotValid.
     """
-    if isinstance(given, FullAddress):
-        return check("/shippingAddress", given.model_dump(by_alias=True))
+    if isinstance(given, GivenAddress):
+        return check("/shippingAddress", given.model_dump(by_alias=True), needed)
     if saved is None:
         error = FieldError(pointer="/shippingAddress/addressId", message="not one of your addresses")
         raise AddressUnknown("Use one of your saved addresses, or send the full address.", errors=[error])
-    return check("/shippingAddress", saved)
+    return check("/shippingAddress", saved, needed)

@@ -70,7 +70,7 @@ async def complete(
     stored = Stored(200, orjson.dumps(body.model_dump(mode="json", by_alias=True)))
     answered = finish_part([Answer(edit.actor.key, edit.key, stored, edit.edit_id)])
     removed = [UnitsOff(one.order_item_id, one.quantity, _stay(plan, one.order_item_id)) for one in plan.removed]
-    applied = Applied(edit.actor, change, removed, refund, [*parts, answered], events)
+    applied = Applied(edit.actor, change, removed, refund, [*parts, answered], events, sends=plan.sends)
     await apply_edit(tx, order, applied)
     return stored
 

@@ -19,7 +19,7 @@ from api.catalog.restrictions.rules import ToBuy, require_allowed
 from api.checkout.edits.pricing import Addition, Kept, add
 from api.checkout.edits.schemas import EditPlan, PlanAddition, PlanChange, PlanRemoval, StageEdit
 from api.checkout.errors import NotOrderable, OutOfStock, SpeedNotOffered
-from api.delivery.addresses import Checked
+from api.delivery.addresses import Checked, is_whole
 from api.delivery.places import Place
 from api.delivery.promises import Origin, Speed
 from api.inventory.allocation import NotEnough
@@ -32,7 +32,7 @@ from api.orders.edits.queries import Editable
 from api.orders.errors import LastUnits
 from api.orders.kits.bought import kit_of
 from api.orders.returns.policy import window_days
-from api.orders.returns.returnable import OrderLine, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, refund_of, with_unspent_sending
 from api.orders.statements import Snapshot
 from api.payments.parts import Parts
 from api.pricing.totals import LineTax
@@ -170,6 +170,8 @@ def _stage_of(line: OrderLine) -> str:
 def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
     """Raises: NotOrderable."""
     errors = []
+    # What is delivered online alone may have been ordered with less than an address.
+    nowhere = all(line.digital for line in order.lines) and not is_whole(order.head.shipping_address)
     for variant, pointer in wish.pointers.items():
         offer = today.offers.get(variant)
         if offer is None:
@@ -182,6 +184,9 @@ def _require_offers(order: Editable, wish: _Wish, today: Today) -> None:
             errors.append(FieldError(pointer=pointer, message=f"the order is in {order.head.currency}"))
         elif offer.digital:
             errors.append(FieldError(pointer=pointer, message="it is delivered online: place an order of it"))
+        elif nowhere:
+            message = "it is sent, and the order has no address for that: place another for it"
+            errors.append(FieldError(pointer=pointer, message=message))
     if errors:
         raise NotOrderable("Correct or remove the items named in `errors`.", errors=errors)
 
@@ -347,8 +352,10 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
     in_lines = sum((line.tax_amount for line in order.lines if line.tax_included), ZERO)
     before = _Sending(head.shipping_fee, head.tax - of_lines, head.tax_included - in_lines)
     after = before
+    if not addition.sends:
+        _refund_sending(sums, order)
     # Of a fee that went back in part nothing changes any more.
-    if not any(line.shipping_given or line.shipping_tax_given for line in order.lines):
+    elif not any(line.shipping_given or line.shipping_tax_given for line in order.lines):
         tax = addition.totals.shipping_tax
         after = _Sending(addition.totals.shipping, tax, tax if terms.shipping_included else ZERO)
     if after.parts != before.parts:
@@ -385,6 +392,7 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
         total=total,
         due_before=order.due,
         due_after=order.due + due,
+        sends=addition.sends,
         refund_goods=back.goods,
         refund_tax=back.tax,
         refund_shipping=back.shipping,
@@ -393,6 +401,24 @@ def _plan(order: Editable, sums: _Sum, addition: Addition, today: Today, *, move
         estimated_delivery=max(days) if days else None,
         changes=sums.changes,
     )
+
+
+def _refund_sending(sums: _Sum, order: Editable) -> None:
+    """The edit leaves nothing that is sent: what sending cost goes back with it."""
+    lines = {line.order_item_id: line for line in order.lines}
+    off = [
+        LineRefund(lines[item_id], units, refund_of(order.amounts, lines, item_id, units, outbound=False))
+        for item_id, units in sums.removed.items()
+    ]
+    whole, others = with_unspent_sending(order.amounts, lines, off)
+    back = _worth(*whole, *others) - _worth(*off)
+    sums.given += back
+    if back.amount:
+        sums.changes.append(_change("shipping", "shipping: nothing is sent", None, -back.amount))
+
+
+def _worth(*refunds: LineRefund) -> Parts:
+    return sum((one.refund.parts for one in refunds), Parts())
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,13 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Addition:
     """`totals` are of the kept lines and then of the wanted ones, in their order; each variant is wanted once.
-    `promised`: the last day of the parcel of each warehouse, None when the speed is not offered there any more."""
+    `promised`: the last day of the parcel of each warehouse, None when the speed is not offered there any more.
+    `sends`: whether something of it is sent."""
 
     totals: Totals
     allocations: list[Allocation]
     promised: dict[UUID, date] | None
+    sends: bool
 
 
 def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, speed: Speed) -> Addition:
@@ -52,8 +54,10 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
     found = promise(list(parcels.values()), occasion.place, speed, occasion.now)
     member = occasion.member or speed != "standard"
     how = Sending(found.speed, found.zone, member) if found else Sending(member=member)
-    sums = totals([*(one.line for one in kept), *(one.line for one in wanted)], occasion.tariff, how)
-    return Addition(sums, allocations, None if found is None else _promised(parcels, occasion, speed))
+    lines = [one.line for one in (*kept, *wanted)]
+    sums = totals(lines, occasion.tariff, how)
+    promised = None if found is None else _promised(parcels, occasion, speed)
+    return Addition(sums, allocations, promised, sends=not all(line.digital for line in lines))
 
 
 def _allocate(wanted: Sequence[Wanted], sending: set[UUID], occasion: Occasion) -> list[Allocation]:

@@ -146,6 +146,8 @@ class EditPlan(BaseModel):
     total: Decimal
     due_before: Decimal
     due_after: Decimal
+    # Whether something of the order is sent. The default is for plans of an earlier release.
+    sends: bool = True
     refund_goods: Decimal
     refund_tax: Decimal
     refund_shipping: Decimal

@@ -19,7 +19,7 @@ from api.checkout.commands import place_order
 from api.checkout.errors import OrderPending, PaymentUnavailable
 from api.checkout.exchanges.finishing import End, Ended, key_of_order, settle
 from api.checkout.exchanges.schemas import ExchangeUnits
-from api.checkout.schemas import FullAddress, OrderLine, PlaceOrder, ShippingAddress
+from api.checkout.schemas import GivenAddress, OrderLine, PlaceOrder, ShippingAddress
 from api.kernel import failpoints
 from api.kernel.actor import Actor
 from api.kernel.context import Context
@@ -151,7 +151,7 @@ async def _begin(tx: Tx, asked: _Asked, lease: float) -> _Begun:
 def _address(stored: dict[str, str]) -> ShippingAddress:
     """The address of the order. Raises: ValidationFailed, for one of a time with other rules."""
     try:
-        return FullAddress.model_validate(stored)
+        return GivenAddress.model_validate(stored)
     except ValidationError:
         error = FieldError(pointer="/shippingAddress", message="needed: the order's address is not complete")
         raise ValidationFailed("Say where the new units go.", errors=[error]) from None

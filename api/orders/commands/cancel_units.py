@@ -14,7 +14,7 @@ from api.kernel.errors import FieldError, Forbidden
 from api.kernel.idempotency import RequestKey
 from api.orders.commands.change import change_order, impossible, write
 from api.orders.commands.returns import return_event
-from api.orders.commands.rows import insert_returns, settled_by
+from api.orders.commands.rows import insert_units_off, settled_by
 from api.orders.errors import LastUnits, LineNotFound, NotCancellable, StillBeingPlaced
 from api.orders.labels.voiding import void_label
 from api.orders.parcels.moving import Along, move_parcels
@@ -23,11 +23,19 @@ from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of, lock_order
 from api.orders.refunds import settle_refunds
 from api.orders.returns.policy import CANCELLED
-from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, shipping_left
+from api.orders.returns.returnable import (
+    LineRefund,
+    OrderLine,
+    comes_back_whole,
+    nothing_sent_without,
+    refund_of,
+    with_unspent_sending,
+)
 from api.orders.returns.statements import requested_part
 from api.orders.schemas import CancelUnits, OrderState
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
+from api.payments.parts import Parts
 from api.payments.statements import NewRefund, request_refund
 
 
@@ -37,8 +45,8 @@ async def cancel_units(
     """Cancel units of a line, `place` (order, line), for the buyer or an administrator.
 
     They are booked as a return that is approved at once and has the reason `cancelled`. The shipping fee stays: the
-    rest of the order is sent; where nothing of it is, what is left of the line's share goes back. A parcel of which
-    nothing is left is cancelled.
+    rest of the order is sent; where nothing of it is any more, what is left of it goes back. A parcel of which nothing
+    is left is cancelled.
     Raises: OrderNotFound, Forbidden, StillBeingPlaced, ImpossibleMove, LineNotFound, NotCancellable, LastUnits.
     """
     answer = await change_order(ctx, key, lambda tx: _cancel(tx, actor, place, request))
@@ -58,17 +66,17 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
         raise StillBeingPlaced
     lines = {line.order_item_id: line for line in await lines_of(tx, order)}
     line = _line(lines, item_id, request.quantity)
-    sent = {key: other for key, other in lines.items() if not other.digital}
-    outbound = not line.digital and comes_back_whole(sent, {item_id: request.quantity})
-    given = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
-    if outbound:
-        given = given.with_shipping(shipping_left(order.amounts, lines, item_id))
-    refund = request_refund(payment, order_id, given.parts.at_most(payment.refundable))
+    alone = refund_of(order.amounts, lines, item_id, request.quantity, outbound=False)
+    off, others = with_unspent_sending(order.amounts, lines, [LineRefund(line, request.quantity, alone)])
+    given = sum((one.refund.parts for one in (*off, *others)), Parts())
+    refund = request_refund(payment, order_id, given.at_most(payment.refundable))
+    outbound = nothing_sent_without(lines, {item_id: request.quantity})
     why = Why(CANCELLED, request.reason, actor.user_id if order.is_buyer else None, outbound=outbound)
-    (return_id,) = await book_units_off(tx, order_id, [LineRefund(line, request.quantity, given)], refund, why)
+    return_ids = await book_units_off(tx, order_id, off, refund, why, others=others)
     units = [(line.variant_id, line.warehouse_id, request.quantity)]
-    parts = [requested_part([return_id]), stock.restock(return_id, units, cancels_order=False), *refund.parts]
-    events = [return_event(return_id, order_id, "approved", request.reason), *refund.events]
+    parts = [requested_part(return_ids), stock.restock(return_ids[0], units, cancels_order=False), *refund.parts]
+    events = [return_event(return_id, order_id, "approved", request.reason) for return_id in return_ids]
+    events += refund.events
     status = order.status
     in_parcel = {key: other for key, other in lines.items() if other.parcel_id == line.parcel_id}
     if line.parcel_id is not None and comes_back_whole(in_parcel, {item_id: request.quantity}):
@@ -79,9 +87,7 @@ async def _cancel(tx: Tx, actor: Actor, place: tuple[UUID, UUID], request: Cance
         if line.parcel_id is not None:
             await void_label(tx, line.parcel_id)
         await write(tx, parts, events)
-    return OrderState(
-        order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=given.parts.amount
-    )
+    return OrderState(order_id=order_id, status=status, payment_status=order.payment_status, refund_amount=given.amount)
 
 
 def _line(lines: Mapping[UUID, OrderLine], item_id: UUID, quantity: int) -> OrderLine:
@@ -112,14 +118,22 @@ class Why:
 
 
 async def book_units_off(
-    tx: Tx, order_id: UUID, units: Sequence[LineRefund], refund: NewRefund, why: Why
+    tx: Tx,
+    order_id: UUID,
+    units: Sequence[LineRefund],
+    refund: NewRefund,
+    why: Why,
+    *,
+    others: Sequence[LineRefund] = (),
 ) -> list[UUID]:
-    """Insert a return for the units of each line, which `refund` pays."""
+    """Insert a return for the units of each line, and a row for what each of the `others` gives back of the cost of
+    sending; `refund` pays all of them. Their ids in that order."""
     shared = {
         "user_id": why.user_id,
         "reason": why.reason or why.code,
         "reason_code": why.code,
         "outbound_refunded": why.outbound,
         "restocked": why.restocked,
+        **settled_by(refund),
     }
-    return await insert_returns(tx, order_id, units, {**shared, **settled_by(refund)})
+    return await insert_units_off(tx, order_id, units, others, shared)

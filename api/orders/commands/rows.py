@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from api.kernel.db import Tx
 from api.kernel.ids import new_id
 from api.orders.models import Return
+from api.orders.returns.policy import NOTHING_SENT
 from api.orders.returns.returnable import LineRefund
 from api.payments.statements import NewRefund
 
@@ -20,6 +21,18 @@ async def insert_returns(
     if rows:
         await tx.execute(insert(Return).values(rows))
     return [UUID(str(row["return_id"])) for row in rows]
+
+
+async def insert_units_off(
+    tx: Tx, order_id: UUID, units: Sequence[LineRefund], others: Sequence[LineRefund], shared: Mapping[str, object]
+) -> list[UUID]:
+    """A row for the units of each line that are not sent, with the columns `shared`, and one for what each of the
+    `others` gives back of the cost of sending with them; their ids in that order."""
+    unspent = {**shared, "reason_code": NOTHING_SENT, "outbound_refunded": True, "restocked": False}
+    return [
+        *await insert_returns(tx, order_id, units, shared),
+        *await insert_returns(tx, order_id, others, unspent),
+    ]
 
 
 def settled_by(refund: NewRefund) -> dict[str, object]:

@@ -6,6 +6,7 @@ is killed before that commit has delivered nothing; whoever comes after it finds
 
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Integer, bindparam, literal_column, select
@@ -33,20 +34,29 @@ _STEPS = ("processing", "shipped", "delivered")
 _UNPAID = ("pending", "authorised", "declined", "voided")
 
 
-async def deliver_due(ctx: Context) -> int:
-    """Deliver what is paid; of how many orders."""
+class Deliveries(NamedTuple):
+    """Of how many orders it was delivered, and whether some may be left: those that could not be, or more than one
+    round takes."""
+
+    delivered: int
+    left: bool
+
+
+async def deliver_due(ctx: Context) -> Deliveries:
+    """Deliver what is paid, at most `BATCH` orders."""
     async with ctx.db.read() as tx:
         due = [row[0] for row in await tx.all(_DUE, {"take": BATCH})]
-    delivered = 0
+    delivered, left = 0, len(due) == BATCH
     for order_id in due:
         failpoints.hit("orders.digital_before_delivery")
         try:
             delivered += await ctx.db.run(partial(deliver, ctx=ctx, order_id=order_id))
         except (OrderBeingEdited, PoolEmpty) as error:
+            left = True
             log.warning("an order is delivered online later", order=str(order_id), reason=type(error).__name__)
         else:
             failpoints.hit("orders.digital_after_commit")
-    return delivered
+    return Deliveries(delivered, left)
 
 
 async def deliver(tx: Tx, ctx: Context, order_id: UUID) -> bool:

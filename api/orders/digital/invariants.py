@@ -36,9 +36,19 @@ CHECKS: tuple[Check, ...] = (
         """
         SELECT v.variant_id, v.stock_quantity, count(k.key_id) AS keys
         FROM product_variants v JOIN products p USING (product_id)
-        LEFT JOIN licence_keys k ON k.variant_id = v.variant_id AND k.order_item_id IS NULL
+        LEFT JOIN licence_keys k ON k.variant_id = v.variant_id AND k.order_item_id IS NULL AND k.withdrawal_id IS NULL
         WHERE p.kind = 'digital' AND NOT EXISTS (SELECT FROM digital_files f WHERE f.variant_id = v.variant_id)
         GROUP BY v.variant_id HAVING v.stock_quantity > count(k.key_id)
+        """,
+    ),
+    Check(
+        "R-I40-withdrawn",
+        "each withdrawal took as many keys out of the pool of its variant as it says",
+        """
+        SELECT w.withdrawal_id, w.variant_id, w.keys, count(k.key_id) AS withdrawn
+        FROM key_withdrawals w
+        LEFT JOIN licence_keys k ON k.withdrawal_id = w.withdrawal_id AND k.variant_id = w.variant_id
+        GROUP BY w.withdrawal_id HAVING w.keys <> count(k.key_id)
         """,
     ),
     Check(

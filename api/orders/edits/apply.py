@@ -12,14 +12,14 @@ from api.kernel.outbox import Event, events_part
 from api.kernel.statement import Part, compose
 from api.orders.commands.change import write
 from api.orders.commands.returns import return_event
-from api.orders.commands.rows import insert_returns, settled_by
+from api.orders.commands.rows import insert_units_off, settled_by
 from api.orders.edits.queries import Editable
 from api.orders.edits.statements import AddedLine, AddedParcel, Change, change_part, edited_event, named, promise_part
 from api.orders.parcels.moving import move_parcels
 from api.orders.parcels.queries import parcels_of
 from api.orders.parcels.statements import ParcelMove
 from api.orders.returns.policy import CANCELLED
-from api.orders.returns.returnable import LineRefund, refund_of
+from api.orders.returns.returnable import LineRefund, refund_of, with_unspent_sending
 from api.orders.returns.statements import requested_part
 from api.payments.statements import NewRefund
 
@@ -36,7 +36,8 @@ class UnitsOff:
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What an edit changes. `refund`: what is paid back for it; without one, what it takes off was set off against what
-    it adds. `parts` and `events`: what else the statement writes, for the gate that the edit names."""
+    it adds. `parts` and `events`: what else the statement writes, for the gate that the edit names. `sends`: something
+    of the order is sent afterwards."""
 
     actor: Actor
     change: Change
@@ -44,6 +45,7 @@ class Applied:
     refund: NewRefund
     parts: Sequence[Part] = ()
     events: Sequence[Event] = ()
+    sends: bool = True
 
 
 async def apply_edit(tx: Tx, order: Editable, edit: Applied) -> str:
@@ -57,7 +59,8 @@ async def apply_edit(tx: Tx, order: Editable, edit: Applied) -> str:
         )
         for one in edit.removed
     ]
-    ids, gate_id = await _book(tx, order, edit, off), edit.change.edit_id
+    off, others = (off, []) if edit.sends else with_unspent_sending(order.amounts, lines, off)
+    ids, gate_id = await _book(tx, order, edit, off, others), edit.change.edit_id
     parts = [named(gate_id, order.order_id), change_part(edit.change), *edit.refund.parts, *edit.parts]
     back = [
         (line.variant_id, line.warehouse_id, one.quantity - one.stay)
@@ -78,17 +81,21 @@ async def apply_edit(tx: Tx, order: Editable, edit: Applied) -> str:
     return await _cancel_empty(tx, order, edit)
 
 
-async def _book(tx: Tx, order: Editable, edit: Applied, off: Sequence[LineRefund]) -> list[UUID]:
-    """A return for the units of each line; its money is on its way, or was set off."""
+async def _book(
+    tx: Tx, order: Editable, edit: Applied, off: Sequence[LineRefund], others: Sequence[LineRefund]
+) -> list[UUID]:
+    """A return for the units of each line; its money is on its way, or was set off. The same for what each of the
+    `others` gives back of the cost of sending."""
     shared = {
         "user_id": edit.actor.user_id,
         "reason": "edited",
         "reason_code": CANCELLED,
-        "outbound_refunded": False,
+        "outbound_refunded": not edit.sends,
         "restocked": True,
         "edit_id": edit.change.edit_id,
+        **settled_by(edit.refund),
     }
-    return await insert_returns(tx, order.order_id, off, {**shared, **settled_by(edit.refund)})
+    return await insert_units_off(tx, order.order_id, off, others, shared)
 
 
 async def _cancel_empty(tx: Tx, order: Editable, edit: Applied) -> str:

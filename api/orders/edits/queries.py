@@ -213,12 +213,13 @@ async def editable(tx: Tx, actor: Actor, order_id: UUID, *, lock: bool = False) 
 
 @dataclass(frozen=True, slots=True)
 class LeftLine:
-    """What is left of a line, in the mail about an edit."""
+    """What is left of a line, in the mail about an edit. `kit`: what it was bought as a part of."""
 
     order_id: UUID
     title: str
     quantity: int
     amount: Decimal
+    kit: dict[str, Any] | None  # Any: JSON
 
 
 _UNITS = OrderItem.quantity - RETURNED_UNITS
@@ -228,6 +229,7 @@ _LEFT = (
         func.coalesce(OrderItem.title, "").label("title"),
         _UNITS.label("quantity"),
         (OrderItem.price_at_purchase * _UNITS).label("amount"),
+        OrderItem.kit,
     )
     .where(OrderItem.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))), _UNITS > 0)
     .order_by(OrderItem.order_id, OrderItem.order_item_id)

@@ -10,7 +10,6 @@ import orjson
 from sqlalchemy import ARRAY, Executable, String, bindparam, column, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from api.identity.queries import emails_of
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.outbox import Door, Pending
@@ -20,10 +19,12 @@ from api.mail.tokens import token_of
 from api.orders.commands.claims import CLAIM_ASKED, LOOK_UP_ASKED
 from api.orders.edits.queries import LeftLine, lines_left
 from api.orders.edits.statements import EDITED
+from api.orders.kits.told import rows_of, title_with_kit
 from api.orders.models import OrderToken
 from api.orders.parcels.changes.cancelling import UNITS_CANCELLED
 from api.orders.parcels.changes.reasons import SELLER_POLICIES
 from api.orders.queries.guests import Confirmed, ConfirmedLine, claims_asked, confirmed_orders, look_ups_asked
+from api.orders.queries.told import buyers_emails
 from api.orders.states import EVENT_OF
 
 
@@ -59,7 +60,7 @@ async def _cancellations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
         return
     orders, lines = await confirmed_orders(tx, {UUID(cancelled["orderId"]) for _, cancelled in told})
     recipients, by_id = await _recipients(tx, orders), {str(order.order_id): order for order in orders}
-    titles = {str(line.order_item_id): line.title for line in lines}
+    titles = {str(line.order_item_id): title_with_kit(line) for line in lines}
     mails = []
     for event, cancelled in told:
         order = by_id[cancelled["orderId"]]
@@ -81,10 +82,8 @@ async def _cancellations(ctx: Context, tx: Tx, events: Sequence[Pending]) -> Non
 
 async def _recipients(tx: Tx, orders: Sequence[Confirmed]) -> dict[UUID, str | None]:
     """Where the mail about each order goes."""
-    emails = await emails_of(tx, {order.user_id for order in orders if order.user_id is not None})
-    return {
-        order.order_id: order.guest_email if order.user_id is None else emails.get(order.user_id) for order in orders
-    }
+    emails = await buyers_emails(tx, orders)
+    return {order.order_id: email for order, email in zip(orders, emails, strict=True)}
 
 
 async def _edits(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
@@ -106,7 +105,7 @@ async def _edits(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
         told = by_order[order.order_id]
         data = {
             **_data(order, []),
-            "lines": [{"quantity": one.quantity, "title": one.title, "amount": str(one.amount)} for one in told],
+            "lines": rows_of(told),
             "total": change["due"],
             "charged": None if Decimal(change["charged"]) == 0 else change["charged"],
             "refunded": None if Decimal(change["refunded"]) == 0 else change["refunded"],
@@ -159,7 +158,7 @@ def _data(order: Confirmed, lines: Sequence[ConfirmedLine]) -> dict[str, object]
         "currency": order.currency,
         "total": str(order.total),
         "delivery": None if order.estimated_delivery is None else order.estimated_delivery.isoformat(),
-        "lines": [{"quantity": line.quantity, "title": line.title, "amount": str(line.subtotal)} for line in lines],
+        "lines": rows_of(lines),
     }
 
 

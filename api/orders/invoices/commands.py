@@ -50,7 +50,8 @@ from api.orders.invoices.queries import (
 )
 from api.payments.parts import Parts
 from api.payments.queries import OrderRefund, captured_of, refunds_of
-from api.pricing.tax import embedded, owed_by_marketplace
+from api.pricing import tariff
+from api.pricing.tax import owed_by_marketplace
 from api.sellers.queries import stores_of
 
 
@@ -128,7 +129,7 @@ async def _known(ctx: Context, tx: Tx, orders: Sequence[Due]) -> _Known:
     for paid in await paid_returns(tx, orders):
         returns[paid.order_id].append(paid)
     sellers = await stores_of(tx, {line.seller_id for of_order in lines.values() for line in of_order})
-    engine = embedded(ctx.settings.tax_rate)
+    engine = tariff.engine(ctx.settings)
     stores = {}
     for order in orders:
         place = Place(order.country, str(order.shipping_address.get("state") or "") or None)
@@ -294,6 +295,7 @@ def _words(lines: Iterable[SoldLine]) -> dict[UUID, Words]:
         line.order_item_id: Words(
             *(line.title, line.sku, line.attributes or {}, line.price, line.tax_rate, line.tax_included),
             sent_to=line.sent_to,
+            kit=line.kit,
         )
         for line in lines
     }

@@ -51,7 +51,7 @@ class Sale:
 @dataclass(frozen=True, slots=True)
 class Words:
     """What a document says of a line next to its amounts, from the line's snapshot. `sent_to`: where its parcel goes,
-    if not to the order's address."""
+    if not to the order's address. `kit`: what it was bought as a part of."""
 
     title: str
     sku: str
@@ -60,6 +60,7 @@ class Words:
     tax_rate: Decimal
     tax_included: bool
     sent_to: Mapping[str, object] | None = None
+    kit: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def content_of(
 ) -> dict[str, object]:
     """The document; amounts and rates as text, so that no reader makes floats of them.
 
-    `shipTo` and what follows from it are there when the parcels of its lines do not all go to the order's address.
+    `shipTo` and what follows from it are there when the parcels of its lines do not all go to the order's address, and
+    `kit` of a line that was bought as a part of one.
     """
     places = _places(sale, bill, words)
     lines = [_line(line, words[line.order_item_id]) for line in bill.lines]
@@ -202,6 +204,7 @@ def _line(line: Billed, said: Words) -> dict[str, object]:
         "rate": _rate(said.tax_rate),
         "taxIncluded": said.tax_included,
         **_amounts(line.net, line.tax),
+        **({} if said.kit is None else {"kit": {name: said.kit[name] for name in ("variantId", "title", "quantity")}}),
     }
 
 

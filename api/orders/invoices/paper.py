@@ -1,7 +1,7 @@
 """Documents drawn on A4. A template is never changed once it has drawn a document: what is to look otherwise becomes a
 new one, so that a document of the past keeps its bytes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +19,25 @@ def draw(content: Content, template: int, *, with_buyer: bool) -> bytes:
 
 
 def _first(content: Content, with_buyer: bool) -> Sheet:
+    return _plain(content, _rows(content), with_buyer=with_buyer)
+
+
+def _second(content: Content, with_buyer: bool) -> Sheet:
+    """As the first, with the addresses of the parcels when they are not all the order's."""
+    if "shipTo" not in content:
+        return _first(content, with_buyer)
+    return _addressed(content, _rows_to(content), with_buyer=with_buyer)
+
+
+def _third(content: Content, with_buyer: bool) -> Sheet:
+    """As the second, with the components of a kit together under its name."""
+    content = _by_kit(content)
+    if "shipTo" not in content:
+        return _plain(content, _under_kits(content, _rows(content)), with_buyer=with_buyer)
+    return _addressed(content, _under_kits(content, _rows_to(content)), with_buyer=with_buyer)
+
+
+def _plain(content: Content, rows: Sequence[tuple[str, ...]], *, with_buyer: bool) -> Sheet:
     sheet = Sheet(A4, f"{_TITLES[content['kind']]} {content['number']}", content["issuer"])
     y = _head(sheet, content)
     y = _parties(sheet, content, y, with_buyer=with_buyer)
@@ -27,7 +46,7 @@ def _first(content: Content, with_buyer: bool) -> Sheet:
         sheet.new_page()
         return _TOP
 
-    y = table(sheet, Place(_LEFT, y, _BOTTOM), _COLUMNS, _rows(content), next_page)
+    y = table(sheet, Place(_LEFT, y, _BOTTOM), _COLUMNS, rows, next_page)
     if y + 130 > _BOTTOM:
         y = next_page()
     _sums(sheet, content, y + 14)
@@ -35,10 +54,7 @@ def _first(content: Content, with_buyer: bool) -> Sheet:
     return sheet
 
 
-def _second(content: Content, with_buyer: bool) -> Sheet:
-    """As the first, with the addresses of the parcels when they are not all the order's."""
-    if "shipTo" not in content:
-        return _first(content, with_buyer)
+def _addressed(content: Content, rows: Sequence[tuple[str, ...]], *, with_buyer: bool) -> Sheet:
     sheet = Sheet(A4, f"{_TITLES[content['kind']]} {content['number']}", content["issuer"])
     y = _head(sheet, content)
     y = _parties(sheet, content, y, with_buyer=with_buyer)
@@ -48,13 +64,41 @@ def _second(content: Content, with_buyer: bool) -> Sheet:
         return _TOP
 
     y = _ship_to(sheet, content, y, next_page, with_buyer=with_buyer)
-    y = table(sheet, Place(_LEFT, y, _BOTTOM), _COLUMNS, _rows_to(content), next_page)
+    y = table(sheet, Place(_LEFT, y, _BOTTOM), _COLUMNS, rows, next_page)
     taxes = content.get("taxesByDestination") or content["taxes"]
     if y + 14 + max(130, 60 + 12.5 * len(taxes)) > _BOTTOM:
         y = next_page()
     _sums(sheet, {**content, "taxes": taxes}, y + 14)
     _foot(sheet, content)
     return sheet
+
+
+def _by_kit(content: Content) -> Content:
+    """With the lines of each kit together, where the first of them stands."""
+    first: dict[str, int] = {}
+    lines = content["lines"]
+    places = [first.setdefault(line["kit"]["variantId"], at) if "kit" in line else at for at, line in enumerate(lines)]
+    order = sorted(range(len(lines)), key=places.__getitem__)
+    numbers = {"shipToOfLines": [content["shipToOfLines"][at] for at in order]} if "shipToOfLines" in content else {}
+    return {**content, "lines": [lines[at] for at in order], **numbers}
+
+
+def _under_kits(content: Content, rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows, with one that names each kit before those of its components."""
+    told: list[tuple[str, ...]] = []
+    above = None
+    lines = [*content["lines"], *[{}] * (len(rows) - len(content["lines"]))]
+    for line, row in zip(lines, rows, strict=True):
+        kit = line.get("kit")
+        if kit is not None and kit["variantId"] != above:
+            told.append((f"{kit['title']}, {_units(kit['quantity'])} ordered:", *[""] * (len(row) - 1)))
+        above = None if kit is None else kit["variantId"]
+        told.append(row if kit is None else (f"– {row[0]}", *row[1:]))
+    return told
+
+
+def _units(number: int) -> str:
+    return "1 unit" if number == 1 else f"{number} units"
 
 
 def _ship_to(sheet: Sheet, content: Content, y: float, next_page: Callable[[], float], *, with_buyer: bool) -> float:
@@ -216,5 +260,5 @@ def _per_cent(fraction: str) -> str:
 
 
 # Never remove one: documents name theirs.
-TEMPLATES: Mapping[int, Callable[[Content, bool], Sheet]] = MappingProxyType({1: _first, 2: _second})
+TEMPLATES: Mapping[int, Callable[[Content, bool], Sheet]] = MappingProxyType({1: _first, 2: _second, 3: _third})
 NEWEST = max(TEMPLATES)

@@ -79,7 +79,7 @@ class Due:
 @dataclass(frozen=True, slots=True)
 class SoldLine(OrderLine):
     """A line with its words. `edit_id`: of the edit that added it. `sent_to`: where its parcel goes, if not to the
-    order's address."""
+    order's address. `kit`: what it was bought as a part of, as the line keeps it."""
 
     order_id: UUID
     edit_id: UUID | None
@@ -89,6 +89,7 @@ class SoldLine(OrderLine):
     price: Decimal
     tax_rate: Decimal
     sent_to: dict[str, object] | None
+    kit: dict[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ _LINES = (
         OrderItem.price_at_purchase.label("price"),
         func.coalesce(OrderItem.tax_rate, 0).label("tax_rate"),
         Parcel.shipping_address.label("sent_to"),
+        OrderItem.kit,
     )
     .outerjoin(Parcel, Parcel.parcel_id == OrderItem.parcel_id)
     .join(GIVEN, true())

@@ -11,8 +11,8 @@ from api.kernel.actor import Actor
 from api.kernel.db import ReadTx, Tx
 from api.kernel.security import Keys
 from api.orders.keys.errors import NotDigital
-from api.orders.keys.models import LicenceKey
-from api.orders.keys.schemas import KeyPool
+from api.orders.keys.models import KeyWithdrawal, LicenceKey
+from api.orders.keys.schemas import KeyPool, KeyPoolOverview, Withdrawal
 from api.orders.keys.sealing import unseal
 from api.orders.models import Order, OrderItem
 from api.orders.queries.access import IS_BUYER, actor_values
@@ -24,9 +24,12 @@ _KEYS = (
     .where(Order.order_id == bindparam("order_id", type_=Uuid), IS_BUYER)
     .order_by(OrderItem.order_item_id, LicenceKey.key_id)
 )
+# Nobody's: the pool.
+IN_POOL = LicenceKey.order_item_id.is_(None) & LicenceKey.withdrawal_id.is_(None)
 _COUNTS = select(
-    func.count().filter(LicenceKey.order_item_id.is_(None)).label("undelivered"),
+    func.count().filter(IN_POOL).label("undelivered"),
     func.count().filter(LicenceKey.order_item_id.is_not(None)).label("delivered"),
+    func.count().filter(LicenceKey.withdrawal_id.is_not(None)).label("withdrawn"),
 ).where(LicenceKey.variant_id == bindparam("variant_id", type_=Uuid))
 
 
@@ -34,6 +37,7 @@ _COUNTS = select(
 class _Counts:
     undelivered: int
     delivered: int
+    withdrawn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,32 @@ async def pool_of(tx: ReadTx, actor: Actor, product_id: UUID, variant_id: UUID, 
     counts = await tx.first_as(_Counts, _COUNTS, {"variant_id": variant_id})
     assert counts is not None
     return KeyPool(
-        variant_id=variant_id, available=variant.stock, undelivered=counts.undelivered, delivered=counts.delivered
+        variant_id=variant_id,
+        available=variant.stock,
+        undelivered=counts.undelivered,
+        delivered=counts.delivered,
+        withdrawn=counts.withdrawn,
     )
+
+
+_WITHDRAWALS = (
+    select(
+        KeyWithdrawal.created_at.label("withdrawn_at"),
+        KeyWithdrawal.withdrawn_by,
+        KeyWithdrawal.keys,
+        KeyWithdrawal.reason,
+    )
+    .where(KeyWithdrawal.variant_id == bindparam("variant_id", type_=Uuid))
+    .order_by(KeyWithdrawal.created_at.desc(), KeyWithdrawal.withdrawal_id.desc())
+    .limit(20)
+)
+
+
+async def overview(tx: ReadTx, actor: Actor, product_id: UUID, variant_id: UUID) -> KeyPoolOverview:
+    """The pool of the actor's variant, and what was withdrawn of it. Raises: as `pool_of`."""
+    pool = await pool_of(tx, actor, product_id, variant_id)
+    withdrawals = await tx.all_as(Withdrawal, _WITHDRAWALS, {"variant_id": variant_id})
+    return KeyPoolOverview(**pool.model_dump(), withdrawals=list(withdrawals))
 
 
 async def keys_of(tx: ReadTx, keys: Keys, actor: Actor, order_id: UUID) -> dict[UUID, list[str]]:

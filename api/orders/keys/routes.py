@@ -12,8 +12,8 @@ from api.kernel.errors import Forbidden, NotAuthenticated, ValidationFailed
 from api.kernel.paths import id_in_path
 from api.kernel.problems import responses
 from api.orders.keys import commands, queries
-from api.orders.keys.errors import HasFile, NotDigital
-from api.orders.keys.schemas import AddedKeys, AddKeys, KeyPool
+from api.orders.keys.errors import HasFile, KeysAreSold, KeysNotInPool, NotDigital
+from api.orders.keys.schemas import AddedKeys, AddKeys, KeyPoolOverview, WithdrawKeys, WithdrawnKeys
 
 router = APIRouter(tags=["orders"])
 ProductId = Annotated[UUID, Depends(id_in_path("productId", VariantNotFound))]
@@ -41,7 +41,24 @@ async def add_licence_keys(
     summary="How many licence keys of a digital variant there are",
     responses=responses(*_SELLING),
 )
-async def get_licence_key_pool(ctx: Ctx, actor: SellerActor, product_id: ProductId, variant_id: VariantId) -> KeyPool:
-    """Counts; the keys themselves are not shown."""
+async def get_licence_key_pool(
+    ctx: Ctx, actor: SellerActor, product_id: ProductId, variant_id: VariantId
+) -> KeyPoolOverview:
+    """Counts, and who withdrew how many; the keys themselves are not shown."""
     async with ctx.db.read() as tx:
-        return await queries.pool_of(tx, actor, product_id, variant_id)
+        return await queries.overview(tx, actor, product_id, variant_id)
+
+
+@router.post(
+    "/products/{productId}/variants/{variantId}/keys/withdrawals",
+    operation_id="withdrawLicenceKeys",
+    summary="Take unsold licence keys out of the pool of a digital variant",
+    responses=responses(*_SELLING, KeysNotInPool, KeysAreSold, ValidationFailed),
+)
+async def withdraw_licence_keys(
+    ctx: Ctx, actor: SellerActor, product_id: ProductId, variant_id: VariantId, body: WithdrawKeys
+) -> WithdrawnKeys:
+    """All of them or none: nobody gets them any more, also when they are added again, and each is one unit of stock
+    less. A key that a buyer has is refused, and so are more keys than are for sale: as many as there are orders to be
+    delivered stay. The same request again changes nothing."""
+    return await commands.withdraw_keys(ctx, actor, (product_id, variant_id), body)

@@ -54,10 +54,11 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "R-I17-address",
-        "a parcel that goes to an address of its own has a whole one",
+        "what is sent goes to a whole address",
         """
-        SELECT parcel_id, order_id FROM parcels
-        WHERE shipping_address IS NOT NULL AND NOT (shipping_address ?& ARRAY['street', 'city', 'country'])
+        SELECT p.parcel_id, p.order_id FROM parcels p JOIN orders o USING (order_id)
+        WHERE NOT p.digital
+          AND NOT (coalesce(p.shipping_address, o.shipping_address) ?& ARRAY['street', 'city', 'country'])
         """,
     ),
     Check(

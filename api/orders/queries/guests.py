@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, LargeBinary, String, Uuid, and_, any_, bindparam, func, select
@@ -45,11 +46,14 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmedLine:
+    """A line as it was bought. `kit`: what it was bought as a part of, as the line keeps it."""
+
     order_item_id: UUID
     order_id: UUID
     title: str
     quantity: int
-    subtotal: Decimal
+    amount: Decimal
+    kit: dict[str, Any] | None  # Any: JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,14 @@ _CONFIRMED = select(
     Order.estimated_delivery,
 ).where(Order.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 _CONFIRMED_LINES = (
-    select(OrderItem.order_item_id, OrderItem.order_id, OrderItem.title, OrderItem.quantity, OrderItem.subtotal)
+    select(
+        OrderItem.order_item_id,
+        OrderItem.order_id,
+        OrderItem.title,
+        OrderItem.quantity,
+        OrderItem.subtotal.label("amount"),
+        OrderItem.kit,
+    )
     .where(OrderItem.order_id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(OrderItem.order_id, OrderItem.order_item_id)
 )

@@ -28,6 +28,8 @@ CANCELLED = "cancelled"
 AdjustmentCode = Literal["goodwill", "price_adjustment", "lost_parcel"]
 ADJUSTMENT_CODES: tuple[str, ...] = get_args(AdjustmentCode)
 LOST_PARCEL: AdjustmentCode = "lost_parcel"
+# What a cancelled line gives back of the cost of sending, once nothing of its order is sent; nobody can choose it.
+NOTHING_SENT = "nothing_sent"
 Payer = Literal["seller", "buyer"]
 _SOME = Decimal("0.20")
 

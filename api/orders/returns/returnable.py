@@ -9,7 +9,11 @@ from api.kernel.errors import FieldError
 from api.kernel.money import ZERO, share
 from api.orders.errors import NotReturnable
 from api.orders.schemas import ReturnLine
+from api.orders.states import CANCELLABLE
 from api.payments.parts import Parts
+
+# Lines of parcels that never left.
+_NEVER_SENT = CANCELLABLE | {"cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,48 @@ def shipping_left(amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], item_i
     return Parts(tax=fee_tax - line.shipping_tax_given, shipping=fee - line.shipping_given)
 
 
+def with_unspent_sending(
+    amounts: OrderAmounts, lines: Mapping[UUID, OrderLine], off: Sequence[LineRefund]
+) -> tuple[list[LineRefund], list[LineRefund]]:
+    """`off`, units that are not sent, and what other lines give back with them.
+
+    As long as something of the order is sent, each line keeps its share of that cost, but for what `off` has of it.
+    Where nothing is sent any more, all that is left of it goes back, to the lines that were never sent: with the units
+    of those in `off`, and as money alone of those that were cancelled before.
+    """
+    units = {one.line.order_item_id: one.quantity for one in off}
+    if not nothing_sent_without(lines, units):
+        return list(off), []
+    given = {one.line.order_item_id: one.refund for one in off}
+    none = RefundOf(Parts(), ZERO)
+    never = [line for line in lines.values() if not line.digital and line.status in _NEVER_SENT]
+    now = [given.get(line.order_item_id, none) for line in never]
+    left = [shipping_left(amounts, lines, line.order_item_id) for line in never]
+    fees = _apart([rest.shipping - one.parts.shipping for rest, one in zip(left, now, strict=True)])
+    taxes = _apart([rest.tax - one.shipping_tax for rest, one in zip(left, now, strict=True)])
+    more = {line.order_item_id: Parts(tax=tax, shipping=fee) for line, fee, tax in zip(never, fees, taxes, strict=True)}
+    whole = [
+        LineRefund(one.line, one.quantity, one.refund.with_shipping(more.get(one.line.order_item_id, Parts())))
+        for one in off
+    ]
+    others = [
+        LineRefund(line, 0, none.with_shipping(rest))
+        for line in never
+        if line.order_item_id not in units and (rest := more[line.order_item_id]).amount
+    ]
+    return whole, others
+
+
+def _apart(left: Sequence[Decimal]) -> list[Decimal]:
+    """What each gives so that all give their sum, and none less than nothing: an edit of an order may have left a line
+    a smaller share than it gave."""
+    rest, found = sum(left, ZERO), []
+    for one in left:
+        found.append(min(max(one, ZERO), max(rest, ZERO)))
+        rest -= found[-1]
+    return found
+
+
 def part_of(left: Parts, amount: Decimal) -> Parts:
     """`amount` of what is `left`, as much of each part in proportion; goods or shipping has the odd cent."""
     if not amount:
@@ -182,6 +228,12 @@ def not_given_back(amounts: OrderAmounts, lines: Sequence[OrderLine]) -> Parts:
     """What is due for the order without its returns."""
     given = (Parts(line.goods_given, line.tax_given + line.shipping_tax_given, line.shipping_given) for line in lines)
     return whole_order(amounts, lines) - sum(given, Parts())
+
+
+def nothing_sent_without(lines: Mapping[UUID, OrderLine], units: Mapping[UUID, int]) -> bool:
+    """Whether these units are the last of the order that are sent."""
+    sent = {item_id: line for item_id, line in lines.items() if not line.digital}
+    return bool(sent.keys() & units.keys()) and comes_back_whole(sent, units)
 
 
 def comes_back_whole(lines: Mapping[UUID, OrderLine], units: Mapping[UUID, int]) -> bool:

@@ -6,7 +6,7 @@ from api.kernel.money import Amount
 from api.kernel.schemas import Wire, WireId, WireTime
 from api.orders.labels.models import ParcelLabel
 from api.orders.models import Return
-from api.orders.returns.policy import ADJUSTMENT_CODES, POLICIES, Payer
+from api.orders.returns.policy import ADJUSTMENT_CODES, NOTHING_SENT, POLICIES, Payer
 from api.shipping.scans import Carriage
 
 
@@ -39,7 +39,8 @@ class ReturnBody(Wire):
 
 
 class AdjustmentBody(Wire):
-    """Money that goes back without a return: `quantity` units were lost, or none. `refundAmount` is the sum of the
+    """Money that goes back without a return: `quantity` units were lost, or none. `nothing_sent`: a cancelled line's
+    share of the shipping fee, since nothing of the order is sent any more. `refundAmount` is the sum of the
     amounts."""
 
     adjustment_id: WireId
@@ -86,7 +87,7 @@ RETURN = (
     .label("carriage"),
     Return.created_at,
 )
-IS_ADJUSTMENT = Return.reason_code.in_([literal_column(f"'{code}'") for code in ADJUSTMENT_CODES])
+IS_ADJUSTMENT = Return.reason_code.in_([literal_column(f"'{code}'") for code in (*ADJUSTMENT_CODES, NOTHING_SENT)])
 # The columns of an AdjustmentBody.
 ADJUSTMENT = (
     Return.return_id.label("adjustment_id"),

@@ -24,10 +24,12 @@ async def compare(tx: ReadTx, product_ids: Sequence[UUID], reader: Reader) -> Co
     for category in dict.fromkeys(one.category_id for one in products):
         for definition in await definitions_of(tx, category):
             definitions.setdefault(definition.key, definition)
-    return Comparison(products=[cards[one] for one in product_ids], attributes=_rows(products, definitions))
+    return Comparison(products=[cards[one] for one in product_ids], attributes=_rows(products, definitions, reader))
 
 
-def _rows(products: Sequence[Described], definitions: Mapping[str, Definition]) -> list[ComparedAttribute]:
+def _rows(
+    products: Sequence[Described], definitions: Mapping[str, Definition], reader: Reader
+) -> list[ComparedAttribute]:
     values = [_values(product, definitions) for product in products]
     names = {key: name for product in values for key, (name, _) in product.items()}
     others = sorted(key for key in names if key not in definitions)
@@ -38,7 +40,7 @@ def _rows(products: Sequence[Described], definitions: Mapping[str, Definition]) 
         rows.append(
             ComparedAttribute(
                 name=definition.name if definition else names[key],
-                label=definition.label if definition else names[key],
+                label=definition.shown(reader)[0] if definition else names[key],
                 unit=definition.unit if definition else None,
                 values=said,
                 same=len(set(said)) == 1,

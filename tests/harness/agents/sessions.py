@@ -97,6 +97,14 @@ class ShippingOption(Form):
     latest_delivery_time: Time | None = None
 
 
+class DigitalOption(Form):
+    type: Literal["digital"]
+    id: Text
+    title: Text
+    totals: list[Total]
+    description: str | None = None
+
+
 class Selected(Form):
     type: Literal["shipping", "digital", "pickup", "local_delivery"]
     option_id: Text
@@ -172,7 +180,7 @@ class CheckoutSession(Form):
     currency: Annotated[str, Field(pattern="^[a-z]{3}$")]
     line_items: list[LineItem]
     totals: list[Total]
-    fulfillment_options: list[ShippingOption]
+    fulfillment_options: list[ShippingOption | DigitalOption]
     messages: list[Message]
     links: list[Link]
     capabilities: Capabilities

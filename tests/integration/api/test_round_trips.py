@@ -30,6 +30,7 @@ from api.orders.popularity import units_sold_in_category_of
 from tests.harness.api import Server
 from tests.harness.buying import Market
 from tests.harness.coupons import promote
+from tests.harness.digital import Game
 from tests.harness.kits import kit_of, made_of
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import PASSWORD, Person
@@ -53,6 +54,8 @@ COSTS = {
     "read the cart with a code": (3, 2),
     # What it is made of is read in a round trip of its own.
     "place a kit": (5, 5),
+    "place a kit with a key": (5, 5),
+    "place what is delivered online": (4, 4),
     "read the cart with a kit": (2, 2),
     "change a kit": (18, 14),
     # An order is locked by a statement of its own, in the round trip of the one that reads it.
@@ -291,6 +294,11 @@ async def with_kits(counted: Counted, market: Market, buyer: Person, seller: Per
     kit = kit_of(market, seller, (parts[0], 1), (parts[1], 2))
     variant = kit["variants"][0]["variantId"]
     await counted.send("place a kit", buyer, "/orders", market.order_body((kit, 1)))
+    game = Game(market, seller, 3)
+    keyed = kit_of(market, seller, (parts[0], 1), (game.product, 1))
+    await counted.send("place a kit with a key", buyer, "/orders", market.order_body((keyed, 1)))
+    online = market.order_body((game.product, 1), shippingAddress={"country": "US"})
+    await counted.send("place what is delivered online", buyer, "/orders", online)
     other = market.person()
     line = {"productId": kit["productId"], "variantId": variant, "quantity": 1}
     market.client.post("/api/v1/cart/items", json=line, headers=other.headers)

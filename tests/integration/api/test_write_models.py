@@ -20,7 +20,7 @@ from api.app import create_app
 from api.catalog.languages.schemas import Translation
 from api.catalog.restrictions.schemas import Restrictions
 from api.catalog.schemas import Responsible, Safety
-from api.checkout.schemas import FullAddress
+from api.checkout.schemas import GivenAddress
 from api.identity.models import Address
 from api.identity.schemas import AddressIn
 from api.kernel.schemas import Wire
@@ -36,7 +36,7 @@ from tests.harness.write_models import body_of, write_models
 
 # No code names the fields of these: they are stored as JSON documents, one as a row whose columns have the same names.
 KEPT_WHOLE: dict[type[BaseModel], str] = {
-    FullAddress: "orders.shipping_address",
+    GivenAddress: "orders.shipping_address",
     AddressIn: "addresses",
     Policies: "seller_profiles.policies",
     TraderData: "seller_profiles.contact",

@@ -1,6 +1,7 @@
 """Lake -> marts: figures against plain Python, publication against a reader and a failing test, the graph's own
 rules."""
 
+import json
 import re
 import shutil
 import stat
@@ -139,6 +140,26 @@ def test_totals_agree_between_marts_and_shop(built_marts: BuiltMarts, marts: duc
             sum(_money(row["goods_amount"]) for row in refunded),
         )
     ]
+
+
+def test_kits_are_the_sums_of_their_lines(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
+    """By plain Python, and to the cent; nothing is counted with them twice."""
+    returned: dict[object, Decimal] = defaultdict(Decimal)
+    for row in built_marts.shop.rows["returns"]:
+        if row["status"] == "refunded":
+            returned[row["order_item_id"]] += _money(row["goods_amount"])
+    expected: dict[tuple[object, object], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
+    for line in built_marts.shop.rows["order_items"]:
+        if line.get("kit"):
+            sums = expected[line["order_id"], json.loads(str(line["kit"]))["productId"]]
+            sums[0] += _money(line["subtotal"])
+            sums[1] += returned[line["order_item_id"]]
+
+    found = marts.execute("SELECT order_id, product_id, goods_amount, returned_amount FROM fct_order_kits").fetchall()
+
+    assert len(found) > 20
+    assert {row[:2]: [*row[2:]] for row in found} == expected
+    assert any(sums[1] for sums in expected.values())
 
 
 def test_promises_kept_are_what_plain_python_counts(built_marts: BuiltMarts, marts: duckdb.DuckDBPyConnection) -> None:
@@ -301,7 +322,7 @@ def empty_build(built_marts: BuiltMarts, tmp_path_factory: pytest.TempPathFactor
 def test_the_unit_tests_of_the_models_pass(empty_build: EmptyBuild) -> None:
     run = run_dbt(empty_build.settings, empty_build.private, ("test", "--select", "test_type:unit"))
 
-    assert run.unit_tests == 26
+    assert run.unit_tests == 27
 
 
 def test_every_column_of_an_intermediate_model_has_a_reader(empty_build: EmptyBuild) -> None:

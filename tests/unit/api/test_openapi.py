@@ -35,7 +35,7 @@ OPERATIONS = {
     "compareProducts", "listBrands", "getBrand", "setProductSafety",
     "listProducts", "getProduct", "listVariants", "getGeneratedImage", "getDrawnPicture",
     "putDigitalFile", "getDigitalFile", "download",
-    "addLicenceKeys", "getLicenceKeyPool", "listDigitalGoods", "lookUpDigitalGoods",
+    "addLicenceKeys", "getLicenceKeyPool", "withdrawLicenceKeys", "listDigitalGoods", "lookUpDigitalGoods",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
     "listVersions", "getVersion", "restoreVersion", "getSchedule", "setSchedule", "removeSchedule",
     "listImages", "addImage", "changeImage", "removeImage", "getPicture",

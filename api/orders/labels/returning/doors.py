@@ -7,7 +7,6 @@ from uuid import UUID
 import orjson
 from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 
-from api.identity.queries import emails_of
 from api.kernel.context import Context
 from api.kernel.db import Tx
 from api.kernel.outbox import Door, Pending
@@ -15,6 +14,7 @@ from api.mail import commands as mail
 from api.orders.labels.commands import LABEL_BOUGHT
 from api.orders.models import Order, OrderItem, Return
 from api.orders.queries.lines import TITLE
+from api.orders.queries.told import buyers_emails
 from api.orders.returns.policy import rma_number
 
 
@@ -51,11 +51,9 @@ async def _labels(ctx: Context, tx: Tx, events: Sequence[Pending]) -> None:
     if not told:
         return
     returns = await tx.all_as(_Labelled, _LABELLED, {"ids": list(told)})
-    emails = await emails_of(tx, {one.user_id for one in returns if one.user_id is not None})
     mails = []
-    for one in returns:
+    for one, buyer in zip(returns, await buyers_emails(tx, returns), strict=True):
         event, label = told[one.return_id]
-        buyer = one.guest_email if one.user_id is None else emails.get(one.user_id)
         data = {
             "number": one.order_number,
             "rma": rma_number(one.return_id),

@@ -31,7 +31,7 @@ from api.orders.parcels.schemas import CancelledParcel, CancelParcel
 from api.orders.parcels.statements import ParcelMove
 from api.orders.queries.locked import lines_of
 from api.orders.refunds import settle_refunds
-from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of
+from api.orders.returns.returnable import LineRefund, OrderLine, comes_back_whole, refund_of, with_unspent_sending
 from api.orders.returns.statements import requested_part
 from api.orders.states import CANCELLABLE
 from api.payments.commands import lock_payment
@@ -121,10 +121,11 @@ async def _cancel_units(tx: Tx, actor: Actor, asked: _Asked, *, empty: bool) -> 
         LineRefund(lines[item_id], units, refund_of(asked.order.amounts, lines, item_id, units, outbound=True))
         for item_id, units in asked.units.items()
     ]
-    given = sum((one.refund.parts for one in off), Parts()).at_most(asked.payment.refundable)
+    off, others = with_unspent_sending(asked.order.amounts, lines, off)
+    given = sum((one.refund.parts for one in (*off, *others)), Parts()).at_most(asked.payment.refundable)
     refund = request_refund(asked.payment, order_id, given)
     why = Why(CANCELLED_BY_SELLER, asked.why, outbound=True, restocked=asked.restocked)
-    return_ids = await book_units_off(tx, order_id, off, refund, why)
+    return_ids = await book_units_off(tx, order_id, off, refund, why, others=others)
     parts = [requested_part(return_ids), *refund.parts]
     if asked.restocked:
         there = [(one.line.variant_id, one.line.warehouse_id, one.quantity) for one in off]

@@ -26,6 +26,7 @@ from tests.harness.agents.calling import (
 )  # fmt: skip
 from tests.harness.api import Server
 from tests.harness.buying import Market
+from tests.harness.digital import Game
 from tests.harness.kits import kit_of
 from tests.harness.sessions import guest_headers
 from tests.harness.shop import Person
@@ -366,3 +367,25 @@ def test_restrictions_hold_for_agents(market: Market, seller: Person, agent: Age
     ]
     assert agent.complete(session).json()["status"] == "not_ready_for_payment"
     assert orders_of(market, session) == []
+
+
+def test_what_is_delivered_online_needs_what_its_tax_needs(market: Market, seller: Person, agent: Agent) -> None:
+    game, lamp = Game(market, seller, 3), market.product(seller, stock=5)
+    address = {**ADDRESS, "line_one": "", "city": "", "state": "", "postal_code": ""}
+    bare = {"buyer": BUYER, "fulfillment_details": {**DETAILS, "address": address}}
+
+    ready = agent.create((game.product, 1), **bare)
+    assert (ready["status"], ready["messages"], amounts(ready)["fulfillment"]) == ("ready_for_payment", [], 0)
+    assert [option["type"] for option in ready["fulfillment_options"]] == ["digital"]
+    place = "$.fulfillment_details.address"
+    mixed = agent.create((game.product, 1), (lamp, 1), **bare)
+    fields = ("line_one", "city", "state", "postal_code")
+    assert codes(mixed) == [("invalid", f"{place}.{field}") for field in fields]
+    canada = {**bare, "fulfillment_details": {**DETAILS, "address": {**address, "country": "CA"}}}
+    assert codes(agent.create((game.product, 1), **canada)) == [("invalid", f"{place}.state")]
+
+    done = agent.complete(ready)
+    assert (done.status_code, done.json()["status"]) == (200, "completed"), done.text
+    order = done.json()["order"]["id"]
+    kept = market.scalar("select shipping_address from orders where order_id = %s", (order,))
+    assert kept == {"country": "US", "name": "Ada Buyer"}

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from api.catalog.approval import jobs
 from api.catalog.approval.queries import BORROWED
@@ -333,7 +333,7 @@ def test_alike_pictures_are_found_by_an_index(market: Market, seller: Person) ->
         " from generate_series(1, 20000) n"
     )
     market.sql.execute("analyze pictures")
-    asked = BORROWED.compile(dialect=postgresql.dialect())
+    asked = BORROWED.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
     values = {**asked.params, "product_id": product["productId"]}
 
     plan = "\n".join(row[0] for row in market.sql.execute(f"explain {asked}", values).fetchall())

@@ -68,6 +68,8 @@ def test_definitions_are_inherited_and_the_nearest_counts(shop: Shop, defining: 
         "required": False,
         "variantAxis": False,
         "facet": False,
+        "labels": {},
+        "labelLanguage": None,
     }
     own, inherited = (
         {"definedIn": crumbs["Phones"], "inherited": False},
@@ -79,6 +81,37 @@ def test_definitions_are_inherited_and_the_nearest_counts(shop: Shop, defining: 
     assert [one["label"] for one in defining.seen(defining.above)] == ["Storage", "Weight"]
     assert defining.define(defining.below).status_code == 200
     assert [one["inherited"] for one in defining.seen(defining.below)] == [True, True]
+
+
+def test_labels_are_in_the_readers_language(shop: Shop, defining: Defining, seller: Person) -> None:
+    """Each falls back for itself, on the page of attributes and where products are compared."""
+    labels = {"de": "Speicher", "fr": "Mémoire"}
+    assert defining.define(defining.below, {**STORAGE, "labels": labels}, COLOUR).status_code == 200
+    products = [
+        shop.product(seller, category=f"/{defining.name}/Phones", specifications={"storage": f"{size} GB"})["productId"]
+        for size in (128, 256)
+    ]
+
+    def shown(language: str) -> list[tuple[str, str | None]]:
+        address = f"/api/v1/categories/{defining.below}/attributes"
+        answer = shop.client.get(address, headers={"Accept-Language": language})
+        assert answer.headers["content-language"] == language
+        assert answer.json()["attributes"][0]["labels"] == labels
+        return [(one["label"], one["labelLanguage"]) for one in answer.json()["attributes"]]
+
+    def compared(language: str) -> str:
+        query = {"ids": ",".join(products), "language": language}
+        rows = shop.client.get("/api/v1/products/compare", params=query).json()["attributes"]
+        return next(str(row["label"]) for row in rows if row["name"] == "storage")
+
+    assert shown("de") == [("Speicher", None), ("Colour", "en")]
+    assert shown("es") == [("Storage", "en"), ("Colour", "en")]
+    assert shown("en") == [("Storage", None), ("Colour", None)]
+    assert [compared(language) for language in ("de", "es", "en")] == ["Speicher", "Storage", "Storage"]
+    for wrong, pointer in (({"it": "Memoria"}, "it"), ({"en": "Memory"}, "en"), ({"de": ""}, "de")):
+        refused = problem(defining.define(defining.below, {**STORAGE, "labels": wrong}), 422, "validation-failed")
+        assert refused["errors"][0]["pointer"] == f"/attributes/0/labels/{pointer}"
+    assert shown("fr")[0] == ("Mémoire", None)
 
 
 def test_a_product_is_judged_by_its_category_when_it_is_saved(shop: Shop, seller: Person, defining: Defining) -> None:

@@ -367,11 +367,22 @@ async def test_the_tree_and_breadcrumbs_are_in_the_readers_language(world: World
         "Telefone", {"de": "Telefone"}, f"Abteilung {name}",
     )  # fmt: skip
 
+    def found(q: str, language: str) -> bool:
+        results = world.get("/search", language, q=q).json()["results"]
+        return product["productId"] in [card["productId"] for card in results]
+
+    await until(lambda: found("Telefone", "de"))  # the API looks for a commit now and then
+    assert found(f"Abteilung {name}", "de")
+    assert found(f"Phones {name}", "de")
+    assert not found("Telefone", "fr")
+
     changed = client.patch(f"{root}/{top}", json={"names": {"de": None, "es": "Tienda"}}, headers=admin.headers)
     assert changed.json()["names"] == {"fr": f"Rayon {name}", "es": "Tienda"}
     await world.settle()
     assert world.get(page, "de").json()["category"] == f"{name} > Telefone"
     assert tree("de") == [(name, "en"), ("Telefone", None)]
+    await until(lambda: found("Tienda", "es"))
+    assert [found("Telefone", "de"), found("Abteilung", "de")] == [True, False]
     assert tree("es") == [("Tienda", None), ("Phones", "en")]
     for names, pointer in (
         ({"it": "Negozio"}, "/names/it"),

@@ -48,6 +48,7 @@ NATURALLY_SAFE = {
     "/admin/offer-matches/{productId}/{otherProductId}/decision": "the same decision again, and undone twice, is once",
     "/products/{productId}/safety": LAST_WRITE,
     "/products/{productId}/variants/{variantId}/keys": "a variant has a key once",
+    "/products/{productId}/variants/{variantId}/keys/withdrawals": "a key is withdrawn once",
     "/products/{productId}/variants/{variantId}/file": "the same file again is that file",
     "/products/{productId}/questions": "what was asked twice is removed by whoever asked, and an hour has a limit",
     "/questions/{questionId}/answers": "as questions",

@@ -181,11 +181,11 @@ def test_products_are_the_articles_of_their_numbers_when_articles_begin(postgres
 
         def articles() -> dict[str, UUID | None]:
             rows = shop.execute("SELECT title, article_id FROM products").fetchall()
-            return {str(title): article for title, article in rows}  # type: ignore[misc]  # columns of these types
+            return {str(title): article for title, article in rows}
 
         def filled_by(statement: str) -> dict[str, UUID | None]:
             shop.execute("UPDATE products SET article_id = NULL")
-            shop.execute(statement)  # type: ignore[arg-type]  # not a literal
+            shop.execute(statement)
             return articles()
 
         with connected(url) as connection:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -22,7 +23,8 @@ from api.orders.invoices import commands
 from api.orders.invoices.jobs import write_late
 from tests.harness.api import Server
 from tests.harness.buying import ADDRESS, Market, Worker
-from tests.harness.documents import invoices, said_by, ship
+from tests.harness.documents import invoices, misstated, said_by, ship
+from tests.harness.kits import kit_of
 from tests.harness.mailing import mailing_context, mails_to, settle, token_in
 from tests.harness.processes import KILLED
 from tests.harness.sessions import guest_headers
@@ -129,6 +131,31 @@ async def test_a_document_is_the_same_bytes_whatever_happens_later_and_says_all_
     market.sql.execute("update order_items set title = 'Renamed' where order_id = %s", (order_id,))
     assert market.client.get(shown["pdf"], headers=buyer.headers).content == first.content
     market.sql.execute("update sellers set country = 'US'")
+
+
+async def test_mail_and_invoice_name_the_kit_that_was_bought(market: Market, seller: Person, context: Context) -> None:
+    buyer = market.person()
+    camera, film, mug = (market.product(seller, price=price) for price in (30.0, 3.33, 8.0))
+    kit = kit_of(market, seller, (camera, 1), (film, 3), price=35.0)
+    answer = market.buy(buyer, market.order_body((kit, 2), (mug, 1)))
+    assert answer.status_code == 201, answer.text
+    order_id = answer.json()["orderId"]
+
+    told = (await mails_to(context, buyer.email))[0].text
+    ship(market, order_id, seller)
+    await settle(context)
+
+    assert f"2 x {kit['title']}: 70.00 USD\n    2 x {camera['title']}\n" in told
+    units = re.findall(rf"^    (\d+) x {film['title']}$", told, re.MULTILINE)
+    assert sum(map(int, units)) == 6
+    assert f"1 x {mug['title']}: 8.00 USD\n" in told
+    (invoice,) = invoices(market, order_id, buyer)
+    words = said_by(market.client.get(invoice["pdf"], headers=buyer.headers).content)
+    assert words.count(kit["title"]) == 1
+    for name in (f"{kit['title']}, 2 units ordered:", f"– {camera['title']}", f"– {film['title']}"):
+        assert name in words
+    assert f"– {mug['title']}" not in words
+    assert misstated(market.sql, [order_id]) == []
 
 
 async def test_an_administrator_sees_the_buyer_for_a_reason_that_is_written_down(

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from psycopg.types.json import Jsonb
 
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
@@ -135,6 +136,48 @@ async def test_units_that_were_cancelled_were_not_sold(shop: Shop, context: Cont
 
     counted = "select units_sold_90d from product_counters where product_id = %s"
     assert shop.scalar(counted, (slowest,)) == dict(_expected(shop))[slowest] == 10
+    shop.sql.execute("delete from returns where order_id = %s", (order_id,))
+    shop.sql.execute("update orders set status = 'cancelled' where order_id = %s", (order_id,))
+    await rank_products(context)
+
+
+async def test_a_kit_is_sold_as_what_it_is_and_as_its_components(shop: Shop, context: Context) -> None:
+    """In whole units: of three with two and one unit of its components, one unit of the second was cancelled."""
+    kit, two, one = _walk(shop, sort="popularity", limit=100)[-3:]
+    before = {product: dict(_expected(shop))[product] for product in (kit, two, one)}
+    order_id = _sell(shop, two, 6, shop.scalar("select max(created_at)::text from orders"))
+    shop.sql.execute(
+        "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity,"
+        " price_at_purchase, subtotal) select gen_random_uuid(), %s, p.product_id, v.variant_id, p.seller_id, 3, 1, 3"
+        " from products p join product_variants v using (product_id) where p.product_id = %s limit 1",
+        (order_id, one),
+    )
+    bought = {"variantId": str(uuid4()), "productId": kit, "title": "Set", "sku": "S", "quantity": 3, "price": "3.00"}
+    # A component may be several lines.
+    shop.sql.execute(
+        "insert into order_items (order_item_id, order_id, product_id, variant_id, seller_id, quantity,"
+        " price_at_purchase, subtotal) select gen_random_uuid(), order_id, product_id, variant_id, seller_id, 2, 1, 2"
+        " from order_items where order_id = %s and quantity = 6",
+        (order_id,),
+    )
+    shop.sql.execute(
+        "update order_items set quantity = 4, subtotal = 4 where order_id = %s and quantity = 6", (order_id,)
+    )
+    shop.sql.execute("update order_items set kit = %s where order_id = %s", (Jsonb(bought), order_id))
+    counted = "select units_sold_90d from product_counters where product_id = %s"
+
+    await rank_products(context)
+    whole = [shop.scalar(counted, (product,)) - before[product] for product in (kit, two, one)]
+    shop.sql.execute(
+        "insert into returns (return_id, order_id, order_item_id, product_id, seller_id, quantity, reason,"
+        " reason_code, status, refund_amount) select gen_random_uuid(), order_id, order_item_id, product_id,"
+        " seller_id, 1, 'r', 'cancelled', 'refunded', 0 from order_items where order_id = %s and quantity = 3",
+        (order_id,),
+    )
+    await rank_products(context)
+
+    assert whole == [3, 6, 3]
+    assert [shop.scalar(counted, (product,)) - before[product] for product in (kit, two, one)] == [2, 6, 2]
     shop.sql.execute("delete from returns where order_id = %s", (order_id,))
     shop.sql.execute("update orders set status = 'cancelled' where order_id = %s", (order_id,))
     await rank_products(context)

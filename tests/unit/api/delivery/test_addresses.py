@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.delivery.addresses import Checked, check, destination
+from api.delivery.addresses import Checked, check, destination, is_whole
 from api.delivery.errors import AddressNotValid
 from api.delivery.places import Place, country_code, country_codes
 
@@ -83,3 +83,31 @@ def test_a_destination_may_be_less_than_an_address() -> None:
     with pytest.raises(AddressNotValid) as found:
         destination("US", "Narnia", "!!!")
     assert [error.pointer for error in found.value.errors or ()] == ["/query/state", "/query/zipCode"]
+
+
+def test_what_is_not_needed_may_be_absent_and_is_judged_where_it_is_there() -> None:
+    country = {"country": "United States"}
+    assert check("/at", country, lambda _: ()).as_json() == {"country": "US"}
+    assert check("/at", {**FULL, "street": " "}, lambda _: ()).as_json() == {
+        name: value for name, value in FULL.items() if name != "street"
+    }
+    given: dict[str, str | None] = {**country, "state": "Ontario", "zipCode": "x", "city": "San\u0007Francisco"}
+    with pytest.raises(AddressNotValid) as found:
+        check("/at", given, lambda _: ())
+    assert [error.pointer for error in found.value.errors or ()] == ["/at/city", "/at/state", "/at/zipCode"]
+    with pytest.raises(AddressNotValid) as found:
+        check("/at", country, lambda code: ("state",) if code == "US" else ())
+    assert [error.pointer for error in found.value.errors or ()] == ["/at/state"]
+
+
+def test_what_is_sent_needs_all_of_an_address() -> None:
+    assert refused(street=None) == ["/at/street"]
+    assert refused(street=None, city=None, state=None, zipCode=None) == [
+        "/at/street",
+        "/at/city",
+        "/at/state",
+        "/at/zipCode",
+    ]
+    assert (is_whole(FULL), is_whole({**FULL, "city": ""}), is_whole({"country": "US"}), is_whole({})) == (
+        True, False, False, False,
+    )  # fmt: skip

@@ -52,10 +52,12 @@ def sender_of(scope: Scope) -> Allowed:
 class Reader:
     """An application that reads bodies; the long ones, over 100 bytes, are answered when `enough` says so."""
 
-    def __init__(self, chunked: bool, **places: int) -> None:
+    def __init__(self, *, chunked: bool, places: int, each: int) -> None:
         self._app, self._chunked, self.enough, self._read = FastAPI(), chunked, asyncio.Event(), asyncio.Semaphore(0)
         problems.install(self._app)
-        self._app.add_middleware(RequestMiddleware, max_body_bytes=100, longest=sender_of, **places)
+        self._app.add_middleware(
+            RequestMiddleware, max_body_bytes=100, longest=sender_of, long_bodies=places, long_bodies_each=each
+        )
         self._app.add_api_route("/body", self._answer, methods=["POST"])
 
     async def _answer(self, request: Request) -> int:
@@ -81,7 +83,7 @@ class Reader:
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_only_so_many_long_bodies_are_taken_at_a_time(chunked: bool) -> None:
-    app = Reader(chunked, long_bodies=2, long_bodies_each=2)
+    app = Reader(chunked=chunked, places=2, each=2)
 
     first = await app.held((500, 1), (1_000, 2))
     refused, short, too_long = await app.post(500, 3), await app.post(100, 3), await app.post(1_050, 3)
@@ -100,7 +102,7 @@ async def test_only_so_many_long_bodies_are_taken_at_a_time(chunked: bool) -> No
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_one_sender_does_not_take_all_places(chunked: bool) -> None:
-    app = Reader(chunked, long_bodies=4, long_bodies_each=2)
+    app = Reader(chunked=chunked, places=4, each=2)
 
     first = await app.held((500, 1), (500, 1))
     refused = await app.post(500, 1)
@@ -117,7 +119,7 @@ async def test_one_sender_does_not_take_all_places(chunked: bool) -> None:
 
 
 async def test_without_a_limit_of_its_own_one_sender_takes_all_places() -> None:
-    app = Reader(chunked=False, long_bodies=4, long_bodies_each=4)
+    app = Reader(chunked=False, places=4, each=4)
 
     first = await app.held(*[(500, 1)] * 4)
     other = await app.post(500, 2)

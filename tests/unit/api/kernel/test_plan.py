@@ -99,6 +99,35 @@ def test_a_list_in_a_condition_is_one_place_for_each_value_and_is_not_prepared()
     assert list(none.values) == [5]
 
 
+def test_a_list_that_a_statement_has_is_part_of_its_text() -> None:
+    """It is written out once, and prepared when the statement is sent again."""
+    statement = select(THINGS.c.id).where(THINGS.c.name.in_(["a", "b"]), THINGS.c.n == bindparam("n"))
+    other = select(THINGS.c.id).where(THINGS.c.name.in_(["c", "d", "e"]), THINGS.c.n == bindparam("n"))
+    first, second, third = bind(statement).call({"n": 1}), bind(other).call({"n": 2}), bind(statement).call({"n": 3})
+
+    assert first.sql == third.sql
+    assert [sorted(map(str, call.values)) for call in (first, second, third)] == [
+        ["1", "a", "b"],
+        ["2", "c", "d", "e"],
+        ["3", "a", "b"],
+    ]
+    assert [call.prepare for call in (first, second, third)] == [False, False, True]
+    with pytest.raises(KeyError, match="n"):
+        bind(statement).call({})
+
+
+def test_a_statement_with_a_list_of_one_call_is_forgotten() -> None:
+    statement = select(THINGS.c.id).where(THINGS.c.name.in_(["once"]), THINGS.c.n > 1)
+    bind(statement)
+    again = select(THINGS.c.id).where(THINGS.c.name.in_(["twice"]), THINGS.c.n > 1)
+    kept = weakref.ref(again)
+    bind(again)
+    del again
+    gc.collect()
+
+    assert kept() is None
+
+
 def test_an_array_is_one_place_however_long() -> None:
     statement = select(THINGS.c.id).where(THINGS.c.name == any_(bindparam("names", type_=ARRAY(String))))
 

@@ -58,6 +58,16 @@ def test_a_mail_has_both_forms_and_the_html_is_escaped() -> None:
     assert len(written(letter(), SENDER)) < 4_000
 
 
+@pytest.mark.parametrize("kind", ["order-confirmation", "order-edited"])
+def test_a_kit_has_its_components_under_it(kind: str) -> None:
+    parts = [{"quantity": 1, "title": "<Camera>"}, {"quantity": 3, "title": "Film"}]
+    kit = {"quantity": 1, "title": "Set", "amount": "35.00", "parts": parts}
+    message = read(letter(kind=kind, data={**DATA, "lines": [kit], "charged": None, "refunded": None}))
+
+    assert "1 x Set: 35.00 EUR\n    1 x <Camera>\n    3 x Film\nTotal" in body(message, "plain")
+    assert "1 &times; &lt;Camera&gt;" in body(message, "html")
+
+
 def test_without_a_token_nothing_is_said_of_one() -> None:
     for form in ("plain", "html"):
         assert "code" not in body(read(letter(token=None)), form)

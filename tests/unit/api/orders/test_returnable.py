@@ -13,13 +13,17 @@ import pytest
 from api.kernel.money import ZERO
 from api.orders.errors import NotReturnable
 from api.orders.returns.returnable import (
+    LineRefund,
     OrderAmounts,
     OrderLine,
     RefundOf,
     comes_back_whole,
     not_given_back,
+    nothing_sent_without,
     refund_of,
+    sending_share,
     units_to_return,
+    with_unspent_sending,
 )
 from api.orders.schemas import ReturnLine
 from api.payments.parts import Parts
@@ -216,3 +220,78 @@ def test_what_is_delivered_online_has_no_part_in_the_cost_of_sending() -> None:
     }
 
     assert given == {sent.order_item_id: Decimal("4.99"), online.order_item_id: ZERO}
+
+
+def mixed(rng: random.Random) -> dict[UUID, OrderLine]:
+    """Lines that are sent, and one that is delivered online and stays."""
+    lines = {item: replace(bought, status="confirmed") for item, bought in random_lines(rng).items()}
+    online = replace(line(2, "20.00", digital=True), order_item_id=UUID(int=99))
+    return {**lines, online.order_item_id: online}
+
+
+def cancelled(
+    amounts: OrderAmounts, lines: dict[UUID, OrderLine], units: dict[UUID, int], *, by_seller: bool
+) -> dict[UUID, OrderLine]:
+    """The lines after units of them are cancelled, by their buyer or by their seller, as the commands book it."""
+    off = [
+        LineRefund(lines[item], many, refund_of(amounts, lines, item, many, outbound=by_seller))
+        for item, many in units.items()
+    ]
+    outbound = by_seller or nothing_sent_without(lines, units)
+    whole, others = with_unspent_sending(amounts, lines, off)
+    assert [one.line for one in whole] == [one.line for one in off]
+    assert not others or nothing_sent_without(lines, units)
+    left = dict(lines)
+    for one in (*whole, *others):
+        parts = one.refund.parts
+        assert min(parts.goods, parts.tax, parts.shipping, one.refund.shipping_tax) >= 0
+        gone = left[one.line.order_item_id]
+        left[gone.order_item_id] = after(gone, one.quantity, one.refund, outbound=outbound)
+    return left
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_any_way_of_cancelling_all_that_is_sent_gives_back_all_that_sending_cost(seed: int) -> None:
+    """Unit by unit, line by line or several at once, by buyer and sellers in any order: each line its own share."""
+    rng = random.Random(seed)
+    lines, fee_tax = mixed(rng), Decimal(rng.randint(0, 200)) / 100
+    fee = fee_tax + Decimal(rng.randint(0, 2_000)) / 100
+    amounts = amounts_of(lines.values(), fee, fee_tax, included=rng.random() < 0.5)
+    bought, left = dict(lines), lines
+    while open_lines := [one for one in left.values() if one.returnable and not one.digital]:
+        chosen = rng.sample(open_lines, rng.randint(1, len(open_lines)))
+        units = {one.order_item_id: rng.choice([one.returnable, rng.randint(1, one.returnable)]) for one in chosen}
+        left = cancelled(amounts, left, units, by_seller=rng.random() < 0.5)
+
+    for item, one in left.items():
+        goods_of = (bought[item].goods, bought[item].tax_amount) if not one.digital else (ZERO, ZERO)
+        assert (one.goods_given, one.tax_given) == goods_of
+        assert (one.shipping_given, one.shipping_tax_given) == sending_share(amounts, bought, one)
+    online = bought[UUID(int=99)]
+    assert not_given_back(amounts, list(left.values())) == Parts(online.goods, online.tax_amount)
+
+
+def test_as_long_as_something_is_sent_the_cost_of_sending_stays() -> None:
+    first, last = (line(2, status="confirmed") for _ in range(2))
+    online = line(1, status="confirmed", digital=True)
+    amounts, lines = amounts_of([first, last, online], Decimal("4.99")), order(first, last, online)
+
+    some = cancelled(amounts, lines, {first.order_item_id: 2, online.order_item_id: 1}, by_seller=False)
+    assert {one.shipping_given for one in some.values()} == {ZERO}
+    # A parcel that left has cost what its lines paid for it.
+    gone = {**some, first.order_item_id: replace(some[first.order_item_id], status="shipped")}
+    after_last = cancelled(amounts, gone, {last.order_item_id: 2}, by_seller=False)
+    shares = {item: sending_share(amounts, lines, lines[item])[0] for item in lines}
+    assert after_last[first.order_item_id].shipping_given == ZERO
+    assert after_last[last.order_item_id].shipping_given == shares[last.order_item_id] > 0
+
+
+def test_a_line_whose_share_an_edit_made_smaller_takes_of_no_other() -> None:
+    """The order of a fee of 4.99 got a line after half of it went back: all of them give 4.99 together."""
+    first = line(1, status="cancelled", returned=1, shipping_given=Decimal("4.00"))
+    added = line(1, status="confirmed")
+    amounts, lines = amounts_of([first, added], Decimal("4.99")), order(first, added)
+
+    left = cancelled(amounts, lines, {added.order_item_id: 1}, by_seller=False)
+
+    assert sum(one.shipping_given for one in left.values()) == Decimal("4.99")

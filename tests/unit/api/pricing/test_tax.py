@@ -155,3 +155,11 @@ def test_lines_shipping_and_tax_are_the_total(
     assert sums.total == sums.subtotal + sums.shipping + sum(added, Decimal(0)) - sums.discount
     assert 0 <= sums.tax_included <= sums.tax
     assert all(amount.as_tuple().exponent == -2 for amount in (sums.tax, sums.tax_included, sums.total))
+
+
+def test_a_state_is_needed_where_it_decides_about_the_tax() -> None:
+    regions = {row.region for row in ROWS if row.region}
+    for country in MARKETS:
+        rates = {str(sorted(ENGINE.terms(Place(country, region), DAY).rates.items())) for region in {None, *regions}}
+        assert ENGINE.needs(country) == (("state",) if len(rates) > 1 else ()), country
+    assert (ENGINE.needs("CA"), ENGINE.needs("US"), ENGINE.needs("XX")) == (("state",), (), ())
