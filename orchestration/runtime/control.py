@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -44,9 +44,11 @@ def _quiet(_: Mapping[str, Record]) -> None:
     """Report nothing."""
 
 
-def up(settings: Settings, progress: Progress = _quiet) -> Machine:
+def up(settings: Settings, progress: Progress = _quiet, *, first: Collection[str] = ()) -> Machine:
     """Start what does not run and return when everything is healthy. A second call changes nothing.
 
+    With `first` it returns once those services are healthy; the others go on starting, and a further call waits for
+    them.
     Raises: RuntimeProblem naming the cause and the fix; everything that this call started has then been stopped.
     """
     layout = open_layout(settings.home)
@@ -66,11 +68,11 @@ def up(settings: Settings, progress: Progress = _quiet) -> Machine:
         if supervisor_lives(layout):
             machine = _running_machine(settings, layout)
             with contextlib.suppress(_SupervisorEnded):  # it was killed meanwhile: start a new one
-                _wait_until_healthy(machine, progress)
+                _wait_until_healthy(machine, progress, first)
                 return machine
         try:
             machine = _launch(settings, layout)
-            _wait_until_healthy(machine, progress)
+            _wait_until_healthy(machine, progress, first)
         except BaseException:  # also Ctrl-C: stop what was started
             _stop(layout, _quiet)
             raise
@@ -147,8 +149,9 @@ def records_of(layout: Layout, services: Sequence[Service]) -> dict[str, Record]
     return {service.name: read_record(layout, service.name) or Record(service.name, "waiting") for service in services}
 
 
-def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
+def _wait_until_healthy(machine: Machine, progress: Progress, first: Collection[str]) -> None:
     services = service_table(machine)
+    awaited = [service for service in services if not first or service.name in first]
     before = {name: record.restarts for name, record in records_of(machine.layout, services).items()}
     deadline = time.monotonic() + _UP_SECONDS
     while True:
@@ -157,8 +160,8 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
         if not supervisor_lives(machine.layout):
             raise _SupervisorEnded(_how_it_ended(machine.layout))
         if (
-            all(_well(record) for record in records.values())
-            and _answer_now(services, records)
+            all(_well(records[service.name]) for service in awaited)
+            and _answer_now(awaited, records)
             and supervisor_lives(machine.layout)
         ):
             return
@@ -173,7 +176,7 @@ def _wait_until_healthy(machine: Machine, progress: Progress) -> None:
             if record.state == "failed" or crashed:
                 raise RuntimeProblem(_not_healthy(machine.layout, record))
         if time.monotonic() > deadline:
-            late = next(record for record in records.values() if not _well(record))
+            late = next(record for service in awaited if not _well(record := records[service.name]))
             raise RuntimeProblem(_not_healthy(machine.layout, late))
         time.sleep(_POLL_SECONDS)
 

@@ -45,10 +45,11 @@ class SoukHarness:
         """Run one command to its end, with captured output, in a process that need not import it first."""
         return prefork.run("orchestration.cli", *arguments, env={**self.environment, **environment})
 
-    def up(self) -> None:
-        """Do what `souk up` does; it must succeed. It runs in this process, because a new one costs a second."""
+    def up(self, *first: str) -> None:
+        """Do what `souk up` does, or wait for the `first` services only; it must succeed. It runs in this process,
+        because a new one costs a second."""
         with patch.dict(os.environ, self.environment, clear=True):
-            control.up(load_settings())
+            control.up(load_settings(), first=first)
 
     def down(self) -> None:
         """Do what `souk down` does."""

@@ -52,6 +52,16 @@ def test_up_for_more_than_what_runs_says_to_go_down_first_and_leaves_it_running(
     assert souk.status()["redis"]["healthy"] is True
 
 
+def test_up_that_waits_for_the_first_leaves_the_others_starting(souk: SoukHarness) -> None:
+    souk.environment["SOUK_SERVICES"] = "redis,api"  # without Postgres the API never becomes healthy
+
+    souk.up("redis")
+
+    status = souk.status()
+    assert (status["redis"]["healthy"], status["api"]["healthy"]) == (True, False)
+    assert souk.pid("supervisor") > 0
+
+
 def test_an_unknown_service_is_refused_by_name_and_nothing_starts(souk: SoukHarness) -> None:
     done = souk.run("up", SOUK_SERVICES="redis,postgers")
     assert done.returncode == 1
