@@ -1,8 +1,9 @@
 """Fixtures every test may use: one Postgres and one Redis a test process, a fresh migrated database and an empty Redis
 per module."""
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,18 @@ settings.register_profile("souk", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("souk")
 _OURS = ("SOUK_", "DATABASE_URL", "REPLICATION_URL", "REDIS_URL", "MLFLOW_")
 _FOR_TESTS = ("SOUK_TEST_HOME",)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """To collect is to import everything, and all of that stays: to look for garbage in it, meanwhile and ever after,
+    takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ its children end with the test process, however that ends.
 import atexit
 import ctypes
 import functools
+import gc
 import importlib
 import itertools
 import json
@@ -159,8 +160,12 @@ def run(module: str, *arguments: str, env: Mapping[str, str]) -> subprocess.Comp
 
 def serve_requests() -> None:
     """The parent's loop: requests on stdin, one line per answer; ends when stdin is closed."""
+    gc.disable()
     for name in IMPORTS:
         importlib.import_module(name)
+    # No child looks at what all of them share, so it stays shared.
+    gc.freeze()
+    gc.enable()
     pids: dict[int, int] = {}
     ended: dict[int, int] = {}
     for line in sys.stdin:
