@@ -1,7 +1,7 @@
 """A seller's bulk jobs and the rows of their reports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from api.bulk.errors import BulkJobNotFound
 from api.bulk.files.records import Format
 from api.bulk.models import BulkJob, BulkRow
 from api.bulk.schemas import BulkJobBody, State
+from api.catalog.pictures.queries import AwaitedCounts, Failure, awaited_counts, failures_of
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 from api.kernel.pagination import PageParams
@@ -60,7 +61,7 @@ class _Shown:
     started_at: datetime | None
     finished_at: datetime | None
 
-    def body(self) -> BulkJobBody:
+    def body(self, images: AwaitedCounts | None) -> BulkJobBody:
         done = self.state == "done" or not self.bytes
         return BulkJobBody(
             job_id=self.job_id,
@@ -77,6 +78,8 @@ class _Shown:
             unchanged=self.unchanged,
             failed=self.failed,
             rows_per_second=round(self.rows * 1_000 / self.worked_ms, 1) if self.worked_ms else None,
+            images_pending=0 if images is None else images.pending,
+            images_failed=0 if images is None else images.failed,
             created_at=self.created_at,
             started_at=self.started_at,
             finished_at=self.finished_at,
@@ -98,7 +101,8 @@ async def jobs_of(tx: ReadTx, actor: Actor, page: PageParams) -> tuple[list[Bulk
     """The actor's jobs of that page, newest first, and how many there are."""
     asked = {"seller_id": actor.user_id, "skip": page.offset, "take": page.limit}
     rows = await tx.all_as(_Shown, _JOBS, asked)
-    return [row.body() for row in rows], await tx.scalar(_COUNT, {"seller_id": actor.user_id})
+    images = await awaited_counts(tx, actor, [row.job_id for row in rows])
+    return [row.body(images.get(row.job_id)) for row in rows], await tx.scalar(_COUNT, {"seller_id": actor.user_id})
 
 
 async def job_of(tx: ReadTx, actor: Actor, job_id: UUID) -> BulkJobBody:
@@ -106,10 +110,21 @@ async def job_of(tx: ReadTx, actor: Actor, job_id: UUID) -> BulkJobBody:
     row = await tx.first_as(_Shown, _JOB, {"seller_id": actor.user_id, "job_id": job_id})
     if row is None:
         raise BulkJobNotFound("You have no bulk job with this id.")
-    return row.body()
+    images = await awaited_counts(tx, actor, [job_id])
+    return row.body(images.get(job_id))
 
 
 async def report_of(tx: ReadTx, actor: Actor, job_id: UUID, after: int, take: int) -> Sequence[ReportRow]:
-    """The next rows of the report after that row."""
+    """The next rows of the report after that row, with the pictures of theirs that could not be fetched."""
     asked = {"seller_id": actor.user_id, "job_id": job_id, "after": after, "take": take}
-    return await tx.all_as(ReportRow, _REPORT, asked)
+    rows = await tx.all_as(ReportRow, _REPORT, asked)
+    failures = await failures_of(tx, actor, job_id, rows[0].row, rows[-1].row) if rows else []
+    found: dict[int, list[dict[str, Any]]] = {}  # Any: JSON
+    for one in failures:
+        found.setdefault(one.row, []).append(_finding(one))
+    return [replace(row, findings=[*(row.findings or ()), *found.get(row.row, ())]) for row in rows]
+
+
+def _finding(failure: Failure) -> dict[str, Any]:  # Any: JSON
+    message = f"the picture {failure.source} {failure.reason}"
+    return {"field": "images", "message": message, "fix": "correct the address, or send it again"}

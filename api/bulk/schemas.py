@@ -19,6 +19,9 @@ class BulkJobBody(Wire):
 
     `rows` = created + updated + unchanged + failed; in a dry run, what the real one would make of them. `progress` is
     the share of the file's bytes that has been read. `report` is the address of a CSV file with a line for each row.
+
+    `imagesPending`: pictures that it named by their addresses and that are not fetched yet; `imagesFailed`: those that
+    could not be, which the report names too.
     """
 
     job_id: UUID
@@ -35,6 +38,8 @@ class BulkJobBody(Wire):
     unchanged: int
     failed: int
     rows_per_second: float | None
+    images_pending: int
+    images_failed: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

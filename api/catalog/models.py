@@ -240,12 +240,16 @@ class ProductVariant(Base):
 class ProductImage(Base):
     """What a product shows, in the order of `position` from 0; `variant_id`: it shows that variant.
 
-    `url` leads to the largest size. `picture` is its name in the store, and null for an address elsewhere that an
-    earlier version kept.
+    `url` leads to the largest size, and `picture` is its name in the store: nothing else is shown. `source`: the
+    address that it was fetched from.
     """
 
     __tablename__ = "product_images"
-    __table_args__ = (UniqueConstraint("product_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("product_id", "position"),
+        CheckConstraint("picture IS NOT NULL", name="picture"),
+        Index("ix_product_images_source", "source", postgresql_where=text("source IS NOT NULL")),
+    )
 
     image_id: Mapped[Id]
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"))
@@ -256,4 +260,44 @@ class ProductImage(Base):
     variant_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("product_variants.variant_id", ondelete="SET NULL"), index=True
     )
+    source: Mapped[str | None] = mapped_column(String(1000), info=NOT_PERSONAL)
+    created_at: Mapped[CreatedAt]
+
+
+class AwaitedImage(Base):
+    """A picture of a product of which only the address is known, `source`: it is to be fetched, or could not be.
+
+    It has its place among the product's pictures, and becomes a ProductImage with this id when it is fetched. The rows
+    are the queue: `next_try` is when it is tried again, and null when it is given up, for the `reason`. While it is
+    fetched, `next_try` is when another worker may think that nobody does. `tries`: how often it was begun.
+
+    `job_id` and `row`: the file and the row of it that named it.
+    """
+
+    __tablename__ = "awaited_images"
+    __table_args__ = (
+        CheckConstraint("next_try IS NOT NULL OR reason IS NOT NULL", name="reason"),
+        CheckConstraint("tries >= 0", name="tries"),
+        Index("ix_awaited_images_product", "product_id", "position"),
+        Index("ix_awaited_images_seller", "seller_id", "source", "image_id"),
+        Index("ix_awaited_images_due", "host", "next_try", postgresql_where=text("next_try IS NOT NULL")),
+        Index("ix_awaited_images_job", "job_id", "row", postgresql_where=text("job_id IS NOT NULL")),
+    )
+    __unpublished__ = True
+
+    image_id: Mapped[Id]
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.product_id", ondelete="CASCADE"))
+    seller_id: Mapped[UUID]
+    position: Mapped[int]
+    source: Mapped[str] = mapped_column(String(1000), info=NOT_PERSONAL)
+    host: Mapped[str] = mapped_column(String(300), info=NOT_PERSONAL)
+    alt: Mapped[str | None] = mapped_column(String(500), info=NOT_PERSONAL)
+    variant_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("product_variants.variant_id", ondelete="SET NULL"), index=True
+    )
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    next_try: Mapped[Instant | None]
+    reason: Mapped[str | None] = mapped_column(String(300), info=NOT_PERSONAL)
+    job_id: Mapped[UUID | None]
+    row: Mapped[int | None]
     created_at: Mapped[CreatedAt]

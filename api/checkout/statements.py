@@ -66,7 +66,7 @@ QUOTED = f"""f.place AS request, f.request_hash, f.status AS key_status, f.respo
            CAST(p.restrictions AS text) AS restrictions, p.condition, p.kind,
            {sellable("p", "v")} AS for_sale,
            p.title, {titles("p")} AS titles, v.sku, v.attributes, p.base_price, p.list_price,
-           (SELECT coalesce('{PREFIX}' || m.picture || '/{THUMBNAIL_SIZE}.webp', m.url) FROM product_images m
+           (SELECT '{PREFIX}' || m.picture || '/{THUMBNAIL_SIZE}.webp' FROM product_images m
             WHERE m.product_id = p.product_id ORDER BY m.position LIMIT 1) AS image,
            (SELECT k.path FROM categories k WHERE k.category_id = p.category_id) AS category,
            s.warehouses, s.available, s.rooms, (SELECT edition FROM warehouse_editions) AS edition, a.address,

@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
@@ -46,11 +46,12 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A picture whose objects are stored. `made`: of one that has no row yet."""
+    """A picture whose objects are stored. `made`: of one that has no row yet. `source`: where it was fetched from."""
 
     name: str
     content_bytes: int
     made: Pressed | None
+    source: str | None = None
 
 
 async def take_in(ctx: Context, incoming: Sequence[Incoming]) -> list[Taken]:
@@ -66,7 +67,8 @@ async def take_in(ctx: Context, incoming: Sequence[Incoming]) -> list[Taken]:
         if one.pointer in wrong:
             continue
         try:
-            taken.append(await _taken(ctx, contents.get(one.pointer), names.get(one.pointer, ""), there))
+            found = await _taken(ctx, contents.get(one.pointer), names.get(one.pointer, ""), there)
+            taken.append(replace(found, source=_source(one, names)))
         except Refused as refused:
             wrong[one.pointer] = str(refused)
     if wrong:
@@ -75,6 +77,19 @@ async def take_in(ctx: Context, incoming: Sequence[Incoming]) -> list[Taken]:
         ]
         raise ValidationFailed("Send pictures that can be shown.", errors=errors)
     return taken
+
+
+async def take_in_address(ctx: Context, url: str) -> Taken:
+    """As take_in, of one address. Raises: Refused, with Unreachable among them; StoreSilent."""
+    content = await _content(ctx, url)
+    async with ctx.db.read() as tx:
+        there = await queries.names_there(tx, (), {digest_of(content)})
+    return replace(await _taken(ctx, content, "", there), source=url)
+
+
+def _source(one: Incoming, names: Mapping[str, str]) -> str | None:
+    """The address that it was fetched from; one of the shop's own is none."""
+    return one.sent if isinstance(one.sent, str) and is_address(one.sent) and one.pointer not in names else None
 
 
 async def show(tx: Tx, kind: OwnerKind, owner_id: UUID, taken: Sequence[Taken]) -> list[str]:

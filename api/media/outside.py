@@ -21,6 +21,8 @@ from api.kernel.settings import Settings
 from api.media.press.formats import Refused
 
 AT_ONCE = 8
+# What a server says that cannot answer now; others of its refusals are final.
+_LATER = frozenset({408, 425, 429})
 _PORTS = {"http": 80, "https": 443}
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "souk"}
 # Networks that carry an address of version 4 in one of version 6: prefix -> first byte of it.
@@ -33,6 +35,10 @@ _CARRIERS = {
 _LOCAL_NAMES = (".localhost", ".local", ".internal")
 _TEREDO = ipaddress.ip_network("2001::/32")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Unreachable(Refused):
+    """The picture could not be fetched now; at another time it may be."""
 
 
 def is_public(text: str) -> bool:
@@ -59,9 +65,9 @@ def is_public(text: str) -> bool:
     )
 
 
-def require_public(url: str, trusted: Collection[str] = ()) -> None:
-    """Judge an address that is shown and not fetched, by what it says itself: nothing is resolved. `trusted`: HOST:PORT
-    of servers of one's own.
+def require_public(url: str, trusted: Collection[str] = ()) -> str:
+    """Judge an address that is fetched later, by what it says itself: nothing is resolved. `trusted`: HOST:PORT of
+    servers of one's own. Returns its HOST:PORT.
 
     Raises: Refused.
     """
@@ -71,16 +77,24 @@ def require_public(url: str, trusted: Collection[str] = ()) -> None:
         raise Refused("must be an address") from None
     if f"{host}:{port}" not in trusted and _is_local(host):
         raise Refused("must be a public address")
+    return f"{host}:{port}"
 
 
 async def fetched(ctx: Context, url: str) -> bytes:
-    """The content at the address. Raises: Refused, whose words tell nothing of what a private server answered."""
+    """The content at the address.
+
+    Raises: Refused, Unreachable among them, whose words tell nothing of a private server: none is asked.
+    """
     async with ctx.held.of(_Fetching, _Fetching).turns:
         try:
             async with asyncio.timeout(ctx.settings.media_fetch_seconds):
                 return await _fetch(ctx.settings, url)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            raise Refused("could not be fetched") from None
+        except TimeoutError:
+            raise Unreachable("could not be fetched: its server does not answer in time") from None
+        except ValueError:
+            raise Refused("could not be fetched: it is no address") from None
+        except (aiohttp.ClientError, OSError):
+            raise Unreachable("could not be fetched: its server does not answer") from None
 
 
 class _Fetching:
@@ -109,8 +123,11 @@ async def _fetch(settings: Settings, url: str) -> bytes:
     ):
         if 300 <= answer.status < 400:
             raise Refused("leads to another address; name that one")
-        if answer.status != 200 or answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise Refused("could not be fetched")
+        if answer.status != 200:
+            kind = Unreachable if answer.status >= 500 or answer.status in _LATER else Refused
+            raise kind(f"could not be fetched: its server answers {answer.status}")
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            raise Refused("could not be fetched: its server packs it")
         return await _body(answer, settings.media_picture_bytes)
 
 

@@ -34,6 +34,7 @@ from api.bulk.files.records import Finding
 from api.bulk.models import BulkJob, BulkRow
 from api.bulk.reading.planning import Findings, Known, Step, plan
 from api.catalog.commands import change_in, create_in
+from api.catalog.commands.images import FileRow
 from api.catalog.pages import product_tag
 from api.catalog.schemas import ProductIn, ProductPatch
 from api.kernel import clock, failpoints
@@ -118,7 +119,7 @@ async def _done(
         await hold(ctx, tx, job)
         steps = await plan(tx, job.actor, job.job_id, groups, known) if groups else []
         for step in sorted(steps, key=_lock_order):
-            if (changed := await _take(tx, ctx, job.actor, step, careful=careful)) is not None:
+            if (changed := await _take(tx, ctx, job, step, careful=careful)) is not None:
                 tags.add(product_tag(changed))
         booked = [row for step in steps for row in _booked(step)]
         failpoints.hit("bulk.in_chunk")
@@ -158,16 +159,16 @@ def _lock_order(step: Step) -> UUID:
     return UUID(int=0) if step.product is None else step.product.product_id
 
 
-async def _take(tx: Tx, ctx: Context, actor: Actor, step: Step, *, careful: bool) -> UUID | None:
+async def _take(tx: Tx, ctx: Context, job: Held, step: Step, *, careful: bool) -> UUID | None:
     """Give the product to the API's command; the id of what has changed. Raises: _Refused unless `careful`; then its
     findings are noted, and what the command did is undone."""
     if step.body is None or step.findings:
         return None
     try:
         if not careful:
-            return await _command(tx, ctx, actor, step)
+            return await _command(tx, ctx, job, step)
         async with tx.undone_when_it_fails():
-            return await _command(tx, ctx, actor, step)
+            return await _command(tx, ctx, job, step)
     except Problem as problem:
         if problem.status >= 500:
             raise
@@ -181,12 +182,13 @@ async def _take(tx: Tx, ctx: Context, actor: Actor, step: Step, *, careful: bool
     return None
 
 
-async def _command(tx: Tx, ctx: Context, actor: Actor, step: Step) -> UUID:
+async def _command(tx: Tx, ctx: Context, job: Held, step: Step) -> UUID:
+    file_row = FileRow(job.job_id, step.group.rows[0].number)
     if isinstance(step.body, ProductIn):
-        return await create_in(tx, ctx, actor, step.body)
+        return await create_in(tx, ctx, job.actor, step.body, file_row=file_row)
     assert step.product is not None
     assert isinstance(step.body, ProductPatch)
-    await change_in(tx, ctx, actor, step.product.product_id, step.body, expected=None)
+    await change_in(tx, ctx, job.actor, step.product.product_id, step.body, expected=None, file_row=file_row)
     return step.product.product_id
 
 

@@ -200,6 +200,8 @@ async def _settle(
         if not (
             category == product.category_id
             if name == "category"
+            else product.has_images(body.images)
+            if name == "images"
             else _same(stored(name, getattr(body, name)), product.fields[name])
         )
     }

@@ -35,9 +35,10 @@ class Facts:
 
     `text`: all that its seller says of it. `lowest` and `highest`: prices of its variants; `usual`: the median price of
     the newest products of other sellers in its category, of which there are `compared`; None without any. `pictures`:
-    how many it shows. `same_thing`: another seller sells what its title, brand and options say. `same_picture`: another
-    seller shows one of its pictures, or one alike, for another thing. `other_brand`: another seller's product with one
-    of its GTINs is of another brand. `refused`: an administrator's last decision was against it.
+    how many it shows, or will when they are fetched. `same_thing`: another seller sells what its title, brand and
+    options say. `same_picture`: another seller shows one of its pictures, or one alike, for another thing.
+    `other_brand`: another seller's product with one of its GTINs is of another brand. `refused`: an administrator's
+    last decision was against it.
     """
 
     verified: bool

@@ -13,7 +13,9 @@ FACTS = text(
         ORDER BY n.product_id DESC LIMIT :compared)
     SELECT p.seller_id, p.title, p.brand, p.description, p.specifications, p.translations, c.path AS category_path,
            v.lowest, v.highest, v.options, o.usual, o.compared,
-           (SELECT count(*) FROM product_images i WHERE i.product_id = p.product_id) AS pictures,
+           (SELECT count(*) FROM product_images i WHERE i.product_id = p.product_id)
+           + (SELECT count(*) FROM awaited_images i
+              WHERE i.product_id = p.product_id AND i.next_try IS NOT NULL) AS pictures,
            EXISTS (SELECT FROM products a
                    WHERE a.identity = p.identity AND a.deleted_at IS NULL AND a.seller_id <> p.seller_id) AS same_thing,
            EXISTS (SELECT FROM product_variants w

@@ -11,7 +11,7 @@ from api.catalog.approval.judging import is_material, leave_queue, settle, wante
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
-from api.catalog.commands.images import Named, Said, named, save_images, take_in_images
+from api.catalog.commands.images import FileRow, Named, Said, forget_awaited, named, save_images, take_in_images
 from api.catalog.commands.keeping import Change, keep_first_versions, keep_versions
 from api.catalog.commands.matching import SavedVariant, VariantPlan, judged, plan_of, require_no_stock
 from api.catalog.commands.variants import living_variants, remove_variants, save_variants
@@ -47,6 +47,7 @@ _JUDGED = frozenset({"category", "specifications", "variants"})
 class Current:
     """The product as it is before the change."""
 
+    seller_id: UUID
     version: int
     title: str
     brand: str | None
@@ -63,6 +64,7 @@ class Current:
 
 
 _OWN = select(
+    Product.seller_id,
     Product.version,
     Product.title,
     Product.brand,
@@ -93,7 +95,14 @@ async def replace_product(
     """Set every field to the value sent or to its default. Raises: as change_product."""
     taken = await take_in_images(ctx, body.images)
     fields = frozenset(ProductIn.model_fields)
-    await saved(ctx, lambda tx: save(tx, ctx, actor, product_id, body, images=taken, fields=fields, expected=expected))
+    read_back = bool(body.images)
+
+    async def work(tx: Tx) -> None:
+        await save(
+            tx, ctx, actor, product_id, body, images=taken, fields=fields, expected=expected, read_back=read_back
+        )
+
+    await saved(ctx, work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
 
 
@@ -121,16 +130,18 @@ async def change_in(
     *,
     expected: Expected | None,
     images: Sequence[Named] | None = None,
+    file_row: FileRow | None = None,
 ) -> None:
     """As change_product, in the caller's transaction; the caller announces it. Without `images` they are the body's
-    addresses."""
+    addresses, and those elsewhere are fetched later: a file names them in `file_row`."""
     missing = [name for name in _REQUIRED & body.model_fields_set if getattr(body, name) is None]
     if missing:
         errors = [FieldError(pointer=f"/{name}", message="must not be null") for name in missing]
         raise ValidationFailed("A product cannot be without this.", errors=errors)
-    shown = named(body.images, ctx.settings) if images is None else images
+    shown = named(body.images, ctx.settings, file_row) if images is None else images
+    read_back = images is not None and bool(body.images)
     fields = frozenset(body.model_fields_set)
-    await save(tx, ctx, actor, product_id, body, images=shown, fields=fields, expected=expected)
+    await save(tx, ctx, actor, product_id, body, images=shown, fields=fields, expected=expected, read_back=read_back)
 
 
 async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected: Expected | None) -> None:
@@ -150,6 +161,7 @@ async def delete_product(ctx: Context, actor: Actor, product_id: UUID, expected:
         }
         await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
         await leave_queue(tx, product_id)
+        await forget_awaited(tx, product_id)
         await remove_variants(tx, [variant.variant_id for variant in await living_variants(tx, product_id)])
         payload = {"sellerId": actor.user_id, "version": current.version + 1}
         withdrawn = Event("product", product_id, "ProductWithdrawn", payload)
@@ -171,9 +183,10 @@ async def save(
     expected: Expected | None,
     change: Change | None = None,
     said: Mapping[str, Said] | None = None,
+    read_back: bool = False,
 ) -> bool:
-    """Set these `fields` to what the body has. `said`: of the pictures, by their addresses; without it, what is known
-    of each stays. Returns whether there is a new version."""
+    """Set these `fields` to what the body has. `said`, `read_back`: as save_images has them. Returns whether there is a
+    new version."""
     whole = isinstance(body, ProductIn)
     current = await lock_own(tx, actor, product_id, expected)
     values = column_values(body, fields)
@@ -206,7 +219,7 @@ async def save(
         category_id = values.get("category_id", current.category_id)
         await require_values(tx, category_id, values.get("specifications", current.specifications), *after)
     if "images" in fields:
-        await save_images(tx, product_id, images, said)
+        await save_images(tx, product_id, images, said, read_back=read_back)
     if status == "active" and (current.status != "active" or is_material(body, fields)):
         await settle(tx, ctx, product_id, current.version + 1)
     elif current.status == "pending_review" and status != "active":

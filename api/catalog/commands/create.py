@@ -9,7 +9,7 @@ from api.catalog.approval.judging import settle, wanted_status
 from api.catalog.attributes.queries import require_values
 from api.catalog.commands.fields import column_values
 from api.catalog.commands.identity import identify, identity_of, saved
-from api.catalog.commands.images import Named, named, save_images, take_in_images
+from api.catalog.commands.images import FileRow, Named, named, save_images, take_in_images
 from api.catalog.commands.keeping import Change, keep_versions
 from api.catalog.commands.matching import judged, plan_of, require_no_stock
 from api.catalog.commands.variants import save_variants
@@ -35,14 +35,22 @@ async def create_product(ctx: Context, actor: Actor, body: ProductIn) -> UUID:
     category defines otherwise, for a picture that is none, and for a status that is not a seller's to set.
     """
     taken = await take_in_images(ctx, body.images)
-    product_id = await saved(ctx, lambda tx: create_in(tx, ctx, actor, body, taken))
+    product_id = await saved(ctx, lambda tx: create_in(tx, ctx, actor, body, images=taken))
     await announce_soon(ctx.redis, (product_tag(product_id),))
     return product_id
 
 
-async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images: Sequence[Named] | None = None) -> UUID:
+async def create_in(
+    tx: Tx,
+    ctx: Context,
+    actor: Actor,
+    body: ProductIn,
+    *,
+    images: Sequence[Named] | None = None,
+    file_row: FileRow | None = None,
+) -> UUID:
     """As create_product, in the caller's transaction; the caller announces it. Without `images` they are the body's
-    addresses."""
+    addresses, and those elsewhere are fetched later: a file names them in `file_row`."""
     require_kind(body.kind, None)
     product_id = new_id()
     category_id = await require_category(tx, body.category)
@@ -62,7 +70,7 @@ async def create_in(tx: Tx, ctx: Context, actor: Actor, body: ProductIn, images:
     await save_variants(tx, actor, product_id, plan)
     await save_components(tx, actor, product_id, body.kind, plan, whole=True)
     await identify(tx, actor, product_id, identity_of(body.title, body.brand, plan.options))
-    await save_images(tx, product_id, named(body.images, ctx.settings) if images is None else images)
+    await save_images(tx, product_id, named(body.images, ctx.settings, file_row) if images is None else images)
     status = values["status"] if values["status"] != "active" else await settle(tx, ctx, product_id, 1)
     payload = {"sellerId": actor.user_id, "status": status, "version": 1}
     created = Event("product", product_id, "ProductCreated", payload)

@@ -1,7 +1,7 @@
 """A seller's products as they are written: the fields that POST and PUT take, with their variants."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,8 +26,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from api.catalog.commands.fields import COLUMNS
 from api.catalog.kits.models import KitComponent
-from api.catalog.models import Category, Product, ProductVariant
-from api.catalog.queries.listing import IMAGES
+from api.catalog.models import AwaitedImage, Category, Product, ProductImage, ProductVariant
 from api.kernel.actor import Actor
 from api.kernel.db import ReadTx
 
@@ -49,12 +48,23 @@ class OwnVariant:
 
 @dataclass(frozen=True, slots=True)
 class OwnProduct:
-    """`fields`: the value of each field of a ProductIn but for its variants; `category` is the path."""
+    """`fields`: the value of each field of a ProductIn but for its variants; `category` is the path, and `images` are
+    the addresses that pictures were, or are to be, fetched from, and the shop's own of others.
+
+    `sources`: where a picture was fetched from, by its own address. `failed`: addresses that were given up.
+    """
 
     product_id: UUID
     category_id: UUID
     fields: dict[str, Any]  # Any: values of several types
     variants: list[OwnVariant]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    failed: Collection[str] = ()
+
+    def has_images(self, images: Sequence[str]) -> bool:
+        """Whether it has these pictures in this order, and nothing is to be done for them."""
+        sent = [self.sources.get(image, image) for image in dict.fromkeys(images)]
+        return sent == self.fields["images"] and not set(sent).intersection(self.failed)
 
 
 async def own_products_after(tx: ReadTx, actor: Actor, after: UUID | None, limit: int) -> list[OwnProduct]:
@@ -78,14 +88,24 @@ async def own_members(tx: ReadTx, actor: Actor, limit: int) -> tuple[list[str], 
 
 
 async def _read(tx: ReadTx, statement: Select[Any], values: dict[str, Any]) -> list[OwnProduct]:  # Any: SQLAlchemy's
-    return [_own(*row) for row in await tx.all(statement, values)]
+    return [_own(tuple(row)) for row in await tx.all(statement, values)]
 
 
-def _own(
-    product_id: UUID, category_id: UUID, path: str, images: list[str], variants: list[dict[str, Any]], *values: Any
-) -> OwnProduct:  # Any: JSON, and values of columns
-    fields = dict(zip(COLUMNS, values, strict=True)) | {"category": path, "images": images}
-    return OwnProduct(product_id, category_id, fields, [_variant(variant) for variant in variants or ()])
+def _own(row: tuple[Any, ...]) -> OwnProduct:  # Any: JSON, and values of columns
+    product_id, category_id, path, shown, awaited, variants, *values = row
+    images = sorted([*(shown or ()), *(awaited or ())], key=lambda image: image["position"])
+    fields = dict(zip(COLUMNS, values, strict=True)) | {
+        "category": path,
+        "images": [image["source"] or image["url"] for image in images],
+    }
+    return OwnProduct(
+        product_id,
+        category_id,
+        fields,
+        [_variant(variant) for variant in variants or ()],
+        sources={image["url"]: image["source"] for image in shown or () if image["source"] is not None},
+        failed=[image["source"] for image in awaited or () if image["failed"]],
+    )
 
 
 def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
@@ -101,6 +121,17 @@ def _variant(row: dict[str, Any]) -> OwnVariant:  # Any: JSON
     )
 
 
+def _images(
+    model: type[ProductImage] | type[AwaitedImage], *more: Any
+) -> ScalarSelect[Any]:  # Any: names and columns, JSON
+    one = func.jsonb_build_object("position", model.position, "source", model.source, *more)
+    return select(func.jsonb_agg(one)).where(model.product_id == Product.product_id).scalar_subquery()
+
+
+_SHOWN = _images(ProductImage, "url", ProductImage.url)
+_AWAITED = _images(AwaitedImage, "failed", AwaitedImage.next_try.is_(None))
+
+
 def _own_products() -> Select[Any]:  # Any: as above
     variant = func.jsonb_build_object(
         "id", ProductVariant.variant_id, "sku", ProductVariant.sku, "attributes", ProductVariant.attributes,
@@ -114,7 +145,7 @@ def _own_products() -> Select[Any]:  # Any: as above
     )
     return (
         select(
-            Product.product_id, Product.category_id, Category.path, IMAGES, variants,
+            Product.product_id, Product.category_id, Category.path, _SHOWN, _AWAITED, variants,
             *(getattr(Product, column) for column in COLUMNS.values()),
         )
         .join(Category, Category.category_id == Product.category_id)

@@ -51,6 +51,11 @@ def _object(model: type[BaseModel], values: Mapping[str, str]) -> str:
         WHERE f.value IS DISTINCT FROM CAST('{left_out}' AS jsonb) -> f.key)"""  # noqa: S608 - names of the schemas
 
 
+# Also those that are not fetched yet, by the addresses that PUT takes too.
+_IMAGES = """(
+    SELECT url, alt, variant_id, position FROM product_images WHERE product_id = p.product_id
+    UNION ALL
+    SELECT source, alt, variant_id, position FROM awaited_images WHERE product_id = p.product_id)"""
 _VARIANT = _object(VariantIn, VARIANT_VALUES)
 _BODY = _object(
     ProductIn,
@@ -60,16 +65,14 @@ _BODY = _object(
         "variants": f"""(
             SELECT coalesce(jsonb_agg({_VARIANT} ORDER BY v.variant_id), '[]') FROM product_variants v
             WHERE v.product_id = p.product_id AND v.removed_at IS NULL)""",  # noqa: S608 - a constant
-        "images": """(
-            SELECT coalesce(jsonb_agg(i.url ORDER BY i.position), '[]') FROM product_images i
-            WHERE i.product_id = p.product_id)""",
+        "images": f"""(
+            SELECT coalesce(jsonb_agg(i.url ORDER BY i.position), '[]') FROM {_IMAGES} i)""",  # noqa: S608 - a constant
     },
 )
-_MEDIA = """(
+_MEDIA = f"""(
     SELECT coalesce(jsonb_agg(jsonb_build_object('url', i.url, 'alt', i.alt, 'variantId', i.variant_id)
                               ORDER BY i.position), '[]')
-    FROM product_images i
-    WHERE i.product_id = p.product_id AND (i.alt IS NOT NULL OR i.variant_id IS NOT NULL))"""
+    FROM {_IMAGES} i WHERE i.alt IS NOT NULL OR i.variant_id IS NOT NULL)"""  # noqa: S608 - a constant
 _SAFETY = "coalesce((SELECT s.data FROM product_safety s WHERE s.product_id = p.product_id), '{}')"
 # What a version says of the rows `p` of `products`.
 STATE = f"p.product_id, p.version, p.updated_at, {_BODY} AS body, {_MEDIA} AS media, {_SAFETY} AS safety"

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Query
 
 from api.catalog.own.queries import OwnFilter, own_products
 from api.catalog.own.schemas import OwnProductList
+from api.catalog.pictures.queries import AwaitedFilter, awaited_images
+from api.catalog.pictures.schemas import AwaitedList, AwaitedState
 from api.catalog.schemas import Status
 from api.kernel.auth import SellerActor
 from api.kernel.context import Ctx
@@ -41,3 +43,29 @@ async def list_own_products(
     shown = found[: page.limit]
     following = [shown[-1].product_id] if len(found) > page.limit else None
     return OwnProductList(products=shown, pagination=pagination(page, ctx.keys, listing, None, following))
+
+
+@router.get(
+    "/sellers/me/awaited-images",
+    operation_id="listAwaitedImages",
+    summary="Pictures of one's own products that are not fetched yet, or could not be",
+    responses=responses(NotAuthenticated, Forbidden, ValidationFailed),
+)
+async def list_awaited_images(
+    *,
+    ctx: Ctx,
+    actor: SellerActor,
+    page: Page,
+    state: Annotated[AwaitedState | None, Query()] = None,
+    job_id: Annotated[UUID | None, Query(alias="jobId", description="the file that named them")] = None,
+) -> AwaitedList:
+    """In the order of their addresses, with the reason why a fetch has failed. A picture that is shown is no more
+    among them, and neither is one that its product names no more."""
+    wanted = AwaitedFilter(state, job_id)
+    listing = f"awaited-images:{state}:{job_id}"
+    after = None if page.cursor is None else decode_cursor(ctx.keys, listing, page.cursor)
+    async with ctx.db.read() as tx:
+        found = await awaited_images(tx, actor, wanted, page, None if after is None else (after[0], UUID(after[1])))
+    shown = found[: page.limit]
+    following = [shown[-1].source, str(shown[-1].image_id)] if len(found) > page.limit else None
+    return AwaitedList(images=shown, pagination=pagination(page, ctx.keys, listing, None, following))

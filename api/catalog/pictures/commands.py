@@ -37,14 +37,17 @@ async def add_image(
 
     async def work(tx: Tx) -> tuple[UUID, bool]:
         before, shown = await _opened(tx, actor, product_id, expected, change)
-        name = (await show(tx, "product", product_id, [*_kept(shown), taken]))[-1]
-        known = next((image for image in shown if image.picture == name), None)
+        name = (await show(tx, "product", product_id, [*kept(shown), taken]))[-1]
+        known = next((image for image in shown if image.picture == name), None) or next(
+            (image for image in shown if image.picture is None and image.source == taken.source), None
+        )
         if known is None and len(shown) >= MOST_IMAGES:
             raise _refused("/image", f"a product has at most {MOST_IMAGES} pictures")
-        image = known or new_image(name)
+        image = (known or new_image(name)).arrived(name, taken.source)
         others = [other for other in shown if other is not known]
         stays = len(others) if known is None else shown.index(known)
-        await _saved(tx, ctx, actor, product_id, before, images=_placed(others, image, change, stays))
+        after = _placed(others, image, change, stays)
+        await save_shown(tx, ctx, product_id, before, was=shown, images=after, change=Change.by(actor))
         return image.image_id, known is None
 
     added = await ctx.db.run(work)
@@ -61,7 +64,8 @@ async def change_image(
         before, shown = await _opened(tx, actor, product_id, expected, change)
         image = _one_of(shown, image_id)
         others = [other for other in shown if other is not image]
-        await _saved(tx, ctx, actor, product_id, before, images=_placed(others, image, change, shown.index(image)))
+        after = _placed(others, image, change, shown.index(image))
+        await save_shown(tx, ctx, product_id, before, was=shown, images=after, change=Change.by(actor))
 
     await ctx.db.run(work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -77,8 +81,8 @@ async def remove_image(ctx: Context, actor: Actor, product_id: UUID, image_id: U
         before, shown = await _opened(tx, actor, product_id, expected, ChangeImage())
         image = _one_of(shown, image_id)
         images = [other for other in shown if other is not image]
-        await show(tx, "product", product_id, _kept(images))
-        await _saved(tx, ctx, actor, product_id, before, images=images)
+        await show(tx, "product", product_id, kept(images))
+        await save_shown(tx, ctx, product_id, before, was=shown, images=images, change=Change.by(actor))
 
     await ctx.db.run(work)
     await announce_soon(ctx.redis, (product_tag(product_id),))
@@ -108,19 +112,27 @@ async def _opened(
     return current, await shown_by(tx, product_id)
 
 
-async def _saved(
-    tx: Tx, ctx: Context, actor: Actor, product_id: UUID, before: Current, *, images: Sequence[Shown]
+async def save_shown(
+    tx: Tx,
+    ctx: Context,
+    product_id: UUID,
+    before: Current,
+    *,
+    was: Sequence[Shown],
+    images: Sequence[Shown],
+    change: Change,
 ) -> None:
-    await write_images(tx, product_id, images)
+    """The locked product has these pictures, which were others; that is a version, and is judged."""
+    await write_images(tx, product_id, was, images)
     version = before.version + 1
     status = wanted_status(before.status, None)
     values = {"status": status, "version": version, "updated_at": func.now()}
     await tx.execute(update(Product).where(Product.product_id == product_id).values(values))
     if status == "active":
         await settle(tx, ctx, product_id, version)
-    payload = {"sellerId": actor.user_id, "version": version, "fields": ["images"]}
+    payload = {"sellerId": before.seller_id, "version": version, "fields": ["images"]}
     changed = Event("product", product_id, "ProductChanged", payload)
-    await keep_versions(tx, Change.by(actor), [product_id], changed)
+    await keep_versions(tx, change, [product_id], changed)
 
 
 def _placed(others: Sequence[Shown], image: Shown, change: ChangeImage, stays: int) -> list[Shown]:
@@ -138,7 +150,7 @@ def _one_of(shown: Sequence[Shown], image_id: UUID) -> Shown:
     raise PictureNotFound("The product has no picture with this id.")
 
 
-def _kept(images: Sequence[Shown]) -> list[Taken]:
+def kept(images: Sequence[Shown]) -> list[Taken]:
     """The pictures that stay, as what was taken in."""
     return [Taken(image.picture, 0, None) for image in images if image.picture is not None]
 

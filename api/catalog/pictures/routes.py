@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.catalog.errors import ProductChanged, ProductNotFound
 from api.catalog.pictures import commands
-from api.catalog.pictures.queries import images_shown
+from api.catalog.pictures.queries import awaited_of, images_shown
 from api.catalog.pictures.reading import BODY, sent_in
 from api.catalog.pictures.schemas import ChangeImage, ImageBody, ImageList
 from api.catalog.queries.products import require_visible
@@ -37,8 +37,14 @@ ImageId = Annotated[
     responses=responses(ProductNotFound),
 )
 async def list_images(ctx: Ctx, actor: AccountActor, product_id: ProductId) -> ImageList:
-    """In every size, with the words that describe them."""
-    return await _images(ctx, actor, product_id)
+    """In every size, with the words that describe them. `awaited`: for its seller, those that are not fetched yet or
+    could not be, with the reason; the others see the picture that the shop draws where there is none."""
+    async with ctx.db.read() as tx:
+        await require_visible(tx, actor, product_id)
+        images, drawn = await images_shown(tx, product_id)
+        awaited = await awaited_of(tx, actor, product_id) if actor.kind == "seller" else []
+    shown = images or ([] if drawn is None else [drawn])
+    return ImageList(product_id=product_id, images=shown, awaited=awaited)
 
 
 @router.post(
@@ -72,7 +78,7 @@ async def add_image(
     )
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/api/v1/products/{product_id}/images/{image_id}"
-    return _one(await _images(ctx, actor, product_id), image_id)
+    return await _one(ctx, actor, product_id, image_id)
 
 
 @router.patch(
@@ -93,7 +99,7 @@ async def change_image(
     """The picture at position 0 is the one that lists show."""
     expected = etags.expected(if_match)
     await commands.change_image(ctx, actor, product_id, image_id, change=body, expected=expected)
-    return _one(await _images(ctx, actor, product_id), image_id)
+    return await _one(ctx, actor, product_id, image_id)
 
 
 @router.delete(
@@ -111,15 +117,19 @@ async def remove_image(
     return Response(status_code=204)
 
 
-async def _images(ctx: Context, actor: Actor, product_id: UUID) -> ImageList:
+async def _one(ctx: Context, actor: Actor, product_id: UUID, image_id: UUID) -> ImageBody:
+    """One of the actor's own product; the drawn one in place of what is awaited.
+
+    Raises: PictureNotFound when it was removed at the same moment.
+    """
     async with ctx.db.read() as tx:
-        await require_visible(tx, actor, product_id)
-        return ImageList(product_id=product_id, images=await images_shown(tx, product_id))
-
-
-def _one(listed: ImageList, image_id: UUID) -> ImageBody:
-    """Raises: PictureNotFound when it was removed at the same moment."""
-    for image in listed.images:
+        images, drawn = await images_shown(tx, product_id)
+        awaited = await awaited_of(tx, actor, product_id)
+    for image in images:
         if image.image_id == image_id:
             return image
+    for one in awaited:
+        if one.image_id == image_id and drawn is not None:
+            said = {"image_id": image_id, "alt": one.alt, "variant_id": one.variant_id}
+            return drawn.model_copy(update=said)
     raise PictureNotFound("The product has no picture with this id.")

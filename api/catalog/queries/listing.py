@@ -55,7 +55,7 @@ _MOST = (
 )
 IN_STOCK = func.coalesce(_MOST, 0) > 0
 _FIRST_IMAGE = (
-    select(func.coalesce(address_of(ProductImage.picture, THUMBNAIL_SIZE), ProductImage.url))
+    select(address_of(ProductImage.picture, THUMBNAIL_SIZE))
     .where(ProductImage.product_id == Product.product_id)
     .order_by(ProductImage.position)
     .limit(1)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from api.catalog.commands.change import lock_own, save
 from api.catalog.commands.identity import saved
-from api.catalog.commands.images import Named, Said, named
+from api.catalog.commands.images import Named, Said, Wanted, named
 from api.catalog.commands.keeping import Change
 from api.catalog.commands.matching import SavedVariant
 from api.catalog.commands.variants import living_variants
@@ -117,7 +117,7 @@ async def _still_there(tx: Tx, settings: Settings, images: Sequence[str]) -> tup
     known = {url: one for url in images for one in named([url], settings)}
     digests = [one.name[:32] for one in known.values() if isinstance(one, Taken)]
     held = set((await held_names(tx, digests)).values()) if digests else set()
-    there = {url: one for url, one in known.items() if isinstance(one, str) or one.name in held}
+    there = {url: one for url, one in known.items() if isinstance(one, Wanted) or one.name in held}
     return list(there.values()), [url for url in known if url not in there]
 
 

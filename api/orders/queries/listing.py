@@ -31,7 +31,7 @@ from api.kernel.nested import json_rows
 from api.kernel.pagination import PageParams
 from api.orders.errors import OrderNotFound
 from api.orders.models import Order, OrderItem
-from api.orders.queries.lines import TITLE
+from api.orders.queries.lines import IMAGE, TITLE
 from api.orders.schemas import OrderSummary
 
 
@@ -90,7 +90,7 @@ _ITEM = (
     OrderItem.variant_id,
     OrderItem.seller_id,
     TITLE,
-    OrderItem.image_url,
+    IMAGE,
     OrderItem.quantity,
     OrderItem.price_at_purchase.label("price"),
     OrderItem.subtotal,
