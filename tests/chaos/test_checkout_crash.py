@@ -15,6 +15,7 @@ import redis
 
 from api import nouns
 from api.bulk.failpoints import POINTS as BULK_POINTS
+from api.catalog.pictures.failpoints import POINTS as ARRIVAL_POINTS
 from api.catalog.schedules.failpoints import POINTS as SCHEDULE_POINTS
 from api.checkout.edits.failpoints import POINTS as EDIT_POINTS
 from api.checkout.exchanges.failpoints import POINTS as EXCHANGE_POINTS
@@ -71,6 +72,7 @@ def test_every_failpoint_is_exercised() -> None:
         *DIGITAL_POINTS,
         *BULK_POINTS,
         *MEDIA_POINTS,
+        *ARRIVAL_POINTS,
         *SCHEDULE_POINTS,
     }
     assert {*API_POINTS, *COMPENSATION_POINTS, *OUTBOX_POINTS, *elsewhere} == nouns.failpoints()

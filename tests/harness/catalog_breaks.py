@@ -22,6 +22,7 @@ COUNTED = (
     "update product_variants k set stock_quantity = c.stock_quantity from kit_components m join product_variants c"
     " on c.variant_id = m.component_id where m.variant_id = k.variant_id"
 )
+WITHOUT_VERSIONS = "where not exists (select from product_versions v where v.product_id = products.product_id) limit 1"
 LONG_AGO = (
     "update product_variants set updated_at = now() - interval '1 day'",
     "update products set updated_at = now() - interval '1 day'",
@@ -110,6 +111,24 @@ OF_CATALOG: dict[str, tuple[str, ...]] = {
         (
             "insert into joined_articles (article_id, joined_id)"
             " select n.id, '00000000-0000-0000-0000-000000000001' from (select gen_random_uuid() as id) n"
+        ),
+    ),
+    "R-I41-own": (
+        (
+            "insert into pictures (name, digest, media_type, bytes, width, height, blur)"
+            " values (repeat('0', 32) || '-00000000', repeat('0', 32), 'image/png', 1, 1, 1, '')"
+        ),
+        (
+            "insert into product_images (image_id, product_id, position, url, picture) select gen_random_uuid(),"
+            " product_id, 0, 'https://a.example/1.jpg', repeat('0', 32) || '-00000000'"
+            f" from products {WITHOUT_VERSIONS}"
+        ),
+    ),
+    "R-I41-awaited": (
+        (
+            "insert into awaited_images (image_id, product_id, seller_id, position, source, host, next_try)"
+            " select gen_random_uuid(), product_id, gen_random_uuid(), 0, 'https://a.example/1.jpg', 'a.example:443',"
+            f" now() from products {WITHOUT_VERSIONS}"
         ),
     ),
     "R-I33-newest": ("update products set description = 'other' where version = 2",),

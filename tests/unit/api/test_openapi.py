@@ -38,7 +38,7 @@ OPERATIONS = {
     "addLicenceKeys", "getLicenceKeyPool", "withdrawLicenceKeys", "listDigitalGoods", "lookUpDigitalGoods",
     "createProduct", "replaceProduct", "changeProduct", "deleteProduct", "listOwnProducts",
     "listVersions", "getVersion", "restoreVersion", "getSchedule", "setSchedule", "removeSchedule",
-    "listImages", "addImage", "changeImage", "removeImage", "getPicture",
+    "listAwaitedImages", "listImages", "addImage", "changeImage", "removeImage", "getPicture",
     "getCart", "streamCart", "addCartItem", "setCartItem", "removeCartItem",
     "addCartCoupon", "removeCartCoupon",
     "createPromotion", "listPromotions", "getPromotion", "changePromotion", "endPromotion",

@@ -1,8 +1,6 @@
 """Pictures over HTTP: taken in from forms, base64 and addresses, shown with the product, served for ever."""
 
-import http.server
 import re
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,62 +11,31 @@ import httpx
 import pytest
 
 from tests.harness.api import Server, running_api
+from tests.harness.elsewhere import Answer, Elsewhere, elsewhere
 from tests.harness.pictures import RED, base64_of, bomb, encoded, halves, one_of, opened, png
 from tests.harness.shop import Person, Shop, problem
 
-PICTURES: dict[str, tuple[int, dict[str, str], bytes]] = {
+PICTURES: dict[str, Answer] = {
     "/whole.png": (200, {}, one_of(9_001)),
     "/svg": (200, {"Content-Type": "image/png"}, b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
     "/moved": (302, {"Location": "http://169.254.169.254/latest/meta-data/"}, b""),
     "/packed": (200, {"Content-Encoding": "gzip"}, one_of(9_002)),
-    "/none": (404, {}, b"secret of a private server"),
     "/long": (200, {}, b"\xff\xd8\xff" + bytes(11 * 1024 * 1024)),
     "/endless": (200, {"Transfer-Encoding": "chunked"}, b""),
 }
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
-    """Another shop's server."""
-
-    protocol_version = "HTTP/1.1"
-    asked: list[str] = []  # noqa: RUF012 - of the one server of this module
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        if self.path == "/slow":
-            time.sleep(4)
-        status, headers, body = PICTURES.get(self.path, PICTURES["/none"])
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if "Transfer-Encoding" not in headers:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        try:
-            self.wfile.write(body)
-            for _ in range(400 if "Transfer-Encoding" in headers else 0):
-                self.wfile.write(b"10000\r\n" + bytes(0x10000) + b"\r\n")
-        except OSError:  # the shop had enough
-            self.close_connection = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        return
-
-
 @pytest.fixture(scope="module")
-def elsewhere() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+def other() -> Iterator[Elsewhere]:
+    with elsewhere(PICTURES, {"/slow": 4.0}) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def api_server(
-    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, elsewhere: str
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, redis_url: str, other: Elsewhere
 ) -> Iterator[Server]:
-    trusted = {"SOUK_MEDIA_TRUSTED_HOSTS": f'["{elsewhere}"]', "SOUK_MEDIA_FETCH_SECONDS": "2"}
+    trusted = {"SOUK_MEDIA_TRUSTED_HOSTS": f'["{other.host}"]', "SOUK_MEDIA_FETCH_SECONDS": "2"}
     with running_api(tmp_path_factory.mktemp("api"), database_url, redis_url, **trusted) as server:
         yield server
 
@@ -92,11 +59,11 @@ def names_of(product: dict[str, Any]) -> list[str]:
     return [url.split("/")[4] for url in product["images"]]
 
 
-def test_a_product_is_created_with_pictures_in_every_form(shop: Shop, seller: Person, elsewhere: str) -> None:
+def test_a_product_is_created_with_pictures_in_every_form(shop: Shop, seller: Person, other: Elsewhere) -> None:
     sent = [
         base64_of(one_of(1)),
         "data:image/gif;base64," + base64_of(one_of(2)),
-        f"http://{elsewhere}/whole.png",
+        other.url("/whole.png"),
         base64_of(one_of(3)).rstrip("=").replace("+", "-").replace("/", "_"),
     ]
 
@@ -316,17 +283,15 @@ def test_what_is_no_picture_is_named_and_nothing_of_the_product_is_there(
         ("/slow", "could not be fetched"),
     ],
 )
-def test_what_another_server_may_answer(shop: Shop, seller: Person, elsewhere: str, path: str, message: str) -> None:
+def test_what_another_server_may_answer(shop: Shop, seller: Person, other: Elsewhere, path: str, message: str) -> None:
     started = time.monotonic()
-    answer = shop.client.post(
-        "/api/v1/products", json=body(shop, images=[f"http://{elsewhere}{path}"]), headers=seller.headers
-    )
+    answer = shop.client.post("/api/v1/products", json=body(shop, images=[other.url(path)]), headers=seller.headers)
 
     (error,) = problem(answer, 422, "validation-failed")["errors"]
     assert (error["pointer"], message in error["message"]) == ("/images/0", True), error
     assert "secret" not in answer.text
     assert time.monotonic() - started < 30
-    assert Elsewhere.asked[-1] == path
+    assert other.asked[-1] == path
 
 
 def test_only_sellers_send_long_bodies_and_only_where_pictures_go(shop: Shop, seller: Person) -> None:

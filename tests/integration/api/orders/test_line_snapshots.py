@@ -146,3 +146,17 @@ def test_no_line_that_is_placed_lacks_a_part_of_its_snapshot(
     ordered(market, buyer, (chair(market, seller, f"C-{column}"), 1))
 
     assert market.scalar(f"select count(*) from order_items where {column} is null") == 0
+
+
+def test_a_line_of_a_time_at_which_the_shop_linked_to_pictures_elsewhere_shows_the_drawn_one(
+    market: Market, buyer: Person, seller: Person
+) -> None:
+    product = chair(market, seller, f"linked-{buyer.user_id}")
+    order = ordered(market, buyer, (product, 1))
+    market.sql.execute("update order_items set image_url = 'https://a.example/1.jpg' where order_id = %s", (order,))
+
+    drawn = f"/api/v1/products/{product['productId']}/image.svg"
+    assert b"a.example" not in seen(market, buyer, order)
+    assert drawn.encode() in seen(market, buyer, order)
+    listed = market.client.get("/api/v1/orders", headers=buyer.headers)
+    assert (b"a.example" in listed.content, drawn.encode() in listed.content) == (False, True)
