@@ -3,7 +3,8 @@ reason that their seller reads. Nothing that the shop shows leads elsewhere."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
@@ -15,12 +16,14 @@ from api.media import commands
 from api.media.store.interface import StoreFailed
 from tests.harness.api import Server, running_api
 from tests.harness.bulk import Files, csv_of, reading_context
+from tests.harness.buying import until
 from tests.harness.elsewhere import Answer, Elsewhere, elsewhere
 from tests.harness.invariants import assert_invariants
 from tests.harness.pictures import base64_of, bomb, one_of
 from tests.harness.shop import Shop, problem
 
 Json = dict[str, Any]
+Workers = Callable[..., AbstractAsyncContextManager[Context]]  # what a worker has, for these servers
 CATEGORY = "/Home/Lamps"
 FETCH_SECONDS = 0.5
 ANSWERS: dict[str, Answer] = {
@@ -67,10 +70,17 @@ def api_server(
 
 
 @pytest.fixture
-async def context(
-    api_server: Server, database_url: str, redis_url: str, settings: dict[str, str]
-) -> AsyncIterator[Context]:
-    async with reading_context(database_url, redis_url, api_server.log.parent, **settings) as opened:
+def workers(api_server: Server, database_url: str, redis_url: str, settings: dict[str, str]) -> Workers:
+    def opened(*others: Elsewhere) -> AbstractAsyncContextManager[Context]:
+        trusted = {"SOUK_MEDIA_TRUSTED_HOSTS": json.dumps([one.host for one in others])}
+        return reading_context(database_url, redis_url, api_server.log.parent, **{**settings, **trusted})
+
+    return opened
+
+
+@pytest.fixture
+async def context(workers: Workers, other: Elsewhere) -> AsyncIterator[Context]:
+    async with workers(other) as opened:
         yield opened
 
 
@@ -95,9 +105,10 @@ def lamp(number: int, *images: str, **more: Any) -> Json:
 
 async def settle(context: Context) -> None:
     """Fetch until nothing is due."""
-    fetching = fetching_of(context)
-    while await fetch_due(context, lambda: None) or fetching.running:
-        await asyncio.sleep(0.005)
+    fetching, begun = fetching_of(context), 1
+    while begun:
+        await until(lambda: fetching.running == 0)
+        begun = await fetch_due(context, lambda: None)
 
 
 async def in_time(shop: Shop, context: Context, source: str) -> None:
@@ -355,8 +366,7 @@ async def test_what_is_deleted_or_replaced_meanwhile_leaves_the_queue(files: Fil
     assert client.delete(f"/api/v1/products/{one['productId']}", headers=headers).status_code == 204
     await files.read(csv_of([{"sku": "L-2", "images": other.url("/11.png")}]))
     assert client.delete(f"/api/v1/products/{three['productId']}", headers=headers).status_code == 204
-    while fetching.running:
-        await asyncio.sleep(0.01)
+    await until(lambda: fetching.running == 0)
     assert images_of(files, two)["images"][0]["imageId"] is None
     await settle(files.context)
     other.slow.clear()
@@ -369,24 +379,19 @@ async def test_what_is_deleted_or_replaced_meanwhile_leaves_the_queue(files: Fil
 
 
 async def test_two_workers_fetch_each_once_and_ask_a_server_for_few_at_a_time(
-    files: Files, other: Elsewhere, api_server: Server, database_url: str, redis_url: str, settings: dict[str, str]
+    files: Files, other: Elsewhere, workers: Workers
 ) -> None:
     paths = [f"/{number}.png" for number in range(20, 50)]
     other.most_at_once = 0
     other.slow |= dict.fromkeys(paths, 0.02)
     with elsewhere({"/a.png": (200, {}, one_of(22_000))}, {}) as quick:
-        trusted = {**settings, "SOUK_MEDIA_TRUSTED_HOSTS": json.dumps([other.host, quick.host])}
-        async with (
-            reading_context(database_url, redis_url, api_server.log.parent, **trusted) as first,
-            reading_context(database_url, redis_url, api_server.log.parent, **trusted) as second,
-        ):
+        async with workers(other, quick) as first, workers(other, quick) as second:
             named = Files(files.shop, files.seller, first)
             await named.read(csv_of([lamp(n, other.url(path)) for n, path in enumerate(paths)]))
             await named.read(csv_of([lamp(99, quick.url("/a.png"))]))
             await fetch_due(first, lambda: None)
             # Nobody waits for the long queue of another server.
-            while not quick.asked:
-                await asyncio.sleep(0.005)
+            await until(lambda: bool(quick.asked))
             assert len(other.asked) < len(paths) // 2
             await asyncio.gather(settle(first), settle(second))
     other.slow.clear()
@@ -414,7 +419,7 @@ async def test_a_picture_that_the_api_fetched_is_known_by_its_address_too(files:
         f"/api/v1/products/{product['productId']}/images", json={"image": other.url("/13.png")}, headers=headers
     )
     assert (added.status_code, added.json()["imageId"]) == (200, waiting["imageId"])
-    assert [image["imageId"] for image in images_of(files, product)["images"]][0] == waiting["imageId"]
+    assert images_of(files, product)["images"][0]["imageId"] == waiting["imageId"]
     await settle(files.context)
     assert other.times() == {"/12.png": 1, "/13.png": 1}
 

@@ -1,4 +1,4 @@
-"""What products linked to in an earlier release is fetched by this one; nothing shows an address elsewhere meanwhile."""
+"""What products linked to in an earlier release is fetched by this one; nothing links elsewhere meanwhile."""
 
 from collections.abc import Iterator
 from uuid import uuid4

@@ -10,6 +10,7 @@ from api.catalog.commands.owned import OwnProduct
 from api.catalog.pictures import fetching
 from api.catalog.pictures.fetching import AT_ONCE, AT_ONCE_OF_HOST, LONGEST_REST, Claimed, Fetching
 from api.kernel import clock
+from tests.harness.buying import until
 
 
 def claimed(host: str) -> Claimed:
@@ -30,8 +31,7 @@ async def test_few_requests_at_once_for_each_server_and_for_all(monkeypatch: pyt
         assert ("host-0" in now.avoided()) == (number + 1 >= AT_ONCE_OF_HOST)
     assert (now.has_room, now.running) == (False, AT_ONCE)
     gate.set()
-    while now.running:
-        await asyncio.sleep(0)
+    await until(lambda: now.running == 0)
     assert (len(ended), now.avoided()) == (AT_ONCE, [])
 
 
