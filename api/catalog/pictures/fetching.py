@@ -51,6 +51,7 @@ from api.media.commands import Taken, show, take_in_address
 from api.media.errors import StoreSilent
 from api.media.outside import Unreachable
 from api.media.press.formats import Refused
+from api.media.press.parent import press_of
 
 log = get_logger(__name__)
 
@@ -159,7 +160,8 @@ async def seconds_left(ctx: Context) -> float | None:
 
 
 def fetching_of(ctx: Context) -> Fetching:
-    """That of this process."""
+    """That of this process. What it needs to end its work is opened before it, so closed after it."""
+    press_of(ctx)
     return ctx.held.of(Fetching, Fetching, Fetching.close)
 
 
