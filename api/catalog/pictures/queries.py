@@ -90,7 +90,7 @@ async def images_shown(tx: ReadTx, product_id: UUID) -> tuple[list[ImageBody], I
     return image_bodies(images), drawn_image(product_id, Subject(title, category))
 
 
-_STATE: ColumnElement[AwaitedState] = case((AwaitedImage.next_try.is_(None), "failed"), else_="pending")
+_STATE = case((AwaitedImage.next_try.is_(None), "failed"), else_="pending")
 _AWAITED = select(
     AwaitedImage.image_id,
     AwaitedImage.product_id,
