@@ -254,18 +254,15 @@ async def test_what_is_no_picture_is_given_up_for_a_reason_and_tried_again_when_
 
 
 @pytest.mark.parametrize(
-    ("path", "words", "seconds"),
-    [
-        ("/busy", "could not be fetched: its server answers 503", 3.0),
-        ("/slow", "could not be fetched: its server does not answer in time", 0.3),
-    ],
+    ("words", "seconds"), [("its server answers 503", 3.0), ("its server does not answer in time", 0.3)]
 )
 async def test_a_server_that_cannot_answer_now_is_asked_again_later_and_not_for_ever(
-    files: Files, other: Elsewhere, workers: Workers, path: str, words: str, seconds: float
+    files: Files, other: Elsewhere, workers: Workers, words: str, seconds: float
 ) -> None:
+    path = "/busy" if seconds > 1 else "/slow"
     other.answers["/busy"] = (503, {}, b"")
     other.slow["/slow"] = 0.6
-    source, waits = other.url(path), []
+    source, waits, words = other.url(path), [], f"could not be fetched: {words}"
     left = "select extract(epoch from next_try - now())::float from awaited_images where source = %s"
     await files.read(csv_of([lamp(1, source)]))
 
