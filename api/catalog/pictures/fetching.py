@@ -78,12 +78,20 @@ class Claimed:
     tries: int
 
 
+class Turn:
+    """Whose turn it is to fetch an address for a seller. `refused`: what the first one was told, the others are too."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.refused: Refused | None = None
+
+
 class Fetching:
     """What this process fetches now, and the servers that it leaves alone."""
 
     def __init__(self) -> None:
         self.after = ""
-        self.turns: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
+        self.turns: WeakValueDictionary[tuple[UUID, str], Turn] = WeakValueDictionary()
         self._running: set[asyncio.Task[None]] = set()
         self._asked: Counter[str] = Counter()
         # Host -> how often it failed since it last answered, and until when it rests.
@@ -128,6 +136,9 @@ class Fetching:
         def end(done: asyncio.Task[None]) -> None:
             self._running.discard(done)
             self._asked -= Counter({one.host: 1})
+            error = None if done.cancelled() else done.exception()
+            if error is not None:
+                log.error("a picture was not fetched, it is tried again", image_id=str(one.image_id), exc_info=error)
             ended()
 
         task.add_done_callback(end)
@@ -185,23 +196,18 @@ async def _fetch(ctx: Context, fetching: Fetching, one: Claimed) -> None:
     unit = ctx.settings.media_fetch_seconds
     try:
         taken = await _taken(ctx, fetching, one)
-        fetching.answered(one.host)
         failpoints.hit("pictures.before_arrival")
         if await ctx.db.run(lambda tx: _arrive(tx, ctx, one, taken)):
             failpoints.hit("pictures.after_arrival")
             await announce_soon(ctx.redis, (product_tag(one.product_id),))
     except Unreachable as unreachable:
-        fetching.rests(one.host, unit)
         wait = None if one.tries >= MOST_TRIES else timedelta(seconds=unit * WAIT * LONGER ** (one.tries - 1))
         await ctx.db.once(_LATER, _said(one, str(unreachable), wait))
     except Refused as refused:
-        fetching.answered(one.host)
         await ctx.db.once(_LATER, _said(one, str(refused), None))
     except (StoreSilent, ValidationFailed) as problem:
         log.warning("a picture cannot be kept now", image_id=str(one.image_id), problem=problem.code)
         await ctx.db.once(_PUT_BACK, {"of_image": one.image_id, "begun": one.tries, "wait": timedelta(seconds=unit)})
-    except Exception:  # the others go on
-        log.exception("a picture was not fetched, it is tried again", image_id=str(one.image_id))
 
 
 async def _taken(ctx: Context, fetching: Fetching, one: Claimed) -> Taken:
@@ -209,8 +215,23 @@ async def _taken(ctx: Context, fetching: Fetching, one: Claimed) -> Taken:
     if one.tries > MOST_TRIES:
         raise Refused("could not be worked on")
     # What is named several times waits for the first, and is fetched once.
-    async with fetching.turns.setdefault((one.seller_id, one.source), asyncio.Lock()):
-        return await _same(ctx, one) or await take_in_address(ctx, one.source)
+    turn = fetching.turns.setdefault((one.seller_id, one.source), Turn())
+    async with turn.lock:
+        if turn.refused is not None:
+            raise turn.refused
+        if (same := await _same(ctx, one)) is not None:
+            return same
+        try:
+            taken = await take_in_address(ctx, one.source)
+        except Refused as refused:
+            turn.refused = refused
+            if isinstance(refused, Unreachable):
+                fetching.rests(one.host, ctx.settings.media_fetch_seconds)
+            else:
+                fetching.answered(one.host)
+            raise
+        fetching.answered(one.host)
+        return taken
 
 
 async def _same(ctx: Context, one: Claimed) -> Taken | None:
