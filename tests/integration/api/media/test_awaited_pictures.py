@@ -71,7 +71,7 @@ def api_server(
 @pytest.fixture
 def workers(api_server: Server, database_url: str, redis_url: str, settings: dict[str, str]) -> Workers:
     def opened(*others: Elsewhere, **changed: str) -> AbstractAsyncContextManager[Context]:
-        trusted = {"SOUK_MEDIA_TRUSTED_HOSTS": json.dumps([one.host for one in others])}
+        trusted = {"SOUK_MEDIA_TRUSTED_HOSTS": frozenset(one.host for one in others)}
         return reading_context(database_url, redis_url, api_server.log.parent, **{**settings, **trusted, **changed})
 
     return opened

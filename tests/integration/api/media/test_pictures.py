@@ -163,7 +163,11 @@ def test_pictures_are_added_described_ordered_and_removed_one_by_one(shop: Shop,
     assert second.status_code == 201, second.text
     assert second.headers["location"] == f"{url}/{second.json()['imageId']}"
     assert (again.status_code, again.json()) == (200, first.json())
-    assert shop.client.get(url).json() == {"productId": product_id, "images": [second.json(), first.json()]}
+    assert shop.client.get(url).json() == {
+        "productId": product_id,
+        "images": [second.json(), first.json()],
+        "awaited": [],
+    }
     moved = shop.client.patch(
         f"{url}/{first.json()['imageId']}", json={"position": 0, "alt": None}, headers=seller.headers
     )

@@ -58,7 +58,7 @@ def products(draw: st.DrawFn, number: int) -> OwnProduct:
         "language": draw(st.sampled_from([None, "de"])), "translations": draw(st.none() | translations),
         "weight_grams": draw(st.none() | st.integers(1, 9)),
         "specifications": draw(st.dictionaries(line, value, max_size=3)), "category": "/Home",
-        "images": draw(st.lists(st.sampled_from(["https://a.example/1.jpg", "https://a.example/=2|3"]), max_size=2)),
+        "images": draw(st.lists(st.sampled_from(["https://a.example/1.jpg", "https://a.example/=2|3"]), unique=True)),
     }  # fmt: skip
     attributes = draw(st.lists(st.dictionaries(line, line, max_size=2), min_size=1, max_size=3))
     variants = [
