@@ -1,6 +1,7 @@
 """HTTP of a seller's own products."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 
@@ -63,9 +64,9 @@ async def list_awaited_images(
     among them, and neither is one that its product names no more."""
     wanted = AwaitedFilter(state, job_id)
     listing = f"awaited-images:{state}:{job_id}"
-    after = None if page.cursor is None else decode_cursor(ctx.keys, listing, page.cursor)
+    after = place_of(page, ctx.keys, listing, lambda values: (values[0], UUID(values[1])))
     async with ctx.db.read() as tx:
-        found = await awaited_images(tx, actor, wanted, page, None if after is None else (after[0], UUID(after[1])))
+        found = await awaited_images(tx, actor, wanted, page, after)
     shown = found[: page.limit]
-    following = [shown[-1].source, str(shown[-1].image_id)] if len(found) > page.limit else None
+    following = [shown[-1].source, shown[-1].image_id] if len(found) > page.limit else None
     return AwaitedList(images=shown, pagination=pagination(page, ctx.keys, listing, None, following))
