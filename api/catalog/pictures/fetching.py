@@ -79,10 +79,11 @@ class Claimed:
 
 
 class Turn:
-    """Whose turn it is to fetch an address for a seller. `refused`: what the first one was told, the others are too."""
+    """Whose turn it is to fetch an address for a seller. What the first one was told is told to the others too."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
+        self.taken: Taken | None = None
         self.refused: Refused | None = None
 
 
@@ -194,8 +195,11 @@ async def _claim(tx: Tx, values: dict[str, object]) -> Claimed | None:
 async def _fetch(ctx: Context, fetching: Fetching, one: Claimed) -> None:
     """Fetch a picture and show it, or say why not. A row of which neither is said is claimed again later."""
     unit = ctx.settings.media_fetch_seconds
+    # What is named several times waits for the first, and is fetched once. Held to the end: then others read the rows.
+    turn = fetching.turns.setdefault((one.seller_id, one.source), Turn())
     try:
-        taken = await _taken(ctx, fetching, one)
+        async with turn.lock:
+            taken = await _taken(ctx, fetching, turn, one)
         failpoints.hit("pictures.before_arrival")
         if await ctx.db.run(lambda tx: _arrive(tx, ctx, one, taken)):
             failpoints.hit("pictures.after_arrival")
@@ -210,28 +214,26 @@ async def _fetch(ctx: Context, fetching: Fetching, one: Claimed) -> None:
         await ctx.db.once(_PUT_BACK, {"of_image": one.image_id, "begun": one.tries, "wait": timedelta(seconds=unit)})
 
 
-async def _taken(ctx: Context, fetching: Fetching, one: Claimed) -> Taken:
+async def _taken(ctx: Context, fetching: Fetching, turn: Turn, one: Claimed) -> Taken:
     """Raises: Refused, with Unreachable among them; StoreSilent."""
     if one.tries > MOST_TRIES:
         raise Refused("could not be worked on")
-    # What is named several times waits for the first, and is fetched once.
-    turn = fetching.turns.setdefault((one.seller_id, one.source), Turn())
-    async with turn.lock:
-        if turn.refused is not None:
-            raise turn.refused
-        if (same := await _same(ctx, one)) is not None:
-            return same
-        try:
-            taken = await take_in_address(ctx, one.source)
-        except Refused as refused:
-            turn.refused = refused
-            if isinstance(refused, Unreachable):
-                fetching.rests(one.host, ctx.settings.media_fetch_seconds)
-            else:
-                fetching.answered(one.host)
-            raise
-        fetching.answered(one.host)
-        return taken
+    if turn.refused is not None:
+        raise turn.refused
+    turn.taken = turn.taken or await _same(ctx, one)
+    if turn.taken is not None:
+        return turn.taken
+    try:
+        turn.taken = await take_in_address(ctx, one.source)
+    except Refused as refused:
+        turn.refused = refused
+        if isinstance(refused, Unreachable):
+            fetching.rests(one.host, ctx.settings.media_fetch_seconds)
+        else:
+            fetching.answered(one.host)
+        raise
+    fetching.answered(one.host)
+    return turn.taken
 
 
 async def _same(ctx: Context, one: Claimed) -> Taken | None:
