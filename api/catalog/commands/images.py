@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam, delete, insert, literal, null, select, union_all
+from sqlalchemy import ColumnElement, Uuid, bindparam, delete, insert, literal, null, select, union_all, update
 from sqlalchemy import cast as sql_cast
 
 from api.catalog.artwork import is_artwork
@@ -66,6 +66,11 @@ class Shown:
     def url(self) -> str:
         """As versions have it: where it is shown, or is to be fetched from."""
         return self.source or "" if self.picture is None else address(self.picture)
+
+    @property
+    def queued(self) -> tuple[object, ...]:
+        """What the queue knows of one that is awaited."""
+        return (self.picture, self.source, self.tries, self.next_try, self.reason, self.job_id, self.row)
 
     def arrived(self, picture: str, source: str | None) -> "Shown":
         """It is the shop's own now; what was said of it stays."""
@@ -207,17 +212,28 @@ def _said_in(file_row: FileRow | None) -> dict[str, Any]:  # Any: an id and a nu
 
 
 async def write_images(tx: Tx, product_id: UUID, before: Sequence[Shown], after: Sequence[Shown]) -> None:
-    """Make of the product's rows, which are these `before`, those `after` in this order."""
-    if list(before) == list(after):
-        return
-    if any(image.picture is not None for image in before):
-        await tx.execute(_FORGET_SHOWN, {"product_id": product_id})
-    if any(image.picture is None for image in before):
-        await tx.execute(_FORGET, {"product_id": product_id})
-    placed = [*enumerate(after)]
-    if shown := [_row(product_id, place, image, _SHOWN) for place, image in placed if image.picture is not None]:
+    """Make of the product's rows, which are these `before`, those `after` in this order. What stays as it is is not
+    written: a worker may just be saying that an awaited one was tried."""
+    known = {row.image_id: (place, row) for place, row in enumerate(before)}
+    changed = [(place, row) for place, row in enumerate(after) if known.get(row.image_id) != (place, row)]
+    described = [
+        (place, row)
+        for place, row in changed
+        if row.picture is None and (old := known.get(row.image_id)) is not None and row.queued == old[1].queued
+    ]
+    anew = [one for one in changed if one not in described]
+    stay = {row.image_id for row in after} - {row.image_id for _, row in anew}
+    gone = [row for row in before if row.image_id not in stay]
+    if ids := [row.image_id for row in gone if row.picture is not None]:
+        await tx.execute(delete(ProductImage).where(ProductImage.image_id.in_(ids)))
+    if ids := [row.image_id for row in gone if row.picture is None]:
+        await tx.execute(delete(AwaitedImage).where(AwaitedImage.image_id.in_(ids)))
+    for place, row in described:
+        said = {"position": place, "alt": row.alt, "variant_id": row.variant_id}
+        await tx.execute(update(AwaitedImage).where(AwaitedImage.image_id == row.image_id).values(said))
+    if shown := [_row(product_id, place, image, _SHOWN) for place, image in anew if image.picture is not None]:
         await tx.execute(insert(ProductImage).values([{**row, "url": address(row["picture"])} for row in shown]))
-    if awaited := [_row(product_id, place, image, _AWAITED) for place, image in placed if image.picture is None]:
+    if awaited := [_row(product_id, place, image, _AWAITED) for place, image in anew if image.picture is None]:
         seller = select(Product.seller_id).where(Product.product_id == product_id).scalar_subquery()
         await tx.execute(insert(AwaitedImage).values([{**row, "seller_id": seller} for row in awaited]))
 
@@ -232,7 +248,6 @@ _NAMES = [field.name for field in fields(Shown)]
 _SHOWN = [name for name in _NAMES if name in ProductImage.__table__.columns]
 _AWAITED = [name for name in _NAMES if name in AwaitedImage.__table__.columns]
 _PRODUCT = bindparam("product_id", type_=Uuid)
-_FORGET_SHOWN = delete(ProductImage).where(ProductImage.product_id == _PRODUCT)
 _FORGET = delete(AwaitedImage).where(AwaitedImage.product_id == _PRODUCT)
 
 

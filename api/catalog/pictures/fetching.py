@@ -84,7 +84,8 @@ class Turn:
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.taken: Taken | None = None
-        self.refused: Refused | None = None
+        # Not the exception: it would hold its frames, and they the turn.
+        self.refused: tuple[type[Refused], str] | None = None
 
 
 class Fetching:
@@ -219,14 +220,15 @@ async def _taken(ctx: Context, fetching: Fetching, turn: Turn, one: Claimed) -> 
     if one.tries > MOST_TRIES:
         raise Refused("could not be worked on")
     if turn.refused is not None:
-        raise turn.refused
+        kind, words = turn.refused
+        raise kind(words)
     turn.taken = turn.taken or await _same(ctx, one)
     if turn.taken is not None:
         return turn.taken
     try:
         turn.taken = await take_in_address(ctx, one.source)
     except Refused as refused:
-        turn.refused = refused
+        turn.refused = (type(refused), str(refused))
         if isinstance(refused, Unreachable):
             fetching.rests(one.host, ctx.settings.media_fetch_seconds)
         else:
