@@ -201,9 +201,9 @@ async def _fetch(ctx: Context, fetching: Fetching, one: Claimed) -> None:
     try:
         async with turn.lock:
             taken = await _taken(ctx, fetching, turn, one)
-        failpoints.hit("pictures.before_arrival")
+        failpoints.hit("media.before_arrival")
         if await ctx.db.run(lambda tx: _arrive(tx, ctx, one, taken)):
-            failpoints.hit("pictures.after_arrival")
+            failpoints.hit("media.after_arrival")
             await announce_soon(ctx.redis, (product_tag(one.product_id),))
     except Unreachable as unreachable:
         wait = None if one.tries >= MOST_TRIES else timedelta(seconds=unit * WAIT * LONGER ** (one.tries - 1))
@@ -260,7 +260,7 @@ async def _arrive(tx: Tx, ctx: Context, one: Claimed, taken: Taken) -> bool:
     name = (await show(tx, "product", one.product_id, [*kept(was), taken]))[-1]
     images = [image.arrived(name, one.source) if image is awaited else image for image in was]
     await save_shown(tx, ctx, one.product_id, current, was=was, images=images, change=Change("service"))
-    failpoints.hit("pictures.in_arrival")
+    failpoints.hit("media.in_arrival")
     return True
 
 

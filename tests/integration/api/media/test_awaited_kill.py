@@ -68,12 +68,12 @@ def job_of(shop: Shop, seller: Person, job_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "point",
     [
-        "pictures.in_arrival",
+        "media.in_arrival",
         *(
             pytest.param(other, marks=pytest.mark.slow)
             for other in (
-                "pictures.before_arrival",
-                "pictures.after_arrival",
+                "media.before_arrival",
+                "media.after_arrival",
                 "media.before_store",
                 "media.after_store",
             )
