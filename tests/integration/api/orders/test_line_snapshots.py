@@ -158,5 +158,5 @@ def test_a_line_of_a_time_at_which_the_shop_linked_to_pictures_elsewhere_shows_t
     drawn = f"/api/v1/products/{product['productId']}/image.svg"
     assert b"a.example" not in seen(market, buyer, order)
     assert drawn.encode() in seen(market, buyer, order)
-    listed = market.client.get("/api/v1/orders", headers=buyer.headers)
+    listed = market.client.get("/api/v1/users/me/orders", headers=buyer.headers)
     assert (b"a.example" in listed.content, drawn.encode() in listed.content) == (False, True)
