@@ -16,7 +16,7 @@ def earlier(postgres_server: PostgresHarness) -> Iterator[str]:
     name = postgres_server.fresh_database(None)
     url = postgres_server.url(name)
     with connected(url) as connection:
-        upgrade(connection, "0068")
+        upgrade(connection, "0070")
     yield postgres_server.url(name, role="postgres")
     postgres_server.drop_database(name)
 
@@ -33,7 +33,7 @@ def test_linked_pictures_are_awaited_at_their_places(earlier: str) -> None:
         put(shop, "product_images", product_id=deleted, position=0, url="https://a.example/2")
 
     with connected(earlier) as connection:
-        upgrade(connection, "0069")
+        upgrade(connection, "0071")
 
     with psycopg.connect(earlier) as shop:
         shown = shop.execute("SELECT product_id, position, picture FROM product_images").fetchall()

@@ -6,8 +6,8 @@ Addresses elsewhere that products have linked to until now are fetched as soon a
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0069"
-down_revision = "0068"
+revision = "0071"
+down_revision = "0070"
 branch_labels = None
 depends_on = None
 
