@@ -44,7 +44,7 @@ def read_parsed(kept: Path) -> "Manifest | None":
     except Exception:  # noqa: BLE001 - whatever is wrong with the file, dbt can parse
         return None
     manifest.metadata.generated_at = datetime.now(UTC).replace(tzinfo=None)
-    manifest.build_flat_graph()
+    manifest.build_flat_graph()  # type: ignore[no-untyped-call]  # dbt does not annotate it
     return manifest
 
 

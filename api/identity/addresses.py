@@ -70,8 +70,8 @@ async def delete_address(ctx: Context, actor: Actor, address_id: UUID) -> None:
 def _columns(address: Checked) -> dict[str, str]:
     """The columns of the address; one that the country does not have is empty."""
     return {
-        "street": address.street,
-        "city": address.city,
+        "street": address.street or "",
+        "city": address.city or "",
         "state": address.state or "",
         "zip_code": address.zip_code or "",
         "country": address.country,

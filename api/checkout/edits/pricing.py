@@ -54,7 +54,7 @@ def add(kept: Sequence[Kept], wanted: Sequence[Wanted], occasion: Occasion, spee
     found = promise(list(parcels.values()), occasion.place, speed, occasion.now)
     member = occasion.member or speed != "standard"
     how = Sending(found.speed, found.zone, member) if found else Sending(member=member)
-    lines = [one.line for one in (*kept, *wanted)]
+    lines = [*(one.line for one in kept), *(one.line for one in wanted)]
     sums = totals(lines, occasion.tariff, how)
     promised = None if found is None else _promised(parcels, occasion, speed)
     return Addition(sums, allocations, promised, sends=not all(line.digital for line in lines))

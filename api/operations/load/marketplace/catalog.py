@@ -68,7 +68,7 @@ def build_catalog(random: Generator, products: int, opened_at: datetime) -> Cata
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:  # Any: values of several types
-    types = {"listed_at": UTC_US, "list_price_cents": pl.Int64}
+    types: dict[str, pl.DataType | type[pl.DataType]] = {"listed_at": UTC_US, "list_price_cents": pl.Int64}
     return pl.DataFrame(rows, schema_overrides=types, infer_schema_length=None)
 
 

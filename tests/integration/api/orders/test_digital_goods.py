@@ -4,6 +4,7 @@ sent or without."""
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -282,13 +283,17 @@ def test_a_worker_that_runs_delivers_within_a_second(
 ) -> None:
     """Of what is paid while it sleeps."""
     game, late = Game(market, seller, 3), []
+
+    def delivered(order: str) -> bool:
+        return bool(keys_of(market, buyer, order))
+
     worker = Worker(tmp_path, {**server.env, **buying_env(market.sandbox), "SOUK_HOME": str(tmp_path)})
     worker.start()
     try:
         wait_until(lambda: bool(market.scalar("select count(*) = 0 from outbox_events where published_at is null")))
         for _ in game.keys:
             order = game.order(buyer)
-            wait_until(lambda found=order: bool(keys_of(market, buyer, found)), 20)
+            wait_until(partial(delivered, order), 20)
             late.append(
                 market.scalar(
                     "select extract(epoch from k.delivered_at - p.updated_at) from licence_keys k join order_items i"

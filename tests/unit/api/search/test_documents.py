@@ -150,8 +150,13 @@ def test_what_one_variant_has_is_at_one_position() -> None:
 def test_the_mark_is_another_for_every_other_document_and_none_for_a_view_alone() -> None:
     names = {"/Home": {"de": "Haushalt"}}
     others = [
-        mark(replace(PRODUCT, **change), 3)
-        for change in ({"in_stock": True}, {"title": "Lamp"}, {"rating": Decimal(5)}, {"variants": []})
+        mark(other, 3)
+        for other in (
+            replace(PRODUCT, in_stock=True),
+            replace(PRODUCT, title="Lamp"),
+            replace(PRODUCT, rating=Decimal(5)),
+            replace(PRODUCT, variants=[]),
+        )
     ]
 
     assert mark(PRODUCT, 3) == mark(replace(PRODUCT, view_count=41), 3)
