@@ -167,6 +167,8 @@ class ProductLists:
 
     async def _way(self, query: ProductQuery, matching: int, page: PageParams) -> Way:
         """By the counts of the search index, which are at most a second old: that can cost time, nothing else."""
+        if listing.walked_at_once(query):
+            return "walk"
         passed = await self.counter.count(ProductQuery(categories=query.categories))
         entries = page.limit if page.cursor else page.offset + page.limit
         return "walk" if passed is None else listing.way_of(query, passed.total, matching, entries)

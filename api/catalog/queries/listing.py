@@ -244,9 +244,14 @@ async def product_page(
     return [*found[:limit]], found[limit - 1].position if len(found) > limit else None
 
 
+def walked_at_once(query: ProductQuery) -> bool:
+    """Whether every entry that a walk passes is on the page or before it."""
+    return query.shape <= {"categories"} | _SORTED_BY.get(query.sort, frozenset())
+
+
 def way_of(query: ProductQuery, passed: int, matching: int, entries: int) -> Way:
     """The cheaper way to a page that ends with the entry `entries` of the `matching` ones, which are among `passed`."""
-    if query.shape <= {"categories"} | _SORTED_BY.get(query.sort, frozenset()):
+    if walked_at_once(query):
         return "walk"
     walked = passed if matching <= entries else entries * passed // matching
     return "gather" if walked > WALKED_FREELY + GATHERED * matching else "walk"

@@ -186,6 +186,7 @@ class TantivyIndex:
         self._store = store
         self._reader: _Reader | None = None
         self._looked = 0.0
+        self._pointed: tuple[int, int] | None = None
         # Of each language that was asked for; None is the shop's own.
         self._completions: dict[str | None, _Completions] = {}
         self._completing = asyncio.Lock()
@@ -247,7 +248,9 @@ class TantivyIndex:
         if reader is not None and not newest and clock.monotonic() < self._looked + LOOK_SECONDS:
             return reader
         self._looked = clock.monotonic()
-        folder = self._store.current() or (reader.folder if reader else None)
+        folder, pointed = None if reader is None else reader.folder, self._store.pointed()
+        if reader is None or pointed != self._pointed:
+            folder = self._store.current() or folder
         if folder is None:
             raise IndexNotReady("The search index is being built; browsing by category works meanwhile.")
         try:
@@ -258,13 +261,13 @@ class TantivyIndex:
             elif reader.committed != committed:
                 reader.index.reload()
                 reader = _Reader(folder, reader.index, committed, reader.index.searcher(), reader.languages)
+            self._reader, self._pointed = reader, pointed
         except (OSError, ValueError) as error:
             # The generation was replaced during the check. The open one stays
             # readable, and the next check finds the new one.
             log.warning("the search index could not be reopened", error=str(error))
             if reader is None:
                 raise IndexNotReady("The search index is being exchanged.") from error
-        self._reader = reader
         return reader
 
 
