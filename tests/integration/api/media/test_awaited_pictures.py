@@ -262,7 +262,8 @@ async def test_a_server_that_cannot_answer_now_is_asked_again_later_and_not_for_
     path = "/busy" if seconds > 1 else "/slow"
     other.answers["/busy"] = (503, {}, b"")
     other.slow["/slow"] = 0.6
-    source, waits, words = other.url(path), [], f"could not be fetched: {words}"
+    source, words = other.url(path), f"could not be fetched: {words}"
+    waits: list[float] = []
     left = "select extract(epoch from next_try - now())::float from awaited_images where source = %s"
     await files.read(csv_of([lamp(1, source)]))
 

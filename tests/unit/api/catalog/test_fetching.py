@@ -24,7 +24,8 @@ async def test_few_requests_at_once_for_each_server_and_for_all(monkeypatch: pyt
         await gate.wait()
 
     monkeypatch.setattr(fetching, "_fetch", wait)
-    now, ended = Fetching(), []
+    now = Fetching()
+    ended: list[int] = []
     for number in range(AT_ONCE):
         assert now.has_room
         now.begin(cast("Any", None), claimed(f"host-{number // AT_ONCE_OF_HOST}"), lambda: ended.append(1))
@@ -50,7 +51,8 @@ async def test_what_is_fetched_when_the_process_ends_is_left_to_others(monkeypat
 def test_a_server_that_does_not_answer_rests_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     time = 1_000.0
     monkeypatch.setattr(clock, "monotonic", lambda: time)
-    now, rests = Fetching(), []
+    now = Fetching()
+    rests: list[float | None] = []
     for _ in range(7):
         now.rests("a", 10.0)
         assert now.avoided() == ["a"]
