@@ -1,4 +1,4 @@
-"""dbt's parse of the project, kept beside the project's files as Python keeps compiled modules.
+"""dbt's parse of the project, kept next to its files as Python keeps compiled modules.
 
 To parse takes longer than to build every mart of a small shop, and gives the same until a file of the project changes.
 """

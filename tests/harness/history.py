@@ -15,7 +15,7 @@ from api.catalog.commands.statements import KEEP_FIRST_VERSIONS, KEEP_VERSIONS
 from api.operations.load.__main__ import app
 from tests.harness.api import ROOT
 from tests.harness.buying import SANDBOX_KEY
-from tests.harness.postgres import migrate_with_alembic
+from tests.harness.postgres import on_migrated
 
 Done: TypeAlias = "subprocess.CompletedProcess[str]"
 UNTIL = "2026-06-30T12:00:00"
@@ -58,9 +58,9 @@ def loaded(done: Done) -> dict[str, Any]:
     return summary
 
 
+@on_migrated
 def tiny_marketplace(database_url: str) -> None:
-    """Schema and a small marketplace, for use as a template: `postgres_server.fresh_database(tiny_marketplace)`."""
-    migrate_with_alembic(database_url)
+    """A small marketplace, for use as a template: `postgres_server.fresh_database(tiny_marketplace)`."""
     loaded(load(database_url, "marketplace", *TINY))
     with psycopg.connect(database_url) as sql:
         # The journals that no load writes.

@@ -30,6 +30,15 @@ def migrate_with_alembic(database_url: str) -> None:
         raise RuntimeError(f"python -m api.operations.migrate failed:\n{done.stdout}{done.stderr}")
 
 
+_ON_MIGRATED: set[Migrate] = set()
+
+
+def on_migrated(fill: Migrate) -> Migrate:
+    """Marks what fills a database that has the product's schema already, so that it is not migrated once more."""
+    _ON_MIGRATED.add(fill)
+    return fill
+
+
 class PostgresHarness(Stoppable):
     """One cluster. `fsync=True` is for tests that kill it and count the surviving rows."""
 
@@ -79,11 +88,7 @@ class PostgresHarness(Stoppable):
         """
         template = "template1" if migrate is None else self._template(migrate)
         name = f"test_{uuid4().hex[:12]}"
-        self._admin(
-            sql.SQL("create database {} template {} owner {}").format(
-                sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER)
-            )
-        )
+        self._create(name, template)
         return name
 
     def drop_database(self, name: str) -> None:
@@ -106,10 +111,15 @@ class PostgresHarness(Stoppable):
             )
         self._admin(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
+    def _create(self, name: str, template: str) -> None:
+        names = (sql.Identifier(each) for each in (name, template, OWNER))
+        self._admin(sql.SQL("create database {} template {} owner {}").format(*names))
+
     def _template(self, migrate: Migrate) -> str:
         if migrate not in self._templates:
             name = f"template_{uuid4().hex[:8]}"
-            self._admin(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
+            begun = self._template(migrate_with_alembic) if migrate in _ON_MIGRATED else "template1"
+            self._create(name, begun)
             migrate(self.url(name))
             self._templates[migrate] = name
         return self._templates[migrate]

@@ -15,7 +15,7 @@ DATABASE = Path("souk.duckdb")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of the project, beside which nothing is kept."""
+    """A copy of the project, next to which nothing is kept."""
     return Path(shutil.copytree(DBT_PROJECT, tmp_path / "dbt", ignore=shutil.ignore_patterns("__pycache__")))
 
 
