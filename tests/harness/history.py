@@ -83,8 +83,11 @@ def tiny_marketplace(database_url: str) -> None:
         )
         sql.execute(_REPORTED)
         sql.execute(
-            "insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
+            "with taken as (insert into key_withdrawals (withdrawal_id, variant_id, withdrawn_by, keys)"
             " select gen_random_uuid(), variant_id, gen_random_uuid(), 1 from product_variants limit 1"
+            " returning withdrawal_id, variant_id)"
+            " insert into licence_keys (key_id, variant_id, sealed, digest, withdrawal_id)"
+            " select gen_random_uuid(), variant_id, 'sealed', sha256('a key'), withdrawal_id from taken"
         )
         sql.execute(
             "insert into match_decisions (decision_id, product_id, other_product_id, decision, decided_by)"
