@@ -379,7 +379,7 @@ async def test_two_workers_fetch_each_once_and_ask_a_server_for_few_at_a_time(
 ) -> None:
     paths = [f"/{number}.png" for number in range(20, 50)]
     other.most_at_once = 0
-    other.slow |= dict.fromkeys(paths, 0.02)
+    other.slow.update(dict.fromkeys(paths, 0.02))
     with elsewhere({"/a.png": (200, {}, one_of(22_000))}, {}) as quick:
         async with workers(other, quick) as first, workers(other, quick) as second:
             named = Files(files.shop, files.seller, first)
