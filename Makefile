@@ -40,7 +40,7 @@ browser: ## Chromium for the browser tests, when this machine lets us install it
 	@.ci/browser.sh
 
 .PHONY: test
-test: install browser ## run the tests in two processes, eleven minutes on two cores (TESTS=path: some of them; WORKERS=n: in n; RECORD=1: keep the times)
+test: install browser ## run the tests in two processes, twenty minutes on two cores (TESTS=path: some of them; WORKERS=n: in n; RECORD=1: keep the times)
 	@$(RUN) -m pytest -m "not slow" $(PARALLEL) $(if $(RECORD),-p tests.harness.record --durations=40) $(TESTS)
 
 .PHONY: test-all

@@ -67,19 +67,19 @@ _ON_SALE = f"""on_sale AS MATERIALIZED (
     WHERE {sellable("p", "v")})"""  # noqa: S608 - a constant
 
 # A variant of another product of the seller that has one of the SKUs, whatever its case, or one of the GTINs: what it
-# has, and whether that is a GTIN.
+# has, and whether that is a GTIN. All are found before the first is chosen: to find that one alone, Postgres would
+# rather read the seller's variants in the order of their ids.
 NAMES_TAKEN = text(
     """
-    (SELECT sku, product_id, false FROM product_variants
-     WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
-       AND lower(sku) IN (SELECT lower(asked) FROM unnest(CAST(:skus AS text[])) AS a(asked))
-     ORDER BY variant_id LIMIT 1)
-    UNION ALL
-    (SELECT gtin, product_id, true FROM product_variants
-     WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
-       AND gtin = ANY(CAST(:gtins AS text[]))
-     ORDER BY variant_id LIMIT 1)
-    LIMIT 1"""
+    WITH taken AS MATERIALIZED (
+        SELECT variant_id, sku AS name, product_id, false AS is_gtin FROM product_variants
+        WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
+          AND lower(sku) = ANY(ARRAY(SELECT lower(asked) FROM unnest(CAST(:skus AS text[])) AS a(asked)))
+        UNION ALL
+        SELECT variant_id, gtin, product_id, true FROM product_variants
+        WHERE seller_id = :seller_id AND removed_at IS NULL AND product_id <> :product_id
+          AND gtin = ANY(CAST(:gtins AS text[])))
+    SELECT name, product_id, is_gtin FROM taken ORDER BY is_gtin, variant_id LIMIT 1"""
 )
 RENAME_VARIANTS = text(
     "UPDATE product_variants SET sku = CAST(variant_id AS text), gtin = NULL"

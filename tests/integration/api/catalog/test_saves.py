@@ -5,7 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from api.catalog.statements import NAMES_TAKEN
 from tests.harness.buying import Market
 from tests.harness.shop import Person, problem
 
@@ -209,6 +211,29 @@ def test_a_sku_is_one_of_a_sellers_whatever_its_case(market: Market, seller: Per
     path = f"/api/v1/products/{reused.json()['productId']}"
     assert market.client.delete(path, headers=seller.headers).status_code == 204
     assert oak.post(body).status_code == 201
+
+
+def test_whether_a_sku_is_taken_costs_the_same_however_many_a_seller_has(market: Market, oak: Saves) -> None:
+    """Of 5,000 variants none is read but those that are named."""
+    market.sql.execute(
+        "insert into product_variants (variant_id, product_id, seller_id, sku, attributes, price)"
+        " select gen_random_uuid(), product_id, seller_id, 'MANY-' || n, jsonb_build_object('n', n::text), 1"
+        " from products, generate_series(1, 5000) n where product_id = %s",
+        (oak.product_id,),
+    )
+    market.sql.execute("analyze product_variants")
+    asked = {"seller_id": oak.seller.user_id, "product_id": uuid4(), "skus": ["NONE-1", "NONE-2"], "gtins": ["1"]}
+    compiled = NAMES_TAKEN.compile(dialect=PGDialect_psycopg())  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
+    try:
+        (plan,) = market.scalar(f"explain (analyze, buffers, format json) {compiled}", asked)
+        taken = market.sql.execute(str(compiled), {**asked, "skus": ["NONE-1", "many-7"]}).fetchall()
+    finally:
+        market.sql.execute("delete from product_variants where sku like 'MANY-%'")
+
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 30
+    assert [(name, str(product_id), is_gtin) for name, product_id, is_gtin in taken] == [
+        ("MANY-7", oak.product_id, False)
+    ]
 
 
 @pytest.mark.parametrize(("sent", "stored"), [("AB 123", "AB 123"), (" Ａ１  b ", "A1 b"), ("é/1_2.3-4", "é/1_2.3-4")])
