@@ -21,6 +21,7 @@ from serving.recommender.schemas import ForYouRequest, Ranking, RelatedRequest, 
 from serving.recommender.shoppers import Shoppers
 from serving.recommender.state import State
 from serving.settings import ServingSettings
+from serving.toxicity import TextsIn, Toxicity, ToxicityOut
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Context:
     state: State
     shoppers: Shoppers
     guards: Guards
+    toxicity: Toxicity
 
 
 def _context(request: Request) -> Context:
@@ -61,15 +63,17 @@ async def open_context(settings: ServingSettings) -> AsyncIterator[Context]:
     """Load the current bundle and product features, then watch for changes until closed."""
     state = State(settings, ProductFeaturesReader(settings.features_folder))
     shoppers, guards = Shoppers(settings), open_guards(settings)
+    toxicity = Toxicity(settings.serving_toxicity_ms / 1000)
     await state.refresh()
     watching = asyncio.create_task(state.watch())
     try:
-        yield Context(settings, state, shoppers, guards)
+        yield Context(settings, state, shoppers, guards, toxicity)
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         guards.close()
+        toxicity.close()
         await shoppers.close()
 
 
@@ -86,6 +90,12 @@ async def related_route(request: RelatedRequest, ctx: Ctx) -> Ranking:
     """Products that go with one product, best first."""
     started = time.perf_counter()
     return _counted("related", related(request, ctx.state.assortment), started)
+
+
+@router.post("/v1/toxicity")
+async def toxicity_route(request: TextsIn, ctx: Ctx) -> ToxicityOut:
+    """How toxic each text is; no scores when the model was late, as it is while it is loaded for the first question."""
+    return ToxicityOut(scores=await ctx.toxicity.of(request.texts))
 
 
 @router.post("/v1/reload")

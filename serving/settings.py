@@ -24,6 +24,8 @@ class ServingSettings(Places):
     """Deadline of the sequential model; after it the neighbours answer alone."""
     serving_rank_ms: float = Field(default=20.0, gt=0)
     """Deadline of the ranker; after it the retrieval order stands."""
+    serving_toxicity_ms: float = Field(default=200.0, gt=0)
+    """Deadline of the model that finds toxic language; after it there is no score."""
     serving_category_share: float = Field(default=0.4, gt=0, le=1)
     """At most this share of an answer comes from one category while other categories still have candidates."""
 
