@@ -24,8 +24,9 @@ from api.kernel.logs import get_logger
 from api.orders.popularity import units_sold
 from api.search import documents
 from api.search.engine import matching
+from api.search.engine.facets import number
 from api.search.engine.store import IndexStore, read_watermark, write_watermark
-from api.search.engine.tantivy_index import number, open_index, register
+from api.search.engine.tantivy_index import open_index, register
 from api.search.texts import CategoryNames
 
 log = get_logger(__name__)

@@ -29,7 +29,7 @@ from api.kernel.context import Context, open_context
 from api.kernel.db import ReadTx
 from api.kernel.settings import Settings
 from api.search import documents
-from api.search.engine import matching, tantivy_index
+from api.search.engine import facets, matching
 from api.search.engine.matching import Wanted
 from api.search.engine.store import IndexStore
 from api.search.engine.tantivy_index import TantivyIndex
@@ -94,9 +94,9 @@ class Shop:
         if question.sort in {"price_asc", "price_desc"}:
             assert prices == sorted(prices, reverse=question.sort == "price_desc"), question
         # Counted from the results, and by the engine.
-        counted_here, tantivy_index.COUNTED_HERE = tantivy_index.COUNTED_HERE, 0
+        counted_here, facets.COUNTED_HERE = facets.COUNTED_HERE, 0
         by_engine = await self.index.search(question.search(1))
-        tantivy_index.COUNTED_HERE = counted_here
+        facets.COUNTED_HERE = counted_here
         for one in (found, by_engine):
             ranges = {price_range_label(bucket): count for bucket, count in one.price_ranges}
             ratings = [count for _, count in one.ratings]

@@ -18,7 +18,7 @@ from structlog.testing import CapturedCall, CapturingLogger
 from api.kernel.context import Context, open_context
 from api.kernel.settings import Settings
 from api.search import sync
-from api.search.engine import tantivy_index
+from api.search.engine import facets
 from api.search.engine.index import SearchQuery, Sort
 from api.search.engine.store import IndexStore, write_watermark
 from api.search.engine.tantivy_index import TantivyIndex
@@ -323,9 +323,9 @@ async def test_few_results_are_counted_as_the_engine_counts(search: Search, monk
         for sort in get_args(Sort)
     ]
     with monkeypatch.context() as patch:
-        patch.delattr(tantivy_index, "_facets")  # the engine is not asked
+        patch.delattr(facets, "facets")  # the engine is not asked
         here = [await index.search(query) for query in asked]
-    monkeypatch.setattr(tantivy_index, "COUNTED_HERE", 0)
+    monkeypatch.setattr(facets, "COUNTED_HERE", 0)
 
     assert [await index.search(query) for query in asked] == here
     assert {found.total for found in here} > {0, 2, len(CATALOG)}

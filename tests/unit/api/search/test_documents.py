@@ -24,7 +24,7 @@ from api.search.documents import (
     schema,
     span_prefixes,
 )
-from api.search.engine import matching, tantivy_index
+from api.search.engine import facets, matching
 from api.search.engine.tantivy_index import register
 from api.search.filters import Filters
 from api.search.schemas import SearchResultItem
@@ -180,7 +180,7 @@ def test_a_product_is_counted_once_in_a_range_of_prices(
     red = Filters(attributes={"colour": ["red"]})
 
     def counted() -> dict[int, int]:
-        return tantivy_index.prices_with_attributes(searcher, tantivy.Query.all_query(), red)
+        return facets.prices_with_attributes(searcher, tantivy.Query.all_query(), red)
 
     assert counted() == expected
     monkeypatch.setattr(matching, "again_in_range", lambda *_: tantivy.Query.empty_query())

@@ -1,0 +1,94 @@
+"""One open generation of the index as of one commit, with what was read of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import tantivy
+
+from api.catalog.queries.counting import Counts
+from api.catalog.queries.listing import ProductQuery
+from api.kernel.languages import Languages
+from api.search import documents
+
+T = TypeVar("T")
+
+THREAD_FROM = 50_000
+MAX_PRODUCTS = 20_000
+MAX_GROUPS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An open generation as of one commit. What was read of it is kept as long as it is: `counted` for lists, and
+    products by their place in it."""
+
+    folder: Path
+    index: tantivy.Index
+    committed: int
+    searcher: tantivy.Searcher
+    languages: Languages
+    counted: dict[ProductQuery, Counts] = field(default_factory=dict)
+    products: dict[tuple[int, int], "Product"] = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
+    brands: list[tuple[str, int]] = field(default_factory=list)
+    groups: dict[tuple[str | None, ...], Any] = field(default_factory=dict)  # Any: counts in several forms
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a query takes longer than a thread to run it in."""
+        return self.searcher.num_docs >= THREAD_FROM
+
+    def once(self, key: tuple[str | None, ...], count: Callable[[], T]) -> T:
+        """What `count` found when it was called for this key."""
+        found: T | None = self.groups.get(key)
+        if found is None:
+            found = count()
+            if len(self.groups) >= MAX_GROUPS:
+                self.groups.clear()
+            self.groups[key] = found
+        return found
+
+    def product(self, address: tantivy.DocAddress) -> "Product":
+        place = (address.segment_ord, address.doc)
+        product = self.products.get(place)
+        if product is None:
+            product = Product.of(self.searcher.doc(address), self.languages.own)
+            if len(self.products) < MAX_PRODUCTS:
+                self.products[place] = product
+        return product
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`card` is the JSON of a SearchResultItem for a reader of the shop's own language, `cards` of those for others by
+    language, made when they are asked for. `titles` by language, its own first. The rest is what is counted, `prices`
+    as the buckets of all that it is offered at."""
+
+    card: str
+    brand: str | None
+    prices: list[int]
+    rating: float
+    titles: dict[str, str]
+    cards: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stored: tantivy.Document, own: str) -> "Product":
+        card = str(stored.get_first("card"))
+        shown = orjson.loads(card)
+        titles = stored.get_first("titles")
+        known = {own: shown["title"]} if titles is None else orjson.loads(str(titles))
+        return cls(card, shown["brand"], stored.get_all("price_buckets"), shown["rating"], known)
+
+    def card_in(self, language: str | None) -> str:
+        """The card for a reader of a language; None: of the shop's own."""
+        if language is None:
+            return self.card
+        card = self.cards.get(language)
+        if card is None:
+            title, other = documents.shown_title(self.titles, language)
+            made = {**orjson.loads(self.card), "title": title, "titleLanguage": other}
+            card = self.cards[language] = orjson.dumps(made).decode()
+        return card
